@@ -1,0 +1,16 @@
+# Thrust for its CPU systems and a plain C++ compiler: the target thrust::headers. From the CUDA toolkit where there is one (CUDA 13
+# keeps it in include/cccl), else from the system, such as Debian's libthrust-dev.
+find_program(thrust_headers_nvcc nvcc PATHS /usr/local/cuda PATH_SUFFIXES bin NO_CACHE)
+if(thrust_headers_nvcc)
+  file(REAL_PATH ${thrust_headers_nvcc} thrust_headers_nvcc)
+  cmake_path(GET thrust_headers_nvcc PARENT_PATH thrust_headers_toolkit)
+  cmake_path(GET thrust_headers_toolkit PARENT_PATH thrust_headers_toolkit)
+endif()
+find_path(thrust_headers_INCLUDE_DIR thrust/version.h HINTS ${thrust_headers_toolkit} PATH_SUFFIXES include/cccl include)
+mark_as_advanced(thrust_headers_INCLUDE_DIR)
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(thrust_headers REQUIRED_VARS thrust_headers_INCLUDE_DIR)
+if(thrust_headers_FOUND AND NOT TARGET thrust::headers)
+  add_library(thrust::headers INTERFACE IMPORTED)
+  target_include_directories(thrust::headers INTERFACE ${thrust_headers_INCLUDE_DIR})
+endif()

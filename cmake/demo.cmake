@@ -1,0 +1,20 @@
+# cmake -P cmake/demo.cmake [-- <arguments of the example>]: installs what is missing, builds examples/digits and runs it; see out/digits/.
+include(${CMAKE_CURRENT_LIST_DIR}/packages.cmake)
+diamond_install(build demo)
+diamond_arguments(arguments)
+
+cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH root)
+set(build ${root}/build/demo)
+cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
+find_program(ninja ninja NO_CACHE)
+set(generator)
+if(ninja AND NOT EXISTS ${build}/CMakeCache.txt)
+  set(generator -G Ninja)
+endif()
+set(without -D DIAMOND_CUDA=OFF -D DIAMOND_BUILD_TESTS=OFF -D DIAMOND_BUILD_BENCHMARKS=OFF)
+foreach(command
+    "-S;${root};-B;${build};${generator};-D;CMAKE_BUILD_TYPE=Release;${without}"
+    "--build;${build};--target;digits;--parallel;${cores}")
+  execute_process(COMMAND ${CMAKE_COMMAND} ${command} COMMAND_ERROR_IS_FATAL ANY)
+endforeach()
+execute_process(COMMAND ${build}/examples/digits ${arguments} WORKING_DIRECTORY ${root} COMMAND_ERROR_IS_FATAL ANY)

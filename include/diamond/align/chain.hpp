@@ -1,0 +1,96 @@
+/// Runs a transition kernel from noise to data without any reward: the prior of an alignment, and the reference it is held against.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <diamond/align/run.hpp>
+#include <diamond/concepts/transition_kernel.hpp>
+#include <diamond/random/draw.hpp>
+#include <diamond/schedule/time_grid.hpp>
+
+namespace diamond {
+
+struct chain_options {
+    index_t             particles = 1024;
+    index_t             steps     = 16;
+    std::vector<double> times     = {}; ///< 0 = t_0 < ... < t_K = 1; `steps` equal ones where empty
+};
+
+/// What an observer of a chain sees after a step.
+template <class Batch>
+struct chain_view {
+    index_t             step, steps;
+    double              time;
+    const_view_t<Batch> particles;
+};
+
+template <class Batch>
+struct chain_result {
+    Batch  particles; ///< d x N draws at t = 1, or where the observer stopped
+    bool   complete = false;
+    cost   spent;
+    double seconds = 0.0;
+};
+
+/// The outer grid of options that have `times` and `steps`. @throws std::invalid_argument for unsorted grids or no steps.
+template <class Options>
+[[nodiscard]] std::vector<double> time_grid_of(const Options& options) {
+    if (options.times.empty()) return uniform_time_grid(options.steps);
+    require_time_grid(options.times);
+    return options.times;
+}
+
+/// x_0 ~ N(0, I), x_{k+1} ~ kernel(x_k). Cost: `steps` transitions a particle.
+template <class Kernel>
+class chain {
+    static_assert(diagnose_transition_kernel<Kernel>());
+
+public:
+    using batch_type     = typename Kernel::batch_type;
+    using condition_type = condition_of_t<Kernel>;
+    using context_type   = backend_of_t<batch_type>;
+
+    /// @throws std::invalid_argument for no particles, no steps or an unsorted grid.
+    explicit chain(Kernel kernel, chain_options options = {}) : kernel_(std::move(kernel)), grid_(time_grid_of(options)), particles_(options.particles) {
+        require(particles_ >= 1, [&] { return "a chain of " + std::to_string(particles_) + " particles: at least 1 is needed"; });
+    }
+
+    template <class Observer = no_observer>
+    chain_result<batch_type> operator()(const context_type& context, philox rng, const condition_type& condition = {}, Observer observer = {}) {
+        const detail::stopwatch  clock;
+        const cost               before = kernel_.spent();
+        chain_result<batch_type> result;
+        batch_type               next;
+        const auto               rows = static_cast<index_t>(kernel_.dimension());
+        result.particles.resize(context, rows, particles_);
+        next.resize(context, rows, particles_);
+        draw_normal(rng.stream(purpose::initial), result.particles.mutable_view());
+        const auto steps = static_cast<index_t>(grid_.size()) - 1;
+        result.complete  = true;
+        for (index_t k = 1; k <= steps; ++k) {
+            const interval span{grid_[static_cast<std::size_t>(k - 1)], grid_[static_cast<std::size_t>(k)]};
+            kernel_(result.particles, span, condition, rng.stream(purpose::transition, k), next);
+            result.particles.swap(next);
+            if (!detail::keep_going(observer, chain_view<batch_type>{k, steps, span.to, result.particles.read()}) && k < steps) {
+                result.complete = false;
+                break;
+            }
+        }
+        result.spent   = cost(kernel_.spent()) - before;
+        result.seconds = clock.seconds();
+        return result;
+    }
+
+private:
+    Kernel              kernel_;
+    std::vector<double> grid_;
+    index_t             particles_;
+};
+template <class Kernel>
+chain(Kernel) -> chain<Kernel>;
+template <class Kernel>
+chain(Kernel, chain_options) -> chain<Kernel>;
+
+} // namespace diamond

@@ -1,0 +1,128 @@
+/// Guidance: integrates the tilted velocity u + c b(t) grad V. Section 7.
+#pragma once
+
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include <diamond/align/chain.hpp>
+#include <diamond/concepts/value_estimator.hpp>
+#include <diamond/core/combine.hpp>
+#include <diamond/map/runge_kutta.hpp>
+#include <diamond/schedule/field_evaluator.hpp>
+
+namespace diamond {
+
+struct guidance_options {
+    index_t             particles    = 1024;
+    index_t             steps        = 32;
+    std::vector<double> times        = {};    ///< outer grid; `steps` equal ones where empty
+    double              strength     = 1.0;   ///< c; 1 is exact for the tilted target
+    bool                norm_matched = false; ///< scales the guidance of each particle to `strength` times |u|: no consistency claim holds then
+};
+
+namespace detail {
+template <class Real>
+struct squared_entry {
+    const Real* x;
+    index_t     rows;
+    DIAMOND_HD double operator()(index_t i, index_t j) const { return square(static_cast<double>(x[i + rows * j])); }
+};
+/// (1, strength |u|/|g|) a column; no guidance where g is 0.
+struct matched_scale {
+    const double *velocity, *guidance;
+    double        strength;
+    DIAMOND_HD numbers<2> operator()(index_t j) const {
+        return {{1.0, guidance[j] > 0.0 ? strength * std::sqrt(velocity[j] / guidance[j]) : 0.0}};
+    }
+};
+} // namespace detail
+
+/// dx/dt = u(x, t) + c b(t) grad V_t(x), x_0 ~ N(0, I): draws of the tilted model, up to the solver's error and the bias of the estimated
+/// gradient. `Solver` works inside each outer step (default one step). Cost: one evaluation of u and one guidance of V a stage.
+template <class Field, class Value, class Solver = heun>
+class guidance {
+    static_assert(diagnose_velocity_field<Field>() && diagnose_value_estimator_with_gradient<Value>());
+    static_assert(std::is_same_v<typename Field::batch_type, typename Value::batch_type>,
+                  "velocity field and value estimator must run on the same batch type: float and double particles do not mix");
+
+public:
+    using batch_type     = typename Field::batch_type;
+    using condition_type = condition_of_t<Field>;
+    using context_type   = backend_of_t<batch_type>;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+
+    /// @throws std::invalid_argument for no particles, no steps, an unsorted grid or a strength that is not finite.
+    guidance(Field field, Value value, guidance_options options = {}, Solver solver = {.steps = 1})
+        : field_(std::move(field)), value_(std::move(value)), solver_(std::move(solver)), grid_(time_grid_of(options)), options_(std::move(options)) {
+        require(options_.particles >= 1, [&] { return "guidance of " + std::to_string(options_.particles) + " particles: at least 1 is needed"; });
+        require(std::isfinite(options_.strength), "the strength of guidance must be finite");
+    }
+
+    template <class Observer = no_observer>
+    chain_result<batch_type> operator()(const context_type& context, philox rng, const condition_type& condition = {}, Observer observer = {}) {
+        const detail::stopwatch  clock;
+        const cost               before = field_.spent() + cost(value_.spent());
+        chain_result<batch_type> result;
+        result.particles.resize(context, field_.dimension(), options_.particles);
+        draw_normal(rng.stream(purpose::initial), result.particles.mutable_view());
+        system      tilted{*this, condition, rng};
+        const auto steps = static_cast<index_t>(grid_.size()) - 1;
+        result.complete  = true;
+        for (index_t k = 1; k <= steps; ++k) {
+            const interval span{grid_[static_cast<std::size_t>(k - 1)], grid_[static_cast<std::size_t>(k)]};
+            solver_(tilted, span, result.particles.mutable_view());
+            if (!detail::keep_going(observer, chain_view<batch_type>{k, steps, span.to, result.particles.read()}) && k < steps) {
+                result.complete = false;
+                break;
+            }
+        }
+        result.spent   = field_.spent() + cost(value_.spent()) - before;
+        result.seconds = clock.seconds();
+        return result;
+    }
+
+private:
+    using real = typename batch_type::value_type;
+
+    struct system {
+        guidance&             owner;
+        const condition_type& condition;
+        philox                rng;
+        index_t               evaluation = 0; // each evaluation draws its own noise
+        void operator()(const_view x, double t, view out) { owner.tilted_velocity(x, t, condition, rng.stream(purpose::value, ++evaluation), out); }
+    };
+
+    void tilted_velocity(const_view x, double t, const condition_type& condition, noise_stream stream, view out) {
+        gradient_.resize(x.context(), x.rows(), x.columns());
+        field_(x, times(t), condition, out);
+        value_.guidance(x, t, condition, stream, gradient_);
+        if (!options_.norm_matched) {
+            combine(coefficients<2>(numbers<2>{{1.0, options_.strength}}), out, out, gradient_);
+            return;
+        }
+        norms_.resize(x.context(), 1, 2 * x.columns());
+        double *velocity = norms_.data(), *guided = velocity + x.columns();
+        x.context().column_sums(x.rows(), x.columns(), detail::squared_entry<real>{out.data(), x.rows()}, velocity);
+        x.context().column_sums(x.rows(), x.columns(), detail::squared_entry<real>{gradient_.data(), x.rows()}, guided);
+        combine(matched_(x.context(), false, x.columns(), detail::matched_scale{velocity, guided, options_.strength}), out, out, gradient_);
+    }
+
+    field_evaluator<Field>             field_;
+    Value                              value_;
+    runge_kutta<Solver, batch_type>    solver_;
+    std::vector<double>                grid_;
+    guidance_options                   options_;
+    scratch<real, context_type>        gradient_;
+    scratch<double, context_type>      norms_;
+    coefficient_table<2, context_type> matched_;
+};
+template <class Field, class Value>
+guidance(Field, Value) -> guidance<Field, Value>;
+template <class Field, class Value>
+guidance(Field, Value, guidance_options) -> guidance<Field, Value>;
+template <class Field, class Value, class Solver>
+guidance(Field, Value, guidance_options, Solver) -> guidance<Field, Value, Solver>;
+
+} // namespace diamond

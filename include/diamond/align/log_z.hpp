@@ -1,0 +1,58 @@
+/// The standard error of log Z. Section 7.
+#pragma once
+
+#include <cmath>
+#include <span>
+#include <vector>
+
+#include <diamond/concepts/resampler.hpp>
+#include <diamond/core/errors.hpp>
+
+namespace diamond {
+
+/// A name for reports.
+[[nodiscard]] inline const char* name_of(log_z_error method) {
+    switch (method) {
+    case log_z_error::lee_whiteley: return "Lee and Whiteley";
+    case log_z_error::family_weights: return "family weights";
+    case log_z_error::islands: return "islands";
+    case log_z_error::none: break;
+    }
+    return "none";
+}
+
+/// Beyond this relative variance of Z-hat the one-run formulas are not good.
+inline constexpr double trusted_relative_variance = 0.1;
+
+/// Relative variance of Z-hat from one run: F = sum over ancestors of (their family's share of the weight)^2, N particles, R resamplings.
+/// multinomial: 1 - (N/(N-1))^(R+1) (1 - F) (A. Lee, N. Whiteley, Variance estimation in the particle filter, Biometrika 2018);
+/// others: (N F - 1)/(N - 1). NaN for one particle.
+[[nodiscard]] inline double relative_variance_of_z(log_z_error method, double family_square, index_t particles, index_t resamplings) {
+    if (particles < 2) return NAN;
+    const auto n = static_cast<double>(particles);
+    if (method == log_z_error::lee_whiteley)
+        return 1.0 - std::exp(static_cast<double>(resamplings + 1) * -std::log1p(-1.0 / n)) * (1.0 - family_square);
+    return (n * family_square - 1.0) / (n - 1.0);
+}
+
+/// log Z of independent runs of equal size, and its error from their spread.
+struct combined_log_z {
+    double      log_z, standard_error;
+    log_z_error method = log_z_error::islands;
+};
+
+/// Z = mean of exp(log_z_i), standard error of log Z from their spread; -inf is a run whose weights all died, a zero in the average.
+/// @throws std::invalid_argument for fewer than two runs.
+[[nodiscard]] inline combined_log_z combine_islands(std::span<const double> log_z) {
+    require(log_z.size() >= 2, [&] { return "islands: " + std::to_string(log_z.size()) + " runs have no spread, at least 2 are needed"; });
+    double high = -infinity;
+    for (const double z : log_z) high = std::fmax(high, z);
+    if (high == -infinity) return {-infinity, NAN};
+    const auto count = static_cast<double>(log_z.size());
+    double     mean = 0.0, square_sum = 0.0;
+    for (const double z : log_z) mean += std::exp(z - high) / count;
+    for (const double z : log_z) square_sum += square(std::exp(z - high) - mean);
+    return {high + std::log(mean), std::sqrt(square_sum / (count * (count - 1.0))) / mean};
+}
+
+} // namespace diamond

@@ -1,0 +1,185 @@
+/// Search: best of N and beam. These maximise the reward and do not sample p^r.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <diamond/align/chain.hpp>
+#include <diamond/concepts/value_estimator.hpp>
+#include <diamond/value/reward_caller.hpp>
+
+namespace diamond {
+
+template <class Batch>
+struct search_result {
+    Batch               particles; ///< d x winners
+    std::vector<double> rewards;   ///< of the winners
+    bool                complete = false;
+    cost                spent;
+    double              seconds = 0.0;
+};
+
+namespace detail {
+/// The `keep` best of each group of `size` consecutive scores, best first. Ties go to the lower index; NaN loses.
+inline void best_of_groups(const std::vector<double>& scores, index_t size, index_t keep, std::vector<std::int32_t>& order, std::vector<std::int32_t>& best) {
+    best.clear();
+    order.resize(static_cast<std::size_t>(size));
+    for (index_t group = 0; group < static_cast<index_t>(scores.size()); group += size) {
+        std::iota(order.begin(), order.end(), static_cast<std::int32_t>(group));
+        std::partial_sort(order.begin(), order.begin() + keep, order.end(), [&](std::int32_t a, std::int32_t b) {
+            const double score_a = scores[static_cast<std::size_t>(a)], score_b = scores[static_cast<std::size_t>(b)];
+            return score_a > score_b || (score_a == score_b && a < b);
+        });
+        best.insert(best.end(), order.begin(), order.begin() + keep);
+    }
+}
+} // namespace detail
+
+struct best_of_n_options {
+    index_t             winners    = 16;
+    index_t             candidates = 16; ///< N: samples drawn for each winner
+    index_t             steps      = 16;
+    std::vector<double> times      = {}; ///< outer grid; `steps` equal ones where empty
+};
+
+/// Draws N samples by the kernel for each winner and keeps the one of highest reward. Cost: N chains and N reward calls a winner.
+template <class Kernel, class Reward>
+class best_of_n {
+public:
+    using batch_type     = typename Kernel::batch_type;
+    using condition_type = condition_of_t<Kernel>;
+    using context_type   = backend_of_t<batch_type>;
+
+    /// @throws std::invalid_argument unless winners, candidates and steps are at least 1.
+    best_of_n(Kernel kernel, Reward reward, best_of_n_options options = {})
+        : chain_(std::move(kernel), {.particles = checked(options).winners * options.candidates, .steps = options.steps, .times = options.times}),
+          reward_(std::move(reward)), options_(std::move(options)) {}
+
+    template <class Observer = no_observer>
+    search_result<batch_type> operator()(const context_type& context, philox rng, const condition_type& condition = {}, Observer observer = {}) {
+        const detail::stopwatch   clock;
+        const auto                calls = reward_.calls();
+        auto                      prior = chain_(context, rng, condition, observer);
+        search_result<batch_type> result;
+        result.complete = prior.complete;
+        batch<double, context_type> scores(context, 1, prior.particles.columns());
+        reward_(prior.particles, condition, -1, 1, scores.data());
+        const std::vector<double> host = to_host(scores);
+        std::vector<std::int32_t> order, best;
+        detail::best_of_groups(host, options_.candidates, 1, order, best);
+        const auto chosen = from_host<std::int32_t>(context, 1, options_.winners, best);
+        result.particles.resize(context, prior.particles.rows(), options_.winners);
+        context.gather(prior.particles.read(), chosen.data(), result.particles.mutable_view());
+        for (const auto i : best) result.rewards.push_back(host[static_cast<std::size_t>(i)]);
+        result.spent = prior.spent;
+        result.spent.reward += reward_.calls() - calls;
+        result.seconds = clock.seconds();
+        return result;
+    }
+
+private:
+    static const best_of_n_options& checked(const best_of_n_options& options) {
+        require(options.winners >= 1 && options.candidates >= 1, [&] {
+            return "best of N with " + std::to_string(options.winners) + " winners of " + std::to_string(options.candidates) + " candidates: at least 1 of each is needed";
+        });
+        return options;
+    }
+
+    chain<Kernel>                                     chain_;
+    reward_caller<Reward, batch_type, condition_type> reward_;
+    best_of_n_options                                 options_;
+};
+template <class Kernel, class Reward>
+best_of_n(Kernel, Reward) -> best_of_n<Kernel, Reward>;
+template <class Kernel, class Reward>
+best_of_n(Kernel, Reward, best_of_n_options) -> best_of_n<Kernel, Reward>;
+
+struct beam_options {
+    index_t             beams    = 16; ///< independent searches, one winner each
+    index_t             width    = 4;  ///< survivors of a step
+    index_t             children = 4;  ///< transitions drawn from each survivor
+    index_t             steps    = 16;
+    std::vector<double> times    = {}; ///< outer grid; `steps` equal ones where empty
+};
+
+/// Each survivor draws `children` transitions; the `width` of highest V survive; the winner has the highest reward at t = 1.
+/// Cost: width x children transitions and values a step and beam.
+template <class Kernel, class Value>
+class beam {
+    static_assert(diagnose_transition_kernel<Kernel>() && diagnose_value_estimator<Value>());
+    static_assert(std::is_same_v<typename Kernel::batch_type, typename Value::batch_type>,
+                  "kernel and value estimator must run on the same batch type: float and double particles do not mix");
+
+public:
+    using batch_type     = typename Kernel::batch_type;
+    using condition_type = condition_of_t<Kernel>;
+    using context_type   = backend_of_t<batch_type>;
+
+    /// @throws std::invalid_argument unless beams, width, children and steps are at least 1.
+    beam(Kernel kernel, Value value, beam_options options = {})
+        : kernel_(std::move(kernel)), value_(std::move(value)), grid_(time_grid_of(options)), options_(std::move(options)) {
+        require(options_.beams >= 1 && options_.width >= 1 && options_.children >= 1, [&] {
+            return std::to_string(options_.beams) + " beams of width " + std::to_string(options_.width) + " with " + std::to_string(options_.children) +
+                   " children: at least 1 of each is needed";
+        });
+    }
+
+    /// A per-column condition has one column a beam's particle: beams x width x children.
+    template <class Observer = no_observer>
+    search_result<batch_type> operator()(const context_type& context, philox rng, const condition_type& condition = {}, Observer observer = {}) {
+        const detail::stopwatch clock;
+        const cost              before = cost(kernel_.spent()) + cost(value_.spent());
+        const index_t           rows = static_cast<index_t>(kernel_.dimension()), group = options_.width * options_.children, all = options_.beams * group;
+        batch_type                       x(context, rows, all), next(context, rows, all), survivors(context, rows, options_.beams * options_.width);
+        batch<double, context_type>      values(context, 1, all);
+        batch<std::int32_t, context_type> chosen(context, 1, options_.beams * options_.width);
+        std::vector<double>              scores(static_cast<std::size_t>(all));
+        std::vector<std::int32_t>        order, best;
+        search_result<batch_type>        result;
+
+        draw_normal(rng.stream(purpose::initial), x.mutable_view()); // at t = 0 all children are drawn afresh: V_0 is the same for all
+        const auto steps = static_cast<index_t>(grid_.size()) - 1;
+        result.complete  = true;
+        for (index_t k = 1; k <= steps; ++k) {
+            const interval span{grid_[static_cast<std::size_t>(k - 1)], grid_[static_cast<std::size_t>(k)]};
+            kernel_(x.read(), span, condition, rng.stream(purpose::transition, k), next.mutable_view());
+            value_(next.read(), span.to, condition, rng.stream(purpose::value, k), value_batch{.value = values.data()});
+            context.to_host(values.data(), all, scores.data());
+            const bool last = k == steps;
+            detail::best_of_groups(scores, group, last ? 1 : options_.width, order, best);
+            context.from_host(best.data(), static_cast<index_t>(best.size()), chosen.data());
+            if (!detail::keep_going(observer, chain_view<batch_type>{k, steps, span.to, next.read()}) && !last) {
+                result.complete = false;
+                detail::best_of_groups(scores, group, 1, order, best);
+                context.from_host(best.data(), static_cast<index_t>(best.size()), chosen.data());
+            }
+            if (last || !result.complete) {
+                result.particles.resize(context, rows, options_.beams);
+                context.gather(next.read(), chosen.data(), result.particles.mutable_view());
+                for (const auto i : best) result.rewards.push_back(scores[static_cast<std::size_t>(i)]);
+                break;
+            }
+            context.gather(next.read(), chosen.data(), survivors.mutable_view());
+            repeat_columns(survivors.read(), options_.children, x.mutable_view());
+        }
+        result.spent   = cost(kernel_.spent()) + cost(value_.spent()) - before;
+        result.seconds = clock.seconds();
+        return result;
+    }
+
+private:
+    Kernel              kernel_;
+    Value               value_;
+    std::vector<double> grid_;
+    beam_options        options_;
+};
+template <class Kernel, class Value>
+beam(Kernel, Value) -> beam<Kernel, Value>;
+template <class Kernel, class Value>
+beam(Kernel, Value, beam_options) -> beam<Kernel, Value>;
+
+} // namespace diamond

@@ -1,0 +1,142 @@
+/// The vocabulary's arithmetic as DIAMOND_HD functors, one call a column: what a back end with one thread a column runs as it is, and
+/// where the others take their definitions from.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include <diamond/concepts/backend.hpp>
+#include <diamond/core/batch.hpp>
+#include <diamond/random/normal.hpp>
+
+namespace diamond::detail {
+
+/// sum_i f(i, j): independent partial sums, which vectorise, in an order that is fixed.
+template <class F>
+DIAMOND_HD double column_sum(const F& f, index_t rows, index_t j) {
+    constexpr index_t lanes          = 8;
+    double            partial[lanes] = {};
+    index_t           i              = 0;
+    for (; i + lanes <= rows; i += lanes)
+        for (index_t l = 0; l < lanes; ++l) partial[l] += f(i + l, j);
+    for (index_t l = 0; i + l < rows; ++l) partial[l] += f(i + l, j);
+    return ((partial[0] + partial[4]) + (partial[2] + partial[6])) + ((partial[1] + partial[5]) + (partial[3] + partial[7]));
+}
+template <class F>
+struct column_sum_functor {
+    F       f;
+    index_t rows;
+    double* out;
+    DIAMOND_HD void operator()(index_t j) const { out[j] = column_sum(f, rows, j); }
+};
+
+/// The larger of two numbers; a NaN wins over every number, so that it is seen.
+struct larger {
+    template <class Real>
+    DIAMOND_HD constexpr Real operator()(Real a, Real b) const {
+        return b > a || b != b ? b : a;
+    }
+};
+
+/// f(i, j) for all i of a column.
+template <class F>
+struct each_row {
+    F       f;
+    index_t rows;
+    DIAMOND_HD void operator()(index_t j) const {
+        for (index_t i = 0; i < rows; ++i) f(i, j);
+    }
+};
+
+/// high + log(sum of exp(x - high)), given that sum; a column that is empty, or whose greatest is infinite or NaN, has that as its sum.
+DIAMOND_HD inline double log_of_sum(double high, double sum) { return high - high == 0.0 ? high + std::log(sum) : high; }
+
+/// A column becomes its softmax: all zeros where every entry is -inf, NaN where one is +inf or NaN.
+template <class Real, class Context>
+struct softmax_functor {
+    batch_view<Real, Context> x;
+    double*                   log_sums;
+    DIAMOND_HD void operator()(index_t j) const {
+        constexpr Real lowest = -std::numeric_limits<Real>::infinity();
+        Real           high   = lowest;
+        for (const Real value : x.column(j)) high = larger{}(high, value);
+        const Real shift = high == lowest ? Real{0} : high; // -inf - -inf is no number
+        double     total = 0.0;
+        for (Real& value : x.column(j)) {
+            value = std::exp(value - shift);
+            total += static_cast<double>(value);
+        }
+        const auto scale = static_cast<Real>(high == lowest ? 0.0 : 1.0 / total);
+        for (Real& value : x.column(j)) value *= scale;
+        log_sums[j] = log_of_sum(static_cast<double>(high), total);
+    }
+};
+template <class Context>
+struct log_sum_exp_functor {
+    batch_view<const double, Context> x;
+    double*                           out;
+    DIAMOND_HD void operator()(index_t j) const {
+        double high = -infinity, total = 0.0;
+        for (const double value : x.column(j)) high = larger{}(high, value);
+        for (const double value : x.column(j)) total += std::exp(value - high);
+        out[j] = log_of_sum(high, total);
+    }
+};
+
+template <class Real, class Context>
+struct gather_functor {
+    batch_view<const Real, Context> x;
+    const std::int32_t*             ancestors;
+    batch_view<Real, Context>       out;
+    DIAMOND_HD void operator()(index_t j) const {
+        const auto from = x.column(ancestors[j]);
+        const auto to   = out.column(j);
+        for (index_t i = 0; i < to.size(); ++i) to[i] = from[i];
+    }
+};
+
+template <class Real, class Context>
+struct normal_functor {
+    noise_stream              stream;
+    batch_view<Real, Context> out;
+    DIAMOND_HD void operator()(index_t j) const {
+        const auto to = out.column(j);
+        for (index_t i = 0; i < to.size(); i += normals_per_block<Real>) {
+            const normal_block<Real> block(stream.words(j, i / normals_per_block<Real>));
+            for (index_t k = 0; k < normals_per_block<Real> && i + k < to.size(); ++k) to[i + k] = block.value[k];
+        }
+    }
+};
+
+/// Extents of op(a) in out = op(a) b.
+struct product_extents {
+    index_t rows, depth;
+};
+/// @throws std::invalid_argument unless the extents of op(a), b and out fit.
+template <class Real, class Context>
+product_extents require_product(transpose op, batch_view<const Real, Context> a, batch_view<const Real, Context> b, batch_view<Real, Context> out) {
+    const auto extents = [](index_t rows, index_t columns) { return std::to_string(rows) + " x " + std::to_string(columns); };
+    const product_extents result = op == transpose::yes ? product_extents{a.columns(), a.rows()} : product_extents{a.rows(), a.columns()};
+    require(result.depth == b.rows() && result.rows == out.rows() && b.columns() == out.columns(), [&] {
+        return "product: op(a) is " + extents(result.rows, result.depth) + ", b is " + extents(b.rows(), b.columns()) + ", out is " +
+               extents(out.rows(), out.columns());
+    });
+    return result;
+}
+/// @throws std::invalid_argument unless columns of x fit into out.
+template <class Real, class Context>
+void require_gather(batch_view<const Real, Context> x, batch_view<Real, Context> out) {
+    require(x.rows() == out.rows(), [&] {
+        return "gather: columns of " + std::to_string(x.rows()) + " numbers into columns of " + std::to_string(out.rows());
+    });
+}
+/// @throws std::invalid_argument unless the stream's value samples have counters of their own.
+inline void require_stream(const noise_stream& stream) {
+    require(stream.samples >= 1 && stream.samples <= noise_stream::most_samples, [&] {
+        return "fill_normal: " + std::to_string(stream.samples) + " value samples a particle, not 1 to " + std::to_string(noise_stream::most_samples);
+    });
+}
+
+} // namespace diamond::detail

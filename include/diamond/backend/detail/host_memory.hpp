@@ -1,0 +1,19 @@
+/// Memory of a back end that runs on the host.
+#pragma once
+
+#include <new>
+
+#include <diamond/core/scalar.hpp>
+
+namespace diamond::detail {
+
+inline constexpr std::align_val_t host_alignment{64}; // a cache line, and the widest vector
+
+/// Uninitialised room for `count` numbers; none for 0.
+template <class T>
+[[nodiscard]] T* host_allocate(index_t count) {
+    return count == 0 ? nullptr : static_cast<T*>(::operator new[](static_cast<std::size_t>(count) * sizeof(T), host_alignment));
+}
+inline void host_deallocate(void* p) noexcept { ::operator delete[](p, host_alignment); }
+
+} // namespace diamond::detail

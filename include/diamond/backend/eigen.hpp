@@ -1,0 +1,369 @@
+/// The CPU back end: blocks of columns over a thread pool, products and transcendental functions by Eigen.
+///
+/// Every operation partitions columns into fixed blocks that do not depend on the number of threads, and every reduction adds its
+/// blocks in order, so results are the same bits on any number of threads. A steady-state call allocates nothing.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include <Eigen/Core>
+
+#include <diamond/backend/detail/functors.hpp>
+#include <diamond/backend/detail/host_memory.hpp>
+#include <diamond/backend/detail/normals.hpp>
+#include <diamond/backend/detail/thread_pool.hpp>
+#include <diamond/concepts/backend.hpp>
+#include <diamond/core/batch.hpp>
+
+namespace diamond::eigen {
+
+namespace detail {
+
+/// Extents of the blocks in which Eigen takes a product, its packing buffers among them.
+struct product_blocks {
+    index_t rows, columns, depth;
+};
+template <class Real>
+product_blocks choose_blocks(index_t rows, index_t columns, index_t depth) {
+    product_blocks result{rows, columns, depth};
+    // An empty product has no blocks: Eigen would divide by its extents.
+    if (rows > 0 && columns > 0 && depth > 0)
+        Eigen::internal::computeProductBlockingSizes<Real, Real>(result.depth, result.rows, result.columns, index_t{1});
+    return result;
+}
+
+/// Eigen packs the operands of a product into buffers that it takes from malloc above 128 kB. These are kept instead.
+template <class Real>
+class owned_blocking : public Eigen::internal::level3_blocking<Real, Real> {
+public:
+    /// Allocates only what it never had.
+    void prepare(const product_blocks& blocks) {
+        this->m_mc = blocks.rows;
+        this->m_nc = blocks.columns;
+        this->m_kc = blocks.depth;
+        grow(a_, size_a_, blocks.rows * blocks.depth);
+        grow(b_, size_b_, blocks.depth * blocks.columns);
+        this->m_blockA = a_;
+        this->m_blockB = b_;
+    }
+    owned_blocking() = default;
+    owned_blocking(owned_blocking&& other) noexcept
+        : a_(std::exchange(other.a_, nullptr)), b_(std::exchange(other.b_, nullptr)), size_a_(std::exchange(other.size_a_, 0)),
+          size_b_(std::exchange(other.size_b_, 0)) {}
+    ~owned_blocking() {
+        diamond::detail::host_deallocate(a_);
+        diamond::detail::host_deallocate(b_);
+    }
+
+private:
+    static void grow(Real*& p, index_t& size, index_t wanted) {
+        if (wanted <= size) return;
+        diamond::detail::host_deallocate(std::exchange(p, nullptr));
+        size = 0;
+        p    = diamond::detail::host_allocate<Real>(wanted);
+        size = wanted;
+    }
+    Real *  a_ = nullptr, *b_ = nullptr;
+    index_t size_a_ = 0, size_b_ = 0;
+};
+
+/// out = op(a) b, rows x columns, in one thread.
+template <class Real>
+void block_product(bool transpose_a, const Real* a, const Real* b, Real* out, index_t rows, index_t columns, index_t depth, owned_blocking<Real>& blocking) {
+    std::fill_n(out, rows * columns, Real{0});
+    if (rows == 0 || depth == 0) return;
+    using Eigen::ColMajor;
+    using Eigen::RowMajor;
+    // A row-major operand is how Eigen's kernel reads a transposed one.
+    if (transpose_a)
+        Eigen::internal::general_matrix_matrix_product<index_t, Real, RowMajor, false, Real, ColMajor, false, ColMajor, 1>::run(
+            rows, columns, depth, a, depth, b, depth, out, 1, rows, Real{1}, blocking, nullptr);
+    else
+        Eigen::internal::general_matrix_matrix_product<index_t, Real, ColMajor, false, Real, ColMajor, false, ColMajor, 1>::run(
+            rows, columns, depth, a, rows, b, depth, out, 1, rows, Real{1}, blocking, nullptr);
+}
+
+/// What products keep: packing buffers, one a thread, and room for a padded tail.
+template <class Real>
+struct product_space {
+    std::vector<owned_blocking<Real>> blocking;
+    std::vector<Real>                 in, out;
+
+    explicit product_space(int threads) : blocking(static_cast<std::size_t>(threads)) {}
+};
+
+/// The sum of exp(x[i] - shift); `terms` receives them if it is not null, and may be x. Eigen's own loops work up to an aligned address
+/// and after the last packet by other means, with other last bits. Here all goes by packets, so the bits do not depend on the address.
+template <class Real>
+double sum_exponentials(const Real* x, index_t rows, Real shift, Real* terms) {
+    using namespace Eigen::internal;
+    using packet                 = typename packet_traits<Real>::type;
+    constexpr index_t lanes = packet_traits<Real>::size;
+    constexpr index_t flush = 32 * lanes; // numbers that are added up in Real before they are in double
+    // Below the logarithm of the least normal number exp is 0 here: Eigen's takes long there and, without AVX-512, is 2.9e-39 at -inf.
+    const packet shifts = pset1<packet>(shift), least = pset1<packet>(std::ceil(std::log(std::numeric_limits<Real>::min())));
+    packet       sum;
+    const auto   add = [&](const Real* from, Real* to) {
+        const packet exponent = psub(ploadu<packet>(from), shifts);
+        const packet term     = pandnot(pexp(pmax<Eigen::PropagateNaN>(exponent, least)), pcmp_lt(exponent, least));
+        if (to) pstoreu(to, term);
+        sum = padd(sum, term);
+    };
+    double partial[lanes] = {};
+    Real   part[lanes];
+    for (index_t first = 0; first < rows; first += flush) {
+        const index_t last = std::min(first + flush, rows);
+        index_t       i    = first;
+        sum                = pset1<packet>(Real{0});
+        for (; i + lanes <= last; i += lanes) add(x + i, terms ? terms + i : nullptr);
+        if (i < last) {
+            std::fill_n(part, lanes, -std::numeric_limits<Real>::infinity());
+            std::copy_n(x + i, last - i, part);
+            add(part, part);
+            if (terms) std::copy_n(part, last - i, terms + i);
+        }
+        pstoreu(part, sum);
+        for (index_t l = 0; l < std::min(lanes, rows); ++l) partial[l] += static_cast<double>(part[l]);
+    }
+    double total = 0.0;
+    for (index_t l = 0; l < std::min(lanes, rows); ++l) total += partial[l];
+    return total;
+}
+
+/// What a context keeps between calls, so that a call in steady state allocates nothing.
+struct context_state {
+    diamond::detail::thread_pool pool;
+    product_space<float>         float_products;
+    product_space<double>        double_products;
+    std::vector<double>          partial_sums;
+
+    explicit context_state(int threads) : pool(threads), float_products(pool.threads()), double_products(pool.threads()) {}
+
+    template <class Real>
+    product_space<Real>& products() {
+        if constexpr (sizeof(Real) == 4)
+            return float_products;
+        else
+            return double_products;
+    }
+};
+
+} // namespace detail
+
+/// The CPU. `context{.threads = 2}`; 0 threads mean one per hardware thread. One context serves one thread of control, and must
+/// outlive the batches made from it.
+struct context {
+    int threads = 0;
+
+    mutable detail::context_state state{threads};
+
+    [[nodiscard]] static constexpr const char* device_name() { return "cpu"; }
+
+    // 1. memory
+    template <class T>
+    [[nodiscard]] T* allocate(index_t count) const {
+        return diamond::detail::host_allocate<T>(count);
+    }
+    template <class T>
+    void deallocate(T* p, index_t) const noexcept {
+        diamond::detail::host_deallocate(p);
+    }
+    template <class T>
+    void to_host(const T* device, index_t count, T* host) const {
+        std::copy_n(device, count, host);
+    }
+    template <class T>
+    void from_host(const T* host, index_t count, T* device) const {
+        std::copy_n(host, count, device);
+    }
+    template <class T>
+    void copy(const T* from, index_t count, T* to) const {
+        std::copy_n(from, count, to);
+    }
+
+    // 2. elementwise
+    template <class F>
+    void for_each(index_t count, const F& f) const {
+        blocks_of(count, 1, [&](index_t first, index_t last) {
+            for (index_t j = first; j < last; ++j) f(j);
+        });
+    }
+    template <class F>
+    void for_each(index_t rows, index_t columns, const F& f) const {
+        blocks_of(columns, rows, [&](index_t first, index_t last) {
+            const F local = f; // a copy that no other thread sees: its members stay in registers
+            for (index_t j = first; j < last; ++j)
+                for (index_t i = 0; i < rows; ++i) local(i, j);
+        });
+    }
+
+    // 3. reductions
+    template <class F>
+    void column_sums(index_t rows, index_t columns, const F& f, double* out) const {
+        blocks_of(columns, rows, [&](index_t first, index_t last) {
+            for (index_t j = first; j < last; ++j) out[j] = diamond::detail::column_sum(f, rows, j);
+        });
+    }
+    template <class F>
+    [[nodiscard]] double sum(index_t count, const F& f) const {
+        reduce_blocks(count, 0.0, [&](double a, index_t j) { return a + f(j); });
+        double total = 0.0;
+        for (const double block : state.partial_sums) total += block;
+        return total;
+    }
+    template <class F>
+    [[nodiscard]] double max(index_t count, const F& f) const {
+        const diamond::detail::larger larger;
+        reduce_blocks(count, -infinity, [&](double a, index_t j) { return larger(a, f(j)); });
+        double result = -infinity;
+        for (const double block : state.partial_sums) result = larger(result, block);
+        return result;
+    }
+
+    // 4. products
+    template <class Real>
+    void product(transpose op, batch_view<const Real, context> a, batch_view<const Real, context> b, batch_view<Real, context> out) const {
+        const auto [rows, depth] = diamond::detail::require_product(op, a, b, out);
+        // A tail is padded, so that a column's product takes the same path, and has the same bits, whatever N is.
+        const index_t columns = b.columns(), tail = columns % product_block, padded = (tail + product_pad - 1) / product_pad * product_pad;
+        const auto    whole_blocks = detail::choose_blocks<Real>(rows, product_block, depth), tail_blocks = detail::choose_blocks<Real>(rows, padded, depth);
+        auto&         space = state.products<Real>();
+        for (auto& blocking : space.blocking) {
+            // All room is made here, so that it does not matter which thread meets which block.
+            if (columns >= product_block) blocking.prepare(whole_blocks);
+            if (tail > 0) blocking.prepare(tail_blocks);
+        }
+        if (tail != padded) {
+            space.in.assign(static_cast<std::size_t>(depth * padded), Real{0});
+            space.out.resize(static_cast<std::size_t>(rows * padded));
+            std::copy_n(b.data() + depth * (columns - tail), depth * tail, space.in.data());
+        }
+        state.pool.run((columns + product_block - 1) / product_block, [&, rows = rows, depth = depth](index_t block, int worker) {
+            auto&         blocking = space.blocking[static_cast<std::size_t>(worker)];
+            const index_t first = block * product_block, count = std::min(product_block, columns - first);
+            const Real*   in = b.data() + depth * first;
+            Real*         to = out.data() + rows * first;
+            if (count == product_block || tail == padded) {
+                blocking.prepare(count == product_block ? whole_blocks : tail_blocks);
+                detail::block_product(op == transpose::yes, a.data(), in, to, rows, count, depth, blocking);
+            } else {
+                blocking.prepare(tail_blocks);
+                detail::block_product(op == transpose::yes, a.data(), space.in.data(), space.out.data(), rows, padded, depth, blocking);
+                std::copy_n(space.out.data(), rows * tail, to);
+            }
+        });
+    }
+
+    // 5. soft maxima
+    template <class Real>
+    void softmax(batch_view<Real, context> x, double* log_sums) const {
+        blocks_of(x.columns(), x.rows() * exp_price, [&](index_t first, index_t last) {
+            for (index_t j = first; j < last; ++j) {
+                const auto column = x.column(j);
+                const Real high   = highest<Real>(column);
+                const bool dead   = high == -std::numeric_limits<Real>::infinity();
+                const double total = detail::sum_exponentials(column.begin(), column.size(), dead ? Real{0} : high, column.begin());
+                const auto   scale = static_cast<Real>(dead ? 0.0 : 1.0 / total);
+                for (Real& value : column) value *= scale;
+                log_sums[j] = diamond::detail::log_of_sum(static_cast<double>(high), total);
+            }
+        });
+    }
+    void log_sum_exp(batch_view<const double, context> x, double* out) const {
+        blocks_of(x.columns(), x.rows() * exp_price, [&](index_t first, index_t last) {
+            for (index_t j = first; j < last; ++j) {
+                const auto   column = x.column(j);
+                const double high   = highest<double>(column);
+                out[j] = diamond::detail::log_of_sum(high, detail::sum_exponentials<double>(column.begin(), column.size(), high, nullptr));
+            }
+        });
+    }
+
+    // 6. gather
+    template <class Real>
+    void gather(batch_view<const Real, context> x, const std::int32_t* ancestors, batch_view<Real, context> out) const {
+        diamond::detail::require_gather(x, out);
+        const diamond::detail::gather_functor<Real, context> move{x, ancestors, out};
+        blocks_of(out.columns(), x.rows(), [&](index_t first, index_t last) {
+            for (index_t j = first; j < last; ++j) move(j);
+        });
+    }
+
+    // 7. scans: bound by memory, so one thread
+    void scan_sum(const std::uint64_t* in, index_t count, std::uint64_t* out) const {
+        std::uint64_t total = 0;
+        for (index_t j = 0; j < count; ++j) out[j] = total += in[j];
+    }
+    void scan_max(const std::int32_t* in, index_t count, std::int32_t* out) const {
+        std::int32_t highest = std::numeric_limits<std::int32_t>::min();
+        for (index_t j = 0; j < count; ++j) out[j] = highest = std::max(highest, in[j]);
+    }
+
+    // 8. normals
+    template <class Real>
+    void fill_normal(noise_stream stream, batch_view<Real, context> out) const {
+        diamond::detail::require_stream(stream);
+        blocks_of(out.columns(), out.rows() * normal_price, [&](index_t first, index_t last) {
+            diamond::detail::fill_normal_columns(stream, out.data(), out.rows(), first, last, [](Real* p, index_t n) {
+                static_assert(diamond::detail::normal_lane_group % Eigen::internal::packet_traits<Real>::size == 0); // all by packets
+                Eigen::Map<Eigen::Array<Real, Eigen::Dynamic, 1>, Eigen::Aligned64> roots(p, n);
+                roots = roots.sqrt();
+            });
+        });
+    }
+
+    // 9. search
+    template <class F>
+    [[nodiscard]] index_t find_first(index_t count, const F& f) const {
+        for (index_t j = 0; j < count; ++j)
+            if (f(j)) return j;
+        return count;
+    }
+
+private:
+    static constexpr index_t block_columns = 256;      // columns a thread takes at a time: any split gives the same bits
+    static constexpr index_t serial_work   = 8192;     // below this many elements waking a thread costs more than it saves
+    static constexpr index_t product_block = 256, product_pad = 4; // Eigen's kernel takes columns in fours, and the rest otherwise
+    static constexpr index_t exp_price = 4, normal_price = 4;       // elementwise work, in units of a copy
+
+    template <class Body>
+    void blocks_of(index_t columns, index_t work_per_column, const Body& body) const {
+        // Few long columns are worth a thread each; many short ones travel in blocks.
+        index_t block = block_columns;
+        while (block > 1 && block * work_per_column > serial_work) block /= 2;
+        if (columns * work_per_column <= serial_work)
+            body(index_t{0}, columns);
+        else
+            state.pool.run((columns + block - 1) / block, [&](index_t b) { body(b * block, std::min((b + 1) * block, columns)); });
+    }
+    template <class Step>
+    void reduce_blocks(index_t count, double start, const Step& step) const {
+        const index_t blocks = (count + block_columns - 1) / block_columns;
+        state.partial_sums.resize(static_cast<std::size_t>(blocks));
+        double* partial = state.partial_sums.data();
+        const auto reduce = [&](index_t b) {
+            double value = start;
+            for (index_t j = b * block_columns; j < std::min((b + 1) * block_columns, count); ++j) value = step(value, j);
+            partial[b] = value;
+        };
+        if (count <= serial_work)
+            for (index_t b = 0; b < blocks; ++b) reduce(b);
+        else
+            state.pool.run(blocks, reduce);
+    }
+    template <class Real, class Column>
+    static Real highest(const Column& column) {
+        return column.size() == 0 ? -std::numeric_limits<Real>::infinity()
+                                  : Eigen::Map<const Eigen::Array<Real, Eigen::Dynamic, 1>>(column.begin(), column.size()).template maxCoeff<Eigen::PropagateNaN>();
+    }
+};
+
+template <class Real>
+using batch = diamond::batch<Real, context>;
+
+} // namespace diamond::eigen

@@ -1,0 +1,120 @@
+/// Back end: where batches live and the dozen operations that run there.
+///
+/// A context is a back end's handle (threads; or device, stream, pool). All numerics that are not one of these operations are named
+/// DIAMOND_HD functors given to for_each, written once for all back ends. A type C models `backend` if, with pointers into its own memory,
+///   1. c.allocate<T>(n), c.deallocate(p, n) own memory; c.to_host(p, n, host), c.from_host(host, n, p), c.copy(p, n, q) move numbers;
+///   2. c.for_each(n, f) calls f(j) for j < n; c.for_each(d, n, f) calls f(i, j) for i < d, j < n, in any order;
+///   3. c.column_sums(d, n, f, out) writes out[j] = sum_i f(i, j) in double; c.sum(n, f), c.max(n, f) reduce f(j) to a host double;
+///      none depends on the number of threads;
+///   4. c.product(op, a, b, out) writes op(a) b, op the identity or the transpose;
+///   5. c.softmax(x, log_sums) replaces each column by its softmax; c.log_sum_exp(x, out) only reduces;
+///   6. c.gather(x, ancestors, out) writes out(:, j) = x(:, ancestors[j]);
+///   7. c.scan_sum(in, n, out) is the inclusive scan of 64-bit integers, c.scan_max(in, n, out) of 32-bit ones;
+///   8. c.fill_normal(stream, out) writes the normals of random/normal.hpp;
+///   9. c.find_first(n, f) is the least j with f(j), or n: how NaN and mismatches are found.
+/// It need not be copyable, nor serve two threads at once. Models: eigen::context, thrust_cpu::context.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <string>
+
+#include <diamond/core/batch.hpp>
+#include <diamond/random/philox.hpp>
+
+namespace diamond {
+
+/// op(a) in a product.
+enum class transpose : bool { no, yes };
+
+/// The one customisation point of the library: the context type that a batch belongs to.
+template <class Batch>
+struct backend_of {
+    using type = typename Batch::context_type;
+};
+template <class Batch>
+using backend_of_t = typename backend_of<Batch>::type;
+
+template <class Batch>
+using view_t = batch_view<typename Batch::value_type, backend_of_t<Batch>>;
+template <class Batch>
+using const_view_t = batch_view<const typename Batch::value_type, backend_of_t<Batch>>;
+/// A batch of another number type in the same memory: log weights, values and times are double whatever the particles are.
+template <class Batch, class Value>
+using rebind_t = batch<Value, backend_of_t<Batch>>;
+
+namespace detail {
+struct element_probe {
+    DIAMOND_HD void operator()(index_t) const {}
+    DIAMOND_HD void operator()(index_t, index_t) const {}
+};
+struct number_probe {
+    DIAMOND_HD double operator()(index_t) const { return 0.0; }
+    DIAMOND_HD double operator()(index_t, index_t) const { return 0.0; }
+};
+struct predicate_probe {
+    DIAMOND_HD bool operator()(index_t) const { return true; }
+};
+
+template <class C>
+concept backend_memory = requires(const C& c, double* p, const double* q, index_t n) {
+    { c.template allocate<double>(n) } -> std::same_as<double*>;
+    c.deallocate(p, n);
+    c.to_host(q, n, p);
+    c.from_host(q, n, p);
+    c.copy(q, n, p);
+};
+template <class C>
+concept backend_for_each = requires(const C& c, index_t n, element_probe f) {
+    c.for_each(n, f);
+    c.for_each(n, n, f);
+};
+template <class C>
+concept backend_reductions = requires(const C& c, index_t n, number_probe f, double* out) {
+    c.column_sums(n, n, f, out);
+    { c.sum(n, f) } -> std::same_as<double>;
+    { c.max(n, f) } -> std::same_as<double>;
+};
+template <class C>
+concept backend_product = requires(const C& c, batch_view<const double, C> a, batch_view<double, C> out) { c.product(transpose::yes, a, a, out); };
+template <class C>
+concept backend_softmax = requires(const C& c, batch_view<double, C> x, double* out) {
+    c.softmax(x, out);
+    c.log_sum_exp(batch_view<const double, C>(x), out);
+};
+template <class C>
+concept backend_gather = requires(const C& c, batch_view<const double, C> x, const std::int32_t* a, batch_view<double, C> out) { c.gather(x, a, out); };
+template <class C>
+concept backend_scan = requires(const C& c, const std::uint64_t* in, std::uint64_t* out, const std::int32_t* in_32, std::int32_t* out_32, index_t n) {
+    c.scan_sum(in, n, out);
+    c.scan_max(in_32, n, out_32);
+};
+template <class C>
+concept backend_normals = requires(const C& c, noise_stream stream, batch_view<double, C> out) { c.fill_normal(stream, out); };
+template <class C>
+concept backend_search = requires(const C& c, index_t n, predicate_probe f) {
+    { c.find_first(n, f) } -> std::same_as<index_t>;
+};
+} // namespace detail
+
+template <class C>
+concept backend = detail::backend_memory<C> && detail::backend_for_each<C> && detail::backend_reductions<C> && detail::backend_product<C> &&
+                  detail::backend_softmax<C> && detail::backend_gather<C> && detail::backend_scan<C> && detail::backend_normals<C> &&
+                  detail::backend_search<C>;
+
+/// The ladder: the first clause that C breaks says what to write.
+template <class C>
+consteval bool diagnose_backend() {
+    static_assert(detail::backend_memory<C>, "a back end's context needs allocate<T>(n), deallocate(p, n), to_host, from_host and copy (pointer, count, pointer), all const");
+    static_assert(detail::backend_for_each<C>, "a back end's context needs for_each(n, f) and for_each(rows, columns, f), const");
+    static_assert(detail::backend_reductions<C>, "a back end's context needs column_sums(rows, columns, f, double* out), double sum(n, f) and double max(n, f), const");
+    static_assert(detail::backend_product<C>, "a back end's context needs product(diamond::transpose, a, b, out) on its views, const");
+    static_assert(detail::backend_softmax<C>, "a back end's context needs softmax(view, double* log_sums) and log_sum_exp(const_view, double* out), const");
+    static_assert(detail::backend_gather<C>, "a back end's context needs gather(const_view, const std::int32_t* ancestors, view), const");
+    static_assert(detail::backend_scan<C>, "a back end's context needs scan_sum of std::uint64_t and scan_max of std::int32_t (in, n, out), const");
+    static_assert(detail::backend_normals<C>, "a back end's context needs fill_normal(diamond::noise_stream, view), const");
+    static_assert(detail::backend_search<C>, "a back end's context needs index_t find_first(n, predicate), const");
+    return true;
+}
+
+} // namespace diamond

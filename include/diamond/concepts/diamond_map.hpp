@@ -1,0 +1,63 @@
+/// Diamond map (posterior, stochastic flow map): X_{s,r}(xbar | x_t, t), the flow map of the inner flow that carries noise at s = 0 to a
+/// draw of p_{1|t}(. | x_t) at s = 1. X_{0,1}(xbar_0 | x_t, t), xbar_0 ~ N(0, I), samples the posterior in one evaluation.
+///
+/// A type M models `diamond_map` if
+///   1. M::batch_type and m.dimension() are those of its batches;
+///   2. m.schedule() and m.inner_schedule() are the outer and the inner noise schedule;
+///   3. m(xbar, interval{s, r}, x_t, t, condition, out) writes X_{s,r}(xbar_j | x_t_j, t_j) into column j of out, all d x N; x_t is all
+///      zeros where alpha(t) = 0 or may be anything; it is copyable and need not be const; out must not overlap xbar or x_t;
+///   4. m.spent() is the diamond::cost of all calls so far.
+/// `differentiable_diamond_map`: also m.vjp(xbar, inner, x_t, t, condition, cotangent, out_xbar, out_x_t) writes the cotangents of both.
+/// Models: glass_diamond_map (by ODE), gaussian_diamond_map (closed). Used by: early_stop_kernel, diamond_posterior. Source: [DM], section 5.
+#pragma once
+
+#include <concepts>
+
+#include <diamond/concepts/flow_map.hpp>
+#include <diamond/concepts/schedule.hpp>
+
+namespace diamond {
+
+namespace detail {
+template <class M>
+concept names_schedules = requires(const M& m) {
+    { m.schedule() } -> schedule;
+    { m.inner_schedule() } -> schedule;
+};
+template <class M>
+concept maps_posterior = requires(M& m, const_view_t<typename M::batch_type> x, interval span, times t, const condition_of_t<M>& c,
+                                  view_t<typename M::batch_type> out) { m(x, span, x, t, c, out); };
+template <class M>
+concept posterior_vjp = requires(M& m, const_view_t<typename M::batch_type> x, interval span, times t, const condition_of_t<M>& c,
+                                 view_t<typename M::batch_type> out) { m.vjp(x, span, x, t, c, x, out, out); };
+} // namespace detail
+
+template <class M>
+concept diamond_map = std::copy_constructible<M> && detail::names_batch<M> && detail::has_dimension<M> && detail::names_schedules<M> &&
+                      detail::maps_posterior<M> && detail::counts_cost<M>;
+template <class M>
+concept differentiable_diamond_map = diamond_map<M> && detail::posterior_vjp<M>;
+
+/// The ladder: the first clause that M breaks says what to write.
+template <class M>
+consteval bool diagnose_diamond_map() {
+    static_assert(std::copy_constructible<M>, "a Diamond map must be copyable: keep working space in diamond::scratch");
+    static_assert(detail::names_batch<M>, "a Diamond map needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)");
+    if constexpr (detail::names_batch<M>) {
+        static_assert(detail::has_dimension<M>, "a Diamond map needs dimension() const, the number of rows d of its batches");
+        static_assert(detail::names_schedules<M>, "a Diamond map needs schedule() and inner_schedule() const, its outer and inner noise schedules");
+        static_assert(detail::maps_posterior<M>,
+                      "a Diamond map needs operator()(const_view xbar, interval inner, const_view x_t, times t, const condition&, view out)");
+        static_assert(detail::counts_cost<M>, "a Diamond map needs spent() const, the diamond::cost of its calls so far");
+    }
+    return true;
+}
+template <class M>
+consteval bool diagnose_differentiable_diamond_map() {
+    diagnose_diamond_map<M>();
+    static_assert(detail::posterior_vjp<M>,
+                  "a differentiable Diamond map needs vjp(xbar, inner, x_t, t, condition, cotangent, out_xbar, out_x_t)");
+    return true;
+}
+
+} // namespace diamond

@@ -1,0 +1,67 @@
+/// Posterior sampler: draws z ~ p_{1|t}(. | x_t).
+///
+/// A type P models `posterior_sampler` if
+///   1. P::batch_type and p.dimension() are those of its batches;
+///   2. p.schedule() is the (outer) noise schedule;
+///   3. p(x_t, t, condition, stream, out) writes M = stream.samples draws a particle: x_t is d x N, t one time, out is d x (N M), draw i of
+///      particle j in column j M + i; every number drawn comes from `stream` (or stream.with(another purpose)); copyable, need not be const;
+///   4. p.spent() is the diamond::cost of all calls so far;
+///   5. p.exact() tells whether its draws follow the model's posterior exactly (in floating point) or approximate it.
+/// `differentiable_posterior_sampler`: also p.vjp(x_t, t, condition, stream, cotangent, out) with the same stream: cotangent is d x (N M), out is d x N and
+/// gets sum over a particle's draws of cotangent^T dz/dx_t, the noise held fixed.
+/// Models: diamond_posterior (of a Diamond map), exact_posterior (of an oracle). Used by: kernels, posterior_value. Source: [DM], [GF], sections 4 to 6.
+#pragma once
+
+#include <concepts>
+
+#include <diamond/concepts/flow_map.hpp>
+#include <diamond/concepts/schedule.hpp>
+
+namespace diamond {
+
+namespace detail {
+template <class P>
+concept names_schedule = requires(const P& p) {
+    { p.schedule() } -> schedule;
+};
+template <class P>
+concept draws_posterior = requires(P& p, const_view_t<typename P::batch_type> x, double t, const condition_of_t<P>& c, noise_stream stream,
+                                   view_t<typename P::batch_type> out) { p(x, t, c, stream, out); };
+template <class P>
+concept draws_vjp = requires(P& p, const_view_t<typename P::batch_type> x, double t, const condition_of_t<P>& c, noise_stream stream,
+                             view_t<typename P::batch_type> out) { p.vjp(x, t, c, stream, x, out); };
+template <class P>
+concept says_exact = requires(const P& p) {
+    { p.exact() } -> std::same_as<bool>;
+};
+} // namespace detail
+
+template <class P>
+concept posterior_sampler = std::copy_constructible<P> && detail::names_batch<P> && detail::has_dimension<P> && detail::names_schedule<P> &&
+                            detail::draws_posterior<P> && detail::counts_cost<P> && detail::says_exact<P>;
+template <class P>
+concept differentiable_posterior_sampler = posterior_sampler<P> && detail::draws_vjp<P>;
+
+/// The ladder: the first clause that P breaks says what to write.
+template <class P>
+consteval bool diagnose_posterior_sampler() {
+    static_assert(std::copy_constructible<P>, "a posterior sampler must be copyable: keep working space in diamond::scratch");
+    static_assert(detail::names_batch<P>, "a posterior sampler needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)");
+    if constexpr (detail::names_batch<P>) {
+        static_assert(detail::has_dimension<P>, "a posterior sampler needs dimension() const, the number of rows d of its batches");
+        static_assert(detail::names_schedule<P>, "a posterior sampler needs schedule() const, its noise schedule");
+        static_assert(detail::draws_posterior<P>,
+                      "a posterior sampler needs operator()(const_view x_t, double t, const condition&, noise_stream, view out), out d x (N * stream.samples)");
+        static_assert(detail::counts_cost<P>, "a posterior sampler needs spent() const, the diamond::cost of its calls so far");
+        static_assert(detail::says_exact<P>, "a posterior sampler needs bool exact() const: whether its draws follow the model's posterior exactly");
+    }
+    return true;
+}
+template <class P>
+consteval bool diagnose_differentiable_posterior_sampler() {
+    diagnose_posterior_sampler<P>();
+    static_assert(detail::draws_vjp<P>, "a differentiable posterior sampler needs vjp(x_t, t, condition, stream, cotangent, out)");
+    return true;
+}
+
+} // namespace diamond

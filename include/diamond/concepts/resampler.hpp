@@ -1,0 +1,55 @@
+/// Resampler: turns weights into ancestors, E[offspring of i] = N w_i / sum w.
+///
+/// A type R models `resampler` if
+///   1. r(context, cumulative, columns, stream, scratch, ancestors), const, writes N ancestors (32-bit, in the context's memory) from the
+///      inclusive sums of fixed-point weights (64-bit, cumulative[N-1] > 0), drawing only from `stream`; scratch is its working space;
+///   2. r.method() names how the error of log Z is estimated with it: diamond::log_z_error.
+/// Models: multinomial, stratified, systematic, residual. Used by: smc. Section 10.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+
+#include <diamond/concepts/backend.hpp>
+
+namespace diamond {
+
+/// How the standard error of log Z was computed (section 7).
+enum class log_z_error {
+    none,           ///< there is none: the run is incomplete
+    lee_whiteley,   ///< 1 - (N/(N-1))^(R+1) (1 - F): multinomial resampling, good where the relative variance is below 0.1
+    family_weights, ///< (N F - 1)/(N - 1): other resamplers, within a third where it is below 0.1 and too small above
+    islands         ///< the spread of independent runs
+};
+
+/// Working space of a resampler.
+template <class Context>
+struct resampling_scratch {
+    scratch<std::uint64_t, Context> words;
+    scratch<std::int32_t, Context>  first;
+};
+
+namespace detail {
+template <class R, class Context>
+concept chooses_ancestors = requires(const R& r, const Context& context, const std::uint64_t* cumulative, index_t n, noise_stream stream,
+                                     resampling_scratch<Context>& space, std::int32_t* ancestors) { r(context, cumulative, n, stream, space, ancestors); };
+template <class R>
+concept names_log_z_error = requires(const R& r) {
+    { r.method() } -> std::same_as<log_z_error>;
+};
+} // namespace detail
+
+template <class R, class Context>
+concept resampler = std::copy_constructible<R> && detail::chooses_ancestors<R, Context> && detail::names_log_z_error<R>;
+
+/// The ladder: the first clause that R breaks says what to write.
+template <class R, class Context>
+consteval bool diagnose_resampler() {
+    static_assert(std::copy_constructible<R>, "a resampler must be copyable");
+    static_assert(detail::chooses_ancestors<R, Context>,
+                  "a resampler needs operator()(context, const std::uint64_t* cumulative, n, noise_stream, resampling_scratch&, std::int32_t* ancestors) const");
+    static_assert(detail::names_log_z_error<R>, "a resampler needs log_z_error method() const: how the error of log Z is estimated with it");
+    return true;
+}
+
+} // namespace diamond

@@ -1,0 +1,41 @@
+/// Noise schedule: x_t = alpha(t) z + sigma(t) eps on t in [0, 1], from noise to data.
+///
+/// A type S models `schedule` if, for const s and double t,
+///   1. s.alpha(t) and s.sigma(t) are the coefficients: alpha grows to alpha(1) = 1, sigma falls from sigma(0) = 1 to sigma(1) = 0;
+///   2. s.d_alpha(t) and s.d_sigma(t) are their derivatives (d_sigma(1) may be -inf).
+/// It need not give time_at(a, s), the time where alpha/sigma = a/s: schedule/schedule.hpp finds it by Newton's method. It need not
+/// give sigma_d_sigma(t), the product sigma sigma', unless d_sigma(1) is infinite; then the product must be there, for it is finite.
+/// Functions should be DIAMOND_HD if they are to run on a device. Models: linear_schedule, trigonometric_schedule,
+/// variance_preserving_schedule, cosine_schedule. Used by: everything that knows time. Source: [DM], [GF], section 1.
+#pragma once
+
+#include <concepts>
+
+namespace diamond {
+
+namespace detail {
+template <class S>
+concept schedule_coefficients = requires(const S& s, double t) {
+    { s.alpha(t) } -> std::convertible_to<double>;
+    { s.sigma(t) } -> std::convertible_to<double>;
+};
+template <class S>
+concept schedule_derivatives = requires(const S& s, double t) {
+    { s.d_alpha(t) } -> std::convertible_to<double>;
+    { s.d_sigma(t) } -> std::convertible_to<double>;
+};
+} // namespace detail
+
+template <class S>
+concept schedule = std::copy_constructible<S> && detail::schedule_coefficients<S> && detail::schedule_derivatives<S>;
+
+/// The ladder: the first clause that S breaks says what to write.
+template <class S>
+consteval bool diagnose_schedule() {
+    static_assert(std::copy_constructible<S>, "a schedule must be copyable: it travels by value into maps and kernels");
+    static_assert(detail::schedule_coefficients<S>, "a schedule needs double alpha(double t) const and double sigma(double t) const");
+    static_assert(detail::schedule_derivatives<S>, "a schedule needs the derivatives double d_alpha(double t) const and double d_sigma(double t) const");
+    return true;
+}
+
+} // namespace diamond

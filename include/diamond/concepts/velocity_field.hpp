@@ -1,0 +1,92 @@
+/// Velocity field: the network u(x, t), whose ODE dx/dt = u carries noise at t = 0 to data at t = 1.
+///
+/// A type V models `velocity_field` if
+///   0. it is copyable, and cheap to copy: weights are shared (std::shared_ptr<const ...>), for maps and kernels take it by value;
+///   1. V::batch_type is the batch it runs on, e.g. diamond::eigen::batch<float>;
+///   2. v.dimension() is d;
+///   3. v.make_workspace(context, columns) makes whatever a call on that many columns needs (an empty struct will do);
+///   4. v(x, times, condition, workspace, out), const and re-entrant, writes u(x_j, t_j | c_j) into column j of out, d x N like x.
+/// `condition` is V::condition_type, or no_condition if V names none. `times` is one value or one per column.
+/// `differentiable_velocity_field`: also v.vjp(x, times, condition, cotangent, workspace, out) writes cotangent^T du/dx, and
+/// v.jvp(x, times, condition, tangent, workspace, out) writes du/dx tangent.
+/// `velocity_field_with_density`: also v.log_density(x, times, condition, workspace, double* out) writes log p_t(x_j).
+/// `scored_velocity_field`: also v.score(x, times, condition, workspace, out): the score where the velocity does not give it.
+/// Nothing forces a network to predict velocities: see schedule/readings.hpp for denoiser and noise networks.
+/// Models: the oracles, denoiser_network, noise_network. Used by: map/, glass/, align/guidance.hpp.
+#pragma once
+
+#include <concepts>
+
+#include <diamond/concepts/backend.hpp>
+#include <diamond/core/condition.hpp>
+#include <diamond/core/interval.hpp>
+
+namespace diamond {
+
+namespace detail {
+template <class V>
+concept names_batch = requires { typename V::batch_type; } && requires { typename backend_of<typename V::batch_type>::type; };
+template <class V>
+concept has_dimension = requires(const V& v) {
+    { v.dimension() } -> std::convertible_to<index_t>;
+};
+template <class V>
+concept makes_workspace = requires(const V& v, const backend_of_t<typename V::batch_type>& context, index_t n) { v.make_workspace(context, n); };
+template <class V>
+using workspace_t = decltype(std::declval<const V&>().make_workspace(std::declval<const backend_of_t<typename V::batch_type>&>(), index_t{}));
+template <class V>
+concept evaluates_velocity = requires(const V& v, const_view_t<typename V::batch_type> x, times t, const condition_of_t<V>& c, workspace_t<V>& w,
+                                      view_t<typename V::batch_type> out) { v(x, t, c, w, out); };
+template <class V>
+concept has_field_products = requires(const V& v, const_view_t<typename V::batch_type> x, times t, const condition_of_t<V>& c, workspace_t<V>& w,
+                                      view_t<typename V::batch_type> out) {
+    v.vjp(x, t, c, x, w, out);
+    v.jvp(x, t, c, x, w, out);
+};
+template <class V>
+concept has_log_density = requires(const V& v, const_view_t<typename V::batch_type> x, times t, const condition_of_t<V>& c, workspace_t<V>& w, double* out) {
+    v.log_density(x, t, c, w, out);
+};
+template <class V>
+concept has_score = requires(const V& v, const_view_t<typename V::batch_type> x, times t, const condition_of_t<V>& c, workspace_t<V>& w,
+                             view_t<typename V::batch_type> out) { v.score(x, t, c, w, out); };
+} // namespace detail
+
+template <class V>
+concept velocity_field = std::copy_constructible<V> && detail::names_batch<V> && detail::has_dimension<V> && detail::makes_workspace<V> && detail::evaluates_velocity<V>;
+template <class V>
+concept differentiable_velocity_field = velocity_field<V> && detail::has_field_products<V>;
+template <class V>
+concept velocity_field_with_density = velocity_field<V> && detail::has_log_density<V>;
+template <class V>
+concept scored_velocity_field = velocity_field<V> && detail::has_score<V>;
+
+/// The ladder: the first clause that V breaks says what to write.
+template <class V>
+consteval bool diagnose_velocity_field() {
+    static_assert(std::copy_constructible<V>, "a velocity field must be copyable: share its weights through std::shared_ptr<const ...>");
+    static_assert(detail::names_batch<V>, "a velocity field needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)");
+    if constexpr (detail::names_batch<V>) {
+        static_assert(detail::has_dimension<V>, "a velocity field needs dimension() const, the number of rows d of its batches");
+        static_assert(detail::makes_workspace<V>, "a velocity field needs make_workspace(context, columns) const; an empty struct will do");
+        if constexpr (detail::makes_workspace<V>)
+            static_assert(detail::evaluates_velocity<V>,
+                          "a velocity field needs operator()(const_view x, times t, const condition&, workspace&, view out) const that writes u(x, t) into out");
+    }
+    return true;
+}
+template <class V>
+consteval bool diagnose_differentiable_velocity_field() {
+    diagnose_velocity_field<V>();
+    static_assert(detail::has_field_products<V>,
+                  "a differentiable velocity field needs vjp and jvp (x, t, condition, direction, workspace, out) const beside operator()");
+    return true;
+}
+template <class V>
+consteval bool diagnose_velocity_field_with_density() {
+    diagnose_velocity_field<V>();
+    static_assert(detail::has_log_density<V>, "a velocity field with density needs log_density(x, t, condition, workspace, double* out) const");
+    return true;
+}
+
+} // namespace diamond

@@ -1,0 +1,195 @@
+/// A batch is d x N, one particle a column, column-major: NumPy's C-ordered (N, d), byte for byte.
+///
+/// Views do not own and are passed by value; batches own, are move-only, and know the context their memory comes from.
+/// Copies have names: copy, to_host, from_host.
+#pragma once
+
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <diamond/core/errors.hpp>
+#include <diamond/core/host_device.hpp>
+#include <diamond/core/scalar.hpp>
+
+namespace diamond {
+
+/// One particle: a contiguous column of a batch.
+template <class Value>
+class column_view {
+public:
+    DIAMOND_HD constexpr column_view(Value* data, index_t size) : data_(data), size_(size) {}
+
+    [[nodiscard]] DIAMOND_HD constexpr index_t  size() const { return size_; }
+    [[nodiscard]] DIAMOND_HD constexpr Value& operator[](index_t i) const { return data_[i]; }
+    [[nodiscard]] DIAMOND_HD constexpr Value* begin() const { return data_; }
+    [[nodiscard]] DIAMOND_HD constexpr Value* end() const { return data_ + size_; }
+
+private:
+    Value* data_;
+    index_t  size_;
+};
+
+/// A non-owning d x N view in a context's memory. `batch_view<const Real, Context>` is read-only.
+template <class Value, class Context>
+class batch_view {
+public:
+    using value_type   = std::remove_const_t<Value>;
+    using context_type = Context;
+
+    DIAMOND_HD constexpr batch_view(Value* data, index_t rows, index_t columns, const Context* context)
+        : data_(data), rows_(rows), columns_(columns), context_(context) {}
+
+    template <class Other>
+        requires(std::is_same_v<const Other, Value>)
+    DIAMOND_HD constexpr batch_view(const batch_view<Other, Context>& other) // NOLINT: adding const is not a conversion to name
+        : data_(other.data()), rows_(other.rows()), columns_(other.columns()), context_(&other.context()) {}
+
+    [[nodiscard]] DIAMOND_HD constexpr Value* data() const { return data_; }
+    [[nodiscard]] DIAMOND_HD constexpr index_t  rows() const { return rows_; }
+    [[nodiscard]] DIAMOND_HD constexpr index_t  columns() const { return columns_; }
+    [[nodiscard]] DIAMOND_HD constexpr index_t  size() const { return rows_ * columns_; }
+
+    [[nodiscard]] DIAMOND_HD constexpr Value& operator()(index_t i, index_t j) const { return data_[i + rows_ * j]; }
+    [[nodiscard]] DIAMOND_HD constexpr Value& operator[](index_t k) const { return data_[k]; }
+
+    [[nodiscard]] DIAMOND_HD constexpr column_view<Value> column(index_t j) const { return {data_ + rows_ * j, rows_}; }
+    /// Columns first ... first + count - 1, without a copy.
+    [[nodiscard]] DIAMOND_HD constexpr batch_view columns(index_t first, index_t count) const {
+        return {data_ + rows_ * first, rows_, count, context_};
+    }
+    /// The same memory as rows x columns.
+    [[nodiscard]] DIAMOND_HD constexpr batch_view reshaped(index_t rows, index_t columns) const { return {data_, rows, columns, context_}; }
+
+    /// The context whose vocabulary runs on this memory.
+    [[nodiscard]] DIAMOND_HD constexpr const Context& context() const { return *context_; }
+
+private:
+    Value*         data_;
+    index_t          rows_, columns_;
+    const Context* context_;
+};
+
+/// An owning d x N batch in the memory of `Context`, which must outlive it. It allocates only when it grows; its contents are
+/// unspecified after a resize.
+template <class Real, class Context>
+class batch {
+public:
+    using value_type   = Real;
+    using context_type = Context;
+    using view         = batch_view<Real, Context>;
+    using const_view   = batch_view<const Real, Context>;
+
+    batch() = default;
+    batch(const Context& context, index_t rows, index_t columns) { resize(context, rows, columns); }
+
+    batch(const batch&)            = delete;
+    batch& operator=(const batch&) = delete;
+    batch(batch&& other) noexcept { swap(other); }
+    batch& operator=(batch&& other) noexcept {
+        swap(other);
+        return *this;
+    }
+    ~batch() {
+        if (data_) context_->deallocate(data_, capacity_);
+    }
+
+    /// Makes room for rows x columns; allocates only when that is more than ever before.
+    void resize(const Context& context, index_t rows, index_t columns) {
+        require(rows >= 0 && columns >= 0, [&] {
+            return "a batch of " + std::to_string(rows) + " x " + std::to_string(columns) + ": extents must not be negative";
+        });
+        if (rows * columns > capacity_ || (context_ && context_ != &context)) {
+            batch grown;
+            grown.context_  = &context;
+            grown.data_     = context.template allocate<Real>(rows * columns);
+            grown.capacity_ = rows * columns;
+            swap(grown);
+        }
+        context_ = &context;
+        rows_    = rows;
+        columns_ = columns;
+    }
+
+    [[nodiscard]] index_t rows() const { return rows_; }
+    [[nodiscard]] index_t columns() const { return columns_; }
+    [[nodiscard]] index_t size() const { return rows_ * columns_; }
+
+    [[nodiscard]] Real*       data() { return data_; }
+    [[nodiscard]] const Real* data() const { return data_; }
+
+    operator view() { return {data_, rows_, columns_, context_}; }                   // NOLINT: a batch is its view
+    operator const_view() const { return {data_, rows_, columns_, context_}; }       // NOLINT
+    [[nodiscard]] view       mutable_view() { return *this; }
+    [[nodiscard]] const_view read() const { return *this; }
+
+    [[nodiscard]] const Context& context() const { return *context_; }
+
+    void swap(batch& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(rows_, other.rows_);
+        std::swap(columns_, other.columns_);
+        std::swap(capacity_, other.capacity_);
+        std::swap(context_, other.context_);
+    }
+
+private:
+    Real*          data_     = nullptr;
+    index_t          rows_     = 0;
+    index_t          columns_  = 0;
+    index_t          capacity_ = 0;
+    const Context* context_  = nullptr;
+};
+
+/// A batch that is working space: a copy of its owner starts with none of its own, so maps and kernels stay copyable.
+template <class Real, class Context>
+class scratch : public batch<Real, Context> {
+public:
+    using batch<Real, Context>::batch;
+    scratch() = default;
+    scratch(const scratch&) : batch<Real, Context>() {}
+    scratch(scratch&&) noexcept = default;
+    scratch& operator=(const scratch&) { return *this; }
+    scratch& operator=(scratch&&) noexcept = default;
+    ~scratch()                             = default;
+};
+
+/// The numbers of a view on the host, column by column.
+template <class Value, class Context>
+[[nodiscard]] std::vector<std::remove_const_t<Value>> to_host(batch_view<Value, Context> source) {
+    std::vector<std::remove_const_t<Value>> host(static_cast<std::size_t>(source.size()));
+    source.context().to_host(source.data(), source.size(), host.data());
+    return host;
+}
+template <class Real, class Context>
+[[nodiscard]] std::vector<Real> to_host(const batch<Real, Context>& source) {
+    return to_host(source.read());
+}
+
+/// A new rows x columns batch from host numbers, column by column. @throws std::invalid_argument unless there are rows * columns.
+template <class Real, class Context>
+[[nodiscard]] batch<Real, Context> from_host(const Context& context, index_t rows, index_t columns, std::span<const Real> host) {
+    require(static_cast<index_t>(host.size()) == rows * columns, [&] {
+        return "from_host: " + std::to_string(host.size()) + " numbers for a batch of " + std::to_string(rows) + " x " + std::to_string(columns);
+    });
+    batch<Real, Context> result(context, rows, columns);
+    context.from_host(host.data(), rows * columns, result.data());
+    return result;
+}
+template <class Real, class Context>
+[[nodiscard]] batch<Real, Context> from_host(const Context& context, index_t rows, index_t columns, const std::vector<Real>& host) {
+    return from_host<Real>(context, rows, columns, std::span<const Real>(host));
+}
+
+/// @throws std::invalid_argument with both shapes unless they agree.
+template <class Value, class Context, class Other>
+void require_same_shape(const char* where, batch_view<Value, Context> a, batch_view<Other, Context> b) {
+    require(a.rows() == b.rows() && a.columns() == b.columns(), [&] {
+        return std::string(where) + ": " + std::to_string(a.rows()) + " x " + std::to_string(a.columns()) + " against " +
+               std::to_string(b.rows()) + " x " + std::to_string(b.columns());
+    });
+}
+
+} // namespace diamond

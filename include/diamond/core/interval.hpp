@@ -1,0 +1,33 @@
+/// Times: one value for a batch or one per column, and pairs of them.
+#pragma once
+
+#include <diamond/core/host_device.hpp>
+#include <diamond/core/scalar.hpp>
+
+namespace diamond {
+
+/// A pair of times that travel together: a flow map carries a state `from` one `to` the other.
+struct interval {
+    double from = 0.0;
+    double to   = 1.0;
+
+    [[nodiscard]] DIAMOND_HD constexpr double length() const { return to - from; }
+};
+
+/// A broadcast view of times: one for the whole batch, or one per column (in the memory of the batch). It does not own.
+class times {
+public:
+    DIAMOND_HD constexpr times(double value) : value_(value) {} // NOLINT: a number is a time
+    DIAMOND_HD constexpr explicit times(const double* per_column) : per_column_(per_column) {}
+
+    [[nodiscard]] DIAMOND_HD constexpr bool broadcast() const { return per_column_ == nullptr; }
+    /// The one time of a batch whose times are broadcast.
+    [[nodiscard]] DIAMOND_HD constexpr double value() const { return value_; }
+    [[nodiscard]] DIAMOND_HD constexpr double operator[](index_t column) const { return broadcast() ? value_ : per_column_[column]; }
+
+private:
+    double        value_      = 0.0;
+    const double* per_column_ = nullptr;
+};
+
+} // namespace diamond

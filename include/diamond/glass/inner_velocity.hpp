@@ -1,0 +1,170 @@
+/// The velocity of a GLASS kernel's inner flow, from one evaluation of the network. [GF], section 4:
+///   ubar_s = abar_s' D(x*, t*) + sbar_s' E[eps'],   E[eps'] = (abar_s sigma/h) N(x*, t*) + (alpha sbar_s/h^2)(alpha y - abar_s x_t).
+#pragma once
+
+#include <cmath>
+#include <utility>
+
+#include <diamond/core/combine.hpp>
+#include <diamond/glass/sufficient_statistic.hpp>
+#include <diamond/schedule/readings.hpp>
+
+namespace diamond {
+
+/// What one evaluation needs: x* = input_outer x_t + input_inner xbar at `time`, ubar = velocity u(x*, time) + outer x_t + inner xbar.
+struct inner_velocity_coefficients {
+    double time, input_outer, input_inner, velocity, outer, inner;
+};
+
+template <class Schedule, class InnerSchedule>
+[[nodiscard]] DIAMOND_HD inner_velocity_coefficients inner_velocity_at(const Schedule& schedule, const InnerSchedule& inner_schedule, double t,
+                                                                       double s, const kernel_coefficients& kernel) {
+    const noise_level          outer = level_at(schedule, t);
+    const inner_level          inner = inner_level_at(inner_schedule, s, kernel);
+    const sufficient_statistic best  = sufficient_statistic_at(schedule, outer, inner);
+    const velocity_readings    read  = readings_at(schedule, best.time);
+
+    // E[eps'] = noise N + from_y y + from_outer x_t
+    double noise = 0.0, from_y = 0.0, from_outer = 0.0;
+    if (best.h > 0.0) {
+        noise             = inner.abar * outer.sigma / best.h;
+        const double pull = outer.alpha * inner.sbar / square(best.h);
+        from_y            = pull * outer.alpha;
+        from_outer        = -pull * inner.abar;
+    } else if (best.time == 0.0) {
+        from_y = 1.0;
+    }
+    const double velocity = inner.d_abar * read.denoiser_u + inner.d_sbar * noise * read.noise_u;
+    const double input    = inner.d_abar * read.denoiser_x + inner.d_sbar * noise * read.noise_x;
+    const double y        = input * best.from_inner + inner.d_sbar * from_y;
+    return {best.time, best.from_outer - kernel.gamma * best.from_inner, best.from_inner, velocity,
+            input * best.from_outer + inner.d_sbar * from_outer - kernel.gamma * y, y};
+}
+
+namespace detail {
+template <class Schedule, class InnerSchedule>
+struct inner_velocity_table {
+    Schedule            schedule;
+    InnerSchedule       inner;
+    kernel_coefficients kernel;
+    times               t, s;
+    DIAMOND_HD numbers<6> operator()(index_t j) const {
+        const inner_velocity_coefficients c = inner_velocity_at(schedule, inner, t[j], s[j], kernel);
+        return {{c.time, c.input_outer, c.input_inner, c.velocity, c.outer, c.inner}};
+    }
+};
+/// Columns `first` ... of a six-row table, where times are per column; a smaller table for the functors that need two or three.
+template <int K>
+struct table_rows {
+    const double* table;
+    int           first;
+    DIAMOND_HD numbers<K> operator()(index_t j) const {
+        numbers<K> row{};
+        for (int k = 0; k < K; ++k) row.value[k] = table[first + k + 6 * j];
+        return row;
+    }
+};
+} // namespace detail
+
+/// ubar_s(xbar | x_t, t) of a GLASS kernel. Cost: one evaluation a column; vjp one vector-Jacobian product.
+template <class Schedule, class Field, class InnerSchedule>
+class inner_velocity {
+    static_assert(diagnose_schedule<Schedule>() && diagnose_schedule<InnerSchedule>() && diagnose_velocity_field<Field>());
+
+public:
+    using batch_type     = typename Field::batch_type;
+    using condition_type = condition_of_t<Field>;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+
+    inner_velocity(Schedule schedule, Field field, InnerSchedule inner)
+        : schedule_(std::move(schedule)), inner_(std::move(inner)), field_(std::move(field)) {}
+
+    [[nodiscard]] index_t              dimension() const { return field_.dimension(); }
+    [[nodiscard]] const Schedule&      schedule() const { return schedule_; }
+    [[nodiscard]] const InnerSchedule& inner_schedule() const { return inner_; }
+    [[nodiscard]] const cost&          spent() const { return field_.spent(); }
+    [[nodiscard]] const Field&         field() const { return field_.field(); }
+
+    /// out = ubar_s(xbar | x_t, t), d x N; t and s are one value or one per column. out must not overlap x_t or xbar.
+    /// @throws std::invalid_argument at s = 1 for an inner schedule whose sigma'(1) is infinite.
+    void operator()(const_view xbar, times s, const_view x_t, times t, const kernel_coefficients& kernel, const condition_type& condition, view out) {
+        const step_coefficients c = at(xbar, s, t, kernel);
+        input_.resize(xbar.context(), xbar.rows(), xbar.columns());
+        combine(c.input, input_.mutable_view(), x_t, xbar);
+        field_(input_, c.time, condition, out);
+        combine(c.output, out, out, x_t, xbar);
+    }
+
+    /// out_xbar = cotangent^T d ubar/d xbar; cotangent^T d ubar/d x_t is added to out_x_t.
+    void vjp(const_view xbar, times s, const_view x_t, times t, const kernel_coefficients& kernel, const condition_type& condition,
+             const_view cotangent, view out_xbar, view out_x_t)
+        requires differentiable_velocity_field<Field>
+    {
+        const step_coefficients c = at(xbar, s, t, kernel);
+        input_.resize(xbar.context(), xbar.rows(), xbar.columns());
+        pulled_.resize(xbar.context(), xbar.rows(), xbar.columns());
+        combine(c.input, input_.mutable_view(), x_t, xbar);
+        field_.vjp(input_, c.time, condition, cotangent, pulled_);
+        combine(c.to_outer, out_x_t, out_x_t, pulled_, cotangent);
+        combine(c.to_inner, out_xbar, pulled_, cotangent);
+    }
+
+private:
+    using context_type = backend_of_t<batch_type>;
+
+    struct step_coefficients {
+        times           time;
+        coefficients<2> input;
+        coefficients<3> output;
+        coefficients<3> to_outer; // 1, velocity input_outer, outer
+        coefficients<2> to_inner; // velocity input_inner, inner
+    };
+
+    struct time_of {
+        const double* table;
+        double*       time;
+        DIAMOND_HD void operator()(index_t j) const { time[j] = table[6 * j]; }
+    };
+    struct outer_products {
+        const double* table;
+        DIAMOND_HD numbers<3> operator()(index_t j) const { return {{1.0, table[6 * j + 3] * table[6 * j + 1], table[6 * j + 4]}}; }
+    };
+    struct inner_products {
+        const double* table;
+        DIAMOND_HD numbers<2> operator()(index_t j) const { return {{table[6 * j + 3] * table[6 * j + 2], table[6 * j + 5]}}; }
+    };
+
+    step_coefficients at(const_view xbar, times s, times t, const kernel_coefficients& kernel) {
+        require(!(s.broadcast() && s.value() >= 1.0) || std::isfinite(inner_.d_sigma(1.0)),
+                "the inner velocity at s = 1 is infinite for this inner schedule: stop short of it, or use linear_schedule");
+        if (s.broadcast() && t.broadcast()) {
+            const inner_velocity_coefficients c = inner_velocity_at(schedule_, inner_, t.value(), s.value(), kernel);
+            return {times(c.time),
+                    numbers<2>{{c.input_outer, c.input_inner}},
+                    numbers<3>{{c.velocity, c.outer, c.inner}},
+                    numbers<3>{{1.0, c.velocity * c.input_outer, c.outer}},
+                    numbers<2>{{c.velocity * c.input_inner, c.inner}}};
+        }
+        const auto&   context = xbar.context();
+        const index_t n       = xbar.columns();
+        const detail::inner_velocity_table<Schedule, InnerSchedule> row{schedule_, inner_, kernel, t, s};
+        all_.resize(context, 6, n);
+        time_.resize(context, 1, n);
+        context.for_each(n, diamond::detail::fill_coefficients<6, detail::inner_velocity_table<Schedule, InnerSchedule>>{row, all_.data()});
+        const double* all = all_.data();
+        context.for_each(n, time_of{all, time_.data()});
+        return {times(time_.data()), input_table_(context, false, n, detail::table_rows<2>{all, 1}), output_table_(context, false, n, detail::table_rows<3>{all, 3}),
+                outer_table_(context, false, n, outer_products{all}), inner_table_(context, false, n, inner_products{all})};
+    }
+
+    Schedule                           schedule_;
+    InnerSchedule                      inner_;
+    field_evaluator<Field>             field_;
+    scratch<typename batch_type::value_type, context_type> input_, pulled_;
+    scratch<double, context_type>      all_, time_;
+    coefficient_table<2, context_type> input_table_, inner_table_;
+    coefficient_table<3, context_type> output_table_, outer_table_;
+};
+
+} // namespace diamond

@@ -1,0 +1,203 @@
+// A picture to draw on, with smooth edges.
+#pragma once
+
+#include <diamond/io/colour.hpp>
+#include <diamond/io/detail/coverage.hpp>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <limits>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace diamond::io {
+
+/// A rectangle in a picture, y downwards.
+struct box {
+    double left   = 0;
+    double top    = 0;
+    double right  = 0;
+    double bottom = 0;
+
+    double width() const noexcept { return right - left; }
+    double height() const noexcept { return bottom - top; }
+};
+
+/// How a line is drawn: `gap` > 0 breaks it into dashes of length `dash`.
+struct stroke {
+    rgb colour   = colours::ink;
+    double width = 1;
+    double alpha = 1;
+    double dash  = 0;
+    double gap   = 0;
+};
+
+/// Pixels a unit of length: pictures stay sharp on screens of high density.
+inline constexpr int pixels_per_unit = 2;
+
+/// 8-bit colour pixels, addressed in units of `pixels_per_unit` pixels each; (0, 0) is the upper left corner.
+/// Whatever is drawn outside the picture is not seen. @throws std::invalid_argument, every function that draws, when a
+/// coordinate is not a number within +-1e6.
+class canvas {
+public:
+    /// @throws std::invalid_argument unless 0 < width, height <= 8192.
+    canvas(double width, double height, rgb background = colours::white) {
+        for (const double side : {width, height})
+            if (!(side > 0 && side <= max_side))
+                throw std::invalid_argument{"canvas: " + std::to_string(width) + " x " + std::to_string(height) +
+                                            ", where both must be above 0 and at most " + std::to_string(max_side)};
+        pixels_wide_ = static_cast<int>(std::ceil(width * pixels_per_unit));
+        pixels_high_ = static_cast<int>(std::ceil(height * pixels_per_unit));
+        clip_        = {0, 0, pixels_wide_, pixels_high_};
+        bytes_.resize(3 * static_cast<std::size_t>(pixels_wide_) * static_cast<std::size_t>(pixels_high_));
+        fill({0, 0, width + 1, height + 1}, background);
+    }
+
+    int pixels_wide() const noexcept { return pixels_wide_; }
+    int pixels_high() const noexcept { return pixels_high_; }
+    double width() const noexcept { return static_cast<double>(pixels_wide_) / pixels_per_unit; }
+    double height() const noexcept { return static_cast<double>(pixels_high_) / pixels_per_unit; }
+    /// Red, green, blue of every pixel, row by row from the top.
+    std::span<const std::uint8_t> bytes() const noexcept { return bytes_; }
+    rgb pixel(int x, int y) const noexcept {
+        const auto at = offset(x, y);
+        return {bytes_[at], bytes_[at + 1], bytes_[at + 2]};
+    }
+
+    /// From now on only what lies inside `area` is drawn.
+    void clip(const box& area) { clip_ = pixels_around(area, {0, 0, pixels_wide_, pixels_high_}); }
+    void unclip() noexcept { clip_ = {0, 0, pixels_wide_, pixels_high_}; }
+
+    /// A rectangle, its sides on whole pixels and so always sharp.
+    void fill(const box& area, rgb colour, double alpha = 1) {
+        shade(
+            area, [colour](double, double) { return colour; }, alpha);
+    }
+
+    /// Every pixel of a rectangle in the colour f(u, v), u and v in (0, 1) from its upper left corner.
+    template <class F>
+    void shade(const box& area, F f, double alpha = 1) {
+        const auto round  = [](double value) { return std::round(value * pixels_per_unit) / pixels_per_unit; };
+        const auto pixels = pixels_around({round(area.left), round(area.top), round(area.right), round(area.bottom)}, clip_);
+        for (int y = pixels.top; y < pixels.bottom; ++y)
+            for (int x = pixels.left; x < pixels.right; ++x) {
+                const double u = ((x + 0.5) / pixels_per_unit - area.left) / area.width();
+                const double v = ((y + 0.5) / pixels_per_unit - area.top) / area.height();
+                blend(x, y, f(u, v), alpha);
+            }
+    }
+
+    /// A line through the points, round at its ends and corners.
+    void line(std::span<const point> points, const stroke& style) {
+        check(points);
+        if (points.empty()) return;
+        const double radius = style.width * pixels_per_unit / 2;
+        detail::coverage shape{around(points, radius + 1)};
+        if (points.size() == 1) shape.add_line(device(points[0]), device(points[0]), radius);
+        double walked = 0;
+        for (std::size_t i = 1; i < points.size(); ++i) walked = add_dashes(shape, points[i - 1], points[i], walked, style);
+        blend(shape, style.colour, style.alpha);
+    }
+    void line(std::initializer_list<point> points, const stroke& style) { line(std::span{points.begin(), points.size()}, style); }
+
+    void disc(point centre, double radius, rgb colour, double alpha = 1) {
+        line({centre}, {.colour = colour, .width = 2 * radius, .alpha = alpha});
+    }
+
+    /// The inside of closed contours; a contour in a contour of the other direction is a hole.
+    void polygon(std::span<const std::vector<point>> contours, rgb colour, double alpha = 1) {
+        std::vector<std::vector<point>> moved{contours.begin(), contours.end()};
+        std::vector<point> all;
+        for (auto& contour : moved) {
+            check(contour);
+            all.insert(all.end(), contour.begin(), contour.end());
+            for (auto& corner : contour) corner = device(corner);
+        }
+        if (all.empty()) return;
+        detail::coverage shape{around(all, 1)};
+        shape.add_polygon(moved);
+        blend(shape, colour, alpha);
+    }
+    void polygon(std::vector<point> contour, rgb colour, double alpha = 1) {
+        const std::vector<std::vector<point>> contours{std::move(contour)};
+        polygon(contours, colour, alpha);
+    }
+
+private:
+    /// Beyond this a picture would not be looked at, and its bytes not fit the PNG writer's int.
+    static constexpr double max_side = 8192;
+
+    /// Far outside any picture; a dashed line to infinity would not end.
+    static constexpr double max_coordinate = 1e6;
+
+    static point device(point p) noexcept { return {p.x * pixels_per_unit, p.y * pixels_per_unit}; }
+
+    static void check(std::span<const point> points) {
+        for (const auto& p : points)
+            if (!(std::abs(p.x) <= max_coordinate && std::abs(p.y) <= max_coordinate))
+                throw std::invalid_argument{"canvas: a point at (" + std::to_string(p.x) + ", " + std::to_string(p.y) + ")"};
+    }
+
+    static detail::pixel_box pixels_around(const box& area, detail::pixel_box limits) {
+        const point corners[] = {{area.left, area.top}, {area.right, area.bottom}};
+        check(corners);
+        return detail::pixels_around(area.left * pixels_per_unit, area.top * pixels_per_unit, area.right * pixels_per_unit,
+                                     area.bottom * pixels_per_unit, limits);
+    }
+
+    /// The pixels of the clip that a shape through the points can touch, `reach` pixels to all sides.
+    detail::pixel_box around(std::span<const point> points, double reach) const {
+        constexpr double infinity = std::numeric_limits<double>::infinity();
+        point least{infinity, infinity}, most{-infinity, -infinity};
+        for (const auto& p : points) {
+            const auto [x, y] = device(p);
+            least             = {std::min(least.x, x), std::min(least.y, y)};
+            most              = {std::max(most.x, x), std::max(most.y, y)};
+        }
+        return detail::pixels_around(least.x - reach, least.y - reach, most.x + reach, most.y + reach, clip_);
+    }
+
+    /// Adds the segment's dashes, `walked` units after the line's start; returns where the next segment starts.
+    static double add_dashes(detail::coverage& shape, point a, point b, double walked, const stroke& style) {
+        const double length = std::hypot(b.x - a.x, b.y - a.y), radius = style.width * pixels_per_unit / 2;
+        const double period = style.gap > 0 ? style.dash + style.gap : 0;
+        if (period == 0 || length == 0) {
+            shape.add_line(device(a), device(b), radius);
+            return walked + length;
+        }
+        const auto at = [&](double walk) { return device({a.x + (b.x - a.x) * (walk / length), a.y + (b.y - a.y) * (walk / length)}); };
+        for (double start = -std::fmod(walked, period); start < length; start += period) {
+            const double from = std::max(start, 0.0), to = std::min(start + style.dash, length);
+            if (from < to) shape.add_line(at(from), at(to), radius);
+        }
+        return walked + length;
+    }
+
+    void blend(const detail::coverage& shape, rgb colour, double alpha) {
+        const auto pixels = shape.box();
+        for (int y = pixels.top; y < pixels.bottom; ++y)
+            for (int x = pixels.left; x < pixels.right; ++x) blend(x, y, colour, alpha * shape.at(x, y));
+    }
+
+    void blend(int x, int y, rgb colour, double alpha) noexcept {
+        if (alpha <= 0) return;
+        const auto at    = offset(x, y);
+        const auto mixed = mix(pixel(x, y), colour, alpha);
+        bytes_[at] = mixed.red, bytes_[at + 1] = mixed.green, bytes_[at + 2] = mixed.blue;
+    }
+
+    std::size_t offset(int x, int y) const noexcept {
+        return 3 * (static_cast<std::size_t>(y) * static_cast<std::size_t>(pixels_wide_) + static_cast<std::size_t>(x));
+    }
+
+    int pixels_wide_ = 0;
+    int pixels_high_ = 0;
+    detail::pixel_box clip_;
+    std::vector<std::uint8_t> bytes_;
+};
+
+} // namespace diamond::io

@@ -1,0 +1,115 @@
+// One curve of a line plot: its points and how they are drawn.
+#pragma once
+
+#include <diamond/io/axis.hpp>
+#include <diamond/io/canvas.hpp>
+#include <diamond/io/colour.hpp>
+#include <diamond/io/detail/frame.hpp>
+
+#include <cmath>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace diamond::io {
+
+enum class error_style { bars, band };
+
+/// Named points (x[i], y[i]), joined in their order; a point that has no place on the axes (NaN, infinite, not above
+/// zero on a logarithmic axis) is left out and breaks the line.
+struct curve {
+    std::string name          = {}; ///< in the legend, unless empty
+    std::vector<double> x     = {};
+    std::vector<double> y     = {};
+    std::vector<double> error = {}; ///< from y up and down, 0 or more or NaN for none; empty, or one a point
+    error_style errors        = error_style::bars;
+    bool joined               = true;         ///< whether there is a line, or marks alone
+    bool marked               = true;         ///< whether every point has a mark
+    std::optional<rgb> colour = std::nullopt; ///< the palette's next, unless given
+};
+
+namespace detail {
+
+inline constexpr double curve_width = 2;
+inline constexpr double error_width = 1.2;
+inline constexpr double mark_radius = 3.6;
+inline constexpr double band_alpha  = 0.18; // three bands on top of each other can still be told apart
+
+inline void check(const curve& c) {
+    if (c.x.size() != c.y.size() || (!c.error.empty() && c.error.size() != c.y.size()))
+        throw std::invalid_argument{"line_plot: curve '" + c.name + "' has " + std::to_string(c.x.size()) + " x, " +
+                                    std::to_string(c.y.size()) + " y and " + std::to_string(c.error.size()) + " errors"};
+    for (const double error : c.error)
+        if (error < 0) throw std::invalid_argument{"line_plot: curve '" + c.name + "' has the error " + std::to_string(error)};
+}
+
+/// How the curve of this index is drawn: beyond the palette's colours they come again, dashed.
+inline stroke curve_stroke(const curve& c, std::size_t index) {
+    const auto count = colours::palette.size();
+    return {
+        .colour = c.colour.value_or(colours::palette[index % count]), .width = curve_width, .dash = 8, .gap = index < count ? 0.0 : 4.0};
+}
+
+/// A disc, a square, a triangle or a lozenge, so that curves differ in more than colour.
+inline void draw_mark(canvas& picture, point at, std::size_t index, rgb colour) {
+    const auto corner = [&](double x, double y) { return point{at.x + x * mark_radius, at.y + y * mark_radius}; };
+    switch (index % 4) { // sizes that look alike
+    case 0:
+        return picture.disc(at, mark_radius, colour);
+    case 1:
+        return picture.polygon({corner(-0.9, -0.9), corner(0.9, -0.9), corner(0.9, 0.9), corner(-0.9, 0.9)}, colour);
+    case 2:
+        return picture.polygon({corner(0, -1.3), corner(1.2, 0.9), corner(-1.2, 0.9)}, colour);
+    default:
+        return picture.polygon({corner(0, -1.35), corner(1.35, 0), corner(0, 1.35), corner(-1.35, 0)}, colour);
+    }
+}
+
+/// The errors of these points; a low end without a place on the axis reaches to the axis' end.
+inline void draw_errors(canvas& picture, const frame& place, const curve& c, std::span<const std::size_t> points, rgb colour) {
+    std::vector<point> upper, lower;
+    for (const auto i : points) {
+        const double low = c.y[i] - c.error[i], high = c.y[i] + c.error[i];
+        if (!std::isfinite(low) || !std::isfinite(high)) continue;
+        lower.push_back(place(c.x[i], has_place(place.y().scale(), low) ? low : place.y().range().from));
+        upper.push_back(place(c.x[i], high));
+    }
+    if (c.errors == error_style::band) {
+        upper.insert(upper.end(), lower.rbegin(), lower.rend());
+        return picture.polygon(std::move(upper), colour, band_alpha);
+    }
+    const stroke thin{.colour = colour, .width = error_width};
+    for (std::size_t k = 0; k < upper.size(); ++k) {
+        picture.line({lower[k], upper[k]}, thin);
+        for (const auto& end : {lower[k], upper[k]}) picture.line({{end.x - mark_radius, end.y}, {end.x + mark_radius, end.y}}, thin);
+    }
+}
+
+/// The curve of this index within the frame: its runs of points that have a place, errors below lines below marks.
+inline void draw_curve(canvas& picture, const frame& place, const curve& c, std::size_t index) {
+    const auto style = curve_stroke(c, index);
+    std::vector<std::size_t> run;
+    std::vector<point> points;
+    for (std::size_t i = 0; i <= c.x.size(); ++i) {
+        if (i < c.x.size() && place.has(c.x[i], c.y[i])) {
+            run.push_back(i);
+            points.push_back(place(c.x[i], c.y[i]));
+            continue;
+        }
+        picture.clip(place.area());
+        if (!c.error.empty()) draw_errors(picture, place, c, run, style.colour);
+        if (c.joined && (points.size() > 1 || !c.marked)) picture.line(points, style);
+        picture.unclip(); // a mark on the edge is drawn whole
+        for (const auto& p : points)
+            if (c.marked && contains(place.area(), p)) draw_mark(picture, p, index, style.colour);
+        run.clear();
+        points.clear();
+    }
+}
+
+} // namespace detail
+} // namespace diamond::io

@@ -1,0 +1,119 @@
+// How much of each pixel a shape covers: what makes edges smooth. In device pixels, y downwards.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <vector>
+
+namespace diamond::io {
+
+/// A place in a picture; x to the right, y downwards.
+struct point {
+    double x = 0;
+    double y = 0;
+};
+
+namespace detail {
+
+/// A rectangle of whole pixels, right and bottom excluded.
+struct pixel_box {
+    int left = 0, top = 0, right = 0, bottom = 0;
+    bool empty() const noexcept { return left >= right || top >= bottom; }
+};
+
+inline pixel_box intersection(pixel_box a, pixel_box b) noexcept {
+    return {std::max(a.left, b.left), std::max(a.top, b.top), std::min(a.right, b.right), std::min(a.bottom, b.bottom)};
+}
+
+/// The pixels that touch [left, right] x [top, bottom] within `limits`.
+inline pixel_box pixels_around(double left, double top, double right, double bottom, pixel_box limits) noexcept {
+    const auto whole = [](double value, int least, int most) { // clamped first: the cast of a larger one is undefined
+        return static_cast<int>(std::clamp(value, static_cast<double>(least), static_cast<double>(most)));
+    };
+    return {whole(std::floor(left), limits.left, limits.right), whole(std::floor(top), limits.top, limits.bottom),
+            whole(std::ceil(right), limits.left, limits.right), whole(std::ceil(bottom), limits.top, limits.bottom)};
+}
+
+/// The share of every pixel of a box that is covered by the shapes added, as if they were one.
+class coverage {
+public:
+    explicit coverage(pixel_box box)
+        : box_{box},
+          shares_(box.empty() ? 0 : static_cast<std::size_t>(box.right - box.left) * static_cast<std::size_t>(box.bottom - box.top)) {}
+
+    pixel_box box() const noexcept { return box_; }
+    double at(int x, int y) const noexcept { return std::min(shares_[index(x, y)], 1.0); }
+
+    /// A line from a to b with round ends, `radius` to either side; a disc where a is b.
+    void add_line(point a, point b, double radius) {
+        const double reach = radius + 1; // half a pixel of smooth edge, and rounding
+        const auto around  = pixels_around(std::min(a.x, b.x) - reach, std::min(a.y, b.y) - reach, std::max(a.x, b.x) + reach,
+                                           std::max(a.y, b.y) + reach, box_);
+        const double dx = b.x - a.x, dy = b.y - a.y;
+        const double length = std::max(dx * dx + dy * dy, std::numeric_limits<double>::min());
+        for (int y = around.top; y < around.bottom; ++y)
+            for (int x = around.left; x < around.right; ++x) {
+                const double px = x + 0.5 - a.x, py = y + 0.5 - a.y;
+                const double along    = std::clamp((px * dx + py * dy) / length, 0.0, 1.0);
+                const double distance = std::hypot(px - along * dx, py - along * dy);
+                auto& share           = shares_[index(x, y)];
+                share                 = std::max(share, std::clamp(radius + 0.5 - distance, 0.0, 1.0));
+            }
+    }
+
+    /// The inside of closed contours by their winding number: exact along x, on `scanlines_per_pixel` lines along y.
+    void add_polygon(std::span<const std::vector<point>> contours) {
+        struct crossing {
+            int line;
+            double x;
+            int direction;
+        };
+        std::vector<crossing> crossings;
+        const int first = box_.top * scanlines_per_pixel, last = box_.bottom * scanlines_per_pixel - 1;
+        for (const auto& contour : contours)
+            for (std::size_t i = 0; i < contour.size(); ++i) {
+                point a = contour[i], b = contour[(i + 1) % contour.size()];
+                const int direction = a.y < b.y ? 1 : -1;
+                if (direction < 0) std::swap(a, b);
+                // Line k lies at y = (k + 1/2) / scanlines_per_pixel; those with a.y <= y < b.y cross the edge.
+                const auto line_after = [&](double y) {
+                    return static_cast<int>(
+                        std::clamp(std::ceil(y * scanlines_per_pixel - 0.5), static_cast<double>(first), static_cast<double>(last) + 1));
+                };
+                for (int line = line_after(a.y), end = line_after(b.y); line < end; ++line) {
+                    const double y = (line + 0.5) / scanlines_per_pixel;
+                    crossings.push_back({line, a.x + (b.x - a.x) * ((y - a.y) / (b.y - a.y)), direction});
+                }
+            }
+        std::ranges::sort(crossings, [](const crossing& a, const crossing& b) { return a.line != b.line ? a.line < b.line : a.x < b.x; });
+        for (std::size_t i = 0, winding = 0; i + 1 < crossings.size(); ++i) {
+            winding += static_cast<std::size_t>(crossings[i].direction); // wraps, and back: only zero or not matters
+            if (winding != 0) add_span(crossings[i].line / scanlines_per_pixel, crossings[i].x, crossings[i + 1].x);
+        }
+    }
+
+private:
+    /// Enough for the slopes of small letters; horizontal edges get this many shades.
+    static constexpr int scanlines_per_pixel = 8;
+
+    void add_span(int y, double from, double to) {
+        from = std::clamp(from, static_cast<double>(box_.left), static_cast<double>(box_.right));
+        to   = std::clamp(to, static_cast<double>(box_.left), static_cast<double>(box_.right));
+        for (int x = static_cast<int>(from); x < to; ++x)
+            shares_[index(x, y)] += (std::min(to, x + 1.0) - std::max(from, static_cast<double>(x))) / scanlines_per_pixel;
+    }
+
+    std::size_t index(int x, int y) const noexcept {
+        return static_cast<std::size_t>(y - box_.top) * static_cast<std::size_t>(box_.right - box_.left) +
+               static_cast<std::size_t>(x - box_.left);
+    }
+
+    pixel_box box_;
+    std::vector<double> shares_;
+};
+
+} // namespace detail
+} // namespace diamond::io

@@ -1,0 +1,124 @@
+// The frame of a plot: an area, its two axes with their marks and labels, and the room they take around it.
+#pragma once
+
+#include <diamond/io/axis.hpp>
+#include <diamond/io/canvas.hpp>
+#include <diamond/io/text.hpp>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace diamond::io::detail {
+
+inline constexpr double title_size       = 15;
+inline constexpr double label_size       = 12;
+inline constexpr double tick_size        = 11;
+inline constexpr double margin           = 16; // around a whole picture
+inline constexpr double spacing          = 8;  // between neighbouring things
+inline constexpr double line_height      = 20; // of legends and titles at label_size
+inline constexpr double tick_length      = 4;
+inline constexpr double axis_width       = 1;
+inline constexpr double range_margin     = 0.05; // between the outermost points and an axis' ends, as a share of it
+inline constexpr double room_for_a_label = 60;   // an axis has one label about every so many units
+
+/// Coordinates of values far outside are cut here, where no line still seen notices; a canvas takes up to 1e6.
+inline constexpr double far_away = 1e5;
+
+/// One axis ready to be drawn.
+struct ruler {
+    axis_map map;
+    std::vector<tick> marks;
+    std::string label;
+
+    ruler(const axis& axis, extent range, double length)
+        : map{axis.scale, range}, marks{ticks(map, std::max(2, static_cast<int>(length / room_for_a_label)))}, label{axis.label} {}
+
+    double widest_mark() const {
+        double width = 0;
+        for (const auto& mark : marks) width = std::max(width, text_width(mark.label, tick_size));
+        return width;
+    }
+};
+
+/// How much room stands to the left of an area with this axis on its left, and below one with one there.
+inline double room_left(const ruler& y) {
+    return tick_length + spacing / 2 + y.widest_mark() + (y.label.empty() ? 0 : spacing + label_size);
+}
+inline double room_below(const ruler& x) {
+    return tick_length + spacing / 2 + capital_height(tick_size) + (x.label.empty() ? 0 : spacing + label_size);
+}
+
+/// Above an area, for a title of the picture.
+inline double room_above(const std::string& title) { return title.empty() ? 0 : title_size + 1.5 * spacing; }
+
+inline bool contains(const box& area, point p) {
+    constexpr double slack = 1e-6; // of rounding, for points that define the range
+    return p.x >= area.left - slack && p.x <= area.right + slack && p.y >= area.top - slack && p.y <= area.bottom + slack;
+}
+
+/// An area of a picture with a ruler below and one to its left.
+class frame {
+public:
+    frame(const box& area, const ruler& x, const ruler& y) : area_{area}, x_{x}, y_{y} {}
+
+    const box& area() const noexcept { return area_; }
+    const axis_map& x() const noexcept { return x_.map; }
+    const axis_map& y() const noexcept { return y_.map; }
+
+    bool has(double x, double y) const { return has_place(x_.map.scale(), x) && has_place(y_.map.scale(), y); }
+
+    point operator()(double x, double y) const {
+        return {std::clamp(area_.left + x_.map(x) * area_.width(), -far_away, far_away),
+                std::clamp(area_.bottom - y_.map(y) * area_.height(), -far_away, far_away)};
+    }
+
+    void draw_grid(canvas& picture) const {
+        for (const auto& mark : x_.marks)
+            if (!mark.label.empty()) vertical(picture, mark.value, area_.top, area_.bottom, colours::hairline);
+        for (const auto& mark : y_.marks)
+            if (!mark.label.empty()) horizontal(picture, mark.value, area_.left, area_.right, colours::hairline);
+    }
+
+    void draw_x_axis(canvas& picture) const {
+        picture.fill({area_.left, area_.bottom - axis_width / 2, area_.right, area_.bottom + axis_width / 2}, colours::ink);
+        for (const auto& mark : x_.marks) {
+            const double length = mark.label.empty() ? tick_length / 2 : tick_length;
+            vertical(picture, mark.value, area_.bottom, area_.bottom + length, colours::ink);
+            draw_text(picture,
+                      {(*this)(mark.value, y_.map.range().from).x, area_.bottom + tick_length + spacing / 2 + capital_height(tick_size)},
+                      mark.label, {.size = tick_size, .align = anchor::middle});
+        }
+        draw_text(picture, {area_.left + area_.width() / 2, area_.bottom + room_below(x_)}, x_.label,
+                  {.size = label_size, .align = anchor::middle});
+    }
+
+    void draw_y_axis(canvas& picture) const {
+        picture.fill({area_.left - axis_width / 2, area_.top, area_.left + axis_width / 2, area_.bottom}, colours::ink);
+        for (const auto& mark : y_.marks) {
+            const double length = mark.label.empty() ? tick_length / 2 : tick_length;
+            horizontal(picture, mark.value, area_.left - length, area_.left, colours::ink);
+            draw_text(picture,
+                      {area_.left - tick_length - spacing / 2, (*this)(x_.map.range().from, mark.value).y + capital_height(tick_size) / 2},
+                      mark.label, {.size = tick_size, .align = anchor::end});
+        }
+        draw_text(picture, {area_.left - room_left(y_) + label_size * 3 / 4, area_.top + area_.height() / 2}, y_.label,
+                  {.size = label_size, .align = anchor::middle, .upward = true});
+    }
+
+private:
+    void vertical(canvas& picture, double value, double top, double bottom, rgb colour) const {
+        const double x = (*this)(value, y_.map.range().from).x;
+        picture.fill({x - axis_width / 2, top, x + axis_width / 2, bottom}, colour);
+    }
+    void horizontal(canvas& picture, double value, double left, double right, rgb colour) const {
+        const double y = (*this)(x_.map.range().from, value).y;
+        picture.fill({left, y - axis_width / 2, right, y + axis_width / 2}, colour);
+    }
+
+    box area_;
+    const ruler& x_;
+    const ruler& y_;
+};
+
+} // namespace diamond::io::detail

@@ -1,0 +1,24 @@
+// A file that could not be read or written, and why.
+#pragma once
+
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+
+namespace diamond::io {
+
+/// Thrown when a file cannot be read or written, or does not hold what was asked for; what() is "path: reason".
+class file_error : public std::runtime_error {
+public:
+    file_error(std::filesystem::path path, std::string reason)
+        : std::runtime_error{path.string() + ": " + reason}, path_{std::move(path)}, reason_{std::move(reason)} {}
+
+    const std::filesystem::path& path() const noexcept { return path_; }
+    const std::string& reason() const noexcept { return reason_; }
+
+private:
+    std::filesystem::path path_;
+    std::string reason_;
+};
+
+} // namespace diamond::io

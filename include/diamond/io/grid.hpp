@@ -1,0 +1,139 @@
+// Grids of images: a labelled row a method, a column a sample.
+#pragma once
+
+#include <diamond/io/axis.hpp>
+#include <diamond/io/canvas.hpp>
+#include <diamond/io/detail/frame.hpp>
+#include <diamond/io/image_shape.hpp>
+#include <diamond/io/text.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace diamond::io {
+
+/// Images one after the other, each channels x height x width, a label to their left and a note to their right.
+struct image_row {
+    std::string label         = {};
+    std::vector<float> pixels = {};
+    std::string note          = {};
+};
+
+/// A grid of grey (one channel) or red, green, blue (three) images, enlarged `zoom` times without smoothing.
+/// `shades` are the values of black and white, beyond which values look black and white; from > to is ink on paper.
+/// A value that is not finite is magenta. Headings stand above the first columns.
+struct image_grid {
+    std::string title                 = {};
+    image_shape shape                 = {};
+    extent shades                     = {-1, 1};
+    int zoom                          = 5;
+    std::vector<std::string> headings = {};
+    std::vector<image_row> rows       = {};
+};
+
+/// The first `most` columns of a d x N batch on the host, as image_row::pixels.
+template <class Batch>
+std::vector<float> pixels_of(const Batch& batch, std::size_t most) {
+    const auto columns = std::min(most, static_cast<std::size_t>(batch.columns()));
+    const auto* first  = batch.data();
+    std::vector<float> pixels(static_cast<std::size_t>(batch.rows()) * columns);
+    std::ranges::transform(first, first + pixels.size(), pixels.begin(), [](auto v) { return static_cast<float>(v); });
+    return pixels;
+}
+
+namespace detail {
+
+inline constexpr double image_gap = 4;
+inline constexpr double row_gap   = 8;
+
+inline void check(const image_grid& grid) {
+    const auto size = grid.shape.size();
+    if ((grid.shape.channels != 1 && grid.shape.channels != 3) || size == 0)
+        throw std::invalid_argument{"image_grid: images of " + to_string(grid.shape) +
+                                    ", where 1 or 3 channels and 1 pixel or more are drawn"};
+    if (grid.zoom < 1) throw std::invalid_argument{"image_grid: zoom " + std::to_string(grid.zoom) + ", at least 1"};
+    if (!std::isfinite(grid.shades.from) || !std::isfinite(grid.shades.to) || grid.shades.from == grid.shades.to)
+        throw std::invalid_argument{"image_grid: shades from " + std::to_string(grid.shades.from) + " to " +
+                                    std::to_string(grid.shades.to)};
+    if (grid.rows.empty()) throw std::invalid_argument{"image_grid: no rows"};
+    for (const auto& row : grid.rows)
+        if (row.pixels.size() % size != 0)
+            throw std::invalid_argument{"image_grid: row '" + row.label + "' has " + std::to_string(row.pixels.size()) +
+                                        " values, no multiple of " + to_string(grid.shape)};
+}
+
+/// The colour of pixel (y, x) of an image.
+inline rgb pixel_colour(const image_grid& grid, const float* image, std::size_t y, std::size_t x) {
+    const auto [channels, height, width] = grid.shape;
+    const auto share                     = [&](std::size_t channel) {
+        const double value = image[(channel * height + y) * width + x];
+        return (value - grid.shades.from) / (grid.shades.to - grid.shades.from);
+    };
+    const auto level = [](double shade) { return static_cast<std::uint8_t>(std::lround(std::clamp(shade, 0.0, 1.0) * 255)); };
+    const double red = share(0), green = share(channels == 3 ? 1 : 0), blue = share(channels == 3 ? 2 : 0);
+    if (!std::isfinite(red) || !std::isfinite(green) || !std::isfinite(blue)) return colours::alarm;
+    return {level(red), level(green), level(blue)};
+}
+
+inline void draw_image(canvas& picture, const image_grid& grid, const float* image, point at) {
+    const auto [channels, height, width] = grid.shape;
+    const box area{at.x, at.y, at.x + static_cast<double>(width) * grid.zoom, at.y + static_cast<double>(height) * grid.zoom};
+    picture.fill({area.left - 1, area.top - 1, area.right + 1, area.bottom + 1}, colours::hairline);
+    picture.shade(area, [&](double u, double v) {
+        return pixel_colour(grid, image, static_cast<std::size_t>(v * static_cast<double>(height)),
+                            static_cast<std::size_t>(u * static_cast<double>(width)));
+    });
+}
+
+} // namespace detail
+
+/// Draws a grid; rows may differ in length, and the columns are as wide as images and headings need.
+/// @throws std::invalid_argument when there are no rows, a row is not a whole number of images, or the shape, the zoom
+/// or the shades can not be drawn.
+inline canvas draw(const image_grid& grid) {
+    using namespace detail;
+    check(grid);
+    const auto size          = grid.shape.size();
+    const double image_width = static_cast<double>(grid.shape.width) * grid.zoom;
+    const double row_pitch   = std::max(static_cast<double>(grid.shape.height) * grid.zoom, line_height) + row_gap;
+
+    double widest_label = 0, widest_note = 0, column_pitch = image_width + image_gap;
+    std::size_t columns = grid.headings.size();
+    for (const auto& row : grid.rows) {
+        widest_label = std::max(widest_label, text_width(row.label, label_size));
+        widest_note  = std::max(widest_note, text_width(row.note, label_size));
+        columns      = std::max(columns, row.pixels.size() / size);
+    }
+    for (const auto& heading : grid.headings) column_pitch = std::max(column_pitch, text_width(heading, label_size) + spacing);
+    column_pitch = std::ceil(column_pitch); // whole units keep the pixels of all images alike
+
+    const double left     = std::ceil(margin + widest_label + (widest_label > 0 ? 1.5 * spacing : 0));
+    const double headings = margin + room_above(grid.title);
+    const double top      = std::ceil(headings + (grid.headings.empty() ? 0 : line_height));
+    const double right    = left + static_cast<double>(columns) * column_pitch;
+    canvas picture{std::max(right + (widest_note > 0 ? spacing + widest_note : 0), margin + text_width(grid.title, title_size)) + margin,
+                   top + static_cast<double>(grid.rows.size()) * row_pitch - row_gap + margin};
+
+    draw_text(picture, {margin, margin + title_size * 0.8}, grid.title, {.size = title_size});
+    const auto column = [&](std::size_t index) { return left + static_cast<double>(index) * column_pitch; };
+    for (std::size_t i = 0; i < grid.headings.size(); ++i)
+        draw_text(picture, {column(i) + image_width / 2, headings + label_size}, grid.headings[i],
+                  {.size = label_size, .align = anchor::middle});
+
+    double y = top;
+    for (const auto& row : grid.rows) {
+        const double baseline = y + (row_pitch - row_gap) / 2 + capital_height(label_size) / 2;
+        draw_text(picture, {left - 1.5 * spacing, baseline}, row.label, {.size = label_size, .align = anchor::end});
+        draw_text(picture, {right + spacing, baseline}, row.note, {.size = label_size, .colour = colours::faded});
+        for (std::size_t i = 0; i < row.pixels.size() / size; ++i) draw_image(picture, grid, row.pixels.data() + i * size, {column(i), y});
+        y += row_pitch;
+    }
+    return picture;
+}
+
+} // namespace diamond::io

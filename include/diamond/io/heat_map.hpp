@@ -1,0 +1,100 @@
+// Values on a rectangle of cells, for heat maps.
+#pragma once
+
+#include <diamond/io/axis.hpp>
+#include <diamond/io/colour.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace diamond::io {
+
+/// Values at the centres of columns x rows equal cells, cell (i, j) from the left and from below at values[j columns + i].
+/// Between centres the map is bilinear. `shades` are the values of the first and the last colour, 0 and the largest
+/// finite value unless given. A cell that is not a number is magenta.
+struct heat_map {
+    std::size_t columns          = 0;
+    std::size_t rows             = 0;
+    std::vector<double> values   = {};
+    std::optional<extent> shades = std::nullopt;
+    colour_map colours           = colours::viridis;
+};
+
+/// The centres of the cells in a heat map's order, {x, y, x, y, ...}: a 2 x (columns rows) batch to evaluate a model on.
+template <class T = float>
+std::vector<T> cell_centres(extent x, extent y, std::size_t columns, std::size_t rows) {
+    std::vector<T> centres;
+    centres.reserve(2 * columns * rows);
+    const auto centre = [](extent range, std::size_t i, std::size_t count) {
+        return static_cast<T>(range.from + (range.to - range.from) * (static_cast<double>(i) + 0.5) / static_cast<double>(count));
+    };
+    for (std::size_t j = 0; j < rows; ++j)
+        for (std::size_t i = 0; i < columns; ++i) {
+            centres.push_back(centre(x, i, columns));
+            centres.push_back(centre(y, j, rows));
+        }
+    return centres;
+}
+
+/// How many of the points {x, y, x, y, ...} fall into each cell.
+template <class T>
+heat_map histogram(std::span<const T> points, extent x, extent y, std::size_t columns, std::size_t rows) {
+    heat_map map{.columns = columns, .rows = rows, .values = std::vector<double>(columns * rows)};
+    for (std::size_t k = 0; k + 1 < points.size(); k += 2) {
+        const double u = (static_cast<double>(points[k]) - x.from) / (x.to - x.from);
+        const double v = (static_cast<double>(points[k + 1]) - y.from) / (y.to - y.from);
+        if (!(u >= 0 && u < 1 && v >= 0 && v < 1)) continue;
+        const auto i = static_cast<std::size_t>(u * static_cast<double>(columns));
+        const auto j = static_cast<std::size_t>(v * static_cast<double>(rows));
+        map.values[j * columns + i] += 1;
+    }
+    return map;
+}
+
+namespace detail {
+
+inline void check(const heat_map& map) {
+    if (map.columns == 0 || map.rows == 0 || map.values.size() != map.columns * map.rows || map.colours.empty())
+        throw std::invalid_argument{"heat_map: " + std::to_string(map.values.size()) + " values and " + std::to_string(map.colours.size()) +
+                                    " colours for " + std::to_string(map.columns) + " x " + std::to_string(map.rows) + " cells"};
+    if (map.shades && !(map.shades->from < map.shades->to))
+        throw std::invalid_argument{"heat_map: shades from " + std::to_string(map.shades->from) + " to " + std::to_string(map.shades->to)};
+}
+
+inline extent shades_of(const heat_map& map) {
+    if (map.shades) return *map.shades;
+    double largest = 0;
+    for (const double value : map.values)
+        if (std::isfinite(value)) largest = std::max(largest, value);
+    return {0, largest > 0 ? largest : 1};
+}
+
+/// The value at a share (u, v) of the way from the left and from below, bilinear between the four nearest centres.
+inline double value_at(const heat_map& map, double u, double v) {
+    struct pair {
+        std::size_t first, second;
+        double share;
+    };
+    const auto neighbours = [](double at, std::size_t count) {
+        const double place = std::clamp(at * static_cast<double>(count) - 0.5, 0.0, static_cast<double>(count - 1));
+        const auto first   = static_cast<std::size_t>(place);
+        return pair{first, std::min(first + 1, count - 1), place - static_cast<double>(first)};
+    };
+    const auto [left, right, along] = neighbours(u, map.columns);
+    const auto [low, high, up]      = neighbours(v, map.rows);
+    const auto mean                 = [](double a, double b, double share) { // an infinite value of share zero has no part in it
+        return share == 0 ? a : (1 - share) * a + share * b;
+    };
+    const auto value = [&](std::size_t i, std::size_t j) { return map.values[j * map.columns + i]; };
+    return mean(mean(value(left, low), value(right, low), along), mean(value(left, high), value(right, high), along), up);
+}
+
+} // namespace detail
+} // namespace diamond::io

@@ -1,0 +1,149 @@
+// The header of an npy file: a Python dictionary of three entries, parsed as just that and nothing more.
+#pragma once
+
+#include <diamond/io/file_error.hpp>
+
+#include <cstddef>
+#include <filesystem>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace diamond::io {
+
+/// What the header says: the dtype as numpy spells it ("<f4"), the order, the shape.
+struct npy_header {
+    std::string dtype;
+    bool fortran_order = false;
+    std::vector<std::size_t> shape;
+};
+
+/// numpy allows 32 axes, numpy 2 allows 64; a header with more is no array's.
+inline constexpr std::size_t max_npy_axes = 64;
+
+/// Parses `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`, entries in any order, each exactly once.
+class npy_header_parser {
+public:
+    /// `path` is named in errors; `text` is the header after its length field and must outlive the parser.
+    npy_header_parser(const std::filesystem::path& path, std::string_view text) : path_{path}, text_{text} {}
+
+    /// @throws file_error that says what was expected where.
+    npy_header parse() {
+        std::optional<std::string> dtype;
+        std::optional<bool> fortran_order;
+        std::optional<std::vector<std::size_t>> shape;
+
+        expect('{');
+        while (!accept('}')) {
+            const auto key = string();
+            expect(':');
+            if (key == "descr")
+                once(dtype, key, this->dtype());
+            else if (key == "fortran_order")
+                once(fortran_order, key, boolean());
+            else if (key == "shape")
+                once(shape, key, tuple());
+            else
+                fail("unknown entry '" + key + "'");
+            if (!accept(',') && !next_is('}')) fail("expected ',' or '}'");
+        }
+        skip_space();
+        if (at_ != text_.size()) fail("unexpected text after the dictionary");
+        if (!dtype) fail("no entry 'descr'");
+        if (!fortran_order) fail("no entry 'fortran_order'");
+        if (!shape) fail("no entry 'shape'");
+        return {std::move(*dtype), *fortran_order, std::move(*shape)};
+    }
+
+private:
+    template <class T>
+    void once(std::optional<T>& entry, const std::string& key, T value) {
+        if (entry) fail("entry '" + key + "' stands twice");
+        entry = std::move(value);
+    }
+
+    std::string dtype() {
+        if (next_is('[') || next_is('(')) fail("a structured dtype, which is not read");
+        return string();
+    }
+
+    std::string string() {
+        skip_space();
+        const char quote = at_ < text_.size() ? text_[at_] : '\0';
+        if (quote != '\'' && quote != '"') fail("expected a quoted string");
+        const auto begin = ++at_;
+        while (at_ < text_.size() && text_[at_] != quote) {
+            if (text_[at_] < ' ' || text_[at_] > '~' || text_[at_] == '\\') fail("unexpected character in a string");
+            ++at_;
+        }
+        if (at_ == text_.size()) fail("a string without an end");
+        return std::string{text_.substr(begin, at_++ - begin)};
+    }
+
+    bool boolean() {
+        skip_space();
+        for (const auto& [word, value] : {std::pair{std::string_view{"True"}, true}, {"False", false}})
+            if (text_.substr(at_).starts_with(word)) {
+                at_ += word.size();
+                return value;
+            }
+        fail("expected True or False");
+    }
+
+    std::vector<std::size_t> tuple() {
+        std::vector<std::size_t> extents;
+        expect('(');
+        while (!accept(')')) {
+            if (extents.size() == max_npy_axes) fail("more than " + std::to_string(max_npy_axes) + " axes");
+            extents.push_back(integer());
+            if (accept(',')) continue;
+            if (!next_is(')')) fail("expected ',' or ')'");
+            if (extents.size() == 1) fail("expected ',': (3) is a number, (3,) is a shape");
+        }
+        return extents;
+    }
+
+    std::size_t integer() {
+        constexpr auto most = std::numeric_limits<std::size_t>::max();
+        skip_space();
+        const auto begin  = at_;
+        std::size_t value = 0;
+        for (; at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9'; ++at_) {
+            const auto digit = static_cast<std::size_t>(text_[at_] - '0');
+            if (value > (most - digit) / 10) fail("an extent beyond " + std::to_string(most));
+            value = 10 * value + digit;
+        }
+        if (at_ == begin) fail("expected a number, 0 or more");
+        if (at_ < text_.size() && text_[at_] == 'L') ++at_; // Python 2 wrote its long integers as 3L
+        return value;
+    }
+
+    void skip_space() {
+        while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) ++at_;
+    }
+    bool next_is(char wanted) {
+        skip_space();
+        return at_ < text_.size() && text_[at_] == wanted;
+    }
+    bool accept(char wanted) {
+        const bool here = next_is(wanted);
+        if (here) ++at_;
+        return here;
+    }
+    void expect(char wanted) {
+        if (!accept(wanted)) fail(std::string{"expected '"} + wanted + "'");
+    }
+
+    [[noreturn]] void fail(const std::string& reason) const {
+        throw file_error{path_, "malformed npy header at its byte " + std::to_string(at_) + ": " + reason};
+    }
+
+    const std::filesystem::path& path_;
+    std::string_view text_;
+    std::size_t at_ = 0;
+};
+
+} // namespace diamond::io

@@ -1,0 +1,141 @@
+// Rows of panels for models in two dimensions: densities as heat maps, samples as points, axes shared.
+#pragma once
+
+#include <diamond/io/axis.hpp>
+#include <diamond/io/canvas.hpp>
+#include <diamond/io/colour.hpp>
+#include <diamond/io/detail/frame.hpp>
+#include <diamond/io/heat_map.hpp>
+#include <diamond/io/text.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace diamond::io {
+
+/// Points of the plane, {x, y, x, y, ...}: byte for byte a 2 x N batch. Those outside the axes are not seen.
+struct point_cloud {
+    std::vector<float> points = {};
+    rgb colour                = colours::palette[0];
+    double radius             = 1;
+    double alpha              = 0.5;
+};
+
+/// A title, a heat map over the whole panel where given, points on top of it.
+struct panel {
+    std::string title               = {};
+    std::optional<heat_map> density = std::nullopt;
+    std::vector<point_cloud> clouds = {};
+};
+
+/// Panels side by side, `columns` a line (0: all in one), each with an area of `width` and a height that makes x and y
+/// units equally long. Axes without a range have that of all points; a density needs ranges.
+struct panel_row {
+    std::string title         = {};
+    axis x                    = {};
+    axis y                    = {};
+    std::vector<panel> panels = {};
+    std::size_t columns       = 0;
+    double width              = 200;
+};
+
+namespace detail {
+
+inline void check(const panel_row& row) {
+    if (row.panels.empty()) throw std::invalid_argument{"panel_row: no panels"};
+    if (row.x.scale != axis_scale::linear || row.y.scale != axis_scale::linear)
+        throw std::invalid_argument{"panel_row: a logarithmic axis, where both are linear"};
+    for (const auto& panel : row.panels) {
+        for (const auto& cloud : panel.clouds)
+            if (cloud.points.size() % 2 != 0)
+                throw std::invalid_argument{"panel_row: panel '" + panel.title + "' has " + std::to_string(cloud.points.size()) +
+                                            " coordinates, an odd number"};
+        if (panel.density) check(*panel.density);
+        if (panel.density && (!row.x.range || !row.y.range))
+            throw std::invalid_argument{"panel_row: panel '" + panel.title + "' has a density, but an axis no range"};
+    }
+}
+
+/// The range given, or that of coordinate 0 (x) or 1 (y) of all points.
+inline extent range_along(const panel_row& row, const axis& axis, std::size_t coordinate) {
+    if (axis.range) return *axis.range;
+    std::vector<double> values;
+    for (const auto& panel : row.panels)
+        for (const auto& cloud : panel.clouds)
+            for (std::size_t i = coordinate; i < cloud.points.size(); i += 2) values.push_back(cloud.points[i]);
+    const auto range = range_of(axis_scale::linear, values, range_margin);
+    if (!range) throw std::invalid_argument{"panel_row: an axis without a range, and no finite point"};
+    return *range;
+}
+
+inline void draw_panel(canvas& picture, const panel& panel, const frame& place) {
+    const auto& area = place.area();
+    if (panel.density) {
+        const auto shades = shades_of(*panel.density);
+        picture.shade(area, [&](double u, double v) {
+            const double value = value_at(*panel.density, u, 1 - v);
+            return colour_at(panel.density->colours, (value - shades.from) / (shades.to - shades.from));
+        });
+    } else {
+        place.draw_grid(picture);
+    }
+    picture.clip(area);
+    for (const auto& cloud : panel.clouds)
+        for (std::size_t i = 0; i < cloud.points.size(); i += 2)
+            if (place.has(cloud.points[i], cloud.points[i + 1]))
+                picture.disc(place(cloud.points[i], cloud.points[i + 1]), cloud.radius, cloud.colour, cloud.alpha);
+    picture.unclip();
+    for (const double y : {area.top, area.bottom})
+        picture.fill({area.left - axis_width / 2, y - axis_width / 2, area.right + axis_width / 2, y + axis_width / 2}, colours::ink);
+    for (const double x : {area.left, area.right})
+        picture.fill({x - axis_width / 2, area.top, x + axis_width / 2, area.bottom}, colours::ink);
+    draw_text(picture, {area.left + area.width() / 2, area.top - spacing}, panel.title, {.size = label_size, .align = anchor::middle});
+}
+
+} // namespace detail
+
+/// Draws the panels; the y axis stands left of each line of panels, the x axis below the lowest of each column.
+/// @throws std::invalid_argument when there are no panels, a heat map's sizes disagree, an axis is logarithmic, has no
+/// range and no point to take it from, or a density stands on one without a range.
+inline canvas draw(const panel_row& row) {
+    using namespace detail;
+    check(row);
+    const auto x_range = range_along(row, row.x, 0), y_range = range_along(row, row.y, 1);
+    const double height = row.width * (y_range.to - y_range.from) / (x_range.to - x_range.from);
+    const ruler x{row.x, x_range, row.width}, y{row.y, y_range, height};
+
+    const auto count    = row.panels.size();
+    const auto columns  = row.columns == 0 ? count : std::min(row.columns, count);
+    const auto lines    = (count + columns - 1) / columns;
+    double widest_title = 0;
+    for (const auto& panel : row.panels) widest_title = std::max(widest_title, text_width(panel.title, label_size));
+    // Whole units, so that like panels are alike to the pixel.
+    const double pitch_x  = std::ceil(std::max(row.width + spacing + std::max(spacing, x.widest_mark()), widest_title + spacing));
+    const double pitch_y  = std::ceil(height + line_height + spacing);
+    const double overhang = std::max(0.0, (widest_title - row.width) / 2);
+    const double left     = std::ceil(margin + std::max(room_left(y), overhang));
+    const double top      = std::ceil(margin + room_above(row.title) + line_height);
+
+    canvas picture{std::max(left + static_cast<double>(columns - 1) * pitch_x + row.width + std::max(overhang, x.widest_mark() / 2),
+                            margin + text_width(row.title, title_size)) +
+                       margin,
+                   top + static_cast<double>(lines - 1) * pitch_y + height + room_below(x) + margin};
+    draw_text(picture, {margin, margin + title_size * 0.8}, row.title, {.size = title_size});
+    for (std::size_t i = 0; i < count; ++i) {
+        const double at_x = left + static_cast<double>(i % columns) * pitch_x;
+        const double at_y = top + static_cast<double>(i / columns) * pitch_y;
+        const frame place{{at_x, at_y, at_x + row.width, at_y + height}, x, y};
+        draw_panel(picture, row.panels[i], place);
+        if (i % columns == 0) place.draw_y_axis(picture);
+        if (i + columns >= count) place.draw_x_axis(picture);
+    }
+    return picture;
+}
+
+} // namespace diamond::io

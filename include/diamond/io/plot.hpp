@@ -1,0 +1,123 @@
+// Line plots: named curves over linear or logarithmic axes.
+#pragma once
+
+#include <diamond/io/axis.hpp>
+#include <diamond/io/canvas.hpp>
+#include <diamond/io/curve.hpp>
+#include <diamond/io/detail/frame.hpp>
+#include <diamond/io/text.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace diamond::io {
+
+/// A dashed line across the plot at height y, named in the legend.
+struct reference_line {
+    double y         = 0;
+    std::string name = {};
+    rgb colour       = colours::faded;
+};
+
+/// A plot; `width` and `height` are those of the area between the axes, the picture is as much larger as its texts need.
+struct line_plot {
+    std::string title                      = {};
+    axis x                                 = {};
+    axis y                                 = {};
+    std::vector<curve> curves              = {};
+    std::vector<reference_line> references = {};
+    double width                           = 480;
+    double height                          = 300;
+};
+
+namespace detail {
+
+inline constexpr double legend_line = 28; // length of a curve's sample in the legend
+
+inline stroke reference_stroke(const reference_line& reference) { return {.colour = reference.colour, .width = 1.4, .dash = 5, .gap = 4}; }
+
+/// The given ranges, or those of all that is drawn; x, then y.
+inline std::pair<extent, extent> ranges_of(const line_plot& plot) {
+    std::vector<double> xs, ys;
+    for (const auto& c : plot.curves)
+        for (std::size_t i = 0; i < c.x.size(); ++i) {
+            if (!has_place(plot.x.scale, c.x[i]) || !has_place(plot.y.scale, c.y[i])) continue;
+            xs.push_back(c.x[i]);
+            ys.push_back(c.y[i]);
+            if (!c.error.empty()) ys.insert(ys.end(), {c.y[i] - c.error[i], c.y[i] + c.error[i]});
+        }
+    if (xs.empty()) throw std::invalid_argument{"line_plot: no curve has a point with a place on the axes"};
+    for (const auto& r : plot.references) {
+        if (!has_place(plot.y.scale, r.y))
+            throw std::invalid_argument{"line_plot: reference '" + r.name + "' at " + std::to_string(r.y) + " has no place on the y axis"};
+        ys.push_back(r.y);
+    }
+    return {plot.x.range ? *plot.x.range : *range_of(plot.x.scale, xs, range_margin),
+            plot.y.range ? *plot.y.range : *range_of(plot.y.scale, ys, range_margin)};
+}
+
+/// Calls f(name, draw_sample) for every named curve and reference, draw_sample(picture, from, to).
+template <class F>
+void for_each_legend_entry(const line_plot& plot, F f) {
+    for (std::size_t i = 0; i < plot.curves.size(); ++i)
+        if (const auto& c = plot.curves[i]; !c.name.empty())
+            f(c.name, [&c, i](canvas& picture, point from, point to) {
+                const auto style = curve_stroke(c, i);
+                if (c.joined) picture.line({from, to}, style);
+                if (c.marked) draw_mark(picture, {(from.x + to.x) / 2, from.y}, i, style.colour);
+            });
+    for (const auto& r : plot.references)
+        if (!r.name.empty()) f(r.name, [&r](canvas& picture, point from, point to) { picture.line({from, to}, reference_stroke(r)); });
+}
+
+} // namespace detail
+
+/// Draws a plot: title above, legend to the right, nothing cut off.
+/// @throws std::invalid_argument when a curve's vectors differ in length, an error is below zero, no point or a
+/// reference not has a place on the axes, or a range is none (from >= to, or not above zero on a logarithmic axis).
+inline canvas draw(const line_plot& plot) {
+    using namespace detail;
+    for (const auto& c : plot.curves) check(c);
+    const auto [x_range, y_range] = ranges_of(plot);
+    const ruler x{plot.x, x_range, plot.width}, y{plot.y, y_range, plot.height};
+
+    double entries = 0, widest_name = 0;
+    for_each_legend_entry(plot, [&](const std::string& name, const auto&) {
+        ++entries;
+        widest_name = std::max(widest_name, text_width(name, label_size));
+    });
+    const double legend = entries > 0 ? 2 * spacing + legend_line + spacing + widest_name : x.widest_mark() / 2;
+
+    const double left = std::ceil(margin + room_left(y)), top = std::ceil(margin + room_above(plot.title));
+    const box area{left, top, left + plot.width, top + plot.height};
+    canvas picture{std::max(area.right + legend, left + text_width(plot.title, title_size)) + margin,
+                   std::max(area.bottom + room_below(x), top + entries * line_height) + margin};
+    draw_text(picture, {area.left, margin + title_size * 0.8}, plot.title, {.size = title_size});
+
+    const frame place{area, x, y};
+    place.draw_grid(picture);
+    place.draw_x_axis(picture);
+    place.draw_y_axis(picture);
+    picture.clip(area);
+    for (const auto& r : plot.references) {
+        const double height = place(x_range.from, r.y).y;
+        picture.line({{area.left, height}, {area.right, height}}, reference_stroke(r));
+    }
+    picture.unclip();
+    for (std::size_t i = 0; i < plot.curves.size(); ++i) draw_curve(picture, place, plot.curves[i], i);
+
+    point at{area.right + 2 * spacing, area.top + line_height / 2};
+    for_each_legend_entry(plot, [&](const std::string& name, const auto& draw_sample) {
+        draw_sample(picture, at, {at.x + legend_line, at.y});
+        draw_text(picture, {at.x + legend_line + spacing, at.y + capital_height(label_size) / 2}, name, {.size = label_size});
+        at.y += line_height;
+    });
+    return picture;
+}
+
+} // namespace diamond::io

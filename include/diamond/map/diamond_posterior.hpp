@@ -1,0 +1,122 @@
+/// Posterior draws by a Diamond map.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include <diamond/concepts/diamond_map.hpp>
+#include <diamond/concepts/posterior_sampler.hpp>
+#include <diamond/core/combine.hpp>
+#include <diamond/random/draw.hpp>
+
+namespace diamond {
+
+struct diamond_posterior_options {
+    index_t evaluations = 1; ///< calls of the map for a draw: its steps along a uniform grid of inner times
+};
+
+/// z = X_{0,1}(xbar_0 | x_t, t), xbar_0 ~ N(0, I). Cost: `evaluations` calls of the map a draw. [DM], section 5.
+template <class Map>
+class diamond_posterior {
+    static_assert(diagnose_diamond_map<Map>());
+
+public:
+    using batch_type     = typename Map::batch_type;
+    using condition_type = condition_of_t<Map>;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+
+    /// @throws std::invalid_argument unless evaluations >= 1.
+    explicit diamond_posterior(Map map, diamond_posterior_options options = {}) : map_(std::move(map)), options_(options) {
+        require(options.evaluations >= 1, [&] { return "a posterior draw of " + std::to_string(options.evaluations) + " evaluations: at least 1 is needed"; });
+    }
+
+    [[nodiscard]] index_t     dimension() const { return static_cast<index_t>(map_.dimension()); }
+    [[nodiscard]] auto        schedule() const { return map_.schedule(); }
+    [[nodiscard]] cost        spent() const { return map_.spent(); }
+    [[nodiscard]] bool        exact() const {
+        if constexpr (detail::says_exact<Map>)
+            return map_.exact();
+        else
+            return false;
+    }
+    [[nodiscard]] Map& map() { return map_; }
+
+    /// out, d x (N M): column j M + i is draw i of particle j, M = stream.samples.
+    void operator()(const_view x_t, double t, const condition_type& condition, noise_stream stream, view out) {
+        const auto [outer, repeated] = repeat(x_t, condition, stream.samples, out);
+        draw_noise(stream, out);
+        for (index_t k = 0; k < options_.evaluations; ++k) {
+            map_(state(k), inner(k), outer, times(t), repeated, k + 1 == options_.evaluations ? out : view(state(k + 1)));
+        }
+    }
+
+    /// out, d x N: the sum over a particle's draws of cotangent^T dz/dx_t, the noise held fixed. Cost: one vjp of the map a call.
+    void vjp(const_view x_t, double t, const condition_type& condition, noise_stream stream, const_view cotangent, view out)
+        requires differentiable_diamond_map<Map>
+    {
+        const auto& context = x_t.context();
+        const auto [outer, repeated] = repeat(x_t, condition, stream.samples, cotangent);
+        draw_noise(stream, cotangent);
+        for (index_t k = 0; k + 1 < options_.evaluations; ++k) map_(state(k), inner(k), outer, times(t), repeated, state(k + 1));
+        for (auto* buffer : {&lambda_, &pulled_, &outer_cotangent_, &outer_total_}) buffer->resize(context, cotangent.rows(), cotangent.columns());
+        context.copy(cotangent.data(), cotangent.size(), lambda_.data());
+        for (index_t k = options_.evaluations - 1; k >= 0; --k) {
+            const bool first = k == options_.evaluations - 1;
+            map_.vjp(state(k), inner(k), outer, times(t), repeated, lambda_.read(), pulled_.mutable_view(), (first ? outer_total_ : outer_cotangent_).mutable_view());
+            if (!first) combine(coefficients<2>(numbers<2>{{1.0, 1.0}}), outer_total_.mutable_view(), outer_total_.read(), outer_cotangent_.read());
+            lambda_.swap(pulled_);
+        }
+        context.for_each(out.rows(), out.columns(), sum_draws{outer_total_.data(), out.data(), out.rows(), stream.samples});
+    }
+
+private:
+    using real         = typename batch_type::value_type;
+    using context_type = backend_of_t<batch_type>;
+
+    struct sum_draws {
+        const real* in;
+        real*       out;
+        index_t     rows, samples;
+        DIAMOND_HD void operator()(index_t i, index_t j) const {
+            double total = 0.0;
+            for (index_t m = 0; m < samples; ++m) total += static_cast<double>(in[i + rows * (j * samples + m)]);
+            out[i + rows * j] = static_cast<real>(total);
+        }
+    };
+
+    interval inner(index_t k) const {
+        const auto n = static_cast<double>(options_.evaluations);
+        return {static_cast<double>(k) / n, static_cast<double>(k + 1) / n};
+    }
+    /// Working state before evaluation k: two buffers in turn would do forwards, vjp needs all.
+    view state(index_t k) { return states_.mutable_view().columns(k * draws_, draws_); }
+
+    void draw_noise(noise_stream stream, const_view like) {
+        draws_ = like.columns();
+        states_.resize(like.context(), like.rows(), draws_ * options_.evaluations);
+        draw_normal(stream, state(0));
+    }
+    std::pair<const_view, condition_type> repeat(const_view x_t, const condition_type& condition, index_t samples, const_view like) {
+        require(like.rows() == x_t.rows() && like.columns() == x_t.columns() * samples, [&] {
+            return "posterior draws: " + std::to_string(x_t.columns()) + " particles of " + std::to_string(samples) + " samples need " +
+                   std::to_string(x_t.rows()) + " x " + std::to_string(x_t.columns() * samples) + ", not " + std::to_string(like.rows()) + " x " + std::to_string(like.columns());
+        });
+        if (samples == 1) return {x_t, condition};
+        repeated_.resize(x_t.context(), like.rows(), like.columns());
+        repeat_columns(x_t, samples, repeated_.mutable_view());
+        return {repeated_.read(), conditions_.repeat(x_t.context(), condition, x_t.columns(), samples)};
+    }
+
+    Map                       map_;
+    diamond_posterior_options options_;
+    index_t                   draws_ = 0;
+    scratch<real, context_type> states_, repeated_, lambda_, pulled_, outer_cotangent_, outer_total_;
+    condition_store<condition_type, context_type> conditions_;
+};
+template <class Map>
+diamond_posterior(Map) -> diamond_posterior<Map>;
+template <class Map>
+diamond_posterior(Map, diamond_posterior_options) -> diamond_posterior<Map>;
+
+} // namespace diamond

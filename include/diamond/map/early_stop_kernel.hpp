@@ -1,0 +1,77 @@
+/// A transition from one evaluation of a Diamond map, stopped at the inner time whose information is that of t'.
+#pragma once
+
+#include <cmath>
+#include <utility>
+
+#include <diamond/concepts/diamond_map.hpp>
+#include <diamond/concepts/transition_kernel.hpp>
+#include <diamond/core/combine.hpp>
+#include <diamond/random/draw.hpp>
+#include <diamond/glass/correlation.hpp>
+#include <diamond/schedule/schedule.hpp>
+
+namespace diamond {
+
+/// Where to stop, and x_t' = outer x_t + inner xbar_{r*} = alpha(t') S(x_t, xbar_{r*}).
+struct early_stop {
+    double inner_time, outer, inner;
+};
+
+/// r* has inner snr equal to snr(t') - snr(t); the statistic of (x_t, xbar_{r*}) is then that of x_t' alone. t' = 1: r* = 1. [DM]
+template <class Schedule, class InnerSchedule>
+[[nodiscard]] early_stop early_stop_at(const Schedule& schedule, const InnerSchedule& inner, interval span) {
+    require(span.from >= 0.0 && span.from < span.to && span.to <= 1.0, [&] {
+        return "a transition from t = " + std::to_string(span.from) + " to " + std::to_string(span.to) + ": 0 <= t < t' <= 1 is needed";
+    });
+    if (span.to == 1.0) return {1.0, 0.0, 1.0};
+    const noise_level from = level_at(schedule, span.from), to = level_at(schedule, span.to);
+    // snr(t') - snr(t) = (alpha' sigma - alpha sigma')(alpha' sigma + alpha sigma')/(sigma sigma')^2
+    const double      forward = to.alpha * from.sigma, backward = from.alpha * to.sigma;
+    const double      signal = std::sqrt((forward - backward) * (forward + backward)), noise = from.sigma * to.sigma;
+    const double      r = time_at(inner, signal, noise);
+    const noise_level at_r = level_at(inner, r);
+    // alpha' S = (alpha/sigma^2 x_t + abar/sbar^2 xbar) sigma'^2/alpha'; the inner ratio is the exact one even where time_at was rounded.
+    const double to_noise = square(to.sigma) / to.alpha;
+    return {r, to_noise * from.alpha / square(from.sigma), to_noise * signal / (noise * at_r.sigma)};
+}
+
+/// x_t' = alpha(t') S(x_t, X_{0,r*}(xbar_0 | x_t, t)): DDPM's transition when the map is exact. Cost: one call of the map. [DM], section 5.
+template <class Map>
+class early_stop_kernel {
+    static_assert(diagnose_diamond_map<Map>());
+
+public:
+    using batch_type     = typename Map::batch_type;
+    using condition_type = condition_of_t<Map>;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+
+    explicit early_stop_kernel(Map map) : map_(std::move(map)) {}
+
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
+    [[nodiscard]] cost    spent() const { return map_.spent(); }
+    [[nodiscard]] bool    exact() const {
+        if constexpr (detail::says_exact<Map>)
+            return map_.exact();
+        else
+            return false;
+    }
+
+    void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream, view out) {
+        require_same_shape("early_stop_kernel", x, const_view(out));
+        const early_stop stop = early_stop_at(map_.schedule(), map_.inner_schedule(), span);
+        noise_.resize(x.context(), x.rows(), x.columns());
+        draw_normal(stream, noise_.mutable_view());
+        map_(noise_, interval{0.0, stop.inner_time}, x, times(span.from), condition, out);
+        combine(coefficients<2>(numbers<2>{{stop.outer, stop.inner}}), out, x, out);
+    }
+
+private:
+    Map                                                                    map_;
+    scratch<typename batch_type::value_type, backend_of_t<batch_type>>     noise_;
+};
+template <class Map>
+early_stop_kernel(Map) -> early_stop_kernel<Map>;
+
+} // namespace diamond

@@ -1,0 +1,117 @@
+/// Transitions of an ordinary flow model, for comparison: its ODE, its SDE, ancestral steps and DDIM.
+#pragma once
+
+#include <cmath>
+#include <utility>
+
+#include <diamond/concepts/flow_map.hpp>
+#include <diamond/concepts/transition_kernel.hpp>
+#include <diamond/core/combine.hpp>
+#include <diamond/random/draw.hpp>
+#include <diamond/glass/correlation.hpp>
+#include <diamond/schedule/readings.hpp>
+
+namespace diamond {
+
+/// x_t' = X_{t,t'}(x_t): no noise at all. Keeps the marginals as well as the map does.
+template <class Map>
+class ode_kernel {
+    static_assert(diagnose_flow_map<Map>());
+
+public:
+    using batch_type     = typename Map::batch_type;
+    using condition_type = condition_of_t<Map>;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+
+    explicit ode_kernel(Map map) : map_(std::move(map)) {}
+
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
+    [[nodiscard]] cost    spent() const { return map_.spent(); }
+    [[nodiscard]] bool    exact() const {
+        if constexpr (detail::says_exact<Map>)
+            return map_.exact();
+        else
+            return false;
+    }
+    void operator()(const_view x, interval span, const condition_type& condition, noise_stream, view out) { map_(x, span, condition, out); }
+
+private:
+    Map map_;
+};
+template <class Map>
+ode_kernel(Map) -> ode_kernel<Map>;
+
+/// x_t' = abar D(x_t, t) + gamma x_t + sbar eps': section 4 with the denoiser in place of z. With DDPM's correlation it is the ancestral
+/// step, with correlation 1 DDIM's. Its marginals are narrower than the model's. Cost: one evaluation.
+template <class Schedule, class Field, class Correlation = ddpm_correlation>
+class ancestral_kernel {
+public:
+    using batch_type     = typename Field::batch_type;
+    using condition_type = condition_of_t<Field>;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+
+    ancestral_kernel(Schedule schedule, Field field, Correlation correlation = {})
+        : model_(std::move(schedule), std::move(field)), correlation_(std::move(correlation)) {}
+
+    [[nodiscard]] index_t     dimension() const { return model_.dimension(); }
+    [[nodiscard]] const cost& spent() const { return model_.spent(); }
+    [[nodiscard]] bool        exact() const { return false; }
+
+    void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream, view out) {
+        const kernel_coefficients kernel = kernel_at(model_.schedule(), span, correlation_);
+        model_.denoiser(x, times(span.from), condition, out);
+        noise_.resize(x.context(), x.rows(), x.columns());
+        draw_normal(stream, noise_.mutable_view());
+        combine(coefficients<3>(numbers<3>{{kernel.abar, kernel.gamma, kernel.sbar}}), out, out, x, noise_);
+    }
+
+private:
+    readings<Schedule, Field>                                          model_;
+    Correlation                                                        correlation_;
+    scratch<typename batch_type::value_type, backend_of_t<batch_type>> noise_;
+};
+template <class Schedule, class Field>
+ancestral_kernel(Schedule, Field) -> ancestral_kernel<Schedule, Field>;
+template <class Schedule, class Field, class Correlation>
+ancestral_kernel(Schedule, Field, Correlation) -> ancestral_kernel<Schedule, Field, Correlation>;
+
+/// One Euler-Maruyama step of dx = (u + nu^2/2 score) dt + nu dW with nu^2 = 2 b(t), DDPM's noise. Order 1/2. Cost: one evaluation.
+/// @throws std::invalid_argument at t = 0, where b is infinite: start with another kernel, or after 0.
+template <class Schedule, class Field>
+class euler_maruyama_kernel {
+public:
+    using batch_type     = typename Field::batch_type;
+    using condition_type = condition_of_t<Field>;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+
+    euler_maruyama_kernel(Schedule schedule, Field field) : model_(std::move(schedule), std::move(field)) {}
+
+    [[nodiscard]] index_t     dimension() const { return model_.dimension(); }
+    [[nodiscard]] const cost& spent() const { return model_.spent(); }
+    [[nodiscard]] bool        exact() const { return false; }
+
+    void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream, view out) {
+        require(span.from > 0.0 && span.from < span.to && span.to <= 1.0,
+                [&] { return "Euler-Maruyama from t = " + std::to_string(span.from) + " to " + std::to_string(span.to) + ": 0 < t < t' <= 1 is needed, for b(0) is infinite"; });
+        const Schedule&         schedule = model_.schedule();
+        const velocity_readings read     = readings_at(schedule, span.from);
+        const double            b        = guidance_factor(schedule, span.from);
+        const double            pull     = -b / schedule.sigma(span.from); // b score = pull N
+        const double            h        = span.length();
+        model_.velocity(x, times(span.from), condition, out);
+        noise_.resize(x.context(), x.rows(), x.columns());
+        draw_normal(stream, noise_.mutable_view());
+        combine(coefficients<3>(numbers<3>{{h * (1.0 + pull * read.noise_u), 1.0 + h * pull * read.noise_x, std::sqrt(2.0 * b * h)}}), out, out, x, noise_);
+    }
+
+private:
+    readings<Schedule, Field>                                          model_;
+    scratch<typename batch_type::value_type, backend_of_t<batch_type>> noise_;
+};
+template <class Schedule, class Field>
+euler_maruyama_kernel(Schedule, Field) -> euler_maruyama_kernel<Schedule, Field>;
+
+} // namespace diamond

@@ -1,0 +1,61 @@
+/// The transition kernel of GLASS: the inner flow of section 4 by an ODE solver, for any correlation.
+#pragma once
+
+#include <utility>
+
+#include <diamond/concepts/transition_kernel.hpp>
+#include <diamond/glass/inner_velocity.hpp>
+#include <diamond/map/runge_kutta.hpp>
+#include <diamond/random/draw.hpp>
+#include <diamond/schedule/linear.hpp>
+
+namespace diamond {
+
+/// x_t' = xbar_1, d xbar/ds = ubar_s(xbar | x_t, t), xbar_0 = gamma x_t + noise. Marginal-preserving up to the solver's error. Cost: one
+/// evaluation a stage. [GF]
+template <class Schedule, class Field, class Solver, class Correlation = ddpm_correlation, class InnerSchedule = linear_schedule>
+class glass_kernel {
+public:
+    using batch_type     = typename Field::batch_type;
+    using condition_type = condition_of_t<Field>;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+
+    glass_kernel(Schedule schedule, Field field, Solver solver, Correlation correlation = {}, InnerSchedule inner = {})
+        : velocity_(std::move(schedule), std::move(field), std::move(inner)), solver_(std::move(solver)), correlation_(std::move(correlation)) {}
+
+    [[nodiscard]] index_t     dimension() const { return velocity_.dimension(); }
+    [[nodiscard]] const cost& spent() const { return velocity_.spent(); }
+    [[nodiscard]] bool        exact() const { return false; } // a solver has an error
+
+    void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream, view out) {
+        require_same_shape("glass_kernel", x, const_view(out));
+        const kernel_coefficients kernel = kernel_at(velocity_.schedule(), span, correlation_);
+        draw_normal(stream, out);
+        // Plain noise would be wrong: the inner flow starts from what x_t' keeps of x_t's noise.
+        combine(coefficients<2>(numbers<2>{{1.0, kernel.gamma}}), out, out, x);
+        solver_(system{velocity_, x, span.from, kernel, condition}, interval{0.0, 1.0}, out);
+    }
+
+private:
+    struct system {
+        inner_velocity<Schedule, Field, InnerSchedule>& velocity;
+        const_view                                      x_t;
+        double                                          t;
+        const kernel_coefficients&                      kernel;
+        const condition_type&                           condition;
+        void operator()(const_view xbar, double s, view out) const { velocity(xbar, times(s), x_t, times(t), kernel, condition, out); }
+    };
+
+    inner_velocity<Schedule, Field, InnerSchedule> velocity_;
+    runge_kutta<Solver, batch_type>                solver_;
+    Correlation                                    correlation_;
+};
+template <class Schedule, class Field, class Solver>
+glass_kernel(Schedule, Field, Solver) -> glass_kernel<Schedule, Field, Solver>;
+template <class Schedule, class Field, class Solver, class Correlation>
+glass_kernel(Schedule, Field, Solver, Correlation) -> glass_kernel<Schedule, Field, Solver, Correlation>;
+template <class Schedule, class Field, class Solver, class Correlation, class Inner>
+glass_kernel(Schedule, Field, Solver, Correlation, Inner) -> glass_kernel<Schedule, Field, Solver, Correlation, Inner>;
+
+} // namespace diamond

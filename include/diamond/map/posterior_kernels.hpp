@@ -1,0 +1,60 @@
+/// Transitions made from a posterior draw and fresh noise: DDPM's (any correlation) and renoising.
+#pragma once
+
+#include <utility>
+
+#include <diamond/concepts/posterior_sampler.hpp>
+#include <diamond/concepts/transition_kernel.hpp>
+#include <diamond/core/combine.hpp>
+#include <diamond/random/draw.hpp>
+#include <diamond/glass/correlation.hpp>
+
+namespace diamond {
+
+/// x_t' = abar z + gamma x_t + sbar eps', z ~ p_{1|t}(. | x_t), eps' fresh: the transition of DDPM, or of any other correlation, exact
+/// when the draw is. Cost: one posterior draw. [DM], section 5.
+template <class Sampler, class Correlation = ddpm_correlation>
+class ddpm_posterior_kernel {
+    static_assert(diagnose_posterior_sampler<Sampler>());
+
+public:
+    using batch_type     = typename Sampler::batch_type;
+    using condition_type = condition_of_t<Sampler>;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+
+    explicit ddpm_posterior_kernel(Sampler sampler, Correlation correlation = {}) : sampler_(std::move(sampler)), correlation_(std::move(correlation)) {}
+
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(sampler_.dimension()); }
+    [[nodiscard]] cost    spent() const { return sampler_.spent(); }
+    [[nodiscard]] bool    exact() const { return sampler_.exact(); }
+
+    void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream, view out) {
+        require_same_shape("ddpm_posterior_kernel", x, const_view(out));
+        const kernel_coefficients kernel = kernel_at(sampler_.schedule(), span, correlation_);
+        sampler_(x, span.from, condition, stream.with_samples(1), out);
+        noise_.resize(x.context(), x.rows(), x.columns());
+        draw_normal(stream.with(purpose::transition_end), noise_.mutable_view());
+        combine(coefficients<3>(numbers<3>{{kernel.abar, kernel.gamma, kernel.sbar}}), out, out, x, noise_);
+    }
+
+private:
+    Sampler                                                            sampler_;
+    Correlation                                                        correlation_;
+    scratch<typename batch_type::value_type, backend_of_t<batch_type>> noise_;
+};
+template <class Sampler>
+ddpm_posterior_kernel(Sampler) -> ddpm_posterior_kernel<Sampler>;
+template <class Sampler, class Correlation>
+ddpm_posterior_kernel(Sampler, Correlation) -> ddpm_posterior_kernel<Sampler, Correlation>;
+
+/// x_t' = alpha(t') z + sigma(t') eps': correlation 0. Cost: one posterior draw.
+template <class Sampler>
+class renoise_kernel : public ddpm_posterior_kernel<Sampler, constant_correlation> {
+public:
+    explicit renoise_kernel(Sampler sampler) : ddpm_posterior_kernel<Sampler, constant_correlation>(std::move(sampler), constant_correlation(0.0)) {}
+};
+template <class Sampler>
+renoise_kernel(Sampler) -> renoise_kernel<Sampler>;
+
+} // namespace diamond

@@ -1,0 +1,242 @@
+/// Integrates dx/dt = f(x, t) over a batch with any solver of map/solver.hpp, and back-propagates through the steps it took.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <diamond/concepts/backend.hpp>
+#include <diamond/core/combine.hpp>
+#include <diamond/map/solver.hpp>
+
+namespace diamond {
+
+namespace detail {
+/// Squared scaled error of one coordinate, summed by column_sums.
+template <class Real>
+struct scaled_error {
+    const Real *error, *x, *next;
+    double      absolute, relative;
+    index_t     rows;
+    DIAMOND_HD double operator()(index_t i, index_t j) const {
+        const index_t at    = i + rows * j;
+        const double  size  = std::fmax(std::fabs(static_cast<double>(x[at])), std::fabs(static_cast<double>(next[at])));
+        return square(static_cast<double>(error[at]) / (absolute + relative * size));
+    }
+};
+struct entry {
+    const double* values;
+    DIAMOND_HD double operator()(index_t j) const { return values[j]; }
+};
+} // namespace detail
+
+/// A solver with its stages. `System` is called as system(x, t, out), and for vjp as system.vjp(x, t, cotangent, out).
+template <class Solver, class Batch>
+class runge_kutta {
+    using context_type = backend_of_t<Batch>;
+    using real         = typename Batch::value_type;
+    using view         = view_t<Batch>;
+    using const_view   = const_view_t<Batch>;
+    static constexpr auto& tableau = Solver::tableau;
+    static constexpr int   stages  = tableau.stages;
+
+public:
+    explicit runge_kutta(Solver solver) : solver_(solver) {
+        if constexpr (is_adaptive<Solver>)
+            require(solver.relative_tolerance > 0.0 && solver.absolute_tolerance > 0.0, "an adaptive solver needs tolerances above 0");
+        else
+            require(solver.steps >= 1, [&] { return "an ODE solver with " + std::to_string(solver.steps) + " steps: at least 1 is needed"; });
+    }
+
+    [[nodiscard]] const Solver& solver() const { return solver_; }
+
+    /// Carries x, in place, from span.from to span.to; either may be the larger.
+    /// @throws numeric_error when an adaptive solver cannot reach its tolerance.
+    template <class System>
+    void operator()(System&& system, interval span, view x) {
+        prepare(x);
+        if constexpr (is_adaptive<Solver>) {
+            walk_adaptively(system, span, x);
+        } else {
+            for (index_t k = 0; k < solver_.steps; ++k) {
+                run_stages(system, x, grid_time(span, k), grid_time(span, k + 1));
+                advance(x, grid_time(span, k + 1) - grid_time(span, k));
+            }
+        }
+    }
+
+    /// Replaces `cotangent` at X(x) by cotangent^T dX/dx for the map of operator(), x at span.from. The steps are those of a
+    /// forward run, whose states are kept, so the gradient is that of the discrete map. Cost: the forward run twice, one vjp a stage.
+    template <class System>
+    void vjp(System&& system, interval span, const_view x, view cotangent) {
+        prepare(x);
+        const std::vector<double>& grid  = steps_of(system, span, x);
+        const index_t              count = static_cast<index_t>(grid.size()) - 1;
+        const auto&                context = x.context();
+        states_.resize(context, x.rows(), x.columns() * count);
+        const auto state = [&](index_t k) { return states_.mutable_view().columns(k * x.columns(), x.columns()); };
+        context.copy(x.data(), x.size(), state(0).data());
+        for (index_t k = 0; k + 1 < count; ++k) {
+            context.copy(state(k).data(), x.size(), state(k + 1).data());
+            run_stages(system, state(k + 1), grid[static_cast<std::size_t>(k)], grid[static_cast<std::size_t>(k + 1)]);
+            advance(state(k + 1), grid[static_cast<std::size_t>(k + 1)] - grid[static_cast<std::size_t>(k)]);
+        }
+        for (index_t k = count - 1; k >= 0; --k)
+            pull_back(system, state(k), grid[static_cast<std::size_t>(k)], grid[static_cast<std::size_t>(k + 1)], cotangent);
+    }
+
+private:
+    double grid_time(interval span, index_t k) const
+        requires(!is_adaptive<Solver>)
+    {
+        return k == solver_.steps ? span.to : span.from + span.length() * static_cast<double>(k) / static_cast<double>(solver_.steps);
+    }
+
+    void prepare(const_view x) {
+        for (auto& stage : stage_) stage.resize(x.context(), x.rows(), x.columns());
+        point_.resize(x.context(), x.rows(), x.columns());
+    }
+
+    /// out = x + h sum_j row[j] k_j over the first `count` stages.
+    void accumulate(const_view x, const double* row, int count, double h, view out) {
+        double     factor[stages + 1];
+        const real* operand[stages + 1];
+        int        terms = 0;
+        for (int j = 0; j < count; ++j)
+            if (row[j] != 0.0) {
+                factor[terms]    = h * row[j];
+                operand[terms++] = stage_[static_cast<std::size_t>(j)].data();
+            }
+        add_terms<0>(x, terms, factor, operand, out);
+    }
+    /// Dispatches on the number of terms, so that the elementwise loop has a fixed length.
+    template <int Terms>
+    void add_terms(const_view x, int terms, const double* factor, const real* const* operand, view out) {
+        if (terms == Terms) {
+            diamond::detail::linear_combination<real, Terms + 1> sum{coefficients<Terms + 1>(numbers<Terms + 1>{}), {}, out.data(), out.rows()};
+            numbers<Terms + 1> c{};
+            c.value[0] = 1.0;
+            sum.in[0]  = x.data();
+            for (int k = 0; k < Terms; ++k) {
+                c.value[k + 1] = factor[k];
+                sum.in[k + 1]  = operand[k];
+            }
+            sum.c = coefficients<Terms + 1>(c);
+            x.context().for_each(out.rows(), out.columns(), sum);
+        } else if constexpr (Terms < stages) {
+            add_terms<Terms + 1>(x, terms, factor, operand, out);
+        }
+    }
+
+    template <class System>
+    void run_stages(System& system, const_view x, double from, double to, int first = 0) {
+        const double h = to - from;
+        for (int i = first; i < stages; ++i) {
+            // A stage at the end of the step is evaluated there exactly: `from + h` may be off by an ulp, and 1 + ulp is no time.
+            const double t = tableau.node[static_cast<std::size_t>(i)] == 1.0 ? to : from + tableau.node[static_cast<std::size_t>(i)] * h;
+            if (i == 0) {
+                system(x, t, stage_[0].mutable_view());
+            } else {
+                accumulate(x, tableau.stage[static_cast<std::size_t>(i)].data(), i, h, point_.mutable_view());
+                system(point_.read(), t, stage_[static_cast<std::size_t>(i)].mutable_view());
+            }
+        }
+    }
+    void advance(view x, double h) { accumulate(x, tableau.weight.data(), stages, h, x); }
+
+    /// The adjoint of one step: kbar_i = h (weight_i lambda + sum_{j > i} stage_ji xbar_j), xbar_i = kbar_i^T df/dx, lambda += sum_i xbar_i.
+    template <class System>
+    void pull_back(System& system, const_view x, double from, double to, view lambda) {
+        const double h = to - from;
+        const auto&  context = x.context();
+        if (adjoint_.size() < static_cast<std::size_t>(stages)) adjoint_.resize(static_cast<std::size_t>(stages));
+        for (auto& a : adjoint_) a.resize(context, x.rows(), x.columns());
+        run_stages(system, x, from, to);
+        for (int i = stages - 1; i >= 0; --i) {
+            const auto   at = static_cast<std::size_t>(i);
+            const double t  = tableau.node[at] == 1.0 ? to : from + tableau.node[at] * h;
+            combine(coefficients<1>(numbers<1>{{h * tableau.weight[at]}}), point_.mutable_view(), lambda);
+            for (int j = i + 1; j < stages; ++j)
+                if (const double a = tableau.stage[static_cast<std::size_t>(j)][at]; a != 0.0)
+                    combine(coefficients<2>(numbers<2>{{1.0, h * a}}), point_.mutable_view(), point_.read(), adjoint_[static_cast<std::size_t>(j)].read());
+            // The stage's state is made again: keeping all would cost `stages` more batches.
+            state_.resize(context, x.rows(), x.columns());
+            accumulate(x, tableau.stage[at].data(), i, h, state_.mutable_view());
+            system.vjp(state_.read(), t, point_.read(), adjoint_[at].mutable_view());
+        }
+        for (auto& a : adjoint_) combine(coefficients<2>(numbers<2>{{1.0, 1.0}}), lambda, lambda, a.read());
+    }
+
+    template <class System>
+    const std::vector<double>& steps_of(System& system, interval span, const_view x) {
+        if constexpr (is_adaptive<Solver>) {
+            state_.resize(x.context(), x.rows(), x.columns());
+            x.context().copy(x.data(), x.size(), state_.data());
+            walk_adaptively(system, span, state_.mutable_view());
+        } else {
+            grid_.clear();
+            for (index_t k = 0; k <= solver_.steps; ++k) grid_.push_back(grid_time(span, k));
+        }
+        return grid_;
+    }
+
+    template <class System>
+    void walk_adaptively(System& system, interval span, view x) {
+        // Standard control: h *= 0.9 error^(-1/5) within [0.2, 5]; the last stage of a step is the first of the next.
+        constexpr double safety = 0.9, least_change = 0.2, most_change = 5.0, first_share = 0.01;
+        grid_.assign(1, span.from);
+        if (span.length() == 0.0 || x.columns() == 0) {
+            grid_.push_back(span.to);
+            return;
+        }
+        double t = span.from, h = first_share * span.length();
+        bool   first_stage_known = false;
+        next_.resize(x.context(), x.rows(), x.columns());
+        error_.resize(x.context(), x.rows(), x.columns());
+        zero_.resize(x.context(), x.rows(), x.columns());
+        combine(coefficients<1>(numbers<1>{{0.0}}), zero_.mutable_view(), x);
+        for (index_t step = 0; t != span.to; ++step) {
+            if (step >= solver_.most_steps)
+                throw numeric_error("the adaptive solver took " + std::to_string(step) + " steps and reached t = " + std::to_string(t) +
+                                        ": raise its tolerances or most_steps", static_cast<long>(step), -1);
+            const bool last = std::abs(h) >= std::abs(span.to - t);
+            const double to = last ? span.to : t + h;
+            run_stages(system, x, t, to, first_stage_known ? 1 : 0);
+            accumulate(x, tableau.weight.data(), stages, to - t, next_.mutable_view());
+            accumulate(zero_.read(), tableau.error.data(), stages, to - t, error_.mutable_view());
+            const double error = largest_error(x, next_.read());
+            first_stage_known = true;
+            if (error <= 1.0) {
+                x.context().copy(next_.data(), x.size(), x.data());
+                t = to;
+                grid_.push_back(t);
+                stage_[0].swap(stage_[stages - 1]);
+            } else if (!(error < infinity)) {
+                h *= least_change; // an infinite or undefined error says only: shorter
+                first_stage_known = error == error && first_stage_known;
+                if (std::abs(h) < 0x1p-40)
+                    throw numeric_error("the velocity is not finite near t = " + std::to_string(t), static_cast<long>(step), -1);
+                continue;
+            }
+            h = (to - grid_[grid_.size() - (error <= 1.0 ? 2 : 1)]) * std::clamp(safety * std::pow(error, -0.2), least_change, most_change);
+        }
+    }
+    double largest_error(const_view x, const_view next) {
+        norms_.resize(x.context(), 1, x.columns());
+        x.context().column_sums(x.rows(), x.columns(),
+                                detail::scaled_error<real>{error_.data(), x.data(), next.data(), solver_.absolute_tolerance, solver_.relative_tolerance, x.rows()},
+                                norms_.data());
+        return std::sqrt(x.context().max(x.columns(), detail::entry{norms_.data()}) / static_cast<double>(x.rows()));
+    }
+
+    Solver                                             solver_;
+    std::array<scratch<real, context_type>, stages>    stage_;
+    std::vector<scratch<real, context_type>>           adjoint_;
+    scratch<real, context_type>                        point_, state_, states_, next_, error_, zero_;
+    scratch<double, context_type>                      norms_;
+    std::vector<double>                                grid_;
+};
+
+} // namespace diamond

@@ -1,0 +1,74 @@
+/// Explicit Runge-Kutta methods by their Butcher tableaux, each a small aggregate with its number of steps.
+#pragma once
+
+#include <array>
+
+#include <diamond/core/scalar.hpp>
+
+namespace diamond {
+
+/// k_i = f(x + h sum_j stage[i][j] k_j, t + node[i] h), x' = x + h sum_i weight[i] k_i; `error` are weight minus the embedded method's.
+template <int Stages>
+struct butcher_tableau {
+    std::array<double, Stages>                     node{};
+    std::array<std::array<double, Stages>, Stages> stage{};
+    std::array<double, Stages>                     weight{};
+    std::array<double, Stages>                     error{};
+    static constexpr int                           stages = Stages;
+};
+
+/// Euler's method, order 1, one evaluation a step.
+struct euler {
+    index_t                             steps = 32;
+    static constexpr int                order = 1;
+    static constexpr butcher_tableau<1> tableau{{0.0}, {}, {1.0}, {}};
+};
+
+/// The midpoint method, order 2, two evaluations a step.
+struct midpoint {
+    index_t                             steps = 16;
+    static constexpr int                order = 2;
+    static constexpr butcher_tableau<2> tableau{{0.0, 0.5}, {{{}, {0.5}}}, {0.0, 1.0}, {}};
+};
+
+/// Heun's method, order 2, two evaluations a step.
+struct heun {
+    index_t                             steps = 16;
+    static constexpr int                order = 2;
+    static constexpr butcher_tableau<2> tableau{{0.0, 1.0}, {{{}, {1.0}}}, {0.5, 0.5}, {}};
+};
+
+/// The classical fourth-order method, four evaluations a step.
+struct runge_kutta_4 {
+    index_t                             steps = 8;
+    static constexpr int                order = 4;
+    static constexpr butcher_tableau<4> tableau{
+        {0.0, 0.5, 0.5, 1.0}, {{{}, {0.5}, {0.0, 0.5}, {0.0, 0.0, 1.0}}}, {1.0 / 6, 1.0 / 3, 1.0 / 3, 1.0 / 6}, {}};
+};
+
+/// Dormand and Prince's embedded pair 5(4) with step control: the step is the batch's, chosen so that the largest error of any
+/// particle, root mean square over coordinates against absolute + relative |x|, stays below 1. Six evaluations a step.
+struct dormand_prince {
+    double               relative_tolerance = 1e-6;
+    double               absolute_tolerance = 1e-6;
+    index_t              most_steps         = 10000; ///< beyond it the integration fails rather than crawls
+    static constexpr int order              = 5;
+    // J. R. Dormand, P. J. Prince, A family of embedded Runge-Kutta formulae, J. Comput. Appl. Math. 6 (1980).
+    static constexpr butcher_tableau<7> tableau{
+        {0.0, 1.0 / 5, 3.0 / 10, 4.0 / 5, 8.0 / 9, 1.0, 1.0},
+        {{{},
+          {1.0 / 5},
+          {3.0 / 40, 9.0 / 40},
+          {44.0 / 45, -56.0 / 15, 32.0 / 9},
+          {19372.0 / 6561, -25360.0 / 2187, 64448.0 / 6561, -212.0 / 729},
+          {9017.0 / 3168, -355.0 / 33, 46732.0 / 5247, 49.0 / 176, -5103.0 / 18656},
+          {35.0 / 384, 0.0, 500.0 / 1113, 125.0 / 192, -2187.0 / 6784, 11.0 / 84}}},
+        {35.0 / 384, 0.0, 500.0 / 1113, 125.0 / 192, -2187.0 / 6784, 11.0 / 84, 0.0},
+        {71.0 / 57600, 0.0, -71.0 / 16695, 71.0 / 1920, -17253.0 / 339200, 22.0 / 525, -1.0 / 40}};
+};
+
+/// Whether a solver chooses its own steps.
+template <class Solver>
+inline constexpr bool is_adaptive = requires(const Solver& solver) { solver.relative_tolerance; };
+
+} // namespace diamond

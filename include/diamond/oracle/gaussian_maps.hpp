@@ -1,0 +1,135 @@
+/// The closed maps of Gaussian data: its flow map and its Diamond map, exact stand-ins for trained networks. Section 9.
+#pragma once
+
+#include <diamond/concepts/diamond_map.hpp>
+#include <diamond/oracle/gaussian.hpp>
+#include <diamond/oracle/gaussian_map_functors.hpp>
+#include <diamond/schedule/linear.hpp>
+
+namespace diamond {
+
+/// X_{t,s}(x) = alpha(s) mu + V_s^{1/2} V_t^{-1/2} (x - alpha(t) mu), V_t = alpha^2 C + sigma^2 I, in either direction of time.
+///
+/// Models differentiable_flow_map. x and out are d x N; a call costs one evaluation a column, its vjp one vjp. [FM]
+template <class Batch, class Schedule>
+class gaussian_flow_map {
+public:
+    using batch_type = Batch;
+    using real       = typename Batch::value_type;
+    using view       = view_t<Batch>;
+    using const_view = const_view_t<Batch>;
+
+    explicit gaussian_flow_map(diamond::gaussian<Batch, Schedule> model) : model_(std::move(model)) {}
+
+    [[nodiscard]] index_t                                   dimension() const { return model_.dimension(); }
+    [[nodiscard]] const Schedule&                           schedule() const { return model_.schedule(); }
+    [[nodiscard]] const diamond::gaussian<Batch, Schedule>& model() const { return model_; }
+    [[nodiscard]] cost                                      spent() const { return spent_; }
+
+    void operator()(const_view x, interval span, no_condition, view out) {
+        detail::require_gaussian_batch("gaussian_flow_map", dimension(), x, out);
+        spent_.forward += x.columns();
+        rotated_.resize(context(), dimension(), x.columns());
+        model_.parts().rotate(x, rotated_);
+        context().for_each(dimension(), x.columns(), detail::gaussian_flow<real>{flow(span), rotated_.data()});
+        model_.parts().rotate_back(rotated_.read(), out);
+    }
+    /// out = cotangent^T dX/dx, the same at every x.
+    void vjp(const_view x, interval span, no_condition, const_view cotangent, view out) {
+        detail::require_gaussian_batch("gaussian_flow_map::vjp", dimension(), x, out);
+        spent_.vjp += x.columns();
+        rotated_.resize(context(), dimension(), x.columns());
+        model_.parts().rotate(cotangent, rotated_);
+        context().for_each(dimension(), x.columns(), detail::gaussian_flow_product<real>{flow(span), rotated_.data()});
+        model_.parts().rotate_back(rotated_.read(), out);
+    }
+
+    /// out[j] = m(x_j, t, s) = (log p_t(x_t) - log p_s(x_s))/(s - t), the mean of div u along the path; div u at s = t. [F2]
+    void mean_divergence(const_view x, interval span, no_condition, double* out) {
+        spent_.forward += x.columns();
+        context().column_sums(dimension(), x.columns(),
+                              detail::gaussian_mean_divergence{flow(span), span.length(), reading_at<Schedule>{schedule(), reading_kind::velocity}(span.from)}, out);
+    }
+
+private:
+    [[nodiscard]] const backend_of_t<Batch>& context() const { return model_.parts().context(); }
+    // The flow of an ODE reads the schedule as it is, at time 0, too.
+    [[nodiscard]] detail::gaussian_interval flow(interval span) const {
+        const auto level = [&](double t) { return noise_level{schedule().alpha(t), schedule().sigma(t)}; };
+        return {model_.parts().view(), level(span.from), level(span.to)};
+    }
+
+    diamond::gaussian<Batch, Schedule>  model_;
+    cost                                spent_;
+    scratch<real, backend_of_t<Batch>> rotated_;
+};
+
+/// X_{s,r}(xbar | x_t, t) = a_r mean + W_r^{1/2} W_s^{-1/2} (xbar - a_s mean), mean and covariance C_p those of p_{1|t}(. | x_t), a and b
+/// the inner schedule and W_s = a_s^2 C_p + b_s^2 I.
+///
+/// Models differentiable_diamond_map: any inner interval either way, t one value or one per column. Exact at t = 0 and at t = 1, where
+/// the posterior is x_t; what cannot be undone, the way back from s = 1 at t = 1, gives a_r x_t. xbar, x_t and out are d x N; a call costs
+/// one evaluation a column, its vjp one vjp. [DM]
+template <class Batch, class Schedule, class InnerSchedule = linear_schedule>
+class gaussian_diamond_map {
+    static_assert(diagnose_schedule<InnerSchedule>());
+
+public:
+    using batch_type = Batch;
+    using real       = typename Batch::value_type;
+    using view       = view_t<Batch>;
+    using const_view = const_view_t<Batch>;
+
+    explicit gaussian_diamond_map(diamond::gaussian<Batch, Schedule> model, InnerSchedule inner_schedule = {})
+        : model_(std::move(model)), inner_(inner_schedule) {}
+
+    [[nodiscard]] index_t                                   dimension() const { return model_.dimension(); }
+    [[nodiscard]] const Schedule&                           schedule() const { return model_.schedule(); }
+    [[nodiscard]] const InnerSchedule&                      inner_schedule() const { return inner_; }
+    [[nodiscard]] bool                                      exact() const { return true; }
+    [[nodiscard]] const diamond::gaussian<Batch, Schedule>& model() const { return model_; }
+    [[nodiscard]] cost                                      spent() const { return spent_; }
+
+    void operator()(const_view xbar, interval inner, const_view x_t, times t, no_condition, view out) {
+        detail::require_gaussian_batch("gaussian_diamond_map", dimension(), xbar, out);
+        detail::require_gaussian_batch("gaussian_diamond_map", dimension(), xbar, x_t);
+        spent_.forward += xbar.columns();
+        rotate(xbar, x_t);
+        context().for_each(dimension(), xbar.columns(), detail::gaussian_posterior_flow<real>{flow(inner, t, xbar.columns()), second_.data(), first_.data()});
+        model_.parts().rotate_back(first_.read(), out);
+    }
+    /// Cotangents of xbar and of x_t; both are the same at every xbar and x_t.
+    void vjp(const_view xbar, interval inner, const_view x_t, times t, no_condition, const_view cotangent, view out_xbar, view out_x_t) {
+        detail::require_gaussian_batch("gaussian_diamond_map::vjp", dimension(), xbar, out_xbar);
+        detail::require_gaussian_batch("gaussian_diamond_map::vjp", dimension(), x_t, out_x_t);
+        spent_.vjp += xbar.columns();
+        first_.resize(context(), dimension(), xbar.columns());
+        second_.resize(context(), dimension(), xbar.columns());
+        model_.parts().rotate(cotangent, first_);
+        context().for_each(dimension(), xbar.columns(),
+                           detail::gaussian_posterior_product<real>{flow(inner, t, xbar.columns()), first_.data(), second_.data()});
+        model_.parts().rotate_back(first_.read(), out_xbar);
+        model_.parts().rotate_back(second_.read(), out_x_t);
+    }
+
+private:
+    [[nodiscard]] const backend_of_t<Batch>& context() const { return model_.parts().context(); }
+    void rotate(const_view xbar, const_view x_t) {
+        first_.resize(context(), dimension(), xbar.columns());
+        second_.resize(context(), dimension(), xbar.columns());
+        model_.parts().rotate(xbar, first_);
+        model_.parts().rotate(x_t, second_);
+    }
+    [[nodiscard]] detail::gaussian_posterior_interval flow(interval inner, times t, index_t columns) {
+        return {model_.parts().view(), detail::gaussian_readings_of(schedule(), reading_kind::denoiser, context(), t, columns, readings_),
+                level_at(inner_, inner.from), level_at(inner_, inner.to)};
+    }
+
+    diamond::gaussian<Batch, Schedule>             model_;
+    InnerSchedule                                  inner_;
+    cost                                           spent_;
+    scratch<real, backend_of_t<Batch>>             first_, second_;
+    scratch<gaussian_reading, backend_of_t<Batch>> readings_;
+};
+
+} // namespace diamond

@@ -1,0 +1,184 @@
+/// Gaussian mixture p_data = sum_k w_k N(m_k, v_k): an exact model with everything that section 9 knows about it.
+///
+/// Models differentiable_velocity_field, velocity_field_with_density and scored_velocity_field.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <diamond/concepts/velocity_field.hpp>
+#include <diamond/oracle/mixture_draws.hpp>
+#include <diamond/oracle/mixture_moments.hpp>
+#include <diamond/oracle/mixture_sums.hpp>
+
+namespace diamond {
+
+/// The exact model of mixture data under a noise schedule.
+///
+/// x and out are d x N, times one value or one per column; each call costs one evaluation of K components. At t = 0 and t = 1
+/// everything takes its limit. Copies share the components. @throws std::invalid_argument on batches of another dimension.
+template <class Batch, class Schedule>
+class gaussian_mixture {
+    static_assert(diagnose_schedule<Schedule>());
+
+public:
+    using batch_type     = Batch;
+    using schedule_type  = Schedule;
+    using real           = typename Batch::value_type;
+    using context_type   = backend_of_t<Batch>;
+    using view           = view_t<Batch>;
+    using const_view     = const_view_t<Batch>;
+    using workspace_type = mixture_workspace<Batch>;
+
+    /// @param weights K numbers, not negative, normalised here. @param means d x K, column by column.
+    /// @param variances K (isotropic) or d x K (diagonal), positive. @throws std::invalid_argument where they do not fit.
+    gaussian_mixture(const context_type& context, Schedule schedule, std::vector<double> weights, std::vector<double> means, std::vector<double> variances)
+        : schedule_(schedule),
+          parts_(std::make_shared<const mixture_parts<Batch>>(context, std::move(weights), std::move(means), std::move(variances))) {}
+
+    [[nodiscard]] index_t                     dimension() const { return parts_->dimension(); }
+    [[nodiscard]] const Schedule&             schedule() const { return schedule_; }
+    [[nodiscard]] const mixture_parts<Batch>& components() const { return *parts_; }
+    [[nodiscard]] workspace_type              make_workspace(const context_type&, index_t) const { return {}; }
+
+    /// The same model summed in a stated way: for tests and measurements.
+    [[nodiscard]] gaussian_mixture with_path(mixture_path path) const {
+        gaussian_mixture other = *this;
+        other.path_            = path;
+        return other;
+    }
+
+    /// u(x, t) = sum_k r_k [alpha' m_k + (alpha alpha' v_k + sigma sigma')/V_k (x - alpha m_k)], V_k = alpha^2 v_k + sigma^2.
+    void operator()(const_view x, times t, no_condition, workspace_type& space, view out) const { read(reading_kind::velocity, x, t, space, out); }
+    /// D = E[z | x_t].
+    void denoiser(const_view x, times t, no_condition, workspace_type& space, view out) const { read(reading_kind::denoiser, x, t, space, out); }
+    /// N = E[eps | x_t] = sigma sum_k r_k (x - alpha m_k)/V_k.
+    void noise(const_view x, times t, no_condition, workspace_type& space, view out) const { read(reading_kind::noise, x, t, space, out); }
+    /// grad log p_t, finite at t = 1, too.
+    void score(const_view x, times t, no_condition, workspace_type& space, view out) const { read(reading_kind::score, x, t, space, out); }
+
+    /// (du/dx) tangent.
+    void jvp(const_view x, times t, no_condition, const_view tangent, workspace_type& space, view out) const {
+        check("gaussian_mixture", x, tangent.columns(), out);
+        detail::mixture_sums<Batch> sums(*parts_, space, at(reading_kind::velocity, x, t, space), path_);
+        chunks(x, [&](index_t first, index_t count) {
+            sums.responsibilities(x.columns(first, count), first);
+            sums.product(x.columns(first, count), tangent.columns(first, count), first, out.columns(first, count));
+        });
+    }
+    /// cotangent^T (du/dx): the velocity is alpha'/alpha x plus a multiple of a gradient, so its Jacobian is symmetric.
+    void vjp(const_view x, times t, no_condition none, const_view cotangent, workspace_type& space, view out) const {
+        jvp(x, t, none, cotangent, space, out);
+    }
+
+    /// out[j] = div u(x_j, t_j), the exact trace.
+    void divergence(const_view x, times t, no_condition, workspace_type& space, double* out) const {
+        check("gaussian_mixture::divergence", x, x.columns(), x);
+        detail::mixture_sums<Batch> sums(*parts_, space, at(reading_kind::velocity, x, t, space), path_);
+        chunks(x, [&](index_t first, index_t count) {
+            sums.responsibilities(x.columns(first, count), first);
+            sums.divergence(x.columns(first, count), first, out + first);
+        });
+    }
+
+    /// out[j] = log p_t(x_j).
+    void log_density(const_view x, times t, no_condition, workspace_type& space, double* out) const {
+        check("gaussian_mixture::log_density", x, x.columns(), x);
+        detail::mixture_sums<Batch> sums(*parts_, space, at(reading_kind::score, x, t, space), path_);
+        chunks(x, [&](index_t first, index_t count) {
+            sums.responsibilities(x.columns(first, count), first);
+            sums.log_density(x.columns(first, count), first, out + first);
+        });
+    }
+
+    /// out, K x N: the probability of each component given x_t. At t = 1 these are the component weights of samples.
+    void responsibilities(const_view x, times t, no_condition, workspace_type& space, view out) const {
+        check("gaussian_mixture::responsibilities", x, out.columns(), x);
+        require(out.rows() == parts_->count(), [&] {
+            return "gaussian_mixture::responsibilities: " + std::to_string(out.rows()) + " rows for " + std::to_string(parts_->count()) + " components";
+        });
+        detail::mixture_sums<Batch> sums(*parts_, space, at(reading_kind::score, x, t, space), path_);
+        chunks(x, [&](index_t first, index_t count) { sums.responsibilities(x.columns(first, count), first, out.columns(first, count)); });
+    }
+
+    /// Fills out, d x N, with draws from p_data.
+    void draw(noise_stream stream, view out) const {
+        check("gaussian_mixture::draw", out, out.columns(), out);
+        draw_normal(stream, out);
+        context().for_each(out.columns(), detail::draw_from_mixture<real>{parts_->view(), stream, parts_->cumulative(), out.data()});
+    }
+
+    /// Draws z ~ p_{1|t}(. | x_t): M = stream.samples a particle, out d x (N M), draw i of particle j in column j M + i.
+    ///
+    /// Normals come from `stream`, components from stream.with(purpose::value_component) for values, purpose::component otherwise.
+    void draw_posterior(const_view x_t, double t, no_condition, noise_stream stream, workspace_type& space, view out) const {
+        check("gaussian_mixture::draw_posterior", out, x_t.columns() * stream.samples, x_t);
+        const gaussian_reading      denoiser = reading_at<Schedule>{schedule_, reading_kind::denoiser}(t);
+        detail::mixture_sums<Batch> sums(*parts_, space, denoiser, path_);
+        draw_normal(stream, out);
+        chunks(x_t, [&](index_t first, index_t count) {
+            const index_t samples = stream.samples, draws = count * samples;
+            sums.responsibilities(x_t.columns(first, count), first);
+            space.components.resize(context(), 1, draws);
+            real* const weights = space.responsibilities.data();
+            context().for_each(count, detail::accumulate_column<real>{weights, parts_->count()});
+            context().for_each(draws, detail::choose_posterior_component<real>{detail::choices_of(stream), first, weights, parts_->count(), space.components.data()});
+            context().for_each(dimension(), draws,
+                               detail::draw_posterior_component<real, const_view>{parts_->view(), denoiser, x_t.columns(first, count), samples,
+                                                                                  space.components.data(), out.columns(first * samples, draws).data()});
+        });
+    }
+
+    /// The mixture that p^r is for r(z) = constant + c . z - 1/2 sum_i q_i z_i^2, and log Z. @throws std::invalid_argument if it has no integral.
+    [[nodiscard]] tilt<gaussian_mixture> tilted(const quadratic_form& reward) const {
+        detail::tilted_components parts(*parts_, reward);
+        return {gaussian_mixture(context(), schedule_, std::move(parts.weights), std::move(parts.means), std::move(parts.variances)), parts.log_z};
+    }
+    /// E z, and the d x d covariance of z, on the host.
+    [[nodiscard]] std::vector<double> mean() const { return detail::mixture_mean(*parts_); }
+    [[nodiscard]] std::vector<double> covariance() const { return detail::mixture_covariance(*parts_); }
+
+private:
+    void read(reading_kind kind, const_view x, times t, workspace_type& space, view out) const {
+        check("gaussian_mixture", x, out.columns(), out);
+        detail::mixture_sums<Batch> sums(*parts_, space, at(kind, x, t, space), path_);
+        chunks(x, [&](index_t first, index_t count) {
+            sums.responsibilities(x.columns(first, count), first);
+            sums.reading(x.columns(first, count), first, out.columns(first, count));
+        });
+    }
+    [[nodiscard]] gaussian_readings at(reading_kind kind, const_view x, times t, workspace_type& space) const {
+        return detail::gaussian_readings_of(schedule_, kind, context(), t, x.columns(), space.readings);
+    }
+    template <class Body>
+    void chunks(const_view x, const Body& body) const {
+        detail::for_mixture_chunks<real>(parts_->count(), x.columns(), body);
+    }
+    [[nodiscard]] const context_type& context() const { return parts_->context(); }
+    void check(const char* where, const_view a, index_t columns, const_view b) const {
+        require(a.rows() == dimension() && b.rows() == dimension() && a.columns() == columns, [&] {
+            return std::string(where) + ": batches of " + std::to_string(a.rows()) + " x " + std::to_string(a.columns()) + " and " +
+                   std::to_string(b.rows()) + " rows, wanted dimension " + std::to_string(dimension()) + " and " + std::to_string(columns) + " columns";
+        });
+    }
+
+    Schedule                                    schedule_;
+    std::shared_ptr<const mixture_parts<Batch>> parts_;
+    mixture_path                                path_ = mixture_path::automatic;
+};
+
+/// The exact model of a data set smoothed with a Gaussian of standard deviation h: one component a point of `points`, d x K.
+///
+/// @throws std::invalid_argument unless h is positive.
+template <class Real, class Context, class Schedule>
+[[nodiscard]] gaussian_mixture<batch<std::remove_const_t<Real>, Context>, Schedule> data_mixture(const Context& context, Schedule schedule,
+                                                                                                 batch_view<Real, Context> points, double h) {
+    const auto                host  = to_host(points);
+    const auto                count = static_cast<std::size_t>(points.columns());
+    const std::vector<double> means(host.begin(), host.end());
+    return {context, schedule, std::vector<double>(count, 1.0), means, std::vector<double>(count, h * h)};
+}
+
+} // namespace diamond

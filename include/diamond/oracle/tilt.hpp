@@ -1,0 +1,51 @@
+/// A model tilted by a reward, p^r(z) = p_data(z) exp(r(z)) / Z, and log Z.
+#pragma once
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include <diamond/concepts/reward.hpp>
+#include <diamond/core/errors.hpp>
+
+namespace diamond {
+
+template <class Model>
+struct tilt {
+    Model  tilted;
+    double log_z;
+};
+
+namespace detail {
+
+/// A checked form with d entries; an empty vector means zeros. @throws std::invalid_argument on another length or a number that is not finite.
+[[nodiscard]] inline quadratic_form filled_form(quadratic_form form, index_t d) {
+    for (std::vector<double>* part : {&form.linear, &form.curvature}) {
+        if (part->empty()) part->resize(static_cast<std::size_t>(d), 0.0);
+        require(static_cast<index_t>(part->size()) == d, [&] {
+            return "a quadratic form of " + std::to_string(part->size()) + " coordinates for a model of dimension " + std::to_string(d);
+        });
+        for (const double number : *part) require(std::isfinite(number), "a quadratic form's coefficients must be finite");
+    }
+    require(std::isfinite(form.constant), "a quadratic form's coefficients must be finite");
+    return form;
+}
+
+/// One coordinate N(m, v) times exp(c z - q z^2/2): its new mean and variance, and the logarithm of the integral.
+struct tilted_coordinate {
+    double mean, variance, log_integral;
+
+    /// @throws std::invalid_argument unless 1 + q v > 0: the integral diverges.
+    tilted_coordinate(double m, double v, double c, double q) {
+        const double shrink = 1.0 + q * v;
+        require(shrink > 0.0, [&] {
+            return "a curvature of " + std::to_string(q) + " against a variance of " + std::to_string(v) + ": the tilted density has no integral";
+        });
+        mean         = (m + v * c) / shrink;
+        variance     = v / shrink;
+        log_integral = 0.5 * ((2.0 * m + v * c) * c - q * m * m) / shrink - 0.5 * std::log1p(q * v);
+    }
+};
+
+} // namespace detail
+} // namespace diamond

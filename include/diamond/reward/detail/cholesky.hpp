@@ -1,0 +1,56 @@
+/// Symmetric positive definite systems of the size that a closed-form fit needs, on the host.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <diamond/core/errors.hpp>
+#include <diamond/core/scalar.hpp>
+
+namespace diamond::detail {
+
+/// A = L L^T for a symmetric n x n matrix, column-major, of which the lower triangle is read.
+class cholesky {
+public:
+    /// @throws std::invalid_argument that names the first pivot indistinguishable from 0.
+    cholesky(const char* what, std::vector<double> a, index_t n) : l_(std::move(a)), n_(n) {
+        double largest = 0.0;
+        for (index_t k = 0; k < n_; ++k) largest = std::max(largest, at(k, k));
+        const double zero = largest * static_cast<double>(n_) * std::numeric_limits<double>::epsilon(); // the rounding of a pivot
+        for (index_t k = 0; k < n_; ++k) {
+            require(at(k, k) > zero,
+                    [&] { return std::string(what) + " is singular: pivot " + std::to_string(k) + " is " + std::to_string(at(k, k)); });
+            const double root = at(k, k) = std::sqrt(at(k, k));
+            for (index_t i = k + 1; i < n_; ++i) at(i, k) /= root;
+            for (index_t j = k + 1; j < n_; ++j)
+                for (index_t i = j; i < n_; ++i) at(i, j) -= at(i, k) * at(j, k);
+        }
+    }
+
+    /// b := A^{-1} b.
+    void solve(std::span<double> b) const {
+        const auto entry = [&](index_t i) -> double& { return b[static_cast<std::size_t>(i)]; };
+        for (index_t k = 0; k < n_; ++k) {
+            entry(k) /= at(k, k);
+            for (index_t i = k + 1; i < n_; ++i) entry(i) -= at(i, k) * entry(k);
+        }
+        for (index_t k = n_; k-- > 0;) {
+            for (index_t i = k + 1; i < n_; ++i) entry(k) -= at(i, k) * entry(i);
+            entry(k) /= at(k, k);
+        }
+    }
+
+private:
+    [[nodiscard]] double& at(index_t i, index_t j) { return l_[static_cast<std::size_t>(i + n_ * j)]; }
+    [[nodiscard]] const double& at(index_t i, index_t j) const { return l_[static_cast<std::size_t>(i + n_ * j)]; }
+
+    std::vector<double> l_;
+    index_t n_;
+};
+
+} // namespace diamond::detail

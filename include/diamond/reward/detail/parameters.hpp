@@ -1,0 +1,54 @@
+/// The numbers a stock reward is made of: checked on the host, kept in the memory of its batches, shared by its copies.
+#pragma once
+
+#include <cmath>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <diamond/concepts/backend.hpp>
+
+namespace diamond::detail {
+
+/// A batch of host numbers that copies of a reward share.
+template <class Real, class Context>
+[[nodiscard]] std::shared_ptr<const batch<Real, Context>> share(const Context& context, index_t rows, index_t columns,
+                                                                const std::vector<Real>& host) {
+    return std::make_shared<const batch<Real, Context>>(from_host<Real>(context, rows, columns, host));
+}
+
+/// The size of a vector as the library counts.
+template <class Value>
+[[nodiscard]] index_t count_of(const std::vector<Value>& numbers) {
+    return static_cast<index_t>(numbers.size());
+}
+
+/// @throws std::invalid_argument that names the first number for which `allowed` is false.
+template <class Real, class Allowed>
+void require_each(const std::string& what, const std::vector<Real>& numbers, const char* rule, Allowed allowed) {
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+        require(allowed(numbers[i]),
+                [&] { return what + "[" + std::to_string(i) + "] = " + std::to_string(numbers[i]) + " must be " + rule; });
+}
+template <class Real>
+void require_finite(const std::string& what, const std::vector<Real>& numbers) {
+    require_each(what, numbers, "finite", [](Real x) { return std::isfinite(x); });
+}
+
+/// @throws std::invalid_argument with both numbers unless the view has that many rows.
+template <class View>
+void require_rows(const char* where, index_t rows, const View& z) {
+    require(z.rows() == rows,
+            [&] { return std::string(where) + ": made for " + std::to_string(rows) + " rows, the batch has " + std::to_string(z.rows()); });
+}
+/// The same for what is read and what is written, which must have as many columns.
+template <class In, class Out>
+void require_map(const char* where, index_t rows_in, index_t rows_out, const In& in, const Out& out) {
+    require(in.rows() == rows_in && out.rows() == rows_out && in.columns() == out.columns(), [&] {
+        return std::string(where) + ": maps " + std::to_string(rows_in) + " rows to " + std::to_string(rows_out) + ", given " +
+               std::to_string(in.rows()) + " x " + std::to_string(in.columns()) + " and " + std::to_string(out.rows()) + " x " +
+               std::to_string(out.columns());
+    });
+}
+
+} // namespace diamond::detail

@@ -1,0 +1,25 @@
+/// Working space of a reward that learns its back end only when it is called.
+#pragma once
+
+#include <any>
+
+#include <diamond/core/batch.hpp>
+
+namespace diamond::detail {
+
+/// A scratch batch whose number type and context are those of the latest call; allocates when they change or it grows.
+class workspace {
+public:
+    template <class Real, class Context>
+    batch_view<Real, Context> resized(const Context& context, index_t rows, index_t columns) {
+        auto* space = std::any_cast<scratch<Real, Context>>(&held_);
+        if (!space) space = &held_.emplace<scratch<Real, Context>>();
+        space->resize(context, rows, columns);
+        return *space;
+    }
+
+private:
+    std::any held_;
+};
+
+} // namespace diamond::detail

@@ -1,0 +1,54 @@
+/// Calls a reward in whichever of its forms it has, on the caller's thread.
+#pragma once
+
+#include <concepts>
+
+#include <diamond/concepts/reward.hpp>
+
+namespace diamond {
+
+namespace detail {
+template <class Reward, class View>
+struct pointwise_functor {
+    Reward reward;
+    View z;
+    double* values;
+    DIAMOND_HD void operator()(index_t j) const { values[j] = static_cast<double>(reward(z.column(j))); }
+};
+template <class Reward>
+concept says_column_parallel = requires {
+    requires Reward::column_parallel;
+};
+} // namespace detail
+
+/// values[j] = r(z_j | c_j), z d x n. What the reward throws passes through.
+template <class Reward, class Real, class Context, class Condition>
+void evaluate_reward(Reward& reward, batch_view<const Real, Context> z, const Condition& condition, double* values) {
+    using batch_type = batch<Real, Context>;
+    static_assert(diagnose_reward<Reward, batch_type, Condition>());
+    if constexpr (detail::conditional_reward<Reward, batch_type, Condition>) {
+        reward(z, condition, values);
+    } else if constexpr (detail::batchwise_reward<Reward, batch_type>) {
+        reward(z, values);
+    } else if constexpr (detail::says_column_parallel<Reward>) {
+        static_assert(std::invocable<const Reward&, column_view<const Real>>,
+                      "a reward that says column_parallel must be callable when const");
+        z.context().for_each(z.columns(), detail::pointwise_functor<Reward, batch_view<const Real, Context>>{reward, z, values});
+    } else {
+        for (index_t j = 0; j < z.columns(); ++j) // in order and on this thread: the reward may keep state
+            values[j] = static_cast<double>(reward(z.column(j)));
+    }
+}
+
+/// out = dr/dz at z, d x n.
+template <class Reward, class Real, class Context, class Condition>
+void evaluate_reward_gradient(Reward& reward, batch_view<const Real, Context> z, const Condition& condition,
+                              batch_view<Real, Context> out) {
+    static_assert(diagnose_differentiable_reward<Reward, batch<Real, Context>, Condition>());
+    if constexpr (requires { reward.gradient(z, condition, out); })
+        reward.gradient(z, condition, out);
+    else
+        reward.gradient(z, out);
+}
+
+} // namespace diamond

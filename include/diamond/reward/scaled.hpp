@@ -1,0 +1,62 @@
+/// Multiples of a reward.
+#pragma once
+
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include <diamond/reward/evaluate.hpp>
+
+namespace diamond {
+
+namespace detail {
+template <class Value>
+struct scale_entries {
+    double factor;
+    Value* entries;
+    DIAMOND_HD void operator()(index_t k) const { entries[k] = static_cast<Value>(factor * static_cast<double>(entries[k])); }
+};
+} // namespace detail
+
+/// factor r(z): `scaled_reward{2.0, r}`, r of any form. It has a gradient, or a quadratic form, if r has; a negative factor makes the
+/// curvature negative, which oracles refuse. Where r is -inf, a factor of 0 gives NaN and a negative one +inf, which samplers refuse.
+template <class Reward>
+class scaled_reward {
+public:
+    /// @throws std::invalid_argument unless the factor is finite.
+    scaled_reward(double factor, Reward reward) : factor_(factor), reward_(std::move(reward)) {
+        require(std::isfinite(factor), [&] { return "scaled_reward: factor " + std::to_string(factor) + " must be finite"; });
+    }
+
+    [[nodiscard]] double factor() const { return factor_; }
+
+    /// values[j] = factor r(z_j | c_j), z d x n.
+    template <class Real, class Context, class Condition>
+    requires reward<Reward, batch<Real, Context>, Condition>
+    void operator()(batch_view<const Real, Context> z, const Condition& condition, double* values) {
+        evaluate_reward(reward_, z, condition, values);
+        z.context().for_each(z.columns(), detail::scale_entries<double>{factor_, values});
+    }
+
+    /// out = factor dr/dz, d x n.
+    template <class Real, class Context, class Condition>
+    requires differentiable_reward<Reward, batch<Real, Context>, Condition>
+    void gradient(batch_view<const Real, Context> z, const Condition& condition, batch_view<Real, Context> out) {
+        evaluate_reward_gradient(reward_, z, condition, out);
+        z.context().for_each(out.size(), detail::scale_entries<Real>{factor_, out.data()});
+    }
+
+    [[nodiscard]] diamond::quadratic_form quadratic_form() const requires reward_with_quadratic_form<Reward> {
+        diamond::quadratic_form form = reward_.quadratic_form();
+        form.constant *= factor_;
+        for (double& slope : form.linear) slope *= factor_;
+        for (double& curvature : form.curvature) curvature *= factor_;
+        return form;
+    }
+
+private:
+    double factor_;
+    Reward reward_;
+};
+
+} // namespace diamond

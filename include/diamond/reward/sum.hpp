@@ -1,0 +1,98 @@
+/// Sums of rewards.
+#pragma once
+
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include <diamond/reward/detail/workspace.hpp>
+#include <diamond/reward/evaluate.hpp>
+
+namespace diamond {
+
+namespace detail {
+struct add_values {
+    const double* from;
+    double* to;
+    DIAMOND_HD void operator()(index_t j) const { to[j] += from[j]; }
+};
+template <class Real>
+struct add_entries {
+    const Real* from;
+    Real* to;
+    DIAMOND_HD void operator()(index_t k) const { to[k] += from[k]; }
+};
+} // namespace detail
+
+/// r(z) = sum_k r_k(z), the parts called in order: `sum_reward{a, b, c}`. Each may be of any form, a lambda too, and may take the
+/// condition. -inf in a part forbids the sample. It has a gradient, or a quadratic form, if all parts have.
+template <class... Rewards>
+class sum_reward {
+    static_assert(sizeof...(Rewards) > 0, "a sum of rewards needs a part");
+
+public:
+    explicit sum_reward(Rewards... parts) : parts_(std::move(parts)...) {}
+
+    /// values[j] = sum_k r_k(z_j | c_j), z d x n.
+    template <class Real, class Context, class Condition>
+    requires(reward<Rewards, batch<Real, Context>, Condition>&&...) void operator()(batch_view<const Real, Context> z,
+                                                                                    const Condition& condition, double* values) {
+        const auto add = [&](auto& part) {
+            const auto more = values_.template resized<double>(z.context(), 1, z.columns());
+            evaluate_reward(part, z, condition, more.data());
+            z.context().for_each(z.columns(), detail::add_values{more.data(), values});
+        };
+        std::apply(
+            [&](auto& first, auto&... rest) {
+                evaluate_reward(first, z, condition, values);
+                (add(rest), ...);
+            },
+            parts_);
+    }
+
+    /// out = sum_k dr_k/dz, d x n.
+    template <class Real, class Context, class Condition>
+    requires(differentiable_reward<Rewards, batch<Real, Context>, Condition>&&...) void gradient(batch_view<const Real, Context> z,
+                                                                                                 const Condition& condition,
+                                                                                                 batch_view<Real, Context> out) {
+        const auto add = [&](auto& part) {
+            const auto more = gradient_.template resized<Real>(z.context(), z.rows(), z.columns());
+            evaluate_reward_gradient(part, z, condition, more);
+            z.context().for_each(z.size(), detail::add_entries<Real>{more.data(), out.data()});
+        };
+        std::apply(
+            [&](auto& first, auto&... rest) {
+                evaluate_reward_gradient(first, z, condition, out);
+                (add(rest), ...);
+            },
+            parts_);
+    }
+
+    /// The sum of the parts' forms. @throws std::invalid_argument with both dimensions where they differ.
+    [[nodiscard]] diamond::quadratic_form quadratic_form() const requires(reward_with_quadratic_form<Rewards>&&...) {
+        return std::apply(
+            [](const auto& first, const auto&... rest) {
+                diamond::quadratic_form total = first.quadratic_form();
+                (add_form(rest.quadratic_form(), total), ...);
+                return total;
+            },
+            parts_);
+    }
+
+private:
+    static void add_form(const diamond::quadratic_form& more, diamond::quadratic_form& total) {
+        require(more.linear.size() == total.linear.size(), [&] {
+            return "sum_reward: parts of dimension " + std::to_string(total.linear.size()) + " and " + std::to_string(more.linear.size());
+        });
+        total.constant += more.constant;
+        for (std::size_t i = 0; i < more.linear.size(); ++i) {
+            total.linear[i] += more.linear[i];
+            total.curvature[i] += more.curvature[i];
+        }
+    }
+
+    std::tuple<Rewards...> parts_;
+    detail::workspace values_, gradient_;
+};
+
+} // namespace diamond

@@ -1,0 +1,210 @@
+/// Denoiser D = E[z | x_t], noise N = E[eps | x_t], velocity u and score: any one gives the others, with no division by alpha or sigma.
+/// Section 2 of the mathematics:
+///   D = (sigma u - sigma' x)/(alpha' sigma - alpha sigma'),  N = (alpha' x - alpha u)/(alpha' sigma - alpha sigma'),  score = -N/sigma.
+#pragma once
+
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include <diamond/core/combine.hpp>
+#include <diamond/schedule/field_evaluator.hpp>
+#include <diamond/schedule/schedule.hpp>
+
+namespace diamond {
+
+/// D = denoiser_u u + denoiser_x x and N = noise_u u + noise_x x at one time.
+struct velocity_readings {
+    double denoiser_u, denoiser_x, noise_u, noise_x;
+};
+
+/// The coefficients of D and N in (u, x). Time 0 and 1 are ordinary: at t = 1, D = x and N = 0.
+template <class Schedule>
+[[nodiscard]] DIAMOND_HD velocity_readings readings_at(const Schedule& schedule, double t) {
+    if (t >= 1.0) return {0.0, 1.0, 0.0, 0.0};
+    const double alpha = schedule.alpha(t), sigma = schedule.sigma(t), d_alpha = schedule.d_alpha(t), d_sigma = schedule.d_sigma(t);
+    const double scale = 1.0 / (d_alpha * sigma - alpha * d_sigma);
+    return {sigma * scale, -d_sigma * scale, -alpha * scale, d_alpha * scale};
+}
+
+namespace detail {
+template <class Schedule>
+struct denoiser_coefficients {
+    Schedule schedule;
+    times    t;
+    DIAMOND_HD numbers<2> operator()(index_t j) const {
+        const velocity_readings r = readings_at(schedule, t[j]);
+        return {{r.denoiser_u, r.denoiser_x}};
+    }
+};
+template <class Schedule>
+struct noise_coefficients {
+    Schedule schedule;
+    times    t;
+    DIAMOND_HD numbers<2> operator()(index_t j) const {
+        const velocity_readings r = readings_at(schedule, t[j]);
+        return {{r.noise_u, r.noise_x}};
+    }
+};
+template <class Schedule>
+struct score_coefficients {
+    Schedule schedule;
+    times    t;
+    DIAMOND_HD numbers<2> operator()(index_t j) const {
+        const velocity_readings r     = readings_at(schedule, t[j]);
+        const double            scale = -1.0 / schedule.sigma(t[j]);
+        return {{scale * r.noise_u, scale * r.noise_x}};
+    }
+};
+/// u = (alpha' - alpha sigma'/sigma) D + sigma'/sigma x; at t = 1, where N = 0, u = alpha' D.
+template <class Schedule>
+struct from_denoiser_coefficients {
+    Schedule schedule;
+    times    t;
+    DIAMOND_HD numbers<2> operator()(index_t j) const {
+        if (t[j] >= 1.0) return {{schedule.d_alpha(1.0), 0.0}};
+        const double ratio = schedule.d_sigma(t[j]) / schedule.sigma(t[j]);
+        return {{schedule.d_alpha(t[j]) - schedule.alpha(t[j]) * ratio, ratio}};
+    }
+};
+/// u = (sigma' - alpha' sigma/alpha) N + alpha'/alpha x.
+template <class Schedule>
+struct from_noise_coefficients {
+    Schedule schedule;
+    times    t;
+    DIAMOND_HD numbers<2> operator()(index_t j) const {
+        const double ratio = schedule.d_alpha(t[j]) / schedule.alpha(t[j]);
+        // At t = 1 sigma is 0 and N is 0: the product sigma' N is 0 where sigma' is finite, and the caller refuses the rest.
+        return {{t[j] >= 1.0 ? 0.0 : schedule.d_sigma(t[j]) - schedule.sigma(t[j]) * ratio, ratio}};
+    }
+};
+} // namespace detail
+
+/// The four readings of one velocity field, one network evaluation a column each.
+template <class Schedule, class Field>
+class readings {
+    static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Field>());
+
+public:
+    using batch_type     = typename Field::batch_type;
+    using condition_type = condition_of_t<Field>;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+
+    readings(Schedule schedule, Field field) : schedule_(std::move(schedule)), field_(std::move(field)) {}
+
+    [[nodiscard]] index_t         dimension() const { return field_.dimension(); }
+    [[nodiscard]] const Schedule& schedule() const { return schedule_; }
+    [[nodiscard]] const cost&     spent() const { return field_.spent(); }
+    [[nodiscard]] field_evaluator<Field>& field() { return field_; }
+
+    /// out = u(x, t).
+    void velocity(const_view x, times t, const condition_type& c, view out) { field_(x, t, c, out); }
+    /// out = E[z | x_t = x]; x itself at t = 1.
+    void denoiser(const_view x, times t, const condition_type& c, view out) { read<detail::denoiser_coefficients<Schedule>>(x, t, c, out); }
+    /// out = E[eps | x_t = x]; 0 at t = 1.
+    void noise(const_view x, times t, const condition_type& c, view out) { read<detail::noise_coefficients<Schedule>>(x, t, c, out); }
+    /// out = grad log p_t(x). @throws std::invalid_argument at t = 1, unless the field gives its score.
+    void score(const_view x, times t, const condition_type& c, view out) {
+        if constexpr (scored_velocity_field<Field>) {
+            field_.score(x, t, c, out);
+        } else {
+            require(!(t.broadcast() && t.value() >= 1.0), "the score at t = 1 does not follow from the velocity: give the network a score(...)");
+            read<detail::score_coefficients<Schedule>>(x, t, c, out);
+        }
+    }
+
+private:
+    template <class Coefficients>
+    void read(const_view x, times t, const condition_type& c, view out) {
+        field_(x, t, c, out);
+        combine(table_(x.context(), t.broadcast(), x.columns(), Coefficients{schedule_, t}), out, out, x);
+    }
+
+    Schedule                                        schedule_;
+    field_evaluator<Field>                          field_;
+    coefficient_table<2, backend_of_t<batch_type>>  table_;
+};
+template <class Schedule, class Field>
+readings(Schedule, Field) -> readings<Schedule, Field>;
+
+namespace detail {
+/// A network that predicts another reading, as a velocity field: u = a net(x, t) + b x.
+template <class Schedule, class Network, template <class> class Coefficients>
+class converted_network {
+    static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Network>());
+
+public:
+    using batch_type     = typename Network::batch_type;
+    using condition_type = condition_of_t<Network>;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+    using context_type   = backend_of_t<batch_type>;
+
+    struct workspace_type {
+        detail::workspace_t<Network>       network;
+        coefficient_table<2, context_type> table;
+    };
+
+    converted_network(Schedule schedule, Network network) : schedule_(std::move(schedule)), network_(std::move(network)) {}
+
+    [[nodiscard]] index_t        dimension() const { return static_cast<index_t>(network_.dimension()); }
+    [[nodiscard]] workspace_type make_workspace(const context_type& context, index_t columns) const {
+        return {network_.make_workspace(context, columns), {}};
+    }
+    void operator()(const_view x, times t, const condition_type& c, workspace_type& space, view out) const {
+        const auto ab = convert(x, t, space);
+        network_(x, t, c, space.network, out);
+        combine(ab, out, out, x);
+    }
+    void vjp(const_view x, times t, const condition_type& c, const_view cotangent, workspace_type& space, view out) const
+        requires differentiable_velocity_field<Network>
+    {
+        const auto ab = convert(x, t, space);
+        network_.vjp(x, t, c, cotangent, space.network, out);
+        combine(ab, out, out, cotangent);
+    }
+    void jvp(const_view x, times t, const condition_type& c, const_view tangent, workspace_type& space, view out) const
+        requires differentiable_velocity_field<Network>
+    {
+        const auto ab = convert(x, t, space);
+        network_.jvp(x, t, c, tangent, space.network, out);
+        combine(ab, out, out, tangent);
+    }
+
+private:
+    coefficients<2> convert(const_view x, times t, workspace_type& space) const {
+        if (t.broadcast()) {
+            require(t.value() < 1.0 || std::isfinite(schedule_.d_sigma(1.0)),
+                    "the velocity at t = 1 of a schedule with infinite sigma'(1) needs the score, which this network does not give");
+            const coefficients<2> ab(Coefficients<Schedule>{schedule_, t}(0));
+            require(std::isfinite(ab(0, 0)) && std::isfinite(ab(1, 0)),
+                    [&] { return "the velocity at t = " + std::to_string(t.value()) + " does not follow from what this network predicts"; });
+            return ab;
+        }
+        return space.table(x.context(), false, x.columns(), Coefficients<Schedule>{schedule_, t});
+    }
+
+    Schedule schedule_;
+    Network  network_;
+};
+} // namespace detail
+
+/// A network that predicts E[z | x_t], as a velocity field. One evaluation. @throws std::invalid_argument at t = 1 where sigma'(1) is infinite.
+template <class Schedule, class Network>
+class denoiser_network : public detail::converted_network<Schedule, Network, detail::from_denoiser_coefficients> {
+public:
+    denoiser_network(Schedule schedule, Network network)
+        : detail::converted_network<Schedule, Network, detail::from_denoiser_coefficients>(std::move(schedule), std::move(network)) {}
+};
+
+/// A network that predicts E[eps | x_t], as a velocity field. One evaluation. @throws std::invalid_argument at t = 0 where alpha(0) = 0: the
+/// noise says nothing of the data there.
+template <class Schedule, class Network>
+class noise_network : public detail::converted_network<Schedule, Network, detail::from_noise_coefficients> {
+public:
+    noise_network(Schedule schedule, Network network)
+        : detail::converted_network<Schedule, Network, detail::from_noise_coefficients>(std::move(schedule), std::move(network)) {}
+};
+
+} // namespace diamond

@@ -1,0 +1,33 @@
+/// Variance preserving schedule (DDPM's linear noise rate): with tau = 1 - t, alpha = exp(-tau^2 (b1 - b0)/4 - tau b0/2),
+/// sigma = sqrt(1 - alpha^2). alpha(0) = 0.0066: kernels take time 0 as pure noise.
+#pragma once
+
+#include <cmath>
+
+#include <diamond/core/scalar.hpp>
+
+namespace diamond {
+
+struct variance_preserving_schedule {
+    double rate_first = 0.1;  ///< b0, the noise rate at the data
+    double rate_last  = 20.0; ///< b1, the noise rate at the noise
+
+    [[nodiscard]] DIAMOND_HD double alpha(double t) const { return std::exp(-half_log(1.0 - t)); }
+    [[nodiscard]] DIAMOND_HD double sigma(double t) const { return std::sqrt(-std::expm1(-2.0 * half_log(1.0 - t))); }
+    [[nodiscard]] DIAMOND_HD double d_alpha(double t) const { return 0.5 * rate(1.0 - t) * alpha(t); }
+    [[nodiscard]] DIAMOND_HD double d_sigma(double t) const { return sigma_d_sigma(t) / sigma(t); }
+    /// sigma^2 = 1 - alpha^2, so sigma sigma' = -alpha alpha', finite at t = 1 where sigma' is not.
+    [[nodiscard]] DIAMOND_HD double sigma_d_sigma(double t) const { return -alpha(t) * d_alpha(t); }
+    [[nodiscard]] DIAMOND_HD double time_at(double a, double s) const {
+        // -2 log alpha = log1p((s/a)^2), written so that a tiny against s does not overflow.
+        const double level = a < s ? 2.0 * std::log(s / a) + std::log1p(square(a / s)) : std::log1p(square(s / a));
+        const double tau   = 2.0 * level / (rate_first + std::sqrt(square(rate_first) + 2.0 * (rate_last - rate_first) * level));
+        return tau < 1.0 ? 1.0 - tau : 0.0;
+    }
+
+private:
+    [[nodiscard]] DIAMOND_HD double rate(double tau) const { return rate_first + tau * (rate_last - rate_first); }
+    [[nodiscard]] DIAMOND_HD double half_log(double tau) const { return tau * (0.25 * tau * (rate_last - rate_first) + 0.5 * rate_first); }
+};
+
+} // namespace diamond

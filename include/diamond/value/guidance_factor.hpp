@@ -1,0 +1,23 @@
+/// The factors that turn what estimators have into b(t) grad V, finite at t = 0. Section 7.
+#pragma once
+
+#include <cmath>
+
+#include <diamond/schedule/schedule.hpp>
+
+namespace diamond {
+
+/// b grad V = factor (D^r - D), factor = alpha' - alpha sigma'/sigma: finite at t = 0, where it is alpha'(0).
+template <class Schedule>
+[[nodiscard]] DIAMOND_HD double mean_shift_factor(const Schedule& schedule, double t) {
+    if (t <= 0.0) return schedule.d_alpha(0.0);
+    return schedule.d_alpha(t) - schedule.alpha(t) * schedule.d_sigma(t) / schedule.sigma(t);
+}
+
+/// b(1), the factor of grad r at t = 1: 0 for linear and trigonometric schedules, alpha'(1) for variance preserving and cosine ones.
+template <class Schedule>
+[[nodiscard]] DIAMOND_HD double final_guidance_factor(const Schedule& schedule) {
+    return -sigma_d_sigma(schedule, 1.0);
+}
+
+} // namespace diamond

@@ -1,0 +1,91 @@
+/// log p_t of a model, exactly or by [DM]'s trapezoid: what the weighted estimator corrects its proposal with. Section 6.
+#pragma once
+
+#include <utility>
+
+#include <diamond/core/combine.hpp>
+#include <diamond/schedule/readings.hpp>
+
+namespace diamond {
+
+/// log p_t(x) as the model knows it. Cost: one evaluation a column.
+template <class Schedule, class Field>
+class exact_density {
+    static_assert(diagnose_velocity_field_with_density<Field>());
+
+public:
+    using batch_type     = typename Field::batch_type;
+    using condition_type = condition_of_t<Field>;
+
+    exact_density(Schedule schedule, Field field) : model_(std::move(schedule), std::move(field)) {}
+
+    [[nodiscard]] index_t                    dimension() const { return model_.dimension(); }
+    [[nodiscard]] const Schedule&            schedule() const { return model_.schedule(); }
+    [[nodiscard]] const cost&                spent() const { return model_.spent(); }
+    [[nodiscard]] readings<Schedule, Field>& model() { return model_; }
+
+    /// out[m] = log p_t(x_m); `anchor`, one a particle of `samples` columns, is not needed.
+    void operator()(const_view_t<batch_type> x, double t, const condition_type& condition, const_view_t<batch_type>, index_t, double* out) {
+        model_.field().log_density(x, times(t), condition, out);
+    }
+
+private:
+    readings<Schedule, Field> model_;
+};
+
+/// log p_t(x) - log p_t(anchor) ~ 1/2 (score_t(anchor) + score_t(x)) . (x - anchor), both scores at t: exact for Gaussian p_t only. [DM]
+/// Cost: two evaluations a column.
+template <class Schedule, class Field>
+class trapezoid_density {
+    static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Field>());
+
+public:
+    using batch_type     = typename Field::batch_type;
+    using condition_type = condition_of_t<Field>;
+
+    trapezoid_density(Schedule schedule, Field field) : model_(std::move(schedule), std::move(field)) {}
+
+    [[nodiscard]] index_t                    dimension() const { return model_.dimension(); }
+    [[nodiscard]] const Schedule&            schedule() const { return model_.schedule(); }
+    [[nodiscard]] const cost&                spent() const { return model_.spent(); }
+    [[nodiscard]] readings<Schedule, Field>& model() { return model_; }
+
+    /// out[m] = the trapezoid between x_m and the anchor of its particle; `condition` is that of the columns of x.
+    void operator()(const_view_t<batch_type> x, double t, const condition_type& condition, const_view_t<batch_type> anchor, index_t samples, double* out) {
+        const auto& context = x.context();
+        repeated_.resize(context, x.rows(), x.columns());
+        there_.resize(context, x.rows(), x.columns());
+        here_.resize(context, x.rows(), x.columns());
+        repeat_columns(anchor, samples, repeated_.mutable_view());
+        model_.score(x, times(t), condition, here_);
+        model_.score(repeated_, times(t), condition, there_);
+        context.column_sums(x.rows(), x.columns(), rule{x.data(), repeated_.data(), here_.data(), there_.data(), x.rows()}, out);
+    }
+
+private:
+    using real         = typename batch_type::value_type;
+    using context_type = backend_of_t<batch_type>;
+
+    struct rule {
+        const real *x, *anchor, *score_x, *score_anchor;
+        index_t     rows;
+        DIAMOND_HD double operator()(index_t i, index_t j) const {
+            const index_t at = i + rows * j;
+            return 0.5 * (static_cast<double>(score_x[at]) + static_cast<double>(score_anchor[at])) * (static_cast<double>(x[at]) - static_cast<double>(anchor[at]));
+        }
+    };
+
+    readings<Schedule, Field>   model_;
+    scratch<real, context_type> repeated_, here_, there_;
+};
+
+/// The exact density where the model has one, the trapezoid otherwise.
+template <class Schedule, class Field>
+[[nodiscard]] auto best_density(Schedule schedule, Field field) {
+    if constexpr (velocity_field_with_density<Field>)
+        return exact_density<Schedule, Field>(std::move(schedule), std::move(field));
+    else
+        return trapezoid_density<Schedule, Field>(std::move(schedule), std::move(field));
+}
+
+} // namespace diamond

@@ -1,0 +1,125 @@
+/// Point estimates of V, biased, for comparison: the reward of the denoised state, and of the look-ahead along the ODE. Section 6.
+#pragma once
+
+#include <utility>
+
+#include <diamond/concepts/flow_map.hpp>
+#include <diamond/concepts/value_estimator.hpp>
+#include <diamond/core/combine.hpp>
+#include <diamond/schedule/readings.hpp>
+#include <diamond/value/guidance_factor.hpp>
+#include <diamond/value/reward_caller.hpp>
+#include <diamond/value/weights.hpp>
+
+namespace diamond {
+
+/// V ~ r(D(x, t)): ignores the posterior's spread. Cost: one evaluation and one reward call; guidance one vector-Jacobian product more.
+template <class Schedule, class Field, class Reward>
+class denoised_value {
+    static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Field>());
+
+public:
+    using batch_type     = typename Field::batch_type;
+    using condition_type = condition_of_t<Field>;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+
+    denoised_value(Schedule schedule, Field field, Reward reward) : model_(std::move(schedule), std::move(field)), reward_(std::move(reward)) {}
+
+    [[nodiscard]] index_t dimension() const { return model_.dimension(); }
+    [[nodiscard]] Reward& reward() { return reward_.reward(); }
+    [[nodiscard]] cost    spent() const {
+        cost total = model_.spent();
+        total.reward += reward_.calls();
+        return total;
+    }
+    void operator()(const_view x, double t, const condition_type& condition, noise_stream stream, value_batch values) {
+        if (t < 1.0) {
+            point_.resize(x.context(), x.rows(), x.columns());
+            model_.denoiser(x, times(t), condition, point_);
+        }
+        reward_(t < 1.0 ? point_.read() : x, condition, stream.step, 1, values.value);
+        x.context().for_each(x.columns(), detail::no_samples{values});
+    }
+    /// out = b(t) dr(D(x, t))/dx; refused at t = 0, where b is infinite.
+    /// @throws std::invalid_argument at t = 0.
+    void guidance(const_view x, double t, const condition_type& condition, noise_stream, view out)
+        requires differentiable_velocity_field<Field> && differentiable_reward<Reward, batch_type, condition_type>
+    {
+        require(t > 0.0, "guidance by the denoised value starts after t = 0, where b is infinite");
+        const double b = t >= 1.0 ? final_guidance_factor(model_.schedule()) : guidance_factor(model_.schedule(), t);
+        point_.resize(x.context(), x.rows(), x.columns());
+        gradient_.resize(x.context(), x.rows(), x.columns());
+        model_.denoiser(x, times(t), condition, point_);
+        reward_.gradient(point_, condition, gradient_);
+        const velocity_readings read = readings_at(model_.schedule(), t);
+        model_.field().vjp(x, times(t), condition, gradient_, out);
+        combine(coefficients<2>(numbers<2>{{b * read.denoiser_u, b * read.denoiser_x}}), out, out, gradient_);
+    }
+
+private:
+    using real         = typename batch_type::value_type;
+    using context_type = backend_of_t<batch_type>;
+
+    readings<Schedule, Field>                         model_;
+    reward_caller<Reward, batch_type, condition_type> reward_;
+    scratch<real, context_type>                       point_, gradient_;
+};
+template <class Schedule, class Field, class Reward>
+denoised_value(Schedule, Field, Reward) -> denoised_value<Schedule, Field, Reward>;
+
+/// V ~ r(X_{t,1}(x)): one sample of the data, not of the posterior. Cost: one call of the map and of the reward; guidance one vjp of the map.
+template <class Schedule, class Map, class Reward>
+class look_ahead_value {
+    static_assert(diagnose_schedule<Schedule>() && diagnose_flow_map<Map>());
+
+public:
+    using batch_type     = typename Map::batch_type;
+    using condition_type = condition_of_t<Map>;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+
+    look_ahead_value(Schedule schedule, Map map, Reward reward) : schedule_(std::move(schedule)), map_(std::move(map)), reward_(std::move(reward)) {}
+
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
+    [[nodiscard]] Reward& reward() { return reward_.reward(); }
+    [[nodiscard]] cost    spent() const {
+        cost total = map_.spent();
+        total.reward += reward_.calls();
+        return total;
+    }
+    void operator()(const_view x, double t, const condition_type& condition, noise_stream stream, value_batch values) {
+        if (t < 1.0) {
+            point_.resize(x.context(), x.rows(), x.columns());
+            map_(x, interval{t, 1.0}, condition, point_);
+        }
+        reward_(t < 1.0 ? point_.read() : x, condition, stream.step, 1, values.value);
+        x.context().for_each(x.columns(), detail::no_samples{values});
+    }
+    /// out = b(t) dr(X_{t,1}(x))/dx. @throws std::invalid_argument at t = 0, where b is infinite.
+    void guidance(const_view x, double t, const condition_type& condition, noise_stream, view out)
+        requires differentiable_flow_map<Map> && differentiable_reward<Reward, batch_type, condition_type>
+    {
+        require(t > 0.0, "guidance by the look-ahead value starts after t = 0, where b is infinite");
+        const double b = t >= 1.0 ? final_guidance_factor(schedule_) : guidance_factor(schedule_, t);
+        point_.resize(x.context(), x.rows(), x.columns());
+        gradient_.resize(x.context(), x.rows(), x.columns());
+        map_(x, interval{t, 1.0}, condition, point_);
+        reward_.gradient(point_, condition, gradient_);
+        map_.vjp(x, interval{t, 1.0}, condition, gradient_, out);
+        combine(coefficients<1>(numbers<1>{{b}}), out, out);
+    }
+
+private:
+    using real         = typename batch_type::value_type;
+    using context_type = backend_of_t<batch_type>;
+
+    Schedule                                          schedule_;
+    Map                                               map_;
+    reward_caller<Reward, batch_type, condition_type> reward_;
+    scratch<real, context_type>                       point_, gradient_;
+};
+template <class Schedule, class Map, class Reward>
+look_ahead_value(Schedule, Map, Reward) -> look_ahead_value<Schedule, Map, Reward>;
+
+} // namespace diamond

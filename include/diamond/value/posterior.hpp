@@ -1,0 +1,162 @@
+/// The posterior estimator: V_t(x) from draws z_i ~ p_{1|t}(. | x). [DM], section 6.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include <diamond/concepts/value_estimator.hpp>
+#include <diamond/core/combine.hpp>
+#include <diamond/value/guidance_factor.hpp>
+#include <diamond/value/reward_caller.hpp>
+#include <diamond/value/weights.hpp>
+
+namespace diamond {
+
+struct posterior_value_options {
+    index_t samples     = 1;     ///< M, posterior draws a particle
+    bool    antithetic  = false; ///< draws in pairs of opposite noise; averaged before any standard error; M must be even
+    bool    fixed_noise = false; ///< the same noise at every step
+};
+
+/// V = log(1/M sum_i exp r(z_i)); exp V is unbiased. se^2 = (M/ESS - 1)/(M - 1), none for M = 1.
+///
+/// Its guidance needs no derivative: b grad V = (alpha' - alpha sigma'/sigma)(D^r - D), D^r = sum_i softmax(r)_i z_i, D the plain mean of
+/// the same draws. At t = 1 guidance is b(1) grad r, for which the reward must be differentiable where b(1) is not 0.
+/// Cost: M posterior draws and M reward calls a particle.
+template <class Sampler, class Reward>
+class posterior_value {
+    static_assert(diagnose_posterior_sampler<Sampler>());
+    static_assert(diagnose_reward<Reward, typename Sampler::batch_type, condition_of_t<Sampler>>());
+
+public:
+    using batch_type     = typename Sampler::batch_type;
+    using condition_type = condition_of_t<Sampler>;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+
+    /// @throws std::invalid_argument unless samples >= 1, and even where antithetic.
+    posterior_value(Sampler sampler, Reward reward, posterior_value_options options = {})
+        : sampler_(std::move(sampler)), reward_(std::move(reward)), options_(options) {
+        require(options.samples >= 1 && (!options.antithetic || options.samples % 2 == 0), [&] {
+            return "a posterior value of " + std::to_string(options.samples) + " samples" + (options.antithetic ? " in antithetic pairs" : "") +
+                   ": at least 1 is needed, and pairs need an even number";
+        });
+    }
+
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(sampler_.dimension()); }
+    [[nodiscard]] Reward& reward() { return reward_.reward(); }
+    [[nodiscard]] cost    spent() const {
+        cost total = sampler_.spent();
+        total.reward += reward_.calls();
+        return total;
+    }
+
+    /// values.value[j] = V_t(x_j), d x N particles; r(x_j) itself at t = 1.
+    void operator()(const_view x, double t, const condition_type& condition, noise_stream stream, value_batch values) {
+        if (t >= 1.0) {
+            reward_(x, condition, stream.step, 1, values.value);
+            x.context().for_each(x.columns(), detail::no_samples{values});
+            return;
+        }
+        draw(x, t, condition, stream);
+        x.context().for_each(x.columns(), detail::summarise_posterior{rewards_.data(), options_.samples, options_.antithetic, values});
+    }
+
+    /// out = b(t) grad V_t(x), without derivatives of reward or map.
+    void guidance(const_view x, double t, const condition_type& condition, noise_stream stream, view out) {
+        require_same_shape("posterior_value::guidance", x, const_view(out));
+        if (t >= 1.0) return final_guidance(x, condition, out);
+        draw(x, t, condition, stream);
+        weigh(x);
+        x.context().for_each(out.rows(), out.columns(),
+                             detail::tilted_mean_shift<real>{draws_.data(), weights_.data(), nullptr, mean_shift_factor(sampler_.schedule(), t), out.rows(),
+                                                             options_.samples, out.data()});
+    }
+
+protected:
+    using real         = typename batch_type::value_type;
+    using context_type = backend_of_t<batch_type>;
+
+    noise_stream value_stream(noise_stream stream) const {
+        noise_stream own = stream.with_samples(options_.samples);
+        own.antithetic   = options_.antithetic;
+        if (options_.fixed_noise) own.step = 0;
+        return own;
+    }
+    /// Draws z and their rewards.
+    void draw(const_view x, double t, const condition_type& condition, noise_stream stream) {
+        const index_t columns = x.columns() * options_.samples;
+        draws_.resize(x.context(), x.rows(), columns);
+        rewards_.resize(x.context(), 1, columns);
+        sampler_(x, t, condition, value_stream(stream), draws_);
+        reward_(draws_, repeated_.repeat(x.context(), condition, x.columns(), options_.samples), stream.step, options_.samples, rewards_.data());
+    }
+    /// softmax(r) over each particle's draws.
+    void weigh(const_view x) {
+        weights_.resize(x.context(), 1, rewards_.columns());
+        x.context().for_each(x.columns(), detail::soft_weights{rewards_.data(), options_.samples, weights_.data()});
+    }
+    void final_guidance(const_view x, const condition_type& condition, view out) {
+        const double b = final_guidance_factor(sampler_.schedule());
+        if constexpr (differentiable_reward<Reward, batch_type, condition_type>) {
+            if (b != 0.0) {
+                reward_.gradient(x, condition, out);
+                combine(coefficients<1>(numbers<1>{{b}}), out, out);
+                return;
+            }
+        }
+        require(b == 0.0, "guidance at t = 1 with this schedule is b(1) grad r: the reward needs gradient(z, out)");
+        combine(coefficients<1>(numbers<1>{{0.0}}), out, x);
+    }
+
+    Sampler                                             sampler_;
+    reward_caller<Reward, batch_type, condition_type>   reward_;
+    posterior_value_options                             options_;
+    scratch<real, context_type>                         draws_;
+    scratch<double, context_type>                       rewards_, weights_;
+    condition_store<condition_type, context_type>       repeated_;
+};
+template <class Sampler, class Reward>
+posterior_value(Sampler, Reward) -> posterior_value<Sampler, Reward>;
+template <class Sampler, class Reward>
+posterior_value(Sampler, Reward, posterior_value_options) -> posterior_value<Sampler, Reward>;
+
+/// The posterior estimator whose guidance is pathwise: b sum_i softmax(r)_i d r(z_i)/d x_t with the noise held fixed. At t = 0, where b is
+/// infinite, it falls back on the limit b grad V = alpha'(0)(D^r - D). Cost beside the value's: M vector-Jacobian products of the sampler.
+template <class Sampler, class Reward>
+class pathwise_posterior_value : public posterior_value<Sampler, Reward> {
+    static_assert(diagnose_differentiable_posterior_sampler<Sampler>());
+    static_assert(diagnose_differentiable_reward<Reward, typename Sampler::batch_type, condition_of_t<Sampler>>());
+    using base = posterior_value<Sampler, Reward>;
+
+public:
+    using typename base::condition_type;
+    using typename base::const_view;
+    using typename base::view;
+
+    pathwise_posterior_value(Sampler sampler, Reward reward, posterior_value_options options = {})
+        : base(std::move(sampler), std::move(reward), options) {}
+
+    void guidance(const_view x, double t, const condition_type& condition, noise_stream stream, view out) {
+        const double b = guidance_factor(this->sampler_.schedule(), t);
+        if (t >= 1.0 || t <= 0.0 || !(b < infinity)) return base::guidance(x, t, condition, stream, out);
+        require_same_shape("pathwise_posterior_value::guidance", x, const_view(out));
+        this->draw(x, t, condition, stream);
+        this->weigh(x);
+        cotangent_.resize(x.context(), x.rows(), this->draws_.columns());
+        this->reward_.gradient(this->draws_, this->repeated_.repeat(x.context(), condition, x.columns(), this->options_.samples), cotangent_);
+        x.context().for_each(x.rows(), cotangent_.columns(), detail::scale_columns<real>{this->weights_.data(), cotangent_.data(), x.rows()});
+        this->sampler_.vjp(x, t, condition, this->value_stream(stream), cotangent_, out);
+        combine(coefficients<1>(numbers<1>{{b}}), out, out);
+    }
+
+private:
+    using real = typename base::real;
+    scratch<real, typename base::context_type> cotangent_;
+};
+template <class Sampler, class Reward>
+pathwise_posterior_value(Sampler, Reward) -> pathwise_posterior_value<Sampler, Reward>;
+template <class Sampler, class Reward>
+pathwise_posterior_value(Sampler, Reward, posterior_value_options) -> pathwise_posterior_value<Sampler, Reward>;
+
+} // namespace diamond

@@ -1,0 +1,72 @@
+/// A reward with its bill and its checks: what every estimator and driver holds in place of the bare reward.
+#pragma once
+
+#include <cmath>
+#include <exception>
+#include <string>
+#include <utility>
+
+#include <diamond/core/cost.hpp>
+#include <diamond/core/errors.hpp>
+#include <diamond/random/philox.hpp>
+#include <diamond/reward/evaluate.hpp>
+
+namespace diamond {
+
+namespace detail {
+struct not_a_reward {
+    const double* values;
+    DIAMOND_HD bool operator()(index_t j) const { return std::isnan(values[j]) || values[j] == infinity; }
+};
+} // namespace detail
+
+/// values[j] = r(z_j), column j belonging to particle j / samples; refuses NaN and +inf, -inf forbids a sample.
+/// @throws numeric_error naming step and particle where a value is NaN or +inf, or where the reward throws: then with the reward's own
+/// exception nested in it, and particle -1, for a reward of batches cannot say which.
+template <class Reward, class Real, class Context, class Condition>
+void call_reward(Reward& reward, batch_view<const Real, Context> z, const Condition& condition, index_t step, index_t samples, double* values) {
+    try {
+        evaluate_reward(reward, z, condition, values);
+    } catch (const std::exception& error) {
+        std::throw_with_nested(numeric_error(std::string("the reward threw: ") + error.what(), static_cast<long>(step), -1));
+    }
+    const index_t bad = z.context().find_first(z.columns(), detail::not_a_reward{values});
+    if (bad < z.columns()) {
+        double value = 0.0;
+        z.context().to_host(values + bad, 1, &value);
+        throw numeric_error("the reward is " + std::to_string(value) + ": rewards must be finite, or -inf to forbid a sample", static_cast<long>(step),
+                            static_cast<long>(bad / samples));
+    }
+}
+
+/// A reward and how often it was called, a column at a time. Called once per batch on the caller's thread.
+template <class Reward, class Batch, class Condition>
+class reward_caller {
+    static_assert(diagnose_reward<Reward, Batch, Condition>());
+
+public:
+    explicit reward_caller(Reward reward) : reward_(std::move(reward)) {}
+
+    [[nodiscard]] Reward&       reward() { return reward_; }
+    [[nodiscard]] const Reward& reward() const { return reward_; }
+    [[nodiscard]] std::int64_t  calls() const { return calls_; }
+
+    /// See call_reward.
+    void operator()(const_view_t<Batch> z, const Condition& condition, index_t step, index_t samples, double* values) {
+        call_reward(reward_, z, condition, step, samples, values);
+        calls_ += z.columns();
+    }
+
+    /// out = dr/dz.
+    void gradient(const_view_t<Batch> z, const Condition& condition, view_t<Batch> out)
+        requires differentiable_reward<Reward, Batch, Condition>
+    {
+        evaluate_reward_gradient(reward_, z, condition, out);
+    }
+
+private:
+    Reward       reward_;
+    std::int64_t calls_ = 0;
+};
+
+} // namespace diamond

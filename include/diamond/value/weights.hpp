@@ -1,0 +1,103 @@
+/// What M weighted samples a particle say: log mean, standard error, effective number, soft weights. Functors shared by the estimators.
+#pragma once
+
+#include <cmath>
+
+#include <diamond/concepts/value_estimator.hpp>
+#include <diamond/core/host_device.hpp>
+#include <diamond/core/scalar.hpp>
+
+namespace diamond::detail {
+
+/// Sums over `units` of exp(log - high) and its square, a unit being a sample or the mean of an antithetic pair.
+struct weight_sums {
+    double high, first, second;
+
+    [[nodiscard]] DIAMOND_HD double log_mean(index_t units) const {
+        return high == -infinity ? -infinity : high + std::log(first / static_cast<double>(units));
+    }
+    [[nodiscard]] DIAMOND_HD double ess() const { return second > 0.0 ? square(first) / second : 0.0; }
+};
+
+/// Sums of samples j M ... j M + M - 1. With pairs, an odd last sample is left out of the second moment's pairing by counting alone.
+DIAMOND_HD inline weight_sums sum_weights(const double* log_weight, index_t samples, bool pairs) {
+    double high = -infinity;
+    for (index_t i = 0; i < samples; ++i) high = log_weight[i] > high ? log_weight[i] : high;
+    weight_sums sums{high, 0.0, 0.0};
+    if (high == -infinity) return sums;
+    for (index_t i = 0; i < samples; ++i) {
+        double weight = std::exp(log_weight[i] - high);
+        if (pairs) weight = 0.5 * (weight + std::exp(log_weight[++i] - high));
+        sums.first += weight;
+        sums.second += square(weight);
+    }
+    return sums;
+}
+
+/// Posterior estimator: V = log mean exp r, se^2 = (M/ESS - 1)/(M - 1); none for one unit.
+struct summarise_posterior {
+    const double* rewards;
+    index_t       samples;
+    bool          pairs;
+    value_batch   out;
+    DIAMOND_HD void operator()(index_t j) const {
+        const weight_sums sums  = sum_weights(rewards + j * samples, samples, pairs);
+        const index_t     units = pairs ? samples / 2 : samples;
+        out.value[j]            = sums.log_mean(units);
+        if (out.ess) out.ess[j] = sums.ess();
+        if (out.ess_base) out.ess_base[j] = NAN;
+        if (out.standard_error) {
+            const double m        = static_cast<double>(units);
+            out.standard_error[j] = units > 1 && sums.second > 0.0 ? std::sqrt(std::fmax(m / sums.ess() - 1.0, 0.0) / (m - 1.0)) : NAN;
+        }
+    }
+};
+
+/// weight[i] = softmax over a particle's samples of log_weight; uniform where all are -inf, so that no NaN is made.
+struct soft_weights {
+    const double* log_weight;
+    index_t       samples;
+    double*       weight;
+    DIAMOND_HD void operator()(index_t j) const {
+        const weight_sums sums = sum_weights(log_weight + j * samples, samples, false);
+        for (index_t i = j * samples; i < (j + 1) * samples; ++i)
+            weight[i] = sums.high == -infinity ? 1.0 / static_cast<double>(samples) : std::exp(log_weight[i] - sums.high) / sums.first;
+    }
+};
+
+/// out = factor (D^r - D): the tilted minus the plain mean of a particle's draws. With `weight` of the plain mean null, it is 1/M.
+template <class Real>
+struct tilted_mean_shift {
+    const Real*   z;
+    const double *tilted, *plain;
+    double        factor;
+    index_t       rows, samples;
+    Real*         out;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        double       shift   = 0.0;
+        const double uniform = 1.0 / static_cast<double>(samples);
+        for (index_t m = j * samples; m < (j + 1) * samples; ++m) shift += (tilted[m] - (plain ? plain[m] : uniform)) * static_cast<double>(z[i + rows * m]);
+        out[i + rows * j] = static_cast<Real>(factor * shift);
+    }
+};
+
+/// Scales column m of a batch by weight[m].
+template <class Real>
+struct scale_columns {
+    const double* weight;
+    Real*         data;
+    index_t       rows;
+    DIAMOND_HD void operator()(index_t i, index_t j) const { data[i + rows * j] = static_cast<Real>(weight[j] * static_cast<double>(data[i + rows * j])); }
+};
+
+/// An estimate without samples: no standard error, no ESS.
+struct no_samples {
+    value_batch out;
+    DIAMOND_HD void operator()(index_t j) const {
+        if (out.standard_error) out.standard_error[j] = NAN;
+        if (out.ess) out.ess[j] = NAN;
+        if (out.ess_base) out.ess_base[j] = NAN;
+    }
+};
+
+} // namespace diamond::detail

@@ -1,0 +1,10 @@
+// expect: a back end's context needs allocate<T>(n), deallocate(p, n), to_host, from_host and copy (pointer, count, pointer), all const
+#include <diamond/reward/linear.hpp>
+
+#include <support/archetypes.hpp>
+
+struct broken : archetypes::basic_context<broken> {
+    void from_host() const = delete;
+};
+
+static_assert(sizeof(diamond::linear_reward<diamond::batch<double, broken>>) > 0);

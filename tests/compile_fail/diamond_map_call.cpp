@@ -1,0 +1,8 @@
+// expect: a Diamond map needs operator()(const_view xbar, interval inner, const_view x_t, times t, const condition&, view out)
+#include <support/archetypes.hpp>
+
+struct broken : archetypes::diamond_map {
+    void operator()(archetypes::const_view, diamond::interval, diamond::no_condition, archetypes::view); // a flow map, without x_t and t
+};
+
+static_assert(diamond::diagnose_diamond_map<broken>());

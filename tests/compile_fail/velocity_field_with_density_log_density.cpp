@@ -1,0 +1,8 @@
+// expect: a velocity field with density needs log_density(x, t, condition, workspace, double* out) const
+#include <support/archetypes.hpp>
+
+struct broken : archetypes::velocity_field_with_density {
+    void log_density() const = delete;
+};
+
+static_assert(diamond::diagnose_velocity_field_with_density<broken>());

@@ -1,0 +1,3 @@
+#include <diamond/core/upward.hpp>
+#include <diamond/reward/linear.hpp> // a neighbour
+#  include "quoted.hpp"              // unreadable

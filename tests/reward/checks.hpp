@@ -1,0 +1,125 @@
+/// What the tests of rewards share: points, values and gradients on the host, finite differences.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <diamond/backend/eigen.hpp>
+#include <diamond/random/philox.hpp>
+#include <diamond/reward/evaluate.hpp>
+
+namespace checks {
+
+using diamond::index_t;
+
+#define BACK_ENDS diamond::eigen::batch<float>, diamond::eigen::batch<double>
+
+template <class Batch>
+using real = typename Batch::value_type;
+template <class Batch>
+using context_of = diamond::backend_of_t<Batch>;
+template <class Batch>
+using numbers = std::vector<real<Batch>>;
+
+/// Rounding of a short sum of numbers of order 1, with room.
+template <class Batch>
+constexpr double tolerance = sizeof(real<Batch>) == 4 ? 2e-5 : 1e-12;
+
+/// d x n standard normal numbers, times `spread`.
+template <class Batch>
+Batch points(const context_of<Batch>& context, index_t d, index_t n, double spread = 1.0, std::uint64_t seed = 7) {
+    Batch z(context, d, n);
+    context.fill_normal(diamond::philox{seed}.stream(diamond::purpose::user), z.mutable_view());
+    auto host = diamond::to_host(z);
+    for (auto& entry : host) entry *= static_cast<real<Batch>>(spread);
+    return diamond::from_host(context, d, n, host);
+}
+
+/// The same numbers as host numbers of the particle's type, for parameters.
+template <class Batch>
+numbers<Batch> parameters(const context_of<Batch>& context, index_t count, std::uint64_t seed) {
+    return diamond::to_host(points<Batch>(context, count, 1, 1.0, seed));
+}
+
+template <class Reward, class Batch, class Condition = diamond::no_condition>
+std::vector<double> values(Reward& reward, const Batch& z, const Condition& condition = {}) {
+    diamond::rebind_t<Batch, double> out(z.context(), 1, z.columns());
+    diamond::evaluate_reward(reward, z.read(), condition, out.data());
+    return diamond::to_host(out);
+}
+
+template <class Reward, class Batch, class Condition = diamond::no_condition>
+std::vector<double> gradients(Reward& reward, const Batch& z, const Condition& condition = {}) {
+    Batch out(z.context(), z.rows(), z.columns());
+    diamond::evaluate_reward_gradient(reward, z.read(), condition, out.mutable_view());
+    const auto host = diamond::to_host(out);
+    return {host.begin(), host.end()};
+}
+
+/// What a plain loop over the host's columns gives.
+template <class Batch, class F>
+std::vector<double> expected(const Batch& z, F f) {
+    const auto host = diamond::to_host(z);
+    std::vector<double> result;
+    for (auto column = host.begin(); column != host.end(); column += z.rows())
+        result.push_back(f(std::vector<double>(column, column + z.rows())));
+    return result;
+}
+
+/// The largest |a - b| / (1 + |b|); infinite where one is NaN, or one is infinite and the other is not the same.
+inline double difference(const std::vector<double>& a, const std::vector<double>& b) {
+    if (a.size() != b.size()) return diamond::infinity;
+    double largest = 0.0;
+    for (std::size_t k = 0; k < a.size(); ++k) {
+        if (a[k] == b[k]) continue;
+        const double one = std::abs(a[k] - b[k]) / (1.0 + std::abs(b[k]));
+        largest          = one <= largest ? largest : std::isnan(one) ? diamond::infinity : std::max(one, largest);
+    }
+    return largest;
+}
+
+/// The largest difference between the reward's gradient and central differences of its values.
+template <class Reward, class Batch, class Condition = diamond::no_condition>
+double gradient_error(Reward& reward, const Batch& z, const Condition& condition = {}) {
+    using Real   = real<Batch>;
+    const auto d = z.rows(), n = z.columns();
+    const Real h  = sizeof(Real) == 4 ? Real(0x1p-6) : Real(0x1p-16);
+    const auto at = diamond::to_host(z);
+    std::vector<double> differences(at.size());
+    for (index_t i = 0; i < d; ++i) {
+        auto above = at, below = at;
+        for (index_t j = 0; j < n; ++j) {
+            above[static_cast<std::size_t>(i + d * j)] += h;
+            below[static_cast<std::size_t>(i + d * j)] -= h;
+        }
+        const auto high = values(reward, diamond::from_host(z.context(), d, n, above), condition);
+        const auto low  = values(reward, diamond::from_host(z.context(), d, n, below), condition);
+        for (index_t j = 0; j < n; ++j) {
+            const auto k = static_cast<std::size_t>(i + d * j), column = static_cast<std::size_t>(j);
+            // The step that was taken is not quite 2 h: z + h is rounded.
+            differences[k] = (high[column] - low[column]) / (static_cast<double>(above[k]) - static_cast<double>(below[k]));
+        }
+    }
+    return difference(gradients(reward, z, condition), differences);
+}
+/// Truncation h^2/6 |r'''| and rounding eps |r| / h of the differences above, |r| and |r'''| up to about 30.
+template <class Batch>
+constexpr double gradient_tolerance = sizeof(real<Batch>) == 4 ? 4e-3 : 1e-7;
+
+/// The largest difference between r(z) and its quadratic form.
+template <class Reward, class Batch>
+double form_error(Reward& reward, const Batch& z) {
+    const diamond::quadratic_form form = reward.quadratic_form();
+    REQUIRE(form.linear.size() == static_cast<std::size_t>(z.rows()));
+    REQUIRE(form.curvature.size() == form.linear.size());
+    return difference(values(reward, z), expected(z, [&](const std::vector<double>& x) {
+                          double r = form.constant;
+                          for (std::size_t i = 0; i < x.size(); ++i) r += form.linear[i] * x[i] - 0.5 * form.curvature[i] * x[i] * x[i];
+                          return r;
+                      }));
+}
+
+} // namespace checks

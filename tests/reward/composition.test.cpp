@@ -1,0 +1,193 @@
+#include <diamond/reward/affine_measurement.hpp>
+#include <diamond/reward/classifier.hpp>
+#include <diamond/reward/forbid_non_finite.hpp>
+#include <diamond/reward/gaussian_measurement.hpp>
+#include <diamond/reward/linear.hpp>
+#include <diamond/reward/mask_measurement.hpp>
+#include <diamond/reward/quadratic.hpp>
+#include <diamond/reward/sum.hpp>
+#include <diamond/reward/tempered.hpp>
+
+#include "checks.hpp"
+
+using namespace checks;
+
+namespace {
+
+template <class Batch>
+auto linear(const context_of<Batch>& context) {
+    return diamond::linear_reward{context, parameters<Batch>(context, 4, 21), 0.5};
+}
+template <class Batch>
+auto quadratic(const context_of<Batch>& context) {
+    return diamond::quadratic_reward{context, parameters<Batch>(context, 4, 22), numbers<Batch>{1, 0, 2, 3}};
+}
+template <class Batch>
+auto masked(const context_of<Batch>& context) {
+    return diamond::gaussian_measurement_reward{context, diamond::mask_measurement<Batch>(context, 4, {1, 2}),
+                                                parameters<Batch>(context, 2, 23), 0.8};
+}
+template <class Batch>
+auto classifier(const context_of<Batch>& context) {
+    return diamond::classifier_reward{
+        diamond::affine_measurement{context, parameters<Batch>(context, 12, 24), parameters<Batch>(context, 3, 25)}, 1};
+}
+
+/// The first coordinate, pointwise.
+constexpr auto first = [](const auto& column) { return column[0]; };
+
+/// The label of a particle, as a reward that takes the condition, with its gradient.
+struct label_reward {
+    template <class View>
+    void operator()(View z, diamond::labels condition, double* values) const {
+        for (index_t j = 0; j < z.columns(); ++j) values[j] = static_cast<double>(condition[j]);
+    }
+    template <class View, class Out>
+    void gradient(View, diamond::labels condition, Out out) const {
+        for (index_t j = 0; j < out.columns(); ++j)
+            for (index_t i = 0; i < out.rows(); ++i) out(i, j) = static_cast<typename Out::value_type>(condition[j]);
+    }
+};
+
+std::vector<double> combined(double p, const std::vector<double>& a, double q, const std::vector<double>& b) {
+    std::vector<double> result;
+    for (std::size_t k = 0; k < a.size(); ++k) result.push_back(p * a[k] + q * b[k]);
+    return result;
+}
+
+} // namespace
+
+TEST_CASE_TEMPLATE("a sum of rewards adds values, gradients and quadratic forms", Batch, BACK_ENDS) {
+    context_of<Batch> context;
+    const auto z = points<Batch>(context, 4, 200);
+    auto a       = linear<Batch>(context);
+    auto b       = quadratic<Batch>(context);
+    auto c       = masked<Batch>(context);
+    auto e       = classifier<Batch>(context);
+
+    auto forms = diamond::sum_reward{a, b, c};
+    CHECK(difference(values(forms, z), combined(1, combined(1, values(a, z), 1, values(b, z)), 1, values(c, z))) < tolerance<Batch>);
+    CHECK(gradient_error(forms, z) < gradient_tolerance<Batch>);
+    CHECK(form_error(forms, z) < tolerance<Batch>);
+
+    auto general = diamond::sum_reward{e, a};
+    CHECK(difference(values(general, z), combined(1, values(e, z), 1, values(a, z))) < tolerance<Batch>);
+    CHECK(gradient_error(general, z) < gradient_tolerance<Batch>);
+    static_assert(!diamond::reward_with_quadratic_form<decltype(general)>);
+
+    auto nested = diamond::sum_reward{diamond::sum_reward{a, b}, c};
+    CHECK(difference(values(nested, z), values(forms, z)) < tolerance<Batch>);
+    CHECK(form_error(nested, z) < tolerance<Batch>);
+    auto alone = diamond::sum_reward{a};
+    CHECK(values(alone, z) == values(a, z));
+}
+
+TEST_CASE_TEMPLATE("lambdas of every form are parts", Batch, BACK_ENDS) {
+    context_of<Batch> context;
+    const auto z         = points<Batch>(context, 4, 50);
+    const auto batchwise = [](auto view, double* out) {
+        for (index_t j = 0; j < view.columns(); ++j) out[j] = static_cast<double>(view(1, j));
+    };
+    auto sum = diamond::sum_reward{first, batchwise, diamond::scaled_reward{-2.0, first}};
+    CHECK(difference(values(sum, z), expected(z, [](const std::vector<double>& x) { return x[0] + x[1] - 2.0 * x[0]; })) <
+          tolerance<Batch>);
+    static_assert(!diamond::differentiable_reward<decltype(sum), Batch> && !diamond::reward_with_quadratic_form<decltype(sum)>);
+    // A part that is no reward makes no reward.
+    static_assert(!diamond::reward<diamond::sum_reward<decltype(first), int>, Batch> &&
+                  !diamond::reward<diamond::scaled_reward<int>, Batch>);
+}
+
+TEST_CASE_TEMPLATE("compositions hand the condition on", Batch, BACK_ENDS) {
+    context_of<Batch> context;
+    const auto z = points<Batch>(context, 4, 3);
+    const std::vector<std::int32_t> host{2, 0, 7};
+    const auto stored = diamond::from_host(context, 1, 3, host);
+    const diamond::labels condition(stored.data());
+
+    auto plain = diamond::sum_reward{label_reward{}, first};
+    static_assert(diamond::reward<decltype(plain), Batch, diamond::labels> && !diamond::reward<decltype(plain), Batch>);
+    auto reward   = diamond::scaled_reward{3.0, diamond::sum_reward{label_reward{}, linear<Batch>(context)}};
+    auto part     = linear<Batch>(context);
+    const auto r  = values(reward, z, condition);
+    const auto of = values(part, z);
+    CHECK(difference(r, {3 * (2 + of[0]), 3 * (0 + of[1]), 3 * (7 + of[2])}) < tolerance<Batch>);
+    const auto slope = gradients(reward, z, condition), own = gradients(part, z);
+    CHECK(difference({slope[0], slope[4], slope[8]}, {3 * (2 + own[0]), 3 * (0 + own[4]), 3 * (7 + own[8])}) < tolerance<Batch>);
+}
+
+TEST_CASE_TEMPLATE("scaling and temperature multiply values, gradients and quadratic forms", Batch, BACK_ENDS) {
+    context_of<Batch> context;
+    const auto z = points<Batch>(context, 4, 200);
+    auto b       = quadratic<Batch>(context);
+    auto e       = classifier<Batch>(context);
+    for (const double factor : {0.0, 0.25, 3.0, -1.5}) {
+        auto scaled = diamond::scaled_reward{factor, b};
+        CHECK(difference(values(scaled, z), combined(factor, values(b, z), 0, values(b, z))) < tolerance<Batch>);
+        CHECK(gradient_error(scaled, z) < gradient_tolerance<Batch>);
+        CHECK(form_error(scaled, z) < tolerance<Batch>);
+    }
+    auto tempered = diamond::tempered_reward{0.5, e};
+    CHECK(difference(values(tempered, z), combined(2, values(e, z), 0, values(e, z))) < tolerance<Batch>);
+    CHECK(gradient_error(tempered, z) < 2 * gradient_tolerance<Batch>);
+    auto twice = diamond::tempered_reward{0.5, diamond::scaled_reward{0.5, b}};
+    CHECK(difference(values(twice, z), values(b, z)) < tolerance<Batch>);
+    CHECK(form_error(twice, z) < tolerance<Batch>);
+}
+
+TEST_CASE_TEMPLATE("compositions refuse what they cannot mean", Batch, BACK_ENDS) {
+    context_of<Batch> context;
+    for (const double factor : {diamond::infinity, std::nan("")})
+        CHECK_THROWS_WITH_AS((diamond::scaled_reward{factor, first}), doctest::Contains("factor"), std::invalid_argument);
+    for (const double temperature : {0.0, -1.0, diamond::infinity, std::nan(""), 1e-310})
+        CHECK_THROWS_WITH_AS((diamond::tempered_reward{temperature, first}), doctest::Contains("temperature"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS((diamond::tempered_reward{-2.5, first}), doctest::Contains("-2.5"), std::invalid_argument);
+
+    const auto uneven = diamond::sum_reward{linear<Batch>(context), diamond::linear_reward{context, numbers<Batch>{1, 2}}};
+    CHECK_THROWS_WITH_AS(static_cast<void>(uneven.quadratic_form()), doctest::Contains("dimension 4 and 2"), std::invalid_argument);
+}
+
+TEST_CASE_TEMPLATE("-inf forbids in a sum, and by choice NaN and +inf do", Batch, BACK_ENDS) {
+    context_of<Batch> context;
+    const auto z = diamond::from_host(context, 1, 4, numbers<Batch>{1, 2, 3, 4});
+    // 1, -inf, NaN, +inf
+    const auto odd = [](const auto& column) {
+        const double x = static_cast<double>(column[0]);
+        return x == 1 ? 1.0 : x == 2 ? -diamond::infinity : x == 3 ? std::nan("") : diamond::infinity;
+    };
+    const double inf = diamond::infinity;
+    auto safe        = diamond::forbid_non_finite{odd};
+    CHECK(values(safe, z) == std::vector<double>{1, -inf, -inf, -inf});
+    auto sum = diamond::sum_reward{diamond::linear_reward{context, numbers<Batch>{10}}, safe};
+    CHECK(values(sum, z) == std::vector<double>{11, -inf, -inf, -inf});
+    auto tempered = diamond::tempered_reward{2.0, safe};
+    CHECK(values(tempered, z) == std::vector<double>{0.5, -inf, -inf, -inf});
+
+    struct logarithm { // NaN for negative z, its gradient finite or not
+        void operator()(diamond::const_view_t<Batch> x, double* out) const {
+            for (index_t j = 0; j < x.columns(); ++j) out[j] = std::log(static_cast<double>(x(0, j)));
+        }
+        void gradient(diamond::const_view_t<Batch> x, diamond::view_t<Batch> out) const {
+            for (index_t j = 0; j < x.columns(); ++j) out(0, j) = std::pow(x(0, j), real<Batch>(-1));
+        }
+    };
+    auto log_reward = diamond::forbid_non_finite{logarithm{}};
+    const auto x    = diamond::from_host(context, 1, 4, numbers<Batch>{2, 0, -4, 4});
+    CHECK(difference(values(log_reward, x), {std::log(2.0), -inf, -inf, std::log(4.0)}) < tolerance<Batch>);
+    CHECK(gradients(log_reward, x) == std::vector<double>{0.5, 0, 0, 0.25});
+
+    auto quadratics = diamond::forbid_non_finite{quadratic<Batch>(context)};
+    CHECK(form_error(quadratics, points<Batch>(context, 4, 10)) < tolerance<Batch>);
+}
+
+TEST_CASE_TEMPLATE("a copy of a composition is whole, and batches of any size follow each other", Batch, BACK_ENDS) {
+    context_of<Batch> context;
+    auto reward  = diamond::sum_reward{classifier<Batch>(context), masked<Batch>(context), linear<Batch>(context)};
+    const auto z = points<Batch>(context, 4, 300), small = points<Batch>(context, 4, 2);
+    const auto whole = values(reward, z), slopes = gradients(reward, z);
+    auto copy  = reward;
+    auto moved = std::move(reward);
+    CHECK(values(copy, z) == whole);
+    CHECK(values(moved, small) == std::vector<double>{whole[0], whole[1]});
+    CHECK(values(moved, z) == whole);
+    CHECK(gradients(copy, z) == slopes);
+}

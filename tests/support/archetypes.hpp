@@ -1,0 +1,183 @@
+/// The least that models each concept: nothing here is defined, so a test that compiles has used no more than the concept grants.
+/// A broken archetype inherits from a whole one and deletes a member.
+#pragma once
+
+#include <cstdint>
+
+#include <diamond/concepts/diamond_map.hpp>
+#include <diamond/concepts/measurement.hpp>
+#include <diamond/concepts/resampler.hpp>
+#include <diamond/concepts/transition_kernel.hpp>
+#include <diamond/concepts/value_estimator.hpp>
+
+namespace archetypes {
+
+using diamond::index_t, diamond::interval, diamond::no_condition, diamond::noise_stream, diamond::times, diamond::value_batch;
+
+/// Self is the context that inherits: its views are what it works on.
+template <class Self>
+struct basic_context {
+    template <class T>
+    T* allocate(index_t) const;
+    template <class T>
+    void deallocate(T*, index_t) const;
+    template <class T>
+    void to_host(const T*, index_t, T*) const;
+    template <class T>
+    void from_host(const T*, index_t, T*) const;
+    template <class T>
+    void copy(const T*, index_t, T*) const;
+
+    template <class F>
+    void for_each(index_t, const F&) const;
+    template <class F>
+    void for_each(index_t, index_t, const F&) const;
+    template <class F>
+    void column_sums(index_t, index_t, const F&, double*) const;
+    template <class F>
+    double sum(index_t, const F&) const;
+    template <class F>
+    double max(index_t, const F&) const;
+
+    template <class Real>
+    void product(diamond::transpose, diamond::batch_view<const Real, Self>, diamond::batch_view<const Real, Self>,
+                 diamond::batch_view<Real, Self>) const;
+    template <class Real>
+    void softmax(diamond::batch_view<Real, Self>, double*) const;
+    void log_sum_exp(diamond::batch_view<const double, Self>, double*) const;
+    template <class Real>
+    void gather(diamond::batch_view<const Real, Self>, const std::int32_t*, diamond::batch_view<Real, Self>) const;
+    void scan_sum(const std::uint64_t*, index_t, std::uint64_t*) const;
+    void scan_max(const std::int32_t*, index_t, std::int32_t*) const;
+    template <class Real>
+    void fill_normal(noise_stream, diamond::batch_view<Real, Self>) const;
+    template <class F>
+    index_t find_first(index_t, const F&) const;
+};
+struct context : basic_context<context> {};
+
+using batch      = diamond::batch<double, context>;
+using view       = diamond::view_t<batch>;
+using const_view = diamond::const_view_t<batch>;
+
+struct schedule {
+    double alpha(double) const;
+    double sigma(double) const;
+    double d_alpha(double) const;
+    double d_sigma(double) const;
+};
+
+struct velocity_field {
+    using batch_type = batch;
+    struct workspace {};
+    int dimension() const;
+    workspace make_workspace(const context&, index_t) const;
+    void operator()(const_view, times, no_condition, workspace&, view) const;
+};
+struct differentiable_velocity_field : velocity_field {
+    void vjp(const_view, times, no_condition, const_view, workspace&, view) const;
+    void jvp(const_view, times, no_condition, const_view, workspace&, view) const;
+};
+struct velocity_field_with_density : velocity_field {
+    void log_density(const_view, times, no_condition, workspace&, double*) const;
+};
+struct scored_velocity_field : velocity_field {
+    void score(const_view, times, no_condition, workspace&, view) const;
+};
+
+struct flow_map {
+    using batch_type = batch;
+    int dimension() const;
+    void operator()(const_view, interval, no_condition, view);
+    diamond::cost spent() const;
+};
+struct differentiable_flow_map : flow_map {
+    void vjp(const_view, interval, no_condition, const_view, view);
+};
+
+struct diamond_map {
+    using batch_type = batch;
+    int dimension() const;
+    archetypes::schedule schedule() const;
+    archetypes::schedule inner_schedule() const;
+    void operator()(const_view, interval, const_view, times, no_condition, view);
+    diamond::cost spent() const;
+};
+struct differentiable_diamond_map : diamond_map {
+    void vjp(const_view, interval, const_view, times, no_condition, const_view, view, view);
+};
+
+struct posterior_sampler {
+    using batch_type = batch;
+    int dimension() const;
+    archetypes::schedule schedule() const;
+    void operator()(const_view, double, no_condition, noise_stream, view);
+    diamond::cost spent() const;
+    bool exact() const;
+};
+struct differentiable_posterior_sampler : posterior_sampler {
+    void vjp(const_view, double, no_condition, noise_stream, const_view, view);
+};
+
+struct transition_kernel {
+    using batch_type = batch;
+    int dimension() const;
+    void operator()(const_view, interval, no_condition, noise_stream, view);
+    diamond::cost spent() const;
+    bool exact() const;
+};
+
+struct pointwise_reward {
+    double operator()(diamond::column_view<const double>);
+};
+struct batchwise_reward {
+    void operator()(const_view, double*);
+};
+struct conditional_reward {
+    void operator()(const_view, diamond::labels, double*);
+};
+struct differentiable_reward : batchwise_reward {
+    void gradient(const_view, view);
+};
+struct reward_with_quadratic_form : batchwise_reward {
+    diamond::quadratic_form quadratic_form() const;
+};
+
+struct value_estimator {
+    using batch_type = batch;
+    int dimension() const;
+    void operator()(const_view, double, no_condition, noise_stream, value_batch);
+    batchwise_reward& reward();
+    diamond::cost spent() const;
+};
+struct value_estimator_with_gradient : value_estimator {
+    void guidance(const_view, double, no_condition, noise_stream, view);
+};
+
+struct resampler {
+    void operator()(const context&, const std::uint64_t*, index_t, noise_stream, diamond::resampling_scratch<context>&,
+                    std::int32_t*) const;
+    diamond::log_z_error method() const;
+};
+
+struct measurement {
+    using batch_type = batch;
+    int dimension() const;
+    int outputs() const;
+    void operator()(const_view, view);
+};
+struct differentiable_measurement : measurement {
+    void vjp(const_view, const_view, view);
+};
+struct selecting_measurement : measurement {
+    std::vector<index_t> coordinates() const;
+};
+
+/// Whatever else it is, it cannot be copied.
+template <class Archetype>
+struct uncopyable : Archetype {
+    uncopyable()                  = default;
+    uncopyable(const uncopyable&) = delete;
+};
+
+} // namespace archetypes
