@@ -1,4 +1,6 @@
 // expect: a Diamond map needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)
+#include <diamond/map/early_stop_kernel.hpp>
+
 #include <support/archetypes.hpp>
 
 struct broken {
@@ -10,4 +12,4 @@ struct broken {
     diamond::cost spent() const;
 };
 
-static_assert(diamond::diagnose_diamond_map<broken>());
+static_assert(sizeof(diamond::early_stop_kernel<broken>) > 0);

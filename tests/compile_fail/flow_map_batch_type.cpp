@@ -1,4 +1,6 @@
 // expect: a flow map needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)
+#include <diamond/map/flow_kernels.hpp>
+
 #include <support/archetypes.hpp>
 
 struct broken {
@@ -7,4 +9,4 @@ struct broken {
     diamond::cost spent() const;
 };
 
-static_assert(diamond::diagnose_flow_map<broken>());
+static_assert(sizeof(diamond::ode_kernel<broken>) > 0);

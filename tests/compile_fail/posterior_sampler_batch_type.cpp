@@ -1,4 +1,6 @@
 // expect: a posterior sampler needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)
+#include <diamond/map/posterior_kernels.hpp>
+
 #include <support/archetypes.hpp>
 
 struct broken {
@@ -9,4 +11,4 @@ struct broken {
     bool exact() const;
 };
 
-static_assert(diamond::diagnose_posterior_sampler<broken>());
+static_assert(sizeof(diamond::ddpm_posterior_kernel<broken>) > 0);

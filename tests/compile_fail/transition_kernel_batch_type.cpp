@@ -1,4 +1,6 @@
 // expect: a transition kernel needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)
+#include <diamond/align/chain.hpp>
+
 #include <support/archetypes.hpp>
 
 struct broken {
@@ -8,4 +10,4 @@ struct broken {
     bool exact() const;
 };
 
-static_assert(diamond::diagnose_transition_kernel<broken>());
+static_assert(sizeof(diamond::chain<broken>) > 0);

@@ -1,4 +1,6 @@
 // expect: a value estimator needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)
+#include <diamond/align/search.hpp>
+
 #include <support/archetypes.hpp>
 
 struct broken {
@@ -8,4 +10,4 @@ struct broken {
     diamond::cost spent() const;
 };
 
-static_assert(diamond::diagnose_value_estimator<broken>());
+static_assert(sizeof(diamond::beam<archetypes::transition_kernel, broken>) > 0);

@@ -1,8 +1,10 @@
 // expect: a value estimator needs reward(), the reward whose value it estimates
+#include <diamond/align/search.hpp>
+
 #include <support/archetypes.hpp>
 
 struct broken : archetypes::value_estimator {
     void reward() = delete;
 };
 
-static_assert(diamond::diagnose_value_estimator<broken>());
+static_assert(sizeof(diamond::beam<archetypes::transition_kernel, broken>) > 0);

@@ -100,6 +100,18 @@ TEST_CASE("marks lie on the axis, rise, and are about as many as wanted, whateve
                 }
 }
 
+TEST_CASE("labels beside each other do not touch") {
+    for (const auto scale : {io::axis_scale::linear, io::axis_scale::logarithmic})
+        for (const auto& [from, to] : {std::pair{0.0001, 1.0}, {12345678, 12345684}, {0.9, 1.1}, {1e-12, 1e12}, {15, 600}})
+            for (const double length : {100.0, 200.0, 480.0, 900.0}) {
+                CAPTURE(from);
+                CAPTURE(length);
+                const auto ruler = io::detail::ruler::lying({.scale = scale}, {from, to}, length);
+                if (length > 300) CHECK(ruler.narrowest_step() * length > ruler.widest_mark());
+                CHECK(ruler.marks.size() >= 2);
+            }
+}
+
 TEST_CASE("an axis maps its ends to 0 and 1") {
     const io::axis_map line{io::axis_scale::linear, {-2, 6}};
     CHECK(line(-2) == 0);

@@ -3,30 +3,29 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <vector>
 
 #include <doctest/doctest.h>
 
-#include <diamond/backend/eigen.hpp>
 #include <diamond/random/philox.hpp>
 #include <diamond/reward/evaluate.hpp>
+
+#include <support/back_ends.hpp>
 
 namespace checks {
 
 using diamond::index_t;
-
-#define BACK_ENDS diamond::eigen::batch<float>, diamond::eigen::batch<double>
 
 template <class Batch>
 using real = typename Batch::value_type;
 template <class Batch>
 using context_of = diamond::backend_of_t<Batch>;
 template <class Batch>
-using numbers = std::vector<real<Batch>>;
+using vector_of = std::vector<real<Batch>>;
 
-/// Rounding of a short sum of numbers of order 1, with room.
 template <class Batch>
-constexpr double tolerance = sizeof(real<Batch>) == 4 ? 2e-5 : 1e-12;
+constexpr double tolerance = back_ends::precision<real<Batch>>::tolerance;
 
 /// d x n standard normal numbers, times `spread`.
 template <class Batch>
@@ -40,9 +39,15 @@ Batch points(const context_of<Batch>& context, index_t d, index_t n, double spre
 
 /// The same numbers as host numbers of the particle's type, for parameters.
 template <class Batch>
-numbers<Batch> parameters(const context_of<Batch>& context, index_t count, std::uint64_t seed) {
+vector_of<Batch> parameters(const context_of<Batch>& context, index_t count, std::uint64_t seed) {
     return diamond::to_host(points<Batch>(context, count, 1, 1.0, seed));
 }
+
+/// A reward, a condition and a batch's back end behind two functions of host numbers, so that what follows compiles once a back end.
+template <class Batch>
+struct on_host {
+    std::function<std::vector<double>(const Batch&)> values, gradients;
+};
 
 template <class Reward, class Batch, class Condition = diamond::no_condition>
 std::vector<double> values(Reward& reward, const Batch& z, const Condition& condition = {}) {
@@ -60,8 +65,8 @@ std::vector<double> gradients(Reward& reward, const Batch& z, const Condition& c
 }
 
 /// What a plain loop over the host's columns gives.
-template <class Batch, class F>
-std::vector<double> expected(const Batch& z, F f) {
+template <class Batch>
+std::vector<double> expected(const Batch& z, const std::function<double(const std::vector<double>&)>& f) {
     const auto host = diamond::to_host(z);
     std::vector<double> result;
     for (auto column = host.begin(); column != host.end(); column += z.rows())
@@ -82,8 +87,8 @@ inline double difference(const std::vector<double>& a, const std::vector<double>
 }
 
 /// The largest difference between the reward's gradient and central differences of its values.
-template <class Reward, class Batch, class Condition = diamond::no_condition>
-double gradient_error(Reward& reward, const Batch& z, const Condition& condition = {}) {
+template <class Batch>
+double gradient_error_of(const on_host<Batch>& reward, const Batch& z) {
     using Real   = real<Batch>;
     const auto d = z.rows(), n = z.columns();
     const Real h  = sizeof(Real) == 4 ? Real(0x1p-6) : Real(0x1p-16);
@@ -95,31 +100,40 @@ double gradient_error(Reward& reward, const Batch& z, const Condition& condition
             above[static_cast<std::size_t>(i + d * j)] += h;
             below[static_cast<std::size_t>(i + d * j)] -= h;
         }
-        const auto high = values(reward, diamond::from_host(z.context(), d, n, above), condition);
-        const auto low  = values(reward, diamond::from_host(z.context(), d, n, below), condition);
+        const auto high = reward.values(diamond::from_host(z.context(), d, n, above));
+        const auto low  = reward.values(diamond::from_host(z.context(), d, n, below));
         for (index_t j = 0; j < n; ++j) {
             const auto k = static_cast<std::size_t>(i + d * j), column = static_cast<std::size_t>(j);
             // The step that was taken is not quite 2 h: z + h is rounded.
             differences[k] = (high[column] - low[column]) / (static_cast<double>(above[k]) - static_cast<double>(below[k]));
         }
     }
-    return difference(gradients(reward, z, condition), differences);
+    return difference(reward.gradients(z), differences);
+}
+template <class Reward, class Batch>
+double gradient_error(Reward& reward, const Batch& z) {
+    return gradient_error_of<Batch>(
+        {[&](const Batch& x) { return values(reward, x); }, [&](const Batch& x) { return gradients(reward, x); }}, z);
 }
 /// Truncation h^2/6 |r'''| and rounding eps |r| / h of the differences above, |r| and |r'''| up to about 30.
 template <class Batch>
 constexpr double gradient_tolerance = sizeof(real<Batch>) == 4 ? 4e-3 : 1e-7;
 
-/// The largest difference between r(z) and its quadratic form.
-template <class Reward, class Batch>
-double form_error(Reward& reward, const Batch& z) {
-    const diamond::quadratic_form form = reward.quadratic_form();
+/// The largest difference between the values of r at z and its quadratic form.
+template <class Batch>
+double form_error_of(const diamond::quadratic_form& form, const std::vector<double>& r_of_z, const Batch& z) {
     REQUIRE(form.linear.size() == static_cast<std::size_t>(z.rows()));
     REQUIRE(form.curvature.size() == form.linear.size());
-    return difference(values(reward, z), expected(z, [&](const std::vector<double>& x) {
+    return difference(r_of_z, expected(z, [&](const std::vector<double>& x) {
                           double r = form.constant;
                           for (std::size_t i = 0; i < x.size(); ++i) r += form.linear[i] * x[i] - 0.5 * form.curvature[i] * x[i] * x[i];
                           return r;
                       }));
+}
+
+template <class Reward, class Batch>
+double form_error(Reward& reward, const Batch& z) {
+    return form_error_of(reward.quadratic_form(), values(reward, z), z);
 }
 
 } // namespace checks

@@ -9,7 +9,7 @@ using namespace checks;
 namespace {
 /// log softmax(W x + b)_label on the host.
 template <class Batch>
-double log_probability(const numbers<Batch>& w, const numbers<Batch>& b, const std::vector<double>& x, std::size_t label) {
+double log_probability(const vector_of<Batch>& w, const vector_of<Batch>& b, const std::vector<double>& x, std::size_t label) {
     std::vector<double> logits(b.begin(), b.end());
     for (std::size_t i = 0; i < x.size(); ++i)
         for (std::size_t k = 0; k < b.size(); ++k) logits[k] += static_cast<double>(w[k + b.size() * i]) * x[i];
@@ -20,8 +20,9 @@ double log_probability(const numbers<Batch>& w, const numbers<Batch>& b, const s
 }
 } // namespace
 
-TEST_CASE_TEMPLATE("a classifier reward is the log-probability of its class", Batch, BACK_ENDS) {
-    context_of<Batch> context;
+TEST_CASE_TEMPLATE("a classifier reward is the log-probability of its class", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
     for (const std::size_t classes : {1u, 2u, 5u}) {
         const auto w = parameters<Batch>(context, static_cast<index_t>(classes * 6), 3),
                    b = parameters<Batch>(context, static_cast<index_t>(classes), 4);
@@ -39,8 +40,9 @@ TEST_CASE_TEMPLATE("a classifier reward is the log-probability of its class", Ba
     }
 }
 
-TEST_CASE_TEMPLATE("log-probabilities far from every class are finite, their gradients too", Batch, BACK_ENDS) {
-    context_of<Batch> context;
+TEST_CASE_TEMPLATE("log-probabilities far from every class are finite, their gradients too", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
     const auto w = parameters<Batch>(context, 3 * 4, 3), b = parameters<Batch>(context, 3, 4);
     const auto z = points<Batch>(context, 4, 100, 1e6);
     for (index_t label = 0; label < 3; ++label) {
@@ -53,10 +55,12 @@ TEST_CASE_TEMPLATE("log-probabilities far from every class are finite, their gra
     }
 }
 
-TEST_CASE_TEMPLATE("a classifier reward refuses what it cannot mean", Batch, BACK_ENDS) {
-    context_of<Batch> context;
-    const auto make = [&](index_t label) {
-        return diamond::classifier_reward{diamond::affine_measurement{context, numbers<Batch>{1, 2, 3, 4}, numbers<Batch>{0, 0}}, label};
+TEST_CASE_TEMPLATE("a classifier reward refuses what it cannot mean", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
+    const auto make    = [&](index_t label) {
+        return diamond::classifier_reward{diamond::affine_measurement{context, vector_of<Batch>{1, 2, 3, 4}, vector_of<Batch>{0, 0}},
+                                          label};
     };
     CHECK_THROWS_WITH_AS(make(2), doctest::Contains("class 2 of 2"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(make(-1), doctest::Contains("class -1 of 2"), std::invalid_argument);

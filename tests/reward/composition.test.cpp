@@ -20,7 +20,7 @@ auto linear(const context_of<Batch>& context) {
 }
 template <class Batch>
 auto quadratic(const context_of<Batch>& context) {
-    return diamond::quadratic_reward{context, parameters<Batch>(context, 4, 22), numbers<Batch>{1, 0, 2, 3}};
+    return diamond::quadratic_reward{context, parameters<Batch>(context, 4, 22), vector_of<Batch>{1, 0, 2, 3}};
 }
 template <class Batch>
 auto masked(const context_of<Batch>& context) {
@@ -57,13 +57,14 @@ std::vector<double> combined(double p, const std::vector<double>& a, double q, c
 
 } // namespace
 
-TEST_CASE_TEMPLATE("a sum of rewards adds values, gradients and quadratic forms", Batch, BACK_ENDS) {
-    context_of<Batch> context;
-    const auto z = points<Batch>(context, 4, 200);
-    auto a       = linear<Batch>(context);
-    auto b       = quadratic<Batch>(context);
-    auto c       = masked<Batch>(context);
-    auto e       = classifier<Batch>(context);
+TEST_CASE_TEMPLATE("a sum of rewards adds values, gradients and quadratic forms", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
+    const auto z       = points<Batch>(context, 4, 200);
+    auto a             = linear<Batch>(context);
+    auto b             = quadratic<Batch>(context);
+    auto c             = masked<Batch>(context);
+    auto e             = classifier<Batch>(context);
 
     auto forms = diamond::sum_reward{a, b, c};
     CHECK(difference(values(forms, z), combined(1, combined(1, values(a, z), 1, values(b, z)), 1, values(c, z))) < tolerance<Batch>);
@@ -82,8 +83,9 @@ TEST_CASE_TEMPLATE("a sum of rewards adds values, gradients and quadratic forms"
     CHECK(values(alone, z) == values(a, z));
 }
 
-TEST_CASE_TEMPLATE("lambdas of every form are parts", Batch, BACK_ENDS) {
-    context_of<Batch> context;
+TEST_CASE_TEMPLATE("lambdas of every form are parts", back_end, BACK_ENDS) {
+    using Batch          = typename back_end::batch;
+    const auto context   = back_end::make();
     const auto z         = points<Batch>(context, 4, 50);
     const auto batchwise = [](auto view, double* out) {
         for (index_t j = 0; j < view.columns(); ++j) out[j] = static_cast<double>(view(1, j));
@@ -97,9 +99,10 @@ TEST_CASE_TEMPLATE("lambdas of every form are parts", Batch, BACK_ENDS) {
                   !diamond::reward<diamond::scaled_reward<int>, Batch>);
 }
 
-TEST_CASE_TEMPLATE("compositions hand the condition on", Batch, BACK_ENDS) {
-    context_of<Batch> context;
-    const auto z = points<Batch>(context, 4, 3);
+TEST_CASE_TEMPLATE("compositions hand the condition on", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
+    const auto z       = points<Batch>(context, 4, 3);
     const std::vector<std::int32_t> host{2, 0, 7};
     const auto stored = diamond::from_host(context, 1, 3, host);
     const diamond::labels condition(stored.data());
@@ -115,11 +118,12 @@ TEST_CASE_TEMPLATE("compositions hand the condition on", Batch, BACK_ENDS) {
     CHECK(difference({slope[0], slope[4], slope[8]}, {3 * (2 + own[0]), 3 * (0 + own[4]), 3 * (7 + own[8])}) < tolerance<Batch>);
 }
 
-TEST_CASE_TEMPLATE("scaling and temperature multiply values, gradients and quadratic forms", Batch, BACK_ENDS) {
-    context_of<Batch> context;
-    const auto z = points<Batch>(context, 4, 200);
-    auto b       = quadratic<Batch>(context);
-    auto e       = classifier<Batch>(context);
+TEST_CASE_TEMPLATE("scaling and temperature multiply values, gradients and quadratic forms", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
+    const auto z       = points<Batch>(context, 4, 200);
+    auto b             = quadratic<Batch>(context);
+    auto e             = classifier<Batch>(context);
     for (const double factor : {0.0, 0.25, 3.0, -1.5}) {
         auto scaled = diamond::scaled_reward{factor, b};
         CHECK(difference(values(scaled, z), combined(factor, values(b, z), 0, values(b, z))) < tolerance<Batch>);
@@ -134,21 +138,23 @@ TEST_CASE_TEMPLATE("scaling and temperature multiply values, gradients and quadr
     CHECK(form_error(twice, z) < tolerance<Batch>);
 }
 
-TEST_CASE_TEMPLATE("compositions refuse what they cannot mean", Batch, BACK_ENDS) {
-    context_of<Batch> context;
+TEST_CASE_TEMPLATE("compositions refuse what they cannot mean", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
     for (const double factor : {diamond::infinity, std::nan("")})
         CHECK_THROWS_WITH_AS((diamond::scaled_reward{factor, first}), doctest::Contains("factor"), std::invalid_argument);
     for (const double temperature : {0.0, -1.0, diamond::infinity, std::nan(""), 1e-310})
         CHECK_THROWS_WITH_AS((diamond::tempered_reward{temperature, first}), doctest::Contains("temperature"), std::invalid_argument);
     CHECK_THROWS_WITH_AS((diamond::tempered_reward{-2.5, first}), doctest::Contains("-2.5"), std::invalid_argument);
 
-    const auto uneven = diamond::sum_reward{linear<Batch>(context), diamond::linear_reward{context, numbers<Batch>{1, 2}}};
+    const auto uneven = diamond::sum_reward{linear<Batch>(context), diamond::linear_reward{context, vector_of<Batch>{1, 2}}};
     CHECK_THROWS_WITH_AS(static_cast<void>(uneven.quadratic_form()), doctest::Contains("dimension 4 and 2"), std::invalid_argument);
 }
 
-TEST_CASE_TEMPLATE("-inf forbids in a sum, and by choice NaN and +inf do", Batch, BACK_ENDS) {
-    context_of<Batch> context;
-    const auto z = diamond::from_host(context, 1, 4, numbers<Batch>{1, 2, 3, 4});
+TEST_CASE_TEMPLATE("-inf forbids in a sum, and by choice NaN and +inf do", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
+    const auto z       = diamond::from_host(context, 1, 4, vector_of<Batch>{1, 2, 3, 4});
     // 1, -inf, NaN, +inf
     const auto odd = [](const auto& column) {
         const double x = static_cast<double>(column[0]);
@@ -157,7 +163,7 @@ TEST_CASE_TEMPLATE("-inf forbids in a sum, and by choice NaN and +inf do", Batch
     const double inf = diamond::infinity;
     auto safe        = diamond::forbid_non_finite{odd};
     CHECK(values(safe, z) == std::vector<double>{1, -inf, -inf, -inf});
-    auto sum = diamond::sum_reward{diamond::linear_reward{context, numbers<Batch>{10}}, safe};
+    auto sum = diamond::sum_reward{diamond::linear_reward{context, vector_of<Batch>{10}}, safe};
     CHECK(values(sum, z) == std::vector<double>{11, -inf, -inf, -inf});
     auto tempered = diamond::tempered_reward{2.0, safe};
     CHECK(values(tempered, z) == std::vector<double>{0.5, -inf, -inf, -inf});
@@ -171,7 +177,7 @@ TEST_CASE_TEMPLATE("-inf forbids in a sum, and by choice NaN and +inf do", Batch
         }
     };
     auto log_reward = diamond::forbid_non_finite{logarithm{}};
-    const auto x    = diamond::from_host(context, 1, 4, numbers<Batch>{2, 0, -4, 4});
+    const auto x    = diamond::from_host(context, 1, 4, vector_of<Batch>{2, 0, -4, 4});
     CHECK(difference(values(log_reward, x), {std::log(2.0), -inf, -inf, std::log(4.0)}) < tolerance<Batch>);
     CHECK(gradients(log_reward, x) == std::vector<double>{0.5, 0, 0, 0.25});
 
@@ -179,9 +185,10 @@ TEST_CASE_TEMPLATE("-inf forbids in a sum, and by choice NaN and +inf do", Batch
     CHECK(form_error(quadratics, points<Batch>(context, 4, 10)) < tolerance<Batch>);
 }
 
-TEST_CASE_TEMPLATE("a copy of a composition is whole, and batches of any size follow each other", Batch, BACK_ENDS) {
-    context_of<Batch> context;
-    auto reward  = diamond::sum_reward{classifier<Batch>(context), masked<Batch>(context), linear<Batch>(context)};
+TEST_CASE_TEMPLATE("a copy of a composition is whole, and batches of any size follow each other", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
+    auto reward        = diamond::sum_reward{classifier<Batch>(context), masked<Batch>(context), linear<Batch>(context)};
     const auto z = points<Batch>(context, 4, 300), small = points<Batch>(context, 4, 2);
     const auto whole = values(reward, z), slopes = gradients(reward, z);
     auto copy  = reward;

@@ -34,8 +34,9 @@ struct parallel_thrower : thrower {
 
 } // namespace
 
-TEST_CASE_TEMPLATE("a lambda is a reward in each of its forms", Batch, BACK_ENDS) {
-    context_of<Batch> context;
+TEST_CASE_TEMPLATE("a lambda is a reward in each of its forms", back_end, BACK_ENDS) {
+    using Batch                   = typename back_end::batch;
+    const auto context            = back_end::make();
     const auto z                  = points<Batch>(context, 3, 40);
     const std::vector<double> sum = expected(z, [](const std::vector<double>& x) { return x[0] + x[1] + x[2]; });
 
@@ -58,9 +59,10 @@ TEST_CASE_TEMPLATE("a lambda is a reward in each of its forms", Batch, BACK_ENDS
     CHECK(values(pointwise, empty).empty());
 }
 
-TEST_CASE_TEMPLATE("a reward that keeps state is called once a column, in order, on the caller's thread", Batch, BACK_ENDS) {
-    context_of<Batch> context;
-    const auto z = points<Batch>(context, 2, 5000);
+TEST_CASE_TEMPLATE("a reward that keeps state is called once a column, in order, on the caller's thread", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
+    const auto z       = points<Batch>(context, 2, 5000);
     std::vector<double> seen;
     const auto caller = std::this_thread::get_id();
     bool same         = true;
@@ -77,18 +79,20 @@ TEST_CASE_TEMPLATE("a reward that keeps state is called once a column, in order,
     CHECK(values(reward, z).front() == 5000.0); // by reference: its state stays
 }
 
-TEST_CASE_TEMPLATE("a column-parallel reward gives what the plain loop gives", Batch, BACK_ENDS) {
-    context_of<Batch> context;
-    const auto z = points<Batch>(context, 3, 5000);
+TEST_CASE_TEMPLATE("a column-parallel reward gives what the plain loop gives", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
+    const auto z       = points<Batch>(context, 3, 5000);
     const sum_of_squares reward;
     const auto serial = [&](const auto& column) { return reward(column); };
     CHECK(values(reward, z) == values(serial, z));
 }
 
-TEST_CASE_TEMPLATE("what a reward throws passes through", Batch, BACK_ENDS) {
-    context_of<Batch> context;
-    const auto z    = points<Batch>(context, 2, 5000);
-    const double at = static_cast<double>(diamond::to_host(z)[2 * 3210]);
+TEST_CASE_TEMPLATE("what a reward throws passes through", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
+    const auto z       = points<Batch>(context, 2, 5000);
+    const double at    = static_cast<double>(diamond::to_host(z)[2 * 3210]);
     const thrower serial{at};
     const parallel_thrower parallel{{at}};
     CHECK_THROWS_WITH_AS(values(serial, z), "no reward here", std::domain_error);

@@ -11,7 +11,7 @@ namespace {
 
 /// -|A(z) - y|^2 / (2 s^2) on the host for any A of host vectors.
 template <class Batch, class Measure>
-std::vector<double> log_likelihoods(const Batch& z, const numbers<Batch>& y, double s, Measure measure) {
+std::vector<double> log_likelihoods(const Batch& z, const vector_of<Batch>& y, double s, Measure measure) {
     return expected(z, [&](const std::vector<double>& x) {
         const std::vector<double> seen = measure(x);
         double r                       = 0.0;
@@ -28,7 +28,7 @@ double adjoint_error(const context_of<Batch>& context, Measurement measurement) 
     Batch forward(context, m, n), back(context, d, n);
     measurement(a, forward);
     measurement.vjp(a, b, back);
-    const auto inner = [n](const Batch& x, const Batch& y) {
+    const auto inner = [](const Batch& x, const Batch& y) {
         const auto p = diamond::to_host(x), q = diamond::to_host(y);
         std::vector<double> sums(static_cast<std::size_t>(n));
         for (std::size_t k = 0; k < p.size(); ++k)
@@ -68,8 +68,9 @@ struct squashed {
 
 } // namespace
 
-TEST_CASE_TEMPLATE("a masked measurement rewards agreement where something was seen", Batch, BACK_ENDS) {
-    context_of<Batch> context;
+TEST_CASE_TEMPLATE("a masked measurement rewards agreement where something was seen", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
     const std::vector<index_t> seen{5, 0, 3}; // in no order
     const auto y = parameters<Batch>(context, 3, 3);
     const auto z = points<Batch>(context, 7, 200);
@@ -82,8 +83,9 @@ TEST_CASE_TEMPLATE("a masked measurement rewards agreement where something was s
     CHECK(form_error(reward, z) < tolerance<Batch>);
 }
 
-TEST_CASE_TEMPLATE("down-sampling takes the means of blocks, channel by channel", Batch, BACK_ENDS) {
-    context_of<Batch> context;
+TEST_CASE_TEMPLATE("down-sampling takes the means of blocks, channel by channel", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
     const diamond::image_shape shape{.channels = 2, .height = 4, .width = 6};
     const auto means = [](const std::vector<double>& x) {
         std::vector<double> small;
@@ -108,8 +110,9 @@ TEST_CASE_TEMPLATE("down-sampling takes the means of blocks, channel by channel"
     static_assert(!diamond::reward_with_quadratic_form<decltype(reward)>);
 }
 
-TEST_CASE_TEMPLATE("an affine measurement is W z + b", Batch, BACK_ENDS) {
-    context_of<Batch> context;
+TEST_CASE_TEMPLATE("an affine measurement is W z + b", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
     const auto w = parameters<Batch>(context, 3 * 5, 3), b = parameters<Batch>(context, 3, 4), y = parameters<Batch>(context, 3, 5);
     const auto z       = points<Batch>(context, 5, 300);
     const auto product = [&](const std::vector<double>& x) {
@@ -121,14 +124,15 @@ TEST_CASE_TEMPLATE("an affine measurement is W z + b", Batch, BACK_ENDS) {
     auto reward = diamond::gaussian_measurement_reward{context, diamond::affine_measurement{context, w, b}, y, 2.0};
     CHECK(difference(values(reward, z), log_likelihoods(z, y, 2.0, product)) < tolerance<Batch>);
     CHECK(gradient_error(reward, z) < gradient_tolerance<Batch>);
-    CHECK(adjoint_error<Batch>(context, diamond::affine_measurement{context, w, numbers<Batch>(3)}) < tolerance<Batch>);
+    CHECK(adjoint_error<Batch>(context, diamond::affine_measurement{context, w, vector_of<Batch>(3)}) < tolerance<Batch>);
 }
 
-TEST_CASE_TEMPLATE("a user's own measurement need be neither linear nor const", Batch, BACK_ENDS) {
-    context_of<Batch> context;
-    const auto y = parameters<Batch>(context, 4, 3);
-    const auto z = points<Batch>(context, 4, 60);
-    auto reward  = diamond::gaussian_measurement_reward{context, squashed<Batch>{.rows = 4}, y, 1.0};
+TEST_CASE_TEMPLATE("a user's own measurement need be neither linear nor const", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
+    const auto y       = parameters<Batch>(context, 4, 3);
+    const auto z       = points<Batch>(context, 4, 60);
+    auto reward        = diamond::gaussian_measurement_reward{context, squashed<Batch>{.rows = 4}, y, 1.0};
     CHECK(difference(values(reward, z), log_likelihoods(z, y, 1.0, [](std::vector<double> x) {
                          for (double& entry : x) entry = std::tanh(entry);
                          return x;
@@ -137,8 +141,9 @@ TEST_CASE_TEMPLATE("a user's own measurement need be neither linear nor const", 
     CHECK(reward.measurement().calls > 0);
 }
 
-TEST_CASE_TEMPLATE("measurements refuse what they cannot mean", Batch, BACK_ENDS) {
-    context_of<Batch> context;
+TEST_CASE_TEMPLATE("measurements refuse what they cannot mean", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
     const auto mask = [&](index_t d, std::vector<index_t> seen) { return diamond::mask_measurement<Batch>(context, d, std::move(seen)); };
     CHECK_THROWS_WITH_AS(mask(4, {}), doctest::Contains("no coordinate"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(mask(4, {0, 4}), doctest::Contains("coordinate 4 of a sample of 4"), std::invalid_argument);
@@ -153,13 +158,15 @@ TEST_CASE_TEMPLATE("measurements refuse what they cannot mean", Batch, BACK_ENDS
     CHECK_THROWS_WITH_AS(down(8, 8, 0), doctest::Contains("factor 0"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(down(0, 8, 1), doctest::Contains("1 x 0 x 8"), std::invalid_argument);
 
-    const auto affine = [&](const numbers<Batch>& w, const numbers<Batch>& b) { return diamond::affine_measurement<Batch>(context, w, b); };
+    const auto affine = [&](const vector_of<Batch>& w, const vector_of<Batch>& b) {
+        return diamond::affine_measurement<Batch>(context, w, b);
+    };
     CHECK_THROWS_WITH_AS(affine({1, 2, 3}, {1, 2}), doctest::Contains("3 weights and 2 biases"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(affine({1, 2, 3}, {}), doctest::Contains("3 weights and 0 biases"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(affine({1, std::numeric_limits<real<Batch>>::infinity()}, {1}), doctest::Contains("weights[1] = inf"),
                          std::invalid_argument);
 
-    const auto reward = [&](const numbers<Batch>& y, double s) {
+    const auto reward = [&](const vector_of<Batch>& y, double s) {
         return diamond::gaussian_measurement_reward{context, mask(4, {0, 2}), y, s};
     };
     CHECK_THROWS_WITH_AS(reward({1, 2, 3}, 1.0), doctest::Contains("3 numbers were seen, the measurement gives 2"), std::invalid_argument);

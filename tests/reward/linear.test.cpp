@@ -6,8 +6,9 @@
 
 using namespace checks;
 
-TEST_CASE_TEMPLATE("a linear reward is offset + c . z", Batch, BACK_ENDS) {
-    context_of<Batch> context;
+TEST_CASE_TEMPLATE("a linear reward is offset + c . z", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
     for (const index_t d : {1, 2, 19}) {
         const auto c      = parameters<Batch>(context, d, 3);
         const auto z      = points<Batch>(context, d, 300);
@@ -24,17 +25,19 @@ TEST_CASE_TEMPLATE("a linear reward is offset + c . z", Batch, BACK_ENDS) {
     }
 }
 
-TEST_CASE_TEMPLATE("a copy of a linear reward shares its numbers and outlives it", Batch, BACK_ENDS) {
-    context_of<Batch> context;
-    const auto copy = [&] { return diamond::linear_reward{context, numbers<Batch>{2, 3}}; }();
-    const auto z    = diamond::from_host(context, 2, 1, numbers<Batch>{1, 10});
+TEST_CASE_TEMPLATE("a copy of a linear reward shares its numbers and outlives it", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
+    const auto copy    = [&] { return diamond::linear_reward{context, vector_of<Batch>{2, 3}}; }();
+    const auto z       = diamond::from_host(context, 2, 1, vector_of<Batch>{1, 10});
     CHECK(values(copy, z) == std::vector<double>{32});
 }
 
-TEST_CASE_TEMPLATE("a linear reward refuses what it cannot mean", Batch, BACK_ENDS) {
-    context_of<Batch> context;
+TEST_CASE_TEMPLATE("a linear reward refuses what it cannot mean", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
     constexpr auto nan = std::numeric_limits<real<Batch>>::quiet_NaN();
-    const auto make    = [&](const numbers<Batch>& c, double offset) { return diamond::linear_reward<Batch>(context, c, offset); };
+    const auto make    = [&](const vector_of<Batch>& c, double offset) { return diamond::linear_reward<Batch>(context, c, offset); };
     CHECK_THROWS_WITH_AS(make({}, 0.0), doctest::Contains("no entries"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(make({1, nan}, 0.0), doctest::Contains("c[1] = nan"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(make({1}, diamond::infinity), doctest::Contains("offset = inf"), std::invalid_argument);

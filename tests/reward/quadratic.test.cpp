@@ -6,8 +6,9 @@
 
 using namespace checks;
 
-TEST_CASE_TEMPLATE("a quadratic reward is -1/2 sum_i q_i (z_i - y_i)^2", Batch, BACK_ENDS) {
-    context_of<Batch> context;
+TEST_CASE_TEMPLATE("a quadratic reward is -1/2 sum_i q_i (z_i - y_i)^2", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
     for (const index_t d : {1, 3, 21}) {
         const auto y = parameters<Batch>(context, d, 3);
         auto q       = parameters<Batch>(context, d, 4);
@@ -26,10 +27,11 @@ TEST_CASE_TEMPLATE("a quadratic reward is -1/2 sum_i q_i (z_i - y_i)^2", Batch, 
     }
 }
 
-TEST_CASE_TEMPLATE("a quadratic reward refuses what it cannot mean", Batch, BACK_ENDS) {
-    context_of<Batch> context;
+TEST_CASE_TEMPLATE("a quadratic reward refuses what it cannot mean", back_end, BACK_ENDS) {
+    using Batch        = typename back_end::batch;
+    const auto context = back_end::make();
     constexpr auto inf = std::numeric_limits<real<Batch>>::infinity();
-    const auto make    = [&](const numbers<Batch>& y, const numbers<Batch>& q) { return diamond::quadratic_reward<Batch>(context, y, q); };
+    const auto make = [&](const vector_of<Batch>& y, const vector_of<Batch>& q) { return diamond::quadratic_reward<Batch>(context, y, q); };
     CHECK_THROWS_WITH_AS(make({1, 2}, {1, 2, 3}), doctest::Contains("centre has 2 entries, curvature has 3"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(make({}, {}), doctest::Contains("0 entries"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(make({1, 2}, {1, -2}), doctest::Contains("curvature[1] = -2"), std::invalid_argument);

@@ -57,6 +57,8 @@ public:
         require(particles_ >= 1, [&] { return "a chain of " + std::to_string(particles_) + " particles: at least 1 is needed"; });
     }
 
+    [[nodiscard]] index_t steps() const { return static_cast<index_t>(grid_.size()) - 1; }
+
     template <class Observer = no_observer>
     chain_result<batch_type> operator()(const context_type& context, philox rng, const condition_type& condition = {}, Observer observer = {}) {
         const detail::stopwatch  clock;
@@ -67,13 +69,12 @@ public:
         result.particles.resize(context, rows, particles_);
         next.resize(context, rows, particles_);
         draw_normal(rng.stream(purpose::initial), result.particles.mutable_view());
-        const auto steps = static_cast<index_t>(grid_.size()) - 1;
-        result.complete  = true;
-        for (index_t k = 1; k <= steps; ++k) {
+        result.complete = true;
+        for (index_t k = 1; k <= steps(); ++k) {
             const interval span{grid_[static_cast<std::size_t>(k - 1)], grid_[static_cast<std::size_t>(k)]};
             kernel_(result.particles, span, condition, rng.stream(purpose::transition, k), next);
             result.particles.swap(next);
-            if (!detail::keep_going(observer, chain_view<batch_type>{k, steps, span.to, result.particles.read()}) && k < steps) {
+            if (!detail::keep_going(observer, chain_view<batch_type>{k, steps(), span.to, result.particles.read()}) && k < steps()) {
                 result.complete = false;
                 break;
             }

@@ -58,8 +58,10 @@ public:
         : field_(std::move(field)), value_(std::move(value)), solver_(std::move(solver)), grid_(time_grid_of(options)), options_(std::move(options)) {
         require(options_.particles >= 1, [&] { return "guidance of " + std::to_string(options_.particles) + " particles: at least 1 is needed"; });
         require(std::isfinite(options_.strength), "the strength of guidance must be finite");
+        detail::require_same_dimension("velocity field", field_, value_);
     }
 
+    /// @throws numeric_error naming step and particle where a reward is NaN or +inf, or throws.
     template <class Observer = no_observer>
     chain_result<batch_type> operator()(const context_type& context, philox rng, const condition_type& condition = {}, Observer observer = {}) {
         const detail::stopwatch  clock;
@@ -72,7 +74,11 @@ public:
         result.complete  = true;
         for (index_t k = 1; k <= steps; ++k) {
             const interval span{grid_[static_cast<std::size_t>(k - 1)], grid_[static_cast<std::size_t>(k)]};
-            solver_(tilted, span, result.particles.mutable_view());
+            try {
+                solver_(tilted, span, result.particles.mutable_view());
+            } catch (const numeric_error& error) { // it counts evaluations of V
+                std::throw_with_nested(numeric_error(error.reason(), static_cast<long>(k), error.particle()));
+            }
             if (!detail::keep_going(observer, chain_view<batch_type>{k, steps, span.to, result.particles.read()}) && k < steps) {
                 result.complete = false;
                 break;

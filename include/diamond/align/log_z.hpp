@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -19,6 +20,15 @@ namespace diamond {
     case log_z_error::none: break;
     }
     return "none";
+}
+
+/// F = sum over ancestors of (their family's share of the weight)^2, for weights that sum to 1 and families in [0, N).
+[[nodiscard]] inline double family_square(std::span<const double> weights, std::span<const std::int32_t> families) {
+    std::vector<double> shares(weights.size());
+    for (std::size_t j = 0; j < weights.size(); ++j) shares[static_cast<std::size_t>(families[j])] += weights[j];
+    double sum = 0.0;
+    for (const double share : shares) sum += square(share);
+    return sum;
 }
 
 /// Beyond this relative variance of Z-hat the one-run formulas are not good.

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <chrono>
+#include <string>
 #include <type_traits>
 #include <utility>
 
-#include <diamond/core/cost.hpp>
+#include <diamond/value/reward_caller.hpp>
 
 namespace diamond {
 
@@ -34,6 +35,21 @@ bool keep_going(Observer& observer, const View& view) {
         observer(view);
         return true;
     }
+}
+
+/// @throws numeric_error naming step and particle where a value is NaN or +inf.
+template <class Context>
+void require_values(const Context& context, index_t columns, const double* values, index_t step) {
+    const index_t bad = context.find_first(columns, not_a_reward{values});
+    if (bad < columns) throw numeric_error("the value estimate is NaN or +infinity", static_cast<long>(step), static_cast<long>(bad));
+}
+
+/// @throws std::invalid_argument with both dimensions unless they agree.
+template <class Mover, class Value>
+void require_same_dimension(const char* mover, const Mover& moves, const Value& value) {
+    require(moves.dimension() == value.dimension(), [&] {
+        return std::string("the ") + mover + " has dimension " + std::to_string(moves.dimension()) + ", the value estimator " + std::to_string(value.dimension());
+    });
 }
 
 } // namespace detail

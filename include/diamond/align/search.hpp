@@ -10,7 +10,6 @@
 
 #include <diamond/align/chain.hpp>
 #include <diamond/concepts/value_estimator.hpp>
-#include <diamond/value/reward_caller.hpp>
 
 namespace diamond {
 
@@ -24,7 +23,7 @@ struct search_result {
 };
 
 namespace detail {
-/// The `keep` best of each group of `size` consecutive scores, best first. Ties go to the lower index; NaN loses.
+/// The `keep` best of each group of `size` consecutive scores, best first; no score is NaN. Ties go to the lower index.
 inline void best_of_groups(const std::vector<double>& scores, index_t size, index_t keep, std::vector<std::int32_t>& order, std::vector<std::int32_t>& best) {
     best.clear();
     order.resize(static_cast<std::size_t>(size));
@@ -46,7 +45,8 @@ struct best_of_n_options {
     std::vector<double> times      = {}; ///< outer grid; `steps` equal ones where empty
 };
 
-/// Draws N samples by the kernel for each winner and keeps the one of highest reward. Cost: N chains and N reward calls a winner.
+/// Draws N samples by the kernel for each winner and keeps the one of highest reward: candidates j N ... j N + N - 1 are winner j's, as
+/// are the columns of a per-column condition. Cost: N chains and N reward calls a winner.
 template <class Kernel, class Reward>
 class best_of_n {
 public:
@@ -67,7 +67,7 @@ public:
         search_result<batch_type> result;
         result.complete = prior.complete;
         batch<double, context_type> scores(context, 1, prior.particles.columns());
-        reward_(prior.particles, condition, -1, 1, scores.data());
+        reward_(prior.particles, condition, chain_.steps(), 1, scores.data());
         const std::vector<double> host = to_host(scores);
         std::vector<std::int32_t> order, best;
         detail::best_of_groups(host, options_.candidates, 1, order, best);
@@ -126,9 +126,11 @@ public:
             return std::to_string(options_.beams) + " beams of width " + std::to_string(options_.width) + " with " + std::to_string(options_.children) +
                    " children: at least 1 of each is needed";
         });
+        detail::require_same_dimension("kernel", kernel_, value_);
     }
 
-    /// A per-column condition has one column a beam's particle: beams x width x children.
+    /// A per-column condition has one column a beam's particle, beams x width x children, the same within a beam.
+    /// @throws numeric_error naming step and particle where a value or reward is NaN or +inf.
     template <class Observer = no_observer>
     search_result<batch_type> operator()(const context_type& context, philox rng, const condition_type& condition = {}, Observer observer = {}) {
         const detail::stopwatch clock;
@@ -148,6 +150,7 @@ public:
             const interval span{grid_[static_cast<std::size_t>(k - 1)], grid_[static_cast<std::size_t>(k)]};
             kernel_(x.read(), span, condition, rng.stream(purpose::transition, k), next.mutable_view());
             value_(next.read(), span.to, condition, rng.stream(purpose::value, k), value_batch{.value = values.data()});
+            detail::require_values(context, all, values.data(), k);
             context.to_host(values.data(), all, scores.data());
             const bool last = k == steps;
             detail::best_of_groups(scores, group, last ? 1 : options_.width, order, best);

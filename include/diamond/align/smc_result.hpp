@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -37,8 +39,7 @@ struct smc_snapshot {
     index_t                                step = 0; ///< steps done
     std::vector<Real>                      particles;
     std::vector<double>                    values, log_weights;
-    std::vector<std::int32_t>              families;
-    std::vector<std::int32_t>              lineage; ///< particle j's place in the caller's condition
+    std::vector<std::int32_t>              families; ///< the x_0 each particle descends from, whose condition it keeps
     double                                 log_z = 0.0, log_delta = 0.0;
     index_t                                resamplings = 0;
     std::vector<smc_step>                  steps;
@@ -92,7 +93,7 @@ struct smc_result {
 struct smc_trust {
     double least_ess_share   = 0.01; ///< of N: below it a step hangs on few particles
     double largest_share     = 0.5;  ///< in one particle
-    double largest_range     = 15.0; ///< nats between the increments of one step: low values are then resampled away though they carry the mean
+    double largest_range     = 15.0; ///< nats between the increments of a step that may resample: low values are then lost though they carry the mean
 };
 
 namespace detail {
@@ -109,10 +110,11 @@ inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particl
     const auto share = std::max_element(steps.begin(), steps.end(), [](const auto& a, const auto& b) { return a.largest_share < b.largest_share; });
     if (particles > 1 && share->largest_share > trust.largest_share)
         warnings.push_back("one particle held " + number(100.0 * share->largest_share) + " % of the weight at t = " + number(share->time));
-    const auto range = std::max_element(steps.begin(), steps.end(), [](const auto& a, const auto& b) {
+    // Not at the last step: its low rewards are exact, and nothing is resampled by them.
+    const auto range = std::max_element(steps.begin(), steps.end() - 1, [](const auto& a, const auto& b) {
         return a.largest_increment - a.least_increment < b.largest_increment - b.least_increment;
     });
-    if (range->largest_increment - range->least_increment > trust.largest_range)
+    if (steps.size() > 1 && range->largest_increment - range->least_increment > trust.largest_range)
         warnings.push_back("log weights changed by amounts that differ by " + number(range->largest_increment - range->least_increment) + " nats at t = " + number(range->time) +
                            ": particles of low value, which may carry the mean, can have been resampled away; more value samples, more steps or log_delta near log Z help");
     if (relative_variance > trusted_relative_variance)

@@ -110,7 +110,7 @@ double sum_exponentials(const Real* x, index_t rows, Real shift, Real* terms) {
     packet       sum;
     const auto   add = [&](const Real* from, Real* to) {
         const packet exponent = psub(ploadu<packet>(from), shifts);
-        const packet term     = pandnot(pexp(pmax<Eigen::PropagateNaN>(exponent, least)), pcmp_lt(exponent, least));
+        const packet term     = pandnot(pexp(pmax(exponent, least)), pcmp_lt(exponent, least)); // as std::max: a NaN on the left stays
         if (to) pstoreu(to, term);
         sum = padd(sum, term);
     };

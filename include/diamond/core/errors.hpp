@@ -12,13 +12,15 @@ class numeric_error : public std::runtime_error {
 public:
     numeric_error(const std::string& what, long step, long particle)
         : std::runtime_error(what + " (step " + std::to_string(step) + ", particle " + std::to_string(particle) + ")"),
-          step_(step), particle_(particle) {}
+          reason_(what), step_(step), particle_(particle) {}
 
+    [[nodiscard]] const std::string& reason() const noexcept { return reason_; } ///< what(), without the place
     [[nodiscard]] long step() const noexcept { return step_; }
     [[nodiscard]] long particle() const noexcept { return particle_; }
 
 private:
-    long step_, particle_;
+    std::string reason_;
+    long        step_, particle_;
 };
 
 /// Throws std::invalid_argument unless the condition holds. The message is built only when it is needed.

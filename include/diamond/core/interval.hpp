@@ -1,6 +1,9 @@
 /// Times: one value for a batch or one per column, and pairs of them.
 #pragma once
 
+#include <string>
+
+#include <diamond/core/errors.hpp>
 #include <diamond/core/host_device.hpp>
 #include <diamond/core/scalar.hpp>
 
@@ -29,5 +32,14 @@ private:
     double        value_      = 0.0;
     const double* per_column_ = nullptr;
 };
+
+/// @throws std::invalid_argument with the number unless 0 <= t <= 1; NaN is refused, too.
+inline void require_time(const char* where, double t) {
+    require(t >= 0.0 && t <= 1.0, [&] { return std::string(where) + " at t = " + std::to_string(t) + ": times lie in [0, 1]"; });
+}
+/// The same for the one time of a batch. Times of single columns are in the memory of the batch, and not looked at.
+inline void require_time(const char* where, times t) {
+    if (t.broadcast()) require_time(where, t.value());
+}
 
 } // namespace diamond

@@ -66,7 +66,8 @@ struct table_rows {
 };
 } // namespace detail
 
-/// ubar_s(xbar | x_t, t) of a GLASS kernel. Cost: one evaluation a column; vjp one vector-Jacobian product.
+/// ubar_s(xbar | x_t, t) of a GLASS kernel. Cost: one evaluation a column; vjp one vector-Jacobian product. Where the batch's one t* is 1,
+/// at s = 1 of the posterior, D is x* itself: the network is not asked, for with sigma'(1) infinite it may have no answer.
 template <class Schedule, class Field, class InnerSchedule>
 class inner_velocity {
     static_assert(diagnose_schedule<Schedule>() && diagnose_schedule<InnerSchedule>() && diagnose_velocity_field<Field>());
@@ -92,7 +93,7 @@ public:
         const step_coefficients c = at(xbar, s, t, kernel);
         input_.resize(xbar.context(), xbar.rows(), xbar.columns());
         combine(c.input, input_.mutable_view(), x_t, xbar);
-        field_(input_, c.time, condition, out);
+        if (c.evaluates) field_(input_, c.time, condition, out);
         combine(c.output, out, out, x_t, xbar);
     }
 
@@ -105,7 +106,7 @@ public:
         input_.resize(xbar.context(), xbar.rows(), xbar.columns());
         pulled_.resize(xbar.context(), xbar.rows(), xbar.columns());
         combine(c.input, input_.mutable_view(), x_t, xbar);
-        field_.vjp(input_, c.time, condition, cotangent, pulled_);
+        if (c.evaluates) field_.vjp(input_, c.time, condition, cotangent, pulled_);
         combine(c.to_outer, out_x_t, out_x_t, pulled_, cotangent);
         combine(c.to_inner, out_xbar, pulled_, cotangent);
     }
@@ -119,6 +120,7 @@ private:
         coefficients<3> output;
         coefficients<3> to_outer; // 1, velocity input_outer, outer
         coefficients<2> to_inner; // velocity input_inner, inner
+        bool            evaluates; // whether any column needs the network: a coefficient of 0 switches it off
     };
 
     struct time_of {
@@ -135,8 +137,16 @@ private:
         DIAMOND_HD numbers<2> operator()(index_t j) const { return {{table[6 * j + 3] * table[6 * j + 2], table[6 * j + 5]}}; }
     };
 
+    struct at_end {
+        times s;
+        DIAMOND_HD bool operator()(index_t j) const { return s[j] >= 1.0; }
+    };
+    static bool ends(times s, const_view xbar) {
+        return s.broadcast() ? s.value() >= 1.0 : xbar.context().find_first(xbar.columns(), at_end{s}) < xbar.columns();
+    }
+
     step_coefficients at(const_view xbar, times s, times t, const kernel_coefficients& kernel) {
-        require(!(s.broadcast() && s.value() >= 1.0) || std::isfinite(inner_.d_sigma(1.0)),
+        require(std::isfinite(inner_.d_sigma(1.0)) || !ends(s, xbar),
                 "the inner velocity at s = 1 is infinite for this inner schedule: stop short of it, or use linear_schedule");
         if (s.broadcast() && t.broadcast()) {
             const inner_velocity_coefficients c = inner_velocity_at(schedule_, inner_, t.value(), s.value(), kernel);
@@ -144,7 +154,8 @@ private:
                     numbers<2>{{c.input_outer, c.input_inner}},
                     numbers<3>{{c.velocity, c.outer, c.inner}},
                     numbers<3>{{1.0, c.velocity * c.input_outer, c.outer}},
-                    numbers<2>{{c.velocity * c.input_inner, c.inner}}};
+                    numbers<2>{{c.velocity * c.input_inner, c.inner}},
+                    c.velocity != 0.0};
         }
         const auto&   context = xbar.context();
         const index_t n       = xbar.columns();
@@ -155,7 +166,7 @@ private:
         const double* all = all_.data();
         context.for_each(n, time_of{all, time_.data()});
         return {times(time_.data()), input_table_(context, false, n, detail::table_rows<2>{all, 1}), output_table_(context, false, n, detail::table_rows<3>{all, 3}),
-                outer_table_(context, false, n, outer_products{all}), inner_table_(context, false, n, inner_products{all})};
+                outer_table_(context, false, n, outer_products{all}), inner_table_(context, false, n, inner_products{all}), true};
     }
 
     Schedule                           schedule_;

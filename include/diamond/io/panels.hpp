@@ -108,7 +108,7 @@ inline canvas draw(const panel_row& row) {
     check(row);
     const auto x_range = range_along(row, row.x, 0), y_range = range_along(row, row.y, 1);
     const double height = row.width * (y_range.to - y_range.from) / (x_range.to - x_range.from);
-    const ruler x{row.x, x_range, row.width}, y{row.y, y_range, height};
+    const auto x = ruler::lying(row.x, x_range, row.width), y = ruler::upright(row.y, y_range, height);
 
     const auto count    = row.panels.size();
     const auto columns  = row.columns == 0 ? count : std::min(row.columns, count);

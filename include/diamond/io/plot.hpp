@@ -84,7 +84,7 @@ inline canvas draw(const line_plot& plot) {
     using namespace detail;
     for (const auto& c : plot.curves) check(c);
     const auto [x_range, y_range] = ranges_of(plot);
-    const ruler x{plot.x, x_range, plot.width}, y{plot.y, y_range, plot.height};
+    const auto x = ruler::lying(plot.x, x_range, plot.width), y = ruler::upright(plot.y, y_range, plot.height);
 
     double entries = 0, widest_name = 0;
     for_each_legend_entry(plot, [&](const std::string& name, const auto&) {

@@ -44,6 +44,7 @@ public:
 
     /// out, d x (N M): column j M + i is draw i of particle j, M = stream.samples.
     void operator()(const_view x_t, double t, const condition_type& condition, noise_stream stream, view out) {
+        require_time("posterior draws", t);
         const auto [outer, repeated] = repeat(x_t, condition, stream.samples, out);
         draw_noise(stream, out);
         for (index_t k = 0; k < options_.evaluations; ++k) {
@@ -56,6 +57,8 @@ public:
         requires differentiable_diamond_map<Map>
     {
         const auto& context = x_t.context();
+        require_time("posterior draws", t);
+        require_same_shape("diamond_posterior::vjp", x_t, const_view(out));
         const auto [outer, repeated] = repeat(x_t, condition, stream.samples, cotangent);
         draw_noise(stream, cotangent);
         for (index_t k = 0; k + 1 < options_.evaluations; ++k) map_(state(k), inner(k), outer, times(t), repeated, state(k + 1));

@@ -27,10 +27,9 @@ public:
     [[nodiscard]] const InnerSchedule& inner_schedule() const { return velocity_.inner_schedule(); }
     [[nodiscard]] const cost&          spent() const { return velocity_.spent(); }
 
-    /// out = X_{from,to}(xbar | x_t, t, condition), all d x N.
+    /// out = X_{from,to}(xbar | x_t, t, condition), all d x N. @throws std::invalid_argument where shapes differ or a time leaves [0, 1].
     void operator()(const_view xbar, interval inner, const_view x_t, times t, const condition_type& condition, view out) {
-        require_same_shape("glass_diamond_map", xbar, x_t);
-        require_same_shape("glass_diamond_map", xbar, const_view(out));
+        check(xbar, inner, x_t, t, out);
         xbar.context().copy(xbar.data(), xbar.size(), out.data());
         solver_(system{velocity_, x_t, t, condition, nullptr}, inner, out);
     }
@@ -38,7 +37,9 @@ public:
     void vjp(const_view xbar, interval inner, const_view x_t, times t, const condition_type& condition, const_view cotangent, view out_xbar, view out_x_t)
         requires differentiable_velocity_field<Field>
     {
+        check(xbar, inner, x_t, t, out_xbar);
         require_same_shape("glass_diamond_map::vjp", xbar, cotangent);
+        require_same_shape("glass_diamond_map::vjp", xbar, const_view(out_x_t));
         xbar.context().copy(cotangent.data(), xbar.size(), out_xbar.data());
         combine(coefficients<1>(numbers<1>{{0.0}}), out_x_t, x_t);
         solver_.vjp(system{velocity_, x_t, t, condition, &out_x_t}, inner, xbar, out_xbar);
@@ -58,6 +59,14 @@ private:
             velocity.vjp(xbar, times(s), x_t, t, posterior_kernel_coefficients, condition, cotangent, out, *x_t_cotangent);
         }
     };
+
+    static void check(const_view xbar, interval inner, const_view x_t, times t, const_view out) {
+        require_same_shape("glass_diamond_map", xbar, x_t);
+        require_same_shape("glass_diamond_map", xbar, out);
+        require_time("a Diamond map", t);
+        require_time("a Diamond map's inner flow", inner.from);
+        require_time("a Diamond map's inner flow", inner.to);
+    }
 
     inner_velocity<Schedule, Field, InnerSchedule> velocity_;
     runge_kutta<Solver, batch_type>                solver_;

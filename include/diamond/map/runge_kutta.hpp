@@ -45,7 +45,10 @@ class runge_kutta {
 public:
     explicit runge_kutta(Solver solver) : solver_(solver) {
         if constexpr (is_adaptive<Solver>)
-            require(solver.relative_tolerance > 0.0 && solver.absolute_tolerance > 0.0, "an adaptive solver needs tolerances above 0");
+            require(solver.relative_tolerance > 0.0 && solver.absolute_tolerance > 0.0 && solver.most_steps >= 1, [&] {
+                return "an adaptive solver with tolerances " + std::to_string(solver.relative_tolerance) + " and " + std::to_string(solver.absolute_tolerance) +
+                       " and at most " + std::to_string(solver.most_steps) + " steps: tolerances above 0 and at least 1 step are needed";
+            });
         else
             require(solver.steps >= 1, [&] { return "an ODE solver with " + std::to_string(solver.steps) + " steps: at least 1 is needed"; });
     }
@@ -68,7 +71,7 @@ public:
     }
 
     /// Replaces `cotangent` at X(x) by cotangent^T dX/dx for the map of operator(), x at span.from. The steps are those of a
-    /// forward run, whose states are kept, so the gradient is that of the discrete map. Cost: the forward run twice, one vjp a stage.
+    /// forward run, whose states are kept, so the gradient is that of the discrete map. Cost: at most the forward run twice and one vjp a stage.
     template <class System>
     void vjp(System&& system, interval span, const_view x, view cotangent) {
         prepare(x);
@@ -131,9 +134,9 @@ private:
     }
 
     template <class System>
-    void run_stages(System& system, const_view x, double from, double to, int first = 0) {
+    void run_stages(System& system, const_view x, double from, double to, int first = 0, int last = stages) {
         const double h = to - from;
-        for (int i = first; i < stages; ++i) {
+        for (int i = first; i < last; ++i) {
             // A stage at the end of the step is evaluated there exactly: `from + h` may be off by an ulp, and 1 + ulp is no time.
             const double t = tableau.node[static_cast<std::size_t>(i)] == 1.0 ? to : from + tableau.node[static_cast<std::size_t>(i)] * h;
             if (i == 0) {
@@ -153,21 +156,25 @@ private:
         const auto&  context = x.context();
         if (adjoint_.size() < static_cast<std::size_t>(stages)) adjoint_.resize(static_cast<std::size_t>(stages));
         for (auto& a : adjoint_) a.resize(context, x.rows(), x.columns());
-        run_stages(system, x, from, to);
+        run_stages(system, x, from, to, 0, stages - 1); // no stage's state needs the last stage's velocity
         for (int i = stages - 1; i >= 0; --i) {
-            const auto   at = static_cast<std::size_t>(i);
-            const double t  = tableau.node[at] == 1.0 ? to : from + tableau.node[at] * h;
+            const auto at = static_cast<std::size_t>(i);
+            if (!matters(i)) continue;
+            const double t = tableau.node[at] == 1.0 ? to : from + tableau.node[at] * h;
             combine(coefficients<1>(numbers<1>{{h * tableau.weight[at]}}), point_.mutable_view(), lambda);
             for (int j = i + 1; j < stages; ++j)
-                if (const double a = tableau.stage[static_cast<std::size_t>(j)][at]; a != 0.0)
+                if (const double a = tableau.stage[static_cast<std::size_t>(j)][at]; a != 0.0 && matters(j))
                     combine(coefficients<2>(numbers<2>{{1.0, h * a}}), point_.mutable_view(), point_.read(), adjoint_[static_cast<std::size_t>(j)].read());
             // The stage's state is made again: keeping all would cost `stages` more batches.
             state_.resize(context, x.rows(), x.columns());
             accumulate(x, tableau.stage[at].data(), i, h, state_.mutable_view());
             system.vjp(state_.read(), t, point_.read(), adjoint_[at].mutable_view());
         }
-        for (auto& a : adjoint_) combine(coefficients<2>(numbers<2>{{1.0, 1.0}}), lambda, lambda, a.read());
+        for (int i = 0; i < stages; ++i)
+            if (matters(i)) combine(coefficients<2>(numbers<2>{{1.0, 1.0}}), lambda, lambda, adjoint_[static_cast<std::size_t>(i)].read());
     }
+    /// Whether x' depends on stage i: the last of Dormand and Prince's serves the error alone.
+    static constexpr bool matters(int i) { return tableau.weight[static_cast<std::size_t>(i)] != 0.0 || i < stages - 1; }
 
     template <class System>
     const std::vector<double>& steps_of(System& system, interval span, const_view x) {

@@ -56,13 +56,18 @@ struct score_coefficients {
         return {{scale * r.noise_u, scale * r.noise_x}};
     }
 };
+/// sigma' N at t = 1, as a number to add to coefficients: 0 where sigma'(1) is finite, for N = 0 there; else it takes the score, and is NaN.
+template <class Schedule>
+[[nodiscard]] DIAMOND_HD double final_noise_term(const Schedule& schedule) {
+    return std::isfinite(schedule.d_sigma(1.0)) ? 0.0 : NAN;
+}
 /// u = (alpha' - alpha sigma'/sigma) D + sigma'/sigma x; at t = 1, where N = 0, u = alpha' D.
 template <class Schedule>
 struct from_denoiser_coefficients {
     Schedule schedule;
     times    t;
     DIAMOND_HD numbers<2> operator()(index_t j) const {
-        if (t[j] >= 1.0) return {{schedule.d_alpha(1.0), 0.0}};
+        if (t[j] >= 1.0) return {{schedule.d_alpha(1.0), final_noise_term(schedule)}};
         const double ratio = schedule.d_sigma(t[j]) / schedule.sigma(t[j]);
         return {{schedule.d_alpha(t[j]) - schedule.alpha(t[j]) * ratio, ratio}};
     }
@@ -74,8 +79,7 @@ struct from_noise_coefficients {
     times    t;
     DIAMOND_HD numbers<2> operator()(index_t j) const {
         const double ratio = schedule.d_alpha(t[j]) / schedule.alpha(t[j]);
-        // At t = 1 sigma is 0 and N is 0: the product sigma' N is 0 where sigma' is finite, and the caller refuses the rest.
-        return {{t[j] >= 1.0 ? 0.0 : schedule.d_sigma(t[j]) - schedule.sigma(t[j]) * ratio, ratio}};
+        return {{t[j] >= 1.0 ? final_noise_term(schedule) : schedule.d_sigma(t[j]) - schedule.sigma(t[j]) * ratio, ratio}};
     }
 };
 } // namespace detail
@@ -100,9 +104,9 @@ public:
 
     /// out = u(x, t).
     void velocity(const_view x, times t, const condition_type& c, view out) { field_(x, t, c, out); }
-    /// out = E[z | x_t = x]; x itself at t = 1.
+    /// out = E[z | x_t = x]; x itself, without an evaluation, where the batch's time is 1.
     void denoiser(const_view x, times t, const condition_type& c, view out) { read<detail::denoiser_coefficients<Schedule>>(x, t, c, out); }
-    /// out = E[eps | x_t = x]; 0 at t = 1.
+    /// out = E[eps | x_t = x]; 0, without an evaluation, where the batch's time is 1.
     void noise(const_view x, times t, const condition_type& c, view out) { read<detail::noise_coefficients<Schedule>>(x, t, c, out); }
     /// out = grad log p_t(x). @throws std::invalid_argument at t = 1, unless the field gives its score.
     void score(const_view x, times t, const condition_type& c, view out) {
@@ -117,7 +121,8 @@ public:
 private:
     template <class Coefficients>
     void read(const_view x, times t, const condition_type& c, view out) {
-        field_(x, t, c, out);
+        // At t = 1 the velocity's coefficient is 0, and a network of a schedule with infinite sigma'(1) need not have one.
+        if (!t.broadcast() || t.value() < 1.0) field_(x, t, c, out);
         combine(table_(x.context(), t.broadcast(), x.columns(), Coefficients{schedule_, t}), out, out, x);
     }
 
@@ -190,7 +195,8 @@ private:
 };
 } // namespace detail
 
-/// A network that predicts E[z | x_t], as a velocity field. One evaluation. @throws std::invalid_argument at t = 1 where sigma'(1) is infinite.
+/// A network that predicts E[z | x_t], as a velocity field. One evaluation. @throws std::invalid_argument at t = 1 where sigma'(1) is infinite;
+/// a column with a time of its own is NaN there.
 template <class Schedule, class Network>
 class denoiser_network : public detail::converted_network<Schedule, Network, detail::from_denoiser_coefficients> {
 public:
@@ -199,7 +205,7 @@ public:
 };
 
 /// A network that predicts E[eps | x_t], as a velocity field. One evaluation. @throws std::invalid_argument at t = 0 where alpha(0) = 0: the
-/// noise says nothing of the data there.
+/// noise says nothing of the data there; and at t = 1 where sigma'(1) is infinite. A column with a time of its own is NaN there.
 template <class Schedule, class Network>
 class noise_network : public detail::converted_network<Schedule, Network, detail::from_noise_coefficients> {
 public:

@@ -1,6 +1,7 @@
 /// Point estimates of V, biased, for comparison: the reward of the denoised state, and of the look-ahead along the ODE. Section 6.
 #pragma once
 
+#include <string>
 #include <utility>
 
 #include <diamond/concepts/flow_map.hpp>
@@ -34,6 +35,7 @@ public:
         return total;
     }
     void operator()(const_view x, double t, const condition_type& condition, noise_stream stream, value_batch values) {
+        require_time("denoised_value", t);
         if (t < 1.0) {
             point_.resize(x.context(), x.rows(), x.columns());
             model_.denoiser(x, times(t), condition, point_);
@@ -46,7 +48,8 @@ public:
     void guidance(const_view x, double t, const condition_type& condition, noise_stream, view out)
         requires differentiable_velocity_field<Field> && differentiable_reward<Reward, batch_type, condition_type>
     {
-        require(t > 0.0, "guidance by the denoised value starts after t = 0, where b is infinite");
+        require(t > 0.0 && t <= 1.0, [&] { return "guidance by the denoised value at t = " + std::to_string(t) + ": it starts after t = 0, where b is infinite"; });
+        require_same_shape("denoised_value::guidance", x, const_view(out));
         const double b = t >= 1.0 ? final_guidance_factor(model_.schedule()) : guidance_factor(model_.schedule(), t);
         point_.resize(x.context(), x.rows(), x.columns());
         gradient_.resize(x.context(), x.rows(), x.columns());
@@ -89,6 +92,7 @@ public:
         return total;
     }
     void operator()(const_view x, double t, const condition_type& condition, noise_stream stream, value_batch values) {
+        require_time("look_ahead_value", t);
         if (t < 1.0) {
             point_.resize(x.context(), x.rows(), x.columns());
             map_(x, interval{t, 1.0}, condition, point_);
@@ -100,7 +104,8 @@ public:
     void guidance(const_view x, double t, const condition_type& condition, noise_stream, view out)
         requires differentiable_flow_map<Map> && differentiable_reward<Reward, batch_type, condition_type>
     {
-        require(t > 0.0, "guidance by the look-ahead value starts after t = 0, where b is infinite");
+        require(t > 0.0 && t <= 1.0, [&] { return "guidance by the look-ahead value at t = " + std::to_string(t) + ": it starts after t = 0, where b is infinite"; });
+        require_same_shape("look_ahead_value::guidance", x, const_view(out));
         const double b = t >= 1.0 ? final_guidance_factor(schedule_) : guidance_factor(schedule_, t);
         point_.resize(x.context(), x.rows(), x.columns());
         gradient_.resize(x.context(), x.rows(), x.columns());

@@ -53,6 +53,7 @@ public:
 
     /// values.value[j] = V_t(x_j), d x N particles; r(x_j) itself at t = 1.
     void operator()(const_view x, double t, const condition_type& condition, noise_stream stream, value_batch values) {
+        require_time("posterior_value", t);
         if (t >= 1.0) {
             reward_(x, condition, stream.step, 1, values.value);
             x.context().for_each(x.columns(), detail::no_samples{values});
@@ -64,6 +65,7 @@ public:
 
     /// out = b(t) grad V_t(x), without derivatives of reward or map.
     void guidance(const_view x, double t, const condition_type& condition, noise_stream stream, view out) {
+        require_time("posterior_value::guidance", t);
         require_same_shape("posterior_value::guidance", x, const_view(out));
         if (t >= 1.0) return final_guidance(x, condition, out);
         draw(x, t, condition, stream);
@@ -138,6 +140,7 @@ public:
         : base(std::move(sampler), std::move(reward), options) {}
 
     void guidance(const_view x, double t, const condition_type& condition, noise_stream stream, view out) {
+        require_time("pathwise_posterior_value::guidance", t);
         const double b = guidance_factor(this->sampler_.schedule(), t);
         if (t >= 1.0 || t <= 0.0 || !(b < infinity)) return base::guidance(x, t, condition, stream, out);
         require_same_shape("pathwise_posterior_value::guidance", x, const_view(out));

@@ -74,7 +74,7 @@ struct summarise_weighted {
             double sum = 0.0;
             for (index_t m = j * samples; m < (j + 1) * samples; ++m) sum += square(p[m] - q[m]);
             const double count    = static_cast<double>(samples);
-            out.standard_error[j] = samples > 1 ? std::sqrt(count / (count - 1.0) * sum) : NAN;
+            out.standard_error[j] = samples > 1 && tilted.second > 0.0 ? std::sqrt(count / (count - 1.0) * sum) : NAN;
         }
     }
 };
@@ -139,6 +139,9 @@ public:
     /// @throws std::invalid_argument unless samples >= 1; for kappa <= 1, and for kappa < 2 unless forced.
     weighted_value(Density density, Map map, Reward reward, weighted_value_options options = {})
         : density_(std::move(density)), map_(std::move(map)), reward_(std::move(reward)), options_(options) {
+        require(density_.dimension() == dimension(), [&] {
+            return "a weighted value with a density in dimension " + std::to_string(density_.dimension()) + " and a map in dimension " + std::to_string(dimension());
+        });
         require(options.samples >= 1, [&] { return "a weighted value of " + std::to_string(options.samples) + " samples: at least 1 is needed"; });
         if (options.kappa) {
             require(*options.kappa > 1.0, [&] { return "kappa = " + std::to_string(*options.kappa) + ": renoising goes back in time, kappa > 1"; });
@@ -160,6 +163,7 @@ public:
 
     /// values.value[j] = V_t(x_j) self-normalised; ess under the weights with the reward, ess_base without.
     void operator()(const_view x, double t, const condition_type& condition, noise_stream stream, value_batch values) {
+        require_time("weighted_value", t);
         if (t >= 1.0) {
             reward_(x, condition, stream.step, 1, values.value);
             x.context().for_each(x.columns(), detail::no_samples{values});
@@ -172,7 +176,7 @@ public:
 
     /// out[j] = log of 1/M sum_i w_i, the estimate of log p_t(x_j) + V_t(x_j); the trapezoid's constant is missing from it. t in (0, 1).
     void log_tilted_density(const_view x, double t, const condition_type& condition, noise_stream stream, double* out) {
-        require(t > 0.0 && t < 1.0, "the weighted estimate of p_t exp V_t needs 0 < t < 1");
+        require(t > 0.0 && t < 1.0, [&] { return "the weighted estimate of p_t exp V_t at t = " + std::to_string(t) + ": 0 < t < 1 is needed"; });
         look_ahead(x, t, condition, stream);
         x.context().for_each(x.columns(), detail::log_mean_weight{full_.data(), options_.samples, out});
     }
@@ -181,6 +185,7 @@ public:
     void guidance(const_view x, double t, const condition_type& condition, noise_stream stream, view out)
         requires differentiable_flow_map<Map> && differentiable_reward<Reward, batch_type, condition_type>
     {
+        require_time("weighted_value::guidance", t);
         require_same_shape("weighted_value::guidance", x, const_view(out));
         const auto&    context  = x.context();
         const auto&    schedule = density_.schedule();

@@ -7,32 +7,57 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace diamond::io::detail {
 
-inline constexpr double title_size       = 15;
-inline constexpr double label_size       = 12;
-inline constexpr double tick_size        = 11;
-inline constexpr double margin           = 16; // around a whole picture
-inline constexpr double spacing          = 8;  // between neighbouring things
-inline constexpr double line_height      = 20; // of legends and titles at label_size
-inline constexpr double tick_length      = 4;
-inline constexpr double axis_width       = 1;
-inline constexpr double range_margin     = 0.05; // between the outermost points and an axis' ends, as a share of it
-inline constexpr double room_for_a_label = 60;   // an axis has one label about every so many units
+inline constexpr double title_size   = 15;
+inline constexpr double label_size   = 12;
+inline constexpr double tick_size    = 11;
+inline constexpr double margin       = 16; // around a whole picture
+inline constexpr double spacing      = 8;  // between neighbouring things
+inline constexpr double line_height  = 20; // of legends and titles at label_size
+inline constexpr double tick_length  = 4;
+inline constexpr double axis_width   = 1;
+inline constexpr double range_margin = 0.05; // between the outermost points and an axis' ends, as a share of it
 
 /// Coordinates of values far outside are cut here, where no line still seen notices; a canvas takes up to 1e6.
 inline constexpr double far_away = 1e5;
 
-/// One axis ready to be drawn.
+/// One axis ready to be drawn, with as many marks as have room along its length.
 struct ruler {
     axis_map map;
     std::vector<tick> marks;
     std::string label;
 
-    ruler(const axis& axis, extent range, double length)
-        : map{axis.scale, range}, marks{ticks(map, std::max(2, static_cast<int>(length / room_for_a_label)))}, label{axis.label} {}
+    /// Labels of an axis to the left, which stand above each other.
+    static ruler upright(const axis& axis, extent range, double length) {
+        constexpr double room = 40; // about three lines of text a label: more would look crowded
+        return {{axis.scale, range}, std::max(2, static_cast<int>(length / room)), axis.label};
+    }
+
+    /// Labels of an axis below, which stand beside each other.
+    static ruler lying(const axis& axis, extent range, double length) {
+        constexpr double room = 70; // twice a label of four digits
+        for (int wanted = std::max(3, static_cast<int>(length / room));; --wanted) {
+            ruler result{{axis.scale, range}, wanted, axis.label};
+            if (wanted <= 2 || result.narrowest_step() * length > result.widest_mark() + spacing) return result;
+        }
+    }
+
+    ruler(const axis_map& axis, int wanted, std::string name) : map{axis}, marks{ticks(axis, wanted)}, label{std::move(name)} {}
+
+    /// The least distance between labelled marks, as a share of the axis.
+    double narrowest_step() const {
+        double least = 1, before = -1;
+        for (const auto& mark : marks) {
+            if (mark.label.empty()) continue;
+            least  = std::min(least, map(mark.value) - before);
+            before = map(mark.value);
+        }
+        return least;
+    }
 
     double widest_mark() const {
         double width = 0;

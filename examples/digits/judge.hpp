@@ -1,0 +1,50 @@
+// A classifier that is never a reward: k nearest training images.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "data_set.hpp"
+
+namespace digits {
+
+class judge {
+public:
+    explicit judge(const images& train, int neighbours = 3) : train_(&train), neighbours_(neighbours) {}
+
+    /// The class of an image: the vote of its nearest training images, ties to the nearest.
+    [[nodiscard]] int operator()(const real* image) const {
+        std::vector<std::pair<double, std::int32_t>> distances(static_cast<std::size_t>(train_->count()));
+        for (std::size_t n = 0; n < distances.size(); ++n) {
+            double sum = 0.0;
+            for (std::size_t i = 0; i < pixels; ++i) sum += diamond::square(static_cast<double>(train_->data[n * pixels + i] - image[i]));
+            distances[n] = {sum, train_->labels[n]};
+        }
+        std::partial_sort(distances.begin(), distances.begin() + neighbours_, distances.end());
+        std::array<int, classes> votes{};
+        int                      winner = distances.front().second;
+        for (int k = 0; k < neighbours_; ++k) {
+            const int label = distances[static_cast<std::size_t>(k)].second;
+            if (++votes[static_cast<std::size_t>(label)] > votes[static_cast<std::size_t>(winner)]) winner = label;
+        }
+        return winner;
+    }
+
+    /// The share of the weight on images of a class.
+    [[nodiscard]] double share_of(int label, const floats& images, const std::vector<double>& weights) const {
+        double share = 0.0;
+        for (std::size_t j = 0; j < weights.size(); ++j)
+            if (weights[j] > 0.0 && (*this)(images.data() + j * pixels) == label) share += weights[j];
+        return share;
+    }
+
+private:
+    const images* train_;
+    int           neighbours_;
+};
+
+} // namespace digits

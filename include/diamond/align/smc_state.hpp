@@ -1,0 +1,148 @@
+/// Where a run of sequential Monte Carlo stands: its particles, what they carry, and how they are saved.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <diamond/align/run.hpp>
+#include <diamond/align/smc_weights.hpp>
+#include <diamond/concepts/resampler.hpp>
+#include <diamond/core/condition.hpp>
+#include <diamond/random/draw.hpp>
+
+namespace diamond {
+
+/// Made by smc::start or smc::resume, moved on by smc::step, ended by smc::finish. It belongs to the caller between these.
+template <class Batch, class Condition>
+class smc_state {
+public:
+    using context_type  = backend_of_t<Batch>;
+    using snapshot_type = smc_snapshot<typename Batch::value_type>;
+
+    [[nodiscard]] index_t                      step() const { return step_; }
+    [[nodiscard]] index_t                      steps() const { return total_; }
+    [[nodiscard]] bool                         done() const { return step_ == total_; }
+    [[nodiscard]] double                       log_z_so_far() const { return log_z_; }
+    [[nodiscard]] double                       log_delta() const { return log_delta_; }
+    [[nodiscard]] const std::vector<smc_step>& trace() const { return trace_; }
+    [[nodiscard]] const_view_t<Batch>          particles() const { return x_.read(); }
+
+    /// Everything that a run depends on beside its own arguments, on the host.
+    [[nodiscard]] snapshot_type snapshot() const {
+        return {step_, to_host(x_), to_host(v_), to_host(log_w_), to_host(family_), log_z_, log_delta_, resamplings_, trace_, ancestors_, spent_};
+    }
+
+private:
+    template <class, class, class>
+    friend class smc;
+
+    smc_state(const context_type& context, philox rng, const Condition& condition, index_t rows, index_t columns, index_t steps, bool record_ancestors)
+        : context_(&context), rng_(rng), given_(condition), condition_(condition), total_(steps), record_(record_ancestors) {
+        for (auto* particles : {&x_, &next_}) particles->resize(context, rows, columns);
+        for (auto* numbers : {&v_, &next_v_, &log_w_, &next_log_w_}) numbers->resize(context, 1, columns);
+        for (auto* indices : {&family_, &next_family_, &chosen_}) indices->resize(context, 1, columns);
+        cumulative_.resize(context, 1, columns);
+        trace_.reserve(static_cast<std::size_t>(steps));
+    }
+
+    [[nodiscard]] index_t columns() const { return x_.columns(); }
+
+    /// x_0 ~ N(0, I), V_0 for all, weights 1.
+    void begin(double initial_value) {
+        log_z_ = initial_value;
+        draw_normal(rng_.stream(purpose::initial), x_.mutable_view());
+        context_->for_each(columns(), detail::constant_fill{initial_value, v_.data()});
+        context_->for_each(columns(), detail::constant_fill{0.0, log_w_.data()});
+        context_->for_each(columns(), detail::own_index{family_.data()});
+    }
+
+    /// @throws std::invalid_argument with the numbers of both unless the snapshot is of such a run.
+    void restore(const snapshot_type& from) {
+        const auto n = static_cast<std::size_t>(columns());
+        require(from.particles.size() == static_cast<std::size_t>(x_.size()) && from.values.size() == n && from.log_weights.size() == n && from.families.size() == n,
+                [&] {
+                    return "this snapshot holds " + std::to_string(from.values.size()) + " particles and " + std::to_string(from.particles.size()) +
+                           " coordinates, this sampler has " + std::to_string(n) + " and " + std::to_string(x_.size());
+                });
+        require(from.step >= 0 && from.step <= total_ && static_cast<index_t>(from.steps.size()) == from.step, [&] {
+            return "this snapshot is of step " + std::to_string(from.step) + " with a trace of " + std::to_string(from.steps.size()) + ", this sampler has " +
+                   std::to_string(total_) + " steps";
+        });
+        for (const std::int32_t family : from.families)
+            require(family >= 0 && static_cast<std::size_t>(family) < n,
+                    [&] { return "this snapshot names particle " + std::to_string(family) + " of " + std::to_string(n); });
+        context_->from_host(from.particles.data(), x_.size(), x_.data());
+        context_->from_host(from.values.data(), columns(), v_.data());
+        context_->from_host(from.log_weights.data(), columns(), log_w_.data());
+        context_->from_host(from.families.data(), columns(), family_.data());
+        condition_   = conditions_.gather(*context_, given_, family_.data(), columns());
+        step_        = from.step;
+        log_z_       = from.log_z;
+        log_delta_   = from.log_delta;
+        resamplings_ = from.resamplings;
+        ancestors_   = from.ancestors;
+        spent_       = from.spent;
+        trace_.assign(from.steps.begin(), from.steps.end());
+        trace_.reserve(static_cast<std::size_t>(total_));
+    }
+
+    /// The weights of the next particles by their values.
+    /// @throws dead_weights
+    detail::weight_summary weigh(index_t k, double time) {
+        context_->for_each(columns(), detail::weigh_by_value{next_v_.data(), v_.data(), log_w_.data(), next_log_w_.data()});
+        return detail::summarise_weights(*context_, columns(), next_log_w_.data(), next_v_.data(), v_.data(), k, time);
+    }
+
+    /// Ancestors by the next weights.
+    template <class Resampler>
+    void choose(const Resampler& resampler, index_t k) {
+        cumulative_weights(*context_, next_log_w_.data(), columns(), cumulative_.data());
+        resampler(*context_, cumulative_.data(), columns(), rng_.stream(purpose::resampling, k), space_, chosen_.data());
+    }
+
+    /// The next particles, values and weights become the state.
+    void advance(index_t k, const smc_step& trace) {
+        x_.swap(next_);
+        v_.swap(next_v_);
+        log_w_.swap(next_log_w_);
+        step_ = k;
+        trace_.push_back(trace);
+        if (record_) ancestors_.resize(static_cast<std::size_t>(k));
+    }
+
+    /// The chosen ancestors take all places: state, value, family and condition travel together, weights become 1.
+    void take_chosen() {
+        const auto take = [&](auto& carried, auto& next) {
+            context_->gather(carried.read(), chosen_.data(), next.mutable_view());
+            carried.swap(next);
+        };
+        take(x_, next_);
+        take(v_, next_v_);
+        take(family_, next_family_);
+        condition_ = conditions_.gather(*context_, given_, family_.data(), columns());
+        context_->for_each(columns(), detail::constant_fill{0.0, log_w_.data()});
+        ++resamplings_;
+        if (record_) ancestors_.back() = to_host(chosen_);
+    }
+
+    const context_type*                      context_;
+    philox                                   rng_;
+    Condition                                given_, condition_; ///< as the caller gave it, and in the order of the particles
+    condition_store<Condition, context_type> conditions_;
+    index_t                                  step_ = 0, total_ = 0, resamplings_ = 0;
+    bool                                     record_ = false;
+    double                                   log_z_ = 0.0, log_delta_ = -infinity;
+    Batch                                    x_, next_;
+    rebind_t<Batch, double>                  v_, next_v_, log_w_, next_log_w_;
+    rebind_t<Batch, std::int32_t>            family_, next_family_, chosen_;
+    rebind_t<Batch, std::uint64_t>           cumulative_;
+    resampling_scratch<context_type>         space_;
+    std::vector<smc_step>                    trace_;
+    std::vector<std::vector<std::int32_t>>   ancestors_;
+    cost                                     spent_;
+    detail::stopwatch                        clock_;
+};
+
+} // namespace diamond

@@ -1,0 +1,61 @@
+/// A schedule chosen at run time: a test instantiates a kernel once and runs it on all of them.
+#pragma once
+
+#include <diamond/schedule/cosine.hpp>
+#include <diamond/schedule/linear.hpp>
+#include <diamond/schedule/schedule.hpp>
+#include <diamond/schedule/trigonometric.hpp>
+#include <diamond/schedule/variance_preserving.hpp>
+
+namespace schedules {
+
+enum class kind { linear, trigonometric, variance_preserving, cosine };
+inline constexpr kind every_kind[] = {kind::linear, kind::trigonometric, kind::variance_preserving, kind::cosine};
+
+struct any {
+    kind which = kind::linear;
+
+    [[nodiscard]] double alpha(double t) const {
+        return visit([t](const auto& s) { return s.alpha(t); });
+    }
+    [[nodiscard]] double sigma(double t) const {
+        return visit([t](const auto& s) { return s.sigma(t); });
+    }
+    [[nodiscard]] double d_alpha(double t) const {
+        return visit([t](const auto& s) { return s.d_alpha(t); });
+    }
+    [[nodiscard]] double d_sigma(double t) const {
+        return visit([t](const auto& s) { return s.d_sigma(t); });
+    }
+    [[nodiscard]] double sigma_d_sigma(double t) const {
+        return visit([t](const auto& s) { return diamond::sigma_d_sigma(s, t); });
+    }
+    [[nodiscard]] double time_at(double a, double s) const {
+        return visit([a, s](const auto& schedule) { return diamond::time_at(schedule, a, s); });
+    }
+
+    [[nodiscard]] const char* name() const {
+        switch (which) {
+        case kind::linear: return "linear";
+        case kind::trigonometric: return "trigonometric";
+        case kind::variance_preserving: return "variance preserving";
+        default: return "cosine";
+        }
+    }
+    /// sigma'(1) is -inf, and alpha(0) may be above 0, for which time 0 is pure noise by definition: then exact to 2e-4 only.
+    [[nodiscard]] bool infinite_slope() const { return which == kind::variance_preserving || which == kind::cosine; }
+    [[nodiscard]] bool noisy_start() const { return which == kind::variance_preserving; }
+
+private:
+    template <class F>
+    [[gnu::noinline]] double visit(F f) const { // inlined, four schedules at every call would be what a test takes long to compile
+        switch (which) {
+        case kind::linear: return f(diamond::linear_schedule{});
+        case kind::trigonometric: return f(diamond::trigonometric_schedule{});
+        case kind::variance_preserving: return f(diamond::variance_preserving_schedule{});
+        default: return f(diamond::cosine_schedule{});
+        }
+    }
+};
+
+} // namespace schedules

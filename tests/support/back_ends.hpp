@@ -1,0 +1,42 @@
+/// The one list of back ends. A typed test is TEST_CASE_TEMPLATE("...", back_end, BACK_ENDS): every behaviour holds on all of them, to
+/// their tolerance.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <limits>
+
+#include <diamond/backend/eigen.hpp>
+#include <diamond/backend/thrust.hpp>
+
+namespace back_ends {
+
+template <class Real>
+struct precision {
+    using real = Real;
+    static constexpr double epsilon = std::numeric_limits<Real>::epsilon();
+    /// Relative error of a result after a few hundred operations of either sign.
+    static constexpr double tolerance = 128 * epsilon;
+};
+
+template <class Real>
+struct eigen : precision<Real> {
+    using context = diamond::eigen::context;
+    using batch   = diamond::eigen::batch<Real>;
+    static context make(int threads = 2) { return context{.threads = threads}; }
+};
+
+template <class Real>
+struct thrust_cpu : precision<Real> {
+    using context = diamond::thrust_cpu::context;
+    using batch   = diamond::thrust_cpu::batch<Real>;
+    static context make(int = 1) { return {}; }
+};
+
+} // namespace back_ends
+
+#define BACK_ENDS back_ends::eigen<double>, back_ends::eigen<float>, back_ends::thrust_cpu<double>, back_ends::thrust_cpu<float>
+TYPE_TO_STRING(back_ends::eigen<double>);
+TYPE_TO_STRING(back_ends::eigen<float>);
+TYPE_TO_STRING(back_ends::thrust_cpu<double>);
+TYPE_TO_STRING(back_ends::thrust_cpu<float>);

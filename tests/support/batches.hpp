@@ -1,0 +1,40 @@
+/// Host numbers in and out of batches of any back end, always double on the host's side.
+#pragma once
+
+#include <vector>
+
+#include <diamond/concepts/backend.hpp>
+
+namespace batches {
+
+using diamond::index_t;
+
+/// A d x n batch from doubles, column by column.
+template <class Batch>
+[[nodiscard]] Batch make(const diamond::backend_of_t<Batch>& context, index_t d, index_t n, const std::vector<double>& numbers) {
+    using real = typename Batch::value_type;
+    return diamond::from_host(context, d, n, std::vector<real>(numbers.begin(), numbers.end()));
+}
+/// n columns that all hold `column`.
+template <class Batch>
+[[nodiscard]] Batch repeat(const diamond::backend_of_t<Batch>& context, index_t n, const std::vector<double>& column) {
+    std::vector<double> numbers;
+    for (index_t j = 0; j < n; ++j) numbers.insert(numbers.end(), column.begin(), column.end());
+    return make<Batch>(context, static_cast<index_t>(column.size()), n, numbers);
+}
+/// Standard normals times `spread`, from a stream that no other test draws from.
+template <class Batch>
+[[nodiscard]] Batch normal(const diamond::backend_of_t<Batch>& context, index_t d, index_t n, std::uint64_t seed, double spread = 1.0) {
+    diamond::batch<double, diamond::backend_of_t<Batch>> drawn(context, d, n);
+    context.fill_normal(diamond::philox{seed}.stream(diamond::purpose::user), drawn.mutable_view());
+    std::vector<double> numbers = diamond::to_host(drawn);
+    for (double& x : numbers) x *= spread;
+    return make<Batch>(context, d, n, numbers);
+}
+template <class Batch>
+[[nodiscard]] std::vector<double> host(const Batch& batch) {
+    const auto numbers = diamond::to_host(batch);
+    return {numbers.begin(), numbers.end()};
+}
+
+} // namespace batches

@@ -1,0 +1,161 @@
+/// The models that kernels and values are tested on: nothing symmetric, or sign errors would pass.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <diamond/concepts/velocity_field.hpp>
+#include <diamond/schedule/schedule.hpp>
+
+#include "conditioning.hpp"
+
+namespace models {
+
+using diamond::index_t;
+
+/// Three components in the plane, unlike in weight, place and shape.
+struct mixture_numbers {
+    static constexpr index_t d = 2, count = 3;
+    double weight[count]      = {0.2, 0.5, 0.3};
+    double mean[count][d]     = {{-1.5, 0.5}, {1.0, -0.75}, {0.25, 2.0}};
+    double variance[count][d] = {{0.3, 0.1}, {0.15, 0.4}, {0.2, 0.25}};
+};
+
+/// What one point of x_t says, by plain loops: the components' shares, and D and the score with their Jacobians.
+struct mixture_point {
+    static constexpr index_t d = mixture_numbers::d, count = mixture_numbers::count;
+    double log_density = 0.0, share[count], denoiser[d] = {}, score[d] = {}, d_denoiser[d][d] = {}, d_score[d][d] = {};
+
+    mixture_point(const mixture_numbers& n, double alpha, double variance, const double* x) {
+        double high = -diamond::infinity, slope[count][d], part[count][d];
+        for (index_t k = 0; k < count; ++k) {
+            share[k] = std::log(n.weight[k]);
+            for (index_t i = 0; i < d; ++i) {
+                const double total = alpha * alpha * n.variance[k][i] + variance, miss = x[i] - alpha * n.mean[k][i];
+                share[k] -= 0.5 * (miss * miss / total + std::log(2.0 * diamond::pi * total));
+                slope[k][i] = -miss / total;
+                part[k][i]  = (variance * n.mean[k][i] + alpha * n.variance[k][i] * x[i]) / total;
+            }
+            high = std::max(high, share[k]);
+        }
+        double sum = 0.0;
+        for (double& s : share) sum += s = std::exp(s - high);
+        log_density = high + std::log(sum);
+        for (index_t k = 0; k < count; ++k) {
+            share[k] /= sum;
+            for (index_t i = 0; i < d; ++i) {
+                denoiser[i] += share[k] * part[k][i];
+                score[i] += share[k] * slope[k][i];
+            }
+        }
+        for (index_t k = 0; k < count; ++k)
+            for (index_t i = 0; i < d; ++i) {
+                const double total = alpha * alpha * n.variance[k][i] + variance;
+                d_denoiser[i][i] += share[k] * alpha * n.variance[k][i] / total;
+                d_score[i][i] -= share[k] / total;
+                for (index_t l = 0; l < d; ++l) {
+                    d_denoiser[i][l] += share[k] * part[k][i] * (slope[k][l] - score[l]);
+                    d_score[i][l] += share[k] * slope[k][i] * (slope[k][l] - score[l]);
+                }
+            }
+    }
+};
+
+/// The mixture as a velocity field of any back end, owing nothing to oracle/ and quick to compile. `Gives` is what it knows beyond its
+/// velocity and products: with `nothing` it stands for a trained network.
+struct nothing {};
+struct density {};
+template <class Batch, class Schedule, class Gives = density>
+class mixture {
+public:
+    using batch_type = Batch;
+    using real       = typename Batch::value_type;
+    using view       = diamond::view_t<Batch>;
+    using const_view = diamond::const_view_t<Batch>;
+    struct workspace {};
+
+    explicit mixture(Schedule schedule, mixture_numbers numbers = {}) : schedule_(schedule), numbers_(numbers) {}
+
+    [[nodiscard]] index_t         dimension() const { return mixture_numbers::d; }
+    [[nodiscard]] const Schedule& schedule() const { return schedule_; }
+    [[nodiscard]] workspace       make_workspace(const diamond::backend_of_t<Batch>&, index_t) const { return {}; }
+
+    /// u = alpha' D - sigma sigma' score.
+    void operator()(const_view x, diamond::times t, diamond::no_condition, workspace&, view out) const {
+        each_column(x, t, [&](index_t j, const mixture_point& p, double time) {
+            for (index_t i = 0; i < p.d; ++i)
+                out(i, j) = static_cast<real>(schedule_.d_alpha(time) * p.denoiser[i] - diamond::sigma_d_sigma(schedule_, time) * p.score[i]);
+        });
+    }
+    void jvp(const_view x, diamond::times t, diamond::no_condition, const_view tangent, workspace&, view out) const {
+        each_column(x, t, [&](index_t j, const mixture_point& p, double time) {
+            double product[p.d] = {};
+            for (index_t i = 0; i < p.d; ++i)
+                for (index_t l = 0; l < p.d; ++l)
+                    product[i] += (schedule_.d_alpha(time) * p.d_denoiser[i][l] - diamond::sigma_d_sigma(schedule_, time) * p.d_score[i][l]) *
+                                  static_cast<double>(tangent(l, j));
+            for (index_t i = 0; i < p.d; ++i) out(i, j) = static_cast<real>(product[i]);
+        });
+    }
+    /// The Jacobian is symmetric; it is transposed all the same.
+    void vjp(const_view x, diamond::times t, diamond::no_condition, const_view cotangent, workspace&, view out) const {
+        each_column(x, t, [&](index_t j, const mixture_point& p, double time) {
+            double product[p.d] = {};
+            for (index_t i = 0; i < p.d; ++i)
+                for (index_t l = 0; l < p.d; ++l)
+                    product[l] += (schedule_.d_alpha(time) * p.d_denoiser[i][l] - diamond::sigma_d_sigma(schedule_, time) * p.d_score[i][l]) *
+                                  static_cast<double>(cotangent(i, j));
+            for (index_t i = 0; i < p.d; ++i) out(i, j) = static_cast<real>(product[i]);
+        });
+    }
+    void log_density(const_view x, diamond::times t, diamond::no_condition, workspace&, double* out) const
+        requires std::same_as<Gives, density>
+    {
+        each_column(x, t, [&](index_t j, const mixture_point& p, double) { out[j] = p.log_density; });
+    }
+    void score(const_view x, diamond::times t, diamond::no_condition, workspace&, view out) const
+        requires std::same_as<Gives, density>
+    {
+        each_column(x, t, [&](index_t j, const mixture_point& p, double) {
+            for (index_t i = 0; i < p.d; ++i) out(i, j) = static_cast<real>(p.score[i]);
+        });
+    }
+
+private:
+    template <class F>
+    void each_column(const_view x, diamond::times t, const F& f) const {
+        for (index_t j = 0; j < x.columns(); ++j) {
+            const double at[mixture_numbers::d] = {static_cast<double>(x(0, j)), static_cast<double>(x(1, j))};
+            // As the library's oracles: the velocity reads the schedule as it is.
+            f(j, mixture_point(numbers_, schedule_.alpha(t[j]), diamond::square(schedule_.sigma(t[j])), at), t[j]);
+        }
+    }
+
+    Schedule        schedule_;
+    mixture_numbers numbers_;
+};
+
+[[nodiscard]] inline std::vector<conditioning::component> mixture_components(const mixture_numbers& n = {}) {
+    std::vector<conditioning::component> result;
+    for (index_t k = 0; k < n.count; ++k) {
+        conditioning::component c{n.weight[k], small::matrix(2, 1), small::matrix(2, 2)};
+        for (std::size_t i = 0; i < 2; ++i) {
+            c.mean(i, 0)       = n.mean[k][i];
+            c.covariance(i, i) = n.variance[k][i];
+        }
+        result.push_back(c);
+    }
+    return result;
+}
+
+/// A correlated Gaussian in three dimensions, its scales apart, for oracle/gaussian.hpp.
+struct gaussian_numbers {
+    std::vector<double> mean{0.7, -1.2, 0.4};
+    std::vector<double> covariance{1.3, 0.5, -0.2, 0.5, 0.6, 0.1, -0.2, 0.1, 0.25};
+};
+[[nodiscard]] inline std::vector<conditioning::component> gaussian_components() {
+    const gaussian_numbers n;
+    return {{1.0L, small::matrix(3, 1, n.mean), small::matrix(3, 3, n.covariance)}};
+}
+
+} // namespace models

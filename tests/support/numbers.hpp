@@ -1,0 +1,49 @@
+/// Numbers for tests: fixed-seed draws from the standard library's generator, which shares nothing with ours, and distances in units in
+/// the last place.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include <diamond/core/scalar.hpp>
+
+namespace numbers {
+
+using diamond::index_t;
+
+template <class Real>
+std::vector<Real> normals(index_t count, unsigned seed) {
+    std::mt19937_64                  generator(seed);
+    std::normal_distribution<double> normal;
+    std::vector<Real>                result(static_cast<std::size_t>(count));
+    for (Real& x : result) x = static_cast<Real>(normal(generator));
+    return result;
+}
+
+/// Equal bits: 0 differs from -0, and a NaN equals itself.
+template <class Real>
+bool same_bits(const std::vector<Real>& a, const std::vector<Real>& b) {
+    using word = std::conditional_t<sizeof(Real) == 4, std::uint32_t, std::uint64_t>;
+    return a.size() == b.size() &&
+           std::equal(a.begin(), a.end(), b.begin(), [](Real x, Real y) { return std::bit_cast<word>(x) == std::bit_cast<word>(y); });
+}
+
+/// |x - exact| in units in the last place of Real at `exact`.
+template <class Real>
+double ulps(Real x, long double exact) {
+    const Real near = std::abs(static_cast<Real>(exact));
+    const auto unit = static_cast<long double>(std::nextafter(near, std::numeric_limits<Real>::infinity())) - static_cast<long double>(near);
+    return static_cast<double>(std::abs(static_cast<long double>(x) - exact) / unit);
+}
+
+/// Element k of a host vector, for tests that are written with signed indices.
+template <class Vector>
+auto& at(Vector& v, index_t k) {
+    return v.at(static_cast<std::size_t>(k));
+}
+
+} // namespace numbers
