@@ -1,4 +1,4 @@
-// A reward of your own. Everything else is the library's, on a model that is known exactly, so that the estimates can be checked.
+// A reward of your own on a model that is known exactly, so that the estimates can be checked.
 #include <cstdio>
 
 #include <diamond/backend/eigen.hpp>
@@ -6,7 +6,7 @@
 #include <diamond/oracle/gaussian_mixture.hpp>
 
 // [readme]
-struct near_a_point { // r(z) = -|z - (x, y)|^2 / 2, a column at a time; DIAMOND_HD lets a GPU call it, too
+struct near_a_point { // r(z) = -|z - (x, y)|^2 / 2 of one sample; DIAMOND_HD lets a GPU call it, too
     float x, y;
     template <class Column>
     DIAMOND_HD double operator()(const Column& z) const {
@@ -15,26 +15,25 @@ struct near_a_point { // r(z) = -|z - (x, y)|^2 / 2, a column at a time; DIAMOND
 };
 
 int main() {
-    using batch    = diamond::eigen::batch<float>; // one sample a column
-    using schedule = diamond::linear_schedule;
     const diamond::eigen::context context{.threads = 2};
+    const diamond::linear_schedule schedule;
 
-    // The model: three Gaussians in the plane, by their weights, means and variances. A network of yours stands in the same place.
-    const diamond::gaussian_mixture<batch, schedule> model{context, schedule{}, {0.5, 0.3, 0.2}, {-2, 0, 1, 2, 2, -1}, {0.1, 0.2, 0.3}};
+    // Three Gaussians in the plane: their weights, means and variances. A network of yours stands in the same place.
+    const diamond::gaussian_mixture<diamond::eigen::batch<float>, diamond::linear_schedule> model{
+        context, schedule, {0.5, 0.3, 0.2}, {-2, 0, 1, 2, 2, -1}, {0.1, 0.2, 0.3}};
 
-    const diamond::glass_diamond_map map{schedule{}, model, diamond::midpoint{.steps = 8}}; // draws from p(z | x_t)
-    const diamond::posterior_value   value{diamond::diamond_posterior{map}, near_a_point{2, 1}, {.samples = 4}};
-    diamond::smc                     sampler{diamond::early_stop_kernel{map}, value, {.particles = 4096, .steps = 8}};
+    const diamond::glass_diamond_map map{schedule, model, diamond::midpoint{.steps = 8}}; // draws z given x_t
+    const diamond::posterior_value value{diamond::diamond_posterior{map}, near_a_point{2, 1}, {.samples = 4}};
+    diamond::smc sampler{diamond::early_stop_kernel{map}, value, {.particles = 4096, .steps = 8}};
 
     const auto result  = sampler(context, diamond::philox{.seed = 42});
-    const auto samples = result.particles.read();
     const auto weights = result.weights();
-    double     x = 0.0, y = 0.0;
-    for (std::size_t j = 0; j < weights.size(); ++j) x += weights[j] * samples(0, j), y += weights[j] * samples(1, j);
+    double mean        = 0.0;
+    for (std::size_t j = 0; j < weights.size(); ++j) mean += weights[j] * result.particles.data()[2 * j];
 
-    const auto [tilted, log_z] = model.tilted({.constant = -2.5, .linear = {2, 1}, .curvature = {1, 1}}); // the same reward as a formula
-    std::printf("log Z: %.4f +- %.4f, exactly %.4f\n", result.log_z, result.log_z_standard_error, log_z);
-    std::printf("mean: (%.3f, %.3f), exactly (%.3f, %.3f); without the reward (%.3f, %.3f)\n", x, y, tilted.mean()[0], tilted.mean()[1], model.mean()[0], model.mean()[1]);
+    const auto [tilted, log_z] = model.tilted({.constant = -2.5, .linear = {2, 1}, .curvature = {1, 1}}); // the same r
+    std::printf("log Z %.3f +- %.3f, exactly %.3f\n", result.log_z, result.log_z_standard_error, log_z);
+    std::printf("mean of x %.3f, exactly %.3f; without the reward %.3f\n", mean, tilted.mean()[0], model.mean()[0]);
     for (const auto& warning : result.warnings) std::printf("warning: %s\n", warning.c_str());
 }
 // [/readme]

@@ -35,12 +35,12 @@ auto diamond_map(const Model& model, Solver solver) {
 template <class Model>
 void show_prior(const scene<Model>& s) {
     const diamond::philox rng{s.chosen.seed};
-    const auto            data = marginal(s.context, s.model, s.plane, 1.0);
-    batch                 exact(s.context, 2, s.chosen.particles);
+    const auto data = marginal(s.context, s.model, s.plane, 1.0);
+    batch exact(s.context, 2, s.chosen.particles);
     s.model.draw(rng.stream(diamond::purpose::data), exact.mutable_view());
     report("prior, exact draws", particles(exact), data, {});
 
-    panels     shown;
+    panels shown;
     const auto watch = [&](const auto& now) {
         constexpr index_t count = 4; // pictures: of the last step, and of others at equal distances before it
         if ((now.steps - now.step) * count % now.steps >= count) return;
@@ -51,7 +51,7 @@ void show_prior(const scene<Model>& s) {
     };
     diamond::chain chain{diamond::early_stop_kernel{diamond_map(s.model, diamond::midpoint{.steps = 3})},
                          {.particles = s.chosen.particles, .steps = s.chosen.steps}};
-    const auto     result = chain(s.context, rng, {}, watch);
+    const auto result = chain(s.context, rng, {}, watch);
     report("prior, Diamond chain", particles(result.particles), data, result.spent);
     write(s, "prior", "From noise to data: particles of a Diamond chain on the exact density of xₜ", std::move(shown), 0);
 }
@@ -60,16 +60,16 @@ void show_prior(const scene<Model>& s) {
 template <class Model>
 void show_posterior(const scene<Model>& s) {
     const diamond::philox rng{s.chosen.seed};
-    const auto            data = marginal(s.context, s.model, s.plane, 1.0);
-    panels                shown;
-    for (const double t : {0.3, 0.6, 0.8}) {
-        const double   sigma = 1.0 - t;
+    const auto data = marginal(s.context, s.model, s.plane, 1.0);
+    panels shown;
+    for (const double t : {0.2, 0.4, 0.6}) {
+        const double sigma = 1.0 - t;
         const position at{t * s.seen.x + 0.6 * sigma, t * s.seen.y - 0.6 * sigma}; // x_t = alpha z + sigma eps
-        const auto     x_t   = diamond::from_host<float>(s.context, 2, 1, std::vector<float>{static_cast<float>(at.x), static_cast<float>(at.y)});
-        const auto     truth = tilted(data, [&](double x, double y) {
+        const auto x_t = diamond::from_host<float>(s.context, 2, 1, std::vector<float>{static_cast<float>(at.x), static_cast<float>(at.y)});
+        const auto truth = tilted(data, [&](double x, double y) {
             return -0.5 * (diamond::square((at.x - t * x) / sigma) + diamond::square((at.y - t * y) / sigma));
         });
-        const auto     show  = [&](const std::string& name, auto sampler) {
+        const auto show  = [&](const std::string& name, auto sampler) {
             batch draws(s.context, 2, s.chosen.particles);
             sampler(x_t.read(), t, {}, rng.stream(diamond::purpose::value, 1, s.chosen.particles), draws.mutable_view());
             const particles drawn(draws);
@@ -92,32 +92,35 @@ void show_tilt(const scene<Model>& s) {
     const auto truth = tilted(data, [&](double x, double y) { return s.reward.at(x, y); });
     std::printf("  log Z = %.4f by quadrature\n", truth.log_integral);
 
-    panels        shown{panel("the model", data), panel("the model, tilted", truth)};
-    std::uint64_t run    = 0; // every method draws its own numbers
-    const auto    rng    = diamond::philox{s.chosen.seed};
-    const auto    sample = [&](const std::string& name, auto kernel, auto value) {
-        diamond::smc    sampler{std::move(kernel), std::move(value), {.particles = s.chosen.particles, .steps = s.chosen.steps}};
-        const auto      result = sampler(s.context, rng.split(++run));
+    panels shown{panel("the model", data), panel("the model, tilted", truth)};
+    std::uint64_t run = 0; // every method draws its own numbers
+    const auto rng    = diamond::philox{s.chosen.seed};
+    const auto sample = [&](const std::string& name, auto kernel, auto value) {
+        diamond::smc sampler{std::move(kernel), std::move(value), {.particles = s.chosen.particles, .steps = s.chosen.steps}};
+        const auto result = sampler(s.context, rng.split(++run));
         const particles drawn(result);
         report(name, drawn, truth, result.spent, text(", log Z = %.4f ± %.4f", result.log_z, result.log_z_standard_error));
         for (const auto& warning : result.warnings) std::printf("    warning: %s\n", warning.c_str());
         shown.push_back(panel(name, truth, &drawn));
     };
-    const diamond::midpoint        solver{.steps = 3};
-    const auto                     map = diamond_map(s.model, solver);
+    const diamond::midpoint solver{.steps = 3};
+    const auto map = diamond_map(s.model, solver);
     const diamond::posterior_value by_posterior{diamond::diamond_posterior{map}, s.reward, {.samples = 2}};
     sample("SMC, Diamond early stop", diamond::early_stop_kernel{map}, by_posterior);
     sample("SMC, GLASS transitions", diamond::glass_kernel{linear_schedule{}, s.model, solver}, by_posterior);
     sample("SMC, weighted Diamond value", diamond::early_stop_kernel{map},
-           diamond::weighted_value{diamond::best_density(linear_schedule{}, s.model), diamond::ode_flow_map{s.model, solver}, s.reward, {.samples = 2}});
+           diamond::weighted_value{
+               diamond::best_density(linear_schedule{}, s.model), diamond::ode_flow_map{s.model, solver}, s.reward, {.samples = 2}});
 
-    diamond::guidance guide{s.model, diamond::posterior_value{diamond::exact_posterior{s.model}, s.reward, {.samples = 16}},
+    diamond::guidance guide{s.model,
+                            diamond::posterior_value{diamond::exact_posterior{s.model}, s.reward, {.samples = 16}},
                             {.particles = s.chosen.particles, .steps = s.chosen.steps}};
-    const auto        guided = guide(s.context, rng.split(++run));
-    const particles   drawn(guided.particles);
+    const auto guided = guide(s.context, rng.split(++run));
+    const particles drawn(guided.particles);
     report("guidance", drawn, truth, guided.spent);
     shown.push_back(panel("guidance", truth, &drawn));
-    write(s, "tilt", text("Tilted towards (%g, %g): particles on the exact density", s.reward.centre.x, s.reward.centre.y), std::move(shown), 3);
+    write(s, "tilt", text("Tilted towards (%g, %g): particles on the exact density", s.reward.centre.x, s.reward.centre.y),
+          std::move(shown), 3);
 }
 
 template <class Model>
@@ -130,8 +133,8 @@ void show(const scene<Model>& s) {
 
 /// Two half circles, as a mixture of Gaussians along them.
 auto two_moons(const diamond::eigen::context& context) {
-    constexpr int      centres_a_moon = 32;
-    constexpr double   size = 2.2, thickness = 0.2;
+    constexpr int centres_a_moon = 32;
+    constexpr double size = 2.2, thickness = 0.2;
     std::vector<float> centres;
     for (int k = 0; k < centres_a_moon; ++k) {
         const double angle = diamond::pi * k / (centres_a_moon - 1);
@@ -140,14 +143,15 @@ auto two_moons(const diamond::eigen::context& context) {
             centres.push_back(static_cast<float>(side * size * (std::sin(angle) - 0.25)));
         }
     }
-    return diamond::data_mixture(context, linear_schedule{}, diamond::from_host<float>(context, 2, 2 * centres_a_moon, centres).read(), thickness);
+    return diamond::data_mixture(context, linear_schedule{}, diamond::from_host<float>(context, 2, 2 * centres_a_moon, centres).read(),
+                                 thickness);
 }
 
 } // namespace toy
 
 int main(int argc, char** argv) {
     toy::options chosen;
-    CLI::App     app{"Draws a checkerboard and two moons, their posteriors and their tilts by a reward, on the exact densities."};
+    CLI::App app{"Draws a checkerboard and two moons, their posteriors and their tilts by a reward, on the exact densities."};
     app.add_option("--particles", chosen.particles, "particles a sampler")->check(CLI::Range(100, 100000))->capture_default_str();
     app.add_option("--steps", chosen.steps, "outer steps from noise to data")->check(CLI::Range(1, 1000))->capture_default_str();
     app.add_option("--seed", chosen.seed, "of all random numbers")->capture_default_str();
@@ -159,8 +163,8 @@ int main(int argc, char** argv) {
         const diamond::eigen::context context{.threads = chosen.threads};
         show(toy::scene{"checkerboard", context, chosen, diamond::checkerboard<toy::batch, toy::linear_schedule>{context, {}},
                         toy::plane{{-4.4, 4.4}, {-4.4, 4.4}}, toy::near_a_point{{1, -1}, 0.8}, toy::position{0.6, 1.4}});
-        show(toy::scene{"two_moons", context, chosen, toy::two_moons(context), toy::plane{{-4.4, 4.4}, {-2.8, 2.8}}, toy::near_a_point{{0.6, 0}, 1},
-                        toy::position{0.7, 0.9}});
+        show(toy::scene{"two_moons", context, chosen, toy::two_moons(context), toy::plane{{-4.4, 4.4}, {-2.8, 2.8}},
+                        toy::near_a_point{{0.6, 0}, 1}, toy::position{0.7, 0.9}});
     } catch (const std::exception& error) {
         std::fprintf(stderr, "toy_2d: %s\n", error.what());
         return 1;

@@ -28,13 +28,13 @@ struct plane {
 
 /// log f of every cell's centre, and log of its integral by the midpoint rule.
 struct density {
-    toy::plane          plane;
+    toy::plane plane;
     std::vector<double> log_values;
-    double              log_integral;
+    double log_integral;
 
     density(const toy::plane& on, std::vector<double> logs) : plane(on), log_values(std::move(logs)) {
         const double high = *std::max_element(log_values.begin(), log_values.end());
-        double       sum  = 0.0;
+        double sum        = 0.0;
         for (const double value : log_values) sum += std::exp(value - high);
         log_integral = high + std::log(sum * diamond::square(plane.cell));
     }
@@ -49,9 +49,9 @@ struct density {
 /// p_t of a model.
 template <class Model>
 density marginal(const diamond::eigen::context& context, const Model& model, const plane& on, double t) {
-    const auto          centres = on.centres();
-    const auto          x       = diamond::from_host<float>(context, 2, static_cast<index_t>(centres.size() / 2), centres);
-    auto                space   = model.make_workspace(context, x.columns());
+    const auto centres = on.centres();
+    const auto x       = diamond::from_host<float>(context, 2, static_cast<index_t>(centres.size() / 2), centres);
+    auto space         = model.make_workspace(context, x.columns());
     std::vector<double> logs(centres.size() / 2);
     model.log_density(x.read(), t, {}, space, logs.data());
     return {on, std::move(logs)};
@@ -60,8 +60,8 @@ density marginal(const diamond::eigen::context& context, const Model& model, con
 /// A density times exp(g), unnormalised: its integral is the normalising constant of the tilt. g takes the two coordinates.
 template <class Exponent>
 density tilted(const density& base, Exponent exponent) {
-    const auto          centres = base.plane.centres();
-    std::vector<double> logs    = base.log_values;
+    const auto centres       = base.plane.centres();
+    std::vector<double> logs = base.log_values;
     for (std::size_t k = 0; k < logs.size(); ++k) logs[k] += exponent(centres[2 * k], centres[2 * k + 1]);
     return {base.plane, std::move(logs)};
 }
@@ -69,16 +69,17 @@ density tilted(const density& base, Exponent exponent) {
 /// Sum over j of weights[j] |(x, y) - p_j| for points {x, y, x, y, ...}.
 inline double mean_distance(double x, double y, std::span<const float> points, std::span<const double> weights) {
     double sum = 0.0;
-    for (std::size_t j = 0; j < weights.size(); ++j) sum += weights[j] * std::sqrt(diamond::square(points[2 * j] - x) + diamond::square(points[2 * j + 1] - y));
+    for (std::size_t j = 0; j < weights.size(); ++j)
+        sum += weights[j] * std::sqrt(diamond::square(points[2 * j] - x) + diamond::square(points[2 * j + 1] - y));
     return sum;
 }
 
 /// 2 E|X - Y| - E|X - X'| - E|Y - Y'| between weighted points and a density; no point is paired with itself, so independent draws of
 /// the density have 0 on average.
 inline double energy_distance(std::span<const float> points, std::span<const double> weights, const density& truth) {
-    const auto          all  = truth.plane.centres();
-    const auto          mass = truth.normalised();
-    std::vector<float>  cells;
+    const auto all  = truth.plane.centres();
+    const auto mass = truth.normalised();
+    std::vector<float> cells;
     std::vector<double> cell_weights;
     for (std::size_t k = 0; k < mass.size(); ++k) {
         if (mass[k] * diamond::square(plane::cell) < 1e-7) continue; // all such cells together weigh nothing that would be seen
@@ -91,7 +92,8 @@ inline double energy_distance(std::span<const float> points, std::span<const dou
         among_points += weights[j] * mean_distance(points[2 * j], points[2 * j + 1], points, weights);
         squares += diamond::square(weights[j]);
     }
-    for (std::size_t k = 0; k < cell_weights.size(); ++k) among_cells += cell_weights[k] * mean_distance(cells[2 * k], cells[2 * k + 1], cells, cell_weights);
+    for (std::size_t k = 0; k < cell_weights.size(); ++k)
+        among_cells += cell_weights[k] * mean_distance(cells[2 * k], cells[2 * k + 1], cells, cell_weights);
     return 2.0 * across - among_points / (1.0 - squares) - among_cells;
 }
 

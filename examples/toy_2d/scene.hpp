@@ -14,11 +14,11 @@
 namespace toy {
 
 struct options {
-    index_t               particles = 2000;
-    index_t               steps     = 16;
-    std::uint64_t         seed      = 1;
-    int                   threads   = 0;
-    std::filesystem::path out       = "out/toy_2d";
+    index_t particles         = 2000;
+    index_t steps             = 16;
+    std::uint64_t seed        = 1;
+    int threads               = 0;
+    std::filesystem::path out = "out/toy_2d";
 };
 
 struct position {
@@ -30,29 +30,31 @@ struct near_a_point {
     static constexpr bool column_parallel = true;
 
     position centre;
-    double   strength;
+    double strength;
 
     template <class Column>
     DIAMOND_HD double operator()(const Column& z) const {
         return at(z[0], z[1]);
     }
-    [[nodiscard]] DIAMOND_HD double at(double x, double y) const { return -0.5 * strength * (diamond::square(x - centre.x) + diamond::square(y - centre.y)); }
+    [[nodiscard]] DIAMOND_HD double at(double x, double y) const {
+        return -0.5 * strength * (diamond::square(x - centre.x) + diamond::square(y - centre.y));
+    }
 };
 
 template <class Model>
 struct scene {
-    std::string                    name;
+    std::string name;
     const diamond::eigen::context& context;
-    const options&                 chosen;
-    Model                          model;
-    toy::plane                     plane;
-    near_a_point                   reward;
-    position                       seen; ///< the data point behind the noisy states whose posterior is shown
+    const options& chosen;
+    Model model;
+    toy::plane plane;
+    near_a_point reward;
+    position seen; ///< the data point behind the noisy states whose posterior is shown
 };
 
 /// Points {x, y, x, y, ...} whose weights sum to 1.
 struct particles {
-    std::vector<float>  points;
+    std::vector<float> points;
     std::vector<double> weights;
 
     explicit particles(const batch& equal) : points(to_host(equal)), weights(points.size() / 2, 2.0 / static_cast<double>(points.size())) {}
@@ -61,37 +63,44 @@ struct particles {
     /// At most `count` of the points, each as often as its weight says.
     [[nodiscard]] std::vector<float> some(std::size_t count) const {
         std::vector<float> result;
-        const auto         wanted = static_cast<double>(std::min(count, weights.size()));
-        double             total  = 0.0;
+        const auto wanted = static_cast<double>(std::min(count, weights.size()));
+        double total      = 0.0;
         for (std::size_t j = 0; j < weights.size(); ++j)
-            for (total += weights[j]; static_cast<double>(result.size() / 2) + 0.5 < total * wanted;) result.insert(result.end(), {points[2 * j], points[2 * j + 1]});
+            for (total += weights[j]; static_cast<double>(result.size() / 2) + 0.5 < total * wanted;)
+                result.insert(result.end(), {points[2 * j], points[2 * j + 1]});
         return result;
     }
 };
 
 /// A density in blues, and some points on top of it.
 inline diamond::io::panel panel(std::string title, const density& below, const particles* above = nullptr) {
-    constexpr std::size_t  most_points = 1200; // more would hide the density
+    constexpr std::size_t most_points = 1000; // more would hide the density
     diamond::io::panel result{.title   = std::move(title),
                               .density = diamond::io::heat_map{.columns = below.plane.columns(),
                                                                .rows    = below.plane.rows(),
                                                                .values  = below.normalised(),
                                                                .colours = diamond::io::colours::blues}};
-    if (above) result.clouds.push_back({.points = above->some(most_points), .colour = diamond::io::colours::palette[1], .radius = 0.9, .alpha = 0.7});
+    if (above)
+        result.clouds.push_back(
+            {.points = above->some(most_points), .colour = diamond::io::colours::palette[1], .radius = 0.9, .alpha = 0.7});
     return result;
 }
 
 template <class Model>
-void write(const scene<Model>& of, const std::string& what, const std::string& title, std::vector<diamond::io::panel> panels, std::size_t columns) {
+void write(const scene<Model>& of, const std::string& what, const std::string& title, std::vector<diamond::io::panel> panels,
+           std::size_t columns) {
     const auto path = of.chosen.out / (of.name + "_" + what + ".png");
-    write_png(path, diamond::io::panel_row{
-                        .title = title, .x = {.range = of.plane.x}, .y = {.range = of.plane.y}, .panels = std::move(panels), .columns = columns});
+    write_png(path,
+              diamond::io::panel_row{
+                  .title = title, .x = {.range = of.plane.x}, .y = {.range = of.plane.y}, .panels = std::move(panels), .columns = columns});
     std::printf("  wrote %s\n", path.c_str());
 }
 
 /// A line of the report: how far the particles are from the exact density, and what one of them cost.
-inline void report(const std::string& name, const particles& drawn, const density& truth, const diamond::cost& spent, const std::string& more = "") {
-    std::printf("  %-38s energy distance %8.4f, evaluations a particle %4.0f%s\n", name.c_str(), energy_distance(drawn.points, drawn.weights, truth),
+inline void report(const std::string& name, const particles& drawn, const density& truth, const diamond::cost& spent,
+                   const std::string& more = "") {
+    std::printf("  %-40s energy distance %8.4f, evaluations a particle %4.0f%s\n", name.c_str(),
+                energy_distance(drawn.points, drawn.weights, truth),
                 static_cast<double>(spent.evaluations()) / static_cast<double>(drawn.weights.size()), more.c_str());
     std::fflush(stdout);
 }
