@@ -1,8 +1,9 @@
-// Measures a subject against a ceiling or a peer in turn, so that what else the machine does hits both.
+// Measures a subject against a ceiling or a peer, in turn and in processor time, so that what else the machine does hits neither.
 #pragma once
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -10,33 +11,43 @@
 
 namespace diamond_benchmarks {
 
-template <class F>
-double seconds(F&& f) {
-    const auto start = std::chrono::steady_clock::now();
+/// Seconds of processor time, of all threads together.
+inline double processor_time() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+inline double wall_time() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+template <class Clock, class F>
+double seconds(Clock clock, F& f) {
+    const double start = clock();
     f();
     benchmark::ClobberMemory();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return clock() - start;
 }
 
-/// Runs both once an iteration. The time reported is the subject's; the counters are the fastest of each in ms, and `ratio`, the fastest
-/// subject over the fastest other: how many times the ceiling's time it takes, or below 1 what share of a peer's.
-template <class Subject, class Other>
-void against(benchmark::State& state, const std::string& other_name, Subject&& subject, Other&& other) {
+/// Runs both once an iteration. Reports the subject's times; the counters are the fastest of each in ms, and `ratio`, the fastest subject
+/// over the fastest other: how many times a ceiling it takes, or what share of a peer's time.
+template <class Clock, class Subject, class Other>
+void compare(benchmark::State& state, Clock clock, const std::string& name, Subject& subject, Other& other) {
     double fastest = 1e300, fastest_other = 1e300;
-    subject(); // warm: room is allocated, pages are touched
+    subject(); // room is allocated, pages are touched
     other();
     for (auto _ : state) {
-        fastest_other      = std::min(fastest_other, seconds(other));
-        const double taken = seconds(subject);
+        fastest_other      = std::min(fastest_other, seconds(clock, other));
+        const double taken = seconds(clock, subject);
         fastest            = std::min(fastest, taken);
         state.SetIterationTime(taken);
     }
-    state.counters["fastest_ms"]       = 1e3 * fastest;
-    state.counters[other_name + "_ms"] = 1e3 * fastest_other;
-    state.counters["ratio"]            = fastest / fastest_other;
+    state.counters["fastest_ms"]  = 1e3 * fastest;
+    state.counters[name + "_ms"] = 1e3 * fastest_other;
+    state.counters["ratio"]       = fastest / fastest_other;
 }
 
-/// What a copy of so many bytes takes: it reads half of `traffic` and writes as much.
+/// One thread against a ceiling or a peer.
+template <class Subject, class Other>
+void against(benchmark::State& state, const std::string& name, Subject subject, Other other) {
+    compare(state, processor_time, name, subject, other);
+}
+
+/// What a copy that reads and writes `traffic` bytes in all takes.
 class copy_ceiling {
 public:
     explicit copy_ceiling(double traffic) : from_(static_cast<std::size_t>(traffic / 2), 'a'), to_(from_.size(), 'b') {}

@@ -3,10 +3,10 @@ cmake_minimum_required(VERSION 3.25)
 
 # What a folder may include besides itself. Each name stands for what its own line grants, too.
 set(core)
-set(concepts   core)
+set(random     core) # below concepts: a stream of draws is part of what a back end understands
+set(concepts   random)
 set(schedule   concepts)
-set(random     concepts)
-set(glass      schedule random)
+set(glass      schedule)
 set(reward     glass)
 set(map        glass)
 set(value      map reward)
@@ -16,7 +16,7 @@ set(oracle     map reward)
 set(nn         map)
 set(io         nn)
 set(train      align likelihood oracle nn) # not io: the umbrella includes train and depends on nothing
-set(backend    random)
+set(backend    concepts)
 set(umbrella   align likelihood oracle nn train) # diamond.hpp itself
 set(folders core concepts schedule random glass reward map value align likelihood oracle nn io train backend)
 

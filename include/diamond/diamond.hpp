@@ -1,4 +1,4 @@
-/// Everything but the back ends, io and adapters: schedules, maps, kernels, rewards, values, alignment, and the exact models.
+/// Everything but the back ends and io: schedules, maps, kernels, rewards, values, alignment, and the exact models.
 #pragma once
 
 #include <diamond/align/chain.hpp>
@@ -14,6 +14,24 @@
 #include <diamond/map/glass_kernel.hpp>
 #include <diamond/map/ode_flow_map.hpp>
 #include <diamond/map/posterior_kernels.hpp>
+#include <diamond/oracle/checkerboard.hpp>
+#include <diamond/oracle/exact_posterior.hpp>
+#include <diamond/oracle/exact_value.hpp>
+#include <diamond/oracle/gaussian.hpp>
+#include <diamond/oracle/gaussian_maps.hpp>
+#include <diamond/oracle/gaussian_mixture.hpp>
+#include <diamond/reward/affine_measurement.hpp>
+#include <diamond/reward/classifier.hpp>
+#include <diamond/reward/down_sampling_measurement.hpp>
+#include <diamond/reward/forbid_non_finite.hpp>
+#include <diamond/reward/gaussian_measurement.hpp>
+#include <diamond/reward/linear.hpp>
+#include <diamond/reward/linear_discriminant.hpp>
+#include <diamond/reward/mask_measurement.hpp>
+#include <diamond/reward/quadratic.hpp>
+#include <diamond/reward/scaled.hpp>
+#include <diamond/reward/sum.hpp>
+#include <diamond/reward/tempered.hpp>
 #include <diamond/schedule/cosine.hpp>
 #include <diamond/schedule/linear.hpp>
 #include <diamond/schedule/trigonometric.hpp>

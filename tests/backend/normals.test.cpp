@@ -58,7 +58,7 @@ TEST_CASE_TEMPLATE("column j is value sample j % M of slot j / M", back_end, BAC
             CHECK(largest_distance(result, defined<real>(stream, rows, slots * samples)) <= most_ulps);
             // By the counter's own words: block, slot, step, purpose and sample.
             const index_t             j     = 2 * samples + samples / 2;
-            const diamond::philox_block words = diamond::philox4x32({{0, 2, 2, 3u << 24 | static_cast<std::uint32_t>(samples / 2)}}, 5);
+            const diamond::philox_block words = diamond::philox4x32_10({{0, 2, 2, 3u << 24 | static_cast<std::uint32_t>(samples / 2)}}, 5);
             CHECK(numbers::ulps(at(result, j * rows), diamond::normal_block<real>(words).value[0]) <= most_ulps);
         }
 }

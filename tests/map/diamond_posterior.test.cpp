@@ -223,9 +223,10 @@ TEST_CASE("early stop reaches the inner signal-to-noise ratio snr(t') - snr(t), 
                     CHECK(stop.outer == doctest::Approx(there.alpha * here.alpha / diamond::square(here.sigma) / there.snr()).epsilon(1e-12));
                     CHECK(stop.inner == doctest::Approx(there.alpha * at.alpha / diamond::square(at.sigma) / there.snr()).epsilon(1e-9));
                 }
-    CHECK_THROWS_WITH_AS(diamond::early_stop_at(any{}, any{}, {0.5, 0.5}), doctest::Contains("0.5"), std::invalid_argument);
-    CHECK_THROWS_AS(diamond::early_stop_at(any{}, any{}, {0.5, 1.1}), std::invalid_argument);
-    CHECK_THROWS_AS(diamond::early_stop_at(any{}, any{}, {std::numeric_limits<double>::quiet_NaN(), 1.0}), std::invalid_argument);
+    const auto stop = [](double from, double to) { return diamond::early_stop_at(any{}, any{}, {from, to}); };
+    CHECK_THROWS_WITH_AS(stop(0.5, 0.5), doctest::Contains("0.5"), std::invalid_argument);
+    CHECK_THROWS_AS(stop(0.5, 1.1), std::invalid_argument);
+    CHECK_THROWS_AS(stop(std::numeric_limits<double>::quiet_NaN(), 1.0), std::invalid_argument);
 }
 
 TEST_CASE("posterior draws and Diamond maps refuse what does not fit, and can be used afterwards") {

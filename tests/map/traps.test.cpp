@@ -84,7 +84,7 @@ TEST_CASE("GLASS started from plain noise, without gamma x_t, loses a third of t
 
 TEST_CASE("inner times kept within [0.01, 0.99] leave a bias that no number of steps removes") {
     const diamond::eigen::context context{.threads = 1};
-    for (const index_t steps : {1, 6, 32}) {
+    for (const index_t steps : {6, 32}) { // in one step it shows no bias: this oracle is the same at s and 1 - s
         const double coarse = variance_after(context, diamond::runge_kutta_4{.steps = 64}, {.first = 0.01, .last = 0.99}, steps);
         const double fine   = variance_after(context, diamond::runge_kutta_4{.steps = 512}, {.first = 0.01, .last = 0.99}, steps);
         std::printf("inner times in [0.01, 0.99], %td outer steps: variance %.4f\n", steps, fine);

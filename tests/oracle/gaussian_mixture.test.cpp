@@ -1,15 +1,13 @@
 /// Gaussian mixtures against textbook sums in long double, quadrature over the data, finite differences and the continuity equation.
 #include <diamond/oracle/gaussian_mixture.hpp>
 
-#include "oracle/mixture_instances.hpp"
 #include "oracle/reference.hpp"
+#include "support/back_ends.hpp"
 #include "support/statistics.hpp"
 
 using namespace diamond;
 using reference::call, reference::call_numbers, reference::spread_points;
 using statistics::largest_error;
-
-DIAMOND_MIXTURE_INSTANCES()
 
 namespace {
 
@@ -78,7 +76,7 @@ TEST_CASE_TEMPLATE("readings, density and divergence are the definitions'", back
     const auto   context = back_end::make();
     const double near    = 40 * back_end::tolerance; // a responsibility's error is its logit's, times the distance between components
     for (const auto& mixture : {isotropic_3d(), diagonal_2d(), shared_2d()})
-        reference::for_each_schedule([&](auto schedule, const char* name) {
+        reference::for_each_schedule([&](auto schedule, const std::string& name) {
             const model_of<back_end, decltype(schedule)> model(context, schedule, mixture.weights, mixture.means, mixture.variances);
             const auto                                   x = spread_points(7 * mixture.d);
             for (const double t : {0.125, 0.5, 0.875}) {
@@ -101,7 +99,7 @@ TEST_CASE("Bayes' rule by quadrature over the data gives the same density and de
     using back_end     = back_ends::eigen<double>;
     const auto context = back_end::make();
     const auto mixture = diagonal_2d();
-    reference::for_each_schedule([&](auto schedule, const char* name) {
+    reference::for_each_schedule([&](auto schedule, const std::string& name) {
         const model_of<back_end, decltype(schedule)> model(context, schedule, mixture.weights, mixture.means, mixture.variances);
         const std::vector<double>                    x{0.75, -0.5, -1.25, 0.375};
         const double                                 t = 0.4, alpha = schedule.alpha(t), sigma = schedule.sigma(t), step = 0.05;
@@ -129,7 +127,7 @@ TEST_CASE("the velocity carries the density: d/dt log p + div u + u . score = 0,
     using back_end     = back_ends::eigen<double>;
     const auto context = back_end::make();
     const auto mixture = isotropic_3d();
-    reference::for_each_schedule([&](auto schedule, const char* name) {
+    reference::for_each_schedule([&](auto schedule, const std::string& name) {
         const model_of<back_end, decltype(schedule)> model(context, schedule, mixture.weights, mixture.means, mixture.variances);
         const auto                                   x = spread_points(5 * 3);
         const double                                 t = 0.55, h = 1e-4;
@@ -152,7 +150,7 @@ TEST_CASE_TEMPLATE("Jacobian products are the velocity's derivative, on either s
     const auto context = back_end::make();
     const double near  = 200 * back_end::tolerance + 1e-9;
     for (const auto& mixture : {isotropic_3d(), diagonal_2d(), shared_2d()})
-        reference::for_each_schedule([&](auto schedule, const char* name) {
+        reference::for_each_schedule([&](auto schedule, const std::string& name) {
             using reference::real, reference::vector;
             const model_of<back_end, decltype(schedule)> model(context, schedule, mixture.weights, mixture.means, mixture.variances);
             const index_t                                d = mixture.d, n = 4;
@@ -186,7 +184,7 @@ TEST_CASE_TEMPLATE("both ends of time are the limits", back_end, BACK_ENDS) {
     const double near    = 40 * back_end::tolerance;
     const auto   mixture = diagonal_2d();
     const auto   x       = spread_points(5 * 2);
-    reference::for_each_schedule([&](auto schedule, const char* name) {
+    reference::for_each_schedule([&](auto schedule, const std::string& name) {
         CAPTURE(name);
         const model_of<back_end, decltype(schedule)> model(context, schedule, mixture.weights, mixture.means, mixture.variances);
         const std::vector<double>                    mean = model.mean();

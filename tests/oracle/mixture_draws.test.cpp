@@ -1,9 +1,11 @@
 /// Random draws of mixtures. Seeds are fixed; a bound of 4.5 standard errors fails by chance once in 147,000 comparisons, so that all the
 /// comparisons of this file, some 400, would fail for one seed in 350.
+#include <diamond/core/combine.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
+#include <diamond/oracle/gaussian_mixture.hpp>
 
-#include "oracle/mixture_instances.hpp"
 #include "oracle/reference.hpp"
+#include "support/back_ends.hpp"
 #include "support/statistics.hpp"
 
 using namespace diamond;

@@ -1,8 +1,8 @@
 /// The two ways of summing a mixture, by products and elementwise, give the same numbers, whatever the batch and the threads.
 #include <diamond/oracle/gaussian_mixture.hpp>
 
-#include "oracle/mixture_instances.hpp"
 #include "oracle/reference.hpp"
+#include "support/back_ends.hpp"
 #include "support/statistics.hpp"
 
 using namespace diamond;
@@ -38,7 +38,7 @@ std::vector<std::vector<double>> ask(const typename BackEnd::context& context, c
             call_numbers<BackEnd>(context, d, x, [&](auto in, double* out) { model.divergence(in, t, {}, space, out); })};
 }
 
-const char* const names[] = {"velocity", "denoiser", "noise", "score", "jvp", "log density", "divergence"};
+const std::string names[] = {"velocity", "denoiser", "noise", "score", "jvp", "log density", "divergence"};
 
 } // namespace
 

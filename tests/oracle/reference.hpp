@@ -58,7 +58,7 @@ private:
 /// Calls f(schedule, its name) for the four schedules.
 template <class F>
 void for_each_schedule(const F& f) {
-    const char* const names[] = {"linear", "trigonometric", "variance preserving", "cosine"};
+    const std::string names[] = {"linear", "trigonometric", "variance preserving", "cosine"};
     for (int kind = 0; kind < 4; ++kind) f(any_schedule{kind}, names[kind]);
 }
 

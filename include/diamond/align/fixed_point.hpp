@@ -18,7 +18,7 @@ struct to_fixed_point {
     const double*  log_weight;
     double         high, scale;
     std::uint64_t* out;
-    DIAMOND_HD void operator()(index_t j) const { out[j] = static_cast<std::uint64_t>(std::exp(log_weight[j] - high) * scale + 0.5); }
+    DIAMOND_HD void operator()(index_t j) const { out[j] = static_cast<std::uint64_t>(exp_nonpositive(log_weight[j] - high) * scale + 0.5); }
 };
 struct log_weight_entry {
     const double* log_weight;

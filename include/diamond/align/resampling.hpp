@@ -14,63 +14,95 @@ namespace detail {
 /// u in [0, 1) as an integer over 2^53.
 DIAMOND_HD inline std::uint64_t to_53_bits(double u) { return static_cast<std::uint64_t>(u * 0x1p53); }
 
+/// draws x / total = quotient + remainder / total in exact arithmetic, for 0 <= x <= total < 2^63 and draws < 2^31. A division of 128 bits
+/// would cost more than all else in a resampler. So the quotient is guessed in double, which errs by less than 1, and put right.
+struct share_of_draws {
+    std::int64_t quotient, remainder;
+
+    DIAMOND_HD share_of_draws(std::uint64_t x, std::uint64_t total, std::uint64_t draws) {
+        const auto whole = static_cast<std::int64_t>(total);
+        quotient         = static_cast<std::int64_t>(static_cast<double>(static_cast<std::int64_t>(x)) * (static_cast<double>(draws) / static_cast<double>(whole)));
+        remainder        = static_cast<std::int64_t>(x * draws - static_cast<std::uint64_t>(quotient) * total); // fits where the products do not
+        const bool low = remainder < 0, high = remainder >= whole;
+        quotient += (high ? 1 : 0) - (low ? 1 : 0);
+        remainder += (low ? whole : 0) - (high ? whole : 0);
+    }
+};
+
+/// Offsets u_k of draws in their strata, as the greatest integer below or at u_k total.
 struct same_offset {
-    std::uint64_t u;
-    DIAMOND_HD std::uint64_t operator()(index_t) const { return u; }
+    std::uint64_t bits; ///< of u
+    DIAMOND_HD std::int64_t operator()(std::int64_t, std::uint64_t total) const { return static_cast<std::int64_t>(wide{bits} * total >> 53); }
 };
 struct offset_per_stratum {
     noise_stream stream;
-    DIAMOND_HD std::uint64_t operator()(index_t k) const { return to_53_bits(stream.uniform(k)); }
+    DIAMOND_HD std::int64_t operator()(std::int64_t k, std::uint64_t total) const { return same_offset{to_53_bits(stream.uniform(k))}(k, total); }
 };
 
-/// How many k < draws have (k + u_k)/draws . total < cumulative, in exact arithmetic.
+/// How many k < draws have (k + u_k)/draws . total < cumulative, in exact arithmetic. total > 0.
 template <class Offset>
-DIAMOND_HD index_t draws_below(std::uint64_t cumulative, std::uint64_t total, std::uint64_t draws, const Offset& offset) {
-    if (total == 0) return 0;
-    const wide          scaled    = wide{cumulative} * draws;
-    const auto          whole     = static_cast<std::uint64_t>(scaled / total);
-    const std::uint64_t remainder = static_cast<std::uint64_t>(scaled % total);
-    if (whole >= draws) return static_cast<index_t>(draws);
-    return static_cast<index_t>(whole) + (wide{offset(static_cast<index_t>(whole))} * total < (wide{remainder} << 53) ? 1 : 0);
+DIAMOND_HD std::int64_t draws_below(std::uint64_t cumulative, std::uint64_t total, std::uint64_t draws, const Offset& offset) {
+    const share_of_draws share(cumulative, total, draws);
+    const std::int64_t   below = share.quotient + (offset(share.quotient, total) < share.remainder ? 1 : 0);
+    const auto           most  = static_cast<std::int64_t>(draws);
+    return below < most ? below : most;
 }
 
+/// through[i] = offspring of particles 0 ... i.
+template <class Offset>
+struct count_offspring {
+    const std::uint64_t* cumulative;
+    index_t              columns;
+    Offset               offset;
+    std::int32_t*        through;
+    DIAMOND_HD void operator()(index_t i) const {
+        through[i] = static_cast<std::int32_t>(draws_below(cumulative[i], cumulative[columns - 1], static_cast<std::uint64_t>(columns), offset));
+    }
+};
 struct clear_first {
     std::int32_t* first;
     DIAMOND_HD void operator()(index_t k) const { first[k] = 0; }
 };
-/// Marks the first offspring of every particle that has one; a running maximum then names every ancestor.
-template <class Offset>
+/// Marks the first offspring of every particle that has one; a running maximum then names every ancestor. A particle that has none marks a
+/// place of its own behind the others: that costs less than a branch.
 struct mark_first_offspring {
-    const std::uint64_t* cumulative;
-    index_t              columns;
-    Offset               offset;
-    std::int32_t*        first;
+    const std::int32_t* through;
+    index_t             columns;
+    std::int32_t*       first;
     DIAMOND_HD void operator()(index_t i) const {
-        const std::uint64_t total = cumulative[columns - 1];
-        const auto          n     = static_cast<std::uint64_t>(columns);
-        const index_t       begin = i == 0 ? 0 : draws_below(cumulative[i - 1], total, n, offset);
-        if (begin < draws_below(cumulative[i], total, n, offset)) first[begin] = static_cast<std::int32_t>(i);
+        const index_t begin = i == 0 ? 0 : through[i - 1], places[] = {columns + i, begin};
+        first[places[begin < through[i] ? 1 : 0]] = static_cast<std::int32_t>(i);
     }
 };
+/// From `ancestors` = offspring of particles 0 ... i to the ancestor of each draw.
+template <class Context>
+void name_ancestors(const Context& context, index_t columns, resampling_scratch<Context>& space, std::int32_t* ancestors) {
+    space.first.resize(context, 2, columns);
+    context.for_each(columns, clear_first{space.first.data()});
+    context.for_each(columns, mark_first_offspring{ancestors, columns, space.first.data()});
+    context.scan_max(space.first.data(), columns, ancestors);
+}
 template <class Context, class Offset>
 void stratify(const Context& context, const std::uint64_t* cumulative, index_t columns, const Offset& offset, resampling_scratch<Context>& space,
               std::int32_t* ancestors) {
-    space.first.resize(context, 1, columns);
-    context.for_each(columns, clear_first{space.first.data()});
-    context.for_each(columns, mark_first_offspring<Offset>{cumulative, columns, offset, space.first.data()});
-    context.scan_max(space.first.data(), columns, ancestors);
+    context.for_each(columns, count_offspring<Offset>{cumulative, columns, offset, ancestors});
+    name_ancestors(context, columns, space, ancestors);
 }
 
+/// The smallest i with cumulative[i] > u total. `guide` has the answers for u = k/N, between which it must lie (Chen and Asau 1974): a search
+/// of all weights would miss the cache at every turn.
 struct find_ancestor {
     const std::uint64_t* cumulative;
+    const std::int32_t*  guide;
     index_t              columns;
     noise_stream         stream;
     std::int32_t*        ancestors;
     DIAMOND_HD void operator()(index_t k) const {
-        const philox_block  words  = stream.words(k, 0);
-        const std::uint64_t u      = std::uint64_t{words.word[1]} << 32 | words.word[0];
-        const auto          target = static_cast<std::uint64_t>(wide{u} * cumulative[columns - 1] >> 64);
-        index_t             low = 0, high = columns - 1; // the smallest i with cumulative[i] > target
+        const philox_block  words   = stream.words(k, 0);
+        const std::uint64_t u       = std::uint64_t{words.word[1]} << 32 | words.word[0];
+        const auto          target  = static_cast<std::uint64_t>(wide{u} * cumulative[columns - 1] >> 64);
+        const auto          stratum = static_cast<index_t>(wide{u} * static_cast<std::uint64_t>(columns) >> 64);
+        index_t             low = guide[stratum], high = stratum + 1 < columns ? guide[stratum + 1] : columns - 1;
         while (low < high) {
             const index_t middle = low + (high - low) / 2;
             if (cumulative[middle] > target)
@@ -89,25 +121,22 @@ struct split_copies {
     int                  shift; // remainders lose these bits, so that their sum cannot overflow
     std::uint64_t *      copies, *remainders;
     DIAMOND_HD void operator()(index_t i) const {
-        const std::uint64_t total  = cumulative[columns - 1];
-        const std::uint64_t weight = cumulative[i] - (i == 0 ? 0 : cumulative[i - 1]);
-        const wide          scaled = wide{weight} * static_cast<std::uint64_t>(columns);
-        copies[i]                  = static_cast<std::uint64_t>(scaled / total);
-        remainders[i]              = static_cast<std::uint64_t>(scaled % total) >> shift;
+        const std::uint64_t  weight = cumulative[i] - (i == 0 ? 0 : cumulative[i - 1]);
+        const share_of_draws share(weight, cumulative[columns - 1], static_cast<std::uint64_t>(columns));
+        copies[i]     = static_cast<std::uint64_t>(share.quotient);
+        remainders[i] = static_cast<std::uint64_t>(share.remainder) >> shift;
     }
 };
-struct mark_residual_offspring {
+/// through[i] = offspring of particles 0 ... i: their copies, and the draws that are left to the remainders.
+struct count_residual_offspring {
     const std::uint64_t *copies, *remainders; // inclusive sums of both
     index_t              columns;
     same_offset          offset;
-    std::int32_t*        first;
-    DIAMOND_HD std::uint64_t offspring_through(index_t i) const {
-        const std::uint64_t left = static_cast<std::uint64_t>(columns) - copies[columns - 1];
-        return copies[i] + (left == 0 ? 0 : static_cast<std::uint64_t>(draws_below(remainders[i], remainders[columns - 1], left, offset)));
-    }
+    std::int32_t*        through;
     DIAMOND_HD void operator()(index_t i) const {
-        const std::uint64_t begin = i == 0 ? 0 : offspring_through(i - 1);
-        if (begin < offspring_through(i)) first[begin] = static_cast<std::int32_t>(i);
+        const std::uint64_t left = static_cast<std::uint64_t>(columns) - copies[columns - 1], total = remainders[columns - 1];
+        const auto          drawn = left == 0 || total == 0 ? 0 : draws_below(remainders[i], total, left, offset);
+        through[i]                = static_cast<std::int32_t>(static_cast<std::int64_t>(copies[i]) + drawn);
     }
 };
 
@@ -116,9 +145,11 @@ struct mark_residual_offspring {
 /// Independent draws in proportion to the weights: the largest variance, and the one whose error is best understood.
 struct multinomial {
     template <class Context>
-    void operator()(const Context& context, const std::uint64_t* cumulative, index_t columns, noise_stream stream, resampling_scratch<Context>&,
+    void operator()(const Context& context, const std::uint64_t* cumulative, index_t columns, noise_stream stream, resampling_scratch<Context>& space,
                     std::int32_t* ancestors) const {
-        context.for_each(columns, detail::find_ancestor{cumulative, columns, stream, ancestors});
+        space.guide.resize(context, 1, columns);
+        detail::stratify(context, cumulative, columns, detail::same_offset{0}, space, space.guide.data());
+        context.for_each(columns, detail::find_ancestor{cumulative, space.guide.data(), columns, stream, ancestors});
     }
     [[nodiscard]] log_z_error method() const { return log_z_error::lee_whiteley; }
 };
@@ -149,22 +180,21 @@ struct systematic {
     [[nodiscard]] log_z_error method() const { return log_z_error::family_weights; }
 };
 
-/// floor(N w) copies of each, the rest by systematic resampling of the remainders.
+/// floor(N w) copies of each, the rest by systematic resampling of the remainders. Whole copies do not move the offset, so to rounding these
+/// are the ancestors of systematic resampling.
 struct residual {
     template <class Context>
     void operator()(const Context& context, const std::uint64_t* cumulative, index_t columns, noise_stream stream, resampling_scratch<Context>& space,
                     std::int32_t* ancestors) const {
         space.words.resize(context, 2, columns);
-        space.first.resize(context, 1, columns);
         std::uint64_t *copies = space.words.data(), *remainders = copies + columns;
         const int      shift = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(columns)));
         context.for_each(columns, detail::split_copies{cumulative, columns, shift, copies, remainders});
         context.scan_sum(copies, columns, copies);
         context.scan_sum(remainders, columns, remainders);
-        context.for_each(columns, detail::clear_first{space.first.data()});
-        context.for_each(columns, detail::mark_residual_offspring{copies, remainders, columns, detail::same_offset{detail::to_53_bits(stream.uniform(0))},
-                                                                  space.first.data()});
-        context.scan_max(space.first.data(), columns, ancestors);
+        const detail::same_offset offset{detail::to_53_bits(stream.uniform(0))};
+        context.for_each(columns, detail::count_residual_offspring{copies, remainders, columns, offset, ancestors});
+        detail::name_ancestors(context, columns, space, ancestors);
     }
     [[nodiscard]] log_z_error method() const { return log_z_error::family_weights; }
 };

@@ -34,13 +34,13 @@ struct relative_weight {
     const double* log_weight;
     double        high;
     int           power;
-    DIAMOND_HD double operator()(index_t j) const { return std::exp(power * (log_weight[j] - high)); }
+    DIAMOND_HD double operator()(index_t j) const { return exp_nonpositive(power * (log_weight[j] - high)); }
 };
 struct weighted_value_entry {
     const double *log_weight, *value;
     double        high;
     DIAMOND_HD double operator()(index_t j) const {
-        const double weight = std::exp(log_weight[j] - high);
+        const double weight = exp_nonpositive(log_weight[j] - high);
         return weight > 0.0 ? weight * value[j] : 0.0;
     }
 };

@@ -189,14 +189,15 @@ struct context {
     // 2. elementwise
     template <class F>
     void for_each(index_t count, const F& f) const {
-        blocks_of(count, 1, [&](index_t first, index_t last) {
-            for (index_t j = first; j < last; ++j) f(j);
+        blocks_of(count, price_of<F>, [&](index_t first, index_t last) {
+            const F local = f; // a copy that no other thread sees: its members stay in registers
+            for (index_t j = first; j < last; ++j) local(j);
         });
     }
     template <class F>
     void for_each(index_t rows, index_t columns, const F& f) const {
-        blocks_of(columns, rows, [&](index_t first, index_t last) {
-            const F local = f; // a copy that no other thread sees: its members stay in registers
+        blocks_of(columns, rows * price_of<F>, [&](index_t first, index_t last) {
+            const F local = f;
             for (index_t j = first; j < last; ++j)
                 for (index_t i = 0; i < rows; ++i) local(i, j);
         });
@@ -211,18 +212,11 @@ struct context {
     }
     template <class F>
     [[nodiscard]] double sum(index_t count, const F& f) const {
-        reduce_blocks(count, 0.0, [&](double a, index_t j) { return a + f(j); });
-        double total = 0.0;
-        for (const double block : state.partial_sums) total += block;
-        return total;
+        return reduce(count, 0.0, f, [](double a, double b) { return a + b; });
     }
     template <class F>
     [[nodiscard]] double max(index_t count, const F& f) const {
-        const diamond::detail::larger larger;
-        reduce_blocks(count, -infinity, [&](double a, index_t j) { return larger(a, f(j)); });
-        double result = -infinity;
-        for (const double block : state.partial_sums) result = larger(result, block);
-        return result;
+        return reduce(count, -infinity, f, diamond::detail::larger{});
     }
 
     // 4. products
@@ -288,9 +282,10 @@ struct context {
     template <class Real>
     void gather(batch_view<const Real, context> x, const std::int32_t* ancestors, batch_view<Real, context> out) const {
         diamond::detail::require_gather(x, out);
-        const diamond::detail::gather_functor<Real, context> move{x, ancestors, out};
         blocks_of(out.columns(), x.rows(), [&](index_t first, index_t last) {
-            for (index_t j = first; j < last; ++j) move(j);
+            with_rows(x.rows(), [&](auto rows) {
+                for (index_t j = first; j < last; ++j) std::copy_n(x.data() + rows * ancestors[j], index_t{rows}, out.data() + rows * j);
+            });
         });
     }
 
@@ -320,41 +315,76 @@ struct context {
     // 9. search
     template <class F>
     [[nodiscard]] index_t find_first(index_t count, const F& f) const {
-        for (index_t j = 0; j < count; ++j)
-            if (f(j)) return j;
+        for (index_t first = 0; first < count; first += block_columns) {
+            const index_t last  = std::min(first + block_columns, count);
+            bool          found = false;
+            for (index_t j = first; j < last; ++j) found |= f(j); // without a way out, which vectorises
+            for (index_t j = first; found; ++j)
+                if (f(j)) return j;
+        }
         return count;
     }
 
 private:
-    static constexpr index_t block_columns = 256;      // columns a thread takes at a time: any split gives the same bits
-    static constexpr index_t serial_work   = 8192;     // below this many elements waking a thread costs more than it saves
+    static constexpr index_t block_columns = 256;      // of a reduction: its bits depend on it
+    static constexpr index_t serial_work   = 8192;     // elements below which waking a thread costs more than it saves
     static constexpr index_t product_block = 256, product_pad = 4; // Eigen's kernel takes columns in fours, and the rest otherwise
     static constexpr index_t exp_price = 4, normal_price = 4;       // elementwise work, in units of a copy
 
+    /// What a functor's call costs, in copies of a number: its `price`, if it states one.
+    template <class F>
+    static constexpr index_t price_of = [] {
+        if constexpr (requires { F::price; })
+            return index_t{F::price};
+        else
+            return index_t{1};
+    }();
+
+    /// body(first, last) for parts of the columns. Any split gives the same bits.
     template <class Body>
     void blocks_of(index_t columns, index_t work_per_column, const Body& body) const {
-        // Few long columns are worth a thread each; many short ones travel in blocks.
-        index_t block = block_columns;
-        while (block > 1 && block * work_per_column > serial_work) block /= 2;
-        if (columns * work_per_column <= serial_work)
-            body(index_t{0}, columns);
-        else
-            state.pool.run((columns + block - 1) / block, [&](index_t b) { body(b * block, std::min((b + 1) * block, columns)); });
+        if (columns * work_per_column <= serial_work) return body(index_t{0}, columns);
+        // Few long columns are worth a thread each; many short ones travel in blocks, of which each thread gets several.
+        constexpr index_t shares = 8;
+        const index_t     block = std::clamp<index_t>(columns / (shares * state.pool.threads()), 1, std::max<index_t>(serial_work / work_per_column, 1));
+        state.pool.run((columns + block - 1) / block, [&](index_t b) { body(b * block, std::min((b + 1) * block, columns)); });
     }
-    template <class Step>
-    void reduce_blocks(index_t count, double start, const Step& step) const {
-        const index_t blocks = (count + block_columns - 1) / block_columns;
+    /// op over f(0) ... f(count - 1), and `start`, which changes nothing: in blocks, and in lanes inside a block, so that it vectorises.
+    template <class F, class Op>
+    double reduce(index_t count, double start, const F& f, const Op& op) const {
+        constexpr index_t lanes  = 16;
+        const index_t     blocks = (count + block_columns - 1) / block_columns;
         state.partial_sums.resize(static_cast<std::size_t>(blocks));
-        double* partial = state.partial_sums.data();
-        const auto reduce = [&](index_t b) {
-            double value = start;
-            for (index_t j = b * block_columns; j < std::min((b + 1) * block_columns, count); ++j) value = step(value, j);
-            partial[b] = value;
-        };
-        if (count <= serial_work)
-            for (index_t b = 0; b < blocks; ++b) reduce(b);
-        else
-            state.pool.run(blocks, reduce);
+        double* const partial = state.partial_sums.data();
+        blocks_of(blocks, block_columns, [&](index_t first, index_t last) {
+            const F local = f;
+            for (index_t b = first; b < last; ++b) {
+                double lane[lanes];
+                std::fill_n(lane, lanes, start);
+                const index_t end = std::min((b + 1) * block_columns, count);
+                index_t       j   = b * block_columns;
+                for (; j + lanes <= end; j += lanes)
+                    for (index_t l = 0; l < lanes; ++l) lane[l] = op(lane[l], local(j + l));
+                for (index_t l = 0; j + l < end; ++l) lane[l] = op(lane[l], local(j + l));
+                for (index_t half = lanes / 2; half > 0; half /= 2)
+                    for (index_t l = 0; l < half; ++l) lane[l] = op(lane[l], lane[l + half]);
+                partial[b] = lane[0];
+            }
+        });
+        double result = start;
+        for (index_t b = 0; b < blocks; ++b) result = op(result, partial[b]);
+        return result;
+    }
+    /// body(rows), where few rows are a constant: loops over them are then unrolled.
+    template <class Body>
+    static void with_rows(index_t rows, const Body& body) {
+        switch (rows) {
+        case 1: return body(std::integral_constant<index_t, 1>{});
+        case 2: return body(std::integral_constant<index_t, 2>{});
+        case 3: return body(std::integral_constant<index_t, 3>{});
+        case 4: return body(std::integral_constant<index_t, 4>{});
+        default: return body(rows);
+        }
     }
     template <class Real, class Column>
     static Real highest(const Column& column) {

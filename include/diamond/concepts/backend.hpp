@@ -3,7 +3,8 @@
 /// A context is a back end's handle (threads; or device, stream, pool). All numerics that are not one of these operations are named
 /// DIAMOND_HD functors given to for_each, written once for all back ends. A type C models `backend` if, with pointers into its own memory,
 ///   1. c.allocate<T>(n), c.deallocate(p, n) own memory; c.to_host(p, n, host), c.from_host(host, n, p), c.copy(p, n, q) move numbers;
-///   2. c.for_each(n, f) calls f(j) for j < n; c.for_each(d, n, f) calls f(i, j) for i < d, j < n, in any order;
+///   2. c.for_each(n, f) calls f(j) for j < n; c.for_each(d, n, f) calls f(i, j) for i < d, j < n, in any order; an F
+///      whose calls cost far more than the copy of a number may say how much more, `static constexpr index_t price`, which helps to spread work;
 ///   3. c.column_sums(d, n, f, out) writes out[j] = sum_i f(i, j) in double; c.sum(n, f), c.max(n, f) reduce f(j) to a host double;
 ///      none depends on the number of threads;
 ///   4. c.product(op, a, b, out) writes op(a) b, op the identity or the transpose;

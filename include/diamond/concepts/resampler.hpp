@@ -26,7 +26,7 @@ enum class log_z_error {
 template <class Context>
 struct resampling_scratch {
     scratch<std::uint64_t, Context> words;
-    scratch<std::int32_t, Context>  first;
+    scratch<std::int32_t, Context>  first, guide;
 };
 
 namespace detail {

@@ -29,7 +29,7 @@ struct exact_number {
     DIAMOND_HD void operator()(index_t j) const {
         if (log_density) values.value[j] = shift + (values.value[j] - log_density[j]);
         if (values.standard_error) values.standard_error[j] = 0.0;
-        if (values.ess) values.ess[j] = std::numeric_limits<double>::quiet_NaN();
+        if (values.ess) values.ess[j] = not_a_number;
     }
 };
 template <class Real, class View>

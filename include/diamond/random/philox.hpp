@@ -28,8 +28,8 @@ struct philox_constants {
 };
 } // namespace detail
 
-/// The Philox4x32-10 bijection of a counter under a 64-bit key.
-DIAMOND_HD constexpr philox_block philox4x32(philox_block counter, std::uint64_t key) {
+/// The Philox4x32-10 bijection of a counter under a 64-bit key. (Without its rounds the name is a macro of Random123.)
+DIAMOND_HD constexpr philox_block philox4x32_10(philox_block counter, std::uint64_t key) {
     using constants = detail::philox_constants;
     auto key_0 = static_cast<std::uint32_t>(key), key_1 = static_cast<std::uint32_t>(key >> 32);
     for (int round = 0; round < constants::rounds; ++round) {
@@ -82,7 +82,7 @@ struct noise_stream {
 
     /// Four random words: block `block` of column `column`.
     [[nodiscard]] DIAMOND_HD constexpr philox_block words(index_t column, index_t block) const {
-        return philox4x32(counter(column, block), seed);
+        return philox4x32_10(counter(column, block), seed);
     }
     /// The counter is {coordinate block, particle slot, step, purpose and value sample}.
     [[nodiscard]] DIAMOND_HD constexpr philox_block counter(index_t column, index_t block) const {
@@ -108,7 +108,7 @@ struct philox {
 
     /// An rng for the k-th independent run.
     [[nodiscard]] constexpr philox split(std::uint64_t k) const {
-        const philox_block image = philox4x32({{static_cast<std::uint32_t>(k), static_cast<std::uint32_t>(k >> 32), 0,
+        const philox_block image = philox4x32_10({{static_cast<std::uint32_t>(k), static_cast<std::uint32_t>(k >> 32), 0,
                                                 static_cast<std::uint32_t>(purpose::split) << 24}},
                                               seed);
         return {std::uint64_t{image.word[1]} << 32 | image.word[0]};

@@ -11,25 +11,24 @@ namespace diamond {
 struct cosine_schedule {
     double offset = 0.008;
 
-    [[nodiscard]] DIAMOND_HD double alpha(double t) const { return t <= 0.0 ? 0.0 : std::cos(angle(t)) / std::cos(angle(1.0)); }
-    /// sigma^2 = (cos^2 a_1 - cos^2 a)/cos^2 a_1 = sin(a + a_1) sin(a - a_1)/cos^2 a_1, without cancellation near t = 1.
+    // cos(pi/2 (tau + o)/(1 + o)) is sin(k t), k = pi/2 / (1 + o): exact at both ends, and to the last bits near them.
+    [[nodiscard]] DIAMOND_HD double alpha(double t) const { return std::sin(slope() * t) / std::sin(slope()); }
+    /// sigma^2 = (sin^2 k - sin^2 kt)/sin^2 k = sin(k (1 + t)) sin(k (1 - t))/sin^2 k, without cancellation near t = 1.
     [[nodiscard]] DIAMOND_HD double sigma(double t) const {
-        const double a = angle(t), a_1 = angle(1.0);
-        return t >= 1.0 ? 0.0 : std::sqrt(std::sin(a + a_1) * std::sin(slope() * (1.0 - t))) / std::cos(a_1);
+        return std::sqrt(std::sin(slope() * (1.0 + t)) * std::sin(slope() * (1.0 - t))) / std::sin(slope());
     }
-    [[nodiscard]] DIAMOND_HD double d_alpha(double t) const { return slope() * std::sin(angle(t)) / std::cos(angle(1.0)); }
+    [[nodiscard]] DIAMOND_HD double d_alpha(double t) const { return slope() * std::cos(slope() * t) / std::sin(slope()); }
     [[nodiscard]] DIAMOND_HD double d_sigma(double t) const { return sigma_d_sigma(t) / sigma(t); }
+    /// sigma^2 = 1 - alpha^2, so sigma sigma' = -alpha alpha', finite at t = 1 where sigma' is not.
     [[nodiscard]] DIAMOND_HD double sigma_d_sigma(double t) const { return -alpha(t) * d_alpha(t); }
+    /// alpha = a/hypot(a, s) on this schedule of unit norm, so sin kt : cos kt = a sin k : hypot(s, a cos k).
     [[nodiscard]] DIAMOND_HD double time_at(double a, double s) const {
-        // alpha = a / hypot(a, s) on this unit-norm schedule, and alpha = cos(angle)/cos(angle(1)).
-        const double a_t = std::acos(std::cos(angle(1.0)) * a / std::hypot(a, s));
-        const double t   = 1.0 - (a_t - angle(1.0)) / slope();
-        return t < 0.0 ? 0.0 : t > 1.0 ? 1.0 : t;
+        const double t = std::atan2(a * std::sin(slope()), std::hypot(s, a * std::cos(slope()))) / slope();
+        return t < 1.0 ? t : 1.0;
     }
 
 private:
     [[nodiscard]] DIAMOND_HD double slope() const { return 0.5 * pi / (1.0 + offset); }
-    [[nodiscard]] DIAMOND_HD double angle(double t) const { return slope() * ((1.0 - t) + offset); }
 };
 
 } // namespace diamond

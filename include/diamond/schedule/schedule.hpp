@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cmath>
+#include <string>
 
 #include <diamond/concepts/schedule.hpp>
 #include <diamond/core/errors.hpp>
@@ -40,9 +41,17 @@ template <class Schedule>
     return square(schedule.sigma(t)) * schedule.d_alpha(t) / schedule.alpha(t) - sigma_d_sigma(schedule, t);
 }
 
+namespace detail {
+/// log(a/s), also where the quotient over- or underflows.
+DIAMOND_HD inline double log_ratio(double a, double s) {
+    const double ratio = a / s;
+    return ratio >= least_normal && ratio < infinity ? std::log(ratio) : std::log(a) - std::log(s);
+}
+} // namespace detail
+
 /// The time in [0, 1] at which alpha/sigma = a/s, a, s >= 0 not both 0; ratios below the schedule's range give 0, above it 1.
 ///
-/// Uses the schedule's own time_at if it has one; else bisection guarded Newton steps on log(alpha/sigma), to the last bits of t.
+/// Uses the schedule's own time_at if it has one; else Newton's method on log(alpha/sigma), guarded by bisection, to the last bits of t.
 template <class Schedule>
 [[nodiscard]] DIAMOND_HD double time_at(const Schedule& schedule, double a, double s) {
     if (a <= 0.0) return 0.0;
@@ -50,22 +59,23 @@ template <class Schedule>
     if constexpr (requires { schedule.time_at(a, s); }) {
         return schedule.time_at(a, s);
     } else {
-        constexpr int most_steps = 200; // bisection alone needs about 60
-        const double  wanted     = std::log(a) - std::log(s);
-        double        low = 0.0, high = 1.0, t = 0.5;
-        for (int step = 0; step < most_steps; ++step) {
+        constexpr int    most_steps = 100;   // bisection alone needs 53 between 1/2 and 1
+        constexpr double most_move  = 700.0; // whose exponential is finite
+        const double     wanted     = detail::log_ratio(a, s);
+        const double     rounding   = 0x1p-52 * (2.0 + std::abs(wanted)); // of the logarithms
+        if (detail::log_ratio(schedule.alpha(0.0), schedule.sigma(0.0)) >= wanted) return 0.0;
+        if (detail::log_ratio(schedule.alpha(1.0), schedule.sigma(1.0)) <= wanted) return 1.0;
+        double low = 0.0, high = 1.0, t = 0.5;
+        for (int step = 0; step < most_steps && low < t && t < high; ++step) {
             const double alpha = schedule.alpha(t), sigma = schedule.sigma(t);
-            const double excess = std::log(alpha) - std::log(sigma) - wanted;
-            if (excess > 0.0)
-                high = t;
-            else
-                low = t;
-            const double slope = schedule.d_alpha(t) / alpha - schedule.d_sigma(t) / sigma;
-            double       next  = t - excess / slope;
-            if (!(next > low && next < high)) next = 0.5 * (low + high);
-            if (next == t || next <= low || next >= high) return next <= low ? low : next >= high ? high : next;
-            if (std::abs(next - t) < 0x1p-53 * t) return next;
-            t = next;
+            const double excess = detail::log_ratio(alpha, sigma) - wanted;
+            if (std::abs(excess) <= rounding) return t;
+            (excess > 0.0 ? high : low) = t;
+            // Newton's step in log(t/(1 - t)), on which log(alpha/sigma) depends almost linearly: exactly so for the linear schedule.
+            const double slope = (schedule.d_alpha(t) / alpha - schedule.d_sigma(t) / sigma) * t * (1.0 - t);
+            const double move  = excess / slope;
+            t                  = t / (t + (1.0 - t) * std::exp(move < most_move ? move : most_move));
+            if (!(low < t && t < high)) t = 0.5 * (low + high);
         }
         return t;
     }

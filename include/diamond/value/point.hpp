@@ -45,7 +45,7 @@ public:
     }
     /// out = b(t) dr(D(x, t))/dx; refused at t = 0, where b is infinite.
     /// @throws std::invalid_argument at t = 0.
-    void guidance(const_view x, double t, const condition_type& condition, noise_stream, view out)
+    void guidance(const_view x, double t, const condition_type& condition, noise_stream stream, view out)
         requires differentiable_velocity_field<Field> && differentiable_reward<Reward, batch_type, condition_type>
     {
         require(t > 0.0 && t <= 1.0, [&] { return "guidance by the denoised value at t = " + std::to_string(t) + ": it starts after t = 0, where b is infinite"; });
@@ -54,7 +54,7 @@ public:
         point_.resize(x.context(), x.rows(), x.columns());
         gradient_.resize(x.context(), x.rows(), x.columns());
         model_.denoiser(x, times(t), condition, point_);
-        reward_.gradient(point_, condition, gradient_);
+        reward_.gradient(point_, condition, stream.step, gradient_);
         const velocity_readings read = readings_at(model_.schedule(), t);
         model_.field().vjp(x, times(t), condition, gradient_, out);
         combine(coefficients<2>(numbers<2>{{b * read.denoiser_u, b * read.denoiser_x}}), out, out, gradient_);
@@ -101,7 +101,7 @@ public:
         x.context().for_each(x.columns(), detail::no_samples{values});
     }
     /// out = b(t) dr(X_{t,1}(x))/dx. @throws std::invalid_argument at t = 0, where b is infinite.
-    void guidance(const_view x, double t, const condition_type& condition, noise_stream, view out)
+    void guidance(const_view x, double t, const condition_type& condition, noise_stream stream, view out)
         requires differentiable_flow_map<Map> && differentiable_reward<Reward, batch_type, condition_type>
     {
         require(t > 0.0 && t <= 1.0, [&] { return "guidance by the look-ahead value at t = " + std::to_string(t) + ": it starts after t = 0, where b is infinite"; });
@@ -110,7 +110,7 @@ public:
         point_.resize(x.context(), x.rows(), x.columns());
         gradient_.resize(x.context(), x.rows(), x.columns());
         map_(x, interval{t, 1.0}, condition, point_);
-        reward_.gradient(point_, condition, gradient_);
+        reward_.gradient(point_, condition, stream.step, gradient_);
         map_.vjp(x, interval{t, 1.0}, condition, gradient_, out);
         combine(coefficients<1>(numbers<1>{{b}}), out, out);
     }

@@ -67,7 +67,7 @@ public:
     void guidance(const_view x, double t, const condition_type& condition, noise_stream stream, view out) {
         require_time("posterior_value::guidance", t);
         require_same_shape("posterior_value::guidance", x, const_view(out));
-        if (t >= 1.0) return final_guidance(x, condition, out);
+        if (t >= 1.0) return final_guidance(x, condition, stream, out);
         draw(x, t, condition, stream);
         weigh(x);
         x.context().for_each(out.rows(), out.columns(),
@@ -98,11 +98,11 @@ protected:
         weights_.resize(x.context(), 1, rewards_.columns());
         x.context().for_each(x.columns(), detail::soft_weights{rewards_.data(), options_.samples, weights_.data()});
     }
-    void final_guidance(const_view x, const condition_type& condition, view out) {
+    void final_guidance(const_view x, const condition_type& condition, noise_stream stream, view out) {
         const double b = final_guidance_factor(sampler_.schedule());
         if constexpr (differentiable_reward<Reward, batch_type, condition_type>) {
             if (b != 0.0) {
-                reward_.gradient(x, condition, out);
+                reward_.gradient(x, condition, stream.step, out);
                 combine(coefficients<1>(numbers<1>{{b}}), out, out);
                 return;
             }
@@ -147,7 +147,7 @@ public:
         this->draw(x, t, condition, stream);
         this->weigh(x);
         cotangent_.resize(x.context(), x.rows(), this->draws_.columns());
-        this->reward_.gradient(this->draws_, this->repeated_.repeat(x.context(), condition, x.columns(), this->options_.samples), cotangent_);
+        this->reward_.gradient(this->draws_, this->repeated_.repeat(x.context(), condition, x.columns(), this->options_.samples), stream.step, cotangent_);
         x.context().for_each(x.rows(), cotangent_.columns(), detail::scale_columns<real>{this->weights_.data(), cotangent_.data(), x.rows()});
         this->sampler_.vjp(x, t, condition, this->value_stream(stream), cotangent_, out);
         combine(coefficients<1>(numbers<1>{{b}}), out, out);

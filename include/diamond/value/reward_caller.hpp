@@ -18,18 +18,48 @@ struct not_a_reward {
     const double* values;
     DIAMOND_HD bool operator()(index_t j) const { return std::isnan(values[j]) || values[j] == infinity; }
 };
+
+/// A pointwise reward that is called in order, with a count that says where it threw.
+template <class Reward>
+struct counted_reward {
+    Reward&  reward;
+    index_t& calls;
+    template <class Column>
+    double operator()(const Column& column) const {
+        ++calls;
+        return static_cast<double>(reward(column));
+    }
+};
+template <class Reward, class Batch, class Condition>
+concept called_in_order = pointwise_reward<Reward, Batch> && !batchwise_reward<Reward, Batch> && !conditional_reward<Reward, Batch, Condition> &&
+                          !says_column_parallel<Reward>;
+
+/// Runs `call`. @throws numeric_error naming step and particle with the reward's own exception nested in it.
+template <class Call>
+void rethrow_with_place(const char* what, index_t step, const index_t& calls, index_t samples, const Call& call) {
+    try {
+        call();
+    } catch (const std::exception& error) {
+        std::throw_with_nested(numeric_error(std::string(what) + " threw: " + error.what(), static_cast<long>(step),
+                                             static_cast<long>(calls == 0 ? -1 : (calls - 1) / samples)));
+    }
+}
 } // namespace detail
 
 /// values[j] = r(z_j), column j belonging to particle j / samples; refuses NaN and +inf, -inf forbids a sample.
 /// @throws numeric_error naming step and particle where a value is NaN or +inf, or where the reward throws: then with the reward's own
-/// exception nested in it, and particle -1, for a reward of batches cannot say which.
+/// exception nested in it, and particle -1 where a whole batch was asked for at once.
 template <class Reward, class Real, class Context, class Condition>
 void call_reward(Reward& reward, batch_view<const Real, Context> z, const Condition& condition, index_t step, index_t samples, double* values) {
-    try {
-        evaluate_reward(reward, z, condition, values);
-    } catch (const std::exception& error) {
-        std::throw_with_nested(numeric_error(std::string("the reward threw: ") + error.what(), static_cast<long>(step), -1));
-    }
+    index_t calls = 0;
+    detail::rethrow_with_place("the reward", step, calls, samples, [&] {
+        if constexpr (detail::called_in_order<Reward, batch<Real, Context>, Condition>) {
+            detail::counted_reward<Reward> counted{reward, calls};
+            evaluate_reward(counted, z, condition, values);
+        } else {
+            evaluate_reward(reward, z, condition, values);
+        }
+    });
     const index_t bad = z.context().find_first(z.columns(), detail::not_a_reward{values});
     if (bad < z.columns()) {
         double value = 0.0;
@@ -57,11 +87,11 @@ public:
         calls_ += z.columns();
     }
 
-    /// out = dr/dz.
-    void gradient(const_view_t<Batch> z, const Condition& condition, view_t<Batch> out)
+    /// out = dr/dz. What the reward throws is nested in a numeric_error that names the step.
+    void gradient(const_view_t<Batch> z, const Condition& condition, index_t step, view_t<Batch> out)
         requires differentiable_reward<Reward, Batch, Condition>
     {
-        evaluate_reward_gradient(reward_, z, condition, out);
+        detail::rethrow_with_place("the reward's gradient", step, 0, 1, [&] { evaluate_reward_gradient(reward_, z, condition, out); });
     }
 
 private:

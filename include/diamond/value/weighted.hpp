@@ -95,7 +95,8 @@ struct weighted_cotangent {
     DIAMOND_HD void operator()(index_t i, index_t m) const {
         const index_t at   = i + rows * m;
         const double  miss = static_cast<double>(x_t[i + rows * (m / samples)]) - alpha * static_cast<double>(z[at]);
-        gradient[at]       = static_cast<Real>(p[m] * (static_cast<double>(gradient[at]) + alpha / square(sigma) * miss));
+        // A weight of 0, a forbidden sample's, switches the gradient off, whatever it is.
+        gradient[at] = p[m] == 0.0 ? Real{0} : static_cast<Real>(p[m] * (static_cast<double>(gradient[at]) + alpha / square(sigma) * miss));
     }
 };
 /// out = factor (sum_m [scale pulled_m + p_m (scale score_m - (x_t - alpha z_m)/sigma^2)] - score_t), out holding score_t before.
@@ -191,7 +192,7 @@ public:
         const auto&    schedule = density_.schedule();
         const index_t  samples  = options_.samples;
         if (t >= 1.0) {
-            reward_.gradient(x, condition, out);
+            reward_.gradient(x, condition, stream.step, out);
             combine(coefficients<1>(numbers<1>{{final_guidance_factor(schedule)}}), out, out);
             return;
         }
@@ -205,7 +206,7 @@ public:
         }
         const auto repeated = repeated_.repeat(context, condition, x.columns(), samples);
         for (auto* buffer : {&gradient_, &pulled_, &score_}) buffer->resize(context, x.rows(), z_.columns());
-        reward_.gradient(z_, repeated, gradient_);
+        reward_.gradient(z_, repeated, stream.step, gradient_);
         context.for_each(x.rows(), z_.columns(),
                          detail::weighted_cotangent<real>{x.data(), z_.data(), p_.data(), here.alpha, here.sigma, x.rows(), samples, gradient_.data()});
         map_.vjp(renoised_, interval{back.time, 1.0}, repeated, gradient_, pulled_);

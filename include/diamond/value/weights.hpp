@@ -81,13 +81,16 @@ struct tilted_mean_shift {
     }
 };
 
-/// Scales column m of a batch by weight[m].
+/// Scales column m of a batch by weight[m]; a weight of 0, a forbidden sample's, switches its column off, whatever is there.
 template <class Real>
 struct scale_columns {
     const double* weight;
     Real*         data;
     index_t       rows;
-    DIAMOND_HD void operator()(index_t i, index_t j) const { data[i + rows * j] = static_cast<Real>(weight[j] * static_cast<double>(data[i + rows * j])); }
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        Real& value = data[i + rows * j];
+        value       = weight[j] == 0.0 ? Real{0} : static_cast<Real>(weight[j] * static_cast<double>(value));
+    }
 };
 
 /// An estimate without samples: no standard error, no ESS.

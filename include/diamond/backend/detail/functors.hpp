@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <string>
 
 #include <diamond/concepts/backend.hpp>
@@ -59,7 +58,7 @@ struct softmax_functor {
     batch_view<Real, Context> x;
     double*                   log_sums;
     DIAMOND_HD void operator()(index_t j) const {
-        constexpr Real lowest = -std::numeric_limits<Real>::infinity();
+        constexpr auto lowest = static_cast<Real>(-infinity);
         Real           high   = lowest;
         for (const Real value : x.column(j)) high = larger{}(high, value);
         const Real shift = high == lowest ? Real{0} : high; // -inf - -inf is no number

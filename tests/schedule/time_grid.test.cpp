@@ -1,0 +1,50 @@
+/// Grids of times: what is one, and what the refusals say.
+#include <array>
+#include <limits>
+#include <span>
+
+#include <doctest/doctest.h>
+
+#include <diamond/schedule/time_grid.hpp>
+
+using diamond::require_time_grid, diamond::uniform_time_grid;
+
+namespace {
+void check_refused(const std::vector<double>& grid, const char* message) { CHECK_THROWS_WITH_AS(require_time_grid(grid), message, std::invalid_argument); }
+} // namespace
+
+TEST_CASE("uniform grids") {
+    CHECK(uniform_time_grid(1) == std::vector<double>{0.0, 1.0});
+    CHECK(uniform_time_grid(4) == std::vector<double>{0.0, 0.25, 0.5, 0.75, 1.0});
+    for (const int steps : {1, 2, 3, 7, 10, 49, 1000}) {
+        const auto grid = uniform_time_grid(steps);
+        CHECK(grid.size() == static_cast<std::size_t>(steps) + 1);
+        CHECK_NOTHROW(require_time_grid(grid));
+    }
+    CHECK_THROWS_WITH_AS(static_cast<void>(uniform_time_grid(0)), "a time grid of 0 steps: at least 1 is needed", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(static_cast<void>(uniform_time_grid(-3)), "a time grid of -3 steps: at least 1 is needed", std::invalid_argument);
+}
+
+TEST_CASE("any increasing grid from 0 to 1 is one") {
+    CHECK_NOTHROW(require_time_grid(std::vector<double>{0.0, 1.0}));
+    CHECK_NOTHROW(require_time_grid(std::array{0.0, 0.9, 0.99, 1.0}));
+    const double times[] = {0.0, 1e-300, 0.5, 1.0};
+    CHECK_NOTHROW(require_time_grid(std::span(times)));
+}
+
+TEST_CASE("what is no grid is refused, with the numbers") {
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    check_refused({}, "a time grid needs at least the two times 0 and 1");
+    check_refused({0.0}, "a time grid needs at least the two times 0 and 1");
+    check_refused({0.1, 1.0}, "a time grid runs from 0 to 1, not from 0.100000 to 1.000000");
+    check_refused({0.0, 0.9}, "a time grid runs from 0 to 1, not from 0.000000 to 0.900000");
+    check_refused({1.0, 0.0}, "a time grid runs from 0 to 1, not from 1.000000 to 0.000000");
+    check_refused({-0.5, 1.0}, "a time grid runs from 0 to 1, not from -0.500000 to 1.000000");
+    check_refused({0.0, 0.7, 0.5, 1.0}, "a time grid must increase: t_1 = 0.700000, t_2 = 0.500000");
+    check_refused({0.0, 0.5, 0.5, 1.0}, "a time grid must increase: t_1 = 0.500000, t_2 = 0.500000");
+    check_refused({0.0, 0.0, 1.0}, "a time grid must increase: t_0 = 0.000000, t_1 = 0.000000");
+    check_refused({0.0, 1.5, 1.0}, "a time grid must increase: t_1 = 1.500000, t_2 = 1.000000");
+    check_refused({0.0, nan, 1.0}, "a time grid must increase: t_0 = 0.000000, t_1 = nan");
+    check_refused({nan, 1.0}, "a time grid runs from 0 to 1, not from nan to 1.000000");
+    check_refused({0.0, nan}, "a time grid runs from 0 to 1, not from 0.000000 to nan");
+}
