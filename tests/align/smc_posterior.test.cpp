@@ -1,7 +1,7 @@
 /// The weighted particles of SMC are draws of the tilted mixture: its means, covariances and component weights.
 ///
 /// 60 runs; each run's weighted sum counts with its Z-hat, so the estimate is a ratio of unbiased numbers, whose own bias is a 60th of one run's
-/// and far below the error. The error is that of the ratio over runs; 4.5 of it: by chance one of the 40 moments fails once in 3,700 seeds.
+/// and far below the error. The error is that of the ratio over runs; 4.5 of it: by chance one of the 32 moments fails once in 4,600 seeds.
 #include "moments.hpp"
 
 using namespace cases;
@@ -66,7 +66,7 @@ TEST_CASE("SMC draws the tilted mixture") {
                       context, tilted.tilted, tilted.log_z, 0.01);
     }
     SUBCASE("GLASS by ODE, weighted value") {
-        // Two RK4 steps a transition leave an error of the means below 2e-3 on these grids: a fifth of what the test can see.
+        // The kernel's own error, of two RK4 steps a transition, is below what the test can see.
         const diamond::ode_flow_map flow{model, diamond::heun{.steps = 4}};
         check_moments(smc{diamond::glass_kernel{schedule, model, diamond::runge_kutta_4{.steps = 2}},
                           diamond::weighted_value{diamond::best_density(schedule, model), flow, bowl, {.samples = 2}}, smc_options{.particles = 500, .steps = 8},

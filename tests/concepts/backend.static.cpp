@@ -1,4 +1,5 @@
 #include <diamond/backend/eigen.hpp>
+#include <diamond/backend/thrust.hpp>
 
 #include <support/archetypes.hpp>
 
@@ -6,6 +7,7 @@ using diamond::backend;
 
 static_assert(backend<archetypes::context> && diamond::diagnose_backend<archetypes::context>());
 static_assert(backend<diamond::eigen::context> && diamond::diagnose_backend<diamond::eigen::context>());
+static_assert(backend<diamond::thrust_cpu::context> && diamond::diagnose_backend<diamond::thrust_cpu::context>());
 static_assert(std::is_same_v<diamond::backend_of_t<diamond::eigen::batch<float>>, diamond::eigen::context>);
 static_assert(std::is_same_v<diamond::rebind_t<diamond::eigen::batch<float>, double>, diamond::eigen::batch<double>>);
 

@@ -127,8 +127,8 @@ TEST_CASE("the value is the logarithm of the posterior mean of exp r, by quadrat
 TEST_CASE_TEMPLATE("the value is log Z at t = 0 for every x, and the reward at t = 1", back_end, BACK_ENDS) {
     const auto context = back_end::make();
     const auto x       = spread_points(2 * 6);
-    for (const int kind : {0, 2})
-        for_both_models<back_end>(context, {kind}, [&](const auto& model, const std::string& name) {
+    for (const any_schedule schedule : {reference::linear, reference::variance_preserving})
+        for_both_models<back_end>(context, schedule, [&](const auto& model, const std::string& name) {
             CAPTURE(name);
             exact_value value(model, form_reward{form});
             for (const double v : values_at<back_end>(context, value, x, 0.0)) CHECK(v == doctest::Approx(value.log_z()).epsilon(4 * back_end::tolerance));

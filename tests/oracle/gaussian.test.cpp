@@ -74,7 +74,7 @@ TEST_CASE_TEMPLATE("readings, density, Jacobian and divergence by dense inverses
 
 TEST_CASE_TEMPLATE("a time per column is that column's time", back_end, BACK_ENDS) {
     const auto                context = back_end::make();
-    const auto                model   = make_model<back_end>(context, {3});
+    const auto                model   = make_model<back_end>(context, reference::cosine);
     auto                      space   = model.make_workspace(context, 4);
     const std::vector<double> when{0.0, 0.375, 0.75, 1.0};
     const auto                per_column = from_host<double>(context, 1, 4, when);
@@ -90,8 +90,8 @@ TEST_CASE_TEMPLATE("a time per column is that column's time", back_end, BACK_END
 TEST_CASE("a diagonal Gaussian is a mixture of one component") {
     using back_end     = back_ends::eigen<double>;
     const auto context = back_end::make();
-    const gaussian<back_end::batch, any_schedule>         normal(context, {2}, {1.0, -2.0}, {0.5, 0.0, 0.0, 2.0});
-    const gaussian_mixture<back_end::batch, any_schedule> mixture(context, {2}, {3.0}, {1.0, -2.0}, {0.5, 2.0});
+    const gaussian<back_end::batch, any_schedule>         normal(context, reference::variance_preserving, {1.0, -2.0}, {0.5, 0.0, 0.0, 2.0});
+    const gaussian_mixture<back_end::batch, any_schedule> mixture(context, reference::variance_preserving, {3.0}, {1.0, -2.0}, {0.5, 2.0});
     auto         normal_space  = normal.make_workspace(context, 1);
     auto         mixture_space = mixture.make_workspace(context, 1);
     const auto   x             = spread_points(2 * 7);
@@ -142,7 +142,7 @@ TEST_CASE("Jacobi's rotations rebuild what they took apart, large, small and deg
 TEST_CASE_TEMPLATE("draws have the Gaussian's moments, posterior draws the posterior's", back_end, BACK_ENDS) {
     // 4.5 standard errors, 27 comparisons a back end: one seed in 1,300 fails by chance on one of four back ends.
     const auto               context = back_end::make();
-    const auto               model   = make_model<back_end>(context, {1});
+    const auto               model   = make_model<back_end>(context, reference::trigonometric);
     const index_t            n       = 40000;
     typename back_end::batch z(context, 3, n);
     model.draw(philox{21}.stream(purpose::data), z.mutable_view());

@@ -100,7 +100,7 @@ TEST_CASE("the mean divergence is the change of log density over the length, and
 TEST_CASE_TEMPLATE("the flow map carries N(0, I) to the data's mean and covariance, with no randomness", back_end, BACK_ENDS) {
     // Affine: the image of 0 is the mean, differences of images of unit vectors the factor A with A A^T = C.
     const auto        context = back_end::make();
-    gaussian_flow_map flow(make_model<back_end>(context, {0}));
+    gaussian_flow_map flow(make_model<back_end>(context, reference::linear));
     const auto        image = carry<back_end>(context, flow, {0.0, 0.0, 1.0, 0.0, 0.0, 1.0}, {0.0, 1.0});
     Eigen::Matrix2d   a;
     a << image[2] - image[0], image[4] - image[0], image[3] - image[1], image[5] - image[1];
@@ -113,7 +113,7 @@ TEST_CASE_TEMPLATE("the Diamond map carries N(0, I) to the posterior's mean and 
     const double              near    = 20 * back_end::tolerance;
     const std::vector<double> units{0.0, 0.0, 1.0, 0.0, 0.0, 1.0};
     reference::for_each_schedule([&](any_schedule schedule, const std::string& name) {
-        gaussian_diamond_map map(make_model<back_end>(context, schedule)), cosine_inside(make_model<back_end>(context, schedule));
+        gaussian_diamond_map map(make_model<back_end>(context, schedule));
         gaussian_diamond_map other(make_model<back_end>(context, schedule), cosine_schedule{});
         const Eigen::Vector2d     x(0.5, -1.25);
         const std::vector<double> outer{x(0), x(1), x(0), x(1), x(0), x(1)};
@@ -141,7 +141,7 @@ TEST_CASE_TEMPLATE("the Diamond map: identity, semigroup, inverse of its inner f
     const auto                xbar = spread_points(2 * 4), x_t = spread_points(2 * 4, 1.5, 3);
     const std::vector<double> when{0.0, 0.25, 0.625, 0.875};
     const auto                per_column = from_host<double>(context, 1, 4, when);
-    gaussian_diamond_map      map(make_model<back_end>(context, {2}));
+    gaussian_diamond_map      map(make_model<back_end>(context, reference::variance_preserving));
     const auto                go = [&](const std::vector<double>& from, interval inner) { return carry<back_end>(context, map, from, inner, x_t, times(per_column.data())); };
     for (const double s : {0.0, 0.5, 1.0}) CHECK(largest_error(go(xbar, {s, s}), xbar) < near);
     for (const auto [s, k, r] : {std::array{0.0, 0.4, 1.0}, std::array{0.1, 0.9, 0.6}, std::array{1.0, 0.5, 0.0}}) {
@@ -201,12 +201,12 @@ TEST_CASE_TEMPLATE("vector-Jacobian products are the maps' derivatives, for ever
         }
         return gradient;
     };
-    gaussian_flow_map flow(make_model<back_end>(context, {1}));
+    gaussian_flow_map flow(make_model<back_end>(context, reference::trigonometric));
     const auto        cotangent = on_device(w);
     for (const interval span : {interval{0.0, 1.0}, interval{0.8, 0.3}})
         CHECK(largest_error(call<back_end>(context, 2, x, [&](auto in, auto out) { flow.vjp(in, span, {}, cotangent.read(), out); }),
                             pull([&](const std::vector<double>& at) { return carry<back_end>(context, flow, at, span); }, x)) < near);
-    gaussian_diamond_map map(make_model<back_end>(context, {2}));
+    gaussian_diamond_map map(make_model<back_end>(context, reference::variance_preserving));
     for (const double t : {0.0, 0.5, 1.0})
         for (const interval inner : {interval{0.0, 1.0}, interval{0.3, 0.7}, interval{0.9, 0.2}}) {
             CAPTURE(t);
@@ -222,7 +222,7 @@ TEST_CASE_TEMPLATE("the edges are exact: x_t at t = 1, nothing of x_t at t = 0, 
     const auto           context = back_end::make();
     const double         near    = 10 * back_end::tolerance;
     const auto           xbar = spread_points(2 * 3), x_t = spread_points(2 * 3, 1.5, 3), other = spread_points(2 * 3, 1.5, 8);
-    gaussian_diamond_map map(make_model<back_end>(context, {2}));
+    gaussian_diamond_map map(make_model<back_end>(context, reference::variance_preserving));
     CHECK(largest_error(carry<back_end>(context, map, xbar, {0.0, 1.0}, x_t, 1.0), x_t) < near);
     CHECK(largest_error(carry<back_end>(context, map, xbar, {0.5, 1.0}, x_t, 1.0), x_t) < near);
     CHECK(carry<back_end>(context, map, xbar, {0.0, 1.0}, x_t, 0.0) == carry<back_end>(context, map, xbar, {0.0, 1.0}, other, 0.0));
@@ -236,7 +236,7 @@ TEST_CASE_TEMPLATE("the edges are exact: x_t at t = 1, nothing of x_t at t = 0, 
 
 TEST_CASE_TEMPLATE("one noise gives the exact posterior's draw and the Diamond map's", back_end, BACK_ENDS) {
     const auto               context = back_end::make();
-    const auto               model   = make_model<back_end>(context, {0});
+    const auto               model   = make_model<back_end>(context, reference::linear);
     const index_t            n = 50, samples = 3;
     typename back_end::batch x(context, 2, n), first(context, 2, n * samples), second(context, 2, n * samples);
     context.fill_normal(philox{31}.stream(purpose::user), x.mutable_view());
@@ -256,8 +256,8 @@ TEST_CASE_TEMPLATE("one noise gives the exact posterior's draw and the Diamond m
 TEST_CASE("evaluations are counted a column at a time") {
     using back_end       = back_ends::eigen<double>;
     const auto           context = back_end::make();
-    gaussian_flow_map    flow(make_model<back_end>(context, {0}));
-    gaussian_diamond_map map(make_model<back_end>(context, {0}));
+    gaussian_flow_map    flow(make_model<back_end>(context, reference::linear));
+    gaussian_diamond_map map(make_model<back_end>(context, reference::linear));
     back_end::batch      x(context, 2, 5), y(context, 2, 5), z(context, 2, 5);
     flow(x.read(), {0.0, 1.0}, {}, y.mutable_view());
     flow.vjp(x.read(), {0.0, 1.0}, {}, x.read(), y.mutable_view());

@@ -230,7 +230,7 @@ TEST_CASE_TEMPLATE("both ends of time are the limits", back_end, BACK_ENDS) {
 TEST_CASE_TEMPLATE("a time per column is that column's time", back_end, BACK_ENDS) {
     const auto context = back_end::make();
     for (const auto& mixture : {isotropic_3d(), diagonal_2d(), shared_2d()}) {
-        const model_of<back_end, reference::any_schedule> model(context, {2}, mixture.weights, mixture.means, mixture.variances);
+        const model_of<back_end, reference::any_schedule> model(context, reference::variance_preserving, mixture.weights, mixture.means, mixture.variances);
         const index_t                                          d = mixture.d;
         const std::vector<double>                              when{0.0, 0.25, 0.5, 0.875, 1.0};
         const auto                                             per_column = from_host<double>(context, 1, 5, when);

@@ -17,8 +17,8 @@ const std::vector<double> weights{0.4, 0.1, 0.3, 0.2}, means{-1.0, 0.5, 1.5, -0.
     variances{0.25, 0.5, 0.125, 1.0, 0.75, 0.25, 0.5, 0.375};
 
 template <class BackEnd>
-auto make_model(const typename BackEnd::context& context, int schedule = 0) {
-    return gaussian_mixture<typename BackEnd::batch, reference::any_schedule>(context, {schedule}, weights, means, variances);
+auto make_model(const typename BackEnd::context& context, reference::any_schedule schedule = reference::linear) {
+    return gaussian_mixture<typename BackEnd::batch, reference::any_schedule>(context, schedule, weights, means, variances);
 }
 
 // Moments of p(z | x) by quadrature over the data's density.
@@ -73,7 +73,7 @@ TEST_CASE_TEMPLATE("draws from the data have its moments and its components", ba
 TEST_CASE_TEMPLATE("posterior draws have the moments that quadrature finds", back_end, BACK_ENDS) {
     const auto    context = back_end::make();
     const index_t samples = 20000;
-    for (const int schedule : {0, 2}) {
+    for (const reference::any_schedule schedule : {reference::linear, reference::variance_preserving}) {
         const auto      model = make_model<back_end>(context, schedule);
         exact_posterior sampler(model);
         for (const double t : {0.3, 0.7}) {
@@ -100,7 +100,7 @@ TEST_CASE_TEMPLATE("posterior draws have the moments that quadrature finds", bac
 
 TEST_CASE_TEMPLATE("posterior draws at the ends of time: the data at 0, the particle at 1", back_end, BACK_ENDS) {
     const auto      context = back_end::make();
-    const auto      model   = make_model<back_end>(context, 2); // variance preserving: alpha(0) > 0, and still pure noise
+    const auto      model   = make_model<back_end>(context, reference::variance_preserving); // variance preserving: alpha(0) > 0, and still pure noise
     exact_posterior sampler(model);
     const index_t   n = 30000;
     typename back_end::batch x(context, 2, n), z(context, 2, n);
@@ -121,7 +121,7 @@ TEST_CASE_TEMPLATE("posterior draws at the ends of time: the data at 0, the part
 TEST_CASE_TEMPLATE("noising a posterior draw of x_t gives x_t's own law back", back_end, BACK_ENDS) {
     // z ~ p_data, x_t = alpha z + sigma eps, z' ~ p(. | x_t): the pairs (z, x_t) and (z', x_t) have one law.
     const auto               context = back_end::make();
-    const auto               model   = make_model<back_end>(context, 1);
+    const auto               model   = make_model<back_end>(context, reference::trigonometric);
     const index_t            n       = 40000;
     const double             t       = 0.45, alpha = model.schedule().alpha(t), sigma = model.schedule().sigma(t);
     typename back_end::batch z(context, 2, n), x(context, 2, n), again(context, 2, n);

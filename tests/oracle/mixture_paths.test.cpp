@@ -20,7 +20,7 @@ auto large_mixture(const typename BackEnd::context& context, spread kind, index_
     for (std::size_t k = 0; k < size; ++k) weights[k] = 1.0 + static_cast<double>(k % 5);
     if (kind != spread::shared)
         for (std::size_t k = 0; k < variances.size(); ++k) variances[k] = 0.125 + 0.125 * static_cast<double>(k % 7);
-    return gaussian_mixture<typename BackEnd::batch, reference::any_schedule>(context, {2}, weights, spread_points(d * count, 1.0, 5), variances);
+    return gaussian_mixture<typename BackEnd::batch, reference::any_schedule>(context, reference::variance_preserving, weights, spread_points(d * count, 1.0, 5), variances);
 }
 
 template <class BackEnd, class Model>

@@ -8,11 +8,8 @@
 
 #include <diamond/core/batch.hpp>
 #include <diamond/core/condition.hpp>
-#include <diamond/schedule/cosine.hpp>
-#include <diamond/schedule/linear.hpp>
-#include <diamond/schedule/schedule.hpp>
-#include <diamond/schedule/trigonometric.hpp>
-#include <diamond/schedule/variance_preserving.hpp>
+
+#include "support/any_schedule.hpp"
 
 namespace reference {
 
@@ -20,46 +17,14 @@ using diamond::index_t, diamond::square;
 using real   = long double;
 using vector = std::vector<real>;
 
-/// One of the four schedules, chosen when a test runs: a model is compiled once for all of them.
-struct any_schedule {
-    int kind = 0;
-
-    [[nodiscard]] double alpha(double t) const {
-        return visit([=](auto s) { return s.alpha(t); });
-    }
-    [[nodiscard]] double sigma(double t) const {
-        return visit([=](auto s) { return s.sigma(t); });
-    }
-    [[nodiscard]] double d_alpha(double t) const {
-        return visit([=](auto s) { return s.d_alpha(t); });
-    }
-    [[nodiscard]] double d_sigma(double t) const {
-        return visit([=](auto s) { return s.d_sigma(t); });
-    }
-    [[nodiscard]] double sigma_d_sigma(double t) const {
-        return visit([=](auto s) { return diamond::sigma_d_sigma(s, t); });
-    }
-    [[nodiscard]] double time_at(double a, double s) const {
-        return visit([=](auto schedule) { return diamond::time_at(schedule, a, s); });
-    }
-
-private:
-    template <class F>
-    double visit(const F& f) const {
-        switch (kind) {
-        case 0: return f(diamond::linear_schedule{});
-        case 1: return f(diamond::trigonometric_schedule{});
-        case 2: return f(diamond::variance_preserving_schedule{});
-        default: return f(diamond::cosine_schedule{});
-        }
-    }
-};
+using any_schedule = schedules::any;
+inline constexpr any_schedule linear{schedules::kind::linear}, trigonometric{schedules::kind::trigonometric},
+    variance_preserving{schedules::kind::variance_preserving}, cosine{schedules::kind::cosine};
 
 /// Calls f(schedule, its name) for the four schedules.
 template <class F>
 void for_each_schedule(const F& f) {
-    const std::string names[] = {"linear", "trigonometric", "variance preserving", "cosine"};
-    for (int kind = 0; kind < 4; ++kind) f(any_schedule{kind}, names[kind]);
+    for (const auto kind : schedules::every_kind) f(any_schedule{kind}, std::string(any_schedule{kind}.name()));
 }
 
 /// A mixture as a list of diagonal Gaussians, and its noised law from the definitions. 0 < t < 1.

@@ -198,3 +198,15 @@ TEST_CASE_TEMPLATE("a copy of a composition is whole, and batches of any size fo
     CHECK(values(moved, z) == whole);
     CHECK(gradients(copy, z) == slopes);
 }
+
+TEST_CASE_TEMPLATE("rewards have the same bits on any number of threads", back_end, BACK_ENDS) {
+    using Batch   = typename back_end::batch;
+    const auto on = [](int threads) {
+        const auto context = back_end::make(threads);
+        const auto z       = points<Batch>(context, 4, 5000);
+        auto reward        = diamond::sum_reward{classifier<Batch>(context), masked<Batch>(context), linear<Batch>(context)};
+        return std::pair{values(reward, z), gradients(reward, z)};
+    };
+    CHECK(on(1) == on(2));
+    CHECK(on(1) == on(3));
+}

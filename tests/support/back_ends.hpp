@@ -35,7 +35,11 @@ struct thrust_cpu : precision<Real> {
 
 } // namespace back_ends
 
+#if defined(DIAMOND_TEST_TWO_BACK_ENDS)
+#define BACK_ENDS back_ends::eigen<float>, back_ends::thrust_cpu<double>
+#else
 #define BACK_ENDS back_ends::eigen<double>, back_ends::eigen<float>, back_ends::thrust_cpu<double>, back_ends::thrust_cpu<float>
+#endif
 TYPE_TO_STRING(back_ends::eigen<double>);
 TYPE_TO_STRING(back_ends::eigen<float>);
 TYPE_TO_STRING(back_ends::thrust_cpu<double>);

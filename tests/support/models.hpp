@@ -89,7 +89,7 @@ public:
     }
     void jvp(const_view x, diamond::times t, diamond::no_condition, const_view tangent, workspace&, view out) const {
         each_column(x, t, [&](index_t j, const mixture_point& p, double time) {
-            double product[p.d] = {};
+            double product[mixture_point::d] = {};
             for (index_t i = 0; i < p.d; ++i)
                 for (index_t l = 0; l < p.d; ++l)
                     product[i] += (schedule_.d_alpha(time) * p.d_denoiser[i][l] - diamond::sigma_d_sigma(schedule_, time) * p.d_score[i][l]) *
@@ -100,7 +100,7 @@ public:
     /// The Jacobian is symmetric; it is transposed all the same.
     void vjp(const_view x, diamond::times t, diamond::no_condition, const_view cotangent, workspace&, view out) const {
         each_column(x, t, [&](index_t j, const mixture_point& p, double time) {
-            double product[p.d] = {};
+            double product[mixture_point::d] = {};
             for (index_t i = 0; i < p.d; ++i)
                 for (index_t l = 0; l < p.d; ++l)
                     product[l] += (schedule_.d_alpha(time) * p.d_denoiser[i][l] - diamond::sigma_d_sigma(schedule_, time) * p.d_score[i][l]) *

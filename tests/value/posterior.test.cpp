@@ -4,19 +4,19 @@
 #include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
-#include <diamond/reward/linear.hpp>
 #include <diamond/reward/tempered.hpp>
 
 #include "support/any_schedule.hpp"
 #include "support/back_ends.hpp"
-#include "support/batches.hpp"
 #include "support/statistics.hpp"
+#include "estimates.hpp"
 #include "tilts.hpp"
 
 using diamond::index_t;
 using diamond::times;
 using schedules::any;
 using statistics::largest_error;
+using estimates::guidance, estimates::values;
 using tilts::point;
 using batch = diamond::eigen::batch<double>;
 
@@ -24,8 +24,6 @@ namespace {
 
 constexpr diamond::no_condition none;
 constexpr point                 some_points[] = {{0.4, -0.3}, {-1.1, 0.9}, {0.1, 1.4}};
-
-diamond::noise_stream value_stream(index_t step = 3, std::uint64_t seed = 2024) { return diamond::philox{seed}.stream(diamond::purpose::value, step); }
 
 /// Posterior draws by integrating GLASS over the mixture.
 template <class Batch>
@@ -37,23 +35,6 @@ auto exact_posterior(const diamond::eigen::context& context, const any& schedule
     return diamond::exact_posterior(diamond::gaussian_mixture<batch, any>(
         context, schedule, {n.weight[0], n.weight[1], n.weight[2]}, {n.mean[0][0], n.mean[0][1], n.mean[1][0], n.mean[1][1], n.mean[2][0], n.mean[2][1]},
         {n.variance[0][0], n.variance[0][1], n.variance[1][0], n.variance[1][1], n.variance[2][0], n.variance[2][1]}));
-}
-
-struct results {
-    std::vector<double> value, standard_error, ess, ess_base;
-};
-template <class Estimator, class Batch>
-results values(Estimator& estimator, const Batch& x, double t, const diamond::noise_stream& stream) {
-    diamond::rebind_t<Batch, double> out[4];
-    for (auto& o : out) o.resize(x.context(), 1, x.columns());
-    estimator(x, t, none, stream, {out[0].data(), out[1].data(), out[2].data(), out[3].data()});
-    return {batches::host(out[0]), batches::host(out[1]), batches::host(out[2]), batches::host(out[3])};
-}
-template <class Estimator, class Batch>
-std::vector<double> guidance(Estimator& estimator, const Batch& x, double t, const diamond::noise_stream& stream) {
-    Batch out(x.context(), x.rows(), x.columns());
-    estimator.guidance(x, t, none, stream, out);
-    return batches::host(out);
 }
 
 } // namespace
@@ -97,10 +78,10 @@ TEST_CASE_TEMPLATE("value, error, ESS and guidance are their formulas in the pos
             auto                              sampler = glass_posterior<own_batch>(schedule, 2);
             diamond::posterior_value          plain(sampler, r, {.samples = samples, .antithetic = antithetic});
             diamond::pathwise_posterior_value pathwise(sampler, r, {.samples = samples, .antithetic = antithetic});
-            const auto                        found = values(plain, x, t, value_stream());
-            const auto                        shift = guidance(plain, x, t, value_stream()), slope = guidance(pathwise, x, t, value_stream());
+            const auto                        found = values(plain, x, t, estimates::stream());
+            const auto                        shift = guidance(plain, x, t, estimates::stream()), slope = guidance(pathwise, x, t, estimates::stream());
 
-            auto stream       = value_stream().with_samples(samples);
+            auto stream       = estimates::stream().with_samples(samples);
             stream.antithetic = antithetic;
             own_batch drawn(context, 2, n * samples), cotangent(context, 2, n * samples), pulled(context, 2, n);
             sampler(x, t, none, stream, drawn);
@@ -165,10 +146,10 @@ TEST_CASE_TEMPLATE("fixed noise is the same at every step, other noise is not", 
     const auto x       = batches::normal<own_batch>(context, 2, 4, 2);
     diamond::posterior_value fixed(glass_posterior<own_batch>(any{}, 2), tilts::reward{}, {.samples = 2, .fixed_noise = true});
     diamond::posterior_value fresh(glass_posterior<own_batch>(any{}, 2), tilts::reward{}, {.samples = 2});
-    CHECK(values(fixed, x, 0.5, value_stream(1)).value == values(fixed, x, 0.5, value_stream(9)).value);
-    CHECK(guidance(fixed, x, 0.5, value_stream(1)) == guidance(fixed, x, 0.5, value_stream(9)));
-    CHECK(values(fresh, x, 0.5, value_stream(1)).value != values(fresh, x, 0.5, value_stream(9)).value);
-    CHECK(values(fresh, x, 0.5, value_stream(1)).value == values(fresh, x, 0.5, value_stream(1)).value);
+    CHECK(values(fixed, x, 0.5, estimates::stream(1)).value == values(fixed, x, 0.5, estimates::stream(9)).value);
+    CHECK(guidance(fixed, x, 0.5, estimates::stream(1)) == guidance(fixed, x, 0.5, estimates::stream(9)));
+    CHECK(values(fresh, x, 0.5, estimates::stream(1)).value != values(fresh, x, 0.5, estimates::stream(9)).value);
+    CHECK(values(fresh, x, 0.5, estimates::stream(1)).value == values(fresh, x, 0.5, estimates::stream(1)).value);
 }
 
 // 36 averages at 4.5 standard errors, both here and in the next case: with free seeds one run in 2,000 would fail (72 times 6.8e-6).
@@ -181,7 +162,7 @@ TEST_CASE("exp V is unbiased, whatever the number of samples") {
         std::uint64_t seed = 1;
         const auto    check = [&](const auto& sampler, const point& x, double t, index_t samples) {
             diamond::posterior_value estimator(sampler, r, {.samples = samples});
-            const auto               found = values(estimator, batches::repeat<batch>(context, n, {x[0], x[1]}), t, value_stream(1, ++seed));
+            const auto               found = values(estimator, batches::repeat<batch>(context, n, {x[0], x[1]}), t, estimates::stream(1, ++seed));
             const double             truth = tilts::exact_value(schedule, r, x, t).value;
             CAPTURE(std::string(schedule.name()));
             CAPTURE(t);
@@ -206,7 +187,7 @@ TEST_CASE("both guidances are consistent with b grad V, and finite at t = 0") {
     for (const auto kind : {schedules::kind::linear, schedules::kind::variance_preserving}) {
         const any  schedule{kind};
         const auto check = [&](auto estimator, const point& x, double t) {
-            const auto found = guidance(estimator, batches::repeat<batch>(context, n, {x[0], x[1]}), t, value_stream(1, ++seed));
+            const auto found = guidance(estimator, batches::repeat<batch>(context, n, {x[0], x[1]}), t, estimates::stream(1, ++seed));
             const auto truth = tilts::exact_value(schedule, r, x, t).guidance(schedule, t);
             CAPTURE(std::string(schedule.name()));
             CAPTURE(t);
@@ -226,7 +207,7 @@ TEST_CASE("the standard error is honest") {
     const tilts::reward r;
     for (const index_t samples : {8, 64}) {
         diamond::posterior_value estimator(exact_posterior(context, any{}), r, {.samples = samples});
-        const auto               found = values(estimator, batches::repeat<batch>(context, n, {0.4, -0.3}), 0.4, value_stream(1, 7));
+        const auto               found = values(estimator, batches::repeat<batch>(context, n, {0.4, -0.3}), 0.4, estimates::stream(1, 7));
         const auto               value = statistics::average(found.value);
         const double             empirical = value.standard_error * std::sqrt(static_cast<double>(n));
         const double reported = std::sqrt(statistics::average(n, [&](index_t j) { return diamond::square(found.standard_error[static_cast<std::size_t>(j)]); }).value);
@@ -242,7 +223,7 @@ TEST_CASE("antithetic pairs lessen the error of a nearly linear reward, and say 
     const tilts::reward     gentle{.c = {0.5, -0.3}, .q = {0.0, 0.0}};
     const auto              run = [&](bool antithetic) {
         diamond::posterior_value estimator(glass_posterior<batch>(any{}, 4), gentle, {.samples = samples, .antithetic = antithetic});
-        const auto               found = values(estimator, batches::repeat<batch>(context, n, {0.9, -0.2}), 0.7, value_stream(1, 8));
+        const auto               found = values(estimator, batches::repeat<batch>(context, n, {0.9, -0.2}), 0.7, estimates::stream(1, 8));
         struct {
             double empirical, reported;
             statistics::estimate mean;
@@ -269,11 +250,11 @@ TEST_CASE("the temperature divides the reward, inside the exponential") {
         diamond::posterior_value cooled(exact_posterior(context, any{}), diamond::tempered_reward(temperature, r), {.samples = samples});
         diamond::posterior_value divided(exact_posterior(context, any{}), r.at(temperature), {.samples = samples});
         diamond::posterior_value plain(exact_posterior(context, any{}), r, {.samples = samples});
-        for (const double t : {0.0, 0.5, 1.0}) CHECK(largest_error(values(cooled, x, t, value_stream()).value, values(divided, x, t, value_stream()).value) < 1e-12);
+        for (const double t : {0.0, 0.5, 1.0}) CHECK(largest_error(values(cooled, x, t, estimates::stream()).value, values(divided, x, t, estimates::stream()).value) < 1e-12);
         // Outside it, value and target would depend on the number of samples: only for one sample are the two the same.
-        auto outside = values(plain, x, 0.5, value_stream()).value;
+        auto outside = values(plain, x, 0.5, estimates::stream()).value;
         for (double& v : outside) v /= temperature;
-        const double gap = largest_error(outside, values(cooled, x, 0.5, value_stream()).value);
+        const double gap = largest_error(outside, values(cooled, x, 0.5, estimates::stream()).value);
         CHECK((samples == 1 ? gap < 1e-12 : gap > 0.05));
     }
 }
@@ -294,14 +275,14 @@ TEST_CASE("at t = 1 the value is the reward, and guidance b(1) times its gradien
         auto wanted = batches::host(slope);
         for (double& g : wanted) g *= b;
         const auto check = [&](auto& estimator) {
-            const auto found = values(estimator, x, 1.0, value_stream());
+            const auto found = values(estimator, x, 1.0, estimates::stream());
             for (index_t j = 0; j < 6; ++j) {
                 const auto k = static_cast<std::size_t>(j);
                 CHECK(found.value[k] == r(x.read().column(j)));
                 CHECK((std::isnan(found.standard_error[k]) && std::isnan(found.ess[k]) && std::isnan(found.ess_base[k])));
             }
             CHECK(estimator.spent() == diamond::cost{.reward = 6}); // no draw is made
-            CHECK(largest_error(guidance(estimator, x, 1.0, value_stream()), wanted) < 1e-14);
+            CHECK(largest_error(guidance(estimator, x, 1.0, estimates::stream()), wanted) < 1e-14);
         };
         check(plain);
         check(pathwise);
@@ -309,10 +290,10 @@ TEST_CASE("at t = 1 the value is the reward, and guidance b(1) times its gradien
         const auto opaque = [&](const auto& column) { return r(column); };
         diamond::posterior_value undifferentiable(exact_posterior(context, schedule), opaque, {.samples = 4});
         if (schedule.infinite_slope())
-            CHECK_THROWS_WITH_AS(guidance(undifferentiable, x, 1.0, value_stream()), doctest::Contains("gradient"), std::invalid_argument);
+            CHECK_THROWS_WITH_AS(guidance(undifferentiable, x, 1.0, estimates::stream()), doctest::Contains("gradient"), std::invalid_argument);
         else
-            CHECK(guidance(undifferentiable, x, 1.0, value_stream()) == std::vector<double>(12, 0.0));
-        CHECK_NOTHROW(guidance(undifferentiable, x, 0.5, value_stream()));
+            CHECK(guidance(undifferentiable, x, 1.0, estimates::stream()) == std::vector<double>(12, 0.0));
+        CHECK_NOTHROW(guidance(undifferentiable, x, 0.5, estimates::stream()));
     }
 }
 
@@ -326,13 +307,13 @@ TEST_CASE("numbers of samples and times out of range are refused, and shapes che
     CHECK_THROWS_WITH_AS(make(3, true), doctest::Contains("pairs"), std::invalid_argument);
     auto       estimator = make(2, false);
     const auto x         = batches::normal<batch>(context, 2, 4, 5);
-    const auto before    = values(estimator, x, 0.5, value_stream()).value;
+    const auto before    = values(estimator, x, 0.5, estimates::stream()).value;
     batch      tall      = batches::normal<batch>(context, 3, 4, 5), wide(context, 2, 5);
     for (const double t : {-0.1, 1.1, std::numeric_limits<double>::quiet_NaN()}) {
-        CHECK_THROWS_WITH_AS(values(estimator, x, t, value_stream()), doctest::Contains("[0, 1]"), std::invalid_argument);
-        CHECK_THROWS_WITH_AS(guidance(estimator, x, t, value_stream()), doctest::Contains("[0, 1]"), std::invalid_argument);
+        CHECK_THROWS_WITH_AS(values(estimator, x, t, estimates::stream()), doctest::Contains("[0, 1]"), std::invalid_argument);
+        CHECK_THROWS_WITH_AS(guidance(estimator, x, t, estimates::stream()), doctest::Contains("[0, 1]"), std::invalid_argument);
     }
-    CHECK_THROWS_AS(values(estimator, tall, 0.5, value_stream()), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(estimator.guidance(x, 0.5, none, value_stream(), wide), doctest::Contains("2 x 5"), std::invalid_argument);
-    CHECK(values(estimator, x, 0.5, value_stream()).value == before);
+    CHECK_THROWS_AS(values(estimator, tall, 0.5, estimates::stream()), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(estimator.guidance(x, 0.5, none, estimates::stream(), wide), doctest::Contains("2 x 5"), std::invalid_argument);
+    CHECK(values(estimator, x, 0.5, estimates::stream()).value == before);
 }

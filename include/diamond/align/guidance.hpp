@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -28,12 +29,12 @@ struct squared_entry {
     index_t     rows;
     DIAMOND_HD double operator()(index_t i, index_t j) const { return square(static_cast<double>(x[i + rows * j])); }
 };
-/// (1, strength |u|/|g|) a column; no guidance where g is 0.
+/// (1, strength |u|/|g|) a column, from squares; no guidance where g is but the rounding of u: its direction would be noise.
 struct matched_scale {
     const double *velocity, *guidance;
-    double        strength;
+    double        strength, rounding;
     DIAMOND_HD numbers<2> operator()(index_t j) const {
-        return {{1.0, guidance[j] > 0.0 ? strength * std::sqrt(velocity[j] / guidance[j]) : 0.0}};
+        return {{1.0, guidance[j] > square(rounding) * velocity[j] ? strength * std::sqrt(velocity[j] / guidance[j]) : 0.0}};
     }
 };
 } // namespace detail
@@ -108,11 +109,12 @@ private:
             combine(coefficients<2>(numbers<2>{{1.0, options_.strength}}), out, out, gradient_);
             return;
         }
+        constexpr double rounding = 64.0 * static_cast<double>(std::numeric_limits<real>::epsilon()); // of a sum of many terms
         norms_.resize(x.context(), 1, 2 * x.columns());
         double *velocity = norms_.data(), *guided = velocity + x.columns();
         x.context().column_sums(x.rows(), x.columns(), detail::squared_entry<real>{out.data(), x.rows()}, velocity);
         x.context().column_sums(x.rows(), x.columns(), detail::squared_entry<real>{gradient_.data(), x.rows()}, guided);
-        combine(matched_(x.context(), false, x.columns(), detail::matched_scale{velocity, guided, options_.strength}), out, out, gradient_);
+        combine(matched_(x.context(), false, x.columns(), detail::matched_scale{velocity, guided, options_.strength, rounding}), out, out, gradient_);
     }
 
     field_evaluator<Field>             field_;

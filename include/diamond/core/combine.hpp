@@ -19,6 +19,7 @@ public:
     DIAMOND_HD constexpr coefficients(const numbers<K>& broadcast) : broadcast_(broadcast) {} // NOLINT: numbers are coefficients
     DIAMOND_HD constexpr explicit coefficients(const double* table) : broadcast_{}, table_(table) {}
 
+    [[nodiscard]] DIAMOND_HD constexpr bool   broadcast() const { return table_ == nullptr; }
     [[nodiscard]] DIAMOND_HD constexpr double operator()(int k, index_t column) const { return table_ ? table_[k + K * column] : broadcast_.value[k]; }
 
 private:
@@ -37,9 +38,9 @@ struct fill_coefficients {
     }
 };
 
-/// out = sum_k c_k in_k. A zero coefficient switches its operand off, whatever is there.
+/// out = sum_k c_k in_k, coefficients by column. A zero coefficient switches its operand off, whatever is there.
 template <class Real, int K>
-struct linear_combination {
+struct combination_by_column {
     coefficients<K> c;
     const Real*     in[K];
     Real*           out;
@@ -53,6 +54,61 @@ struct linear_combination {
         }
         out[at] = sum;
     }
+};
+
+/// out = sum_k c_k in_k, the same coefficients everywhere: the batch is one long vector.
+template <class Real, int K>
+struct uniform_combination {
+    Real        c[K];
+    const Real* in[K];
+    Real*       out;
+    DIAMOND_HD void operator()(index_t at) const {
+        Real sum = c[0] * in[0][at];
+        for (int k = 1; k < K; ++k) sum += c[k] * in[k][at];
+        out[at] = sum;
+    }
+};
+template <class Real>
+struct set_to_zero {
+    Real* out;
+    DIAMOND_HD void operator()(index_t at) const { out[at] = Real{0}; }
+};
+
+/// Collects the terms of a sum over whole batches, those with a zero coefficient left out, so that each loop has a fixed length.
+template <class Real, int Most>
+class sum_of_terms {
+public:
+    void add(double coefficient, const Real* operand) {
+        const auto factor = static_cast<Real>(coefficient);
+        if (factor == Real{0}) return;
+        factor_[count_]    = factor;
+        operand_[count_++] = operand;
+    }
+    template <class Context>
+    void write(const Context& context, index_t size, Real* out) const {
+        write<Most>(context, size, out);
+    }
+
+private:
+    template <int Count, class Context>
+    void write(const Context& context, index_t size, Real* out) const {
+        if constexpr (Count == 0) {
+            context.for_each(size, set_to_zero<Real>{out});
+        } else if (count_ < Count) {
+            write<Count - 1>(context, size, out);
+        } else {
+            uniform_combination<Real, Count> sum{{}, {}, out};
+            for (int k = 0; k < Count; ++k) {
+                sum.c[k]  = factor_[k];
+                sum.in[k] = operand_[k];
+            }
+            context.for_each(size, sum);
+        }
+    }
+
+    Real        factor_[Most]  = {};
+    const Real* operand_[Most] = {};
+    int         count_         = 0;
 };
 } // namespace detail
 
@@ -78,8 +134,16 @@ template <class Real, class Context, int K, class... Views>
     requires(sizeof...(Views) == K)
 void combine(const coefficients<K>& c, batch_view<Real, Context> out, const Views&... in) {
     (require_same_shape("combine", batch_view<const Real, Context>(in), batch_view<const Real, Context>(out)), ...);
-    out.context().for_each(out.rows(), out.columns(),
-                           detail::linear_combination<Real, K>{c, {batch_view<const Real, Context>(in).data()...}, out.data(), out.rows()});
+    const Real* const operands[] = {batch_view<const Real, Context>(in).data()...};
+    if (c.broadcast()) {
+        detail::sum_of_terms<Real, K> sum;
+        for (int k = 0; k < K; ++k) sum.add(c(k, 0), operands[k]);
+        sum.write(out.context(), out.size(), out.data());
+    } else {
+        detail::combination_by_column<Real, K> sum{c, {}, out.data(), out.rows()};
+        for (int k = 0; k < K; ++k) sum.in[k] = operands[k];
+        out.context().for_each(out.rows(), out.columns(), sum);
+    }
 }
 
 namespace detail {

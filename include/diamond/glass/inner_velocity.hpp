@@ -64,6 +64,23 @@ struct table_rows {
         return row;
     }
 };
+struct time_of {
+    const double* table;
+    double*       time;
+    DIAMOND_HD void operator()(index_t j) const { time[j] = table[6 * j]; }
+};
+struct outer_products {
+    const double* table;
+    DIAMOND_HD numbers<3> operator()(index_t j) const { return {{1.0, table[6 * j + 3] * table[6 * j + 1], table[6 * j + 4]}}; }
+};
+struct inner_products {
+    const double* table;
+    DIAMOND_HD numbers<2> operator()(index_t j) const { return {{table[6 * j + 3] * table[6 * j + 2], table[6 * j + 5]}}; }
+};
+struct at_end {
+    times s;
+    DIAMOND_HD bool operator()(index_t j) const { return s[j] >= 1.0; }
+};
 } // namespace detail
 
 /// ubar_s(xbar | x_t, t) of a GLASS kernel. Cost: one evaluation a column; vjp one vector-Jacobian product. Where the batch's one t* is 1,
@@ -123,26 +140,8 @@ private:
         bool            evaluates; // whether any column needs the network: a coefficient of 0 switches it off
     };
 
-    struct time_of {
-        const double* table;
-        double*       time;
-        DIAMOND_HD void operator()(index_t j) const { time[j] = table[6 * j]; }
-    };
-    struct outer_products {
-        const double* table;
-        DIAMOND_HD numbers<3> operator()(index_t j) const { return {{1.0, table[6 * j + 3] * table[6 * j + 1], table[6 * j + 4]}}; }
-    };
-    struct inner_products {
-        const double* table;
-        DIAMOND_HD numbers<2> operator()(index_t j) const { return {{table[6 * j + 3] * table[6 * j + 2], table[6 * j + 5]}}; }
-    };
-
-    struct at_end {
-        times s;
-        DIAMOND_HD bool operator()(index_t j) const { return s[j] >= 1.0; }
-    };
     static bool ends(times s, const_view xbar) {
-        return s.broadcast() ? s.value() >= 1.0 : xbar.context().find_first(xbar.columns(), at_end{s}) < xbar.columns();
+        return s.broadcast() ? s.value() >= 1.0 : xbar.context().find_first(xbar.columns(), detail::at_end{s}) < xbar.columns();
     }
 
     step_coefficients at(const_view xbar, times s, times t, const kernel_coefficients& kernel) {
@@ -164,9 +163,9 @@ private:
         time_.resize(context, 1, n);
         context.for_each(n, diamond::detail::fill_coefficients<6, detail::inner_velocity_table<Schedule, InnerSchedule>>{row, all_.data()});
         const double* all = all_.data();
-        context.for_each(n, time_of{all, time_.data()});
+        context.for_each(n, detail::time_of{all, time_.data()});
         return {times(time_.data()), input_table_(context, false, n, detail::table_rows<2>{all, 1}), output_table_(context, false, n, detail::table_rows<3>{all, 3}),
-                outer_table_(context, false, n, outer_products{all}), inner_table_(context, false, n, inner_products{all}), true};
+                outer_table_(context, false, n, detail::outer_products{all}), inner_table_(context, false, n, detail::inner_products{all}), true};
     }
 
     Schedule                           schedule_;

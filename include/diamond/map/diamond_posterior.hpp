@@ -15,6 +15,21 @@ struct diamond_posterior_options {
     index_t evaluations = 1; ///< calls of the map for a draw: its steps along a uniform grid of inner times
 };
 
+namespace detail {
+/// out_j = sum over a particle's draws of in.
+template <class Real>
+struct sum_draws {
+    const Real* in;
+    Real*       out;
+    index_t     rows, samples;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        double total = 0.0;
+        for (index_t m = 0; m < samples; ++m) total += static_cast<double>(in[i + rows * (j * samples + m)]);
+        out[i + rows * j] = static_cast<Real>(total);
+    }
+};
+} // namespace detail
+
 /// z = X_{0,1}(xbar_0 | x_t, t), xbar_0 ~ N(0, I). Cost: `evaluations` calls of the map a draw. [DM], section 5.
 template <class Map>
 class diamond_posterior {
@@ -70,23 +85,12 @@ public:
             if (!first) combine(coefficients<2>(numbers<2>{{1.0, 1.0}}), outer_total_.mutable_view(), outer_total_.read(), outer_cotangent_.read());
             lambda_.swap(pulled_);
         }
-        context.for_each(out.rows(), out.columns(), sum_draws{outer_total_.data(), out.data(), out.rows(), stream.samples});
+        context.for_each(out.rows(), out.columns(), detail::sum_draws<real>{outer_total_.data(), out.data(), out.rows(), stream.samples});
     }
 
 private:
     using real         = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
-
-    struct sum_draws {
-        const real* in;
-        real*       out;
-        index_t     rows, samples;
-        DIAMOND_HD void operator()(index_t i, index_t j) const {
-            double total = 0.0;
-            for (index_t m = 0; m < samples; ++m) total += static_cast<double>(in[i + rows * (j * samples + m)]);
-            out[i + rows * j] = static_cast<real>(total);
-        }
-    };
 
     interval inner(index_t k) const {
         const auto n = static_cast<double>(options_.evaluations);

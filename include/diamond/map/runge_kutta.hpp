@@ -104,33 +104,10 @@ private:
 
     /// out = x + h sum_j row[j] k_j over the first `count` stages.
     void accumulate(const_view x, const double* row, int count, double h, view out) {
-        double     factor[stages + 1];
-        const real* operand[stages + 1];
-        int        terms = 0;
-        for (int j = 0; j < count; ++j)
-            if (row[j] != 0.0) {
-                factor[terms]    = h * row[j];
-                operand[terms++] = stage_[static_cast<std::size_t>(j)].data();
-            }
-        add_terms<0>(x, terms, factor, operand, out);
-    }
-    /// Dispatches on the number of terms, so that the elementwise loop has a fixed length.
-    template <int Terms>
-    void add_terms(const_view x, int terms, const double* factor, const real* const* operand, view out) {
-        if (terms == Terms) {
-            diamond::detail::linear_combination<real, Terms + 1> sum{coefficients<Terms + 1>(numbers<Terms + 1>{}), {}, out.data(), out.rows()};
-            numbers<Terms + 1> c{};
-            c.value[0] = 1.0;
-            sum.in[0]  = x.data();
-            for (int k = 0; k < Terms; ++k) {
-                c.value[k + 1] = factor[k];
-                sum.in[k + 1]  = operand[k];
-            }
-            sum.c = coefficients<Terms + 1>(c);
-            x.context().for_each(out.rows(), out.columns(), sum);
-        } else if constexpr (Terms < stages) {
-            add_terms<Terms + 1>(x, terms, factor, operand, out);
-        }
+        detail::sum_of_terms<real, stages + 1> sum;
+        sum.add(1.0, x.data());
+        for (int j = 0; j < count; ++j) sum.add(h * row[j], stage_[static_cast<std::size_t>(j)].data());
+        sum.write(x.context(), out.size(), out.data());
     }
 
     template <class System>

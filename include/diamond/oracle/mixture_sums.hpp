@@ -153,7 +153,7 @@ public:
 
 private:
     static bool takes_products(const mixture_parts<Batch>& parts, const gaussian_readings& at, mixture_path path) {
-        constexpr index_t least_work = 512; // multiplications a column, below which the elementwise way is faster
+        constexpr index_t least_work = 16; // multiplications a column, below which the elementwise way is as fast, and more accurate
         if (parts.kind() != mixture_kind::shared && !at.broadcast()) return false;
         if (path != mixture_path::automatic) return path == mixture_path::products;
         return parts.precise() && parts.count() * parts.dimension() >= least_work;

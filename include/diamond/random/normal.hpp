@@ -42,7 +42,7 @@ DIAMOND_HD inline float log_unit(float x) {
 DIAMOND_HD inline double log_unit(double x) {
     constexpr std::uint64_t one = 0x3ff0000000000000ull, sqrt_half = 0x3fe6a09e667f3bcdull;
     const std::uint64_t bits     = __builtin_bit_cast(std::uint64_t, x) + (one - sqrt_half);
-    const auto          exponent = static_cast<double>(static_cast<std::int32_t>(bits >> 52) - 1023);
+    const double        exponent = __builtin_bit_cast(double, bits >> 52 | 0x4330000000000000ull) - (0x1p52 + 1023.0); // 2^52 + bits, exactly
     const double        f        = __builtin_bit_cast(double, (bits & 0x000fffffffffffffull) + sqrt_half) - 1.0;
     const double        z        = f * f;
     double              p        = 1.01875663804580931796e-4;
@@ -59,6 +59,12 @@ DIAMOND_HD inline double log_unit(double x) {
     return f + (f * (z * p / q) + exponent * -2.121944400546905827679e-4 - 0.5 * z) + exponent * 0.693359375;
 }
 
+/// x, or -x where the top bit of `bits` is set.
+DIAMOND_HD inline float  flip_sign(float x, std::uint32_t bits) { return __builtin_bit_cast(float, __builtin_bit_cast(std::uint32_t, x) ^ (bits & 0x80000000u)); }
+DIAMOND_HD inline double flip_sign(double x, std::uint64_t bits) {
+    return __builtin_bit_cast(double, __builtin_bit_cast(std::uint64_t, x) ^ (bits & 0x8000000000000000ull));
+}
+
 /// cos and sin of a turn of `bits` / 2^32 (float) or 2^64 (double): the top two bits are the quadrant, the rest the angle in it,
 /// taken symmetrically about 0.
 struct sine_cosine_float {
@@ -71,9 +77,7 @@ DIAMOND_HD inline sine_cosine_float turn(std::uint32_t bits) {
     const float sine    = x + x * z * ((-1.9515295891e-4f * z + 8.3321608736e-3f) * z - 1.6666654611e-1f);
     const float cosine  = 1.0f - 0.5f * z + z * z * ((2.443315711809948e-5f * z - 1.388731625493765e-3f) * z + 4.166664568298827e-2f);
     const bool  swap    = (bits & 0x40000000u) != 0;
-    const bool  flip_s  = (bits & 0x80000000u) != 0;
-    const float c = swap ? sine : cosine, s = swap ? cosine : sine;
-    return {flip_s != swap ? -c : c, flip_s ? -s : s};
+    return {flip_sign(swap ? sine : cosine, bits ^ bits << 1), flip_sign(swap ? cosine : sine, bits)};
 }
 
 struct sine_cosine_double {
@@ -97,10 +101,8 @@ DIAMOND_HD inline sine_cosine_double turn(std::uint64_t bits) {
     q = q * z - 1.38888888888730564116e-3;
     q = q * z + 4.16666666666665929218e-2;
     const double sine = x + x * z * p, cosine = 1.0 - 0.5 * z + z * z * q;
-    const bool   swap   = (bits & 0x4000000000000000ull) != 0;
-    const bool   flip_s = (bits & 0x8000000000000000ull) != 0;
-    const double c = swap ? sine : cosine, s = swap ? cosine : sine;
-    return {flip_s != swap ? -c : c, flip_s ? -s : s};
+    const bool   swap = (bits & 0x4000000000000000ull) != 0;
+    return {flip_sign(swap ? sine : cosine, bits ^ bits << 1), flip_sign(swap ? cosine : sine, bits)};
 }
 
 /// -2 log u, the squared radius. float: u = (w + 1/2) / 2^32, so the largest radius is 6.8. double: 52 bits and a half, 8.6.

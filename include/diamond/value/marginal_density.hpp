@@ -33,6 +33,19 @@ private:
     readings<Schedule, Field> model_;
 };
 
+namespace detail {
+/// 1/2 (score_t(anchor) + score_t(x)) . (x - anchor), coordinate by coordinate.
+template <class Real>
+struct trapezoid_term {
+    const Real *x, *anchor, *score_x, *score_anchor;
+    index_t     rows;
+    DIAMOND_HD double operator()(index_t i, index_t j) const {
+        const index_t at = i + rows * j;
+        return 0.5 * (static_cast<double>(score_x[at]) + static_cast<double>(score_anchor[at])) * (static_cast<double>(x[at]) - static_cast<double>(anchor[at]));
+    }
+};
+} // namespace detail
+
 /// log p_t(x) - log p_t(anchor) ~ 1/2 (score_t(anchor) + score_t(x)) . (x - anchor), both scores at t: exact for Gaussian p_t only. [DM]
 /// Cost: two evaluations a column.
 template <class Schedule, class Field>
@@ -59,21 +72,12 @@ public:
         repeat_columns(anchor, samples, repeated_.mutable_view());
         model_.score(x, times(t), condition, here_);
         model_.score(repeated_, times(t), condition, there_);
-        context.column_sums(x.rows(), x.columns(), rule{x.data(), repeated_.data(), here_.data(), there_.data(), x.rows()}, out);
+        context.column_sums(x.rows(), x.columns(), detail::trapezoid_term<real>{x.data(), repeated_.data(), here_.data(), there_.data(), x.rows()}, out);
     }
 
 private:
     using real         = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
-
-    struct rule {
-        const real *x, *anchor, *score_x, *score_anchor;
-        index_t     rows;
-        DIAMOND_HD double operator()(index_t i, index_t j) const {
-            const index_t at = i + rows * j;
-            return 0.5 * (static_cast<double>(score_x[at]) + static_cast<double>(score_anchor[at])) * (static_cast<double>(x[at]) - static_cast<double>(anchor[at]));
-        }
-    };
 
     readings<Schedule, Field>   model_;
     scratch<real, context_type> repeated_, here_, there_;

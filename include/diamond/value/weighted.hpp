@@ -60,6 +60,15 @@ struct add_log_terms {
         full[m] = base[m] + reward[m];
     }
 };
+/// At t = 0 the weights are the rewards alone.
+struct plain_weights {
+    const double* reward;
+    double *      base, *full;
+    DIAMOND_HD void operator()(index_t m) const {
+        base[m] = 0.0;
+        full[m] = reward[m];
+    }
+};
 /// V = logsumexp(full) - logsumexp(base), se^2 = M/(M-1) sum (p_i - q_i)^2, p and q the softmaxes.
 struct summarise_weighted {
     const double *full, *base, *p, *q;
@@ -238,7 +247,7 @@ private:
         map_(renoised_, interval{back.time, 1.0}, repeated, z_);
         reward_(z_, repeated, stream.step, samples, reward_values_.data());
         if (from_noise) {
-            context.for_each(columns, plain_weights{reward_values_.data(), base_.data(), full_.data()});
+            context.for_each(columns, detail::plain_weights{reward_values_.data(), base_.data(), full_.data()});
             return back;
         }
         const noise_level here = level_at(schedule, t);
@@ -256,15 +265,6 @@ private:
         x.context().for_each(x.columns(), detail::soft_weights{full_.data(), options_.samples, p_.data()});
         x.context().for_each(x.columns(), detail::soft_weights{base_.data(), options_.samples, q_.data()});
     }
-
-    struct plain_weights {
-        const double* reward;
-        double *      base, *full;
-        DIAMOND_HD void operator()(index_t m) const {
-            base[m] = 0.0;
-            full[m] = reward[m];
-        }
-    };
 
     Density                                           density_;
     Map                                               map_;

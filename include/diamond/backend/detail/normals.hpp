@@ -12,8 +12,8 @@ namespace diamond::detail {
 
 /// Blocks that are worked on together: enough to amortise the ends of loops, few enough for the first-level cache.
 inline constexpr int normal_lanes = 128;
-/// Loops run over multiples of this many blocks: no number then depends on where in a chunk it falls, as it would if some were worked on
-/// by vectors and some by scalars.
+/// Loops that round run over multiples of this many blocks: no number then depends on where in a chunk it falls, as it would if some were
+/// worked on by vectors and some by scalars.
 inline constexpr int normal_lane_group = 16;
 
 /// The counters of `lanes` blocks, `part` of them in each column: column `column` from block `block` on, then the next column.
@@ -89,11 +89,11 @@ void fill_normal_columns(const noise_stream& stream, Real* out, index_t rows, in
                 }
                 square_roots(radius[k], lanes);
             }
-            Real* const to       = out + column * rows + block * per_block;
-            const bool  straight = whole && lanes == wide * high;
-            Real* const into     = straight ? to : normal;
-            used == pairs ? interleave<pairs>(radius, cosine, sine, lanes, into) : interleave<1>(radius, cosine, sine, lanes, into);
-            if (straight) continue;
+            Real* const to   = out + column * rows + block * per_block;
+            Real* const into = whole ? to : normal;
+            const int   own  = static_cast<int>(wide * high);
+            used == pairs ? interleave<pairs>(radius, cosine, sine, own, into) : interleave<1>(radius, cosine, sine, own, into);
+            if (whole) continue;
             const index_t count = std::min(high * stride, rows - block * per_block);
             for (index_t c = 0; c < wide; ++c) std::copy_n(normal + c * high * stride, count, to + c * rows);
         }
