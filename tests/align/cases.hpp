@@ -54,7 +54,7 @@ template <class Batch>
 
 /// r(z) = constant + c . z - 1/2 sum q_i z_i^2 on the host, with -inf where z_0 < wall: one type for every reward of these tests.
 template <class Real>
-struct reward {
+struct form_reward {
     std::vector<double> linear, curvature;
     double              constant = 0.0, wall = -infinity;
 
@@ -78,16 +78,16 @@ struct reward {
     [[nodiscard]] diamond::quadratic_form quadratic_form() const { return {constant, linear, curvature}; }
 };
 template <class Real>
-[[nodiscard]] reward<Real> tilt_2d(double strength = 1.0) {
+[[nodiscard]] form_reward<Real> tilt_2d(double strength = 1.0) {
     return {{0.9 * strength, -0.6 * strength}, {0.0, 0.0}, 0.3};
 }
 template <class Real>
-[[nodiscard]] reward<Real> bowl_2d(double strength = 1.0) { // -q/2 |z - y|^2
+[[nodiscard]] form_reward<Real> bowl_2d(double strength = 1.0) { // -q/2 |z - y|^2
     const double q0 = 1.5 * strength, q1 = 0.8 * strength, y0 = 0.7, y1 = 0.3;
     return {{q0 * y0, q1 * y1}, {q0, q1}, -0.5 * (q0 * y0 * y0 + q1 * y1 * y1)};
 }
 template <class Real>
-[[nodiscard]] reward<Real> bowl_3d(double strength = 1.0) {
+[[nodiscard]] form_reward<Real> bowl_3d(double strength = 1.0) {
     return {{0.5 * strength, -0.4 * strength, 0.8 * strength}, {1.0 * strength, 0.5 * strength, 2.0 * strength}, -0.2};
 }
 

@@ -142,7 +142,7 @@ TEST_CASE("strength and norm matching are what they say, in one Euler step") {
 TEST_CASE("where there is no guidance to scale, norm matching adds none") {
     const diamond::eigen::context context{.threads = 1};
     const auto                    model = mixture<batch>(context);
-    const reward<double>          flat{{0.0, 0.0}, {0.0, 0.0}, 1.0};
+    const form_reward<double>          flat{{0.0, 0.0}, {0.0, 0.0}, 1.0};
     const auto matched = guidance{model, exact_value{model, flat}, {.particles = 20, .steps = 4, .norm_matched = true}}(context, philox{10});
     const auto plain   = guidance{model, exact_value{model, flat}, {.particles = 20, .steps = 4, .strength = 0.0}}(context, philox{10});
     CHECK(largest_difference(matched.particles, plain.particles) < 1e-12);

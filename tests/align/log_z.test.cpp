@@ -37,7 +37,7 @@ TEST_CASE("the reported error of log Z is that of many runs, where the relative 
     const auto                    tilt = tilt_2d<double>(), bowl = bowl_2d<double>(2.0);
     const ddpm_posterior_kernel   kernel{exact_posterior{model}};
     const exact_posterior         sampler{model};
-    using value = posterior_value<exact_posterior<mixture_of<batch>>, reward<double>>;
+    using value = posterior_value<exact_posterior<mixture_of<batch>>, form_reward<double>>;
     struct setting {
         const char* name;
         value       v;

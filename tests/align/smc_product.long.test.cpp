@@ -67,9 +67,9 @@ TEST_CASE("Z-hat is unbiased for every combination on a mixture") {
     using map      = diamond::ode_flow_map<mixture_of<batch>, diamond::heun>;
     using density  = diamond::exact_density<diamond::linear_schedule, mixture_of<batch>>;
     using kernel   = any::kernel<ddpm_posterior_kernel<sampler>, ddpm_posterior_kernel<sampler, diamond::constant_correlation>, diamond::renoise_kernel<sampler>>;
-    using value    = any::value<posterior_value<sampler, reward<double>>, diamond::weighted_value<density, map, reward<double>>,
-                             diamond::denoised_value<diamond::linear_schedule, mixture_of<batch>, reward<double>>,
-                             diamond::look_ahead_value<diamond::linear_schedule, map, reward<double>>, diamond::exact_value<mixture_of<batch>, reward<double>>>;
+    using value    = any::value<posterior_value<sampler, form_reward<double>>, diamond::weighted_value<density, map, form_reward<double>>,
+                             diamond::denoised_value<diamond::linear_schedule, mixture_of<batch>, form_reward<double>>,
+                             diamond::look_ahead_value<diamond::linear_schedule, map, form_reward<double>>, diamond::exact_value<mixture_of<batch>, form_reward<double>>>;
     const map flow{model, diamond::heun{.steps = 2}};
 
     const std::pair<const char*, kernel> kernels[] = {{"DDPM", ddpm_posterior_kernel{right}},
@@ -101,7 +101,7 @@ TEST_CASE("Z-hat is unbiased for every combination on a Gaussian with closed map
     using sampler = diamond::diamond_posterior<diamond::gaussian_diamond_map<batch, diamond::linear_schedule>>;
     using flow    = diamond::gaussian_flow_map<batch, diamond::linear_schedule>;
     using density = diamond::exact_density<diamond::linear_schedule, gaussian_of<batch>>;
-    using value   = any::value<posterior_value<sampler, reward<double>>, diamond::weighted_value<density, flow, reward<double>>>;
+    using value   = any::value<posterior_value<sampler, form_reward<double>>, diamond::weighted_value<density, flow, form_reward<double>>>;
     tally count;
     for (const index_t samples : {1, 2, 8}) {
         const value posterior{posterior_value{drawn, bowl, {.samples = samples}}};

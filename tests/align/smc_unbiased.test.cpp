@@ -102,7 +102,7 @@ TEST_CASE("Z-hat is unbiased: mixture, posterior values") {
     const auto tilt = tilt_2d<double>(), bowl = bowl_2d<double>();
     const double z_tilt = model.tilted(tilt.quadratic_form()).log_z, z_bowl = model.tilted(bowl.quadratic_form()).log_z;
     using kernel = any::kernel<ddpm_posterior_kernel<exact_posterior<mixture_of<batch>>>, diamond::renoise_kernel<exact_posterior<mixture_of<batch>>>>;
-    using value  = posterior_value<exact_posterior<mixture_of<batch>>, reward<double>>;
+    using value  = posterior_value<exact_posterior<mixture_of<batch>>, form_reward<double>>;
     const kernel          ddpm{ddpm_posterior_kernel{exact_posterior{model}}}, renoise{diamond::renoise_kernel{exact_posterior{model}}};
     const exact_posterior right{model};
     const auto run = [&](const kernel& k, const value& v, const smc_options& options, any::resampling r, index_t runs, double log_z) {

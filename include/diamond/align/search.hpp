@@ -49,6 +49,8 @@ struct best_of_n_options {
 /// are the columns of a per-column condition. Cost: N chains and N reward calls a winner.
 template <class Kernel, class Reward>
 class best_of_n {
+    static_assert(diagnose_transition_kernel<Kernel>() && diagnose_reward<Reward, typename Kernel::batch_type, condition_of_t<Kernel>>());
+
 public:
     using batch_type     = typename Kernel::batch_type;
     using condition_type = condition_of_t<Kernel>;

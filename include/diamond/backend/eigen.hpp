@@ -163,6 +163,8 @@ struct context {
     mutable detail::context_state state{threads};
 
     [[nodiscard]] static constexpr const char* device_name() { return "cpu"; }
+    /// Threads that work at once, each with caches of its own.
+    [[nodiscard]] index_t concurrency() const { return state.pool.threads(); }
 
     // 1. memory
     template <class T>

@@ -30,7 +30,10 @@ enum class transpose : bool { no, yes };
 
 /// The one customisation point of the library: the context type that a batch belongs to.
 template <class Batch>
-struct backend_of {
+struct backend_of {};
+template <class Batch>
+    requires requires { typename Batch::context_type; }
+struct backend_of<Batch> {
     using type = typename Batch::context_type;
 };
 template <class Batch>

@@ -54,7 +54,7 @@ consteval bool diagnose_diamond_map() {
 }
 template <class M>
 consteval bool diagnose_differentiable_diamond_map() {
-    diagnose_diamond_map<M>();
+    static_assert(diagnose_diamond_map<M>());
     static_assert(detail::posterior_vjp<M>,
                   "a differentiable Diamond map needs vjp(xbar, inner, x_t, t, condition, cotangent, out_xbar, out_x_t)");
     return true;

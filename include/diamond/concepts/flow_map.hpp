@@ -50,7 +50,7 @@ consteval bool diagnose_flow_map() {
 }
 template <class M>
 consteval bool diagnose_differentiable_flow_map() {
-    diagnose_flow_map<M>();
+    static_assert(diagnose_flow_map<M>());
     static_assert(detail::flow_vjp<M>, "a differentiable flow map needs vjp(const_view x, interval, const condition&, const_view cotangent, view out)");
     return true;
 }

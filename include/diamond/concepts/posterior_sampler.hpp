@@ -59,7 +59,7 @@ consteval bool diagnose_posterior_sampler() {
 }
 template <class P>
 consteval bool diagnose_differentiable_posterior_sampler() {
-    diagnose_posterior_sampler<P>();
+    static_assert(diagnose_posterior_sampler<P>());
     static_assert(detail::draws_vjp<P>, "a differentiable posterior sampler needs vjp(x_t, t, condition, stream, cotangent, out)");
     return true;
 }

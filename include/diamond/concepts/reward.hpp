@@ -60,7 +60,7 @@ consteval bool diagnose_reward() {
 }
 template <class R, class Batch, class Condition = no_condition>
 consteval bool diagnose_differentiable_reward() {
-    diagnose_reward<R, Batch, Condition>();
+    static_assert(diagnose_reward<R, Batch, Condition>());
     static_assert(detail::reward_gradient<R, Batch, Condition>, "a differentiable reward also needs gradient(const_view z, view out) that writes dr/dz into out");
     return true;
 }

@@ -60,7 +60,7 @@ consteval bool diagnose_value_estimator() {
 }
 template <class E>
 consteval bool diagnose_value_estimator_with_gradient() {
-    diagnose_value_estimator<E>();
+    static_assert(diagnose_value_estimator<E>());
     static_assert(detail::guides<E>, "guidance needs a value estimator with guidance(const_view x, double t, const condition&, noise_stream, view out), b(t) grad V");
     return true;
 }

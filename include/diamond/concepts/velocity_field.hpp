@@ -77,14 +77,14 @@ consteval bool diagnose_velocity_field() {
 }
 template <class V>
 consteval bool diagnose_differentiable_velocity_field() {
-    diagnose_velocity_field<V>();
+    static_assert(diagnose_velocity_field<V>());
     static_assert(detail::has_field_products<V>,
                   "a differentiable velocity field needs vjp and jvp (x, t, condition, direction, workspace, out) const beside operator()");
     return true;
 }
 template <class V>
 consteval bool diagnose_velocity_field_with_density() {
-    diagnose_velocity_field<V>();
+    static_assert(diagnose_velocity_field<V>());
     static_assert(detail::has_log_density<V>, "a velocity field with density needs log_density(x, t, condition, workspace, double* out) const");
     return true;
 }

@@ -16,7 +16,8 @@ class labels {
 public:
     static constexpr std::int32_t unconditional = -1;
 
-    DIAMOND_HD constexpr explicit labels(std::int32_t label = unconditional) : value_(label) {}
+    constexpr labels() = default; ///< unconditional: what a driver runs with that is given no condition
+    DIAMOND_HD constexpr explicit labels(std::int32_t label) : value_(label) {}
     DIAMOND_HD constexpr explicit labels(const std::int32_t* per_column) : per_column_(per_column) {}
 
     [[nodiscard]] DIAMOND_HD constexpr bool         broadcast() const { return per_column_ == nullptr; }

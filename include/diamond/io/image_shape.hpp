@@ -1,24 +1,11 @@
-// What the rows of a batch are, when its columns are images.
+/// Pictures and views share the shape that rewards know.
 #pragma once
 
-#include <cstddef>
-#include <string>
+#include <diamond/core/image_shape.hpp>
 
 namespace diamond::io {
 
-/// Channels first, then rows of pixels from the top: element (c, y, x) of an image is row (c height + y) width + x of its
-/// column.
-struct image_shape {
-    std::size_t channels = 1;
-    std::size_t height   = 1;
-    std::size_t width    = 1;
-
-    constexpr std::size_t size() const noexcept { return channels * height * width; }
-    friend bool operator==(const image_shape&, const image_shape&) = default;
-};
-
-inline std::string to_string(const image_shape& shape) {
-    return std::to_string(shape.channels) + " x " + std::to_string(shape.height) + " x " + std::to_string(shape.width);
-}
+using diamond::image_shape;
+using diamond::to_string;
 
 } // namespace diamond::io

@@ -27,7 +27,7 @@ concept field_with_posterior = velocity_field<M> && detail::names_schedule<M> &&
 /// The ladder: the first clause that M breaks says what to write.
 template <class M>
 consteval bool diagnose_field_with_posterior() {
-    diagnose_velocity_field<M>();
+    static_assert(diagnose_velocity_field<M>());
     static_assert(detail::names_schedule<M>, "an exact posterior's model needs schedule() const, its noise schedule");
     static_assert(detail::draws_own_posterior<M>,
                   "an exact posterior's model needs draw_posterior(const_view x_t, double t, const condition&, noise_stream, workspace&, view out) const");

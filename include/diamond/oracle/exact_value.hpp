@@ -51,7 +51,7 @@ concept tiltable_field = velocity_field_with_density<M> && scored_velocity_field
 /// The ladder: the first clause that M breaks says what to write.
 template <class M>
 consteval bool diagnose_tiltable_field() {
-    diagnose_velocity_field_with_density<M>();
+    static_assert(diagnose_velocity_field_with_density<M>());
     static_assert(detail::has_score<M>, "an exact value's model needs score(x, t, condition, workspace, out) const");
     static_assert(detail::names_schedule<M>, "an exact value's model needs schedule() const, its noise schedule");
     static_assert(detail::gives_denoiser<M>, "an exact value's model needs denoiser(x, t, condition, workspace, out) const, E[z | x_t]");

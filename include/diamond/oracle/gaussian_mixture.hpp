@@ -122,8 +122,7 @@ public:
             const index_t samples = stream.samples, draws = count * samples;
             sums.responsibilities(x_t.columns(first, count), first);
             space.components.resize(context(), 1, draws);
-            real* const weights = space.responsibilities.data();
-            context().for_each(count, detail::accumulate_column<real>{weights, parts_->count()});
+            const real* const weights = space.responsibilities.data();
             context().for_each(draws, detail::choose_posterior_component<real>{detail::choices_of(stream), first, weights, parts_->count(), space.components.data()});
             context().for_each(dimension(), draws,
                                detail::draw_posterior_component<real, const_view>{parts_->view(), denoiser, x_t.columns(first, count), samples,
@@ -154,7 +153,7 @@ private:
     }
     template <class Body>
     void chunks(const_view x, const Body& body) const {
-        detail::for_mixture_chunks<real>(parts_->count(), x.columns(), body);
+        detail::for_mixture_chunks<real>(context(), parts_->count(), x.columns(), body);
     }
     [[nodiscard]] const context_type& context() const { return parts_->context(); }
     void check(const char* where, const_view a, index_t columns, const_view b) const {

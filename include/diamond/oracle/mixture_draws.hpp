@@ -45,31 +45,54 @@ struct draw_from_mixture {
     }
 };
 
-/// Each column becomes its inclusive sums, accumulated in double.
+/// The sum of `count` numbers in lanes, which vectorise, in a fixed order.
 template <class Real>
-struct accumulate_column {
-    Real*   columns;
-    index_t rows;
-    DIAMOND_HD void operator()(index_t j) const {
-        double total = 0.0;
-        for (index_t k = 0; k < rows; ++k) {
-            total += static_cast<double>(columns[k + rows * j]);
-            columns[k + rows * j] = static_cast<Real>(total);
-        }
-    }
-};
+[[nodiscard]] DIAMOND_HD double sum_in_lanes(const Real* numbers, index_t count) {
+    constexpr index_t lanes      = 16;
+    double            sum[lanes] = {}, total = 0.0;
+    index_t           k          = 0;
+    for (; k + lanes <= count; k += lanes)
+        for (index_t l = 0; l < lanes; ++l) sum[l] += static_cast<double>(numbers[k + l]);
+    for (index_t l = 0; k + l < count; ++l) sum[l] += static_cast<double>(numbers[k + l]);
+    for (index_t l = 0; l < lanes; ++l) total += sum[l];
+    return total;
+}
 
-/// Component of draw j (of particle first + j / samples) from the particle's summed responsibilities.
+/// The least k with u times all weights < weights 0 ... k; never a k whose weight is 0. It skips whole blocks: running sums over all weights
+/// would wait for every single addition, which is slower for fewer than a dozen draws from the same weights.
+template <class Real>
+[[nodiscard]] DIAMOND_HD index_t choose_by_weight(const Real* weights, index_t count, double u) {
+    constexpr index_t block  = 64;
+    double            wanted = 0.0, below = 0.0;
+    for (index_t first = 0; first < count; first += block) wanted += u * sum_in_lanes(weights + first, first + block < count ? block : count - first);
+    index_t k = 0;
+    for (; k + block < count; k += block) {
+        const double next = below + sum_in_lanes(weights + k, block);
+        if (wanted < next) break;
+        below = next;
+    }
+    index_t last = 0; // sums differ by their rounding: where none exceeds what is wanted, the last that has a weight
+    for (; k < count; ++k) {
+        if (weights[k] > Real{0}) last = k;
+        below += static_cast<double>(weights[k]);
+        if (wanted < below) break;
+    }
+    return last;
+}
+
+/// Component of draw j (of particle first + j / samples) from the particle's responsibilities.
 template <class Real>
 struct choose_posterior_component {
+    static constexpr index_t price = 64;
+
     noise_stream  stream;
     index_t       first;
-    const Real*   sums;
+    const Real*   responsibilities;
     index_t       count;
     std::int32_t* out;
     DIAMOND_HD void operator()(index_t j) const {
         const double u = stream.uniform(first * stream.samples + j);
-        out[j]         = static_cast<std::int32_t>(choose(sums + count * (j / stream.samples), count, u));
+        out[j]         = static_cast<std::int32_t>(choose_by_weight(responsibilities + count * (j / stream.samples), count, u));
     }
 };
 

@@ -28,19 +28,21 @@ struct mixture_workspace {
 
 namespace detail {
 
-/// Columns worked on together: as many as keep the K x columns buffer within a second-level cache's reach, in whole blocks of the
+/// Columns worked on together: as many as keep each thread's part of the K x columns buffer in its second-level cache, in whole blocks of the
 /// product, so that no column's bits depend on how many there are.
-template <class Real>
-[[nodiscard]] index_t mixture_chunk(index_t count, index_t columns) {
-    constexpr index_t bytes = index_t{12} << 20, block = 256;
+template <class Real, class Context>
+[[nodiscard]] index_t mixture_chunk(const Context& context, index_t count, index_t columns) {
+    constexpr index_t bytes = index_t{3} << 19, block = 256; // 1.5 MiB a thread
     const index_t     fitting = bytes / (count * static_cast<index_t>(sizeof(Real))) / block * block;
-    return std::min(columns, std::max(block, fitting));
+    index_t           threads = 8; // where the back end does not say
+    if constexpr (requires { context.concurrency(); }) threads = context.concurrency();
+    return std::min(columns, threads * std::max(block, fitting));
 }
 
 /// Calls body(first, count) for each chunk.
-template <class Real, class Body>
-void for_mixture_chunks(index_t components, index_t columns, const Body& body) {
-    const index_t chunk = mixture_chunk<Real>(components, columns);
+template <class Real, class Context, class Body>
+void for_mixture_chunks(const Context& context, index_t components, index_t columns, const Body& body) {
+    const index_t chunk = mixture_chunk<Real>(context, components, columns);
     for (index_t first = 0; first < columns; first += chunk) body(first, std::min(chunk, columns - first));
 }
 

@@ -11,7 +11,7 @@ namespace diamond {
 /// log p_t(x) as the model knows it. Cost: one evaluation a column.
 template <class Schedule, class Field>
 class exact_density {
-    static_assert(diagnose_velocity_field_with_density<Field>());
+    static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field_with_density<Field>());
 
 public:
     using batch_type     = typename Field::batch_type;

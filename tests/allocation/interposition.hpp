@@ -1,0 +1,59 @@
+/// Counts every allocation of the program, by standing in for the C library's functions; operator new, Eigen and all others end there.
+/// It defines functions: include it in one file only.
+#pragma once
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdlib>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define DIAMOND_TEST_SANITIZED
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define DIAMOND_TEST_SANITIZED
+#endif
+
+// Sanitizers interpose these themselves; other C libraries than glibc do not say what stands behind them.
+#if defined(__GLIBC__) && !defined(DIAMOND_TEST_SANITIZED)
+#define DIAMOND_TEST_COUNTS_ALLOCATIONS
+
+namespace interposition {
+inline std::atomic<long> calls{0};
+} // namespace interposition
+
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+
+void* malloc(std::size_t bytes) noexcept {
+    ++interposition::calls;
+    return __libc_malloc(bytes);
+}
+void* calloc(std::size_t count, std::size_t bytes) noexcept {
+    ++interposition::calls;
+    return __libc_calloc(count, bytes);
+}
+void* realloc(void* p, std::size_t bytes) noexcept {
+    ++interposition::calls;
+    return __libc_realloc(p, bytes);
+}
+void* memalign(std::size_t alignment, std::size_t bytes) noexcept {
+    ++interposition::calls;
+    return __libc_memalign(alignment, bytes);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept {
+    ++interposition::calls;
+    return __libc_memalign(alignment, bytes);
+}
+int posix_memalign(void** p, std::size_t alignment, std::size_t bytes) noexcept {
+    ++interposition::calls;
+    *p = __libc_memalign(alignment, bytes);
+    return *p ? 0 : ENOMEM;
+}
+}
+#endif

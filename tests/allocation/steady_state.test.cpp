@@ -1,0 +1,245 @@
+/// In steady state nothing allocates: not a step of SMC, of guidance or of a kernel, not a value, not a product, on any back end.
+///
+/// "Steady" is from the second step of a run on, the sampler having run once before.
+#include "interposition.hpp"
+
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+#include <diamond/align/guidance.hpp>
+#include <diamond/align/search.hpp>
+#include <diamond/align/smc.hpp>
+#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/early_stop_kernel.hpp>
+#include <diamond/map/flow_kernels.hpp>
+#include <diamond/map/glass_diamond_map.hpp>
+#include <diamond/map/glass_kernel.hpp>
+#include <diamond/map/ode_flow_map.hpp>
+#include <diamond/map/posterior_kernels.hpp>
+#include <diamond/oracle/exact_posterior.hpp>
+#include <diamond/oracle/exact_value.hpp>
+#include <diamond/oracle/gaussian.hpp>
+#include <diamond/oracle/gaussian_maps.hpp>
+#include <diamond/oracle/gaussian_mixture.hpp>
+#include <diamond/reward/linear.hpp>
+#include <diamond/schedule/linear.hpp>
+#include <diamond/value/point.hpp>
+#include <diamond/value/posterior.hpp>
+#include <diamond/value/weighted.hpp>
+#include <support/back_ends.hpp>
+#include <support/numbers.hpp>
+
+#ifdef DIAMOND_TEST_COUNTS_ALLOCATIONS
+
+using diamond::exact_posterior, diamond::index_t, diamond::interval, diamond::philox, diamond::posterior_value, diamond::purpose, diamond::smc, diamond::smc_options;
+
+namespace {
+
+long allocations() { return interposition::calls.load(); }
+
+/// Allocations of the second to fourth call of f, which is given the number of the call.
+template <class F>
+long in_steady_state(const F& f) {
+    f(1);
+    const long before = allocations();
+    for (int call = 2; call <= 4; ++call) f(call);
+    return allocations() - before;
+}
+
+template <class Back>
+struct models {
+    using batch = typename Back::batch;
+    using real  = typename Back::real;
+    typename Back::context                                   context = Back::make(2);
+    diamond::linear_schedule                                 schedule = {};
+    diamond::gaussian_mixture<batch, diamond::linear_schedule> mixture{context, {}, {0.5, 0.5}, {-1.0, 0.5, 0.3, 1.5, -0.5, 0.2}, {0.2, 0.3}};
+    diamond::gaussian<batch, diamond::linear_schedule>        gaussian{context, {}, {0.3, -0.2, 0.1}, {1.0, 0.3, 0.1, 0.3, 0.8, 0.0, 0.1, 0.0, 0.5}};
+    diamond::linear_reward<batch>                             reward{context, std::vector<real>{1, -1, real(0.5)}};
+    batch x{context, 3, 500}, out{context, 3, 500}, drawn{context, 3, 2000}, pulled{context, 3, 2000};
+    diamond::rebind_t<batch, double> values{context, 4, 500};
+
+    models() {
+        context.fill_normal(philox{1}.stream(purpose::initial), x.mutable_view());
+        context.fill_normal(philox{1}.stream(purpose::user), pulled.mutable_view());
+    }
+    diamond::value_batch all_values() {
+        double* v = values.data();
+        return {.value = v, .standard_error = v + 500, .ess = v + 1000, .ess_base = v + 1500};
+    }
+    template <class Kernel>
+    long of_kernel(Kernel kernel) {
+        return in_steady_state([&](int call) { kernel(x.read(), interval{0.2 * call, 0.2 * call + 0.2}, {}, philox{2}.stream(purpose::transition, call), out.mutable_view()); });
+    }
+    template <class Value>
+    long of_value(Value value) {
+        return in_steady_state([&](int call) { value(x.read(), 0.2 * call, {}, philox{2}.stream(purpose::value, call), all_values()); });
+    }
+    template <class Value>
+    long of_guidance(Value value) {
+        return in_steady_state([&](int call) { value.guidance(x.read(), 0.2 * call, {}, philox{2}.stream(purpose::value, call), out.mutable_view()); });
+    }
+};
+
+/// Allocations of steps 2 to K of a run, the sampler having run before.
+template <class Context, class Sampler>
+long of_steps(const Context& context, Sampler sampler) {
+    sampler(context, philox{3});
+    auto state = sampler.start(context, philox{4});
+    sampler.step(state);
+    const long before = allocations();
+    while (!state.done()) sampler.step(state);
+    return allocations() - before;
+}
+/// Allocations between the first and the last call of a driver's observer.
+template <class Context, class Driver>
+long between_observers(const Context& context, Driver driver) {
+    driver(context, philox{3});
+    long first = -1, last = 0;
+    driver(context, philox{4}, {}, [&](const auto&) {
+        last = allocations();
+        if (first < 0) first = last;
+    });
+    return last - first;
+}
+
+} // namespace
+
+TEST_CASE("the count sees every way to allocate") {
+    const auto counts = [](const auto& f) {
+        const long before = allocations();
+        f();
+        return allocations() - before;
+    };
+    void* volatile p = nullptr; // volatile: compilers may leave out what is not used
+    CHECK(counts([&] { p = std::malloc(10); }) == 1);
+    CHECK(counts([&] { p = std::realloc(p, 1000); }) == 1);
+    std::free(p);
+    CHECK(counts([&] { p = std::calloc(3, 5); }) == 1);
+    std::free(p);
+    CHECK(counts([&] { p = std::aligned_alloc(64, 128); }) == 1);
+    std::free(p);
+    CHECK(counts([&] {
+              void* aligned = nullptr;
+              CHECK(posix_memalign(&aligned, 64, 128) == 0);
+              p = aligned;
+          }) == 1);
+    std::free(p);
+    CHECK(counts([&] { p = ::operator new(10); }) == 1);
+    ::operator delete(p);
+    CHECK(counts([&] { p = ::operator new[](10, std::align_val_t{64}); }) == 1);
+    ::operator delete[](p, std::align_val_t{64});
+    CHECK(counts([&] { p = ::operator new(10, std::nothrow); }) == 1);
+    ::operator delete(p);
+    CHECK(counts([&] { std::vector<double> v(10); p = v.data(); }) == 1);
+    CHECK(counts([] {}) == 0);
+}
+
+TEST_CASE_TEMPLATE("a step of SMC allocates nothing", back, BACK_ENDS) {
+    models<back>    m;
+    const exact_posterior draws{m.mixture};
+    const diamond::ddpm_posterior_kernel kernel{draws};
+    const posterior_value value{draws, m.reward, {.samples = 2}};
+    for (const double threshold : {0.0, 0.5, 2.0}) {
+        CAPTURE(threshold);
+        const smc_options options{.particles = 700, .steps = 6, .threshold = threshold};
+        CHECK(of_steps(m.context, smc{kernel, value, options}) == 0);
+        CHECK(of_steps(m.context, smc{kernel, value, options, diamond::residual{}}) == 0);
+        CHECK(of_steps(m.context, smc{kernel, value, options, diamond::multinomial{}}) == 0);
+    }
+}
+
+TEST_CASE_TEMPLATE("a transition allocates nothing", back, BACK_ENDS) {
+    models<back>                        m;
+    const exact_posterior               draws{m.mixture};
+    const diamond::gaussian_diamond_map map{m.gaussian};
+    CHECK(m.of_kernel(diamond::glass_kernel{m.schedule, m.mixture, diamond::runge_kutta_4{.steps = 3}}) == 0);
+    CHECK(m.of_kernel(diamond::glass_kernel{m.schedule, m.mixture, diamond::heun{.steps = 3}, diamond::constant_correlation(0.5)}) == 0);
+    CHECK(m.of_kernel(diamond::early_stop_kernel{map}) == 0);
+    CHECK(m.of_kernel(diamond::early_stop_kernel{diamond::glass_diamond_map{m.schedule, m.mixture, diamond::midpoint{.steps = 2}}}) == 0);
+    CHECK(m.of_kernel(diamond::ddpm_posterior_kernel{draws}) == 0);
+    CHECK(m.of_kernel(diamond::renoise_kernel{diamond::diamond_posterior{map}}) == 0);
+    CHECK(m.of_kernel(diamond::ode_kernel{diamond::ode_flow_map{m.mixture, diamond::euler{.steps = 3}}}) == 0);
+    CHECK(m.of_kernel(diamond::ancestral_kernel{m.schedule, m.mixture}) == 0);
+    CHECK(m.of_kernel(diamond::euler_maruyama_kernel{m.schedule, m.mixture}) == 0);
+}
+
+TEST_CASE_TEMPLATE("posterior draws allocate nothing, nor do their derivatives", back, BACK_ENDS) {
+    models<back> m;
+    const auto   of = [&](auto sampler) {
+        return in_steady_state([&](int call) {
+            const auto stream = philox{5}.stream(purpose::value, call, 4);
+            sampler(m.x.read(), 0.2 * call, {}, stream, m.drawn.mutable_view());
+            if constexpr (diamond::differentiable_posterior_sampler<decltype(sampler)>) sampler.vjp(m.x.read(), 0.2 * call, {}, stream, m.pulled.read(), m.out.mutable_view());
+        });
+    };
+    const diamond::gaussian_diamond_map map{m.gaussian};
+    CHECK(of(exact_posterior{m.mixture}) == 0);
+    CHECK(of(exact_posterior{m.gaussian}) == 0);
+    CHECK(of(diamond::diamond_posterior{map}) == 0);
+    CHECK(of(diamond::diamond_posterior{map, {.evaluations = 3}}) == 0);
+    CHECK(of(diamond::diamond_posterior{diamond::glass_diamond_map{m.schedule, m.mixture, diamond::midpoint{.steps = 2}}}) == 0);
+}
+
+TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, BACK_ENDS) {
+    models<back>                        m;
+    const diamond::gaussian_diamond_map map{m.gaussian};
+    const diamond::diamond_posterior    draws{map};
+    const diamond::gaussian_flow_map    flow{m.gaussian};
+    const auto                          both = [&](auto value) { return m.of_value(value) + m.of_guidance(value); };
+    CHECK(both(posterior_value{exact_posterior{m.mixture}, m.reward, {.samples = 4}}) == 0);
+    CHECK(both(diamond::pathwise_posterior_value{draws, m.reward, {.samples = 4, .antithetic = true}}) == 0);
+    CHECK(both(diamond::exact_value{m.mixture, m.reward}) == 0);
+    CHECK(both(diamond::denoised_value{m.schedule, m.mixture, m.reward}) == 0);
+    CHECK(both(diamond::look_ahead_value{m.schedule, flow, m.reward}) == 0);
+    diamond::weighted_value weighted{diamond::best_density(m.schedule, m.gaussian), flow, m.reward, {.samples = 4}};
+    CHECK(both(weighted) == 0);
+    CHECK(both(diamond::weighted_value{diamond::trapezoid_density{m.schedule, m.gaussian}, flow, m.reward, {.samples = 4}}) == 0);
+    CHECK(in_steady_state([&](int call) {
+              weighted.log_tilted_density(m.x.read(), 0.2 * call, {}, philox{2}.stream(purpose::value, call), m.values.data());
+          }) == 0);
+}
+
+TEST_CASE_TEMPLATE("steps of guidance, of a chain and of a beam allocate nothing", back, BACK_ENDS) {
+    models<back>          m;
+    const exact_posterior draws{m.mixture};
+    const posterior_value value{draws, m.reward, {.samples = 2}};
+    const diamond::ddpm_posterior_kernel kernel{draws};
+    CHECK(between_observers(m.context, diamond::guidance{m.mixture, value, {.particles = 300, .steps = 5}}) == 0);
+    CHECK(between_observers(m.context, diamond::guidance{m.mixture, value, {.particles = 300, .steps = 5, .norm_matched = true}}) == 0);
+    CHECK(between_observers(m.context, diamond::chain(kernel, {.particles = 300, .steps = 5})) == 0);
+    CHECK(between_observers(m.context, diamond::beam{kernel, value, {.beams = 20, .width = 3, .children = 4, .steps = 5}}) == 0);
+}
+
+TEST_CASE_TEMPLATE("products of any width allocate nothing", back, BACK_ENDS) {
+    using batch        = typename back::batch;
+    const auto context = back::make(2);
+    for (const index_t width : {3, 256, 300, 1100}) {
+        CAPTURE(width);
+        batch a(context, width, width), b(context, width, 333), out(context, width, 333);
+        context.fill_normal(philox{6}.stream(purpose::user), a.mutable_view());
+        context.fill_normal(philox{7}.stream(purpose::user), b.mutable_view());
+        CHECK(in_steady_state([&](int) {
+                  context.product(diamond::transpose::no, a.read(), b.read(), out.mutable_view());
+                  context.product(diamond::transpose::yes, a.read(), b.read(), out.mutable_view());
+              }) == 0);
+    }
+}
+
+TEST_CASE_TEMPLATE("nor does SMC on a mixture of thousands of parts", back, back_ends::eigen<float>, back_ends::eigen<double>) {
+    using batch        = typename back::batch;
+    const auto context = back::make(2);
+    const auto points  = diamond::from_host(context, 64, 3000, numbers::normals<typename back::real>(64 * 3000, 8));
+    const auto model   = diamond::data_mixture(context, diamond::linear_schedule{}, points.read(), 0.2);
+    const diamond::linear_reward<batch> reward{context, std::vector<typename back::real>(64, typename back::real(0.1))};
+    const exact_posterior               draws{model};
+    CHECK(of_steps(context, smc{diamond::ddpm_posterior_kernel{draws}, posterior_value{draws, reward, {.samples = 2}}, smc_options{.particles = 300, .steps = 4}}) == 0);
+    CHECK(of_steps(context, smc{diamond::glass_kernel{diamond::linear_schedule{}, model, diamond::heun{.steps = 2}}, diamond::exact_value{model, reward},
+                                smc_options{.particles = 300, .steps = 4, .threshold = 2.0}}) == 0);
+}
+
+#else
+
+TEST_CASE("allocations are not counted under sanitizers, nor without glibc") {}
+
+#endif
