@@ -44,6 +44,7 @@ private:
         for (auto* numbers : {&v_, &next_v_, &log_w_, &next_log_w_}) numbers->resize(context, 1, columns);
         for (auto* indices : {&family_, &next_family_, &chosen_}) indices->resize(context, 1, columns);
         cumulative_.resize(context, 1, columns);
+        space_.prepare(context, columns);
         trace_.reserve(static_cast<std::size_t>(steps));
     }
 
@@ -56,6 +57,7 @@ private:
         context_->for_each(columns(), detail::constant_fill{initial_value, v_.data()});
         context_->for_each(columns(), detail::constant_fill{0.0, log_w_.data()});
         context_->for_each(columns(), detail::own_index{family_.data()});
+        order_conditions();
     }
 
     /// @throws std::invalid_argument with the numbers of both unless the snapshot is of such a run.
@@ -77,7 +79,7 @@ private:
         context_->from_host(from.values.data(), columns(), v_.data());
         context_->from_host(from.log_weights.data(), columns(), log_w_.data());
         context_->from_host(from.families.data(), columns(), family_.data());
-        condition_   = conditions_.gather(*context_, given_, family_.data(), columns());
+        order_conditions();
         step_        = from.step;
         log_z_       = from.log_z;
         log_delta_   = from.log_delta;
@@ -121,11 +123,14 @@ private:
         take(x_, next_);
         take(v_, next_v_);
         take(family_, next_family_);
-        condition_ = conditions_.gather(*context_, given_, family_.data(), columns());
+        order_conditions();
         context_->for_each(columns(), detail::constant_fill{0.0, log_w_.data()});
         ++resamplings_;
         if (record_) ancestors_.back() = to_host(chosen_);
     }
+
+    /// Each particle keeps the condition of the x_0 that it descends from.
+    void order_conditions() { condition_ = conditions_.gather(*context_, given_, family_.data(), columns()); }
 
     const context_type*                      context_;
     philox                                   rng_;

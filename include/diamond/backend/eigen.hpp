@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -192,14 +193,14 @@ struct context {
     template <class F>
     void for_each(index_t count, const F& f) const {
         blocks_of(count, price_of<F>, [&](index_t first, index_t last) {
-            const F local = f; // a copy that no other thread sees: its members stay in registers
+            own<F> local = f;
             for (index_t j = first; j < last; ++j) local(j);
         });
     }
     template <class F>
     void for_each(index_t rows, index_t columns, const F& f) const {
         blocks_of(columns, rows * price_of<F>, [&](index_t first, index_t last) {
-            const F local = f;
+            own<F> local = f;
             for (index_t j = first; j < last; ++j)
                 for (index_t i = 0; i < rows; ++i) local(i, j);
         });
@@ -333,6 +334,10 @@ private:
     static constexpr index_t product_block = 256, product_pad = 4; // Eigen's kernel takes columns in fours, and the rest otherwise
     static constexpr index_t exp_price = 4, normal_price = 4;       // elementwise work, in units of a copy
 
+    /// A block's copy of a functor, which no other thread sees, so that its members stay in registers; a reference where copying may cost.
+    template <class F>
+    using own = std::conditional_t<std::is_trivially_copyable_v<F>, const F, const F&>;
+
     /// What a functor's call costs, in copies of a number: its `price`, if it states one.
     template <class F>
     static constexpr index_t price_of = [] {
@@ -359,7 +364,7 @@ private:
         state.partial_sums.resize(static_cast<std::size_t>(blocks));
         double* const partial = state.partial_sums.data();
         blocks_of(blocks, block_columns, [&](index_t first, index_t last) {
-            const F local = f;
+            own<F> local = f;
             for (index_t b = first; b < last; ++b) {
                 double lane[lanes];
                 std::fill_n(lane, lanes, start);

@@ -69,6 +69,7 @@ public:
         spare_.resize(context, 1, columns);
         context.for_each(columns, detail::gather_label{from, ancestors, spare_.data()});
         spare_.swap(gathered_);
+        spare_.resize(context, 1, columns); // the next call allocates nothing
         return labels(gathered_.data());
     }
 

@@ -13,6 +13,7 @@ namespace diamond::detail {
 struct board {
     static constexpr int    intervals = 4, cells = 8;
     static constexpr double side = 2.0, area = 32.0;
+    static constexpr index_t price = 256; ///< of a call that needs a board_posterior, in copies of a number
 
     [[nodiscard]] DIAMOND_HD static constexpr double first(int interval) { return -4.0 + side * interval; }
     /// The interval of cell c on an axis.
@@ -72,6 +73,8 @@ template <class Schedule>
 
 template <class Schedule, class Real, class View>
 struct checkerboard_reading {
+    static constexpr index_t price = board::price;
+
     Schedule     schedule;
     reading_kind kind;
     times        t;
@@ -125,6 +128,8 @@ struct checkerboard_jacobian {
 
 template <class Schedule, class Real, class View>
 struct checkerboard_product {
+    static constexpr index_t price = board::price;
+
     Schedule schedule;
     times    t;
     View     x, w;
@@ -138,6 +143,8 @@ struct checkerboard_product {
 };
 template <class Schedule, class View>
 struct checkerboard_divergence {
+    static constexpr index_t price = board::price;
+
     Schedule schedule;
     times    t;
     View     x;
@@ -150,6 +157,8 @@ struct checkerboard_divergence {
 
 template <class Schedule, class View>
 struct checkerboard_density {
+    static constexpr index_t price = board::price;
+
     Schedule schedule;
     times    t;
     View     x;
@@ -177,6 +186,8 @@ struct checkerboard_draw {
 
 template <class Real, class View>
 struct checkerboard_posterior_draw {
+    static constexpr index_t price = board::price;
+
     noise_level  level;
     noise_stream stream, choices;
     View         x;

@@ -30,6 +30,7 @@ struct exact_number {
         if (log_density) values.value[j] = shift + (values.value[j] - log_density[j]);
         if (values.standard_error) values.standard_error[j] = 0.0;
         if (values.ess) values.ess[j] = not_a_number;
+        if (values.ess_base) values.ess_base[j] = not_a_number;
     }
 };
 template <class Real, class View>
