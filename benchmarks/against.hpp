@@ -36,9 +36,9 @@ void compare(benchmark::State& state, Clock clock, const std::string& name, Subj
         fastest            = std::min(fastest, taken);
         state.SetIterationTime(taken);
     }
-    state.counters["fastest_ms"]  = 1e3 * fastest;
+    state.counters["fastest_ms"] = 1e3 * fastest;
     state.counters[name + "_ms"] = 1e3 * fastest_other;
-    state.counters["ratio"]       = fastest / fastest_other;
+    state.counters["ratio"]      = fastest / fastest_other;
 }
 
 /// One thread against a ceiling or a peer.

@@ -23,7 +23,7 @@ using batch = diamond::eigen::batch<float>;
 using model = diamond::gaussian_mixture<batch, diamond::linear_schedule>;
 
 constexpr diamond::midpoint solver{.steps = 4};
-constexpr index_t           evaluations = 8;
+constexpr index_t evaluations = 8;
 
 /// A data set of `components` normal points in dimension d, smoothed.
 model make_model(const diamond::eigen::context& context, index_t d, index_t components) {
@@ -38,7 +38,8 @@ struct step {
     batch x, next;
 
     step(index_t d, index_t components, index_t columns)
-        : context(new diamond::eigen::context{.threads = 1}), kernel{diamond::linear_schedule{}, make_model(*context, d, components), solver} {
+        : context(new diamond::eigen::context{.threads = 1}), kernel{diamond::linear_schedule{}, make_model(*context, d, components),
+                                                                     solver} {
         x.resize(*context, d, columns);
         next.resize(*context, d, columns);
         diamond::draw_normal(diamond::philox{2}.stream(diamond::purpose::initial), x.mutable_view());
@@ -49,13 +50,19 @@ struct step {
 /// x = (d, components, columns)
 void glass_against_memory(benchmark::State& state) {
     step s(state.range(0), state.range(1), state.range(2));
-    against(state, "copy", [&] { s(); }, diamond_benchmarks::copy_ceiling(3.0 * 4.0 * static_cast<double>(evaluations * s.x.size())));
+    against(
+        state, "copy", [&] { s(); }, diamond_benchmarks::copy_ceiling(3.0 * 4.0 * static_cast<double>(evaluations * s.x.size())));
 }
-BENCHMARK(glass_against_memory)->ArgNames({"d", "components", "columns"})->Args({2, 3, 100000})->Args({64, 3, 10000})->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(glass_against_memory)
+    ->ArgNames({"d", "components", "columns"})
+    ->Args({2, 3, 100000})
+    ->Args({64, 3, 10000})
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
 
 void glass_against_exponentials(benchmark::State& state) {
     step s(state.range(0), state.range(1), state.range(2));
-    const index_t  count = state.range(1) * state.range(2);
+    const index_t count      = state.range(1) * state.range(2);
     Eigen::ArrayXf exponents = -Eigen::ArrayXf::Random(count).abs(), terms(count);
     against(
         state, "exp", [&] { s(); },
@@ -64,26 +71,36 @@ void glass_against_exponentials(benchmark::State& state) {
             benchmark::DoNotOptimize(terms.data());
         });
 }
-BENCHMARK(glass_against_exponentials)->ArgNames({"d", "components", "columns"})->Args({2, 3, 100000})->Args({2, 64, 100000})->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(glass_against_exponentials)
+    ->ArgNames({"d", "components", "columns"})
+    ->Args({2, 3, 100000})
+    ->Args({2, 64, 100000})
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
 
 /// An evaluation is a product with the transposed means for the logits, one with the means for their mixture.
 void glass_against_products(benchmark::State& state) {
     step s(state.range(0), state.range(1), state.range(2));
-    const index_t         d = state.range(0), components = state.range(1), columns = state.range(2), block = 256;
-    const Eigen::MatrixXf features = Eigen::MatrixXf::Random(d + 2, components), means = Eigen::MatrixXf::Random(d, components), x = Eigen::MatrixXf::Random(d + 2, columns);
-    Eigen::MatrixXf       logits(components, block), out(d, columns);
+    const index_t d = state.range(0), components = state.range(1), columns = state.range(2), block = 256;
+    const Eigen::MatrixXf features = Eigen::MatrixXf::Random(d + 2, components), means = Eigen::MatrixXf::Random(d, components),
+                          x = Eigen::MatrixXf::Random(d + 2, columns);
+    Eigen::MatrixXf logits(components, block), out(d, columns);
     against(
         state, "products", [&] { s(); },
         [&] {
             for (index_t k = 0; k < evaluations; ++k)
                 for (index_t first = 0; first < columns; first += block) {
-                    const index_t count = std::min(block, columns - first);
-                    logits.leftCols(count).noalias()    = features.transpose() * x.middleCols(first, count);
+                    const index_t count                    = std::min(block, columns - first);
+                    logits.leftCols(count).noalias()       = features.transpose() * x.middleCols(first, count);
                     out.middleCols(first, count).noalias() = means * logits.leftCols(count);
                 }
             benchmark::DoNotOptimize(out.data());
         });
 }
-BENCHMARK(glass_against_products)->ArgNames({"d", "components", "columns"})->Args({64, 1437, 10000})->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(glass_against_products)
+    ->ArgNames({"d", "components", "columns"})
+    ->Args({64, 1437, 10000})
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
 
 } // namespace

@@ -20,8 +20,8 @@ constexpr int lanes = diamond::detail::normal_lanes;
 /// The images of `blocks` counters, as fill_normal makes them.
 struct bare_philox {
     static constexpr const char* name = "bare_philox";
-    noise_stream                 stream;
-    std::vector<std::uint32_t>   words;
+    noise_stream stream;
+    std::vector<std::uint32_t> words;
 
     bare_philox(index_t blocks, noise_stream from) : stream(from), words(static_cast<std::size_t>(4 * (blocks + lanes))) {}
     void operator()() {
@@ -42,8 +42,8 @@ struct bare_philox {
 /// The same by the scalar definition, left to the compiler.
 struct plain_philox {
     static constexpr const char* name = "plain_philox";
-    noise_stream                 stream;
-    std::vector<std::uint32_t>   words;
+    noise_stream stream;
+    std::vector<std::uint32_t> words;
 
     plain_philox(index_t blocks, noise_stream from) : stream(from), words(static_cast<std::size_t>(4 * (blocks + lanes))) {}
     void operator()() {
@@ -62,11 +62,12 @@ struct plain_philox {
 /// x = (d, value samples); 2^20 numbers or so, in one thread.
 template <class Real, class Context, class Other>
 void normals_against(benchmark::State& state, const Context& context) {
-    const index_t                  d = state.range(0), samples = state.range(1), columns = (index_t{1} << 20) / (d * samples) * samples;
-    const noise_stream             stream = diamond::philox{1}.stream(diamond::purpose::value, 3, samples);
+    const index_t d = state.range(0), samples = state.range(1), columns = (index_t{1} << 20) / (d * samples) * samples;
+    const noise_stream stream = diamond::philox{1}.stream(diamond::purpose::value, 3, samples);
     diamond::batch<Real, Context> out(context, d, columns);
     const index_t per_block = diamond::normals_per_block<Real>, blocks = (d + per_block - 1) / per_block * columns;
-    diamond_benchmarks::against(state, Other::name, [&] { context.template fill_normal<Real>(stream, out); }, Other(blocks, stream));
+    diamond_benchmarks::against(
+        state, Other::name, [&] { context.template fill_normal<Real>(stream, out); }, Other(blocks, stream));
     state.counters["of_bare"]      = 1.0 / state.counters["ratio"];
     state.counters["M_per_second"] = static_cast<double>(out.size()) / state.counters["fastest_ms"] * 1e-3;
 }
@@ -82,7 +83,14 @@ void thrust_normals_against_plain_philox(benchmark::State& state) {
 }
 
 void shapes(benchmark::internal::Benchmark* benchmark) {
-    benchmark->ArgNames({"d", "samples"})->Args({2, 1})->Args({3, 1})->Args({4, 1})->Args({4, 8})->Args({64, 1})->Args({64, 4})->Args({784, 1});
+    benchmark->ArgNames({"d", "samples"})
+        ->Args({2, 1})
+        ->Args({3, 1})
+        ->Args({4, 1})
+        ->Args({4, 8})
+        ->Args({64, 1})
+        ->Args({64, 4})
+        ->Args({784, 1});
     benchmark->UseManualTime()->Unit(benchmark::kMillisecond);
 }
 BENCHMARK_TEMPLATE(eigen_normals_against_bare_philox, float)->Apply(shapes);
@@ -92,7 +100,7 @@ BENCHMARK_TEMPLATE(thrust_normals_against_plain_philox, double)->Args({64, 1})->
 
 /// The bare loop against the definition left to the compiler: what philox_lanes is there for.
 void bare_philox_against_plain_philox(benchmark::State& state) {
-    constexpr index_t  blocks = 1 << 18;
+    constexpr index_t blocks  = 1 << 18;
     const noise_stream stream = diamond::philox{1}.stream(diamond::purpose::user);
     diamond_benchmarks::against(state, "plain_philox", bare_philox(blocks, stream), plain_philox(blocks, stream));
     state.counters["M_words_per_second"] = 4.0 * blocks / state.counters["fastest_ms"] * 1e-3;

@@ -19,19 +19,19 @@ using diamond::index_t;
 using diamond_benchmarks::against;
 using diamond_benchmarks::copy_ceiling;
 
-constexpr index_t count         = 1'000'000;
-constexpr double  must_move     = 12.0 * count;
-const auto        stream        = diamond::philox{1}.stream(diamond::purpose::resampling);
-constexpr double  weight_spread = 1.0; // standard deviation of the log weights: an effective number of N/e
+constexpr index_t count        = 1'000'000;
+constexpr double must_move     = 12.0 * count;
+const auto stream              = diamond::philox{1}.stream(diamond::purpose::resampling);
+constexpr double weight_spread = 1.0; // standard deviation of the log weights: an effective number of N/e
 
 /// Log weights, their sums in fixed point as the library makes them, and in double for the peers.
 struct weights {
-    diamond::eigen::context                               context;
-    diamond::batch<double, diamond::eigen::context>        log_weight;
+    diamond::eigen::context context;
+    diamond::batch<double, diamond::eigen::context> log_weight;
     diamond::batch<std::uint64_t, diamond::eigen::context> cumulative;
-    diamond::batch<std::int32_t, diamond::eigen::context>  ancestors;
-    diamond::resampling_scratch<diamond::eigen::context>   space;
-    std::vector<double>                                   sums;
+    diamond::batch<std::int32_t, diamond::eigen::context> ancestors;
+    diamond::resampling_scratch<diamond::eigen::context> space;
+    std::vector<double> sums;
 
     explicit weights(int threads) : context{.threads = threads} {
         log_weight.resize(context, 1, count);
@@ -56,33 +56,59 @@ struct weights {
 /// From cumulative weights to ancestors.
 template <class Resampler>
 void resampler_against_copy(benchmark::State& state) {
-    weights      w(static_cast<int>(state.range(0)));
+    weights w(static_cast<int>(state.range(0)));
     copy_ceiling copy(must_move);
-    against(state, "copy", [&] { w.resample(Resampler{}); }, copy);
+    against(
+        state, "copy", [&] { w.resample(Resampler{}); }, copy);
 }
-BENCHMARK(resampler_against_copy<diamond::systematic>)->Name("systematic_against_copy")->ArgName("threads")->Arg(1)->Arg(2)->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(resampler_against_copy<diamond::stratified>)->Name("stratified_against_copy")->ArgName("threads")->Arg(1)->Arg(2)->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(resampler_against_copy<diamond::residual>)->Name("residual_against_copy")->ArgName("threads")->Arg(1)->Arg(2)->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(resampler_against_copy<diamond::multinomial>)->Name("multinomial_against_copy")->ArgName("threads")->Arg(1)->Arg(2)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(resampler_against_copy<diamond::systematic>)
+    ->Name("systematic_against_copy")
+    ->ArgName("threads")
+    ->Arg(1)
+    ->Arg(2)
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(resampler_against_copy<diamond::stratified>)
+    ->Name("stratified_against_copy")
+    ->ArgName("threads")
+    ->Arg(1)
+    ->Arg(2)
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(resampler_against_copy<diamond::residual>)
+    ->Name("residual_against_copy")
+    ->ArgName("threads")
+    ->Arg(1)
+    ->Arg(2)
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(resampler_against_copy<diamond::multinomial>)
+    ->Name("multinomial_against_copy")
+    ->ArgName("threads")
+    ->Arg(1)
+    ->Arg(2)
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
 
 /// From log weights to cumulative ones.
 void cumulative_against_copy(benchmark::State& state) {
-    weights      w(static_cast<int>(state.range(0)));
+    weights w(static_cast<int>(state.range(0)));
     copy_ceiling copy(16.0 * count); // 8 bytes read, 8 written
-    against(state, "copy", [&] { w.accumulate(); }, copy);
+    against(
+        state, "copy", [&] { w.accumulate(); }, copy);
 }
 BENCHMARK(cumulative_against_copy)->ArgName("threads")->Arg(1)->Arg(2)->UseManualTime()->Unit(benchmark::kMillisecond);
 
 /// The same ancestors by a binary search for each: what numpy.searchsorted does (see numpy_searchsorted.py).
 void systematic_against_lower_bound(benchmark::State& state) {
-    weights                   w(1);
+    weights w(1);
     std::vector<std::int32_t> found(count);
-    const double              u = stream.uniform(0);
+    const double u = stream.uniform(0);
     against(
         state, "lower_bound", [&] { w.resample(diamond::systematic{}); },
         [&] {
             for (index_t k = 0; k < count; ++k) {
-                const auto at = std::upper_bound(w.sums.begin(), w.sums.end(), (static_cast<double>(k) + u) / count);
+                const auto at                      = std::upper_bound(w.sums.begin(), w.sums.end(), (static_cast<double>(k) + u) / count);
                 found[static_cast<std::size_t>(k)] = static_cast<std::int32_t>(std::min<index_t>(at - w.sums.begin(), count - 1));
             }
             benchmark::DoNotOptimize(found.data());

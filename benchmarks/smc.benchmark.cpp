@@ -1,5 +1,5 @@
-// One step of sequential Monte Carlo, resampling included: the driver's own work against the traffic it cannot do without, and a step on the
-// exact model of a data set against the products in it.
+// One step of sequential Monte Carlo, resampling included: the driver's own work against the traffic it cannot do without, and a step on
+// the exact model of a data set against the products in it.
 #include <optional>
 #include <vector>
 
@@ -26,15 +26,15 @@ using view       = diamond::view_t<batch>;
 using const_view = diamond::const_view_t<batch>;
 
 constexpr diamond::philox rng{1};
-constexpr double          always = 2.0; // times N: every step resamples
+constexpr double always = 2.0; // times N: every step resamples
 
 /// Copies the particles: the cheapest transition.
 struct stay {
     using batch_type = batch;
     index_t d;
 
-    [[nodiscard]] index_t       dimension() const { return d; }
-    [[nodiscard]] bool          exact() const { return false; }
+    [[nodiscard]] index_t dimension() const { return d; }
+    [[nodiscard]] bool exact() const { return false; }
     [[nodiscard]] diamond::cost spent() const { return {}; }
     void operator()(const_view x, diamond::interval, diamond::no_condition, diamond::noise_stream, view out) {
         diamond::combine(diamond::coefficients<1>(diamond::numbers<1>{{1.0}}), out, x);
@@ -50,12 +50,12 @@ struct first_coordinate {
             return static_cast<double>(z[0]);
         }
     };
-    index_t     d;
+    index_t d;
     reward_type own_reward;
 
-    [[nodiscard]] index_t       dimension() const { return d; }
+    [[nodiscard]] index_t dimension() const { return d; }
     [[nodiscard]] diamond::cost spent() const { return {}; }
-    [[nodiscard]] reward_type&  reward() { return own_reward; }
+    [[nodiscard]] reward_type& reward() { return own_reward; }
     void operator()(const_view x, double, diamond::no_condition, diamond::noise_stream, diamond::value_batch values) {
         x.context().for_each(x.columns(), [=](index_t j) { values.value[j] = static_cast<double>(x(0, j)); });
     }
@@ -72,35 +72,44 @@ public:
     }
 
 private:
-    const diamond::eigen::context&         context_;
-    Sampler                                sampler_;
+    const diamond::eigen::context& context_;
+    Sampler sampler_;
     std::optional<typename Sampler::state> state_;
 };
 
 void driver_against_memory(benchmark::State& state) {
-    const index_t                 d = state.range(0), columns = state.range(1);
+    const index_t d = state.range(0), columns = state.range(1);
     const diamond::eigen::context context{.threads = 1};
-    one_step                      step(context, diamond::smc{stay{d}, first_coordinate{d, {}}, {.particles = columns, .steps = 4096, .threshold = always, .log_delta = -1.0}});
-    // Bytes a particle: the transition reads and writes 8 d, the value 12, weights 32 (V, V before and log w read, log w written); ancestors 12;
-    // gathering 8 d + 16 + 8 and 12 for the ancestors; weights of 1, 8.
+    one_step step(
+        context,
+        diamond::smc{stay{d}, first_coordinate{d, {}}, {.particles = columns, .steps = 4096, .threshold = always, .log_delta = -1.0}});
+    // Bytes a particle: the transition reads and writes 8 d, the value 12, weights 32 (V, V before and log w read, log w written);
+    // ancestors 12; gathering 8 d + 16 + 8 and 12 for the ancestors; weights of 1, 8.
     const double traffic = 16.0 * static_cast<double>(d) + 12 + 32 + 12 + 16 + 8 + 12 + 8;
-    against(state, "copy", [&] { step(); }, diamond_benchmarks::copy_ceiling(traffic * static_cast<double>(columns)));
+    against(
+        state, "copy", [&] { step(); }, diamond_benchmarks::copy_ceiling(traffic * static_cast<double>(columns)));
 }
-BENCHMARK(driver_against_memory)->ArgNames({"d", "columns"})->Args({2, 1000000})->Args({64, 100000})->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(driver_against_memory)
+    ->ArgNames({"d", "columns"})
+    ->Args({2, 1000000})
+    ->Args({64, 100000})
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
 
 /// A DDPM transition and a value of 4 samples, both by exact posterior draws: the logits of the old particles, and of the new ones.
 void smc_step_against_products(benchmark::State& state) {
-    const index_t                 d = state.range(0), components = state.range(1), columns = state.range(2), block = 256;
+    const index_t d = state.range(0), components = state.range(1), columns = state.range(2), block = 256;
     const diamond::eigen::context context{.threads = 1};
-    batch                         points(context, d, components);
+    batch points(context, d, components);
     diamond::draw_normal(rng.stream(diamond::purpose::data), points.mutable_view());
     const diamond::exact_posterior posterior{diamond::data_mixture(context, diamond::linear_schedule{}, points.read(), 0.5)};
-    const diamond::linear_reward   reward{context, std::vector<float>(static_cast<std::size_t>(d), 0.1f)};
-    one_step                       step(context, diamond::smc{diamond::ddpm_posterior_kernel{posterior}, diamond::posterior_value{posterior, reward, {.samples = 4}},
+    const diamond::linear_reward reward{context, std::vector<float>(static_cast<std::size_t>(d), 0.1f)};
+    one_step step(context, diamond::smc{diamond::ddpm_posterior_kernel{posterior},
+                                        diamond::posterior_value{posterior, reward, {.samples = 4}},
                                         {.particles = columns, .steps = 4096, .threshold = always, .log_delta = -1.0}});
 
     const Eigen::MatrixXf features = Eigen::MatrixXf::Random(d + 2, components), x = Eigen::MatrixXf::Random(d + 2, columns);
-    Eigen::MatrixXf       logits(components, block);
+    Eigen::MatrixXf logits(components, block);
     against(
         state, "products", [&] { step(); },
         [&] {
@@ -112,6 +121,10 @@ void smc_step_against_products(benchmark::State& state) {
                 }
         });
 }
-BENCHMARK(smc_step_against_products)->ArgNames({"d", "components", "columns"})->Args({64, 1437, 10000})->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(smc_step_against_products)
+    ->ArgNames({"d", "components", "columns"})
+    ->Args({64, 1437, 10000})
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
 
 } // namespace

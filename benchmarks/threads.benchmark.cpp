@@ -29,9 +29,9 @@ constexpr diamond::philox rng{1};
 /// `Job` is made once for one thread and once for two.
 template <class Job>
 void two_threads(benchmark::State& state) {
-    const index_t                 d = state.range(0), components = state.range(1), columns = state.range(2);
+    const index_t d = state.range(0), components = state.range(1), columns = state.range(2);
     const diamond::eigen::context one{.threads = 1}, two{.threads = 2};
-    Job                           alone(one, d, components, columns), together(two, d, components, columns);
+    Job alone(one, d, components, columns), together(two, d, components, columns);
     diamond_benchmarks::compare(state, diamond_benchmarks::wall_time, "one_thread", together, alone);
     state.counters["speedup"] = 1.0 / state.counters["ratio"];
 }
@@ -46,7 +46,9 @@ struct shape {
 /// out = a x + b out, as between the evaluations of a solver.
 struct combination : shape {
     combination(const diamond::eigen::context& context, index_t d, index_t, index_t columns) : shape(context, d, columns) {}
-    void operator()() { diamond::combine(diamond::coefficients<2>(diamond::numbers<2>{{0.5, 0.25}}), out.mutable_view(), x.read(), out.read()); }
+    void operator()() {
+        diamond::combine(diamond::coefficients<2>(diamond::numbers<2>{{0.5, 0.25}}), out.mutable_view(), x.read(), out.read());
+    }
 };
 struct normals : shape {
     normals(const diamond::eigen::context& context, index_t d, index_t, index_t columns) : shape(context, d, columns) {}
@@ -63,15 +65,17 @@ using model = decltype(data_model(std::declval<const diamond::eigen::context&>()
 struct glass : shape {
     diamond::glass_kernel<diamond::linear_schedule, model, diamond::midpoint> kernel;
     glass(const diamond::eigen::context& context, index_t d, index_t components, index_t columns)
-        : shape(context, d, columns), kernel{diamond::linear_schedule{}, data_model(context, d, components), diamond::midpoint{.steps = 4}} {}
+        : shape(context, d, columns), kernel{diamond::linear_schedule{}, data_model(context, d, components),
+                                             diamond::midpoint{.steps = 4}} {}
     void operator()() { kernel(x, {0.4, 0.5}, {}, rng.stream(diamond::purpose::transition, 1), out); }
 };
 
 struct smc_run {
     using posterior = diamond::exact_posterior<model>;
-    using sampler   = diamond::smc<diamond::ddpm_posterior_kernel<posterior>, diamond::posterior_value<posterior, diamond::linear_reward<batch>>>;
+    using sampler =
+        diamond::smc<diamond::ddpm_posterior_kernel<posterior>, diamond::posterior_value<posterior, diamond::linear_reward<batch>>>;
     const diamond::eigen::context& context;
-    sampler                        run;
+    sampler run;
     smc_run(const diamond::eigen::context& where, index_t d, index_t components, index_t columns)
         : context(where), run(make(where, posterior(data_model(where, d, components)), d, columns)) {}
     void operator()() { run(context, rng); }
@@ -79,15 +83,17 @@ struct smc_run {
 private:
     static sampler make(const diamond::eigen::context& context, const posterior& draws, index_t d, index_t columns) {
         const diamond::linear_reward<batch> reward(context, std::vector<float>(static_cast<std::size_t>(d), 0.1f));
-        return {diamond::ddpm_posterior_kernel{draws}, diamond::posterior_value{draws, reward, {.samples = 4}}, {.particles = columns, .steps = 4}};
+        return {diamond::ddpm_posterior_kernel{draws},
+                diamond::posterior_value{draws, reward, {.samples = 4}},
+                {.particles = columns, .steps = 4}};
     }
 };
 
 struct resampling {
-    diamond::batch<double, diamond::eigen::context>        log_weight;
+    diamond::batch<double, diamond::eigen::context> log_weight;
     diamond::batch<std::uint64_t, diamond::eigen::context> cumulative;
-    diamond::batch<std::int32_t, diamond::eigen::context>  ancestors;
-    diamond::resampling_scratch<diamond::eigen::context>   space;
+    diamond::batch<std::int32_t, diamond::eigen::context> ancestors;
+    diamond::resampling_scratch<diamond::eigen::context> space;
     resampling(const diamond::eigen::context& context, index_t, index_t, index_t columns)
         : log_weight(context, 1, columns), cumulative(context, 1, columns), ancestors(context, 1, columns) {
         diamond::draw_normal(rng.stream(diamond::purpose::user), log_weight.mutable_view());
@@ -95,14 +101,41 @@ struct resampling {
     void operator()() {
         const auto& context = log_weight.context();
         diamond::cumulative_weights(context, log_weight.data(), log_weight.columns(), cumulative.data());
-        diamond::systematic{}(context, cumulative.data(), log_weight.columns(), rng.stream(diamond::purpose::resampling), space, ancestors.data());
+        diamond::systematic{}(context, cumulative.data(), log_weight.columns(), rng.stream(diamond::purpose::resampling), space,
+                              ancestors.data());
     }
 };
 
-BENCHMARK(two_threads<combination>)->Name("combination")->ArgNames({"d", "components", "columns"})->Args({2, 1, 1000000})->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(two_threads<normals>)->Name("normals")->ArgNames({"d", "components", "columns"})->Args({64, 1, 10000})->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(two_threads<resampling>)->Name("resampling")->ArgNames({"d", "components", "columns"})->Args({1, 1, 1000000})->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(two_threads<glass>)->Name("glass")->ArgNames({"d", "components", "columns"})->Args({2, 3, 100000})->Args({64, 1437, 10000})->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(two_threads<smc_run>)->Name("smc_run")->ArgNames({"d", "components", "columns"})->Args({64, 1437, 10000})->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(two_threads<combination>)
+    ->Name("combination")
+    ->ArgNames({"d", "components", "columns"})
+    ->Args({2, 1, 1000000})
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(two_threads<normals>)
+    ->Name("normals")
+    ->ArgNames({"d", "components", "columns"})
+    ->Args({64, 1, 10000})
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(two_threads<resampling>)
+    ->Name("resampling")
+    ->ArgNames({"d", "components", "columns"})
+    ->Args({1, 1, 1000000})
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(two_threads<glass>)
+    ->Name("glass")
+    ->ArgNames({"d", "components", "columns"})
+    ->Args({2, 3, 100000})
+    ->Args({64, 1437, 10000})
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(two_threads<smc_run>)
+    ->Name("smc_run")
+    ->ArgNames({"d", "components", "columns"})
+    ->Args({64, 1437, 10000})
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
 
 } // namespace

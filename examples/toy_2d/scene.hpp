@@ -52,6 +52,9 @@ struct scene {
     position seen; ///< the data point behind the noisy states whose posterior is shown
 };
 
+template <class Model>
+scene(std::string, const diamond::eigen::context&, const options&, Model, plane, near_a_point, position) -> scene<Model>;
+
 /// Points {x, y, x, y, ...} whose weights sum to 1.
 struct particles {
     std::vector<float> points;

@@ -14,11 +14,23 @@ using diamond::cost, diamond::ddpm_posterior_kernel, diamond::exact_posterior, d
 namespace {
 
 /// DDPM and posterior values on the mixture, under a reward that makes it resample.
-template <class Batch>
-auto sampler_on(const diamond::backend_of_t<Batch>& context, const smc_options& options, index_t samples = 2) {
+template <class Batch, class Resampler = diamond::multinomial>
+auto sampler_on(const diamond::backend_of_t<Batch>& context, const smc_options& options, index_t samples = 2, Resampler resampler = {}) {
     const exact_posterior<mixture_of<Batch>> draws(mixture<Batch>(context));
-    return smc(ddpm_posterior_kernel(draws), posterior_value(draws, bowl_2d<typename Batch::value_type>(2.0), {.samples = samples}), options);
+    return smc(ddpm_posterior_kernel(draws), posterior_value(draws, bowl_2d<typename Batch::value_type>(2.0), {.samples = samples}), options, resampler);
 }
+
+/// A user's resampler: all become children of the last, and what it was given is written down.
+struct last_takes_all {
+    std::vector<diamond::noise_stream>* streams;
+    template <class Context>
+    void operator()(const Context& context, const std::uint64_t*, index_t columns, diamond::noise_stream stream, diamond::resampling_scratch<Context>&,
+                    std::int32_t* ancestors) const {
+        streams->push_back(stream);
+        context.for_each(columns, [=](index_t j) { ancestors[j] = static_cast<std::int32_t>(columns - 1); });
+    }
+    [[nodiscard]] diamond::log_z_error method() const { return diamond::log_z_error::none; }
+};
 
 } // namespace
 
@@ -189,6 +201,20 @@ TEST_CASE_TEMPLATE("resampling is where the trace says, and takes state, value a
     CHECK_FALSE(result.steps.back().resampled); // at K there is none
 }
 
+TEST_CASE("each resampling draws from a stream of its own, by any resampler") {
+    const auto                         context = back_ends::eigen<double>::make(1);
+    std::vector<diamond::noise_stream> streams;
+    auto       sampler = sampler_on<diamond::eigen::batch<double>>(context, {.particles = 10, .steps = 5, .threshold = 2.0}, 2, last_takes_all{&streams});
+    const auto result  = sampler(context, philox{10});
+    REQUIRE(streams.size() == 4);
+    for (std::size_t k = 0; k < 4; ++k) {
+        CHECK(streams[k].seed == 10);
+        CHECK(streams[k].purpose == purpose::resampling);
+        CHECK(streams[k].step == k + 1);
+    }
+    CHECK(result.families == std::vector<std::int32_t>(10, 9));
+}
+
 TEST_CASE("evaluations are counted, the pilot's among them") {
     // DDPM: one posterior draw a particle and step; posterior values: M draws and rewards a particle at all steps but the last; there one reward.
     const auto        context = back_ends::eigen<double>::make(1);
@@ -250,10 +276,8 @@ TEST_CASE("what is claimed: exact for the sampler always, for the model where th
     const auto solved = glass(context, philox{14});
     CHECK(solved.exact_for_sampler);
     CHECK_FALSE(solved.exact_for_model);
-    CHECK(right.log_z_method == diamond::log_z_error::family_weights);
-    smc        drawn{ddpm_posterior_kernel{exact_posterior{model}}, posterior_value{exact_posterior{model}, bowl_2d<double>()}, smc_options{.particles = 10, .steps = 2},
-              diamond::multinomial{}};
-    CHECK(drawn(context, philox{14}).log_z_method == diamond::log_z_error::lee_whiteley);
+    CHECK(right.log_z_method == diamond::log_z_error::lee_whiteley);
+    CHECK(solved.log_z_method == diamond::log_z_error::family_weights);
 }
 
 TEST_CASE("one particle runs, and has no error of log Z") {

@@ -32,7 +32,7 @@
 
 #ifdef DIAMOND_TEST_COUNTS_ALLOCATIONS
 
-using diamond::exact_posterior, diamond::index_t, diamond::interval, diamond::philox, diamond::posterior_value, diamond::purpose, diamond::smc, diamond::smc_options;
+using diamond::exact_posterior, diamond::index_t, diamond::infinity, diamond::interval, diamond::philox, diamond::posterior_value, diamond::purpose, diamond::smc, diamond::smc_options;
 
 namespace {
 
@@ -89,7 +89,6 @@ long of_steps(const Context& context, Sampler sampler, const Condition& conditio
     sampler.step(state);
     const long before = allocations();
     while (!state.done()) sampler.step(state);
-    MESSAGE("resampled at ", std::count_if(state.trace().begin(), state.trace().end(), [](const auto& s) { return s.resampled; }), " first ", state.trace()[0].resampled);
     return allocations() - before;
 }
 /// Allocations between the first and the last call of a driver's observer.
@@ -141,10 +140,13 @@ TEST_CASE_TEMPLATE("a step of SMC allocates nothing", back, BACK_ENDS) {
     const exact_posterior draws{m.mixture};
     const diamond::ddpm_posterior_kernel kernel{draws};
     const posterior_value value{draws, m.reward, {.samples = 2}};
-    // Never, at some later steps first (delta puts it off), and always.
-    for (const double threshold : {0.0, 0.93, 2.0}) {
+    // Never, always, and at a step after the first: between the effective sizes that it has at steps 1 and 5 without resampling.
+    smc        never{kernel, value, smc_options{.particles = 700, .steps = 6, .threshold = 0.0, .log_delta = -infinity}};
+    const auto trace = never(m.context, philox{4}).steps;
+    REQUIRE(trace[0].ess > trace[4].ess + 50.0);
+    for (const double threshold : {0.0, 0.5 * (trace[0].ess + trace[4].ess) / 700.0, 2.0}) {
         CAPTURE(threshold);
-        const smc_options options{.particles = 700, .steps = 6, .threshold = threshold};
+        const smc_options options{.particles = 700, .steps = 6, .threshold = threshold, .log_delta = -infinity};
         CHECK(of_steps(m.context, smc{kernel, value, options}) == 0);
         CHECK(of_steps(m.context, smc{kernel, value, options, diamond::residual{}}) == 0);
         CHECK(of_steps(m.context, smc{kernel, value, options, diamond::multinomial{}}) == 0);
@@ -173,10 +175,9 @@ TEST_CASE_TEMPLATE("nor do labels that are gathered with their particles", back,
     models<back>          m;
     const labelled<batch> draws{exact_posterior{m.mixture}};
     const auto            given = diamond::from_host(m.context, 1, 300, std::vector<std::int32_t>(300, 4));
-    for (const double threshold : {0.93, 2.0})
-        CHECK(of_steps(m.context, smc{diamond::ddpm_posterior_kernel{draws}, posterior_value{draws, m.reward, {.samples = 2}},
-                                      smc_options{.particles = 300, .steps = 6, .threshold = threshold}},
-                       diamond::labels(given.data())) == 0);
+    CHECK(of_steps(m.context, smc{diamond::ddpm_posterior_kernel{draws}, posterior_value{draws, m.reward, {.samples = 2}},
+                                  smc_options{.particles = 300, .steps = 6, .threshold = 2.0}},
+                   diamond::labels(given.data())) == 0);
 }
 
 TEST_CASE_TEMPLATE("a transition allocates nothing", back, BACK_ENDS) {

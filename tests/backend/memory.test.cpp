@@ -39,25 +39,29 @@ TEST_CASE_TEMPLATE("a batch goes to the device and back", back_end, BACK_ENDS) {
 TEST_CASE_TEMPLATE("sizes are checked on the way in", back_end, BACK_ENDS) {
     using real         = typename back_end::real;
     const auto context = back_end::make();
-    CHECK_THROWS_WITH_AS(static_cast<void>(diamond::from_host(context, 3, 5, counting<real>(14))), "from_host: 14 numbers for a batch of 3 x 5", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(static_cast<void>(diamond::from_host(context, -3, -5, counting<real>(15))), "a batch of -3 x -5: extents must not be negative",
+    CHECK_THROWS_WITH_AS(static_cast<void>(diamond::from_host(context, 3, 5, counting<real>(14))),
+                         "from_host: 14 numbers for a batch of 3 x 5", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(static_cast<void>(diamond::from_host(context, -3, -5, counting<real>(15))),
+                         "a batch of -3 x -5: extents must not be negative", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(typename back_end::batch(context, 2, -1), "a batch of 2 x -1: extents must not be negative",
                          std::invalid_argument);
-    CHECK_THROWS_WITH_AS(typename back_end::batch(context, 2, -1), "a batch of 2 x -1: extents must not be negative", std::invalid_argument);
-    const auto batch = diamond::from_host(context, 3, 5, counting<real>(15)), turned = diamond::from_host(context, 5, 3, counting<real>(15));
+    const auto batch  = diamond::from_host(context, 3, 5, counting<real>(15)),
+               turned = diamond::from_host(context, 5, 3, counting<real>(15));
     CHECK_NOTHROW(diamond::require_same_shape("here", batch.read(), batch.read()));
-    CHECK_THROWS_WITH_AS(diamond::require_same_shape("here", batch.read(), turned.read()), "here: 3 x 5 against 5 x 3", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(diamond::require_same_shape("here", batch.read(), turned.read()), "here: 3 x 5 against 5 x 3",
+                         std::invalid_argument);
 }
 
 TEST_CASE_TEMPLATE("memory begins at a cache line", back_end, BACK_ENDS) {
-    const auto                     context = back_end::make();
+    const auto context = back_end::make();
     const typename back_end::batch batch(context, 1, 1);
     CHECK(reinterpret_cast<std::uintptr_t>(batch.data()) % 64 == 0);
 }
 
 TEST_CASE_TEMPLATE("a batch allocates only when it grows, and keeps its room", back_end, BACK_ENDS) {
-    const auto               context = back_end::make(), another = back_end::make();
+    const auto context = back_end::make(), another = back_end::make();
     typename back_end::batch batch(context, 8, 10);
-    const auto* const        room = batch.data();
+    const auto* const room = batch.data();
     batch.resize(context, 3, 5);
     CHECK(batch.data() == room);
     batch.resize(context, 5, 16);
@@ -83,11 +87,11 @@ TEST_CASE_TEMPLATE("a batch moves and does not copy", back_end, BACK_ENDS) {
     static_assert(!std::is_copy_constructible_v<batch> && !std::is_copy_assignable_v<batch>);
     static_assert(std::is_nothrow_move_constructible_v<batch> && std::is_nothrow_move_assignable_v<batch>);
 
-    const auto        context = back_end::make();
-    const auto        host    = counting<real>(12);
-    auto              first   = diamond::from_host(context, 3, 4, host);
-    const auto* const place   = first.data();
-    batch             second(std::move(first));
+    const auto context      = back_end::make();
+    const auto host         = counting<real>(12);
+    auto first              = diamond::from_host(context, 3, 4, host);
+    const auto* const place = first.data();
+    batch second(std::move(first));
     CHECK(second.data() == place);
     CHECK(diamond::to_host(second) == host);
     CHECK(first.size() == 0); // NOLINT: a moved-from batch is empty
@@ -105,8 +109,8 @@ TEST_CASE_TEMPLATE("a batch moves and does not copy", back_end, BACK_ENDS) {
 TEST_CASE_TEMPLATE("scratch is not copied with its owner", back_end, BACK_ENDS) {
     using scratch      = diamond::scratch<typename back_end::real, typename back_end::context>;
     const auto context = back_end::make();
-    scratch    own(context, 2, 3);
-    scratch    copy(own);
+    scratch own(context, 2, 3);
+    scratch copy(own);
     CHECK(copy.size() == 0);
     copy.resize(context, 4, 5);
     const auto* const room = copy.data();
@@ -118,10 +122,10 @@ TEST_CASE_TEMPLATE("scratch is not copied with its owner", back_end, BACK_ENDS) 
 }
 
 TEST_CASE_TEMPLATE("views share memory", back_end, BACK_ENDS) {
-    using real                 = typename back_end::real;
-    const auto context         = back_end::make();
-    auto       batch           = diamond::from_host(context, 3, 4, counting<real>(12));
-    const auto view            = batch.mutable_view();
+    using real                                                     = typename back_end::real;
+    const auto context                                             = back_end::make();
+    auto batch                                                     = diamond::from_host(context, 3, 4, counting<real>(12));
+    const auto view                                                = batch.mutable_view();
     const diamond::const_view_t<typename back_end::batch> constant = view;
     CHECK(constant.data() == view.data());
     CHECK(diamond::to_host(view.columns(1, 2)) == std::vector<real>{4, 5, 6, 7, 8, 9});

@@ -15,7 +15,8 @@ struct exact_product {
             for (index_t i = 0; i < rows; ++i) {
                 long double sum = 0.0L, absolute = 0.0L;
                 for (index_t k = 0; k < depth; ++k) {
-                    const auto term = static_cast<long double>(op == transpose::yes ? at(a, k + depth * i) : at(a, i + rows * k)) * at(b, k + depth * j);
+                    const auto term =
+                        static_cast<long double>(op == transpose::yes ? at(a, k + depth * i) : at(a, i + rows * k)) * at(b, k + depth * j);
                     sum += term;
                     absolute += std::abs(term);
                 }
@@ -35,9 +36,9 @@ void check_product(const typename Back::context& context, transpose op, index_t 
     const auto a = numbers::normals<real>(rows * depth, 1), b = numbers::normals<real>(depth * columns, 2);
     const auto a_batch = op == transpose::yes ? diamond::from_host(context, depth, rows, a) : diamond::from_host(context, rows, depth, a);
     const auto b_batch = diamond::from_host(context, depth, columns, b);
-    auto       out     = diamond::from_host(context, rows, columns, std::vector<real>(static_cast<std::size_t>(rows * columns), real{77}));
+    auto out           = diamond::from_host(context, rows, columns, std::vector<real>(static_cast<std::size_t>(rows * columns), real{77}));
     context.template product<real>(op, a_batch, b_batch, out);
-    const auto                result = diamond::to_host(out);
+    const auto result = diamond::to_host(out);
     const exact_product<real> exact(op, a, b, rows, depth, columns);
     for (std::size_t k = 0; k < result.size(); ++k) // `depth` roundings at most, each of half an epsilon
         REQUIRE(std::abs(static_cast<double>(result[k] - exact.value[k])) <=
@@ -48,7 +49,8 @@ void check_product(const typename Back::context& context, transpose op, index_t 
 TEST_CASE_TEMPLATE("products of every number of columns", back_end, BACK_ENDS) {
     const auto context = back_end::make();
     for (const auto op : {transpose::no, transpose::yes})
-        for (const index_t columns : {0, 1, 2, 3, 4, 5, 63, 64, 65, 255, 256, 257, 300, 1000}) check_product<back_end>(context, op, 5, 7, columns);
+        for (const index_t columns : {0, 1, 2, 3, 4, 5, 63, 64, 65, 255, 256, 257, 300, 1000})
+            check_product<back_end>(context, op, 5, 7, columns);
 }
 
 TEST_CASE_TEMPLATE("products of every height and depth", back_end, BACK_ENDS) {
@@ -70,9 +72,9 @@ TEST_CASE_TEMPLATE("products on one context of growing and shrinking shapes", ba
 TEST_CASE_TEMPLATE("a NaN in one column stays there", back_end, BACK_ENDS) {
     using real         = typename back_end::real;
     const auto context = back_end::make();
-    auto       b       = numbers::normals<real>(4 * 10, 2);
+    auto b             = numbers::normals<real>(4 * 10, 2);
     at(b, 4 * 7 + 1)   = std::numeric_limits<real>::quiet_NaN();
-    const auto               a = diamond::from_host(context, 3, 4, numbers::normals<real>(12, 1)), b_batch = diamond::from_host(context, 4, 10, b);
+    const auto a = diamond::from_host(context, 3, 4, numbers::normals<real>(12, 1)), b_batch = diamond::from_host(context, 4, 10, b);
     typename back_end::batch out(context, 3, 10);
     context.template product<real>(transpose::no, a, b_batch, out);
     const auto result = diamond::to_host(out);
@@ -81,12 +83,15 @@ TEST_CASE_TEMPLATE("a NaN in one column stays there", back_end, BACK_ENDS) {
 
 TEST_CASE_TEMPLATE("products of shapes that do not fit", back_end, BACK_ENDS) {
     using real         = typename back_end::real;
-    const auto                     context = back_end::make();
+    const auto context = back_end::make();
     const typename back_end::batch a(context, 3, 4), b(context, 4, 6), c(context, 3, 6);
-    typename back_end::batch       out(context, 3, 6), wide(context, 3, 7);
+    typename back_end::batch out(context, 3, 6), wide(context, 3, 7);
     CHECK_NOTHROW(context.template product<real>(transpose::no, a, b, out));
-    CHECK_THROWS_WITH_AS(context.template product<real>(transpose::no, a, c, out), "product: op(a) is 3 x 4, b is 3 x 6, out is 3 x 6", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(context.template product<real>(transpose::yes, a, b, out), "product: op(a) is 4 x 3, b is 4 x 6, out is 3 x 6", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(context.template product<real>(transpose::no, a, b, wide), "product: op(a) is 3 x 4, b is 4 x 6, out is 3 x 7", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(context.template product<real>(transpose::no, a, c, out), "product: op(a) is 3 x 4, b is 3 x 6, out is 3 x 6",
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(context.template product<real>(transpose::yes, a, b, out), "product: op(a) is 4 x 3, b is 4 x 6, out is 3 x 6",
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(context.template product<real>(transpose::no, a, b, wide), "product: op(a) is 3 x 4, b is 4 x 6, out is 3 x 7",
+                         std::invalid_argument);
     CHECK_NOTHROW(context.template product<real>(transpose::no, a, b, out));
 }

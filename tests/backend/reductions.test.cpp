@@ -11,13 +11,13 @@ namespace {
 template <class Real>
 struct element {
     const Real* x;
-    index_t     rows = 1;
+    index_t rows = 1;
     DIAMOND_HD double operator()(index_t j) const { return static_cast<double>(x[j]); }
     DIAMOND_HD double operator()(index_t i, index_t j) const { return static_cast<double>(x[i + rows * j]); }
 };
 struct equals {
     const double* x;
-    double        wanted;
+    double wanted;
     DIAMOND_HD bool operator()(index_t j) const { return x[j] == wanted; }
 };
 struct not_a_number {
@@ -30,12 +30,13 @@ constexpr index_t sizes[] = {1, 2, 3, 255, 256, 257, 1000, 8193, 100'001};
 TEST_CASE_TEMPLATE("column sums", back_end, BACK_ENDS) {
     using real         = typename back_end::real;
     const auto context = back_end::make();
-    for (const auto& [rows, columns] : {std::pair<index_t, index_t>{0, 0}, {0, 9}, {9, 0}, {1, 1}, {7, 5}, {8, 5}, {9, 5}, {64, 1000}, {30'000, 2}, {2, 30'000}}) {
+    for (const auto& [rows, columns] :
+         {std::pair<index_t, index_t>{0, 0}, {0, 9}, {9, 0}, {1, 1}, {7, 5}, {8, 5}, {9, 5}, {64, 1000}, {30'000, 2}, {2, 30'000}}) {
         CAPTURE(rows);
         CAPTURE(columns);
         const auto host = numbers::normals<real>(rows * columns, 1);
         const auto x    = diamond::from_host(context, rows, columns, host);
-        auto       out  = diamond::from_host(context, 1, columns, std::vector<double>(static_cast<std::size_t>(columns), -1.0));
+        auto out        = diamond::from_host(context, 1, columns, std::vector<double>(static_cast<std::size_t>(columns), -1.0));
         context.column_sums(rows, columns, element<real>{x.data(), rows}, out.data());
         const auto sums = diamond::to_host(out);
         for (index_t j = 0; j < columns; ++j) {
@@ -54,9 +55,9 @@ TEST_CASE_TEMPLATE("sum and max", back_end, BACK_ENDS) {
     const auto context = back_end::make();
     for (const index_t n : sizes) {
         CAPTURE(n);
-        const auto host = numbers::normals<double>(n, 2);
-        const auto x    = diamond::from_host(context, 1, n, host);
-        const auto f    = element<double>{x.data()};
+        const auto host    = numbers::normals<double>(n, 2);
+        const auto x       = diamond::from_host(context, 1, n, host);
+        const auto f       = element<double>{x.data()};
         const double exact = static_cast<double>(std::accumulate(host.begin(), host.end(), 0.0L));
         const double size  = std::accumulate(host.begin(), host.end(), 0.0, [](double a, double b) { return a + std::abs(b); });
         CHECK(std::abs(context.sum(n, f) - exact) <= static_cast<double>(n) * 1.2e-16 * size);
@@ -73,8 +74,8 @@ TEST_CASE_TEMPLATE("reductions of nothing", back_end, BACK_ENDS) {
 }
 
 TEST_CASE_TEMPLATE("max shows NaN and infinities", back_end, BACK_ENDS) {
-    const auto   context = back_end::make();
-    const double nan     = std::numeric_limits<double>::quiet_NaN();
+    const auto context = back_end::make();
+    const double nan   = std::numeric_limits<double>::quiet_NaN();
     for (const index_t n : sizes)
         for (const index_t where : {index_t{0}, n / 2, n - 1}) {
             const auto with = [&](double value, double others) {
@@ -106,21 +107,21 @@ TEST_CASE_TEMPLATE("find_first", back_end, BACK_ENDS) {
 }
 
 TEST_CASE_TEMPLATE("scans, also in place", back_end, BACK_ENDS) {
-    const auto      context = back_end::make();
+    const auto context = back_end::make();
     std::mt19937_64 generator(3);
     for (const index_t n : {0, 1, 2, 257, 100'001}) {
         CAPTURE(n);
         std::vector<std::uint64_t> weights(static_cast<std::size_t>(n)), sums(weights.size());
-        std::vector<std::int32_t>  marks(weights.size()), maxima(weights.size());
+        std::vector<std::int32_t> marks(weights.size()), maxima(weights.size());
         for (auto& w : weights) w = generator(); // sums wrap around, as unsigned integers do
         for (auto& m : marks) m = static_cast<std::int32_t>(generator());
         std::partial_sum(weights.begin(), weights.end(), sums.begin());
         std::partial_sum(marks.begin(), marks.end(), maxima.begin(), [](std::int32_t a, std::int32_t b) { return std::max(a, b); });
 
-        auto       w = diamond::from_host(context, 1, n, weights);
-        auto       m = diamond::from_host(context, 1, n, marks);
-        auto       w_out = diamond::from_host(context, 1, n, weights);
-        auto       m_out = diamond::from_host(context, 1, n, marks);
+        auto w     = diamond::from_host(context, 1, n, weights);
+        auto m     = diamond::from_host(context, 1, n, marks);
+        auto w_out = diamond::from_host(context, 1, n, weights);
+        auto m_out = diamond::from_host(context, 1, n, marks);
         context.scan_sum(w.data(), n, w_out.data());
         context.scan_max(m.data(), n, m_out.data());
         CHECK(diamond::to_host(w_out) == sums);
@@ -134,16 +135,17 @@ TEST_CASE_TEMPLATE("scans, also in place", back_end, BACK_ENDS) {
 
 TEST_CASE_TEMPLATE("gather", back_end, BACK_ENDS) {
     using real         = typename back_end::real;
-    const auto      context = back_end::make();
+    const auto context = back_end::make();
     std::mt19937_64 generator(4);
-    for (const auto& [rows, from, to] : {std::tuple<index_t, index_t, index_t>{0, 3, 5}, {3, 1, 0}, {1, 1, 1}, {2, 1000, 1000}, {64, 300, 1001}, {5, 70'000, 3}}) {
+    for (const auto& [rows, from, to] :
+         {std::tuple<index_t, index_t, index_t>{0, 3, 5}, {3, 1, 0}, {1, 1, 1}, {2, 1000, 1000}, {64, 300, 1001}, {5, 70'000, 3}}) {
         CAPTURE(rows);
         CAPTURE(to);
-        const auto                host = numbers::normals<real>(rows * from, 5);
+        const auto host = numbers::normals<real>(rows * from, 5);
         std::vector<std::int32_t> ancestors(static_cast<std::size_t>(to));
         for (auto& a : ancestors) a = static_cast<std::int32_t>(generator() % static_cast<std::uint64_t>(from));
-        const auto               x       = diamond::from_host(context, rows, from, host);
-        const auto               indices = diamond::from_host(context, 1, to, ancestors);
+        const auto x       = diamond::from_host(context, rows, from, host);
+        const auto indices = diamond::from_host(context, 1, to, ancestors);
         typename back_end::batch out(context, rows, to);
         context.template gather<real>(x, indices.data(), out);
         std::vector<real> expected;
@@ -152,6 +154,7 @@ TEST_CASE_TEMPLATE("gather", back_end, BACK_ENDS) {
         CHECK(diamond::to_host(out) == expected);
     }
     const typename back_end::batch x(context, 3, 4);
-    typename back_end::batch       out(context, 2, 4);
-    CHECK_THROWS_WITH_AS(context.template gather<real>(x, nullptr, out), "gather: columns of 3 numbers into columns of 2", std::invalid_argument);
+    typename back_end::batch out(context, 2, 4);
+    CHECK_THROWS_WITH_AS(context.template gather<real>(x, nullptr, out), "gather: columns of 3 numbers into columns of 2",
+                         std::invalid_argument);
 }

@@ -10,8 +10,8 @@ namespace {
 template <class Real>
 struct mixture_of_operations {
     const Real* x;
-    Real*       out;
-    index_t     rows;
+    Real* out;
+    index_t rows;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         const Real a = x[i + rows * j], b = x[j * rows], c = a * b + Real(0.3) * a - b * b;
         out[i + rows * j] = c / (Real(1) + a * a) + std::exp(-b) * std::sqrt(std::abs(a));
@@ -20,8 +20,10 @@ struct mixture_of_operations {
 template <class Real>
 struct products_of_elements {
     const Real* x;
-    index_t     rows;
-    DIAMOND_HD double operator()(index_t i, index_t j) const { return static_cast<double>(x[i + rows * j]) * static_cast<double>(x[j * rows]) + 0.1; }
+    index_t rows;
+    DIAMOND_HD double operator()(index_t i, index_t j) const {
+        return static_cast<double>(x[i + rows * j]) * static_cast<double>(x[j * rows]) + 0.1;
+    }
     DIAMOND_HD double operator()(index_t j) const { return static_cast<double>(x[j * rows]); }
 };
 
@@ -29,8 +31,8 @@ struct products_of_elements {
 template <class Real>
 struct results {
     std::vector<std::pair<index_t, std::vector<Real>>> of_columns; // rows of the result, the result
-    std::vector<std::vector<double>>                   scalars;    // per column
-    double                                             sum, max;
+    std::vector<std::vector<double>> scalars;                      // per column
+    double sum, max;
 };
 template <class Back>
 results<typename Back::real> run(int threads, index_t rows, index_t columns, const std::vector<typename Back::real>& host) {
@@ -38,7 +40,7 @@ results<typename Back::real> run(int threads, index_t rows, index_t columns, con
     const auto context = Back::make(threads);
     const auto x       = diamond::from_host(context, rows, columns, host);
     const auto again   = [&](index_t height) { return typename Back::batch(context, height, columns); };
-    auto       out     = diamond::batch<double, typename Back::context>(context, 1, columns);
+    auto out           = diamond::batch<double, typename Back::context>(context, 1, columns);
     results<real> r;
 
     auto elementwise = again(rows);
@@ -53,9 +55,9 @@ results<typename Back::real> run(int threads, index_t rows, index_t columns, con
 
     for (const auto op : {transpose::no, transpose::yes}) {
         const index_t height = 37;
-        const auto    a      = op == transpose::no ? diamond::from_host(context, height, rows, numbers::normals<real>(height * rows, 9))
+        const auto a         = op == transpose::no ? diamond::from_host(context, height, rows, numbers::normals<real>(height * rows, 9))
                                                    : diamond::from_host(context, rows, height, numbers::normals<real>(height * rows, 9));
-        auto          product = again(height);
+        auto product         = again(height);
         context.template product<real>(op, a, x, product);
         r.of_columns.emplace_back(height, diamond::to_host(product));
     }
@@ -109,7 +111,8 @@ TEST_CASE_TEMPLATE("a particle does not depend on N", back_end, BACK_ENDS) {
                 const auto& [height, result] = all.of_columns[k];
                 CHECK(same_bits(some.of_columns[k].second, first_columns(result, height, columns)));
             }
-            for (std::size_t k = 0; k < all.scalars.size(); ++k) CHECK(same_bits(some.scalars[k], first_columns(all.scalars[k], 1, columns)));
+            for (std::size_t k = 0; k < all.scalars.size(); ++k)
+                CHECK(same_bits(some.scalars[k], first_columns(all.scalars[k], 1, columns)));
         }
     }
 }
@@ -119,8 +122,8 @@ TEST_CASE_TEMPLATE("a particle does not depend on where it lies", back_end, BACK
     for (const index_t rows : {1, 3, 5, 17, 31, 100, 1437}) {
         CAPTURE(rows);
         // The same column everywhere: at every distance from an aligned address and at every place in a block.
-        const index_t     columns = 600;
-        const auto        column  = numbers::normals<real>(rows, 3);
+        const index_t columns = 600;
+        const auto column     = numbers::normals<real>(rows, 3);
         std::vector<real> host;
         for (index_t j = 0; j < columns; ++j) host.insert(host.end(), column.begin(), column.end());
         const auto result = run<back_end>(2, rows, columns, host);
@@ -128,7 +131,7 @@ TEST_CASE_TEMPLATE("a particle does not depend on where it lies", back_end, BACK
             CAPTURE(k);
             if (k == 4) continue; // normals depend on the slot
             const auto& [height, values] = result.of_columns[k];
-            const auto                     first = first_columns(values, height, 1);
+            const auto first             = first_columns(values, height, 1);
             for (index_t j = 1; j < columns; ++j)
                 REQUIRE(same_bits(first, std::vector<real>(values.begin() + height * j, values.begin() + height * (j + 1))));
         }

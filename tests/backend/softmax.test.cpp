@@ -17,14 +17,14 @@ long double exact_log_sum(const std::vector<Real>& x, std::vector<long double>* 
 }
 template <class Real>
 struct softmax_result {
-    std::vector<Real>   x;
+    std::vector<Real> x;
     std::vector<double> log_sums;
 };
 template <class Back>
 softmax_result<typename Back::real> softmax(index_t rows, index_t columns, const std::vector<typename Back::real>& host) {
-    const auto context  = Back::make();
-    auto       x        = diamond::from_host(context, rows, columns, host);
-    auto       log_sums = diamond::from_host(context, 1, columns, std::vector<double>(static_cast<std::size_t>(columns), 77.0));
+    const auto context = Back::make();
+    auto x             = diamond::from_host(context, rows, columns, host);
+    auto log_sums      = diamond::from_host(context, 1, columns, std::vector<double>(static_cast<std::size_t>(columns), 77.0));
     context.template softmax<typename Back::real>(x, log_sums.data());
     return {diamond::to_host(x), diamond::to_host(log_sums)};
 }
@@ -32,7 +32,7 @@ template <class Back>
 std::vector<double> log_sum_exp(index_t rows, index_t columns, const std::vector<double>& host) {
     const auto context = Back::make();
     const auto x       = diamond::from_host(context, rows, columns, host);
-    auto       out     = diamond::from_host(context, 1, columns, std::vector<double>(static_cast<std::size_t>(columns), 77.0));
+    auto out           = diamond::from_host(context, 1, columns, std::vector<double>(static_cast<std::size_t>(columns), 77.0));
     context.log_sum_exp(x, out.data());
     return diamond::to_host(out);
 }
@@ -40,7 +40,8 @@ std::vector<double> log_sum_exp(index_t rows, index_t columns, const std::vector
 
 TEST_CASE_TEMPLATE("softmax and log-sum-exp of any shape", back_end, BACK_ENDS) {
     using real = typename back_end::real;
-    for (const auto& [rows, columns, spread] : {std::tuple<index_t, index_t, double>{1, 1, 1}, {2, 9, 1}, {3, 9, 10}, {16, 3, 1}, {17, 1000, 30}, {100, 7, 1000}, {5000, 3, 3}}) {
+    for (const auto& [rows, columns, spread] :
+         {std::tuple<index_t, index_t, double>{1, 1, 1}, {2, 9, 1}, {3, 9, 10}, {16, 3, 1}, {17, 1000, 30}, {100, 7, 1000}, {5000, 3, 3}}) {
         CAPTURE(rows);
         CAPTURE(columns);
         auto host = numbers::normals<real>(rows * columns, 1);
@@ -48,9 +49,9 @@ TEST_CASE_TEMPLATE("softmax and log-sum-exp of any shape", back_end, BACK_ENDS) 
         const auto result   = softmax<back_end>(rows, columns, host);
         const auto log_sums = log_sum_exp<back_end>(rows, columns, std::vector<double>(host.begin(), host.end()));
         for (index_t j = 0; j < columns; ++j) {
-            const std::vector<real>  column(host.begin() + j * rows, host.begin() + (j + 1) * rows);
+            const std::vector<real> column(host.begin() + j * rows, host.begin() + (j + 1) * rows);
             std::vector<long double> exact;
-            const auto               log_sum = static_cast<double>(exact_log_sum(column, &exact));
+            const auto log_sum = static_cast<double>(exact_log_sum(column, &exact));
             REQUIRE(at(result.log_sums, j) == doctest::Approx(log_sum).epsilon(back_end::tolerance));
             REQUIRE(at(log_sums, j) == doctest::Approx(log_sum).epsilon(1e-14));
             double sum = 0.0;
@@ -76,7 +77,8 @@ TEST_CASE_TEMPLATE("softmax of nothing", back_end, BACK_ENDS) {
 
 TEST_CASE_TEMPLATE("softmax at the ends of the range", back_end, BACK_ENDS) {
     using real     = typename back_end::real;
-    const real inf = std::numeric_limits<real>::infinity(), nan = std::numeric_limits<real>::quiet_NaN(), big = std::numeric_limits<real>::max() / 4;
+    const real inf = std::numeric_limits<real>::infinity(), nan = std::numeric_limits<real>::quiet_NaN(),
+               big = std::numeric_limits<real>::max() / 4;
     for (const index_t rows : {1, 2, 5, 16, 40}) {
         CAPTURE(rows);
         const auto with = [&](real value, real others, index_t where) {
@@ -125,10 +127,10 @@ TEST_CASE_TEMPLATE("softmax at the ends of the range", back_end, BACK_ENDS) {
 }
 
 TEST_CASE_TEMPLATE("a spoilt column does not touch its neighbours", back_end, BACK_ENDS) {
-    using real       = typename back_end::real;
-    auto       host  = numbers::normals<real>(3 * 5, 1);
-    const auto clean = softmax<back_end>(3, 5, host);
-    at(host, 3 * 2)  = std::numeric_limits<real>::quiet_NaN();
+    using real        = typename back_end::real;
+    auto host         = numbers::normals<real>(3 * 5, 1);
+    const auto clean  = softmax<back_end>(3, 5, host);
+    at(host, 3 * 2)   = std::numeric_limits<real>::quiet_NaN();
     const auto spoilt = softmax<back_end>(3, 5, host);
     for (index_t j = 0; j < 5; ++j) CHECK(std::isnan(at(spoilt.log_sums, j)) == (j == 2));
     for (index_t k = 0; k < 15; ++k) CHECK((k / 3 == 2 || at(spoilt.x, k) == at(clean.x, k)));

@@ -27,21 +27,23 @@ TEST_CASE("a pool runs every block once, whatever the number of threads") {
 
 TEST_CASE("0 threads are one per hardware thread, and fewer are refused") {
     CHECK(thread_pool(0).threads() == std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
-    CHECK_THROWS_WITH_AS(thread_pool(-2), "a pool of -2 threads: 0 or more are needed, 0 for one per hardware thread", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(thread_pool(-2), "a pool of -2 threads: 0 or more are needed, 0 for one per hardware thread",
+                         std::invalid_argument);
 }
 
 TEST_CASE("the lowest failing block is rethrown") {
     thread_pool pool(3);
     for (int again = 0; again < 200; ++again) {
-        CHECK_THROWS_WITH(pool.run(50, [](index_t block) { block % 7 == 6 ? throw std::runtime_error(std::to_string(block)) : void(); }), "6");
+        CHECK_THROWS_WITH(pool.run(50, [](index_t block) { block % 7 == 6 ? throw std::runtime_error(std::to_string(block)) : void(); }),
+                          "6");
         CHECK_NOTHROW(pool.run(50, [](index_t) {}));
     }
 }
 
 TEST_CASE("no two calls at a time have the same worker") {
-    thread_pool                   pool(3);
+    thread_pool pool(3);
     std::vector<std::atomic<int>> busy(3);
-    std::atomic<bool>             clash = false;
+    std::atomic<bool> clash = false;
     pool.run(10'000, [&](index_t, int worker) {
         auto& mine = busy.at(static_cast<std::size_t>(worker));
         if (mine.fetch_add(1) != 0) clash = true;
@@ -51,7 +53,7 @@ TEST_CASE("no two calls at a time have the same worker") {
 }
 
 TEST_CASE("a run inside a block runs inline, as the same worker") {
-    thread_pool       pool(3);
+    thread_pool pool(3);
     std::atomic<long> sum   = 0;
     std::atomic<bool> clash = false;
     pool.run(20, [&](index_t outer, int outer_worker) {
@@ -62,5 +64,6 @@ TEST_CASE("a run inside a block runs inline, as the same worker") {
     });
     CHECK(sum == 600 * 599 / 2);
     CHECK(!clash);
-    CHECK_THROWS_WITH(pool.run(20, [&](index_t) { pool.run(2, [](index_t block) { throw std::runtime_error(std::to_string(block)); }); }), "0");
+    CHECK_THROWS_WITH(pool.run(20, [&](index_t) { pool.run(2, [](index_t block) { throw std::runtime_error(std::to_string(block)); }); }),
+                      "0");
 }

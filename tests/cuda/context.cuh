@@ -13,15 +13,15 @@ namespace device {
 
 template <class F, class T>
 struct store_result {
-    F  f;
+    F f;
     T* out;
     DIAMOND_HD void operator()(diamond::index_t j) const { out[j] = f(j); }
 };
 template <class Real, class View, class ConstView>
 struct product_column {
-    bool      transposed;
+    bool transposed;
     ConstView a, b;
-    View      out;
+    View out;
     DIAMOND_HD void operator()(diamond::index_t j) const {
         for (diamond::index_t i = 0; i < out.rows(); ++i) {
             Real sum = 0;
@@ -89,7 +89,9 @@ struct context {
     void softmax(view<Real> x, double* log_sums) const {
         for_each(x.columns(), diamond::detail::softmax_functor<Real, context>{x, log_sums});
     }
-    void log_sum_exp(view<const double> x, double* out) const { for_each(x.columns(), diamond::detail::log_sum_exp_functor<context>{x, out}); }
+    void log_sum_exp(view<const double> x, double* out) const {
+        for_each(x.columns(), diamond::detail::log_sum_exp_functor<context>{x, out});
+    }
     template <class Real>
     void gather(view<const Real> x, const std::int32_t* ancestors, view<Real> out) const {
         for_each(out.columns(), diamond::detail::gather_functor<Real, context>{x, ancestors, out});

@@ -12,7 +12,7 @@ namespace device {
 inline void check(cudaError_t status) { REQUIRE_MESSAGE(status == cudaSuccess, doctest::String(cudaGetErrorString(status))); }
 
 inline void require() {
-    int               count  = 0;
+    int count                = 0;
     const cudaError_t status = cudaGetDeviceCount(&count);
     REQUIRE_MESSAGE((status == cudaSuccess && count > 0), "no CUDA device was found: " << doctest::String(cudaGetErrorString(status)));
 }
@@ -29,12 +29,12 @@ public:
     shared& operator=(const shared&) = delete;
     ~shared() { cudaFree(data_); }
 
-    [[nodiscard]] T*               data() { return data_; }
+    [[nodiscard]] T* data() { return data_; }
     [[nodiscard]] diamond::index_t size() const { return count_; }
-    T&                             operator[](diamond::index_t k) { return data_[k]; }
+    T& operator[](diamond::index_t k) { return data_[k]; }
 
 private:
-    T*               data_ = nullptr;
+    T* data_ = nullptr;
     diamond::index_t count_;
 };
 

@@ -10,13 +10,13 @@ namespace {
 constexpr noise_stream stream = philox{0x123456789abcdef0}.stream(purpose::transition, 17, 3);
 
 struct write_words {
-    noise_stream  from;
+    noise_stream from;
     philox_block* out;
     DIAMOND_HD void operator()(index_t j) const { out[j] = from.words(j / 4, j % 4); }
 };
 template <class Real>
 struct write_normals {
-    noise_stream        from;
+    noise_stream from;
     normal_block<Real>* out;
     DIAMOND_HD void operator()(index_t j) const { out[j] = normal_block<Real>(from.words(j / 4, j % 4)); }
 };
@@ -34,7 +34,8 @@ TEST_CASE_TEMPLATE("normals on a device are within 4 ulp of the host's", real, f
     double worst = 0.0;
     for (index_t j = 0; j < blocks.size(); ++j) {
         const normal_block<real> host(stream.words(j / 4, j % 4));
-        for (index_t k = 0; k < diamond::normals_per_block<real>; ++k) worst = std::max(worst, numbers::ulps(blocks[j].value[k], host.value[k]));
+        for (index_t k = 0; k < diamond::normals_per_block<real>; ++k)
+            worst = std::max(worst, numbers::ulps(blocks[j].value[k], host.value[k]));
     }
     MESSAGE("worst: " << worst << " ulp");
     CHECK(worst <= 4.0);

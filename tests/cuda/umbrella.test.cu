@@ -15,18 +15,18 @@ constexpr index_t functions = 8, times = 256;
 template <class Schedule>
 struct tabulate {
     Schedule schedule;
-    double*  out;
+    double* out;
     DIAMOND_HD void operator()(index_t j) const {
-        const double t  = static_cast<double>(j) / times;
-        double*      to = out + functions * j;
-        *to++           = schedule.alpha(t);
-        *to++           = schedule.sigma(t);
-        *to++           = schedule.d_alpha(t);
-        *to++           = schedule.d_sigma(t);
-        *to++           = diamond::sigma_d_sigma(schedule, t);
-        *to++           = diamond::guidance_factor(schedule, t);
-        *to++           = diamond::level_at(schedule, t).snr();
-        *to++           = diamond::time_at(schedule, schedule.alpha(t), schedule.sigma(t));
+        const double t = static_cast<double>(j) / times;
+        double* to     = out + functions * j;
+        *to++          = schedule.alpha(t);
+        *to++          = schedule.sigma(t);
+        *to++          = schedule.d_alpha(t);
+        *to++          = schedule.d_sigma(t);
+        *to++          = diamond::sigma_d_sigma(schedule, t);
+        *to++          = diamond::guidance_factor(schedule, t);
+        *to++          = diamond::level_at(schedule, t).snr();
+        *to++          = diamond::time_at(schedule, schedule.alpha(t), schedule.sigma(t));
     }
 };
 struct users_schedule {
@@ -48,10 +48,10 @@ struct sum_column { // a pointwise reward
 /// The vocabulary's functors on a column each: results beside each other in out.
 template <class Real>
 struct every_functor {
-    batch_view<Real, no_context>         x, gathered, normals;
+    batch_view<Real, no_context> x, gathered, normals;
     batch_view<const double, no_context> wide;
-    const std::int32_t*                  ancestors;
-    double*                              out; // 4 x columns
+    const std::int32_t* ancestors;
+    double* out; // 4 x columns
     DIAMOND_HD void operator()(index_t j) const {
         using namespace diamond::detail;
         const batch_view<const Real, no_context> constant = x;
@@ -74,8 +74,8 @@ void for_each_on(bool on_device, index_t count, const F& f) {
 }
 } // namespace
 
-TEST_CASE_TEMPLATE("schedules on a device", schedule, diamond::linear_schedule, diamond::trigonometric_schedule, diamond::variance_preserving_schedule,
-                   diamond::cosine_schedule, users_schedule) {
+TEST_CASE_TEMPLATE("schedules on a device", schedule, diamond::linear_schedule, diamond::trigonometric_schedule,
+                   diamond::variance_preserving_schedule, diamond::cosine_schedule, users_schedule) {
     device::shared<double> on_device(functions * (times + 1)), on_host(functions * (times + 1));
     for_each_on(true, times + 1, tabulate<schedule>{{}, on_device.data()});
     for_each_on(false, times + 1, tabulate<schedule>{{}, on_host.data()});
@@ -90,10 +90,10 @@ TEST_CASE_TEMPLATE("schedules on a device", schedule, diamond::linear_schedule, 
 }
 
 TEST_CASE_TEMPLATE("the vocabulary's functors on a device", real, float, double) {
-    constexpr index_t            rows = 13, columns = 100;
-    const auto                   host = numbers::normals<real>(rows * columns, 1);
-    device::shared<real>         x(rows * columns * 3), y(rows * columns * 3);
-    device::shared<double>       wide(rows * columns), out(4 * columns), expected(4 * columns), log_sums(2 * columns);
+    constexpr index_t rows = 13, columns = 100;
+    const auto host = numbers::normals<real>(rows * columns, 1);
+    device::shared<real> x(rows * columns * 3), y(rows * columns * 3);
+    device::shared<double> wide(rows * columns), out(4 * columns), expected(4 * columns), log_sums(2 * columns);
     device::shared<std::int32_t> ancestors(columns);
     for (index_t k = 0; k < rows * columns; ++k) {
         wide[k] = static_cast<double>(numbers::at(host, k));

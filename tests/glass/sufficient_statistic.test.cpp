@@ -44,7 +44,8 @@ TEST_CASE("a kernel's coefficients keep the marginals, whatever the correlation"
                     CHECK(diamond::square(k.gamma * here.sigma) + diamond::square(k.sbar) ==
                           doctest::Approx(diamond::square(there.sigma)).epsilon(1e-12));
                     if (rho <= 1.0) CHECK(k.gamma * here.sigma == doctest::Approx(rho * there.sigma).epsilon(1e-14));
-                    // DDPM's x_t follows from x_t' alone: gamma x_t and abar z combine to the bridge, Cov(x_t, x_t') = alpha/alpha' Var x_t'.
+                    // DDPM's x_t follows from x_t' alone: gamma x_t and abar z combine to the bridge, Cov(x_t, x_t') = alpha/alpha' Var
+                    // x_t'.
                     if (rho > 1.0)
                         CHECK(k.gamma * diamond::square(here.sigma) * there.alpha ==
                               doctest::Approx(here.alpha * diamond::square(there.sigma)).epsilon(1e-12));
@@ -74,15 +75,15 @@ TEST_CASE("correlations and intervals out of range are refused, with their numbe
 
 TEST_CASE("the inner level runs from pure noise to the kernel's coefficients, with its derivatives") {
     const kernel_coefficients kernel{0.3, 0.6, 0.25};
-    const auto                check = [&](const auto& inner) {
+    const auto check = [&](const auto& inner) {
         const auto start = diamond::inner_level_at(inner, 0.0, kernel), end = diamond::inner_level_at(inner, 1.0, kernel);
         CHECK(start.abar == 0.0);
         CHECK(start.sbar == 1.0);
         CHECK(end.abar == kernel.abar);
         CHECK(end.sbar == kernel.sbar);
         for (const double s : {0.1, 0.5, 0.9}) {
-            constexpr double h     = 1e-6;
-            const auto       level = diamond::inner_level_at(inner, s, kernel), above = diamond::inner_level_at(inner, s + h, kernel),
+            constexpr double h = 1e-6;
+            const auto level = diamond::inner_level_at(inner, s, kernel), above = diamond::inner_level_at(inner, s + h, kernel),
                        below = diamond::inner_level_at(inner, s - h, kernel);
             // truncation h^2, rounding 1e-16/h
             CHECK(level.d_abar == doctest::Approx((above.abar - below.abar) / (2 * h)).epsilon(1e-8));
@@ -115,7 +116,7 @@ TEST_CASE("the statistic is the least-squares estimate of z from the pair, read 
                     CHECK(found.time <= 1.0);
                     const auto read = diamond::level_at(schedule, found.time);
                     if (sbar == 0.0 && abar == 0.0) continue; // no observation
-                    if (sbar == 0.0) {                          // y tells z: t* = 1, x* = y/abar
+                    if (sbar == 0.0) {                        // y tells z: t* = 1, x* = y/abar
                         CHECK(found.time == 1.0);
                         CHECK(found.from_outer == 0.0);
                         CHECK(found.from_inner == doctest::Approx(1.0 / abar).epsilon(1e-13));
@@ -130,7 +131,8 @@ TEST_CASE("the statistic is the least-squares estimate of z from the pair, read 
                         continue;
                     }
                     if (found.time > 0.0) {
-                        // 1 - t* is resolved to an ulp of 1 only (cosine's, by an arc cosine, to 80), which near t* = 1 is the ratio's error.
+                        // 1 - t* is resolved to an ulp of 1 only (cosine's, by an arc cosine, to 80), which near t* = 1 is the ratio's
+                        // error.
                         const double slack = 1e-10 + (kind == schedules::kind::cosine ? 4e-14 : 4e-16) / (1.0 - found.time);
                         CHECK(read.snr() == doctest::Approx(static_cast<double>(lambda)).epsilon(slack));
                         const double from_outer = static_cast<double>(read.alpha * (alpha / (sigma * sigma)) / lambda);
@@ -139,17 +141,18 @@ TEST_CASE("the statistic is the least-squares estimate of z from the pair, read 
                         CHECK(found.from_inner == doctest::Approx(from_inner).epsilon(slack));
                     }
                     // Clamped or not, x* has the noise of a pair of unit norm: alpha*^2 + sigma*^2 over alpha^2 + sigma^2 of the statistic.
-                    const number h2 = alpha * alpha * b * b + a * a * sigma * sigma;
-                    const number noise_after =
-                        (number{found.from_outer} * sigma) * (number{found.from_outer} * sigma) + (number{found.from_inner} * b) * (number{found.from_inner} * b);
+                    const number h2          = alpha * alpha * b * b + a * a * sigma * sigma;
+                    const number noise_after = (number{found.from_outer} * sigma) * (number{found.from_outer} * sigma) +
+                                               (number{found.from_inner} * b) * (number{found.from_inner} * b);
                     const number unit = (read.alpha * read.alpha + read.sigma * read.sigma) / (h2 + sigma * sigma * b * b);
-                    CHECK(static_cast<double>(noise_after) == doctest::Approx(static_cast<double>(unit * sigma * sigma * b * b)).epsilon(1e-12));
+                    CHECK(static_cast<double>(noise_after) ==
+                          doctest::Approx(static_cast<double>(unit * sigma * sigma * b * b)).epsilon(1e-12));
                 }
 }
 
 TEST_CASE("at t = 1 the posterior is x_t, and at t = s = 1 the sample") {
     for (const auto kind : schedules::every_kind) {
-        const any  schedule{kind};
+        const any schedule{kind};
         const auto clean = diamond::level_at(schedule, 1.0);
         const auto found = diamond::sufficient_statistic_at(schedule, clean, diamond::inner_level{0.4, 0.6, 1.0, -1.0});
         CHECK(found.time == 1.0);

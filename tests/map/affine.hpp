@@ -23,31 +23,31 @@ using batch = diamond::eigen::batch<double>;
 /// x' = state x + noise eps + end_noise eps' + constant, eps the stream's normals and eps' those of purpose transition_end.
 struct transition {
     small::matrix state, noise, end_noise, constant;
-    double        misfit = 0.0; ///< how far the kernel is from any such transition
+    double misfit = 0.0; ///< how far the kernel is from any such transition
 };
 
 /// Solves for the transition from many more columns than unknowns.
 template <class Kernel>
 [[nodiscard]] transition probe(Kernel& kernel, const diamond::eigen::context& context, diamond::interval span) {
-    const auto       d = static_cast<std::size_t>(kernel.dimension()), unknowns = 3 * d + 1;
-    const index_t    rows = kernel.dimension(), n = 2 * static_cast<index_t>(unknowns) + 7;
-    const auto       stream = diamond::philox{20240607}.stream(diamond::purpose::transition, 3);
-    const auto       x      = batches::normal<batch>(context, rows, n, 99, 1.5);
-    batch            eps(context, rows, n), end(context, rows, n), out(context, rows, n);
+    const auto d = static_cast<std::size_t>(kernel.dimension()), unknowns = 3 * d + 1;
+    const index_t rows = kernel.dimension(), n = 2 * static_cast<index_t>(unknowns) + 7;
+    const auto stream = diamond::philox{20240607}.stream(diamond::purpose::transition, 3);
+    const auto x      = batches::normal<batch>(context, rows, n, 99, 1.5);
+    batch eps(context, rows, n), end(context, rows, n), out(context, rows, n);
     diamond::draw_normal(stream, eps.mutable_view());
     diamond::draw_normal(stream.with(diamond::purpose::transition_end), end.mutable_view());
     kernel(x, span, diamond::no_condition{}, stream, out);
 
-    const auto    columns = static_cast<std::size_t>(n);
+    const auto columns = static_cast<std::size_t>(n);
     small::matrix design(columns, unknowns), response(columns, d);
     for (std::size_t j = 0; j < columns; ++j) {
         design(j, 3 * d) = 1;
         for (std::size_t i = 0; i < d; ++i) {
-            const auto at      = d * j + i;
-            design(j, i)       = x.data()[at];
-            design(j, d + i)   = eps.data()[at];
+            const auto at        = d * j + i;
+            design(j, i)         = x.data()[at];
+            design(j, d + i)     = eps.data()[at];
             design(j, 2 * d + i) = end.data()[at];
-            response(j, i)     = out.data()[at];
+            response(j, i)       = out.data()[at];
         }
     }
     const auto fitted = small::solve(design.transposed() * design, design.transposed() * response).x;
@@ -76,14 +76,16 @@ struct law {
 
 /// The law at t = 1 of a chain from N(0, I) over `steps` equal steps, and the largest misfit met.
 struct outcome {
-    law    end;
+    law end;
     double misfit = 0.0;
 };
 template <class Kernel>
 [[nodiscard]] outcome run(Kernel& kernel, const diamond::eigen::context& context, index_t steps, double from = 0.0,
                           const std::function<law()>& start = {}) {
     outcome result{start ? start() : law::standard_normal(static_cast<std::size_t>(kernel.dimension()))};
-    const auto time = [&](index_t k) { return k == steps ? 1.0 : from + (1.0 - from) * static_cast<double>(k) / static_cast<double>(steps); };
+    const auto time = [&](index_t k) {
+        return k == steps ? 1.0 : from + (1.0 - from) * static_cast<double>(k) / static_cast<double>(steps);
+    };
     for (index_t k = 0; k < steps; ++k) {
         const transition step = probe(kernel, context, {time(k), time(k + 1)});
         result.misfit         = std::max(result.misfit, step.misfit);
@@ -93,6 +95,8 @@ template <class Kernel>
 }
 
 /// The largest entry by which mean or covariance miss.
-[[nodiscard]] inline double distance(const law& a, const law& b) { return std::max(small::size(a.mean - b.mean), small::size(a.covariance - b.covariance)); }
+[[nodiscard]] inline double distance(const law& a, const law& b) {
+    return std::max(small::size(a.mean - b.mean), small::size(a.covariance - b.covariance));
+}
 
 } // namespace affine

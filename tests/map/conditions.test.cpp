@@ -21,12 +21,12 @@ using batch = diamond::eigen::batch<double>;
 
 TEST_CASE("every kernel, map and posterior draw takes each particle's own label") {
     const diamond::eigen::context context{.threads = 2};
-    constexpr index_t             n = 11, samples = 3;
+    constexpr index_t n = 11, samples = 3;
     const labelled::field<batch, any> field{any{}};
-    const auto                        x      = batches::normal<batch>(context, 2, n, 1);
-    const auto                        stream = diamond::philox{3}.stream(diamond::purpose::transition, 2);
-    const diamond::heun               solver{.steps = 3};
-    const auto                        check = [&](std::size_t width, const auto& call) {
+    const auto x      = batches::normal<batch>(context, 2, n, 1);
+    const auto stream = diamond::philox{3}.stream(diamond::purpose::transition, 2);
+    const diamond::heun solver{.steps = 3};
+    const auto check = [&](std::size_t width, const auto& call) {
         const auto found = labelled::compare(context, n, width, call);
         CHECK(found.mixed < 1e-13);
         CHECK(found.apart > 0.1);
@@ -49,8 +49,8 @@ TEST_CASE("every kernel, map and posterior draw takes each particle's own label"
 
     // A particle's label is repeated for its samples.
     diamond::diamond_posterior posterior(map, {.evaluations = 2});
-    const auto                 draws = diamond::philox{3}.stream(diamond::purpose::value, 2, samples);
-    const auto                 cotangent = batches::normal<batch>(context, 2, n * samples, 2);
+    const auto draws     = diamond::philox{3}.stream(diamond::purpose::value, 2, samples);
+    const auto cotangent = batches::normal<batch>(context, 2, n * samples, 2);
     check(2 * samples, [&](const labels& c) {
         batch out(context, 2, n * samples);
         posterior(x, 0.4, c, draws, out);

@@ -30,7 +30,9 @@ template <class Batch>
 auto mixture_map(const any& schedule, index_t steps = 4) {
     return diamond::glass_diamond_map(schedule, models::mixture<Batch, any>(schedule), diamond::runge_kutta_4{.steps = steps}, any{});
 }
-diamond::noise_stream value_stream(index_t samples, index_t step = 5) { return diamond::philox{77}.stream(diamond::purpose::value, step, samples); }
+diamond::noise_stream value_stream(index_t samples, index_t step = 5) {
+    return diamond::philox{77}.stream(diamond::purpose::value, step, samples);
+}
 
 diamond::gaussian<batch, any> gaussian(const diamond::eigen::context& context, const any& schedule) {
     const models::gaussian_numbers n;
@@ -40,13 +42,13 @@ diamond::gaussian<batch, any> gaussian(const diamond::eigen::context& context, c
 } // namespace
 
 TEST_CASE_TEMPLATE("column j M + i is draw i of particle j, from that particle's and that sample's noise", back_end, BACK_ENDS) {
-    using own_batch          = typename back_end::batch;
-    const auto        context = back_end::make();
+    using own_batch     = typename back_end::batch;
+    const auto context  = back_end::make();
     constexpr index_t d = 2, n = 5, samples = 3;
-    const auto        x_t = batches::normal<own_batch>(context, d, n, 1);
-    auto              map = mixture_map<own_batch>(any{});
+    const auto x_t = batches::normal<own_batch>(context, d, n, 1);
+    auto map       = mixture_map<own_batch>(any{});
     diamond::diamond_posterior posterior(map);
-    own_batch                  draws(context, d, n * samples), noise(context, d, n * samples), again(context, d, n);
+    own_batch draws(context, d, n * samples), noise(context, d, n * samples), again(context, d, n);
     posterior(x_t, 0.4, none, value_stream(samples), draws);
     diamond::draw_normal(value_stream(samples), noise.mutable_view());
     const auto drawn = batches::host(draws), eps = batches::host(noise);
@@ -70,13 +72,13 @@ TEST_CASE_TEMPLATE("column j M + i is draw i of particle j, from that particle's
 }
 
 TEST_CASE("antithetic draws use opposite noises") {
-    const auto        context = back_ends::eigen<double>::make(1);
+    const auto context  = back_ends::eigen<double>::make(1);
     constexpr index_t d = 3, n = 4, samples = 6;
-    const auto        model = gaussian(context, any{});
-    const auto        x_t   = batches::normal<batch>(context, d, n, 2);
+    const auto model = gaussian(context, any{});
+    const auto x_t   = batches::normal<batch>(context, d, n, 2);
     diamond::diamond_posterior posterior(diamond::gaussian_diamond_map(model, any{}));
-    auto                       stream = value_stream(samples);
-    stream.antithetic                 = true;
+    auto stream       = value_stream(samples);
+    stream.antithetic = true;
     batch draws(context, d, n * samples), mean(context, d, n);
     posterior(x_t, 0.6, none, stream, draws);
     auto workspace = model.make_workspace(context, n);
@@ -91,15 +93,16 @@ TEST_CASE("antithetic draws use opposite noises") {
 }
 
 TEST_CASE("several evaluations of an exact map are one, and cost as many") {
-    const auto        context = back_ends::eigen<double>::make(1);
+    const auto context  = back_ends::eigen<double>::make(1);
     constexpr index_t d = 3, n = 6, samples = 2;
     for (const auto kind : schedules::every_kind) {
-        const any                     schedule{kind};
+        const any schedule{kind};
         diamond::gaussian_diamond_map map(gaussian(context, schedule), any{schedules::kind::trigonometric});
-        diamond::exact_posterior      exact(gaussian(context, schedule));
-        const auto                    x_t = batches::normal<batch>(context, d, n, 3), cotangent = batches::normal<batch>(context, d, n * samples, 4);
+        diamond::exact_posterior exact(gaussian(context, schedule));
+        const auto x_t = batches::normal<batch>(context, d, n, 3), cotangent = batches::normal<batch>(context, d, n * samples, 4);
         for (const double t : {0.0, 0.5, 0.97, 1.0}) {
-            batch one(context, d, n * samples), many(context, d, n * samples), by_model(context, d, n * samples), one_pulled(context, d, n), many_pulled(context, d, n);
+            batch one(context, d, n * samples), many(context, d, n * samples), by_model(context, d, n * samples), one_pulled(context, d, n),
+                many_pulled(context, d, n);
             diamond::diamond_posterior once(map), often(map, {.evaluations = 5});
             once(x_t, t, none, value_stream(samples), one);
             often(x_t, t, none, value_stream(samples), many);
@@ -124,23 +127,24 @@ TEST_CASE("several evaluations of an exact map are one, and cost as many") {
 }
 
 TEST_CASE("vjp is the derivative of the draws in x_t, the noise held, for several evaluations and samples") {
-    const auto        context = back_ends::eigen<double>::make(1);
+    const auto context  = back_ends::eigen<double>::make(1);
     constexpr index_t d = 2, n = 4;
-    constexpr double  h   = 1e-6;
-    const auto        x_t = batches::normal<batch>(context, d, n, 5);
+    constexpr double h = 1e-6;
+    const auto x_t     = batches::normal<batch>(context, d, n, 5);
     for (const auto kind : {schedules::kind::linear, schedules::kind::variance_preserving})
         for (const double t : {0.1, 0.6, 0.95})
             for (const index_t evaluations : {1, 2, 4})
                 for (const index_t samples : {1, 3}) {
                     diamond::diamond_posterior posterior(mixture_map<batch>(any{kind}, 2), {.evaluations = evaluations});
-                    const auto                 cotangent = batches::normal<batch>(context, d, n * samples, 6);
-                    batch                      pulled(context, d, n);
+                    const auto cotangent = batches::normal<batch>(context, d, n * samples, 6);
+                    batch pulled(context, d, n);
                     posterior.vjp(x_t, t, none, value_stream(samples), cotangent, pulled);
                     const auto product = [&](const std::vector<double>& at) {
                         batch draws(context, d, n * samples);
                         posterior(batches::make<batch>(context, d, n, at), t, none, value_stream(samples), draws);
                         std::vector<double> sums(n);
-                        for (index_t k = 0; k < draws.size(); ++k) sums[static_cast<std::size_t>(k / (d * samples))] += draws.data()[k] * cotangent.data()[k];
+                        for (index_t k = 0; k < draws.size(); ++k)
+                            sums[static_cast<std::size_t>(k / (d * samples))] += draws.data()[k] * cotangent.data()[k];
                         return sums;
                     };
                     for (std::size_t i = 0; i < d; ++i) {
@@ -160,12 +164,13 @@ TEST_CASE("vjp is the derivative of the draws in x_t, the noise held, for severa
 }
 
 TEST_CASE("the GLASS Diamond map composes over inner times, inverts, and differentiates in both arguments") {
-    const auto        context = back_ends::eigen<double>::make(1);
+    const auto context  = back_ends::eigen<double>::make(1);
     constexpr index_t d = 2, n = 5;
-    constexpr double  h    = 1e-6;
-    const auto        xbar = batches::normal<batch>(context, d, n, 7), x_t = batches::normal<batch>(context, d, n, 8), cotangent = batches::normal<batch>(context, d, n, 9);
-    auto              map = mixture_map<batch>(any{}, 64);
-    const auto        go  = [&](const batch& from, interval inner) {
+    constexpr double h = 1e-6;
+    const auto xbar = batches::normal<batch>(context, d, n, 7), x_t = batches::normal<batch>(context, d, n, 8),
+               cotangent = batches::normal<batch>(context, d, n, 9);
+    auto map             = mixture_map<batch>(any{}, 64);
+    const auto go        = [&](const batch& from, interval inner) {
         batch out(context, d, n);
         map(from, inner, x_t, times(0.4), none, out);
         return out;
@@ -216,11 +221,13 @@ TEST_CASE("early stop reaches the inner signal-to-noise ratio snr(t') - snr(t), 
                         CHECK(stop.inner == 1.0);
                         continue;
                     }
-                    const auto   here = diamond::level_at(schedule, from), there = diamond::level_at(schedule, to), at = diamond::level_at(inner, stop.inner_time);
+                    const auto here = diamond::level_at(schedule, from), there = diamond::level_at(schedule, to),
+                               at       = diamond::level_at(inner, stop.inner_time);
                     const double wanted = there.snr() - here.snr();
                     CHECK(at.snr() == doctest::Approx(wanted).epsilon(1e-9));
                     // alpha' S, S = (alpha/sigma^2 x_t + abar/sbar^2 xbar)/snr(t')
-                    CHECK(stop.outer == doctest::Approx(there.alpha * here.alpha / diamond::square(here.sigma) / there.snr()).epsilon(1e-12));
+                    CHECK(stop.outer ==
+                          doctest::Approx(there.alpha * here.alpha / diamond::square(here.sigma) / there.snr()).epsilon(1e-12));
                     CHECK(stop.inner == doctest::Approx(there.alpha * at.alpha / diamond::square(at.sigma) / there.snr()).epsilon(1e-9));
                 }
     const auto stop = [](double from, double to) { return diamond::early_stop_at(any{}, any{}, {from, to}); };
@@ -230,17 +237,17 @@ TEST_CASE("early stop reaches the inner signal-to-noise ratio snr(t') - snr(t), 
 }
 
 TEST_CASE("posterior draws and Diamond maps refuse what does not fit, and can be used afterwards") {
-    const auto        context = back_ends::eigen<double>::make(1);
+    const auto context  = back_ends::eigen<double>::make(1);
     constexpr index_t d = 2, n = 4;
     for (const index_t evaluations : {0, -1})
-        CHECK_THROWS_WITH_AS(diamond::diamond_posterior(mixture_map<batch>(any{}), {.evaluations = evaluations}), doctest::Contains(std::to_string(evaluations).c_str()),
-                             std::invalid_argument);
+        CHECK_THROWS_WITH_AS(diamond::diamond_posterior(mixture_map<batch>(any{}), {.evaluations = evaluations}),
+                             doctest::Contains(std::to_string(evaluations).c_str()), std::invalid_argument);
     CHECK_THROWS_WITH_AS(mixture_map<batch>(any{}, 0), doctest::Contains("0 steps"), std::invalid_argument);
 
-    auto                       map = mixture_map<batch>(any{});
+    auto map = mixture_map<batch>(any{});
     diamond::diamond_posterior posterior(map);
-    const auto                 x = batches::normal<batch>(context, d, n, 10);
-    batch                      out(context, d, n), wide(context, d, 3 * n), tall(context, d + 1, n), before(context, d, n);
+    const auto x = batches::normal<batch>(context, d, n, 10);
+    batch out(context, d, n), wide(context, d, 3 * n), tall(context, d + 1, n), before(context, d, n);
     posterior(x, 0.5, none, value_stream(1), before);
     const double nan = std::numeric_limits<double>::quiet_NaN();
     CHECK_THROWS_WITH_AS(posterior(x, 0.5, none, value_stream(2), wide), doctest::Contains("2 x 12"), std::invalid_argument);
@@ -256,10 +263,11 @@ TEST_CASE("posterior draws and Diamond maps refuse what does not fit, and can be
     CHECK_THROWS_AS(map(x, {0.0, 1.0}, wide, times(0.5), none, out), std::invalid_argument);
     CHECK_THROWS_AS(map(x, {0.0, 1.0}, x, times(0.5), none, wide), std::invalid_argument);
 
-    diamond::early_stop_kernel     stop(map);
+    diamond::early_stop_kernel stop(map);
     diamond::ddpm_posterior_kernel ddpm(posterior);
-    const auto                     stream = diamond::philox{1}.stream(diamond::purpose::transition, 1);
-    for (const interval span : {interval{0.5, 0.5}, interval{0.6, 0.5}, interval{-0.1, 0.5}, interval{0.5, 1.5}, interval{nan, 0.5}, interval{0.5, nan}}) {
+    const auto stream = diamond::philox{1}.stream(diamond::purpose::transition, 1);
+    for (const interval span :
+         {interval{0.5, 0.5}, interval{0.6, 0.5}, interval{-0.1, 0.5}, interval{0.5, 1.5}, interval{nan, 0.5}, interval{0.5, nan}}) {
         CHECK_THROWS_AS(stop(x, span, none, stream, out), std::invalid_argument);
         CHECK_THROWS_AS(ddpm(x, span, none, stream, out), std::invalid_argument);
     }

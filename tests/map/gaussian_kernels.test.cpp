@@ -1,6 +1,6 @@
 // Kernels, with no randomness: what each does to the mean and covariance of correlated Gaussian data, exactly.
-#include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/flow_kernels.hpp>
 #include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/map/glass_kernel.hpp>
@@ -38,12 +38,12 @@ struct chosen_correlation {
     }
 };
 constexpr double every_correlation[] = {2.0, -1.0, -0.6, 0.0, 0.5, 0.9, 1.0};
-std::string      name_of(double rho) { return rho > 1.0 ? "DDPM's" : std::to_string(rho); }
+std::string name_of(double rho) { return rho > 1.0 ? "DDPM's" : std::to_string(rho); }
 
 struct data {
     diamond::eigen::context context{.threads = 1};
     models::gaussian_numbers numbers;
-    law                      truth{small::matrix(3, 1, numbers.mean), small::matrix(3, 3, numbers.covariance)};
+    law truth{small::matrix(3, 1, numbers.mean), small::matrix(3, 3, numbers.covariance)};
 
     [[nodiscard]] model of(const any& schedule) const { return {context, schedule, numbers.mean, numbers.covariance}; }
 };
@@ -74,7 +74,9 @@ TEST_CASE("closed maps keep mean and covariance to rounding, whatever the schedu
         }
         for (const double rho : every_correlation) {
             CAPTURE(name_of(rho));
-            check_marginals(d, diamond::ddpm_posterior_kernel(diamond::diamond_posterior(map(d.of(schedule), any{})), chosen_correlation{rho}), exactly);
+            check_marginals(d,
+                            diamond::ddpm_posterior_kernel(diamond::diamond_posterior(map(d.of(schedule), any{})), chosen_correlation{rho}),
+                            exactly);
             check_marginals(d, diamond::ddpm_posterior_kernel(diamond::exact_posterior(d.of(schedule)), chosen_correlation{rho}), exactly);
         }
         check_marginals(d, diamond::renoise_kernel(diamond::exact_posterior(d.of(schedule))), exactly);
@@ -88,7 +90,7 @@ TEST_CASE("one step is the very transition of section 4, not only its marginals"
     const data d;
     for (const auto kind : schedules::every_kind)
         for (const diamond::interval span : {diamond::interval{0.0, 0.3}, diamond::interval{0.3, 0.45}, diamond::interval{0.6, 1.0}}) {
-            const any  schedule{kind};
+            const any schedule{kind};
             const auto level = diamond::level_at(schedule, span.from);
             const auto v     = level.alpha * level.alpha * d.truth.covariance + level.sigma * level.sigma * small::matrix::identity(3);
             const auto slope = [&](double rho) { // of E[x_t' | x_t] in x_t: abar alpha C V^-1 + gamma
@@ -105,7 +107,8 @@ TEST_CASE("one step is the very transition of section 4, not only its marginals"
             check(diamond::renoise_kernel(diamond::exact_posterior(d.of(schedule))), 0.0, exactly);
             for (const double rho : every_correlation) {
                 check(diamond::ddpm_posterior_kernel(diamond::exact_posterior(d.of(schedule)), chosen_correlation{rho}), rho, exactly);
-                check(diamond::glass_kernel(schedule, d.of(schedule), diamond::runge_kutta_4{.steps = 64}, chosen_correlation{rho}), rho, 1e-3);
+                check(diamond::glass_kernel(schedule, d.of(schedule), diamond::runge_kutta_4{.steps = 64}, chosen_correlation{rho}), rho,
+                      1e-3);
             }
         }
 }
@@ -113,14 +116,15 @@ TEST_CASE("one step is the very transition of section 4, not only its marginals"
 TEST_CASE("early stop takes its noise apart as DDPM does: the same law of x_t' given x_t, from one noise") {
     const data d;
     for (const auto kind : schedules::every_kind) {
-        const any                     schedule{kind};
-        diamond::early_stop_kernel    stop(map(d.of(schedule), any{}));
+        const any schedule{kind};
+        diamond::early_stop_kernel stop(map(d.of(schedule), any{}));
         diamond::ddpm_posterior_kernel posterior(diamond::exact_posterior(d.of(schedule)));
         for (const diamond::interval span : {diamond::interval{0.0, 0.4}, diamond::interval{0.4, 0.5}, diamond::interval{0.5, 1.0}}) {
             const auto a = affine::probe(stop, d.context, span), b = affine::probe(posterior, d.context, span);
             CHECK(small::size(a.state - b.state) < exactly);
             CHECK(small::size(a.constant - b.constant) < exactly);
-            CHECK(small::size(a.noise * a.noise.transposed() - b.noise * b.noise.transposed() - b.end_noise * b.end_noise.transposed()) < exactly);
+            CHECK(small::size(a.noise * a.noise.transposed() - b.noise * b.noise.transposed() - b.end_noise * b.end_noise.transposed()) <
+                  exactly);
             CHECK(small::size(a.end_noise) < exactly);
         }
     }
@@ -130,14 +134,14 @@ TEST_CASE("GLASS keeps mean and covariance to its solver's error, for any correl
     const data d;
     for (const auto kind : schedules::every_kind)
         for (const double rho : every_correlation) {
-            const any         schedule{kind};
+            const any schedule{kind};
             const std::string label = std::string(schedule.name()) + ", rho " + name_of(rho);
-            double            runge_kutta = 0.0;
-            const auto        error       = [&](auto solver, index_t steps) {
+            double runge_kutta      = 0.0;
+            const auto error        = [&](auto solver, index_t steps) {
                 CAPTURE(label);
                 CAPTURE(steps);
                 diamond::glass_kernel kernel(schedule, d.of(schedule), solver, chosen_correlation{rho});
-                const auto            result = affine::run(kernel, d.context, steps);
+                const auto result = affine::run(kernel, d.context, steps);
                 CHECK(result.misfit < 1e-9);
                 CHECK_FALSE(kernel.exact());
                 return affine::distance(result.end, d.truth);
@@ -145,15 +149,15 @@ TEST_CASE("GLASS keeps mean and covariance to its solver's error, for any correl
             for (const index_t steps : outer_steps) runge_kutta = std::max(runge_kutta, error(diamond::runge_kutta_4{.steps = 16}, steps));
             CAPTURE(label);
             CHECK(runge_kutta < (rho == 1.0 ? 5e-3 : 2e-3));
-            std::printf("GLASS, %s: error with 16 inner steps of RK4 %.1e; of Euler %.3f after 1 outer step, %.3f after 32\n", label.c_str(), runge_kutta,
-                        error(diamond::euler{.steps = 16}, 1), error(diamond::euler{.steps = 16}, 32));
+            std::printf("GLASS, %s: error with 16 inner steps of RK4 %.1e; of Euler %.3f after 1 outer step, %.3f after 32\n",
+                        label.c_str(), runge_kutta, error(diamond::euler{.steps = 16}, 1), error(diamond::euler{.steps = 16}, 32));
         }
 }
 
 TEST_CASE("the Diamond map by integrating GLASS makes the same kernels, to its solver's error") {
     const data d;
     for (const auto kind : schedules::every_kind) {
-        const any                  schedule{kind};
+        const any schedule{kind};
         diamond::glass_diamond_map by_ode(schedule, d.of(schedule), diamond::runge_kutta_4{.steps = 16}, any{});
         CAPTURE(std::string(schedule.name()));
         check_marginals(d, diamond::early_stop_kernel(by_ode), 2e-3);
@@ -166,7 +170,7 @@ TEST_CASE("the Diamond map by integrating GLASS makes the same kernels, to its s
 TEST_CASE("the ODE's kernel keeps what its map keeps") {
     const data d;
     for (const auto kind : schedules::every_kind) {
-        const any  schedule{kind};
+        const any schedule{kind};
         // A plain ODE starts from N(0, I) in place of p_0, whose alpha(0) = 0.0066 on the variance preserving schedule shows.
         const double start = schedule.noisy_start() ? 0.02 : 0.0;
         check_marginals(d, diamond::ode_kernel(diamond::gaussian_flow_map(d.of(schedule))), exactly + start);
@@ -190,16 +194,18 @@ TEST_CASE("ancestral and DDIM steps are what their formula says, and narrower th
             for (const index_t steps : outer_steps) {
                 law predicted = law::standard_normal(3), found = predicted;
                 for (index_t k = 0; k < steps; ++k) {
-                    const diamond::interval span{static_cast<double>(k) / static_cast<double>(steps), static_cast<double>(k + 1) / static_cast<double>(steps)};
-                    const auto              level = diamond::level_at(schedule, span.from);
-                    const auto              c     = diamond::kernel_at(schedule, span, chosen_correlation{rho});
+                    const diamond::interval span{static_cast<double>(k) / static_cast<double>(steps),
+                                                 static_cast<double>(k + 1) / static_cast<double>(steps)};
+                    const auto level = diamond::level_at(schedule, span.from);
+                    const auto c     = diamond::kernel_at(schedule, span, chosen_correlation{rho});
                     // D = mu + alpha C V^-1 (x - alpha mu)
-                    const auto v     = level.alpha * level.alpha * d.truth.covariance + level.sigma * level.sigma * small::matrix::identity(3);
-                    const auto pull  = level.alpha * small::solve(v, d.truth.covariance).x.transposed();
-                    affine::transition formula{c.abar * pull + small::matrix::identity(3, c.gamma), small::matrix::identity(3, c.sbar), small::matrix(3, 3),
-                                               c.abar * (d.truth.mean - level.alpha * (pull * d.truth.mean))};
-                    const auto         probed = affine::probe(kernel, d.context, span);
-                    // D comes from the velocity, which reads the schedule as it is: at t = 0 of the variance preserving one alpha is 0.0066.
+                    const auto v = level.alpha * level.alpha * d.truth.covariance + level.sigma * level.sigma * small::matrix::identity(3);
+                    const auto pull = level.alpha * small::solve(v, d.truth.covariance).x.transposed();
+                    affine::transition formula{c.abar * pull + small::matrix::identity(3, c.gamma), small::matrix::identity(3, c.sbar),
+                                               small::matrix(3, 3), c.abar * (d.truth.mean - level.alpha * (pull * d.truth.mean))};
+                    const auto probed = affine::probe(kernel, d.context, span);
+                    // D comes from the velocity, which reads the schedule as it is: at t = 0 of the variance preserving one alpha is
+                    // 0.0066.
                     const double tolerance = schedule.noisy_start() && k == 0 ? 0.02 : exactly;
                     CHECK(small::size(probed.state - formula.state) < tolerance);
                     CHECK(small::size(probed.noise - formula.noise) < exactly);
@@ -225,16 +231,18 @@ TEST_CASE("Euler-Maruyama converges at order 1 in law, and refuses the infinite 
         const any schedule{kind};
         diamond::euler_maruyama_kernel kernel(schedule, d.of(schedule));
         const double start = 0.1;
-        const law    at_start{schedule.alpha(start) * d.truth.mean,
-                           diamond::square(schedule.alpha(start)) * d.truth.covariance + small::matrix::identity(3, diamond::square(schedule.sigma(start)))};
-        const auto   error = [&](index_t steps) { return affine::distance(affine::run(kernel, d.context, steps, start, [&] { return at_start; }).end, d.truth); };
+        const law at_start{schedule.alpha(start) * d.truth.mean, diamond::square(schedule.alpha(start)) * d.truth.covariance +
+                                                                     small::matrix::identity(3, diamond::square(schedule.sigma(start)))};
+        const auto error = [&](index_t steps) {
+            return affine::distance(affine::run(kernel, d.context, steps, start, [&] { return at_start; }).end, d.truth);
+        };
         const double coarse = error(256), fine = error(512);
         MESSAGE("Euler-Maruyama, " << std::string(schedule.name()) << ": error " << coarse << " with 256 steps, " << fine << " with 512");
         CHECK(std::abs(std::log2(coarse / fine) - 1.0) < 0.2);
         CHECK_FALSE(kernel.exact());
         const auto x = batches::normal<batch>(d.context, 3, 4, 1);
-        batch      out(d.context, 3, 4);
-        CHECK_THROWS_WITH_AS(kernel(x, {0.0, 0.1}, {}, diamond::philox{1}.stream(diamond::purpose::transition), out), doctest::Contains("b(0) is infinite"),
-                             std::invalid_argument);
+        batch out(d.context, 3, 4);
+        CHECK_THROWS_WITH_AS(kernel(x, {0.0, 0.1}, {}, diamond::philox{1}.stream(diamond::purpose::transition), out),
+                             doctest::Contains("b(0) is infinite"), std::invalid_argument);
     }
 }

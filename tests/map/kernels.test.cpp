@@ -34,35 +34,37 @@ std::vector<double> sum(std::initializer_list<std::pair<double, std::vector<doub
 
 TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on every back end", back_end, BACK_ENDS) {
     using own_batch           = typename back_end::batch;
-    const auto        context = back_end::make();
-    const auto        double_context = back_ends::eigen<double>::make(1);
+    const auto context        = back_end::make();
+    const auto double_context = back_ends::eigen<double>::make(1);
     constexpr index_t d = 2, n = 30;
-    const auto        x      = batches::normal<own_batch>(context, d, n, 1);
-    const auto        stream = diamond::philox{5}.stream(diamond::purpose::transition, 4);
-    own_batch         noise(context, d, n), end_noise(context, d, n), out(context, d, n);
+    const auto x      = batches::normal<own_batch>(context, d, n, 1);
+    const auto stream = diamond::philox{5}.stream(diamond::purpose::transition, 4);
+    own_batch noise(context, d, n), end_noise(context, d, n), out(context, d, n);
     diamond::draw_normal(stream, noise.mutable_view());
     diamond::draw_normal(stream.with(diamond::purpose::transition_end), end_noise.mutable_view());
     const auto state = batches::host(x), eps = batches::host(noise), end = batches::host(end_noise);
 
-    const any  schedule{schedules::kind::trigonometric};
-    const any  inner{schedules::kind::linear};
+    const any schedule{schedules::kind::trigonometric};
+    const any inner{schedules::kind::linear};
     const auto solver = diamond::runge_kutta_4{.steps = 4};
     // What each formula needs, in double, from the parts that are tested elsewhere.
     diamond::glass_diamond_map exact_map(schedule, models::mixture<reference_batch, any>(schedule), solver, inner);
-    const auto                 in_double = [&](const std::vector<double>& numbers) { return batches::make<reference_batch>(double_context, d, n, numbers); };
-    const auto                 mapped    = [&](double to, double t) {
+    const auto in_double = [&](const std::vector<double>& numbers) {
+        return batches::make<reference_batch>(double_context, d, n, numbers);
+    };
+    const auto mapped = [&](double to, double t) {
         reference_batch result(double_context, d, n);
         exact_map(in_double(eps), {0.0, to}, in_double(state), times(t), none, result);
         return batches::host(result);
     };
 
-    diamond::glass_diamond_map     map(schedule, models::mixture<own_batch, any>(schedule), solver, inner);
-    diamond::early_stop_kernel     stop(map);
+    diamond::glass_diamond_map map(schedule, models::mixture<own_batch, any>(schedule), solver, inner);
+    diamond::early_stop_kernel stop(map);
     diamond::ddpm_posterior_kernel ddpm(diamond::diamond_posterior{map});
     diamond::ddpm_posterior_kernel constant(diamond::diamond_posterior{map}, diamond::constant_correlation(-0.4));
-    diamond::renoise_kernel        renoise(diamond::diamond_posterior{map});
-    diamond::glass_kernel          glass(schedule, models::mixture<own_batch, any>(schedule), solver, diamond::constant_correlation(0.7), inner);
-    diamond::ancestral_kernel      ancestral(schedule, models::mixture<own_batch, any>(schedule));
+    diamond::renoise_kernel renoise(diamond::diamond_posterior{map});
+    diamond::glass_kernel glass(schedule, models::mixture<own_batch, any>(schedule), solver, diamond::constant_correlation(0.7), inner);
+    diamond::ancestral_kernel ancestral(schedule, models::mixture<own_batch, any>(schedule));
 
     for (const interval span : {interval{0.0, 0.3}, interval{0.4, 0.55}, interval{0.5, 1.0}}) {
         CAPTURE(span.from);
@@ -81,16 +83,17 @@ TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on ev
         check(constant, from_posterior(diamond::constant_correlation(-0.4)));
         check(renoise, from_posterior(diamond::constant_correlation(0.0)));
 
-        const auto              k = diamond::kernel_at(schedule, span, diamond::constant_correlation(0.7));
+        const auto k = diamond::kernel_at(schedule, span, diamond::constant_correlation(0.7));
         diamond::inner_velocity velocity(schedule, models::mixture<reference_batch, any>(schedule), inner);
-        auto                    xbar  = in_double(sum({{k.gamma, state}, {1.0, eps}}));
-        const auto              outer = in_double(state);
+        auto xbar        = in_double(sum({{k.gamma, state}, {1.0, eps}}));
+        const auto outer = in_double(state);
         diamond::runge_kutta<diamond::runge_kutta_4, reference_batch> integrate(solver);
-        integrate([&](auto from, double s, auto to) { velocity(from, times(s), outer, times(span.from), k, none, to); }, {0.0, 1.0}, xbar.mutable_view());
+        integrate([&](auto from, double s, auto to) { velocity(from, times(s), outer, times(span.from), k, none, to); }, {0.0, 1.0},
+                  xbar.mutable_view());
         check(glass, batches::host(xbar));
 
         diamond::readings model(schedule, models::mixture<reference_batch, any>(schedule));
-        reference_batch   denoised(double_context, d, n);
+        reference_batch denoised(double_context, d, n);
         model.denoiser(outer, times(span.from), none, denoised);
         const auto step = diamond::kernel_at(schedule, span, diamond::ddpm_correlation{});
         check(ancestral, sum({{step.abar, batches::host(denoised)}, {step.gamma, state}, {step.sbar, eps}}));
@@ -103,7 +106,7 @@ TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on ev
     CHECK(glass.spent() == diamond::cost{.forward = draws + 2 * n});
     CHECK(ancestral.spent() == diamond::cost{.forward = 3 * n});
     // A copy of a kernel works by itself.
-    auto      copy = glass;
+    auto copy = glass;
     own_batch by_copy(context, d, n);
     glass(x, {0.4, 0.55}, none, stream, out);
     copy(x, {0.4, 0.55}, none, stream, by_copy);
@@ -111,13 +114,13 @@ TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on ev
 }
 
 TEST_CASE("a kernel's result for a particle depends on its slot, not on its company") {
-    const auto        context = back_ends::eigen<double>::make();
-    constexpr index_t n       = 600; // more than a block
-    const any         schedule{};
-    const auto        x = batches::normal<reference_batch>(context, 2, n, 2);
+    const auto context  = back_ends::eigen<double>::make();
+    constexpr index_t n = 600; // more than a block
+    const any schedule{};
+    const auto x = batches::normal<reference_batch>(context, 2, n, 2);
     diamond::glass_kernel kernel(schedule, models::mixture<reference_batch, any>(schedule), diamond::heun{.steps = 3});
-    const auto            stream = diamond::philox{6}.stream(diamond::purpose::transition, 1);
-    reference_batch       all(context, 2, n), few(context, 2, 7);
+    const auto stream = diamond::philox{6}.stream(diamond::purpose::transition, 1);
+    reference_batch all(context, 2, n), few(context, 2, 7);
     kernel(x, {0.2, 0.6}, none, stream, all);
     kernel(x.read().columns(0, 7), {0.2, 0.6}, none, stream, few);
     CHECK(diamond::to_host(few) == diamond::to_host(all.read().columns(0, 7)));

@@ -27,7 +27,7 @@ constexpr index_t particles = 20000, steps = 6;
 template <class Kernel>
 statistics::samples end_of_chain(const diamond::eigen::context& context, Kernel& kernel, std::uint64_t seed) {
     const diamond::philox rng{seed};
-    batch                 x(context, 2, particles), next(context, 2, particles);
+    batch x(context, 2, particles), next(context, 2, particles);
     diamond::draw_normal(rng.stream(diamond::purpose::initial), x.mutable_view());
     for (index_t k = 1; k <= steps; ++k) {
         const diamond::interval span{static_cast<double>(k - 1) / steps, static_cast<double>(k) / steps};
@@ -40,10 +40,10 @@ statistics::samples end_of_chain(const diamond::eigen::context& context, Kernel&
 /// The largest distance from the truth in standard errors, over the components' weights E r_k, first moments E r_k (z - m_k) = 0 and
 /// second moments E r_k (z - m_k)(z - m_k)^T = w_k C_k, r_k the component's probability given z: 18 averages of independent terms.
 double worst_in_standard_errors(const statistics::samples& z) {
-    const models::mixture_numbers      n;
+    const models::mixture_numbers n;
     std::vector<models::mixture_point> points;
     for (index_t j = 0; j < z.columns; ++j) points.emplace_back(n, 1.0, 0.0, &z.values[static_cast<std::size_t>(2 * j)]);
-    double     worst  = 0.0;
+    double worst      = 0.0;
     const auto expect = [&](double truth, const auto& f) {
         const auto found = statistics::average(z.columns, f);
         worst            = std::max(worst, std::abs(found.value - truth) / found.standard_error);
@@ -54,7 +54,8 @@ double worst_in_standard_errors(const statistics::samples& z) {
         for (index_t i = 0; i < n.d; ++i) {
             expect(0.0, [&](index_t j) { return share(j) * (z(i, j) - n.mean[k][i]); });
             for (index_t l = 0; l <= i; ++l)
-                expect(i == l ? n.weight[k] * n.variance[k][i] : 0.0, [&](index_t j) { return share(j) * (z(i, j) - n.mean[k][i]) * (z(l, j) - n.mean[k][l]); });
+                expect(i == l ? n.weight[k] * n.variance[k][i] : 0.0,
+                       [&](index_t j) { return share(j) * (z(i, j) - n.mean[k][i]) * (z(l, j) - n.mean[k][l]); });
         }
     }
     return worst;
@@ -62,7 +63,9 @@ double worst_in_standard_errors(const statistics::samples& z) {
 
 diamond::gaussian_mixture<batch, any> oracle(const diamond::eigen::context& context, const any& schedule) {
     const models::mixture_numbers n;
-    return {context, schedule, {n.weight[0], n.weight[1], n.weight[2]},
+    return {context,
+            schedule,
+            {n.weight[0], n.weight[1], n.weight[2]},
             {n.mean[0][0], n.mean[0][1], n.mean[1][0], n.mean[1][1], n.mean[2][0], n.mean[2][1]},
             {n.variance[0][0], n.variance[0][1], n.variance[1][0], n.variance[1][1], n.variance[2][0], n.variance[2][1]}};
 }
@@ -73,8 +76,8 @@ diamond::gaussian_mixture<batch, any> oracle(const diamond::eigen::context& cont
 // errors, below 1e-3 on standard errors of 2e-3 and more, are within that.
 TEST_CASE("chains of every kernel end at the mixture's weights, means and covariances") {
     const diamond::eigen::context context{.threads = 2};
-    const auto                    check = [&](auto kernel, std::uint64_t seed) { CHECK(worst_in_standard_errors(end_of_chain(context, kernel, seed)) < 4.5); };
-    const any                     linear{}, vp{schedules::kind::variance_preserving};
+    const auto check = [&](auto kernel, std::uint64_t seed) { CHECK(worst_in_standard_errors(end_of_chain(context, kernel, seed)) < 4.5); };
+    const any linear{}, vp{schedules::kind::variance_preserving};
     check(diamond::ddpm_posterior_kernel(diamond::exact_posterior(oracle(context, linear))), 101);
     check(diamond::ddpm_posterior_kernel(diamond::exact_posterior(oracle(context, vp))), 102);
     check(diamond::ddpm_posterior_kernel(diamond::exact_posterior(oracle(context, linear)), diamond::constant_correlation(-0.6)), 103);
@@ -88,9 +91,9 @@ TEST_CASE("chains of every kernel end at the mixture's weights, means and covari
 
 TEST_CASE("the same test fails ancestral and DDIM steps, which are narrower") {
     const diamond::eigen::context context{.threads = 2};
-    const any                     linear{};
-    diamond::ancestral_kernel     ancestral(linear, models::mixture<batch, any>(linear));
-    diamond::ancestral_kernel     ddim(linear, models::mixture<batch, any>(linear), diamond::constant_correlation(1.0));
+    const any linear{};
+    diamond::ancestral_kernel ancestral(linear, models::mixture<batch, any>(linear));
+    diamond::ancestral_kernel ddim(linear, models::mixture<batch, any>(linear), diamond::constant_correlation(1.0));
     CHECK(worst_in_standard_errors(end_of_chain(context, ancestral, 101)) > 20.0);
     CHECK(worst_in_standard_errors(end_of_chain(context, ddim, 101)) > 20.0);
 }

@@ -19,17 +19,25 @@ long double unit(std::uint64_t word) { return (static_cast<long double>(word >> 
 struct exact_turn {
     long double cosine, sine;
     exact_turn(std::uint32_t bits) : exact_turn(bits >> 30, (static_cast<long double>(bits & 0x3fffffffu) + 0.125L) * 0x1p-30L) {} // NOLINT
-    exact_turn(std::uint64_t bits)                                                                                                  // NOLINT
+    exact_turn(std::uint64_t bits)                                                                                                 // NOLINT
         : exact_turn(static_cast<std::uint32_t>(bits >> 62), (static_cast<long double>(bits << 2 >> 12) + 0.5L) * 0x1p-52L) {}
 
 private:
     exact_turn(std::uint32_t quadrant, long double fraction) {
         const long double x = (fraction - 0.5L) * (long_pi / 2.0L), c = std::cos(x), s = std::sin(x);
         switch (quadrant) {
-        case 0: cosine = c, sine = s; break;
-        case 1: cosine = -s, sine = c; break;
-        case 2: cosine = -c, sine = -s; break;
-        default: cosine = s, sine = -c; break;
+        case 0:
+            cosine = c, sine = s;
+            break;
+        case 1:
+            cosine = -s, sine = c;
+            break;
+        case 2:
+            cosine = -c, sine = -s;
+            break;
+        default:
+            cosine = s, sine = -c;
+            break;
         }
     }
 };
@@ -38,7 +46,7 @@ private:
 template <class Word>
 std::vector<Word> words() {
     std::vector<Word> result;
-    std::mt19937_64   generator(1);
+    std::mt19937_64 generator(1);
     for (Word k = 0; k < 5'000; ++k) {
         result.push_back(k);
         result.push_back(~k);
@@ -67,9 +75,9 @@ TEST_CASE_TEMPLATE("the logarithm is good to 1.5 ulp", word, std::uint32_t, std:
 TEST_CASE_TEMPLATE("directions are good to 3 ulp, and of unit length", word, std::uint32_t, std::uint64_t) {
     double worst = 0.0, worst_length = 0.0;
     for (const word w : words<word>()) {
-        const auto       direction = diamond::detail::turn(w);
+        const auto direction = diamond::detail::turn(w);
         const exact_turn exact(w);
-        worst = std::max({worst, ulps(direction.cosine, exact.cosine), ulps(direction.sine, exact.sine)});
+        worst        = std::max({worst, ulps(direction.cosine, exact.cosine), ulps(direction.sine, exact.sine)});
         worst_length = std::max(worst_length, ulps(direction.cosine * direction.cosine + direction.sine * direction.sine, 1.0L));
     }
     MESSAGE("worst: " << worst << " ulp, length " << worst_length << " ulp");
@@ -79,13 +87,13 @@ TEST_CASE_TEMPLATE("directions are good to 3 ulp, and of unit length", word, std
 
 TEST_CASE_TEMPLATE("normals are good to 4 ulp", real, float, double) {
     std::mt19937_64 generator(2);
-    double          worst = 0.0;
+    double worst = 0.0;
     for (int again = 0; again < 300'000; ++again) {
-        const philox_block       words{{static_cast<std::uint32_t>(generator()), static_cast<std::uint32_t>(generator()),
-                                        static_cast<std::uint32_t>(generator()), static_cast<std::uint32_t>(generator())}};
+        const philox_block words{{static_cast<std::uint32_t>(generator()), static_cast<std::uint32_t>(generator()),
+                                  static_cast<std::uint32_t>(generator()), static_cast<std::uint32_t>(generator())}};
         const normal_block<real> block(words);
-        const auto               check = [&](auto radius_word, auto turn_word, int k) {
-            const exact_turn  exact(turn_word);
+        const auto check = [&](auto radius_word, auto turn_word, int k) {
+            const exact_turn exact(turn_word);
             const long double radius = std::sqrt(-2.0L * std::log(unit(radius_word)));
             worst = std::max({worst, ulps(block.value[2 * k], radius * exact.cosine), ulps(block.value[2 * k + 1], radius * exact.sine)});
         };
@@ -108,8 +116,8 @@ TEST_CASE("the largest radius lies beyond 6 sigma") {
 }
 
 TEST_CASE("the radius's law is exact in the tail: every word enumerated") {
-    // P(|Z| > z) = 2^-32 sum over the words with r > z of (2/pi) acos(z/r). This is a midpoint rule in u: its relative error is of the order
-    // of (words)^-3/2, for acos ends as a square root; z = 6 has 65 words beyond. Radii in float move the tail by z^2 epsilon.
+    // P(|Z| > z) = 2^-32 sum over the words with r > z of (2/pi) acos(z/r). This is a midpoint rule in u: its relative error is of the
+    // order of (words)^-3/2, for acos ends as a square root; z = 6 has 65 words beyond. Radii in float move the tail by z^2 epsilon.
     for (const auto& [z, exact] : {std::pair{4.0, 6.334248366623984e-5}, {5.0, 5.733031437583878e-7}, {6.0, 1.973175289880345e-9}}) {
         double sum = 0.0, words = 0.0;
         for (std::uint32_t w = 0;; ++w) {

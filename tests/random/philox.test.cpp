@@ -20,13 +20,13 @@ static_assert(philox4x32_10({{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, 
 
 TEST_CASE("Philox4x32-10 is that of Random123") {
     std::mt19937_64 generator(1);
-    const auto      word = [&] { return static_cast<std::uint32_t>(generator()); };
+    const auto word = [&] { return static_cast<std::uint32_t>(generator()); };
     for (int again = 0; again < 100'000; ++again) {
-        const philox_block  counter{{word(), word(), word(), word()}};
-        const std::uint64_t key = generator();
+        const philox_block counter{{word(), word(), word(), word()}};
+        const std::uint64_t key                       = generator();
         const r123::Philox4x32::ctr_type peer_counter = {{counter.word[0], counter.word[1], counter.word[2], counter.word[3]}};
         const r123::Philox4x32::key_type peer_key     = {{static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(key >> 32)}};
-        const auto                       peer         = r123::Philox4x32()(peer_counter, peer_key);
+        const auto peer                               = r123::Philox4x32()(peer_counter, peer_key);
         REQUIRE(philox4x32_10(counter, key) == philox_block{{peer[0], peer[1], peer[2], peer[3]}});
     }
 }
@@ -43,7 +43,7 @@ TEST_CASE("a draw is addressed by block, slot, step, purpose and value sample") 
 
 TEST_CASE("no two addresses share a counter") {
     std::set<std::array<std::uint32_t, 4>> seen;
-    std::size_t                            count = 0;
+    std::size_t count = 0;
     for (std::uint8_t p = 0; p <= static_cast<std::uint8_t>(purpose::user); ++p)
         for (const index_t step : {0, 1, 2, 255, 1 << 24})
             for (const index_t samples : {index_t{4}, noise_stream::most_samples})
@@ -73,8 +73,8 @@ TEST_CASE("uniforms lie inside (0, 1) and are even") {
     static_assert(noise_stream::uniform_53(0, 0) == 0x1p-53);
     static_assert(noise_stream::uniform_53(0xffffffff, 0xffffffff) == 1.0 - 0x1p-53);
     const noise_stream stream = philox{3}.stream(purpose::resampling);
-    constexpr index_t  draws = 1'000'000, cells = 64;
-    double             sum = 0.0;
+    constexpr index_t draws = 1'000'000, cells = 64;
+    double sum = 0.0;
     std::array<double, cells> count{};
     for (index_t j = 0; j < draws; ++j) {
         const double u = stream.uniform(j);

@@ -9,11 +9,11 @@ using diamond::index_t;
 
 TEST_CASE_TEMPLATE("3, 4, 5 and 6 sigma are exceeded as often as they should be", real, float, double) {
     const diamond::eigen::context context{.threads = 2};
-    constexpr index_t             rows = 64, columns = 1 << 14;
-    constexpr int                 steps = 1000;
-    const double                  draws = double{rows} * columns * steps; // 1.05e9
-    diamond::eigen::batch<real>   x(context, rows, columns);
-    double                        count[7] = {};
+    constexpr index_t rows = 64, columns = 1 << 14;
+    constexpr int steps = 1000;
+    const double draws  = double{rows} * columns * steps; // 1.05e9
+    diamond::eigen::batch<real> x(context, rows, columns);
+    double count[7] = {};
     for (int step = 0; step < steps; ++step) {
         context.fill_normal<real>(diamond::philox{1}.stream(diamond::purpose::user, step), x);
         const real* const p = x.data();

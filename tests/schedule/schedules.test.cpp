@@ -23,14 +23,14 @@ struct users_schedule {
 template <class Schedule>
 struct without_time_at {
     Schedule own;
-    double   alpha(double t) const { return own.alpha(t); }
-    double   sigma(double t) const { return own.sigma(t); }
-    double   d_alpha(double t) const { return own.d_alpha(t); }
-    double   d_sigma(double t) const { return own.d_sigma(t); }
+    double alpha(double t) const { return own.alpha(t); }
+    double sigma(double t) const { return own.sigma(t); }
+    double d_alpha(double t) const { return own.d_alpha(t); }
+    double d_sigma(double t) const { return own.d_sigma(t); }
 };
-using without_time_at_linear  = without_time_at<diamond::linear_schedule>;
-using without_time_at_vp      = without_time_at<diamond::variance_preserving_schedule>;
-using without_time_at_cosine  = without_time_at<diamond::cosine_schedule>;
+using without_time_at_linear = without_time_at<diamond::linear_schedule>;
+using without_time_at_vp     = without_time_at<diamond::variance_preserving_schedule>;
+using without_time_at_cosine = without_time_at<diamond::cosine_schedule>;
 
 constexpr double inner_times[] = {1e-9, 1e-6, 1e-3, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 1.0 - 1e-6, 1.0 - 1e-9};
 /// alpha^2 + sigma^2 = 1.
@@ -39,7 +39,8 @@ constexpr bool unit_norm = !std::is_same_v<Schedule, diamond::linear_schedule> &
                            !std::is_same_v<Schedule, without_time_at_linear>;
 } // namespace
 
-#define CLOSED_SCHEDULES diamond::linear_schedule, diamond::trigonometric_schedule, diamond::variance_preserving_schedule, diamond::cosine_schedule
+#define CLOSED_SCHEDULES                                                                                                                   \
+    diamond::linear_schedule, diamond::trigonometric_schedule, diamond::variance_preserving_schedule, diamond::cosine_schedule
 #define SCHEDULES CLOSED_SCHEDULES, users_schedule, without_time_at_linear, without_time_at_vp, without_time_at_cosine
 TYPE_TO_STRING(diamond::linear_schedule);
 TYPE_TO_STRING(diamond::trigonometric_schedule);
@@ -91,7 +92,7 @@ TEST_CASE_TEMPLATE("derivatives, by differences", schedule, SCHEDULES) {
 
 TEST_CASE_TEMPLATE("sigma sigma' and b are finite at the data", schedule, CLOSED_SCHEDULES, users_schedule) {
     const schedule s{};
-    const double   product = diamond::sigma_d_sigma(s, 1.0), before = diamond::sigma_d_sigma(s, 1.0 - 1e-7);
+    const double product = diamond::sigma_d_sigma(s, 1.0), before = diamond::sigma_d_sigma(s, 1.0 - 1e-7);
     CHECK(std::isfinite(product));
     CHECK(std::abs(product - before) < 1e-4);
     CHECK(diamond::guidance_factor(s, 1.0) == doctest::Approx(-product).epsilon(1e-15));
@@ -100,7 +101,7 @@ TEST_CASE_TEMPLATE("sigma sigma' and b are finite at the data", schedule, CLOSED
 
 TEST_CASE_TEMPLATE("the signal-to-noise ratio grows", schedule, SCHEDULES) {
     const schedule s{};
-    double         last = -1.0;
+    double last = -1.0;
     for (int k = 0; k <= 1000; ++k) {
         const double snr = diamond::level_at(s, k / 1000.0).snr();
         CHECK(snr > last);
@@ -120,7 +121,8 @@ TEST_CASE_TEMPLATE("time_at undoes the schedule", schedule, SCHEDULES) {
         }
     // Relative accuracy where t is small and alpha is proportional to it, or to its square.
     if (s.alpha(0.0) == 0.0)
-        for (const double t : {1e-12, 1e-9, 1e-6, 1e-3}) CHECK(diamond::time_at(s, s.alpha(t), s.sigma(t)) == doctest::Approx(t).epsilon(1e-13).scale(0.0));
+        for (const double t : {1e-12, 1e-9, 1e-6, 1e-3})
+            CHECK(diamond::time_at(s, s.alpha(t), s.sigma(t)) == doctest::Approx(t).epsilon(1e-13).scale(0.0));
 }
 
 TEST_CASE_TEMPLATE("time_at between the schedule's ends and beyond them", schedule, SCHEDULES) {
@@ -162,8 +164,10 @@ TEST_CASE("b(t) by hand") {
         CAPTURE(t);
         // (1 - t)/t; (pi/2) cot(pi t/2); and alpha'/alpha on a schedule of unit norm.
         CHECK(diamond::guidance_factor(diamond::linear_schedule{}, t) == doctest::Approx((1.0 - t) / t).epsilon(1e-13));
-        CHECK(diamond::guidance_factor(diamond::trigonometric_schedule{}, t) == doctest::Approx(0.5 * pi / std::tan(0.5 * pi * t)).epsilon(1e-13));
-        CHECK(diamond::guidance_factor(diamond::variance_preserving_schedule{}, t) == doctest::Approx(0.5 * (0.1 + (1.0 - t) * 19.9)).epsilon(1e-13));
+        CHECK(diamond::guidance_factor(diamond::trigonometric_schedule{}, t) ==
+              doctest::Approx(0.5 * pi / std::tan(0.5 * pi * t)).epsilon(1e-13));
+        CHECK(diamond::guidance_factor(diamond::variance_preserving_schedule{}, t) ==
+              doctest::Approx(0.5 * (0.1 + (1.0 - t) * 19.9)).epsilon(1e-13));
         const double k = 0.5 * pi / 1.008;
         CHECK(diamond::guidance_factor(diamond::cosine_schedule{}, t) == doctest::Approx(k / std::tan(k * t)).epsilon(1e-13));
     }
@@ -175,12 +179,14 @@ TEST_CASE("the schedules by hand") {
     CHECK(diamond::linear_schedule{}.sigma(t) == 0.7);
     CHECK(diamond::trigonometric_schedule{}.alpha(t) == doctest::Approx(std::sin(0.15 * pi)).epsilon(1e-15));
     CHECK(diamond::trigonometric_schedule{}.sigma(t) == doctest::Approx(std::cos(0.15 * pi)).epsilon(1e-15));
-    CHECK(diamond::variance_preserving_schedule{}.alpha(t) == doctest::Approx(std::exp(-square(tau) * 19.9 / 4.0 - tau * 0.05)).epsilon(1e-15));
+    CHECK(diamond::variance_preserving_schedule{}.alpha(t) ==
+          doctest::Approx(std::exp(-square(tau) * 19.9 / 4.0 - tau * 0.05)).epsilon(1e-15));
     const auto f = [](double u) { return square(std::cos(0.5 * pi * (u + 0.008) / 1.008)); };
     CHECK(diamond::cosine_schedule{}.alpha(t) == doctest::Approx(std::sqrt(f(tau) / f(0.0))).epsilon(1e-15));
     // Other constants than the usual ones.
     CHECK(diamond::cosine_schedule{.offset = 0.1}.alpha(1.0) == 1.0);
-    CHECK(diamond::variance_preserving_schedule{.rate_first = 1.0, .rate_last = 1.0}.alpha(t) == doctest::Approx(std::exp(-0.5 * tau)).epsilon(1e-15));
-    CHECK(diamond::variance_preserving_schedule{.rate_first = 1.0, .rate_last = 1.0}.time_at(std::exp(-0.35), std::sqrt(-std::expm1(-0.7))) ==
-          doctest::Approx(t).epsilon(1e-14));
+    CHECK(diamond::variance_preserving_schedule{.rate_first = 1.0, .rate_last = 1.0}.alpha(t) ==
+          doctest::Approx(std::exp(-0.5 * tau)).epsilon(1e-15));
+    CHECK(diamond::variance_preserving_schedule{.rate_first = 1.0, .rate_last = 1.0}.time_at(
+              std::exp(-0.35), std::sqrt(-std::expm1(-0.7))) == doctest::Approx(t).epsilon(1e-14));
 }

@@ -10,7 +10,9 @@
 using diamond::require_time_grid, diamond::uniform_time_grid;
 
 namespace {
-void check_refused(const std::vector<double>& grid, const char* message) { CHECK_THROWS_WITH_AS(require_time_grid(grid), message, std::invalid_argument); }
+void check_refused(const std::vector<double>& grid, const char* message) {
+    CHECK_THROWS_WITH_AS(require_time_grid(grid), message, std::invalid_argument);
+}
 } // namespace
 
 TEST_CASE("uniform grids") {

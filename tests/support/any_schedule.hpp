@@ -36,10 +36,14 @@ struct any {
 
     [[nodiscard]] const char* name() const {
         switch (which) {
-        case kind::linear: return "linear";
-        case kind::trigonometric: return "trigonometric";
-        case kind::variance_preserving: return "variance preserving";
-        default: return "cosine";
+        case kind::linear:
+            return "linear";
+        case kind::trigonometric:
+            return "trigonometric";
+        case kind::variance_preserving:
+            return "variance preserving";
+        default:
+            return "cosine";
         }
     }
     /// sigma'(1) is -inf, and alpha(0) may be above 0, for which time 0 is pure noise by definition: then exact to 2e-4 only.
@@ -50,10 +54,14 @@ private:
     template <class F>
     [[gnu::noinline]] double visit(F f) const { // inlined, four schedules at every call would be what a test takes long to compile
         switch (which) {
-        case kind::linear: return f(diamond::linear_schedule{});
-        case kind::trigonometric: return f(diamond::trigonometric_schedule{});
-        case kind::variance_preserving: return f(diamond::variance_preserving_schedule{});
-        default: return f(diamond::cosine_schedule{});
+        case kind::linear:
+            return f(diamond::linear_schedule{});
+        case kind::trigonometric:
+            return f(diamond::trigonometric_schedule{});
+        case kind::variance_preserving:
+            return f(diamond::variance_preserving_schedule{});
+        default:
+            return f(diamond::cosine_schedule{});
         }
     }
 };

@@ -13,7 +13,7 @@ namespace back_ends {
 
 template <class Real>
 struct precision {
-    using real = Real;
+    using real                      = Real;
     static constexpr double epsilon = std::numeric_limits<Real>::epsilon();
     /// Relative error of a result after a few hundred operations of either sign.
     static constexpr double tolerance = 128 * epsilon;

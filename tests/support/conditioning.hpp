@@ -1,7 +1,7 @@
 /// Brute force: condition z and the noise of x_bar on what is observed, from the joint covariance of each component of a mixture.
 ///
-/// No statistic, no network and no schedule identity is used: x_t = alpha z + sigma eps, xbar = abar z + gamma x_t + sbar eps', all Gaussian
-/// given the component, so E[z | x_t, xbar] and E[eps' | x_t, xbar] are a solve with the covariance of (x_t, xbar).
+/// No statistic, no network and no schedule identity is used: x_t = alpha z + sigma eps, xbar = abar z + gamma x_t + sbar eps', all
+/// Gaussian given the component, so E[z | x_t, xbar] and E[eps' | x_t, xbar] are a solve with the covariance of (x_t, xbar).
 #pragma once
 
 #include "small_matrix.hpp"
@@ -26,8 +26,8 @@ struct expectation {
 
 /// z and eps' given both x_t and xbar.
 inline expectation given_pair(const std::vector<component>& mixture, const observation& o, const matrix& x_t, const matrix& xbar) {
-    const std::size_t        d = x_t.rows;
-    std::vector<number>      log_weights;
+    const std::size_t d = x_t.rows;
+    std::vector<number> log_weights;
     std::vector<expectation> parts;
     for (const component& c : mixture) {
         const matrix one     = matrix::identity(d);
@@ -35,7 +35,7 @@ inline expectation given_pair(const std::vector<component>& mixture, const obser
         const number through = o.abar + o.gamma * o.alpha; // of z in xbar
         const matrix cross   = o.abar * o.alpha * c.covariance + o.gamma * outer;
         const matrix inner   = through * through * c.covariance + (o.gamma * o.gamma * o.sigma * o.sigma + o.sbar * o.sbar) * one;
-        matrix       joint(2 * d, 2 * d), residual(2 * d, 1), with_z(d, 2 * d), with_noise(d, 2 * d);
+        matrix joint(2 * d, 2 * d), residual(2 * d, 1), with_z(d, 2 * d), with_noise(d, 2 * d);
         for (std::size_t j = 0; j < d; ++j) {
             for (std::size_t i = 0; i < d; ++i) {
                 joint(i, j)         = outer(i, j);

@@ -24,8 +24,10 @@ struct field {
 
     explicit field(Schedule schedule) : of(schedule) {}
     [[nodiscard]] index_t dimension() const { return of.dimension(); }
-    [[nodiscard]] auto    make_workspace(const diamond::backend_of_t<Batch>& context, index_t n) const { return of.make_workspace(context, n); }
-    void                  operator()(const_view x, diamond::times t, const labels& c, typename plain::workspace& w, view out) const {
+    [[nodiscard]] auto make_workspace(const diamond::backend_of_t<Batch>& context, index_t n) const {
+        return of.make_workspace(context, n);
+    }
+    void operator()(const_view x, diamond::times t, const labels& c, typename plain::workspace& w, view out) const {
         of(x, t, {}, w, out);
         for (index_t j = 0; j < x.columns(); ++j) {
             out(0, j) += static_cast<typename Batch::value_type>(c[j]) * x(1, j);
@@ -66,8 +68,8 @@ template <class Context, class Call>
 agreement compare(const Context& context, index_t particles, std::size_t width, const Call& call) {
     std::vector<std::int32_t> own;
     for (index_t j = 0; j < particles; ++j) own.push_back(static_cast<std::int32_t>((j * 7 + 1) % 3));
-    const auto                       stored = diamond::from_host(context, 1, particles, own);
-    const std::vector<double>        mixed  = call(labels(stored.data()));
+    const auto stored               = diamond::from_host(context, 1, particles, own);
+    const std::vector<double> mixed = call(labels(stored.data()));
     std::vector<std::vector<double>> alone;
     for (std::int32_t c = 0; c < 3; ++c) alone.push_back(call(labels(c)));
     agreement result;

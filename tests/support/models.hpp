@@ -76,15 +76,16 @@ public:
 
     explicit mixture(Schedule schedule, mixture_numbers numbers = {}) : schedule_(schedule), numbers_(numbers) {}
 
-    [[nodiscard]] index_t         dimension() const { return mixture_numbers::d; }
+    [[nodiscard]] index_t dimension() const { return mixture_numbers::d; }
     [[nodiscard]] const Schedule& schedule() const { return schedule_; }
-    [[nodiscard]] workspace       make_workspace(const diamond::backend_of_t<Batch>&, index_t) const { return {}; }
+    [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<Batch>&, index_t) const { return {}; }
 
     /// u = alpha' D - sigma sigma' score.
     void operator()(const_view x, diamond::times t, diamond::no_condition, workspace&, view out) const {
         each_column(x, t, [&](index_t j, const mixture_point& p, double time) {
             for (index_t i = 0; i < p.d; ++i)
-                out(i, j) = static_cast<real>(schedule_.d_alpha(time) * p.denoiser[i] - diamond::sigma_d_sigma(schedule_, time) * p.score[i]);
+                out(i, j) =
+                    static_cast<real>(schedule_.d_alpha(time) * p.denoiser[i] - diamond::sigma_d_sigma(schedule_, time) * p.score[i]);
         });
     }
     void jvp(const_view x, diamond::times t, diamond::no_condition, const_view tangent, workspace&, view out) const {
@@ -92,8 +93,9 @@ public:
             double product[mixture_point::d] = {};
             for (index_t i = 0; i < p.d; ++i)
                 for (index_t l = 0; l < p.d; ++l)
-                    product[i] += (schedule_.d_alpha(time) * p.d_denoiser[i][l] - diamond::sigma_d_sigma(schedule_, time) * p.d_score[i][l]) *
-                                  static_cast<double>(tangent(l, j));
+                    product[i] +=
+                        (schedule_.d_alpha(time) * p.d_denoiser[i][l] - diamond::sigma_d_sigma(schedule_, time) * p.d_score[i][l]) *
+                        static_cast<double>(tangent(l, j));
             for (index_t i = 0; i < p.d; ++i) out(i, j) = static_cast<real>(product[i]);
         });
     }
@@ -103,19 +105,17 @@ public:
             double product[mixture_point::d] = {};
             for (index_t i = 0; i < p.d; ++i)
                 for (index_t l = 0; l < p.d; ++l)
-                    product[l] += (schedule_.d_alpha(time) * p.d_denoiser[i][l] - diamond::sigma_d_sigma(schedule_, time) * p.d_score[i][l]) *
-                                  static_cast<double>(cotangent(i, j));
+                    product[l] +=
+                        (schedule_.d_alpha(time) * p.d_denoiser[i][l] - diamond::sigma_d_sigma(schedule_, time) * p.d_score[i][l]) *
+                        static_cast<double>(cotangent(i, j));
             for (index_t i = 0; i < p.d; ++i) out(i, j) = static_cast<real>(product[i]);
         });
     }
-    void log_density(const_view x, diamond::times t, diamond::no_condition, workspace&, double* out) const
-        requires std::same_as<Gives, density>
-    {
+    void log_density(const_view x, diamond::times t, diamond::no_condition, workspace&,
+                     double* out) const requires std::same_as<Gives, density> {
         each_column(x, t, [&](index_t j, const mixture_point& p, double) { out[j] = p.log_density; });
     }
-    void score(const_view x, diamond::times t, diamond::no_condition, workspace&, view out) const
-        requires std::same_as<Gives, density>
-    {
+    void score(const_view x, diamond::times t, diamond::no_condition, workspace&, view out) const requires std::same_as<Gives, density> {
         each_column(x, t, [&](index_t j, const mixture_point& p, double) {
             for (index_t i = 0; i < p.d; ++i) out(i, j) = static_cast<real>(p.score[i]);
         });
@@ -131,7 +131,7 @@ private:
         }
     }
 
-    Schedule        schedule_;
+    Schedule schedule_;
     mixture_numbers numbers_;
 };
 

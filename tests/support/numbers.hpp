@@ -17,9 +17,9 @@ using diamond::index_t;
 
 template <class Real>
 std::vector<Real> normals(index_t count, unsigned seed) {
-    std::mt19937_64                  generator(seed);
+    std::mt19937_64 generator(seed);
     std::normal_distribution<double> normal;
-    std::vector<Real>                result(static_cast<std::size_t>(count));
+    std::vector<Real> result(static_cast<std::size_t>(count));
     for (Real& x : result) x = static_cast<Real>(normal(generator));
     return result;
 }
@@ -36,7 +36,8 @@ bool same_bits(const std::vector<Real>& a, const std::vector<Real>& b) {
 template <class Real>
 double ulps(Real x, long double exact) {
     const Real near = std::abs(static_cast<Real>(exact));
-    const auto unit = static_cast<long double>(std::nextafter(near, std::numeric_limits<Real>::infinity())) - static_cast<long double>(near);
+    const auto unit =
+        static_cast<long double>(std::nextafter(near, std::numeric_limits<Real>::infinity())) - static_cast<long double>(near);
     return static_cast<double>(std::abs(static_cast<long double>(x) - exact) / unit);
 }
 

@@ -12,14 +12,14 @@ namespace small {
 using number = long double;
 
 struct matrix {
-    std::size_t         rows = 0, columns = 0;
+    std::size_t rows = 0, columns = 0;
     std::vector<number> entries; ///< column by column
 
     matrix() = default;
     matrix(std::size_t r, std::size_t c) : rows(r), columns(c), entries(r * c) {}
     matrix(std::size_t r, std::size_t c, const std::vector<double>& values) : rows(r), columns(c), entries(values.begin(), values.end()) {}
 
-    number&       operator()(std::size_t i, std::size_t j) { return entries[i + rows * j]; }
+    number& operator()(std::size_t i, std::size_t j) { return entries[i + rows * j]; }
     const number& operator()(std::size_t i, std::size_t j) const { return entries[i + rows * j]; }
 
     static matrix identity(std::size_t d, number scale = 1) {

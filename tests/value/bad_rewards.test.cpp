@@ -26,9 +26,9 @@ constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
 /// What the reward does on its `at`-th call (from 0), told from outside; its calls are counted, for it may keep state.
 struct plan {
     enum class failure { none, value, thrown, gradient } what = failure::none;
-    index_t at    = 0;
-    double  value = nan_value;
-    index_t calls = 0;
+    index_t at                                                = 0;
+    double value                                              = nan_value;
+    index_t calls                                             = 0;
 };
 struct failing_reward {
     plan* p;
@@ -61,7 +61,7 @@ struct failing_batch_reward {
 
 /// The step and particle that the call's numeric_error names, and what is nested in it.
 struct failure_report {
-    long        step = -2, particle = -2;
+    long step = -2, particle = -2;
     std::string what, nested;
 };
 template <class Call>
@@ -82,14 +82,16 @@ failure_report fails(const Call& call) {
 
 template <class Batch>
 auto sampler() {
-    return diamond::diamond_posterior(diamond::glass_diamond_map(any{}, models::mixture<Batch, any>(any{}), diamond::heun{.steps = 2}, any{}));
+    return diamond::diamond_posterior(
+        diamond::glass_diamond_map(any{}, models::mixture<Batch, any>(any{}), diamond::heun{.steps = 2}, any{}));
 }
 template <class Batch>
 auto flow() {
     return diamond::ode_flow_map(models::mixture<Batch, any>(any{}), diamond::heun{.steps = 2});
 }
 
-/// NaN, +inf and exceptions name step 3 and particle 2 of `samples` samples each, from value and guidance, and leave the estimator as it was.
+/// NaN, +inf and exceptions name step 3 and particle 2 of `samples` samples each, from value and guidance, and leave the estimator as it
+/// was.
 template <class Batch, class Estimator>
 void check_failures(const diamond::backend_of_t<Batch>& context, Estimator estimator, plan& p, index_t samples, double t, bool pointwise) {
     using failure       = plan::failure;
@@ -99,7 +101,8 @@ void check_failures(const diamond::backend_of_t<Batch>& context, Estimator estim
     const index_t third = 2 * samples + (samples - 1); // the last sample of particle 2
     const auto run      = [&](plan now, bool guide) {
         p = now;
-        return fails([&] { guide ? void(guidance(estimator, x, t, estimates::stream(3))) : void(values(estimator, x, t, estimates::stream(3))); });
+        return fails(
+            [&] { guide ? void(guidance(estimator, x, t, estimates::stream(3))) : void(values(estimator, x, t, estimates::stream(3))); });
     };
     for (const bool guide : {false, true}) {
         if (guide && t == 1.0) continue; // asks for no value
@@ -125,11 +128,13 @@ void check_failures(const diamond::backend_of_t<Batch>& context, Estimator estim
 TEST_CASE_TEMPLATE("NaN, +inf and exceptions name step and particle, and leave the estimator intact", back_end, BACK_ENDS) {
     using batch        = typename back_end::batch;
     const auto context = back_end::make();
-    plan       p;
+    plan p;
     for (const double t : {0.0, 0.5}) {
         for (const index_t samples : {1, 3}) {
-            check_failures<batch>(context, diamond::posterior_value(sampler<batch>(), failing_reward{&p}, {.samples = samples}), p, samples, t, true);
-            check_failures<batch>(context, diamond::posterior_value(sampler<batch>(), failing_batch_reward{&p}, {.samples = samples}), p, samples, t, false);
+            check_failures<batch>(context, diamond::posterior_value(sampler<batch>(), failing_reward{&p}, {.samples = samples}), p, samples,
+                                  t, true);
+            check_failures<batch>(context, diamond::posterior_value(sampler<batch>(), failing_batch_reward{&p}, {.samples = samples}), p,
+                                  samples, t, false);
         }
     }
     check_failures<batch>(context, diamond::posterior_value(sampler<batch>(), failing_reward{&p}, {.samples = 3}), p, 1, 1.0, true);
@@ -139,10 +144,10 @@ TEST_CASE("and so for every other estimator") {
     using batch        = diamond::eigen::batch<double>;
     const auto context = back_ends::eigen<double>::make(2);
     const auto density = diamond::exact_density(any{}, models::mixture<batch, any>(any{}));
-    plan       p;
+    plan p;
     const auto value_only = [&](auto estimator, double t) { // point values do not ask for values when they guide
-        const auto x = batches::normal<batch>(context, 2, 4, 1);
-        p            = {};
+        const auto x      = batches::normal<batch>(context, 2, 4, 1);
+        p                 = {};
         const auto before = values(estimator, x, t, estimates::stream(3)).value;
         for (const double bad : {nan_value, diamond::infinity}) {
             p                 = {.what = plan::failure::value, .at = 2, .value = bad};
@@ -157,8 +162,10 @@ TEST_CASE("and so for every other estimator") {
         p = {};
         CHECK(values(estimator, x, t, estimates::stream(3)).value == before);
     };
-    check_failures<batch>(context, diamond::pathwise_posterior_value(sampler<batch>(), failing_reward{&p}, {.samples = 2}), p, 2, 0.5, true);
-    for (const double t : {0.0, 0.5}) check_failures<batch>(context, diamond::weighted_value(density, flow<batch>(), failing_reward{&p}, {.samples = 3}), p, 3, t, true);
+    check_failures<batch>(context, diamond::pathwise_posterior_value(sampler<batch>(), failing_reward{&p}, {.samples = 2}), p, 2, 0.5,
+                          true);
+    for (const double t : {0.0, 0.5})
+        check_failures<batch>(context, diamond::weighted_value(density, flow<batch>(), failing_reward{&p}, {.samples = 3}), p, 3, t, true);
     for (const double t : {0.5, 1.0}) {
         value_only(diamond::denoised_value(any{}, models::mixture<batch, any>(any{}), failing_reward{&p}), t);
         value_only(diamond::look_ahead_value(any{}, flow<batch>(), failing_reward{&p}), t);
@@ -199,14 +206,14 @@ struct half_plane {
 
 TEST_CASE("-inf forbids a sample: it counts as weight 0, and all of them as V = -inf") {
     using batch         = diamond::eigen::batch<double>;
-    const auto        context = back_ends::eigen<double>::make(2);
-    constexpr index_t n       = 400;
-    const auto        x       = batches::repeat<batch>(context, n, {0.3, 0.2});
-    const auto        density = diamond::exact_density(any{}, models::mixture<batch, any>(any{}));
-    const auto        check   = [&](auto make) {
-        auto       some  = make(half_plane{0.6});
+    const auto context  = back_ends::eigen<double>::make(2);
+    constexpr index_t n = 400;
+    const auto x        = batches::repeat<batch>(context, n, {0.3, 0.2});
+    const auto density  = diamond::exact_density(any{}, models::mixture<batch, any>(any{}));
+    const auto check    = [&](auto make) {
+        auto some        = make(half_plane{0.6});
         const auto found = values(some, x, 0.5, estimates::stream());
-        bool       forbidden = false, allowed = false;
+        bool forbidden = false, allowed = false;
         for (std::size_t j = 0; j < n; ++j) {
             CHECK(found.value[j] <= 1e-12); // at most log 1
             CHECK_FALSE(std::isnan(found.value[j]));
@@ -216,12 +223,15 @@ TEST_CASE("-inf forbids a sample: it counts as weight 0, and all of them as V = 
         }
         CHECK(forbidden);
         CHECK(allowed);
-        auto       none = make(half_plane{1e6});
+        auto none       = make(half_plane{1e6});
         const auto dead = values(none, x, 0.5, estimates::stream());
-        for (std::size_t j = 0; j < n; ++j) CHECK((dead.value[j] == -diamond::infinity && dead.ess[j] == 0.0 && std::isnan(dead.standard_error[j])));
+        for (std::size_t j = 0; j < n; ++j)
+            CHECK((dead.value[j] == -diamond::infinity && dead.ess[j] == 0.0 && std::isnan(dead.standard_error[j])));
         return guidance(some, x, 0.5, estimates::stream());
     };
-    const auto finite = [](const std::vector<double>& g) { return std::all_of(g.begin(), g.end(), [](double v) { return std::isfinite(v); }); };
+    const auto finite = [](const std::vector<double>& g) {
+        return std::all_of(g.begin(), g.end(), [](double v) { return std::isfinite(v); });
+    };
     CHECK(finite(check([&](half_plane r) { return diamond::posterior_value(sampler<batch>(), r, {.samples = 8}); })));
     CHECK(finite(check([&](half_plane r) { return diamond::posterior_value(sampler<batch>(), r, {.samples = 8, .antithetic = true}); })));
     // A forbidden sample's slope counts for nothing, whatever it is.

@@ -19,13 +19,13 @@ using schedules::any;
 using batch = diamond::eigen::batch<double>;
 
 TEST_CASE("every estimator's value and guidance take each particle's own label") {
-    const diamond::eigen::context     context{.threads = 2};
-    constexpr index_t                 n = 11;
+    const diamond::eigen::context context{.threads = 2};
+    constexpr index_t n = 11;
     const labelled::field<batch, any> field{any{}};
-    const auto                        x = batches::normal<batch>(context, 2, n, 1);
-    const diamond::heun               solver{.steps = 3};
-    const auto                        check = [&](auto estimator, double t) {
-        const auto value = labelled::compare(context, n, 1, [&](const labels& c) {
+    const auto x = batches::normal<batch>(context, 2, n, 1);
+    const diamond::heun solver{.steps = 3};
+    const auto check = [&](auto estimator, double t) {
+        const auto value    = labelled::compare(context, n, 1, [&](const labels& c) {
             diamond::batch<double, diamond::eigen::context> out(context, 1, n);
             estimator(x, t, c, estimates::stream(), {.value = out.data()}); // the rest is not asked for
             return batches::host(out);
@@ -42,7 +42,7 @@ TEST_CASE("every estimator's value and guidance take each particle's own label")
         if (t < 1.0) CHECK(guidance.apart > 0.01); // on the linear schedule b(1) = 0
     };
     diamond::diamond_posterior posterior(diamond::glass_diamond_map(any{}, field, solver));
-    diamond::ode_flow_map      map(field, solver);
+    diamond::ode_flow_map map(field, solver);
     for (const double t : {0.0, 0.4, 1.0}) {
         check(diamond::posterior_value(posterior, labelled::reward{}, {.samples = 3}), t);
         check(diamond::pathwise_posterior_value(posterior, labelled::reward{}, {.samples = 3}), t);

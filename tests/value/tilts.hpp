@@ -47,21 +47,21 @@ struct reward {
 /// Everything exact at (x, t): component by component, z given x is Gaussian with variance v sigma^2/V, and tilting it keeps it so.
 struct exact_value {
     double value = 0.0, log_density = 0.0;
-    point  denoiser{}, tilted{}; ///< E[z | x], and the same under p^r
+    point denoiser{}, tilted{}; ///< E[z | x], and the same under p^r
 
     template <class Schedule>
     exact_value(const Schedule& schedule, const reward& r, const point& x, double t) : exact_value(diamond::level_at(schedule, t), r, x) {}
     exact_value(diamond::noise_level level, const reward& r, const point& x) {
         const models::mixture_numbers n;
-        const double                  variance = diamond::square(level.sigma);
-        const models::mixture_point   here(n, level.alpha, variance, x.data());
-        log_density = here.log_density;
-        double                                 total = 0.0;
+        const double variance = diamond::square(level.sigma);
+        const models::mixture_point here(n, level.alpha, variance, x.data());
+        log_density  = here.log_density;
+        double total = 0.0;
         std::array<point, models::mixture_numbers::count> means{};
         std::array<double, models::mixture_numbers::count> weights{};
         for (index_t k = 0; k < n.count; ++k) {
-            const auto at   = static_cast<std::size_t>(k);
-            double     logs = 0.0;
+            const auto at = static_cast<std::size_t>(k);
+            double logs   = 0.0;
             for (std::size_t i = 0; i < 2; ++i) {
                 const double v = n.variance[k][i], all = diamond::square(level.alpha) * v + variance;
                 const double m = (variance * n.mean[k][i] + level.alpha * v * x[i]) / all, s = v * variance / all;
@@ -85,9 +85,10 @@ struct exact_value {
     /// b grad V, by the section's own b; its limit alpha'(0)(E_{p^r} z - E z) at t = 0.
     template <class Schedule>
     [[nodiscard]] point guidance(const Schedule& schedule, double t) const {
-        const auto   level  = diamond::level_at(schedule, t);
-        const double factor = t == 0.0 ? schedule.d_alpha(0.0)
-                                       : schedule.d_alpha(t) - level.alpha / diamond::square(level.sigma) * diamond::sigma_d_sigma(schedule, t);
+        const auto level    = diamond::level_at(schedule, t);
+        const double factor = t == 0.0
+                                  ? schedule.d_alpha(0.0)
+                                  : schedule.d_alpha(t) - level.alpha / diamond::square(level.sigma) * diamond::sigma_d_sigma(schedule, t);
         return {factor * (tilted[0] - denoiser[0]), factor * (tilted[1] - denoiser[1])};
     }
 };
@@ -95,13 +96,13 @@ struct exact_value {
 /// The reference checks itself: V by a sum over a grid of z, and its gradient by differences.
 [[nodiscard]] inline double value_by_quadrature(diamond::noise_level level, const reward& r, const point& x) {
     const models::mixture_numbers n;
-    double                        with = 0.0, without = 0.0;
-    constexpr double              h = 0.05; // a fifth of the narrowest deviation: the sum is exact to rounding
+    double with = 0.0, without = 0.0;
+    constexpr double h = 0.05; // a fifth of the narrowest deviation: the sum is exact to rounding
     for (int a = -120; a <= 120; ++a)
         for (int b = -120; b <= 120; ++b) {
-            const point  z{h * a, h * b};
+            const point z{h * a, h * b};
             const double prior = models::mixture_point(n, 1.0, 0.0, z.data()).log_density;
-            double       miss  = 0.0;
+            double miss        = 0.0;
             for (std::size_t i = 0; i < 2; ++i) miss += diamond::square((x[i] - level.alpha * z[i]) / level.sigma);
             const double weight = std::exp(prior - 0.5 * miss);
             without += weight;

@@ -24,7 +24,7 @@ struct smc_options {
     double                initial_value   = 0.0;     ///< V_0, where log Z starts: any number; x_0 carries nothing
     double                value_floor     = -1000.0; ///< V_k >= floor for k < K, so that only the reward itself can kill a particle
     std::optional<double> log_delta       = {};      ///< V_k = logaddexp(estimate, log delta) for k < K, fixed beforehand; -infinity: none
-    index_t               pilot_particles = 128;     ///< where log_delta is not given, so many draws without reward estimate log Z for it; 0: none
+    index_t               pilot_particles = 512;     ///< where log_delta is not given, so many draws without reward estimate log Z for it; 0: none
     bool                  record_ancestors = false;
     smc_trust             trust = {};
 };
@@ -34,7 +34,8 @@ struct smc_options {
 /// Step k: propagate; value; weigh; ESS of the accumulated weights; below threshold N resample: state, value, family, condition
 /// travel together, weights to 1, log Z += log mean w. At K there is no resampling: log Z += log mean of the final weights, which
 /// are returned. The increments telescope to exp r(x_1), so Z-hat is unbiased for the kernel's own end law for any finite values, noisy
-/// or wrong, because each particle keeps the value that was drawn for it. Cost: K transitions and K - 1 values a particle, N rewards.
+/// or wrong, because each particle keeps the value that was drawn for it. Cost: K transitions and K - 1 values a particle, N rewards; and
+/// K transitions and a reward for each draw of the pilot.
 template <class Kernel, class Value, class Resampler = systematic>
 class smc {
     static_assert(diagnose_transition_kernel<Kernel>() && diagnose_value_estimator<Value>());
@@ -137,7 +138,7 @@ public:
         return result;
     }
 
-    /// Evaluations of kernel and value estimator so far.
+    /// Evaluations of all steps so far; the pilots' are in the results only.
     [[nodiscard]] cost spent() const { return cost(kernel_.spent()) + cost(value_.spent()) + cost{.reward = final_rewards_}; }
 
 private:

@@ -55,7 +55,9 @@ public:
     void softmax(batch_view<Real, Context> x, double* log_sums) const {
         for_each(x.columns(), softmax_functor<Real, Context>{x, log_sums});
     }
-    void log_sum_exp(batch_view<const double, Context> x, double* out) const { for_each(x.columns(), log_sum_exp_functor<Context>{x, out}); }
+    void log_sum_exp(batch_view<const double, Context> x, double* out) const {
+        for_each(x.columns(), log_sum_exp_functor<Context>{x, out});
+    }
 
     template <class Real>
     void gather(batch_view<const Real, Context> x, const std::int32_t* ancestors, batch_view<Real, Context> out) const {
@@ -82,7 +84,7 @@ public:
     }
 
 private:
-    [[nodiscard]] auto        policy() const { return static_cast<const Context*>(this)->policy(); }
+    [[nodiscard]] auto policy() const { return static_cast<const Context*>(this)->policy(); }
     [[nodiscard]] static auto first() { return thrust::counting_iterator<index_t>(0); }
 };
 
@@ -97,15 +99,15 @@ template <class Real>
 struct product_tile {
     static constexpr index_t rows = 32, columns = 4; // its sums stay in vector registers
 
-    transpose   op;
+    transpose op;
     const Real *a, *b;
-    Real*       out;
-    index_t     m, n, depth; // out is m x n
+    Real* out;
+    index_t m, n, depth; // out is m x n
 
     DIAMOND_HD void operator()(index_t tile) const {
         const index_t down = (m + rows - 1) / rows, i = tile % down * rows, j = tile / down * columns;
         const index_t high = i + rows <= m ? rows : m - i, wide = j + columns <= n ? columns : n - j;
-        const Real*   column[columns];
+        const Real* column[columns];
         for (index_t c = 0; c < columns; ++c) column[c] = b + depth * (j + (c < wide ? c : 0)); // where there is none, the first again
         if (op == transpose::no) {
             Real sum[columns][rows] = {};
@@ -148,7 +150,7 @@ private:
 /// The CPU through thrust's sequential system, one thread. It must outlive the batches made from it.
 struct context : diamond::detail::thrust_vocabulary<context> {
     [[nodiscard]] static constexpr const char* device_name() { return "cpu (thrust sequential)"; }
-    [[nodiscard]] static constexpr auto        policy() { return thrust::cpp::par; }
+    [[nodiscard]] static constexpr auto policy() { return thrust::cpp::par; }
 
     template <class T>
     [[nodiscard]] T* allocate(index_t count) const {

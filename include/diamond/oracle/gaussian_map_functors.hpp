@@ -45,9 +45,9 @@ struct gaussian_mean_divergence {
 
 /// The Diamond map's coefficients in eigenvector i of column j.
 struct gaussian_posterior_interval {
-    gaussian_view parts;
-    gaussian_readings      denoiser;
-    noise_level   from, to;
+    gaussian_view     parts;
+    gaussian_readings denoiser;
+    noise_level       from, to;
 
     /// Variance of the posterior, v sigma^2 / V.
     [[nodiscard]] DIAMOND_HD double spread(index_t i, index_t j) const {

@@ -14,7 +14,7 @@ namespace diamond {
 /// U^T mu and the eigenvalues of C, for functors.
 struct gaussian_view {
     const double *mean, *spread;
-    index_t       rows;
+    index_t      rows;
 };
 
 template <class Batch>
@@ -60,9 +60,9 @@ namespace detail {
 /// The reading of y = U^T x in place of y.
 template <class Real>
 struct gaussian_read {
-    gaussian_view parts;
-    gaussian_readings      at;
-    Real*         y;
+    gaussian_view     parts;
+    gaussian_readings at;
+    Real*             y;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         Real&        value = y[i + parts.rows * j];
         const double v     = parts.spread[i];
@@ -72,9 +72,9 @@ struct gaussian_read {
 /// The reading's Jacobian times w = U^T(tangent) in place of w.
 template <class Real>
 struct gaussian_product {
-    gaussian_view parts;
-    gaussian_readings      at;
-    Real*         w;
+    gaussian_view     parts;
+    gaussian_readings at;
+    Real*             w;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         Real& value = w[i + parts.rows * j];
         value       = static_cast<Real>(at[j].state_weight(parts.spread[i]) * static_cast<double>(value));
@@ -83,17 +83,17 @@ struct gaussian_product {
 /// A coordinate's share of log p_t.
 template <class Real>
 struct gaussian_density_term {
-    gaussian_view parts;
-    gaussian_readings      at;
-    const Real*   y;
+    gaussian_view     parts;
+    gaussian_readings at;
+    const Real*       y;
     DIAMOND_HD double operator()(index_t i, index_t j) const {
         const double total = at[j].total(parts.spread[i]);
         return -0.5 * (square(static_cast<double>(y[i + parts.rows * j]) - at[j].alpha * parts.mean[i]) / total + std::log(2.0 * pi * total));
     }
 };
 struct gaussian_trace_term {
-    gaussian_view parts;
-    gaussian_readings      at;
+    gaussian_view     parts;
+    gaussian_readings at;
     DIAMOND_HD double operator()(index_t i, index_t j) const { return at[j].state_weight(parts.spread[i]); }
 };
 /// mu + sqrt(v) eps in place of eps.

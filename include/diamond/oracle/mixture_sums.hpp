@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include <diamond/oracle/mixture_functors.hpp>
+#include <diamond/oracle/mixture_product_functors.hpp>
 
 namespace diamond {
 

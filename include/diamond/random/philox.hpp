@@ -24,7 +24,7 @@ namespace detail {
 /// The paper's numbers; the Weyl sequence of the keys steps by the golden ratio and sqrt(3) - 1.
 struct philox_constants {
     static constexpr std::uint32_t multiplier_0 = 0xD2511F53u, multiplier_1 = 0xCD9E8D57u, weyl_0 = 0x9E3779B9u, weyl_1 = 0xBB67AE85u;
-    static constexpr int           rounds = 10;
+    static constexpr int rounds = 10;
 };
 } // namespace detail
 
@@ -61,11 +61,11 @@ enum class purpose : std::uint8_t {
 struct noise_stream {
     static constexpr index_t most_samples = index_t{1} << 24; ///< the counter keeps 24 bits for the value sample
 
-    std::uint64_t    seed    = 0;
+    std::uint64_t seed       = 0;
     diamond::purpose purpose = diamond::purpose::user;
-    std::uint32_t    step    = 0;
-    index_t            samples = 1;
-    bool               antithetic = false; ///< odd value samples are minus the even ones before them: see random/draw.hpp
+    std::uint32_t step       = 0;
+    index_t samples          = 1;
+    bool antithetic          = false; ///< odd value samples are minus the even ones before them: see random/draw.hpp
 
     /// The same place for another purpose.
     [[nodiscard]] DIAMOND_HD constexpr noise_stream with(diamond::purpose other) const {
@@ -108,9 +108,9 @@ struct philox {
 
     /// An rng for the k-th independent run.
     [[nodiscard]] constexpr philox split(std::uint64_t k) const {
-        const philox_block image = philox4x32_10({{static_cast<std::uint32_t>(k), static_cast<std::uint32_t>(k >> 32), 0,
-                                                static_cast<std::uint32_t>(purpose::split) << 24}},
-                                              seed);
+        const philox_block image = philox4x32_10(
+            {{static_cast<std::uint32_t>(k), static_cast<std::uint32_t>(k >> 32), 0, static_cast<std::uint32_t>(purpose::split) << 24}},
+            seed);
         return {std::uint64_t{image.word[1]} << 32 | image.word[0]};
     }
     /// The draws of a purpose at a step.

@@ -59,10 +59,10 @@ template <class Schedule>
     if constexpr (requires { schedule.time_at(a, s); }) {
         return schedule.time_at(a, s);
     } else {
-        constexpr int    most_steps = 100;   // bisection alone needs 53 between 1/2 and 1
-        constexpr double most_move  = 700.0; // whose exponential is finite
-        const double     wanted     = detail::log_ratio(a, s);
-        const double     rounding   = 0x1p-52 * (2.0 + std::abs(wanted)); // of the logarithms
+        constexpr int most_steps   = 100;   // bisection alone needs 53 between 1/2 and 1
+        constexpr double most_move = 700.0; // whose exponential is finite
+        const double wanted        = detail::log_ratio(a, s);
+        const double rounding      = 0x1p-52 * (2.0 + std::abs(wanted)); // of the logarithms
         if (detail::log_ratio(schedule.alpha(0.0), schedule.sigma(0.0)) >= wanted) return 0.0;
         if (detail::log_ratio(schedule.alpha(1.0), schedule.sigma(1.0)) <= wanted) return 1.0;
         double low = 0.0, high = 1.0, t = 0.5;
@@ -90,8 +90,8 @@ void require_time_grid(const Times& grid) {
     });
     for (std::size_t k = 1; k < grid.size(); ++k)
         require(grid[k] > grid[k - 1], [&] {
-            return "a time grid must increase: t_" + std::to_string(k - 1) + " = " + std::to_string(grid[k - 1]) + ", t_" + std::to_string(k) + " = " +
-                   std::to_string(grid[k]);
+            return "a time grid must increase: t_" + std::to_string(k - 1) + " = " + std::to_string(grid[k - 1]) + ", t_" +
+                   std::to_string(k) + " = " + std::to_string(grid[k]);
         });
 }
 

@@ -15,9 +15,9 @@ namespace diamond::detail {
 /// sum_i f(i, j): independent partial sums, which vectorise, in an order that is fixed.
 template <class F>
 DIAMOND_HD double column_sum(const F& f, index_t rows, index_t j) {
-    constexpr index_t lanes          = 8;
-    double            partial[lanes] = {};
-    index_t           i              = 0;
+    constexpr index_t lanes = 8;
+    double partial[lanes]   = {};
+    index_t i               = 0;
     for (; i + lanes <= rows; i += lanes)
         for (index_t l = 0; l < lanes; ++l) partial[l] += f(i + l, j);
     for (index_t l = 0; i + l < rows; ++l) partial[l] += f(i + l, j);
@@ -25,7 +25,7 @@ DIAMOND_HD double column_sum(const F& f, index_t rows, index_t j) {
 }
 template <class F>
 struct column_sum_functor {
-    F       f;
+    F f;
     index_t rows;
     double* out;
     DIAMOND_HD void operator()(index_t j) const { out[j] = column_sum(f, rows, j); }
@@ -42,7 +42,7 @@ struct larger {
 /// f(i, j) for all i of a column.
 template <class F>
 struct each_row {
-    F       f;
+    F f;
     index_t rows;
     DIAMOND_HD void operator()(index_t j) const {
         for (index_t i = 0; i < rows; ++i) f(i, j);
@@ -56,13 +56,13 @@ DIAMOND_HD inline double log_of_sum(double high, double sum) { return high - hig
 template <class Real, class Context>
 struct softmax_functor {
     batch_view<Real, Context> x;
-    double*                   log_sums;
+    double* log_sums;
     DIAMOND_HD void operator()(index_t j) const {
         constexpr auto lowest = static_cast<Real>(-infinity);
-        Real           high   = lowest;
+        Real high             = lowest;
         for (const Real value : x.column(j)) high = larger{}(high, value);
         const Real shift = high == lowest ? Real{0} : high; // -inf - -inf is no number
-        double     total = 0.0;
+        double total     = 0.0;
         for (Real& value : x.column(j)) {
             value = std::exp(value - shift);
             total += static_cast<double>(value);
@@ -75,7 +75,7 @@ struct softmax_functor {
 template <class Context>
 struct log_sum_exp_functor {
     batch_view<const double, Context> x;
-    double*                           out;
+    double* out;
     DIAMOND_HD void operator()(index_t j) const {
         double high = -infinity, total = 0.0;
         for (const double value : x.column(j)) high = larger{}(high, value);
@@ -87,8 +87,8 @@ struct log_sum_exp_functor {
 template <class Real, class Context>
 struct gather_functor {
     batch_view<const Real, Context> x;
-    const std::int32_t*             ancestors;
-    batch_view<Real, Context>       out;
+    const std::int32_t* ancestors;
+    batch_view<Real, Context> out;
     DIAMOND_HD void operator()(index_t j) const {
         const auto from = x.column(ancestors[j]);
         const auto to   = out.column(j);
@@ -98,7 +98,7 @@ struct gather_functor {
 
 template <class Real, class Context>
 struct normal_functor {
-    noise_stream              stream;
+    noise_stream stream;
     batch_view<Real, Context> out;
     DIAMOND_HD void operator()(index_t j) const {
         const auto to = out.column(j);
@@ -115,8 +115,9 @@ struct product_extents {
 };
 /// @throws std::invalid_argument unless the extents of op(a), b and out fit.
 template <class Real, class Context>
-product_extents require_product(transpose op, batch_view<const Real, Context> a, batch_view<const Real, Context> b, batch_view<Real, Context> out) {
-    const auto extents = [](index_t rows, index_t columns) { return std::to_string(rows) + " x " + std::to_string(columns); };
+product_extents require_product(transpose op, batch_view<const Real, Context> a, batch_view<const Real, Context> b,
+                                batch_view<Real, Context> out) {
+    const auto extents           = [](index_t rows, index_t columns) { return std::to_string(rows) + " x " + std::to_string(columns); };
     const product_extents result = op == transpose::yes ? product_extents{a.columns(), a.rows()} : product_extents{a.rows(), a.columns()};
     require(result.depth == b.rows() && result.rows == out.rows() && b.columns() == out.columns(), [&] {
         return "product: op(a) is " + extents(result.rows, result.depth) + ", b is " + extents(b.rows(), b.columns()) + ", out is " +
@@ -127,14 +128,14 @@ product_extents require_product(transpose op, batch_view<const Real, Context> a,
 /// @throws std::invalid_argument unless columns of x fit into out.
 template <class Real, class Context>
 void require_gather(batch_view<const Real, Context> x, batch_view<Real, Context> out) {
-    require(x.rows() == out.rows(), [&] {
-        return "gather: columns of " + std::to_string(x.rows()) + " numbers into columns of " + std::to_string(out.rows());
-    });
+    require(x.rows() == out.rows(),
+            [&] { return "gather: columns of " + std::to_string(x.rows()) + " numbers into columns of " + std::to_string(out.rows()); });
 }
 /// @throws std::invalid_argument unless the stream's value samples have counters of their own.
 inline void require_stream(const noise_stream& stream) {
     require(stream.samples >= 1 && stream.samples <= noise_stream::most_samples, [&] {
-        return "fill_normal: " + std::to_string(stream.samples) + " value samples a particle, not 1 to " + std::to_string(noise_stream::most_samples);
+        return "fill_normal: " + std::to_string(stream.samples) + " value samples a particle, not 1 to " +
+               std::to_string(noise_stream::most_samples);
     });
 }
 

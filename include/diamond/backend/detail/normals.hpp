@@ -17,9 +17,10 @@ inline constexpr int normal_lanes = 128;
 inline constexpr int normal_lane_group = 16;
 
 /// The counters of `lanes` blocks, `part` of them in each column: column `column` from block `block` on, then the next column.
-inline void fill_counters(const noise_stream& stream, index_t column, index_t block, int part, int lanes, std::uint32_t (&w)[4][normal_lanes]) {
-    const auto  first_column = static_cast<std::uint32_t>(column), first_block = static_cast<std::uint32_t>(block);
-    const auto  purpose  = static_cast<std::uint32_t>(stream.purpose) << 24;
+inline void fill_counters(const noise_stream& stream, index_t column, index_t block, int part, int lanes,
+                          std::uint32_t (&w)[4][normal_lanes]) {
+    const auto first_column = static_cast<std::uint32_t>(column), first_block = static_cast<std::uint32_t>(block);
+    const auto purpose   = static_cast<std::uint32_t>(stream.purpose) << 24;
     const float per_part = 1.0f / static_cast<float>(part);
     for (int l = 0; l < lanes; ++l) {
         // (l + 1/2) / part stays 1/(2 part) away from every integer, far more than rounding moves it; a division would not vectorise.
@@ -30,11 +31,11 @@ inline void fill_counters(const noise_stream& stream, index_t column, index_t bl
         w[3][l]          = purpose;
     }
     if (stream.samples == 1) return;
-    const auto   samples = static_cast<std::uint32_t>(stream.samples);
+    const auto samples  = static_cast<std::uint32_t>(stream.samples);
     const double middle = static_cast<double>(column) + 0.5, per_sample = 1.0 / static_cast<double>(stream.samples);
     for (int l = 0; l < lanes; ++l) {
         const double offset = static_cast<double>(static_cast<std::int32_t>(w[1][l] - first_column));
-        const auto   slot   = static_cast<std::uint32_t>(static_cast<std::int64_t>((middle + offset) * per_sample)); // exact: as above
+        const auto slot     = static_cast<std::uint32_t>(static_cast<std::int64_t>((middle + offset) * per_sample)); // exact: as above
         w[3][l]             = purpose | (w[1][l] - slot * samples);
         w[1][l]             = slot;
     }
@@ -42,8 +43,8 @@ inline void fill_counters(const noise_stream& stream, index_t column, index_t bl
 
 /// out[2 pairs l ...] = the normals of lane l.
 template <int pairs, class Real, int most_pairs>
-void interleave(const Real (&radius)[most_pairs][normal_lanes], const Real (&cosine)[most_pairs][normal_lanes], const Real (&sine)[most_pairs][normal_lanes],
-                int lanes, Real* out) {
+void interleave(const Real (&radius)[most_pairs][normal_lanes], const Real (&cosine)[most_pairs][normal_lanes],
+                const Real (&sine)[most_pairs][normal_lanes], int lanes, Real* out) {
     for (int l = 0; l < lanes; ++l)
         for (int k = 0; k < pairs; ++k) {
             out[l * 2 * pairs + 2 * k]     = radius[k][l] * cosine[k][l];
@@ -61,16 +62,16 @@ void fill_normal_columns(const noise_stream& stream, Real* out, index_t rows, in
     // A chunk is several whole columns or, where one alone is too long, an equal part of it.
     const index_t parts = (blocks + normal_lanes - 1) / normal_lanes, part = (blocks + parts - 1) / parts;
     const index_t columns = std::max<index_t>(normal_lanes / blocks, 1);
-    const int     used    = rows <= 2 ? 1 : pairs; // pairs of normals that are wanted of a block
-    const int     stride  = 2 * used;
-    const bool    whole   = rows % stride == 0; // then the blocks lie side by side in the batch
+    const int used        = rows <= 2 ? 1 : pairs; // pairs of normals that are wanted of a block
+    const int stride      = 2 * used;
+    const bool whole      = rows % stride == 0; // then the blocks lie side by side in the batch
 
     alignas(64) std::uint32_t w[4][normal_lanes];
-    alignas(64) Real          radius[pairs][normal_lanes], cosine[pairs][normal_lanes], sine[pairs][normal_lanes], normal[per_block * normal_lanes];
+    alignas(64) Real radius[pairs][normal_lanes], cosine[pairs][normal_lanes], sine[pairs][normal_lanes], normal[per_block * normal_lanes];
     for (index_t column = first; column < last; column += columns)
         for (index_t block = 0; block < blocks; block += part) {
             const index_t wide = std::min(columns, last - column), high = std::min(part, blocks - block);
-            const int     lanes = static_cast<int>((wide * high + normal_lane_group - 1) / normal_lane_group * normal_lane_group);
+            const int lanes = static_cast<int>((wide * high + normal_lane_group - 1) / normal_lane_group * normal_lane_group);
             fill_counters(stream, column, block, static_cast<int>(high), lanes, w);
             philox_lanes(w, lanes, stream.seed);
             for (int k = 0; k < used; ++k) {
@@ -91,7 +92,7 @@ void fill_normal_columns(const noise_stream& stream, Real* out, index_t rows, in
             }
             Real* const to   = out + column * rows + block * per_block;
             Real* const into = whole ? to : normal;
-            const int   own  = static_cast<int>(wide * high);
+            const int own    = static_cast<int>(wide * high);
             used == pairs ? interleave<pairs>(radius, cosine, sine, own, into) : interleave<1>(radius, cosine, sine, own, into);
             if (whole) continue;
             const index_t count = std::min(high * stride, rows - block * per_block);

@@ -47,7 +47,8 @@ template <int capacity>
 void philox_lanes(std::uint32_t (&w)[4][capacity], int lanes, std::uint64_t key) {
     constexpr int group = 2; // vectors under way: one waits for its products while the other works
     static_assert(capacity % (group * wide_lanes) == 0);
-    const wide_words multiplier_0 = wide_words{} + philox_constants::multiplier_0, multiplier_1 = wide_words{} + philox_constants::multiplier_1;
+    const wide_words multiplier_0 = wide_words{} + philox_constants::multiplier_0,
+                     multiplier_1 = wide_words{} + philox_constants::multiplier_1;
     for (int l = 0; l < lanes; l += group * wide_lanes) {
         wide_words c[4][group];
         for (int k = 0; k < 4; ++k)

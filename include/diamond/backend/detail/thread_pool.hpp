@@ -16,14 +16,15 @@
 
 namespace diamond::detail {
 
-/// `run(n, f)` calls f(0) ... f(n - 1), each once, on the caller and the pool's threads, and returns when all are done; or f(block, worker),
-/// where no two calls at a time have the same worker, 0 <= worker < threads(). The lowest block's exception is rethrown on the caller.
-/// Allocates nothing after construction. A call from inside a block runs inline.
+/// `run(n, f)` calls f(0) ... f(n - 1), each once, on the caller and the pool's threads, and returns when all are done; or f(block,
+/// worker), where no two calls at a time have the same worker, 0 <= worker < threads(). The lowest block's exception is rethrown on the
+/// caller. Allocates nothing after construction. A call from inside a block runs inline.
 class thread_pool {
 public:
     /// @param threads all threads, the caller's included; 0 means one per hardware thread. @throws std::invalid_argument if negative.
     explicit thread_pool(int threads) {
-        require(threads >= 0, [&] { return "a pool of " + std::to_string(threads) + " threads: 0 or more are needed, 0 for one per hardware thread"; });
+        require(threads >= 0,
+                [&] { return "a pool of " + std::to_string(threads) + " threads: 0 or more are needed, 0 for one per hardware thread"; });
         const int count = threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency());
         for (int worker = 1; worker < count; ++worker) workers_.emplace_back([this, worker] { work(worker); });
     }
@@ -111,18 +112,18 @@ private:
     }
 
     std::vector<std::thread> workers_;
-    std::mutex               mutex_;
-    std::condition_variable  wake_, done_;
+    std::mutex mutex_;
+    std::condition_variable wake_, done_;
     void (*call_)(const void*, index_t, int) = nullptr;
-    const void*        function_      = nullptr;
-    index_t              blocks_        = 0;
+    const void* function_                    = nullptr;
+    index_t blocks_                          = 0;
     std::atomic<index_t> next_{0};
-    index_t              failed_block_ = 0;
+    index_t failed_block_ = 0;
     std::exception_ptr failure_;
-    int                active_     = 0;
-    long               generation_ = 0;
-    bool               stop_       = false;
-    bool               busy_       = false; // only the one thread that owns the context reads or writes it, or a block of its own run
+    int active_      = 0;
+    long generation_ = 0;
+    bool stop_       = false;
+    bool busy_       = false; // only the one thread that owns the context reads or writes it, or a block of its own run
 };
 
 } // namespace diamond::detail

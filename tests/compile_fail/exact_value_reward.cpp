@@ -1,0 +1,13 @@
+// expect: an exact value needs a reward with quadratic_form() const
+#include <diamond/oracle/exact_value.hpp>
+
+#include <support/archetypes.hpp>
+
+struct tiltable : archetypes::velocity_field_with_density {
+    archetypes::schedule schedule() const;
+    void score(archetypes::const_view, diamond::times, diamond::no_condition, workspace&, archetypes::view) const;
+    void denoiser(archetypes::const_view, diamond::times, diamond::no_condition, workspace&, archetypes::view) const;
+    diamond::tilt<tiltable> tilted(const diamond::quadratic_form&) const;
+};
+
+static_assert(sizeof(diamond::exact_value<tiltable, archetypes::batchwise_reward>) > 0);

@@ -1,0 +1,256 @@
+#include <diamond/schedule/readings.hpp>
+
+#include <limits>
+
+#include "support/any_schedule.hpp"
+#include "support/back_ends.hpp"
+#include "support/batches.hpp"
+#include "support/models.hpp"
+#include "support/statistics.hpp"
+
+using diamond::index_t;
+using diamond::times;
+using schedules::any;
+using statistics::largest_error;
+
+namespace {
+
+constexpr diamond::no_condition none;
+
+enum class kind { velocity, denoiser, noise, score };
+
+/// A reading of the mixture by plain loops, without the identities under test.
+std::vector<double> reading(kind what, const any& schedule, const std::vector<double>& x, const std::vector<double>& t) {
+    std::vector<double> result;
+    for (std::size_t j = 0; j < t.size(); ++j) {
+        const models::mixture_point here({}, schedule.alpha(t[j]), diamond::square(schedule.sigma(t[j])), &x[2 * j]);
+        for (int i = 0; i < 2; ++i) switch (what) {
+            case kind::velocity:
+                result.push_back(schedule.d_alpha(t[j]) * here.denoiser[i] - schedule.sigma_d_sigma(t[j]) * here.score[i]);
+                break;
+            case kind::denoiser:
+                result.push_back(here.denoiser[i]);
+                break;
+            case kind::noise:
+                result.push_back(-schedule.sigma(t[j]) * here.score[i]);
+                break;
+            case kind::score:
+                result.push_back(here.score[i]);
+                break;
+            }
+    }
+    return result;
+}
+
+/// A network that predicts a reading, with its Jacobian by the model's own.
+template <class Batch, kind what>
+struct network_of {
+    using batch_type = Batch;
+    using model_type = models::mixture<Batch, any>;
+    using view       = diamond::view_t<Batch>;
+    using const_view = diamond::const_view_t<Batch>;
+    using workspace  = typename model_type::workspace;
+    any schedule;
+
+    [[nodiscard]] index_t dimension() const { return 2; }
+    [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<Batch>&, index_t) const { return {}; }
+    void operator()(const_view x, times t, diamond::no_condition, workspace&, view out) const {
+        each(x, t, [&](index_t j, const models::mixture_point& p, double sigma) {
+            for (index_t i = 0; i < 2; ++i)
+                out(i, j) = static_cast<typename Batch::value_type>(what == kind::denoiser ? p.denoiser[i] : -sigma * p.score[i]);
+        });
+    }
+    void jvp(const_view x, times t, diamond::no_condition, const_view tangent, workspace&, view out) const {
+        each(x, t, [&](index_t j, const models::mixture_point& p, double sigma) {
+            double product[2] = {};
+            for (index_t i = 0; i < 2; ++i)
+                for (index_t l = 0; l < 2; ++l)
+                    product[i] +=
+                        (what == kind::denoiser ? p.d_denoiser[i][l] : -sigma * p.d_score[i][l]) * static_cast<double>(tangent(l, j));
+            for (index_t i = 0; i < 2; ++i) out(i, j) = static_cast<typename Batch::value_type>(product[i]);
+        });
+    }
+    void vjp(const_view x, times t, diamond::no_condition c, const_view cotangent, workspace& w, view out) const {
+        jvp(x, t, c, cotangent, w, out);
+    }
+
+private:
+    template <class F>
+    void each(const_view x, times t, const F& f) const {
+        for (index_t j = 0; j < x.columns(); ++j) {
+            const double at[2] = {static_cast<double>(x(0, j)), static_cast<double>(x(1, j))};
+            f(j, models::mixture_point({}, schedule.alpha(t[j]), diamond::square(schedule.sigma(t[j])), at), schedule.sigma(t[j]));
+        }
+    }
+};
+
+} // namespace
+
+TEST_CASE_TEMPLATE("any reading follows from the velocity, at one time or a time a column", back_end, BACK_ENDS) {
+    using batch        = typename back_end::batch;
+    const auto context = back_end::make();
+    const std::vector<double> t{0.0, 1e-3, 0.3, 0.8, 0.999};
+    constexpr index_t n = 5;
+    const auto x        = batches::normal<batch>(context, 2, n, 1);
+    const auto at       = batches::host(x);
+    const auto own      = diamond::from_host(context, 1, n, t);
+    for (const auto schedule_kind : schedules::every_kind) {
+        const any schedule{schedule_kind};
+        // One model that is asked for nothing but its velocity, and one that gives its score.
+        diamond::readings by_velocity(schedule, models::mixture<batch, any, models::nothing>(schedule));
+        diamond::readings with_score(schedule, models::mixture<batch, any>(schedule));
+        const auto check = [&](const times& when, const std::vector<double>& each) {
+            CAPTURE(std::string(schedule.name()));
+            CAPTURE(each[0]);
+            batch out(context, 2, n);
+            // Near t = 1 the score is N/sigma of an N that is a difference, D on the variance preserving schedule near t = 0 likewise.
+            const auto same = [&](kind what, double stretch) {
+                return largest_error(batches::host(out), reading(what, schedule, at, each)) < stretch * back_end::tolerance;
+            };
+            by_velocity.velocity(x, when, none, out);
+            CHECK(same(kind::velocity, 2));
+            by_velocity.denoiser(x, when, none, out);
+            CHECK(same(kind::denoiser, 20));
+            by_velocity.noise(x, when, none, out);
+            CHECK(same(kind::noise, 2));
+            by_velocity.score(x, when, none, out);
+            CHECK(same(kind::score, 200));
+            with_score.score(x, when, none, out);
+            CHECK(same(kind::score, 2));
+        };
+        for (const double one : t) check(times(one), std::vector<double>(n, one));
+        check(times(own.data()), t);
+        CHECK(by_velocity.spent() == diamond::cost{.forward = 4 * 6 * n});
+    }
+}
+
+TEST_CASE("the limits: D = E z and N = x at t = 0, D = x and N = 0 at t = 1, where a score is refused unless it is given") {
+    using batch         = diamond::eigen::batch<double>;
+    const auto context  = back_ends::eigen<double>::make(1);
+    constexpr index_t n = 4;
+    const auto x        = batches::normal<batch>(context, 2, n, 2);
+    const models::mixture_numbers numbers;
+    for (const auto schedule_kind : schedules::every_kind) {
+        const any schedule{schedule_kind};
+        diamond::readings by_velocity(schedule, models::mixture<batch, any, models::nothing>(schedule));
+        diamond::readings with_score(schedule, models::mixture<batch, any>(schedule));
+        batch out(context, 2, n);
+        by_velocity.denoiser(x, times(0.0), none, out);
+        double mean[2] = {};
+        for (index_t k = 0; k < numbers.count; ++k)
+            for (int i = 0; i < 2; ++i) mean[i] += numbers.weight[k] * numbers.mean[k][i];
+        const double start = schedule.noisy_start() ? 0.05 : 1e-12; // alpha(0) = 0.0066 times |x| times the spread of z
+        for (index_t j = 0; j < n; ++j)
+            for (index_t i = 0; i < 2; ++i) CHECK(std::abs(out.data()[i + 2 * j] - mean[i]) < start);
+        by_velocity.noise(x, times(0.0), none, out);
+        CHECK(largest_error(batches::host(out), batches::host(x)) < start);
+
+        const auto spent = by_velocity.spent();
+        by_velocity.denoiser(x, times(1.0), none, out);
+        CHECK(batches::host(out) == batches::host(x));
+        by_velocity.noise(x, times(1.0), none, out);
+        CHECK(batches::host(out) == std::vector<double>(2 * n, 0.0));
+        CHECK(by_velocity.spent() == spent); // nothing had to be asked
+        CHECK_THROWS_WITH_AS(by_velocity.score(x, times(1.0), none, out), doctest::Contains("score at t = 1"), std::invalid_argument);
+        with_score.score(x, times(1.0), none, out);
+        CHECK(largest_error(batches::host(out), reading(kind::score, schedule, batches::host(x), std::vector<double>(n, 1.0))) < 1e-12);
+
+        // Times of single columns: the same limits, and no number where there is no answer.
+        const auto own = diamond::from_host(context, 1, n, std::vector<double>{1.0, 0.5, 1.0, 0.2});
+        by_velocity.denoiser(x, times(own.data()), none, out);
+        CHECK(out.data()[0] == x.data()[0]);
+        by_velocity.score(x, times(own.data()), none, out);
+        CHECK((std::isnan(out.data()[0]) && std::isfinite(out.data()[2])));
+    }
+}
+
+TEST_CASE_TEMPLATE("a network of another reading is a velocity field, products and all", back_end, BACK_ENDS) {
+    using batch        = typename back_end::batch;
+    const auto context = back_end::make();
+    const std::vector<double> t{0.1, 0.3, 0.8, 0.95};
+    constexpr index_t n = 4;
+    const auto x = batches::normal<batch>(context, 2, n, 3), direction = batches::normal<batch>(context, 2, n, 4);
+    const auto own = diamond::from_host(context, 1, n, t);
+    for (const auto schedule_kind : schedules::every_kind) {
+        const any schedule{schedule_kind};
+        const models::mixture<batch, any> model(schedule);
+        const auto check = [&](const auto& network, const times& when, double stretch) {
+            auto space = network.make_workspace(context, n);
+            auto plain = model.make_workspace(context, n);
+            batch found(context, 2, n), wanted(context, 2, n);
+            const auto same = [&] { return largest_error(batches::host(found), batches::host(wanted)) < stretch * back_end::tolerance; };
+            network(x, when, none, space, found);
+            model(x, when, none, plain, wanted);
+            CHECK(same());
+            network.vjp(x, when, none, direction, space, found);
+            model.vjp(x, when, none, direction, plain, wanted);
+            CHECK(same());
+            network.jvp(x, when, none, direction, space, found);
+            model.jvp(x, when, none, direction, plain, wanted);
+            CHECK(same());
+        };
+        const diamond::denoiser_network denoiser(schedule, network_of<batch, kind::denoiser>{schedule});
+        const diamond::noise_network noise(schedule, network_of<batch, kind::noise>{schedule});
+        CAPTURE(std::string(schedule.name()));
+        for (const double one : t) {
+            check(denoiser, times(one), 4);
+            check(noise, times(one), 4);
+        }
+        check(denoiser, times(own.data()), 4);
+        check(noise, times(own.data()), 4);
+        check(denoiser, times(0.0), 4);
+    }
+}
+
+TEST_CASE("where another reading does not give the velocity, a batch is refused and a column is NaN") {
+    using batch         = diamond::eigen::batch<double>;
+    const auto context  = back_ends::eigen<double>::make(1);
+    constexpr index_t n = 3;
+    const auto x        = batches::normal<batch>(context, 2, n, 5);
+    const auto own      = diamond::from_host(context, 1, n, std::vector<double>{0.5, 1.0, 0.0});
+    for (const auto schedule_kind : schedules::every_kind) {
+        const any schedule{schedule_kind};
+        const auto check = [&](const auto& network, bool knows_end, bool knows_start) {
+            auto space = network.make_workspace(context, n);
+            batch out(context, 2, n), wanted(context, 2, n);
+            const auto ask = [&](const times& when) { network(x, when, none, space, out); };
+            CAPTURE(std::string(schedule.name()));
+            if (knows_end)
+                CHECK_NOTHROW(ask(times(1.0)));
+            else
+                CHECK_THROWS_WITH_AS(ask(times(1.0)), doctest::Contains("t = 1"), std::invalid_argument);
+            if (knows_start)
+                CHECK_NOTHROW(ask(times(0.0)));
+            else
+                CHECK_THROWS_WITH_AS(ask(times(0.0)), doctest::Contains("does not follow"), std::invalid_argument);
+            ask(times(own.data()));
+            CHECK(std::isfinite(out.data()[0]));
+            CHECK(std::isfinite(out.data()[2]) == knows_end);
+            CHECK(std::isfinite(out.data()[4]) == knows_start);
+            if (knows_end) { // sigma' N is 0 there
+                const auto u = reading(kind::velocity, schedule, batches::host(x), {0.5, 1.0, 0.0});
+                CHECK(out.data()[2] == doctest::Approx(u[2]).epsilon(1e-12));
+            }
+        };
+        check(diamond::denoiser_network(schedule, network_of<batch, kind::denoiser>{schedule}), !schedule.infinite_slope(), true);
+        check(diamond::noise_network(schedule, network_of<batch, kind::noise>{schedule}), !schedule.infinite_slope(),
+              schedule.noisy_start());
+    }
+}
+
+TEST_CASE("a network's dimension is held against the batch, and copies keep their own bill") {
+    using batch        = diamond::eigen::batch<double>;
+    const auto context = back_ends::eigen<double>::make(1);
+    diamond::readings model(any{}, models::mixture<batch, any>(any{}));
+    const auto tall = batches::normal<batch>(context, 3, 4, 6), x = batches::normal<batch>(context, 2, 4, 6);
+    batch out(context, 2, 4), tall_out(context, 3, 4);
+    CHECK_THROWS_WITH_AS(model.velocity(tall, times(0.5), none, tall_out), doctest::Contains("dimension 2, the batch has 3 rows"),
+                         std::invalid_argument);
+    model.denoiser(x, times(0.5), none, out);
+    auto copy = model;
+    CHECK(copy.spent() == diamond::cost{});
+    CHECK(model.spent() == diamond::cost{.forward = 4});
+    copy.velocity(x, times(0.5), none, out);
+    copy = model; // and so with assignment
+    CHECK(copy.spent() == diamond::cost{});
+}
