@@ -41,6 +41,9 @@ void compare(benchmark::State& state, Clock clock, const std::string& name, Subj
     state.counters["ratio"]      = fastest / fastest_other;
 }
 
+/// How all benchmarks are reported: BENCHMARK(...)->Apply(in_milliseconds).
+inline void in_milliseconds(benchmark::internal::Benchmark* benchmark) { benchmark->UseManualTime()->Unit(benchmark::kMillisecond); }
+
 /// One thread against a ceiling or a peer.
 template <class Subject, class Other>
 void against(benchmark::State& state, const std::string& name, Subject subject, Other other) {

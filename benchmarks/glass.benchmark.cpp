@@ -1,8 +1,6 @@
 // One step of the GLASS kernel, 8 evaluations of an exact model by the midpoint method, against what it cannot do without: the products in
 // the evaluations, by bare Eigen; the exponentials; and the traffic of states, of which an evaluation reads two and writes one.
-#include <memory>
-#include <string>
-#include <vector>
+#include <algorithm>
 
 #include <Eigen/Core>
 #include <benchmark/benchmark.h>
@@ -33,21 +31,18 @@ model make_model(const diamond::eigen::context& context, index_t d, index_t comp
 }
 
 struct step {
-    std::unique_ptr<diamond::eigen::context> context;
+    diamond::eigen::context context{.threads = 1};
     diamond::glass_kernel<diamond::linear_schedule, model, diamond::midpoint> kernel;
     batch x, next;
 
     step(index_t d, index_t components, index_t columns)
-        : context(new diamond::eigen::context{.threads = 1}), kernel{diamond::linear_schedule{}, make_model(*context, d, components),
-                                                                     solver} {
-        x.resize(*context, d, columns);
-        next.resize(*context, d, columns);
+        : kernel{diamond::linear_schedule{}, make_model(context, d, components), solver}, x(context, d, columns),
+          next(context, d, columns) {
         diamond::draw_normal(diamond::philox{2}.stream(diamond::purpose::initial), x.mutable_view());
     }
     void operator()() { kernel(x, {0.4, 0.5}, {}, diamond::philox{3}.stream(diamond::purpose::transition, 1), next); }
 };
 
-/// x = (d, components, columns)
 void glass_against_memory(benchmark::State& state) {
     step s(state.range(0), state.range(1), state.range(2));
     against(
@@ -57,8 +52,7 @@ BENCHMARK(glass_against_memory)
     ->ArgNames({"d", "components", "columns"})
     ->Args({2, 3, 100000})
     ->Args({64, 3, 10000})
-    ->UseManualTime()
-    ->Unit(benchmark::kMillisecond);
+    ->Apply(diamond_benchmarks::in_milliseconds);
 
 void glass_against_exponentials(benchmark::State& state) {
     step s(state.range(0), state.range(1), state.range(2));
@@ -75,8 +69,7 @@ BENCHMARK(glass_against_exponentials)
     ->ArgNames({"d", "components", "columns"})
     ->Args({2, 3, 100000})
     ->Args({2, 64, 100000})
-    ->UseManualTime()
-    ->Unit(benchmark::kMillisecond);
+    ->Apply(diamond_benchmarks::in_milliseconds);
 
 /// An evaluation is a product with the transposed means for the logits, one with the means for their mixture.
 void glass_against_products(benchmark::State& state) {
@@ -100,7 +93,6 @@ void glass_against_products(benchmark::State& state) {
 BENCHMARK(glass_against_products)
     ->ArgNames({"d", "components", "columns"})
     ->Args({64, 1437, 10000})
-    ->UseManualTime()
-    ->Unit(benchmark::kMillisecond);
+    ->Apply(diamond_benchmarks::in_milliseconds);
 
 } // namespace

@@ -26,17 +26,14 @@ constexpr double weight_spread = 1.0; // standard deviation of the log weights: 
 
 /// Log weights, their sums in fixed point as the library makes them, and in double for the peers.
 struct weights {
-    diamond::eigen::context context;
+    diamond::eigen::context context{.threads = 1};
     diamond::batch<double, diamond::eigen::context> log_weight;
     diamond::batch<std::uint64_t, diamond::eigen::context> cumulative;
     diamond::batch<std::int32_t, diamond::eigen::context> ancestors;
     diamond::resampling_scratch<diamond::eigen::context> space;
     std::vector<double> sums;
 
-    explicit weights(int threads) : context{.threads = threads} {
-        log_weight.resize(context, 1, count);
-        cumulative.resize(context, 1, count);
-        ancestors.resize(context, 1, count);
+    weights() : log_weight(context, 1, count), cumulative(context, 1, count), ancestors(context, 1, count) {
         diamond::draw_normal(stream, log_weight.mutable_view());
         double total = 0.0;
         for (index_t j = 0; j < count; ++j) {
@@ -56,52 +53,28 @@ struct weights {
 /// From cumulative weights to ancestors.
 template <class Resampler>
 void resampler_against_copy(benchmark::State& state) {
-    weights w(static_cast<int>(state.range(0)));
+    weights w;
     copy_ceiling copy(must_move);
     against(
         state, "copy", [&] { w.resample(Resampler{}); }, copy);
 }
-BENCHMARK(resampler_against_copy<diamond::systematic>)
-    ->Name("systematic_against_copy")
-    ->ArgName("threads")
-    ->Arg(1)
-    ->Arg(2)
-    ->UseManualTime()
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK(resampler_against_copy<diamond::stratified>)
-    ->Name("stratified_against_copy")
-    ->ArgName("threads")
-    ->Arg(1)
-    ->Arg(2)
-    ->UseManualTime()
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK(resampler_against_copy<diamond::residual>)
-    ->Name("residual_against_copy")
-    ->ArgName("threads")
-    ->Arg(1)
-    ->Arg(2)
-    ->UseManualTime()
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK(resampler_against_copy<diamond::multinomial>)
-    ->Name("multinomial_against_copy")
-    ->ArgName("threads")
-    ->Arg(1)
-    ->Arg(2)
-    ->UseManualTime()
-    ->Unit(benchmark::kMillisecond);
+BENCHMARK(resampler_against_copy<diamond::systematic>)->Name("systematic_against_copy")->Apply(diamond_benchmarks::in_milliseconds);
+BENCHMARK(resampler_against_copy<diamond::stratified>)->Name("stratified_against_copy")->Apply(diamond_benchmarks::in_milliseconds);
+BENCHMARK(resampler_against_copy<diamond::residual>)->Name("residual_against_copy")->Apply(diamond_benchmarks::in_milliseconds);
+BENCHMARK(resampler_against_copy<diamond::multinomial>)->Name("multinomial_against_copy")->Apply(diamond_benchmarks::in_milliseconds);
 
 /// From log weights to cumulative ones.
 void cumulative_against_copy(benchmark::State& state) {
-    weights w(static_cast<int>(state.range(0)));
+    weights w;
     copy_ceiling copy(16.0 * count); // 8 bytes read, 8 written
     against(
         state, "copy", [&] { w.accumulate(); }, copy);
 }
-BENCHMARK(cumulative_against_copy)->ArgName("threads")->Arg(1)->Arg(2)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(cumulative_against_copy)->Apply(diamond_benchmarks::in_milliseconds);
 
 /// The same ancestors by a binary search for each: what numpy.searchsorted does (see numpy_searchsorted.py).
 void systematic_against_lower_bound(benchmark::State& state) {
-    weights w(1);
+    weights w;
     std::vector<std::int32_t> found(count);
     const double u = stream.uniform(0);
     against(
@@ -118,6 +91,6 @@ void systematic_against_lower_bound(benchmark::State& state) {
     for (index_t k = 0; k < count; ++k) differing += found[static_cast<std::size_t>(k)] != w.ancestors.data()[k];
     state.counters["differing"] = differing;
 }
-BENCHMARK(systematic_against_lower_bound)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(systematic_against_lower_bound)->Apply(diamond_benchmarks::in_milliseconds);
 
 } // namespace

@@ -93,8 +93,7 @@ BENCHMARK(driver_against_memory)
     ->ArgNames({"d", "columns"})
     ->Args({2, 1000000})
     ->Args({64, 100000})
-    ->UseManualTime()
-    ->Unit(benchmark::kMillisecond);
+    ->Apply(diamond_benchmarks::in_milliseconds);
 
 /// A DDPM transition and a value of 4 samples, both by exact posterior draws: the logits of the old particles, and of the new ones.
 void smc_step_against_products(benchmark::State& state) {
@@ -124,7 +123,6 @@ void smc_step_against_products(benchmark::State& state) {
 BENCHMARK(smc_step_against_products)
     ->ArgNames({"d", "components", "columns"})
     ->Args({64, 1437, 10000})
-    ->UseManualTime()
-    ->Unit(benchmark::kMillisecond);
+    ->Apply(diamond_benchmarks::in_milliseconds);
 
 } // namespace

@@ -110,32 +110,27 @@ BENCHMARK(two_threads<combination>)
     ->Name("combination")
     ->ArgNames({"d", "components", "columns"})
     ->Args({2, 1, 1000000})
-    ->UseManualTime()
-    ->Unit(benchmark::kMillisecond);
+    ->Apply(diamond_benchmarks::in_milliseconds);
 BENCHMARK(two_threads<normals>)
     ->Name("normals")
     ->ArgNames({"d", "components", "columns"})
     ->Args({64, 1, 10000})
-    ->UseManualTime()
-    ->Unit(benchmark::kMillisecond);
+    ->Apply(diamond_benchmarks::in_milliseconds);
 BENCHMARK(two_threads<resampling>)
     ->Name("resampling")
     ->ArgNames({"d", "components", "columns"})
     ->Args({1, 1, 1000000})
-    ->UseManualTime()
-    ->Unit(benchmark::kMillisecond);
+    ->Apply(diamond_benchmarks::in_milliseconds);
 BENCHMARK(two_threads<glass>)
     ->Name("glass")
     ->ArgNames({"d", "components", "columns"})
     ->Args({2, 3, 100000})
     ->Args({64, 1437, 10000})
-    ->UseManualTime()
-    ->Unit(benchmark::kMillisecond);
+    ->Apply(diamond_benchmarks::in_milliseconds);
 BENCHMARK(two_threads<smc_run>)
     ->Name("smc_run")
     ->ArgNames({"d", "components", "columns"})
     ->Args({64, 1437, 10000})
-    ->UseManualTime()
-    ->Unit(benchmark::kMillisecond);
+    ->Apply(diamond_benchmarks::in_milliseconds);
 
 } // namespace

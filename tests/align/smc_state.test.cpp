@@ -152,6 +152,21 @@ TEST_CASE("without resampling the trace and log Z are those of the weights that 
     CHECK(result.families == all);
 }
 
+TEST_CASE("without resampling the particles are the chain's, each step with its own noise, and so are the values") {
+    using batch        = diamond::eigen::batch<double>;
+    const auto context = back_ends::eigen<double>::make(1);
+    const auto model   = mixture<batch>(context);
+    const ddpm_posterior_kernel kernel{exact_posterior{model}};
+    posterior_value             value{exact_posterior{model}, bowl_2d<double>(), {.samples = 2}};
+    smc                         sampler{kernel, value, smc_options{.particles = 30, .steps = 5, .threshold = 0.0, .log_delta = -infinity}};
+    diamond::batch<double, diamond::eigen::context> expected(context, 1, 30);
+    const auto result = sampler(context, philox{9}, {}, [&](const auto& view) {
+        value(view.particles, view.time, {}, philox{9}.stream(purpose::value, view.step), diamond::value_batch{.value = expected.data()});
+        CHECK(std::equal(view.values, view.values + 30, expected.data()));
+    });
+    CHECK(diamond::to_host(result.particles) == diamond::to_host(diamond::chain(kernel, {.particles = 30, .steps = 5})(context, philox{9}).particles));
+}
+
 TEST_CASE_TEMPLATE("resampling is where the trace says, and takes state, value and family along", back, TWO_BACK_ENDS) {
     using batch        = typename back::batch;
     const auto context = back::make(1);

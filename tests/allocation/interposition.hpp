@@ -7,6 +7,10 @@
 #include <cstddef>
 #include <cstdlib>
 
+#if __has_include(<mm_malloc.h>)
+#include <mm_malloc.h> // clang's declares posix_memalign anew, which it may before our definition and not after
+#endif
+
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
 #define DIAMOND_TEST_SANITIZED
