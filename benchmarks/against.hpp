@@ -16,38 +16,32 @@ inline double processor_time() { return static_cast<double>(std::clock()) / CLOC
 inline double wall_time() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 template <class Clock, class F>
-double seconds(Clock clock, F& f) {
+double seconds(Clock clock, F&& f) {
     const double start = clock();
     f();
     benchmark::ClobberMemory();
     return clock() - start;
 }
 
-/// Runs both once an iteration. Reports the subject's times; the counters are the fastest of each in ms, and `ratio`, the fastest subject
-/// over the fastest other: how many times a ceiling it takes, or what share of a peer's time.
-template <class Clock, class Subject, class Other>
-void compare(benchmark::State& state, Clock clock, const std::string& name, Subject& subject, Other& other) {
+/// How all benchmarks are reported: BENCHMARK(...)->Apply(in_milliseconds).
+inline void in_milliseconds(benchmark::internal::Benchmark* benchmark) { benchmark->UseManualTime()->Unit(benchmark::kMillisecond); }
+
+/// One thread against a ceiling or a peer, both once an iteration. Reports the subject's times; the counters are the fastest of each in ms,
+/// and `ratio`, the fastest subject over the fastest other: how many times a ceiling it takes, or what share of a peer's time.
+template <class Subject, class Other>
+void against(benchmark::State& state, const std::string& name, Subject subject, Other other) {
     double fastest = 1e300, fastest_other = 1e300;
     subject(); // room is allocated, pages are touched
     other();
     for (auto _ : state) {
-        fastest_other      = std::min(fastest_other, seconds(clock, other));
-        const double taken = seconds(clock, subject);
+        fastest_other      = std::min(fastest_other, seconds(processor_time, other));
+        const double taken = seconds(processor_time, subject);
         fastest            = std::min(fastest, taken);
         state.SetIterationTime(taken);
     }
     state.counters["fastest_ms"] = 1e3 * fastest;
     state.counters[name + "_ms"] = 1e3 * fastest_other;
     state.counters["ratio"]      = fastest / fastest_other;
-}
-
-/// How all benchmarks are reported: BENCHMARK(...)->Apply(in_milliseconds).
-inline void in_milliseconds(benchmark::internal::Benchmark* benchmark) { benchmark->UseManualTime()->Unit(benchmark::kMillisecond); }
-
-/// One thread against a ceiling or a peer.
-template <class Subject, class Other>
-void against(benchmark::State& state, const std::string& name, Subject subject, Other other) {
-    compare(state, processor_time, name, subject, other);
 }
 
 /// What a copy that reads and writes `traffic` bytes in all takes.

@@ -24,9 +24,15 @@ public:
     template <class K>
     kernel(K one) : which_(std::move(one)) {} // NOLINT: one kernel is any kernel
 
-    [[nodiscard]] index_t       dimension() const { return visit([](const auto& k) { return static_cast<index_t>(k.dimension()); }); }
-    [[nodiscard]] diamond::cost spent() const { return visit([](const auto& k) { return diamond::cost(k.spent()); }); }
-    [[nodiscard]] bool          exact() const { return visit([](const auto& k) { return k.exact(); }); }
+    [[nodiscard]] index_t dimension() const {
+        return visit([](const auto& k) { return static_cast<index_t>(k.dimension()); });
+    }
+    [[nodiscard]] diamond::cost spent() const {
+        return visit([](const auto& k) { return diamond::cost(k.spent()); });
+    }
+    [[nodiscard]] bool exact() const {
+        return visit([](const auto& k) { return k.exact(); });
+    }
     void operator()(const_view x, diamond::interval span, const condition_type& c, diamond::noise_stream stream, view out) {
         std::visit([&](auto& k) { k(x, span, c, stream, out); }, which_);
     }
@@ -49,10 +55,15 @@ public:
     template <class V>
     value(V one) : which_(std::move(one)) {} // NOLINT
 
-    [[nodiscard]] index_t       dimension() const { return visit([](const auto& v) { return static_cast<index_t>(v.dimension()); }); }
-    [[nodiscard]] diamond::cost spent() const { return visit([](const auto& v) { return diamond::cost(v.spent()); }); }
-    [[nodiscard]] auto&         reward() {
-        return std::visit([](auto& v) -> auto& { return v.reward(); }, which_);
+    [[nodiscard]] index_t dimension() const {
+        return visit([](const auto& v) { return static_cast<index_t>(v.dimension()); });
+    }
+    [[nodiscard]] diamond::cost spent() const {
+        return visit([](const auto& v) { return diamond::cost(v.spent()); });
+    }
+    [[nodiscard]] auto& reward() {
+        return std::visit(
+            [](auto& v) -> auto& { return v.reward(); }, which_);
     }
     void operator()(const_view x, double t, const condition_type& c, diamond::noise_stream stream, diamond::value_batch values) {
         std::visit([&](auto& v) { v(x, t, c, stream, values); }, which_);
@@ -67,7 +78,8 @@ private:
 };
 
 enum class resampling { multinomial, stratified, systematic, residual };
-inline constexpr resampling every_resampling[] = {resampling::multinomial, resampling::stratified, resampling::systematic, resampling::residual};
+inline constexpr resampling every_resampling[] = {resampling::multinomial, resampling::stratified, resampling::systematic,
+                                                  resampling::residual};
 
 struct resampler {
     resampling which = resampling::systematic;
@@ -75,10 +87,14 @@ struct resampler {
     template <class F>
     auto visit(const F& f) const {
         switch (which) {
-        case resampling::multinomial: return f(diamond::multinomial{});
-        case resampling::stratified: return f(diamond::stratified{});
-        case resampling::systematic: return f(diamond::systematic{});
-        case resampling::residual: break;
+        case resampling::multinomial:
+            return f(diamond::multinomial{});
+        case resampling::stratified:
+            return f(diamond::stratified{});
+        case resampling::systematic:
+            return f(diamond::systematic{});
+        case resampling::residual:
+            break;
         }
         return f(diamond::residual{});
     }
@@ -93,14 +109,17 @@ struct resampler {
     }
     [[nodiscard]] const char* name() const {
         switch (which) {
-        case resampling::multinomial: return "multinomial";
-        case resampling::stratified: return "stratified";
-        case resampling::systematic: return "systematic";
-        case resampling::residual: break;
+        case resampling::multinomial:
+            return "multinomial";
+        case resampling::stratified:
+            return "stratified";
+        case resampling::systematic:
+            return "systematic";
+        case resampling::residual:
+            break;
         }
         return "residual";
     }
-
 };
 
 } // namespace any

@@ -7,24 +7,25 @@
 #include "results.hpp"
 
 using namespace cases;
-using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::numeric_error, diamond::posterior_value, diamond::smc, diamond::smc_options;
+using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::numeric_error, diamond::posterior_value, diamond::smc,
+    diamond::smc_options;
 using doctest::Contains, std::invalid_argument;
 
 namespace {
 
-using batch          = diamond::eigen::batch<double>;
+using batch                = diamond::eigen::batch<double>;
 constexpr double no_number = std::numeric_limits<double>::quiet_NaN();
 
 /// A reward that misbehaves at one particle of one call, until it is mended.
 struct trouble {
-    int     calls = 0, at_call = -1;
+    int calls = 0, at_call = -1;
     index_t particle = 0;
-    double  value = no_number;
-    bool    throws = false;
+    double value     = no_number;
+    bool throws      = false;
 };
 struct troubled_reward {
     form_reward<double> right;
-    trouble*       what;
+    trouble* what;
     void operator()(diamond::const_view_t<batch> z, double* values) const {
         const bool now = what->calls++ == what->at_call;
         if (now && what->throws) throw std::domain_error("the camera is broken");
@@ -34,21 +35,22 @@ struct troubled_reward {
 /// An estimate that is not one.
 struct bad_value {
     using batch_type = diamond::eigen::batch<double>;
-    form_reward<double>        reward_;
-    double                value;
+    form_reward<double> reward_;
+    double value;
     [[nodiscard]] index_t dimension() const { return 2; }
-    form_reward<double>&       reward() { return reward_; }
+    form_reward<double>& reward() { return reward_; }
     [[nodiscard]] diamond::cost spent() const { return {}; }
-    void operator()(diamond::const_view_t<batch> x, double t, diamond::no_condition, diamond::noise_stream, diamond::value_batch values) const {
+    void operator()(diamond::const_view_t<batch> x, double t, diamond::no_condition, diamond::noise_stream,
+                    diamond::value_batch values) const {
         for (index_t j = 0; j < x.columns(); ++j) values.value[j] = j == 4 && t > 0.4 ? value : 0.0;
     }
     void guidance(diamond::const_view_t<batch>, double, diamond::no_condition, diamond::noise_stream, diamond::view_t<batch>) const {}
 };
 
 struct parts {
-    diamond::eigen::context                      context{.threads = 1};
-    mixture_of<batch>                            model  = mixture<batch>(context);
-    exact_posterior<mixture_of<batch>>           draws  = exact_posterior<mixture_of<batch>>(model);
+    diamond::eigen::context context{.threads = 1};
+    mixture_of<batch> model                                          = mixture<batch>(context);
+    exact_posterior<mixture_of<batch>> draws                         = exact_posterior<mixture_of<batch>>(model);
     ddpm_posterior_kernel<exact_posterior<mixture_of<batch>>> kernel = ddpm_posterior_kernel<exact_posterior<mixture_of<batch>>>(draws);
 
     template <class Reward>
@@ -59,8 +61,8 @@ struct parts {
 
 /// What is thrown, with all that is nested in it.
 struct report {
-    std::string              text;
-    long                     step = -2, particle = -2;
+    std::string text;
+    long step = -2, particle = -2;
     std::vector<std::string> nested;
 };
 void unwrap(const std::exception& error, report& into) {
@@ -89,14 +91,21 @@ report failure(const F& f) {
 template <class Check>
 void for_every_driver(const parts& p, const Check& check) {
     const auto v = p.value(tilt_2d<double>());
-    check("chain", [&](index_t n, index_t steps, const std::vector<double>& times) { diamond::chain c(p.kernel, {.particles = n, .steps = steps, .times = times}); });
-    check("smc", [&](index_t n, index_t steps, const std::vector<double>& times) { smc s(p.kernel, v, smc_options{.particles = n, .steps = steps, .times = times}); });
-    check("guidance",
-          [&](index_t n, index_t steps, const std::vector<double>& times) { diamond::guidance g(p.model, v, {.particles = n, .steps = steps, .times = times}); });
+    check("chain", [&](index_t n, index_t steps, const std::vector<double>& times) {
+        diamond::chain c(p.kernel, {.particles = n, .steps = steps, .times = times});
+    });
+    check("smc", [&](index_t n, index_t steps, const std::vector<double>& times) {
+        smc s(p.kernel, v, smc_options{.particles = n, .steps = steps, .times = times});
+    });
+    check("guidance", [&](index_t n, index_t steps, const std::vector<double>& times) {
+        diamond::guidance g(p.model, v, {.particles = n, .steps = steps, .times = times});
+    });
     check("best of N", [&](index_t n, index_t steps, const std::vector<double>& times) {
         diamond::best_of_n b(p.kernel, tilt_2d<double>(), {.winners = n, .candidates = 2, .steps = steps, .times = times});
     });
-    check("beam", [&](index_t n, index_t steps, const std::vector<double>& times) { diamond::beam b(p.kernel, v, {.beams = n, .steps = steps, .times = times}); });
+    check("beam", [&](index_t n, index_t steps, const std::vector<double>& times) {
+        diamond::beam b(p.kernel, v, {.beams = n, .steps = steps, .times = times});
+    });
 }
 
 } // namespace
@@ -120,23 +129,28 @@ TEST_CASE("no particles, no steps, and grids that are none") {
         CHECK_THROWS_WITH_AS(make(4, 4, {0.0, 0.9}), Contains("to 0.9"), invalid_argument);
         CHECK_THROWS_WITH_AS(make(4, 4, {0.0}), Contains("at least the two times"), invalid_argument);
     });
-    CHECK_THROWS_WITH_AS(diamond::best_of_n(p.kernel, tilt_2d<double>(), {.winners = 2, .candidates = 0}), Contains("0 candidates"), invalid_argument);
-    CHECK_THROWS_WITH_AS(diamond::beam(p.kernel, p.value(tilt_2d<double>()), {.beams = 2, .width = 0}), Contains("width 0"), invalid_argument);
-    CHECK_THROWS_WITH_AS(diamond::beam(p.kernel, p.value(tilt_2d<double>()), {.beams = 2, .children = -1}), Contains("-1 children"), invalid_argument);
+    CHECK_THROWS_WITH_AS(diamond::best_of_n(p.kernel, tilt_2d<double>(), {.winners = 2, .candidates = 0}), Contains("0 candidates"),
+                         invalid_argument);
+    CHECK_THROWS_WITH_AS(diamond::beam(p.kernel, p.value(tilt_2d<double>()), {.beams = 2, .width = 0}), Contains("width 0"),
+                         invalid_argument);
+    CHECK_THROWS_WITH_AS(diamond::beam(p.kernel, p.value(tilt_2d<double>()), {.beams = 2, .children = -1}), Contains("-1 children"),
+                         invalid_argument);
 }
 
 TEST_CASE("kernel and value of different dimensions, options that are no numbers") {
-    const parts    p;
-    const auto     solid = gaussian<batch>(p.context);
+    const parts p;
+    const auto solid = gaussian<batch>(p.context);
     const posterior_value other{exact_posterior{solid}, bowl_3d<double>()};
     CHECK_THROWS_WITH_AS(smc(p.kernel, other), Contains("kernel has dimension 2, the value estimator 3"), invalid_argument);
     CHECK_THROWS_WITH_AS(diamond::beam(p.kernel, other), Contains("kernel has dimension 2, the value estimator 3"), invalid_argument);
-    CHECK_THROWS_WITH_AS(diamond::guidance(p.model, other), Contains("velocity field has dimension 2, the value estimator 3"), invalid_argument);
+    CHECK_THROWS_WITH_AS(diamond::guidance(p.model, other), Contains("velocity field has dimension 2, the value estimator 3"),
+                         invalid_argument);
     const auto with = [&](const smc_options& options) { smc s(p.kernel, p.value(tilt_2d<double>()), options); };
     for (const double bad : {-infinity, infinity, no_number}) {
         CHECK_THROWS_WITH_AS(with({.value_floor = bad}), Contains("floor"), invalid_argument);
         CHECK_THROWS_WITH_AS(with({.initial_value = bad}), Contains("V_0"), invalid_argument);
-        CHECK_THROWS_WITH_AS(diamond::guidance(p.model, p.value(tilt_2d<double>()), {.strength = bad}), Contains("strength"), invalid_argument);
+        CHECK_THROWS_WITH_AS(diamond::guidance(p.model, p.value(tilt_2d<double>()), {.strength = bad}), Contains("strength"),
+                             invalid_argument);
     }
     CHECK_THROWS_WITH_AS(with({.log_delta = no_number}), Contains("log_delta"), invalid_argument);
     CHECK_THROWS_WITH_AS(with({.log_delta = infinity}), Contains("log_delta"), invalid_argument);
@@ -147,20 +161,21 @@ TEST_CASE("kernel and value of different dimensions, options that are no numbers
 }
 
 TEST_CASE("a bad or throwing reward: step and particle are named, the step may be tried again, and nothing has changed") {
-    const parts       p;
+    const parts p;
     const smc_options options{.particles = 30, .steps = 5, .threshold = 0.9, .log_delta = -3.0, .record_ancestors = true};
-    trouble           none;
-    smc               undisturbed{p.kernel, p.value(troubled_reward{bowl_2d<double>(2.0), &none}), options};
-    const auto        expected = undisturbed(p.context, philox{1});
+    trouble none;
+    smc undisturbed{p.kernel, p.value(troubled_reward{bowl_2d<double>(2.0), &none}), options};
+    const auto expected = undisturbed(p.context, philox{1});
     REQUIRE(none.calls == 5);
     for (int call = 0; call < 5; ++call) // one reward call a step
         for (const int kind : {0, 1, 2}) {
             CAPTURE(call);
             CAPTURE(kind);
             const bool last = call == 4;
-            trouble    what{.at_call = call, .particle = last ? 11 : 2 * 11 + 1, .value = kind == 0 ? no_number : infinity, .throws = kind == 2};
-            smc        sampler{p.kernel, p.value(troubled_reward{bowl_2d<double>(2.0), &what}), options};
-            auto       state = sampler.start(p.context, philox{1});
+            trouble what{
+                .at_call = call, .particle = last ? 11 : 2 * 11 + 1, .value = kind == 0 ? no_number : infinity, .throws = kind == 2};
+            smc sampler{p.kernel, p.value(troubled_reward{bowl_2d<double>(2.0), &what}), options};
+            auto state = sampler.start(p.context, philox{1});
             for (int k = 0; k < call; ++k) sampler.step(state);
             const auto before = state.snapshot();
             const auto error  = failure([&] { sampler.step(state); });
@@ -193,9 +208,9 @@ TEST_CASE("a bad or throwing reward: step and particle are named, the step may b
 
 TEST_CASE("a bad reward in the pilot is named, too") {
     const parts p;
-    trouble     what{.at_call = 0, .particle = 3};
-    smc         sampler{p.kernel, p.value(troubled_reward{bowl_2d<double>(), &what}), smc_options{.particles = 30, .steps = 5}};
-    const auto  error = failure([&] { sampler(p.context, philox{1}); });
+    trouble what{.at_call = 0, .particle = 3};
+    smc sampler{p.kernel, p.value(troubled_reward{bowl_2d<double>(), &what}), smc_options{.particles = 30, .steps = 5}};
+    const auto error = failure([&] { sampler(p.context, philox{1}); });
     CHECK(error.step == 5); // the pilot asks for rewards at t = 1 only
     CHECK(error.particle == 3);
 }
@@ -203,13 +218,13 @@ TEST_CASE("a bad reward in the pilot is named, too") {
 TEST_CASE("an estimate that is no number") {
     const parts p;
     for (const double value : {no_number, infinity}) {
-        smc        sampler{p.kernel, bad_value{tilt_2d<double>(), value}, smc_options{.particles = 10, .steps = 4}};
+        smc sampler{p.kernel, bad_value{tilt_2d<double>(), value}, smc_options{.particles = 10, .steps = 4}};
         const auto error = failure([&] { sampler(p.context, philox{1}); });
         CHECK(error.step == 2);
         CHECK(error.particle == 4);
         CHECK(error.text.find("the value estimate is NaN or +infinity") != std::string::npos);
         diamond::beam search{p.kernel, bad_value{tilt_2d<double>(), value}, {.beams = 2, .width = 2, .children = 2, .steps = 4}};
-        const auto    found = failure([&] { search(p.context, philox{1}); });
+        const auto found = failure([&] { search(p.context, philox{1}); });
         CHECK(found.step == 2);
         CHECK(found.particle == 4);
     }
@@ -220,8 +235,8 @@ TEST_CASE("an estimate that is no number") {
 
 TEST_CASE("a reward that forbids everything: dead weights, and a state that knows it is not done") {
     const parts p;
-    auto        forbidding = tilt_2d<double>();
-    forbidding.wall        = 1e6;
+    auto forbidding = tilt_2d<double>();
+    forbidding.wall = 1e6;
     for (const bool with_pilot : {false, true}) {
         smc_options options{.particles = 20, .steps = 4};
         if (!with_pilot) options.log_delta = -infinity;
@@ -243,9 +258,10 @@ TEST_CASE("a reward that forbids everything: dead weights, and a state that know
     // Some dead, at the end: they stay, with weight 0.
     auto half = tilt_2d<double>();
     half.wall = 0.5;
-    smc        sampler{p.kernel, p.value(half), smc_options{.particles = 200, .steps = 4}};
+    smc sampler{p.kernel, p.value(half), smc_options{.particles = 200, .steps = 4}};
     const auto result = sampler(p.context, philox{1});
-    for (index_t j = 0; j < 200; ++j) CHECK((result.log_weights[static_cast<std::size_t>(j)] == -infinity) == (result.particles.data()[2 * j] < 0.5));
+    for (index_t j = 0; j < 200; ++j)
+        CHECK((result.log_weights[static_cast<std::size_t>(j)] == -infinity) == (result.particles.data()[2 * j] < 0.5));
     CHECK(std::isfinite(result.log_z));
     CHECK(std::isfinite(result.steps.back().least_increment));
     CHECK(std::isfinite(result.steps.back().mean_value));
@@ -254,43 +270,47 @@ TEST_CASE("a reward that forbids everything: dead weights, and a state that know
 TEST_CASE("guidance and search name step and particle") {
     const parts p;
     // Heun, M = 2: calls 2 (k - 1) and 2 k - 1 are step k's. Call 5 is in step 3.
-    trouble           what{.at_call = 5, .particle = 2 * 7};
+    trouble what{.at_call = 5, .particle = 2 * 7};
     diamond::guidance guided{p.model, p.value(troubled_reward{bowl_2d<double>(), &what}), {.particles = 30, .steps = 5}};
-    const auto        error = failure([&] { guided(p.context, philox{1}); });
+    const auto error = failure([&] { guided(p.context, philox{1}); });
     CHECK(error.step == 3);
     CHECK(error.particle == 7);
     CHECK(error.text.find("the reward is nan") != std::string::npos);
     CHECK(error.text.find("(step 3, particle 7)") != std::string::npos);
     CHECK(error.text.find("(step 6") == std::string::npos);
-    what = {.at_call = 5, .throws = true};
+    what              = {.at_call = 5, .throws = true};
     const auto thrown = failure([&] { guided(p.context, philox{1}); });
     CHECK(thrown.step == 3);
     CHECK(thrown.nested.back() == "the camera is broken");
 
     what = {.at_call = 0, .particle = 5};
     diamond::best_of_n best{p.kernel, troubled_reward{bowl_2d<double>(), &what}, {.winners = 3, .candidates = 4, .steps = 6}};
-    const auto         of_best = failure([&] { best(p.context, philox{1}); });
+    const auto of_best = failure([&] { best(p.context, philox{1}); });
     CHECK(of_best.step == 6);
     CHECK(of_best.particle == 5);
 
     what = {.at_call = 1, .particle = 2 * 5, .value = infinity};
     diamond::beam search{p.kernel, p.value(troubled_reward{bowl_2d<double>(), &what}), {.beams = 2, .width = 2, .children = 2, .steps = 4}};
-    const auto    of_beam = failure([&] { search(p.context, philox{1}); });
+    const auto of_beam = failure([&] { search(p.context, philox{1}); });
     CHECK(of_beam.step == 2);
     CHECK(of_beam.particle == 5);
 }
 
 TEST_CASE("a snapshot of another run is refused, with the numbers of both") {
     const parts p;
-    const auto  make = [&](index_t n, index_t steps) { return smc{p.kernel, p.value(tilt_2d<double>()), smc_options{.particles = n, .steps = steps, .log_delta = 0.0}}; };
-    auto        sampler = make(20, 4);
-    auto        state   = sampler.start(p.context, philox{1});
+    const auto make = [&](index_t n, index_t steps) {
+        return smc{p.kernel, p.value(tilt_2d<double>()), smc_options{.particles = n, .steps = steps, .log_delta = 0.0}};
+    };
+    auto sampler = make(20, 4);
+    auto state   = sampler.start(p.context, philox{1});
     sampler.step(state);
     sampler.step(state);
-    const auto saved  = state.snapshot();
-    auto       wider  = make(21, 4), shorter = make(20, 1);
-    CHECK_THROWS_WITH_AS(wider(p.context, philox{1}, saved), Contains("20 particles and 40 coordinates, this sampler has 21 and 42"), invalid_argument);
-    CHECK_THROWS_WITH_AS(shorter(p.context, philox{1}, saved), Contains("step 2 with a trace of 2, this sampler has 1 steps"), invalid_argument);
+    const auto saved = state.snapshot();
+    auto wider = make(21, 4), shorter = make(20, 1);
+    CHECK_THROWS_WITH_AS(wider(p.context, philox{1}, saved), Contains("20 particles and 40 coordinates, this sampler has 21 and 42"),
+                         invalid_argument);
+    CHECK_THROWS_WITH_AS(shorter(p.context, philox{1}, saved), Contains("step 2 with a trace of 2, this sampler has 1 steps"),
+                         invalid_argument);
     const auto spoilt = [&](const auto& spoil) {
         auto copy = saved;
         spoil(copy);
@@ -308,8 +328,8 @@ TEST_CASE("a snapshot of another run is refused, with the numbers of both") {
 
     // One without ancestors, resumed by a sampler that records them.
     smc_options recording{.particles = 20, .steps = 4, .threshold = 2.0, .log_delta = 0.0, .record_ancestors = true};
-    smc         recorder{p.kernel, p.value(tilt_2d<double>()), recording};
-    const auto  result = recorder(p.context, philox{1}, saved);
+    smc recorder{p.kernel, p.value(tilt_2d<double>()), recording};
+    const auto result = recorder(p.context, philox{1}, saved);
     REQUIRE(result.ancestors.size() == 4);
     CHECK(result.ancestors[1].empty());
     CHECK(result.ancestors[2].size() == 20);
@@ -317,8 +337,8 @@ TEST_CASE("a snapshot of another run is refused, with the numbers of both") {
 
 TEST_CASE("a run that is done takes no more steps") {
     const parts p;
-    smc         sampler{p.kernel, p.value(tilt_2d<double>()), smc_options{.particles = 10, .steps = 2}};
-    auto        state = sampler.start(p.context, philox{1});
+    smc sampler{p.kernel, p.value(tilt_2d<double>()), smc_options{.particles = 10, .steps = 2}};
+    auto state = sampler.start(p.context, philox{1});
     sampler.step(state);
     sampler.step(state);
     CHECK(state.done());

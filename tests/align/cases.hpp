@@ -56,19 +56,20 @@ template <class Batch>
 template <class Real>
 struct form_reward {
     std::vector<double> linear, curvature;
-    double              constant = 0.0, wall = -infinity;
+    double constant = 0.0, wall = -infinity;
 
     double operator()(diamond::column_view<const Real> z) const {
         if (static_cast<double>(z[0]) < wall) return -infinity;
         double value = constant;
         for (index_t i = 0; i < z.size(); ++i) {
-            const auto   k = static_cast<std::size_t>(i);
+            const auto k   = static_cast<std::size_t>(i);
             const double x = static_cast<double>(z[i]);
             value += linear[k] * x - 0.5 * curvature[k] * x * x;
         }
         return value;
     }
-    void gradient(diamond::batch_view<const Real, diamond::eigen::context> z, diamond::batch_view<Real, diamond::eigen::context> out) const {
+    void gradient(diamond::batch_view<const Real, diamond::eigen::context> z,
+                  diamond::batch_view<Real, diamond::eigen::context> out) const {
         for (index_t j = 0; j < z.columns(); ++j)
             for (index_t i = 0; i < z.rows(); ++i) {
                 const auto k = static_cast<std::size_t>(i);
@@ -95,17 +96,19 @@ template <class Real>
 template <class Model>
 [[nodiscard]] double log_probability_above(const Model& model, double wall) {
     const auto& parts = model.components();
-    double      sum   = 0.0;
+    double sum        = 0.0;
     for (index_t k = 0; k < parts.count(); ++k) {
         const auto at = static_cast<std::size_t>(k);
-        sum += parts.weights()[at] * 0.5 * std::erfc((wall - parts.means()[at * static_cast<std::size_t>(parts.dimension())]) / std::sqrt(2.0 * parts.variance(0, k)));
+        sum += parts.weights()[at] * 0.5 *
+               std::erfc((wall - parts.means()[at * static_cast<std::size_t>(parts.dimension())]) / std::sqrt(2.0 * parts.variance(0, k)));
     }
     return std::log(sum);
 }
 
 /// exp(log Z-hat - log Z) of `runs` independent runs, 0 where all weights died.
 template <class Sampler>
-[[nodiscard]] std::vector<double> ratios(Sampler& sampler, const diamond::eigen::context& context, index_t runs, double log_z, std::uint64_t seed) {
+[[nodiscard]] std::vector<double> ratios(Sampler& sampler, const diamond::eigen::context& context, index_t runs, double log_z,
+                                         std::uint64_t seed) {
     std::vector<double> result;
     for (index_t run = 0; run < runs; ++run) {
         try {

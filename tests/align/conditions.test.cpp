@@ -27,10 +27,10 @@ struct labelled_posterior {
 
     diamond::cost bill = {};
 
-    [[nodiscard]] index_t                  dimension() const { return 2; }
+    [[nodiscard]] index_t dimension() const { return 2; }
     [[nodiscard]] diamond::linear_schedule schedule() const { return {}; }
-    [[nodiscard]] diamond::cost            spent() const { return bill; }
-    [[nodiscard]] bool                     exact() const { return true; }
+    [[nodiscard]] diamond::cost spent() const { return bill; }
+    [[nodiscard]] bool exact() const { return true; }
     static double centre(std::int32_t label) { return place * (label == labels::unconditional ? 100 : label); }
 
     void operator()(diamond::const_view_t<Batch> x, double t, const labels& c, diamond::noise_stream stream, diamond::view_t<Batch> out) {
@@ -39,9 +39,9 @@ struct labelled_posterior {
         const double alpha = t, sigma = 1.0 - t, v = spread * spread, total = alpha * alpha * v + sigma * sigma;
         for (index_t j = 0; j < out.columns(); ++j)
             for (index_t i = 0; i < 2; ++i) {
-                const index_t n    = j / stream.samples;
-                const double  mean = (sigma * sigma * centre(c[n]) + alpha * v * static_cast<double>(x(i, n))) / total;
-                out(i, j)          = static_cast<real>(mean + std::sqrt(v / total) * sigma * static_cast<double>(out(i, j)));
+                const index_t n   = j / stream.samples;
+                const double mean = (sigma * sigma * centre(c[n]) + alpha * v * static_cast<double>(x(i, n))) / total;
+                out(i, j)         = static_cast<real>(mean + std::sqrt(v / total) * sigma * static_cast<double>(out(i, j)));
             }
     }
 };
@@ -51,7 +51,7 @@ struct labelled_field {
     using batch_type     = Batch;
     using condition_type = labels;
     struct workspace {};
-    [[nodiscard]] index_t   dimension() const { return 2; }
+    [[nodiscard]] index_t dimension() const { return 2; }
     [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<Batch>&, index_t) const { return {}; }
     void operator()(diamond::const_view_t<Batch> x, times t, const labels& c, workspace&, diamond::view_t<Batch> out) const {
         for (index_t j = 0; j < x.columns(); ++j)
@@ -66,7 +66,7 @@ struct labelled_field {
 template <class Batch>
 struct labelled_reward {
     index_t* misplaced;
-    void     operator()(diamond::const_view_t<Batch> z, const labels& c, double* values) const {
+    void operator()(diamond::const_view_t<Batch> z, const labels& c, double* values) const {
         for (index_t j = 0; j < z.columns(); ++j) {
             const double miss = std::abs(static_cast<double>(z(0, j)) - labelled_posterior<Batch>::centre(c[j]));
             *misplaced += miss > 6.0 * spread;
@@ -77,8 +77,9 @@ struct labelled_reward {
 template <class Batch>
 std::vector<std::int32_t> classes_of(const Batch& particles) {
     std::vector<std::int32_t> result;
-    const auto                host = diamond::to_host(particles);
-    for (std::size_t j = 0; j < host.size(); j += 2) result.push_back(static_cast<std::int32_t>(std::lround(static_cast<double>(host[j]) / place)));
+    const auto host = diamond::to_host(particles);
+    for (std::size_t j = 0; j < host.size(); j += 2)
+        result.push_back(static_cast<std::int32_t>(std::lround(static_cast<double>(host[j]) / place)));
     return result;
 }
 std::vector<std::int32_t> repeating(index_t n, std::int32_t classes) {
@@ -97,7 +98,8 @@ TEST_CASE_TEMPLATE("a particle keeps its label, for all value samples and after 
     for (const index_t samples : {1, 3}) {
         index_t misplaced = 0;
         const labelled_posterior<batch> draws;
-        smc sampler{diamond::ddpm_posterior_kernel{draws}, diamond::posterior_value{draws, labelled_reward<batch>{&misplaced}, {.samples = samples}},
+        smc sampler{diamond::ddpm_posterior_kernel{draws},
+                    diamond::posterior_value{draws, labelled_reward<batch>{&misplaced}, {.samples = samples}},
                     smc_options{.particles = 120, .steps = 6, .threshold = 2.0, .log_delta = -infinity, .record_ancestors = true}};
         const auto result  = sampler(context, philox{1}, labels(given.data()));
         const auto classes = classes_of(result.particles);
@@ -116,10 +118,11 @@ TEST_CASE_TEMPLATE("a particle keeps its label, for all value samples and after 
         CHECK(result.log_z == doctest::Approx(std::log(z)).epsilon(0.1));
 
         // The default pilot reads the first labels only; and a run resumes with its labels in the order of its particles.
-        smc resumable{diamond::ddpm_posterior_kernel{draws}, diamond::posterior_value{draws, labelled_reward<batch>{&misplaced}, {.samples = samples}},
+        smc resumable{diamond::ddpm_posterior_kernel{draws},
+                      diamond::posterior_value{draws, labelled_reward<batch>{&misplaced}, {.samples = samples}},
                       smc_options{.particles = 120, .steps = 6, .threshold = 2.0, .pilot_particles = 50}};
         const auto whole = resumable(context, philox{2}, labels(given.data()));
-        auto       state = resumable.start(context, philox{2}, labels(given.data()));
+        auto state       = resumable.start(context, philox{2}, labels(given.data()));
         for (int k = 0; k < 3; ++k) resumable.step(state);
         check_same(resumable(context, philox{2}, state.snapshot(), labels(given.data())), whole);
         CHECK(misplaced == 0);
@@ -130,8 +133,8 @@ TEST_CASE("one label serves all particles, and unconditional is a label") {
     using batch        = diamond::eigen::batch<double>;
     const auto context = back_ends::eigen<double>::make(1);
     const labelled_posterior<batch> draws;
-    index_t                         misplaced = 0;
-    smc  sampler{diamond::ddpm_posterior_kernel{draws}, diamond::posterior_value{draws, labelled_reward<batch>{&misplaced}, {.samples = 2}},
+    index_t misplaced = 0;
+    smc sampler{diamond::ddpm_posterior_kernel{draws}, diamond::posterior_value{draws, labelled_reward<batch>{&misplaced}, {.samples = 2}},
                 smc_options{.particles = 30, .steps = 4, .threshold = 2.0}};
     for (const auto c : classes_of(sampler(context, philox{3}, labels(3)).particles)) CHECK(c == 3);
     for (const auto c : classes_of(sampler(context, philox{3}).particles)) CHECK(c == 100);
@@ -142,25 +145,28 @@ TEST_CASE("chain, guidance, best of N and beam keep labels with their columns") 
     using batch        = diamond::eigen::batch<double>;
     const auto context = back_ends::eigen<double>::make(1);
     const labelled_posterior<batch> draws;
-    index_t                         misplaced = 0;
-    const labelled_reward<batch>    reward{&misplaced};
-    const diamond::posterior_value  value{draws, reward, {.samples = 2}};
+    index_t misplaced = 0;
+    const labelled_reward<batch> reward{&misplaced};
+    const diamond::posterior_value value{draws, reward, {.samples = 2}};
     const diamond::ddpm_posterior_kernel kernel{draws};
-    const auto                      own   = repeating(60, 4);
-    const auto                      given = diamond::from_host(context, 1, 60, own);
+    const auto own   = repeating(60, 4);
+    const auto given = diamond::from_host(context, 1, 60, own);
 
     CHECK(classes_of(diamond::chain(kernel, {.particles = 60, .steps = 4})(context, philox{4}, labels(given.data())).particles) == own);
-    CHECK(classes_of(diamond::guidance{labelled_field<batch>{}, value, {.particles = 60, .steps = 40}}(context, philox{4}, labels(given.data())).particles) == own);
+    CHECK(classes_of(
+              diamond::guidance{labelled_field<batch>{}, value, {.particles = 60, .steps = 40}}(context, philox{4}, labels(given.data()))
+                  .particles) == own);
 
     // 12 winners of 5 candidates each: the least label of each five wins, the reward knows nothing else.
     diamond::best_of_n best{kernel, reward, {.winners = 12, .candidates = 5, .steps = 3}};
-    const auto         winners = classes_of(best(context, philox{4}, labels(given.data())).particles);
-    for (std::size_t w = 0; w < 12; ++w) CHECK(winners[w] == *std::min_element(own.begin() + static_cast<long>(5 * w), own.begin() + static_cast<long>(5 * w + 5)));
+    const auto winners = classes_of(best(context, philox{4}, labels(given.data())).particles);
+    for (std::size_t w = 0; w < 12; ++w)
+        CHECK(winners[w] == *std::min_element(own.begin() + static_cast<long>(5 * w), own.begin() + static_cast<long>(5 * w + 5)));
 
     // 5 beams of 3 x 4 particles, a label a beam.
     std::vector<std::int32_t> by_beam;
     for (std::int32_t beam = 0; beam < 5; ++beam) by_beam.insert(by_beam.end(), 12, 4 - beam);
-    const auto    per_beam = diamond::from_host(context, 1, 60, by_beam);
+    const auto per_beam = diamond::from_host(context, 1, 60, by_beam);
     diamond::beam search{kernel, value, {.beams = 5, .width = 3, .children = 4, .steps = 3}};
     CHECK(classes_of(search(context, philox{4}, labels(per_beam.data())).particles) == std::vector<std::int32_t>{4, 3, 2, 1, 0});
     CHECK(misplaced == 0);

@@ -11,7 +11,8 @@
 #include "moments.hpp"
 
 using namespace cases;
-using diamond::exact_posterior, diamond::exact_value, diamond::guidance, diamond::guidance_options, diamond::heun, diamond::linear_schedule, diamond::posterior_value;
+using diamond::exact_posterior, diamond::exact_value, diamond::guidance, diamond::guidance_options, diamond::heun, diamond::linear_schedule,
+    diamond::posterior_value;
 
 namespace {
 
@@ -20,7 +21,7 @@ using batch = diamond::eigen::batch<double>;
 template <class Model>
 void check_moments(const batch& particles, const Model& tilted, double allowance) {
     const mixture_moments moments(tilted);
-    const auto            each = moments.of_each(particles);
+    const auto each = moments.of_each(particles);
     for (std::size_t i = 0; i < moments.truth().size(); ++i) {
         const auto mean = statistics::average(particles.columns(), [&](index_t j) { return each[static_cast<std::size_t>(j)][i]; });
         CAPTURE(i);
@@ -39,9 +40,9 @@ double largest_difference(const Batch& a, const Batch& b) {
 
 TEST_CASE("guidance by the exact value draws the tilted mixture") {
     const diamond::eigen::context context{.threads = 2};
-    const auto                    model = mixture<batch>(context);
+    const auto model = mixture<batch>(context);
     for (const auto& reward : {tilt_2d<double>(), bowl_2d<double>(2.0)}) {
-        guidance   sampler{model, exact_value{model, reward}, {.particles = 10'000, .steps = 64}};
+        guidance sampler{model, exact_value{model, reward}, {.particles = 10'000, .steps = 64}};
         const auto result = sampler(context, philox{3});
         CHECK(result.complete);
         check_moments(result.particles, model.tilted(reward.quadratic_form()).tilted, 1e-4);
@@ -51,9 +52,9 @@ TEST_CASE("guidance by the exact value draws the tilted mixture") {
 TEST_CASE("guidance needs no gradient of the reward") {
     // What M draws a particle leave, the bias of the ratio D^r and their noise: measured 0.09 for M = 16, 0.024 for 64, 0.007 for 256.
     const diamond::eigen::context context{.threads = 2};
-    const auto                    model = mixture<batch>(context);
-    const auto                    tilt  = tilt_2d<double>();
-    const auto                    plain = [tilt](diamond::column_view<const double> z) { return tilt(z); }; // a lambda: nothing but values
+    const auto model = mixture<batch>(context);
+    const auto tilt  = tilt_2d<double>();
+    const auto plain = [tilt](diamond::column_view<const double> z) { return tilt(z); }; // a lambda: nothing but values
     guidance sampler{model, posterior_value{exact_posterior{model}, plain, {.samples = 256}}, {.particles = 3000, .steps = 24}};
     check_moments(sampler(context, philox{4}).particles, model.tilted(tilt.quadratic_form()).tilted, 0.014);
 }
@@ -61,8 +62,8 @@ TEST_CASE("guidance needs no gradient of the reward") {
 TEST_CASE("guidance along paths") {
     // dz/dx_t through the discrete GLASS map; M = 64 was measured to leave 0.034.
     const diamond::eigen::context context{.threads = 2};
-    const auto                    model = mixture<batch>(context);
-    const auto                    tilt  = tilt_2d<double>();
+    const auto model = mixture<batch>(context);
+    const auto tilt  = tilt_2d<double>();
     const diamond::diamond_posterior sampler{diamond::glass_diamond_map{linear_schedule{}, model, diamond::runge_kutta_4{.steps = 2}}};
     guidance guided{model, diamond::pathwise_posterior_value{sampler, tilt, {.samples = 64}}, {.particles = 600, .steps = 12}};
     check_moments(guided(context, philox{5}).particles, model.tilted(tilt.quadratic_form()).tilted, 0.05);
@@ -70,16 +71,17 @@ TEST_CASE("guidance along paths") {
 
 TEST_CASE("both gradients of a Gaussian's value carry noise where the exact one does") {
     // All three integrate the same ODE from the same x_0; what M = 1024 draws leave was measured as 0.008 at most.
-    const diamond::eigen::context       context{.threads = 2};
-    const auto                          model = gaussian<batch>(context);
-    const auto                          bowl  = bowl_3d<double>();
+    const diamond::eigen::context context{.threads = 2};
+    const auto model = gaussian<batch>(context);
+    const auto bowl  = bowl_3d<double>();
     const diamond::gaussian_diamond_map map{model};
-    const diamond::diamond_posterior    draws{map};
-    const guidance_options              options{.particles = 50, .steps = 12};
-    const auto exact    = guidance{model, exact_value{model, bowl}, options}(context, philox{6});
-    const auto free     = guidance{model, posterior_value{draws, bowl, {.samples = 1024}}, options}(context, philox{6});
-    const auto pathwise = guidance{model, diamond::pathwise_posterior_value{draws, bowl, {.samples = 1024}}, options}(context, philox{6});
-    const double of_free = largest_difference(free.particles, exact.particles), of_pathwise = largest_difference(pathwise.particles, exact.particles);
+    const diamond::diamond_posterior draws{map};
+    const guidance_options options{.particles = 50, .steps = 12};
+    const auto exact     = guidance{model, exact_value{model, bowl}, options}(context, philox{6});
+    const auto free      = guidance{model, posterior_value{draws, bowl, {.samples = 1024}}, options}(context, philox{6});
+    const auto pathwise  = guidance{model, diamond::pathwise_posterior_value{draws, bowl, {.samples = 1024}}, options}(context, philox{6});
+    const double of_free = largest_difference(free.particles, exact.particles),
+                 of_pathwise = largest_difference(pathwise.particles, exact.particles);
     MESSAGE("gradient-free ", of_free, ", pathwise ", of_pathwise);
     CHECK(of_free < 0.03);
     CHECK(of_pathwise < 0.03);
@@ -88,11 +90,11 @@ TEST_CASE("both gradients of a Gaussian's value carry noise where the exact one 
 TEST_CASE("guidance by the exact value on other schedules") {
     // b(1) = alpha'(1) for the variance preserving schedule: guidance does not fade there.
     const diamond::eigen::context context{.threads = 2};
-    const auto                    numbers = mixture<batch>(context);
-    const auto                    bowl    = bowl_2d<double>();
-    const auto                    check   = [&](auto schedule, double allowance) {
-        const diamond::gaussian_mixture<batch, decltype(schedule)> model(context, schedule, numbers.components().weights(), numbers.components().means(),
-                                                                         numbers.components().variances());
+    const auto numbers = mixture<batch>(context);
+    const auto bowl    = bowl_2d<double>();
+    const auto check   = [&](auto schedule, double allowance) {
+        const diamond::gaussian_mixture<batch, decltype(schedule)> model(context, schedule, numbers.components().weights(),
+                                                                           numbers.components().means(), numbers.components().variances());
         guidance sampler{model, exact_value{model, bowl}, {.particles = 8'000, .steps = 64}};
         check_moments(sampler(context, philox{7}).particles, model.tilted(bowl.quadratic_form()).tilted, allowance);
     };
@@ -102,11 +104,12 @@ TEST_CASE("guidance by the exact value on other schedules") {
 
 TEST_CASE("strength 0 is the model's own ODE") {
     const diamond::eigen::context context{.threads = 1};
-    const auto                    model = mixture<batch>(context);
+    const auto model = mixture<batch>(context);
     for (const bool matched : {false, true}) {
-        guidance   sampler{model, exact_value{model, tilt_2d<double>()}, {.particles = 200, .steps = 8, .strength = 0.0, .norm_matched = matched}};
+        guidance sampler{
+            model, exact_value{model, tilt_2d<double>()}, {.particles = 200, .steps = 8, .strength = 0.0, .norm_matched = matched}};
         const auto guided = sampler(context, philox{8});
-        batch      x(context, 2, 200), expected(context, 2, 200);
+        batch x(context, 2, 200), expected(context, 2, 200);
         diamond::draw_normal(philox{8}.stream(purpose::initial), x.mutable_view());
         diamond::ode_flow_map flow{model, heun{.steps = 8}};
         flow(x.read(), diamond::interval{0.0, 1.0}, {}, expected.mutable_view());
@@ -116,24 +119,27 @@ TEST_CASE("strength 0 is the model's own ODE") {
 
 TEST_CASE("strength and norm matching are what they say, in one Euler step") {
     const diamond::eigen::context context{.threads = 1};
-    const auto                    model = mixture<batch>(context);
-    const auto                    tilt  = tilt_2d<double>();
-    constexpr index_t             n     = 50;
-    batch                         x(context, 2, n), u(context, 2, n), g(context, 2, n);
+    const auto model    = mixture<batch>(context);
+    const auto tilt     = tilt_2d<double>();
+    constexpr index_t n = 50;
+    batch x(context, 2, n), u(context, 2, n), g(context, 2, n);
     diamond::draw_normal(philox{9}.stream(purpose::initial), x.mutable_view());
-    auto        space = model.make_workspace(context, n);
+    auto space = model.make_workspace(context, n);
     exact_value value{model, tilt};
     model(x, diamond::times(0.0), {}, space, u.mutable_view());
     value.guidance(x, 0.0, {}, philox{9}.stream(purpose::value, 1), g.mutable_view());
     for (const double strength : {1.0, 0.5, -2.0}) {
         for (const bool matched : {false, true}) {
-            guidance sampler{model, value, {.particles = n, .steps = 1, .strength = strength, .norm_matched = matched}, diamond::euler{.steps = 1}};
+            guidance sampler{
+                model, value, {.particles = n, .steps = 1, .strength = strength, .norm_matched = matched}, diamond::euler{.steps = 1}};
             const auto result = sampler(context, philox{9});
             for (index_t j = 0; j < n; ++j) {
-                const double norm_u = std::hypot(u.data()[2 * j], u.data()[2 * j + 1]), norm_g = std::hypot(g.data()[2 * j], g.data()[2 * j + 1]);
+                const double norm_u = std::hypot(u.data()[2 * j], u.data()[2 * j + 1]),
+                             norm_g = std::hypot(g.data()[2 * j], g.data()[2 * j + 1]);
                 for (index_t i = 2 * j; i < 2 * j + 2; ++i)
                     CHECK(result.particles.data()[i] ==
-                          doctest::Approx(x.data()[i] + u.data()[i] + strength * (matched ? norm_u / norm_g : 1.0) * g.data()[i]).epsilon(1e-12));
+                          doctest::Approx(x.data()[i] + u.data()[i] + strength * (matched ? norm_u / norm_g : 1.0) * g.data()[i])
+                              .epsilon(1e-12));
             }
         }
     }
@@ -141,26 +147,27 @@ TEST_CASE("strength and norm matching are what they say, in one Euler step") {
 
 TEST_CASE("where there is no guidance to scale, norm matching adds none") {
     const diamond::eigen::context context{.threads = 1};
-    const auto                    model = mixture<batch>(context);
-    const form_reward<double>          flat{{0.0, 0.0}, {0.0, 0.0}, 1.0};
-    const auto matched = guidance{model, exact_value{model, flat}, {.particles = 20, .steps = 4, .norm_matched = true}}(context, philox{10});
-    const auto plain   = guidance{model, exact_value{model, flat}, {.particles = 20, .steps = 4, .strength = 0.0}}(context, philox{10});
+    const auto model = mixture<batch>(context);
+    const form_reward<double> flat{{0.0, 0.0}, {0.0, 0.0}, 1.0};
+    const auto matched =
+        guidance{model, exact_value{model, flat}, {.particles = 20, .steps = 4, .norm_matched = true}}(context, philox{10});
+    const auto plain = guidance{model, exact_value{model, flat}, {.particles = 20, .steps = 4, .strength = 0.0}}(context, philox{10});
     CHECK(largest_difference(matched.particles, plain.particles) < 1e-12);
 }
 
 TEST_CASE("guidance counts one evaluation of u and one guidance of V a stage, and stops when it is told to") {
     const diamond::eigen::context context{.threads = 1};
-    const auto                    model = mixture<batch>(context);
-    const posterior_value         value{exact_posterior{model}, tilt_2d<double>(), {.samples = 4}};
-    guidance                      sampler{model, value, {.particles = 10, .steps = 5}, heun{.steps = 2}};
-    const auto                    result = sampler(context, philox{11});
+    const auto model = mixture<batch>(context);
+    const posterior_value value{exact_posterior{model}, tilt_2d<double>(), {.samples = 4}};
+    guidance sampler{model, value, {.particles = 10, .steps = 5}, heun{.steps = 2}};
+    const auto result = sampler(context, philox{11});
     // 5 x 2 steps of 2 stages; the last stage is at t = 1, where guidance of the linear schedule is 0 and draws nothing.
     CHECK(result.spent == diamond::cost{.forward = 20 * 10 + 19 * 4 * 10, .reward = 19 * 4 * 10});
     CHECK(sampler(context, philox{11}).spent == result.spent);
     CHECK(diamond::to_host(sampler(context, philox{11}).particles) == diamond::to_host(result.particles));
 
     std::vector<double> seen;
-    const auto          stopped = sampler(context, philox{11}, {}, [&](const auto& view) {
+    const auto stopped = sampler(context, philox{11}, {}, [&](const auto& view) {
         seen.push_back(view.time);
         CHECK(view.steps == 5);
         CHECK(view.step == static_cast<index_t>(seen.size()));

@@ -4,7 +4,8 @@
 #include "cases.hpp"
 
 using namespace cases;
-using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::log_z_error, diamond::posterior_value, diamond::smc, diamond::smc_options;
+using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::log_z_error, diamond::posterior_value, diamond::smc,
+    diamond::smc_options;
 
 namespace {
 
@@ -21,7 +22,8 @@ errors errors_of(Sampler sampler, const diamond::eigen::context& context, std::u
         const auto result = sampler(context, philox{55}.split(run));
         log_z.push_back(result.log_z);
         variance.push_back(diamond::square(result.log_z_standard_error));
-        if (run % 20 == 19) of_islands.push_back(20.0 * diamond::square(diamond::combine_islands(std::span(log_z).last(20)).standard_error));
+        if (run % 20 == 19)
+            of_islands.push_back(20.0 * diamond::square(diamond::combine_islands(std::span(log_z).last(20)).standard_error));
     }
     const double empirical = statistics::average(log_z).standard_error * std::sqrt(static_cast<double>(runs));
     return {std::sqrt(statistics::average(variance).value), empirical, std::sqrt(statistics::average(of_islands).value)};
@@ -33,30 +35,33 @@ TEST_CASE("the reported error of log Z is that of many runs, where the relative 
     // The spread of 1,200 runs is known to 2.0 % (one standard deviation of a normal sample's), and the reported error to less: 20 % is
     // ten of these. What the bounds hold is the estimator's own error.
     const diamond::eigen::context context{.threads = 1};
-    const auto                    model = mixture<batch>(context);
-    const auto                    tilt = tilt_2d<double>(), bowl = bowl_2d<double>(2.0);
-    const ddpm_posterior_kernel   kernel{exact_posterior{model}};
-    const exact_posterior         sampler{model};
+    const auto model = mixture<batch>(context);
+    const auto tilt = tilt_2d<double>(), bowl = bowl_2d<double>(2.0);
+    const ddpm_posterior_kernel kernel{exact_posterior{model}};
+    const exact_posterior sampler{model};
     using value = posterior_value<exact_posterior<mixture_of<batch>>, form_reward<double>>;
     struct setting {
         const char* name;
-        value       v;
-        double      threshold;
-        double      log_delta;
+        value v;
+        double threshold;
+        double log_delta;
     };
-    const double  none = -infinity;
-    const setting settings[] = {{"tilt, 4 samples", value{sampler, tilt, {.samples = 4}}, 0.5, none},
-                                {"tilt, 4 samples, always", value{sampler, tilt, {.samples = 4}}, 2.0, none},
-                                {"tilt, 1 sample, delta", value{sampler, tilt, {.samples = 1}}, 0.5, model.tilted(tilt.quadratic_form()).log_z - 2.0},
-                                {"bowl, 8 samples", value{sampler, bowl, {.samples = 8}}, 0.5, none},
-                                {"bowl, never", value{sampler, bowl, {.samples = 1}}, 0.0, none}};
+    const double none        = -infinity;
+    const setting settings[] = {
+        {"tilt, 4 samples", value{sampler, tilt, {.samples = 4}}, 0.5, none},
+        {"tilt, 4 samples, always", value{sampler, tilt, {.samples = 4}}, 2.0, none},
+        {"tilt, 1 sample, delta", value{sampler, tilt, {.samples = 1}}, 0.5, model.tilted(tilt.quadratic_form()).log_z - 2.0},
+        {"bowl, 8 samples", value{sampler, bowl, {.samples = 8}}, 0.5, none},
+        {"bowl, never", value{sampler, bowl, {.samples = 1}}, 0.0, none}};
     for (const auto& s : settings)
         for (const auto which : any::every_resampling) {
             const any::resampler r{which};
-            const auto e = errors_of(smc{kernel, s.v, smc_options{.particles = 256, .steps = 6, .threshold = s.threshold, .log_delta = s.log_delta}, r}, context, 1200);
+            const auto e = errors_of(
+                smc{kernel, s.v, smc_options{.particles = 256, .steps = 6, .threshold = s.threshold, .log_delta = s.log_delta}, r}, context,
+                1200);
             const std::string setting_name = s.name, resampler_name = r.name();
-            MESSAGE(setting_name, ", ", resampler_name, ": reported ", e.reported, ", empirical ", e.empirical, ", ratio ", e.reported / e.empirical, ", islands ",
-                    e.islands / e.empirical);
+            MESSAGE(setting_name, ", ", resampler_name, ": reported ", e.reported, ", empirical ", e.empirical, ", ratio ",
+                    e.reported / e.empirical, ", islands ", e.islands / e.empirical);
             REQUIRE(diamond::square(e.empirical) < 0.1);
             const bool exact = which == any::resampling::multinomial || s.threshold == 0.0;
             CHECK(std::abs(e.reported / e.empirical - 1.0) < (exact ? 0.2 : 1.0 / 3.0));
@@ -75,14 +80,14 @@ TEST_CASE("relative variance of Z-hat: the formulas") {
 }
 
 TEST_CASE("F adds up the weights of a family") {
-    const std::vector<double>       weights{0.1, 0.2, 0.3, 0.4};
+    const std::vector<double> weights{0.1, 0.2, 0.3, 0.4};
     const std::vector<std::int32_t> families{2, 0, 2, 2};
     CHECK(diamond::family_square(weights, families) == doctest::Approx(0.2 * 0.2 + 0.8 * 0.8));
 }
 
 TEST_CASE("islands: the mean of Z and its error from their spread") {
     const std::vector<double> log_z{std::log(1.0) - 800.0, std::log(3.0) - 800.0, -infinity};
-    const auto                all = diamond::combine_islands(log_z);
+    const auto all = diamond::combine_islands(log_z);
     CHECK(all.log_z == doctest::Approx(std::log(4.0 / 3.0) - 800.0));
     // values 1, 3, 0: mean 4/3, sample variance 7/3, error of the mean sqrt(7/9)
     CHECK(all.standard_error == doctest::Approx(std::sqrt(7.0 / 9.0) / (4.0 / 3.0)));
@@ -90,7 +95,8 @@ TEST_CASE("islands: the mean of Z and its error from their spread") {
     const std::vector<double> dead{-infinity, -infinity};
     CHECK(diamond::combine_islands(dead).log_z == -infinity);
     CHECK(std::isnan(diamond::combine_islands(dead).standard_error));
-    CHECK_THROWS_WITH_AS(std::ignore = diamond::combine_islands(std::span(log_z).first(1)), doctest::Contains("islands: 1 runs"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(std::ignore = diamond::combine_islands(std::span(log_z).first(1)), doctest::Contains("islands: 1 runs"),
+                         std::invalid_argument);
 }
 
 TEST_CASE("every method has a name") {

@@ -26,7 +26,7 @@ public:
     [[nodiscard]] std::vector<std::vector<double>> of_each(const batch_type& particles) const {
         const auto d = static_cast<std::size_t>(model_.dimension());
         batch_type shares(particles.context(), model_.components().count(), particles.columns());
-        auto       space = model_.make_workspace(particles.context(), particles.columns());
+        auto space = model_.make_workspace(particles.context(), particles.columns());
         model_.responsibilities(particles, diamond::times(1.0), {}, space, shares.mutable_view());
         const auto x = diamond::to_host(particles), share = diamond::to_host(shares);
         const auto count = static_cast<std::size_t>(shares.rows());
@@ -43,7 +43,7 @@ public:
     }
 
 private:
-    Model               model_;
+    Model model_;
     std::vector<double> mean_, truth_;
 };
 

@@ -6,7 +6,8 @@
 #include <support/back_ends.hpp>
 #include <support/statistics.hpp>
 
-using diamond::index_t, diamond::infinity, diamond::multinomial, diamond::philox, diamond::purpose, diamond::residual, diamond::stratified, diamond::systematic;
+using diamond::index_t, diamond::infinity, diamond::multinomial, diamond::philox, diamond::purpose, diamond::residual, diamond::stratified,
+    diamond::systematic;
 
 #define CONTEXTS back_ends::eigen<double>, back_ends::thrust_cpu<double>
 
@@ -19,11 +20,11 @@ double uniform(index_t j, std::uint64_t seed) { return philox{seed}.stream(purpo
 
 /// Log weights of N particles, from even to hopeless.
 struct weight_case {
-    const char*         name;
+    const char* name;
     std::vector<double> log_weights;
 };
 std::vector<weight_case> weight_cases(index_t n) {
-    const auto               size = static_cast<std::size_t>(n);
+    const auto size = static_cast<std::size_t>(n);
     std::vector<weight_case> cases{{"equal", std::vector<double>(size, -3.7)}};
     for (const double spread : {1.0, 10.0, 300.0}) {
         std::vector<double> w(size);
@@ -50,7 +51,7 @@ std::vector<std::uint64_t> cumulative_of(const std::vector<double>& log_weights)
     const auto n       = static_cast<index_t>(log_weights.size());
     const auto context = back_ends::eigen<double>::make(1);
     const auto device  = diamond::from_host(context, 1, n, log_weights);
-    auto       sums    = diamond::batch<std::uint64_t, diamond::eigen::context>(context, 1, n);
+    auto sums          = diamond::batch<std::uint64_t, diamond::eigen::context>(context, 1, n);
     diamond::cumulative_weights(context, device.data(), n, sums.data());
     return diamond::to_host(sums);
 }
@@ -60,7 +61,7 @@ template <class Context, class Call>
 indices ancestors_on(const Context& context, const std::vector<std::uint64_t>& cumulative, const Call& call) {
     const auto n      = static_cast<index_t>(cumulative.size());
     const auto device = diamond::from_host(context, 1, n, cumulative);
-    auto       out    = diamond::batch<std::int32_t, Context>(context, 1, n);
+    auto out          = diamond::batch<std::int32_t, Context>(context, 1, n);
     diamond::resampling_scratch<Context> space;
     call(context, device.data(), n, space, out.data());
     return diamond::to_host(out);
@@ -81,10 +82,10 @@ indices systematic_at(const Context& context, const std::vector<std::uint64_t>& 
 /// The smallest i with cumulative[i]/total > (u_k + k)/N, in exact arithmetic: u_k = bits[k] / 2^53.
 template <class Bits>
 indices by_definition(const std::vector<std::uint64_t>& cumulative, const Bits& bits) {
-    const auto          n = cumulative.size();
+    const auto n              = cumulative.size();
     const std::uint64_t total = cumulative.back();
-    indices             result;
-    std::size_t         i = 0;
+    indices result;
+    std::size_t i = 0;
     for (std::size_t k = 0; k < n; ++k) {
         const auto exceeds = [&](std::uint64_t c) {
             const wide left = wide{c} * n, whole = wide{k} * total; // c n > k total + u total
@@ -156,14 +157,15 @@ TEST_CASE("fixed point moves no ancestor that long double would not move, too") 
             CAPTURE(n);
             const double high = *std::max_element(log_weights.begin(), log_weights.end());
             std::vector<long double> sums;
-            long double              total = 0.0L;
+            long double total = 0.0L;
             for (const double w : log_weights) sums.push_back(total += std::exp(static_cast<long double>(w - high)));
-            const long double rounding = 0.51L * static_cast<long double>(n) / static_cast<long double>(diamond::fixed_point_scale(n)) / total + 1e-16L;
-            const double      u        = uniform(n, 13);
-            const auto        chosen   = systematic_at(context, cumulative_of(log_weights), u);
+            const long double rounding =
+                0.51L * static_cast<long double>(n) / static_cast<long double>(diamond::fixed_point_scale(n)) / total + 1e-16L;
+            const double u    = uniform(n, 13);
+            const auto chosen = systematic_at(context, cumulative_of(log_weights), u);
             for (std::size_t k = 0; k < chosen.size(); ++k) {
                 const long double target = (static_cast<long double>(u) + static_cast<long double>(k)) / static_cast<long double>(n);
-                const auto        i      = static_cast<std::size_t>(chosen[k]);
+                const auto i             = static_cast<std::size_t>(chosen[k]);
                 REQUIRE(sums[i] / total > target - rounding);
                 REQUIRE((i == 0 || sums[i - 1] / total <= target + rounding));
             }
@@ -184,9 +186,11 @@ TEST_CASE("stratified resampling draws one offset a stratum; multinomial one tar
                   }));
             indices expected;
             for (index_t k = 0; k < n; ++k) {
-                const auto          words = stream.words(k, 0);
-                const std::uint64_t u = std::uint64_t{words.word[1]} << 32 | words.word[0], target = static_cast<std::uint64_t>(wide{u} * cumulative.back() >> 64);
-                expected.push_back(static_cast<std::int32_t>(std::find_if(cumulative.begin(), cumulative.end(), [=](auto c) { return c > target; }) - cumulative.begin()));
+                const auto words           = stream.words(k, 0);
+                const std::uint64_t u      = std::uint64_t{words.word[1]} << 32 | words.word[0],
+                                    target = static_cast<std::uint64_t>(wide{u} * cumulative.back() >> 64);
+                expected.push_back(static_cast<std::int32_t>(
+                    std::find_if(cumulative.begin(), cumulative.end(), [=](auto c) { return c > target; }) - cumulative.begin()));
             }
             CHECK(ancestors_of(context, multinomial{}, cumulative, 21) == expected);
         }
@@ -239,8 +243,9 @@ TEST_CASE("offspring keep the bounds of each resampler") {
             for (std::uint64_t seed = 0; seed < 20; ++seed) {
                 CAPTURE(name);
                 CAPTURE(seed);
-                const auto  even = offspring(ancestors_of(context, systematic{}, cumulative, seed)), strata = offspring(ancestors_of(context, stratified{}, cumulative, seed)),
-                           rest = offspring(ancestors_of(context, residual{}, cumulative, seed));
+                const auto even          = offspring(ancestors_of(context, systematic{}, cumulative, seed)),
+                           strata        = offspring(ancestors_of(context, stratified{}, cumulative, seed)),
+                           rest          = offspring(ancestors_of(context, residual{}, cumulative, seed));
                 long double expected_sum = 0.0L, sum = 0.0L;
                 for (std::size_t i = 0; i < even.size(); ++i) {
                     const long double expected = share(cumulative, i) * static_cast<long double>(n);
@@ -258,39 +263,42 @@ TEST_CASE("offspring keep the bounds of each resampler") {
 
 TEST_CASE("systematic offspring average to N w over all offsets") {
     // As a function of u a particle's offspring jump at two places at most, so a grid of G midpoints errs by 2/G at most.
-    constexpr int grid    = 4096;
-    const auto    context = back_ends::eigen<double>::make(1);
+    constexpr int grid = 4096;
+    const auto context = back_ends::eigen<double>::make(1);
     for (const index_t n : {1, 2, 37}) {
         for (const auto& [name, log_weights] : weight_cases(n)) {
             CAPTURE(name);
-            const auto           cumulative = cumulative_of(log_weights);
+            const auto cumulative = cumulative_of(log_weights);
             std::vector<index_t> total(log_weights.size());
             for (int g = 0; g < grid; ++g) {
                 const auto count = offspring(systematic_at(context, cumulative, (g + 0.5) / grid));
                 for (std::size_t i = 0; i < count.size(); ++i) total[i] += count[i];
             }
             for (std::size_t i = 0; i < total.size(); ++i)
-                CHECK(std::abs(static_cast<double>(total[i]) / grid - static_cast<double>(share(cumulative, i)) * static_cast<double>(n)) <= 2.0 / grid);
+                CHECK(std::abs(static_cast<double>(total[i]) / grid - static_cast<double>(share(cumulative, i)) * static_cast<double>(n)) <=
+                      2.0 / grid);
         }
     }
 }
 
 TEST_CASE("every resampler's offspring are unbiased, and as variable as they should be") {
     // 12 particles x 4 resamplers, each mean held to 4.5 standard errors of 20,000 draws: by chance one of all fails once in 3,000 seeds.
-    const auto                context = back_ends::eigen<double>::make(1);
-    constexpr index_t         n = 12, draws = 20'000;
+    const auto context  = back_ends::eigen<double>::make(1);
+    constexpr index_t n = 12, draws = 20'000;
     const std::vector<double> log_weights{0.0, -1.0, -infinity, -0.3, -2.5, 0.7, -0.1, -3.0, -1.7, 0.2, -0.6, -2.0};
-    const auto                cumulative = cumulative_of(log_weights);
-    std::vector<double>       variance;
+    const auto cumulative = cumulative_of(log_weights);
+    std::vector<double> variance;
     for_all_resamplers([&](const char* name, const auto& r) {
         CAPTURE(name);
         std::vector<std::vector<index_t>> counts;
-        for (index_t draw = 0; draw < draws; ++draw) counts.push_back(offspring(ancestors_of(context, r, cumulative, static_cast<std::uint64_t>(draw))));
+        for (index_t draw = 0; draw < draws; ++draw)
+            counts.push_back(offspring(ancestors_of(context, r, cumulative, static_cast<std::uint64_t>(draw))));
         double sum = 0.0;
         for (std::size_t i = 0; i < log_weights.size(); ++i) {
             CAPTURE(i);
             const double expected = static_cast<double>(n) * static_cast<double>(share(cumulative, i));
-            const auto   mean     = statistics::average(draws, [&](index_t draw) { return static_cast<double>(counts[static_cast<std::size_t>(draw)][i]); });
+            const auto mean =
+                statistics::average(draws, [&](index_t draw) { return static_cast<double>(counts[static_cast<std::size_t>(draw)][i]); });
             CHECK(statistics::within(mean, expected));
             const double own = diamond::square(mean.standard_error) * static_cast<double>(draws);
             sum += own;
@@ -312,11 +320,11 @@ TEST_CASE_TEMPLATE("cumulative weights in fixed point are those of long double t
             CAPTURE(name);
             CAPTURE(n);
             const auto device = diamond::from_host(context, 1, n, log_weights);
-            auto       sums   = diamond::batch<std::uint64_t, typename back::context>(context, 1, n);
+            auto sums         = diamond::batch<std::uint64_t, typename back::context>(context, 1, n);
             diamond::cumulative_weights(context, device.data(), n, sums.data());
-            const auto   cumulative = diamond::to_host(sums);
-            const double high       = *std::max_element(log_weights.begin(), log_weights.end());
-            long double  total      = 0.0L;
+            const auto cumulative = diamond::to_host(sums);
+            const double high     = *std::max_element(log_weights.begin(), log_weights.end());
+            long double total     = 0.0L;
             for (std::size_t j = 0; j < cumulative.size(); ++j) {
                 total += std::exp(static_cast<long double>(log_weights[j] - high));
                 // half a unit from rounding, and the exponential's own error, an ulp of a double
@@ -329,7 +337,8 @@ TEST_CASE_TEMPLATE("cumulative weights in fixed point are those of long double t
 }
 
 TEST_CASE("the scale of fixed point leaves room for the sum, and no more than it must") {
-    for (const index_t n : {index_t{1}, index_t{2}, index_t{3}, index_t{4}, index_t{5}, index_t{1} << 20, (index_t{1} << 20) + 1, index_t{INT32_MAX}}) {
+    for (const index_t n :
+         {index_t{1}, index_t{2}, index_t{3}, index_t{4}, index_t{5}, index_t{1} << 20, (index_t{1} << 20) + 1, index_t{INT32_MAX}}) {
         const double sum = diamond::fixed_point_scale(n) * static_cast<double>(n);
         CHECK(sum <= 0x1p62);
         CHECK(sum > 0x1p61);

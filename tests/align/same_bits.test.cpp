@@ -31,11 +31,12 @@ auto run_small(int threads, index_t particles) {
     using batch        = typename Back::batch;
     const auto context = Back::make(threads);
     const auto model   = mixture<batch>(context);
-    smc        sampler{ddpm_posterior_kernel{exact_posterior{model}}, posterior_value{exact_posterior{model}, bowl_2d<typename Back::real>(2.0), {.samples = 2}},
+    smc sampler{ddpm_posterior_kernel{exact_posterior{model}},
+                posterior_value{exact_posterior{model}, bowl_2d<typename Back::real>(2.0), {.samples = 2}},
                 smc_options{.particles = particles, .steps = 6, .threshold = 0.9, .log_delta = -4.0, .record_ancestors = true}};
-    auto       result = sampler(context, philox{1});
+    auto result = sampler(context, philox{1});
     // What outlives its context: host numbers.
-    auto host = diamond::to_host(result.particles);
+    auto host        = diamond::to_host(result.particles);
     result.particles = {};
     return std::pair{std::move(result), std::move(host)};
 }
@@ -44,7 +45,8 @@ template <class Result>
 void check_same_bits(const Result& a, const Result& b) {
     CHECK(numbers::same_bits(a.second, b.second));
     CHECK(numbers::same_bits(a.first.log_weights, b.first.log_weights));
-    CHECK(numbers::same_bits<double>({a.first.log_z, a.first.log_z_standard_error, a.first.log_delta}, {b.first.log_z, b.first.log_z_standard_error, b.first.log_delta}));
+    CHECK(numbers::same_bits<double>({a.first.log_z, a.first.log_z_standard_error, a.first.log_delta},
+                                     {b.first.log_z, b.first.log_z_standard_error, b.first.log_delta}));
     CHECK(a.first.families == b.first.families);
     CHECK(a.first.ancestors == b.first.ancestors);
     CHECK(a.first.steps == b.first.steps);
@@ -58,21 +60,22 @@ TEST_CASE_TEMPLATE("SMC gives the same bits on one thread and on two", real, REA
 }
 
 TEST_CASE_TEMPLATE("so do all drivers on a model that works by products", real, REALS) {
-    using back  = back_ends::eigen<real>;
-    using batch = typename back::batch;
+    using back     = back_ends::eigen<real>;
+    using batch    = typename back::batch;
     const auto run = [](int threads) {
-        const auto                  context = back::make(threads);
-        const auto                  model   = many_parts<batch>(context);
-        const exact_posterior       draws{model};
+        const auto context = back::make(threads);
+        const auto model   = many_parts<batch>(context);
+        const exact_posterior draws{model};
         const ddpm_posterior_kernel kernel{draws};
-        const posterior_value       value{draws, tilt_8d<real>(), {.samples = 2}};
+        const posterior_value value{draws, tilt_8d<real>(), {.samples = 2}};
         std::vector<std::vector<real>> all;
         const auto keep = [&](const auto& result) { all.push_back(diamond::to_host(result.particles)); };
         keep(smc{kernel, value, smc_options{.particles = 1501, .steps = 4}, diamond::multinomial{}}(context, philox{2}));
         keep(diamond::guidance{model, value, {.particles = 700, .steps = 4}}(context, philox{2}));
         keep(diamond::best_of_n{kernel, tilt_8d<real>(), {.winners = 20, .candidates = 30, .steps = 3}}(context, philox{2}));
         keep(diamond::beam{kernel, value, {.beams = 20, .width = 4, .children = 7, .steps = 3}}(context, philox{2}));
-        keep(smc{diamond::glass_kernel{diamond::linear_schedule{}, model, diamond::heun{.steps = 2}}, diamond::exact_value{model, tilt_8d<real>()},
+        keep(smc{diamond::glass_kernel{diamond::linear_schedule{}, model, diamond::heun{.steps = 2}},
+                 diamond::exact_value{model, tilt_8d<real>()},
                  smc_options{.particles = 600, .steps = 3, .threshold = 2.0}}(context, philox{2}));
         return all;
     };
@@ -99,11 +102,11 @@ TEST_CASE_TEMPLATE("on both back ends: the same ancestors, numbers to rounding",
 
 TEST_CASE_TEMPLATE("a slot's particles and values do not depend on the number of slots", real, REALS) {
     // Until resampling, which mixes them: threshold 0 puts it off for ever.
-    using back  = back_ends::eigen<real>;
-    using batch = typename back::batch;
+    using back     = back_ends::eigen<real>;
+    using batch    = typename back::batch;
     const auto run = [](index_t particles) {
-        const auto                       context = back::make(2);
-        const auto                       model   = many_parts<batch>(context);
+        const auto context = back::make(2);
+        const auto model   = many_parts<batch>(context);
         std::vector<std::vector<double>> seen;
         smc sampler{ddpm_posterior_kernel{exact_posterior{model}}, posterior_value{exact_posterior{model}, tilt_8d<real>(), {.samples = 3}},
                     smc_options{.particles = particles, .steps = 4, .threshold = 0.0, .log_delta = -1.0}};
@@ -125,9 +128,10 @@ TEST_CASE_TEMPLATE("a slot's particles and values do not depend on the number of
 TEST_CASE("the purposes of a run draw different numbers") {
     // x_0, the noise of a transition and that of its values, at one step and slot.
     const philox rng{5};
-    const auto   context = back_ends::eigen<double>::make(1);
+    const auto context = back_ends::eigen<double>::make(1);
     std::vector<std::vector<double>> drawn;
-    for (const auto p : {purpose::initial, purpose::transition, purpose::transition_end, purpose::value, purpose::resampling, purpose::component, purpose::value_component})
+    for (const auto p : {purpose::initial, purpose::transition, purpose::transition_end, purpose::value, purpose::resampling,
+                         purpose::component, purpose::value_component})
         for (const index_t step : {0, 1}) {
             diamond::eigen::batch<double> out(context, 2, 3);
             diamond::draw_normal(rng.stream(p, step), out.mutable_view());

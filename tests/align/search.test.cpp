@@ -26,12 +26,12 @@ double average(const std::vector<double>& x) { return statistics::average(x).val
 } // namespace
 
 TEST_CASE_TEMPLATE("best of N returns the best of each N draws of the chain", back, TWO_BACK_ENDS) {
-    using batch_type     = typename back::batch;
-    const auto context   = back::make(1);
-    const auto model     = mixture<batch_type>(context);
-    const auto reward    = tilt_2d<typename back::real>();
+    using batch_type   = typename back::batch;
+    const auto context = back::make(1);
+    const auto model   = mixture<batch_type>(context);
+    const auto reward  = tilt_2d<typename back::real>();
     const ddpm_posterior_kernel kernel{exact_posterior{model}};
-    best_of_n  sampler{kernel, reward, {.winners = 9, .candidates = 7, .steps = 4}};
+    best_of_n sampler{kernel, reward, {.winners = 9, .candidates = 7, .steps = 4}};
     const auto result = sampler(context, philox{1});
     const auto drawn  = diamond::chain(kernel, {.particles = 63, .steps = 4})(context, philox{1});
     const auto all    = rewards_of(drawn, reward);
@@ -40,7 +40,8 @@ TEST_CASE_TEMPLATE("best of N returns the best of each N draws of the chain", ba
     for (std::size_t w = 0; w < 9; ++w) {
         const auto first = all.begin() + static_cast<long>(7 * w), best = std::max_element(first, first + 7);
         CHECK(result.rewards[w] == *best);
-        for (index_t i = 0; i < 2; ++i) CHECK(result.particles.read()(i, static_cast<index_t>(w)) == drawn.particles.read()(i, best - all.begin()));
+        for (index_t i = 0; i < 2; ++i)
+            CHECK(result.particles.read()(i, static_cast<index_t>(w)) == drawn.particles.read()(i, best - all.begin()));
     }
     CHECK(result.spent == cost{.forward = 63 * 4, .reward = 63});
     CHECK(sampler(context, philox{1}).spent == result.spent);
@@ -51,32 +52,34 @@ TEST_CASE("beam keeps the width best children of each beam, and its winner has t
     const auto model   = mixture<batch>(context);
     const auto bowl    = bowl_2d<double>(2.0);
     const ddpm_posterior_kernel kernel{exact_posterior{model}};
-    const diamond::exact_value  value{model, bowl};
+    const diamond::exact_value value{model, bowl};
     constexpr index_t beams = 3, width = 2, children = 4, steps = 4, group = width * children;
     std::vector<std::vector<double>> seen, values;
-    beam       search{kernel, value, {.beams = beams, .width = width, .children = children, .steps = steps}};
+    beam search{kernel, value, {.beams = beams, .width = width, .children = children, .steps = steps}};
     const auto result = search(context, philox{2}, {}, [&](const auto& view) {
         CHECK(view.particles.columns() == beams * group);
         seen.emplace_back(view.particles.data(), view.particles.data() + view.particles.size());
     });
     REQUIRE(seen.size() == steps);
     // The same by hand: at each step the kernel moves `children` copies of the `width` best.
-    auto  v = value;
-    auto  k = kernel;
+    auto v = value;
+    auto k = kernel;
     batch x(context, 2, beams * group), next(context, 2, beams * group);
     diamond::draw_normal(philox{2}.stream(purpose::initial), x.mutable_view());
     for (index_t step = 1; step <= steps; ++step) {
-        k(x.read(), diamond::interval{static_cast<double>(step - 1) / steps, static_cast<double>(step) / steps}, {}, philox{2}.stream(purpose::transition, step),
-          next.mutable_view());
+        k(x.read(), diamond::interval{static_cast<double>(step - 1) / steps, static_cast<double>(step) / steps}, {},
+          philox{2}.stream(purpose::transition, step), next.mutable_view());
         CHECK(diamond::to_host(next) == seen[static_cast<std::size_t>(step - 1)]);
         diamond::batch<double, diamond::eigen::context> scores(context, 1, beams * group);
-        v(next.read(), static_cast<double>(step) / steps, {}, philox{2}.stream(purpose::value, step), diamond::value_batch{.value = scores.data()});
+        v(next.read(), static_cast<double>(step) / steps, {}, philox{2}.stream(purpose::value, step),
+          diamond::value_batch{.value = scores.data()});
         for (index_t b = 0; b < beams; ++b) {
             std::vector<index_t> order(group);
             for (index_t i = 0; i < group; ++i) order[static_cast<std::size_t>(i)] = b * group + i;
             std::sort(order.begin(), order.end(), [&](index_t i, index_t j) { return scores.data()[i] > scores.data()[j]; });
             for (index_t i = 0; i < group; ++i)
-                for (index_t row = 0; row < 2; ++row) x.data()[row + 2 * (b * group + i)] = next.data()[row + 2 * order[static_cast<std::size_t>(i / children)]];
+                for (index_t row = 0; row < 2; ++row)
+                    x.data()[row + 2 * (b * group + i)] = next.data()[row + 2 * order[static_cast<std::size_t>(i / children)]];
             if (step == steps) {
                 CHECK(result.rewards[static_cast<std::size_t>(b)] == scores.data()[order[0]]);
                 for (index_t row = 0; row < 2; ++row) CHECK(result.particles.data()[row + 2 * b] == next.data()[row + 2 * order[0]]);
@@ -93,25 +96,25 @@ TEST_CASE("more search finds more reward") {
     const auto context = back_ends::eigen<double>::make(2);
     const auto model   = mixture<batch>(context);
     const auto tilt    = tilt_2d<double>();
-    const exact_posterior       draws{model};
+    const exact_posterior draws{model};
     const ddpm_posterior_kernel kernel{draws};
     double before = -infinity;
     for (const index_t n : {1, 2, 4, 16}) {
-        best_of_n    sampler{kernel, tilt, {.winners = 400, .candidates = n, .steps = 3}};
+        best_of_n sampler{kernel, tilt, {.winners = 400, .candidates = n, .steps = 3}};
         const double now = average(sampler(context, philox{3}).rewards);
         CHECK(now > before + 0.1);
         before = now;
     }
     before = -infinity;
     for (const index_t width : {1, 3, 10}) {
-        beam         sampler{kernel, posterior_value{draws, tilt, {.samples = 2}}, {.beams = 400, .width = width, .children = 3, .steps = 4}};
+        beam sampler{kernel, posterior_value{draws, tilt, {.samples = 2}}, {.beams = 400, .width = width, .children = 3, .steps = 4}};
         const double now = average(sampler(context, philox{3}).rewards);
         CHECK(now > before + 0.1);
         before = now;
     }
     before = -infinity;
     for (const index_t children : {1, 3, 10}) {
-        beam         sampler{kernel, posterior_value{draws, tilt, {.samples = 2}}, {.beams = 400, .width = 2, .children = children, .steps = 4}};
+        beam sampler{kernel, posterior_value{draws, tilt, {.samples = 2}}, {.beams = 400, .width = 2, .children = children, .steps = 4}};
         const double now = average(sampler(context, philox{3}).rewards);
         CHECK(now > before + 0.1);
         before = now;
@@ -122,7 +125,8 @@ TEST_CASE("beams are independent: more of them change none") {
     const auto context = back_ends::eigen<double>::make(1);
     const auto model   = mixture<batch>(context);
     const auto run     = [&](index_t beams) {
-        beam sampler{ddpm_posterior_kernel{exact_posterior{model}}, posterior_value{exact_posterior{model}, tilt_2d<double>(), {.samples = 2}},
+        beam sampler{ddpm_posterior_kernel{exact_posterior{model}},
+                     posterior_value{exact_posterior{model}, tilt_2d<double>(), {.samples = 2}},
                      {.beams = beams, .width = 2, .children = 3, .steps = 4}};
         return sampler(context, philox{4});
     };
@@ -139,14 +143,14 @@ TEST_CASE("an observer stops a search: the best so far, said to be incomplete") 
     const auto context = back_ends::eigen<double>::make(1);
     const auto model   = mixture<batch>(context);
     const diamond::exact_value value{model, tilt_2d<double>()};
-    beam       sampler{ddpm_posterior_kernel{exact_posterior{model}}, value, {.beams = 2, .width = 2, .children = 3, .steps = 4}};
-    index_t    calls  = 0;
+    beam sampler{ddpm_posterior_kernel{exact_posterior{model}}, value, {.beams = 2, .width = 2, .children = 3, .steps = 4}};
+    index_t calls     = 0;
     const auto result = sampler(context, philox{5}, {}, [&](const auto&) { return ++calls < 2; });
     CHECK(calls == 2);
     CHECK_FALSE(result.complete);
     CHECK(result.particles.columns() == 2);
     CHECK(result.rewards.size() == 2);
-    best_of_n  best{ddpm_posterior_kernel{exact_posterior{model}}, tilt_2d<double>(), {.winners = 2, .candidates = 3, .steps = 4}};
+    best_of_n best{ddpm_posterior_kernel{exact_posterior{model}}, tilt_2d<double>(), {.winners = 2, .candidates = 3, .steps = 4}};
     const auto stopped = best(context, philox{5}, {}, [](const auto&) { return false; });
     CHECK_FALSE(stopped.complete);
     CHECK(stopped.spent == cost{.forward = 6, .reward = 6});

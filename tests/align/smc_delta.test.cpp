@@ -10,7 +10,7 @@ using batch = diamond::eigen::batch<double>;
 
 struct outcome {
     std::vector<double> ratio, log_delta;
-    index_t             warned = 0, warned_of_range = 0;
+    index_t warned = 0, warned_of_range = 0;
 };
 template <class Sampler>
 outcome many(Sampler sampler, const diamond::eigen::context& context, std::uint64_t runs, double log_z) {
@@ -23,8 +23,9 @@ outcome many(Sampler sampler, const diamond::eigen::context& context, std::uint6
         for (const auto& warning : result.warnings) out.warned_of_range += warning.find("nats") != std::string::npos;
     }
     const auto mean = statistics::average(out.ratio);
-    MESSAGE("E[Z-hat]/Z = ", mean.value, " +- ", mean.standard_error, ", mean log(delta/Z) = ",
-            out.log_delta[0] == -infinity ? -infinity : statistics::average(out.log_delta).value, ", warned ", out.warned, " of ", runs);
+    MESSAGE("E[Z-hat]/Z = ", mean.value, " +- ", mean.standard_error,
+            ", mean log(delta/Z) = ", out.log_delta[0] == -infinity ? -infinity : statistics::average(out.log_delta).value, ", warned ",
+            out.warned, " of ", runs);
     return out;
 }
 
@@ -32,12 +33,12 @@ outcome many(Sampler sampler, const diamond::eigen::context& context, std::uint6
 
 TEST_CASE("a reward of 20 nats and one value sample: right with delta, warned of without") {
     const diamond::eigen::context context{.threads = 1};
-    const auto                    model = mixture<batch>(context);
-    const auto                    bowl  = bowl_2d<double>(6.0);
-    const double                  log_z = model.tilted(bowl.quadratic_form()).log_z;
-    const ddpm_posterior_kernel   kernel{exact_posterior{model}};
-    const posterior_value         value{exact_posterior{model}, bowl, {.samples = 1}};
-    smc_options                   options{.particles = 256, .steps = 8};
+    const auto model   = mixture<batch>(context);
+    const auto bowl    = bowl_2d<double>(6.0);
+    const double log_z = model.tilted(bowl.quadratic_form()).log_z;
+    const ddpm_posterior_kernel kernel{exact_posterior{model}};
+    const posterior_value value{exact_posterior{model}, bowl, {.samples = 1}};
+    smc_options options{.particles = 256, .steps = 8};
 
     SUBCASE("the rewards of 256 draws spread over more than 20 nats") {
         batch draws(context, 2, 256);
@@ -52,9 +53,9 @@ TEST_CASE("a reward of 20 nats and one value sample: right with delta, warned of
     }
     SUBCASE("without delta") {
         // The mean is as 1 as ever, but carried by runs that are not seen: nine runs of ten give less than half of Z. And each says so.
-        options.log_delta   = -infinity;
-        const auto    runs  = many(smc{kernel, value, options}, context, 300, log_z);
-        const auto below = std::count_if(runs.ratio.begin(), runs.ratio.end(), [](double ratio) { return ratio < 0.5; });
+        options.log_delta = -infinity;
+        const auto runs   = many(smc{kernel, value, options}, context, 300, log_z);
+        const auto below  = std::count_if(runs.ratio.begin(), runs.ratio.end(), [](double ratio) { return ratio < 0.5; });
         MESSAGE(below, " of 300 below Z/2");
         CHECK(below > 200);
         CHECK(runs.warned_of_range == 300);
@@ -79,24 +80,27 @@ TEST_CASE("a reward of 20 nats and one value sample: right with delta, warned of
 
 TEST_CASE("a hard constraint needs no floor of its own: delta does it") {
     const diamond::eigen::context context{.threads = 1};
-    const auto                    model  = mixture<batch>(context);
-    auto                          walled = tilt_2d<double>();
-    walled.wall                          = 0.3;
-    const auto   tilted                  = model.tilted(walled.quadratic_form());
-    const double log_z                   = tilted.log_z + log_probability_above(tilted.tilted, walled.wall);
-    const auto   runs = many(smc{ddpm_posterior_kernel{exact_posterior{model}}, posterior_value{exact_posterior{model}, walled}, smc_options{.particles = 128, .steps = 6}},
-                             context, 2000, log_z);
-    const auto   mean = statistics::average(runs.ratio);
+    const auto model   = mixture<batch>(context);
+    auto walled        = tilt_2d<double>();
+    walled.wall        = 0.3;
+    const auto tilted  = model.tilted(walled.quadratic_form());
+    const double log_z = tilted.log_z + log_probability_above(tilted.tilted, walled.wall);
+    const auto runs    = many(smc{ddpm_posterior_kernel{exact_posterior{model}}, posterior_value{exact_posterior{model}, walled},
+                               smc_options{.particles = 128, .steps = 6}},
+                              context, 2000, log_z);
+    const auto mean    = statistics::average(runs.ratio);
     CHECK(statistics::within(mean, 1.0));
     CHECK(mean.standard_error < 0.01);
 }
 
 TEST_CASE("an easy run is not warned of") {
     const diamond::eigen::context context{.threads = 1};
-    const auto                    model = mixture<batch>(context);
-    const auto                    tilt  = tilt_2d<double>(0.5);
-    const double                  log_z = model.tilted(tilt.quadratic_form()).log_z;
-    const auto runs = many(smc{ddpm_posterior_kernel{exact_posterior{model}}, posterior_value{exact_posterior{model}, tilt, {.samples = 4}}}, context, 40, log_z);
+    const auto model   = mixture<batch>(context);
+    const auto tilt    = tilt_2d<double>(0.5);
+    const double log_z = model.tilted(tilt.quadratic_form()).log_z;
+    const auto runs =
+        many(smc{ddpm_posterior_kernel{exact_posterior{model}}, posterior_value{exact_posterior{model}, tilt, {.samples = 4}}}, context, 40,
+             log_z);
     CHECK(runs.warned == 0);
 }
 
@@ -110,10 +114,10 @@ TEST_CASE("each warning says what was seen") {
     const smc_step fine{.time = 0.5, .ess = 50.0, .least_increment = -3.0, .largest_increment = 4.0, .largest_share = 0.05};
     CHECK(warnings({fine, fine}, 0.05).empty());
     auto thin = fine, heavy = fine, wide = fine;
-    thin.ess              = 0.75;
-    heavy.largest_share   = 0.625;
-    wide.least_increment  = -12.0;
-    const auto one        = [&](const std::vector<smc_step>& steps, double variance) {
+    thin.ess             = 0.75;
+    heavy.largest_share  = 0.625;
+    wide.least_increment = -12.0;
+    const auto one       = [&](const std::vector<smc_step>& steps, double variance) {
         const auto text = warnings(steps, variance);
         REQUIRE(text.size() == 1);
         return text.front();

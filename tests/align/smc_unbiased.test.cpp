@@ -1,7 +1,7 @@
 /// E[Z-hat] = Z for any value, resampler and threshold, on twelve configurations; and the errors of section 11 fail the same test.
 ///
-/// Each configuration is run thousands of times with few particles. The mean of Z-hat/Z must lie within 4.5 of its standard errors of 1, and
-/// these must be below 1 %. Z-hat is skewed, but its mean over so many runs is normal enough: by chance one of the twelve fails once in
+/// Each configuration is run thousands of times with few particles. The mean of Z-hat/Z must lie within 4.5 of its standard errors of 1,
+/// and these must be below 1 %. Z-hat is skewed, but its mean over so many runs is normal enough: by chance one of the twelve fails once in
 /// 10,000 choices of the seed.
 #include "cases.hpp"
 
@@ -29,17 +29,18 @@ struct faults {
 };
 /// A plain SMC on the host around the library's kernel, value and resampler, with faults.
 template <class Kernel, class Value>
-double plain_log_z(const diamond::eigen::context& context, Kernel& kernel, Value& value, index_t n, index_t steps, philox rng, const faults& wrong) {
-    constexpr double    floor = -1000.0;
-    const double        initial = wrong.subtracts_initial_value ? 0.4 : 0.0;
-    batch               x(context, 2, n), next(context, 2, n);
-    diamond::batch<double, diamond::eigen::context>        values(context, 1, n), weights(context, 1, n);
+double plain_log_z(const diamond::eigen::context& context, Kernel& kernel, Value& value, index_t n, index_t steps, philox rng,
+                   const faults& wrong) {
+    constexpr double floor = -1000.0;
+    const double initial   = wrong.subtracts_initial_value ? 0.4 : 0.0;
+    batch x(context, 2, n), next(context, 2, n);
+    diamond::batch<double, diamond::eigen::context> values(context, 1, n), weights(context, 1, n);
     diamond::batch<std::uint64_t, diamond::eigen::context> cumulative(context, 1, n);
-    diamond::batch<std::int32_t, diamond::eigen::context>  ancestors(context, 1, n);
-    diamond::resampling_scratch<diamond::eigen::context>   space;
+    diamond::batch<std::int32_t, diamond::eigen::context> ancestors(context, 1, n);
+    diamond::resampling_scratch<diamond::eigen::context> space;
     std::vector<double> v(static_cast<std::size_t>(n), initial), v_next(v), log_w(static_cast<std::size_t>(n), 0.0);
-    double              log_z = 0.0;
-    const auto          evaluate = [&](const batch& at, double t, diamond::noise_stream stream, std::vector<double>& to) {
+    double log_z        = 0.0;
+    const auto evaluate = [&](const batch& at, double t, diamond::noise_stream stream, std::vector<double>& to) {
         value(at, t, {}, stream, diamond::value_batch{.value = values.data()});
         context.to_host(values.data(), n, to.data());
         if (t < 1.0 && !wrong.has_no_floor)
@@ -57,14 +58,16 @@ double plain_log_z(const diamond::eigen::context& context, Kernel& kernel, Value
     };
     diamond::draw_normal(rng.stream(purpose::initial), x.mutable_view());
     for (index_t k = 1; k <= steps; ++k) {
-        const diamond::interval span{static_cast<double>(k - 1) / static_cast<double>(steps), static_cast<double>(k) / static_cast<double>(steps)};
+        const diamond::interval span{static_cast<double>(k - 1) / static_cast<double>(steps),
+                                     static_cast<double>(k) / static_cast<double>(steps)};
         if (wrong.redraws_values && k > 1) evaluate(x, span.from, rng.split(1).stream(purpose::value, k), v);
         kernel(x.read(), span, {}, rng.stream(purpose::transition, k), next.mutable_view());
         x.swap(next);
         evaluate(x, span.to, rng.stream(purpose::value, k), v_next);
         if (!(k == steps && wrong.drops_last_weight))
-            for (std::size_t j = 0; j < v.size(); ++j) log_w[j] = v[j] == -infinity || v_next[j] == -infinity ? -infinity : log_w[j] + v_next[j] - v[j];
-        v                     = v_next;
+            for (std::size_t j = 0; j < v.size(); ++j)
+                log_w[j] = v[j] == -infinity || v_next[j] == -infinity ? -infinity : log_w[j] + v_next[j] - v[j];
+        v                      = v_next;
         const auto [mean, ess] = log_mean();
         if (k == steps) return log_z + mean;
         if (ess >= 0.5 * static_cast<double>(n)) continue;
@@ -101,62 +104,72 @@ TEST_CASE("Z-hat is unbiased: mixture, posterior values") {
     const auto model = mixture<batch>(context), wrong = wrong_mixture<batch>(context);
     const auto tilt = tilt_2d<double>(), bowl = bowl_2d<double>();
     const double z_tilt = model.tilted(tilt.quadratic_form()).log_z, z_bowl = model.tilted(bowl.quadratic_form()).log_z;
-    using kernel = any::kernel<ddpm_posterior_kernel<exact_posterior<mixture_of<batch>>>, diamond::renoise_kernel<exact_posterior<mixture_of<batch>>>>;
-    using value  = posterior_value<exact_posterior<mixture_of<batch>>, form_reward<double>>;
-    const kernel          ddpm{ddpm_posterior_kernel{exact_posterior{model}}}, renoise{diamond::renoise_kernel{exact_posterior{model}}};
+    using kernel =
+        any::kernel<ddpm_posterior_kernel<exact_posterior<mixture_of<batch>>>, diamond::renoise_kernel<exact_posterior<mixture_of<batch>>>>;
+    using value = posterior_value<exact_posterior<mixture_of<batch>>, form_reward<double>>;
+    const kernel ddpm{ddpm_posterior_kernel{exact_posterior{model}}}, renoise{diamond::renoise_kernel{exact_posterior{model}}};
     const exact_posterior right{model};
     const auto run = [&](const kernel& k, const value& v, const smc_options& options, any::resampling r, index_t runs, double log_z) {
         check_unbiased(smc{k, v, options, any::resampler{r}}, context, runs, log_z);
     };
 
     SUBCASE("1 sample, systematic") {
-        run(ddpm, value{right, tilt, {.samples = 1}}, {.particles = 128, .steps = 6, .log_delta = -infinity}, any::resampling::systematic, 3000, z_tilt);
+        run(ddpm, value{right, tilt, {.samples = 1}}, {.particles = 128, .steps = 6, .log_delta = -infinity}, any::resampling::systematic,
+            3000, z_tilt);
     }
     SUBCASE("2 samples, stratified, resampling at every step") {
-        run(ddpm, value{right, bowl, {.samples = 2}}, {.particles = 128, .steps = 5, .threshold = 2.0, .log_delta = -infinity}, any::resampling::stratified, 3000, z_bowl);
+        run(ddpm, value{right, bowl, {.samples = 2}}, {.particles = 128, .steps = 5, .threshold = 2.0, .log_delta = -infinity},
+            any::resampling::stratified, 3000, z_bowl);
     }
     SUBCASE("8 samples, multinomial") {
-        run(ddpm, value{right, tilt, {.samples = 8}}, {.particles = 64, .steps = 6, .log_delta = -infinity}, any::resampling::multinomial, 2000, z_tilt);
+        run(ddpm, value{right, tilt, {.samples = 8}}, {.particles = 64, .steps = 6, .log_delta = -infinity}, any::resampling::multinomial,
+            2000, z_tilt);
     }
     SUBCASE("no resampling at all") {
-        run(ddpm, value{right, bowl, {.samples = 1}}, {.particles = 128, .steps = 4, .threshold = 0.0, .log_delta = -infinity}, any::resampling::systematic, 2000, z_bowl);
+        run(ddpm, value{right, bowl, {.samples = 1}}, {.particles = 128, .steps = 4, .threshold = 0.0, .log_delta = -infinity},
+            any::resampling::systematic, 2000, z_bowl);
     }
     SUBCASE("V_0 of 2.5, residual, resampling at every step, unequal times") {
         run(ddpm, value{right, tilt, {.samples = 1}},
-            {.particles = 128, .times = {0.0, 0.1, 0.3, 0.8, 0.95, 1.0}, .threshold = 2.0, .initial_value = 2.5, .log_delta = -infinity}, any::resampling::residual, 4000,
-            z_tilt);
+            {.particles = 128, .times = {0.0, 0.1, 0.3, 0.8, 0.95, 1.0}, .threshold = 2.0, .initial_value = 2.5, .log_delta = -infinity},
+            any::resampling::residual, 4000, z_tilt);
     }
     SUBCASE("the value of a wrong posterior, multinomial") {
-        run(ddpm, value{exact_posterior{wrong}, tilt, {.samples = 2}}, {.particles = 128, .steps = 6, .log_delta = -infinity}, any::resampling::multinomial, 3000, z_tilt);
+        run(ddpm, value{exact_posterior{wrong}, tilt, {.samples = 2}}, {.particles = 128, .steps = 6, .log_delta = -infinity},
+            any::resampling::multinomial, 3000, z_tilt);
     }
     SUBCASE("delta by the pilot, renoising, antithetic samples") {
-        run(renoise, value{right, bowl, {.samples = 2, .antithetic = true}}, {.particles = 128, .steps = 6, .pilot_particles = 32}, any::resampling::systematic, 3000, z_bowl);
+        run(renoise, value{right, bowl, {.samples = 2, .antithetic = true}}, {.particles = 128, .steps = 6, .pilot_particles = 32},
+            any::resampling::systematic, 3000, z_bowl);
     }
     SUBCASE("a hard constraint, held by the floor") {
-        auto walled = tilt_2d<double>();
-        walled.wall = 0.3;
-        const auto   tilted = model.tilted(walled.quadratic_form());
-        const double log_z  = tilted.log_z + log_probability_above(tilted.tilted, walled.wall);
+        auto walled        = tilt_2d<double>();
+        walled.wall        = 0.3;
+        const auto tilted  = model.tilted(walled.quadratic_form());
+        const double log_z = tilted.log_z + log_probability_above(tilted.tilted, walled.wall);
         // A value of -inf, lifted to near log Z, keeps a particle that may still get past the wall. At -6 the mean is as right, but so few
         // runs carry it that its standard error is 0.7; at the default of -1000 it takes delta.
-        run(ddpm, value{right, walled, {.samples = 1}}, {.particles = 128, .steps = 6, .value_floor = -1.0, .log_delta = -infinity}, any::resampling::systematic, 3000, log_z);
+        run(ddpm, value{right, walled, {.samples = 1}}, {.particles = 128, .steps = 6, .value_floor = -1.0, .log_delta = -infinity},
+            any::resampling::systematic, 3000, log_z);
     }
 }
 
 TEST_CASE("Z-hat is unbiased: mixture, other values") {
     const diamond::eigen::context context{.threads = 1};
-    const auto                    model = mixture<batch>(context);
-    const auto                    tilt = tilt_2d<double>(), bowl = bowl_2d<double>();
-    const ddpm_posterior_kernel   ddpm{exact_posterior{model}};
+    const auto model = mixture<batch>(context);
+    const auto tilt = tilt_2d<double>(), bowl = bowl_2d<double>();
+    const ddpm_posterior_kernel ddpm{exact_posterior{model}};
 
     SUBCASE("the exact value") {
         diamond::exact_value value{model, bowl};
-        check_unbiased(smc{ddpm, value, smc_options{.particles = 64, .steps = 6, .threshold = 2.0, .log_delta = -infinity}, diamond::multinomial{}}, context, 2000,
-                       value.log_z());
+        check_unbiased(
+            smc{ddpm, value, smc_options{.particles = 64, .steps = 6, .threshold = 2.0, .log_delta = -infinity}, diamond::multinomial{}},
+            context, 2000, value.log_z());
     }
     SUBCASE("the denoised value") {
-        check_unbiased(smc{ddpm, diamond::denoised_value{diamond::linear_schedule{}, model, tilt}, smc_options{.particles = 64, .steps = 6, .log_delta = -infinity}}, context,
-                       2000, model.tilted(tilt.quadratic_form()).log_z);
+        check_unbiased(smc{ddpm, diamond::denoised_value{diamond::linear_schedule{}, model, tilt},
+                           smc_options{.particles = 64, .steps = 6, .log_delta = -infinity}},
+                       context, 2000, model.tilted(tilt.quadratic_form()).log_z);
     }
 }
 
@@ -164,21 +177,22 @@ TEST_CASE("Z-hat is unbiased: Gaussian, one-step maps in float, weighted value i
     const diamond::eigen::context context{.threads = 1};
 
     SUBCASE("early stop and posterior by the Diamond map, float, residual") {
-        using single = diamond::eigen::batch<float>;
-        const auto                          model = gaussian<single>(context);
-        const auto                          bowl  = bowl_3d<float>();
+        using single     = diamond::eigen::batch<float>;
+        const auto model = gaussian<single>(context);
+        const auto bowl  = bowl_3d<float>();
         const diamond::gaussian_diamond_map map{model};
         check_unbiased(smc{diamond::early_stop_kernel{map}, posterior_value{diamond::diamond_posterior{map}, bowl, {.samples = 2}},
                            smc_options{.particles = 128, .steps = 6, .log_delta = -infinity}, diamond::residual{}},
                        context, 3000, model.tilted(bowl.quadratic_form()).log_z);
     }
     SUBCASE("weighted value") {
-        const auto                         model = gaussian<batch>(context);
-        const auto                         bowl  = bowl_3d<double>();
-        const diamond::linear_schedule     schedule;
-        const diamond::gaussian_flow_map   map{model};
+        const auto model = gaussian<batch>(context);
+        const auto bowl  = bowl_3d<double>();
+        const diamond::linear_schedule schedule;
+        const diamond::gaussian_flow_map map{model};
         const diamond::gaussian_diamond_map posterior{model};
-        check_unbiased(smc{diamond::early_stop_kernel{posterior}, diamond::weighted_value{diamond::best_density(schedule, model), map, bowl, {.samples = 2}},
+        check_unbiased(smc{diamond::early_stop_kernel{posterior},
+                           diamond::weighted_value{diamond::best_density(schedule, model), map, bowl, {.samples = 2}},
                            smc_options{.particles = 128, .steps = 6, .log_delta = -infinity}, diamond::stratified{}},
                        context, 3000, model.tilted(bowl.quadratic_form()).log_z);
     }
@@ -186,11 +200,11 @@ TEST_CASE("Z-hat is unbiased: Gaussian, one-step maps in float, weighted value i
 
 TEST_CASE("the errors of published programs fail the same test") {
     const diamond::eigen::context context{.threads = 1};
-    const auto                    model = mixture<batch>(context);
-    const auto                    tilt  = tilt_2d<double>();
-    const double                  log_z = model.tilted(tilt.quadratic_form()).log_z;
-    const ddpm_posterior_kernel   ddpm{exact_posterior{model}};
-    const posterior_value         value{exact_posterior{model}, tilt, {.samples = 1}};
+    const auto model   = mixture<batch>(context);
+    const auto tilt    = tilt_2d<double>();
+    const double log_z = model.tilted(tilt.quadratic_form()).log_z;
+    const ddpm_posterior_kernel ddpm{exact_posterior{model}};
+    const posterior_value value{exact_posterior{model}, tilt, {.samples = 1}};
 
     SUBCASE("without an error it passes") { CHECK(unbiased(plain_ratios(context, ddpm, value, log_z, {}))); }
     SUBCASE("values drawn again") { CHECK_FALSE(unbiased(plain_ratios(context, ddpm, value, log_z, {.redraws_values = true}))); }
@@ -200,12 +214,16 @@ TEST_CASE("the errors of published programs fail the same test") {
         CHECK(unbiased(plain_ratios(context, ddpm, other, log_z, {})));
         CHECK_FALSE(unbiased(plain_ratios(context, ddpm, other, log_z, {.drops_last_weight = true})));
     }
-    SUBCASE("V_0 subtracted that was never added") { CHECK_FALSE(unbiased(plain_ratios(context, ddpm, value, log_z, {.subtracts_initial_value = true}))); }
+    SUBCASE("V_0 subtracted that was never added") {
+        CHECK_FALSE(unbiased(plain_ratios(context, ddpm, value, log_z, {.subtracts_initial_value = true})));
+    }
 
-    auto walled = tilt;
-    walled.wall = 0.3;
-    const auto            tilted       = model.tilted(walled.quadratic_form());
-    const double          log_z_walled = tilted.log_z + log_probability_above(tilted.tilted, walled.wall);
+    auto walled               = tilt;
+    walled.wall               = 0.3;
+    const auto tilted         = model.tilted(walled.quadratic_form());
+    const double log_z_walled = tilted.log_z + log_probability_above(tilted.tilted, walled.wall);
     const posterior_value walled_value{exact_posterior{model}, walled, {.samples = 1}};
-    SUBCASE("no floor under a constraint") { CHECK_FALSE(unbiased(plain_ratios(context, ddpm, walled_value, log_z_walled, {.has_no_floor = true}))); }
+    SUBCASE("no floor under a constraint") {
+        CHECK_FALSE(unbiased(plain_ratios(context, ddpm, walled_value, log_z_walled, {.has_no_floor = true})));
+    }
 }

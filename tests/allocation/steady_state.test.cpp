@@ -32,7 +32,8 @@
 
 #ifdef DIAMOND_TEST_COUNTS_ALLOCATIONS
 
-using diamond::exact_posterior, diamond::index_t, diamond::infinity, diamond::interval, diamond::philox, diamond::posterior_value, diamond::purpose, diamond::smc, diamond::smc_options;
+using diamond::exact_posterior, diamond::index_t, diamond::infinity, diamond::interval, diamond::philox, diamond::posterior_value,
+    diamond::purpose, diamond::smc, diamond::smc_options;
 
 namespace {
 
@@ -49,13 +50,15 @@ long in_steady_state(const F& f) {
 
 template <class Back>
 struct models {
-    using batch = typename Back::batch;
-    using real  = typename Back::real;
-    typename Back::context                                   context = Back::make(2);
-    diamond::linear_schedule                                 schedule = {};
-    diamond::gaussian_mixture<batch, diamond::linear_schedule> mixture{context, {}, {0.5, 0.5}, {-1.0, 0.5, 0.3, 1.5, -0.5, 0.2}, {0.2, 0.3}};
-    diamond::gaussian<batch, diamond::linear_schedule>        gaussian{context, {}, {0.3, -0.2, 0.1}, {1.0, 0.3, 0.1, 0.3, 0.8, 0.0, 0.1, 0.0, 0.5}};
-    diamond::linear_reward<batch>                             reward{context, std::vector<real>{1, -1, real(0.5)}};
+    using batch                       = typename Back::batch;
+    using real                        = typename Back::real;
+    typename Back::context context    = Back::make(2);
+    diamond::linear_schedule schedule = {};
+    diamond::gaussian_mixture<batch, diamond::linear_schedule> mixture{
+        context, {}, {0.5, 0.5}, {-1.0, 0.5, 0.3, 1.5, -0.5, 0.2}, {0.2, 0.3}};
+    diamond::gaussian<batch, diamond::linear_schedule> gaussian{
+        context, {}, {0.3, -0.2, 0.1}, {1.0, 0.3, 0.1, 0.3, 0.8, 0.0, 0.1, 0.0, 0.5}};
+    diamond::linear_reward<batch> reward{context, std::vector<real>{1, -1, real(0.5)}};
     batch x{context, 3, 500}, out{context, 3, 500}, drawn{context, 3, 2000}, pulled{context, 3, 2000};
     diamond::rebind_t<batch, double> values{context, 4, 500};
 
@@ -69,7 +72,9 @@ struct models {
     }
     template <class Kernel>
     long of_kernel(Kernel kernel) {
-        return in_steady_state([&](int call) { kernel(x.read(), interval{0.2 * call, 0.2 * call + 0.2}, {}, philox{2}.stream(purpose::transition, call), out.mutable_view()); });
+        return in_steady_state([&](int call) {
+            kernel(x.read(), interval{0.2 * call, 0.2 * call + 0.2}, {}, philox{2}.stream(purpose::transition, call), out.mutable_view());
+        });
     }
     template <class Value>
     long of_value(Value value) {
@@ -77,7 +82,8 @@ struct models {
     }
     template <class Value>
     long of_guidance(Value value) {
-        return in_steady_state([&](int call) { value.guidance(x.read(), 0.2 * call, {}, philox{2}.stream(purpose::value, call), out.mutable_view()); });
+        return in_steady_state(
+            [&](int call) { value.guidance(x.read(), 0.2 * call, {}, philox{2}.stream(purpose::value, call), out.mutable_view()); });
     }
 };
 
@@ -131,17 +137,20 @@ TEST_CASE("the count sees every way to allocate") {
     ::operator delete[](p, std::align_val_t{64});
     CHECK(counts([&] { p = ::operator new(10, std::nothrow); }) == 1);
     ::operator delete(p);
-    CHECK(counts([&] { std::vector<double> v(10); p = v.data(); }) == 1);
+    CHECK(counts([&] {
+              std::vector<double> v(10);
+              p = v.data();
+          }) == 1);
     CHECK(counts([] {}) == 0);
 }
 
 TEST_CASE_TEMPLATE("a step of SMC allocates nothing", back, BACK_ENDS) {
-    models<back>    m;
+    models<back> m;
     const exact_posterior draws{m.mixture};
     const diamond::ddpm_posterior_kernel kernel{draws};
     const posterior_value value{draws, m.reward, {.samples = 2}};
     // Never, always, and at a step after the first: between the effective sizes that it has at steps 1 and 5 without resampling.
-    smc        never{kernel, value, smc_options{.particles = 700, .steps = 6, .threshold = 0.0, .log_delta = -infinity}};
+    smc never{kernel, value, smc_options{.particles = 700, .steps = 6, .threshold = 0.0, .log_delta = -infinity}};
     const auto trace = never(m.context, philox{4}).steps;
     REQUIRE(trace[0].ess > trace[4].ess + 50.0);
     for (const double threshold : {0.0, 0.5 * (trace[0].ess + trace[4].ess) / 700.0, 2.0}) {
@@ -160,11 +169,12 @@ struct labelled {
     using batch_type     = Batch;
     using condition_type = diamond::labels;
     exact_posterior<diamond::gaussian_mixture<Batch, diamond::linear_schedule>> draws;
-    [[nodiscard]] index_t       dimension() const { return draws.dimension(); }
-    [[nodiscard]] auto          schedule() const { return draws.schedule(); }
+    [[nodiscard]] index_t dimension() const { return draws.dimension(); }
+    [[nodiscard]] auto schedule() const { return draws.schedule(); }
     [[nodiscard]] diamond::cost spent() const { return draws.spent(); }
-    [[nodiscard]] bool          exact() const { return true; }
-    void operator()(diamond::const_view_t<Batch> x, double t, const diamond::labels&, diamond::noise_stream stream, diamond::view_t<Batch> out) {
+    [[nodiscard]] bool exact() const { return true; }
+    void operator()(diamond::const_view_t<Batch> x, double t, const diamond::labels&, diamond::noise_stream stream,
+                    diamond::view_t<Batch> out) {
         draws(x, t, {}, stream, out);
     }
 };
@@ -172,17 +182,18 @@ struct labelled {
 
 TEST_CASE_TEMPLATE("nor do labels that are gathered with their particles", back, back_ends::eigen<double>, back_ends::thrust_cpu<float>) {
     using batch = typename back::batch;
-    models<back>          m;
+    models<back> m;
     const labelled<batch> draws{exact_posterior{m.mixture}};
-    const auto            given = diamond::from_host(m.context, 1, 300, std::vector<std::int32_t>(300, 4));
-    CHECK(of_steps(m.context, smc{diamond::ddpm_posterior_kernel{draws}, posterior_value{draws, m.reward, {.samples = 2}},
-                                  smc_options{.particles = 300, .steps = 6, .threshold = 2.0}},
+    const auto given = diamond::from_host(m.context, 1, 300, std::vector<std::int32_t>(300, 4));
+    CHECK(of_steps(m.context,
+                   smc{diamond::ddpm_posterior_kernel{draws}, posterior_value{draws, m.reward, {.samples = 2}},
+                       smc_options{.particles = 300, .steps = 6, .threshold = 2.0}},
                    diamond::labels(given.data())) == 0);
 }
 
 TEST_CASE_TEMPLATE("a transition allocates nothing", back, BACK_ENDS) {
-    models<back>                        m;
-    const exact_posterior               draws{m.mixture};
+    models<back> m;
+    const exact_posterior draws{m.mixture};
     const diamond::gaussian_diamond_map map{m.gaussian};
     CHECK(m.of_kernel(diamond::glass_kernel{m.schedule, m.mixture, diamond::runge_kutta_4{.steps = 3}}) == 0);
     CHECK(m.of_kernel(diamond::glass_kernel{m.schedule, m.mixture, diamond::heun{.steps = 3}, diamond::constant_correlation(0.5)}) == 0);
@@ -197,11 +208,12 @@ TEST_CASE_TEMPLATE("a transition allocates nothing", back, BACK_ENDS) {
 
 TEST_CASE_TEMPLATE("posterior draws allocate nothing, nor do their derivatives", back, BACK_ENDS) {
     models<back> m;
-    const auto   of = [&](auto sampler) {
+    const auto of = [&](auto sampler) {
         return in_steady_state([&](int call) {
             const auto stream = philox{5}.stream(purpose::value, call, 4);
             sampler(m.x.read(), 0.2 * call, {}, stream, m.drawn.mutable_view());
-            if constexpr (diamond::differentiable_posterior_sampler<decltype(sampler)>) sampler.vjp(m.x.read(), 0.2 * call, {}, stream, m.pulled.read(), m.out.mutable_view());
+            if constexpr (diamond::differentiable_posterior_sampler<decltype(sampler)>)
+                sampler.vjp(m.x.read(), 0.2 * call, {}, stream, m.pulled.read(), m.out.mutable_view());
         });
     };
     const diamond::gaussian_diamond_map map{m.gaussian};
@@ -213,11 +225,11 @@ TEST_CASE_TEMPLATE("posterior draws allocate nothing, nor do their derivatives",
 }
 
 TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, BACK_ENDS) {
-    models<back>                        m;
+    models<back> m;
     const diamond::gaussian_diamond_map map{m.gaussian};
-    const diamond::diamond_posterior    draws{map};
-    const diamond::gaussian_flow_map    flow{m.gaussian};
-    const auto                          both = [&](auto value) { return m.of_value(value) + m.of_guidance(value); };
+    const diamond::diamond_posterior draws{map};
+    const diamond::gaussian_flow_map flow{m.gaussian};
+    const auto both = [&](auto value) { return m.of_value(value) + m.of_guidance(value); };
     CHECK(both(posterior_value{exact_posterior{m.mixture}, m.reward, {.samples = 4}}) == 0);
     CHECK(both(diamond::pathwise_posterior_value{draws, m.reward, {.samples = 4, .antithetic = true}}) == 0);
     CHECK(both(diamond::exact_value{m.mixture, m.reward}) == 0);
@@ -232,7 +244,7 @@ TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, BAC
 }
 
 TEST_CASE_TEMPLATE("steps of guidance, of a chain and of a beam allocate nothing", back, BACK_ENDS) {
-    models<back>          m;
+    models<back> m;
     const exact_posterior draws{m.mixture};
     const posterior_value value{draws, m.reward, {.samples = 2}};
     const diamond::ddpm_posterior_kernel kernel{draws};
@@ -260,15 +272,16 @@ TEST_CASE_TEMPLATE("products of any width allocate nothing", back, BACK_ENDS) {
 TEST_CASE_TEMPLATE("nor does SMC on a mixture of thousands of parts", back, back_ends::eigen<float>, back_ends::eigen<double>) {
     using batch        = typename back::batch;
     const auto context = back::make(2);
-    auto       host    = numbers::normals<typename back::real>(64 * 3000, 8);
+    auto host          = numbers::normals<typename back::real>(64 * 3000, 8);
     for (auto& x : host) x *= typename back::real(0.5); // near enough that float works by products, too
-    const auto points  = diamond::from_host(context, 64, 3000, host);
-    const auto model   = diamond::data_mixture(context, diamond::linear_schedule{}, points.read(), 0.2);
+    const auto points = diamond::from_host(context, 64, 3000, host);
+    const auto model  = diamond::data_mixture(context, diamond::linear_schedule{}, points.read(), 0.2);
     const diamond::linear_reward<batch> reward{context, std::vector<typename back::real>(64, typename back::real(0.1))};
-    const exact_posterior               draws{model};
-    CHECK(of_steps(context, smc{diamond::ddpm_posterior_kernel{draws}, posterior_value{draws, reward, {.samples = 2}}, smc_options{.particles = 300, .steps = 4}}) == 0);
-    CHECK(of_steps(context, smc{diamond::glass_kernel{diamond::linear_schedule{}, model, diamond::heun{.steps = 2}}, diamond::exact_value{model, reward},
-                                smc_options{.particles = 300, .steps = 4, .threshold = 2.0}}) == 0);
+    const exact_posterior draws{model};
+    CHECK(of_steps(context, smc{diamond::ddpm_posterior_kernel{draws}, posterior_value{draws, reward, {.samples = 2}},
+                                smc_options{.particles = 300, .steps = 4}}) == 0);
+    CHECK(of_steps(context, smc{diamond::glass_kernel{diamond::linear_schedule{}, model, diamond::heun{.steps = 2}},
+                                diamond::exact_value{model, reward}, smc_options{.particles = 300, .steps = 4, .threshold = 2.0}}) == 0);
 }
 
 #else
