@@ -14,8 +14,8 @@ set(align      value)
 set(likelihood map)
 set(oracle     map reward)
 set(nn         map)
-set(io         nn)
-set(train      align likelihood oracle nn) # not io: the umbrella includes train and depends on nothing
+set(io         train)
+set(train      align likelihood oracle nn) # not io: the umbrella includes train and depends on nothing; io writes its checkpoints
 set(backend    concepts)
 set(umbrella   align likelihood oracle nn train) # diamond.hpp itself
 set(folders core concepts schedule random glass reward map value align likelihood oracle nn io train backend)

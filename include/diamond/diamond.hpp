@@ -1,4 +1,4 @@
-/// Everything but the back ends and io: schedules, maps, kernels, rewards, values, alignment, and the exact models.
+/// Everything but the back ends and io: schedules, maps, kernels, rewards, values, alignment, networks and training, and the exact models.
 #pragma once
 
 #include <diamond/align/chain.hpp>
@@ -14,6 +14,10 @@
 #include <diamond/map/glass_kernel.hpp>
 #include <diamond/map/ode_flow_map.hpp>
 #include <diamond/map/posterior_kernels.hpp>
+#include <diamond/map/network_flow.hpp>
+#include <diamond/map/posterior_diamond_map.hpp>
+#include <diamond/nn/diamond_mlp.hpp>
+#include <diamond/nn/trained_diamond_network.hpp>
 #include <diamond/oracle/checkerboard.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/exact_value.hpp>
@@ -33,9 +37,12 @@
 #include <diamond/reward/sum.hpp>
 #include <diamond/reward/tempered.hpp>
 #include <diamond/schedule/cosine.hpp>
+#include <diamond/schedule/guided_field.hpp>
 #include <diamond/schedule/linear.hpp>
 #include <diamond/schedule/trigonometric.hpp>
 #include <diamond/schedule/variance_preserving.hpp>
+#include <diamond/train/diamond_trainer.hpp>
+#include <diamond/train/fit_gaussian_frame.hpp>
 #include <diamond/value/point.hpp>
 #include <diamond/value/posterior.hpp>
 #include <diamond/value/weighted.hpp>

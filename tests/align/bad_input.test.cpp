@@ -269,7 +269,7 @@ TEST_CASE("a reward that forbids everything: dead weights, and a state that know
 
 TEST_CASE("guidance and search name step and particle") {
     const parts p;
-    // Heun, M = 2: calls 2 (k - 1) and 2 k - 1 are step k's. Call 5 is in step 3.
+    // Midpoint, M = 2: calls 2 (k - 1) and 2 k - 1 are step k's. Call 5 is in step 3.
     trouble what{.at_call = 5, .particle = 2 * 7};
     diamond::guidance guided{p.model, p.value(troubled_reward{bowl_2d<double>(), &what}), {.particles = 30, .steps = 5}};
     const auto error = failure([&] { guided(p.context, philox{1}); });

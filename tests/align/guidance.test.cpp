@@ -5,6 +5,7 @@
 #include <diamond/align/guidance.hpp>
 
 #include <diamond/map/glass_diamond_map.hpp>
+#include <diamond/schedule/cosine.hpp>
 #include <diamond/schedule/trigonometric.hpp>
 #include <diamond/schedule/variance_preserving.hpp>
 
@@ -12,7 +13,7 @@
 
 using namespace cases;
 using diamond::exact_posterior, diamond::exact_value, diamond::guidance, diamond::guidance_options, diamond::heun, diamond::linear_schedule,
-    diamond::posterior_value;
+    diamond::midpoint, diamond::posterior_value;
 
 namespace {
 
@@ -35,6 +36,19 @@ template <class Batch>
 double largest_difference(const Batch& a, const Batch& b) {
     return statistics::largest_error(diamond::to_host(a), diamond::to_host(b));
 }
+
+/// The same model, as a network that predicts E[z | x_t].
+template <class Model>
+struct denoiser_of {
+    using batch_type = batch;
+    Model model;
+    [[nodiscard]] index_t dimension() const { return model.dimension(); }
+    [[nodiscard]] auto make_workspace(const diamond::eigen::context& context, index_t columns) const { return model.make_workspace(context, columns); }
+    template <class Workspace>
+    void operator()(diamond::const_view_t<batch> x, diamond::times t, diamond::no_condition c, Workspace& space, diamond::view_t<batch> out) const {
+        model.denoiser(x, t, c, space, out);
+    }
+};
 
 } // namespace
 
@@ -102,6 +116,41 @@ TEST_CASE("guidance by the exact value on other schedules") {
     check(diamond::variance_preserving_schedule{}, 1e-2); // alpha(0) = 0.0066: the start is off by that much of the data
 }
 
+TEST_CASE("by default guidance asks for nothing at t = 1, where a denoiser gives no velocity on some schedules") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto numbers = mixture<batch>(context);
+    const auto check   = [&](auto schedule) {
+        using model_type = diamond::gaussian_mixture<batch, decltype(schedule)>;
+        const model_type model(context, schedule, numbers.components().weights(), numbers.components().means(), numbers.components().variances());
+        const diamond::denoiser_network network{schedule, denoiser_of<model_type>{model}};
+        const guidance_options options{.particles = 20, .steps = 6};
+        const auto by_denoiser = guidance{network, exact_value{model, bowl_2d<double>()}, options}(context, philox{7});
+        const auto by_velocity = guidance{model, exact_value{model, bowl_2d<double>()}, options}(context, philox{7});
+        // At t = 0 the denoiser knows pure noise, the variance preserving velocity alpha(0) = 0.0066: measured 9e-9, on cosine 1e-15.
+        CHECK(largest_difference(by_denoiser.particles, by_velocity.particles) < 1e-7);
+        guidance reads_end{network, exact_value{model, bowl_2d<double>()}, options, heun{.steps = 1}};
+        CHECK_THROWS_WITH_AS(reads_end(context, philox{7}), doctest::Contains("use a solver that does not read t = 1"), std::invalid_argument);
+    };
+    check(diamond::variance_preserving_schedule{});
+    check(diamond::cosine_schedule{});
+}
+
+TEST_CASE("one value sample gives no gradient-free guidance, and says so") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto model = mixture<batch>(context);
+    const exact_posterior draws{model};
+    const guidance_options options{.particles = 4, .steps = 2};
+    const auto refused = [&](auto value) {
+        guidance sampler{model, value, options};
+        CHECK_THROWS_WITH_AS(sampler(context, philox{1}), doctest::Contains("samples >= 2"), std::invalid_argument);
+    };
+    refused(posterior_value{draws, tilt_2d<double>()});
+    refused(posterior_value{draws, tilt_2d<double>(), {.samples = 1}});
+    const diamond::diamond_posterior paths{diamond::glass_diamond_map{linear_schedule{}, model, diamond::euler{.steps = 2}}};
+    refused(diamond::pathwise_posterior_value{paths, tilt_2d<double>()});
+    refused(diamond::weighted_value{diamond::best_density(linear_schedule{}, model), diamond::ode_flow_map{model, diamond::euler{.steps = 2}}, tilt_2d<double>()});
+}
+
 TEST_CASE("strength 0 is the model's own ODE") {
     const diamond::eigen::context context{.threads = 1};
     const auto model = mixture<batch>(context);
@@ -111,7 +160,7 @@ TEST_CASE("strength 0 is the model's own ODE") {
         const auto guided = sampler(context, philox{8});
         batch x(context, 2, 200), expected(context, 2, 200);
         diamond::draw_normal(philox{8}.stream(purpose::initial), x.mutable_view());
-        diamond::ode_flow_map flow{model, heun{.steps = 8}};
+        diamond::ode_flow_map flow{model, midpoint{.steps = 8}};
         flow(x.read(), diamond::interval{0.0, 1.0}, {}, expected.mutable_view());
         CHECK(diamond::to_host(guided.particles) == diamond::to_host(expected));
     }

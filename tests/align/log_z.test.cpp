@@ -75,8 +75,39 @@ TEST_CASE("relative variance of Z-hat: the formulas") {
     CHECK(diamond::relative_variance_of_z(log_z_error::family_weights, 0.25, 5, 3) == doctest::Approx((5 * 0.25 - 1.0) / 4.0));
     CHECK(diamond::relative_variance_of_z(log_z_error::lee_whiteley, 0.1, 50, 3) == doctest::Approx(1.0 - std::pow(50.0 / 49.0, 4) * 0.9));
     CHECK(diamond::relative_variance_of_z(log_z_error::lee_whiteley, 1e-6, 1'000'000, 0) == doctest::Approx(0.0).epsilon(1e-12));
+    // Families as many as particles after three resamplings: unbiased, and below 0. Equal weights: 0, not what rounding leaves of it.
+    CHECK(diamond::relative_variance_of_z(log_z_error::lee_whiteley, 0.02, 50, 3) == doctest::Approx(1.0 - std::pow(50.0 / 49.0, 4) * 0.98));
+    CHECK(diamond::relative_variance_of_z(log_z_error::lee_whiteley, 0.02, 50, 3) < 0.0);
+    for (const auto method : {log_z_error::lee_whiteley, log_z_error::family_weights})
+        for (index_t n = 2; n < 300; ++n) {
+            const std::vector<double> equal(static_cast<std::size_t>(n), 1.0 / static_cast<double>(n));
+            std::vector<std::int32_t> own(static_cast<std::size_t>(n));
+            for (index_t j = 0; j < n; ++j) own[static_cast<std::size_t>(j)] = static_cast<std::int32_t>(j);
+            CHECK(diamond::relative_variance_of_z(method, diamond::family_square(equal, own), n, 0) == 0.0);
+        }
     CHECK(std::isnan(diamond::relative_variance_of_z(log_z_error::lee_whiteley, 1.0, 1, 0)));
     CHECK(std::isnan(diamond::relative_variance_of_z(log_z_error::family_weights, 1.0, 1, 0)));
+}
+
+TEST_CASE("where Lee and Whiteley's variance is negative there is no standard error, and a warning") {
+    // Flat rewards, resampled at every step: few particles share an ancestor, and the formula's correction is too much.
+    const diamond::eigen::context context{.threads = 1};
+    const exact_posterior sampler{mixture<batch>(context)};
+    const form_reward<double> flat{{1e-3, 0.0}, {0.0, 0.0}};
+    smc run{ddpm_posterior_kernel{sampler}, posterior_value{sampler, flat}, smc_options{.particles = 20, .steps = 4, .threshold = 2.0, .log_delta = -infinity},
+            diamond::multinomial{}};
+    index_t negative = 0, positive = 0;
+    for (std::uint64_t seed = 0; seed < 40; ++seed) {
+        const auto   result   = run(context, philox{seed});
+        const double variance = diamond::relative_variance_of_z(log_z_error::lee_whiteley, diamond::family_square(result.weights(), result.families), 20, 3);
+        const bool   warned   = std::any_of(result.warnings.begin(), result.warnings.end(), [](const auto& w) { return w.find("no standard error") != std::string::npos; });
+        CHECK(warned == (variance < 0.0));
+        CHECK(std::isnan(result.log_z_standard_error) == (variance < 0.0));
+        if (variance >= 0.0) CHECK(result.log_z_standard_error == std::sqrt(variance));
+        ++(variance < 0.0 ? negative : positive);
+    }
+    CHECK(negative > 0);
+    CHECK(positive > 0);
 }
 
 TEST_CASE("F adds up the weights of a family") {

@@ -139,7 +139,7 @@ TEST_CASE("beams are independent: more of them change none") {
         for (std::size_t b = 0; b < a; ++b) CHECK(of_many[2 * a] != of_many[2 * b]);
 }
 
-TEST_CASE("an observer stops a search: the best so far, said to be incomplete") {
+TEST_CASE("an observer stops a search: the best so far, said to be incomplete, and without rewards") {
     const auto context = back_ends::eigen<double>::make(1);
     const auto model   = mixture<batch>(context);
     const diamond::exact_value value{model, tilt_2d<double>()};
@@ -149,11 +149,23 @@ TEST_CASE("an observer stops a search: the best so far, said to be incomplete") 
     CHECK(calls == 2);
     CHECK_FALSE(result.complete);
     CHECK(result.particles.columns() == 2);
-    CHECK(result.rewards.size() == 2);
-    best_of_n best{ddpm_posterior_kernel{exact_posterior{model}}, tilt_2d<double>(), {.winners = 2, .candidates = 3, .steps = 4}};
-    const auto stopped = best(context, philox{5}, {}, [](const auto&) { return false; });
+    CHECK(result.rewards.empty()); // a value of x_t is no reward
+    index_t asked     = 0;
+    const auto reward = [&](diamond::column_view<const double> z) {
+        ++asked;
+        return z[0];
+    };
+    best_of_n best{ddpm_posterior_kernel{exact_posterior{model}}, reward, {.winners = 2, .candidates = 3, .steps = 4}};
+    std::vector<double> seen;
+    const auto stopped = best(context, philox{5}, {}, [&](const auto& view) {
+        seen.assign(view.particles.data(), view.particles.data() + view.particles.size());
+        return false;
+    });
     CHECK_FALSE(stopped.complete);
-    CHECK(stopped.spent == cost{.forward = 6, .reward = 6});
+    CHECK(stopped.rewards.empty());
+    CHECK(asked == 0); // nor is the reward asked about it
+    CHECK(stopped.spent == cost{.forward = 6});
+    CHECK(diamond::to_host(stopped.particles) == std::vector<double>{seen[0], seen[1], seen[6], seen[7]});
 }
 
 TEST_CASE("ties and the forbidden: the first of equals, -inf last") {

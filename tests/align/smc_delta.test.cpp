@@ -108,12 +108,13 @@ TEST_CASE("each warning says what was seen") {
     using diamond::smc_step;
     const auto warnings = [](const std::vector<smc_step>& steps, double variance) {
         std::vector<std::string> text;
-        diamond::detail::warn_of_distrust(steps, 100, variance, {}, text);
+        diamond::detail::warn_of_distrust(steps, 100, diamond::log_z_error::lee_whiteley, variance, {}, text);
         return text;
     };
     const smc_step fine{.time = 0.5, .ess = 50.0, .least_increment = -3.0, .largest_increment = 4.0, .largest_share = 0.05};
     CHECK(warnings({fine, fine}, 0.05).empty());
-    auto thin = fine, heavy = fine, wide = fine;
+    auto thin = fine, heavy = fine, wide = fine, flat = fine;
+    flat.floored         = 12;
     thin.ess             = 0.75;
     heavy.largest_share  = 0.625;
     wide.least_increment = -12.0;
@@ -126,7 +127,13 @@ TEST_CASE("each warning says what was seen") {
     CHECK(one({fine, heavy}, 0.0).find("62.5 % of the weight at t = 0.5") != std::string::npos);
     CHECK(one({wide, fine}, 0.0).find("differ by 16 nats at t = 0.5") != std::string::npos);
     CHECK(warnings({fine, wide}, 0.0).empty()); // at the last step nothing is resampled
-    CHECK(one({fine, fine}, 0.2).find("relative variance of Z is 0.2") != std::string::npos);
+    CHECK(one({fine, flat}, 0.0).find("12 of 100 values were at the floor at t = 0.5") != std::string::npos);
+    for (const auto& [variance, words] : {std::pair{0.2, "relative variance of Z is 0.2"}, {-0.02, "relative variance of Z is -0.02 by the formula of Lee and Whiteley"}}) {
+        const auto text = one({fine, fine}, variance);
+        CHECK(text.find(words) != std::string::npos);
+        CHECK(text.find("rng.split(k)") != std::string::npos);
+        CHECK(text.find("combine_islands") != std::string::npos);
+    }
     CHECK(warnings({thin, heavy, wide, fine}, 0.2).size() == 4);
     CHECK(warnings({}, NAN).empty());
 }

@@ -23,7 +23,12 @@
 #include <diamond/oracle/gaussian_maps.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 #include <diamond/reward/linear.hpp>
+#include <diamond/map/network_flow.hpp>
+#include <diamond/map/posterior_diamond_map.hpp>
+#include <diamond/nn/diamond_mlp.hpp>
+#include <diamond/nn/trained_diamond_network.hpp>
 #include <diamond/schedule/linear.hpp>
+#include <diamond/train/diamond_trainer.hpp>
 #include <diamond/value/point.hpp>
 #include <diamond/value/posterior.hpp>
 #include <diamond/value/weighted.hpp>
@@ -282,6 +287,47 @@ TEST_CASE_TEMPLATE("nor does SMC on a mixture of thousands of parts", back, back
                                 smc_options{.particles = 300, .steps = 4}}) == 0);
     CHECK(of_steps(context, smc{diamond::glass_kernel{diamond::linear_schedule{}, model, diamond::heun{.steps = 2}},
                                 diamond::exact_value{model, reward}, smc_options{.particles = 300, .steps = 4, .threshold = 2.0}}) == 0);
+}
+
+namespace {
+/// A small network on three points, in shapes that leave a tail of a block.
+template <class Back>
+struct network_models {
+    using batch   = typename Back::batch;
+    using real    = typename Back::real;
+    using network = diamond::diamond_mlp<batch, diamond::linear_schedule>;
+    typename Back::context context = Back::make(2);
+    diamond::training_set<batch> data{diamond::from_host<real>(context, 2, 3, {0, 1, 2, -1, -2, real(0.5)}), 0.3, {0, 1, 1}};
+    network net{{}, diamond::gaussian_frame<batch>(context, {{0.0, 0.0}, {2.0, 1.0}, {}}), {.mlp = {.width = 48, .blocks = 2}, .classes = 2}};
+    batch parameters() const {
+        batch theta(context, net.parameters(), 1);
+        net.initialise(philox{1}, theta.mutable_view());
+        return theta;
+    }
+};
+} // namespace
+
+TEST_CASE_TEMPLATE("a training step allocates nothing, with a teacher or without one, with a learned weight or without one", back, BACK_ENDS) {
+    const network_models<back> m;
+    const auto of_trainer = [](auto trainer) {
+        auto state = trainer.start();
+        return in_steady_state([&](int) { trainer.step(state); });
+    };
+    CHECK(of_trainer(diamond::diamond_trainer(m.net, m.data, philox{1}, {.steps = 9, .batch = 700, .diagonal_first = 0.0})) == 0);
+    const diamond::diamond_training_options<diamond::uniform_time, diamond::triangle_pair, diamond::learned_weight> learned{.steps = 9, .batch = 700, .diagonal_first = 0.0};
+    CHECK(of_trainer(diamond::diamond_trainer(m.net, m.data, philox{1}, learned)) == 0);
+    const diamond::network_velocity teacher{diamond::trained_diamond_network(m.net, m.parameters())};
+    CHECK(of_trainer(diamond::diamond_trainer(m.net, m.data, philox{1}, {.steps = 9, .batch = 700, .diagonal_first = 0.0},
+                                              diamond::glass_teacher(diamond::linear_schedule{}, teacher))) == 0);
+}
+
+TEST_CASE_TEMPLATE("nor does SMC with a network", back, BACK_ENDS) {
+    using batch = typename back::batch;
+    const network_models<back> m;
+    const diamond::posterior_diamond_map map{diamond::trained_diamond_network(m.net, m.parameters())};
+    const diamond::linear_reward<batch> reward{m.context, std::vector<typename back::real>{1, -1}};
+    const posterior_value value{diamond::diamond_posterior{map}, reward, {.samples = 2}};
+    CHECK(of_steps(m.context, smc{diamond::early_stop_kernel{map}, value, smc_options{.particles = 300, .steps = 4, .threshold = 2.0}}, diamond::labels(1)) == 0);
 }
 
 #else

@@ -46,6 +46,21 @@ struct without_scan : archetypes::basic_context<without_scan> {
 struct without_search : archetypes::basic_context<without_search> {
     void find_first() const = delete;
 };
+struct without_lanes : archetypes::basic_context<without_lanes> {
+    void lanes() const = delete;
+};
+struct without_concurrency : archetypes::basic_context<without_concurrency> {
+    void concurrency() const = delete;
+};
+struct lane_without_product : archetypes::lane {
+    void product() = delete;
+};
+struct poor_lanes : archetypes::basic_context<poor_lanes> {
+    template <class Body>
+        requires std::invocable<const Body&, lane_without_product&, diamond::index_t, diamond::index_t>
+    void lanes(diamond::index_t, const Body&) const;
+};
+static_assert(!backend<without_lanes> && !backend<without_concurrency> && !backend<poor_lanes>);
 static_assert(backend<whole>);
 static_assert(!backend<without_memory> && !backend<without_for_each> && !backend<one_dimensional> && !backend<without_reductions>);
 static_assert(!backend<float_sums> && !backend<without_scan> && !backend<without_search> && !backend<int>);

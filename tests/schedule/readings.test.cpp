@@ -57,7 +57,7 @@ struct network_of {
     void operator()(const_view x, times t, diamond::no_condition, workspace&, view out) const {
         each(x, t, [&](index_t j, const models::mixture_point& p, double sigma) {
             for (index_t i = 0; i < 2; ++i)
-                out(i, j) = static_cast<typename Batch::value_type>(what == kind::denoiser ? p.denoiser[i] : -sigma * p.score[i]);
+                out(i, j) = static_cast<typename Batch::value_type>(what == kind::denoiser ? p.denoiser[i] : scale(sigma) * p.score[i]);
         });
     }
     void jvp(const_view x, times t, diamond::no_condition, const_view tangent, workspace&, view out) const {
@@ -66,7 +66,7 @@ struct network_of {
             for (index_t i = 0; i < 2; ++i)
                 for (index_t l = 0; l < 2; ++l)
                     product[i] +=
-                        (what == kind::denoiser ? p.d_denoiser[i][l] : -sigma * p.d_score[i][l]) * static_cast<double>(tangent(l, j));
+                        (what == kind::denoiser ? p.d_denoiser[i][l] : scale(sigma) * p.d_score[i][l]) * static_cast<double>(tangent(l, j));
             for (index_t i = 0; i < 2; ++i) out(i, j) = static_cast<typename Batch::value_type>(product[i]);
         });
     }
@@ -75,6 +75,7 @@ struct network_of {
     }
 
 private:
+    static double scale(double sigma) { return what == kind::score ? 1.0 : -sigma; }
     template <class F>
     void each(const_view x, times t, const F& f) const {
         for (index_t j = 0; j < x.columns(); ++j) {
@@ -191,11 +192,16 @@ TEST_CASE_TEMPLATE("a network of another reading is a velocity field, products a
         };
         const diamond::denoiser_network denoiser(schedule, network_of<batch, kind::denoiser>{schedule});
         const diamond::noise_network noise(schedule, network_of<batch, kind::noise>{schedule});
+        const diamond::score_network score(schedule, network_of<batch, kind::score>{schedule});
+        static_assert(diamond::scored_velocity_field<decltype(score)>);
         CAPTURE(std::string(schedule.name()));
         for (const double one : t) {
             check(denoiser, times(one), 4);
             check(noise, times(one), 4);
+            check(score, times(one), 4);
         }
+        check(score, times(1.0), 4); // where the score gives the velocity on every schedule
+        check(score, times(own.data()), 4);
         check(denoiser, times(own.data()), 4);
         check(noise, times(own.data()), 4);
         check(denoiser, times(0.0), 4);
@@ -218,7 +224,7 @@ TEST_CASE("where another reading does not give the velocity, a batch is refused 
             if (knows_end)
                 CHECK_NOTHROW(ask(times(1.0)));
             else
-                CHECK_THROWS_WITH_AS(ask(times(1.0)), doctest::Contains("t = 1"), std::invalid_argument);
+                CHECK_THROWS_WITH_AS(ask(times(1.0)), doctest::Contains("use a solver that does not read t = 1"), std::invalid_argument);
             if (knows_start)
                 CHECK_NOTHROW(ask(times(0.0)));
             else
@@ -227,7 +233,7 @@ TEST_CASE("where another reading does not give the velocity, a batch is refused 
             CHECK(std::isfinite(out.data()[0]));
             CHECK(std::isfinite(out.data()[2]) == knows_end);
             CHECK(std::isfinite(out.data()[4]) == knows_start);
-            if (knows_end) { // sigma' N is 0 there
+            if (knows_end) { // sigma' N is 0 there, or the score gives it
                 const auto u = reading(kind::velocity, schedule, batches::host(x), {0.5, 1.0, 0.0});
                 CHECK(out.data()[2] == doctest::Approx(u[2]).epsilon(1e-12));
             }
@@ -235,6 +241,15 @@ TEST_CASE("where another reading does not give the velocity, a batch is refused 
         check(diamond::denoiser_network(schedule, network_of<batch, kind::denoiser>{schedule}), !schedule.infinite_slope(), true);
         check(diamond::noise_network(schedule, network_of<batch, kind::noise>{schedule}), !schedule.infinite_slope(),
               schedule.noisy_start());
+        const diamond::score_network score(schedule, network_of<batch, kind::score>{schedule});
+        check(score, true, schedule.noisy_start());
+        // The score itself has no such ends.
+        diamond::readings given(schedule, score);
+        batch out(context, 2, n);
+        for (const double t : {0.0, 0.5, 1.0}) {
+            given.score(x, times(t), none, out);
+            CHECK(largest_error(batches::host(out), reading(kind::score, schedule, batches::host(x), std::vector<double>(n, t))) < 1e-12);
+        }
     }
 }
 

@@ -125,6 +125,22 @@ TEST_CASE_TEMPLATE("time_at undoes the schedule", schedule, SCHEDULES) {
             CHECK(diamond::time_at(s, s.alpha(t), s.sigma(t)) == doctest::Approx(t).epsilon(1e-13).scale(0.0));
 }
 
+TEST_CASE("cosine near the data: sigma and time_at to the last bits") {
+    // Held against long double, whose sine has 11 bits more, on the schedule of the double that k was rounded to.
+    const diamond::cosine_schedule s;
+    const long double k = 0.5 * pi / 1.008;
+    for (double rest = 1e-15; rest < 1.0; rest *= 1.31) {
+        const double      t     = 1.0 - rest;
+        const long double u     = 1.0L - static_cast<long double>(t), sine = std::sin(k);
+        const long double sigma = std::sqrt(std::sin(k * (1.0L + static_cast<long double>(t))) * std::sin(k * u)) / sine;
+        const long double alpha = std::sin(k * static_cast<long double>(t)) / sine;
+        CAPTURE(rest);
+        CHECK(std::abs(static_cast<double>(static_cast<long double>(s.sigma(t)) / sigma - 1.0L)) < 4 * 0x1p-53);
+        CHECK(std::abs(diamond::time_at(s, static_cast<double>(alpha), static_cast<double>(sigma)) - t) < 4 * 0x1p-53);
+        CHECK(std::abs(diamond::time_at(s, s.alpha(t), s.sigma(t)) - t) < 4 * 0x1p-53);
+    }
+}
+
 TEST_CASE_TEMPLATE("time_at between the schedule's ends and beyond them", schedule, SCHEDULES) {
     const schedule s{};
     CHECK(diamond::time_at(s, 0.0, 1.0) == 0.0);

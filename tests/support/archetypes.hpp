@@ -2,17 +2,36 @@
 /// A broken archetype inherits from a whole one and deletes a member.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 
 #include <diamond/concepts/diamond_map.hpp>
 #include <diamond/concepts/measurement.hpp>
 #include <diamond/concepts/resampler.hpp>
+#include <diamond/concepts/trainable_network.hpp>
 #include <diamond/concepts/transition_kernel.hpp>
 #include <diamond/concepts/value_estimator.hpp>
 
 namespace archetypes {
 
 using diamond::index_t, diamond::interval, diamond::no_condition, diamond::noise_stream, diamond::times, diamond::value_batch;
+
+struct lane {
+    template <class Real>
+    void product(diamond::transpose, const Real*, diamond::transpose, const Real*, Real*, index_t, index_t, index_t);
+    template <class Real>
+    void activate(diamond::activation, const Real*, const Real*, Real*, index_t, index_t);
+    template <class Real>
+    void pull_back(diamond::activation, const Real*, Real*, index_t, index_t);
+    template <class Real>
+    void copy(const Real*, index_t, Real*);
+    template <class Real>
+    void fill(Real*, index_t, Real);
+    template <class Real>
+    void repeat(const Real*, index_t, index_t, Real*);
+    template <class Real>
+    void add_columns(const Real*, index_t, index_t, Real*);
+};
 
 /// Self is the context that inherits: its views are what it works on.
 template <class Self>
@@ -53,6 +72,14 @@ struct basic_context {
     void fill_normal(noise_stream, diamond::batch_view<Real, Self>) const;
     template <class F>
     index_t find_first(index_t, const F&) const;
+
+    index_t concurrency() const;
+    index_t dense_block_columns() const;
+    template <class Real>
+    void prepare_product(index_t, index_t, index_t) const;
+    template <class Body>
+        requires std::invocable<const Body&, lane&, index_t, index_t>
+    void lanes(index_t, const Body&) const;
 };
 struct context : basic_context<context> {};
 
@@ -178,6 +205,36 @@ template <class Archetype>
 struct uncopyable : Archetype {
     uncopyable()                  = default;
     uncopyable(const uncopyable&) = delete;
+};
+
+struct diamond_network {
+    using batch_type = batch;
+    struct workspace {};
+    int dimension() const;
+    archetypes::schedule schedule() const;
+    archetypes::schedule inner_schedule() const;
+    workspace make_workspace(const context&, index_t) const;
+    void operator()(const diamond::diamond_arguments<batch>&, no_condition, workspace&, view) const;
+};
+struct differentiable_diamond_network : diamond_network {
+    void vjp(const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view, view) const;
+};
+struct trainable_network {
+    using batch_type = batch;
+    struct workspace {};
+    int dimension() const;
+    archetypes::schedule schedule() const;
+    archetypes::schedule inner_schedule() const;
+    int parameters() const;
+    void initialise(diamond::philox, view) const;
+    void operator()(const double*, const diamond::diamond_arguments<batch>&, no_condition, workspace&, view) const;
+    void record(const double*, const diamond::diamond_arguments<batch>&, no_condition, workspace&, view) const;
+    void record(const double*, const diamond::diamond_arguments<batch>&, no_condition, diamond::detail::diamond_speeds<double>, workspace&, view, view) const;
+    void backward(const double*, workspace&, const_view, const double*, double*) const;
+    struct spread_type {
+        double operator()(index_t, double) const;
+    };
+    spread_type spread() const;
 };
 
 } // namespace archetypes

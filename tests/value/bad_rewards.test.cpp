@@ -130,7 +130,7 @@ TEST_CASE_TEMPLATE("NaN, +inf and exceptions name step and particle, and leave t
     const auto context = back_end::make();
     plan p;
     for (const double t : {0.0, 0.5}) {
-        for (const index_t samples : {1, 3}) {
+        for (const index_t samples : {2, 3}) {
             check_failures<batch>(context, diamond::posterior_value(sampler<batch>(), failing_reward{&p}, {.samples = samples}), p, samples,
                                   t, true);
             check_failures<batch>(context, diamond::posterior_value(sampler<batch>(), failing_batch_reward{&p}, {.samples = samples}), p,

@@ -137,19 +137,25 @@ TEST_CASE_TEMPLATE("value, errors, both ESS, density and guidance are their form
     const any schedule{schedules::kind::trigonometric};
     const auto x     = batches::normal<own_batch>(context, d, n, 1, 0.8);
     const auto state = batches::host(x);
-    const auto check = [&](auto density, double t, double kappa) {
+    const auto check = [&](auto density, double t, double kappa, bool antithetic) {
+        const std::size_t unit = antithetic ? 2 : 1, units = samples / unit; // pairs are averaged before any error
         const bool exact = std::is_same_v<decltype(density), decltype(exact_density<own_batch>(schedule))>;
         CAPTURE(exact);
         CAPTURE(t);
-        diamond::weighted_value estimator(density, mixture_map<own_batch>(schedule, 2), r, {.samples = samples, .kappa = kappa});
+        CAPTURE(antithetic);
+        diamond::weighted_value estimator(density, mixture_map<own_batch>(schedule, 2), r,
+                                          {.samples = samples, .antithetic = antithetic, .kappa = kappa});
         const auto found = values(estimator, x, t, estimates::stream());
         const auto slope = guidance(estimator, x, t, estimates::stream());
 
         const auto here = diamond::level_at(schedule, t);
         const auto back = t == 0.0 ? diamond::renoising{0.0, 0.0, 1.0} : diamond::renoising_at(schedule, t, kappa);
         own_batch drawn(context, d, n * samples);
-        diamond::draw_normal(estimates::stream().with_samples(samples), drawn.mutable_view());
+        auto stream       = estimates::stream().with_samples(samples);
+        stream.antithetic = antithetic;
+        diamond::draw_normal(stream, drawn.mutable_view());
         const auto eps = batches::host(drawn);
+        if (antithetic) CHECK(eps[d] == -eps[0]);
         std::vector<double> renoised;
         for (std::size_t k = 0; k < eps.size(); ++k)
             renoised.push_back(back.scale * state[k % d + d * (k / (d * samples))] + back.spread * eps[k]);
@@ -185,19 +191,19 @@ TEST_CASE_TEMPLATE("value, errors, both ESS, density and guidance are their form
             const auto soft = [&](const std::vector<double>& logs, std::vector<double>& out, double& size) {
                 double sum = 0.0, squares = 0.0;
                 for (std::size_t i = 0; i < samples; ++i) sum += std::exp(logs[j * samples + i]);
-                for (std::size_t i = 0; i < samples; ++i) {
-                    out.push_back(std::exp(logs[j * samples + i]) / sum);
-                    squares += diamond::square(out.back());
-                }
+                for (std::size_t i = 0; i < samples; ++i) out.push_back(std::exp(logs[j * samples + i]) / sum);
+                for (std::size_t i = 0; i < samples; i += unit)
+                    squares += diamond::square(out[j * samples + i] + (antithetic ? out[j * samples + i + 1] : 0.0));
                 size = 1.0 / squares;
                 return std::log(sum);
             };
             double sizes[2];
             const auto high = soft(full, p, sizes[0]), low = soft(base, q, sizes[1]);
             double spread = 0.0;
-            for (std::size_t i = 0; i < samples; ++i) spread += diamond::square(p[j * samples + i] - q[j * samples + i]);
+            for (std::size_t i = j * samples; i < (j + 1) * samples; i += unit)
+                spread += diamond::square(p[i] - q[i] + (antithetic ? p[i + 1] - q[i + 1] : 0.0));
             value.push_back(high - low);
-            error.push_back(std::sqrt(static_cast<double>(samples) / (samples - 1.0) * spread));
+            error.push_back(std::sqrt(static_cast<double>(units) / (static_cast<double>(units) - 1.0) * spread));
             ess.push_back(sizes[0]);
             ess_base.push_back(sizes[1]);
             log_mean.push_back(high - std::log(static_cast<double>(samples)));
@@ -240,10 +246,29 @@ TEST_CASE_TEMPLATE("value, errors, both ESS, density and guidance are their form
         const std::int64_t calls = t > 0.0 ? 3 : 2;
         if (t > 0.0) CHECK(estimator.spent().reward == calls * n * samples);
     };
-    for (const double t : {0.0, 0.3, 0.7}) {
-        check(exact_density<own_batch>(schedule), t, 3.0);
-        check(trapezoid<own_batch>(schedule), t, 3.0);
-    }
+    for (const double t : {0.0, 0.3, 0.7})
+        for (const bool antithetic : {false, true}) {
+            check(exact_density<own_batch>(schedule), t, 3.0, antithetic);
+            check(trapezoid<own_batch>(schedule), t, 3.0, antithetic);
+        }
+}
+
+TEST_CASE("antithetic pairs and fixed noise of the weighted value") {
+    const auto context = back_ends::eigen<double>::make(1);
+    const any schedule{};
+    const auto x    = batches::normal<batch>(context, 2, 4, 2);
+    const auto make = [&](const diamond::weighted_value_options& options) {
+        return diamond::weighted_value(exact_density<batch>(schedule), mixture_map<batch>(schedule, 2), tilts::reward{}, options);
+    };
+    auto fixed = make({.samples = 2, .fixed_noise = true}), fresh = make({.samples = 2}), pair = make({.samples = 2, .antithetic = true});
+    CHECK(values(fixed, x, 0.5, estimates::stream(1)).value == values(fixed, x, 0.5, estimates::stream(9)).value);
+    CHECK(guidance(fixed, x, 0.5, estimates::stream(1)) == guidance(fixed, x, 0.5, estimates::stream(9)));
+    CHECK(values(fresh, x, 0.5, estimates::stream(1)).value != values(fresh, x, 0.5, estimates::stream(9)).value);
+    CHECK(std::isnan(values(pair, x, 0.5, estimates::stream()).standard_error[0])); // one unit says nothing of its error
+    CHECK_THROWS_WITH_AS(make({.samples = 3, .antithetic = true}), doctest::Contains("pairs need an even number"), std::invalid_argument);
+    auto one = make({.samples = 1});
+    CHECK_THROWS_WITH_AS(guidance(one, x, 0.0, estimates::stream()), doctest::Contains("samples >= 2"), std::invalid_argument);
+    CHECK_NOTHROW(guidance(one, x, 0.5, estimates::stream())); // a gradient, not a difference
 }
 
 TEST_CASE("with an exact density the gradient is the derivative of the estimate itself, the noise held") {

@@ -34,6 +34,20 @@ struct chain_result {
     double seconds = 0.0;
 };
 
+namespace detail {
+/// Steps k = 1 ... K along a grid: step(k, span) moves the particles and returns a view of them for the observer. Whether the run came to its end.
+template <class Batch, class Observer, class Step>
+[[nodiscard]] bool walk(const std::vector<double>& grid, Observer& observer, const Step& step) {
+    const auto steps = static_cast<index_t>(grid.size()) - 1;
+    for (index_t k = 1; k <= steps; ++k) {
+        const interval            span{grid[static_cast<std::size_t>(k - 1)], grid[static_cast<std::size_t>(k)]};
+        const const_view_t<Batch> particles = step(k, span);
+        if (!keep_going(observer, chain_view<Batch>{k, steps, span.to, particles}) && k < steps) return false;
+    }
+    return true;
+}
+} // namespace detail
+
 /// The outer grid of options that have `times` and `steps`. @throws std::invalid_argument for unsorted grids or no steps.
 template <class Options>
 [[nodiscard]] std::vector<double> time_grid_of(const Options& options) {
@@ -69,18 +83,13 @@ public:
         result.particles.resize(context, rows, particles_);
         next.resize(context, rows, particles_);
         draw_normal(rng.stream(purpose::initial), result.particles.mutable_view());
-        result.complete = true;
-        for (index_t k = 1; k <= steps(); ++k) {
-            const interval span{grid_[static_cast<std::size_t>(k - 1)], grid_[static_cast<std::size_t>(k)]};
+        result.complete = detail::walk<batch_type>(grid_, observer, [&](index_t k, interval span) {
             kernel_(result.particles, span, condition, rng.stream(purpose::transition, k), next);
             result.particles.swap(next);
-            if (!detail::keep_going(observer, chain_view<batch_type>{k, steps(), span.to, result.particles.read()}) && k < steps()) {
-                result.complete = false;
-                break;
-            }
-        }
-        result.spent   = cost(kernel_.spent()) - before;
-        result.seconds = clock.seconds();
+            return result.particles.read();
+        });
+        result.spent    = cost(kernel_.spent()) - before;
+        result.seconds  = clock.seconds();
         return result;
     }
 

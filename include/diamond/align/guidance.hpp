@@ -40,10 +40,11 @@ struct matched_scale {
 } // namespace detail
 
 /// dx/dt = u(x, t) + c b(t) grad V_t(x), x_0 ~ N(0, I): draws of the tilted model, up to the solver's error and the bias of the estimated
-/// gradient. `Solver` works inside each outer step (default one step). Cost: one evaluation of u and one guidance of V a stage.
-template <class Field, class Value, class Solver = heun>
+/// gradient. `Solver` works inside each outer step (default one step of the midpoint method, which never asks for u or grad V at t = 1,
+/// where denoiser networks of some schedules have no velocity). Cost: one evaluation of u and one guidance of V a stage.
+template <class Field, class Value, class Solver = midpoint>
 class guidance {
-    static_assert(diagnose_velocity_field<Field>() && diagnose_value_estimator_with_gradient<Value>());
+    static_assert(diagnose_velocity_field<Field>() && diagnose_value_estimator_with_gradient<Value>() && diagnose_solver<Solver>());
     static_assert(std::is_same_v<typename Field::batch_type, typename Value::batch_type>,
                   "velocity field and value estimator must run on the same batch type: float and double particles do not mix");
 
@@ -70,23 +71,17 @@ public:
         chain_result<batch_type> result;
         result.particles.resize(context, field_.dimension(), options_.particles);
         draw_normal(rng.stream(purpose::initial), result.particles.mutable_view());
-        system      tilted{*this, condition, rng};
-        const auto steps = static_cast<index_t>(grid_.size()) - 1;
-        result.complete  = true;
-        for (index_t k = 1; k <= steps; ++k) {
-            const interval span{grid_[static_cast<std::size_t>(k - 1)], grid_[static_cast<std::size_t>(k)]};
+        system tilted{*this, condition, rng};
+        result.complete = detail::walk<batch_type>(grid_, observer, [&](index_t k, interval span) {
             try {
                 solver_(tilted, span, result.particles.mutable_view());
             } catch (const numeric_error& error) { // it counts evaluations of V
                 std::throw_with_nested(numeric_error(error.reason(), static_cast<long>(k), error.particle()));
             }
-            if (!detail::keep_going(observer, chain_view<batch_type>{k, steps, span.to, result.particles.read()}) && k < steps) {
-                result.complete = false;
-                break;
-            }
-        }
-        result.spent   = field_.spent() + cost(value_.spent()) - before;
-        result.seconds = clock.seconds();
+            return result.particles.read();
+        });
+        result.spent    = field_.spent() + cost(value_.spent()) - before;
+        result.seconds  = clock.seconds();
         return result;
     }
 

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -35,14 +36,15 @@ namespace diamond {
 inline constexpr double trusted_relative_variance = 0.1;
 
 /// Relative variance of Z-hat from one run: F = sum over ancestors of (their family's share of the weight)^2, N particles, R resamplings.
-/// multinomial: 1 - (N/(N-1))^(R+1) (1 - F) (A. Lee, N. Whiteley, Variance estimation in the particle filter, Biometrika 2018);
-/// others: (N F - 1)/(N - 1). NaN for one particle.
+/// multinomial: 1 - (N/(N-1))^(R+1) (1 - F) (A. Lee, N. Whiteley, Variance estimation in the particle filter, Biometrika 2018), which is
+/// unbiased and so can be negative; others: (N F - 1)/(N - 1) >= 0. NaN for one particle.
 [[nodiscard]] inline double relative_variance_of_z(log_z_error method, double family_square, index_t particles, index_t resamplings) {
     if (particles < 2) return NAN;
-    const auto n = static_cast<double>(particles);
-    if (method == log_z_error::lee_whiteley)
-        return 1.0 - std::exp(static_cast<double>(resamplings + 1) * -std::log1p(-1.0 / n)) * (1.0 - family_square);
-    return (n * family_square - 1.0) / (n - 1.0);
+    const auto   n        = static_cast<double>(particles);
+    const double growth   = method == log_z_error::lee_whiteley ? std::expm1(static_cast<double>(resamplings + 1) * -std::log1p(-1.0 / n)) : 1.0 / (n - 1.0);
+    const double variance = family_square * (1.0 + growth) - growth;
+    const double rounding = n * std::numeric_limits<double>::epsilon() * family_square; // of a sum of N squares: equal weights have variance 0
+    return std::fabs(variance) <= rounding ? 0.0 : variance;
 }
 
 /// log Z of independent runs of equal size, and its error from their spread.

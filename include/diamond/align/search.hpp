@@ -15,8 +15,8 @@ namespace diamond {
 
 template <class Batch>
 struct search_result {
-    Batch               particles; ///< d x winners
-    std::vector<double> rewards;   ///< of the winners
+    Batch               particles; ///< d x winners; where the observer stopped a beam those of highest V, best of N each one's first candidate
+    std::vector<double> rewards;   ///< of the winners; empty where the observer stopped: a noisy x_t has no reward
     bool                complete = false;
     cost                spent;
     double              seconds = 0.0;
@@ -68,15 +68,19 @@ public:
         auto                      prior = chain_(context, rng, condition, observer);
         search_result<batch_type> result;
         result.complete = prior.complete;
-        batch<double, context_type> scores(context, 1, prior.particles.columns());
-        reward_(prior.particles, condition, chain_.steps(), 1, scores.data());
-        const std::vector<double> host = to_host(scores);
+        std::vector<double>       host(static_cast<std::size_t>(prior.particles.columns()));
         std::vector<std::int32_t> order, best;
+        if (prior.complete) {
+            batch<double, context_type> scores(context, 1, prior.particles.columns());
+            reward_(prior.particles, condition, chain_.steps(), 1, scores.data());
+            context.to_host(scores.data(), scores.columns(), host.data());
+        }
         detail::best_of_groups(host, options_.candidates, 1, order, best);
         const auto chosen = from_host<std::int32_t>(context, 1, options_.winners, best);
         result.particles.resize(context, prior.particles.rows(), options_.winners);
         context.gather(prior.particles.read(), chosen.data(), result.particles.mutable_view());
-        for (const auto i : best) result.rewards.push_back(host[static_cast<std::size_t>(i)]);
+        if (result.complete)
+            for (const auto i : best) result.rewards.push_back(host[static_cast<std::size_t>(i)]);
         result.spent = prior.spent;
         result.spent.reward += reward_.calls() - calls;
         result.seconds = clock.seconds();
@@ -142,35 +146,32 @@ public:
         batch<double, context_type>      values(context, 1, all);
         batch<std::int32_t, context_type> chosen(context, 1, options_.beams * options_.width);
         std::vector<double>              scores(static_cast<std::size_t>(all));
-        std::vector<std::int32_t>        order, best;
+        std::vector<std::int32_t>        order(static_cast<std::size_t>(group)), best;
         search_result<batch_type>        result;
+        best.reserve(static_cast<std::size_t>(chosen.columns())); // steps allocate nothing
 
         draw_normal(rng.stream(purpose::initial), x.mutable_view()); // at t = 0 all children are drawn afresh: V_0 is the same for all
-        const auto steps = static_cast<index_t>(grid_.size()) - 1;
-        result.complete  = true;
-        for (index_t k = 1; k <= steps; ++k) {
-            const interval span{grid_[static_cast<std::size_t>(k - 1)], grid_[static_cast<std::size_t>(k)]};
+        const auto choose = [&](index_t keep) {
+            detail::best_of_groups(scores, group, keep, order, best);
+            context.from_host(best.data(), static_cast<index_t>(best.size()), chosen.data());
+        };
+        result.complete = detail::walk<batch_type>(grid_, observer, [&](index_t k, interval span) {
+            if (k > 1) {
+                choose(options_.width);
+                context.gather(next.read(), chosen.data(), survivors.mutable_view());
+                repeat_columns(survivors.read(), options_.children, x.mutable_view());
+            }
             kernel_(x.read(), span, condition, rng.stream(purpose::transition, k), next.mutable_view());
             value_(next.read(), span.to, condition, rng.stream(purpose::value, k), value_batch{.value = values.data()});
             detail::require_values(context, all, values.data(), k);
             context.to_host(values.data(), all, scores.data());
-            const bool last = k == steps;
-            detail::best_of_groups(scores, group, last ? 1 : options_.width, order, best);
-            context.from_host(best.data(), static_cast<index_t>(best.size()), chosen.data());
-            if (!detail::keep_going(observer, chain_view<batch_type>{k, steps, span.to, next.read()}) && !last) {
-                result.complete = false;
-                detail::best_of_groups(scores, group, 1, order, best);
-                context.from_host(best.data(), static_cast<index_t>(best.size()), chosen.data());
-            }
-            if (last || !result.complete) {
-                result.particles.resize(context, rows, options_.beams);
-                context.gather(next.read(), chosen.data(), result.particles.mutable_view());
-                for (const auto i : best) result.rewards.push_back(scores[static_cast<std::size_t>(i)]);
-                break;
-            }
-            context.gather(next.read(), chosen.data(), survivors.mutable_view());
-            repeat_columns(survivors.read(), options_.children, x.mutable_view());
-        }
+            return next.read();
+        });
+        choose(1);
+        result.particles.resize(context, rows, options_.beams);
+        context.gather(next.read(), chosen.data(), result.particles.mutable_view());
+        if (result.complete)
+            for (const auto i : best) result.rewards.push_back(scores[static_cast<std::size_t>(i)]);
         result.spent   = cost(kernel_.spent()) + cost(value_.spent()) - before;
         result.seconds = clock.seconds();
         return result;

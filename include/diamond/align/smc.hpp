@@ -21,10 +21,10 @@ struct smc_options {
     index_t               steps     = 16;
     std::vector<double>   times     = {};  ///< 0 = t_0 < ... < t_K = 1; `steps` equal ones where empty
     double                threshold = 0.5; ///< resample when ESS < threshold N; 0 never, above 1 always
-    double                initial_value   = 0.0;     ///< V_0, where log Z starts: any number; x_0 carries nothing
-    double                value_floor     = -1000.0; ///< V_k >= floor for k < K, so that only the reward itself can kill a particle
-    std::optional<double> log_delta       = {};      ///< V_k = logaddexp(estimate, log delta) for k < K, fixed beforehand; -infinity: none
-    index_t               pilot_particles = 512;     ///< where log_delta is not given, so many draws without reward estimate log Z for it; 0: none
+    double                initial_value   = 0.0; ///< V_0, where log Z starts: any number; x_0 carries nothing
+    std::optional<double> value_floor     = {};  ///< V_k >= floor for k < K; default: delta, and without it 1000 nats below the best of the step
+    std::optional<double> log_delta       = {};  ///< V_k = logaddexp(estimate, log delta) for k < K, fixed beforehand; -infinity: none
+    index_t               pilot_particles = 512; ///< where log_delta is not given, so many draws without reward estimate log Z for it; 0: none
     bool                  record_ancestors = false;
     smc_trust             trust = {};
 };
@@ -34,7 +34,8 @@ struct smc_options {
 /// Step k: propagate; value; weigh; ESS of the accumulated weights; below threshold N resample: state, value, family, condition
 /// travel together, weights to 1, log Z += log mean w. At K there is no resampling: log Z += log mean of the final weights, which
 /// are returned. The increments telescope to exp r(x_1), so Z-hat is unbiased for the kernel's own end law for any finite values, noisy
-/// or wrong, because each particle keeps the value that was drawn for it. Cost: K transitions and K - 1 values a particle, N rewards; and
+/// or wrong, because each particle keeps the value that was drawn for it. Values of -inf are raised by delta or to the floor (see
+/// detail::make_finite), and r + c gives what r gives, log Z larger by c. Cost: K transitions and K - 1 values a particle, N rewards; and
 /// K transitions and a reward for each draw of the pilot.
 template <class Kernel, class Value, class Resampler = systematic>
 class smc {
@@ -57,7 +58,7 @@ public:
         require(options_.particles >= 1 && options_.particles <= INT32_MAX,
                 [&] { return "SMC of " + std::to_string(options_.particles) + " particles: at least 1 and at most 2^31 - 1 are needed"; });
         detail::require_same_dimension("kernel", kernel_, value_);
-        require(std::isfinite(options_.value_floor) && std::isfinite(options_.initial_value), "the value floor and V_0 must be finite");
+        require(std::isfinite(options_.initial_value) && std::isfinite(options_.value_floor.value_or(0.0)), "V_0 and the value floor, where given, must be finite");
         require(!std::isnan(options_.threshold) && options_.pilot_particles >= 0, "the threshold must be a number, and the pilot's particles not negative");
         require(!options_.log_delta || *options_.log_delta < infinity, "log_delta must be finite, or -infinity for none");
     }
@@ -97,8 +98,9 @@ public:
         const cost     before = spent();
 
         kernel_(s.x_.read(), span, s.condition_, s.rng_.stream(purpose::transition, k), s.next_.mutable_view());
-        evaluate(s, k, span.to);
+        const index_t          floored = evaluate(s, k, span.to);
         detail::weight_summary weights = s.weigh(k, span.to);
+        weights.trace.floored          = floored;
         const bool resamples = !last && weights.trace.ess < options_.threshold * static_cast<double>(options_.particles);
         if (resamples) s.choose(resampler_, k);
 
@@ -131,10 +133,10 @@ public:
         result.ess          = result.steps.back().ess;
         result.log_z_method = resampler_.method();
         const double variance       = relative_variance_of_z(result.log_z_method, family_square(result.weights(), result.families), options_.particles, s.resamplings_);
-        result.log_z_standard_error = variance < 0.0 ? 0.0 : std::sqrt(variance);
+        result.log_z_standard_error = variance < 0.0 ? NAN : std::sqrt(variance);
         result.exact_for_sampler    = true; // carried values, full weights, finite V: this driver does nothing else
         result.exact_for_model      = kernel_.exact();
-        detail::warn_of_distrust(result.steps, options_.particles, variance, options_.trust, result.warnings);
+        detail::warn_of_distrust(result.steps, options_.particles, result.log_z_method, variance, options_.trust, result.warnings);
         return result;
     }
 
@@ -157,18 +159,18 @@ private:
         return finish(std::move(s));
     }
 
-    /// V of the propagated particles into next_v_: r itself at the last step.
-    void evaluate(state& s, index_t k, double t) {
+    /// V of the propagated particles into next_v_: r itself at the last step. How many of them the floor raised.
+    index_t evaluate(state& s, index_t k, double t) {
         const context_type& context = *s.context_;
         const index_t       n       = options_.particles;
         if (t >= 1.0) {
             call_reward(value_.reward(), s.next_.read(), s.condition_, k, 1, s.next_v_.data());
             final_rewards_ += n;
-            return;
+            return 0;
         }
         value_(s.next_.read(), t, s.condition_, s.rng_.stream(purpose::value, k), value_batch{.value = s.next_v_.data()});
         detail::require_values(context, n, s.next_v_.data(), k);
-        context.for_each(n, detail::raise_values{options_.value_floor, s.log_delta_, s.next_v_.data()});
+        return detail::make_finite(context, n, options_.value_floor, s.log_delta_, s.v_.data(), s.next_v_.data());
     }
 
     /// log of the mean of exp r over a few draws of the chain on a stream of their own, so that delta is fixed before the run that uses

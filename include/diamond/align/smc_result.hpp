@@ -29,6 +29,7 @@ struct smc_step {
     double least_increment = 0.0, largest_increment = 0.0; ///< of log w, over particles whose weight is not zero
     double largest_share = 0.0; ///< of the weight, in one particle, before any resampling
     double mean_value    = 0.0; ///< weighted mean of V
+    index_t floored      = 0;   ///< values that were raised to the floor: SMC cannot tell these particles apart
 
     friend bool operator==(const smc_step&, const smc_step&) = default;
 };
@@ -63,7 +64,7 @@ struct smc_result {
     Batch                                  particles;   ///< d x N at t = 1
     std::vector<double>                    log_weights; ///< of the particles, up to a constant
     double                                 log_z                = NAN;
-    double                                 log_z_standard_error = NAN;
+    double                                 log_z_standard_error = NAN; ///< NaN where one run does not tell: `warnings` then says why
     log_z_error                            log_z_method         = log_z_error::none; ///< how the standard error was found
     double                                 ess                  = NAN;               ///< of the final weights
     std::vector<std::int32_t>              families;  ///< the x_0 each particle descends from
@@ -93,11 +94,13 @@ struct smc_result {
 struct smc_trust {
     double least_ess_share   = 0.01; ///< of N: below it a step hangs on few particles
     double largest_share     = 0.5;  ///< in one particle
+    double largest_floored   = 0.1;  ///< of N: so many values at the floor say nothing of how far below it they are
     double largest_range     = 15.0; ///< nats between the increments of a step that may resample: low values are then lost though they carry the mean
 };
 
 namespace detail {
-inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particles, double relative_variance, const smc_trust& trust, std::vector<std::string>& warnings) {
+inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particles, log_z_error method, double relative_variance, const smc_trust& trust,
+                             std::vector<std::string>& warnings) {
     const auto number = [](double x) {
         char text[32];
         std::snprintf(text, sizeof text, "%.3g", x);
@@ -117,9 +120,15 @@ inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particl
     if (steps.size() > 1 && range->largest_increment - range->least_increment > trust.largest_range)
         warnings.push_back("log weights changed by amounts that differ by " + number(range->largest_increment - range->least_increment) + " nats at t = " + number(range->time) +
                            ": particles of low value, which may carry the mean, can have been resampled away; more value samples, more steps or log_delta near log Z help");
+    const auto floored = std::max_element(steps.begin(), steps.end(), [](const auto& a, const auto& b) { return a.floored < b.floored; });
+    if (static_cast<double>(floored->floored) > trust.largest_floored * static_cast<double>(particles))
+        warnings.push_back(std::to_string(floored->floored) + " of " + std::to_string(particles) + " values were at the floor at t = " + number(floored->time) +
+                           ", where SMC cannot tell them apart: more value samples, log_delta near log Z or a value_floor near the values that matter help");
+    const std::string islands = ": run independent islands, each with its own rng.split(k), and give their log_z to combine_islands";
     if (relative_variance > trusted_relative_variance)
-        warnings.push_back("the relative variance of Z is " + number(relative_variance) + " by one run's estimate, which is good only below " + number(trusted_relative_variance) +
-                           ": run independent islands");
+        warnings.push_back("the relative variance of Z is " + number(relative_variance) + " by one run's estimate, which is good only below " + number(trusted_relative_variance) + islands);
+    if (relative_variance < 0.0)
+        warnings.push_back("the relative variance of Z is " + number(relative_variance) + " by the formula of " + name_of(method) + ", so log Z has no standard error" + islands);
 }
 } // namespace detail
 

@@ -3,16 +3,28 @@
 
 #include <cmath>
 #include <cstdint>
+#include <optional>
 
 #include <diamond/align/fixed_point.hpp>
 #include <diamond/align/smc_result.hpp>
 
 namespace diamond::detail {
 
+/// V_k = logaddexp(max(V_k, floor), log delta); V_{k-1} again where that is -inf: the whole step was forbidden.
 struct raise_values {
-    double  floor, log_delta;
-    double* value;
-    DIAMOND_HD void operator()(index_t j) const { value[j] = log_add_exp(value[j] > floor ? value[j] : floor, log_delta); }
+    double        floor, log_delta;
+    const double* before;
+    double*       value;
+    DIAMOND_HD void operator()(index_t j) const {
+        const double raised = log_add_exp(value[j] > floor ? value[j] : floor, log_delta);
+        value[j]            = raised > -infinity ? raised : before[j];
+    }
+};
+/// 1 where a value is left to the floor: below it, or -inf with nothing else to raise it.
+struct below_floor {
+    const double* value;
+    double        floor, log_delta;
+    DIAMOND_HD double operator()(index_t j) const { return value[j] < floor || (value[j] == -infinity && log_delta == -infinity) ? 1.0 : 0.0; }
 };
 struct constant_fill {
     double  constant;
@@ -56,6 +68,23 @@ template <class Context>
 double log_mean_exp(const Context& context, index_t columns, const double* x) {
     const double high = context.max(columns, log_weight_entry{x});
     return high == -infinity ? high : high + std::log(context.sum(columns, relative_weight{x, high, 1}) / static_cast<double>(columns));
+}
+
+/// Where a step's values are forbidden or hopeless and neither floor nor delta is given: so many nats below the best of them. exp(-1000) is
+/// 0, so such a particle weighs nothing beside the best; and differences of values so near each other are exact to 1e-12.
+inline constexpr double depth_of_floor = 1000.0;
+
+/// Makes V_k finite, k < K, and tells how many values the floor raised.
+///
+/// A floor that depends on the whole step leaves Z-hat unbiased. For given particles, the offspring j of i have E[sum_j exp(-V_k(j)) f(x_j)]
+/// mean w = sum_i w_i exp(-V_k(i)) f(x_i)/N with w_i = w'_i exp(V_k(i) - V_{k-1}(i)): V_k cancels, whatever finite numbers its entries
+/// are, as long as they were fixed before the resampler drew. And it moves with the values, so r and r + c run alike.
+template <class Context>
+index_t make_finite(const Context& context, index_t columns, std::optional<double> floor, double log_delta, const double* before, double* value) {
+    if (!floor) floor = log_delta == -infinity ? context.max(columns, log_weight_entry{value}) - depth_of_floor : -infinity;
+    const double raised = context.sum(columns, below_floor{value, *floor, log_delta});
+    context.for_each(columns, raise_values{*floor, log_delta, before, value});
+    return static_cast<index_t>(raised);
 }
 
 /// A step's line in the trace, and log of the mean weight.

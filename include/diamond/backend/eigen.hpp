@@ -18,76 +18,14 @@
 #include <diamond/backend/detail/host_memory.hpp>
 #include <diamond/backend/detail/normals.hpp>
 #include <diamond/backend/detail/thread_pool.hpp>
+#include <diamond/backend/eigen_lane.hpp>
+#include <diamond/backend/eigen_product.hpp>
 #include <diamond/concepts/backend.hpp>
 #include <diamond/core/batch.hpp>
 
 namespace diamond::eigen {
 
 namespace detail {
-
-/// Extents of the blocks in which Eigen takes a product, its packing buffers among them.
-struct product_blocks {
-    index_t rows, columns, depth;
-};
-template <class Real>
-product_blocks choose_blocks(index_t rows, index_t columns, index_t depth) {
-    product_blocks result{rows, columns, depth};
-    // An empty product has no blocks: Eigen would divide by its extents.
-    if (rows > 0 && columns > 0 && depth > 0)
-        Eigen::internal::computeProductBlockingSizes<Real, Real>(result.depth, result.rows, result.columns, index_t{1});
-    return result;
-}
-
-/// Eigen packs the operands of a product into buffers that it takes from malloc above 128 kB. These are kept instead.
-template <class Real>
-class owned_blocking : public Eigen::internal::level3_blocking<Real, Real> {
-public:
-    /// Allocates only what it never had.
-    void prepare(const product_blocks& blocks) {
-        this->m_mc = blocks.rows;
-        this->m_nc = blocks.columns;
-        this->m_kc = blocks.depth;
-        grow(a_, size_a_, blocks.rows * blocks.depth);
-        grow(b_, size_b_, blocks.depth * blocks.columns);
-        this->m_blockA = a_;
-        this->m_blockB = b_;
-    }
-    owned_blocking() = default;
-    owned_blocking(owned_blocking&& other) noexcept
-        : a_(std::exchange(other.a_, nullptr)), b_(std::exchange(other.b_, nullptr)), size_a_(std::exchange(other.size_a_, 0)),
-          size_b_(std::exchange(other.size_b_, 0)) {}
-    ~owned_blocking() {
-        diamond::detail::host_deallocate(a_);
-        diamond::detail::host_deallocate(b_);
-    }
-
-private:
-    static void grow(Real*& p, index_t& size, index_t wanted) {
-        if (wanted <= size) return;
-        diamond::detail::host_deallocate(std::exchange(p, nullptr));
-        size = 0;
-        p    = diamond::detail::host_allocate<Real>(wanted);
-        size = wanted;
-    }
-    Real *  a_ = nullptr, *b_ = nullptr;
-    index_t size_a_ = 0, size_b_ = 0;
-};
-
-/// out = op(a) b, rows x columns, in one thread.
-template <class Real>
-void block_product(bool transpose_a, const Real* a, const Real* b, Real* out, index_t rows, index_t columns, index_t depth, owned_blocking<Real>& blocking) {
-    std::fill_n(out, rows * columns, Real{0});
-    if (rows == 0 || depth == 0) return;
-    using Eigen::ColMajor;
-    using Eigen::RowMajor;
-    // A row-major operand is how Eigen's kernel reads a transposed one.
-    if (transpose_a)
-        Eigen::internal::general_matrix_matrix_product<index_t, Real, RowMajor, false, Real, ColMajor, false, ColMajor, 1>::run(
-            rows, columns, depth, a, depth, b, depth, out, 1, rows, Real{1}, blocking, nullptr);
-    else
-        Eigen::internal::general_matrix_matrix_product<index_t, Real, ColMajor, false, Real, ColMajor, false, ColMajor, 1>::run(
-            rows, columns, depth, a, rows, b, depth, out, 1, rows, Real{1}, blocking, nullptr);
-}
 
 /// What products keep: packing buffers, one a thread, and room for a padded tail.
 template <class Real>
@@ -98,6 +36,14 @@ struct product_space {
     explicit product_space(int threads) : blocking(static_cast<std::size_t>(threads)) {}
 };
 
+/// exp of numbers at or below 0; 0 below the logarithm of the least normal one: Eigen's takes long there and, without AVX-512, is 2.9e-39 at -inf.
+template <class Real, class Packet>
+Packet exponentials(const Packet& exponent) {
+    using namespace Eigen::internal;
+    const Packet least = pset1<Packet>(std::ceil(std::log(std::numeric_limits<Real>::min())));
+    return pandnot(pexp(pmax(exponent, least)), pcmp_lt(exponent, least)); // as std::max: a NaN on the left stays
+}
+
 /// The sum of exp(x[i] - shift); `terms` receives them if it is not null, and may be x. Eigen's own loops work up to an aligned address
 /// and after the last packet by other means, with other last bits. Here all goes by packets, so the bits do not depend on the address.
 template <class Real>
@@ -106,12 +52,10 @@ double sum_exponentials(const Real* x, index_t rows, Real shift, Real* terms) {
     using packet                 = typename packet_traits<Real>::type;
     constexpr index_t lanes = packet_traits<Real>::size;
     constexpr index_t flush = 32 * lanes; // numbers that are added up in Real before they are in double
-    // Below the logarithm of the least normal number exp is 0 here: Eigen's takes long there and, without AVX-512, is 2.9e-39 at -inf.
-    const packet shifts = pset1<packet>(shift), least = pset1<packet>(std::ceil(std::log(std::numeric_limits<Real>::min())));
-    packet       sum;
-    const auto   add = [&](const Real* from, Real* to) {
-        const packet exponent = psub(ploadu<packet>(from), shifts);
-        const packet term     = pandnot(pexp(pmax(exponent, least)), pcmp_lt(exponent, least)); // as std::max: a NaN on the left stays
+    const packet      shifts = pset1<packet>(shift);
+    packet            sum;
+    const auto        add = [&](const Real* from, Real* to) {
+        const packet term = exponentials<Real>(psub(ploadu<packet>(from), shifts));
         if (to) pstoreu(to, term);
         sum = padd(sum, term);
     };
@@ -134,6 +78,38 @@ double sum_exponentials(const Real* x, index_t rows, Real shift, Real* terms) {
     double total = 0.0;
     for (index_t l = 0; l < std::min(lanes, rows); ++l) total += partial[l];
     return total;
+}
+
+/// Columns of so few numbers are too short for vectors of their own.
+inline constexpr index_t short_column = 24;
+
+/// The softmax of `columns` short columns at x, and their log-sum-exps: the exponentials of many are taken together.
+template <class Real>
+void softmax_short_columns(Real* x, index_t rows, index_t columns, double* log_sums) {
+    using namespace Eigen::internal;
+    using packet             = typename packet_traits<Real>::type;
+    constexpr index_t lanes  = packet_traits<Real>::size, room = 512;
+    constexpr Real    lowest = -std::numeric_limits<Real>::infinity();
+    alignas(64) Real  terms[room];
+    for (const index_t together = room / rows; columns > 0; x += together * rows, log_sums += together, columns -= together) {
+        const index_t count = std::min(together, columns);
+        for (index_t c = 0; c < count; ++c) {
+            const Real* column = x + c * rows;
+            Real        high   = lowest;
+            for (index_t i = 0; i < rows; ++i) high = diamond::detail::larger{}(high, column[i]);
+            for (index_t i = 0; i < rows; ++i) terms[c * rows + i] = column[i] - (high == lowest ? Real{0} : high);
+            log_sums[c] = static_cast<double>(high);
+        }
+        std::fill(terms + count * rows, terms + room, Real{0});
+        for (index_t i = 0; i < count * rows; i += lanes) pstore(terms + i, exponentials<Real>(pload<packet>(terms + i)));
+        for (index_t c = 0; c < count; ++c) {
+            double total = 0.0;
+            for (index_t i = 0; i < rows; ++i) total += static_cast<double>(terms[c * rows + i]);
+            const auto scale = static_cast<Real>(total > 0.0 ? 1.0 / total : total); // no term, or none that is a number
+            for (index_t i = 0; i < rows; ++i) x[c * rows + i] = terms[c * rows + i] * scale;
+            log_sums[c] = diamond::detail::log_of_sum(log_sums[c], total);
+        }
+    }
 }
 
 /// What a context keeps between calls, so that a call in steady state allocates nothing.
@@ -228,13 +204,10 @@ struct context {
         const auto [rows, depth] = diamond::detail::require_product(op, a, b, out);
         // A tail is padded, so that a column's product takes the same path, and has the same bits, whatever N is.
         const index_t columns = b.columns(), tail = columns % product_block, padded = (tail + product_pad - 1) / product_pad * product_pad;
-        const auto    whole_blocks = detail::choose_blocks<Real>(rows, product_block, depth), tail_blocks = detail::choose_blocks<Real>(rows, padded, depth);
-        auto&         space = state.products<Real>();
-        for (auto& blocking : space.blocking) {
-            // All room is made here, so that it does not matter which thread meets which block.
-            if (columns >= product_block) blocking.prepare(whole_blocks);
-            if (tail > 0) blocking.prepare(tail_blocks);
-        }
+        auto& space = state.products<Real>();
+        // All room is made here, so that it does not matter which thread meets which block.
+        if (columns >= product_block) prepare_product<Real>(rows, product_block, depth);
+        if (tail > 0) prepare_product<Real>(rows, padded, depth);
         if (tail != padded) {
             space.in.assign(static_cast<std::size_t>(depth * padded), Real{0});
             space.out.resize(static_cast<std::size_t>(rows * padded));
@@ -246,11 +219,11 @@ struct context {
             const Real*   in = b.data() + depth * first;
             Real*         to = out.data() + rows * first;
             if (count == product_block || tail == padded) {
-                blocking.prepare(count == product_block ? whole_blocks : tail_blocks);
-                detail::block_product(op == transpose::yes, a.data(), in, to, rows, count, depth, blocking);
+                std::fill_n(to, rows * count, Real{0});
+                detail::add_product(op, a.data(), transpose::no, in, to, rows, count, depth, blocking);
             } else {
-                blocking.prepare(tail_blocks);
-                detail::block_product(op == transpose::yes, a.data(), space.in.data(), space.out.data(), rows, padded, depth, blocking);
+                std::fill(space.out.begin(), space.out.begin() + rows * padded, Real{0});
+                detail::add_product(op, a.data(), transpose::no, space.in.data(), space.out.data(), rows, padded, depth, blocking);
                 std::copy_n(space.out.data(), rows * tail, to);
             }
         });
@@ -260,6 +233,8 @@ struct context {
     template <class Real>
     void softmax(batch_view<Real, context> x, double* log_sums) const {
         blocks_of(x.columns(), x.rows() * exp_price, [&](index_t first, index_t last) {
+            if (x.rows() > 0 && x.rows() <= detail::short_column)
+                return detail::softmax_short_columns(x.column(first).begin(), x.rows(), last - first, log_sums + first);
             for (index_t j = first; j < last; ++j) {
                 const auto column = x.column(j);
                 const Real high   = highest<Real>(column);
@@ -326,6 +301,23 @@ struct context {
                 if (f(j)) return j;
         }
         return count;
+    }
+
+    // 10. dense layers
+    /// A block's states of width 512 and the weights that meet them fit a core's caches.
+    [[nodiscard]] static constexpr index_t dense_block_columns() { return 256; }
+    template <class Real>
+    void prepare_product(index_t rows, index_t columns, index_t depth) const {
+        const auto blocks = detail::choose_blocks<Real>(rows, columns, depth);
+        for (auto& blocking : state.products<Real>().blocking) blocking.prepare(blocks);
+    }
+    template <class Body>
+    void lanes(index_t tasks, const Body& body) const {
+        state.pool.run(tasks, [&](index_t task, int worker) {
+            const auto w = static_cast<std::size_t>(worker);
+            detail::dense_lane lane(state.float_products.blocking[w], state.double_products.blocking[w]);
+            body(lane, task, index_t{worker});
+        });
     }
 
 private:

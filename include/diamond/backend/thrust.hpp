@@ -18,6 +18,7 @@
 
 #include <diamond/backend/detail/functors.hpp>
 #include <diamond/backend/detail/host_memory.hpp>
+#include <diamond/backend/thrust_lane.hpp>
 #include <diamond/concepts/backend.hpp>
 #include <diamond/core/batch.hpp>
 
@@ -81,6 +82,17 @@ public:
     template <class F>
     [[nodiscard]] index_t find_first(index_t count, const F& f) const {
         return thrust::find_if(policy(), first(), first() + count, f) - first();
+    }
+
+    /// One lane takes all columns at once.
+    [[nodiscard]] static constexpr index_t concurrency() { return 1; }
+    [[nodiscard]] static constexpr index_t dense_block_columns() { return index_t{1} << 40; }
+    template <class Real>
+    void prepare_product(index_t, index_t, index_t) const {}
+    template <class Body>
+    void lanes(index_t tasks, const Body& body) const {
+        thrust_lane<Context> lane(*static_cast<const Context*>(this));
+        for (index_t task = 0; task < tasks; ++task) body(lane, task, index_t{0});
     }
 
 private:

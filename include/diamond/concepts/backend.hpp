@@ -12,7 +12,11 @@
 ///   6. c.gather(x, ancestors, out) writes out(:, j) = x(:, ancestors[j]);
 ///   7. c.scan_sum(in, n, out) is the inclusive scan of 64-bit integers, c.scan_max(in, n, out) of 32-bit ones;
 ///   8. c.fill_normal(stream, out) writes the normals of random/normal.hpp;
-///   9. c.find_first(n, f) is the least j with f(j), or n: how NaN and mismatches are found.
+///   9. c.find_first(n, f) is the least j with f(j), or n: how NaN and mismatches are found;
+///  10. c.lanes(n, body) calls body(lane, task, worker) for task < n, worker < c.concurrency(), no two calls at once with one worker. A lane
+///      does the work of dense layers on its own: product(op_a, a, op_b, b, out, rows, columns, depth) adds op(a) op(b) to out;
+///      activate and pull_back are the activations' two directions (nn/dense_stack.hpp); copy, fill, repeat, add_columns move numbers.
+///      c.dense_block_columns() is how many columns a lane works on best, and c.prepare_product<T>(rows, columns, depth) makes room.
 /// It need not be copyable, nor serve two threads at once. Models: eigen::context, thrust_cpu::context.
 #pragma once
 
@@ -21,6 +25,7 @@
 #include <string>
 
 #include <diamond/core/batch.hpp>
+#include <diamond/core/dense.hpp>
 #include <diamond/random/philox.hpp>
 
 namespace diamond {
@@ -60,6 +65,22 @@ struct predicate_probe {
     DIAMOND_HD bool operator()(index_t) const { return true; }
 };
 
+struct lane_probe {
+    const double* a;
+    double* out;
+    template <class Lane>
+        requires requires(Lane& lane, const double* a, double* out, index_t n) {
+            lane.product(transpose::no, a, transpose::yes, a, out, n, n, n);
+            lane.activate(activation::silu, a, a, out, n, n);
+            lane.pull_back(activation::silu, a, out, n, n);
+            lane.copy(a, n, out);
+            lane.fill(out, n, 0.0);
+            lane.repeat(a, n, n, out);
+            lane.add_columns(a, n, n, out);
+        }
+    void operator()(Lane&, index_t, index_t) const {}
+};
+
 template <class C>
 concept backend_memory = requires(const C& c, double* p, const double* q, index_t n) {
     { c.template allocate<double>(n) } -> std::same_as<double*>;
@@ -96,6 +117,13 @@ concept backend_scan = requires(const C& c, const std::uint64_t* in, std::uint64
 template <class C>
 concept backend_normals = requires(const C& c, noise_stream stream, batch_view<double, C> out) { c.fill_normal(stream, out); };
 template <class C>
+concept backend_lanes = requires(const C& c, index_t n, const double* a, double* out) {
+    { c.concurrency() } -> std::convertible_to<index_t>;
+    { c.dense_block_columns() } -> std::convertible_to<index_t>;
+    c.template prepare_product<double>(n, n, n);
+    c.lanes(n, lane_probe{a, out});
+};
+template <class C>
 concept backend_search = requires(const C& c, index_t n, predicate_probe f) {
     { c.find_first(n, f) } -> std::same_as<index_t>;
 };
@@ -104,7 +132,7 @@ concept backend_search = requires(const C& c, index_t n, predicate_probe f) {
 template <class C>
 concept backend = detail::backend_memory<C> && detail::backend_for_each<C> && detail::backend_reductions<C> && detail::backend_product<C> &&
                   detail::backend_softmax<C> && detail::backend_gather<C> && detail::backend_scan<C> && detail::backend_normals<C> &&
-                  detail::backend_search<C>;
+                  detail::backend_search<C> && detail::backend_lanes<C>;
 
 /// The ladder: the first clause that C breaks says what to write.
 template <class C>
@@ -118,6 +146,8 @@ consteval bool diagnose_backend() {
     static_assert(detail::backend_scan<C>, "a back end's context needs scan_sum of std::uint64_t and scan_max of std::int32_t (in, n, out), const");
     static_assert(detail::backend_normals<C>, "a back end's context needs fill_normal(diamond::noise_stream, view), const");
     static_assert(detail::backend_search<C>, "a back end's context needs index_t find_first(n, predicate), const");
+    static_assert(detail::backend_lanes<C>, "a back end's context needs lanes(n, body), concurrency(), dense_block_columns() and prepare_product<T>, const, "
+                                            "and its lanes product, activate, pull_back, copy, fill, repeat and add_columns");
     return true;
 }
 

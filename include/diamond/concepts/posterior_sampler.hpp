@@ -34,6 +34,14 @@ template <class P>
 concept says_exact = requires(const P& p) {
     { p.exact() } -> std::same_as<bool>;
 };
+/// Whether `part` is exact, for what is made of it: not, where it does not say.
+template <class Part>
+[[nodiscard]] bool is_exact(const Part& part) {
+    if constexpr (says_exact<Part>)
+        return part.exact();
+    else
+        return false;
+}
 } // namespace detail
 
 template <class P>

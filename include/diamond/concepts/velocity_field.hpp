@@ -11,8 +11,9 @@
 /// v.jvp(x, times, condition, tangent, workspace, out) writes du/dx tangent.
 /// `velocity_field_with_density`: also v.log_density(x, times, condition, workspace, double* out) writes log p_t(x_j).
 /// `scored_velocity_field`: also v.score(x, times, condition, workspace, out): the score where the velocity does not give it.
-/// Nothing forces a network to predict velocities: see schedule/readings.hpp for denoiser and noise networks.
-/// Models: the oracles, denoiser_network, noise_network. Used by: map/, glass/, align/guidance.hpp.
+/// One that evaluates a network more than once a call says so by `static constexpr index_t evaluations`, for the bill.
+/// Nothing forces a network to predict velocities: see schedule/readings.hpp for denoiser, noise and score networks.
+/// Models: the oracles, denoiser_network, noise_network, score_network, guided_field. Used by: map/, glass/, align/guidance.hpp.
 #pragma once
 
 #include <concepts>

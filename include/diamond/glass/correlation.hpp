@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <concepts>
 #include <string>
 
 #include <diamond/core/interval.hpp>
@@ -32,6 +33,21 @@ public:
 private:
     double rho_;
 };
+
+namespace detail {
+template <class C, class Schedule>
+concept correlates = std::copy_constructible<C> && requires(const C& rho, const Schedule& schedule, interval span) {
+    { rho(schedule, span) } -> std::convertible_to<double>;
+};
+} // namespace detail
+
+/// The ladder, of one rung.
+template <class C, class Schedule>
+consteval bool diagnose_correlation() {
+    static_assert(detail::correlates<C, Schedule>,
+                  "a correlation needs double operator()(const Schedule&, interval) const, rho in [-1, 1]: ddpm_correlation and constant_correlation have it");
+    return true;
+}
 
 /// x_t' = abar z + gamma x_t + sbar eps'.
 struct kernel_coefficients {

@@ -3,6 +3,7 @@
 
 #include <diamond/io/file_error.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -49,24 +50,43 @@ public:
         if (code) fail("its size cannot be told: " + code.message());
     }
 
+    /// The same of bytes in memory, which must outlive this; `name` is the path in errors.
+    input_file(std::filesystem::path name, std::span<const std::byte> bytes)
+        : path_{std::move(name)}, memory_{bytes}, size_{bytes.size()}, remaining_{bytes.size()} {}
+
     const std::filesystem::path& path() const noexcept { return path_; }
     std::uintmax_t size() const noexcept { return size_; }
     std::uintmax_t remaining() const noexcept { return remaining_; }
 
+    /// For use before memory is taken for what comes next. @throws file_error when fewer bytes are left; `what` names them in the reason.
+    void expect(std::uintmax_t bytes, std::string_view what) const {
+        if (bytes > remaining_) fail_short(bytes, what);
+    }
+
     /// Reads the next bytes into `target`, all of them.
     /// @throws file_error when fewer are left; `what` names them in the reason.
     void read(std::span<std::byte> target, std::string_view what) {
-        if (target.size() > remaining_ || std::fread(target.data(), 1, target.size(), file_.get()) != target.size())
-            fail("truncated: " + std::string{what} + " takes " + std::to_string(target.size()) + " bytes, " + std::to_string(remaining_) +
-                 " are left");
+        expect(target.size(), what);
+        if (take(target) != target.size()) fail_short(target.size(), what);
         remaining_ -= target.size();
     }
 
     [[noreturn]] void fail(const std::string& reason) const { throw file_error{path_, reason}; }
 
 private:
+    std::size_t take(std::span<std::byte> target) {
+        if (file_) return std::fread(target.data(), 1, target.size(), file_.get());
+        std::ranges::copy(memory_.last(static_cast<std::size_t>(remaining_)).first(target.size()), target.begin());
+        return target.size();
+    }
+
+    [[noreturn]] void fail_short(std::uintmax_t bytes, std::string_view what) const {
+        fail("truncated: " + std::string{what} + " takes " + std::to_string(bytes) + " bytes, " + std::to_string(remaining_) + " are left");
+    }
+
     std::filesystem::path path_;
     detail::file_handle file_;
+    std::span<const std::byte> memory_;
     std::uintmax_t size_      = 0;
     std::uintmax_t remaining_ = 0;
 };
@@ -85,7 +105,7 @@ inline std::string read_text(const std::filesystem::path& path, std::uintmax_t m
 /// the old contents or the new, never a part. The folder must exist.
 /// @throws file_error when the folder is missing, `path` is there but no regular file, or writing fails; `path` is
 /// then as it was.
-inline void write_atomically(const std::filesystem::path& path, std::initializer_list<std::span<const std::byte>> parts) {
+inline void write_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts) {
     std::error_code code;
     const auto status = std::filesystem::status(path, code);
     if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
@@ -106,6 +126,10 @@ inline void write_atomically(const std::filesystem::path& path, std::initializer
     if (std::fclose(file.release()) != 0) give_up(detail::system_reason(errno)); // the last bytes leave the buffer here
     std::filesystem::rename(temporary, path, code);
     if (code) give_up(code.message());
+}
+
+inline void write_atomically(const std::filesystem::path& path, std::initializer_list<std::span<const std::byte>> parts) {
+    write_atomically(path, std::span{parts.begin(), parts.size()});
 }
 
 } // namespace diamond::io

@@ -3,6 +3,7 @@
 
 #include <diamond/io/file.hpp>
 #include <diamond/io/npy_header.hpp>
+#include <diamond/io/shape.hpp>
 
 #include <algorithm>
 #include <array>
@@ -12,13 +13,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <initializer_list>
-#include <limits>
-#include <optional>
 #include <ranges>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace diamond::io {
@@ -36,9 +36,6 @@ struct array {
     std::vector<std::size_t> shape = {};
     std::vector<T> data            = {};
 };
-
-/// In `npy_options::shape`: an extent that may be anything.
-inline constexpr std::size_t any = std::numeric_limits<std::size_t>::max();
 
 /// A gibibyte holds four million 8 x 8 images in float; a file that claims more is more likely spoilt than wanted.
 inline constexpr std::uintmax_t default_max_npy_bytes = std::uintmax_t{1} << 30;
@@ -70,23 +67,6 @@ constexpr std::string_view npy_dtype() {
         return "<f4";
     else
         return "<f8";
-}
-
-/// "(3, 4)", with "any" for any.
-inline std::string shape_text(std::span<const std::size_t> shape) {
-    std::string text = "(";
-    for (const auto extent : shape) text += (text.size() > 1 ? ", " : "") + (extent == any ? std::string{"any"} : std::to_string(extent));
-    return text + (shape.size() == 1 ? ",)" : ")");
-}
-
-/// The number of elements of an array, none when it does not fit into size_t.
-inline std::optional<std::size_t> element_count(std::span<const std::size_t> shape) {
-    std::size_t count = 1;
-    for (const auto extent : shape) {
-        if (extent != 0 && count > std::numeric_limits<std::size_t>::max() / extent) return std::nullopt;
-        count *= extent;
-    }
-    return count;
 }
 
 /// Reads magic, version, length and dictionary; afterwards the file stands at its data.
@@ -123,6 +103,25 @@ inline void check_npy_header(const input_file& file, const npy_header& header, s
         file.fail("misshapen: shape " + shape_text(header.shape) + " found, " + shape_text(expected) + " expected");
 }
 
+template <npy_scalar T>
+array<T> read_npy(input_file& file, const npy_options& options) {
+    auto header = read_npy_header(file);
+    check_npy_header(file, header, npy_dtype<T>(), options.shape);
+
+    const auto count = element_count(header.shape);
+    if (!count || *count > options.max_bytes / sizeof(T))
+        file.fail("oversized: shape " + shape_text(header.shape) + " of " + std::to_string(sizeof(T)) + " bytes each, at most " +
+                  std::to_string(options.max_bytes) + " bytes are read");
+    const auto bytes = *count * sizeof(T);
+    if (file.remaining() != bytes)
+        file.fail(std::string{file.remaining() < bytes ? "truncated" : "trailing bytes"} + ": shape " + shape_text(header.shape) +
+                  " takes " + std::to_string(bytes) + " bytes, " + std::to_string(file.remaining()) + " follow the header");
+
+    array<T> result{std::move(header.shape), std::vector<T>(*count)};
+    file.read(std::as_writable_bytes(std::span{result.data}), "the data");
+    return result;
+}
+
 } // namespace detail
 
 /// Reads an npy file (versions 1.0, 2.0, 3.0) of exactly element type T, little-endian and in C order.
@@ -131,21 +130,14 @@ inline void check_npy_header(const input_file& file, const npy_header& header, s
 template <npy_scalar T>
 array<T> read_npy(const std::filesystem::path& path, const npy_options& options = {}) {
     input_file file{path};
-    auto header = detail::read_npy_header(file);
-    detail::check_npy_header(file, header, detail::npy_dtype<T>(), options.shape);
+    return detail::read_npy<T>(file, options);
+}
 
-    const auto count = detail::element_count(header.shape);
-    if (!count || *count > options.max_bytes / sizeof(T))
-        file.fail("oversized: shape " + detail::shape_text(header.shape) + " of " + std::to_string(sizeof(T)) + " bytes each, at most " +
-                  std::to_string(options.max_bytes) + " bytes are read");
-    const auto bytes = *count * sizeof(T);
-    if (file.remaining() != bytes)
-        file.fail(std::string{file.remaining() < bytes ? "truncated" : "trailing bytes"} + ": shape " + detail::shape_text(header.shape) +
-                  " takes " + std::to_string(bytes) + " bytes, " + std::to_string(file.remaining()) + " follow the header");
-
-    array<T> result{std::move(header.shape), std::vector<T>(*count)};
-    file.read(std::as_writable_bytes(std::span{result.data}), "the data");
-    return result;
+/// The same of a file's bytes in memory; `name` is the path in errors.
+template <npy_scalar T>
+array<T> parse_npy(std::span<const std::byte> bytes, const std::filesystem::path& name, const npy_options& options = {}) {
+    input_file file{name, bytes};
+    return detail::read_npy<T>(file, options);
 }
 
 /// Writes an npy file (version 1.0) of `shape` in C order, whole or not at all.

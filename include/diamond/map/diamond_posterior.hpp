@@ -49,12 +49,7 @@ public:
     [[nodiscard]] index_t     dimension() const { return static_cast<index_t>(map_.dimension()); }
     [[nodiscard]] auto        schedule() const { return map_.schedule(); }
     [[nodiscard]] cost        spent() const { return map_.spent(); }
-    [[nodiscard]] bool        exact() const {
-        if constexpr (detail::says_exact<Map>)
-            return map_.exact();
-        else
-            return false;
-    }
+    [[nodiscard]] bool        exact() const { return detail::is_exact(map_); }
     [[nodiscard]] Map& map() { return map_; }
 
     /// out, d x (N M): column j M + i is draw i of particle j, M = stream.samples.

@@ -51,12 +51,7 @@ public:
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
     [[nodiscard]] cost    spent() const { return map_.spent(); }
-    [[nodiscard]] bool    exact() const {
-        if constexpr (detail::says_exact<Map>)
-            return map_.exact();
-        else
-            return false;
-    }
+    [[nodiscard]] bool    exact() const { return detail::is_exact(map_); }
 
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream, view out) {
         require_same_shape("early_stop_kernel", x, const_view(out));

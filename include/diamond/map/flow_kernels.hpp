@@ -28,12 +28,7 @@ public:
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
     [[nodiscard]] cost    spent() const { return map_.spent(); }
-    [[nodiscard]] bool    exact() const {
-        if constexpr (detail::says_exact<Map>)
-            return map_.exact();
-        else
-            return false;
-    }
+    [[nodiscard]] bool    exact() const { return detail::is_exact(map_); }
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream, view out) { map_(x, span, condition, out); }
 
 private:
@@ -46,6 +41,8 @@ ode_kernel(Map) -> ode_kernel<Map>;
 /// step, with correlation 1 DDIM's. Its marginals are narrower than the model's. Cost: one evaluation.
 template <class Schedule, class Field, class Correlation = ddpm_correlation>
 class ancestral_kernel {
+    static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Field>() && diagnose_correlation<Correlation, Schedule>());
+
 public:
     using batch_type     = typename Field::batch_type;
     using condition_type = condition_of_t<Field>;
@@ -81,6 +78,8 @@ ancestral_kernel(Schedule, Field, Correlation) -> ancestral_kernel<Schedule, Fie
 /// @throws std::invalid_argument at t = 0, where b is infinite: start with another kernel, or after 0.
 template <class Schedule, class Field>
 class euler_maruyama_kernel {
+    static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Field>());
+
 public:
     using batch_type     = typename Field::batch_type;
     using condition_type = condition_of_t<Field>;

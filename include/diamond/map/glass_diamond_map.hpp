@@ -13,6 +13,9 @@ namespace diamond {
 /// X_{s,r}(xbar | x_t, t): integrates d xbar/ds = ubar_s(xbar | x_t, t) of the kernel t' = 1. Cost: one evaluation a stage. [GF], [DM].
 template <class Schedule, class Field, class Solver, class InnerSchedule = linear_schedule>
 class glass_diamond_map {
+    static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Field>());
+    static_assert(diagnose_solver<Solver>() && diagnose_schedule<InnerSchedule>());
+
 public:
     using batch_type     = typename Field::batch_type;
     using condition_type = condition_of_t<Field>;

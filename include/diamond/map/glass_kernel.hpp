@@ -15,6 +15,9 @@ namespace diamond {
 /// evaluation a stage. [GF]
 template <class Schedule, class Field, class Solver, class Correlation = ddpm_correlation, class InnerSchedule = linear_schedule>
 class glass_kernel {
+    static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Field>() && diagnose_solver<Solver>());
+    static_assert(diagnose_correlation<Correlation, Schedule>() && diagnose_schedule<InnerSchedule>());
+
 public:
     using batch_type     = typename Field::batch_type;
     using condition_type = condition_of_t<Field>;

@@ -13,7 +13,7 @@ namespace diamond {
 /// vector-Jacobian product a stage. [FM], section 3.
 template <class Field, class Solver>
 class ode_flow_map {
-    static_assert(diagnose_velocity_field<Field>());
+    static_assert(diagnose_velocity_field<Field>() && diagnose_solver<Solver>());
 
 public:
     using batch_type     = typename Field::batch_type;

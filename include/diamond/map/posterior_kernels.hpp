@@ -16,6 +16,7 @@ namespace diamond {
 template <class Sampler, class Correlation = ddpm_correlation>
 class ddpm_posterior_kernel {
     static_assert(diagnose_posterior_sampler<Sampler>());
+    static_assert(diagnose_correlation<Correlation, std::remove_cvref_t<decltype(std::declval<const Sampler&>().schedule())>>());
 
 public:
     using batch_type     = typename Sampler::batch_type;

@@ -35,6 +35,7 @@ struct entry {
 /// A solver with its stages. `System` is called as system(x, t, out), and for vjp as system.vjp(x, t, cotangent, out).
 template <class Solver, class Batch>
 class runge_kutta {
+    static_assert(diagnose_solver<Solver>());
     using context_type = backend_of_t<Batch>;
     using real         = typename Batch::value_type;
     using view         = view_t<Batch>;

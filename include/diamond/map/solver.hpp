@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 
 #include <diamond/core/scalar.hpp>
 
@@ -70,5 +71,27 @@ struct dormand_prince {
 /// Whether a solver chooses its own steps.
 template <class Solver>
 inline constexpr bool is_adaptive = requires(const Solver& solver) { solver.relative_tolerance; };
+
+namespace detail {
+template <class Solver>
+concept has_tableau = std::copy_constructible<Solver> && requires { []<int Stages>(const butcher_tableau<Stages>&) {}(Solver::tableau); };
+template <class Solver>
+concept has_steps = requires(const Solver& solver) {
+    { solver.steps } -> std::convertible_to<index_t>;
+} || requires(const Solver& solver) {
+    { solver.relative_tolerance } -> std::convertible_to<double>;
+    { solver.absolute_tolerance } -> std::convertible_to<double>;
+    { solver.most_steps } -> std::convertible_to<index_t>;
+};
+} // namespace detail
+
+/// The ladder: the first clause that Solver breaks says what to write.
+template <class Solver>
+consteval bool diagnose_solver() {
+    static_assert(detail::has_tableau<Solver>,
+                  "a solver needs `static constexpr butcher_tableau<Stages> tableau`: euler, midpoint, heun, runge_kutta_4 and dormand_prince have one");
+    static_assert(detail::has_steps<Solver>, "a solver needs index_t steps, or relative_tolerance, absolute_tolerance and most_steps where it chooses its own");
+    return true;
+}
 
 } // namespace diamond

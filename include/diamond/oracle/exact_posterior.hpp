@@ -70,11 +70,13 @@ public:
     }
 
 private:
-    // Made at the first call, which knows the context, and again when the batch grows.
+    // Made at the first call, which knows the context, and again when the batch grows or comes from another context.
     detail::workspace_t<Model>& space(const_view x_t) {
-        if (x_t.columns() > space_columns_) {
-            space_         = model_.make_workspace(x_t.context(), x_t.columns());
+        if (!space_ || x_t.columns() > space_columns_ || space_context_ != &x_t.context()) {
+            space_.reset(); // frees before it allocates
+            space_.emplace(model_.make_workspace(x_t.context(), x_t.columns()));
             space_columns_ = x_t.columns();
+            space_context_ = &x_t.context();
         }
         return *space_;
     }
@@ -82,7 +84,8 @@ private:
     Model                                     model_;
     cost                                      spent_;
     std::optional<detail::workspace_t<Model>> space_;
-    index_t                                   space_columns_ = -1;
+    const backend_of_t<batch_type>*           space_context_ = nullptr;
+    index_t                                   space_columns_ = 0;
 };
 template <class Model>
 exact_posterior(Model) -> exact_posterior<Model>;

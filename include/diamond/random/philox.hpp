@@ -90,14 +90,14 @@ struct noise_stream {
         return {{static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(slot), step,
                  static_cast<std::uint32_t>(purpose) << 24 | static_cast<std::uint32_t>(column - slot * samples)}};
     }
-    /// One uniform in (0, 1) with 53 bits for a column.
+    /// One uniform in (0, 1) for a column: an odd multiple of 2^-53.
     [[nodiscard]] DIAMOND_HD constexpr double uniform(index_t column, index_t block = 0) const {
         const philox_block image = words(column, block);
         return uniform_53(image.word[0], image.word[1]);
     }
-    /// 53 random bits, centred in their cell, so that neither 0 nor 1 is drawn.
+    /// 52 random bits and the half that centres them in their cell, so that neither 0 nor 1 is drawn: 53 random bits and a half would round to 1.
     [[nodiscard]] DIAMOND_HD static constexpr double uniform_53(std::uint32_t low, std::uint32_t high) {
-        const std::uint64_t bits = (std::uint64_t{high} << 32 | low) >> 12; // 52 bits and a half
+        const std::uint64_t bits = (std::uint64_t{high} << 32 | low) >> 12;
         return (static_cast<double>(bits) + 0.5) * 0x1p-52;
     }
 };

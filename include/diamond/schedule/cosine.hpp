@@ -13,18 +13,22 @@ struct cosine_schedule {
 
     // cos(pi/2 (tau + o)/(1 + o)) is sin(k t), k = pi/2 / (1 + o): exact at both ends, and to the last bits near them.
     [[nodiscard]] DIAMOND_HD double alpha(double t) const { return std::sin(slope() * t) / std::sin(slope()); }
-    /// sigma^2 = (sin^2 k - sin^2 kt)/sin^2 k = sin(k (1 + t)) sin(k (1 - t))/sin^2 k, without cancellation near t = 1.
+    /// With e = k (1 - t): sigma^2 = (sin^2 k - sin^2 (k - e))/sin^2 k = sin e (2 cot k cos e + (1 - cot^2 k) sin e), to the last bits where t is
+    /// near 1: k is near pi/2, so that sin k(1 + t) in its usual form would lose two digits.
     [[nodiscard]] DIAMOND_HD double sigma(double t) const {
-        return std::sqrt(std::sin(slope() * (1.0 + t)) * std::sin(slope() * (1.0 - t))) / std::sin(slope());
+        const double k = slope(), e = k * (1.0 - t), cotangent = std::cos(k) / std::sin(k);
+        return std::sqrt(std::sin(e) * (2.0 * cotangent * std::cos(e) + (1.0 - cotangent) * (1.0 + cotangent) * std::sin(e)));
     }
     [[nodiscard]] DIAMOND_HD double d_alpha(double t) const { return slope() * std::cos(slope() * t) / std::sin(slope()); }
     [[nodiscard]] DIAMOND_HD double d_sigma(double t) const { return sigma_d_sigma(t) / sigma(t); }
     /// sigma^2 = 1 - alpha^2, so sigma sigma' = -alpha alpha', finite at t = 1 where sigma' is not.
     [[nodiscard]] DIAMOND_HD double sigma_d_sigma(double t) const { return -alpha(t) * d_alpha(t); }
-    /// alpha = a/hypot(a, s) on this schedule of unit norm, so sin kt : cos kt = a sin k : hypot(s, a cos k).
+    /// alpha = a/hypot(a, s) on this schedule of unit norm, so sin kt : cos kt = a sin k : c, c = hypot(s, a cos k). Nearer to data than to noise
+    /// from the other end: sin k(1 - t) = sin k cos kt - cos k sin kt = sin k s^2/(hypot(a, s) (c + a cos k)), where nothing cancels.
     [[nodiscard]] DIAMOND_HD double time_at(double a, double s) const {
-        const double t = std::atan2(a * std::sin(slope()), std::hypot(s, a * std::cos(slope()))) / slope();
-        return t < 1.0 ? t : 1.0;
+        const double k = slope(), c = std::hypot(s, a * std::cos(k));
+        if (a < s) return std::atan2(a * std::sin(k), c) / k;
+        return 1.0 - std::asin(std::sin(k) * (s / std::hypot(a, s)) * (s / (c + a * std::cos(k)))) / k;
     }
 
 private:

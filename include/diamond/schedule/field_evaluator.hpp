@@ -9,6 +9,15 @@
 
 namespace diamond {
 
+namespace detail {
+/// Evaluations of the network in one call: 1, but for a field that says more, as one that is guided by two of its own.
+template <class Field>
+inline constexpr index_t evaluations_of = 1;
+template <class Field>
+    requires requires { index_t{Field::evaluations}; }
+inline constexpr index_t evaluations_of<Field> = Field::evaluations;
+} // namespace detail
+
 /// Calls a velocity field with a workspace that is made anew only when a batch grows, and counts evaluations. A copy shares the
 /// network, not the workspace, and starts a bill of its own.
 template <class Field>
@@ -39,28 +48,28 @@ public:
     /// out = u(x, t | condition).
     void operator()(const_view x, times t, const condition_type& condition, view out) {
         field_(x, t, condition, workspace(x), out);
-        spent_.forward += x.columns();
+        spent_.forward += x.columns() * detail::evaluations_of<Field>;
     }
     /// out = cotangent^T du/dx.
     void vjp(const_view x, times t, const condition_type& condition, const_view cotangent, view out)
         requires differentiable_velocity_field<Field>
     {
         field_.vjp(x, t, condition, cotangent, workspace(x), out);
-        spent_.vjp += x.columns();
+        spent_.vjp += x.columns() * detail::evaluations_of<Field>;
     }
     /// out = score at (x, t).
     void score(const_view x, times t, const condition_type& condition, view out)
         requires scored_velocity_field<Field>
     {
         field_.score(x, t, condition, workspace(x), out);
-        spent_.forward += x.columns();
+        spent_.forward += x.columns() * detail::evaluations_of<Field>;
     }
     /// out[j] = log p_t(x_j).
     void log_density(const_view x, times t, const condition_type& condition, double* out)
         requires velocity_field_with_density<Field>
     {
         field_.log_density(x, t, condition, workspace(x), out);
-        spent_.forward += x.columns();
+        spent_.forward += x.columns() * detail::evaluations_of<Field>;
     }
 
 private:

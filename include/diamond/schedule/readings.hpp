@@ -82,6 +82,13 @@ struct from_noise_coefficients {
         return {{t[j] >= 1.0 ? final_noise_term(schedule) : schedule.d_sigma(t[j]) - schedule.sigma(t[j]) * ratio, ratio}};
     }
 };
+/// u = alpha' D + sigma' N with N = -sigma score: u = b(t) score + alpha'/alpha x, finite at t = 1 on every schedule.
+template <class Schedule>
+struct from_score_coefficients {
+    Schedule schedule;
+    times    t;
+    DIAMOND_HD numbers<2> operator()(index_t j) const { return {{guidance_factor(schedule, t[j]), schedule.d_alpha(t[j]) / schedule.alpha(t[j])}}; }
+};
 } // namespace detail
 
 /// The four readings of one velocity field, one network evaluation a column each.
@@ -134,7 +141,7 @@ template <class Schedule, class Field>
 readings(Schedule, Field) -> readings<Schedule, Field>;
 
 namespace detail {
-/// A network that predicts another reading, as a velocity field: u = a net(x, t) + b x.
+/// A network that predicts another reading, as a velocity field: u = a net(x, t) + b x. Counted as the network counts itself.
 template <class Schedule, class Network, template <class> class Coefficients>
 class converted_network {
     static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Network>());
@@ -152,6 +159,8 @@ public:
     };
 
     converted_network(Schedule schedule, Network network) : schedule_(std::move(schedule)), network_(std::move(network)) {}
+
+    static constexpr index_t evaluations = detail::evaluations_of<Network>;
 
     [[nodiscard]] index_t        dimension() const { return static_cast<index_t>(network_.dimension()); }
     [[nodiscard]] workspace_type make_workspace(const context_type& context, index_t columns) const {
@@ -177,14 +186,19 @@ public:
         combine(ab, out, out, tangent);
     }
 
+protected:
+    const Network& network() const { return network_; }
+
 private:
     coefficients<2> convert(const_view x, times t, workspace_type& space) const {
         if (t.broadcast()) {
-            require(t.value() < 1.0 || std::isfinite(schedule_.d_sigma(1.0)),
-                    "the velocity at t = 1 of a schedule with infinite sigma'(1) needs the score, which this network does not give");
             const coefficients<2> ab(Coefficients<Schedule>{schedule_, t}(0));
-            require(std::isfinite(ab(0, 0)) && std::isfinite(ab(1, 0)),
-                    [&] { return "the velocity at t = " + std::to_string(t.value()) + " does not follow from what this network predicts"; });
+            require(std::isfinite(ab(0, 0)) && std::isfinite(ab(1, 0)), [&] {
+                if (t.value() >= 1.0)
+                    return std::string("the velocity at t = 1 of a schedule with infinite sigma'(1) needs the score, which this network does not give: "
+                                       "use a solver that does not read t = 1, as euler and midpoint, or a score_network");
+                return "the velocity at t = " + std::to_string(t.value()) + " does not follow from what this network predicts: start after it, or use a denoiser_network";
+            });
             return ab;
         }
         return space.table(x.context(), false, x.columns(), Coefficients<Schedule>{schedule_, t});
@@ -211,6 +225,25 @@ class noise_network : public detail::converted_network<Schedule, Network, detail
 public:
     noise_network(Schedule schedule, Network network)
         : detail::converted_network<Schedule, Network, detail::from_noise_coefficients>(std::move(schedule), std::move(network)) {}
+};
+
+/// A network that predicts grad log p_t(x), as a velocity field that gives its score: u = b(t) score + alpha'/alpha x. One evaluation. Good at
+/// t = 1 on every schedule. @throws std::invalid_argument at t = 0 where alpha(0) = 0: the score is -x there and says nothing of the data. A
+/// column with a time of its own is NaN there.
+template <class Schedule, class Network>
+class score_network : public detail::converted_network<Schedule, Network, detail::from_score_coefficients> {
+    using base = detail::converted_network<Schedule, Network, detail::from_score_coefficients>;
+
+public:
+    using typename base::condition_type;
+    using typename base::const_view;
+    using typename base::view;
+    using typename base::workspace_type;
+
+    score_network(Schedule schedule, Network network) : base(std::move(schedule), std::move(network)) {}
+
+    /// out = grad log p_t(x), as the network says, t = 0 and t = 1 among them.
+    void score(const_view x, times t, const condition_type& c, workspace_type& space, view out) const { this->network()(x, t, c, space.network, out); }
 };
 
 } // namespace diamond

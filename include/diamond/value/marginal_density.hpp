@@ -1,12 +1,35 @@
 /// log p_t of a model, exactly or by [DM]'s trapezoid: what the weighted estimator corrects its proposal with. Section 6.
 #pragma once
 
+#include <concepts>
 #include <utility>
 
+#include <diamond/concepts/posterior_sampler.hpp>
 #include <diamond/core/combine.hpp>
 #include <diamond/schedule/readings.hpp>
 
 namespace diamond {
+
+namespace detail {
+template <class D, class Map>
+concept corrects_proposal = std::copy_constructible<D> && names_schedule<D> && has_dimension<D> && counts_cost<D> &&
+                            requires(D& d, const_view_t<typename Map::batch_type> x, double t, const condition_of_t<Map>& c, double* out) {
+                                d(x, t, c, x, index_t{1}, out);
+                            };
+template <class D, class Map>
+concept reads_score = requires(D& d, const_view_t<typename Map::batch_type> x, double t, const condition_of_t<Map>& c, view_t<typename Map::batch_type> out) {
+    d.model().score(x, times(t), c, out);
+};
+} // namespace detail
+
+/// The ladder of weighted_value's density, of one rung.
+template <class D, class Map>
+consteval bool diagnose_density() {
+    static_assert(detail::corrects_proposal<D, Map>,
+                  "a weighted value needs a density for its map's batches, with (x, t, condition, anchor, samples, double* out), schedule(), dimension() and "
+                  "spent(): best_density(schedule, field) makes one");
+    return true;
+}
 
 /// log p_t(x) as the model knows it. Cost: one evaluation a column.
 template <class Schedule, class Field>

@@ -37,10 +37,7 @@ public:
     /// @throws std::invalid_argument unless samples >= 1, and even where antithetic.
     posterior_value(Sampler sampler, Reward reward, posterior_value_options options = {})
         : sampler_(std::move(sampler)), reward_(std::move(reward)), options_(options) {
-        require(options.samples >= 1 && (!options.antithetic || options.samples % 2 == 0), [&] {
-            return "a posterior value of " + std::to_string(options.samples) + " samples" + (options.antithetic ? " in antithetic pairs" : "") +
-                   ": at least 1 is needed, and pairs need an even number";
-        });
+        detail::require_samples("a posterior value", options);
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(sampler_.dimension()); }
@@ -64,10 +61,12 @@ public:
     }
 
     /// out = b(t) grad V_t(x), without derivatives of reward or map.
+    /// @throws std::invalid_argument for one sample, whose D^r - D is 0 whatever the reward; not at t = 1, where none is drawn.
     void guidance(const_view x, double t, const condition_type& condition, noise_stream stream, view out) {
         require_time("posterior_value::guidance", t);
         require_same_shape("posterior_value::guidance", x, const_view(out));
         if (t >= 1.0) return final_guidance(x, condition, stream, out);
+        detail::require_spread("a posterior value", t, options_.samples);
         draw(x, t, condition, stream);
         weigh(x);
         x.context().for_each(out.rows(), out.columns(),
@@ -79,18 +78,12 @@ protected:
     using real         = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
 
-    noise_stream value_stream(noise_stream stream) const {
-        noise_stream own = stream.with_samples(options_.samples);
-        own.antithetic   = options_.antithetic;
-        if (options_.fixed_noise) own.step = 0;
-        return own;
-    }
     /// Draws z and their rewards.
     void draw(const_view x, double t, const condition_type& condition, noise_stream stream) {
         const index_t columns = x.columns() * options_.samples;
         draws_.resize(x.context(), x.rows(), columns);
         rewards_.resize(x.context(), 1, columns);
-        sampler_(x, t, condition, value_stream(stream), draws_);
+        sampler_(x, t, condition, detail::value_stream(stream, options_), draws_);
         reward_(draws_, repeated_.repeat(x.context(), condition, x.columns(), options_.samples), stream.step, options_.samples, rewards_.data());
     }
     /// softmax(r) over each particle's draws.
@@ -124,7 +117,8 @@ template <class Sampler, class Reward>
 posterior_value(Sampler, Reward, posterior_value_options) -> posterior_value<Sampler, Reward>;
 
 /// The posterior estimator whose guidance is pathwise: b sum_i softmax(r)_i d r(z_i)/d x_t with the noise held fixed. At t = 0, where b is
-/// infinite, it falls back on the limit b grad V = alpha'(0)(D^r - D). Cost beside the value's: M vector-Jacobian products of the sampler.
+/// infinite, it falls back on the limit b grad V = alpha'(0)(D^r - D), which needs two samples. Cost beside the value's: M vector-Jacobian
+/// products of the sampler.
 template <class Sampler, class Reward>
 class pathwise_posterior_value : public posterior_value<Sampler, Reward> {
     static_assert(diagnose_differentiable_posterior_sampler<Sampler>());
@@ -149,7 +143,7 @@ public:
         cotangent_.resize(x.context(), x.rows(), this->draws_.columns());
         this->reward_.gradient(this->draws_, this->repeated_.repeat(x.context(), condition, x.columns(), this->options_.samples), stream.step, cotangent_);
         x.context().for_each(x.rows(), cotangent_.columns(), detail::scale_columns<real>{this->weights_.data(), cotangent_.data(), x.rows()});
-        this->sampler_.vjp(x, t, condition, this->value_stream(stream), cotangent_, out);
+        this->sampler_.vjp(x, t, condition, detail::value_stream(stream, this->options_), cotangent_, out);
         combine(coefficients<1>(numbers<1>{{b}}), out, out);
     }
 

@@ -19,6 +19,8 @@ namespace diamond {
 
 struct weighted_value_options {
     index_t               samples = 1;     ///< M, renoised look-aheads a particle
+    bool antithetic               = false; ///< renoising in pairs of opposite noise; averaged before any standard error; M must be even
+    bool fixed_noise              = false; ///< the same noise at every step
     std::optional<double> kappa   = {};    ///< snr(t)/snr(t_-); default 2 + 1/snr(t), where the spreads match for unit variance
     bool force_small_kappa        = false; ///< allow kappa < 2, where the weights may have infinite variance: ESS and errors then mean nothing
 };
@@ -69,21 +71,23 @@ struct plain_weights {
         full[m] = reward[m];
     }
 };
-/// V = logsumexp(full) - logsumexp(base), se^2 = M/(M-1) sum (p_i - q_i)^2, p and q the softmaxes.
+/// V = logsumexp(full) - logsumexp(base), se^2 = M/(M-1) sum (p_i - q_i)^2, p and q the softmaxes; of M/2 pairs, where these are the units.
 struct summarise_weighted {
     const double *full, *base, *p, *q;
     index_t       samples;
+    bool          pairs;
     value_batch   out;
     DIAMOND_HD void operator()(index_t j) const {
-        const weight_sums tilted = sum_weights(full + j * samples, samples, false), plain = sum_weights(base + j * samples, samples, false);
-        out.value[j] = tilted.log_mean(samples) - plain.log_mean(samples);
+        const index_t     unit = pairs ? 2 : 1, units = samples / unit;
+        const weight_sums tilted = sum_weights(full + j * samples, samples, pairs), plain = sum_weights(base + j * samples, samples, pairs);
+        out.value[j] = tilted.log_mean(units) - plain.log_mean(units);
         if (out.ess) out.ess[j] = tilted.ess();
         if (out.ess_base) out.ess_base[j] = plain.ess();
         if (out.standard_error) {
             double sum = 0.0;
-            for (index_t m = j * samples; m < (j + 1) * samples; ++m) sum += square(p[m] - q[m]);
-            const double count    = static_cast<double>(samples);
-            out.standard_error[j] = samples > 1 && tilted.second > 0.0 ? std::sqrt(count / (count - 1.0) * sum) : NAN;
+            for (index_t m = j * samples; m < (j + 1) * samples; m += unit) sum += square(p[m] - q[m] + (pairs ? p[m + 1] - q[m + 1] : 0.0));
+            const double count    = static_cast<double>(units);
+            out.standard_error[j] = units > 1 && tilted.second > 0.0 ? std::sqrt(count / (count - 1.0) * sum) : NAN;
         }
     }
 };
@@ -135,6 +139,7 @@ struct weighted_gradient {
 template <class Density, class Map, class Reward>
 class weighted_value {
     static_assert(diagnose_flow_map<Map>());
+    static_assert(diagnose_density<Density, Map>());
     static_assert(diagnose_reward<Reward, typename Map::batch_type, condition_of_t<Map>>());
 
 public:
@@ -146,13 +151,13 @@ public:
     /// kappa below this has, or may have, weights of infinite variance.
     static constexpr double least_kappa = 2.0;
 
-    /// @throws std::invalid_argument unless samples >= 1; for kappa <= 1, and for kappa < 2 unless forced.
+    /// @throws std::invalid_argument unless samples >= 1, and even where antithetic; for kappa <= 1, and for kappa < 2 unless forced.
     weighted_value(Density density, Map map, Reward reward, weighted_value_options options = {})
         : density_(std::move(density)), map_(std::move(map)), reward_(std::move(reward)), options_(options) {
         require(density_.dimension() == dimension(), [&] {
             return "a weighted value with a density in dimension " + std::to_string(density_.dimension()) + " and a map in dimension " + std::to_string(dimension());
         });
-        require(options.samples >= 1, [&] { return "a weighted value of " + std::to_string(options.samples) + " samples: at least 1 is needed"; });
+        detail::require_samples("a weighted value", options);
         if (options.kappa) {
             require(*options.kappa > 1.0, [&] { return "kappa = " + std::to_string(*options.kappa) + ": renoising goes back in time, kappa > 1"; });
             require(*options.kappa >= least_kappa || options.force_small_kappa, [&] {
@@ -181,7 +186,8 @@ public:
         }
         look_ahead(x, t, condition, stream);
         soften(x);
-        x.context().for_each(x.columns(), detail::summarise_weighted{full_.data(), base_.data(), p_.data(), q_.data(), options_.samples, values});
+        x.context().for_each(x.columns(), detail::summarise_weighted{full_.data(), base_.data(), p_.data(), q_.data(), options_.samples,
+                                                                     options_.antithetic, values});
     }
 
     /// out[j] = log of 1/M sum_i w_i, the estimate of log p_t(x_j) + V_t(x_j); the trapezoid's constant is missing from it. t in (0, 1).
@@ -192,8 +198,9 @@ public:
     }
 
     /// out = b(t) grad V_t(x) by the gradient of section 6; at t = 0 its limit alpha'(0)(D^r - D), at t = 1 b(1) grad r.
+    /// @throws std::invalid_argument for one sample at t = 0, whose D^r - D is 0 whatever the reward.
     void guidance(const_view x, double t, const condition_type& condition, noise_stream stream, view out)
-        requires differentiable_flow_map<Map> && differentiable_reward<Reward, batch_type, condition_type>
+        requires differentiable_flow_map<Map> && differentiable_reward<Reward, batch_type, condition_type> && detail::reads_score<Density, Map>
     {
         require_time("weighted_value::guidance", t);
         require_same_shape("weighted_value::guidance", x, const_view(out));
@@ -205,6 +212,7 @@ public:
             combine(coefficients<1>(numbers<1>{{final_guidance_factor(schedule)}}), out, out);
             return;
         }
+        if (t <= 0.0) detail::require_spread("a weighted value", t, samples);
         const renoising   back = look_ahead(x, t, condition, stream);
         const noise_level here = level_at(schedule, t);
         soften(x);
@@ -238,7 +246,7 @@ private:
         for (auto* buffer : {&noise_, &renoised_, &z_}) buffer->resize(context, x.rows(), columns);
         for (auto* buffer : {&base_, &full_, &density_values_, &reward_values_}) buffer->resize(context, 1, columns);
         const auto repeated = repeated_.repeat(context, condition, x.columns(), samples);
-        draw_normal(stream.with_samples(samples), noise_.mutable_view());
+        draw_normal(detail::value_stream(stream, options_), noise_.mutable_view());
 
         const bool      from_noise = t <= 0.0;
         const renoising back       = from_noise ? renoising{0.0, 0.0, 1.0} : renoising_at(schedule, t, kappa(t));

@@ -2,12 +2,37 @@
 #pragma once
 
 #include <cmath>
+#include <string>
 
 #include <diamond/concepts/value_estimator.hpp>
+#include <diamond/core/errors.hpp>
 #include <diamond/core/host_device.hpp>
 #include <diamond/core/scalar.hpp>
 
 namespace diamond::detail {
+
+/// The noise of an estimator's samples, by its options: `samples` a particle, in antithetic pairs, the same at every step.
+template <class Options>
+[[nodiscard]] noise_stream value_stream(noise_stream stream, const Options& options) {
+    noise_stream own = stream.with_samples(options.samples);
+    own.antithetic   = options.antithetic;
+    if (options.fixed_noise) own.step = 0;
+    return own;
+}
+/// @throws std::invalid_argument unless samples >= 1, and even where antithetic.
+template <class Options>
+void require_samples(const char* what, const Options& options) {
+    require(options.samples >= 1 && (!options.antithetic || options.samples % 2 == 0), [&] {
+        return std::string(what) + " of " + std::to_string(options.samples) + " samples" + (options.antithetic ? " in antithetic pairs" : "") +
+               ": at least 1 is needed, and pairs need an even number";
+    });
+}
+/// One sample has no spread: its tilted mean is its plain mean, and guidance by their difference would be 0 without a word.
+inline void require_spread(const char* what, double t, index_t samples) {
+    require(samples >= 2, [&] {
+        return std::string("guidance at t = ") + std::to_string(t) + " by " + what + " of 1 sample is 0 whatever the reward: samples >= 2 is needed";
+    });
+}
 
 /// Sums over `units` of exp(log - high) and its square, a unit being a sample or the mean of an antithetic pair.
 struct weight_sums {

@@ -1,0 +1,143 @@
+/// One thread's work on dense layers, by Eigen.
+#pragma once
+
+#include <algorithm>
+
+#include <Eigen/Core>
+#include <unsupported/Eigen/SpecialFunctions>
+
+#include <diamond/backend/detail/host_memory.hpp>
+#include <diamond/backend/eigen_product.hpp>
+#include <diamond/concepts/backend.hpp>
+#include <diamond/core/dense.hpp>
+
+namespace diamond::eigen::detail {
+
+/// f, f' and f'' of a few hundred numbers at a time: what they share is computed once and stays in the cache.
+template <class Real>
+struct activation_tile {
+    static constexpr index_t size = 256;
+    using array                   = Eigen::Array<Real, size, 1>;
+    using part                    = Eigen::Map<Eigen::Array<Real, Eigen::Dynamic, 1>>;
+    using const_part              = Eigen::Map<const Eigen::Array<Real, Eigen::Dynamic, 1>>;
+
+    alignas(64) Real first[size], second[size];
+
+    /// Calls body(tile, begin, n) for the parts of `count` numbers.
+    template <class Body>
+    static void over(index_t count, const Body& body) {
+        activation_tile tile;
+        for (index_t begin = 0; begin < count; begin += size) body(tile, begin, std::min(size, count - begin));
+    }
+
+    /// What value, slope and curvature are made of: of SiLU the logistic function; of GELU Phi and its density.
+    void prepare(activation kind, const_part a) {
+        part one(first, a.size()), two(second, a.size());
+        if (kind == activation::silu) {
+            one = (Real{1} + (-a).exp()).inverse();
+        } else if (kind == activation::gelu) {
+            one = Real(0.5) * (Real{1} + (a * Real(0.70710678118654752440)).erf());
+            two = Real(0.39894228040143267794) * (Real(-0.5) * a.square()).exp();
+        }
+    }
+    /// body(value, slope, curvature) with what they are as expressions.
+    template <class Body>
+    void with(activation kind, const_part a, const Body& body) const {
+        const const_part one(first, a.size()), two(second, a.size());
+        if (kind == activation::silu)
+            body(a * one, one * (Real{1} + a * (Real{1} - one)), one * (Real{1} - one) * (Real{2} + a * (Real{1} - Real{2} * one)));
+        else if (kind == activation::gelu)
+            body(a * one, one + a * two, two * (Real{2} - a.square()));
+        else
+            body(a, const_part::Constant(a.size(), Real{1}), const_part::Constant(a.size(), Real{0}));
+    }
+};
+
+class dense_lane {
+public:
+    explicit dense_lane(owned_blocking<float>& of_float, owned_blocking<double>& of_double) : float_(of_float), double_(of_double) {}
+
+    template <class Real>
+    void product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows, index_t columns, index_t depth) {
+        add_product(op_a, a, op_b, b, out, rows, columns, depth, blocking<Real>());
+    }
+    /// to = f(a) + h; behind it, where there are two sides, f'(a) a' + h'. h may be null; to may be a or h.
+    template <class Real>
+    void activate(activation kind, const Real* a, const Real* h, Real* to, index_t count, index_t sides) {
+        using tile = activation_tile<Real>;
+        using in   = typename tile::const_part;
+        using out  = typename tile::part;
+        tile::over(count, [&](tile& t, index_t at, index_t n) {
+            t.prepare(kind, in(a + at, n));
+            t.with(kind, in(a + at, n), [&](const auto& value, const auto& slope, const auto&) {
+                if (sides == 2) { // before the value, which may overwrite a
+                    out tangent(to + count + at, n);
+                    if (h)
+                        tangent = slope * in(a + count + at, n) + in(h + count + at, n);
+                    else
+                        tangent = slope * in(a + count + at, n);
+                }
+                out result(to + at, n);
+                if (h)
+                    result = value + in(h + at, n);
+                else
+                    result = value;
+            });
+        });
+    }
+    /// a = f'(a) k + f''(a) a' k', a' = f'(a) k'.
+    template <class Real>
+    void pull_back(activation kind, const Real* k, Real* a, index_t count, index_t sides) {
+        using tile = activation_tile<Real>;
+        using in   = typename tile::const_part;
+        using out  = typename tile::part;
+        tile::over(count, [&](tile& t, index_t at, index_t n) {
+            t.prepare(kind, in(a + at, n));
+            t.with(kind, in(a + at, n), [&](const auto&, const auto& slope, const auto& curvature) {
+                out result(a + at, n);
+                if (sides == 1) {
+                    result = slope * in(k + at, n);
+                } else {
+                    out tangent(a + count + at, n);
+                    alignas(64) Real kept[tile::size];
+                    out slopes(kept, n);
+                    slopes  = slope;
+                    result  = slopes * in(k + at, n) + curvature * tangent * in(k + count + at, n);
+                    tangent = slopes * in(k + count + at, n);
+                }
+            });
+        });
+    }
+    template <class Real>
+    void copy(const Real* from, index_t count, Real* to) {
+        std::copy_n(from, count, to);
+    }
+    template <class Real>
+    void fill(Real* to, index_t count, Real value) {
+        std::fill_n(to, count, value);
+    }
+    /// Every column of out is `column`.
+    template <class Real>
+    void repeat(const Real* column, index_t rows, index_t columns, Real* out) {
+        for (index_t j = 0; j < columns; ++j) std::copy_n(column, rows, out + rows * j);
+    }
+    /// out += the sum of the columns of a.
+    template <class Real>
+    void add_columns(const Real* a, index_t rows, index_t columns, Real* out) {
+        typename activation_tile<Real>::part sum(out, rows);
+        for (index_t j = 0; j < columns; ++j) sum += typename activation_tile<Real>::const_part(a + rows * j, rows);
+    }
+
+private:
+    template <class Real>
+    owned_blocking<Real>& blocking() {
+        if constexpr (sizeof(Real) == 4)
+            return float_;
+        else
+            return double_;
+    }
+    owned_blocking<float>& float_;
+    owned_blocking<double>& double_;
+};
+
+} // namespace diamond::eigen::detail

@@ -1,0 +1,111 @@
+/// The work on dense layers of a back end with one lane, as functors through its own for_each.
+#pragma once
+
+#include <diamond/concepts/backend.hpp>
+#include <diamond/core/dense.hpp>
+
+namespace diamond::detail {
+
+/// out += op(a) op(b); each number is a sum in a fixed order.
+template <class Real>
+struct add_product {
+    transpose op_a, op_b;
+    const Real *a, *b;
+    Real* out;
+    index_t rows, columns, depth;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        Real sum{};
+        for (index_t k = 0; k < depth; ++k)
+            sum += (op_a == transpose::no ? a[i + rows * k] : a[k + depth * i]) * (op_b == transpose::no ? b[k + depth * j] : b[j + columns * k]);
+        out[i + rows * j] += sum;
+    }
+};
+template <class Real>
+struct activate_each {
+    activation kind;
+    const Real *a, *h;
+    Real* to;
+    index_t count, sides;
+    DIAMOND_HD void operator()(index_t i) const {
+        const activated<Real> f = diamond::activate(kind, a[i]);
+        if (sides == 2) to[count + i] = f.slope * a[count + i] + (h ? h[count + i] : Real{0});
+        to[i] = f.value + (h ? h[i] : Real{0});
+    }
+};
+template <class Real>
+struct pull_back_each {
+    activation kind;
+    const Real* k;
+    Real* a;
+    index_t count, sides;
+    DIAMOND_HD void operator()(index_t i) const {
+        const activated<Real> f = diamond::activate(kind, a[i]);
+        const Real tangent      = sides == 2 ? f.curvature * a[count + i] * k[count + i] : Real{0};
+        a[i]                    = f.slope * k[i] + tangent;
+        if (sides == 2) a[count + i] = f.slope * k[count + i];
+    }
+};
+template <class Real>
+struct fill_each {
+    Real* to;
+    Real value;
+    DIAMOND_HD void operator()(index_t i) const { to[i] = value; }
+};
+template <class Real>
+struct repeat_each {
+    const Real* column;
+    Real* out;
+    index_t rows;
+    DIAMOND_HD void operator()(index_t i, index_t j) const { out[i + rows * j] = column[i]; }
+};
+template <class Real>
+struct add_columns_each {
+    const Real* a;
+    Real* out;
+    index_t rows, columns;
+    DIAMOND_HD void operator()(index_t i) const {
+        Real sum{};
+        for (index_t j = 0; j < columns; ++j) sum += a[i + rows * j];
+        out[i] += sum;
+    }
+};
+
+template <class Context>
+class thrust_lane {
+public:
+    explicit thrust_lane(const Context& context) : context_(context) {}
+
+    template <class Real>
+    void product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows, index_t columns, index_t depth) {
+        context_.for_each(rows, columns, add_product<Real>{op_a, op_b, a, b, out, rows, columns, depth});
+    }
+    template <class Real>
+    void activate(activation kind, const Real* a, const Real* h, Real* to, index_t count, index_t sides) {
+        context_.for_each(count, activate_each<Real>{kind, a, h, to, count, sides});
+    }
+    template <class Real>
+    void pull_back(activation kind, const Real* k, Real* a, index_t count, index_t sides) {
+        context_.for_each(count, pull_back_each<Real>{kind, k, a, count, sides});
+    }
+    template <class Real>
+    void copy(const Real* from, index_t count, Real* to) {
+        context_.copy(from, count, to);
+    }
+    template <class Real>
+    void fill(Real* to, index_t count, Real value) {
+        context_.for_each(count, fill_each<Real>{to, value});
+    }
+    template <class Real>
+    void repeat(const Real* column, index_t rows, index_t columns, Real* out) {
+        context_.for_each(rows, columns, repeat_each<Real>{column, out, rows});
+    }
+    template <class Real>
+    void add_columns(const Real* a, index_t rows, index_t columns, Real* out) {
+        context_.for_each(rows, add_columns_each<Real>{a, out, rows, columns});
+    }
+
+private:
+    const Context& context_;
+};
+
+} // namespace diamond::detail

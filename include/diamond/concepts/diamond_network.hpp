@@ -1,0 +1,59 @@
+/// Diamond network: the mean velocity v(xbar, x_t, t, s, r) of a Diamond map, X_{s,r}(xbar | x_t, t) = xbar + (r - s) v. On the diagonal
+/// r = s it is GLASS's inner velocity; at t = 0, where x_t = 0, it is a flow map's and the velocity of the data itself.
+///
+/// A type N models `diamond_network` if
+///   0. it is copyable, and cheap to copy: weights are shared;
+///   1. N::batch_type is the batch it runs on; n.dimension() is d;
+///   2. n.schedule() and n.inner_schedule() are the noise schedules it was trained with;
+///   3. n.make_workspace(context, columns) makes whatever a call on that many columns needs;
+///   4. n(diamond_arguments<batch>, condition, workspace, out), const and re-entrant, writes v into column j of out, d x N.
+/// `differentiable_diamond_network`: also n.vjp(arguments, condition, cotangent, workspace, out_xbar, out_x_t).
+/// Models: trained_diamond_network. Used by: posterior_diamond_map, network_velocity, network_flow_map. Source: [DM], section 5.
+#pragma once
+
+#include <concepts>
+
+#include <diamond/concepts/diamond_map.hpp>
+#include <diamond/concepts/velocity_field.hpp>
+
+namespace diamond {
+
+/// What a Diamond network is a function of. Views of one shape, d x N; each time is one value or one per column.
+template <class Batch>
+struct diamond_arguments {
+    const_view_t<Batch> xbar, x_t;
+    times t, s, r;
+};
+
+namespace detail {
+template <class N>
+concept evaluates_mean_velocity = requires(const N& n, const diamond_arguments<typename N::batch_type>& at, const condition_of_t<N>& c, workspace_t<N>& w,
+                                           view_t<typename N::batch_type> out) { n(at, c, w, out); };
+template <class N>
+concept has_mean_velocity_vjp = requires(const N& n, const diamond_arguments<typename N::batch_type>& at, const condition_of_t<N>& c, workspace_t<N>& w,
+                                         view_t<typename N::batch_type> out) { n.vjp(at, c, at.xbar, w, out, out); };
+} // namespace detail
+
+template <class N>
+concept diamond_network = std::copy_constructible<N> && detail::names_batch<N> && detail::has_dimension<N> && detail::names_schedules<N> &&
+                                detail::makes_workspace<N> && detail::evaluates_mean_velocity<N>;
+template <class N>
+concept differentiable_diamond_network = diamond_network<N> && detail::has_mean_velocity_vjp<N>;
+
+/// The ladder: the first clause that N breaks says what to write.
+template <class N>
+consteval bool diagnose_diamond_network() {
+    static_assert(std::copy_constructible<N>, "a Diamond network must be copyable: share its weights through std::shared_ptr<const ...>");
+    static_assert(detail::names_batch<N>, "a Diamond network needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)");
+    if constexpr (detail::names_batch<N>) {
+        static_assert(detail::has_dimension<N>, "a Diamond network needs dimension() const, the number of rows d of its batches");
+        static_assert(detail::names_schedules<N>, "a Diamond network needs schedule() and inner_schedule() const, which it was trained with");
+        static_assert(detail::makes_workspace<N>, "a Diamond network needs make_workspace(context, columns) const; an empty struct will do");
+        if constexpr (detail::makes_workspace<N>)
+            static_assert(detail::evaluates_mean_velocity<N>,
+                          "a Diamond network needs operator()(diamond_arguments, const condition&, workspace&, view out) const that writes v into out");
+    }
+    return true;
+}
+
+} // namespace diamond

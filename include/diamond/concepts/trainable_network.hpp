@@ -1,0 +1,78 @@
+/// Trainable network: a Diamond network as a function of its parameters, one vector theta in the back end's memory, with their gradient.
+///
+/// A type N models `trainable_network` if
+///   1. N::batch_type, N::condition_type, N::workspace are its types, n.dimension() is d, n.schedule() and n.inner_schedule() its noise schedules;
+///   2. n.parameters() is how many theta has, and n.initialise(rng, view) writes a start;
+///   3. n(theta, diamond_arguments, condition, workspace, out) writes the mean velocity v, as concepts/diamond_network.hpp says;
+///   4. n.record(theta, arguments, condition, workspace, out) does and keeps what `backward` needs; n.record(theta, arguments, condition, {xbar',
+///      s', r'}, workspace, out, out_dot) also writes v's derivative along the direction;
+///   5. n.backward(theta, workspace, cotangent, cotangent_dot, gradient) adds the gradient of sum cotangent v + cotangent_dot v' to `gradient`;
+///      cotangent_dot is null where no direction was recorded;
+///   6. n.spread() is a functor, DIAMOND_HD where the back end is a device: spread(i, t) is the variance in whose units errors of coordinate i
+///      count at outer time t, for data of variance 1 about 1/(1 + snr(t)).
+/// theta and gradient are pointers to the back end's memory. Models: diamond_mlp. Used by: diamond_trainer.
+#pragma once
+
+#include <concepts>
+
+#include <diamond/concepts/diamond_network.hpp>
+
+namespace diamond {
+
+namespace detail {
+template <class N>
+using real_of = typename N::batch_type::value_type;
+/// How fast arguments move; a null xbar does not.
+template <class Real>
+struct diamond_speeds {
+    const Real* xbar = nullptr;
+    double s = 0.0, r = 0.0;
+};
+template <class N>
+concept names_workspace = names_batch<N> && requires { typename N::workspace; };
+template <class N>
+concept has_parameters = requires(const N& n, philox rng, view_t<typename N::batch_type> theta) {
+    { n.parameters() } -> std::convertible_to<index_t>;
+    n.initialise(rng, theta);
+};
+template <class N>
+concept evaluates_with_parameters = requires(const N& n, const real_of<N>* theta, const diamond_arguments<typename N::batch_type>& at, const condition_of_t<N>& c,
+                                             typename N::workspace& w, view_t<typename N::batch_type> out) { n(theta, at, c, w, out); };
+template <class N>
+concept records = requires(const N& n, const real_of<N>* theta, const diamond_arguments<typename N::batch_type>& at, const condition_of_t<N>& c,
+                           typename N::workspace& w, diamond_speeds<real_of<N>> direction, view_t<typename N::batch_type> out) {
+    n.record(theta, at, c, w, out);
+    n.record(theta, at, c, direction, w, out, out);
+};
+template <class N>
+concept pulls_back = requires(const N& n, const real_of<N>* theta, typename N::workspace& w, const_view_t<typename N::batch_type> k, real_of<N>* gradient) {
+    n.backward(theta, w, k, theta, gradient);
+};
+template <class N>
+concept has_spread = requires(const N& n, index_t i, double t) {
+    { n.spread()(i, t) } -> std::convertible_to<double>;
+};
+} // namespace detail
+
+template <class N>
+concept trainable_network = std::copy_constructible<N> && detail::names_workspace<N> && detail::has_dimension<N> && detail::names_schedules<N> && detail::has_parameters<N> &&
+                            detail::evaluates_with_parameters<N> && detail::records<N> && detail::pulls_back<N> && detail::has_spread<N>;
+
+/// The ladder: the first clause that N breaks says what to write.
+template <class N>
+consteval bool diagnose_trainable_network() {
+    static_assert(std::copy_constructible<N>, "a trainable network must be copyable: its parameters are not its own");
+    static_assert(detail::names_workspace<N>, "a trainable network needs batch_type, e.g. diamond::eigen::batch<float>, and a type `workspace`");
+    if constexpr (detail::names_workspace<N>) {
+        static_assert(detail::has_dimension<N>, "a trainable network needs dimension() const, the number of rows d of its batches");
+        static_assert(detail::names_schedules<N>, "a trainable network needs schedule() and inner_schedule() const");
+        static_assert(detail::has_parameters<N>, "a trainable network needs parameters() and initialise(philox, view theta), const");
+        static_assert(detail::evaluates_with_parameters<N>, "a trainable network needs operator()(theta, diamond_arguments, condition, workspace&, view out) const");
+        static_assert(detail::records<N>, "a trainable network needs record(theta, arguments, condition, workspace&, out) const, and the same with a direction and its out_dot");
+        static_assert(detail::pulls_back<N>, "a trainable network needs backward(theta, workspace&, cotangent, cotangent_dot, gradient) const");
+        static_assert(detail::has_spread<N>, "a trainable network needs spread() const, a functor (i, t) of the variance that errors are measured in");
+    }
+    return true;
+}
+
+} // namespace diamond

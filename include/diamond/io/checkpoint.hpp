@@ -1,0 +1,188 @@
+// Diamond networks and the states of their training as safetensors files.
+//
+// A network's file says in its metadata everything that its numbers mean: `format` diamond_network, `version` major.minor, `schedule`,
+// `inner_schedule`, `parametrisation`, `time_direction`, `preconditioning`, `architecture`, `width`, `blocks`, `nonlinearity`,
+// `time_frequencies`, `classes`. What is missing or means something else is refused: a network read with the wrong schedule runs, and is
+// wrong. Tensors: frame.mean (d, of the data), frame.basis (d x d, a row a direction, orthonormal;
+// or absent) and frame.variance (d, along the directions), and layers.<k>.weight
+// (outputs x inputs, as PyTorch keeps a Linear) and layers.<k>.bias.
+#pragma once
+
+#include <diamond/io/safetensors.hpp>
+#include <diamond/io/schedule_name.hpp>
+#include <diamond/nn/diamond_mlp.hpp>
+#include <diamond/nn/trained_diamond_network.hpp>
+
+#include <charconv>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace diamond::io {
+
+inline constexpr int network_major = 1, network_minor = 0;
+
+namespace detail {
+
+inline constexpr std::array<std::pair<activation, const char*>, 3> activation_names{
+    {{activation::identity, "identity"}, {activation::silu, "silu"}, {activation::gelu, "gelu"}}};
+
+/// The text under a key. @throws file_error when there is none.
+inline const std::string& metadata_of(const tensor_file& file, const std::string& key) {
+    const auto found = file.metadata.find(key);
+    if (found == file.metadata.end()) throw file_error{file.path, "the metadata do not say '" + key + "'"};
+    return found->second;
+}
+/// @throws file_error when the key says anything but this.
+inline void expect_metadata(const tensor_file& file, const std::string& key, const std::string& expected) {
+    if (const auto& text = metadata_of(file, key); text != expected)
+        throw file_error{file.path, "the metadata say " + key + " '" + text + "', and '" + expected + "' is expected"};
+}
+/// A number from 0 to `most`.
+inline index_t metadata_number(const tensor_file& file, const std::string& key, index_t most) {
+    const auto& text = metadata_of(file, key);
+    index_t value    = -1;
+    const auto end   = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (end.ec != std::errc{} || end.ptr != text.data() + text.size() || value < 0 || value > most)
+        throw file_error{file.path, "the metadata say " + key + " '" + text + "': a number from 0 to " + std::to_string(most) + " is expected"};
+    return value;
+}
+/// major.minor, of which a newer major is refused; a newer minor adds what may be ignored.
+inline void expect_version(const tensor_file& file, int major) {
+    const auto& text = metadata_of(file, "version");
+    const auto last  = text.data() + text.size();
+    int found = -1, minor = -1;
+    const auto point = std::from_chars(text.data(), last, found);
+    const bool reads = point.ec == std::errc{} && point.ptr != last && *point.ptr == '.' && found >= 1;
+    if (const auto end = reads ? std::from_chars(point.ptr + 1, last, minor) : point; !reads || end.ec != std::errc{} || end.ptr != last || minor < 0)
+        throw file_error{file.path, "the metadata say version '" + text + "': major.minor is expected"};
+    if (found > major)
+        throw file_error{file.path, "written by format version " + text + ", and this library reads up to " + std::to_string(major) + ".x: a newer diamond is needed"};
+}
+/// The elements of a floating point tensor of this shape.
+template <class Real>
+std::vector<Real> numbers_of(const tensor_file& file, const std::string& name, const std::vector<index_t>& shape) {
+    const auto found = file.tensors.find(name);
+    const bool wide  = found != file.tensors.end() && found->second.type == dtype::f64;
+    const tensor& t  = file.require(name, wide ? dtype::f64 : dtype::f32, shape);
+    if (wide) {
+        const auto values = t.values<double>();
+        return {values.begin(), values.end()};
+    }
+    const auto values = t.values<float>();
+    return {values.begin(), values.end()};
+}
+template <class T>
+std::vector<T> transposed(const std::vector<T>& from, index_t rows, index_t columns) {
+    std::vector<T> to(from.size());
+    for (index_t j = 0; j < columns; ++j)
+        for (index_t i = 0; i < rows; ++i) to[static_cast<std::size_t>(j + columns * i)] = from[static_cast<std::size_t>(i + rows * j)];
+    return to;
+}
+
+} // namespace detail
+
+/// Writes a network atomically: a kill at any moment leaves the old file or the new one. `notes` joins the metadata: where it comes from.
+template <class Batch, class Schedule>
+void save_diamond_network(const std::filesystem::path& path, const trained_diamond_network<diamond_mlp<Batch, Schedule>>& network,
+                          std::map<std::string, std::string> notes = {}) {
+    const auto& net     = network.architecture();
+    const auto& options = net.options();
+    const index_t d     = net.dimension();
+    tensor_file file;
+    file.metadata = std::move(notes);
+    for (const auto& [key, value] : std::initializer_list<std::pair<const char*, std::string>>{
+             {"format", "diamond_network"},
+             {"version", std::to_string(network_major) + "." + std::to_string(network_minor)},
+             {"schedule", schedule_name(net.schedule())},
+             {"inner_schedule", "linear"},
+             {"parametrisation", "mean_velocity"},
+             {"time_direction", "noise_to_data"},
+             {"preconditioning", "gaussian_frame"},
+             {"architecture", "residual_mlp"},
+             {"width", std::to_string(options.mlp.width)},
+             {"blocks", std::to_string(options.mlp.blocks)},
+             {"nonlinearity", detail::activation_names[static_cast<std::size_t>(options.mlp.nonlinearity)].second},
+             {"time_frequencies", std::to_string(diamond::detail::time_frequencies)},
+             {"classes", std::to_string(options.classes)}})
+        file.metadata[key] = value;
+    const auto& frame = net.frame().numbers();
+    file.tensors["frame.mean"]     = make_tensor({d}, frame.mean);
+    file.tensors["frame.variance"] = make_tensor({d}, frame.variance);
+    if (!frame.basis.empty()) file.tensors["frame.basis"] = make_tensor({d, d}, frame.basis);
+    const auto theta = to_host(network.parameters());
+    for (std::size_t l = 0; l < net.layers().size(); ++l) {
+        const auto& layer = net.layers()[l];
+        const auto at     = [&](index_t offset) { return theta.begin() + offset; };
+        const std::vector weight(at(layer.offset), at(layer.bias())), bias(at(layer.bias()), at(layer.end()));
+        const auto name                = "layers." + std::to_string(l);
+        file.tensors[name + ".weight"] = make_tensor({layer.outputs, layer.inputs}, detail::transposed(weight, layer.outputs, layer.inputs));
+        file.tensors[name + ".bias"]   = make_tensor({layer.outputs}, bias);
+    }
+    write_safetensors(path, file);
+}
+
+/// The network that a file holds, its schedule checked against `schedule`.
+/// @throws file_error where the file is spoilt, says anything else than what this type is, misses a tensor or has one too many.
+template <class Batch, class Schedule>
+[[nodiscard]] trained_diamond_network<diamond_mlp<Batch, Schedule>> network_from(const backend_of_t<Batch>& context, const tensor_file& file, Schedule schedule = {}) {
+    using namespace detail;
+    using real = typename Batch::value_type;
+    expect_metadata(file, "format", "diamond_network");
+    expect_version(file, network_major);
+    for (const auto& [key, value] : std::initializer_list<std::pair<const char*, std::string>>{{"schedule", schedule_name(schedule)},
+                                                                                              {"inner_schedule", "linear"},
+                                                                                              {"parametrisation", "mean_velocity"},
+                                                                                              {"time_direction", "noise_to_data"},
+                                                                                              {"preconditioning", "gaussian_frame"},
+                                                                                              {"architecture", "residual_mlp"},
+                                                                                              {"time_frequencies", std::to_string(diamond::detail::time_frequencies)}})
+        expect_metadata(file, key, value);
+    diamond_mlp_options options;
+    constexpr index_t most = 1 << 16; // far beyond any network of this kind, and what a spoilt number would ask for is not allocated
+    options.mlp.width      = metadata_number(file, "width", most);
+    options.mlp.blocks     = metadata_number(file, "blocks", 1024);
+    options.classes        = metadata_number(file, "classes", most);
+    const auto& kind       = metadata_of(file, "nonlinearity");
+    const auto named       = std::ranges::find(activation_names, kind, [](const auto& entry) { return std::string(entry.second); });
+    if (named == activation_names.end()) throw file_error{file.path, "the metadata say nonlinearity '" + kind + "', which is none of ours"};
+    options.mlp.nonlinearity = named->first;
+
+    const auto mean = file.tensors.find("frame.mean");
+    if (mean == file.tensors.end() || mean->second.shape.size() != 1) throw file_error{file.path, "no tensor 'frame.mean' of one axis"};
+    const index_t d = mean->second.shape[0];
+    gaussian_frame_numbers frame{numbers_of<double>(file, "frame.mean", {d}), numbers_of<double>(file, "frame.variance", {d}), {}};
+    std::size_t known = 2;
+    if (file.tensors.contains("frame.basis")) {
+        frame.basis = numbers_of<double>(file, "frame.basis", {d, d});
+        ++known;
+    }
+    try {
+        diamond_mlp<Batch, Schedule> net(std::move(schedule), gaussian_frame<Batch>(context, std::move(frame)), options);
+        std::vector<real> theta;
+        for (std::size_t l = 0; l < net.layers().size(); ++l) {
+            const auto& layer = net.layers()[l];
+            const auto name   = "layers." + std::to_string(l);
+            const auto weight = transposed(numbers_of<real>(file, name + ".weight", {layer.outputs, layer.inputs}), layer.inputs, layer.outputs);
+            const auto bias   = numbers_of<real>(file, name + ".bias", {layer.outputs});
+            theta.insert(theta.end(), weight.begin(), weight.end());
+            theta.insert(theta.end(), bias.begin(), bias.end());
+            known += 2;
+        }
+        if (known != file.tensors.size())
+            throw file_error{file.path, std::to_string(file.tensors.size()) + " tensors found, and the metadata account for " + std::to_string(known)};
+        for (const real value : theta)
+            if (!std::isfinite(value)) throw file_error{file.path, "a parameter is not finite"};
+        return {std::move(net), from_host<real>(context, static_cast<index_t>(theta.size()), 1, theta)};
+    } catch (const std::invalid_argument& error) {
+        throw file_error{file.path, error.what()};
+    }
+}
+template <class Batch, class Schedule = linear_schedule>
+[[nodiscard]] trained_diamond_network<diamond_mlp<Batch, Schedule>> load_diamond_network(const backend_of_t<Batch>& context, const std::filesystem::path& path,
+                                                                                       Schedule schedule = {}) {
+    return network_from<Batch, Schedule>(context, read_safetensors(path), std::move(schedule));
+}
+
+} // namespace diamond::io

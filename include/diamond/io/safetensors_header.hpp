@@ -1,0 +1,187 @@
+// The header of a safetensors file: a JSON object of tensors and text, parsed as just that and nothing more.
+#pragma once
+
+#include <diamond/io/file_error.hpp>
+#include <diamond/io/tensor.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace diamond::io {
+
+/// numpy 2 allows as many; a tensor with more is spoilt.
+inline constexpr std::size_t max_tensor_axes = 64;
+
+/// What the header says of a tensor; its bytes are those from `begin` to before `end` of what follows the header.
+struct safetensors_entry {
+    dtype type                 = dtype::f32;
+    std::vector<index_t> shape = {};
+    std::uint64_t begin        = 0;
+    std::uint64_t end          = 0;
+};
+
+struct safetensors_header {
+    std::map<std::string, std::string> metadata      = {};
+    std::map<std::string, safetensors_entry> entries = {};
+};
+
+/// Parses `{"__metadata__": {"key": "text"}, "name": {"dtype": "F32", "shape": [3, 4], "data_offsets": [0, 48]}}`, entries in
+/// any order, each at most once. nlohmann::json calls the members for events: a value would hide duplicates.
+class safetensors_header_parser {
+public:
+    /// `path` is named in errors; `text` is the header after its length and must outlive the parser.
+    safetensors_header_parser(const std::filesystem::path& path, std::string_view text) : path_{path}, text_{text} {}
+
+    /// @throws file_error that says what was expected where.
+    safetensors_header parse() {
+        if (!text_.starts_with('{')) fail("no object: it does not start with '{'");
+        if (text_.find('\0') != std::string_view::npos) fail("a zero byte"); // nlohmann::json would take it for the end
+        nlohmann::json::sax_parse(text_, this);
+        return std::move(header_);
+    }
+
+    bool start_object(std::size_t) {
+        if (place_ == place::outside)
+            place_ = place::header;
+        else if (place_ == place::header)
+            place_ = name_ == metadata_name ? place::metadata : place::tensor;
+        else
+            unexpected("an object");
+        type_.reset(), shape_.reset(), offsets_.reset();
+        return true;
+    }
+
+    bool key(std::string& key) {
+        if (place_ == place::header) {
+            if (header_.entries.contains(key) || (key == metadata_name && metadata_seen_))
+                fail("entry '" + excerpt(key) + "' stands twice");
+            metadata_seen_ = metadata_seen_ || key == metadata_name;
+            name_          = key;
+        } else if (place_ == place::metadata) {
+            if (header_.metadata.contains(key)) fail(where() + "entry '" + excerpt(key) + "' stands twice");
+        } else {
+            if (key != "dtype" && key != "shape" && key != "data_offsets") fail(where() + "unknown entry '" + excerpt(key) + "'");
+            if ((key == "dtype" && type_) || (key == "shape" && shape_) || (key == "data_offsets" && offsets_))
+                fail(where() + "entry '" + excerpt(key) + "' stands twice");
+        }
+        key_ = key;
+        return true;
+    }
+
+    bool string(std::string& text) {
+        if (place_ == place::metadata)
+            header_.metadata.emplace(key_, text);
+        else if (place_ == place::tensor && key_ == "dtype")
+            type_ = dtype_named(text);
+        else
+            unexpected("a string");
+        return true;
+    }
+
+    bool start_array(std::size_t) {
+        if (place_ != place::tensor || key_ == "dtype") unexpected("a list");
+        place_ = key_ == "shape" ? place::shape : place::offsets;
+        (place_ == place::shape ? shape_ : offsets_).emplace();
+        return true;
+    }
+
+    bool number_unsigned(std::uint64_t number) {
+        constexpr auto most = std::numeric_limits<index_t>::max();
+        if (place_ != place::shape && place_ != place::offsets) unexpected("a number");
+        auto& list = place_ == place::shape ? *shape_ : *offsets_;
+        if (list.size() == max_tensor_axes) fail(where() + "more than " + std::to_string(max_tensor_axes) + " numbers in '" + key_ + "'");
+        if (std::cmp_greater(number, most)) fail(where() + "a number beyond " + std::to_string(most) + " in '" + key_ + "'");
+        list.push_back(static_cast<index_t>(number));
+        return true;
+    }
+    bool number_integer(std::int64_t number) {
+        if (number >= 0) return number_unsigned(static_cast<std::uint64_t>(number)); // -0
+        unexpected("the negative number " + std::to_string(number));
+    }
+    bool number_float(double, const std::string& text) { unexpected("the number " + excerpt(text)); }
+
+    bool end_array() {
+        place_ = place::tensor;
+        return true;
+    }
+
+    bool end_object() {
+        if (place_ == place::tensor) finish_tensor();
+        place_ = place_ == place::header ? place::outside : place::header;
+        return true;
+    }
+
+    bool null() { unexpected("null"); }
+    bool boolean(bool) { unexpected("true or false"); }
+    bool binary(nlohmann::json::binary_t&) { unexpected("bytes"); } // JSON has none, nlohmann's other formats do
+    bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception& error) {
+        fail("no valid JSON: " + excerpt(error.what()));
+    }
+
+private:
+    enum class place { outside, header, metadata, tensor, shape, offsets };
+    static constexpr std::string_view metadata_name = "__metadata__";
+
+    dtype dtype_named(const std::string& name) const {
+        const auto found = std::ranges::find(dtypes, name, &dtype_traits::name);
+        if (found != dtypes.end()) return found->type;
+        if (name == "F16" || name == "BF16") fail(where() + "dtype " + name + ": half precision is not read, the file must hold F32");
+        std::string known;
+        for (const auto& row : dtypes) known += (known.empty() ? "" : ", ") + std::string{row.name};
+        fail(where() + "unknown dtype '" + excerpt(name) + "', where " + known + " are read");
+    }
+
+    void finish_tensor() {
+        if (!type_ || !shape_ || !offsets_) fail(where() + "no entry '" + (!type_ ? "dtype" : !shape_ ? "shape" : "data_offsets") + "'");
+        if (offsets_->size() != 2) fail(where() + std::to_string(offsets_->size()) + " data_offsets, 2 expected");
+        const auto begin = (*offsets_)[0], end = (*offsets_)[1];
+        const auto range = "data_offsets [" + std::to_string(begin) + ", " + std::to_string(end) + "]";
+        if (end < begin) fail(where() + range + " end before they begin");
+        const auto bytes = detail::byte_count(*type_, *shape_);
+        const auto shape = "shape " + detail::shape_text(*shape_) + " of " + to_string(*type_);
+        if (!bytes) fail(where() + shape + " takes more bytes than can be counted");
+        if (std::cmp_not_equal(*bytes, end - begin))
+            fail(where() + shape + " takes " + std::to_string(*bytes) + " bytes, " + range + " hold " + std::to_string(end - begin));
+        const auto from = static_cast<std::uint64_t>(begin), to = static_cast<std::uint64_t>(end);
+        header_.entries.emplace(name_, safetensors_entry{*type_, std::move(*shape_), from, to});
+    }
+
+    std::string where() const { return place_ == place::metadata ? "metadata: " : "tensor '" + excerpt(name_) + "': "; }
+
+    [[noreturn]] void unexpected(const std::string& found) const {
+        if (place_ == place::header) fail(where() + "an object expected, " + found + " found");
+        if (place_ == place::metadata) fail(where() + "a string expected as '" + excerpt(key_) + "', " + found + " found");
+        if (place_ != place::tensor) fail(where() + "a whole number, 0 or more, expected in '" + key_ + "', " + found + " found");
+        fail(where() + (key_ == "dtype" ? "a string" : "a list") + " expected as '" + key_ + "', " + found + " found");
+    }
+
+    /// The start of a text that may be as long as the file.
+    static std::string excerpt(const std::string& text) {
+        constexpr std::size_t most = 200;
+        return text.size() <= most ? text : text.substr(0, most) + "...";
+    }
+
+    [[noreturn]] void fail(const std::string& reason) const { throw file_error{path_, "malformed safetensors header: " + reason}; }
+
+    const std::filesystem::path& path_;
+    std::string_view text_;
+    safetensors_header header_;
+    place place_ = place::outside;
+    std::string name_, key_;
+    bool metadata_seen_ = false;
+    std::optional<dtype> type_;
+    std::optional<std::vector<index_t>> shape_, offsets_;
+};
+
+} // namespace diamond::io

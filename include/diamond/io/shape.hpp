@@ -1,0 +1,40 @@
+// The shapes of arrays: how they are written, and how many elements they have.
+#pragma once
+
+#include <cstddef>
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace diamond::io {
+
+/// In a shape that is expected: an extent that may be anything.
+inline constexpr std::size_t any = std::numeric_limits<std::size_t>::max();
+
+namespace detail {
+
+/// "(3, 4)", with "any" for any.
+template <class Shape>
+std::string shape_text(const Shape& shape) {
+    std::string text = "(";
+    for (const auto extent : shape)
+        text += (text.size() > 1 ? ", " : "") + (std::cmp_equal(extent, any) ? std::string{"any"} : std::to_string(extent));
+    return text + (shape.size() == 1 ? ",)" : ")");
+}
+
+/// The number of elements of an array, none when it does not fit into size_t. A negative extent counts as too large.
+template <class Shape>
+std::optional<std::size_t> element_count(const Shape& shape) {
+    std::size_t count = 1;
+    for (const auto signed_extent : shape) {
+        const auto extent = static_cast<std::size_t>(signed_extent);
+        if (extent != 0 && count > std::numeric_limits<std::size_t>::max() / extent) return std::nullopt;
+        count *= extent;
+    }
+    return count;
+}
+
+} // namespace detail
+
+} // namespace diamond::io

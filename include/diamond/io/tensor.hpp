@@ -1,0 +1,139 @@
+// Named tensors with text beside them: what a safetensors file holds.
+#pragma once
+
+#include <diamond/core/scalar.hpp>
+#include <diamond/io/file_error.hpp>
+#include <diamond/io/shape.hpp>
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <optional>
+#include <ranges>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace diamond::io {
+
+/// The element types of tensors.
+enum class dtype { u8, i32, i64, u64, f32, f64 };
+
+template <class T>
+concept tensor_scalar = std::same_as<T, std::uint8_t> || std::same_as<T, std::int32_t> || std::same_as<T, std::int64_t> ||
+    std::same_as<T, std::uint64_t> || std::same_as<T, float> || std::same_as<T, double>;
+
+/// What is known of a dtype: its name in safetensors files and the bytes of an element.
+struct dtype_traits {
+    dtype type;
+    std::string_view name;
+    std::size_t size;
+};
+
+/// All of them, in the order of `dtype`.
+inline constexpr std::array<dtype_traits, 6> dtypes{{{dtype::u8, "U8", 1},
+                                                     {dtype::i32, "I32", 4},
+                                                     {dtype::i64, "I64", 8},
+                                                     {dtype::u64, "U64", 8},
+                                                     {dtype::f32, "F32", 4},
+                                                     {dtype::f64, "F64", 8}}};
+
+constexpr const dtype_traits& traits_of(dtype type) noexcept { return dtypes[static_cast<std::size_t>(type)]; }
+inline std::string to_string(dtype type) { return std::string{traits_of(type).name}; }
+
+template <tensor_scalar T>
+constexpr dtype dtype_of() noexcept {
+    if constexpr (std::same_as<T, std::uint8_t>)
+        return dtype::u8;
+    else if constexpr (std::same_as<T, std::int32_t>)
+        return dtype::i32;
+    else if constexpr (std::same_as<T, std::int64_t>)
+        return dtype::i64;
+    else if constexpr (std::same_as<T, std::uint64_t>)
+        return dtype::u64;
+    else if constexpr (std::same_as<T, float>)
+        return dtype::f32;
+    else
+        return dtype::f64;
+}
+
+namespace detail {
+
+/// The bytes of a tensor; none when an extent is negative or the bytes are more than index_t counts.
+inline std::optional<std::size_t> byte_count(dtype type, std::span<const index_t> shape) {
+    if (std::ranges::any_of(shape, [](index_t extent) { return extent < 0; })) return std::nullopt;
+    const auto count = element_count(shape);
+    const auto size  = traits_of(type).size;
+    if (!count || *count > static_cast<std::size_t>(std::numeric_limits<index_t>::max()) / size) return std::nullopt;
+    return *count * size;
+}
+
+} // namespace detail
+
+/// An array of any number of axes in C order, the last index fastest; no axes is one number.
+struct tensor {
+    dtype type                   = dtype::f32;
+    std::vector<index_t> shape   = {0};
+    std::vector<std::byte> bytes = {};
+
+    /// The elements, valid as long as the tensor. @throws std::invalid_argument when they are of another type than T.
+    template <tensor_scalar T>
+    std::span<const T> values() const {
+        if (type != dtype_of<T>())
+            throw std::invalid_argument{"tensor: " + to_string(type) + " found, " + to_string(dtype_of<T>()) + " expected"};
+        return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)}; // a vector's memory is aligned for any of them
+    }
+
+    bool operator==(const tensor&) const = default;
+};
+
+/// A tensor of these values. @throws std::invalid_argument when they are not as many as `shape` says.
+template <std::ranges::contiguous_range Values>
+requires tensor_scalar<std::ranges::range_value_t<Values>>
+tensor make_tensor(std::vector<index_t> shape, const Values& values) {
+    using T          = std::ranges::range_value_t<Values>;
+    const auto bytes = std::as_bytes(std::span<const T>{std::ranges::data(values), std::ranges::size(values)});
+    if (detail::byte_count(dtype_of<T>(), shape) != bytes.size())
+        throw std::invalid_argument{"make_tensor: " + std::to_string(bytes.size() / sizeof(T)) + " elements for shape " +
+                                    detail::shape_text(shape)};
+    return {dtype_of<T>(), std::move(shape), {bytes.begin(), bytes.end()}};
+}
+
+/// Tensors by their names, text by its keys, and where both were read.
+struct tensor_file {
+    std::map<std::string, std::string> metadata = {};
+    std::map<std::string, tensor> tensors       = {};
+    std::filesystem::path path                  = "tensors in memory"; ///< named in errors
+
+    /// The tensor of this name, type and shape.
+    /// @throws file_error when there is none, naming those there are, or it is another, saying what was found and what expected.
+    const tensor& require(const std::string& name, dtype type, const std::vector<index_t>& shape) const& {
+        const auto found = tensors.find(name);
+        if (found == tensors.end()) throw file_error{path, "no tensor '" + name + "' among " + names()};
+        const auto& [_, tensor] = *found;
+        if (tensor.type != type || tensor.shape != shape)
+            throw file_error{path, "tensor '" + name + "': " + to_string(tensor.type) + " of shape " + detail::shape_text(tensor.shape) +
+                                       " found, " + to_string(type) + " of shape " + detail::shape_text(shape) + " expected"};
+        return tensor;
+    }
+    const tensor& require(const std::string&, dtype, const std::vector<index_t>&) const&& = delete; // it would not outlive the line
+
+private:
+    std::string names() const {
+        constexpr std::size_t most = 32; // a network of ours has fewer; thousands would hide the name that is missing
+        std::string text;
+        for (const auto& [name, _] : tensors | std::views::take(most)) text += (text.empty() ? "'" : ", '") + name + "'";
+        if (tensors.size() > most) text += " and " + std::to_string(tensors.size() - most) + " more";
+        return text.empty() ? "none" : text;
+    }
+};
+
+} // namespace diamond::io

@@ -1,0 +1,47 @@
+// The state of a training as a file, from which it goes on bit for bit.
+#pragma once
+
+#include <diamond/io/checkpoint.hpp>
+#include <diamond/train/diamond_trainer.hpp>
+
+#include <filesystem>
+#include <string>
+#include <utility>
+
+namespace diamond::io {
+
+/// Writes the state atomically. `setting` is a text that says what is trained how; `load_training` asks for the same one.
+template <class Batch>
+void save_training(const std::filesystem::path& path, const training_state<Batch>& state, const std::string& setting) {
+    tensor_file file;
+    file.metadata = {{"format", "diamond_training"}, {"version", "1.0"}, {"setting", setting}, {"step", std::to_string(state.step)}};
+    const auto put = [&](const char* name, const Batch& batch) { file.tensors[name] = make_tensor({batch.size()}, to_host(batch)); };
+    put("theta", state.theta);
+    put("average", state.average);
+    put("mean", state.mean);
+    put("variance", state.variance);
+    write_safetensors(path, file);
+}
+
+/// @throws file_error where the file is spoilt, belongs to another setting or to a network of another size.
+template <class Batch>
+[[nodiscard]] training_state<Batch> load_training(const backend_of_t<Batch>& context, const std::filesystem::path& path, const std::string& setting, index_t parameters) {
+    using real             = typename Batch::value_type;
+    const tensor_file file = read_safetensors(path);
+    detail::expect_metadata(file, "format", "diamond_training");
+    detail::expect_version(file, 1);
+    detail::expect_metadata(file, "setting", setting);
+    training_state<Batch> state;
+    state.step     = detail::metadata_number(file, "step", index_t{1} << 40);
+    const auto get = [&](const char* name) {
+        const auto values = file.require(name, dtype_of<real>(), {parameters}).template values<real>();
+        return from_host<real>(context, parameters, 1, values);
+    };
+    state.theta    = get("theta");
+    state.average  = get("average");
+    state.mean     = get("mean");
+    state.variance = get("variance");
+    return state;
+}
+
+} // namespace diamond::io

@@ -1,0 +1,86 @@
+/// The Diamond map that a Diamond network holds.
+#pragma once
+
+#include <optional>
+#include <utility>
+
+#include <diamond/concepts/diamond_network.hpp>
+#include <diamond/core/combine.hpp>
+#include <diamond/core/cost.hpp>
+
+namespace diamond {
+
+/// X_{s,r}(xbar | x_t, t) = xbar + (r - s) v(xbar, x_t, t, s, r). Cost: one evaluation of the network; vjp one vjp. [DM], section 5.
+template <class Network>
+class posterior_diamond_map {
+    static_assert(diagnose_diamond_network<Network>());
+
+public:
+    using batch_type     = typename Network::batch_type;
+    using condition_type = condition_of_t<Network>;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+
+    explicit posterior_diamond_map(Network network) : network_(std::move(network)) {}
+    posterior_diamond_map(const posterior_diamond_map& other) : network_(other.network_) {}
+    posterior_diamond_map(posterior_diamond_map&&) noexcept = default;
+    posterior_diamond_map& operator=(const posterior_diamond_map& other) {
+        if (this != &other) *this = posterior_diamond_map(other);
+        return *this;
+    }
+    posterior_diamond_map& operator=(posterior_diamond_map&&) noexcept = default;
+    ~posterior_diamond_map()                                           = default;
+
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(network_.dimension()); }
+    [[nodiscard]] auto schedule() const { return network_.schedule(); }
+    [[nodiscard]] auto inner_schedule() const { return network_.inner_schedule(); }
+    [[nodiscard]] const Network& network() const { return network_; }
+    [[nodiscard]] const cost& spent() const { return spent_; }
+
+    /// @throws std::invalid_argument where shapes differ or a time leaves [0, 1].
+    void operator()(const_view xbar, interval inner, const_view x_t, times t, const condition_type& condition, view out) {
+        check(xbar, inner, x_t, t, out);
+        network_(diamond_arguments<batch_type>{xbar, x_t, t, times(inner.from), times(inner.to)}, condition, workspace(xbar), out);
+        combine(coefficients<2>(numbers<2>{{1.0, inner.length()}}), out, xbar, out);
+        spent_.forward += xbar.columns();
+    }
+    /// out_xbar = cotangent^T dX/d xbar, out_x_t = cotangent^T dX/dx_t.
+    void vjp(const_view xbar, interval inner, const_view x_t, times t, const condition_type& condition, const_view cotangent, view out_xbar, view out_x_t)
+        requires differentiable_diamond_network<Network>
+    {
+        check(xbar, inner, x_t, t, out_xbar);
+        require_same_shape("posterior_diamond_map::vjp", xbar, cotangent);
+        require_same_shape("posterior_diamond_map::vjp", xbar, const_view(out_x_t));
+        network_.vjp(diamond_arguments<batch_type>{xbar, x_t, t, times(inner.from), times(inner.to)}, condition, cotangent, workspace(xbar), out_xbar, out_x_t);
+        combine(coefficients<2>(numbers<2>{{1.0, inner.length()}}), out_xbar, cotangent, out_xbar);
+        combine(coefficients<1>(numbers<1>{{inner.length()}}), out_x_t, out_x_t);
+        spent_.vjp += xbar.columns();
+    }
+
+private:
+    static void check(const_view xbar, interval inner, const_view x_t, times t, const_view out) {
+        require_same_shape("posterior_diamond_map", xbar, x_t);
+        require_same_shape("posterior_diamond_map", xbar, out);
+        require_time("a Diamond map", t);
+        require_time("a Diamond map's inner flow", inner.from);
+        require_time("a Diamond map's inner flow", inner.to);
+    }
+    using workspace_type = detail::workspace_t<Network>;
+    workspace_type& workspace(const_view x) {
+        if (!workspace_ || x.columns() > capacity_ || context_ != &x.context()) {
+            workspace_.reset(); // frees before it allocates
+            workspace_.emplace(network_.make_workspace(x.context(), x.columns()));
+            capacity_ = x.columns();
+            context_  = &x.context();
+        }
+        return *workspace_;
+    }
+
+    Network network_;
+    std::optional<workspace_type> workspace_;
+    const backend_of_t<batch_type>* context_ = nullptr;
+    index_t capacity_                        = 0;
+    cost spent_;
+};
+
+} // namespace diamond

@@ -1,0 +1,213 @@
+/// Dense layers one after another on blocks of columns, with a tangent beside and the gradient through both.
+///
+/// Forward, layer by layer: a = W h + b, h <- f(a) (+ h); with a tangent a' = W h', h' <- f'(a) a' (+ h'). Backward, given the cotangents
+/// k of h and k' of h': c = f'(a) k + f''(a) a' k', c' = f'(a) k'; then W gets c h^T + c' h'^T, b gets c, h gets W^T c, h' gets W^T c'. A
+/// tangent is therefore n more columns of the same products. A block of columns runs through all layers in one lane and stays in its
+/// cache; blocks are fixed, and so is the order in which their gradients are added, so no bit depends on the number of threads.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <diamond/concepts/backend.hpp>
+#include <diamond/core/dense.hpp>
+
+namespace diamond {
+
+namespace detail {
+template <class Real>
+struct add_groups {
+    const Real* group;
+    index_t count, parameters;
+    Real* gradient;
+    DIAMOND_HD void operator()(index_t p) const {
+        Real sum = group[p];
+        for (index_t g = 1; g < count; ++g) sum += group[p + g * parameters];
+        gradient[p] += sum;
+    }
+};
+} // namespace detail
+
+template <class Batch>
+class dense_stack {
+public:
+    using real         = typename Batch::value_type;
+    using context_type = backend_of_t<Batch>;
+    using view         = view_t<Batch>;
+    using const_view   = const_view_t<Batch>;
+
+    /// What a call keeps: of a recorded forward pass the layers' states, else two states a lane.
+    struct workspace {
+        scratch<real, context_type> states, lanes, gradients;
+        index_t columns  = 0;
+        bool has_tangent = false;
+    };
+    /// The two halves of a dual number of batches; a null tangent means that there is none.
+    struct dual_in {
+        const real* value;
+        const real* tangent = nullptr;
+    };
+    struct dual_out {
+        real* value;
+        real* tangent = nullptr;
+    };
+
+    /// @throws std::invalid_argument unless each layer takes what the one before gives, and residual layers are square.
+    explicit dense_stack(std::vector<dense_layer> layers) : layers_(std::move(layers)) {
+        require(!layers_.empty(), "a dense stack needs at least one layer");
+        index_t at = 0;
+        for (std::size_t l = 0; l < layers_.size(); ++l) {
+            auto& layer = layers_[l];
+            require(layer.inputs > 0 && layer.outputs > 0 && (l == 0 || layer.inputs == layers_[l - 1].outputs) &&
+                        (!layer.residual || layer.inputs == layer.outputs),
+                    [&] {
+                        return "layer " + std::to_string(l) + " of a dense stack: " + std::to_string(layer.outputs) + " x " +
+                               std::to_string(layer.inputs) + (layer.residual ? ", residual," : "") + " does not fit what precedes it";
+                    });
+            layer.offset = at;
+            at           = layer.end();
+            widest_      = std::max({widest_, layer.inputs, layer.outputs});
+            states_ += layer.inputs + layer.outputs;
+        }
+    }
+
+    [[nodiscard]] const std::vector<dense_layer>& layers() const { return layers_; }
+    [[nodiscard]] index_t inputs() const { return layers_.front().inputs; }
+    [[nodiscard]] index_t outputs() const { return layers_.back().outputs; }
+    [[nodiscard]] index_t parameters() const { return layers_.back().end(); }
+
+    /// out = f(in), and its tangent; nothing is kept for a backward pass.
+    void forward(const context_type& context, const real* theta, dual_in in, index_t columns, dual_out out, workspace& space) const {
+        const index_t sides = in.tangent ? 2 : 1, width = block_columns(context, columns, sides);
+        const index_t room = 2 * widest_ * width * sides;
+        space.lanes.resize(context, room, context.concurrency());
+        prepare(context, columns, width, sides, false);
+        context.lanes(blocks(columns, width), [&](auto& lane, index_t block, index_t worker) {
+            const index_t first = block * width, n = std::min(width, columns - first), m = padded(n);
+            real* h = space.lanes.data() + room * worker;
+            real* a = h + widest_ * width * sides;
+            load(lane, in, inputs(), first, n, sides, h);
+            for (const dense_layer& layer : layers_) {
+                apply(lane, layer, theta, h, a, m, sides);
+                real* to = layer.residual ? h : a;
+                lane.activate(layer.kind, a, layer.residual ? h : nullptr, to, layer.outputs * m, sides);
+                if (!layer.residual) std::swap(h, a);
+            }
+            store(lane, h, outputs(), first, n, out);
+        });
+    }
+
+    /// The same, recorded in `space` for one backward pass.
+    void record(const context_type& context, const real* theta, dual_in in, index_t columns, dual_out out, workspace& space) const {
+        const index_t sides = in.tangent ? 2 : 1, width = block_columns(context, columns, sides), room = (states_ + outputs()) * width * sides;
+        space.columns     = columns;
+        space.has_tangent = in.tangent != nullptr;
+        space.states.resize(context, room, blocks(columns, width));
+        prepare(context, columns, width, sides, false);
+        context.lanes(blocks(columns, width), [&](auto& lane, index_t block, index_t) {
+            const index_t first = block * width, n = std::min(width, columns - first), m = padded(n);
+            real* h = space.states.data() + room * block;
+            load(lane, in, inputs(), first, n, sides, h);
+            for (const dense_layer& layer : layers_) {
+                real* a    = h + layer.inputs * m * sides;
+                real* next = a + layer.outputs * m * sides;
+                apply(lane, layer, theta, h, a, m, sides);
+                lane.activate(layer.kind, a, layer.residual ? h : nullptr, next, layer.outputs * m, sides);
+                h = next;
+            }
+            store(lane, h, outputs(), first, n, out);
+        });
+    }
+
+    /// Pulls the cotangents of value and tangent back through what `space` recorded, which it uses up. `in` gets the cotangents of the
+    /// inputs, or is null; the gradient of the parameters is added to `gradient`, or is null.
+    void backward(const context_type& context, const real* theta, workspace& space, dual_in cotangent, dual_out in, real* gradient) const {
+        const index_t columns = space.columns, sides = space.has_tangent ? 2 : 1, width = block_columns(context, columns, sides);
+        const index_t room = (states_ + outputs()) * width * sides, lane_room = 2 * widest_ * width * sides;
+        const index_t count = blocks(columns, width), groups = gradient ? std::min(count, most_groups) : count;
+        space.lanes.resize(context, lane_room, context.concurrency());
+        prepare(context, columns, width, sides, true);
+        if (gradient) space.gradients.resize(context, parameters(), groups);
+        context.lanes(groups, [&](auto& lane, index_t group, index_t worker) {
+            real* sums = gradient ? space.gradients.data() + parameters() * group : nullptr;
+            if (sums) lane.fill(sums, parameters(), real{0});
+            for (index_t block = group * count / groups; block < (group + 1) * count / groups; ++block) {
+                const index_t first = block * width, n = std::min(width, columns - first), m = padded(n);
+                real* k     = space.lanes.data() + lane_room * worker;
+                real* spare = k + widest_ * width * sides;
+                load(lane, cotangent, outputs(), first, n, sides, k);
+                real* state = space.states.data() + room * block + (states_ - layers_.back().inputs - layers_.back().outputs) * m * sides;
+                for (std::size_t l = layers_.size(); l-- > 0;) {
+                    const dense_layer& layer = layers_[l];
+                    real *h = state, *a = state + layer.inputs * m * sides;
+                    lane.pull_back(layer.kind, k, a, layer.outputs * m, sides); // a becomes its cotangent
+                    if (sums) {
+                        lane.product(transpose::no, a, transpose::yes, h, sums + layer.offset, layer.outputs, layer.inputs, m * sides);
+                        lane.add_columns(a, layer.outputs, m, sums + layer.bias());
+                    }
+                    if (l == 0 && !in.value) break;
+                    real* to = layer.residual ? k : spare;
+                    if (!layer.residual) lane.fill(to, layer.inputs * m * sides, real{0});
+                    lane.product(transpose::yes, theta + layer.offset, transpose::no, a, to, layer.inputs, m * sides, layer.outputs);
+                    if (!layer.residual) std::swap(k, spare);
+                    if (l > 0) state -= (layers_[l - 1].inputs + layers_[l - 1].outputs) * m * sides;
+                }
+                if (in.value) store(lane, k, inputs(), first, n, in);
+            }
+        });
+        if (gradient) context.for_each(parameters(), detail::add_groups<real>{space.gradients.data(), groups, parameters(), gradient});
+    }
+
+private:
+    static constexpr index_t pad         = 4; // columns that Eigen's kernel takes at once
+    static constexpr index_t most_groups = 8; // of blocks that add their gradients up: a fixed number, for the bits depend on it
+
+    static index_t block_columns(const context_type& context, index_t columns, index_t sides) {
+        return std::min(padded(columns), std::max<index_t>(context.dense_block_columns() / sides, pad));
+    }
+    /// A tail is padded, so that its columns take the same path as those of a whole block.
+    static index_t padded(index_t n) { return (n + pad - 1) / pad * pad; }
+    static index_t blocks(index_t columns, index_t width) { return width == 0 ? 0 : (columns + width - 1) / width; }
+
+    /// Makes room for the products of a pass, whichever lane meets them.
+    void prepare(const context_type& context, index_t columns, index_t width, index_t sides, bool backward) const {
+        for (const index_t n : {width * sides, padded(columns % std::max<index_t>(width, 1)) * sides})
+            for (const dense_layer& layer : layers_) {
+                if (n == 0) continue;
+                if (backward) {
+                    context.template prepare_product<real>(layer.outputs, layer.inputs, n);
+                    context.template prepare_product<real>(layer.inputs, n, layer.outputs);
+                } else {
+                    context.template prepare_product<real>(layer.outputs, n, layer.inputs);
+                }
+            }
+    }
+    template <class Lane>
+    static void apply(Lane& lane, const dense_layer& layer, const real* theta, const real* h, real* a, index_t m, index_t sides) {
+        lane.repeat(theta + layer.bias(), layer.outputs, m, a);
+        if (sides == 2) lane.fill(a + layer.outputs * m, layer.outputs * m, real{0});
+        lane.product(transpose::no, theta + layer.offset, transpose::no, h, a, layer.outputs, m * sides, layer.inputs);
+    }
+    template <class Lane>
+    static void load(Lane& lane, dual_in from, index_t rows, index_t first, index_t n, index_t sides, real* to) {
+        const index_t room = rows * padded(n), size = rows * n;
+        for (index_t side = 0; side < sides; ++side) {
+            const real* part = side == 0 ? from.value : from.tangent;
+            if (part) lane.copy(part + rows * first, size, to);
+            lane.fill(to + (part ? size : 0), room - (part ? size : 0), real{0});
+            to += room;
+        }
+    }
+    template <class Lane>
+    static void store(Lane& lane, const real* from, index_t rows, index_t first, index_t n, dual_out to) {
+        lane.copy(from, rows * n, to.value + rows * first);
+        if (to.tangent) lane.copy(from + rows * padded(n), rows * n, to.tangent + rows * first);
+    }
+
+    std::vector<dense_layer> layers_;
+    index_t widest_ = 0, states_ = 0; // rows of the widest state, and of all that a recorded pass keeps but the last
+};
+
+} // namespace diamond

@@ -1,0 +1,88 @@
+/// The Gaussian that a network is the residual of: N(mean, U diag(variance) U^T) of the data. Section 3.
+#pragma once
+
+#include <cmath>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <diamond/concepts/backend.hpp>
+
+namespace diamond {
+
+/// On the host, as files keep it. `mean` is that of the data; `basis`, d x d, column-major, has orthonormal columns, along which the variances
+/// are; empty means the coordinates themselves.
+struct gaussian_frame_numbers {
+    std::vector<double> mean, variance, basis;
+};
+
+/// In a back end's memory, shared by copies. Its mean() and variance() are those of U^T x.
+template <class Batch>
+class gaussian_frame {
+public:
+    using context_type = backend_of_t<Batch>;
+    using real         = typename Batch::value_type;
+
+    /// @throws std::invalid_argument unless mean and variance have d numbers, all are finite, variances positive, and basis has none or d^2, orthonormal.
+    gaussian_frame(const context_type& context, gaussian_frame_numbers numbers) : numbers_(std::move(numbers)) {
+        const index_t d = dimension();
+        require(d > 0 && numbers_.variance.size() == numbers_.mean.size() && (numbers_.basis.empty() || static_cast<index_t>(numbers_.basis.size()) == d * d),
+                [&] {
+                    return "a Gaussian frame of dimension " + std::to_string(d) + " has " + std::to_string(numbers_.variance.size()) +
+                           " variances and a basis of " + std::to_string(numbers_.basis.size()) + " numbers: d and d x d (or none) are needed";
+                });
+        for (const double m : numbers_.mean) require(std::isfinite(m), "a Gaussian frame's mean must be finite");
+        require_orthonormal();
+        for (const double v : numbers_.variance) require(v >= least_normal && v < infinity, [&] { return "a Gaussian frame's variance is " + std::to_string(v) + ": it must be positive"; });
+        std::vector<double> rotated(numbers_.mean);
+        if (has_basis())
+            for (index_t k = 0; k < d; ++k) {
+                rotated[static_cast<std::size_t>(k)] = 0.0;
+                for (index_t i = 0; i < d; ++i) rotated[static_cast<std::size_t>(k)] += numbers_.basis[static_cast<std::size_t>(i + d * k)] * numbers_.mean[static_cast<std::size_t>(i)];
+            }
+        auto memory      = std::make_shared<memory_type>();
+        memory->mean     = from_host<double>(context, d, 1, rotated);
+        memory->variance = from_host<double>(context, d, 1, numbers_.variance);
+        if (has_basis()) memory->basis = from_host<real>(context, d, d, std::vector<real>(numbers_.basis.begin(), numbers_.basis.end()));
+        memory_ = std::move(memory);
+    }
+
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(numbers_.mean.size()); }
+    [[nodiscard]] const gaussian_frame_numbers& numbers() const { return numbers_; }
+    [[nodiscard]] bool has_basis() const { return !numbers_.basis.empty(); }
+    [[nodiscard]] const double* mean() const { return memory_->mean.data(); }
+    [[nodiscard]] const double* variance() const { return memory_->variance.data(); }
+    [[nodiscard]] const context_type& context() const { return memory_->mean.context(); }
+
+    /// U^T x: `room` where there is a basis, else x itself.
+    [[nodiscard]] const_view_t<Batch> into(const_view_t<Batch> x, Batch& room) const {
+        if (!has_basis()) return x;
+        room.resize(context(), x.rows(), x.columns());
+        context().product(transpose::yes, memory_->basis.read(), x, room.mutable_view());
+        return room.read();
+    }
+    /// out = U y; y may be `room` only.
+    void out_of(const_view_t<Batch> y, view_t<Batch> out) const { context().product(transpose::no, memory_->basis.read(), y, out); }
+
+private:
+    void require_orthonormal() const {
+        constexpr double rounding = 1e-4; // a basis in single precision passes
+        const index_t d           = has_basis() ? dimension() : 0;
+        for (index_t k = 0; k < d; ++k)
+            for (index_t l = 0; l <= k; ++l) {
+                double product = 0.0;
+                for (index_t i = 0; i < d; ++i) product += numbers_.basis[static_cast<std::size_t>(i + d * k)] * numbers_.basis[static_cast<std::size_t>(i + d * l)];
+                require(std::abs(product - (k == l ? 1.0 : 0.0)) <= rounding, [&] {
+                    return "a Gaussian frame's basis must be orthonormal: columns " + std::to_string(l) + " and " + std::to_string(k) + " have the product " + std::to_string(product);
+                });
+            }
+    }
+    struct memory_type {
+        rebind_t<Batch, double> mean, variance;
+        Batch basis;
+    };
+    gaussian_frame_numbers numbers_;
+    std::shared_ptr<const memory_type> memory_;
+};
+
+} // namespace diamond

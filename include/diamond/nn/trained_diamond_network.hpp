@@ -1,0 +1,51 @@
+/// An architecture with its parameters: a Diamond network that maps and kernels take by value.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <diamond/concepts/trainable_network.hpp>
+
+namespace diamond {
+
+/// Copies share the parameters. Models differentiable_diamond_network.
+template <class Architecture>
+class trained_diamond_network {
+    static_assert(diagnose_trainable_network<Architecture>());
+
+public:
+    using batch_type     = typename Architecture::batch_type;
+    using condition_type = typename Architecture::condition_type;
+    using workspace      = typename Architecture::workspace;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+
+    /// @throws std::invalid_argument unless there are as many parameters as the architecture has.
+    trained_diamond_network(Architecture architecture, batch_type parameters)
+        : architecture_(std::move(architecture)), parameters_(std::make_shared<const batch_type>(std::move(parameters))) {
+        require(parameters_->size() == architecture_.parameters(), [&] {
+            return "a network of " + std::to_string(architecture_.parameters()) + " parameters was given " + std::to_string(parameters_->size());
+        });
+    }
+
+    [[nodiscard]] index_t dimension() const { return architecture_.dimension(); }
+    [[nodiscard]] auto schedule() const { return architecture_.schedule(); }
+    [[nodiscard]] auto inner_schedule() const { return architecture_.inner_schedule(); }
+    [[nodiscard]] const Architecture& architecture() const { return architecture_; }
+    [[nodiscard]] const batch_type& parameters() const { return *parameters_; }
+    [[nodiscard]] workspace make_workspace(const backend_of_t<batch_type>& context, index_t columns) const { return architecture_.make_workspace(context, columns); }
+
+    void operator()(const diamond_arguments<batch_type>& at, const condition_type& condition, workspace& space, view out) const {
+        architecture_(parameters_->data(), at, condition, space, out);
+    }
+    void vjp(const diamond_arguments<batch_type>& at, const condition_type& condition, const_view cotangent, workspace& space, view out_xbar, view out_x_t) const {
+        architecture_.vjp(parameters_->data(), at, condition, cotangent, space, out_xbar, out_x_t);
+    }
+
+private:
+    Architecture architecture_;
+    std::shared_ptr<const batch_type> parameters_;
+};
+
+} // namespace diamond

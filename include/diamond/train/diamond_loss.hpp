@@ -1,0 +1,82 @@
+/// The elementwise part of the losses of a Diamond network, and how they are weighted.
+#pragma once
+
+#include <cmath>
+
+#include <diamond/core/combine.hpp>
+#include <diamond/core/interval.hpp>
+
+namespace diamond {
+
+namespace detail {
+
+/// w_i of the diagonal loss, S^2/(pv + floor), S^2 = s^2 pv + (1 - s)^2: it gives the target z - eps', of variance pv/S^2 given (xbar_s, x_t) for
+/// Gaussian data, unit noise at all times; and of the Lagrangian loss, 1/(pv + floor): errors in units of what the posterior spreads.
+template <class Spread>
+struct posterior_weight {
+    Spread spread;
+    times t, s;
+    double floor;
+    bool diagonal;
+    DIAMOND_HD double operator()(index_t i, index_t j) const {
+        const double pv = spread(i, t[j]), time = s[j];
+        return (diagonal ? time * time * pv + (1.0 - time) * (1.0 - time) : 1.0) / (pv + floor);
+    }
+};
+
+/// A coordinate's w error^2; error = v + length v' - target, without v' where it is null.
+template <class Real, class Weight>
+struct weighted_square {
+    Weight weight;
+    const Real *v, *v_dot, *target;
+    times from, to;
+    index_t rows;
+    [[nodiscard]] DIAMOND_HD double error(index_t i, index_t j) const {
+        const index_t at = i + rows * j;
+        const double value = static_cast<double>(v[at]) - static_cast<double>(target[at]);
+        return v_dot ? value + (to[j] - from[j]) * static_cast<double>(v_dot[at]) : value;
+    }
+    DIAMOND_HD double operator()(index_t i, index_t j) const {
+        const double e = error(i, j);
+        return weight(i, j) * e * e;
+    }
+};
+/// The cotangents of v and v' of sum_j scale m_j mean_i w_i error_i^2, in place of v and v'.
+template <class Real, class Weight>
+struct loss_cotangent {
+    weighted_square<Real, Weight> term;
+    const double* multiple; // of the columns
+    double scale;
+    Real *v, *v_dot;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        const index_t at      = i + term.rows * j;
+        const double n        = static_cast<double>(term.rows);
+        const double k        = 2.0 * scale * multiple[j] * term.weight(i, j) * term.error(i, j) / n;
+        v[at]                 = static_cast<Real>(k);
+        if (v_dot) v_dot[at] = static_cast<Real>(k * (term.to[j] - term.from[j]));
+    }
+};
+/// xbar + (r - s) v.
+template <class Real>
+struct jump {
+    const Real *xbar, *v;
+    times s, r;
+    Real* out;
+    index_t rows;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        const index_t at = i + rows * j;
+        out[at]          = static_cast<Real>(static_cast<double>(xbar[at]) + (r[j] - s[j]) * static_cast<double>(v[at]));
+    }
+};
+struct divide_each {
+    double* x;
+    double by;
+    DIAMOND_HD void operator()(index_t j) const { x[j] /= by; }
+};
+struct sum_of {
+    const double* x;
+    DIAMOND_HD double operator()(index_t j) const { return x[j]; }
+};
+
+} // namespace detail
+} // namespace diamond

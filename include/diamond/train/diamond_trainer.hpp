@@ -1,0 +1,212 @@
+/// Trains a Diamond network: from data alone, or from a teacher through GLASS. [DM], section 5.
+#pragma once
+
+#include <cmath>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include <diamond/concepts/trainable_network.hpp>
+#include <diamond/glass/inner_velocity.hpp>
+#include <diamond/schedule/linear.hpp>
+#include <diamond/train/adam_w.hpp>
+#include <diamond/train/diamond_loss.hpp>
+#include <diamond/train/loss_weight.hpp>
+#include <diamond/train/training_set.hpp>
+
+namespace diamond {
+
+/// No teacher: on the diagonal the target is z - eps', off it the network's own moving average.
+struct no_teacher {};
+
+/// GLASS's inner velocity of a velocity field is the target, on the diagonal and off it. Cost: one evaluation of the field a column.
+template <class Schedule, class Field>
+class glass_teacher {
+public:
+    glass_teacher(Schedule schedule, Field field) : velocity_(std::move(schedule), std::move(field), linear_schedule{}) {}
+    template <class Arguments, class Condition, class View>
+    void operator()(const Arguments& at, const Condition& condition, View out) {
+        if constexpr (std::is_same_v<condition_of_t<Field>, Condition>)
+            velocity_(at.xbar, at.s, at.x_t, at.t, posterior_kernel_coefficients, condition, out);
+        else // a teacher that knows no labels
+            velocity_(at.xbar, at.s, at.x_t, at.t, posterior_kernel_coefficients, {}, out);
+    }
+
+private:
+    inner_velocity<Schedule, Field, linear_schedule> velocity_;
+};
+
+template <class Times = uniform_time, class Pairs = triangle_pair, class Weighting = adaptive_weight>
+struct diamond_training_options {
+    index_t steps = 8000, batch = 512;
+    double diagonal          = 0.5; ///< share of the batch with r = s
+    double diagonal_first    = 0.4; ///< share of the steps, the first ones, in which all of it has: what the Lagrangian loss is to follow
+    Times times              = {};
+    Pairs pairs              = {};
+    double label_dropout     = 0.15; ///< share of the labels that become labels::unconditional
+    double variance_floor    = 1e-3; ///< errors are weighted by 1/(pv + this)
+    double lagrangian        = 0.2; ///< weight of the Lagrangian loss beside the diagonal one's 1
+    Weighting weighting      = {};  ///< adaptive_weight or learned_weight
+    learning_rate rate       = {.peak = 5e-3};
+    adam_w_options optimiser = {};
+    double average           = 0.999; ///< what the moving average keeps a step
+};
+
+/// What an observer sees after each step.
+struct training_report {
+    index_t step, steps;
+    double diagonal_loss, lagrangian_loss; ///< means over columns of the mean weighted square, before adaptive weights
+    double gradient_norm, rate;
+};
+
+/// All that a run needs to go on, bit for bit.
+template <class Batch>
+struct training_state {
+    index_t step = 0;
+    Batch theta, average, mean, variance; ///< parameters, their moving average, and AdamW's two moments
+};
+
+/// Minimises |v(xbar_s, x_t, t, s, s) - ubar|^2 + |d_r X_{s,r} - sg ubar_r(sg X_{s,r})|^2, weighted. A step's randomness depends on the seed
+/// and its number only. Cost of a step and column: diagonal one forward and one backward pass, off the diagonal twice that and one evaluation
+/// of the target.
+template <class Network, class Teacher = no_teacher, class Times = uniform_time, class Pairs = triangle_pair, class Weighting = adaptive_weight>
+class diamond_trainer {
+    static_assert(diagnose_trainable_network<Network>());
+
+public:
+    using batch_type   = typename Network::batch_type;
+    using real         = typename batch_type::value_type;
+    using context_type = backend_of_t<batch_type>;
+    using options_type = diamond_training_options<Times, Pairs, Weighting>;
+    using state_type   = training_state<batch_type>;
+
+    /// `data` must outlive the trainer and, where the network's frame has a basis, lie in the coordinates of the data, too.
+    /// @throws std::invalid_argument for options out of range.
+    diamond_trainer(Network network, const training_set<batch_type>& data, philox rng, options_type options = {}, Teacher teacher = {})
+        : network_(std::move(network)), data_(&data), rng_(rng), options_(options), teacher_(std::move(teacher)), weighting_(options.weighting) {
+        require(options.steps > 0 && options.batch > 0, [&] { return "training of " + std::to_string(options.steps) + " steps of " + std::to_string(options.batch) + " columns: both must be positive"; });
+        require(options.diagonal >= 0.0 && options.diagonal <= 1.0, [&] { return "a diagonal share of " + std::to_string(options.diagonal) + ": it lies in [0, 1]"; });
+        require(options.diagonal_first >= 0.0 && options.diagonal_first <= 1.0, [&] { return "a share of diagonal steps of " + std::to_string(options.diagonal_first) + ": it lies in [0, 1]"; });
+        require(data.points().rows() == network_.dimension(), [&] { return "the network has dimension " + std::to_string(network_.dimension()) + ", the training set " + std::to_string(data.points().rows()); });
+        static_cast<void>(network_.spread()); // refuses a network that cannot be trained in its coordinates
+    }
+
+    [[nodiscard]] const Network& network() const { return network_; }
+    [[nodiscard]] const options_type& options() const { return options_; }
+    /// Of the state: the network's, and behind them what a learned weight owns.
+    [[nodiscard]] index_t parameters() const { return network_.parameters() + weighting_.parameters(); }
+
+    /// Before the first step.
+    [[nodiscard]] state_type start() const {
+        const auto& context = data_->context();
+        const index_t p = parameters(), own = network_.parameters();
+        state_type state;
+        state.theta = batch_type(context, p, 1);
+        network_.initialise(rng_, view_t<batch_type>(state.theta.data(), own, 1, &context));
+        weighting_.initialise(rng_, view_t<batch_type>(state.theta.data() + own, p - own, 1, &context));
+        for (auto* zero : {&state.average, &state.mean, &state.variance}) {
+            zero->resize(context, p, 1);
+            context.for_each(p, detail::set_to_zero<real>{zero->data()});
+        }
+        context.copy(state.theta.data(), p, state.average.data());
+        return state;
+    }
+
+    /// One step. @throws numeric_error where the loss is not finite; the state is as before.
+    training_report step(state_type& state) {
+        const auto& context = data_->context();
+        const index_t n = options_.batch, k = state.step, p = parameters();
+        const bool early       = static_cast<double>(k) < options_.diagonal_first * static_cast<double>(options_.steps);
+        const index_t diagonal = early ? n : static_cast<index_t>(std::lround(options_.diagonal * static_cast<double>(n)));
+        gradient_.resize(context, p, 1);
+        context.for_each(p, detail::set_to_zero<real>{gradient_.data()});
+        states_.draw(*data_, rng_, k, n, diagonal, network_.schedule(), options_.times, options_.pairs, options_.label_dropout);
+        training_report report{k, options_.steps, 0.0, 0.0, 0.0, options_.rate.at(k, options_.steps)};
+        if (diagonal > 0) report.diagonal_loss = diagonal_loss(state, diagonal);
+        if (diagonal < n) report.lagrangian_loss = lagrangian_loss(state, diagonal, n - diagonal);
+        report.gradient_norm =
+            adam_w<batch_type>(options_.optimiser, report.rate, k, state.theta.mutable_view(), state.mean.mutable_view(), state.variance.mutable_view(), gradient_.read());
+        if (!std::isfinite(report.gradient_norm))
+            throw numeric_error("training at step " + std::to_string(k) + ": the gradient is not finite (diagonal loss " + std::to_string(report.diagonal_loss) +
+                                    ", Lagrangian " + std::to_string(report.lagrangian_loss) + "); lower the rate", k, -1);
+        moving_average<batch_type>(options_.average, k, state.average.mutable_view(), state.theta.read());
+        ++state.step;
+        return report;
+    }
+
+    /// Steps to the end, or until the observer returns false.
+    void run(state_type& state, const std::function<bool(const training_report&)>& observer = {}) {
+        while (state.step < options_.steps) {
+            const training_report report = step(state);
+            if (observer && !observer(report)) return;
+        }
+    }
+
+private:
+    using weight = detail::posterior_weight<decltype(std::declval<const Network&>().spread())>;
+    using square = detail::weighted_square<real, weight>;
+    static constexpr bool has_teacher = !std::is_same_v<Teacher, no_teacher>;
+
+    double diagonal_loss(state_type& state, index_t count) {
+        const auto at    = states_.arguments(0, count);
+        const auto label = states_.labels_from(0);
+        fit(count);
+        network_.record(state.theta.data(), at, label, space_, v_.mutable_view());
+        const real* target = states_.velocity.data();
+        if constexpr (has_teacher) {
+            teacher_(at, label, target_.mutable_view());
+            target = target_.data();
+        }
+        return pull(state, {weight_at(at, true), v_.data(), nullptr, target, at.s, at.r, v_.rows()}, at, count, 1.0, !has_teacher);
+    }
+    double lagrangian_loss(state_type& state, index_t first, index_t count) {
+        auto at          = states_.arguments(first, count);
+        const auto label = states_.labels_from(first);
+        const auto& context = data_->context();
+        fit(count);
+        v_dot_.resize(context, v_.rows(), count);
+        end_.resize(context, v_.rows(), count);
+        network_.record(state.theta.data(), at, label, {nullptr, 0.0, 1.0}, space_, v_.mutable_view(), v_dot_.mutable_view());
+        context.for_each(v_.rows(), count, detail::jump<real>{at.xbar.data(), v_.data(), at.s, at.r, end_.data(), v_.rows()});
+        const diamond_arguments<batch_type> there{end_.read(), at.x_t, at.t, at.r, at.r};
+        if constexpr (has_teacher)
+            teacher_(there, label, target_.mutable_view());
+        else
+            network_(state.average.data(), there, label, target_space_, target_.mutable_view());
+        return pull(state, {weight_at(at, false), v_.data(), v_dot_.data(), target_.data(), at.s, at.r, v_.rows()}, at, count, options_.lagrangian, false);
+    }
+    void fit(index_t count) {
+        v_.resize(data_->context(), network_.dimension(), count);
+        target_.resize(data_->context(), network_.dimension(), count);
+        losses_.resize(data_->context(), 1, count);
+    }
+    weight weight_at(const diamond_arguments<batch_type>& at, bool diagonal) const {
+        return {network_.spread(), at.t, at.s, options_.variance_floor, diagonal};
+    }
+    /// The loss, and its gradient through what the network recorded.
+    double pull(state_type& state, const square& term, const diamond_arguments<batch_type>& at, index_t count, double multiple, bool random) {
+        const auto& context = data_->context();
+        context.column_sums(term.rows, count, term, losses_.data());
+        context.for_each(count, detail::divide_each{losses_.data(), static_cast<double>(term.rows)});
+        const double scale = multiple / static_cast<double>(options_.batch);
+        multiples_.resize(context, 1, count);
+        weighting_(context, state.theta.data() + network_.parameters(), gradient_.data() + network_.parameters(), at.t, at.s, at.r, count, scale, random, losses_.data(), multiples_.data());
+        real* v_dot = term.v_dot ? v_dot_.data() : nullptr;
+        context.for_each(term.rows, count, detail::loss_cotangent<real, weight>{term, multiples_.data(), scale, v_.data(), v_dot});
+        network_.backward(state.theta.data(), space_, v_.read(), v_dot, gradient_.data());
+        return context.sum(count, detail::sum_of{losses_.data()}) / static_cast<double>(count);
+    }
+
+    Network network_;
+    const training_set<batch_type>* data_;
+    philox rng_;
+    options_type options_;
+    Teacher teacher_;
+    detail::loss_weighting<batch_type, Weighting> weighting_;
+    training_states<batch_type> states_;
+    typename Network::workspace space_, target_space_;
+    scratch<real, context_type> v_, v_dot_, end_, target_, gradient_;
+    scratch<double, context_type> losses_, multiples_;
+};
+
+} // namespace diamond

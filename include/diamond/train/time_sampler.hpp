@@ -1,0 +1,48 @@
+/// How training draws its times. A sampler is a functor of uniforms, so that it runs where the batch is.
+#pragma once
+
+#include <cmath>
+
+#include <diamond/core/host_device.hpp>
+#include <diamond/core/scalar.hpp>
+
+namespace diamond {
+
+/// t = 0 with probability `at_zero`, else uniform in (0, 1).
+struct uniform_time {
+    double at_zero = 0.1;
+    [[nodiscard]] DIAMOND_HD double operator()(double choice, double u) const { return choice < at_zero ? 0.0 : u; }
+};
+
+/// t = 0 with probability `at_zero`, else 1/(1 + exp(-(mean + deviation n))), n normal (by the tails of u: 4 digits).
+struct logit_normal_time {
+    double at_zero = 0.1, mean = 0.0, deviation = 1.0;
+    [[nodiscard]] DIAMOND_HD double operator()(double choice, double u) const {
+        if (choice < at_zero) return 0.0;
+        // Abramowitz and Stegun 26.2.23: within 4.5e-4 of the normal quantile
+        const double tail = u < 0.5 ? u : 1.0 - u, q = std::sqrt(-2.0 * std::log(tail));
+        const double n = q - (2.515517 + q * (0.802853 + q * 0.010328)) / (1.0 + q * (1.432788 + q * (0.189269 + q * 0.001308)));
+        return 1.0 / (1.0 + std::exp(-(mean + deviation * (u < 0.5 ? -n : n))));
+    }
+};
+
+struct time_pair {
+    double from, to;
+};
+
+/// s <= r, uniform in the triangle; s = 0 with probability `at_zero`, and then r = 1 half the time: what one evaluation uses.
+struct triangle_pair {
+    double at_zero = 0.2;
+    [[nodiscard]] DIAMOND_HD time_pair operator()(double choice, double u, double w) const {
+        if (choice < at_zero) return {0.0, choice < 0.5 * at_zero ? 1.0 : u};
+        return u < w ? time_pair{u, w} : time_pair{w, u};
+    }
+};
+
+/// s and r independent and uniform: both directions, for densities and inversion.
+struct square_pair {
+    double at_zero = 0.2;
+    [[nodiscard]] DIAMOND_HD time_pair operator()(double choice, double u, double w) const { return {choice < at_zero ? 0.0 : u, w}; }
+};
+
+} // namespace diamond

@@ -1,0 +1,10 @@
+// expect: a Diamond network needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)
+#include <diamond/map/posterior_diamond_map.hpp>
+
+#include <support/archetypes.hpp>
+
+struct broken {
+    int dimension() const;
+};
+
+static_assert(sizeof(diamond::posterior_diamond_map<broken>) > 0);

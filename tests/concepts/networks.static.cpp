@@ -1,0 +1,22 @@
+// What models the concepts of networks, and what does not.
+#include <diamond/backend/eigen.hpp>
+#include <diamond/backend/thrust.hpp>
+#include <diamond/diamond.hpp>
+
+#include <support/archetypes.hpp>
+
+using diamond::diamond_mlp, diamond::diamond_network, diamond::differentiable_diamond_network, diamond::linear_schedule, diamond::trainable_network,
+    diamond::trained_diamond_network;
+
+static_assert(diamond_network<archetypes::diamond_network> && !differentiable_diamond_network<archetypes::diamond_network>);
+static_assert(differentiable_diamond_network<archetypes::differentiable_diamond_network>);
+static_assert(trainable_network<archetypes::trainable_network> && !diamond_network<archetypes::trainable_network>);
+static_assert(!trainable_network<archetypes::diamond_network> && !diamond_network<int> && !trainable_network<int>);
+
+template <class Batch>
+constexpr bool ours = trainable_network<diamond_mlp<Batch, linear_schedule>> && differentiable_diamond_network<trained_diamond_network<diamond_mlp<Batch, linear_schedule>>>;
+static_assert(ours<diamond::eigen::batch<float>> && ours<diamond::eigen::batch<double>> && ours<diamond::thrust_cpu::batch<float>>);
+
+using map = diamond::posterior_diamond_map<trained_diamond_network<diamond_mlp<diamond::eigen::batch<float>, linear_schedule>>>;
+static_assert(diamond::differentiable_diamond_map<map> && diamond::diamond_map<diamond::posterior_diamond_map<archetypes::diamond_network>>);
+static_assert(!diamond::differentiable_diamond_map<diamond::posterior_diamond_map<archetypes::diamond_network>>);

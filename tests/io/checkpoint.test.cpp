@@ -1,0 +1,115 @@
+// Networks and training states through files: exact round trips, and refusals of whatever means something else.
+#include <cmath>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <diamond/backend/eigen.hpp>
+#include <diamond/io/checkpoint.hpp>
+#include <diamond/io/training_checkpoint.hpp>
+#include <diamond/train/fit_gaussian_frame.hpp>
+
+using diamond::diamond_mlp, diamond::index_t, diamond::philox;
+using diamond::io::file_error, diamond::io::tensor_file;
+
+namespace {
+
+using batch   = diamond::eigen::batch<float>;
+using net     = diamond_mlp<batch, diamond::variance_preserving_schedule>;
+using trained = diamond::trained_diamond_network<net>;
+
+std::filesystem::path scratch_file(const char* name) { return std::filesystem::temp_directory_path() / (std::string("diamond_checkpoint_") + name); }
+
+trained make(const diamond::eigen::context& context, bool rotated) {
+    const double c = std::cos(0.3), s = std::sin(0.3);
+    const net network({}, diamond::gaussian_frame<batch>(context, {{0.1, -0.2}, {1.5, 0.3}, rotated ? std::vector<double>{c, s, -s, c} : std::vector<double>{}}),
+                      {.mlp = {.width = 5, .blocks = 2, .nonlinearity = diamond::activation::gelu}, .classes = 3});
+    batch theta(context, network.parameters(), 1);
+    diamond::draw_normal(philox{4}.stream(diamond::purpose::user), theta.mutable_view());
+    return {network, std::move(theta)};
+}
+std::vector<float> values_of(const trained& network, const diamond::eigen::context& context) {
+    batch x(context, 2, 9), y(context, 2, 9), out(context, 2, 9);
+    diamond::draw_normal(philox{5}.stream(diamond::purpose::user), x.mutable_view());
+    diamond::draw_normal(philox{6}.stream(diamond::purpose::user), y.mutable_view());
+    auto space = network.make_workspace(context, 9);
+    network({x.read(), y.read(), diamond::times(0.3), diamond::times(0.2), diamond::times(0.9)}, diamond::labels(1), space, out.mutable_view());
+    return diamond::to_host(out);
+}
+
+} // namespace
+
+TEST_CASE("a network comes back bit for bit") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto path = scratch_file("network");
+    for (const bool rotated : {false, true}) {
+        const auto network = make(context, rotated);
+        diamond::io::save_diamond_network(path, network, {{"note", "from a test"}});
+        const auto back = diamond::io::load_diamond_network<batch, diamond::variance_preserving_schedule>(context, path);
+        CHECK(diamond::to_host(back.parameters()) == diamond::to_host(network.parameters()));
+        CHECK(values_of(back, context) == values_of(network, context));
+        CHECK(diamond::io::read_safetensors(path).metadata.at("note") == "from a test");
+    }
+    std::filesystem::remove(path);
+}
+
+TEST_CASE("what means something else is refused with the reason") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto path = scratch_file("refused");
+    diamond::io::save_diamond_network(path, make(context, true));
+    const tensor_file whole = diamond::io::read_safetensors(path);
+    const auto refused      = [&](const char* reason, const auto& spoil) {
+        tensor_file file = whole;
+        spoil(file);
+        CHECK_THROWS_WITH_AS(static_cast<void>(diamond::io::network_from<batch, diamond::variance_preserving_schedule>(context, file)), doctest::Contains(reason), file_error);
+    };
+    for (const char* key : {"format", "version", "schedule", "inner_schedule", "parametrisation", "time_direction", "preconditioning", "architecture", "width", "blocks",
+                            "nonlinearity", "time_frequencies", "classes"})
+        refused((std::string("do not say '") + key + "'").c_str(), [&](tensor_file& f) { f.metadata.erase(key); });
+    refused("a newer diamond is needed", [](tensor_file& f) { f.metadata["version"] = "2.0"; });
+    refused("major.minor is expected", [](tensor_file& f) { f.metadata["version"] = "one"; });
+    refused("major.minor is expected", [](tensor_file& f) { f.metadata["version"] = "1.x"; });
+    refused("must be orthonormal", [](tensor_file& f) { f.tensors["frame.basis"] = diamond::io::make_tensor({2, 2}, std::vector<double>{1.0, 0.5, 0.0, 1.0}); });
+    refused("mean must be finite", [](tensor_file& f) { f.tensors["frame.mean"] = diamond::io::make_tensor({2}, std::vector<double>{1.0, NAN}); });
+    refused("schedule 'linear'", [](tensor_file& f) { f.metadata["schedule"] = "linear"; });
+    refused("schedule 'variance_preserving 0.1 12'", [](tensor_file& f) { f.metadata["schedule"] = "variance_preserving 0.1 12"; });
+    refused("time_direction 'data_to_noise'", [](tensor_file& f) { f.metadata["time_direction"] = "data_to_noise"; });
+    refused("width '-5'", [](tensor_file& f) { f.metadata["width"] = "-5"; });
+    refused("blocks '99999999999999999999'", [](tensor_file& f) { f.metadata["blocks"] = "99999999999999999999"; });
+    refused("nonlinearity 'relu'", [](tensor_file& f) { f.metadata["nonlinearity"] = "relu"; });
+    refused("no tensor 'layers.3.bias'", [](tensor_file& f) { f.tensors.erase("layers.3.bias"); });
+    refused("no tensor 'frame.mean'", [](tensor_file& f) { f.tensors.erase("frame.mean"); });
+    refused("tensor 'layers.0.weight'", [](tensor_file& f) { f.metadata["width"] = "6"; });
+    refused("the metadata account for", [](tensor_file& f) { f.tensors["layers.9.bias"] = f.tensors["layers.0.bias"]; });
+    refused("must be positive", [](tensor_file& f) { f.tensors["frame.variance"] = diamond::io::make_tensor({2}, std::vector<double>{1.0, 0.0}); });
+    refused("not finite", [](tensor_file& f) { f.tensors["layers.0.bias"] = diamond::io::make_tensor({5}, std::vector<float>(5, NAN)); });
+    { // a newer minor is read
+        tensor_file file         = whole;
+        file.metadata["version"] = "1.7";
+        CHECK_NOTHROW(static_cast<void>(diamond::io::network_from<batch, diamond::variance_preserving_schedule>(context, file)));
+    }
+    std::filesystem::remove(path);
+}
+
+TEST_CASE("a training goes on from its file as if it had never stopped") {
+    const diamond::eigen::context context{.threads = 2};
+    const auto path = scratch_file("training");
+    const diamond::training_set<batch> data(diamond::from_host<float>(context, 2, 3, {0, 1, 2, -1, -2, 0.5f}), 0.3);
+    const diamond_mlp<batch, diamond::linear_schedule> network({}, diamond::gaussian_frame<batch>(context, {{0.0, 0.0}, {2.0, 1.0}, {}}), {.mlp = {.width = 8, .blocks = 1}});
+    diamond::diamond_trainer trainer(network, data, philox{1}, {.steps = 10, .batch = 64});
+    auto whole = trainer.start();
+    trainer.run(whole);
+    auto state = trainer.start();
+    trainer.run(state, [](const auto& report) { return report.step < 3; });
+    diamond::io::save_training(path, state, "a test");
+    auto resumed = diamond::io::load_training<batch>(context, path, "a test", network.parameters());
+    CHECK(resumed.step == 4);
+    trainer.run(resumed);
+    CHECK(diamond::to_host(resumed.theta) == diamond::to_host(whole.theta));
+    CHECK(diamond::to_host(resumed.average) == diamond::to_host(whole.average));
+    CHECK_THROWS_WITH_AS(static_cast<void>(diamond::io::load_training<batch>(context, path, "another", network.parameters())), doctest::Contains("setting 'a test'"), file_error);
+    CHECK_THROWS_WITH_AS(static_cast<void>(diamond::io::load_training<batch>(context, path, "a test", 7)), doctest::Contains("tensor 'theta'"), file_error);
+    std::filesystem::remove(path);
+}

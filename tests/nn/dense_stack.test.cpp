@@ -1,0 +1,176 @@
+// Dense layers against a plain loop over numbers and their tangents; gradients, also through the tangent, against central differences.
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include <diamond/nn/dense_stack.hpp>
+
+#include "support/back_ends.hpp"
+#include "support/dual.hpp"
+#include "support/numbers.hpp"
+
+using diamond::activation, diamond::dense_layer, diamond::dense_stack, diamond::index_t;
+using duals::dual;
+
+namespace {
+
+const std::vector<dense_layer> layers{{5, 7, activation::silu, false},
+                                      {7, 7, activation::gelu, true},
+                                      {7, 7, activation::silu, true},
+                                      {7, 3, activation::identity, false}};
+
+dual apply(activation kind, dual a) {
+    if (kind == activation::silu) return a / (1.0 + exp(-a));
+    if (kind == activation::gelu) return a * 0.5 * (1.0 + erf(a * std::sqrt(0.5)));
+    return a;
+}
+/// One column, by the definition.
+std::vector<dual> plain(const std::vector<double>& theta, std::vector<dual> h) {
+    std::size_t at = 0;
+    for (const auto& layer : layers) {
+        const auto in = static_cast<std::size_t>(layer.inputs), out = static_cast<std::size_t>(layer.outputs);
+        std::vector<dual> next(out);
+        for (std::size_t i = 0; i < out; ++i) {
+            dual a = theta[at + in * out + i];
+            for (std::size_t k = 0; k < in; ++k) a = a + theta[at + i + out * k] * h[k];
+            next[i] = apply(layer.kind, a) + (layer.residual ? h[i] : dual());
+        }
+        at += in * out + out;
+        h = next;
+    }
+    return h;
+}
+
+/// Inputs, parameters and cotangents in double, and what the definition makes of them.
+struct problem {
+    index_t columns;
+    std::vector<double> theta, x, x_dot, k, k_dot;
+    explicit problem(index_t n)
+        : columns(n), theta(numbers::normals<double>(5 * 7 + 7 + 2 * (49 + 7) + 24, 1)), x(numbers::normals<double>(5 * n, 2)),
+          x_dot(numbers::normals<double>(5 * n, 3)), k(numbers::normals<double>(3 * n, 4)), k_dot(numbers::normals<double>(3 * n, 5)) {
+        for (auto& t : theta) t *= 0.4;
+    }
+    [[nodiscard]] std::vector<dual> column(index_t j) const {
+        std::vector<dual> in;
+        for (index_t i = 0; i < 5; ++i) in.emplace_back(x[static_cast<std::size_t>(i + 5 * j)], x_dot[static_cast<std::size_t>(i + 5 * j)]);
+        return plain(theta, in);
+    }
+    /// sum k y + k' y' over the columns first ... last - 1.
+    [[nodiscard]] double pairing(bool with_tangent, index_t first, index_t last) const {
+        double sum = 0.0;
+        for (index_t j = first; j < last; ++j) {
+            const auto y = column(j);
+            for (std::size_t i = 0; i < 3; ++i) {
+                const auto at = i + 3 * static_cast<std::size_t>(j);
+                sum += k[at] * y[i].value + (with_tangent ? k_dot[at] * y[i].tangent : 0.0);
+            }
+        }
+        return sum;
+    }
+};
+
+/// The central difference of f in `at`.
+template <class F>
+double slope(double& at, const F& f) {
+    constexpr double step = 1e-5;
+    const double kept     = at;
+    at                    = kept + step;
+    const double above    = f();
+    at                    = kept - step;
+    const double below    = f();
+    at                    = kept;
+    return (above - below) / (2.0 * step);
+}
+
+template <class Real>
+std::vector<Real> as(const std::vector<double>& from) {
+    return std::vector<Real>(from.begin(), from.end());
+}
+
+} // namespace
+
+TEST_CASE_TEMPLATE("a dense stack, its tangent and the gradient through both", back, BACK_ENDS) {
+    using real         = typename back::real;
+    using batch        = typename back::batch;
+    using stack_type   = dense_stack<batch>;
+    const auto context = back::make(2);
+    const stack_type stack(layers);
+    // Central differences lose 1e-10; a sum over 700 columns of about 10 numbers' products each loses the square root of that many ulp.
+    const double tolerance = back::tolerance + 1e-8;
+    for (const index_t n : {1, 3, 300, 700})
+        for (const bool with_tangent : {false, true}) {
+            CAPTURE(n);
+            CAPTURE(with_tangent);
+            problem p(n);
+            const auto theta = diamond::from_host<real>(context, stack.parameters(), 1, as<real>(p.theta));
+            const auto x = diamond::from_host<real>(context, 5, n, as<real>(p.x)), x_dot = diamond::from_host<real>(context, 5, n, as<real>(p.x_dot));
+            const auto k = diamond::from_host<real>(context, 3, n, as<real>(p.k)), k_dot = diamond::from_host<real>(context, 3, n, as<real>(p.k_dot));
+            batch y(context, 3, n), y_dot(context, 3, n), again(context, 3, n), again_dot(context, 3, n);
+            batch gradient = diamond::from_host<real>(context, stack.parameters(), 1, std::vector<real>(p.theta.size(), real{1}));
+            batch x_bar(context, 5, n), x_dot_bar(context, 5, n);
+            typename stack_type::workspace space;
+            const typename stack_type::dual_in in{x.data(), with_tangent ? x_dot.data() : nullptr};
+            stack.forward(context, theta.data(), in, n, {y.data(), with_tangent ? y_dot.data() : nullptr}, space);
+            stack.record(context, theta.data(), in, n, {again.data(), with_tangent ? again_dot.data() : nullptr}, space);
+            stack.backward(context, theta.data(), space, {k.data(), with_tangent ? k_dot.data() : nullptr},
+                           {x_bar.data(), with_tangent ? x_dot_bar.data() : nullptr}, gradient.data());
+
+            CHECK(diamond::to_host(again) == diamond::to_host(y));
+            const auto values = diamond::to_host(y), tangents = diamond::to_host(y_dot);
+            for (index_t j = 0; j < n; ++j) {
+                const auto expected = p.column(j);
+                for (std::size_t i = 0; i < 3; ++i) {
+                    const auto at = i + 3 * static_cast<std::size_t>(j);
+                    CHECK(static_cast<double>(values[at]) == doctest::Approx(expected[i].value).epsilon(tolerance));
+                    if (with_tangent) CHECK(static_cast<double>(tangents[at]) == doctest::Approx(expected[i].tangent).epsilon(tolerance).scale(4));
+                }
+            }
+            const auto of_x = diamond::to_host(x_bar), of_x_dot = diamond::to_host(x_dot_bar), of_theta = diamond::to_host(gradient);
+            for (index_t j = 0; j < n; j += n / 3 + 1)
+                for (index_t i = 0; i < 5; ++i) {
+                    const auto at      = static_cast<std::size_t>(i + 5 * j);
+                    const auto pairing = [&] { return p.pairing(with_tangent, j, j + 1); };
+                    CHECK(static_cast<double>(of_x[at]) == doctest::Approx(slope(p.x[at], pairing)).epsilon(tolerance).scale(4));
+                    if (with_tangent)
+                        CHECK(static_cast<double>(of_x_dot[at]) == doctest::Approx(slope(p.x_dot[at], pairing)).epsilon(tolerance).scale(4));
+                }
+            for (std::size_t at = 0; at < p.theta.size(); at += n > 3 ? 17 : 1) {
+                const double expected = 1.0 + slope(p.theta[at], [&] { return p.pairing(with_tangent, 0, n); }); // it is added
+                CHECK(static_cast<double>(of_theta[at]) == doctest::Approx(expected).epsilon(tolerance).scale(4.0 * std::sqrt(static_cast<double>(n))));
+            }
+        }
+}
+
+TEST_CASE("no bit of a dense stack depends on the threads, nor a column on the others") {
+    using batch = diamond::eigen::batch<float>;
+    const dense_stack<batch> stack(layers);
+    std::vector<std::vector<float>> results;
+    for (const int threads : {1, 2, 3}) {
+        const diamond::eigen::context context{.threads = threads};
+        const problem p(1003);
+        const auto theta = diamond::from_host<float>(context, stack.parameters(), 1, as<float>(p.theta));
+        const auto x = diamond::from_host<float>(context, 5, 1003, as<float>(p.x)), k = diamond::from_host<float>(context, 3, 1003, as<float>(p.k));
+        batch y(context, 3, 1003), gradient = diamond::from_host<float>(context, stack.parameters(), 1, std::vector<float>(p.theta.size()));
+        dense_stack<batch>::workspace space;
+        stack.record(context, theta.data(), {x.data(), x.data()}, 1003, {y.data()}, space);
+        stack.backward(context, theta.data(), space, {k.data(), k.data()}, {nullptr}, gradient.data());
+        auto all       = diamond::to_host(gradient);
+        const auto out = diamond::to_host(y);
+        all.insert(all.end(), out.begin(), out.end());
+        results.push_back(all);
+        // 37 columns alone, and as the first of many
+        batch few(context, 3, 37);
+        stack.forward(context, theta.data(), {x.data(), x.data()}, 37, {few.data()}, space);
+        const auto alone = diamond::to_host(few);
+        CHECK(std::equal(alone.begin(), alone.end(), out.begin()));
+    }
+    CHECK(results[0] == results[1]);
+    CHECK(results[0] == results[2]);
+}
+
+TEST_CASE("layers that do not fit are refused with their number") {
+    using stack = dense_stack<diamond::eigen::batch<double>>;
+    CHECK_THROWS_WITH_AS(stack({}), doctest::Contains("at least one layer"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(stack({{2, 3}, {4, 1}}), doctest::Contains("layer 1 of a dense stack: 1 x 4"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(stack({{2, 3, activation::silu, true}}), doctest::Contains("3 x 2, residual,"), std::invalid_argument);
+}
