@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -14,7 +14,10 @@ namespace digits {
 
 class judge {
 public:
-    explicit judge(const images& train, int neighbours = 3) : train_(&train), neighbours_(neighbours) {}
+    explicit judge(const images& train, int neighbours = 3) : train_(&train), neighbours_(neighbours) {
+        diamond::require(neighbours >= 1 && neighbours <= train.count(),
+                         [&] { return "judge: " + std::to_string(neighbours) + " neighbours among " + std::to_string(train.count()) + " images"; });
+    }
 
     /// The class of an image: the vote of its nearest training images, ties to the nearest.
     [[nodiscard]] int operator()(const real* image) const {

@@ -1,15 +1,15 @@
-// The methods of alignment, each with a budget that a sweep can scale.
+// The methods of alignment: what each returns, with what budget it runs, and the models they run on.
 #pragma once
 
 #include <algorithm>
 #include <functional>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <diamond/oracle/exact_posterior.hpp>
-
+#include "networks.hpp"
 #include "tasks.hpp"
 
 namespace digits {
@@ -18,133 +18,91 @@ namespace digits {
 struct outcome {
     floats                    samples; ///< pixels x count
     std::vector<double>       weights; ///< sum to 1
-    std::vector<std::int32_t> families = {}; ///< of SMC: samples of one family are not independent
+    std::vector<std::int32_t> families; ///< samples of one family are not independent; outside SMC each is its own
     std::optional<double>     ess = {}, log_z = {}, log_z_se = {};
     std::string               log_z_method = {};
     diamond::cost             spent    = {};
     double                    seconds = 0.0;
     index_t                   returned = 0; ///< samples that the evaluations were spent on
     std::vector<std::string>  warnings = {};
-    bool                      exact_for_sampler = false, exact_for_model = false;
+    std::optional<bool>       exact_for_sampler = {}, exact_for_model = {}; ///< of SMC
 
     // The story over t, of SMC.
     std::vector<diamond::smc_step>         steps     = {};
-    std::vector<floats>                    states    = {}; ///< particles after each step
+    std::vector<floats>                    states    = {}; ///< particles after each step of the story
     std::vector<std::vector<std::int32_t>> ancestors = {};
 };
+
+/// The steps that the story shows: the last, and others at equal distances before it, `longest_story` at most.
+inline constexpr index_t longest_story = 16;
+inline bool in_story(index_t step, index_t steps) { return (steps - step) % ((steps + longest_story - 1) / longest_story) == 0; }
 
 struct method_options {
     index_t         particles    = 1024;
     index_t         steps        = 16;
     index_t         samples      = 16; ///< posterior draws of a value
-    index_t         glass_steps  = 4; ///< Runge-Kutta steps of a GLASS transition
-    index_t         look_ahead_steps = 4; ///< midpoint steps of weighted Diamond's flow map
+    index_t         glass_steps  = 4; ///< Runge-Kutta steps of a GLASS transition, and of the exact model's Diamond map
+    index_t         look_ahead_steps = 4; ///< midpoint steps of the exact model's flow map
     index_t         winners      = 64; ///< samples that search and guidance return
     diamond::philox rng{0};
     bool            keep_story = false;
 };
 
-struct method {
+/// Tells the share that is done.
+using progress = std::function<void(double)>;
+
+struct method_name {
     std::string name, title;
-    std::function<outcome(const context&, const model&, const task&, const method_options&, const std::function<void(double)>&)> run;
 };
+/// All methods, in the report's order.
+inline const std::vector<method_name>& method_names() {
+    static const std::vector<method_name> all{{"prior", "prior"},
+                                              {"best_of_n", "best of N"},
+                                              {"beam", "beam"},
+                                              {"guidance", "guidance"},
+                                              {"smc_early_stop", "SMC, early stop"},
+                                              {"smc_ddpm", "SMC, DDPM posterior"},
+                                              {"smc_glass", "SMC, GLASS by ODE"},
+                                              {"weighted_diamond", "weighted Diamond"}};
+    return all;
+}
+
+/// A model that methods align: `methods` in the order of method_names(), `denoise` E[z | x_t] with one time a column.
+struct subject {
+    using method = std::function<outcome(const context&, const task&, const method_options&, const progress&)>;
+    std::string                                                             name, title;
+    std::vector<method>                                                     methods;
+    std::function<void(const_view, const std::vector<double>& times, view)> denoise;
+};
+
+/// A Diamond network, and how it is asked.
+struct learned_model {
+    network         map, velocity;      ///< `velocity` is what GLASS, guidance and densities read at t = 0
+    diamond::labels condition       = {};
+    double          guidance_weight = 1.0; ///< classifier-free
+    index_t         evaluations     = 1; ///< of a posterior draw
+};
+
+/// The exact model: its own posterior draws, one evaluation each; its Diamond map and its flow map by ODE.
+[[nodiscard]] subject exact_subject(const model& exact);
+[[nodiscard]] subject learned_subject(const learned_model& learned);
 
 namespace detail {
 
 inline std::vector<double> equal_weights(index_t count) { return std::vector<double>(static_cast<std::size_t>(count), 1.0 / static_cast<double>(count)); }
 
-/// Tells the progress of a driver.
-inline auto telling(const std::function<void(double)>& progress) {
-    return [&progress](const auto& at) { progress(static_cast<double>(at.step) / static_cast<double>(at.steps)); };
+inline std::vector<std::int32_t> own_families(index_t count) {
+    std::vector<std::int32_t> families(static_cast<std::size_t>(count));
+    std::iota(families.begin(), families.end(), 0);
+    return families;
 }
 
-template <class Result>
-outcome unweighted(Result result) {
-    outcome out;
-    out.returned = result.particles.columns();
-    out.samples  = diamond::to_host(result.particles);
-    out.weights  = equal_weights(out.returned);
-    out.spent    = result.spent;
-    out.seconds  = result.seconds;
-    return out;
-}
-
-template <class Kernel, class Value>
-outcome run_smc(const context& where, Kernel kernel, Value value, const method_options& o, const std::function<void(double)>& progress) {
-    diamond::smc sampler{std::move(kernel), std::move(value),
-                         diamond::smc_options{.particles = o.particles, .steps = o.steps, .record_ancestors = o.keep_story}, diamond::multinomial{}};
-    outcome out;
-    auto    result = sampler(where, o.rng, diamond::no_condition{}, [&](const auto& at) {
-        progress(static_cast<double>(at.step) / static_cast<double>(at.steps));
-        if (o.keep_story) out.states.push_back(diamond::to_host(at.particles));
-    });
-    out.samples           = diamond::to_host(result.particles);
-    out.weights           = result.weights();
-    out.families          = result.families;
-    out.ess               = result.ess;
-    out.log_z             = result.log_z;
-    out.log_z_se          = result.log_z_standard_error;
-    out.log_z_method      = diamond::name_of(result.log_z_method);
-    out.spent             = result.spent;
-    out.seconds           = result.seconds;
-    out.returned          = o.particles;
-    out.warnings          = result.warnings;
-    out.exact_for_sampler = result.exact_for_sampler;
-    out.exact_for_model   = result.exact_for_model;
-    out.steps             = result.steps;
-    out.ancestors         = result.ancestors;
-    return out;
+/// Samples that are independent and weigh the same.
+inline outcome independent(floats samples) {
+    const auto count = static_cast<index_t>(samples.size()) / pixels;
+    return {.samples = std::move(samples), .weights = equal_weights(count), .families = own_families(count)};
 }
 
 } // namespace detail
-
-/// All methods, in the report's order. The exact posterior of the model stands for a Diamond map: one evaluation a draw.
-inline const std::vector<method>& methods() {
-    using namespace diamond;
-    using detail::run_smc;
-    using detail::telling;
-    using detail::unweighted;
-    using progress = std::function<void(double)>;
-    static const std::vector<method> all{
-        {"prior", "prior",
-         [](const context& where, const model& exact, const task&, const method_options& o, const progress& tell) {
-             return unweighted(chain{ddpm_posterior_kernel{exact_posterior{exact}}, {.particles = o.particles, .steps = 1}}(where, o.rng, {}, telling(tell)));
-         }},
-        {"best_of_n", "best of N",
-         [](const context& where, const model& exact, const task& t, const method_options& o, const progress& tell) {
-             return unweighted(best_of_n{ddpm_posterior_kernel{exact_posterior{exact}}, t.reward,
-                                         {.winners = o.winners, .candidates = 16 * o.steps, .steps = 1}}(where, o.rng, {}, telling(tell)));
-         }},
-        {"beam", "beam",
-         [](const context& where, const model& exact, const task& t, const method_options& o, const progress& tell) {
-             return unweighted(beam{ddpm_posterior_kernel{exact_posterior{exact}}, posterior_value{exact_posterior{exact}, t.reward, {.samples = o.samples}},
-                                    {.beams = o.winners, .width = 2, .children = 2, .steps = o.steps}}(where, o.rng, {}, telling(tell)));
-         }},
-        {"guidance", "guidance",
-         [](const context& where, const model& exact, const task& t, const method_options& o, const progress& tell) {
-             return unweighted(guidance{exact, posterior_value{exact_posterior{exact}, t.reward, {.samples = 2 * o.samples}},
-                                        {.particles = 4 * o.winners, .steps = 2 * o.steps}}(where, o.rng, {}, telling(tell)));
-         }},
-        {"smc_ddpm", "SMC, DDPM posterior",
-         [](const context& where, const model& exact, const task& t, const method_options& o, const progress& tell) {
-             return run_smc(where, ddpm_posterior_kernel{exact_posterior{exact}}, posterior_value{exact_posterior{exact}, t.reward, {.samples = o.samples}}, o, tell);
-         }},
-        {"smc_glass", "SMC, GLASS by ODE",
-         [](const context& where, const model& exact, const task& t, const method_options& o, const progress& tell) {
-             return run_smc(where, glass_kernel{linear_schedule{}, exact, runge_kutta_4{.steps = o.glass_steps}},
-                            posterior_value{exact_posterior{exact}, t.reward, {.samples = o.samples}}, o, tell);
-         }},
-        {"weighted_diamond", "weighted Diamond",
-         [](const context& where, const model& exact, const task& t, const method_options& o, const progress& tell) {
-             // A look-ahead costs an ODE: half the particles and half the samples of the others.
-             auto half      = o;
-             half.particles = std::max<index_t>(2, o.particles / 2);
-             return run_smc(where, ddpm_posterior_kernel{exact_posterior{exact}},
-                            weighted_value{best_density(linear_schedule{}, exact), ode_flow_map{exact, midpoint{.steps = o.look_ahead_steps}}, t.reward,
-                                           {.samples = std::max<index_t>(1, o.samples / 2)}}, half, tell);
-         }},
-    };
-    return all;
-}
 
 } // namespace digits

@@ -8,6 +8,7 @@
 #include <memory>
 #include <numeric>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -85,7 +86,8 @@ inline floats accepted_draws(const context& where, const model& from, any_reward
                 if (static_cast<index_t>(result.size()) == count * pixels) return result;
             }
     }
-    throw std::runtime_error("the reward accepts too few exact draws: " + std::to_string(result.size() / pixels) + " of " + std::to_string(count));
+    throw std::runtime_error("what the reward asks for is too rare for exact draws: of " + std::to_string(most_tries * block) + " it accepted " +
+                             std::to_string(result.size() / pixels) + ", and " + std::to_string(count) + " are needed");
 }
 
 } // namespace detail

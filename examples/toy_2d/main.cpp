@@ -77,7 +77,7 @@ void show_posterior(const scene<Model>& s) {
             shown.push_back(panel(text("t = %.2g: ", t) + name, truth, &drawn));
         };
         show("exact draws", diamond::exact_posterior{s.model});
-        show("Euler, 1 step", diamond::diamond_posterior{diamond_map(s.model, diamond::euler{.steps = 1})});
+        show("Euler, 1 step (the mean)", diamond::diamond_posterior{diamond_map(s.model, diamond::euler{.steps = 1})});
         show("Euler, 4 steps", diamond::diamond_posterior{diamond_map(s.model, diamond::euler{.steps = 4})});
         show("midpoint, 4 steps", diamond::diamond_posterior{diamond_map(s.model, diamond::midpoint{.steps = 4})});
         show("RK4, 8 steps", diamond::diamond_posterior{diamond_map(s.model, diamond::runge_kutta_4{.steps = 8})});

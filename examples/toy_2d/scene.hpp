@@ -1,10 +1,13 @@
 // What the pictures of one model share: the model, its rectangle, its reward; and how samples become panels and lines of the report.
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <numeric>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <diamond/io/panels.hpp>
 #include <diamond/io/png.hpp>
@@ -55,13 +58,18 @@ struct scene {
 template <class Model>
 scene(std::string, const diamond::eigen::context&, const options&, Model, plane, near_a_point, position) -> scene<Model>;
 
-/// Points {x, y, x, y, ...} whose weights sum to 1.
+/// Points {x, y, x, y, ...} whose weights sum to 1; those of one family are dependent.
 struct particles {
     std::vector<float> points;
     std::vector<double> weights;
+    std::vector<std::int32_t> families;
 
-    explicit particles(const batch& equal) : points(to_host(equal)), weights(points.size() / 2, 2.0 / static_cast<double>(points.size())) {}
-    explicit particles(const diamond::smc_result<batch>& weighted) : points(to_host(weighted.particles)), weights(weighted.weights()) {}
+    explicit particles(const batch& independent)
+        : points(to_host(independent)), weights(points.size() / 2, 2.0 / static_cast<double>(points.size())), families(weights.size()) {
+        std::iota(families.begin(), families.end(), 0);
+    }
+    explicit particles(const diamond::smc_result<batch>& weighted)
+        : points(to_host(weighted.particles)), weights(weighted.weights()), families(weighted.families) {}
 
     /// At most `count` of the points, each as often as its weight says.
     [[nodiscard]] std::vector<float> some(std::size_t count) const {
@@ -77,7 +85,7 @@ struct particles {
 
 /// A density in blues, and some points on top of it.
 inline diamond::io::panel panel(std::string title, const density& below, const particles* above = nullptr) {
-    constexpr std::size_t most_points = 1000; // more would hide the density
+    constexpr std::size_t most_points = 500; // more would hide the density
     diamond::io::panel result{.title   = std::move(title),
                               .density = diamond::io::heat_map{.columns = below.plane.columns(),
                                                                .rows    = below.plane.rows(),
@@ -103,7 +111,7 @@ void write(const scene<Model>& of, const std::string& what, const std::string& t
 inline void report(const std::string& name, const particles& drawn, const density& truth, const diamond::cost& spent,
                    const std::string& more = "") {
     std::printf("  %-40s energy distance %8.4f, evaluations a particle %4.0f%s\n", name.c_str(),
-                energy_distance(drawn.points, drawn.weights, truth),
+                energy_distance(drawn.points, drawn.weights, drawn.families, truth),
                 static_cast<double>(spent.evaluations()) / static_cast<double>(drawn.weights.size()), more.c_str());
     std::fflush(stdout);
 }

@@ -7,6 +7,14 @@
 #include <diamond/align/smc.hpp>
 #include <diamond/concepts/backend.hpp>
 #include <diamond/core/version.hpp>
+#include <diamond/likelihood/bits_per_dimension.hpp>
+#include <diamond/likelihood/divergence.hpp>
+#include <diamond/likelihood/hutch_plus_plus.hpp>
+#include <diamond/likelihood/log_likelihood.hpp>
+#include <diamond/likelihood/objective.hpp>
+#include <diamond/likelihood/ode_joint_flow_map.hpp>
+#include <diamond/likelihood/self_guidance.hpp>
+#include <diamond/likelihood/validity.hpp>
 #include <diamond/map/diamond_posterior.hpp>
 #include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/flow_kernels.hpp>
@@ -22,6 +30,7 @@
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/exact_value.hpp>
 #include <diamond/oracle/gaussian.hpp>
+#include <diamond/oracle/gaussian_joint_flow_map.hpp>
 #include <diamond/oracle/gaussian_maps.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 #include <diamond/reward/affine_measurement.hpp>

@@ -6,6 +6,7 @@
 
 #include <cuda/device.cuh>
 
+#include <diamond/backend/detail/functor_lane.hpp>
 #include <diamond/backend/detail/functors.hpp>
 #include <diamond/concepts/backend.hpp>
 
@@ -112,6 +113,16 @@ struct context {
         shared<bool> found(count + 1);
         for_each(count, store_result<F, bool>{f, found.data()});
         return std::find(found.data(), found.data() + count, true) - found.data();
+    }
+
+    [[nodiscard]] static constexpr index_t concurrency() { return 1; }
+    [[nodiscard]] static constexpr index_t dense_block_columns() { return index_t{1} << 40; }
+    template <class Real>
+    void prepare_product(index_t, index_t, index_t) const {}
+    template <class Body>
+    void lanes(index_t tasks, const Body& body) const {
+        diamond::detail::functor_lane<context> lane(*this);
+        for (index_t task = 0; task < tasks; ++task) body(lane, task, index_t{0});
     }
 
 private:

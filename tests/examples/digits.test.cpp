@@ -37,14 +37,14 @@ std::set<std::string> pictures(const std::filesystem::path& folder) {
 
 TEST_CASE("a quick run: the report's rows, and what is known of them") {
     const auto out              = empty_folder("digits");
-    const auto [status, output] = run_example("digits", "--no-sweep --particles 512 --steps 8 --samples 8 --glass-steps 2 --winners 32 --seed 1 --threads 2 --out " + quoted(out));
+    const auto [status, output] = run_example("digits", "--model exact --no-sweep --particles 512 --steps 8 --samples 8 --glass-steps 2 --winners 32 --seed 1 --threads 2 --out " + quoted(out));
     INFO(output);
     REQUIRE(status == 0);
     const auto report = diamond::io::read_json(out / "report.json");
     REQUIRE(report.is_array());
 
     const std::vector<std::string> rewards{"seven", "upper_half", "ink", "seven_ink"};
-    const std::vector<std::string> methods{"prior", "best_of_n", "beam", "guidance", "smc_ddpm", "smc_glass", "weighted_diamond"};
+    const std::vector<std::string> methods{"prior", "best_of_n", "beam", "guidance", "smc_early_stop", "smc_ddpm", "smc_glass", "weighted_diamond"};
     REQUIRE(report.size() == rewards.size() * methods.size());
     for (std::size_t k = 0; k < report.size(); ++k) {
         const auto&       row    = report[k];
@@ -53,6 +53,7 @@ TEST_CASE("a quick run: the report's rows, and what is known of them") {
         CHECK(row.at("reward") == reward);
         CHECK(row.at("method") == method);
         CHECK(row.at("device") == "cpu");
+        CHECK(row.at("model") == "exact");
         for (const auto* key : {"mean_reward", "mean_reward_se", "evaluations", "seconds", "energy_distance"}) CHECK(row.at(key).is_number());
         CHECK(row.at("evaluations") > 0);
         CHECK(row.at("mean_reward_se") > 0.0);
@@ -60,6 +61,8 @@ TEST_CASE("a quick run: the report's rows, and what is known of them") {
         // null where a method, or a reward, has none
         const bool is_smc = method.starts_with("smc") || method == "weighted_diamond";
         const bool known  = reward == "ink" || reward == "upper_half";
+        for (const auto* key : {"exact_for_sampler", "exact_for_model"}) CHECK(row.at(key).is_boolean() == is_smc);
+        if (method == "smc_ddpm") CHECK(row.at("exact_for_model") == true);
         for (const auto* key : {"ess", "log_z"}) CHECK(row.at(key).is_number() == is_smc);
         if (method.starts_with("smc") || !is_smc) CHECK(row.at("log_z_se").is_number() == is_smc); // weighted Diamond's one run may tell none
         CHECK(row.at("log_z_exact").is_number() == known);
@@ -94,7 +97,7 @@ TEST_CASE("a smaller run in a used folder: nothing of the earlier one is left or
     const auto out = empty_folder("digits_again");
     for (const auto* name : {"story_seven.png", "ess_ink.png", "mine.png"}) std::ofstream(out / name) << name;
     const auto run = [&](const std::string& arguments) {
-        const auto [status, output] = run_example("digits", "--no-sweep --reward ink --particles 64 --samples 2 --seed 1 --out " + quoted(out) + " " + arguments);
+        const auto [status, output] = run_example("digits", "align --model exact --no-sweep --reward ink --particles 64 --samples 2 --seed 1 --out " + quoted(out) + " " + arguments);
         INFO(output);
         CHECK(status == 0);
     };

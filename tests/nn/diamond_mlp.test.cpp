@@ -180,7 +180,7 @@ TEST_CASE("at t = 0 the network is a velocity field and a flow map") {
     const diamond::gaussian<back::batch, diamond::linear_schedule> exact(c.context, {}, numbers.mean, covariance(numbers));
     const diamond::trained_diamond_network network(c.network, diamond::from_host<double>(c.context, c.theta.size(), 1, diamond::to_host(c.theta)));
     const diamond::network_velocity field{network};
-    static_assert(diamond::velocity_field<decltype(field)>);
+    static_assert(diamond::differentiable_velocity_field<decltype(field)>);
     auto space = field.make_workspace(c.context, c.n);
     auto room  = exact.make_workspace(c.context, c.n);
     back::batch found(c.context, 3, c.n), expected(c.context, 3, c.n);
@@ -188,6 +188,11 @@ TEST_CASE("at t = 0 the network is a velocity field and a flow map") {
         field(c.xbar.read(), times(t), labels(), space, found.mutable_view());
         exact(c.xbar.read(), times(t), {}, room, expected.mutable_view());
         check_same(found, expected, 1e-12);
+        field.jvp(c.xbar.read(), times(t), labels(), c.xbar_dot.read(), space, found.mutable_view());
+        exact.jvp(c.xbar.read(), times(t), {}, c.xbar_dot.read(), room, expected.mutable_view());
+        check_same(found, expected, 1e-12);
+        field.vjp(c.xbar.read(), times(t), labels(), c.xbar_dot.read(), space, found.mutable_view());
+        check_same(found, expected, 1e-12); // the Gaussian's Jacobian is symmetric
     }
     diamond::network_flow_map map{network};
     static_assert(diamond::flow_map<decltype(map)>);

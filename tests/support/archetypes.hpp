@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include <diamond/concepts/diamond_map.hpp>
+#include <diamond/concepts/joint_flow_map.hpp>
 #include <diamond/concepts/measurement.hpp>
 #include <diamond/concepts/resampler.hpp>
 #include <diamond/concepts/trainable_network.hpp>
@@ -121,6 +122,14 @@ struct flow_map {
 struct differentiable_flow_map : flow_map {
     void vjp(const_view, interval, no_condition, const_view, view);
 };
+struct joint_flow_map : flow_map {
+    archetypes::schedule schedule() const;
+    using flow_map::operator();
+    void operator()(const_view, interval, no_condition, view, double*);
+};
+struct differentiable_joint_flow_map : joint_flow_map {
+    void vjp(const_view, interval, no_condition, const_view, const double*, view);
+};
 
 struct diamond_map {
     using batch_type = batch;
@@ -218,6 +227,7 @@ struct diamond_network {
 };
 struct differentiable_diamond_network : diamond_network {
     void vjp(const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view, view) const;
+    void jvp(const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view) const;
 };
 struct trainable_network {
     using batch_type = batch;

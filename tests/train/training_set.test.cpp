@@ -19,7 +19,7 @@ TEST_CASE_TEMPLATE("training states have the law they say", back, BACK_ENDS) {
     const diamond::training_set<batch> data(diamond::from_host<real>(context, 2, 1, {1, -2}), 0.5, {3});
     diamond::training_states<batch> states;
     const index_t n = 20'000, diagonal = 5'000;
-    states.draw(data, philox{1}, 7, n, diagonal, diamond::trigonometric_schedule{}, diamond::uniform_time{.at_zero = 0.2}, diamond::triangle_pair{.at_zero = 0.3}, 0.4);
+    states.draw(data, philox{1}, 7, n, diagonal, diamond::trigonometric_schedule{}, diamond::uniform_time{.at_zero = 0.2}, diamond::triangle_pair{.at_zero = 0.3, .at_one = 0.5}, 0.4);
     const auto t = diamond::to_host(states.t), s = diamond::to_host(states.s), r = diamond::to_host(states.r);
     const auto x_t = diamond::to_host(states.x_t), xbar = diamond::to_host(states.xbar), velocity = diamond::to_host(states.velocity);
     std::vector<std::int32_t> label(static_cast<std::size_t>(n));
@@ -63,9 +63,9 @@ TEST_CASE_TEMPLATE("training states have the law they say", back, BACK_ENDS) {
     }
     // The same step is the same draw, another is another.
     diamond::training_states<batch> again;
-    again.draw(data, philox{1}, 7, n, diagonal, diamond::trigonometric_schedule{}, diamond::uniform_time{.at_zero = 0.2}, diamond::triangle_pair{.at_zero = 0.3}, 0.4);
+    again.draw(data, philox{1}, 7, n, diagonal, diamond::trigonometric_schedule{}, diamond::uniform_time{.at_zero = 0.2}, diamond::triangle_pair{.at_zero = 0.3, .at_one = 0.5}, 0.4);
     CHECK(diamond::to_host(again.xbar) == xbar);
-    again.draw(data, philox{1}, 8, n, diagonal, diamond::trigonometric_schedule{}, diamond::uniform_time{.at_zero = 0.2}, diamond::triangle_pair{.at_zero = 0.3}, 0.4);
+    again.draw(data, philox{1}, 8, n, diagonal, diamond::trigonometric_schedule{}, diamond::uniform_time{.at_zero = 0.2}, diamond::triangle_pair{.at_zero = 0.3, .at_one = 0.5}, 0.4);
     CHECK(diamond::to_host(again.xbar) != xbar);
 }
 

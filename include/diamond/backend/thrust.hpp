@@ -18,7 +18,7 @@
 
 #include <diamond/backend/detail/functors.hpp>
 #include <diamond/backend/detail/host_memory.hpp>
-#include <diamond/backend/thrust_lane.hpp>
+#include <diamond/backend/detail/functor_lane.hpp>
 #include <diamond/concepts/backend.hpp>
 #include <diamond/core/batch.hpp>
 
@@ -91,7 +91,7 @@ public:
     void prepare_product(index_t, index_t, index_t) const {}
     template <class Body>
     void lanes(index_t tasks, const Body& body) const {
-        thrust_lane<Context> lane(*static_cast<const Context*>(this));
+        functor_lane<Context> lane(*static_cast<const Context*>(this));
         for (index_t task = 0; task < tasks; ++task) body(lane, task, index_t{0});
     }
 

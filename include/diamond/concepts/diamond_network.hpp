@@ -7,7 +7,8 @@
 ///   2. n.schedule() and n.inner_schedule() are the noise schedules it was trained with;
 ///   3. n.make_workspace(context, columns) makes whatever a call on that many columns needs;
 ///   4. n(diamond_arguments<batch>, condition, workspace, out), const and re-entrant, writes v into column j of out, d x N.
-/// `differentiable_diamond_network`: also n.vjp(arguments, condition, cotangent, workspace, out_xbar, out_x_t).
+/// `differentiable_diamond_network`: also n.vjp(arguments, condition, cotangent, workspace, out_xbar, out_x_t), and n.jvp(arguments, condition,
+/// tangent, workspace, out) along xbar.
 /// Models: trained_diamond_network. Used by: posterior_diamond_map, network_velocity, network_flow_map. Source: [DM], section 5.
 #pragma once
 
@@ -30,15 +31,17 @@ template <class N>
 concept evaluates_mean_velocity = requires(const N& n, const diamond_arguments<typename N::batch_type>& at, const condition_of_t<N>& c, workspace_t<N>& w,
                                            view_t<typename N::batch_type> out) { n(at, c, w, out); };
 template <class N>
-concept has_mean_velocity_vjp = requires(const N& n, const diamond_arguments<typename N::batch_type>& at, const condition_of_t<N>& c, workspace_t<N>& w,
-                                         view_t<typename N::batch_type> out) { n.vjp(at, c, at.xbar, w, out, out); };
+concept has_mean_velocity_products = requires(const N& n, const diamond_arguments<typename N::batch_type>& at, const condition_of_t<N>& c, workspace_t<N>& w,
+                                         view_t<typename N::batch_type> out) { n.vjp(at, c, at.xbar, w, out, out);
+                                         n.jvp(at, c, at.xbar, w, out);
+                                     };
 } // namespace detail
 
 template <class N>
 concept diamond_network = std::copy_constructible<N> && detail::names_batch<N> && detail::has_dimension<N> && detail::names_schedules<N> &&
                                 detail::makes_workspace<N> && detail::evaluates_mean_velocity<N>;
 template <class N>
-concept differentiable_diamond_network = diamond_network<N> && detail::has_mean_velocity_vjp<N>;
+concept differentiable_diamond_network = diamond_network<N> && detail::has_mean_velocity_products<N>;
 
 /// The ladder: the first clause that N breaks says what to write.
 template <class N>

@@ -19,7 +19,7 @@ batch_view<const Real, Context> zeros_like(batch_view<const Real, Context> x, sc
 }
 } // namespace detail
 
-/// u(x, s) = v(x, 0, 0, s, s): a velocity field on the network's inner schedule. Cost: one evaluation; vjp one vjp.
+/// u(x, s) = v(x, 0, 0, s, s): a velocity field on the network's inner schedule. Cost: one evaluation; a product one.
 template <class Network>
 class network_velocity {
     static_assert(diagnose_diamond_network<Network>());
@@ -50,6 +50,12 @@ public:
     {
         space.spare.resize(x.context(), x.rows(), x.columns());
         network_.vjp(diamond_arguments<batch_type>{x, detail::zeros_like(x, space.zeros), times(0.0), s, s}, condition, cotangent, space.network, out, space.spare.mutable_view());
+    }
+
+    void jvp(const_view x, times s, const condition_type& condition, const_view tangent, workspace& space, view out) const
+        requires differentiable_diamond_network<Network>
+    {
+        network_.jvp(diamond_arguments<batch_type>{x, detail::zeros_like(x, space.zeros), times(0.0), s, s}, condition, tangent, space.network, out);
     }
 
 private:

@@ -73,8 +73,10 @@ template <class Solver>
 inline constexpr bool is_adaptive = requires(const Solver& solver) { solver.relative_tolerance; };
 
 namespace detail {
+template <int Stages>
+void takes_tableau(const butcher_tableau<Stages>&); // nvcc refuses a generic lambda in its place
 template <class Solver>
-concept has_tableau = std::copy_constructible<Solver> && requires { []<int Stages>(const butcher_tableau<Stages>&) {}(Solver::tableau); };
+concept has_tableau = std::copy_constructible<Solver> && requires { takes_tableau(Solver::tableau); };
 template <class Solver>
 concept has_steps = requires(const Solver& solver) {
     { solver.steps } -> std::convertible_to<index_t>;

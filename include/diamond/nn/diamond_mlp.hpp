@@ -37,7 +37,7 @@ public:
 
     struct workspace {
         typename dense_stack<Batch>::workspace layers;
-        scratch<real, context_type> inputs, tangents, xbar, x_t, xbar_dot, out, out_dot;
+        scratch<real, context_type> inputs, tangents, xbar, x_t, xbar_dot, out, out_dot, value;
         scratch<double, context_type> times;
         detail::diamond_functor<real> recorded{}; ///< where the recorded call stood; its arguments must live until backward
     };
@@ -99,6 +99,12 @@ public:
         const real* k     = pull(cotangent.data(), space.out);
         const real* k_dot = cotangent_dot ? pull(cotangent_dot, space.out_dot) : nullptr;
         stack_.backward(context, theta, space.layers, {k, k_dot}, {nullptr}, gradient);
+    }
+    /// out = dv/d xbar tangent.
+    void jvp(const real* theta, const arguments& at, const labels& label, const_view tangent, workspace& space, view out) const {
+        require_same_shape("diamond_mlp::jvp", tangent, const_view(out));
+        space.value.resize(out.context(), out.rows(), out.columns());
+        record(theta, at, label, {tangent.data(), 0.0, 0.0}, space, space.value.mutable_view(), out);
     }
     /// out_xbar and out_x_t = cotangent^T dv/d xbar and dv/dx_t.
     void vjp(const real* theta, const arguments& at, const labels& label, const_view cotangent, workspace& space, view out_xbar, view out_x_t) const {

@@ -39,6 +39,9 @@ public:
     void operator()(const diamond_arguments<batch_type>& at, const condition_type& condition, workspace& space, view out) const {
         architecture_(parameters_->data(), at, condition, space, out);
     }
+    void jvp(const diamond_arguments<batch_type>& at, const condition_type& condition, const_view tangent, workspace& space, view out) const {
+        architecture_.jvp(parameters_->data(), at, condition, tangent, space, out);
+    }
     void vjp(const diamond_arguments<batch_type>& at, const condition_type& condition, const_view cotangent, workspace& space, view out_xbar, view out_x_t) const {
         architecture_.vjp(parameters_->data(), at, condition, cotangent, space, out_xbar, out_x_t);
     }

@@ -57,6 +57,13 @@ public:
         field_.vjp(x, t, condition, cotangent, workspace(x), out);
         spent_.vjp += x.columns() * detail::evaluations_of<Field>;
     }
+    /// out = du/dx tangent.
+    void jvp(const_view x, times t, const condition_type& condition, const_view tangent, view out)
+        requires differentiable_velocity_field<Field>
+    {
+        field_.jvp(x, t, condition, tangent, workspace(x), out);
+        spent_.jvp += x.columns() * detail::evaluations_of<Field>;
+    }
     /// out = score at (x, t).
     void score(const_view x, times t, const condition_type& condition, view out)
         requires scored_velocity_field<Field>

@@ -34,7 +34,7 @@ struct adam_w_options {
 
 namespace detail {
 template <class Real>
-struct square_of {
+struct squared_gradient {
     const Real* x;
     DIAMOND_HD double operator()(index_t i) const { return static_cast<double>(x[i]) * static_cast<double>(x[i]); }
 };
@@ -64,7 +64,7 @@ template <class Batch>
 double adam_w(const adam_w_options& options, double rate, index_t k, view_t<Batch> theta, view_t<Batch> mean, view_t<Batch> variance, const_view_t<Batch> gradient) {
     using real          = typename Batch::value_type;
     const auto& context = theta.context();
-    const double norm   = std::sqrt(context.sum(gradient.size(), detail::square_of<real>{gradient.data()}));
+    const double norm   = std::sqrt(context.sum(gradient.size(), detail::squared_gradient<real>{gradient.data()}));
     if (!std::isfinite(norm)) return norm;
     const double scale = options.clip > 0.0 && norm > options.clip ? options.clip / norm : 1.0;
     const double bias_1 = 1.0 - std::pow(options.beta_1, static_cast<double>(k + 1)), bias_2 = 1.0 - std::pow(options.beta_2, static_cast<double>(k + 1));

@@ -56,18 +56,6 @@ struct loss_cotangent {
         if (v_dot) v_dot[at] = static_cast<Real>(k * (term.to[j] - term.from[j]));
     }
 };
-/// xbar + (r - s) v.
-template <class Real>
-struct jump {
-    const Real *xbar, *v;
-    times s, r;
-    Real* out;
-    index_t rows;
-    DIAMOND_HD void operator()(index_t i, index_t j) const {
-        const index_t at = i + rows * j;
-        out[at]          = static_cast<Real>(static_cast<double>(xbar[at]) + (r[j] - s[j]) * static_cast<double>(v[at]));
-    }
-};
 struct divide_each {
     double* x;
     double by;

@@ -7,36 +7,16 @@
 #include <utility>
 
 #include <diamond/concepts/trainable_network.hpp>
-#include <diamond/glass/inner_velocity.hpp>
-#include <diamond/schedule/linear.hpp>
 #include <diamond/train/adam_w.hpp>
 #include <diamond/train/diamond_loss.hpp>
 #include <diamond/train/loss_weight.hpp>
+#include <diamond/train/off_diagonal.hpp>
+#include <diamond/train/teacher.hpp>
 #include <diamond/train/training_set.hpp>
 
 namespace diamond {
 
-/// No teacher: on the diagonal the target is z - eps', off it the network's own moving average.
-struct no_teacher {};
-
-/// GLASS's inner velocity of a velocity field is the target, on the diagonal and off it. Cost: one evaluation of the field a column.
-template <class Schedule, class Field>
-class glass_teacher {
-public:
-    glass_teacher(Schedule schedule, Field field) : velocity_(std::move(schedule), std::move(field), linear_schedule{}) {}
-    template <class Arguments, class Condition, class View>
-    void operator()(const Arguments& at, const Condition& condition, View out) {
-        if constexpr (std::is_same_v<condition_of_t<Field>, Condition>)
-            velocity_(at.xbar, at.s, at.x_t, at.t, posterior_kernel_coefficients, condition, out);
-        else // a teacher that knows no labels
-            velocity_(at.xbar, at.s, at.x_t, at.t, posterior_kernel_coefficients, {}, out);
-    }
-
-private:
-    inner_velocity<Schedule, Field, linear_schedule> velocity_;
-};
-
-template <class Times = uniform_time, class Pairs = triangle_pair, class Weighting = adaptive_weight>
+template <class Times = uniform_time, class Pairs = triangle_pair, class Weighting = adaptive_weight, class Loss = lagrangian_loss>
 struct diamond_training_options {
     index_t steps = 8000, batch = 512;
     double diagonal          = 0.5; ///< share of the batch with r = s
@@ -45,7 +25,8 @@ struct diamond_training_options {
     Pairs pairs              = {};
     double label_dropout     = 0.15; ///< share of the labels that become labels::unconditional
     double variance_floor    = 1e-3; ///< errors are weighted by 1/(pv + this)
-    double lagrangian        = 0.2; ///< weight of the Lagrangian loss beside the diagonal one's 1
+    Loss loss                = {};  ///< off the diagonal: lagrangian_loss, eulerian_loss, mean_flow_loss or semigroup_loss
+    double off_diagonal      = 1.0; ///< its weight beside the diagonal loss's 1
     Weighting weighting      = {};  ///< adaptive_weight or learned_weight
     learning_rate rate       = {.peak = 5e-3};
     adam_w_options optimiser = {};
@@ -55,7 +36,7 @@ struct diamond_training_options {
 /// What an observer sees after each step.
 struct training_report {
     index_t step, steps;
-    double diagonal_loss, lagrangian_loss; ///< means over columns of the mean weighted square, before adaptive weights
+    double diagonal_loss, off_diagonal_loss; ///< means over columns of the mean weighted square, before adaptive weights
     double gradient_norm, rate;
 };
 
@@ -66,10 +47,10 @@ struct training_state {
     Batch theta, average, mean, variance; ///< parameters, their moving average, and AdamW's two moments
 };
 
-/// Minimises |v(xbar_s, x_t, t, s, s) - ubar|^2 + |d_r X_{s,r} - sg ubar_r(sg X_{s,r})|^2, weighted. A step's randomness depends on the seed
-/// and its number only. Cost of a step and column: diagonal one forward and one backward pass, off the diagonal twice that and one evaluation
-/// of the target.
-template <class Network, class Teacher = no_teacher, class Times = uniform_time, class Pairs = triangle_pair, class Weighting = adaptive_weight>
+/// Minimises |v(xbar_s, x_t, t, s, s) - ubar|^2 and a loss off the diagonal (train/off_diagonal.hpp), weighted. A step's randomness depends on
+/// the seed and its number only. Cost of a step and column: diagonal one forward and one backward pass; off it as the loss says.
+template <class Network, class Teacher = no_teacher, class Times = uniform_time, class Pairs = triangle_pair, class Weighting = adaptive_weight,
+          class Loss = lagrangian_loss>
 class diamond_trainer {
     static_assert(diagnose_trainable_network<Network>());
 
@@ -77,7 +58,7 @@ public:
     using batch_type   = typename Network::batch_type;
     using real         = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
-    using options_type = diamond_training_options<Times, Pairs, Weighting>;
+    using options_type = diamond_training_options<Times, Pairs, Weighting, Loss>;
     using state_type   = training_state<batch_type>;
 
     /// `data` must outlive the trainer and, where the network's frame has a basis, lie in the coordinates of the data, too.
@@ -123,12 +104,12 @@ public:
         states_.draw(*data_, rng_, k, n, diagonal, network_.schedule(), options_.times, options_.pairs, options_.label_dropout);
         training_report report{k, options_.steps, 0.0, 0.0, 0.0, options_.rate.at(k, options_.steps)};
         if (diagonal > 0) report.diagonal_loss = diagonal_loss(state, diagonal);
-        if (diagonal < n) report.lagrangian_loss = lagrangian_loss(state, diagonal, n - diagonal);
+        if (diagonal < n) report.off_diagonal_loss = off_diagonal_loss(state, diagonal, n - diagonal);
         report.gradient_norm =
             adam_w<batch_type>(options_.optimiser, report.rate, k, state.theta.mutable_view(), state.mean.mutable_view(), state.variance.mutable_view(), gradient_.read());
         if (!std::isfinite(report.gradient_norm))
             throw numeric_error("training at step " + std::to_string(k) + ": the gradient is not finite (diagonal loss " + std::to_string(report.diagonal_loss) +
-                                    ", Lagrangian " + std::to_string(report.lagrangian_loss) + "); lower the rate", k, -1);
+                                    ", off the diagonal " + std::to_string(report.off_diagonal_loss) + "); lower the rate", k, -1);
         moving_average<batch_type>(options_.average, k, state.average.mutable_view(), state.theta.read());
         ++state.step;
         return report;
@@ -159,25 +140,24 @@ private:
         }
         return pull(state, {weight_at(at, true), v_.data(), nullptr, target, at.s, at.r, v_.rows()}, at, count, 1.0, !has_teacher);
     }
-    double lagrangian_loss(state_type& state, index_t first, index_t count) {
-        auto at          = states_.arguments(first, count);
+    double off_diagonal_loss(state_type& state, index_t first, index_t count) {
+        const auto at    = states_.arguments(first, count);
         const auto label = states_.labels_from(first);
-        const auto& context = data_->context();
         fit(count);
-        v_dot_.resize(context, v_.rows(), count);
-        end_.resize(context, v_.rows(), count);
-        network_.record(state.theta.data(), at, label, {nullptr, 0.0, 1.0}, space_, v_.mutable_view(), v_dot_.mutable_view());
-        context.for_each(v_.rows(), count, detail::jump<real>{at.xbar.data(), v_.data(), at.s, at.r, end_.data(), v_.rows()});
-        const diamond_arguments<batch_type> there{end_.read(), at.x_t, at.t, at.r, at.r};
-        if constexpr (has_teacher)
-            teacher_(there, label, target_.mutable_view());
-        else
-            network_(state.average.data(), there, label, target_space_, target_.mutable_view());
-        return pull(state, {weight_at(at, false), v_.data(), v_dot_.data(), target_.data(), at.s, at.r, v_.rows()}, at, count, options_.lagrangian, false);
+        auto velocity = [&](const diamond_arguments<batch_type>& there, const condition_of_t<Network>& condition, view_t<batch_type> out) {
+            if constexpr (has_teacher)
+                teacher_(there, condition, out);
+            else
+                network_(state.average.data(), there, condition, other_space_, out);
+        };
+        const bool moving = options_.loss(loss_setting<Network, decltype(velocity)>{
+            network_, state.theta.data(), state.average.data(), velocity, at, label, states_.velocity.data() + v_.rows() * first, rng_.stream(purpose::data, 4 * state.step + 3), space_,
+            other_space_, v_.mutable_view(), v_dot_.mutable_view(), target_.mutable_view(), room_.mutable_view(), time_});
+        return pull(state, {weight_at(at, Loss::random_target), v_.data(), moving ? v_dot_.data() : nullptr, target_.data(), at.s, at.r, v_.rows()}, at, count, options_.off_diagonal,
+                    Loss::random_target);
     }
     void fit(index_t count) {
-        v_.resize(data_->context(), network_.dimension(), count);
-        target_.resize(data_->context(), network_.dimension(), count);
+        for (auto* room : {&v_, &v_dot_, &target_, &room_}) room->resize(data_->context(), network_.dimension(), count);
         losses_.resize(data_->context(), 1, count);
     }
     weight weight_at(const diamond_arguments<batch_type>& at, bool diagonal) const {
@@ -204,9 +184,10 @@ private:
     Teacher teacher_;
     detail::loss_weighting<batch_type, Weighting> weighting_;
     training_states<batch_type> states_;
-    typename Network::workspace space_, target_space_;
-    scratch<real, context_type> v_, v_dot_, end_, target_, gradient_;
+    typename Network::workspace space_, other_space_;
+    scratch<real, context_type> v_, v_dot_, target_, room_, gradient_;
     scratch<double, context_type> losses_, multiples_;
+    rebind_t<batch_type, double> time_;
 };
 
 } // namespace diamond

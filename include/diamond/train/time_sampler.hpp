@@ -30,11 +30,11 @@ struct time_pair {
     double from, to;
 };
 
-/// s <= r, uniform in the triangle; s = 0 with probability `at_zero`, and then r = 1 half the time: what one evaluation uses.
+/// s <= r, uniform in the triangle; s = 0, where every draw starts, with probability `at_zero`, and then r = 1 with probability `at_one`.
 struct triangle_pair {
-    double at_zero = 0.2;
+    double at_zero = 0.5, at_one = 0.1;
     [[nodiscard]] DIAMOND_HD time_pair operator()(double choice, double u, double w) const {
-        if (choice < at_zero) return {0.0, choice < 0.5 * at_zero ? 1.0 : u};
+        if (choice < at_zero) return {0.0, choice < at_one * at_zero ? 1.0 : u};
         return u < w ? time_pair{u, w} : time_pair{w, u};
     }
 };

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include <diamond/concepts/backend.hpp>
+#include <diamond/concepts/diamond_network.hpp>
 #include <diamond/core/condition.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/schedule/schedule.hpp>

@@ -1,4 +1,4 @@
-/// The work on dense layers of a back end with one lane, as functors through its own for_each.
+/// The work on dense layers as functors through a back end's own for_each: the lane of whatever has but one.
 #pragma once
 
 #include <diamond/concepts/backend.hpp>
@@ -71,9 +71,9 @@ struct add_columns_each {
 };
 
 template <class Context>
-class thrust_lane {
+class functor_lane {
 public:
-    explicit thrust_lane(const Context& context) : context_(context) {}
+    explicit functor_lane(const Context& context) : context_(context) {}
 
     template <class Real>
     void product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows, index_t columns, index_t depth) {

@@ -1,0 +1,189 @@
+// digits align: four rewards by eight methods on the learned or the exact model, every figure beside the exact model's truth.
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "align_settings.hpp"
+#include "pictures.hpp"
+
+namespace digits {
+
+namespace {
+
+bool contains(const std::vector<std::string>& list, const std::string& name) { return std::find(list.begin(), list.end(), name) != list.end(); }
+
+/// Budgets of the sweep: shares of the full number of steps, with fewer particles.
+std::vector<method_options> smaller_budgets(const method_options& full, bool with_full) {
+    std::vector<method_options> budgets;
+    for (const int divisor : {8, 4, 2, 1}) {
+        if (divisor == 1 && !with_full) break;
+        auto budget       = full;
+        budget.steps      = std::max<index_t>(1, full.steps / divisor);
+        budget.samples    = std::max<index_t>(1, std::min(full.samples, full.samples * 2 / divisor));
+        budget.particles  = std::max<index_t>(2, full.particles / 4);
+        budget.winners    = std::max<index_t>(2, full.winners / 2);
+        budget.rng        = full.rng.split(static_cast<std::uint64_t>(divisor));
+        budget.keep_story = false;
+        budgets.push_back(budget);
+    }
+    return budgets;
+}
+
+/// The training images that the exact model is made of: all, or those of one class.
+images chosen_images(const images& all, int label) {
+    if (label < 0) return all;
+    images chosen;
+    for (index_t j = 0; j < all.count(); ++j) {
+        if (all.labels[static_cast<std::size_t>(j)] != label) continue;
+        const auto image = all.image(j);
+        chosen.data.insert(chosen.data.end(), image.begin(), image.end());
+        chosen.labels.push_back(label);
+    }
+    return chosen;
+}
+
+/// A run, in parts that share what it reads and knows.
+class alignment {
+public:
+    explicit alignment(align_settings s)
+        : s_(std::move(s)), where_{.threads = s_.threads}, data_(load(s_.data)), train_(chosen_images(data_.train, s_.condition)),
+          exact_(diamond::data_mixture(where_, diamond::linear_schedule{}, diamond::from_host<real>(where_, pixels, train_.count(), train_.data).read(), s_.bandwidth)),
+          judged_(data_.train), rng_{s_.seed}, truth_(exact_subject(exact_)), own_(s_.model == "exact" ? truth_ : learned()) {
+        s_.task.rng = rng_.split(1);
+    }
+
+    void run() {
+        const diamond::detail::stopwatch clock;
+        prepare(s_.out);
+        for (const auto& reward : task_names())
+            if (contains(s_.rewards, reward)) align(reward);
+        auto json = nlohmann::ordered_json::array();
+        for (const auto& part : sections_)
+            for (const auto& r : part.rows) json.push_back(to_json(r));
+        diamond::io::write_json(s_.out / "report.json", json);
+        write_text(s_.out / "report.md", markdown(sections_, s_.model == "exact" ? "the exact model" : "a learned model", setting()));
+        std::printf("%s: report.md, report.json and the pictures, in %.1f s\n", s_.out.string().c_str(), clock.seconds());
+    }
+
+private:
+    subject learned() const {
+        const network map = load_network(where_, s_.weights, s_.network);
+        // The taught map's velocity is its teacher's; the other's its own.
+        const network velocity = s_.network == "taught" ? load_network(where_, s_.weights, "teacher") : map;
+        return learned_subject({map, velocity, diamond::labels(s_.condition), s_.guidance_weight, s_.evaluations});
+    }
+
+    void align(const std::string& reward) {
+        sections_.push_back({.about = make_task(reward, where_, exact_, data_, s_.task), .truth = {.reward = reward, .title = "exact tilted model"}});
+        section&     part         = sections_.back();
+        const task&  t            = part.about;
+        const double truth_spread = spread(t.truth);
+        measure_reward(where_, t, detail::independent(t.truth), part.truth);
+        std::vector<sweep> sweeps{{own_.title}};
+        if (s_.model != "exact" && s_.sweep) sweeps.push_back({truth_.title});
+        std::vector<std::pair<row, outcome>> results;
+        for (std::size_t k = 0; k < method_names().size(); ++k) {
+            const auto& m = method_names()[k];
+            if (!contains(s_.methods, m.name)) continue;
+            auto options       = s_.method;
+            options.rng        = rng_.split(100 + k);
+            options.keep_story = m.name == "smc_ddpm";
+            const auto tell    = [&](double share) {
+                char text[64];
+                std::snprintf(text, sizeof text, "[%2d/%d] %3.0f %% ", done_ + 1, total(), 100.0 * share);
+                line_.show(text + reward + ": " + m.title);
+            };
+            if (s_.sweep && m.name != "prior")
+                for (auto& [title, rows] : sweeps) {
+                    const bool beside = &rows != &sweeps.front().rows;
+                    for (const auto& budget : smaller_budgets(options, beside)) rows.push_back(cheap_row(beside ? truth_ : own_, t, k, budget, tell));
+                }
+            outcome result = own_.methods[k](where_, t, options, tell);
+            row     full   = describe(where_, t, own_, m, result, judged_, truth_spread);
+            ++done_;
+            say(t, full);
+            sweeps.front().rows.push_back(full);
+            part.rows.push_back(full);
+            results.emplace_back(std::move(full), std::move(result));
+        }
+        const auto write = [&](const std::string& kind, const std::string& caption, const auto& drawing) {
+            part.pictures.push_back({kind + "_" + t.name + ".png", caption});
+            diamond::io::write_png(s_.out / part.pictures.back().file, drawing);
+        };
+        write("samples", "samples", sample_grid(t, results, part.truth));
+        write("sweep", "reward against evaluations", sweep_plot(t, sweeps, part.truth.mean_reward));
+        for (const auto& [full, result] : results)
+            if (!result.states.empty()) write("story", "lineages", story(where_, own_, t, result));
+        if (std::any_of(results.begin(), results.end(), [](const auto& r) { return !r.second.steps.empty(); }))
+            write("ess", "effective sample size", ess_plot(t, results));
+    }
+
+    row cheap_row(const subject& model, const task& t, std::size_t k, const method_options& budget, const progress& tell) {
+        row           cheap{.reward = t.name, .method = method_names()[k].name, .title = method_names()[k].title};
+        const outcome result = model.methods[k](where_, t, budget, tell);
+        measure_reward(where_, t, result, cheap);
+        cheap.evaluations = result.spent.evaluations();
+        cheap.returned    = result.returned;
+        return cheap;
+    }
+
+    int total() const {
+        const auto count = [](const auto& all, const auto& asked) { return static_cast<int>(std::ranges::count_if(all, asked)); };
+        return count(task_names(), [&](const auto& name) { return contains(s_.rewards, name); }) * count(method_names(), [&](const auto& m) { return contains(s_.methods, m.name); });
+    }
+
+    void say(const task& t, const row& r) const {
+        line_.finish(t.name + ", " + r.title + ": mean reward " + with_error(r.mean_reward, r.mean_reward_se) +
+                     (r.log_z ? ", log Z " + number(r.log_z, "%.3f") + " ± " + number(r.log_z_se, "%.3f") +
+                                    (r.log_z_exact ? " (exact model's " + number(r.log_z_exact, "%.3f") + ")" : "")
+                              : "") +
+                     ", energy distance " + with_error(r.energy_distance, r.energy_distance_se, "%.3f") + ", " + number(r.seconds, "%.2f") + " s");
+        for (const auto& warning : r.warnings) line_.finish("  warning: " + warning);
+    }
+
+    std::string setting() const {
+        const std::string class_of = s_.condition >= 0 ? " of class " + std::to_string(s_.condition) : "";
+        const std::string law = std::to_string(train_.count()) + " training images" + class_of + " smoothed with a Gaussian of standard deviation " + number(s_.bandwidth);
+        const std::string model =
+            s_.model == "exact"
+                ? "Model: " + law + ", linear schedule, exactly; its posterior stands for a Diamond map, one evaluation a draw."
+                : "Model: the network " + s_.network + ".safetensors, a Diamond map of " + number(static_cast<double>(s_.evaluations)) + " evaluations a posterior draw" +
+                      (s_.condition >= 0 ? ", condition " + std::to_string(s_.condition) + " with guidance weight " + number(s_.guidance_weight) : "") +
+                      ". The truth that every figure is held against is the exact model it was trained on: " + law +
+                      ". A learned chain tilts its own end law, whose Z is another: the log Z of its methods are to agree with each other, and with the exact model's as far as the model is good." +
+                      (s_.guidance_weight != 1.0 ? " With a guidance weight other than 1 that law is no model's, and the exact one no truth of it." : "");
+        return model + " Seed " + std::to_string(s_.seed) + ", device " + context::device_name() + ". Standard errors of log Z by Lee and Whiteley's formula; energy distances, in pixels, to " +
+               std::to_string(s_.task.truth) +
+               " draws of the exact tilted model, over pairs of particles without a common ancestor, so that an estimate may be below zero; the judge is a three-nearest-neighbour classifier that is no reward. "
+               "Best of N, beam and guidance with few draws maximise or approximate: they do not sample the tilted model.";
+    }
+
+    align_settings       s_;
+    context              where_;
+    data_set             data_;
+    images               train_;
+    model                exact_;
+    judge                judged_;
+    diamond::philox      rng_;
+    subject              truth_, own_;
+    progress_line        line_;
+    int                  done_ = 0;
+    std::vector<section> sections_;
+};
+
+} // namespace
+
+command add_align(CLI::App& app) {
+    const auto s   = std::make_shared<align_settings>();
+    auto&      sub = *app.add_subcommand("align", "aligns a model with four rewards by eight methods; writes pictures, report.md and report.json");
+    add_options(sub, *s);
+    return {&sub, [s] {
+                alignment(*s).run();
+                return 0;
+            }};
+}
+
+} // namespace digits

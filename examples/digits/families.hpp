@@ -1,0 +1,110 @@
+// All methods of alignment, for any family of models.
+//
+// A family is a small struct that makes, anew each time: draws(), a posterior sampler; map(options), a Diamond map; field(), a velocity field;
+// flow_map(options), a look-ahead flow map; condition(); and evaluations(), how many of the network one of theirs is.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "methods.hpp"
+
+namespace digits::detail {
+
+/// Tells the progress of a driver.
+inline auto telling(const progress& tell) {
+    return [&tell](const auto& at) { tell(static_cast<double>(at.step) / static_cast<double>(at.steps)); };
+}
+
+template <class Family>
+diamond::cost priced(const Family& family, diamond::cost spent) {
+    spent.forward *= family.evaluations();
+    return spent;
+}
+
+template <class Family, class Driver>
+outcome run_plain(const Family& family, Driver driver, const context& where, const method_options& o, const progress& tell) {
+    auto    result = driver(where, o.rng, family.condition(), telling(tell));
+    outcome out    = independent(diamond::to_host(result.particles));
+    out.returned   = result.particles.columns();
+    out.spent      = priced(family, result.spent);
+    out.seconds    = result.seconds;
+    return out;
+}
+
+template <class Family, class Kernel, class Value>
+outcome run_smc(const Family& family, Kernel kernel, Value value, const context& where, const method_options& o, const progress& tell) {
+    diamond::smc sampler{std::move(kernel), std::move(value),
+                         diamond::smc_options{.particles = o.particles, .steps = o.steps, .record_ancestors = o.keep_story}, diamond::multinomial{}};
+    outcome out;
+    auto    result = sampler(where, o.rng, family.condition(), [&](const auto& at) {
+        telling(tell)(at);
+        if (o.keep_story && in_story(at.step, at.steps)) out.states.push_back(diamond::to_host(at.particles));
+    });
+    out.samples           = diamond::to_host(result.particles);
+    out.weights           = result.weights();
+    out.families          = result.families;
+    out.ess               = result.ess;
+    out.log_z             = result.log_z;
+    if (std::isfinite(result.log_z_standard_error)) out.log_z_se = result.log_z_standard_error;
+    out.log_z_method      = diamond::name_of(result.log_z_method);
+    out.spent             = priced(family, result.spent);
+    out.seconds           = result.seconds;
+    out.returned          = o.particles;
+    out.warnings          = result.warnings;
+    out.exact_for_sampler = result.exact_for_sampler;
+    out.exact_for_model   = result.exact_for_model;
+    out.steps             = result.steps;
+    out.ancestors         = result.ancestors;
+    return out;
+}
+
+/// In the order of method_names().
+template <class Family>
+std::vector<subject::method> methods_of(const Family& f) {
+    using namespace diamond;
+    const auto value = [f](const task& t, index_t samples) { return posterior_value{f.draws(), t.reward, {.samples = samples}}; };
+    return {
+        [f](const context& where, const task&, const method_options& o, const progress& tell) {
+            return run_plain(f, chain{ddpm_posterior_kernel{f.draws()}, {.particles = o.particles, .steps = 1}}, where, o, tell);
+        },
+        [f](const context& where, const task& t, const method_options& o, const progress& tell) {
+            return run_plain(f, best_of_n{ddpm_posterior_kernel{f.draws()}, t.reward, {.winners = o.winners, .candidates = 16 * o.steps, .steps = 1}}, where, o, tell);
+        },
+        [f, value](const context& where, const task& t, const method_options& o, const progress& tell) {
+            return run_plain(f, beam{ddpm_posterior_kernel{f.draws()}, value(t, o.samples), {.beams = o.winners, .width = 2, .children = 2, .steps = o.steps}}, where, o, tell);
+        },
+        [f, value](const context& where, const task& t, const method_options& o, const progress& tell) {
+            return run_plain(f, guidance{f.field(), value(t, 2 * o.samples), {.particles = 4 * o.winners, .steps = 2 * o.steps}}, where, o, tell);
+        },
+        [f, value](const context& where, const task& t, const method_options& o, const progress& tell) {
+            return run_smc(f, early_stop_kernel{f.map(o)}, value(t, o.samples), where, o, tell);
+        },
+        [f, value](const context& where, const task& t, const method_options& o, const progress& tell) {
+            return run_smc(f, ddpm_posterior_kernel{f.draws()}, value(t, o.samples), where, o, tell);
+        },
+        [f, value](const context& where, const task& t, const method_options& o, const progress& tell) {
+            return run_smc(f, glass_kernel{linear_schedule{}, f.field(), runge_kutta_4{.steps = o.glass_steps}}, value(t, o.samples), where, o, tell);
+        },
+        [f](const context& where, const task& t, const method_options& o, const progress& tell) {
+            // A look-ahead costs several evaluations: half the particles and half the samples of the others.
+            auto half      = o;
+            half.particles = std::max<index_t>(2, o.particles / 2);
+            return run_smc(f, ddpm_posterior_kernel{f.draws()},
+                           weighted_value{best_density(linear_schedule{}, f.field()), f.flow_map(o), t.reward, {.samples = std::max<index_t>(1, o.samples / 2)}}, where,
+                           half, tell);
+        },
+    };
+}
+
+template <class Family>
+subject subject_of(std::string name, std::string title, const Family& f) {
+    auto reads = std::make_shared<diamond::readings<diamond::linear_schedule, decltype(f.field())>>(diamond::linear_schedule{}, f.field());
+    return {std::move(name), std::move(title), methods_of(f),
+            [f, reads](const_view x, const std::vector<double>& times, view out) { reads->denoiser(x, diamond::times(times.data()), f.condition(), out); }};
+}
+
+} // namespace digits::detail

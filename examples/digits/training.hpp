@@ -1,0 +1,137 @@
+// Trains the networks on the exact model's law: a training image plus N(0, h^2 I), fresh each time.
+#pragma once
+
+#include <algorithm>
+#include <csignal>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <diamond/io/json.hpp>
+#include <diamond/io/plot.hpp>
+#include <diamond/io/png.hpp>
+#include <diamond/io/training_checkpoint.hpp>
+
+#include "networks.hpp"
+
+namespace digits {
+
+struct training_options {
+    double share               = 1.0; ///< of the usual number of steps
+    index_t batch              = 1024, width = 288, blocks = 6;
+    double rate                = 3e-3, bandwidth = 0.2;
+    std::uint64_t seed         = 1;
+    index_t checkpoint         = 500; ///< steps between checkpoints
+    bool resume                = true;
+    std::filesystem::path out  = "out/digits/weights";
+    std::filesystem::path teacher = {}; ///< folder of a teacher that is not to be trained again; empty: `out`
+};
+
+/// Loss against step, in means over a hundredth of the steps.
+struct loss_curve {
+    std::vector<double> step, diagonal, lagrangian;
+};
+
+/// Tells (name, report, seconds left of this network, NaN at first).
+using training_progress = std::function<void(const std::string&, const diamond::training_report&, double)>;
+
+namespace detail {
+
+/// Each network's steps: at full share all take about a quarter of an hour on two cores.
+inline index_t steps_of(const std::string& name, double share) {
+    const double full = name == "diamond" ? 12'000 : 8'000;
+    return std::max<index_t>(10, static_cast<index_t>(share * full));
+}
+
+/// What a network's file and its checkpoints say of how it is trained: another setting's are not taken for it.
+inline std::string setting_of(const std::string& name, const training_options& o) {
+    using diamond::io::detail::exact_text;
+    return "digits " + name + ": " + std::to_string(steps_of(name, o.share)) + " steps of " + std::to_string(o.batch) + ", width " + std::to_string(o.width) + ", blocks " +
+           std::to_string(o.blocks) + ", rate " + exact_text(o.rate) + ", h " + exact_text(o.bandwidth) + ", seed " + std::to_string(o.seed);
+}
+
+template <class Trainer>
+loss_curve run(const std::string& name, Trainer& trainer, diamond::training_state<batch>& state, const training_options& o, const std::string& setting,
+               const training_progress& progress) {
+    const auto file = o.out / (name + ".training");
+    if (o.resume && std::filesystem::exists(file))
+        state = diamond::io::load_training<batch>(state.theta.context(), file, setting, trainer.network().parameters());
+    const diamond::detail::stopwatch clock;
+    const index_t first = state.step, steps = trainer.options().steps, part = std::max<index_t>(1, steps / 100);
+    loss_curve curve;
+    double diagonal = 0.0, lagrangian = 0.0;
+    index_t diagonals = 0, lagrangians = 0;
+    trainer.run(state, [&](const diamond::training_report& report) {
+        diagonal += report.diagonal_loss;
+        lagrangian += report.off_diagonal_loss;
+        ++diagonals;
+        lagrangians += report.off_diagonal_loss > 0.0;
+        if ((report.step + 1) % part == 0) {
+            curve.step.push_back(static_cast<double>(report.step + 1));
+            curve.diagonal.push_back(diagonal / static_cast<double>(diagonals));
+            curve.lagrangian.push_back(lagrangians ? lagrangian / static_cast<double>(lagrangians) : 0.0);
+            diagonal = lagrangian = 0.0;
+            diagonals = lagrangians = 0;
+        }
+        const index_t done = report.step + 1;
+        if (done % o.checkpoint == 0) diamond::io::save_training(file, state, setting);
+        progress(name, report, clock.seconds() * static_cast<double>(steps - done) / static_cast<double>(done - first));
+        return true;
+    });
+    return curve;
+}
+
+} // namespace detail
+
+/// Whether `out` holds the network already, trained in this way to its end.
+inline bool is_trained(const std::string& name, const training_options& o) {
+    const auto file = network_file(o.out, name);
+    if (!std::filesystem::exists(file)) return false;
+    const auto metadata = diamond::io::read_safetensors(file).metadata;
+    const auto setting  = metadata.find("setting");
+    return setting != metadata.end() && setting->second == detail::setting_of(name, o);
+}
+
+/// Trains one network and writes it to `out`, in the coordinates of the images.
+inline loss_curve train_network(const diamond::eigen::context& where, const images& train, const std::string& name, const training_options& o, const training_progress& progress) {
+    using namespace diamond;
+    const training_set<batch> data(from_host<real>(where, pixels, train.count(), train.data), o.bandwidth, train.labels);
+    const gaussian_frame<batch> frame(where, fit_gaussian_frame(data));
+    const training_set<batch> inside = in_coordinates_of(frame, data);
+    const diamond_mlp_options shape{.mlp = {.width = o.width, .blocks = o.blocks}, .classes = classes};
+    const architecture inner({}, gaussian_frame<batch>(where, in_own_coordinates(frame.numbers())), shape);
+
+    diamond_training_options<> options{.steps = detail::steps_of(name, o.share), .batch = o.batch, .rate = {.peak = o.rate}};
+    const std::string setting = detail::setting_of(name, o);
+    std::filesystem::create_directories(o.out);
+    loss_curve curve;
+    training_state<batch> state;
+    if (name == "taught") {
+        // It starts as its teacher, whose velocity it has on the diagonal at t = 0 already.
+        const network teacher = load_network(where, o.teacher.empty() ? o.out : o.teacher, "teacher");
+        require(teacher.parameters().size() == inner.parameters(), "the teacher has another width or number of blocks than --width and --blocks say");
+        const network inside_teacher(inner, from_host<real>(where, inner.parameters(), 1, to_host(teacher.parameters())));
+        options.diagonal_first = 0.25;
+        diamond_trainer trainer(inner, inside, philox{o.seed}, options, glass_teacher(linear_schedule{}, network_velocity{inside_teacher}));
+        state = trainer.start();
+        for (auto* parameters : {&state.theta, &state.average}) where.copy(teacher.parameters().data(), inner.parameters(), parameters->data());
+        curve = detail::run(name, trainer, state, o, setting, progress);
+    } else {
+        if (name == "teacher") {
+            options.times.at_zero  = 1.0; // flow matching: t = 0, r = s
+            options.diagonal_first = 1.0;
+        }
+        diamond_trainer trainer(inner, inside, philox{o.seed}, options);
+        state = trainer.start();
+        curve = detail::run(name, trainer, state, o, setting, progress);
+    }
+    const network trained(architecture({}, frame, shape), std::move(state.average));
+    io::save_diamond_network(network_file(o.out, name), trained, {{"trained_on", "optical recognition of handwritten digits, training part"}, {"setting", setting}});
+    std::filesystem::remove(o.out / (name + ".training"));
+    return curve;
+}
+
+} // namespace digits

@@ -1,0 +1,85 @@
+// Trains a Diamond network on draws of a law that is known exactly, an asymmetric mixture and a checkerboard, and holds what it learned
+// against the truth: posterior moments, values and their gradients, samples.
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include <diamond/oracle/checkerboard.hpp>
+#include <diamond/oracle/gaussian_mixture.hpp>
+
+#include "pictures.hpp"
+
+namespace learned {
+
+/// Trains, then tells and shows all of it. Returns the seconds of training.
+template <class Model>
+double show(const context& where, const options& chosen, report& told, const subject<Model>& of) {
+    const philox rng = philox{chosen.seed};
+    told.line("\n## " + of.title);
+    auto [trained, curves] = train(where, of.name, of.model, chosen.training, rng.split(1));
+    told.line(text("\nTrained in %.0f s.", curves.seconds));
+    const study<Model> s{where, chosen, of, std::move(trained), told, rng.split(2)};
+    const auto data = toy::marginal(where, of.model, of.plane, 1.0);
+    tell_moments(s);
+    tell_errors(s);
+    if constexpr (has_components<Model>) tell_values(s); // the checkerboard has no exact value
+    show_samples(s, data);
+    show_posteriors(s, data);
+    told.picture(chosen.out, of.name + "_training", plot_of(of.title + ": losses", curves));
+    return curves.seconds;
+}
+
+void run(const options& chosen) {
+    const context where{.threads = chosen.threads};
+    std::filesystem::create_directories(chosen.out);
+    report told;
+    told.line("# Diamond maps learned from draws of known laws\n");
+    told.line(text("%td steps of %td, width %td, %td residual blocks, rate %g, seed %llu; no teacher, linear schedule. A network sees "
+                   "draws of its law, nothing else.",
+                   chosen.training.steps, chosen.training.batch, chosen.training.width, chosen.training.blocks, chosen.training.rate,
+                   static_cast<unsigned long long>(chosen.seed)));
+    const linear_schedule schedule;
+    double seconds =
+        show(where, chosen, told,
+             subject{"mixture", "An asymmetric mixture",
+                     diamond::gaussian_mixture<batch, linear_schedule>(where, schedule, {0.5, 0.3, 0.2}, {-2, 0, 2, 1, 1.5, -2},
+                                                                       {0.12, 0.12, 0.5, 0.1, 0.04, 0.04}),
+                     toy::plane{{-4, 5}, {-3.5, 3}},
+                     std::vector<std::pair<position, position>>{{{-1, 0.3}, {0.9, 0}}, {{2, 1.2}, {-0.6, -1.1}}, {{1.5, -2}, {0.2, 0.9}}}});
+    seconds += show(where, chosen, told,
+                    subject{"checkerboard", "A checkerboard", diamond::checkerboard<batch, linear_schedule>(where, schedule),
+                            toy::plane{{-4.4, 4.4}, {-4.4, 4.4}},
+                            std::vector<std::pair<position, position>>{
+                                {{0.6, 1.4}, {0.6, -0.6}}, {{-2.2, 2.2}, {0.5, -0.5}}, {{3.5, -0.5}, {0.4, 0.8}}}});
+    told.write(chosen.out / "report.md");
+    std::printf("\n%s: report.md and the pictures; training took %.0f s\n", chosen.out.c_str(), seconds);
+}
+
+} // namespace learned
+
+int main(int argc, char** argv) {
+    learned::options chosen;
+    auto& training = chosen.training;
+    CLI::App app{
+        "Trains Diamond networks on draws of an asymmetric mixture and of a checkerboard, and holds what they learned against the truth."};
+    app.add_option("--steps", training.steps, "steps of training, for each law")->check(CLI::Range(10, 1000000))->capture_default_str();
+    app.add_option("--batch", training.batch, "training states a step")->check(CLI::Range(2, 65536))->capture_default_str();
+    app.add_option("--width", training.width, "of the networks")->check(CLI::Range(1, 4096))->capture_default_str();
+    app.add_option("--blocks", training.blocks, "residual layers of the networks")->check(CLI::Range(0, 64))->capture_default_str();
+    app.add_option("--rate", training.rate, "the peak of the learning rate")->check(CLI::PositiveNumber)->capture_default_str();
+    app.add_option("--seed", chosen.seed, "of all random numbers")->capture_default_str();
+    app.add_option("--threads", chosen.threads, "0: one per hardware thread")->check(CLI::Range(0, 1024))->capture_default_str();
+    app.add_option("--out", chosen.out, "folder of the report and its pictures")->capture_default_str();
+    CLI11_PARSE(app, argc, argv);
+    try {
+        learned::run(chosen);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "learned_2d: %s\n", error.what());
+        return 1;
+    }
+}

@@ -1,0 +1,153 @@
+/// The losses off the diagonal: three exact characterisations of a flow map, each zero at the map itself. Sections 3 and 5; sg is held fixed.
+///
+///   Lagrangian  d_r X_{s,r} = ubar_r(X_{s,r}):                       |v + (r - s) d_r v - sg ubar_r(sg X_{s,r})|^2                [FM], [DM]
+///   Eulerian    v = ubar_s + (r - s)(d_s v + (grad v) ubar_s):       |v - sg(right side)|^2                                       [FM]
+///   MeanFlow    the same with z - eps' for ubar_s, a random target of the right mean                                              [MF]
+///   semigroup   X_{s,r} = X_{k,r} o X_{s,k}:                         |v - sg [(k - s) v_{s,k} + (r - k) v_{k,r}(X_{s,k})]/(r - s)|^2 [FM]
+/// A loss is a type with operator()(setting): it records v, and v' where it returns true, and writes the target; the error is v + (r - s) v' -
+/// target, or v - target. ubar is the teacher's, or without one the diagonal of the network's moving average.
+#pragma once
+
+#include <cmath>
+
+#include <diamond/concepts/trainable_network.hpp>
+#include <diamond/core/combine.hpp>
+#include <diamond/random/philox.hpp>
+
+namespace diamond {
+
+/// Whose values a target is made of: the moving average's or the student's own, without a gradient in either case.
+enum class held_fixed { average, student };
+
+/// What a loss works with. Views are d x n; `velocity(arguments, condition, out)` writes ubar.
+template <class Network, class Velocity>
+struct loss_setting {
+    using batch_type = typename Network::batch_type;
+    using real       = typename batch_type::value_type;
+
+    const Network& network;
+    const real *theta, *average;
+    Velocity& velocity;
+    const diamond_arguments<batch_type>& at;
+    const condition_of_t<Network>& condition;
+    const real* random_velocity; ///< z - eps'
+    noise_stream uniforms;       ///< one a column, for whatever a loss draws
+    typename Network::workspace &recorded, &other;
+    view_t<batch_type> v, v_dot, target, room;
+    rebind_t<batch_type, double>& time;
+
+    [[nodiscard]] const real* fixed(held_fixed who) const { return who == held_fixed::average ? average : theta; }
+};
+
+namespace detail {
+/// xbar + (r - s) v.
+template <class Real>
+struct jump {
+    const Real *xbar, *v;
+    times s, r;
+    Real* out;
+    index_t rows;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        const index_t at = i + rows * j;
+        out[at]          = static_cast<Real>(static_cast<double>(xbar[at]) + (r[j] - s[j]) * static_cast<double>(v[at]));
+    }
+};
+/// u + (r - s) v' in place of u.
+template <class Real>
+struct eulerian_target {
+    Real* u;
+    const Real* v_dot;
+    times s, r;
+    index_t rows;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        const index_t at = i + rows * j;
+        u[at]            = static_cast<Real>(static_cast<double>(u[at]) + (r[j] - s[j]) * static_cast<double>(v_dot[at]));
+    }
+};
+struct time_between {
+    noise_stream uniforms;
+    bool midpoint;
+    times s, r;
+    double* k;
+    DIAMOND_HD void operator()(index_t j) const { k[j] = s[j] + (midpoint ? 0.5 : uniforms.uniform(j, 7)) * (r[j] - s[j]); }
+};
+/// The length-weighted mean of the two parts, in place of the second.
+template <class Real>
+struct join_parts {
+    const Real* first;
+    Real* second;
+    times s, k, r;
+    index_t rows;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        const index_t at   = i + rows * j;
+        const double share = r[j] == s[j] ? 0.5 : (k[j] - s[j]) / (r[j] - s[j]);
+        second[at]         = static_cast<Real>(share * static_cast<double>(first[at]) + (1.0 - share) * static_cast<double>(second[at]));
+    }
+};
+} // namespace detail
+
+/// Cost a column: a forward and a backward pass of value and tangent, and one evaluation of ubar.
+struct lagrangian_loss {
+    static constexpr bool random_target = false;
+    template <class Setting>
+    bool operator()(const Setting& l) const {
+        using real = typename Setting::real;
+        l.network.record(l.theta, l.at, l.condition, {nullptr, 0.0, 1.0}, l.recorded, l.v, l.v_dot);
+        l.v.context().for_each(l.v.rows(), l.v.columns(), detail::jump<real>{l.at.xbar.data(), l.v.data(), l.at.s, l.at.r, l.room.data(), l.v.rows()});
+        l.velocity({l.room, l.at.x_t, l.at.t, l.at.r, l.at.r}, l.condition, l.target);
+        return true;
+    }
+};
+
+/// Cost a column: a forward and a backward pass, a forward pass of value and tangent, and one evaluation of ubar.
+struct eulerian_loss {
+    static constexpr bool random_target = false;
+    held_fixed fixed                    = held_fixed::student;
+    template <class Setting>
+    bool operator()(const Setting& l) const {
+        using real = typename Setting::real;
+        l.velocity({l.at.xbar, l.at.x_t, l.at.t, l.at.s, l.at.s}, l.condition, l.target);
+        l.network.record(l.fixed(fixed), l.at, l.condition, {l.target.data(), 1.0, 0.0}, l.other, l.room, l.v_dot);
+        l.v.context().for_each(l.v.rows(), l.v.columns(), detail::eulerian_target<real>{l.target.data(), l.v_dot.data(), l.at.s, l.at.r, l.v.rows()});
+        l.network.record(l.theta, l.at, l.condition, l.recorded, l.v);
+        return false;
+    }
+};
+
+/// The Eulerian loss with z - eps' as the velocity: no teacher and no average is asked. Cost: one evaluation less.
+struct mean_flow_loss {
+    static constexpr bool random_target = true;
+    template <class Setting>
+    bool operator()(const Setting& l) const {
+        using real = typename Setting::real;
+        l.v.context().copy(l.random_velocity, l.v.size(), l.target.data());
+        l.network.record(l.theta, l.at, l.condition, {l.target.data(), 1.0, 0.0}, l.other, l.room, l.v_dot);
+        l.v.context().for_each(l.v.rows(), l.v.columns(), detail::eulerian_target<real>{l.target.data(), l.v_dot.data(), l.at.s, l.at.r, l.v.rows()});
+        l.network.record(l.theta, l.at, l.condition, l.recorded, l.v);
+        return false;
+    }
+};
+
+/// k uniform between s and r, or their midpoint, the shortcut. Cost a column: a forward and a backward pass, and two evaluations.
+struct semigroup_loss {
+    static constexpr bool random_target = false;
+    bool midpoint                       = false;
+    held_fixed fixed                    = held_fixed::average;
+    template <class Setting>
+    bool operator()(const Setting& l) const {
+        using real          = typename Setting::real;
+        const auto& context = l.v.context();
+        const index_t d = l.v.rows(), n = l.v.columns();
+        l.time.resize(context, 1, n);
+        context.for_each(n, detail::time_between{l.uniforms, midpoint, l.at.s, l.at.r, l.time.data()});
+        const times k(static_cast<const double*>(l.time.data()));
+        l.network(l.fixed(fixed), {l.at.xbar, l.at.x_t, l.at.t, l.at.s, k}, l.condition, l.other, l.v_dot);
+        context.for_each(d, n, detail::jump<real>{l.at.xbar.data(), l.v_dot.data(), l.at.s, k, l.room.data(), d});
+        l.network(l.fixed(fixed), {l.room, l.at.x_t, l.at.t, k, l.at.r}, l.condition, l.other, l.target);
+        context.for_each(d, n, detail::join_parts<real>{l.v_dot.data(), l.target.data(), l.at.s, k, l.at.r, d});
+        l.network.record(l.theta, l.at, l.condition, l.recorded, l.v);
+        return false;
+    }
+};
+
+} // namespace diamond

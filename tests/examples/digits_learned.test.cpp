@@ -1,0 +1,93 @@
+// The main job on the shipped weights: its methods agree on log Z; and what the models draw.
+#include "program.hpp"
+
+#include <diamond/io/json.hpp>
+
+#include <cmath>
+#include <filesystem>
+#include <string>
+
+namespace {
+
+using diamond_test::empty_folder;
+using diamond_test::quoted;
+using diamond_test::run_example;
+
+nlohmann::ordered_json align(const std::string& name, const std::string& arguments) {
+    const auto out              = empty_folder(name);
+    const auto [status, output] = run_example("digits", "--no-sweep --particles 512 --steps 8 --samples 8 --glass-steps 2 --winners 32 --seed 1 --threads 2 --out " + quoted(out) + " " + arguments);
+    INFO(output);
+    REQUIRE(status == 0);
+    return diamond::io::read_json(out / "report.json");
+}
+
+} // namespace
+
+TEST_CASE("log Z of early stop, DDPM posterior and GLASS agree on the learned model, and sevens are sevens") {
+    const auto report = align("digits_learned", "--reward seven ink --method smc_early_stop smc_ddpm smc_glass");
+    REQUIRE(report.size() == 6);
+    for (std::size_t first = 0; first < report.size(); first += 3)
+        for (std::size_t k = first; k < first + 3; ++k) {
+            const auto& row = report[k];
+            INFO(row.dump());
+            CHECK(row.at("model") == "learned");
+            CHECK(row.at("exact_for_sampler") == true);
+            CHECK(row.at("exact_for_model") == false);
+            if (row.at("reward") == "seven") CHECK(row.at("judge_accuracy") > 0.8); // of a quick run: the whole one has above 0.9
+            // Four standard errors of the difference, a false alarm of 6e-5 for each pair; 0.1 for the end laws of three kernels, which differ.
+            for (std::size_t other = first; other < k; ++other) {
+                const double error = std::hypot(row.at("log_z_se").get<double>(), report[other].at("log_z_se").get<double>());
+                CHECK(std::abs(row.at("log_z").get<double>() - report[other].at("log_z").get<double>()) <= 4.0 * error + 0.1);
+            }
+        }
+}
+
+TEST_CASE("a condition makes the class, with the exact model of that class as the truth; guidance costs twice") {
+    const auto plain  = align("digits_condition", "--reward upper_half --method prior smc_ddpm --condition 7");
+    const auto guided = align("digits_guided", "--reward upper_half --method prior smc_ddpm --condition 7 --guidance-weight 2 --evaluations 2");
+    for (std::size_t k = 0; k < 2; ++k) {
+        CHECK(plain[k].at("log_z_exact") == guided[k].at("log_z_exact"));
+        CHECK(plain[k].at("exact_for_sampler").is_null() == (k == 0));
+        CHECK(guided[k].at("evaluations").get<int>() == 4 * plain[k].at("evaluations").get<int>());
+    }
+    // The class agrees better with a held-out seven's energy distance than the law of all: its prior is near, where that of all is far.
+    CHECK(plain[0].at("energy_distance") < align("digits_unconditional", "--reward upper_half --method prior")[0].at("energy_distance"));
+}
+
+TEST_CASE("sample: the tables and pictures") {
+    const auto out              = empty_folder("digits_sample");
+    const auto [status, output] = run_example("digits", "sample --samples 512 --mean-images 16 --mean-draws 8 --most-solved 4 --threads 2 --out " + quoted(out));
+    INFO(output);
+    REQUIRE(status == 0);
+    for (const auto* name : {"samples.png", "posterior.png", "conditional.png", "quality.md"}) CHECK(std::filesystem::exists(out / name));
+    const auto quality = diamond::io::read_json(out / "quality.json");
+    CHECK(quality.at("classifier_accuracy") > 0.95);
+    double learned = NAN, gaussian = NAN;
+    for (const auto& law : quality.at("generation")) {
+        if (law.at("law") == "learned, 4 evaluations") learned = law.at("features").at("value");
+        if (law.at("law") == "Gaussian, full covariance") gaussian = law.at("features").at("value");
+        if (std::string(law.at("law")).starts_with("learned")) CHECK(law.at("nearest_ratio") > 0.8);
+    }
+    CHECK(learned < gaussian / 3.0 + 0.05); // 0.05: the error of 360 held-out images
+    for (const auto& row : quality.at("posterior")) {
+        INFO(row.dump());
+        if (row.at("draws") != "exact model, other draws") continue;
+        for (const auto* kind : {"pooled", "joint"}) CHECK(std::abs(row.at(kind).at("value").get<double>()) <= 4.0 * row.at(kind).at("standard_error").get<double>());
+    }
+}
+
+TEST_CASE("what align and sample refuse of learned models") {
+    const auto refused = [](const std::string& arguments, const std::string& reason) {
+        const auto [status, output] = run_example("digits", arguments);
+        INFO(arguments, ": ", output);
+        CHECK(status > 0);
+        CHECK(output.find(reason) != std::string::npos);
+    };
+    const auto out = empty_folder("digits_no_weights");
+    refused("--guidance-weight 2", "--guidance-weight requires --condition");
+    refused("--condition 10", "--condition: Value 10 not in range 0 to 9");
+    refused("--network teacher", "--network: teacher not in {diamond,");
+    refused("align --weights " + quoted(out), "diamond.safetensors: no such file");
+    refused("sample --weights " + quoted(out), "teacher.safetensors: no such file");
+    refused("sample --nonsense", "not expected: --nonsense");
+}
