@@ -76,7 +76,7 @@ int run(settings s) {
     const diamond::detail::stopwatch clock;
     for (const auto& name : network_names()) {
         if (s.network != "all" && s.network != name) continue;
-        if (s.training.resume && is_trained(name, s.training)) {
+        if (s.training.resume && is_trained(name, data.train, s.training)) {
             std::fprintf(stderr, "%s: already trained in this way; --fresh trains it again\n", name.c_str());
             continue;
         }

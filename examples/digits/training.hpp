@@ -2,10 +2,13 @@
 #pragma once
 
 #include <algorithm>
-#include <csignal>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,8 +29,7 @@ struct training_options {
     std::uint64_t seed         = 1;
     index_t checkpoint         = 500; ///< steps between checkpoints
     bool resume                = true;
-    std::filesystem::path out  = "out/digits/weights";
-    std::filesystem::path teacher = {}; ///< folder of a teacher that is not to be trained again; empty: `out`
+    std::filesystem::path out  = "out/digits/weights"; ///< where `taught` finds its teacher, too
 };
 
 /// Loss against step, in means over a hundredth of the steps.
@@ -46,11 +48,27 @@ inline index_t steps_of(const std::string& name, double share) {
     return std::max<index_t>(10, static_cast<index_t>(share * full));
 }
 
-/// What a network's file and its checkpoints say of how it is trained: another setting's are not taken for it.
-inline std::string setting_of(const std::string& name, const training_options& o) {
+/// 64 bits of the bytes of numbers (FNV-1a), as text: what another training set or teacher does not have.
+inline std::string fingerprint(const floats& numbers) {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    for (const std::byte byte : std::as_bytes(std::span(numbers))) hash = (hash ^ static_cast<std::uint64_t>(byte)) * 0x100000001b3;
+    return std::to_string(hash);
+}
+
+/// What a network's file and its checkpoints say of how it is trained: those of another setting, data or teacher are not taken for it.
+inline std::string setting_of(const std::string& name, const images& train, const training_options& o) {
     using diamond::io::detail::exact_text;
+    std::string data = fingerprint(train.data);
+    if (const auto teacher = network_file(o.out, "teacher"); name == "taught" && std::filesystem::exists(teacher)) {
+        const auto file = diamond::io::read_safetensors(teacher);
+        const auto bias = file.tensors.find("layers.0.bias"); // its other numbers depend on these, as these on them
+        if (bias != file.tensors.end() && bias->second.type == diamond::io::dtype::f32) {
+            const auto values = bias->second.values<float>();
+            data += ", teacher " + fingerprint(floats(values.begin(), values.end()));
+        }
+    }
     return "digits " + name + ": " + std::to_string(steps_of(name, o.share)) + " steps of " + std::to_string(o.batch) + ", width " + std::to_string(o.width) + ", blocks " +
-           std::to_string(o.blocks) + ", rate " + exact_text(o.rate) + ", h " + exact_text(o.bandwidth) + ", seed " + std::to_string(o.seed);
+           std::to_string(o.blocks) + ", rate " + exact_text(o.rate) + ", h " + exact_text(o.bandwidth) + ", seed " + std::to_string(o.seed) + ", data " + data;
 }
 
 template <class Trainer>
@@ -87,37 +105,45 @@ loss_curve run(const std::string& name, Trainer& trainer, diamond::training_stat
 } // namespace detail
 
 /// Whether `out` holds the network already, trained in this way to its end.
-inline bool is_trained(const std::string& name, const training_options& o) {
+inline bool is_trained(const std::string& name, const images& train, const training_options& o) {
     const auto file = network_file(o.out, name);
     if (!std::filesystem::exists(file)) return false;
     const auto metadata = diamond::io::read_safetensors(file).metadata;
     const auto setting  = metadata.find("setting");
-    return setting != metadata.end() && setting->second == detail::setting_of(name, o);
+    return setting != metadata.end() && setting->second == detail::setting_of(name, train, o);
 }
 
 /// Trains one network and writes it to `out`, in the coordinates of the images.
 inline loss_curve train_network(const diamond::eigen::context& where, const images& train, const std::string& name, const training_options& o, const training_progress& progress) {
     using namespace diamond;
     const training_set<batch> data(from_host<real>(where, pixels, train.count(), train.data), o.bandwidth, train.labels);
-    const gaussian_frame<batch> frame(where, fit_gaussian_frame(data));
+    // A distilled network shares its teacher's frame: principal directions found anew may have the other sign.
+    const auto fitted  = fit_gaussian_frame(data);
+    const auto teacher = name == "taught" ? std::optional(load_network(where, o.out, "teacher")) : std::nullopt;
+    if (teacher) {
+        const auto& theirs = teacher->architecture().frame().numbers();
+        for (std::size_t i = 0; i < fitted.variance.size(); ++i)
+            require(std::abs(theirs.variance[i] - fitted.variance[i]) <= 1e-6 * fitted.variance[i] && std::abs(theirs.mean[i] - fitted.mean[i]) <= 1e-6,
+                    "the teacher was trained on other data or with another bandwidth: train it anew, with --network teacher --fresh");
+    }
+    const gaussian_frame<batch> frame = teacher ? teacher->architecture().frame() : gaussian_frame<batch>(where, fitted);
     const training_set<batch> inside = in_coordinates_of(frame, data);
     const diamond_mlp_options shape{.mlp = {.width = o.width, .blocks = o.blocks}, .classes = classes};
     const architecture inner({}, gaussian_frame<batch>(where, in_own_coordinates(frame.numbers())), shape);
 
     diamond_training_options<> options{.steps = detail::steps_of(name, o.share), .batch = o.batch, .rate = {.peak = o.rate}};
-    const std::string setting = detail::setting_of(name, o);
+    const std::string setting = detail::setting_of(name, train, o);
     std::filesystem::create_directories(o.out);
     loss_curve curve;
     training_state<batch> state;
-    if (name == "taught") {
+    if (teacher) {
         // It starts as its teacher, whose velocity it has on the diagonal at t = 0 already.
-        const network teacher = load_network(where, o.teacher.empty() ? o.out : o.teacher, "teacher");
-        require(teacher.parameters().size() == inner.parameters(), "the teacher has another width or number of blocks than --width and --blocks say");
-        const network inside_teacher(inner, from_host<real>(where, inner.parameters(), 1, to_host(teacher.parameters())));
+        require(teacher->parameters().size() == inner.parameters(), "the teacher has another width or number of blocks than --width and --blocks say");
+        const network inside_teacher(inner, from_host<real>(where, inner.parameters(), 1, to_host(teacher->parameters())));
         options.diagonal_first = 0.25;
         diamond_trainer trainer(inner, inside, philox{o.seed}, options, glass_teacher(linear_schedule{}, network_velocity{inside_teacher}));
         state = trainer.start();
-        for (auto* parameters : {&state.theta, &state.average}) where.copy(teacher.parameters().data(), inner.parameters(), parameters->data());
+        for (auto* parameters : {&state.theta, &state.average}) where.copy(teacher->parameters().data(), inner.parameters(), parameters->data());
         curve = detail::run(name, trainer, state, o, setting, progress);
     } else {
         if (name == "teacher") {

@@ -1,6 +1,6 @@
-// Any bytes are a Diamond network or a file_error.
+// Any bytes are a Diamond network, the state of a training, or a file_error.
 #include <diamond/backend/eigen.hpp>
-#include <diamond/io/checkpoint.hpp>
+#include <diamond/io/training_checkpoint.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -11,11 +11,17 @@ namespace io = diamond::io;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     static const diamond::eigen::context context{.threads = 1};
+    const auto bytes = std::as_bytes(std::span{data, size});
+    using batch      = diamond::eigen::batch<float>;
     try {
-        const auto file    = io::parse_safetensors(std::as_bytes(std::span{data, size}), "fuzz");
-        const auto network = io::network_from<diamond::eigen::batch<float>, diamond::linear_schedule>(context, file);
+        const auto network = io::network_from<batch, diamond::linear_schedule>(context, io::parse_safetensors(bytes, "fuzz"));
         if (network.dimension() < 1 || network.parameters().size() != network.architecture().parameters()) std::abort();
     } catch (const io::file_error&) { // what is refused is refused
+    }
+    try {
+        const auto state = io::training_from<batch>(context, io::parse_safetensors(bytes, "fuzz"), "", 4);
+        if (state.step < 0 || state.theta.size() != 4) std::abort();
+    } catch (const io::file_error&) {
     }
     return 0;
 }

@@ -173,6 +173,35 @@ TEST_CASE("a label changes the network, and its absence is a label") {
     CHECK(std::equal(mixed.begin() + 6, mixed.begin() + 9, none.begin() + 6)); // column 2 has the empty label
 }
 
+namespace {
+/// v is x_t: what a map passes for it comes out.
+struct echo {
+    using batch_type = back_ends::eigen<double>::batch;
+    struct workspace {};
+    [[nodiscard]] static index_t dimension() { return 3; }
+    [[nodiscard]] static diamond::linear_schedule schedule() { return {}; }
+    [[nodiscard]] static diamond::linear_schedule inner_schedule() { return {}; }
+    [[nodiscard]] static workspace make_workspace(const diamond::eigen::context&, index_t) { return {}; }
+    void operator()(const diamond_arguments<batch_type>& at, diamond::no_condition, workspace&, diamond::view_t<batch_type> out) const {
+        out.context().copy(at.x_t.data(), out.size(), out.data());
+    }
+};
+} // namespace
+
+TEST_CASE("a network is given 0 for x_t where nothing is known, and a label it has") {
+    setting<back_ends::eigen<double>> c(false, 3);
+    diamond::posterior_diamond_map map{echo{}};
+    map(c.xbar.read(), {0.0, 1.0}, c.x_t.read(), times(c.t.data()), {}, c.v.mutable_view()); // xbar + x_t, but at column 0, whose t is 0
+    for (index_t i = 0; i < 3; ++i) {
+        CHECK(c.v.data()[i] == c.xbar.data()[i]);
+        CHECK(c.v.data()[3 + i] == c.xbar.data()[3 + i] + c.x_t.data()[3 + i]);
+    }
+    map(c.xbar.read(), {0.0, 1.0}, c.x_t.read(), times(0.0), {}, c.v.mutable_view());
+    CHECK(diamond::to_host(c.v) == diamond::to_host(c.xbar));
+    CHECK_THROWS_WITH_AS(c.network(c.theta.data(), c.arguments(), labels(3), c.space, c.v.mutable_view()), doctest::Contains("label 3 for a network of 3 classes"),
+                         std::invalid_argument);
+}
+
 TEST_CASE("at t = 0 the network is a velocity field and a flow map") {
     using back = back_ends::eigen<double>;
     setting<back> c(true, 0);

@@ -10,7 +10,8 @@
 ///      cotangent_dot is null where no direction was recorded;
 ///   6. n.spread() is a functor, DIAMOND_HD where the back end is a device: spread(i, t) is the variance in whose units errors of coordinate i
 ///      count at outer time t, for data of variance 1 about 1/(1 + snr(t)).
-/// theta and gradient are pointers to the back end's memory. Models: diamond_mlp. Used by: diamond_trainer.
+/// It may also have vjp(theta, arguments, condition, cotangent, workspace, out_xbar, out_x_t) and jvp(theta, arguments, condition, tangent,
+/// workspace, out): a trained network of it is then differentiable. theta and gradient are pointers to the back end's memory. Models: diamond_mlp. Used by: diamond_trainer.
 #pragma once
 
 #include <concepts>
@@ -51,6 +52,13 @@ concept pulls_back = requires(const N& n, const real_of<N>* theta, typename N::w
 template <class N>
 concept has_spread = requires(const N& n, index_t i, double t) {
     { n.spread()(i, t) } -> std::convertible_to<double>;
+};
+/// What makes a trained network differentiable: vjp and jvp with theta before their arguments.
+template <class N>
+concept has_parameter_products = requires(const N& n, const real_of<N>* theta, const diamond_arguments<typename N::batch_type>& at, const condition_of_t<N>& c,
+                                          typename N::workspace& w, view_t<typename N::batch_type> out) {
+    n.vjp(theta, at, c, at.xbar, w, out, out);
+    n.jvp(theta, at, c, at.xbar, w, out);
 };
 } // namespace detail
 

@@ -48,7 +48,7 @@ inline index_t metadata_number(const tensor_file& file, const std::string& key, 
         throw file_error{file.path, "the metadata say " + key + " '" + text + "': a number from 0 to " + std::to_string(most) + " is expected"};
     return value;
 }
-/// major.minor, of which a newer major is refused; a newer minor adds what may be ignored.
+/// major.minor, of which a newer major is refused; a newer minor adds metadata that may be ignored.
 inline void expect_version(const tensor_file& file, int major) {
     const auto& text = metadata_of(file, "version");
     const auto last  = text.data() + text.size();

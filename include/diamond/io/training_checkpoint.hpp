@@ -4,6 +4,7 @@
 #include <diamond/io/checkpoint.hpp>
 #include <diamond/train/diamond_trainer.hpp>
 
+#include <cmath>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -23,11 +24,10 @@ void save_training(const std::filesystem::path& path, const training_state<Batch
     write_safetensors(path, file);
 }
 
-/// @throws file_error where the file is spoilt, belongs to another setting or to a network of another size.
+/// @throws file_error where the file belongs to another setting or to a network of another size, or a number in it is not finite.
 template <class Batch>
-[[nodiscard]] training_state<Batch> load_training(const backend_of_t<Batch>& context, const std::filesystem::path& path, const std::string& setting, index_t parameters) {
-    using real             = typename Batch::value_type;
-    const tensor_file file = read_safetensors(path);
+[[nodiscard]] training_state<Batch> training_from(const backend_of_t<Batch>& context, const tensor_file& file, const std::string& setting, index_t parameters) {
+    using real = typename Batch::value_type;
     detail::expect_metadata(file, "format", "diamond_training");
     detail::expect_version(file, 1);
     detail::expect_metadata(file, "setting", setting);
@@ -35,6 +35,8 @@ template <class Batch>
     state.step     = detail::metadata_number(file, "step", index_t{1} << 40);
     const auto get = [&](const char* name) {
         const auto values = file.require(name, dtype_of<real>(), {parameters}).template values<real>();
+        for (const real value : values)
+            if (!std::isfinite(value)) throw file_error{file.path, std::string("a number of '") + name + "' is not finite"};
         return from_host<real>(context, parameters, 1, values);
     };
     state.theta    = get("theta");
@@ -42,6 +44,10 @@ template <class Batch>
     state.mean     = get("mean");
     state.variance = get("variance");
     return state;
+}
+template <class Batch>
+[[nodiscard]] training_state<Batch> load_training(const backend_of_t<Batch>& context, const std::filesystem::path& path, const std::string& setting, index_t parameters) {
+    return training_from<Batch>(context, read_safetensors(path), setting, parameters);
 }
 
 } // namespace diamond::io

@@ -10,7 +10,20 @@
 
 namespace diamond {
 
-/// X_{s,r}(xbar | x_t, t) = xbar + (r - s) v(xbar, x_t, t, s, r). Cost: one evaluation of the network; vjp one vjp. [DM], section 5.
+namespace detail {
+/// x_t, or 0 in the columns whose time is 0.
+template <class Real>
+struct forget_noise {
+    times t;
+    const Real* x_t;
+    Real* out;
+    index_t rows;
+    DIAMOND_HD void operator()(index_t i, index_t j) const { out[i + rows * j] = t[j] == 0.0 ? Real{0} : x_t[i + rows * j]; }
+};
+} // namespace detail
+
+/// X_{s,r}(xbar | x_t, t) = xbar + (r - s) v(xbar, x_t, t, s, r). At t = 0, where x_t says nothing, the network is given 0 for it, as in its
+/// training. Cost: one evaluation of the network; vjp one vjp. [DM], section 5.
 template <class Network>
 class posterior_diamond_map {
     static_assert(diagnose_diamond_network<Network>());
@@ -40,7 +53,7 @@ public:
     /// @throws std::invalid_argument where shapes differ or a time leaves [0, 1].
     void operator()(const_view xbar, interval inner, const_view x_t, times t, const condition_type& condition, view out) {
         check(xbar, inner, x_t, t, out);
-        network_(diamond_arguments<batch_type>{xbar, x_t, t, times(inner.from), times(inner.to)}, condition, workspace(xbar), out);
+        network_(diamond_arguments<batch_type>{xbar, known(x_t, t), t, times(inner.from), times(inner.to)}, condition, workspace(xbar), out);
         combine(coefficients<2>(numbers<2>{{1.0, inner.length()}}), out, xbar, out);
         spent_.forward += xbar.columns();
     }
@@ -51,13 +64,25 @@ public:
         check(xbar, inner, x_t, t, out_xbar);
         require_same_shape("posterior_diamond_map::vjp", xbar, cotangent);
         require_same_shape("posterior_diamond_map::vjp", xbar, const_view(out_x_t));
-        network_.vjp(diamond_arguments<batch_type>{xbar, x_t, t, times(inner.from), times(inner.to)}, condition, cotangent, workspace(xbar), out_xbar, out_x_t);
+        network_.vjp(diamond_arguments<batch_type>{xbar, known(x_t, t), t, times(inner.from), times(inner.to)}, condition, cotangent, workspace(xbar), out_xbar, out_x_t);
         combine(coefficients<2>(numbers<2>{{1.0, inner.length()}}), out_xbar, cotangent, out_xbar);
         combine(coefficients<1>(numbers<1>{{inner.length()}}), out_x_t, out_x_t);
+        forget(const_view(out_x_t), t, out_x_t);
         spent_.vjp += xbar.columns();
     }
 
 private:
+    using real = typename batch_type::value_type;
+
+    static void forget(const_view x_t, times t, view out) {
+        if (!t.broadcast() || t.value() == 0.0) out.context().for_each(out.rows(), out.columns(), detail::forget_noise<real>{t, x_t.data(), out.data(), out.rows()});
+    }
+    const_view known(const_view x_t, times t) {
+        if (t.broadcast() && t.value() != 0.0) return x_t;
+        known_.resize(x_t.context(), x_t.rows(), x_t.columns());
+        forget(x_t, t, known_.mutable_view());
+        return known_.read();
+    }
     static void check(const_view xbar, interval inner, const_view x_t, times t, const_view out) {
         require_same_shape("posterior_diamond_map", xbar, x_t);
         require_same_shape("posterior_diamond_map", xbar, out);
@@ -81,6 +106,7 @@ private:
     const backend_of_t<batch_type>* context_ = nullptr;
     index_t capacity_                        = 0;
     cost spent_;
+    scratch<real, backend_of_t<batch_type>> known_;
 };
 
 } // namespace diamond

@@ -124,6 +124,7 @@ public:
     /// Pulls the cotangents of value and tangent back through what `space` recorded, which it uses up. `in` gets the cotangents of the
     /// inputs, or is null; the gradient of the parameters is added to `gradient`, or is null.
     void backward(const context_type& context, const real* theta, workspace& space, dual_in cotangent, dual_out in, real* gradient) const {
+        if (space.columns == 0) return;
         const index_t columns = space.columns, sides = space.has_tangent ? 2 : 1, width = block_columns(context, columns, sides);
         const index_t room = (states_ + outputs()) * width * sides, lane_room = 2 * widest_ * width * sides;
         const index_t count = blocks(columns, width), groups = gradient ? std::min(count, most_groups) : count;

@@ -1,6 +1,7 @@
 /// An MLP as a Diamond network, preconditioned by the data's Gaussian: a function of its parameters, which it does not own.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -140,6 +141,8 @@ private:
     /// The network's inputs, and their tangents.
     detail::diamond_functor<real> prepare(const arguments& at, const labels& label, const speeds* direction, workspace& space, const_view out) const {
         require(out.rows() == dimension(), [&] { return "the network has dimension " + std::to_string(dimension()) + ", the batch has " + std::to_string(out.rows()) + " rows"; });
+        require(!label.broadcast() || (label[0] >= labels::unconditional && label[0] < std::max<index_t>(options_.classes, 0)),
+                [&] { return "label " + std::to_string(label[0]) + " for a network of " + std::to_string(options_.classes) + " classes"; });
         require_same_shape("diamond_mlp", at.xbar, out);
         require_same_shape("diamond_mlp", at.x_t, out);
         const auto& context = out.context();

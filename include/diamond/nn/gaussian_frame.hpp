@@ -52,17 +52,16 @@ public:
     [[nodiscard]] bool has_basis() const { return !numbers_.basis.empty(); }
     [[nodiscard]] const double* mean() const { return memory_->mean.data(); }
     [[nodiscard]] const double* variance() const { return memory_->variance.data(); }
-    [[nodiscard]] const context_type& context() const { return memory_->mean.context(); }
 
     /// U^T x: `room` where there is a basis, else x itself.
     [[nodiscard]] const_view_t<Batch> into(const_view_t<Batch> x, Batch& room) const {
         if (!has_basis()) return x;
-        room.resize(context(), x.rows(), x.columns());
-        context().product(transpose::yes, memory_->basis.read(), x, room.mutable_view());
+        room.resize(x.context(), x.rows(), x.columns()); // the caller's context works, for copies of a network may serve several
+        x.context().product(transpose::yes, memory_->basis.read(), x, room.mutable_view());
         return room.read();
     }
     /// out = U y; y may be `room` only.
-    void out_of(const_view_t<Batch> y, view_t<Batch> out) const { context().product(transpose::no, memory_->basis.read(), y, out); }
+    void out_of(const_view_t<Batch> y, view_t<Batch> out) const { out.context().product(transpose::no, memory_->basis.read(), y, out); }
 
 private:
     void require_orthonormal() const {

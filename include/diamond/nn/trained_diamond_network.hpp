@@ -9,7 +9,7 @@
 
 namespace diamond {
 
-/// Copies share the parameters. Models differentiable_diamond_network.
+/// Copies share the parameters. Models diamond_network, and differentiable_diamond_network where the architecture has vjp and jvp.
 template <class Architecture>
 class trained_diamond_network {
     static_assert(diagnose_trainable_network<Architecture>());
@@ -39,10 +39,14 @@ public:
     void operator()(const diamond_arguments<batch_type>& at, const condition_type& condition, workspace& space, view out) const {
         architecture_(parameters_->data(), at, condition, space, out);
     }
-    void jvp(const diamond_arguments<batch_type>& at, const condition_type& condition, const_view tangent, workspace& space, view out) const {
+    void jvp(const diamond_arguments<batch_type>& at, const condition_type& condition, const_view tangent, workspace& space, view out) const
+        requires detail::has_parameter_products<Architecture>
+    {
         architecture_.jvp(parameters_->data(), at, condition, tangent, space, out);
     }
-    void vjp(const diamond_arguments<batch_type>& at, const condition_type& condition, const_view cotangent, workspace& space, view out_xbar, view out_x_t) const {
+    void vjp(const diamond_arguments<batch_type>& at, const condition_type& condition, const_view cotangent, workspace& space, view out_xbar, view out_x_t) const
+        requires detail::has_parameter_products<Architecture>
+    {
         architecture_.vjp(parameters_->data(), at, condition, cotangent, space, out_xbar, out_x_t);
     }
 

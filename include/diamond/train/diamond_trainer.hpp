@@ -115,6 +115,13 @@ public:
         return report;
     }
 
+    /// The moving average of the network's own parameters: what a trained network is made of.
+    [[nodiscard]] batch_type averaged(const state_type& state) const {
+        batch_type result(data_->context(), network_.parameters(), 1);
+        data_->context().copy(state.average.data(), network_.parameters(), result.data());
+        return result;
+    }
+
     /// Steps to the end, or until the observer returns false.
     void run(state_type& state, const std::function<bool(const training_report&)>& observer = {}) {
         while (state.step < options_.steps) {

@@ -27,6 +27,8 @@ public:
         require(bandwidth >= 0.0 && bandwidth < infinity, [&] { return "a training set's bandwidth is " + std::to_string(bandwidth) + ": 0 or more is needed"; });
         require(labels.empty() || static_cast<index_t>(labels.size()) == points_.columns(),
                 [&] { return "a training set of " + std::to_string(points_.columns()) + " points was given " + std::to_string(labels.size()) + " labels"; });
+        for (const auto label : labels)
+            require(label >= diamond::labels::unconditional, [&] { return "a training set's label is " + std::to_string(label) + ": 0 or more is needed, or -1 for none"; });
         if (!labels.empty()) labels_ = from_host<std::int32_t>(points_.context(), 1, points_.columns(), labels);
     }
     [[nodiscard]] const Batch& points() const { return points_; }
