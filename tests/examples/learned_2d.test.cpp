@@ -1,0 +1,21 @@
+// A training too short to learn much leaves every table and picture.
+#include "program.hpp"
+
+#include <filesystem>
+#include <string>
+
+TEST_CASE("the report and every picture are written, and no figure is missing") {
+    const auto out              = diamond_test::empty_folder("learned_2d");
+    const auto [status, output] = diamond_test::run_example("learned_2d", "--steps 20 --batch 64 --width 16 --threads 2 --seed 3 --out " + diamond_test::quoted(out));
+    INFO(output);
+    CHECK(status == 0);
+    CHECK(output.find("nan") == std::string::npos);
+    CHECK(std::filesystem::exists(out / "report.md"));
+    for (const std::string law : {"mixture", "checkerboard"})
+        for (const std::string kind : {"posteriors", "samples", "training"}) CHECK(std::filesystem::exists(out / (law + "_" + kind + ".png")));
+}
+
+TEST_CASE("what cannot be is refused in a sentence") {
+    CHECK(diamond_test::run_example("learned_2d", "--steps 0").status != 0);
+    CHECK(diamond_test::run_example("learned_2d", "--rate -1").status != 0);
+}
