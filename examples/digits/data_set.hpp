@@ -40,8 +40,8 @@ struct data_set {
 inline data_set load(const std::filesystem::path& folder) {
     using diamond::io::any;
     const auto grey   = diamond::io::read_npy<std::uint8_t>(folder / "images.npy", {.shape = {{any, static_cast<std::size_t>(pixels)}}});
-    const auto label  = diamond::io::read_npy<std::uint8_t>(folder / "labels.npy", {.shape = {{grey.shape[0]}}});
-    const auto chosen = diamond::io::read_npy<std::int32_t>(folder / "held_out.npy", {.shape = {{any}}});
+    const auto label  = diamond::io::read_npy<std::uint8_t>(folder / "labels.npy", {.shape = std::vector{grey.shape[0]}});
+    const auto chosen = diamond::io::read_npy<std::int32_t>(folder / "held_out.npy", {.shape = std::vector{any}});
 
     std::vector<bool> held_out(label.data.size(), false);
     for (const auto i : chosen.data) {

@@ -39,6 +39,8 @@ struct subject {
     toy::plane plane;
     std::vector<std::pair<position, position>> seen; ///< z and eps
 };
+template <class Model> // clang 16 deduces no aggregates
+subject(std::string, std::string, Model, toy::plane, std::vector<std::pair<position, position>>) -> subject<Model>;
 
 /// What all parts of the report share. Every part has its own random numbers.
 template <class Model>
