@@ -80,18 +80,18 @@ public:
     [[nodiscard]] const cost& spent() const { return map_.spent(); }
 
     void operator()(const_view x, interval span, const condition_type& condition, view out) {
-        map_(x, span, detail::zeros_like(x, zeros_), times(0.0), condition, out);
+        map_(x, span, x, times(0.0), condition, out); // x_t counts for nothing at t = 0: the map gives the network 0
     }
     void vjp(const_view x, interval span, const condition_type& condition, const_view cotangent, view out)
         requires differentiable_diamond_network<Network>
     {
         spare_.resize(x.context(), x.rows(), x.columns());
-        map_.vjp(x, span, detail::zeros_like(x, zeros_), times(0.0), condition, cotangent, out, spare_.mutable_view());
+        map_.vjp(x, span, x, times(0.0), condition, cotangent, out, spare_.mutable_view());
     }
 
 private:
     posterior_diamond_map<Network> map_;
-    scratch<typename batch_type::value_type, backend_of_t<batch_type>> zeros_, spare_;
+    scratch<typename batch_type::value_type, backend_of_t<batch_type>> spare_;
 };
 
 } // namespace diamond
