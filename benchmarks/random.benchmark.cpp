@@ -7,7 +7,7 @@
 #include <benchmark/benchmark.h>
 
 #include <diamond/backend/eigen.hpp>
-#include <diamond/backend/thrust.hpp>
+#include <diamond/backend/thrust_cpu.hpp>
 
 #include "against.hpp"
 

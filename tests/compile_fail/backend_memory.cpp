@@ -1,4 +1,4 @@
-// expect: a back end's context needs allocate<T>(n), deallocate(p, n), to_host, from_host and copy (pointer, count, pointer), all const
+// expect: a back end's context needs allocate<T>(n), deallocate(p, n), to_host, from_host and copy (pointer, count, pointer), all const, and static constexpr bool host_memory
 #include <diamond/reward/linear.hpp>
 
 #include <support/archetypes.hpp>

@@ -1,4 +1,4 @@
-// expect: a back end's context needs column_sums(rows, columns, f, double* out), double sum(n, f) and double max(n, f), const
+// expect: a back end's context needs column_sums(rows, columns, f, double* out), sum(n, f, out), max(n, f, out), double sum(n, f) and double max(n, f), const
 #include <diamond/reward/linear.hpp>
 
 #include <support/archetypes.hpp>

@@ -1,4 +1,4 @@
-// expect: a back end's context needs index_t find_first(n, predicate), const
+// expect: a back end's context needs index_t find_first(n, predicate) and forbid(n, predicate, diamond::blame), const
 #include <diamond/reward/linear.hpp>
 
 #include <support/archetypes.hpp>

@@ -1,5 +1,5 @@
 #include <diamond/backend/eigen.hpp>
-#include <diamond/backend/thrust.hpp>
+#include <diamond/backend/thrust_cpu.hpp>
 
 #include <support/archetypes.hpp>
 

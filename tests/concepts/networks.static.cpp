@@ -1,6 +1,6 @@
 // What models the concepts of networks, and what does not.
 #include <diamond/backend/eigen.hpp>
-#include <diamond/backend/thrust.hpp>
+#include <diamond/backend/thrust_cpu.hpp>
 #include <diamond/diamond.hpp>
 
 #include <support/archetypes.hpp>

@@ -3,7 +3,7 @@
 
 #include <cuda/context.cuh>
 
-#include <diamond/backend/thrust.hpp>
+#include <diamond/backend/thrust_cpu.hpp>
 
 namespace {
 template <class Batch, class Context>

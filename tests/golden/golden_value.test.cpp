@@ -4,7 +4,7 @@
 #include <diamond/map/solver.hpp>
 #include <diamond/value/weighted.hpp>
 
-#include <diamond/backend/thrust.hpp>
+#include <diamond/backend/thrust_cpu.hpp>
 
 #include "golden/golden.hpp"
 

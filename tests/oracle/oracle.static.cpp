@@ -1,6 +1,6 @@
 /// What each oracle models, and what it does not.
 #include <diamond/backend/eigen.hpp>
-#include <diamond/backend/thrust.hpp>
+#include <diamond/backend/thrust_cpu.hpp>
 #include <diamond/oracle/checkerboard.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/exact_value.hpp>

@@ -37,6 +37,7 @@ struct lane {
 /// Self is the context that inherits: its views are what it works on.
 template <class Self>
 struct basic_context {
+    static constexpr bool host_memory = true;
     template <class T>
     T* allocate(index_t) const;
     template <class T>
@@ -58,6 +59,10 @@ struct basic_context {
     double sum(index_t, const F&) const;
     template <class F>
     double max(index_t, const F&) const;
+    template <class F>
+    void sum(index_t, const F&, double*) const;
+    template <class F>
+    void max(index_t, const F&, double*) const;
 
     template <class Real>
     void product(diamond::transpose, diamond::batch_view<const Real, Self>, diamond::batch_view<const Real, Self>,
@@ -73,6 +78,8 @@ struct basic_context {
     void fill_normal(noise_stream, diamond::batch_view<Real, Self>) const;
     template <class F>
     index_t find_first(index_t, const F&) const;
+    template <class F>
+    void forbid(index_t, const F&, const diamond::blame&) const;
 
     index_t concurrency() const;
     index_t dense_block_columns() const;

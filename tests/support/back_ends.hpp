@@ -7,7 +7,12 @@
 #include <limits>
 
 #include <diamond/backend/eigen.hpp>
-#include <diamond/backend/thrust.hpp>
+#include <diamond/backend/thrust_cpu.hpp>
+#if defined(_OPENMP)
+#include <diamond/backend/thrust_omp.hpp>
+#endif
+
+#include <support/emulated_device.hpp>
 
 namespace back_ends {
 
@@ -33,14 +38,37 @@ struct thrust_cpu : precision<Real> {
     static context make(int = 1) { return {}; }
 };
 
+#if defined(_OPENMP)
+template <class Real>
+struct thrust_omp : precision<Real> {
+    using context = diamond::thrust_omp::context;
+    using batch   = diamond::thrust_omp::batch<Real>;
+    static context make(int = 1) { return {}; }
+};
+#else
+template <class Real>
+using thrust_omp = thrust_cpu<Real>; // a compiler without OpenMP
+#endif
+
+template <class Real>
+struct emulated_device : precision<Real> {
+    using context = emulated::context;
+    using batch   = emulated::batch<Real>;
+    static context make(int = 1) { return {}; }
+};
+
 } // namespace back_ends
 
 #if defined(DIAMOND_TEST_TWO_BACK_ENDS)
 #define BACK_ENDS back_ends::eigen<float>, back_ends::thrust_cpu<double>
 #else
-#define BACK_ENDS back_ends::eigen<double>, back_ends::eigen<float>, back_ends::thrust_cpu<double>, back_ends::thrust_cpu<float>
+#define BACK_ENDS back_ends::eigen<double>, back_ends::eigen<float>, back_ends::thrust_omp<float>, back_ends::emulated_device<double>
 #endif
 TYPE_TO_STRING(back_ends::eigen<double>);
 TYPE_TO_STRING(back_ends::eigen<float>);
 TYPE_TO_STRING(back_ends::thrust_cpu<double>);
 TYPE_TO_STRING(back_ends::thrust_cpu<float>);
+#if defined(_OPENMP)
+TYPE_TO_STRING(back_ends::thrust_omp<float>);
+#endif
+TYPE_TO_STRING(back_ends::emulated_device<double>);

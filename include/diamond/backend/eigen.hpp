@@ -27,15 +27,6 @@ namespace diamond::eigen {
 
 namespace detail {
 
-/// What products keep: packing buffers, one a thread, and room for a padded tail.
-template <class Real>
-struct product_space {
-    std::vector<owned_blocking<Real>> blocking;
-    std::vector<Real>                 in, out;
-
-    explicit product_space(int threads) : blocking(static_cast<std::size_t>(threads)) {}
-};
-
 /// exp of numbers at or below 0; 0 below the logarithm of the least normal one: Eigen's takes long there and, without AVX-512, is 2.9e-39 at -inf.
 template <class Real, class Packet>
 Packet exponentials(const Packet& exponent) {
@@ -144,6 +135,7 @@ struct context {
     [[nodiscard]] index_t concurrency() const { return state.pool.threads(); }
 
     // 1. memory
+    static constexpr bool host_memory = true;
     template <class T>
     [[nodiscard]] T* allocate(index_t count) const {
         return diamond::detail::host_allocate<T>(count);
@@ -197,36 +189,21 @@ struct context {
     [[nodiscard]] double max(index_t count, const F& f) const {
         return reduce(count, -infinity, f, diamond::detail::larger{});
     }
+    template <class F>
+    void sum(index_t count, const F& f, double* out) const {
+        *out = sum(count, f);
+    }
+    template <class F>
+    void max(index_t count, const F& f, double* out) const {
+        *out = max(count, f);
+    }
 
     // 4. products
     template <class Real>
     void product(transpose op, batch_view<const Real, context> a, batch_view<const Real, context> b, batch_view<Real, context> out) const {
         const auto [rows, depth] = diamond::detail::require_product(op, a, b, out);
-        // A tail is padded, so that a column's product takes the same path, and has the same bits, whatever N is.
-        const index_t columns = b.columns(), tail = columns % product_block, padded = (tail + product_pad - 1) / product_pad * product_pad;
-        auto& space = state.products<Real>();
-        // All room is made here, so that it does not matter which thread meets which block.
-        if (columns >= product_block) prepare_product<Real>(rows, product_block, depth);
-        if (tail > 0) prepare_product<Real>(rows, padded, depth);
-        if (tail != padded) {
-            space.in.assign(static_cast<std::size_t>(depth * padded), Real{0});
-            space.out.resize(static_cast<std::size_t>(rows * padded));
-            std::copy_n(b.data() + depth * (columns - tail), depth * tail, space.in.data());
-        }
-        state.pool.run((columns + product_block - 1) / product_block, [&, rows = rows, depth = depth](index_t block, int worker) {
-            auto&         blocking = space.blocking[static_cast<std::size_t>(worker)];
-            const index_t first = block * product_block, count = std::min(product_block, columns - first);
-            const Real*   in = b.data() + depth * first;
-            Real*         to = out.data() + rows * first;
-            if (count == product_block || tail == padded) {
-                std::fill_n(to, rows * count, Real{0});
-                detail::add_product(op, a.data(), transpose::no, in, to, rows, count, depth, blocking);
-            } else {
-                std::fill(space.out.begin(), space.out.begin() + rows * padded, Real{0});
-                detail::add_product(op, a.data(), transpose::no, space.in.data(), space.out.data(), rows, padded, depth, blocking);
-                std::copy_n(space.out.data(), rows * tail, to);
-            }
-        });
+        state.products<Real>().write(op, a.data(), b.data(), out.data(), rows, b.columns(), depth,
+                                     [&](index_t tasks, const auto& body) { state.pool.run(tasks, body); });
     }
 
     // 5. soft maxima
@@ -303,13 +280,17 @@ struct context {
         return count;
     }
 
+    template <class F>
+    void forbid(index_t count, const F& f, const blame& why) const {
+        diamond::detail::forbid_now(*this, count, f, why);
+    }
+
     // 10. dense layers
     /// A block's states of width 512 and the weights that meet them fit a core's caches.
     [[nodiscard]] static constexpr index_t dense_block_columns() { return 256; }
     template <class Real>
     void prepare_product(index_t rows, index_t columns, index_t depth) const {
-        const auto blocks = detail::choose_blocks<Real>(rows, columns, depth);
-        for (auto& blocking : state.products<Real>().blocking) blocking.prepare(blocks);
+        state.products<Real>().prepare(rows, columns, depth);
     }
     template <class Body>
     void lanes(index_t tasks, const Body& body) const {
@@ -323,7 +304,6 @@ struct context {
 private:
     static constexpr index_t block_columns = 256;      // of a reduction: its bits depend on it
     static constexpr index_t serial_work   = 8192;     // elements below which waking a thread costs more than it saves
-    static constexpr index_t product_block = 256, product_pad = 4; // Eigen's kernel takes columns in fours, and the rest otherwise
     static constexpr index_t exp_price = 4, normal_price = 4;       // elementwise work, in units of a copy
 
     /// A block's copy of a functor, which no other thread sees, so that its members stay in registers; a reference where copying may cost.

@@ -1,7 +1,9 @@
-/// A product in one thread by Eigen, with packing buffers that are kept.
+/// Products by Eigen in blocks of columns, with packing buffers that are kept.
 #pragma once
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include <Eigen/Core>
 
@@ -79,5 +81,66 @@ void add_product(transpose op_a, const Real* a, transpose op_b, const Real* b, R
     else
         run.template operator()<ColMajor, ColMajor>();
 }
+
+/// Columns that a thread multiplies at once; Eigen's kernel takes them in fours, and the rest otherwise.
+inline constexpr index_t product_block = 256, product_pad = 4;
+
+/// What products keep: packing buffers, one a thread, and room for a padded tail. `run(tasks, body)` calls body(task, worker) for all tasks.
+template <class Real>
+struct product_space {
+    std::vector<owned_blocking<Real>> blocking;
+    std::vector<Real>                 in, out;
+
+    product_space() = default;
+    explicit product_space(int threads) : blocking(static_cast<std::size_t>(threads)) {}
+
+    void prepare_workers(int threads) {
+        if (blocking.size() < static_cast<std::size_t>(threads)) blocking.resize(static_cast<std::size_t>(threads));
+    }
+    /// Room for products of these extents, whichever thread meets them.
+    void prepare(index_t rows, index_t columns, index_t depth) {
+        const auto blocks = choose_blocks<Real>(rows, columns, depth);
+        for (auto& each : blocking) each.prepare(blocks);
+    }
+
+    /// out = op(a) b. A tail is padded, so that a column's product takes the same path, and has the same bits, whatever N is.
+    template <class Run>
+    void write(transpose op, const Real* a, const Real* b, Real* to, index_t rows, index_t columns, index_t depth, const Run& run) {
+        const index_t tail = columns % product_block, padded = (tail + product_pad - 1) / product_pad * product_pad;
+        if (columns >= product_block) prepare(rows, product_block, depth);
+        if (tail > 0) prepare(rows, padded, depth);
+        if (tail != padded) {
+            in.assign(static_cast<std::size_t>(depth * padded), Real{0});
+            out.resize(static_cast<std::size_t>(rows * padded));
+            std::copy_n(b + depth * (columns - tail), depth * tail, in.data());
+        }
+        run((columns + product_block - 1) / product_block, [&](index_t block, int worker) {
+            auto&         own   = blocking[static_cast<std::size_t>(worker)];
+            const index_t first = block * product_block, count = std::min(product_block, columns - first);
+            Real*         part  = to + rows * first;
+            if (count == product_block || tail == padded) {
+                std::fill_n(part, rows * count, Real{0});
+                add_product(op, a, transpose::no, b + depth * first, part, rows, count, depth, own);
+            } else {
+                std::fill(out.begin(), out.begin() + rows * padded, Real{0});
+                add_product(op, a, transpose::no, in.data(), out.data(), rows, padded, depth, own);
+                std::copy_n(out.data(), rows * tail, part);
+            }
+        });
+    }
+
+    /// out += op(a) op(b). A sum over particles, op(b) = b^T, is one thread's.
+    template <class Run>
+    void add(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* to, index_t rows, index_t columns, index_t depth, const Run& run) {
+        const index_t block = op_b == transpose::yes ? std::max<index_t>(columns, 1) : product_block, tasks = (columns + block - 1) / block;
+        prepare(rows, std::min(block, columns), depth);
+        if (columns % block > 0) prepare(rows, columns % block, depth);
+        run(tasks, [&](index_t task, int worker) {
+            const index_t first = task * block, count = std::min(block, columns - first);
+            add_product(op_a, a, op_b, b + (op_b == transpose::yes ? 0 : depth * first), to + rows * first, rows, count, depth,
+                        blocking[static_cast<std::size_t>(worker)]);
+        });
+    }
+};
 
 } // namespace diamond::eigen::detail

@@ -1,23 +1,28 @@
 /// Back end: where batches live and the dozen operations that run there.
 ///
 /// A context is a back end's handle (threads; or device, stream, pool). All numerics that are not one of these operations are named
-/// DIAMOND_HD functors given to for_each, written once for all back ends. A type C models `backend` if, with pointers into its own memory,
+/// DIAMOND_HD functors given to for_each, written once for all back ends. Operations happen in the order of their calls. On a device they
+/// may happen later, and only to_host and what returns a number wait for them. A type C models `backend` if, with pointers into its own memory,
 ///   1. c.allocate<T>(n), c.deallocate(p, n) own memory; c.to_host(p, n, host), c.from_host(host, n, p), c.copy(p, n, q) move numbers;
+///      C::host_memory (static constexpr bool) says that the host may read and write that memory itself, and that operations are done when
+///      they return;
 ///   2. c.for_each(n, f) calls f(j) for j < n; c.for_each(d, n, f) calls f(i, j) for i < d, j < n, in any order; an F
 ///      whose calls cost far more than the copy of a number may say how much more, `static constexpr index_t price`, which helps to spread work;
-///   3. c.column_sums(d, n, f, out) writes out[j] = sum_i f(i, j) in double; c.sum(n, f), c.max(n, f) reduce f(j) to a host double;
-///      none depends on the number of threads;
+///   3. c.column_sums(d, n, f, out) writes out[j] = sum_i f(i, j) in double; c.sum(n, f, out), c.max(n, f, out) reduce f(j) to one double;
+///      c.sum(n, f), c.max(n, f) return it to the host. None depends on the number of threads; a NaN is the largest number;
 ///   4. c.product(op, a, b, out) writes op(a) b, op the identity or the transpose;
 ///   5. c.softmax(x, log_sums) replaces each column by its softmax; c.log_sum_exp(x, out) only reduces;
 ///   6. c.gather(x, ancestors, out) writes out(:, j) = x(:, ancestors[j]);
 ///   7. c.scan_sum(in, n, out) is the inclusive scan of 64-bit integers, c.scan_max(in, n, out) of 32-bit ones;
 ///   8. c.fill_normal(stream, out) writes the normals of random/normal.hpp;
-///   9. c.find_first(n, f) is the least j with f(j), or n: how NaN and mismatches are found;
+///   9. c.find_first(n, f) is the least j with f(j), or n; c.forbid(n, f, why) throws what the blame `why` says of that j, if there is one:
+///      at once, or else when the host next waits, and then of the first call that found one;
 ///  10. c.lanes(n, body) calls body(lane, task, worker) for task < n, worker < c.concurrency(), no two calls at once with one worker. A lane
 ///      does the work of dense layers on its own: product(op_a, a, op_b, b, out, rows, columns, depth) adds op(a) op(b) to out;
 ///      activate and pull_back are the activations' two directions (nn/dense_stack.hpp); copy, fill, repeat, add_columns move numbers.
 ///      c.dense_block_columns() is how many columns a lane works on best, and c.prepare_product<T>(rows, columns, depth) makes room.
-/// It need not be copyable, nor serve two threads at once. Models: eigen::context, thrust_cpu::context.
+/// It need not be copyable, nor serve two threads at once. Models: eigen::context, thrust_cpu::context,
+/// thrust_omp::context, cuda::context.
 #pragma once
 
 #include <concepts>
@@ -26,6 +31,7 @@
 
 #include <diamond/core/batch.hpp>
 #include <diamond/core/dense.hpp>
+#include <diamond/core/errors.hpp>
 #include <diamond/random/philox.hpp>
 
 namespace diamond {
@@ -83,6 +89,7 @@ struct lane_probe {
 
 template <class C>
 concept backend_memory = requires(const C& c, double* p, const double* q, index_t n) {
+    { C::host_memory } -> std::convertible_to<bool>;
     { c.template allocate<double>(n) } -> std::same_as<double*>;
     c.deallocate(p, n);
     c.to_host(q, n, p);
@@ -97,6 +104,8 @@ concept backend_for_each = requires(const C& c, index_t n, element_probe f) {
 template <class C>
 concept backend_reductions = requires(const C& c, index_t n, number_probe f, double* out) {
     c.column_sums(n, n, f, out);
+    c.sum(n, f, out);
+    c.max(n, f, out);
     { c.sum(n, f) } -> std::same_as<double>;
     { c.max(n, f) } -> std::same_as<double>;
 };
@@ -124,8 +133,9 @@ concept backend_lanes = requires(const C& c, index_t n, const double* a, double*
     c.lanes(n, lane_probe{a, out});
 };
 template <class C>
-concept backend_search = requires(const C& c, index_t n, predicate_probe f) {
+concept backend_search = requires(const C& c, index_t n, predicate_probe f, const blame& why) {
     { c.find_first(n, f) } -> std::same_as<index_t>;
+    c.forbid(n, f, why);
 };
 } // namespace detail
 
@@ -137,15 +147,15 @@ concept backend = detail::backend_memory<C> && detail::backend_for_each<C> && de
 /// The ladder: the first clause that C breaks says what to write.
 template <class C>
 consteval bool diagnose_backend() {
-    static_assert(detail::backend_memory<C>, "a back end's context needs allocate<T>(n), deallocate(p, n), to_host, from_host and copy (pointer, count, pointer), all const");
+    static_assert(detail::backend_memory<C>, "a back end's context needs allocate<T>(n), deallocate(p, n), to_host, from_host and copy (pointer, count, pointer), all const, and static constexpr bool host_memory");
     static_assert(detail::backend_for_each<C>, "a back end's context needs for_each(n, f) and for_each(rows, columns, f), const");
-    static_assert(detail::backend_reductions<C>, "a back end's context needs column_sums(rows, columns, f, double* out), double sum(n, f) and double max(n, f), const");
+    static_assert(detail::backend_reductions<C>, "a back end's context needs column_sums(rows, columns, f, double* out), sum(n, f, out), max(n, f, out), double sum(n, f) and double max(n, f), const");
     static_assert(detail::backend_product<C>, "a back end's context needs product(diamond::transpose, a, b, out) on its views, const");
     static_assert(detail::backend_softmax<C>, "a back end's context needs softmax(view, double* log_sums) and log_sum_exp(const_view, double* out), const");
     static_assert(detail::backend_gather<C>, "a back end's context needs gather(const_view, const std::int32_t* ancestors, view), const");
     static_assert(detail::backend_scan<C>, "a back end's context needs scan_sum of std::uint64_t and scan_max of std::int32_t (in, n, out), const");
     static_assert(detail::backend_normals<C>, "a back end's context needs fill_normal(diamond::noise_stream, view), const");
-    static_assert(detail::backend_search<C>, "a back end's context needs index_t find_first(n, predicate), const");
+    static_assert(detail::backend_search<C>, "a back end's context needs index_t find_first(n, predicate) and forbid(n, predicate, diamond::blame), const");
     static_assert(detail::backend_lanes<C>, "a back end's context needs lanes(n, body), concurrency(), dense_block_columns() and prepare_product<T>, const, "
                                             "and its lanes product, activate, pull_back, copy, fill, repeat and add_columns");
     return true;

@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <string>
 
+#include <diamond/core/scalar.hpp>
+
 namespace diamond {
 
 /// A number died while a sampler ran: names the step and the particle. Either is -1 where it does not apply.
@@ -22,6 +24,22 @@ private:
     std::string reason_;
     long        step_, particle_;
 };
+
+/// What to throw where a check of a back end's numbers fails: plain data, since a device keeps it until the host next waits.
+struct blame {
+    const char*   what;                             ///< a literal
+    index_t       step    = -1;
+    index_t       samples = 1;                      ///< the j-th number checked belongs to particle j / samples
+    const double* values  = nullptr;                ///< the numbers, where the host can still read them when it throws
+    void (*raise)(const blame&, index_t) = nullptr; ///< throws something else than a numeric_error
+};
+
+/// @throws what `why` says, of the j-th number.
+[[noreturn]] inline void throw_blame(const blame& why, index_t j) {
+    if (why.raise) why.raise(why, j);
+    const std::string value = why.values ? " (here " + std::to_string(why.values[j]) + ")" : std::string();
+    throw numeric_error(why.what + value, static_cast<long>(why.step), static_cast<long>(j / why.samples));
+}
 
 /// Throws std::invalid_argument unless the condition holds. The message is built only when it is needed.
 template <class Message>

@@ -1,4 +1,4 @@
-/// The work on dense layers as functors through a back end's own for_each: the lane of whatever has but one.
+/// The work on dense layers by a back end's own for_each and add_product: the lane of whatever has but one.
 #pragma once
 
 #include <diamond/concepts/backend.hpp>
@@ -6,20 +6,6 @@
 
 namespace diamond::detail {
 
-/// out += op(a) op(b); each number is a sum in a fixed order.
-template <class Real>
-struct add_product {
-    transpose op_a, op_b;
-    const Real *a, *b;
-    Real* out;
-    index_t rows, columns, depth;
-    DIAMOND_HD void operator()(index_t i, index_t j) const {
-        Real sum{};
-        for (index_t k = 0; k < depth; ++k)
-            sum += (op_a == transpose::no ? a[i + rows * k] : a[k + depth * i]) * (op_b == transpose::no ? b[k + depth * j] : b[j + columns * k]);
-        out[i + rows * j] += sum;
-    }
-};
 template <class Real>
 struct activate_each {
     activation kind;
@@ -77,7 +63,7 @@ public:
 
     template <class Real>
     void product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows, index_t columns, index_t depth) {
-        context_.for_each(rows, columns, add_product<Real>{op_a, op_b, a, b, out, rows, columns, depth});
+        context_.add_product(op_a, a, op_b, b, out, rows, columns, depth);
     }
     template <class Real>
     void activate(activation kind, const Real* a, const Real* h, Real* to, index_t count, index_t sides) {

@@ -3,6 +3,7 @@
 
 #include <new>
 
+#include <diamond/core/errors.hpp>
 #include <diamond/core/scalar.hpp>
 
 namespace diamond::detail {
@@ -15,5 +16,12 @@ template <class T>
     return count == 0 ? nullptr : static_cast<T*>(::operator new[](static_cast<std::size_t>(count) * sizeof(T), host_alignment));
 }
 inline void host_deallocate(void* p) noexcept { ::operator delete[](p, host_alignment); }
+
+/// forbid of a context on the host: what it throws, it throws at once.
+template <class Context, class F>
+void forbid_now(const Context& context, index_t count, const F& f, const blame& why) {
+    const index_t bad = context.find_first(count, f);
+    if (bad < count) throw_blame(why, bad);
+}
 
 } // namespace diamond::detail
