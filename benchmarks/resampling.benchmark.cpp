@@ -43,7 +43,7 @@ struct weights {
         for (double& sum : sums) sum /= total;
         accumulate();
     }
-    void accumulate() { diamond::cumulative_weights(context, log_weight.data(), count, cumulative.data()); }
+    void accumulate() { diamond::cumulative_weights(context, log_weight.data(), count, space, cumulative.data()); }
     template <class Resampler>
     void resample(const Resampler& resampler) {
         resampler(context, cumulative.data(), count, stream, space, ancestors.data());

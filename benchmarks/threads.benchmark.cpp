@@ -138,7 +138,7 @@ struct resampling {
     }
     void operator()() {
         const auto& context = log_weight.context();
-        diamond::cumulative_weights(context, log_weight.data(), log_weight.columns(), cumulative.data());
+        diamond::cumulative_weights(context, log_weight.data(), log_weight.columns(), space, cumulative.data());
         diamond::systematic{}(context, cumulative.data(), log_weight.columns(), rng.stream(diamond::purpose::resampling), space,
                               ancestors.data());
     }

@@ -30,6 +30,7 @@ public:
         using namespace diamond;
         diamond::initialise(stack_, o.rng, theta_.mutable_view());
         batch mean = zeros(), variance = zeros(), gradient = zeros();
+        diamond::batch<clipped_norm, diamond::eigen::context> norm(where, 1, 1);
         for (index_t k = 0; k < o.steps; ++k) {
             auto [z, labels] = noised(train, o, k);
             batch scores(where, classes, o.batch);
@@ -37,7 +38,7 @@ public:
             to_cotangent(scores, labels);
             std::fill_n(gradient.data(), gradient.size(), real{0});
             stack_.backward(where, theta_.data(), space_, {scores.data()}, {nullptr}, gradient.data());
-            adam_w<batch>({}, learning_rate{.peak = o.rate}.at(k, o.steps), k, theta_.mutable_view(), mean.mutable_view(), variance.mutable_view(), gradient.read());
+            adam_w<batch>({}, learning_rate{.peak = o.rate}.at(k, o.steps), k, theta_.mutable_view(), mean.mutable_view(), variance.mutable_view(), gradient.read(), norm.data());
         }
     }
 

@@ -52,7 +52,8 @@ std::vector<std::uint64_t> cumulative_of(const std::vector<double>& log_weights)
     const auto context = back_ends::eigen<double>::make(1);
     const auto device  = diamond::from_host(context, 1, n, log_weights);
     auto sums          = diamond::batch<std::uint64_t, diamond::eigen::context>(context, 1, n);
-    diamond::cumulative_weights(context, device.data(), n, sums.data());
+    diamond::resampling_scratch<diamond::eigen::context> space;
+    diamond::cumulative_weights(context, device.data(), n, space, sums.data());
     return diamond::to_host(sums);
 }
 
@@ -321,7 +322,8 @@ TEST_CASE_TEMPLATE("cumulative weights in fixed point are those of long double t
             CAPTURE(n);
             const auto device = diamond::from_host(context, 1, n, log_weights);
             auto sums         = diamond::batch<std::uint64_t, typename back::context>(context, 1, n);
-            diamond::cumulative_weights(context, device.data(), n, sums.data());
+            diamond::resampling_scratch<typename back::context> space;
+            diamond::cumulative_weights(context, device.data(), n, space, sums.data());
             const auto cumulative = diamond::to_host(sums);
             const double high     = *std::max_element(log_weights.begin(), log_weights.end());
             long double total     = 0.0L;

@@ -73,7 +73,7 @@ double plain_log_z(const diamond::eigen::context& context, Kernel& kernel, Value
         if (ess >= 0.5 * static_cast<double>(n)) continue;
         log_z += mean;
         context.from_host(log_w.data(), n, weights.data());
-        diamond::cumulative_weights(context, weights.data(), n, cumulative.data());
+        diamond::cumulative_weights(context, weights.data(), n, space, cumulative.data());
         diamond::multinomial{}(context, cumulative.data(), n, rng.stream(purpose::resampling, k), space, ancestors.data());
         context.gather(x.read(), ancestors.data(), next.mutable_view());
         x.swap(next);

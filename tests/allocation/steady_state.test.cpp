@@ -149,7 +149,7 @@ TEST_CASE("the count sees every way to allocate") {
     CHECK(counts([] {}) == 0);
 }
 
-TEST_CASE_TEMPLATE("a step of SMC allocates nothing", back, BACK_ENDS) {
+TEST_CASE_TEMPLATE("a step of SMC allocates nothing", back, HOST_BACK_ENDS) {
     models<back> m;
     const exact_posterior draws{m.mixture};
     const diamond::ddpm_posterior_kernel kernel{draws};
@@ -196,7 +196,7 @@ TEST_CASE_TEMPLATE("nor do labels that are gathered with their particles", back,
                    diamond::labels(given.data())) == 0);
 }
 
-TEST_CASE_TEMPLATE("a transition allocates nothing", back, BACK_ENDS) {
+TEST_CASE_TEMPLATE("a transition allocates nothing", back, HOST_BACK_ENDS) {
     models<back> m;
     const exact_posterior draws{m.mixture};
     const diamond::gaussian_diamond_map map{m.gaussian};
@@ -211,7 +211,7 @@ TEST_CASE_TEMPLATE("a transition allocates nothing", back, BACK_ENDS) {
     CHECK(m.of_kernel(diamond::euler_maruyama_kernel{m.schedule, m.mixture}) == 0);
 }
 
-TEST_CASE_TEMPLATE("posterior draws allocate nothing, nor do their derivatives", back, BACK_ENDS) {
+TEST_CASE_TEMPLATE("posterior draws allocate nothing, nor do their derivatives", back, HOST_BACK_ENDS) {
     models<back> m;
     const auto of = [&](auto sampler) {
         return in_steady_state([&](int call) {
@@ -229,7 +229,7 @@ TEST_CASE_TEMPLATE("posterior draws allocate nothing, nor do their derivatives",
     CHECK(of(diamond::diamond_posterior{diamond::glass_diamond_map{m.schedule, m.mixture, diamond::midpoint{.steps = 2}}}) == 0);
 }
 
-TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, BACK_ENDS) {
+TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, HOST_BACK_ENDS) {
     models<back> m;
     const diamond::gaussian_diamond_map map{m.gaussian};
     const diamond::diamond_posterior draws{map};
@@ -248,7 +248,7 @@ TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, BAC
           }) == 0);
 }
 
-TEST_CASE_TEMPLATE("steps of guidance, of a chain and of a beam allocate nothing", back, BACK_ENDS) {
+TEST_CASE_TEMPLATE("steps of guidance, of a chain and of a beam allocate nothing", back, HOST_BACK_ENDS) {
     models<back> m;
     const exact_posterior draws{m.mixture};
     const posterior_value value{draws, m.reward, {.samples = 2}};
@@ -259,7 +259,7 @@ TEST_CASE_TEMPLATE("steps of guidance, of a chain and of a beam allocate nothing
     CHECK(between_observers(m.context, diamond::beam{kernel, value, {.beams = 20, .width = 3, .children = 4, .steps = 5}}) == 0);
 }
 
-TEST_CASE_TEMPLATE("products of any width allocate nothing", back, BACK_ENDS) {
+TEST_CASE_TEMPLATE("products of any width allocate nothing", back, HOST_BACK_ENDS) {
     using batch        = typename back::batch;
     const auto context = back::make(2);
     for (const index_t width : {3, 256, 300, 1100}) {
@@ -307,7 +307,7 @@ struct network_models {
 };
 } // namespace
 
-TEST_CASE_TEMPLATE("a training step allocates nothing, with a teacher or without one, with a learned weight or without one", back, BACK_ENDS) {
+TEST_CASE_TEMPLATE("a training step allocates nothing, with a teacher or without one, with a learned weight or without one", back, HOST_BACK_ENDS) {
     const network_models<back> m;
     const auto of_trainer = [](auto trainer) {
         auto state = trainer.start();
@@ -321,7 +321,7 @@ TEST_CASE_TEMPLATE("a training step allocates nothing, with a teacher or without
                                               diamond::glass_teacher(diamond::linear_schedule{}, teacher))) == 0);
 }
 
-TEST_CASE_TEMPLATE("nor does SMC with a network", back, BACK_ENDS) {
+TEST_CASE_TEMPLATE("nor does SMC with a network", back, HOST_BACK_ENDS) {
     using batch = typename back::batch;
     const network_models<back> m;
     const diamond::posterior_diamond_map map{diamond::trained_diamond_network(m.net, m.parameters())};

@@ -15,14 +15,16 @@ TEST_CASE("golden: effective sample size, log mean weight, systematic ancestors"
         const golden::list log_weight = golden::flat(wanted.at("log_weights"));
         const auto            n          = static_cast<index_t>(log_weight.size());
         const golden::list zeros(log_weight.size(), 0.0);
-        const auto            summary = detail::summarise_weights(context, n, log_weight.data(), zeros.data(), zeros.data(), 0, 0.5);
-        CHECK(error(summary.trace.ess, wanted.at("ess")) < tolerance);
-        CHECK(error(summary.log_mean, wanted.at("log_mean_weight")) < tolerance);
+        detail::step_numbers  numbers;
+        smc_step              line;
+        detail::summarise_weights(context, n, log_weight.data(), zeros.data(), zeros.data(), {.k = 0, .time = 0.5, .least_ess = 0.0, .last = false}, &numbers, &line);
+        CHECK(error(line.ess, wanted.at("ess")) < tolerance);
+        CHECK(error(numbers.log_mean, wanted.at("log_mean_weight")) < tolerance);
 
         std::vector<std::uint64_t>         cumulative(log_weight.size());
         std::vector<std::int32_t>          ancestors(log_weight.size());
         resampling_scratch<eigen::context> space;
-        cumulative_weights(context, log_weight.data(), n, cumulative.data());
+        cumulative_weights(context, log_weight.data(), n, space, cumulative.data());
         systematic{}.with_offset(context, cumulative.data(), n, wanted.at("u").get<double>(), space, ancestors.data());
         CHECK(ancestors == wanted.at("systematic").get<std::vector<std::int32_t>>());
     }

@@ -60,9 +60,11 @@ struct emulated_device : precision<Real> {
 } // namespace back_ends
 
 #if defined(DIAMOND_TEST_TWO_BACK_ENDS)
-#define BACK_ENDS back_ends::eigen<float>, back_ends::thrust_cpu<double>
+#define HOST_BACK_ENDS back_ends::eigen<float>, back_ends::thrust_cpu<double>
+#define BACK_ENDS HOST_BACK_ENDS
 #else
-#define BACK_ENDS back_ends::eigen<double>, back_ends::eigen<float>, back_ends::thrust_omp<float>, back_ends::emulated_device<double>
+#define HOST_BACK_ENDS back_ends::eigen<double>, back_ends::eigen<float>, back_ends::thrust_omp<float>
+#define BACK_ENDS HOST_BACK_ENDS, back_ends::emulated_device<double>
 #endif
 TYPE_TO_STRING(back_ends::eigen<double>);
 TYPE_TO_STRING(back_ends::eigen<float>);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include <diamond/concepts/resampler.hpp>
 #include <diamond/core/host_device.hpp>
 #include <diamond/core/scalar.hpp>
 
@@ -15,10 +16,10 @@ __extension__ using wide = unsigned __int128; // products of two 64-bit words
 
 /// round(exp(log_weight - high) scale)
 struct to_fixed_point {
-    const double*  log_weight;
-    double         high, scale;
+    const double *log_weight, *high;
+    double         scale;
     std::uint64_t* out;
-    DIAMOND_HD void operator()(index_t j) const { out[j] = static_cast<std::uint64_t>(exp_nonpositive(log_weight[j] - high) * scale + 0.5); }
+    DIAMOND_HD void operator()(index_t j) const { out[j] = static_cast<std::uint64_t>(exp_nonpositive(log_weight[j] - *high) * scale + 0.5); }
 };
 struct log_weight_entry {
     const double* log_weight;
@@ -33,9 +34,10 @@ struct log_weight_entry {
 
 /// cumulative[j] = sum_{i <= j} of the weights in fixed point. The largest log weight must be finite; -inf weighs nothing.
 template <class Context>
-void cumulative_weights(const Context& context, const double* log_weight, index_t columns, std::uint64_t* cumulative) {
-    const double high = context.max(columns, detail::log_weight_entry{log_weight});
-    context.for_each(columns, detail::to_fixed_point{log_weight, high, fixed_point_scale(columns), cumulative});
+void cumulative_weights(const Context& context, const double* log_weight, index_t columns, resampling_scratch<Context>& space, std::uint64_t* cumulative) {
+    space.highest.resize(context, 1, 1);
+    context.max(columns, detail::log_weight_entry{log_weight}, space.highest.data());
+    context.for_each(columns, detail::to_fixed_point{log_weight, space.highest.data(), fixed_point_scale(columns), cumulative});
     context.scan_sum(cumulative, columns, cumulative);
 }
 

@@ -18,6 +18,12 @@ struct no_observer {
 
 namespace detail {
 
+struct constant_fill {
+    double  constant;
+    double* out;
+    DIAMOND_HD void operator()(index_t j) const { out[j] = constant; }
+};
+
 class stopwatch {
 public:
     [[nodiscard]] double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
@@ -40,8 +46,7 @@ bool keep_going(Observer& observer, const View& view) {
 /// @throws numeric_error naming step and particle where a value is NaN or +inf.
 template <class Context>
 void require_values(const Context& context, index_t columns, const double* values, index_t step) {
-    const index_t bad = context.find_first(columns, not_a_reward{values});
-    if (bad < columns) throw numeric_error("the value estimate is NaN or +infinity", static_cast<long>(step), static_cast<long>(bad));
+    context.forbid(columns, not_a_reward{values}, blame{.what = "the value estimate is NaN or +infinity", .step = step});
 }
 
 /// @throws std::invalid_argument with both dimensions unless they agree.

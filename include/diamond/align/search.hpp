@@ -1,9 +1,7 @@
 /// Search: best of N and beam. These maximise the reward and do not sample p^r.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,18 +21,34 @@ struct search_result {
 };
 
 namespace detail {
-/// The `keep` best of each group of `size` consecutive scores, best first; no score is NaN. Ties go to the lower index.
-inline void best_of_groups(const std::vector<double>& scores, index_t size, index_t keep, std::vector<std::int32_t>& order, std::vector<std::int32_t>& best) {
-    best.clear();
-    order.resize(static_cast<std::size_t>(size));
-    for (index_t group = 0; group < static_cast<index_t>(scores.size()); group += size) {
-        std::iota(order.begin(), order.end(), static_cast<std::int32_t>(group));
-        std::partial_sort(order.begin(), order.begin() + keep, order.end(), [&](std::int32_t a, std::int32_t b) {
-            const double score_a = scores[static_cast<std::size_t>(a)], score_b = scores[static_cast<std::size_t>(b)];
-            return score_a > score_b || (score_a == score_b && a < b);
-        });
-        best.insert(best.end(), order.begin(), order.begin() + keep);
+/// The `keep` best of group g of `size` consecutive scores, best first; no score is NaN. Ties go to the lower index.
+struct best_of_group {
+    const double* scores;
+    index_t       size, keep;
+    std::int32_t* best;
+    DIAMOND_HD void operator()(index_t g) const {
+        const index_t first = g * size;
+        index_t       last  = -1; // the one chosen before
+        for (index_t rank = 0; rank < keep; ++rank) {
+            index_t chosen = -1;
+            for (index_t i = first; i < first + size; ++i)
+                if ((last < 0 || better(last, i)) && (chosen < 0 || better(i, chosen))) chosen = i;
+            best[g * keep + rank] = static_cast<std::int32_t>(chosen < 0 ? first : chosen);
+            last                  = chosen;
+        }
     }
+    DIAMOND_HD bool better(index_t a, index_t b) const { return scores[a] > scores[b] || (scores[a] == scores[b] && a < b); }
+};
+template <class Context>
+void best_of_groups(const Context& context, index_t groups, index_t size, index_t keep, const double* scores, std::int32_t* best) {
+    context.for_each(groups, best_of_group{scores, size, keep, best});
+}
+/// The scores of the chosen, on the host.
+template <class Context>
+std::vector<double> scores_of(const batch<double, Context>& scores, const batch<std::int32_t, Context>& chosen) {
+    batch<double, Context> result(scores.context(), 1, chosen.columns());
+    scores.context().gather(scores.read(), chosen.data(), result.mutable_view());
+    return to_host(result);
 }
 } // namespace detail
 
@@ -68,19 +82,17 @@ public:
         auto                      prior = chain_(context, rng, condition, observer);
         search_result<batch_type> result;
         result.complete = prior.complete;
-        std::vector<double>       host(static_cast<std::size_t>(prior.particles.columns()));
-        std::vector<std::int32_t> order, best;
-        if (prior.complete) {
-            batch<double, context_type> scores(context, 1, prior.particles.columns());
+        const index_t             all = prior.particles.columns();
+        batch<double, context_type>       scores(context, 1, all);
+        batch<std::int32_t, context_type> chosen(context, 1, options_.winners);
+        if (prior.complete)
             reward_(prior.particles, condition, chain_.steps(), 1, scores.data());
-            context.to_host(scores.data(), scores.columns(), host.data());
-        }
-        detail::best_of_groups(host, options_.candidates, 1, order, best);
-        const auto chosen = from_host<std::int32_t>(context, 1, options_.winners, best);
+        else
+            context.for_each(all, detail::constant_fill{0.0, scores.data()});
+        detail::best_of_groups(context, options_.winners, options_.candidates, 1, scores.data(), chosen.data());
         result.particles.resize(context, prior.particles.rows(), options_.winners);
         context.gather(prior.particles.read(), chosen.data(), result.particles.mutable_view());
-        if (result.complete)
-            for (const auto i : best) result.rewards.push_back(host[static_cast<std::size_t>(i)]);
+        if (result.complete) result.rewards = detail::scores_of(scores, chosen);
         result.spent = prior.spent;
         result.spent.reward += reward_.calls() - calls;
         result.seconds = clock.seconds();
@@ -145,15 +157,12 @@ public:
         batch_type                       x(context, rows, all), next(context, rows, all), survivors(context, rows, options_.beams * options_.width);
         batch<double, context_type>      values(context, 1, all);
         batch<std::int32_t, context_type> chosen(context, 1, options_.beams * options_.width);
-        std::vector<double>              scores(static_cast<std::size_t>(all));
-        std::vector<std::int32_t>        order(static_cast<std::size_t>(group)), best;
         search_result<batch_type>        result;
-        best.reserve(static_cast<std::size_t>(chosen.columns())); // steps allocate nothing
 
         draw_normal(rng.stream(purpose::initial), x.mutable_view()); // at t = 0 all children are drawn afresh: V_0 is the same for all
         const auto choose = [&](index_t keep) {
-            detail::best_of_groups(scores, group, keep, order, best);
-            context.from_host(best.data(), static_cast<index_t>(best.size()), chosen.data());
+            chosen.resize(context, 1, options_.beams * keep);
+            detail::best_of_groups(context, options_.beams, group, keep, values.data(), chosen.data());
         };
         result.complete = detail::walk<batch_type>(grid_, observer, [&](index_t k, interval span) {
             if (k > 1) {
@@ -164,14 +173,12 @@ public:
             kernel_(x.read(), span, condition, rng.stream(purpose::transition, k), next.mutable_view());
             value_(next.read(), span.to, condition, rng.stream(purpose::value, k), value_batch{.value = values.data()});
             detail::require_values(context, all, values.data(), k);
-            context.to_host(values.data(), all, scores.data());
             return next.read();
         });
         choose(1);
         result.particles.resize(context, rows, options_.beams);
         context.gather(next.read(), chosen.data(), result.particles.mutable_view());
-        if (result.complete)
-            for (const auto i : best) result.rewards.push_back(scores[static_cast<std::size_t>(i)]);
+        if (result.complete) result.rewards = detail::scores_of(values, chosen);
         result.spent   = cost(kernel_.spent()) + cost(value_.spent()) - before;
         result.seconds = clock.seconds();
         return result;

@@ -78,7 +78,10 @@ public:
     state start(const context_type& context, philox rng, const condition_type& condition = {}) {
         state s = empty(context, rng, condition);
         s.begin(options_.initial_value);
-        s.log_delta_ = options_.log_delta ? *options_.log_delta : pilot(s);
+        if (options_.log_delta)
+            s.write_run({.log_z = options_.initial_value, .log_delta = *options_.log_delta});
+        else
+            pilot(s);
         return s;
     }
     /// The state that a snapshot was taken of. @throws std::invalid_argument where it is not of such a run.
@@ -92,22 +95,19 @@ public:
     /// @throws numeric_error where a value or reward is NaN or +inf; dead_weights where all weights are zero.
     void step(state& s) {
         require(!s.done(), "this run of SMC has taken its last step");
-        const index_t  k    = s.step_ + 1;
-        const bool     last = k == s.total_;
-        const interval span{grid_[static_cast<std::size_t>(k - 1)], grid_[static_cast<std::size_t>(k)]};
-        const cost     before = spent();
+        const index_t           k = s.step_ + 1;
+        const interval          span{grid_[static_cast<std::size_t>(k - 1)], grid_[static_cast<std::size_t>(k)]};
+        const detail::step_plan plan{k, span.to, options_.threshold * static_cast<double>(options_.particles), k == s.total_};
+        const cost              before = spent();
 
         kernel_(s.x_.read(), span, s.condition_, s.rng_.stream(purpose::transition, k), s.next_.mutable_view());
-        const index_t          floored = evaluate(s, k, span.to);
-        detail::weight_summary weights = s.weigh(k, span.to);
-        weights.trace.floored          = floored;
-        const bool resamples = !last && weights.trace.ess < options_.threshold * static_cast<double>(options_.particles);
+        evaluate(s, plan);
+        s.weigh(plan);
+        const bool resamples = s.may_resample(plan);
         if (resamples) s.choose(resampler_, k);
 
         // Nothing has been lost so far, and nothing fails from here on.
-        weights.trace.resampled = resamples;
-        s.advance(k, weights.trace);
-        if (resamples || last) s.log_z_ += weights.log_mean;
+        s.advance(plan);
         if (resamples) s.take_chosen();
         // Rejuvenation has its place here: right after resampling, from the stored parents.
         s.spent_ += spent() - before;
@@ -119,20 +119,21 @@ public:
         result.complete    = s.done();
         result.log_weights = to_host(s.log_w_);
         result.families    = to_host(s.family_);
-        result.steps       = std::move(s.trace_);
-        result.ancestors   = std::move(s.ancestors_);
+        result.steps       = s.trace();
+        result.ancestors   = s.ancestors(result.steps);
         result.particles   = std::move(s.x_);
-        result.log_delta   = s.log_delta_;
+        const auto run     = s.run_on_host();
+        result.log_delta   = run.log_delta;
         result.spent       = s.spent_;
         result.seconds     = s.clock_.seconds();
         if (!result.complete) {
             result.warnings.emplace_back("the run was stopped after step " + std::to_string(s.step_) + " of " + std::to_string(s.total_) + ": it has no log Z");
             return result;
         }
-        result.log_z        = s.log_z_;
+        result.log_z        = run.log_z;
         result.ess          = result.steps.back().ess;
         result.log_z_method = resampler_.method();
-        const double variance       = relative_variance_of_z(result.log_z_method, family_square(result.weights(), result.families), options_.particles, s.resamplings_);
+        const double variance       = relative_variance_of_z(result.log_z_method, family_square(result.weights(), result.families), options_.particles, run.resamplings);
         result.log_z_standard_error = variance < 0.0 ? NAN : std::sqrt(variance);
         result.exact_for_sampler    = true; // carried values, full weights, finite V: this driver does nothing else
         result.exact_for_model      = kernel_.exact();
@@ -153,37 +154,41 @@ private:
     result_type run(state s, Observer& observer) {
         while (!s.done()) {
             step(s);
-            const smc_view<batch_type> view{s.step_, s.total_, s.trace_.back().time, s.x_.read(), s.v_.data(), s.log_w_.data(), s.trace_.back()};
-            if (!detail::keep_going(observer, view)) break;
+            if constexpr (!std::is_same_v<Observer, no_observer>) { // who watches waits for the step
+                smc_step line;
+                s.context_->to_host(s.line(s.step_), 1, &line);
+                const smc_view<batch_type> view{s.step_, s.total_, line.time, s.x_.read(), s.v_.data(), s.log_w_.data(), line};
+                if (!detail::keep_going(observer, view)) break;
+            }
         }
         return finish(std::move(s));
     }
 
-    /// V of the propagated particles into next_v_: r itself at the last step. How many of them the floor raised.
-    index_t evaluate(state& s, index_t k, double t) {
+    /// V of the propagated particles into next_v_: r itself at the last step.
+    void evaluate(state& s, const detail::step_plan& plan) {
         const context_type& context = *s.context_;
         const index_t       n       = options_.particles;
-        if (t >= 1.0) {
-            call_reward(value_.reward(), s.next_.read(), s.condition_, k, 1, s.next_v_.data());
+        if (plan.last) {
+            call_reward(value_.reward(), s.next_.read(), s.condition_, plan.k, 1, s.next_v_.data());
             final_rewards_ += n;
-            return 0;
+            return;
         }
-        value_(s.next_.read(), t, s.condition_, s.rng_.stream(purpose::value, k), value_batch{.value = s.next_v_.data()});
-        detail::require_values(context, n, s.next_v_.data(), k);
-        return detail::make_finite(context, n, options_.value_floor, s.log_delta_, s.v_.data(), s.next_v_.data());
+        value_(s.next_.read(), plan.time, s.condition_, s.rng_.stream(purpose::value, plan.k), value_batch{.value = s.next_v_.data()});
+        detail::require_values(context, n, s.next_v_.data(), plan.k);
+        detail::make_finite(context, n, options_.value_floor, s.v_.data(), s.next_v_.data(), s.run_.data(), s.numbers_.data());
     }
 
-    /// log of the mean of exp r over a few draws of the chain on a stream of their own, so that delta is fixed before the run that uses
-    /// it. Not by a small SMC without delta: where delta matters, that is far too low (measured: 10 nats where this errs by 0.3).
-    double pilot(state& s) {
+    /// log delta = log of the mean of exp r over a few draws of the chain on a stream of their own, so that it is fixed before the run that
+    /// uses it. Not by a small SMC without delta: where delta matters, that is far too low (measured: 10 nats where this errs by 0.3).
+    void pilot(state& s) {
         constexpr std::uint64_t pilot_stream = 0x9170701; // any number that no user is likely to split by
-        if (options_.pilot_particles == 0 || s.total_ == 1) return -infinity; // with one step there is no V_k, k < K, to raise
+        if (options_.pilot_particles == 0 || s.total_ == 1) return; // with one step there is no V_k, k < K, to raise
         const index_t               n = std::min(options_.pilot_particles, options_.particles);
         const auto                  draws = chain(kernel_, {.particles = n, .times = grid_})(*s.context_, s.rng_.split(pilot_stream), s.given_);
         rebind_t<batch_type, double> rewards(*s.context_, 1, n);
         call_reward(value_.reward(), draws.particles.read(), s.given_, s.total_, 1, rewards.data());
         s.spent_ += draws.spent + cost{.reward = n};
-        return detail::log_mean_exp(*s.context_, n, rewards.data());
+        detail::log_mean_exp(*s.context_, n, rewards.data(), s.numbers_.data(), &s.run_.data()->log_delta);
     }
 
     Kernel               kernel_;

@@ -24,14 +24,17 @@ public:
     [[nodiscard]] index_t                      step() const { return step_; }
     [[nodiscard]] index_t                      steps() const { return total_; }
     [[nodiscard]] bool                         done() const { return step_ == total_; }
-    [[nodiscard]] double                       log_z_so_far() const { return log_z_; }
-    [[nodiscard]] double                       log_delta() const { return log_delta_; }
-    [[nodiscard]] const std::vector<smc_step>& trace() const { return trace_; }
     [[nodiscard]] const_view_t<Batch>          particles() const { return x_.read(); }
+    // What follows waits for a device.
+    [[nodiscard]] double                       log_z_so_far() const { return run_on_host().log_z; }
+    [[nodiscard]] double                       log_delta() const { return run_on_host().log_delta; }
+    [[nodiscard]] std::vector<smc_step>        trace() const { return to_host(lines_.read().columns(0, step_)); }
 
     /// Everything that a run depends on beside its own arguments, on the host.
     [[nodiscard]] snapshot_type snapshot() const {
-        return {step_, to_host(x_), to_host(v_), to_host(log_w_), to_host(family_), log_z_, log_delta_, resamplings_, trace_, ancestors_, spent_};
+        const auto run   = run_on_host();
+        const auto lines = trace();
+        return {step_, to_host(x_), to_host(v_), to_host(log_w_), to_host(family_), run.log_z, run.log_delta, run.resamplings, lines, ancestors(lines), spent_};
     }
 
 private:
@@ -44,15 +47,28 @@ private:
         for (auto* numbers : {&v_, &next_v_, &log_w_, &next_log_w_}) numbers->resize(context, 1, columns);
         for (auto* indices : {&family_, &next_family_, &chosen_}) indices->resize(context, 1, columns);
         cumulative_.resize(context, 1, columns);
+        if constexpr (!context_type::host_memory) masked_.resize(context, 1, columns);
+        if (record_) chosen_before_.resize(context, columns, steps);
+        lines_.resize(context, 1, steps);
+        numbers_.resize(context, 1, 1);
+        run_.resize(context, 1, 1);
         space_.prepare(context, columns);
-        trace_.reserve(static_cast<std::size_t>(steps));
     }
 
     [[nodiscard]] index_t columns() const { return x_.columns(); }
+    [[nodiscard]] smc_step* line(index_t k) { return lines_.data() + (k - 1); } ///< of step k = 1, 2, ...
+    [[nodiscard]] detail::run_numbers run_on_host() const { return to_host(run_).front(); }
+    /// Of each step so far; empty where it did not resample.
+    [[nodiscard]] std::vector<std::vector<std::int32_t>> ancestors(const std::vector<smc_step>& lines) const {
+        std::vector<std::vector<std::int32_t>> result(record_ ? lines.size() : 0);
+        for (std::size_t k = 0; k < result.size(); ++k)
+            if (lines[k].resampled) result[k] = to_host(chosen_before_.read().columns(static_cast<index_t>(k), 1));
+        return result;
+    }
 
     /// x_0 ~ N(0, I), V_0 for all, weights 1.
     void begin(double initial_value) {
-        log_z_ = initial_value;
+        write_run({.log_z = initial_value});
         draw_normal(rng_.stream(purpose::initial), x_.mutable_view());
         context_->for_each(columns(), detail::constant_fill{initial_value, v_.data()});
         context_->for_each(columns(), detail::constant_fill{0.0, log_w_.data()});
@@ -79,39 +95,51 @@ private:
         context_->from_host(from.values.data(), columns(), v_.data());
         context_->from_host(from.log_weights.data(), columns(), log_w_.data());
         context_->from_host(from.families.data(), columns(), family_.data());
+        for (std::size_t k = 0; k < (record_ ? from.ancestors.size() : 0); ++k)
+            if (!from.ancestors[k].empty()) context_->from_host(from.ancestors[k].data(), columns(), chosen_before_.data() + columns() * static_cast<index_t>(k));
+        context_->from_host(from.steps.data(), from.step, lines_.data());
         order_conditions();
-        step_        = from.step;
-        log_z_       = from.log_z;
-        log_delta_   = from.log_delta;
-        resamplings_ = from.resamplings;
-        ancestors_   = from.ancestors;
-        spent_       = from.spent;
-        trace_.assign(from.steps.begin(), from.steps.end());
-        trace_.reserve(static_cast<std::size_t>(total_));
+        write_run({.log_z = from.log_z, .log_delta = from.log_delta, .resamplings = from.resamplings});
+        step_  = from.step;
+        spent_ = from.spent;
+    }
+    void write_run(const detail::run_numbers& run) { context_->from_host(&run, 1, run_.data()); }
+
+    /// The weights of the next particles by their values, and the step's line.
+    /// @throws dead_weights
+    void weigh(const detail::step_plan& plan) {
+        context_->for_each(columns(), detail::weigh_by_value{next_v_.data(), v_.data(), log_w_.data(), next_log_w_.data()});
+        detail::summarise_weights(*context_, columns(), next_log_w_.data(), next_v_.data(), v_.data(), plan, numbers_.data(), line(plan.k));
     }
 
-    /// The weights of the next particles by their values.
-    /// @throws dead_weights
-    detail::weight_summary weigh(index_t k, double time) {
-        context_->for_each(columns(), detail::weigh_by_value{next_v_.data(), v_.data(), log_w_.data(), next_log_w_.data()});
-        return detail::summarise_weights(*context_, columns(), next_log_w_.data(), next_v_.data(), v_.data(), k, time);
+    /// Whether there is resampling to do at step k: where the host cannot tell, there is, and it comes to nothing if the line says no.
+    [[nodiscard]] bool may_resample(const detail::step_plan& plan) {
+        if constexpr (context_type::host_memory)
+            return line(plan.k)->resampled;
+        else
+            return !plan.last;
     }
 
     /// Ancestors by the next weights.
     template <class Resampler>
     void choose(const Resampler& resampler, index_t k) {
-        cumulative_weights(*context_, next_log_w_.data(), columns(), cumulative_.data());
+        const double* weights = next_log_w_.data();
+        if constexpr (!context_type::host_memory) {
+            context_->for_each(columns(), detail::weight_to_resample{line(k), weights, masked_.data()});
+            weights = masked_.data();
+        }
+        cumulative_weights(*context_, weights, columns(), space_, cumulative_.data());
         resampler(*context_, cumulative_.data(), columns(), rng_.stream(purpose::resampling, k), space_, chosen_.data());
+        if constexpr (!context_type::host_memory) context_->for_each(columns(), detail::stay_unless_resampled{line(k), chosen_.data()});
     }
 
     /// The next particles, values and weights become the state.
-    void advance(index_t k, const smc_step& trace) {
+    void advance(const detail::step_plan& plan) {
         x_.swap(next_);
         v_.swap(next_v_);
         log_w_.swap(next_log_w_);
-        step_ = k;
-        trace_.push_back(trace);
-        if (record_) ancestors_.resize(static_cast<std::size_t>(k));
+        step_ = plan.k;
+        context_->for_each(1, detail::settle_step{numbers_.data(), line(step_), run_.data(), plan.last});
     }
 
     /// The chosen ancestors take all places: state, value, family and condition travel together, weights become 1.
@@ -124,9 +152,8 @@ private:
         take(v_, next_v_);
         take(family_, next_family_);
         order_conditions();
-        context_->for_each(columns(), detail::constant_fill{0.0, log_w_.data()});
-        ++resamplings_;
-        if (record_) ancestors_.back() = to_host(chosen_);
+        context_->for_each(columns(), detail::forget_weight{line(step_), log_w_.data()});
+        if (record_) context_->copy(chosen_.data(), columns(), chosen_before_.data() + columns() * (step_ - 1));
     }
 
     /// Each particle keeps the condition of the x_0 that it descends from.
@@ -136,16 +163,16 @@ private:
     philox                                   rng_;
     Condition                                given_, condition_; ///< as the caller gave it, and in the order of the particles
     condition_store<Condition, context_type> conditions_;
-    index_t                                  step_ = 0, total_ = 0, resamplings_ = 0;
+    index_t                                  step_ = 0, total_ = 0;
     bool                                     record_ = false;
-    double                                   log_z_ = 0.0, log_delta_ = -infinity;
     Batch                                    x_, next_;
-    rebind_t<Batch, double>                  v_, next_v_, log_w_, next_log_w_;
-    rebind_t<Batch, std::int32_t>            family_, next_family_, chosen_;
+    rebind_t<Batch, double>                  v_, next_v_, log_w_, next_log_w_, masked_;
+    rebind_t<Batch, std::int32_t>            family_, next_family_, chosen_, chosen_before_;
+    rebind_t<Batch, smc_step>                lines_; ///< the trace
+    rebind_t<Batch, detail::step_numbers>    numbers_;
+    rebind_t<Batch, detail::run_numbers>     run_;
     rebind_t<Batch, std::uint64_t>           cumulative_;
     resampling_scratch<context_type>         space_;
-    std::vector<smc_step>                    trace_;
-    std::vector<std::vector<std::int32_t>>   ancestors_;
     cost                                     spent_;
     detail::stopwatch                        clock_;
 };

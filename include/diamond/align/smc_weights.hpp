@@ -10,26 +10,40 @@
 
 namespace diamond::detail {
 
+/// What the step under way has summed up, and what the run has, in the back end's memory: the functors that need a number read it there,
+/// so that nothing waits for the host.
+struct step_numbers {
+    double best = 0, floor = 0, floored = 0;                      // of the values
+    double high = 0, sum = 0, sum_square = 0;                     // of the weights, relative to the highest
+    double minus_least = 0, largest = 0, sum_of_values = 0, log_mean = 0;
+};
+struct run_numbers {
+    double       log_z = 0, log_delta = -infinity;
+    std::int64_t resamplings = 0;
+};
+
 /// V_k = logaddexp(max(V_k, floor), log delta); V_{k-1} again where that is -inf: the whole step was forbidden.
 struct raise_values {
-    double        floor, log_delta;
-    const double* before;
-    double*       value;
+    const step_numbers* step;
+    const run_numbers*  run;
+    const double*       before;
+    double*             value;
     DIAMOND_HD void operator()(index_t j) const {
-        const double raised = log_add_exp(value[j] > floor ? value[j] : floor, log_delta);
+        const double raised = log_add_exp(value[j] > step->floor ? value[j] : step->floor, run->log_delta);
         value[j]            = raised > -infinity ? raised : before[j];
     }
 };
 /// 1 where a value is left to the floor: below it, or -inf with nothing else to raise it.
 struct below_floor {
-    const double* value;
-    double        floor, log_delta;
-    DIAMOND_HD double operator()(index_t j) const { return value[j] < floor || (value[j] == -infinity && log_delta == -infinity) ? 1.0 : 0.0; }
+    const double*       value;
+    const step_numbers* step;
+    const run_numbers*  run;
+    DIAMOND_HD double operator()(index_t j) const { return value[j] < step->floor || (value[j] == -infinity && run->log_delta == -infinity) ? 1.0 : 0.0; }
 };
-struct constant_fill {
-    double  constant;
+struct write_number {
+    double  number;
     double* out;
-    DIAMOND_HD void operator()(index_t j) const { out[j] = constant; }
+    DIAMOND_HD void operator()(index_t) const { *out = number; }
 };
 struct own_index {
     std::int32_t* out;
@@ -44,15 +58,14 @@ struct weigh_by_value {
 };
 struct relative_weight {
     const double* log_weight;
-    double        high;
+    const double* high;
     int           power;
-    DIAMOND_HD double operator()(index_t j) const { return exp_nonpositive(power * (log_weight[j] - high)); }
+    DIAMOND_HD double operator()(index_t j) const { return exp_nonpositive(power * (log_weight[j] - *high)); }
 };
 struct weighted_value_entry {
-    const double *log_weight, *value;
-    double        high;
+    const double *log_weight, *value, *high;
     DIAMOND_HD double operator()(index_t j) const {
-        const double weight = exp_nonpositive(log_weight[j] - high);
+        const double weight = exp_nonpositive(log_weight[j] - *high);
         return weight > 0.0 ? weight * value[j] : 0.0;
     }
 };
@@ -63,49 +76,122 @@ struct live_increment {
     DIAMOND_HD double operator()(index_t j) const { return log_weight[j] == -infinity ? -infinity : sign * (value[j] - before[j]); }
 };
 
-/// log of the mean of exp x_j; -inf where all are.
+struct is_dead {
+    const double* high;
+    DIAMOND_HD bool operator()(index_t) const { return *high == -infinity; }
+};
+struct log_of_mean {
+    const step_numbers* step;
+    index_t             columns;
+    double*             out;
+    DIAMOND_HD void operator()(index_t) const {
+        *out = step->high == -infinity ? step->high : step->high + std::log(step->sum / static_cast<double>(columns));
+    }
+};
+
+/// *out = log of the mean of exp x_j; -inf where all are.
 template <class Context>
-double log_mean_exp(const Context& context, index_t columns, const double* x) {
-    const double high = context.max(columns, log_weight_entry{x});
-    return high == -infinity ? high : high + std::log(context.sum(columns, relative_weight{x, high, 1}) / static_cast<double>(columns));
+void log_mean_exp(const Context& context, index_t columns, const double* x, step_numbers* step, double* out) {
+    context.max(columns, log_weight_entry{x}, &step->high);
+    context.sum(columns, relative_weight{x, &step->high, 1}, &step->sum);
+    context.for_each(1, log_of_mean{step, columns, out});
 }
 
 /// Where a step's values are forbidden or hopeless and neither floor nor delta is given: so many nats below the best of them. exp(-1000) is
 /// 0, so such a particle weighs nothing beside the best; and differences of values so near each other are exact to 1e-12.
 inline constexpr double depth_of_floor = 1000.0;
 
-/// Makes V_k finite, k < K, and tells how many values the floor raised.
+struct find_floor {
+    const run_numbers* run;
+    step_numbers*      step;
+    DIAMOND_HD void operator()(index_t) const { step->floor = run->log_delta == -infinity ? step->best - depth_of_floor : -infinity; }
+};
+
+/// Makes V_k finite, k < K, and counts how many values the floor raised.
 ///
 /// A floor that depends on the whole step leaves Z-hat unbiased. For given particles, the offspring j of i have E[sum_j exp(-V_k(j)) f(x_j)]
 /// mean w = sum_i w_i exp(-V_k(i)) f(x_i)/N with w_i = w'_i exp(V_k(i) - V_{k-1}(i)): V_k cancels, whatever finite numbers its entries
 /// are, as long as they were fixed before the resampler drew. And it moves with the values, so r and r + c run alike.
 template <class Context>
-index_t make_finite(const Context& context, index_t columns, std::optional<double> floor, double log_delta, const double* before, double* value) {
-    if (!floor) floor = log_delta == -infinity ? context.max(columns, log_weight_entry{value}) - depth_of_floor : -infinity;
-    const double raised = context.sum(columns, below_floor{value, *floor, log_delta});
-    context.for_each(columns, raise_values{*floor, log_delta, before, value});
-    return static_cast<index_t>(raised);
+void make_finite(const Context& context, index_t columns, std::optional<double> floor, const double* before, double* value, const run_numbers* run, step_numbers* step) {
+    if (floor)
+        context.for_each(1, write_number{*floor, &step->floor});
+    else {
+        context.max(columns, log_weight_entry{value}, &step->best);
+        context.for_each(1, find_floor{run, step});
+    }
+    context.sum(columns, below_floor{value, step, run}, &step->floored);
+    context.for_each(columns, raise_values{step, run, before, value});
 }
 
-/// A step's line in the trace, and log of the mean weight.
-struct weight_summary {
-    smc_step trace;
-    double   log_mean = -infinity;
+/// What the host knows of a step.
+struct step_plan {
+    index_t k;
+    double  time;
+    double  least_ess; ///< below it the particles are resampled
+    bool    last;      ///< there values are rewards, and nothing is resampled
 };
+/// A step's line in the trace, and the log of the mean weight.
+struct conclude_step {
+    step_plan     plan;
+    index_t       columns;
+    step_numbers* step;
+    smc_step*     line;
+    DIAMOND_HD void operator()(index_t) const {
+        const double ess  = step->sum * step->sum / step->sum_square;
+        *line             = {plan.time, ess, !plan.last && ess < plan.least_ess, -step->minus_least, step->largest, 1.0 / step->sum, step->sum_of_values / step->sum,
+                             plan.last ? 0 : static_cast<index_t>(step->floored)};
+        step->log_mean    = step->high + std::log(step->sum / static_cast<double>(columns));
+    }
+};
+/// The step is taken: log Z and the count of resamplings follow it.
+struct settle_step {
+    const step_numbers* step;
+    const smc_step*     line;
+    run_numbers*        run;
+    bool                last;
+    DIAMOND_HD void operator()(index_t) const {
+        if (line->resampled || last) run->log_z += step->log_mean;
+        run->resamplings += line->resampled ? 1 : 0;
+    }
+};
+[[noreturn]] inline void throw_dead_weights(const blame& why, index_t) { throw dead_weights(static_cast<long>(why.step)); }
 
-/// @param value V_k of each particle, and `before` V_{k-1}. @throws dead_weights naming `step` where all weights are zero.
+/// The trace's line of a step with these log weights. @param value V_k of each particle, and `before` V_{k-1}.
+/// @throws dead_weights naming the step where all weights are zero; a device throws when the host next waits.
 template <class Context>
-weight_summary summarise_weights(const Context& context, index_t columns, const double* log_weight, const double* value, const double* before, index_t step,
-                                 double time) {
-    const double high = context.max(columns, log_weight_entry{log_weight});
-    if (high == -infinity) throw dead_weights(static_cast<long>(step));
-    const double   sum        = context.sum(columns, relative_weight{log_weight, high, 1});
-    const double   sum_square = context.sum(columns, relative_weight{log_weight, high, 2});
-    weight_summary result{{.time = time, .ess = square(sum) / sum_square, .largest_share = 1.0 / sum}, high + std::log(sum / static_cast<double>(columns))};
-    result.trace.least_increment   = -context.max(columns, live_increment{log_weight, value, before, -1.0});
-    result.trace.largest_increment = context.max(columns, live_increment{log_weight, value, before, 1.0});
-    result.trace.mean_value        = context.sum(columns, weighted_value_entry{log_weight, value, high}) / sum;
-    return result;
+void summarise_weights(const Context& context, index_t columns, const double* log_weight, const double* value, const double* before, const step_plan& plan,
+                       step_numbers* step, smc_step* line) {
+    context.max(columns, log_weight_entry{log_weight}, &step->high);
+    context.forbid(1, is_dead{&step->high}, blame{.what = "all weights are zero", .step = plan.k, .raise = throw_dead_weights});
+    context.sum(columns, relative_weight{log_weight, &step->high, 1}, &step->sum);
+    context.sum(columns, relative_weight{log_weight, &step->high, 2}, &step->sum_square);
+    context.max(columns, live_increment{log_weight, value, before, -1.0}, &step->minus_least);
+    context.max(columns, live_increment{log_weight, value, before, 1.0}, &step->largest);
+    context.sum(columns, weighted_value_entry{log_weight, value, &step->high}, &step->sum_of_values);
+    context.for_each(1, conclude_step{plan, columns, step, line});
 }
+
+/// Where the host does not know whether a step resamples, all of its work is done, and comes to nothing where it does not.
+struct weight_to_resample {
+    const smc_step* line;
+    const double*   log_weight;
+    double*         out;
+    DIAMOND_HD void operator()(index_t j) const { out[j] = line->resampled ? log_weight[j] : 0.0; }
+};
+struct stay_unless_resampled {
+    const smc_step* line;
+    std::int32_t*   ancestors;
+    DIAMOND_HD void operator()(index_t j) const {
+        if (!line->resampled) ancestors[j] = static_cast<std::int32_t>(j);
+    }
+};
+struct forget_weight {
+    const smc_step* line;
+    double*         log_weight;
+    DIAMOND_HD void operator()(index_t j) const {
+        if (line->resampled) log_weight[j] = 0.0;
+    }
+};
 
 } // namespace diamond::detail

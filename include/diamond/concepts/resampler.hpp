@@ -27,12 +27,14 @@ template <class Context>
 struct resampling_scratch {
     scratch<std::uint64_t, Context> words;
     scratch<std::int32_t, Context>  first, guide;
+    scratch<double, Context>        highest;
 
     /// Makes the room that our resamplers need for N particles, so that the first resampling of a run does not.
     void prepare(const Context& context, index_t columns) {
         words.resize(context, 2, columns);
         first.resize(context, 2, columns);
         guide.resize(context, 1, columns);
+        highest.resize(context, 1, 1);
     }
 };
 

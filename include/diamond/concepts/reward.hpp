@@ -6,7 +6,8 @@
 ///   2. batchwise: r(z, values) writes values[j] = r(z_j) (double) for a d x n view z; or r(z, condition, values).
 /// A lambda is a reward. -inf forbids a sample; NaN or +inf is an error that names step and particle. It may keep state, be costly and
 /// throw: it is called once per batch on the caller's thread. A reward that is const and safe on several columns at once may say
-/// `static constexpr bool column_parallel = true;`, and a pointwise one is then spread over the threads.
+/// `static constexpr bool column_parallel = true;`, and a pointwise one is then spread over the threads. On a device a pointwise reward must be all of
+/// this, and its call DIAMOND_HD.
 /// `differentiable_reward`: also r.gradient(z, out) or r.gradient(z, condition, out) writes dr/dz, d x n.
 /// `quadratic_reward_form`: also r.quadratic_form() gives c and q >= 0 with r(z) = constant + c . z - 1/2 sum_i q_i z_i^2, from which
 /// oracles know log Z exactly.

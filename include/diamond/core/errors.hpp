@@ -29,7 +29,7 @@ private:
 struct blame {
     const char*   what;                             ///< a literal
     index_t       step    = -1;
-    index_t       samples = 1;                      ///< the j-th number checked belongs to particle j / samples
+    index_t       samples = 1;                      ///< the j-th number checked belongs to particle j / samples; 0: to none
     const double* values  = nullptr;                ///< the numbers, where the host can still read them when it throws
     void (*raise)(const blame&, index_t) = nullptr; ///< throws something else than a numeric_error
 };
@@ -38,7 +38,7 @@ struct blame {
 [[noreturn]] inline void throw_blame(const blame& why, index_t j) {
     if (why.raise) why.raise(why, j);
     const std::string value = why.values ? " (here " + std::to_string(why.values[j]) + ")" : std::string();
-    throw numeric_error(why.what + value, static_cast<long>(why.step), static_cast<long>(j / why.samples));
+    throw numeric_error(why.what + value, static_cast<long>(why.step), why.samples > 0 ? static_cast<long>(j / why.samples) : -1L);
 }
 
 /// Throws std::invalid_argument unless the condition holds. The message is built only when it is needed.

@@ -127,7 +127,7 @@ public:
         for (index_t k = 0; k < options_.steps; ++k) {
             objective_.gradient(x_0, condition, gradient_.mutable_view());
             context.column_sums(d, n, detail::slope_term<Step, real>{step_, gradient_.data(), d}, slope);
-            refuse(context.find_first(n, detail::not_finite{slope}), n, "the gradient of the objective is not finite", k);
+            context.forbid(n, detail::not_finite{slope}, blame{.what = "the gradient of the objective is not finite", .step = k});
             context.for_each(d * n, detail::turn_to_step<Step, real>{step_, gradient_.data()});
             context.for_each(n, detail::fill_number{options_.step_size, eta});
             if (options_.halvings > 0) search(x_0, condition, k);
@@ -145,7 +145,7 @@ private:
         double *const slope = numbers_.data(), *const eta = slope + n, *const value = eta + n, *const trial = value + n, *const accepted = trial + n;
         trial_.resize(context, d, n);
         objective_(x_0, condition, value);
-        refuse(context.find_first(n, detail::is_nan{value}), n, "the objective is NaN", step);
+        context.forbid(n, detail::is_nan{value}, blame{.what = "the objective is NaN", .step = step});
         context.for_each(n, detail::fill_number{0.0, accepted});
         for (index_t h = 0; h <= options_.halvings; ++h) {
             context.for_each(d, n, detail::move_against<real>{x_0.data(), gradient_.data(), eta, d, trial_.data()});
@@ -154,10 +154,6 @@ private:
             if (context.find_first(n, detail::unaccepted{accepted}) == n) return;
         }
     }
-    static void refuse(index_t bad, index_t n, const char* what, index_t step) {
-        if (bad < n) throw numeric_error(what, static_cast<long>(step), static_cast<long>(bad));
-    }
-
     Objective                     objective_;
     self_guidance_options         options_;
     Step                          step_;

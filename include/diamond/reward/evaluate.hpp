@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <type_traits>
 
 #include <diamond/concepts/reward.hpp>
 
@@ -32,9 +33,10 @@ void evaluate_reward(Reward& reward, batch_view<const Real, Context> z, const Co
         reward(z, condition, values);
     } else if constexpr (detail::batchwise_reward<Reward, batch_type>) {
         reward(z, values);
-    } else if constexpr (detail::says_column_parallel<Reward>) {
-        static_assert(std::invocable<const Reward&, column_view<const Real>>,
-                      "a reward that says column_parallel must be callable when const");
+    } else if constexpr (detail::says_column_parallel<Reward> || !Context::host_memory) {
+        static_assert(std::invocable<const Reward&, column_view<const Real>> && std::is_trivially_copyable_v<Reward>,
+                      "a pointwise reward that says column_parallel, or runs on a device, must be callable when const, and trivially copyable; "
+                      "on a device its operator() is DIAMOND_HD");
         z.context().for_each(z.columns(), detail::pointwise_functor<Reward, batch_view<const Real, Context>>{reward, z, values});
     } else {
         for (index_t j = 0; j < z.columns(); ++j) // in order and on this thread: the reward may keep state

@@ -32,19 +32,34 @@ struct adam_w_options {
     double clip         = 1.0; ///< the most that the gradient's norm may be; larger ones are scaled down
 };
 
+/// A gradient's norm and what clipping multiplies it by: NaN where the norm is not finite. It stays in the back end's memory.
+struct clipped_norm {
+    double norm = 0.0, scale = 1.0;
+};
+
 namespace detail {
 template <class Real>
 struct squared_gradient {
     const Real* x;
     DIAMOND_HD double operator()(index_t i) const { return static_cast<double>(x[i]) * static_cast<double>(x[i]); }
 };
+struct clip_norm {
+    double clip;
+    clipped_norm* of;
+    DIAMOND_HD void operator()(index_t) const {
+        of->norm  = std::sqrt(of->norm);
+        of->scale = !(of->norm < infinity) ? NAN : clip > 0.0 && of->norm > clip ? clip / of->norm : 1.0;
+    }
+};
 template <class Real>
 struct adam_w_update {
     Real *theta, *mean, *variance;
     const Real* gradient;
-    Real scale, beta_1, beta_2, rate, correction, epsilon, decay;
+    const clipped_norm* norm;
+    Real beta_1, beta_2, rate, correction, epsilon, decay;
     DIAMOND_HD void operator()(index_t i) const {
-        const Real g = scale * gradient[i];
+        if (norm->scale != norm->scale) return;
+        const Real g = static_cast<Real>(norm->scale) * gradient[i];
         mean[i]      = beta_1 * mean[i] + (Real{1} - beta_1) * g;
         variance[i]  = beta_2 * variance[i] + (Real{1} - beta_2) * g * g;
         theta[i] -= rate * mean[i] / (std::sqrt(variance[i] * correction) + epsilon) + decay * theta[i];
@@ -59,19 +74,18 @@ struct average_update {
 };
 } // namespace detail
 
-/// One step of AdamW; `k` counts from 0. Returns the norm of the gradient before clipping; a norm that is not finite changes nothing.
+/// One step of AdamW; `k` counts from 0. *norm gets the norm of the gradient before clipping; one that is not finite changes nothing.
 template <class Batch>
-double adam_w(const adam_w_options& options, double rate, index_t k, view_t<Batch> theta, view_t<Batch> mean, view_t<Batch> variance, const_view_t<Batch> gradient) {
+void adam_w(const adam_w_options& options, double rate, index_t k, view_t<Batch> theta, view_t<Batch> mean, view_t<Batch> variance, const_view_t<Batch> gradient,
+            clipped_norm* norm) {
     using real          = typename Batch::value_type;
     const auto& context = theta.context();
-    const double norm   = std::sqrt(context.sum(gradient.size(), detail::squared_gradient<real>{gradient.data()}));
-    if (!std::isfinite(norm)) return norm;
-    const double scale = options.clip > 0.0 && norm > options.clip ? options.clip / norm : 1.0;
+    context.sum(gradient.size(), detail::squared_gradient<real>{gradient.data()}, &norm->norm);
+    context.for_each(1, detail::clip_norm{options.clip, norm});
     const double bias_1 = 1.0 - std::pow(options.beta_1, static_cast<double>(k + 1)), bias_2 = 1.0 - std::pow(options.beta_2, static_cast<double>(k + 1));
     const auto r = [](double x) { return static_cast<real>(x); };
-    context.for_each(theta.size(), detail::adam_w_update<real>{theta.data(), mean.data(), variance.data(), gradient.data(), r(scale), r(options.beta_1),
+    context.for_each(theta.size(), detail::adam_w_update<real>{theta.data(), mean.data(), variance.data(), gradient.data(), norm, r(options.beta_1),
                                                                r(options.beta_2), r(rate / bias_1), r(1.0 / bias_2), r(options.epsilon), r(rate * options.weight_decay)});
-    return norm;
 }
 
 /// average = keep average + (1 - keep) theta, keep <= (1 + k)/(10 + k), so that a young average forgets its start.

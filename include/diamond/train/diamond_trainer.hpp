@@ -31,14 +31,34 @@ struct diamond_training_options {
     learning_rate rate       = {.peak = 5e-3};
     adam_w_options optimiser = {};
     double average           = 0.999; ///< what the moving average keeps a step
+    index_t report_every     = 1;     ///< steps between reports to an observer; a device is waited for at each
 };
 
-/// What an observer sees after each step.
+/// What an observer sees: of the last step, and losses over the steps since the report before.
 struct training_report {
     index_t step, steps;
-    double diagonal_loss, off_diagonal_loss; ///< means over columns of the mean weighted square, before adaptive weights
+    double diagonal_loss, off_diagonal_loss; ///< means over columns of the mean weighted square, before adaptive weights; 0 where there were none
     double gradient_norm, rate;
 };
+
+namespace detail {
+/// What steps sum up in the back end's memory.
+struct training_numbers {
+    double loss = 0.0;                          ///< of the part of the batch under way
+    double diagonal = 0.0, off_diagonal = 0.0;  ///< sums of mean losses
+    clipped_norm norm;
+};
+struct add_loss {
+    const double* loss;
+    double share;
+    double* sum;
+    DIAMOND_HD void operator()(index_t) const { *sum += *loss * share; }
+};
+struct norm_is_not_finite {
+    const clipped_norm* of;
+    DIAMOND_HD bool operator()(index_t) const { return of->scale != of->scale; }
+};
+} // namespace detail
 
 /// All that a run needs to go on, bit for bit.
 template <class Batch>
@@ -69,6 +89,7 @@ public:
         require(options.diagonal >= 0.0 && options.diagonal <= 1.0, [&] { return "a diagonal share of " + std::to_string(options.diagonal) + ": it lies in [0, 1]"; });
         require(options.diagonal_first >= 0.0 && options.diagonal_first <= 1.0, [&] { return "a share of diagonal steps of " + std::to_string(options.diagonal_first) + ": it lies in [0, 1]"; });
         require(data.points().rows() == network_.dimension(), [&] { return "the network has dimension " + std::to_string(network_.dimension()) + ", the training set " + std::to_string(data.points().rows()); });
+        require(options.report_every > 0, "a report every 0 steps: at least 1 is needed");
         static_cast<void>(network_.spread()); // refuses a network that cannot be trained in its coordinates
     }
 
@@ -93,8 +114,9 @@ public:
         return state;
     }
 
-    /// One step. @throws numeric_error where the loss is not finite; the state is as before.
-    training_report step(state_type& state) {
+    /// One step. @throws numeric_error where the gradient is not finite, and then the parameters are as before; a device throws when the host
+    /// next waits.
+    void step(state_type& state) {
         const auto& context = data_->context();
         const index_t n = options_.batch, k = state.step, p = parameters();
         const bool early       = static_cast<double>(k) < options_.diagonal_first * static_cast<double>(options_.steps);
@@ -102,17 +124,26 @@ public:
         gradient_.resize(context, p, 1);
         context.for_each(p, detail::set_to_zero<real>{gradient_.data()});
         states_.draw(*data_, rng_, k, n, diagonal, network_.schedule(), options_.times, options_.pairs, options_.label_dropout);
-        training_report report{k, options_.steps, 0.0, 0.0, 0.0, options_.rate.at(k, options_.steps)};
-        if (diagonal > 0) report.diagonal_loss = diagonal_loss(state, diagonal);
-        if (diagonal < n) report.off_diagonal_loss = off_diagonal_loss(state, diagonal, n - diagonal);
-        report.gradient_norm =
-            adam_w<batch_type>(options_.optimiser, report.rate, k, state.theta.mutable_view(), state.mean.mutable_view(), state.variance.mutable_view(), gradient_.read());
-        if (!std::isfinite(report.gradient_norm))
-            throw numeric_error("training at step " + std::to_string(k) + ": the gradient is not finite (diagonal loss " + std::to_string(report.diagonal_loss) +
-                                    ", off the diagonal " + std::to_string(report.off_diagonal_loss) + "); lower the rate", k, -1);
+        if (numbers_.size() == 0) forget_losses();
+        if (diagonal > 0) diagonal_loss(state, diagonal);
+        if (diagonal < n) off_diagonal_loss(state, diagonal, n - diagonal);
+        auto* norm = &numbers_.data()->norm;
+        adam_w<batch_type>(options_.optimiser, options_.rate.at(k, options_.steps), k, state.theta.mutable_view(), state.mean.mutable_view(), state.variance.mutable_view(),
+                           gradient_.read(), norm);
+        context.forbid(1, detail::norm_is_not_finite{norm}, blame{.what = "the gradient of a training step is not finite: lower the rate", .step = k, .samples = 0});
         moving_average<batch_type>(options_.average, k, state.average.mutable_view(), state.theta.read());
         ++state.step;
-        return report;
+    }
+
+    /// Of the steps since the last report, one at least. It waits for a device.
+    [[nodiscard]] training_report report(const state_type& state) {
+        require(numbers_.size() > 0 && state.step > 0, "a training that has taken no step has nothing to report");
+        const auto numbers = to_host(numbers_).front();
+        const auto mean    = [](double sum, index_t steps) { return steps > 0 ? sum / static_cast<double>(steps) : 0.0; };
+        const training_report result{state.step - 1, options_.steps, mean(numbers.diagonal, diagonal_steps_), mean(numbers.off_diagonal, off_diagonal_steps_), numbers.norm.norm,
+                                     options_.rate.at(state.step - 1, options_.steps)};
+        forget_losses();
+        return result;
     }
 
     /// The moving average of the network's own parameters: what a trained network is made of.
@@ -122,11 +153,12 @@ public:
         return result;
     }
 
-    /// Steps to the end, or until the observer returns false.
+    /// Steps to the end, or until the observer, which sees every `report_every`-th step and the last, returns false.
     void run(state_type& state, const std::function<bool(const training_report&)>& observer = {}) {
         while (state.step < options_.steps) {
-            const training_report report = step(state);
-            if (observer && !observer(report)) return;
+            step(state);
+            const bool due = state.step % options_.report_every == 0 || state.step == options_.steps;
+            if (observer && due && !observer(report(state))) return;
         }
     }
 
@@ -135,7 +167,13 @@ private:
     using square = detail::weighted_square<real, weight>;
     static constexpr bool has_teacher = !std::is_same_v<Teacher, no_teacher>;
 
-    double diagonal_loss(state_type& state, index_t count) {
+    void forget_losses() {
+        numbers_.resize(data_->context(), 1, 1);
+        const detail::training_numbers none;
+        data_->context().from_host(&none, 1, numbers_.data());
+        diagonal_steps_ = off_diagonal_steps_ = 0;
+    }
+    void diagonal_loss(state_type& state, index_t count) {
         const auto at    = states_.arguments(0, count);
         const auto label = states_.labels_from(0);
         fit(count);
@@ -145,9 +183,10 @@ private:
             teacher_(at, label, target_.mutable_view());
             target = target_.data();
         }
-        return pull(state, {weight_at(at, true), v_.data(), nullptr, target, at.s, at.r, v_.rows()}, at, count, 1.0, !has_teacher);
+        pull(state, {weight_at(at, true), v_.data(), nullptr, target, at.s, at.r, v_.rows()}, at, count, 1.0, !has_teacher, &numbers_.data()->diagonal);
+        ++diagonal_steps_;
     }
-    double off_diagonal_loss(state_type& state, index_t first, index_t count) {
+    void off_diagonal_loss(state_type& state, index_t first, index_t count) {
         const auto at    = states_.arguments(first, count);
         const auto label = states_.labels_from(first);
         fit(count);
@@ -160,8 +199,9 @@ private:
         const bool moving = options_.loss(loss_setting<Network, decltype(velocity)>{
             network_, state.theta.data(), state.average.data(), velocity, at, label, states_.velocity.data() + v_.rows() * first, rng_.stream(purpose::data, 4 * state.step + 3), space_,
             other_space_, v_.mutable_view(), v_dot_.mutable_view(), target_.mutable_view(), room_.mutable_view(), time_});
-        return pull(state, {weight_at(at, Loss::random_target), v_.data(), moving ? v_dot_.data() : nullptr, target_.data(), at.s, at.r, v_.rows()}, at, count, options_.off_diagonal,
-                    Loss::random_target);
+        pull(state, {weight_at(at, Loss::random_target), v_.data(), moving ? v_dot_.data() : nullptr, target_.data(), at.s, at.r, v_.rows()}, at, count, options_.off_diagonal,
+             Loss::random_target, &numbers_.data()->off_diagonal);
+        ++off_diagonal_steps_;
     }
     void fit(index_t count) {
         for (auto* room : {&v_, &v_dot_, &target_, &room_}) room->resize(data_->context(), network_.dimension(), count);
@@ -170,8 +210,8 @@ private:
     weight weight_at(const diamond_arguments<batch_type>& at, bool diagonal) const {
         return {network_.spread(), at.t, at.s, options_.variance_floor, diagonal};
     }
-    /// The loss, and its gradient through what the network recorded.
-    double pull(state_type& state, const square& term, const diamond_arguments<batch_type>& at, index_t count, double multiple, bool random) {
+    /// Adds the loss to *sum, and pulls its gradient through what the network recorded.
+    void pull(state_type& state, const square& term, const diamond_arguments<batch_type>& at, index_t count, double multiple, bool random, double* sum) {
         const auto& context = data_->context();
         context.column_sums(term.rows, count, term, losses_.data());
         context.for_each(count, detail::divide_each{losses_.data(), static_cast<double>(term.rows)});
@@ -181,7 +221,8 @@ private:
         real* v_dot = term.v_dot ? v_dot_.data() : nullptr;
         context.for_each(term.rows, count, detail::loss_cotangent<real, weight>{term, multiples_.data(), scale, v_.data(), v_dot});
         network_.backward(state.theta.data(), space_, v_.read(), v_dot, gradient_.data());
-        return context.sum(count, detail::sum_of{losses_.data()}) / static_cast<double>(count);
+        context.sum(count, detail::sum_of{losses_.data()}, &numbers_.data()->loss);
+        context.for_each(1, detail::add_loss{&numbers_.data()->loss, 1.0 / static_cast<double>(count), sum});
     }
 
     Network network_;
@@ -195,6 +236,8 @@ private:
     scratch<real, context_type> v_, v_dot_, target_, room_, gradient_;
     scratch<double, context_type> losses_, multiples_;
     rebind_t<batch_type, double> time_;
+    scratch<detail::training_numbers, context_type> numbers_;
+    index_t diagonal_steps_ = 0, off_diagonal_steps_ = 0; ///< since the last report
 };
 
 } // namespace diamond

@@ -31,7 +31,7 @@ struct counted_reward {
     }
 };
 template <class Reward, class Batch, class Condition>
-concept called_in_order = pointwise_reward<Reward, Batch> && !batchwise_reward<Reward, Batch> && !conditional_reward<Reward, Batch, Condition> &&
+concept called_in_order = backend_of_t<Batch>::host_memory && pointwise_reward<Reward, Batch> && !batchwise_reward<Reward, Batch> && !conditional_reward<Reward, Batch, Condition> &&
                           !says_column_parallel<Reward>;
 
 /// Runs `call`. @throws numeric_error naming step and particle with the reward's own exception nested in it.
@@ -60,13 +60,8 @@ void call_reward(Reward& reward, batch_view<const Real, Context> z, const Condit
             evaluate_reward(reward, z, condition, values);
         }
     });
-    const index_t bad = z.context().find_first(z.columns(), detail::not_a_reward{values});
-    if (bad < z.columns()) {
-        double value = 0.0;
-        z.context().to_host(values + bad, 1, &value);
-        throw numeric_error("the reward is " + std::to_string(value) + ": rewards must be finite, or -inf to forbid a sample", static_cast<long>(step),
-                            static_cast<long>(bad / samples));
-    }
+    z.context().forbid(z.columns(), detail::not_a_reward{values},
+                       blame{.what = "the reward is NaN or +inf: rewards must be finite, or -inf to forbid a sample", .step = step, .samples = samples, .values = values});
 }
 
 /// A reward and how often it was called, a column at a time. Called once per batch on the caller's thread.
