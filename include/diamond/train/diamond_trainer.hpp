@@ -9,6 +9,7 @@
 #include <diamond/concepts/trainable_network.hpp>
 #include <diamond/train/adam_w.hpp>
 #include <diamond/train/diamond_loss.hpp>
+#include <diamond/train/loss_curve.hpp>
 #include <diamond/train/loss_weight.hpp>
 #include <diamond/train/off_diagonal.hpp>
 #include <diamond/train/teacher.hpp>
@@ -31,13 +32,9 @@ struct diamond_training_options {
     learning_rate rate       = {.peak = 5e-3};
     adam_w_options optimiser = {};
     double average           = 0.999; ///< what the moving average keeps a step
-};
 
-/// What an observer sees after each step.
-struct training_report {
-    index_t step, steps;
-    double diagonal_loss, off_diagonal_loss; ///< means over columns of the mean weighted square, before adaptive weights
-    double gradient_norm, rate;
+    /// The steps, the first ones, whose whole batch has r = s.
+    [[nodiscard]] index_t diagonal_steps() const { return static_cast<index_t>(std::ceil(diagonal_first * static_cast<double>(steps))); }
 };
 
 /// All that a run needs to go on, bit for bit.
@@ -45,6 +42,7 @@ template <class Batch>
 struct training_state {
     index_t step = 0;
     Batch theta, average, mean, variance; ///< parameters, their moving average, and AdamW's two moments
+    loss_curve losses = {};
 };
 
 /// Minimises |v(xbar_s, x_t, t, s, s) - ubar|^2 and a loss off the diagonal (train/off_diagonal.hpp), weighted. A step's randomness depends on
@@ -97,7 +95,7 @@ public:
     training_report step(state_type& state) {
         const auto& context = data_->context();
         const index_t n = options_.batch, k = state.step, p = parameters();
-        const bool early       = static_cast<double>(k) < options_.diagonal_first * static_cast<double>(options_.steps);
+        const bool early       = k < options_.diagonal_steps();
         const index_t diagonal = early ? n : static_cast<index_t>(std::lround(options_.diagonal * static_cast<double>(n)));
         gradient_.resize(context, p, 1);
         context.for_each(p, detail::set_to_zero<real>{gradient_.data()});
@@ -112,6 +110,7 @@ public:
                                     ", off the diagonal " + std::to_string(report.off_diagonal_loss) + "); lower the rate", k, -1);
         moving_average<batch_type>(options_.average, k, state.average.mutable_view(), state.theta.read());
         ++state.step;
+        state.losses.add(report);
         return report;
     }
 
