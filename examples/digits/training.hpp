@@ -23,7 +23,7 @@ namespace digits {
 struct training_options {
     double share               = 1.0; ///< of the usual number of steps
     index_t batch              = 1024, width = 288, blocks = 6;
-    double rate                = 3e-3, bandwidth = 0.2;
+    double rate                = 3e-3, bandwidth = default_bandwidth;
     std::uint64_t seed         = 1;
     index_t checkpoint         = 500; ///< steps between checkpoints
     bool resume                = true;
@@ -128,7 +128,7 @@ inline void train_network(const diamond::eigen::context& where, const images& tr
     }
     write_curves(o.out, name, state.losses); // before the network, whose file says that all is done
     const network trained(architecture({}, frame, shape), std::move(state.average));
-    io::save_diamond_network(network_file(o.out, name), trained, {{"trained_on", "optical recognition of handwritten digits, training part"}, {"setting", setting}});
+    io::save_diamond_network(network_file(o.out, name), trained, {{"trained_on", "optical recognition of handwritten digits, training part"}, {"bandwidth", io::detail::exact_text(o.bandwidth)}, {"setting", setting}});
     std::filesystem::remove(o.out / (name + ".training"));
 }
 
