@@ -49,8 +49,8 @@ images chosen_images(const images& all, int label) {
 class alignment {
 public:
     explicit alignment(align_settings s)
-        : s_(std::move(s)), where_{.threads = s_.threads}, data_(load(s_.data)), train_(chosen_images(data_.train, s_.condition)),
-          exact_(diamond::data_mixture(where_, diamond::linear_schedule{}, diamond::from_host<real>(where_, pixels, train_.count(), train_.data).read(), s_.bandwidth)),
+        : s_(std::move(s)), bandwidth_(s_.model == "exact" ? s_.bandwidth.value_or(default_bandwidth) : trained_bandwidth(s_.weights, names(), s_.bandwidth)), where_{.threads = s_.threads}, data_(load(s_.data)), train_(chosen_images(data_.train, s_.condition)),
+          exact_(diamond::data_mixture(where_, diamond::linear_schedule{}, diamond::from_host<real>(where_, pixels, train_.count(), train_.data).read(), bandwidth_)),
           judged_(data_.train), rng_{s_.seed}, truth_(exact_subject(exact_)), own_(s_.model == "exact" ? truth_ : learned()) {
         s_.task.rng = rng_.split(1);
     }
@@ -69,9 +69,10 @@ public:
     }
 
 private:
+    /// The networks of the learned model. The taught map's velocity is its teacher's; the other's its own.
+    std::vector<std::string> names() const { return s_.network == "taught" ? std::vector{s_.network, std::string("teacher")} : std::vector{s_.network}; }
     subject learned() const {
-        const network map = load_network(where_, s_.weights, s_.network);
-        // The taught map's velocity is its teacher's; the other's its own.
+        const network map      = load_network(where_, s_.weights, s_.network);
         const network velocity = s_.network == "taught" ? load_network(where_, s_.weights, "teacher") : map;
         return learned_subject({map, velocity, diamond::labels(s_.condition), s_.guidance_weight, s_.evaluations});
     }
@@ -80,7 +81,7 @@ private:
         sections_.push_back({.about = make_task(reward, where_, exact_, data_, s_.task), .truth = {.reward = reward, .title = "exact tilted model"}});
         section&     part         = sections_.back();
         const task&  t            = part.about;
-        const double truth_spread = spread(t.truth);
+        const examples::sample truth(examples::cloud(t.truth, pixels));
         measure_reward(where_, t, detail::independent(t.truth), part.truth);
         std::vector<sweep> sweeps{{own_.title}};
         if (s_.model != "exact" && s_.sweep) sweeps.push_back({truth_.title});
@@ -102,7 +103,7 @@ private:
                     for (const auto& budget : smaller_budgets(options, beside)) rows.push_back(cheap_row(beside ? truth_ : own_, t, k, budget, tell));
                 }
             outcome result = own_.methods[k](where_, t, options, tell);
-            row     full   = describe(where_, t, own_, m, result, judged_, truth_spread);
+            row     full   = describe(where_, t, own_, m, result, judged_, truth);
             ++done_;
             say(t, full);
             sweeps.front().rows.push_back(full);
@@ -146,7 +147,7 @@ private:
 
     std::string setting() const {
         const std::string class_of = s_.condition >= 0 ? " of class " + std::to_string(s_.condition) : "";
-        const std::string law = std::to_string(train_.count()) + " training images" + class_of + " smoothed with a Gaussian of standard deviation " + number(s_.bandwidth);
+        const std::string law = std::to_string(train_.count()) + " training images" + class_of + " smoothed with a Gaussian of standard deviation " + number(bandwidth_);
         const std::string model =
             s_.model == "exact"
                 ? "Model: " + law + ", linear schedule, exactly; its posterior stands for a Diamond map, one evaluation a draw."
@@ -162,6 +163,7 @@ private:
     }
 
     align_settings       s_;
+    double               bandwidth_; ///< of the exact model
     context              where_;
     data_set             data_;
     images               train_;

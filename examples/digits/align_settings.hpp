@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,8 @@ struct align_settings {
     method_options           method;
     task_options             task;
     index_t                  evaluations     = 1;
-    double                   bandwidth       = 0.2, guidance_weight = 1.0;
+    std::optional<double>    bandwidth = {}; ///< as asked for
+    double                   guidance_weight = 1.0;
     int                      condition       = diamond::labels::unconditional, threads = 0;
     std::uint64_t            seed            = 1;
     bool                     sweep           = true;
@@ -44,7 +46,7 @@ inline void add_options(CLI::App& sub, align_settings& s) {
     sub.add_option("--held-out", s.task.held_out, "the held-out image whose upper half is measured")->check(CLI::Range(0, 359))->capture_default_str();
     sub.add_option("--noise", s.task.noise, "standard deviation of that measurement")->check(between(0.01, 100))->capture_default_str();
     sub.add_option("--strength", s.task.strength, "of the ink reward, in nats per standard deviation of ink")->check(between(-100, 100))->capture_default_str();
-    sub.add_option("--bandwidth", s.bandwidth, "standard deviation h of the exact model's smoothing")->check(between(0.01, 10))->capture_default_str();
+    sub.add_option("--bandwidth", s.bandwidth, "standard deviation h of the exact model's smoothing; default what the networks were trained with, 0.2 for --model exact")->check(between(0.01, 10));
     sub.add_option("--seed", s.seed, "of everything drawn")->check(not_negative)->capture_default_str();
     sub.add_option("--threads", s.threads, "0: one per core")->check(CLI::Range(0, 1024))->capture_default_str();
     sub.add_option("--data", s.data, "folder of images.npy, labels.npy and held_out.npy");

@@ -2,15 +2,13 @@
 #pragma once
 
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <functional>
 #include <string>
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 
+#include "../progress_line.hpp"
 #include "text.hpp"
 
 namespace digits {
@@ -40,17 +38,6 @@ inline std::string not_negative(const std::string& text) { return text.starts_wi
 inline std::filesystem::path default_data() { return DIAMOND_EXAMPLE_DATA; }
 inline std::filesystem::path default_weights() { return default_data().parent_path() / "weights"; }
 
-/// A line of progress on a terminal, rewritten; elsewhere only what is done.
-class progress_line {
-public:
-    [[nodiscard]] bool on_terminal() const { return terminal_; }
-    void show(const std::string& text) const {
-        if (terminal_) std::fprintf(stderr, "\r\033[K%s", text.c_str());
-    }
-    void finish(const std::string& text) const { std::fprintf(stderr, "%s%s\n", terminal_ ? "\r\033[K" : "", text.c_str()); }
-
-private:
-    bool terminal_ = isatty(STDERR_FILENO) != 0;
-};
+using examples::progress_line;
 
 } // namespace digits

@@ -7,11 +7,13 @@
 
 #include <diamond/train/fit_gaussian_frame.hpp>
 
+#include "../energy_distance.hpp"
 #include "feature_classifier.hpp"
-#include "pair_distances.hpp"
 #include "study.hpp"
 
 namespace digits {
+
+using examples::cloud, examples::sample, examples::distance_estimate;
 
 /// Samples of one law, and what they are measured to be.
 struct generation_row {
@@ -30,7 +32,7 @@ struct generation {
 
 namespace detail {
 inline floats gaussian_draws(const study& s, index_t count, index_t which) {
-    const diamond::training_set<batch> points(diamond::from_host<real>(s.where, pixels, s.data.train.count(), s.data.train.data), s.chosen.bandwidth);
+    const diamond::training_set<batch> points(diamond::from_host<real>(s.where, pixels, s.data.train.count(), s.data.train.data), s.bandwidth);
     const auto                         fit = diamond::fit_gaussian_frame(points);
     batch                              noise(s.where, pixels, count);
     draw_normal(s.rng.stream(diamond::purpose::user, which), noise.mutable_view());
@@ -44,7 +46,7 @@ inline floats gaussian_draws(const study& s, index_t count, index_t which) {
 
 /// Every law has its own noise.
 inline generation measure_generation(const study& s) {
-    const feature_classifier classifier(s.where, s.data.train, {.bandwidth = s.chosen.bandwidth, .rng = s.rng.split(1)});
+    const feature_classifier classifier(s.where, s.data.train, {.bandwidth = s.bandwidth, .rng = s.rng.split(1)});
     const index_t            n = s.chosen.samples;
     generation               result{.held_out = {"held-out images", s.noised(s.data.held_out, 1)}};
 
@@ -61,8 +63,8 @@ inline generation measure_generation(const study& s) {
             result.rows.insert(result.rows.begin() + 3, {"taught, " + std::to_string(evaluations) + (evaluations == 1 ? " evaluation" : " evaluations"),
                                                          s.flow(*s.taught, evaluations, n, evaluations == 1 ? 4 : 5)});
 
-    const cloud truth(result.held_out.samples, pixels), training(s.data.train.data, pixels);
-    const cloud truth_features(classifier.features_of(result.held_out.samples), feature_classifier::features);
+    const cloud  training(s.data.train.data, pixels);
+    const sample truth(cloud(result.held_out.samples, pixels)), truth_features(cloud(classifier.features_of(result.held_out.samples), feature_classifier::features));
     const auto  measure = [&](generation_row& row) {
         row.nearest      = median_nearest(cloud(row.samples, pixels), training);
         const auto found = classifier.classes_of(row.samples);
@@ -71,8 +73,8 @@ inline generation measure_generation(const study& s) {
     measure(result.held_out);
     for (auto& row : result.rows) {
         measure(row);
-        row.in_pixels   = energy_distance(cloud(row.samples, pixels), truth);
-        row.in_features = energy_distance(cloud(classifier.features_of(row.samples), feature_classifier::features), truth_features);
+        row.in_pixels   = energy_distance(sample(cloud(row.samples, pixels)), truth);
+        row.in_features = energy_distance(sample(cloud(classifier.features_of(row.samples), feature_classifier::features)), truth_features);
     }
     const auto found             = classifier.classes_of(result.held_out.samples);
     result.classifier_accuracy   = 0.0;

@@ -1,8 +1,12 @@
 // The learned models: Diamond networks on 8 x 8 digits with labels, one of them trained as the teacher of the others' kind.
 #pragma once
 
+#include <charconv>
+#include <cmath>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <diamond/diamond.hpp>
@@ -33,6 +37,31 @@ inline network load_network(const diamond::eigen::context& where, const std::fil
                std::to_string(result.architecture().options().classes) + " classes is not one of digits";
     });
     return result;
+}
+
+inline constexpr double default_bandwidth = 0.2;
+
+/// The standard deviation h of the noise on the images that the networks were trained on, as their files say: the exact model with it is
+/// their truth, and no other. @throws diamond::io::file_error where a file says nothing and `asked` neither, or they say two things.
+inline double trained_bandwidth(const std::filesystem::path& folder, const std::vector<std::string>& names, std::optional<double> asked) {
+    for (const auto& name : names) {
+        const auto file  = diamond::io::read_safetensors(network_file(folder, name));
+        const auto found = file.metadata.find("bandwidth");
+        if (found == file.metadata.end()) {
+            if (!asked) throw diamond::io::file_error{file.path, "the metadata do not say 'bandwidth', the noise on the images it was trained on: say it with --bandwidth"};
+            continue;
+        }
+        double     own = NAN;
+        const auto end = std::from_chars(found->second.data(), found->second.data() + found->second.size(), own);
+        if (end.ec != std::errc{} || end.ptr != found->second.data() + found->second.size() || !(own > 0.0 && std::isfinite(own)))
+            throw diamond::io::file_error{file.path, "the metadata say bandwidth '" + found->second + "', which is no number above 0"};
+        if (asked && *asked != own)
+            throw diamond::io::file_error{file.path, "trained on images with noise of standard deviation " + found->second + ", not " + diamond::io::detail::exact_text(*asked) +
+                                                         ": leave --bandwidth out, or train networks with it (digits train --bandwidth " + diamond::io::detail::exact_text(*asked) +
+                                                         " --out FOLDER) and name them by --weights FOLDER"};
+        asked = own;
+    }
+    return asked.value_or(default_bandwidth);
 }
 
 } // namespace digits

@@ -9,10 +9,12 @@
 #include <utility>
 #include <vector>
 
-#include "pair_distances.hpp"
+#include "../energy_distance.hpp"
 #include "study.hpp"
 
 namespace digits {
+
+using examples::cloud, examples::sample, examples::distance_estimate;
 
 /// A way to draw from posteriors. Draws are columns j M + i, as posterior_sampler says.
 struct drawer {
@@ -135,7 +137,7 @@ inline std::vector<posterior_row> measure_posteriors(const study& s, const std::
     for (const double t : outer_times) {
         const noised_images at(s, t);
         const floats        x = diamond::to_host(at.states());
-        const cloud         truth(at.truth(), pixels), joint_truth = cloud::joined(x, at.truth(), pixels);
+        const sample        truth(cloud(at.truth(), pixels)), joint_truth(cloud::joined(x, at.truth(), pixels));
         std::map<index_t, noised_images::moments> exact; // by the number of images
         for (std::size_t k = 0; k < drawers.size(); ++k) {
             const auto& d = drawers[k];
@@ -144,7 +146,7 @@ inline std::vector<posterior_row> measure_posteriors(const study& s, const std::
             const auto   found = at.measure(d, d.images, static_cast<index_t>(400 + k));
             if (!exact.contains(d.images)) exact[d.images] = at.measure(drawers[0], d.images, 500);
             const double unit = exact[d.images].variance;
-            rows.push_back({t, d.title, d.evaluations, paired_energy_distance(cloud(z, pixels), truth), paired_energy_distance(cloud::joined(x, z, pixels), joint_truth),
+            rows.push_back({t, d.title, d.evaluations, paired_energy_distance(sample(cloud(z, pixels)), truth), paired_energy_distance(sample(cloud::joined(x, z, pixels)), joint_truth),
                             std::sqrt(std::max(found.error, 0.0) / unit), found.variance / unit});
         }
     }

@@ -71,7 +71,7 @@ inline void write_quality(const study& s, const generation& g, const std::vector
                                      {"variance_ratio", row.spread}});
     diamond::io::write_json(s.chosen.out / "quality.json", json);
 
-    const std::string h = number(s.chosen.bandwidth);
+    const std::string h = number(s.bandwidth);
     write_text(s.chosen.out / "quality.md",
                "# What the learned models draw\n\n![samples](samples.png)\n\n![by label](conditional.png)\n\n## The law\n\n" + std::to_string(s.chosen.samples) + " samples of each law against " +
                    std::to_string(s.data.held_out.count()) + " held-out images with the noise, N(0, " + h +

@@ -11,7 +11,7 @@
 
 #include <diamond/io/json.hpp>
 
-#include "energy_distance.hpp"
+#include "../energy_distance.hpp"
 #include "judge.hpp"
 #include "methods.hpp"
 #include "text.hpp"
@@ -48,7 +48,7 @@ inline void measure_reward(const context& where, const task& t, const outcome& r
     line.mean_reward_se = by_family.size() > 1 ? std::sqrt(sum) : NAN;
 }
 
-inline row describe(const context& where, const task& t, const subject& model, const method_name& m, const outcome& result, const judge& judged, double truth_spread) {
+inline row describe(const context& where, const task& t, const subject& model, const method_name& m, const outcome& result, const judge& judged, const examples::sample& truth) {
     row line{.reward = t.name, .method = m.name, .title = m.title};
     measure_reward(where, t, result, line);
     line.ess             = result.ess;
@@ -59,9 +59,10 @@ inline row describe(const context& where, const task& t, const subject& model, c
     line.reward_calls    = result.spent.reward;
     line.returned        = result.returned;
     line.seconds         = result.seconds;
-    if (const auto far = energy_distance(result.samples, result.weights, result.families, t.truth, truth_spread)) {
-        line.energy_distance    = far->value;
-        line.energy_distance_se = far->standard_error;
+    const examples::sample found(examples::cloud(result.samples, pixels), result.weights, result.families);
+    if (const auto far = energy_distance(found, truth); std::isfinite(far.value)) {
+        line.energy_distance    = far.value;
+        line.energy_distance_se = far.standard_error;
     }
     if (t.wanted) line.judge_accuracy = judged.share_of(*t.wanted, result.samples, result.weights);
     line.device            = context::device_name();

@@ -67,10 +67,15 @@ int run(const sample_settings& chosen) {
     const diamond::detail::stopwatch clock;
     const context                    where{.threads = chosen.threads};
     const data_set                   data = load(chosen.data);
-    const model exact = diamond::data_mixture(where, diamond::linear_schedule{}, diamond::from_host<real>(where, pixels, data.train.count(), data.train.data).read(), chosen.bandwidth);
-    std::optional<network> taught;
-    if (std::filesystem::exists(network_file(chosen.weights, "taught"))) taught = load_network(where, chosen.weights, "taught");
-    const study s{where, chosen, data, exact, load_network(where, chosen.weights, "teacher"), load_network(where, chosen.weights, "diamond"),
+    std::vector<std::string>         names{"teacher", "diamond"};
+    std::optional<network>           taught;
+    if (std::filesystem::exists(network_file(chosen.weights, "taught"))) {
+        taught = load_network(where, chosen.weights, "taught");
+        names.push_back("taught");
+    }
+    const double bandwidth = trained_bandwidth(chosen.weights, names, chosen.bandwidth);
+    const model  exact     = diamond::data_mixture(where, diamond::linear_schedule{}, diamond::from_host<real>(where, pixels, data.train.count(), data.train.data).read(), bandwidth);
+    const study s{where, chosen, data, bandwidth, exact, load_network(where, chosen.weights, "teacher"), load_network(where, chosen.weights, "diamond"),
                   taught, diamond::philox{chosen.seed}};
     std::filesystem::create_directories(chosen.out);
     progress_line line;
@@ -104,7 +109,7 @@ command add_sample(CLI::App& app) {
     sub.add_option("--mean-draws", s->mean_draws, "draws for such a mean")->check(CLI::Range(2, 1 << 12))->capture_default_str();
     sub.add_option("--most-solved", s->most_solved, "most evaluations of GLASS by ODE for a draw")->check(CLI::Range(1, 1 << 12))->capture_default_str();
     sub.add_option("--guidance-weight", s->guidance_weight, "w of classifier-free guidance, in the picture by label")->check(between(-100, 100))->capture_default_str();
-    sub.add_option("--bandwidth", s->bandwidth, "standard deviation h of the noise on the images")->check(between(0.01, 10))->capture_default_str();
+    sub.add_option("--bandwidth", s->bandwidth, "standard deviation h of the noise on the images; default what the networks were trained with")->check(between(0.01, 10));
     sub.add_option("--seed", s->seed, "of everything drawn")->check(not_negative)->capture_default_str();
     sub.add_option("--threads", s->threads, "0: one per core")->check(CLI::Range(0, 1024))->capture_default_str();
     sub.add_option("--data", s->data, "folder of images.npy, labels.npy and held_out.npy");

@@ -21,7 +21,8 @@ struct sample_settings {
     index_t               mean_images     = 256;  ///< noised images whose posterior means are measured
     index_t               mean_draws      = 64;
     index_t               most_solved     = 200; ///< evaluations of GLASS by ODE
-    double                bandwidth       = 0.2, guidance_weight = 1.0;
+    std::optional<double> bandwidth = {}; ///< as asked for
+    double                guidance_weight = 1.0;
     std::uint64_t         seed            = 1;
     int                   threads         = 0;
 };
@@ -30,6 +31,7 @@ struct study {
     const context&         where;
     const sample_settings& chosen;
     const data_set&        data;
+    double                 bandwidth; ///< of the exact model, and of the noise on the images
     const model&           exact;
     network                teacher, diamond;
     std::optional<network> taught; ///< where there is one
@@ -40,7 +42,7 @@ struct study {
         batch noise(where, pixels, part.count());
         draw_normal(rng.stream(diamond::purpose::user, which), noise.mutable_view());
         floats result = part.data;
-        for (std::size_t i = 0; i < result.size(); ++i) result[i] += static_cast<real>(chosen.bandwidth) * noise.data()[i];
+        for (std::size_t i = 0; i < result.size(); ++i) result[i] += static_cast<real>(bandwidth) * noise.data()[i];
         return result;
     }
     /// `count` draws of a network's flow map in that many evaluations.

@@ -1,10 +1,7 @@
 // digits train: the networks, from the training images to files.
-#include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "command_line.hpp"
 #include "training.hpp"
@@ -21,54 +18,6 @@ struct settings {
     bool                  fresh   = false;
 };
 
-std::string time_left(double seconds) {
-    if (!std::isfinite(seconds)) return "–";
-    char text[32];
-    std::snprintf(text, sizeof text, "%d:%02d", static_cast<int>(seconds) / 60, static_cast<int>(seconds) % 60);
-    return text;
-}
-
-/// Tells losses, their means since it last spoke, and the time left: on a terminal five times a second, elsewhere ten times a network.
-class told_progress {
-public:
-    void operator()(const std::string& name, const diamond::training_report& report, double left) {
-        const diamond::index_t step = report.step + 1;
-        diagonal_ += report.diagonal_loss;
-        lagrangian_ += report.off_diagonal_loss;
-        lagrangians_ += report.off_diagonal_loss > 0.0;
-        ++count_;
-        const bool last = step == report.steps, tenth = step * 10 / report.steps != (step - 1) * 10 / report.steps;
-        if (line_.on_terminal() ? !last && clock_.seconds() < 0.2 : !tenth) return;
-        char text[160];
-        std::snprintf(text, sizeof text, "%s: step %lld of %lld, diagonal loss %.4f, Lagrangian %s, %s left", name.c_str(), static_cast<long long>(step),
-                      static_cast<long long>(report.steps), diagonal_ / count_, lagrangians_ ? number(lagrangian_ / lagrangians_).c_str() : "–", time_left(left).c_str());
-        if (line_.on_terminal() && !last)
-            line_.show(text);
-        else
-            line_.finish(text);
-        *this = {};
-    }
-
-private:
-    progress_line              line_;
-    diamond::detail::stopwatch clock_;
-    double                     diagonal_ = 0.0, lagrangian_ = 0.0;
-    int                        count_ = 0, lagrangians_ = 0;
-};
-
-/// The losses against the step: that of the diagonal is mostly the data's own variance, which no network takes away.
-void write_curves(const std::filesystem::path& folder, const std::string& name, const loss_curve& losses) {
-    using namespace diamond::io;
-    if (losses.step.empty()) return;
-    const auto draw_one = [&](const std::string& kind, const std::vector<double>& values, axis_scale scale) {
-        line_plot plot{.title = name + ": " + kind + " loss", .x = {.label = "step"}, .y = {.label = "mean weighted square", .scale = scale}};
-        plot.curves.push_back({.x = losses.step, .y = values, .marked = false});
-        write_png(folder / (name + "_" + kind + ".png"), plot);
-    };
-    draw_one("diagonal", losses.diagonal, axis_scale::linear);
-    if (std::ranges::any_of(losses.lagrangian, [](double x) { return x > 0.0; })) draw_one("lagrangian", losses.lagrangian, axis_scale::logarithmic);
-}
-
 int run(settings s) {
     const diamond::eigen::context where{.threads = s.threads};
     const data_set                data = load(s.data);
@@ -80,8 +29,7 @@ int run(settings s) {
             std::fprintf(stderr, "%s: already trained in this way; --fresh trains it again\n", name.c_str());
             continue;
         }
-        const loss_curve losses = train_network(where, data.train, name, s.training, told_progress{});
-        write_curves(s.training.out, name, losses);
+        train_network(where, data.train, name, s.training);
     }
     std::printf("%s: the networks and their loss curves, in %.1f s; digits align --weights %s uses them\n", s.training.out.string().c_str(), clock.seconds(),
                 s.training.out.string().c_str());

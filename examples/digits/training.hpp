@@ -6,18 +6,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <diamond/io/json.hpp>
-#include <diamond/io/plot.hpp>
-#include <diamond/io/png.hpp>
 #include <diamond/io/training_checkpoint.hpp>
 
+#include "../training_line.hpp"
+#include "loss_pictures.hpp"
 #include "networks.hpp"
 
 namespace digits {
@@ -25,20 +23,12 @@ namespace digits {
 struct training_options {
     double share               = 1.0; ///< of the usual number of steps
     index_t batch              = 1024, width = 288, blocks = 6;
-    double rate                = 3e-3, bandwidth = 0.2;
+    double rate                = 3e-3, bandwidth = default_bandwidth;
     std::uint64_t seed         = 1;
     index_t checkpoint         = 500; ///< steps between checkpoints
     bool resume                = true;
     std::filesystem::path out  = "out/digits/weights"; ///< where `taught` finds its teacher, too
 };
-
-/// Loss against step, in means over a hundredth of the steps.
-struct loss_curve {
-    std::vector<double> step, diagonal, lagrangian;
-};
-
-/// Tells (name, report, seconds left of this network, NaN at first).
-using training_progress = std::function<void(const std::string&, const diamond::training_report&, double)>;
 
 namespace detail {
 
@@ -71,35 +61,18 @@ inline std::string setting_of(const std::string& name, const images& train, cons
            std::to_string(o.blocks) + ", rate " + exact_text(o.rate) + ", h " + exact_text(o.bandwidth) + ", seed " + std::to_string(o.seed) + ", data " + data;
 }
 
+/// Trains to the end, or to the end of what an earlier run left; writes a checkpoint now and then.
 template <class Trainer>
-loss_curve run(const std::string& name, Trainer& trainer, diamond::training_state<batch>& state, const training_options& o, const std::string& setting,
-               const training_progress& progress) {
+void run(const std::string& name, Trainer& trainer, diamond::training_state<batch>& state, const training_options& o, const std::string& setting) {
     const auto file = o.out / (name + ".training");
     if (o.resume && std::filesystem::exists(file))
         state = diamond::io::load_training<batch>(state.theta.context(), file, setting, trainer.network().parameters());
-    const diamond::detail::stopwatch clock;
-    const index_t first = state.step, steps = trainer.options().steps, part = std::max<index_t>(1, steps / 100);
-    loss_curve curve;
-    double diagonal = 0.0, lagrangian = 0.0;
-    index_t diagonals = 0, lagrangians = 0;
+    examples::training_line line(name, diamond::time_left(trainer.options()));
     trainer.run(state, [&](const diamond::training_report& report) {
-        diagonal += report.diagonal_loss;
-        lagrangian += report.off_diagonal_loss;
-        ++diagonals;
-        lagrangians += report.off_diagonal_loss > 0.0;
-        if ((report.step + 1) % part == 0) {
-            curve.step.push_back(static_cast<double>(report.step + 1));
-            curve.diagonal.push_back(diagonal / static_cast<double>(diagonals));
-            curve.lagrangian.push_back(lagrangians ? lagrangian / static_cast<double>(lagrangians) : 0.0);
-            diagonal = lagrangian = 0.0;
-            diagonals = lagrangians = 0;
-        }
-        const index_t done = report.step + 1;
-        if (done % o.checkpoint == 0) diamond::io::save_training(file, state, setting);
-        progress(name, report, clock.seconds() * static_cast<double>(steps - done) / static_cast<double>(done - first));
+        if ((report.step + 1) % o.checkpoint == 0) diamond::io::save_training(file, state, setting);
+        line(report);
         return true;
     });
-    return curve;
 }
 
 } // namespace detail
@@ -113,8 +86,8 @@ inline bool is_trained(const std::string& name, const images& train, const train
     return setting != metadata.end() && setting->second == detail::setting_of(name, train, o);
 }
 
-/// Trains one network and writes it to `out`, in the coordinates of the images.
-inline loss_curve train_network(const diamond::eigen::context& where, const images& train, const std::string& name, const training_options& o, const training_progress& progress) {
+/// Trains one network and writes it to `out`, in the coordinates of the images, with its loss curves.
+inline void train_network(const diamond::eigen::context& where, const images& train, const std::string& name, const training_options& o) {
     using namespace diamond;
     const training_set<batch> data(from_host<real>(where, pixels, train.count(), train.data), o.bandwidth, train.labels);
     // A distilled network shares its teacher's frame: principal directions found anew may have the other sign.
@@ -134,7 +107,6 @@ inline loss_curve train_network(const diamond::eigen::context& where, const imag
     diamond_training_options<> options{.steps = detail::steps_of(name, o.share), .batch = o.batch, .rate = {.peak = o.rate}};
     const std::string setting = detail::setting_of(name, train, o);
     std::filesystem::create_directories(o.out);
-    loss_curve curve;
     training_state<batch> state;
     if (teacher) {
         // It starts as its teacher, whose velocity it has on the diagonal at t = 0 already.
@@ -144,7 +116,7 @@ inline loss_curve train_network(const diamond::eigen::context& where, const imag
         diamond_trainer trainer(inner, inside, philox{o.seed}, options, glass_teacher(linear_schedule{}, network_velocity{inside_teacher}));
         state = trainer.start();
         for (auto* parameters : {&state.theta, &state.average}) where.copy(teacher->parameters().data(), inner.parameters(), parameters->data());
-        curve = detail::run(name, trainer, state, o, setting, progress);
+        detail::run(name, trainer, state, o, setting);
     } else {
         if (name == "teacher") {
             options.times.at_zero  = 1.0; // flow matching: t = 0, r = s
@@ -152,12 +124,12 @@ inline loss_curve train_network(const diamond::eigen::context& where, const imag
         }
         diamond_trainer trainer(inner, inside, philox{o.seed}, options);
         state = trainer.start();
-        curve = detail::run(name, trainer, state, o, setting, progress);
+        detail::run(name, trainer, state, o, setting);
     }
+    write_curves(o.out, name, state.losses()); // before the network, whose file says that all is done
     const network trained(architecture({}, frame, shape), std::move(state.average));
-    io::save_diamond_network(network_file(o.out, name), trained, {{"trained_on", "optical recognition of handwritten digits, training part"}, {"setting", setting}});
+    io::save_diamond_network(network_file(o.out, name), trained, {{"trained_on", "optical recognition of handwritten digits, training part"}, {"bandwidth", io::detail::exact_text(o.bandwidth)}, {"setting", setting}});
     std::filesystem::remove(o.out / (name + ".training"));
-    return curve;
 }
 
 } // namespace digits

@@ -30,7 +30,7 @@ double show(const context& where, const options& chosen, report& told, const sub
     if constexpr (has_components<Model>) tell_values(s); // the checkerboard has no exact value
     show_samples(s, data);
     show_posteriors(s, data);
-    told.picture(chosen.out, of.name + "_training", plot_of(of.title + ": losses", curves));
+    told.picture(chosen.out, of.name + "_training", plot_of(of.title + ": losses", curves.losses));
     return curves.seconds;
 }
 

@@ -156,31 +156,6 @@ batch noised_draws(const context& where, const Model& model, double t, index_t c
     return x;
 }
 
-/// 2 E|X - Y| - E|X - X'| - E|Y - Y'| of two samples {x, y, x, y, ...}, no point paired with itself: 0 on average for equal laws. The mean
-/// over blocks of 1000 points, and its standard error.
-inline std::pair<double, double> energy_distance(const std::vector<float>& a, const std::vector<float>& b) {
-    constexpr std::size_t block = 1000;
-    const auto sum              = [](const std::vector<float>& p, const std::vector<float>& q, std::size_t first) {
-        double total = 0.0;
-        for (std::size_t i = first; i < first + block; ++i)
-            for (std::size_t j = first; j < first + block; ++j) {
-                const float x = p[2 * i] - q[2 * j], y = p[2 * i + 1] - q[2 * j + 1];
-                total += static_cast<double>(std::sqrt(x * x + y * y));
-            }
-        return total;
-    };
-    const std::size_t blocks = std::min(a.size(), b.size()) / (2 * block);
-    constexpr double n       = static_cast<double>(block);
-    std::vector<double> distances;
-    double mean = 0.0, variance = 0.0;
-    for (std::size_t k = 0; k < blocks; ++k) {
-        distances.push_back(2.0 * sum(a, b, k * block) / (n * n) - (sum(a, a, k * block) + sum(b, b, k * block)) / (n * (n - 1.0)));
-        mean += distances.back() / static_cast<double>(blocks);
-    }
-    for (const double d : distances) variance += diamond::square(d - mean) / static_cast<double>(blocks * (blocks - 1));
-    return {mean, std::sqrt(variance)};
-}
-
 /// V and grad V of a batch of states.
 struct values {
     std::vector<double> value;

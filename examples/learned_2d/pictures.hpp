@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "../energy_distance.hpp"
 #include "study.hpp"
 
 namespace learned {
@@ -12,22 +13,22 @@ namespace learned {
 /// Samples of the law itself: posteriors at t = 0, where x_t says nothing.
 template <class Model>
 void show_samples(const study<Model>& s, const toy::density& data) {
-    constexpr index_t count = 20000;
+    constexpr index_t count = 5000;
     const auto exact_draws  = [&](std::uint64_t which) {
         batch z(s.where, 2, count);
         s.of.model.draw(s.rng.split(which).stream(purpose::data), z.mutable_view());
         return z;
     };
-    const auto truth    = to_host(exact_draws(10));
+    const examples::sample truth(examples::cloud(to_host(exact_draws(10)), 2));
     const batch nothing = diamond::from_host<float>(s.where, 2, count, std::vector<float>(static_cast<std::size_t>(2 * count), 0.0f));
     std::vector<diamond::io::panel> panels;
     s.told.line("\n### Samples of the law itself\n");
-    s.told.line(text("Energy distance, unbiased, to exact draws: %td of each, in blocks of 1000.", count));
+    s.told.line(text("Energy distance, unbiased, to exact draws: %td of each.", count));
     s.told.head({"samples", "energy distance"});
     const auto show = [&](const std::string& name, const batch& drawn) {
         constexpr std::size_t shown  = 3000;
         auto points                  = to_host(drawn);
-        const auto [distance, error] = energy_distance(points, truth);
+        const auto [distance, error] = energy_distance(examples::sample(examples::cloud(points, 2)), truth);
         s.told.row({name, text("%.4f ± %.4f", distance, error)});
         points.resize(2 * shown);
         panels.push_back(panel(name, data, std::move(points)));

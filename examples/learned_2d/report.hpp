@@ -84,12 +84,13 @@ inline diamond::io::panel panel(std::string title, const toy::density& below, st
 }
 
 /// Both losses against the step.
-inline diamond::io::line_plot plot_of(const std::string& title, const training_curves& curves) {
+inline diamond::io::line_plot plot_of(const std::string& title, const diamond::loss_curve& losses) {
+    const auto diagonal = losses.diagonal(), lagrangian = losses.off_diagonal();
     return {.title  = title,
             .x      = {.label = "step"},
             .y      = {.label = "loss, mean of a hundredth of the training", .scale = diamond::io::axis_scale::logarithmic},
-            .curves = {{.name = "diagonal: what is left is its targets' noise", .x = curves.step, .y = curves.diagonal, .marked = false},
-                       {.name = "Lagrangian, off the diagonal", .x = curves.step, .y = curves.lagrangian, .marked = false}}};
+            .curves = {{.name = "diagonal: what is left is its targets' noise", .x = diagonal.step, .y = diagonal.loss, .marked = false},
+                       {.name = "Lagrangian, off the diagonal", .x = lagrangian.step, .y = lagrangian.loss, .marked = false}}};
 }
 
 } // namespace learned

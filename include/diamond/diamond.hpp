@@ -52,6 +52,7 @@
 #include <diamond/schedule/variance_preserving.hpp>
 #include <diamond/train/diamond_trainer.hpp>
 #include <diamond/train/fit_gaussian_frame.hpp>
+#include <diamond/train/time_left.hpp>
 #include <diamond/value/point.hpp>
 #include <diamond/value/posterior.hpp>
 #include <diamond/value/weighted.hpp>

@@ -2,6 +2,7 @@
 #include "program.hpp"
 
 #include <diamond/io/json.hpp>
+#include <diamond/io/safetensors.hpp>
 
 #include <cmath>
 #include <filesystem>
@@ -90,4 +91,22 @@ TEST_CASE("what align and sample refuse of learned models") {
     refused("align --weights " + quoted(out), "diamond.safetensors: no such file");
     refused("sample --weights " + quoted(out), "teacher.safetensors: no such file");
     refused("sample --nonsense", "not expected: --nonsense");
+    // The exact model is the truth of networks with its own bandwidth, and of no others.
+    for (const std::string command : {"align", "sample"}) {
+        refused(command + " --bandwidth 0.3 --out " + quoted(out / "none"), "trained on images with noise of standard deviation 0.2, not 0.3: leave --bandwidth out, or train networks with it (digits train --bandwidth 0.3");
+        CHECK(!std::filesystem::exists(out / "none")); // before any work
+    }
+    const auto without = [&](const std::string& name, const auto& spoil) {
+        for (const std::string network : {"teacher", "diamond", "taught"}) {
+            auto file = diamond::io::read_safetensors(std::filesystem::path(DIAMOND_DIGITS_DATA).parent_path() / "weights" / (network + ".safetensors"));
+            spoil(file.metadata);
+            std::filesystem::create_directories(out / name);
+            diamond::io::write_safetensors(out / name / (network + ".safetensors"), file);
+        }
+        return quoted(out / name);
+    };
+    const auto silent = without("silent", [](auto& metadata) { metadata.erase("bandwidth"); });
+    refused("align --weights " + silent, "do not say 'bandwidth', the noise on the images it was trained on: say it with --bandwidth");
+    CHECK(run_example("digits", "align --reward ink --method prior --no-sweep --particles 64 --bandwidth 0.2 --weights " + silent + " --out " + quoted(out / "said")).status == 0);
+    refused("align --weights " + without("spoilt", [](auto& metadata) { metadata["bandwidth"] = "wide"; }), "the metadata say bandwidth 'wide', which is no number above 0");
 }

@@ -109,7 +109,17 @@ TEST_CASE("a training goes on from its file as if it had never stopped") {
     trainer.run(resumed);
     CHECK(diamond::to_host(resumed.theta) == diamond::to_host(whole.theta));
     CHECK(diamond::to_host(resumed.average) == diamond::to_host(whole.average));
+    CHECK(resumed.losses().sums() == whole.losses().sums());
+    CHECK(resumed.losses().diagonal().step.size() == 10);
     CHECK_THROWS_WITH_AS(static_cast<void>(diamond::io::load_training<batch>(context, path, "another", network.parameters())), doctest::Contains("setting 'a test'"), file_error);
     CHECK_THROWS_WITH_AS(static_cast<void>(diamond::io::load_training<batch>(context, path, "a test", 7)), doctest::Contains("tensor 'theta'"), file_error);
+    const auto refused = [&](const char* why, const auto& spoil) {
+        auto file = diamond::io::read_safetensors(path);
+        spoil(file.tensors);
+        CHECK_THROWS_WITH_AS(static_cast<void>(diamond::io::training_from<batch>(context, file, "a test", network.parameters())), doctest::Contains(why), file_error);
+    };
+    refused("no tensor 'losses'", [](auto& tensors) { tensors.erase("losses"); });
+    refused("tensor 'losses': F64 of shape", [](auto& tensors) { tensors["losses"] = diamond::io::make_tensor({3}, std::vector<double>(3)); });
+    refused("'losses' is negative or not finite", [](auto& tensors) { tensors["losses"] = diamond::io::make_tensor({2, 100, 3}, std::vector<double>(600, -1.0)); });
     std::filesystem::remove(path);
 }

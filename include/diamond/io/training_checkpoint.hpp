@@ -4,12 +4,19 @@
 #include <diamond/io/checkpoint.hpp>
 #include <diamond/train/diamond_trainer.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace diamond::io {
+
+namespace detail {
+/// Diagonal and off it, windows, and what each of them keeps.
+inline std::vector<index_t> losses_shape() { return {2, loss_curve::windows, loss_curve::numbers}; }
+} // namespace detail
 
 /// Writes the state atomically. `setting` is a text that says what is trained how; `load_training` asks for the same one.
 template <class Batch>
@@ -21,6 +28,7 @@ void save_training(const std::filesystem::path& path, const training_state<Batch
     put("average", state.average);
     put("mean", state.mean);
     put("variance", state.variance);
+    file.tensors["losses"] = make_tensor(detail::losses_shape(), to_host(state.loss_sums));
     write_safetensors(path, file);
 }
 
@@ -43,6 +51,10 @@ template <class Batch>
     state.average  = get("average");
     state.mean     = get("mean");
     state.variance = get("variance");
+    const auto losses = file.require("losses", dtype::f64, detail::losses_shape()).template values<double>();
+    for (const double sum : losses)
+        if (!(std::isfinite(sum) && sum >= 0.0)) throw file_error{file.path, "a number of 'losses' is negative or not finite"};
+    state.loss_sums = from_host<double>(context, loss_curve::size, 1, losses);
     return state;
 }
 template <class Batch>

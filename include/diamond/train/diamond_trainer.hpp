@@ -9,6 +9,7 @@
 #include <diamond/concepts/trainable_network.hpp>
 #include <diamond/train/adam_w.hpp>
 #include <diamond/train/diamond_loss.hpp>
+#include <diamond/train/loss_curve.hpp>
 #include <diamond/train/loss_weight.hpp>
 #include <diamond/train/off_diagonal.hpp>
 #include <diamond/train/teacher.hpp>
@@ -32,13 +33,9 @@ struct diamond_training_options {
     adam_w_options optimiser = {};
     double average           = 0.999; ///< what the moving average keeps a step
     index_t report_every     = 1;     ///< steps between reports to an observer; a device is waited for at each
-};
 
-/// What an observer sees: of the last step, and losses over the steps since the report before.
-struct training_report {
-    index_t step, steps;
-    double diagonal_loss, off_diagonal_loss; ///< means over columns of the mean weighted square, before adaptive weights; 0 where there were none
-    double gradient_norm, rate;
+    /// The steps, the first ones, whose whole batch has r = s.
+    [[nodiscard]] index_t diagonal_steps() const { return static_cast<index_t>(std::ceil(diagonal_first * static_cast<double>(steps))); }
 };
 
 namespace detail {
@@ -51,8 +48,12 @@ struct training_numbers {
 struct add_loss {
     const double* loss;
     double share;
-    double* sum;
-    DIAMOND_HD void operator()(index_t) const { *sum += *loss * share; }
+    double *sum, *window; // of the report, of the curve
+    index_t step;
+    DIAMOND_HD void operator()(index_t) const {
+        *sum += *loss * share;
+        loss_curve::add(window, step, *loss * share);
+    }
 };
 struct norm_is_not_finite {
     const clipped_norm* of;
@@ -65,6 +66,9 @@ template <class Batch>
 struct training_state {
     index_t step = 0;
     Batch theta, average, mean, variance; ///< parameters, their moving average, and AdamW's two moments
+    rebind_t<Batch, double> loss_sums; ///< loss_curve's
+
+    [[nodiscard]] loss_curve losses() const { return loss_curve(to_host(loss_sums)); }
 };
 
 /// Minimises |v(xbar_s, x_t, t, s, s) - ubar|^2 and a loss off the diagonal (train/off_diagonal.hpp), weighted. A step's randomness depends on
@@ -110,6 +114,8 @@ public:
             zero->resize(context, p, 1);
             context.for_each(p, detail::set_to_zero<real>{zero->data()});
         }
+        state.loss_sums.resize(context, loss_curve::size, 1);
+        context.for_each(loss_curve::size, detail::set_to_zero<double>{state.loss_sums.data()});
         context.copy(state.theta.data(), p, state.average.data());
         return state;
     }
@@ -119,7 +125,7 @@ public:
     void step(state_type& state) {
         const auto& context = data_->context();
         const index_t n = options_.batch, k = state.step, p = parameters();
-        const bool early       = static_cast<double>(k) < options_.diagonal_first * static_cast<double>(options_.steps);
+        const bool early       = k < options_.diagonal_steps();
         const index_t diagonal = early ? n : static_cast<index_t>(std::lround(options_.diagonal * static_cast<double>(n)));
         gradient_.resize(context, p, 1);
         context.for_each(p, detail::set_to_zero<real>{gradient_.data()});
@@ -183,7 +189,7 @@ private:
             teacher_(at, label, target_.mutable_view());
             target = target_.data();
         }
-        pull(state, {weight_at(at, true), v_.data(), nullptr, target, at.s, at.r, v_.rows()}, at, count, 1.0, !has_teacher, &numbers_.data()->diagonal);
+        pull(state, {weight_at(at, true), v_.data(), nullptr, target, at.s, at.r, v_.rows()}, at, count, 1.0, !has_teacher, &numbers_.data()->diagonal, true);
         ++diagonal_steps_;
     }
     void off_diagonal_loss(state_type& state, index_t first, index_t count) {
@@ -200,7 +206,7 @@ private:
             network_, state.theta.data(), state.average.data(), velocity, at, label, states_.velocity.data() + v_.rows() * first, rng_.stream(purpose::data, 4 * state.step + 3), space_,
             other_space_, v_.mutable_view(), v_dot_.mutable_view(), target_.mutable_view(), room_.mutable_view(), time_});
         pull(state, {weight_at(at, Loss::random_target), v_.data(), moving ? v_dot_.data() : nullptr, target_.data(), at.s, at.r, v_.rows()}, at, count, options_.off_diagonal,
-             Loss::random_target, &numbers_.data()->off_diagonal);
+             Loss::random_target, &numbers_.data()->off_diagonal, false);
         ++off_diagonal_steps_;
     }
     void fit(index_t count) {
@@ -210,8 +216,8 @@ private:
     weight weight_at(const diamond_arguments<batch_type>& at, bool diagonal) const {
         return {network_.spread(), at.t, at.s, options_.variance_floor, diagonal};
     }
-    /// Adds the loss to *sum, and pulls its gradient through what the network recorded.
-    void pull(state_type& state, const square& term, const diamond_arguments<batch_type>& at, index_t count, double multiple, bool random, double* sum) {
+    /// Adds the loss to *sum and to the curve, and pulls its gradient through what the network recorded.
+    void pull(state_type& state, const square& term, const diamond_arguments<batch_type>& at, index_t count, double multiple, bool random, double* sum, bool diagonal) {
         const auto& context = data_->context();
         context.column_sums(term.rows, count, term, losses_.data());
         context.for_each(count, detail::divide_each{losses_.data(), static_cast<double>(term.rows)});
@@ -222,7 +228,8 @@ private:
         context.for_each(term.rows, count, detail::loss_cotangent<real, weight>{term, multiples_.data(), scale, v_.data(), v_dot});
         network_.backward(state.theta.data(), space_, v_.read(), v_dot, gradient_.data());
         context.sum(count, detail::sum_of{losses_.data()}, &numbers_.data()->loss);
-        context.for_each(1, detail::add_loss{&numbers_.data()->loss, 1.0 / static_cast<double>(count), sum});
+        double* const window = state.loss_sums.data() + loss_curve::window_of(diagonal, state.step, options_.steps);
+        context.for_each(1, detail::add_loss{&numbers_.data()->loss, 1.0 / static_cast<double>(count), sum, window, state.step});
     }
 
     Network network_;

@@ -1,0 +1,26 @@
+// The losses of a training as pictures.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include <diamond/io/plot.hpp>
+#include <diamond/io/png.hpp>
+#include <diamond/train/loss_curve.hpp>
+
+namespace digits {
+
+/// The losses against the step: that of the diagonal is mostly the data's own variance, which no network takes away.
+inline void write_curves(const std::filesystem::path& folder, const std::string& name, const diamond::loss_curve& losses) {
+    using namespace diamond::io;
+    const auto draw_one = [&](const std::string& kind, const diamond::loss_curve::points& points, axis_scale scale) {
+        if (points.step.empty()) return;
+        line_plot plot{.title = name + ": " + kind + " loss", .x = {.label = "step"}, .y = {.label = "mean weighted square", .scale = scale}};
+        plot.curves.push_back({.x = points.step, .y = points.loss, .marked = false});
+        write_png(folder / (name + "_" + kind + ".png"), plot);
+    };
+    draw_one("diagonal", losses.diagonal(), axis_scale::linear);
+    draw_one("lagrangian", losses.off_diagonal(), axis_scale::logarithmic);
+}
+
+} // namespace digits
