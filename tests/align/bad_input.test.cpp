@@ -187,7 +187,8 @@ TEST_CASE("a bad or throwing reward: step and particle are named, the step may b
                 REQUIRE(error.nested.size() == 2);
                 CHECK(error.nested[1] == "the camera is broken");
             } else {
-                CHECK(error.text.find(kind == 0 ? "the reward is nan" : "the reward is inf") != std::string::npos);
+                CHECK(error.text.find("the reward is NaN or +inf") != std::string::npos);
+                CHECK(error.text.find(kind == 0 ? "(here nan)" : "(here inf)") != std::string::npos);
                 CHECK(error.text.find("particle 11") != std::string::npos);
             }
             const auto after = state.snapshot();
@@ -275,7 +276,7 @@ TEST_CASE("guidance and search name step and particle") {
     const auto error = failure([&] { guided(p.context, philox{1}); });
     CHECK(error.step == 3);
     CHECK(error.particle == 7);
-    CHECK(error.text.find("the reward is nan") != std::string::npos);
+    CHECK(error.text.find("the reward is NaN") != std::string::npos);
     CHECK(error.text.find("(step 3, particle 7)") != std::string::npos);
     CHECK(error.text.find("(step 6") == std::string::npos);
     what              = {.at_call = 5, .throws = true};

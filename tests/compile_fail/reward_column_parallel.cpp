@@ -1,4 +1,4 @@
-// expect: a pointwise reward that says column_parallel, or runs on a device, must be callable when const, and trivially copyable
+// expect: a pointwise reward that says column_parallel, or runs on a device, must be callable when const
 #include <diamond/reward/evaluate.hpp>
 
 #include <support/archetypes.hpp>

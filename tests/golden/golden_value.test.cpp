@@ -14,39 +14,12 @@ using golden::error, golden::gradient_tolerance, golden::json, golden::map_toler
 namespace {
 
 /// thrust's sequential vocabulary with normals from a list.
-struct told_context : detail::thrust_vocabulary<told_context> {
+struct told_context : detail::thrust_host<told_context> {
     const list* normals = nullptr;
 
     [[nodiscard]] static constexpr auto policy() { return thrust::cpp::par; }
-    template <class T>
-    [[nodiscard]] T* allocate(index_t count) const {
-        return detail::host_allocate<T>(count);
-    }
-    template <class T>
-    void deallocate(T* p, index_t) const noexcept {
-        detail::host_deallocate(p);
-    }
-    template <class T>
-    void to_host(const T* device, index_t count, T* host) const {
-        std::copy_n(device, count, host);
-    }
-    template <class T>
-    void from_host(const T* host, index_t count, T* device) const {
-        std::copy_n(host, count, device);
-    }
-    template <class T>
-    void copy(const T* from, index_t count, T* to) const {
-        std::copy_n(from, count, to);
-    }
-    template <class Real>
-    void product(transpose op, batch_view<const Real, told_context> a, batch_view<const Real, told_context> b, batch_view<Real, told_context> out) const {
-        for (index_t j = 0; j < out.columns(); ++j)
-            for (index_t i = 0; i < out.rows(); ++i) {
-                Real sum = 0;
-                for (index_t k = 0; k < b.rows(); ++k) sum += (op == transpose::yes ? a(k, i) : a(i, k)) * b(k, j);
-                out(i, j) = sum;
-            }
-    }
+    [[nodiscard]] static constexpr int workers() { return 1; }
+    [[nodiscard]] static constexpr int worker() { return 0; }
     template <class Real>
     void fill_normal(noise_stream, batch_view<Real, told_context> out) const {
         REQUIRE(normals != nullptr);

@@ -16,18 +16,23 @@ namespace {
 // r(z) = 0.3 + (1.2, -0.7) . z - (0.5 z_0^2 + 1.5 z_1^2)/2: nothing about it is symmetric.
 const diamond::quadratic_form form{0.3, {1.2, -0.7}, {0.5, 1.5}};
 
-struct form_reward {
-    diamond::quadratic_form form_;
+class form_reward {
+public:
+    explicit form_reward(const diamond::quadratic_form& form) : constant_(form.constant) {
+        REQUIRE(form.linear.size() == rows);
+        for (std::size_t i = 0; i < rows; ++i) linear_[i] = form.linear[i], curvature_[i] = form.curvature[i];
+    }
     template <class Column>
-    double operator()(const Column& z) const {
-        double value = form_.constant;
-        for (index_t i = 0; i < z.size(); ++i) {
-            const auto k = static_cast<std::size_t>(i);
-            value += (form_.linear[k] - 0.5 * form_.curvature[k] * static_cast<double>(z[i])) * static_cast<double>(z[i]);
-        }
+    DIAMOND_HD double operator()(const Column& z) const {
+        double value = constant_;
+        for (index_t i = 0; i < z.size(); ++i) value += (linear_[i] - 0.5 * curvature_[i] * static_cast<double>(z[i])) * static_cast<double>(z[i]);
         return value;
     }
-    [[nodiscard]] diamond::quadratic_form quadratic_form() const { return form_; }
+    [[nodiscard]] diamond::quadratic_form quadratic_form() const { return {constant_, {linear_, linear_ + rows}, {curvature_, curvature_ + rows}}; }
+
+private:
+    static constexpr std::size_t rows = 2;
+    double constant_, linear_[rows], curvature_[rows];
 };
 
 template <class BackEnd>

@@ -34,7 +34,7 @@ struct parallel_thrower : thrower {
 
 } // namespace
 
-TEST_CASE_TEMPLATE("a lambda is a reward in each of its forms", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("a lambda is a reward in each of its forms", back_end, HOST_BACK_ENDS) {
     using Batch                   = typename back_end::batch;
     const auto context            = back_end::make();
     const auto z                  = points<Batch>(context, 3, 40);
@@ -59,7 +59,7 @@ TEST_CASE_TEMPLATE("a lambda is a reward in each of its forms", back_end, BACK_E
     CHECK(values(pointwise, empty).empty());
 }
 
-TEST_CASE_TEMPLATE("a reward that keeps state is called once a column, in order, on the caller's thread", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("a reward that keeps state is called once a column, in order, on the caller's thread", back_end, HOST_BACK_ENDS) {
     using Batch        = typename back_end::batch;
     const auto context = back_end::make();
     const auto z       = points<Batch>(context, 2, 5000);
@@ -84,11 +84,11 @@ TEST_CASE_TEMPLATE("a column-parallel reward gives what the plain loop gives", b
     const auto context = back_end::make();
     const auto z       = points<Batch>(context, 3, 5000);
     const sum_of_squares reward;
-    const auto serial = [&](const auto& column) { return reward(column); };
+    const auto serial = [=](const auto& column) { return reward(column); };
     CHECK(values(reward, z) == values(serial, z));
 }
 
-TEST_CASE_TEMPLATE("what a reward throws passes through", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("what a reward throws passes through", back_end, HOST_BACK_ENDS) {
     using Batch        = typename back_end::batch;
     const auto context = back_end::make();
     const auto z       = points<Batch>(context, 2, 5000);

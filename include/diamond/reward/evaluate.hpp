@@ -34,9 +34,10 @@ void evaluate_reward(Reward& reward, batch_view<const Real, Context> z, const Co
     } else if constexpr (detail::batchwise_reward<Reward, batch_type>) {
         reward(z, values);
     } else if constexpr (detail::says_column_parallel<Reward> || !Context::host_memory) {
-        static_assert(std::invocable<const Reward&, column_view<const Real>> && std::is_trivially_copyable_v<Reward>,
-                      "a pointwise reward that says column_parallel, or runs on a device, must be callable when const, and trivially copyable; "
-                      "on a device its operator() is DIAMOND_HD");
+        static_assert(std::invocable<const Reward&, column_view<const Real>>,
+                      "a pointwise reward that says column_parallel, or runs on a device, must be callable when const");
+        static_assert(Context::host_memory || std::is_trivially_copyable_v<Reward>,
+                      "a pointwise reward that runs on a device must be trivially copyable, and its operator() DIAMOND_HD");
         z.context().for_each(z.columns(), detail::pointwise_functor<Reward, batch_view<const Real, Context>>{reward, z, values});
     } else {
         for (index_t j = 0; j < z.columns(); ++j) // in order and on this thread: the reward may keep state
