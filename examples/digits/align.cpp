@@ -151,7 +151,7 @@ private:
         const std::string model =
             s_.model == "exact"
                 ? "Model: " + law + ", linear schedule, exactly; its posterior stands for a Diamond map, one evaluation a draw."
-                : "Model: the network " + s_.network + ".safetensors, a Diamond map of " + number(static_cast<double>(s_.evaluations)) + " evaluations a posterior draw" +
+                : "Model: the network " + s_.network + ".safetensors, a Diamond map of " + std::to_string(s_.evaluations) + (s_.evaluations == 1 ? " evaluation" : " evaluations") + " a posterior draw" +
                       (s_.condition >= 0 ? ", condition " + std::to_string(s_.condition) + " with guidance weight " + number(s_.guidance_weight) : "") +
                       ". The truth that every figure is held against is the exact model it was trained on: " + law +
                       ". A learned chain tilts its own end law, whose Z is another: the log Z of its methods are to agree with each other, and with the exact model's as far as the model is good." +

@@ -108,6 +108,25 @@ struct section {
     std::vector<picture> pictures = {};
 };
 
+/// Whether the unbiased estimates of one Z, those of SMC with full weights, agree: the pair that is the most standard errors apart.
+inline std::string agreement(const std::vector<row>& rows) {
+    const row *  one = nullptr, *other = nullptr;
+    double       most = -1.0;
+    for (const auto& a : rows)
+        for (const auto& b : rows) {
+            if (&a >= &b || !a.log_z_se || !b.log_z_se || !a.method.starts_with("smc") || !b.method.starts_with("smc")) continue;
+            const double apart = std::abs(*a.log_z - *b.log_z) / std::hypot(*a.log_z_se, *b.log_z_se);
+            if (apart > most) {
+                most  = apart;
+                one   = &a;
+                other = &b;
+            }
+        }
+    if (!one) return "";
+    return "\nThe estimates of log Z by " + one->title + " and by " + other->title + " differ the most, by " + number(std::abs(*one->log_z - *other->log_z), "%.2f") + ": " +
+           number(most, "%.1f") + " standard errors of the difference.\n";
+}
+
 inline std::string markdown(const std::vector<section>& sections, const std::string& title, const std::string& setting) {
     std::string text = "# Aligning " + title + " of handwritten digits\n\n" + setting + "\n";
     for (const auto& [t, truth, rows, pictures] : sections) {
@@ -119,6 +138,7 @@ inline std::string markdown(const std::vector<section>& sections, const std::str
                     (line.log_z ? number(line.log_z, "%.3f") + " ± " + number(line.log_z_se, "%.3f") : "–") + " | " + std::to_string(line.evaluations) + " | " +
                     std::to_string(line.reward_calls) + " | " + number(line.seconds, "%.2f") + " | " + number(line.energy_distance, "%.3f") + " ± " + number(line.energy_distance_se, "%.1g") + " | " +
                     (line.judge_accuracy ? number(100.0 * *line.judge_accuracy, "%.0f") + " %" : "–") + " |\n";
+        text += agreement(rows);
         for (const auto& line : rows)
             for (const auto& warning : line.warnings) text += "\n- **" + line.title + "**: " + warning;
         for (const auto& [file, caption] : pictures) text += "\n\n![" + caption + "](" + file + ")";

@@ -91,7 +91,7 @@ public:
 
     explicit hutchinson_divergence(Field field, hutchinson_options options = {}, Probe probe = {})
         : field_(std::move(field)), options_(options), probe_(std::move(probe)) {
-        require(options.probes >= 1, [&] { return "Hutchinson's estimate by " + std::to_string(options.probes) + " probes: at least 1 is needed"; });
+        detail::require_probes("Hutchinson's estimate", options.probes);
     }
 
     [[nodiscard]] index_t      dimension() const { return field_.dimension(); }

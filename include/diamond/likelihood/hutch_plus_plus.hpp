@@ -90,9 +90,9 @@ public:
 
     explicit hutch_plus_plus_divergence(Field field, hutch_plus_plus_options options = {}, Probe probe = {})
         : field_(std::move(field)), options_(options), probe_(std::move(probe)) {
-        require(options.sketch >= 1 && options.sketch <= dimension() && options.probes >= 1, [&] {
-            return "Hutch++ with a sketch of " + std::to_string(options.sketch) + " and " + std::to_string(options.probes) + " probes in dimension " +
-                   std::to_string(dimension()) + ": a sketch of 1 to d, and at least 1 probe, are needed";
+        detail::require_probes("Hutch++", options.probes);
+        require(options.sketch >= 1 && options.sketch <= dimension(), [&] {
+            return "Hutch++ with a sketch of " + std::to_string(options.sketch) + " in dimension " + std::to_string(dimension()) + ": one of 1 to d is needed";
         });
     }
 

@@ -79,6 +79,10 @@ struct write_estimate {
     }
 };
 
+inline void require_probes(const char* estimate, index_t probes) {
+    require(probes >= 1, [&] { return std::string(estimate) + " by " + std::to_string(probes) + " probes: at least 1 is needed"; });
+}
+
 /// Mean and standard error, a column, of estimates that come one after the other.
 template <class Context>
 class probe_average {

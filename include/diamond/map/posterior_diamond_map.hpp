@@ -1,12 +1,11 @@
 /// The Diamond map that a Diamond network holds.
 #pragma once
 
-#include <optional>
 #include <utility>
 
 #include <diamond/concepts/diamond_network.hpp>
 #include <diamond/core/combine.hpp>
-#include <diamond/core/cost.hpp>
+#include <diamond/schedule/held_network.hpp>
 
 namespace diamond {
 
@@ -34,28 +33,20 @@ public:
     using view           = view_t<batch_type>;
     using const_view     = const_view_t<batch_type>;
 
-    explicit posterior_diamond_map(Network network) : network_(std::move(network)) {}
-    posterior_diamond_map(const posterior_diamond_map& other) : network_(other.network_) {}
-    posterior_diamond_map(posterior_diamond_map&&) noexcept = default;
-    posterior_diamond_map& operator=(const posterior_diamond_map& other) {
-        if (this != &other) *this = posterior_diamond_map(other);
-        return *this;
-    }
-    posterior_diamond_map& operator=(posterior_diamond_map&&) noexcept = default;
-    ~posterior_diamond_map()                                           = default;
+    explicit posterior_diamond_map(Network network) : held_(std::move(network)) {}
 
-    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(network_.dimension()); }
-    [[nodiscard]] auto schedule() const { return network_.schedule(); }
-    [[nodiscard]] auto inner_schedule() const { return network_.inner_schedule(); }
-    [[nodiscard]] const Network& network() const { return network_; }
-    [[nodiscard]] const cost& spent() const { return spent_; }
+    [[nodiscard]] index_t dimension() const { return held_.dimension(); }
+    [[nodiscard]] auto schedule() const { return network().schedule(); }
+    [[nodiscard]] auto inner_schedule() const { return network().inner_schedule(); }
+    [[nodiscard]] const Network& network() const { return held_.network(); }
+    [[nodiscard]] const cost& spent() const { return held_.spent(); }
 
     /// @throws std::invalid_argument where shapes differ or a time leaves [0, 1].
     void operator()(const_view xbar, interval inner, const_view x_t, times t, const condition_type& condition, view out) {
         check(xbar, inner, x_t, t, out);
-        network_(diamond_arguments<batch_type>{xbar, known(x_t, t), t, times(inner.from), times(inner.to)}, condition, workspace(xbar), out);
+        network()(diamond_arguments<batch_type>{xbar, known(x_t, t), t, times(inner.from), times(inner.to)}, condition, held_.workspace(xbar), out);
         combine(coefficients<2>(numbers<2>{{1.0, inner.length()}}), out, xbar, out);
-        spent_.forward += xbar.columns();
+        held_.spent().forward += xbar.columns();
     }
     /// out_xbar = cotangent^T dX/d xbar, out_x_t = cotangent^T dX/dx_t.
     void vjp(const_view xbar, interval inner, const_view x_t, times t, const condition_type& condition, const_view cotangent, view out_xbar, view out_x_t)
@@ -64,11 +55,11 @@ public:
         check(xbar, inner, x_t, t, out_xbar);
         require_same_shape("posterior_diamond_map::vjp", xbar, cotangent);
         require_same_shape("posterior_diamond_map::vjp", xbar, const_view(out_x_t));
-        network_.vjp(diamond_arguments<batch_type>{xbar, known(x_t, t), t, times(inner.from), times(inner.to)}, condition, cotangent, workspace(xbar), out_xbar, out_x_t);
+        network().vjp(diamond_arguments<batch_type>{xbar, known(x_t, t), t, times(inner.from), times(inner.to)}, condition, cotangent, held_.workspace(xbar), out_xbar, out_x_t);
         combine(coefficients<2>(numbers<2>{{1.0, inner.length()}}), out_xbar, cotangent, out_xbar);
         combine(coefficients<1>(numbers<1>{{inner.length()}}), out_x_t, out_x_t);
         forget(const_view(out_x_t), t, out_x_t);
-        spent_.vjp += xbar.columns();
+        held_.spent().vjp += xbar.columns();
     }
 
 private:
@@ -90,22 +81,8 @@ private:
         require_time("a Diamond map's inner flow", inner.from);
         require_time("a Diamond map's inner flow", inner.to);
     }
-    using workspace_type = detail::workspace_t<Network>;
-    workspace_type& workspace(const_view x) {
-        if (!workspace_ || x.columns() > capacity_ || context_ != &x.context()) {
-            workspace_.reset(); // frees before it allocates
-            workspace_.emplace(network_.make_workspace(x.context(), x.columns()));
-            capacity_ = x.columns();
-            context_  = &x.context();
-        }
-        return *workspace_;
-    }
 
-    Network network_;
-    std::optional<workspace_type> workspace_;
-    const backend_of_t<batch_type>* context_ = nullptr;
-    index_t capacity_                        = 0;
-    cost spent_;
+    held_network<Network> held_;
     scratch<real, backend_of_t<batch_type>> known_;
 };
 

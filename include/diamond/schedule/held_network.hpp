@@ -1,0 +1,58 @@
+/// A network with its workspace and its bill: what every map, kernel and estimator holds in place of the bare network.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <diamond/concepts/velocity_field.hpp>
+#include <diamond/core/cost.hpp>
+
+namespace diamond {
+
+/// Makes the workspace anew only when a batch grows or comes from another context. A copy shares the network, not the workspace, and starts a
+/// bill of its own.
+template <class Network>
+class held_network {
+public:
+    using batch_type     = typename Network::batch_type;
+    using workspace_type = detail::workspace_t<Network>;
+
+    explicit held_network(Network network) : network_(std::move(network)) {}
+    held_network(const held_network& other) : network_(other.network_) {}
+    held_network(held_network&&) noexcept = default;
+    held_network& operator=(const held_network& other) {
+        if (this != &other) *this = held_network(other);
+        return *this;
+    }
+    held_network& operator=(held_network&&) noexcept = default;
+    ~held_network()                                  = default;
+
+    [[nodiscard]] const Network& network() const { return network_; }
+    [[nodiscard]] index_t        dimension() const { return static_cast<index_t>(network_.dimension()); }
+    [[nodiscard]] const cost&    spent() const { return spent_; }
+    [[nodiscard]] cost&          spent() { return spent_; }
+
+    /// For batches like x. @throws std::invalid_argument where the network's dimension is another.
+    [[nodiscard]] workspace_type& workspace(const_view_t<batch_type> x) {
+        require(x.rows() == dimension(), [&] {
+            return "the network has dimension " + std::to_string(dimension()) + ", the batch has " + std::to_string(x.rows()) + " rows";
+        });
+        if (!workspace_ || x.columns() > capacity_ || context_ != &x.context()) {
+            workspace_.reset(); // frees before it allocates
+            workspace_.emplace(network_.make_workspace(x.context(), x.columns()));
+            capacity_ = x.columns();
+            context_  = &x.context();
+        }
+        return *workspace_;
+    }
+
+private:
+    Network                         network_;
+    std::optional<workspace_type>   workspace_;
+    const backend_of_t<batch_type>* context_  = nullptr;
+    index_t                         capacity_ = 0;
+    cost                            spent_;
+};
+
+} // namespace diamond
