@@ -54,7 +54,7 @@ TEST_CASE_TEMPLATE("for_each over rows and columns", back_end, BACK_ENDS) {
     }
 }
 
-TEST_CASE_TEMPLATE("the lowest exception comes out of for_each, and the context goes on", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("the lowest exception comes out of for_each, and the context goes on", back_end, HOST_BACK_ENDS) {
     const auto context = back_end::make();
     for (const index_t n : {300, 100'000})
         for (int again = 0; again < 20; ++again) {
@@ -64,7 +64,7 @@ TEST_CASE_TEMPLATE("the lowest exception comes out of for_each, and the context 
     check_counts(context, 100'000);
 }
 
-TEST_CASE_TEMPLATE("exceptions come out of reductions and searches", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("exceptions come out of reductions and searches", back_end, HOST_BACK_ENDS) {
     const auto context   = back_end::make();
     const auto number    = [](index_t j) { return j == 70'000 ? throw std::runtime_error("number 70000") : 1.0; };
     const auto in_column = [](index_t i, index_t j) { return i == 1 && j == 5'000 ? throw std::runtime_error("column 5000") : 1.0; };
