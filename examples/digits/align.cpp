@@ -51,7 +51,7 @@ public:
     explicit alignment(align_settings s)
         : s_(std::move(s)), bandwidth_(s_.model == "exact" ? s_.bandwidth.value_or(default_bandwidth) : trained_bandwidth(s_.weights, names(), s_.bandwidth)), where_{.threads = s_.threads}, data_(load(s_.data)), train_(chosen_images(data_.train, s_.condition)),
           exact_(diamond::data_mixture(where_, diamond::linear_schedule{}, diamond::from_host<real>(where_, pixels, train_.count(), train_.data).read(), bandwidth_)),
-          judged_(data_.train), rng_{s_.seed}, truth_(exact_subject(exact_)), own_(s_.model == "exact" ? truth_ : learned()) {
+          judged_(data_.train), rng_{s_.seed}, truth_(s_.device == "cuda" && s_.model == "exact" ? exact_subject_on_gpu(train_, bandwidth_) : exact_subject(s_.threads, train_, bandwidth_)), own_(s_.model == "exact" ? truth_ : learned()) {
         s_.task.rng = rng_.split(1);
     }
 
@@ -72,9 +72,8 @@ private:
     /// The networks of the learned model. The taught map's velocity is its teacher's; the other's its own.
     std::vector<std::string> names() const { return s_.network == "taught" ? std::vector{s_.network, std::string("teacher")} : std::vector{s_.network}; }
     subject learned() const {
-        const network map      = load_network(where_, s_.weights, s_.network);
-        const network velocity = s_.network == "taught" ? load_network(where_, s_.weights, "teacher") : map;
-        return learned_subject({map, velocity, diamond::labels(s_.condition), s_.guidance_weight, s_.evaluations});
+        const learned_settings settings{s_.weights, names().front(), names().back(), diamond::labels(s_.condition), s_.guidance_weight, s_.evaluations};
+        return s_.device == "cuda" ? learned_subject_on_gpu(settings) : learned_subject(s_.threads, settings);
     }
 
     void align(const std::string& reward) {
@@ -102,7 +101,7 @@ private:
                     const bool beside = &rows != &sweeps.front().rows;
                     for (const auto& budget : smaller_budgets(options, beside)) rows.push_back(cheap_row(beside ? truth_ : own_, t, k, budget, tell));
                 }
-            outcome result = own_.methods[k](where_, t, options, tell);
+            outcome result = own_.methods[k](t, options, tell);
             row     full   = describe(where_, t, own_, m, result, judged_, truth);
             ++done_;
             say(t, full);
@@ -117,14 +116,14 @@ private:
         write("samples", "samples", sample_grid(t, results, part.truth));
         write("sweep", "reward against evaluations", sweep_plot(t, sweeps, part.truth.mean_reward));
         for (const auto& [full, result] : results)
-            if (!result.states.empty()) write("story", "lineages", story(where_, own_, t, result));
+            if (!result.states.empty()) write("story", "lineages", story(own_, t, result));
         if (std::any_of(results.begin(), results.end(), [](const auto& r) { return !r.second.steps.empty(); }))
             write("ess", "effective sample size", ess_plot(t, results));
     }
 
     row cheap_row(const subject& model, const task& t, std::size_t k, const method_options& budget, const progress& tell) {
         row           cheap{.reward = t.name, .method = method_names()[k].name, .title = method_names()[k].title};
-        const outcome result = model.methods[k](where_, t, budget, tell);
+        const outcome result = model.methods[k](t, budget, tell);
         measure_reward(where_, t, result, cheap);
         cheap.evaluations = result.spent.evaluations();
         cheap.returned    = result.returned;
@@ -156,7 +155,7 @@ private:
                       ". The truth that every figure is held against is the exact model it was trained on: " + law +
                       ". A learned chain tilts its own end law, whose Z is another: the log Z of its methods are to agree with each other, and with the exact model's as far as the model is good." +
                       (s_.guidance_weight != 1.0 ? " With a guidance weight other than 1 that law is no model's, and the exact one no truth of it." : "");
-        return model + " Seed " + std::to_string(s_.seed) + ", device " + context::device_name() + ". Standard errors of log Z by Lee and Whiteley's formula; energy distances, in pixels, to " +
+        return model + " Seed " + std::to_string(s_.seed) + ", device " + own_.device + ". Standard errors of log Z by Lee and Whiteley's formula; energy distances, in pixels, to " +
                std::to_string(s_.task.truth) +
                " draws of the exact tilted model, over pairs of particles without a common ancestor, so that an estimate may be below zero; the judge is a three-nearest-neighbour classifier that is no reward. "
                "Best of N, beam and guidance with few draws maximise or approximate: they do not sample the tilted model.";

@@ -15,7 +15,7 @@ namespace digits {
 struct align_settings {
     std::filesystem::path    data = default_data(), weights = default_weights(), out = "out/digits";
     std::vector<std::string> rewards = task_names(), methods;
-    std::string              model = "learned", network = "diamond";
+    std::string              model = "learned", network = "diamond", device = "cpu";
     method_options           method;
     task_options             task;
     index_t                  evaluations     = 1;
@@ -31,6 +31,7 @@ inline void add_options(CLI::App& sub, align_settings& s) {
     const auto all_methods = s.methods;
     sub.add_option("--model", s.model, "learned, or the exact one")->check(CLI::IsMember(std::vector<std::string>{"learned", "exact"}))->capture_default_str();
     sub.add_option("--network", s.network, "the learned map: trained on data alone, or taught by a teacher")->check(CLI::IsMember(std::vector<std::string>{"diamond", "taught"}))->capture_default_str();
+    sub.add_option("--device", s.device, "where the methods run: cpu, or cuda, the first GPU; what they return is judged on the CPU")->check(CLI::IsMember(std::vector<std::string>{"cpu", "cuda"}))->capture_default_str();
     sub.add_option("--weights", s.weights, "folder of the networks; the default are the shipped ones");
     sub.add_option("--evaluations", s.evaluations, "of the network for a posterior draw")->check(CLI::Range(1, 1 << 10))->capture_default_str();
     const auto condition = sub.add_option("--condition", s.condition, "a class to condition the model on; default none")->check(CLI::Range(0, 9));

@@ -1,7 +1,8 @@
 // All methods of alignment, for any family of models.
 //
-// A family is a small struct that makes, anew each time: draws(), a posterior sampler; map(options), a Diamond map; field(), a velocity field;
-// flow_map(options), a look-ahead flow map; condition(); and evaluations(), how many of the network one of theirs is.
+// A family is a small struct with a batch_type that makes, anew each time: draws(), a posterior sampler; map(options), a Diamond map; field(), a
+// velocity field; flow_map(options), a look-ahead flow map; condition(); evaluations(), how many of the network one of theirs is; and where(),
+// the context that all of it runs on.
 #pragma once
 
 #include <cmath>
@@ -26,8 +27,8 @@ diamond::cost priced(const Family& family, diamond::cost spent) {
 }
 
 template <class Family, class Driver>
-outcome run_plain(const Family& family, Driver driver, const context& where, const method_options& o, const progress& tell) {
-    auto    result = driver(where, o.rng, family.condition(), telling(tell));
+outcome run_plain(const Family& family, Driver driver, const method_options& o, const progress& tell) {
+    auto    result = driver(family.where(), o.rng, family.condition(), telling(tell));
     outcome out    = independent(diamond::to_host(result.particles));
     out.returned   = result.particles.columns();
     out.spent      = priced(family, result.spent);
@@ -36,11 +37,11 @@ outcome run_plain(const Family& family, Driver driver, const context& where, con
 }
 
 template <class Family, class Kernel, class Value>
-outcome run_smc(const Family& family, Kernel kernel, Value value, const context& where, const method_options& o, const progress& tell) {
+outcome run_smc(const Family& family, Kernel kernel, Value value, const method_options& o, const progress& tell) {
     diamond::smc sampler{std::move(kernel), std::move(value),
                          diamond::smc_options{.particles = o.particles, .steps = o.steps, .record_ancestors = o.keep_story}, diamond::multinomial{}};
     outcome out;
-    auto    result = sampler(where, o.rng, family.condition(), [&](const auto& at) {
+    auto    result = sampler(family.where(), o.rng, family.condition(), [&](const auto& at) {
         telling(tell)(at);
         if (o.keep_story && in_story(at.step, at.steps)) out.states.push_back(diamond::to_host(at.particles));
     });
@@ -66,35 +67,36 @@ outcome run_smc(const Family& family, Kernel kernel, Value value, const context&
 template <class Family>
 std::vector<subject::method> methods_of(const Family& f) {
     using namespace diamond;
-    const auto value = [f](const task& t, index_t samples) { return posterior_value{f.draws(), t.reward, {.samples = samples}}; };
+    const auto reward = [f](const task& t) { return t.asks.template on<typename Family::batch_type>(f.where()); };
+    const auto value  = [f, reward](const task& t, index_t samples) { return posterior_value{f.draws(), reward(t), {.samples = samples}}; };
     return {
-        [f](const context& where, const task&, const method_options& o, const progress& tell) {
-            return run_plain(f, chain{ddpm_posterior_kernel{f.draws()}, {.particles = o.particles, .steps = 1}}, where, o, tell);
+        [f](const task&, const method_options& o, const progress& tell) {
+            return run_plain(f, chain{ddpm_posterior_kernel{f.draws()}, {.particles = o.particles, .steps = 1}}, o, tell);
         },
-        [f](const context& where, const task& t, const method_options& o, const progress& tell) {
-            return run_plain(f, best_of_n{ddpm_posterior_kernel{f.draws()}, t.reward, {.winners = o.winners, .candidates = 16 * o.steps, .steps = 1}}, where, o, tell);
+        [f, reward](const task& t, const method_options& o, const progress& tell) {
+            return run_plain(f, best_of_n{ddpm_posterior_kernel{f.draws()}, reward(t), {.winners = o.winners, .candidates = 16 * o.steps, .steps = 1}}, o, tell);
         },
-        [f, value](const context& where, const task& t, const method_options& o, const progress& tell) {
-            return run_plain(f, beam{ddpm_posterior_kernel{f.draws()}, value(t, o.samples), {.beams = o.winners, .width = 2, .children = 2, .steps = o.steps}}, where, o, tell);
+        [f, value](const task& t, const method_options& o, const progress& tell) {
+            return run_plain(f, beam{ddpm_posterior_kernel{f.draws()}, value(t, o.samples), {.beams = o.winners, .width = 2, .children = 2, .steps = o.steps}}, o, tell);
         },
-        [f, value](const context& where, const task& t, const method_options& o, const progress& tell) {
-            return run_plain(f, guidance{f.field(), value(t, 2 * o.samples), {.particles = 4 * o.winners, .steps = 2 * o.steps}}, where, o, tell);
+        [f, value](const task& t, const method_options& o, const progress& tell) {
+            return run_plain(f, guidance{f.field(), value(t, 2 * o.samples), {.particles = 4 * o.winners, .steps = 2 * o.steps}}, o, tell);
         },
-        [f, value](const context& where, const task& t, const method_options& o, const progress& tell) {
-            return run_smc(f, early_stop_kernel{f.map(o)}, value(t, o.samples), where, o, tell);
+        [f, value](const task& t, const method_options& o, const progress& tell) {
+            return run_smc(f, early_stop_kernel{f.map(o)}, value(t, o.samples), o, tell);
         },
-        [f, value](const context& where, const task& t, const method_options& o, const progress& tell) {
-            return run_smc(f, ddpm_posterior_kernel{f.draws()}, value(t, o.samples), where, o, tell);
+        [f, value](const task& t, const method_options& o, const progress& tell) {
+            return run_smc(f, ddpm_posterior_kernel{f.draws()}, value(t, o.samples), o, tell);
         },
-        [f, value](const context& where, const task& t, const method_options& o, const progress& tell) {
-            return run_smc(f, glass_kernel{linear_schedule{}, f.field(), runge_kutta_4{.steps = o.glass_steps}}, value(t, o.samples), where, o, tell);
+        [f, value](const task& t, const method_options& o, const progress& tell) {
+            return run_smc(f, glass_kernel{linear_schedule{}, f.field(), runge_kutta_4{.steps = o.glass_steps}}, value(t, o.samples), o, tell);
         },
-        [f](const context& where, const task& t, const method_options& o, const progress& tell) {
+        [f, reward](const task& t, const method_options& o, const progress& tell) {
             // A look-ahead costs several evaluations: half the particles and half the samples of the others.
             auto half      = o;
             half.particles = std::max<index_t>(2, o.particles / 2);
             return run_smc(f, ddpm_posterior_kernel{f.draws()},
-                           weighted_value{best_density(linear_schedule{}, f.field()), f.flow_map(o), t.reward, {.samples = std::max<index_t>(1, o.samples / 2)}}, where,
+                           weighted_value{best_density(linear_schedule{}, f.field()), f.flow_map(o), reward(t), {.samples = std::max<index_t>(1, o.samples / 2)}},
                            half, tell);
         },
     };
@@ -102,9 +104,17 @@ std::vector<subject::method> methods_of(const Family& f) {
 
 template <class Family>
 subject subject_of(std::string name, std::string title, const Family& f) {
-    auto reads = std::make_shared<diamond::readings<diamond::linear_schedule, decltype(f.field())>>(diamond::linear_schedule{}, f.field());
-    return {std::move(name), std::move(title), methods_of(f),
-            [f, reads](const_view x, const std::vector<double>& times, view out) { reads->denoiser(x, diamond::times(times.data()), f.condition(), out); }};
+    using batch_type = typename Family::batch_type;
+    auto reads       = std::make_shared<diamond::readings<diamond::linear_schedule, decltype(f.field())>>(diamond::linear_schedule{}, f.field());
+    return {std::move(name), std::move(title), f.where().device_name(), methods_of(f), [f, reads](const floats& points, const std::vector<double>& times) {
+                const auto& where = f.where();
+                const auto  count = static_cast<index_t>(times.size());
+                const auto  x     = diamond::from_host<real>(where, pixels, count, points);
+                const auto  t     = diamond::from_host<double>(where, 1, count, times);
+                batch_type  out(where, pixels, count);
+                reads->denoiser(x.read(), diamond::times(t.data()), f.condition(), out.mutable_view());
+                return diamond::to_host(out);
+            }};
 }
 
 } // namespace digits::detail

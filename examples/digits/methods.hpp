@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 #include <numeric>
 #include <optional>
@@ -67,25 +68,30 @@ inline const std::vector<method_name>& method_names() {
     return all;
 }
 
-/// A model that methods align: `methods` in the order of method_names(), `denoise` E[z | x_t] with one time a column.
+/// A model that methods align where its numbers are: `methods` in the order of method_names(), `denoise` E[z | x_t] with one time a column.
 struct subject {
-    using method = std::function<outcome(const context&, const task&, const method_options&, const progress&)>;
-    std::string                                                             name, title;
-    std::vector<method>                                                     methods;
-    std::function<void(const_view, const std::vector<double>& times, view)> denoise;
+    using method = std::function<outcome(const task&, const method_options&, const progress&)>;
+    std::string                                                                  name, title, device;
+    std::vector<method>                                                          methods;
+    std::function<floats(const floats& x, const std::vector<double>& times)>     denoise;
 };
 
 /// A Diamond network, and how it is asked.
-struct learned_model {
-    network         map, velocity;      ///< `velocity` is what GLASS, guidance and densities read at t = 0
-    diamond::labels condition       = {};
-    double          guidance_weight = 1.0; ///< classifier-free
-    index_t         evaluations     = 1; ///< of a posterior draw
+struct learned_settings {
+    std::filesystem::path weights;
+    std::string           map, velocity; ///< names; `velocity` is what GLASS, guidance and densities read at t = 0
+    diamond::labels       condition       = {};
+    double                guidance_weight = 1.0; ///< classifier-free
+    index_t               evaluations     = 1; ///< of a posterior draw
 };
 
-/// The exact model: its own posterior draws, one evaluation each; its Diamond map and its flow map by ODE.
-[[nodiscard]] subject exact_subject(const model& exact);
-[[nodiscard]] subject learned_subject(const learned_model& learned);
+/// The exact model of images with noise of a standard deviation: its own posterior draws, one evaluation each; its Diamond map and its flow
+/// map by ODE. On the CPU, `threads` of it.
+[[nodiscard]] subject exact_subject(int threads, const images& train, double bandwidth);
+[[nodiscard]] subject learned_subject(int threads, const learned_settings& settings);
+/// The same on the first GPU. @throws diamond::cuda::error where there is none, std::runtime_error where this program was built without CUDA.
+[[nodiscard]] subject exact_subject_on_gpu(const images& train, double bandwidth);
+[[nodiscard]] subject learned_subject_on_gpu(const learned_settings& settings);
 
 namespace detail {
 

@@ -49,7 +49,7 @@ inline diamond::io::image_grid sample_grid(const task& t, const std::vector<std:
 }
 
 /// The lineages of a few final particles of SMC: each a row of states x_t above a row of denoised ones, a column a time of the story.
-inline diamond::io::image_grid story(const context& where, const subject& model, const task& t, const outcome& result) {
+inline diamond::io::image_grid story(const subject& model, const task& t, const outcome& result) {
     constexpr std::size_t lineages = 4;
     const std::size_t     steps = result.steps.size(), columns = result.states.size(), n = result.weights.size();
     diamond::io::image_grid grid{.title = "SMC with DDPM posterior, " + t.title + ": lineages over t", .shape = shape, .shades = ink_on_paper, .zoom = 5};
@@ -70,11 +70,9 @@ inline diamond::io::image_grid story(const context& where, const subject& model,
             }
             if (!result.ancestors[step - 1].empty()) at = static_cast<std::size_t>(result.ancestors[step - 1][at]);
         }
-        const auto x = diamond::from_host<real>(where, pixels, static_cast<index_t>(columns), path);
-        batch      d(where, pixels, static_cast<index_t>(columns));
-        model.denoise(x.read(), times, d.mutable_view());
+        const floats denoised = model.denoise(path, times);
         grid.rows.push_back({.label = "particle " + std::to_string(k + 1) + ": xₜ", .pixels = path, .note = ""});
-        grid.rows.push_back({.label = "E[z | xₜ]", .pixels = diamond::to_host(d), .note = ""});
+        grid.rows.push_back({.label = "E[z | xₜ]", .pixels = denoised, .note = ""});
     }
     return grid;
 }

@@ -65,7 +65,7 @@ inline row describe(const context& where, const task& t, const subject& model, c
         line.energy_distance_se = far.standard_error;
     }
     if (t.wanted) line.judge_accuracy = judged.share_of(*t.wanted, result.samples, result.weights);
-    line.device            = context::device_name();
+    line.device            = model.device;
     line.model             = model.name;
     line.exact_for_sampler = result.exact_for_sampler;
     line.exact_for_model   = result.exact_for_model;

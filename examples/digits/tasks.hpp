@@ -1,8 +1,9 @@
 // What the digits are asked to be: the rewards, and all that is known exactly about their targets.
 #pragma once
 
-#include <cstdint>
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -34,26 +35,61 @@ using view       = diamond::view_t<batch>;
 using const_view = diamond::const_view_t<batch>;
 using model      = diamond::gaussian_mixture<batch, diamond::linear_schedule>;
 
-/// Any differentiable reward, so that each method is compiled once and not once a reward.
+/// Any differentiable reward on a back end, so that each method is compiled once and not once a reward.
+template <class Batch>
 class any_reward {
 public:
     template <class Reward>
     explicit any_reward(Reward reward) {
         const auto shared = std::make_shared<Reward>(std::move(reward));
-        value_    = [shared](const_view z, double* values) { diamond::evaluate_reward(*shared, z, diamond::no_condition{}, values); };
-        gradient_ = [shared](const_view z, view out) { diamond::evaluate_reward_gradient(*shared, z, diamond::no_condition{}, out); };
+        value_    = [shared](diamond::const_view_t<Batch> z, double* values) { diamond::evaluate_reward(*shared, z, diamond::no_condition{}, values); };
+        gradient_ = [shared](diamond::const_view_t<Batch> z, diamond::view_t<Batch> out) { diamond::evaluate_reward_gradient(*shared, z, diamond::no_condition{}, out); };
     }
-    void operator()(const_view z, double* values) const { value_(z, values); }
-    void gradient(const_view z, view out) const { gradient_(z, out); }
+    void operator()(diamond::const_view_t<Batch> z, double* values) const { value_(z, values); }
+    void gradient(diamond::const_view_t<Batch> z, diamond::view_t<Batch> out) const { gradient_(z, out); }
 
 private:
-    std::function<void(const_view, double*)> value_;
-    std::function<void(const_view, view)>    gradient_;
+    std::function<void(diamond::const_view_t<Batch>, double*)>               value_;
+    std::function<void(diamond::const_view_t<Batch>, diamond::view_t<Batch>)> gradient_;
+};
+
+/// The numbers of a task's reward, from which it is built on any back end.
+struct wish {
+    std::string                      name; ///< of task_names()
+    floats                           ink;  ///< much ink: linear in the mean pixel
+    double                           ink_offset = 0.0;
+    diamond::linear_discriminant      of_class; ///< be of a class: the log-probability under a linear discriminant classifier
+    int                              label = 0;
+    floats                           upper_half; ///< match it, seen with Gaussian noise
+    double                           noise = 0.0;
+
+    template <class Batch>
+    [[nodiscard]] auto ink_on(const diamond::backend_of_t<Batch>& where) const {
+        return diamond::linear_reward<Batch>(where, ink, ink_offset);
+    }
+    template <class Batch>
+    [[nodiscard]] auto class_on(const diamond::backend_of_t<Batch>& where) const {
+        return diamond::classifier_reward{diamond::affine_measurement<Batch>(where, of_class), label};
+    }
+    template <class Batch>
+    [[nodiscard]] auto half_on(const diamond::backend_of_t<Batch>& where) const {
+        std::vector<index_t> upper(upper_half.size());
+        std::iota(upper.begin(), upper.end(), index_t{0});
+        return diamond::gaussian_measurement_reward{where, diamond::mask_measurement<Batch>(where, pixels, upper), upper_half, noise};
+    }
+    template <class Batch>
+    [[nodiscard]] any_reward<Batch> on(const diamond::backend_of_t<Batch>& where) const {
+        if (name == "ink") return any_reward<Batch>(ink_on<Batch>(where));
+        if (name == "seven") return any_reward<Batch>(class_on<Batch>(where));
+        if (name == "seven_ink") return any_reward<Batch>(diamond::sum_reward{class_on<Batch>(where), ink_on<Batch>(where)});
+        return any_reward<Batch>(half_on<Batch>(where));
+    }
 };
 
 struct task {
     std::string           name, title;
-    any_reward            reward;
+    wish                  asks;
+    any_reward<batch>     reward;         ///< on the CPU, where results are judged
     std::optional<int>    wanted;         ///< the class that the judge looks for
     std::optional<double> log_z_exact;    ///< of linear and quadratic rewards
     floats                truth;          ///< draws of the exact tilted model, pixels x count
@@ -69,7 +105,7 @@ inline floats draws(const context& where, const model& from, diamond::noise_stre
 }
 
 /// Exact draws of `from` tilted by a reward that is never above 0: each draw is accepted with probability exp r.
-inline floats accepted_draws(const context& where, const model& from, any_reward reward, diamond::philox rng, index_t count) {
+inline floats accepted_draws(const context& where, const model& from, const any_reward<batch>& reward, diamond::philox rng, index_t count) {
     constexpr index_t   block      = 4096;
     constexpr int       most_tries = 4000; // 16 million draws: a reward rarer than that is refused
     floats              result;
@@ -110,6 +146,7 @@ inline const std::vector<std::string>& task_names() {
 /// Builds one task. @throws std::invalid_argument for options out of range.
 inline task make_task(const std::string& name, const context& where, const model& exact, const data_set& data, const task_options& options) {
     using diamond::require;
+    require(std::ranges::find(task_names(), name) != task_names().end(), [&] { return "no reward is named '" + name + "'"; });
     require(options.held_out >= 0 && options.held_out < data.held_out.count(),
             [&] { return "held-out image " + std::to_string(options.held_out) + " of " + std::to_string(data.held_out.count()); });
     const auto rng = options.rng;
@@ -124,35 +161,31 @@ inline task make_task(const std::string& name, const context& where, const model
     }
     const double mean  = sum / static_cast<double>(data.train.count());
     const double slope = options.strength / std::sqrt(squares / static_cast<double>(data.train.count()) - mean * mean);
-    const diamond::linear_reward<batch> ink(where, floats(pixels, static_cast<real>(slope)), -slope * mean);
-
-    // Be of a class: the log-probability under a linear discriminant classifier.
-    const auto fit = diamond::fit_linear_discriminant(pixels, data.train.data, data.train.labels, {.shrinkage = 0.1});
-    const diamond::classifier_reward of_class{diamond::affine_measurement<batch>(where, fit), options.label};
-
-    if (name == "ink") {
-        const auto tilt = exact.tilted(ink.quadratic_form());
-        return {name, "much ink (linear)", any_reward(ink), {}, tilt.log_z, detail::draws(where, tilt.tilted, rng.stream(diamond::purpose::data), options.truth)};
-    }
-    const std::string digit = "be a " + std::to_string(options.label);
-    if (name == "seven")
-        return {name, digit + " (classifier log-probability)", any_reward(of_class), options.label, {},
-                detail::accepted_draws(where, exact, any_reward(of_class), rng, options.truth)};
-    if (name == "seven_ink") {
-        const auto tilt = exact.tilted(ink.quadratic_form());
-        return {name, digit + " with much ink", any_reward(diamond::sum_reward{of_class, ink}), options.label, {},
-                detail::accepted_draws(where, tilt.tilted, any_reward(of_class), rng, options.truth)};
-    }
-    require(name == "upper_half", [&] { return "no reward is named '" + name + "'"; });
-    std::vector<index_t> upper(pixels / 2);
-    std::iota(upper.begin(), upper.end(), index_t{0});
     const auto seen = data.held_out.image(options.held_out);
-    const diamond::gaussian_measurement_reward half{where, diamond::mask_measurement<batch>(where, pixels, upper),
-                                                    floats(seen.begin(), seen.begin() + pixels / 2), options.noise};
-    const auto tilt  = exact.tilted(half.quadratic_form());
+    const wish asks{.name       = name,
+                    .ink        = floats(pixels, static_cast<real>(slope)),
+                    .ink_offset = -slope * mean,
+                    .of_class   = diamond::fit_linear_discriminant(pixels, data.train.data, data.train.labels, {.shrinkage = 0.1}),
+                    .label      = options.label,
+                    .upper_half = floats(seen.begin(), seen.begin() + pixels / 2),
+                    .noise      = options.noise};
+    const auto reward = asks.on<batch>(where);
+    if (name == "ink") {
+        const auto tilt = exact.tilted(asks.ink_on<batch>(where).quadratic_form());
+        return {name, "much ink (linear)", asks, reward, {}, tilt.log_z, detail::draws(where, tilt.tilted, rng.stream(diamond::purpose::data), options.truth)};
+    }
+    const std::string digit    = "be a " + std::to_string(options.label);
+    const any_reward<batch> of_class(asks.class_on<batch>(where));
+    if (name == "seven")
+        return {name, digit + " (classifier log-probability)", asks, reward, options.label, {}, detail::accepted_draws(where, exact, of_class, rng, options.truth)};
+    if (name == "seven_ink") {
+        const auto tilt = exact.tilted(asks.ink_on<batch>(where).quadratic_form());
+        return {name, digit + " with much ink", asks, reward, options.label, {}, detail::accepted_draws(where, tilt.tilted, of_class, rng, options.truth)};
+    }
+    const auto tilt  = exact.tilted(asks.half_on<batch>(where).quadratic_form());
     auto       shown = seen;
     std::fill(shown.begin() + pixels / 2, shown.end(), std::numeric_limits<real>::quiet_NaN());
-    return {name, "match the upper half of a held-out image (measurement)", any_reward(half), data.held_out.labels[static_cast<std::size_t>(options.held_out)],
+    return {name, "match the upper half of a held-out image (measurement)", asks, reward, data.held_out.labels[static_cast<std::size_t>(options.held_out)],
             tilt.log_z, detail::draws(where, tilt.tilted, rng.stream(diamond::purpose::data), options.truth), shown};
 }
 

@@ -111,6 +111,19 @@ TEST_CASE("a smaller run in a used folder: nothing of the earlier one is left or
     CHECK(shown(out) == std::set<std::string>{"samples_ink.png", "sweep_ink.png", "story_ink.png", "ess_ink.png"});
 }
 
+TEST_CASE("--device cuda runs on a GPU, or not at all") {
+    const auto out              = empty_folder("digits_device");
+    const auto [status, output] = run_example("digits", "--device cuda --no-sweep --reward ink --method smc_ddpm --particles 64 --steps 4 --out " + quoted(out));
+    INFO(output);
+    if (status == 0) {
+        for (const auto& row : diamond::io::read_json(out / "report.json")) CHECK(row.at("device").get<std::string>().find("(cuda 0)") != std::string::npos);
+    } else {
+        const bool without = output.find("built without CUDA") != std::string::npos, no_device = output.find("cuda: ") != std::string::npos;
+        CHECK((without || no_device));
+        CHECK_FALSE(std::filesystem::exists(out / "report.json"));
+    }
+}
+
 TEST_CASE("what it refuses, and how it says so") {
     const auto refused = [](const std::string& arguments, const std::string& reason) {
         const auto [status, output] = run_example("digits", arguments);
