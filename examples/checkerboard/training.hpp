@@ -23,7 +23,7 @@ using network      = diamond::trained_joint_network<architecture>;
 using sampler      = diamond::trained_diamond_network<diamond::diamond_mlp<batch, linear_schedule>>;
 
 struct training_options {
-    index_t steps = 8000, batch = 512, width = 128, blocks = 3;
+    index_t steps = 10000, batch = 512, width = 128, blocks = 3;
     double rate = 5e-3;
 };
 
@@ -39,7 +39,7 @@ struct subject_data {
 
     template <class Model>
     static subject_data of(const context& where, const Model& model, const training_options& o, diamond::philox rng) {
-        constexpr index_t count = 1 << 20; // as good as fresh draws: 8000 steps of 512 see each four times
+        constexpr index_t count = 1 << 20; // as good as fresh draws: 10000 steps of 512 see each five times
         batch drawn(where, 2, count);
         model.draw(rng.stream(diamond::purpose::data), drawn.mutable_view());
         diamond::training_set<batch> data(std::move(drawn), 0.0);
@@ -57,6 +57,10 @@ template <class Loss>
 auto options_of(const training_options& o, Loss loss) {
     diamond::diamond_training_options<diamond::uniform_time, diamond::both_ways_pair, diamond::adaptive_weight, Loss, diamond::exact_trace> options{
         .steps = o.steps, .batch = o.batch, .times = {.at_zero = 1.0}, .loss = loss, .rate = {.peak = o.rate}, .average = 0.998};
+    if constexpr (Loss::random_target) { // [MF]: most of the batch on the diagonal, and errors divided by their size
+        options.diagonal               = 0.75;
+        options.weighting.random_power = 1.0;
+    }
     options.rate.warm_up = std::min(options.rate.warm_up, o.steps / 10);
     return options;
 }

@@ -27,7 +27,7 @@ struct diamond_training_options {
     double variance_floor    = 1e-3; ///< errors are weighted by 1/(pv + this)
     Loss loss                = {};  ///< off the diagonal: lagrangian_loss, eulerian_loss, mean_flow_loss or semigroup_loss
     double off_diagonal      = 1.0; ///< its weight beside the diagonal loss's 1
-    double divergence        = 0.1; ///< of a joint network: the weight of m's losses beside v's
+    double divergence        = 1.0; ///< of a joint network: the weight of m's losses beside v's
     Trace trace              = {};  ///< of a joint network: default_trace, exact_trace, hutchinson_trace or on_diagonal of one; a flow_teacher has its own
     Weighting weighting      = {};  ///< adaptive_weight or learned_weight
     learning_rate rate       = {.peak = 5e-3};
@@ -160,6 +160,9 @@ private:
             other_space_, v_.mutable_view(), v_dot_.mutable_view(), target_.mutable_view(), room_.mutable_view(), state_.mutable_view(), time_});
         return pull(state, {v_.data(), moving ? v_dot_.data() : nullptr, target_.data(), at.s, at.r, v_.rows()}, at, options_.off_diagonal, false, Loss::random_target);
     }
+    static constexpr target_kind kind(bool diagonal, bool random) {
+        return !random ? target_kind::determined : diagonal ? target_kind::random_on_diagonal : target_kind::random_off_diagonal;
+    }
     /// Of the random directions that divergences are estimated by.
     [[nodiscard]] noise_stream probes(index_t which) const { return rng_.split(1).stream(purpose::data, 2 * step_ + which); }
     void fit(index_t count) {
@@ -174,27 +177,27 @@ private:
         const index_t d    = network_.dimension();
         const double scale = multiple / static_cast<double>(options_.batch);
         const detail::posterior_weight weight{network_.spread(), at.t, at.s, options_.variance_floor, diagonal || random};
-        result.first = turn(state, detail::weighted_square<real, decltype(weight)>{weight, of, 0}, d, at, scale, random, weighting_, network_.parameters(), false);
+        result.first = turn(state, detail::weighted_square<real, decltype(weight)>{weight, of, 0}, d, at, scale, kind(diagonal, random), weighting_, network_.parameters(), false);
         if constexpr (is_joint) {
             const times where = of.v_dot ? at.r : at.s; // where div ubar is taken, a moving head's error is measured
             const detail::divergence_weight unit{network_.divergence_spread(), where, at.r};
             bool stopped = false;
             if constexpr (requires { options_.loss.divergence_tangent; }) stopped = options_.loss.divergence_tangent == tangent_gradient::stopped;
-            result.second = turn(state, detail::weighted_square<real, decltype(unit)>{unit, of, d}, 1, at, scale * options_.divergence, (!diagonal && random) || targets_.random_divergence(d, diagonal),
-                                 divergence_weighting_, network_.parameters() + weighting_.parameters(), stopped);
+            result.second = turn(state, detail::weighted_square<real, decltype(unit)>{unit, of, d}, 1, at, scale * options_.divergence,
+                                 kind(diagonal, (!diagonal && random) || targets_.random_divergence(d, diagonal)), divergence_weighting_, network_.parameters() + weighting_.parameters(), stopped);
         }
         network_.backward(state.theta.data(), space_, v_.read(), of.v_dot ? v_dot_.data() : nullptr, gradient_.data());
         return result;
     }
     /// The loss of some rows, which become cotangents.
     template <class Term>
-    double turn(state_type& state, const Term& term, index_t rows, const diamond_arguments<batch_type>& at, double scale, bool random, detail::loss_weighting<batch_type, Weighting>& weighting,
+    double turn(state_type& state, const Term& term, index_t rows, const diamond_arguments<batch_type>& at, double scale, target_kind targets, detail::loss_weighting<batch_type, Weighting>& weighting,
                 index_t own, bool stopped) {
         const auto& context = data_->context();
         const index_t count = v_.columns();
         context.column_sums(rows, count, term, losses_.data());
         context.for_each(count, detail::divide_each{losses_.data(), static_cast<double>(rows)});
-        weighting(context, state.theta.data() + own, gradient_.data() + own, at.t, at.s, at.r, count, scale, random, losses_.data(), multiples_.data());
+        weighting(context, state.theta.data() + own, gradient_.data() + own, at.t, at.s, at.r, count, scale, targets, losses_.data(), multiples_.data());
         context.for_each(rows, count, detail::loss_cotangent<real, decltype(term.weight)>{term, multiples_.data(), scale, rows, stopped, v_.data(), term.of.v_dot ? v_dot_.data() : nullptr});
         return context.sum(count, detail::sum_of{losses_.data()}) / static_cast<double>(count);
     }
