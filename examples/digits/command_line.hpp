@@ -21,6 +21,8 @@ struct command {
 command add_align(CLI::App& app);
 command add_train(CLI::App& app);
 command add_sample(CLI::App& app);
+command add_likelihood(CLI::App& app);
+command add_self_guidance(CLI::App& app);
 
 /// Numbers from low to high; CLI::Range lets NaN pass, and writes numbers in full.
 inline CLI::Validator between(double low, double high) {

@@ -12,8 +12,8 @@ int main(int argc, char** argv) {
                  "Without a subcommand it aligns: digits --reward seven is digits align --reward seven.");
     app.require_subcommand(1);
     app.get_formatter()->column_width(32);
-    app.footer("digits align --help, digits train --help and digits sample --help say the rest.");
-    const digits::command commands[] = {digits::add_align(app), digits::add_train(app), digits::add_sample(app)};
+    app.footer("digits align --help and the same of the others say the rest.");
+    const digits::command commands[] = {digits::add_align(app), digits::add_train(app), digits::add_sample(app), digits::add_likelihood(app), digits::add_self_guidance(app)};
 
     std::vector<std::string> arguments(argv + 1, argv + argc);
     const bool named = !arguments.empty() && (arguments[0] == "-h" || arguments[0] == "--help" ||

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "command_line.hpp"
-#include "training.hpp"
+#include "joint_training.hpp"
 
 namespace digits {
 
@@ -31,6 +31,7 @@ int run(settings s) {
         }
         train_network(where, data.train, name, s.training);
     }
+    if (s.network == "joint" || s.network == "all") write_curves(s.training.out, "joint", train_joint(where, data.train, s.training, told_progress{}));
     std::printf("%s: the networks and their loss curves, in %.1f s; digits align --weights %s uses them\n", s.training.out.string().c_str(), clock.seconds(),
                 s.training.out.string().c_str());
     return 0;
@@ -42,8 +43,8 @@ command add_train(CLI::App& app) {
     const auto s   = std::make_shared<settings>();
     auto&      sub = *app.add_subcommand("train", "trains the networks, and goes on where an earlier run was broken off");
     auto       names = network_names();
-    names.push_back("all");
-    sub.add_option("--network", s->network, "which: teacher by flow matching, diamond from data alone, taught by the teacher")->check(CLI::IsMember(names))->capture_default_str();
+    names.insert(names.end(), {"joint", "all"});
+    sub.add_option("--network", s->network, "which: teacher by flow matching, diamond from data alone, taught by the teacher, joint with densities")->check(CLI::IsMember(names))->capture_default_str();
     sub.add_option("--share", s->training.share, "of the usual number of steps")->check(between(1e-6, 100))->capture_default_str();
     sub.add_option("--batch", s->training.batch, "columns of a step")->check(CLI::Range(1, 1 << 20))->capture_default_str();
     sub.add_option("--width", s->training.width, "of the hidden layers")->check(CLI::Range(1, 1 << 14))->capture_default_str();

@@ -12,6 +12,7 @@
 #include <diamond/likelihood/hutch_plus_plus.hpp>
 #include <diamond/likelihood/log_likelihood.hpp>
 #include <diamond/likelihood/objective.hpp>
+#include <diamond/likelihood/network_joint_flow_map.hpp>
 #include <diamond/likelihood/ode_joint_flow_map.hpp>
 #include <diamond/likelihood/self_guidance.hpp>
 #include <diamond/likelihood/validity.hpp>
@@ -26,6 +27,7 @@
 #include <diamond/map/posterior_diamond_map.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
 #include <diamond/nn/trained_diamond_network.hpp>
+#include <diamond/nn/trained_joint_network.hpp>
 #include <diamond/oracle/checkerboard.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/exact_value.hpp>

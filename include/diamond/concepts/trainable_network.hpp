@@ -11,7 +11,12 @@
 ///   6. n.spread() is a functor, DIAMOND_HD where the back end is a device: spread(i, t) is the variance in whose units errors of coordinate i
 ///      count at outer time t, for data of variance 1 about 1/(1 + snr(t)).
 /// It may also have vjp(theta, arguments, condition, cotangent, workspace, out_xbar, out_x_t) and jvp(theta, arguments, condition, tangent,
-/// workspace, out): a trained network of it is then differentiable. theta and gradient are pointers to the back end's memory. Models: diamond_mlp. Used by: diamond_trainer.
+/// workspace, out): a trained network of it is then differentiable.
+///
+/// `joint_trainable_network`: also n.outputs() is d + 1, and every `out` and cotangent has a last row, that of the mean divergence m of
+/// concepts/joint_flow_map.hpp, sign and scale undone; n.divergence_spread() is a functor (s, r) of the variance in whose units errors of m
+/// count. (x, log p) moves with (u, -div u), which does not depend on log p: m is one more row of a flow map's mean velocity, and every loss of
+/// train/off_diagonal.hpp means the same for it. theta and gradient are pointers to the back end's memory. Models: diamond_mlp, joint_mlp. Used by: diamond_trainer.
 #pragma once
 
 #include <concepts>
@@ -60,11 +65,27 @@ concept has_parameter_products = requires(const N& n, const real_of<N>* theta, c
     n.vjp(theta, at, c, at.xbar, w, out, out);
     n.jvp(theta, at, c, at.xbar, w, out);
 };
+template <class N>
+concept has_divergence_row = requires(const N& n, double s) {
+    { n.outputs() } -> std::convertible_to<index_t>;
+    { n.divergence_spread()(s, s) } -> std::convertible_to<double>;
+};
+/// Rows of what a network gives: d, unless it says otherwise.
+template <class N>
+[[nodiscard]] index_t outputs_of(const N& n) {
+    if constexpr (has_divergence_row<N>)
+        return n.outputs();
+    else
+        return n.dimension();
+}
 } // namespace detail
 
 template <class N>
 concept trainable_network = std::copy_constructible<N> && detail::names_workspace<N> && detail::has_dimension<N> && detail::names_schedules<N> && detail::has_parameters<N> &&
                             detail::evaluates_with_parameters<N> && detail::records<N> && detail::pulls_back<N> && detail::has_spread<N>;
+
+template <class N>
+concept joint_trainable_network = trainable_network<N> && detail::has_divergence_row<N>;
 
 /// The ladder: the first clause that N breaks says what to write.
 template <class N>
@@ -80,6 +101,13 @@ consteval bool diagnose_trainable_network() {
         static_assert(detail::pulls_back<N>, "a trainable network needs backward(theta, workspace&, cotangent, cotangent_dot, gradient) const");
         static_assert(detail::has_spread<N>, "a trainable network needs spread() const, a functor (i, t) of the variance that errors are measured in");
     }
+    return true;
+}
+template <class N>
+consteval bool diagnose_joint_trainable_network() {
+    static_assert(diagnose_trainable_network<N>());
+    static_assert(detail::has_divergence_row<N>, "a joint trainable network needs outputs() const, d + 1, and divergence_spread() const, a functor (s, r) of the variance that "
+                                                 "errors of the mean divergence are measured in");
     return true;
 }
 

@@ -83,17 +83,15 @@ std::vector<T> transposed(const std::vector<T>& from, index_t rows, index_t colu
 
 } // namespace detail
 
-/// Writes a network atomically: a kill at any moment leaves the old file or the new one. `notes` joins the metadata: where it comes from.
-template <class Batch, class Schedule>
-void save_diamond_network(const std::filesystem::path& path, const trained_diamond_network<diamond_mlp<Batch, Schedule>>& network,
-                          std::map<std::string, std::string> notes = {}) {
-    const auto& net     = network.architecture();
+namespace detail {
+
+/// Into the file: what the numbers of a network mean, and the numbers.
+template <class Batch, class Schedule, class Head>
+void put_network(tensor_file& file, const char* format, const diamond_mlp<Batch, Schedule, Head>& net, const Batch& parameters) {
     const auto& options = net.options();
     const index_t d     = net.dimension();
-    tensor_file file;
-    file.metadata = std::move(notes);
     for (const auto& [key, value] : std::initializer_list<std::pair<const char*, std::string>>{
-             {"format", "diamond_network"},
+             {"format", format},
              {"version", std::to_string(network_major) + "." + std::to_string(network_minor)},
              {"schedule", schedule_name(net.schedule())},
              {"inner_schedule", "linear"},
@@ -103,7 +101,7 @@ void save_diamond_network(const std::filesystem::path& path, const trained_diamo
              {"architecture", "residual_mlp"},
              {"width", std::to_string(options.mlp.width)},
              {"blocks", std::to_string(options.mlp.blocks)},
-             {"nonlinearity", detail::activation_names[static_cast<std::size_t>(options.mlp.nonlinearity)].second},
+             {"nonlinearity", activation_names[static_cast<std::size_t>(options.mlp.nonlinearity)].second},
              {"time_frequencies", std::to_string(diamond::detail::time_frequencies)},
              {"classes", std::to_string(options.classes)}})
         file.metadata[key] = value;
@@ -111,25 +109,23 @@ void save_diamond_network(const std::filesystem::path& path, const trained_diamo
     file.tensors["frame.mean"]     = make_tensor({d}, frame.mean);
     file.tensors["frame.variance"] = make_tensor({d}, frame.variance);
     if (!frame.basis.empty()) file.tensors["frame.basis"] = make_tensor({d, d}, frame.basis);
-    const auto theta = to_host(network.parameters());
+    const auto theta = to_host(parameters);
     for (std::size_t l = 0; l < net.layers().size(); ++l) {
         const auto& layer = net.layers()[l];
         const auto at     = [&](index_t offset) { return theta.begin() + offset; };
         const std::vector weight(at(layer.offset), at(layer.bias())), bias(at(layer.bias()), at(layer.end()));
         const auto name                = "layers." + std::to_string(l);
-        file.tensors[name + ".weight"] = make_tensor({layer.outputs, layer.inputs}, detail::transposed(weight, layer.outputs, layer.inputs));
+        file.tensors[name + ".weight"] = make_tensor({layer.outputs, layer.inputs}, transposed(weight, layer.outputs, layer.inputs));
         file.tensors[name + ".bias"]   = make_tensor({layer.outputs}, bias);
     }
-    write_safetensors(path, file);
 }
 
-/// The network that a file holds, its schedule checked against `schedule`.
-/// @throws file_error where the file is spoilt, says anything else than what this type is, misses a tensor or has one too many.
-template <class Batch, class Schedule>
-[[nodiscard]] trained_diamond_network<diamond_mlp<Batch, Schedule>> network_from(const backend_of_t<Batch>& context, const tensor_file& file, Schedule schedule = {}) {
-    using namespace detail;
+/// A network and its parameters. @throws file_error where the file is spoilt, says anything else than what this type is, misses a tensor or has
+/// one too many.
+template <class Batch, class Schedule, class Head>
+[[nodiscard]] std::pair<diamond_mlp<Batch, Schedule, Head>, Batch> take_network(const backend_of_t<Batch>& context, const tensor_file& file, const char* format, Schedule schedule, Head head) {
     using real = typename Batch::value_type;
-    expect_metadata(file, "format", "diamond_network");
+    expect_metadata(file, "format", format);
     expect_version(file, network_major);
     for (const auto& [key, value] : std::initializer_list<std::pair<const char*, std::string>>{{"schedule", schedule_name(schedule)},
                                                                                               {"inner_schedule", "linear"},
@@ -159,7 +155,7 @@ template <class Batch, class Schedule>
         ++known;
     }
     try {
-        diamond_mlp<Batch, Schedule> net(std::move(schedule), gaussian_frame<Batch>(context, std::move(frame)), options);
+        diamond_mlp<Batch, Schedule, Head> net(std::move(schedule), gaussian_frame<Batch>(context, std::move(frame)), options, head);
         std::vector<real> theta;
         for (std::size_t l = 0; l < net.layers().size(); ++l) {
             const auto& layer = net.layers()[l];
@@ -178,6 +174,26 @@ template <class Batch, class Schedule>
     } catch (const std::invalid_argument& error) {
         throw file_error{file.path, error.what()};
     }
+}
+
+} // namespace detail
+
+/// Writes a network atomically: a kill at any moment leaves the old file or the new one. `notes` joins the metadata: where it comes from.
+template <class Batch, class Schedule>
+void save_diamond_network(const std::filesystem::path& path, const trained_diamond_network<diamond_mlp<Batch, Schedule>>& network,
+                          std::map<std::string, std::string> notes = {}) {
+    tensor_file file;
+    file.metadata = std::move(notes);
+    detail::put_network(file, "diamond_network", network.architecture(), network.parameters());
+    write_safetensors(path, file);
+}
+
+/// The network that a file holds, its schedule checked against `schedule`.
+/// @throws file_error where the file is spoilt, says anything else than what this type is, misses a tensor or has one too many.
+template <class Batch, class Schedule>
+[[nodiscard]] trained_diamond_network<diamond_mlp<Batch, Schedule>> network_from(const backend_of_t<Batch>& context, const tensor_file& file, Schedule schedule = {}) {
+    auto [net, theta] = detail::take_network<Batch, Schedule, no_head>(context, file, "diamond_network", std::move(schedule), {});
+    return {std::move(net), std::move(theta)};
 }
 template <class Batch, class Schedule = linear_schedule>
 [[nodiscard]] trained_diamond_network<diamond_mlp<Batch, Schedule>> load_diamond_network(const backend_of_t<Batch>& context, const std::filesystem::path& path,

@@ -87,7 +87,7 @@ struct diamond_functor {
     static constexpr index_t price = 8;
     const double *mean, *variance, *table; // of the frame, and of the times
     const Real *xbar, *x_t;
-    index_t dimension;
+    index_t dimension, outputs; // rows of the states, and of what the network gives
 
     [[nodiscard]] DIAMOND_HD diamond_coordinate coordinate(index_t i, index_t j) const {
         return {table + 4 * j, mean[i], variance[i], static_cast<double>(x_t[i + dimension * j])};
@@ -182,7 +182,7 @@ struct mean_velocity : diamond_functor<Real> {
     Real* F;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         const auto c = this->coordinate(i, j);
-        Real& value  = F[i + this->dimension * j];
+        Real& value  = F[i + this->outputs * j];
         value        = static_cast<Real>(c.mean + c.k() * c.e(this->at(i, j)) + std::sqrt(c.variance) * static_cast<double>(value));
     }
 };
@@ -195,7 +195,7 @@ struct mean_velocity_tangent : diamond_functor<Real> {
         const auto c          = this->coordinate(i, j);
         const double xbar_dot = speeds.xbar ? static_cast<double>(speeds.xbar[i + this->dimension * j]) : 0.0;
         const double e_dot    = c.e_dot(this->at(i, j), xbar_dot, speeds.s);
-        Real& value           = F_dot[i + this->dimension * j];
+        Real& value           = F_dot[i + this->outputs * j];
         value = static_cast<Real>(c.k_dot(speeds.s, speeds.r) * c.e(this->at(i, j)) + c.k() * e_dot + std::sqrt(c.variance) * static_cast<double>(value));
     }
 };
@@ -205,7 +205,7 @@ struct pull_to_network : diamond_functor<Real> {
     const Real* cotangent;
     Real* out;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
-        const index_t at = i + this->dimension * j;
+        const index_t at = i + this->outputs * j;
         out[at]          = static_cast<Real>(std::sqrt(this->coordinate(i, j).variance) * static_cast<double>(cotangent[at]));
     }
 };
@@ -218,7 +218,7 @@ struct pull_to_states : diamond_functor<Real> {
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         const auto c     = this->coordinate(i, j);
         const index_t at = i + this->dimension * j;
-        const double v = static_cast<double>(cotangent[at]), g = static_cast<double>(inputs[this->dimension + i + rows * j]) / std::sqrt(this->variance[i]);
+        const double v = static_cast<double>(cotangent[i + this->outputs * j]), g = static_cast<double>(inputs[this->dimension + i + rows * j]) / std::sqrt(this->variance[i]);
         const double e = c.k() * v + static_cast<double>(inputs[i + rows * j]) + g * c.s * c.variance * c.inverse();
         out_xbar[at]   = static_cast<Real>(e * c.inverse());
         out_x_t[at]    = static_cast<Real>((v - e * c.s * c.inverse() + g) * c.slope);

@@ -16,6 +16,26 @@ struct gaussian_frame_numbers {
     std::vector<double> mean, variance, basis;
 };
 
+namespace detail {
+/// U^T or U on the first d rows of a column; what stands behind them passes.
+template <class Real>
+struct rotate_rows {
+    static constexpr index_t price = 64;
+    transpose op;
+    const Real *basis, *x;
+    index_t d, rows;
+    Real* out;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        Real sum = x[i + rows * j];
+        if (i < d) {
+            sum = Real{0};
+            for (index_t k = 0; k < d; ++k) sum += (op == transpose::yes ? basis[k + d * i] : basis[i + d * k]) * x[k + rows * j];
+        }
+        out[i + rows * j] = sum;
+    }
+};
+} // namespace detail
+
 /// In a back end's memory, shared by copies. Its mean() and variance() are those of U^T x.
 template <class Batch>
 class gaussian_frame {
@@ -53,17 +73,24 @@ public:
     [[nodiscard]] const double* mean() const { return memory_->mean.data(); }
     [[nodiscard]] const double* variance() const { return memory_->variance.data(); }
 
-    /// U^T x: `room` where there is a basis, else x itself.
+    /// U^T x: `room` where there is a basis, else x itself. Rows behind the first d pass as they are.
     [[nodiscard]] const_view_t<Batch> into(const_view_t<Batch> x, Batch& room) const {
         if (!has_basis()) return x;
         room.resize(x.context(), x.rows(), x.columns()); // the caller's context works, for copies of a network may serve several
-        x.context().product(transpose::yes, memory_->basis.read(), x, room.mutable_view());
+        rotate(transpose::yes, x, room.mutable_view());
         return room.read();
     }
     /// out = U y; y may be `room` only.
-    void out_of(const_view_t<Batch> y, view_t<Batch> out) const { out.context().product(transpose::no, memory_->basis.read(), y, out); }
+    void out_of(const_view_t<Batch> y, view_t<Batch> out) const { rotate(transpose::no, y, out); }
 
 private:
+    void rotate(transpose op, const_view_t<Batch> x, view_t<Batch> out) const {
+        const index_t d = dimension();
+        if (x.rows() == d)
+            out.context().product(op, memory_->basis.read(), x, out);
+        else
+            out.context().for_each(x.rows(), x.columns(), detail::rotate_rows<real>{op, memory_->basis.data(), x.data(), d, x.rows(), out.data()});
+    }
     void require_orthonormal() const {
         constexpr double rounding = 1e-4; // a basis in single precision passes
         const index_t d           = has_basis() ? dimension() : 0;

@@ -1,4 +1,4 @@
-/// The elementwise part of the losses of a Diamond network, and how they are weighted.
+/// The elementwise part of the losses of a Diamond network, joint or not, and how they are weighted.
 #pragma once
 
 #include <cmath>
@@ -24,36 +24,51 @@ struct posterior_weight {
     }
 };
 
-/// A coordinate's w error^2; error = v + length v' - target, without v' where it is null.
+/// w of a joint network's last row, 1/(the variance in whose units errors of m count): at (s, r), or where the target stands.
+template <class Spread>
+struct divergence_weight {
+    Spread spread;
+    times s, r;
+    DIAMOND_HD double operator()(index_t, index_t j) const { return 1.0 / spread(s[j], r[j]); }
+};
+
+/// The error's numbers, of batches of `outputs` rows: error = v + length v' - target, without v' where it is null.
+template <class Real>
+struct loss_errors {
+    const Real *v, *v_dot, *target;
+    times from, to;
+    index_t outputs;
+};
+/// w error^2 of row first + i.
 template <class Real, class Weight>
 struct weighted_square {
     Weight weight;
-    const Real *v, *v_dot, *target;
-    times from, to;
-    index_t rows;
+    loss_errors<Real> of;
+    index_t first;
     [[nodiscard]] DIAMOND_HD double error(index_t i, index_t j) const {
-        const index_t at = i + rows * j;
-        const double value = static_cast<double>(v[at]) - static_cast<double>(target[at]);
-        return v_dot ? value + (to[j] - from[j]) * static_cast<double>(v_dot[at]) : value;
+        const index_t at   = first + i + of.outputs * j;
+        const double value = static_cast<double>(of.v[at]) - static_cast<double>(of.target[at]);
+        return of.v_dot ? value + (of.to[j] - of.from[j]) * static_cast<double>(of.v_dot[at]) : value;
     }
     DIAMOND_HD double operator()(index_t i, index_t j) const {
         const double e = error(i, j);
         return weight(i, j) * e * e;
     }
 };
-/// The cotangents of v and v' of sum_j scale m_j mean_i w_i error_i^2, in place of v and v'.
+/// The cotangents of v and v' of sum_j scale m_j mean_i w_i error_i^2, i of `rows`, in place of v and v'; of v' 0 where its gradient is stopped.
 template <class Real, class Weight>
 struct loss_cotangent {
     weighted_square<Real, Weight> term;
     const double* multiple; // of the columns
     double scale;
+    index_t rows;
+    bool stopped;
     Real *v, *v_dot;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
-        const index_t at      = i + term.rows * j;
-        const double n        = static_cast<double>(term.rows);
-        const double k        = 2.0 * scale * multiple[j] * term.weight(i, j) * term.error(i, j) / n;
-        v[at]                 = static_cast<Real>(k);
-        if (v_dot) v_dot[at] = static_cast<Real>(k * (term.to[j] - term.from[j]));
+        const index_t at = term.first + i + term.of.outputs * j;
+        const double k   = 2.0 * scale * multiple[j] * term.weight(i, j) * term.error(i, j) / static_cast<double>(rows);
+        v[at]            = static_cast<Real>(k);
+        if (v_dot) v_dot[at] = static_cast<Real>(stopped ? 0.0 : k * (term.of.to[j] - term.of.from[j]));
     }
 };
 struct divide_each {

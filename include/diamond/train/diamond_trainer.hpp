@@ -1,9 +1,10 @@
-/// Trains a Diamond network: from data alone, or from a teacher through GLASS. [DM], section 5.
+/// Trains a Diamond network, or a joint one: from data alone, or from a teacher. [DM], section 5; [F2], section 8.
 #pragma once
 
 #include <cmath>
 #include <functional>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include <diamond/concepts/trainable_network.hpp>
@@ -11,13 +12,12 @@
 #include <diamond/train/diamond_loss.hpp>
 #include <diamond/train/loss_curve.hpp>
 #include <diamond/train/loss_weight.hpp>
-#include <diamond/train/off_diagonal.hpp>
-#include <diamond/train/teacher.hpp>
+#include <diamond/train/loss_targets.hpp>
 #include <diamond/train/training_set.hpp>
 
 namespace diamond {
 
-template <class Times = uniform_time, class Pairs = triangle_pair, class Weighting = adaptive_weight, class Loss = lagrangian_loss>
+template <class Times = uniform_time, class Pairs = triangle_pair, class Weighting = adaptive_weight, class Loss = lagrangian_loss, class Trace = default_trace>
 struct diamond_training_options {
     index_t steps = 8000, batch = 512;
     double diagonal          = 0.5; ///< share of the batch with r = s
@@ -28,6 +28,8 @@ struct diamond_training_options {
     double variance_floor    = 1e-3; ///< errors are weighted by 1/(pv + this)
     Loss loss                = {};  ///< off the diagonal: lagrangian_loss, eulerian_loss, mean_flow_loss or semigroup_loss
     double off_diagonal      = 1.0; ///< its weight beside the diagonal loss's 1
+    double divergence        = 1.0; ///< of a joint network: the weight of m's losses beside v's
+    Trace trace              = {};  ///< of a joint network: default_trace, exact_trace, hutchinson_trace or on_diagonal of one; a flow_teacher has its own
     Weighting weighting      = {};  ///< adaptive_weight or learned_weight
     learning_rate rate       = {.peak = 5e-3};
     adam_w_options optimiser = {};
@@ -43,16 +45,17 @@ namespace detail {
 struct training_numbers {
     double loss = 0.0;                          ///< of the part of the batch under way
     double diagonal = 0.0, off_diagonal = 0.0;  ///< sums of mean losses
+    double diagonal_divergence = 0.0, off_diagonal_divergence = 0.0; ///< of a joint network
     clipped_norm norm;
 };
 struct add_loss {
     const double* loss;
     double share;
-    double *sum, *window; // of the report, of the curve
+    double *sum, *window; // of the report; of the curve, or null
     index_t step;
     DIAMOND_HD void operator()(index_t) const {
         *sum += *loss * share;
-        loss_curve::add(window, step, *loss * share);
+        if (window) loss_curve::add(window, step, *loss * share);
     }
 };
 struct norm_is_not_finite {
@@ -71,10 +74,11 @@ struct training_state {
     [[nodiscard]] loss_curve losses() const { return loss_curve(to_host(loss_sums)); }
 };
 
-/// Minimises |v(xbar_s, x_t, t, s, s) - ubar|^2 and a loss off the diagonal (train/off_diagonal.hpp), weighted. A step's randomness depends on
-/// the seed and its number only. Cost of a step and column: diagonal one forward and one backward pass; off it as the loss says.
+/// Minimises |v(xbar_s, x_t, t, s, s) - ubar|^2 and a loss off the diagonal (train/off_diagonal.hpp), weighted; of a joint network also
+/// |m(xbar_s, x_t, t, s, s) - div ubar|^2 and the same loss of m. A step's randomness depends on the seed and its number only. Cost of a step
+/// and column: diagonal one forward and one backward pass; off it as the loss says; of a joint network the trace's products for each.
 template <class Network, class Teacher = no_teacher, class Times = uniform_time, class Pairs = triangle_pair, class Weighting = adaptive_weight,
-          class Loss = lagrangian_loss>
+          class Loss = lagrangian_loss, class Trace = default_trace>
 class diamond_trainer {
     static_assert(diagnose_trainable_network<Network>());
 
@@ -82,13 +86,13 @@ public:
     using batch_type   = typename Network::batch_type;
     using real         = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
-    using options_type = diamond_training_options<Times, Pairs, Weighting, Loss>;
+    using options_type = diamond_training_options<Times, Pairs, Weighting, Loss, Trace>;
     using state_type   = training_state<batch_type>;
 
     /// `data` must outlive the trainer and, where the network's frame has a basis, lie in the coordinates of the data, too.
     /// @throws std::invalid_argument for options out of range.
     diamond_trainer(Network network, const training_set<batch_type>& data, philox rng, options_type options = {}, Teacher teacher = {})
-        : network_(std::move(network)), data_(&data), rng_(rng), options_(options), teacher_(std::move(teacher)), weighting_(options.weighting) {
+        : network_(std::move(network)), data_(&data), rng_(rng), options_(options), targets_(std::move(teacher), options.trace), weighting_(options.weighting), divergence_weighting_(options.weighting) {
         require(options.steps > 0 && options.batch > 0, [&] { return "training of " + std::to_string(options.steps) + " steps of " + std::to_string(options.batch) + " columns: both must be positive"; });
         require(options.diagonal >= 0.0 && options.diagonal <= 1.0, [&] { return "a diagonal share of " + std::to_string(options.diagonal) + ": it lies in [0, 1]"; });
         require(options.diagonal_first >= 0.0 && options.diagonal_first <= 1.0, [&] { return "a share of diagonal steps of " + std::to_string(options.diagonal_first) + ": it lies in [0, 1]"; });
@@ -99,17 +103,17 @@ public:
 
     [[nodiscard]] const Network& network() const { return network_; }
     [[nodiscard]] const options_type& options() const { return options_; }
-    /// Of the state: the network's, and behind them what a learned weight owns.
-    [[nodiscard]] index_t parameters() const { return network_.parameters() + weighting_.parameters(); }
+    /// Of the state: the network's, and behind them what learned weights own.
+    [[nodiscard]] index_t parameters() const { return network_.parameters() + (is_joint ? 2 : 1) * weighting_.parameters(); }
 
     /// Before the first step.
     [[nodiscard]] state_type start() const {
         const auto& context = data_->context();
-        const index_t p = parameters(), own = network_.parameters();
+        const index_t p = parameters(), own = network_.parameters(), of_weight = weighting_.parameters();
         state_type state;
         state.theta = batch_type(context, p, 1);
         network_.initialise(rng_, view_t<batch_type>(state.theta.data(), own, 1, &context));
-        weighting_.initialise(rng_, view_t<batch_type>(state.theta.data() + own, p - own, 1, &context));
+        for (index_t at = own; at < p; at += of_weight) weighting_.initialise(rng_.split(static_cast<std::uint64_t>(at - own)), view_t<batch_type>(state.theta.data() + at, of_weight, 1, &context));
         for (auto* zero : {&state.average, &state.mean, &state.variance}) {
             zero->resize(context, p, 1);
             context.for_each(p, detail::set_to_zero<real>{zero->data()});
@@ -125,6 +129,7 @@ public:
     void step(state_type& state) {
         const auto& context = data_->context();
         const index_t n = options_.batch, k = state.step, p = parameters();
+        step_                  = k;
         const bool early       = k < options_.diagonal_steps();
         const index_t diagonal = early ? n : static_cast<index_t>(std::lround(options_.diagonal * static_cast<double>(n)));
         gradient_.resize(context, p, 1);
@@ -147,7 +152,8 @@ public:
         const auto numbers = to_host(numbers_).front();
         const auto mean    = [](double sum, index_t steps) { return steps > 0 ? sum / static_cast<double>(steps) : 0.0; };
         const training_report result{state.step - 1, options_.steps, mean(numbers.diagonal, diagonal_steps_), mean(numbers.off_diagonal, off_diagonal_steps_), numbers.norm.norm,
-                                     options_.rate.at(state.step - 1, options_.steps)};
+                                     options_.rate.at(state.step - 1, options_.steps), mean(numbers.diagonal_divergence, diagonal_steps_),
+                                     mean(numbers.off_diagonal_divergence, off_diagonal_steps_)};
         forget_losses();
         return result;
     }
@@ -169,9 +175,8 @@ public:
     }
 
 private:
-    using weight = detail::posterior_weight<decltype(std::declval<const Network&>().spread())>;
-    using square = detail::weighted_square<real, weight>;
-    static constexpr bool has_teacher = !std::is_same_v<Teacher, no_teacher>;
+    static constexpr bool is_joint = joint_trainable_network<Network>;
+    using errors                   = detail::loss_errors<real>;
 
     void forget_losses() {
         numbers_.resize(data_->context(), 1, 1);
@@ -184,12 +189,8 @@ private:
         const auto label = states_.labels_from(0);
         fit(count);
         network_.record(state.theta.data(), at, label, space_, v_.mutable_view());
-        const real* target = states_.velocity.data();
-        if constexpr (has_teacher) {
-            teacher_(at, label, target_.mutable_view());
-            target = target_.data();
-        }
-        pull(state, {weight_at(at, true), v_.data(), nullptr, target, at.s, at.r, v_.rows()}, at, count, 1.0, !has_teacher, &numbers_.data()->diagonal, true);
+        targets_.diagonal(network_, state.average.data(), at, label, states_.velocity.data(), probes(0), other_space_, target_.mutable_view());
+        pull(state, {v_.data(), nullptr, target_.data(), at.s, at.r, v_.rows()}, at, 1.0, true, !targets_.has_teacher);
         ++diagonal_steps_;
     }
     void off_diagonal_loss(state_type& state, index_t first, index_t count) {
@@ -197,54 +198,72 @@ private:
         const auto label = states_.labels_from(first);
         fit(count);
         auto velocity = [&](const diamond_arguments<batch_type>& there, const condition_of_t<Network>& condition, view_t<batch_type> out) {
-            if constexpr (has_teacher)
-                teacher_(there, condition, out);
-            else
-                network_(state.average.data(), there, condition, other_space_, out);
+            targets_.off_diagonal(network_, state.average.data(), there, condition, probes(1), other_space_, out);
         };
         const bool moving = options_.loss(loss_setting<Network, decltype(velocity)>{
-            network_, state.theta.data(), state.average.data(), velocity, at, label, states_.velocity.data() + v_.rows() * first, rng_.stream(purpose::data, 4 * state.step + 3), space_,
-            other_space_, v_.mutable_view(), v_dot_.mutable_view(), target_.mutable_view(), room_.mutable_view(), time_});
-        pull(state, {weight_at(at, Loss::random_target), v_.data(), moving ? v_dot_.data() : nullptr, target_.data(), at.s, at.r, v_.rows()}, at, count, options_.off_diagonal,
-             Loss::random_target, &numbers_.data()->off_diagonal, false);
+            network_, state.theta.data(), state.average.data(), velocity, at, label, states_.velocity.data() + network_.dimension() * first, rng_.stream(purpose::data, 4 * step_ + 3), space_,
+            other_space_, v_.mutable_view(), v_dot_.mutable_view(), target_.mutable_view(), room_.mutable_view(), state_.mutable_view(), time_});
+        pull(state, {v_.data(), moving ? v_dot_.data() : nullptr, target_.data(), at.s, at.r, v_.rows()}, at, options_.off_diagonal, false, Loss::random_target);
         ++off_diagonal_steps_;
     }
+    static constexpr target_kind kind(bool diagonal, bool random) {
+        return !random ? target_kind::determined : diagonal ? target_kind::random_on_diagonal : target_kind::random_off_diagonal;
+    }
+    /// Of the random directions that divergences are estimated by.
+    [[nodiscard]] noise_stream probes(index_t which) const { return rng_.split(1).stream(purpose::data, 2 * step_ + which); }
     void fit(index_t count) {
-        for (auto* room : {&v_, &v_dot_, &target_, &room_}) room->resize(data_->context(), network_.dimension(), count);
+        for (auto* room : {&v_, &v_dot_, &target_, &room_}) room->resize(data_->context(), detail::outputs_of(network_), count);
+        state_.resize(data_->context(), network_.dimension(), count);
         losses_.resize(data_->context(), 1, count);
+        multiples_.resize(data_->context(), 1, count);
     }
-    weight weight_at(const diamond_arguments<batch_type>& at, bool diagonal) const {
-        return {network_.spread(), at.t, at.s, options_.variance_floor, diagonal};
-    }
-    /// Adds the loss to *sum and to the curve, and pulls its gradient through what the network recorded.
-    void pull(state_type& state, const square& term, const diamond_arguments<batch_type>& at, index_t count, double multiple, bool random, double* sum, bool diagonal) {
-        const auto& context = data_->context();
-        context.column_sums(term.rows, count, term, losses_.data());
-        context.for_each(count, detail::divide_each{losses_.data(), static_cast<double>(term.rows)});
+    /// Adds the losses to the sums and to the curve, and pulls their gradient through what the network recorded.
+    void pull(state_type& state, const errors& of, const diamond_arguments<batch_type>& at, double multiple, bool diagonal, bool random) {
+        const index_t d    = network_.dimension();
         const double scale = multiple / static_cast<double>(options_.batch);
-        multiples_.resize(context, 1, count);
-        weighting_(context, state.theta.data() + network_.parameters(), gradient_.data() + network_.parameters(), at.t, at.s, at.r, count, scale, random, losses_.data(), multiples_.data());
-        real* v_dot = term.v_dot ? v_dot_.data() : nullptr;
-        context.for_each(term.rows, count, detail::loss_cotangent<real, weight>{term, multiples_.data(), scale, v_.data(), v_dot});
-        network_.backward(state.theta.data(), space_, v_.read(), v_dot, gradient_.data());
+        const detail::posterior_weight weight{network_.spread(), at.t, at.s, options_.variance_floor, diagonal || random};
+        auto* const sums = numbers_.data();
+        turn(state, detail::weighted_square<real, decltype(weight)>{weight, of, 0}, d, at, scale, kind(diagonal, random), weighting_, network_.parameters(), false,
+             diagonal ? &sums->diagonal : &sums->off_diagonal, state.loss_sums.data() + loss_curve::window_of(diagonal, step_, options_.steps));
+        if constexpr (is_joint) {
+            const times where = of.v_dot ? at.r : at.s; // where div ubar is taken, a moving head's error is measured
+            const detail::divergence_weight unit{network_.divergence_spread(), where, at.r};
+            bool stopped = false;
+            if constexpr (requires { options_.loss.divergence_tangent; }) stopped = options_.loss.divergence_tangent == tangent_gradient::stopped;
+            turn(state, detail::weighted_square<real, decltype(unit)>{unit, of, d}, 1, at, scale * options_.divergence,
+                                 kind(diagonal, (!diagonal && random) || targets_.random_divergence(d, diagonal)), divergence_weighting_, network_.parameters() + weighting_.parameters(), stopped,
+                 diagonal ? &sums->diagonal_divergence : &sums->off_diagonal_divergence, nullptr);
+        }
+        network_.backward(state.theta.data(), space_, v_.read(), of.v_dot ? v_dot_.data() : nullptr, gradient_.data());
+    }
+    /// The loss of some rows, which become cotangents. It is added to *sum and, where there is one, to a window of the curve.
+    template <class Term>
+    void turn(state_type& state, const Term& term, index_t rows, const diamond_arguments<batch_type>& at, double scale, target_kind targets, detail::loss_weighting<batch_type, Weighting>& weighting,
+                index_t own, bool stopped, double* sum, double* window) {
+        const auto& context = data_->context();
+        const index_t count = v_.columns();
+        context.column_sums(rows, count, term, losses_.data());
+        context.for_each(count, detail::divide_each{losses_.data(), static_cast<double>(rows)});
+        weighting(context, state.theta.data() + own, gradient_.data() + own, at.t, at.s, at.r, count, scale, targets, losses_.data(), multiples_.data());
+        context.for_each(rows, count, detail::loss_cotangent<real, decltype(term.weight)>{term, multiples_.data(), scale, rows, stopped, v_.data(), term.of.v_dot ? v_dot_.data() : nullptr});
         context.sum(count, detail::sum_of{losses_.data()}, &numbers_.data()->loss);
-        double* const window = state.loss_sums.data() + loss_curve::window_of(diagonal, state.step, options_.steps);
-        context.for_each(1, detail::add_loss{&numbers_.data()->loss, 1.0 / static_cast<double>(count), sum, window, state.step});
+        context.for_each(1, detail::add_loss{&numbers_.data()->loss, 1.0 / static_cast<double>(count), sum, window, step_});
     }
 
     Network network_;
     const training_set<batch_type>* data_;
     philox rng_;
     options_type options_;
-    Teacher teacher_;
-    detail::loss_weighting<batch_type, Weighting> weighting_;
+    detail::loss_targets<Network, Teacher, Trace> targets_;
+    detail::loss_weighting<batch_type, Weighting> weighting_, divergence_weighting_;
     training_states<batch_type> states_;
     typename Network::workspace space_, other_space_;
-    scratch<real, context_type> v_, v_dot_, target_, room_, gradient_;
+    scratch<real, context_type> v_, v_dot_, target_, room_, state_, gradient_;
     scratch<double, context_type> losses_, multiples_;
     rebind_t<batch_type, double> time_;
     scratch<detail::training_numbers, context_type> numbers_;
     index_t diagonal_steps_ = 0, off_diagonal_steps_ = 0; ///< since the last report
+    index_t step_ = 0;
 };
 
 } // namespace diamond

@@ -9,10 +9,14 @@
 namespace diamond {
 
 /// (loss + c)^-power, held fixed. It is for targets that are not random: with random ones, dividing an error by its own size moves the minimum
-/// from the mean towards a median. The diagonal loss of a training without a teacher is therefore left as it is. [MF]
+/// from the mean towards a median. The diagonal loss of a training without a teacher is therefore left as it is. Off the diagonal random targets
+/// have a power of their own: [MF] has 1, without which MeanFlow's targets, made of the network's own derivatives, run away; it costs that bias.
 struct adaptive_weight {
-    double power = 0.5, c = 1e-3;
+    double power = 0.5, c = 1e-3, random_power = 0.0;
 };
+
+/// What a loss's targets are, as far as its weighting cares.
+enum class target_kind { determined, random_on_diagonal, random_off_diagonal };
 
 /// exp(-w(t, s, r)) loss + w(t, s, r), w a small MLP of the times that is trained along: at its minimum exp(w) is the loss to be expected at
 /// those times, so that each counts by its ratio to that. [FM]
@@ -65,9 +69,10 @@ public:
     explicit loss_weighting(adaptive_weight weight) : weight_(weight) {}
     [[nodiscard]] static index_t parameters() { return 0; }
     static void initialise(philox, view_t<Batch>) {}
-    /// multiple[j] of loss[j], columns' mean losses. `random` says that the targets are.
-    void operator()(const backend_of_t<Batch>& context, const real*, real*, times, times, times, index_t columns, double, bool random, const double* loss, double* multiple) {
-        context.for_each(columns, adaptive_multiple{random ? adaptive_weight{.power = 0.0} : weight_, loss, multiple});
+    /// multiple[j] of loss[j], columns' mean losses.
+    void operator()(const backend_of_t<Batch>& context, const real*, real*, times, times, times, index_t columns, double, target_kind kind, const double* loss, double* multiple) {
+        const double power = kind == target_kind::determined ? weight_.power : kind == target_kind::random_off_diagonal ? weight_.random_power : 0.0;
+        context.for_each(columns, adaptive_multiple{{power, weight_.c}, loss, multiple});
     }
 
 private:
@@ -81,7 +86,7 @@ public:
     explicit loss_weighting(learned_weight weight) : stack_(mlp_layers(9, 1, {.width = weight.width, .blocks = 1})) {}
     [[nodiscard]] index_t parameters() const { return stack_.parameters(); }
     void initialise(philox rng, view_t<Batch> theta) const { diamond::initialise(stack_, rng.split(1), theta); }
-    void operator()(const backend_of_t<Batch>& context, const real* theta, real* gradient, times t, times s, times r, index_t columns, double scale, bool, const double* loss,
+    void operator()(const backend_of_t<Batch>& context, const real* theta, real* gradient, times t, times s, times r, index_t columns, double scale, target_kind, const double* loss,
                     double* multiple) {
         inputs_.resize(context, 9, columns);
         w_.resize(context, 1, columns);

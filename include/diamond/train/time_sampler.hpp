@@ -45,4 +45,16 @@ struct square_pair {
     [[nodiscard]] DIAMOND_HD time_pair operator()(double choice, double u, double w) const { return {choice < at_zero ? 0.0 : u, w}; }
 };
 
+/// Both directions, with the ends where samples and densities start: s is 0 or 1, each with probability `at_end`, and r the other end with
+/// probability `whole` of that; else both uniform.
+struct both_ways_pair {
+    double at_end = 0.25, whole = 0.2;
+    [[nodiscard]] DIAMOND_HD time_pair operator()(double choice, double u, double w) const {
+        const bool first = choice < at_end;
+        if (!first && choice >= 2.0 * at_end) return {u, w};
+        const double end = first ? 0.0 : 1.0;
+        return {end, u < whole ? 1.0 - end : w};
+    }
+};
+
 } // namespace diamond

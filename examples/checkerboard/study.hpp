@@ -1,0 +1,169 @@
+// What a law's joint maps got right: tables and pictures.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../learned_2d/report.hpp"
+#include "density.hpp"
+
+namespace joint {
+
+using diamond::philox, diamond::purpose;
+using learned::report, learned::text;
+
+/// A law of the plane.
+template <class Model>
+struct subject {
+    std::string name, title;
+    Model model;
+    toy::plane plane;
+};
+template <class Model> // clang 16 deduces no aggregates
+subject(std::string, std::string, Model, toy::plane) -> subject<Model>;
+
+/// A trained joint map, and how long that took.
+struct trained_map {
+    std::string name;
+    network of;
+    double seconds;
+};
+
+/// What all parts of the report share. Every part has its own random numbers.
+template <class Model>
+struct study {
+    const context& where;
+    const subject<Model>& of;
+    report& told;
+    std::filesystem::path out;
+    philox rng;
+    batch x;                   ///< draws of the law
+    std::vector<double> exact; ///< their exact log-densities
+    toy::density truth;
+
+    study(const context& on, const subject<Model>& about, report& to, std::filesystem::path folder, philox seed)
+        : where(on), of(about), told(to), out(std::move(folder)), rng(seed), x(on, 2, 10000), exact(10000), truth(toy::marginal(on, about.model, about.plane, 1.0)) {
+        of.model.draw(rng.split(1).stream(purpose::data), x.mutable_view());
+        auto space = of.model.make_workspace(where, x.columns());
+        of.model.log_density(x.read(), 1.0, {}, space, exact.data());
+    }
+    [[nodiscard]] diamond::noise_stream probes() const { return rng.split(2).stream(purpose::user); }
+    [[nodiscard]] batch centres() const { return diamond::from_host<float>(where, 2, static_cast<index_t>(truth.log_values.size()), truth.plane.centres()); }
+};
+
+/// Mean, root mean square, worst, and leaked mass: a mean alone says nothing.
+template <class Model>
+void tell_densities(const study<Model>& s, const trained_map& by) {
+    s.told.line("\n### log p by " + by.name + "\n");
+    s.told.line("Errors in nats over " + std::to_string(s.x.columns()) + " draws of the law, from data to noise. Mass of the claimed density over the plane of the pictures, "
+                                                                         "and where the exact one is below e^-12 of its greatest.");
+    s.told.head({"evaluations", "mean", "root mean square", "median size", "worst", "whole mass", "leaked mass"});
+    const auto row = [&](const std::string& name, const std::vector<double>& found, const std::vector<double>& grid) {
+        const density_errors e(found, s.exact);
+        const density_mass m(grid, s.truth);
+        s.told.row({name, text("%.4f", e.mean), text("%.4f", e.root_mean_square), text("%.4f", e.median), text("%.2f", e.worst), text("%.4f", m.whole), text("%.4f", m.leaked)});
+    };
+    const batch cells = s.centres();
+    for (const index_t n : all_evaluations) row(std::to_string(n), by_joint_map(by.of, n, s.x), by_joint_map(by.of, n, cells));
+    row("its velocity, many steps, exact trace", by_many_steps(by.of, s.x), by_many_steps(by.of, cells));
+    for (const index_t n : all_evaluations)
+        row(std::to_string(n) + ", flow matching and Hutchinson", by_flow_matching(by.of, n, s.x, s.probes()), by_flow_matching(by.of, n, cells, s.probes()));
+}
+
+/// Root mean square errors of all, evaluation by evaluation; in brackets against the many steps of the same velocity.
+template <class Model>
+void compare_densities(const study<Model>& s, const std::vector<trained_map>& maps, const trained_map& for_probes) {
+    s.told.line("\n### log p, sample by sample\n");
+    s.told.line("Root mean square errors in nats at 8, 4, 2 and 1 evaluations; in brackets those against many steps of the map's own velocity with the exact trace.");
+    s.told.head({"", "8", "4", "2", "1", "its velocity", "training, s"});
+    for (const auto& map : maps) {
+        std::vector<std::string> row{map.name};
+        const auto reference = by_many_steps(map.of, s.x);
+        for (const index_t n : all_evaluations) {
+            const auto found = by_joint_map(map.of, n, s.x);
+            row.push_back(text("%.3f (%.3f)", density_errors(found, s.exact).root_mean_square, density_errors(found, reference).root_mean_square));
+        }
+        row.push_back(text("%.3f", density_errors(reference, s.exact).root_mean_square));
+        row.push_back(text("%.0f", map.seconds));
+        s.told.row(row);
+    }
+    std::vector<std::string> matching{"flow matching, Euler, Hutchinson"}, probed{"the flow map of " + for_probes.name + ", Hutchinson"};
+    for (const index_t n : all_evaluations) {
+        matching.push_back(text("%.3f", density_errors(by_flow_matching(for_probes.of, n, s.x, s.probes()), s.exact).root_mean_square));
+        probed.push_back(text("%.3f", density_errors(by_probed_map(for_probes.of, n, s.x, s.probes()), s.exact).root_mean_square));
+    }
+    for (auto* row : {&matching, &probed}) {
+        row->insert(row->end(), {"", ""});
+        s.told.row(*row);
+    }
+}
+
+/// Energy distances of samples to exact draws.
+template <class Model>
+void compare_samples(const study<Model>& s, const std::vector<trained_map>& maps) {
+    constexpr index_t count = 20000;
+    batch exact(s.where, 2, count), other(s.where, 2, count);
+    s.of.model.draw(s.rng.split(3).stream(purpose::data), exact.mutable_view());
+    s.of.model.draw(s.rng.split(4).stream(purpose::data), other.mutable_view());
+    const auto truth = to_host(exact);
+    s.told.line("\n### Samples\n");
+    s.told.line(text("Energy distance to exact draws, unbiased: %td of each, in blocks of 1000. Noise to data by n jumps.", count));
+    s.told.head({"", "1", "2", "4", "8"});
+    std::vector<diamond::io::curve> curves;
+    const auto tell = [&](const std::string& name, const network& of, bool by_euler) {
+        std::vector<std::string> row{name};
+        diamond::io::curve curve{.name = name};
+        for (const index_t n : {1, 2, 4, 8}) {
+            const auto [distance, error] = learned::energy_distance(to_host(samples(of, n, by_euler, count, s.rng.split(5).stream(purpose::user))), truth);
+            row.push_back(text("%.4f ± %.4f", distance, error));
+            curve.x.push_back(static_cast<double>(n));
+            curve.y.push_back(std::max(distance, error)); // below its own error a distance has no place on a logarithmic axis
+            curve.error.push_back(0.0);
+        }
+        s.told.row(row);
+        curves.push_back(std::move(curve));
+    };
+    for (const auto& map : maps) tell(map.name, map.of, false);
+    tell("flow matching, Euler", maps.front().of, true);
+    const auto [floor, error] = learned::energy_distance(to_host(other), truth);
+    s.told.row({"exact draws", text("%.4f ± %.4f", floor, error), "", "", ""});
+    s.told.picture(s.out, s.of.name + "_samples_by_loss",
+                   diamond::io::line_plot{.title  = s.of.title + ": flow maps by their loss",
+                                          .x      = {.label = "evaluations", .scale = diamond::io::axis_scale::logarithmic},
+                                          .y      = {.label = "energy distance, or its error where that is more", .scale = diamond::io::axis_scale::logarithmic},
+                                          .curves = std::move(curves)});
+}
+
+/// Densities at equal evaluations beside the truth.
+template <class Model>
+void show_densities(const study<Model>& s, const trained_map& by) {
+    const auto truth  = s.truth.normalised();
+    const double high = *std::max_element(truth.begin(), truth.end());
+    const batch cells = s.centres();
+    std::vector<diamond::io::panel> panels;
+    const auto add = [&](std::string title, std::vector<double> values) {
+        panels.push_back({.title   = std::move(title),
+                          .density = diamond::io::heat_map{.columns = s.truth.plane.columns(), .rows = s.truth.plane.rows(), .values = std::move(values), .shades = diamond::io::extent{0.0, 1.2 * high}}});
+    };
+    const auto exponential = [](std::vector<double> logs) {
+        for (double& value : logs) value = std::exp(value);
+        return logs;
+    };
+    add("the truth", truth);
+    for (const index_t n : {1, 2, 4, 8}) add(by.name + ", " + learned::evaluations(n), exponential(by_joint_map(by.of, n, cells)));
+    add("its velocity, many steps", exponential(by_many_steps(by.of, cells)));
+    for (const index_t n : {1, 2, 4, 8}) add("Hutchinson, " + learned::evaluations(n), exponential(by_flow_matching(by.of, n, cells, s.probes())));
+    s.told.picture(s.out, s.of.name + "_densities",
+                   diamond::io::panel_row{.title   = s.of.title + ": claimed densities; below, by flow matching with Hutchinson's trace at equal evaluations",
+                                          .x       = {.range = s.of.plane.x},
+                                          .y       = {.range = s.of.plane.y},
+                                          .panels  = std::move(panels),
+                                          .columns = 5});
+}
+
+} // namespace joint

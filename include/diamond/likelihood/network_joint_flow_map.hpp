@@ -1,0 +1,128 @@
+/// What a joint Diamond network holds at t = 0: the joint flow map of the data, on the network's inner schedule. [F2], section 8.
+#pragma once
+
+#include <cmath>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <diamond/concepts/diamond_network.hpp>
+#include <diamond/concepts/joint_flow_map.hpp>
+#include <diamond/core/combine.hpp>
+#include <diamond/map/network_flow.hpp>
+
+namespace diamond {
+
+/// A Diamond network that also gives the mean divergence of its inner flow, n.joint(arguments, condition, workspace, out, double* divergence).
+template <class N>
+concept joint_diamond_network = diamond_network<N> && requires(const N& n, const diamond_arguments<typename N::batch_type>& at, const condition_of_t<N>& c, detail::workspace_t<N>& w,
+                                                               view_t<typename N::batch_type> out, double* divergence) { n.joint(at, c, w, out, divergence); };
+/// Also n.joint_vjp(arguments, condition, cotangent, const double* divergence_cotangent, workspace, out_xbar, out_x_t), either cotangent null for zero.
+template <class N>
+concept differentiable_joint_diamond_network =
+    joint_diamond_network<N> && requires(const N& n, const diamond_arguments<typename N::batch_type>& at, const condition_of_t<N>& c, detail::workspace_t<N>& w,
+                                         view_t<typename N::batch_type> out, const double* k) { n.joint_vjp(at, c, at.xbar, k, w, out, out); };
+/// The ladder: the first clause that N breaks says what to write.
+template <class N>
+consteval bool diagnose_joint_diamond_network() {
+    static_assert(diagnose_diamond_network<N>());
+    static_assert(joint_diamond_network<N>, "a joint Diamond network needs joint(diamond_arguments, const condition&, workspace&, view out, double* divergence) const that writes v "
+                                            "into out and the mean divergence into divergence");
+    return true;
+}
+
+struct joint_network_options {
+    double base_deviation = 1.0; ///< s0: x is s0 times what the network was trained on, and x_0 ~ N(0, s0^2 I)
+};
+
+/// X_{s,r}(x) = x + (r - s) s0 v(x/s0, 0, 0, s, r) and m(x/s0, 0, 0, s, r), which is the same in any units. Models joint_flow_map, and
+/// differentiable_joint_flow_map where the network is differentiable. Densities by log_likelihood need base_deviation() in its options.
+/// Cost: one evaluation a column, a vjp one.
+template <class Network>
+class network_joint_flow_map {
+    static_assert(diagnose_joint_diamond_network<Network>());
+
+public:
+    using batch_type     = typename Network::batch_type;
+    using condition_type = condition_of_t<Network>;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+
+    /// @throws std::invalid_argument unless the base deviation is positive.
+    explicit network_joint_flow_map(Network network, joint_network_options options = {}) : network_(std::move(network)), options_(options) {
+        require(options.base_deviation > 0.0 && std::isfinite(options.base_deviation),
+                [&] { return "a base deviation of " + std::to_string(options.base_deviation) + ": it must be positive and finite"; });
+    }
+    network_joint_flow_map(const network_joint_flow_map& other) : network_(other.network_), options_(other.options_) {}
+    network_joint_flow_map(network_joint_flow_map&&) noexcept = default;
+    network_joint_flow_map& operator=(const network_joint_flow_map& other) {
+        if (this != &other) *this = network_joint_flow_map(other);
+        return *this;
+    }
+    network_joint_flow_map& operator=(network_joint_flow_map&&) noexcept = default;
+    ~network_joint_flow_map()                                            = default;
+
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(network_.dimension()); }
+    [[nodiscard]] auto schedule() const { return network_.inner_schedule(); }
+    [[nodiscard]] double base_deviation() const { return options_.base_deviation; }
+    [[nodiscard]] const Network& network() const { return network_; }
+    [[nodiscard]] const cost& spent() const { return spent_; }
+
+    void operator()(const_view x, interval span, const condition_type& condition, view out) { (*this)(x, span, condition, out, nullptr); }
+    /// @throws std::invalid_argument where shapes differ or a time leaves [0, 1].
+    void operator()(const_view x, interval span, const condition_type& condition, view out, double* divergence) {
+        check(x, span, const_view(out));
+        network_.joint(arguments(x, span), condition, *workspace_, out, divergence);
+        combine(coefficients<2>(numbers<2>{{1.0, span.length() * options_.base_deviation}}), out, x, const_view(out));
+        spent_.forward += x.columns();
+    }
+    /// out = cotangent^T dX/dx + divergence_cotangent dm/dx; null data of either mean zero.
+    void vjp(const_view x, interval span, const condition_type& condition, const_view cotangent, const double* divergence_cotangent, view out)
+        requires differentiable_joint_diamond_network<Network>
+    {
+        check(x, span, const_view(out));
+        const auto at = arguments(x, span);
+        spare_.resize(x.context(), x.rows(), x.columns());
+        const_view pulled = cotangent;
+        if (cotangent.data()) { // of v: s0 (r - s) times it
+            cotangent_.resize(x.context(), x.rows(), x.columns());
+            combine(coefficients<1>(numbers<1>{{span.length() * options_.base_deviation}}), cotangent_.mutable_view(), cotangent);
+            pulled = cotangent_.read();
+        }
+        network_.joint_vjp(at, condition, pulled, divergence_cotangent, *workspace_, out, spare_.mutable_view());
+        combine(coefficients<2>(numbers<2>{{1.0 / options_.base_deviation, cotangent.data() ? 1.0 : 0.0}}), out, const_view(out), cotangent.data() ? cotangent : x);
+        spent_.vjp += x.columns();
+    }
+
+private:
+    using real         = typename batch_type::value_type;
+    using context_type = backend_of_t<batch_type>;
+
+    void check(const_view x, interval span, const_view out) const {
+        require_same_shape("network_joint_flow_map", x, out);
+        require_time("network_joint_flow_map", span.from);
+        require_time("network_joint_flow_map", span.to);
+    }
+    diamond_arguments<batch_type> arguments(const_view x, interval span) {
+        if (!workspace_ || columns_ < x.columns()) {
+            workspace_.emplace(network_.make_workspace(x.context(), x.columns()));
+            columns_ = x.columns();
+        }
+        const_view scaled = x;
+        if (options_.base_deviation != 1.0) {
+            scaled_.resize(x.context(), x.rows(), x.columns());
+            combine(coefficients<1>(numbers<1>{{1.0 / options_.base_deviation}}), scaled_.mutable_view(), x);
+            scaled = scaled_.read();
+        }
+        return {scaled, detail::zeros_like(x, zeros_), times(0.0), times(span.from), times(span.to)};
+    }
+
+    Network network_;
+    joint_network_options options_;
+    std::optional<detail::workspace_t<Network>> workspace_;
+    index_t columns_ = 0;
+    scratch<real, context_type> zeros_, scaled_, cotangent_, spare_;
+    cost spent_;
+};
+
+} // namespace diamond

@@ -1,0 +1,118 @@
+/// A joint architecture with its parameters: velocity and mean divergence by one evaluation.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <diamond/concepts/trainable_network.hpp>
+
+namespace diamond {
+
+namespace detail {
+/// Rows of a joint network's output to a velocity and a mean divergence; either may be null.
+template <class Real>
+struct split_rows {
+    const Real* both;
+    index_t d;
+    Real* velocity;
+    double* divergence;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        const double value = static_cast<double>(both[i + (d + 1) * j]);
+        if (i == d) {
+            if (divergence) divergence[j] = value;
+        } else if (velocity) {
+            velocity[i + d * j] = both[i + (d + 1) * j];
+        }
+    }
+};
+/// The reverse for cotangents; null is zero.
+template <class Real>
+struct join_rows {
+    const Real* velocity;
+    const double* divergence;
+    index_t d;
+    Real* both;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        Real& value = both[i + (d + 1) * j];
+        if (i == d)
+            value = divergence ? static_cast<Real>(divergence[j]) : Real{0};
+        else
+            value = velocity ? velocity[i + d * j] : Real{0};
+    }
+};
+} // namespace detail
+
+/// Copies share the parameters. Models joint_diamond_network (likelihood/network_joint_flow_map.hpp), and as a diamond_network is its velocity alone.
+template <class Architecture>
+class trained_joint_network {
+    static_assert(diagnose_joint_trainable_network<Architecture>());
+
+public:
+    using batch_type     = typename Architecture::batch_type;
+    using condition_type = typename Architecture::condition_type;
+    using real           = typename batch_type::value_type;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+    using arguments      = diamond_arguments<batch_type>;
+
+    struct workspace {
+        typename Architecture::workspace network;
+        scratch<real, backend_of_t<batch_type>> both;
+    };
+
+    /// @throws std::invalid_argument unless there are as many parameters as the architecture has.
+    trained_joint_network(Architecture architecture, batch_type parameters)
+        : architecture_(std::move(architecture)), parameters_(std::make_shared<const batch_type>(std::move(parameters))) {
+        require(parameters_->size() == architecture_.parameters(), [&] {
+            return "a joint network of " + std::to_string(architecture_.parameters()) + " parameters was given " + std::to_string(parameters_->size());
+        });
+    }
+
+    [[nodiscard]] index_t dimension() const { return architecture_.dimension(); }
+    [[nodiscard]] auto schedule() const { return architecture_.schedule(); }
+    [[nodiscard]] auto inner_schedule() const { return architecture_.inner_schedule(); }
+    [[nodiscard]] const Architecture& architecture() const { return architecture_; }
+    [[nodiscard]] const batch_type& parameters() const { return *parameters_; }
+    [[nodiscard]] workspace make_workspace(const backend_of_t<batch_type>& context, index_t columns) const { return {architecture_.make_workspace(context, columns), {}}; }
+
+    /// out = v.
+    void operator()(const arguments& at, const condition_type& condition, workspace& space, view out) const { joint(at, condition, space, out, nullptr); }
+    /// out = v, divergence[j] = m. Cost: one evaluation.
+    void joint(const arguments& at, const condition_type& condition, workspace& space, view out, double* divergence) const {
+        architecture_(parameters_->data(), at, condition, space.network, room(at, space));
+        out.context().for_each(out.rows() + 1, out.columns(), detail::split_rows<real>{space.both.data(), out.rows(), out.data(), divergence});
+    }
+    /// out = dv/d xbar tangent.
+    void jvp(const arguments& at, const condition_type& condition, const_view tangent, workspace& space, view out) const
+        requires detail::has_parameter_products<Architecture>
+    {
+        architecture_.jvp(parameters_->data(), at, condition, tangent, space.network, room(at, space));
+        out.context().for_each(out.rows() + 1, out.columns(), detail::split_rows<real>{space.both.data(), out.rows(), out.data(), nullptr});
+    }
+    /// Cotangents of xbar and x_t, of v.
+    void vjp(const arguments& at, const condition_type& condition, const_view cotangent, workspace& space, view out_xbar, view out_x_t) const
+        requires detail::has_parameter_products<Architecture>
+    {
+        joint_vjp(at, condition, cotangent, nullptr, space, out_xbar, out_x_t);
+    }
+    /// Of v and of m; null data of either cotangent means zero.
+    void joint_vjp(const arguments& at, const condition_type& condition, const_view cotangent, const double* divergence_cotangent, workspace& space, view out_xbar, view out_x_t) const
+        requires detail::has_parameter_products<Architecture>
+    {
+        const view both = room(at, space);
+        both.context().for_each(both.rows(), both.columns(), detail::join_rows<real>{cotangent.data(), divergence_cotangent, dimension(), both.data()});
+        architecture_.vjp(parameters_->data(), at, condition, both, space.network, out_xbar, out_x_t);
+    }
+
+private:
+    view room(const arguments& at, workspace& space) const {
+        space.both.resize(at.xbar.context(), dimension() + 1, at.xbar.columns());
+        return space.both.mutable_view();
+    }
+
+    Architecture architecture_;
+    std::shared_ptr<const batch_type> parameters_;
+};
+
+} // namespace diamond

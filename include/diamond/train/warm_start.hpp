@@ -1,0 +1,39 @@
+/// A joint network's start from a trained sampler of the same trunk.
+#pragma once
+
+#include <string>
+
+#include <diamond/nn/diamond_mlp.hpp>
+#include <diamond/nn/trained_diamond_network.hpp>
+#include <diamond/train/off_diagonal.hpp>
+
+namespace diamond {
+
+/// Writes the sampler's parameters into the first of theta, those of `network`: the trunk as it is, and of the last layer the velocity's rows. The
+/// divergence's row stays as it was: 0 at a training's start, the Gaussian's own. Frame, schedule and labels must be the sampler's, too.
+/// @throws std::invalid_argument where the layers differ in anything but that row.
+template <class Batch, class Schedule>
+void warm_start(const joint_mlp<Batch, Schedule>& network, const trained_diamond_network<diamond_mlp<Batch, Schedule>>& sampler, view_t<Batch> theta) {
+    const auto &to = network.layers(), &from = sampler.architecture().layers();
+    const index_t d = network.dimension();
+    require(to.size() == from.size() && sampler.dimension() == d && network.options().classes == sampler.architecture().options().classes, [&] {
+        return "warm start of a joint network of dimension " + std::to_string(d) + " and " + std::to_string(to.size()) + " layers from one of dimension " +
+               std::to_string(sampler.dimension()) + " and " + std::to_string(from.size()) + ": they must agree, and so must the classes";
+    });
+    require(theta.size() >= network.parameters(), [&] { return "warm start: " + std::to_string(theta.size()) + " parameters for a network of " + std::to_string(network.parameters()); });
+    for (std::size_t l = 0; l < to.size(); ++l)
+        require(to[l].inputs == from[l].inputs && to[l].outputs == from[l].outputs + (l + 1 == to.size() ? 1 : 0) && to[l].kind == from[l].kind, [&] {
+            return "warm start: layer " + std::to_string(l) + " is " + std::to_string(to[l].outputs) + " x " + std::to_string(to[l].inputs) + " in the joint network and " +
+                   std::to_string(from[l].outputs) + " x " + std::to_string(from[l].inputs) + " in the sampler, or of another activation";
+        });
+    using real              = typename Batch::value_type;
+    const auto& context     = theta.context();
+    const auto& last        = to.back();
+    const real* given       = sampler.parameters().data();
+    const index_t of_sampler = from.back().offset;
+    context.copy(given, of_sampler, theta.data());
+    const detail::copy_rows<real> weight{given + of_sampler, d, theta.data() + last.offset, d + 1}; // the bias is one more column
+    context.for_each(d, last.inputs + 1, weight);
+}
+
+} // namespace diamond
