@@ -29,7 +29,7 @@ struct lane {
     template <class Real>
     void fill(Real*, index_t, Real);
     template <class Real>
-    void repeat(const Real*, index_t, index_t, Real*);
+    void affine(const Real*, const Real*, const Real*, Real*, index_t, index_t, index_t, index_t);
     template <class Real>
     void add_columns(const Real*, index_t, index_t, Real*);
 };

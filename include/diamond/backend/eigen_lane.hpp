@@ -116,10 +116,12 @@ public:
     void fill(Real* to, index_t count, Real value) {
         std::fill_n(to, count, value);
     }
-    /// Every column of out is `column`.
+    /// out = W h + b for the first `columns`; for as many more, where there are two sides, W h.
     template <class Real>
-    void repeat(const Real* column, index_t rows, index_t columns, Real* out) {
-        for (index_t j = 0; j < columns; ++j) std::copy_n(column, rows, out + rows * j);
+    void affine(const Real* weights, const Real* bias, const Real* h, Real* out, index_t outputs, index_t columns, index_t inputs, index_t sides) {
+        for (index_t j = 0; j < columns; ++j) std::copy_n(bias, outputs, out + outputs * j);
+        std::fill_n(out + outputs * columns, (sides - 1) * outputs * columns, Real{0});
+        product(transpose::no, weights, transpose::no, h, out, outputs, columns * sides, inputs);
     }
     /// out += the sum of the columns of a.
     template <class Real>

@@ -18,8 +18,9 @@
 ///   9. c.find_first(n, f) is the least j with f(j), or n; c.forbid(n, f, why) throws what the blame `why` says of that j, if there is one:
 ///      at once, or else when the host next waits, and then of the first call that found one;
 ///  10. c.lanes(n, body) calls body(lane, task, worker) for task < n, worker < c.concurrency(), no two calls at once with one worker. A lane
-///      does the work of dense layers on its own: product(op_a, a, op_b, b, out, rows, columns, depth) adds op(a) op(b) to out;
-///      activate and pull_back are the activations' two directions (nn/dense_stack.hpp); copy, fill, repeat, add_columns move numbers.
+///      does the work of dense layers on its own: affine(W, b, h, out, outputs, columns, inputs, sides) writes W h + b, and W h' of as many
+///      tangents behind; product(op_a, a, op_b, b, out, rows, columns, depth) adds op(a) op(b) to out; activate and pull_back are the
+///      activations' two directions (nn/dense_stack.hpp); copy, fill, add_columns move numbers.
 ///      c.dense_block_columns() is how many columns a lane works on best, and c.prepare_product<T>(rows, columns, depth) makes room.
 /// It need not be copyable, nor serve two threads at once. Models: eigen::context, thrust_cpu::context,
 /// thrust_omp::context, cuda::context.
@@ -81,7 +82,7 @@ struct lane_probe {
             lane.pull_back(activation::silu, a, out, n, n);
             lane.copy(a, n, out);
             lane.fill(out, n, 0.0);
-            lane.repeat(a, n, n, out);
+            lane.affine(a, a, a, out, n, n, n, n);
             lane.add_columns(a, n, n, out);
         }
     void operator()(Lane&, index_t, index_t) const {}
@@ -157,7 +158,7 @@ consteval bool diagnose_backend() {
     static_assert(detail::backend_normals<C>, "a back end's context needs fill_normal(diamond::noise_stream, view), const");
     static_assert(detail::backend_search<C>, "a back end's context needs index_t find_first(n, predicate) and forbid(n, predicate, diamond::blame), const");
     static_assert(detail::backend_lanes<C>, "a back end's context needs lanes(n, body), concurrency(), dense_block_columns() and prepare_product<T>, const, "
-                                            "and its lanes product, activate, pull_back, copy, fill, repeat and add_columns");
+                                            "and its lanes affine, product, activate, pull_back, copy, fill and add_columns");
     return true;
 }
 

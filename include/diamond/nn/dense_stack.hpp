@@ -187,9 +187,7 @@ private:
     }
     template <class Lane>
     static void apply(Lane& lane, const dense_layer& layer, const real* theta, const real* h, real* a, index_t m, index_t sides) {
-        lane.repeat(theta + layer.bias(), layer.outputs, m, a);
-        if (sides == 2) lane.fill(a + layer.outputs * m, layer.outputs * m, real{0});
-        lane.product(transpose::no, theta + layer.offset, transpose::no, h, a, layer.outputs, m * sides, layer.inputs);
+        lane.affine(theta + layer.offset, theta + layer.bias(), h, a, layer.outputs, m, layer.inputs, sides);
     }
     template <class Lane>
     static void load(Lane& lane, dual_in from, index_t rows, index_t first, index_t n, index_t sides, real* to) {

@@ -38,11 +38,11 @@ struct fill_each {
     DIAMOND_HD void operator()(index_t i) const { to[i] = value; }
 };
 template <class Real>
-struct repeat_each {
-    const Real* column;
+struct start_affine {
+    const Real* bias;
     Real* out;
-    index_t rows;
-    DIAMOND_HD void operator()(index_t i, index_t j) const { out[i + rows * j] = column[i]; }
+    index_t rows, columns;
+    DIAMOND_HD void operator()(index_t i, index_t j) const { out[i + rows * j] = j < columns ? bias[i] : Real{0}; }
 };
 template <class Real>
 struct add_columns_each {
@@ -82,8 +82,9 @@ public:
         context_.for_each(count, fill_each<Real>{to, value});
     }
     template <class Real>
-    void repeat(const Real* column, index_t rows, index_t columns, Real* out) {
-        context_.for_each(rows, columns, repeat_each<Real>{column, out, rows});
+    void affine(const Real* weights, const Real* bias, const Real* h, Real* out, index_t outputs, index_t columns, index_t inputs, index_t sides) {
+        context_.for_each(outputs, columns * sides, start_affine<Real>{bias, out, outputs, columns});
+        context_.add_product(transpose::no, weights, transpose::no, h, out, outputs, columns * sides, inputs);
     }
     template <class Real>
     void add_columns(const Real* a, index_t rows, index_t columns, Real* out) {

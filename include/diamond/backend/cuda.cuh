@@ -1,0 +1,226 @@
+/// The back end on a GPU: memory of the device, a kernel for each operation, products by cuBLAS.
+///
+/// A program becomes one of the GPU by its context and batch type, `diamond::cuda`, and its file's suffix, .cu, for nvcc; what it gives to for_each, a pointwise reward
+/// among it, must be DIAMOND_HD, trivially copyable, and of at most 4096 bytes.
+/// Calls queue work on one stream and return; only to_host and what returns a number wait. Checks that fail on the device are thrown then. Reductions add in an
+/// order that the extents alone fix, so a run's bits are the same each time; those of a product may depend on the number of columns, by which cuBLAS chooses its kernels.
+/// In steady state nothing allocates: `counted()` and `pool_bytes()` tell.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+#include <diamond/backend/cuda/lane.cuh>
+#include <diamond/backend/cuda/state.cuh>
+#include <diamond/concepts/backend.hpp>
+#include <diamond/core/batch.hpp>
+
+namespace diamond::cuda {
+
+/// A GPU: `context{.device = 0}`. One context serves one thread of control, and must outlive the batches made from it. @throws cuda::error.
+struct context {
+    int device          = 0;
+    cudaStream_t stream = nullptr; ///< a stream of yours, which must outlive the context; null: one of its own, which waits for no other
+    bool tf32           = false;   ///< products of float with 10 bits of fraction on tensor cores; off, with all 23
+
+    mutable detail::context_state state{device, stream, tf32};
+
+    [[nodiscard]] const char* device_name() const { return state.properties().name.c_str(); }
+    [[nodiscard]] counts counted() const { return state.counted(); }
+    /// Bytes that the pool holds of the device's memory, in use or not.
+    [[nodiscard]] index_t pool_bytes() const { return state.own().memory.attribute(cudaMemPoolAttrReservedMemCurrent); }
+    [[nodiscard]] index_t pool_bytes_in_use() const { return state.own().memory.attribute(cudaMemPoolAttrUsedMemCurrent); }
+    /// Returns when everything queued has happened. @throws what the first failed check says.
+    void wait() const { state.wait(); }
+
+    // 1. memory
+    static constexpr bool host_memory = false;
+    template <class T>
+    [[nodiscard]] T* allocate(index_t count) const {
+        return count == 0 ? nullptr : static_cast<T*>(state.take(bytes<T>(count)));
+    }
+    template <class T>
+    void deallocate(T* p, index_t) const noexcept {
+        if (p) state.give_back(p);
+    }
+    template <class T>
+    void to_host(const T* from, index_t count, T* host) const {
+        if (count > 0) state.copy(host, from, bytes<T>(count), cudaMemcpyDeviceToHost);
+        state.wait();
+    }
+    template <class T>
+    void from_host(const T* host, index_t count, T* to) const {
+        state.upload(to, host, bytes<T>(count));
+    }
+    template <class T>
+    void copy(const T* from, index_t count, T* to) const {
+        if (count > 0) state.copy(to, from, bytes<T>(count), cudaMemcpyDeviceToDevice);
+    }
+
+    // 2. elementwise
+    template <class F>
+    void for_each(index_t count, const F& f) const {
+        require_argument<F>();
+        if (count > 0) state.launch("for_each", state.blocks_for(count), detail::for_each_kernel<F>, count, f);
+    }
+    template <class F>
+    void for_each(index_t rows, index_t columns, const F& f) const {
+        require_argument<F>();
+        if (rows == 0 || columns == 0) return;
+        const index_t blocks = state.blocks_for(rows * columns), step = blocks * detail::block_threads;
+        state.launch("for_each", blocks, detail::for_each_element_kernel<F>, rows, rows * columns, step % rows, step / rows, f);
+    }
+
+    // 3. reductions
+    template <class F>
+    void column_sums(index_t rows, index_t columns, const F& f, double* out) const {
+        require_argument<F>();
+        const int width = detail::column_width(rows);
+        if (columns > 0) state.launch("column_sums", column_blocks(columns, width), detail::column_sums_kernel<F>, rows, columns, width, f, out);
+    }
+    template <class F>
+    void sum(index_t count, const F& f, double* out) const {
+        reduce(count, 0.0, f, detail::add{}, out);
+    }
+    template <class F>
+    void max(index_t count, const F& f, double* out) const {
+        reduce(count, -infinity, f, diamond::detail::larger{}, out);
+    }
+    template <class F>
+    [[nodiscard]] double sum(index_t count, const F& f) const {
+        double* const result = state.own().number.room<double>(1);
+        sum(count, f, result);
+        return state.number(result);
+    }
+    template <class F>
+    [[nodiscard]] double max(index_t count, const F& f) const {
+        double* const result = state.own().number.room<double>(1);
+        max(count, f, result);
+        return state.number(result);
+    }
+
+    // 4. products
+    template <class Real>
+    void product(transpose op, batch_view<const Real, context> a, batch_view<const Real, context> b, batch_view<Real, context> out) const {
+        const auto [rows, depth] = diamond::detail::require_product(op, a, b, out);
+        if (depth == 0) return for_each(out.size(), diamond::detail::fill_each<Real>{out.data(), Real{0}});
+        write_product(op, a.data(), transpose::no, b.data(), Real{0}, out.data(), rows, b.columns(), depth);
+    }
+    /// out += op(a) op(b).
+    template <class Real>
+    void add_product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows, index_t columns, index_t depth) const {
+        if (depth > 0) write_product(op_a, a, op_b, b, Real{1}, out, rows, columns, depth);
+    }
+
+    // 5. soft maxima
+    template <class Real>
+    void softmax(batch_view<Real, context> x, double* log_sums) const {
+        const int width = detail::column_width(x.rows());
+        if (x.columns() > 0) state.launch("softmax", column_blocks(x.columns(), width), detail::softmax_kernel<true, Real, Real>, x.data(), x.rows(), x.columns(), width, log_sums);
+    }
+    void log_sum_exp(batch_view<const double, context> x, double* out) const {
+        const int width = detail::column_width(x.rows());
+        if (x.columns() > 0) state.launch("log_sum_exp", column_blocks(x.columns(), width), detail::softmax_kernel<false, double, const double>, x.data(), x.rows(), x.columns(), width, out);
+    }
+
+    // 6. gather
+    template <class Real>
+    void gather(batch_view<const Real, context> x, const std::int32_t* ancestors, batch_view<Real, context> out) const {
+        diamond::detail::require_gather(x, out);
+        for_each(out.rows(), out.columns(), detail::gather_number<Real>{x.data(), ancestors, out.data(), out.rows()});
+    }
+
+    // 7. scans
+    void scan_sum(const std::uint64_t* in, index_t count, std::uint64_t* out) const { scan(in, count, std::uint64_t{0}, detail::add{}, out); }
+    void scan_max(const std::int32_t* in, index_t count, std::int32_t* out) const {
+        scan(in, count, std::numeric_limits<std::int32_t>::min(), detail::greater_integer{}, out);
+    }
+
+    // 8. normals
+    template <class Real>
+    void fill_normal(noise_stream stream_of_noise, batch_view<Real, context> out) const {
+        diamond::detail::require_stream(stream_of_noise);
+        const index_t blocks = (out.rows() + normals_per_block<Real> - 1) / normals_per_block<Real>;
+        for_each(blocks, out.columns(), detail::write_normal_block<Real>{stream_of_noise, out.data(), out.rows()});
+    }
+
+    // 9. search
+    template <class F>
+    [[nodiscard]] index_t find_first(index_t count, const F& f) const {
+        auto* const found = state.own().number.room<unsigned long long>(1);
+        for_each(1, detail::forget{found});
+        for_each(count, detail::note_least<F>{f, 0, found});
+        const unsigned long long result = state.number(found);
+        return result == detail::none ? count : static_cast<index_t>(result);
+    }
+    template <class F>
+    void forbid(index_t count, const F& f, blame why) const {
+        why.values = nullptr; // the host cannot read them
+        if (count > 0) for_each(count, detail::note_least<F>{f, state.next_check(why), state.failure()});
+    }
+
+    // 10. dense layers
+    [[nodiscard]] static constexpr index_t concurrency() { return 1; }
+    [[nodiscard]] static constexpr index_t dense_block_columns() { return index_t{1} << 40; } // all at once
+    template <class Real>
+    void prepare_product(index_t, index_t, index_t) const {}
+    template <class Body>
+    void lanes(index_t tasks, const Body& body) const {
+        detail::dense_lane<context> lane(*this, state);
+        for (index_t task = 0; task < tasks; ++task) body(lane, task, index_t{0});
+    }
+
+private:
+    template <class T>
+    static constexpr index_t bytes(index_t count) {
+        return count * static_cast<index_t>(sizeof(T));
+    }
+    template <class F>
+    static constexpr void require_argument() {
+        static_assert(std::is_trivially_copyable_v<F>, "a functor or reward for diamond::cuda is copied to the device byte for byte: it must be trivially copyable, so let it hold pointers or views, not containers");
+        static_assert(sizeof(F) <= 4096, "a functor or reward for diamond::cuda travels as a kernel's argument: it must not have more than 4096 bytes, so let it point to its data");
+    }
+    index_t column_blocks(index_t columns, int width) const { return state.blocks_for(columns, detail::block_threads / width); }
+
+    template <class Real>
+    void write_product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real beta, Real* out, index_t rows, index_t columns, index_t depth) const {
+        if (rows == 0 || columns == 0) return;
+        const detail::device_guard guard(device);
+        state.own().products.write(op_a, a, op_b, b, beta, out, rows, columns, depth);
+    }
+    /// Tiles to one number each, then these, until one tile is left.
+    template <class F, class Op>
+    void reduce(index_t count, double start, const F& f, const Op& op, double* out) const {
+        require_argument<F>();
+        index_t blocks  = tiles(count);
+        double* partial = blocks > 1 ? state.scratch<double>(2 * blocks) : nullptr; // a level beside the next
+        double* next    = blocks > 1 ? partial + blocks : nullptr;
+        state.launch("a reduction", blocks, detail::reduce_kernel<F, Op>, count, start, f, op, blocks > 1 ? partial : out);
+        while (blocks > 1) {
+            count  = blocks;
+            blocks = tiles(count);
+            state.launch("a reduction", blocks, detail::reduce_kernel<detail::read_number, Op>, count, start, detail::read_number{partial}, op, blocks > 1 ? next : out);
+            std::swap(partial, next);
+        }
+    }
+    template <class T, class Op>
+    void scan(const T* in, index_t count, T start, const Op& op, T* out) const {
+        if (count == 0) return;
+        const index_t blocks = tiles(count);
+        T* const totals      = blocks > 1 ? state.scratch<T>(blocks) : nullptr;
+        if (blocks > 1) {
+            state.launch("a scan", blocks, detail::tile_totals_kernel<T, Op>, in, count, start, op, totals);
+            state.launch("a scan", index_t{1}, detail::scan_kernel<T, Op>, static_cast<const T*>(totals), blocks, blocks, start, static_cast<const T*>(nullptr), op, totals);
+        }
+        state.launch("a scan", blocks, detail::scan_kernel<T, Op>, in, count, detail::tile, start, static_cast<const T*>(totals), op, out);
+    }
+    static index_t tiles(index_t count) { return std::max<index_t>((count + detail::tile - 1) / detail::tile, 1); }
+};
+
+static_assert(diagnose_backend<context>());
+
+template <class Real>
+using batch = diamond::batch<Real, context>;
+
+} // namespace diamond::cuda

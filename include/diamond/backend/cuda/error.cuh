@@ -1,0 +1,93 @@
+/// Errors of the device: which call failed, the code and its name, and what to do about it.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+#include <cublas_v2.h>
+#include <cuda_runtime.h>
+
+#include <diamond/core/scalar.hpp>
+
+namespace diamond::cuda {
+
+/// A call of CUDA or cuBLAS failed. what() has the call, the code, its name, and what to do.
+class error : public std::runtime_error {
+public:
+    error(const std::string& call, int code, const char* name, const char* meaning, const std::string& advice)
+        : std::runtime_error("cuda: " + call + " failed with " + name + " (" + std::to_string(code) + ": " + meaning + "). " + advice), call_(call), code_(code) {}
+
+    [[nodiscard]] const std::string& call() const noexcept { return call_; }
+    [[nodiscard]] int code() const noexcept { return code_; } ///< a cudaError_t or a cublasStatus_t
+
+private:
+    std::string call_;
+    int code_;
+};
+
+namespace detail {
+
+inline const char* advice_on(cudaError_t status) {
+    switch (status) {
+    case cudaErrorNoDevice: return "No device is visible: see nvidia-smi and CUDA_VISIBLE_DEVICES, or run on the CPU with diamond::eigen::context.";
+    case cudaErrorInsufficientDriver:
+    case cudaErrorStubLibrary: return "There is no driver, or it is older than the program's CUDA: install a newer one, or run on the CPU with diamond::eigen::context.";
+    case cudaErrorInvalidDevice: return "There is no such device: nvidia-smi -L lists those that there are, from 0.";
+    case cudaErrorNoKernelImageForDevice:
+    case cudaErrorInvalidKernelImage:
+    case cudaErrorUnsupportedPtxVersion: return "The program was compiled for other devices: compile with -arch=native, or with CMAKE_CUDA_ARCHITECTURES for this one.";
+    case cudaErrorMemoryAllocation: return "Use fewer particles or samples, a smaller batch, or free memory that another program holds.";
+    case cudaErrorIllegalAddress:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorLaunchFailure:
+    case cudaErrorAssert: return "A functor or reward read or wrote outside its batch, or was called with memory of the host: compute-sanitizer shows where. The process must start anew.";
+    case cudaErrorLaunchOutOfResources: return "A functor needs more registers than a block of 256 threads has: compile with -maxrregcount=255.";
+    case cudaErrorDevicesUnavailable: return "Another process holds the device exclusively.";
+    default: return "The device cannot go on: see the documentation of cudaError_t.";
+    }
+}
+
+inline void check(cudaError_t status, const char* call) {
+    if (status == cudaSuccess) return;
+    cudaGetLastError(); // so that no later call reports this one again
+    throw error(call, static_cast<int>(status), cudaGetErrorName(status), cudaGetErrorString(status), advice_on(status));
+}
+inline void check(cublasStatus_t status, const char* call) {
+    if (status == CUBLAS_STATUS_SUCCESS) return;
+    const char* advice = status == CUBLAS_STATUS_ALLOC_FAILED || status == CUBLAS_STATUS_NOT_INITIALIZED
+                             ? "cuBLAS found no memory for itself: use smaller batches, or free memory that another program holds."
+                             : "See the documentation of cublasStatus_t; an earlier kernel may have failed.";
+    throw error(call, static_cast<int>(status), cublasGetStatusName(status), cublasGetStatusString(status), advice);
+}
+[[noreturn]] inline void throw_out_of_memory(cudaError_t status, index_t bytes) {
+    cudaGetLastError();
+    std::size_t free = 0, total = 0;
+    std::string call = "allocating " + std::to_string(bytes) + " bytes";
+    if (cudaMemGetInfo(&free, &total) == cudaSuccess)
+        call += " on a device with " + std::to_string(free) + " of its " + std::to_string(total) + " bytes free";
+    throw error(call, static_cast<int>(status), cudaGetErrorName(status), cudaGetErrorString(status), advice_on(status));
+}
+
+/// Makes a device the current one while it lives: several contexts may have devices of their own.
+class device_guard {
+public:
+    explicit device_guard(int device) {
+        check(cudaGetDevice(&before_), "cudaGetDevice");
+        if (before_ != device)
+            check(cudaSetDevice(device), "cudaSetDevice");
+        else
+            before_ = unchanged;
+    }
+    device_guard(const device_guard&)            = delete;
+    device_guard& operator=(const device_guard&) = delete;
+    ~device_guard() {
+        if (before_ != unchanged) cudaSetDevice(before_);
+    }
+
+private:
+    static constexpr int unchanged = -1;
+    int before_                    = unchanged;
+};
+
+} // namespace detail
+} // namespace diamond::cuda
