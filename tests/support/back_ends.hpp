@@ -6,6 +6,10 @@
 
 #include <limits>
 
+#if defined(__CUDACC__) || defined(DIAMOND_TEST_EMULATED_CUDA)
+#define DIAMOND_TEST_CUDA
+#include <diamond/backend/cuda.cuh>
+#else
 #include <diamond/backend/eigen.hpp>
 #include <diamond/backend/thrust_cpu.hpp>
 #if defined(_OPENMP)
@@ -13,6 +17,7 @@
 #endif
 
 #include <support/emulated_device.hpp>
+#endif
 
 namespace back_ends {
 
@@ -24,6 +29,14 @@ struct precision {
     static constexpr double tolerance = 128 * epsilon;
 };
 
+#if defined(DIAMOND_TEST_CUDA)
+template <class Real>
+struct cuda : precision<Real> {
+    using context = diamond::cuda::context;
+    using batch   = diamond::cuda::batch<Real>;
+    static context make(int = 1) { return context{.device = 0}; }
+};
+#else
 template <class Real>
 struct eigen : precision<Real> {
     using context = diamond::eigen::context;
@@ -57,8 +70,15 @@ struct emulated_device : precision<Real> {
     static context make(int = 1) { return {}; }
 };
 
+#endif
+
 } // namespace back_ends
 
+#if defined(DIAMOND_TEST_CUDA)
+#define BACK_ENDS back_ends::cuda<float>, back_ends::cuda<double>
+TYPE_TO_STRING(back_ends::cuda<float>);
+TYPE_TO_STRING(back_ends::cuda<double>);
+#else
 #if defined(DIAMOND_TEST_TWO_BACK_ENDS)
 #define HOST_BACK_ENDS back_ends::eigen<float>, back_ends::thrust_cpu<double>
 #define BACK_ENDS HOST_BACK_ENDS
@@ -74,3 +94,4 @@ TYPE_TO_STRING(back_ends::thrust_cpu<float>);
 TYPE_TO_STRING(back_ends::thrust_omp<float>);
 #endif
 TYPE_TO_STRING(back_ends::emulated_device<double>);
+#endif
