@@ -34,6 +34,8 @@ struct results {
     std::vector<std::vector<double>> scalars;                      // per column
     double sum, max;
 };
+/// Of a result's of_columns.
+constexpr bool is_product(std::size_t k) { return k == 2 || k == 3; }
 template <class Back>
 results<typename Back::real> run(int threads, index_t rows, index_t columns, const std::vector<typename Back::real>& host) {
     using real         = typename Back::real;
@@ -99,6 +101,9 @@ TEST_CASE_TEMPLATE("the same bits on any number of threads", back_end, BACK_ENDS
 
 TEST_CASE_TEMPLATE("a particle does not depend on N", back_end, BACK_ENDS) {
     const index_t most = 1000;
+    const auto equal   = [](std::size_t k, const auto& a, const auto& b) {
+        return is_product(k) && !back_end::column_free_products ? numbers::close(a, b, back_end::tolerance) : same_bits(a, b);
+    };
     for (const index_t rows : {1, 2, 3, 4, 5, 9, 16, 33, 64, 129, 600}) {
         CAPTURE(rows);
         const auto host = numbers::normals<typename back_end::real>(rows * most, 2);
@@ -109,9 +114,9 @@ TEST_CASE_TEMPLATE("a particle does not depend on N", back_end, BACK_ENDS) {
             for (std::size_t k = 0; k < all.of_columns.size(); ++k) {
                 CAPTURE(k);
                 const auto& [height, result] = all.of_columns[k];
-                CHECK(same_bits(some.of_columns[k].second, first_columns(result, height, columns)));
+                CHECK(equal(k, some.of_columns[k].second, first_columns(result, height, columns)));
             }
-            for (std::size_t k = 0; k < all.scalars.size(); ++k)
+            for (std::size_t k = 0; k < all.scalars.size(); ++k) // no products
                 CHECK(same_bits(some.scalars[k], first_columns(all.scalars[k], 1, columns)));
         }
     }
@@ -132,8 +137,10 @@ TEST_CASE_TEMPLATE("a particle does not depend on where it lies", back_end, BACK
             if (k == 4) continue; // normals depend on the slot
             const auto& [height, values] = result.of_columns[k];
             const auto first             = first_columns(values, height, 1);
-            for (index_t j = 1; j < columns; ++j)
-                REQUIRE(same_bits(first, std::vector<real>(values.begin() + height * j, values.begin() + height * (j + 1))));
+            for (index_t j = 1; j < columns; ++j) {
+                const std::vector<real> other(values.begin() + height * j, values.begin() + height * (j + 1));
+                REQUIRE((is_product(k) && !back_end::column_free_products ? numbers::close(first, other, back_end::tolerance) : same_bits(first, other)));
+            }
         }
         for (const auto& values : result.scalars) CHECK(same_bits(values, std::vector<double>(values.size(), values.front())));
     }

@@ -1,7 +1,7 @@
 /// Draws on a device: the same integers as on the host, and normals within 4 ulp.
-#include <cuda/device.cuh>
-
+#include <diamond/backend/cuda.cuh>
 #include <diamond/random/normal.hpp>
+#include <doctest/doctest.h>
 #include <support/numbers.hpp>
 
 using diamond::index_t, diamond::noise_stream, diamond::normal_block, diamond::philox, diamond::philox_block, diamond::purpose;
@@ -17,25 +17,33 @@ struct write_words {
 template <class Real>
 struct write_normals {
     noise_stream from;
-    normal_block<Real>* out;
-    DIAMOND_HD void operator()(index_t j) const { out[j] = normal_block<Real>(from.words(j / 4, j % 4)); }
+    Real* out;
+    DIAMOND_HD void operator()(index_t j) const {
+        const normal_block<Real> block(from.words(j / 4, j % 4));
+        for (index_t k = 0; k < diamond::normals_per_block<Real>; ++k) out[j * diamond::normals_per_block<Real> + k] = block.value[k];
+    }
 };
 } // namespace
 
 TEST_CASE("random words on a device are those of the host") {
-    device::shared<philox_block> words(1 << 16);
-    device::for_each(words.size(), write_words{stream, words.data()});
-    for (index_t j = 0; j < words.size(); ++j) REQUIRE(words[j] == stream.words(j / 4, j % 4));
+    const diamond::cuda::context context;
+    diamond::batch<philox_block, diamond::cuda::context> words(context, 1, 1 << 16);
+    context.for_each(words.size(), write_words{stream, words.data()});
+    const auto found = diamond::to_host(words);
+    for (index_t j = 0; j < words.size(); ++j) REQUIRE(numbers::at(found, j) == stream.words(j / 4, j % 4));
 }
 
 TEST_CASE_TEMPLATE("normals on a device are within 4 ulp of the host's", real, float, double) {
-    device::shared<normal_block<real>> blocks(1 << 16);
-    device::for_each(blocks.size(), write_normals<real>{stream, blocks.data()});
-    double worst = 0.0;
-    for (index_t j = 0; j < blocks.size(); ++j) {
+    constexpr index_t count = 1 << 16;
+    const diamond::cuda::context context;
+    diamond::cuda::batch<real> blocks(context, diamond::normals_per_block<real>, count);
+    context.for_each(count, write_normals<real>{stream, blocks.data()});
+    const auto found = diamond::to_host(blocks);
+    double worst     = 0.0;
+    for (index_t j = 0; j < count; ++j) {
         const normal_block<real> host(stream.words(j / 4, j % 4));
         for (index_t k = 0; k < diamond::normals_per_block<real>; ++k)
-            worst = std::max(worst, numbers::ulps(blocks[j].value[k], host.value[k]));
+            worst = std::max(worst, numbers::ulps(numbers::at(found, j * diamond::normals_per_block<real> + k), host.value[k]));
     }
     MESSAGE("worst: " << worst << " ulp");
     CHECK(worst <= 4.0);

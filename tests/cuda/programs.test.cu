@@ -1,7 +1,8 @@
 /// Whole programs on a device, put together from the generic parts alone: what they compute is known exactly.
 #include <diamond/diamond.hpp>
 
-#include <cuda/context.cuh>
+#include <diamond/backend/cuda.cuh>
+#include <doctest/doctest.h>
 
 using diamond::index_t, diamond::philox;
 
@@ -15,9 +16,9 @@ struct tilt {
 };
 
 namespace {
-using batch = device::batch<double>;
+using batch = diamond::cuda::batch<double>;
 
-diamond::gaussian_mixture<batch, diamond::linear_schedule> mixture(const device::context& context) {
+diamond::gaussian_mixture<batch, diamond::linear_schedule> mixture(const diamond::cuda::context& context) {
     return {context, {}, {0.5, 0.3, 0.2}, {-1.0, 0.5, 1.5, -0.5, 0.2, -1.4}, {0.16, 0.36, 0.25, 0.09, 0.04, 0.49}};
 }
 /// That mixture times exp(c . z): log Z and the mean.
@@ -49,14 +50,14 @@ void check_log_z(const Result& result) {
 } // namespace
 
 TEST_CASE("SMC with the DDPM posterior") {
-    const device::context context;
+    const diamond::cuda::context context;
     const diamond::exact_posterior sampler{mixture(context)};
     diamond::smc program{diamond::ddpm_posterior_kernel{sampler}, diamond::posterior_value{sampler, tilt{}, {.samples = 4}}, options};
     check_log_z(program(context, philox{1}));
 }
 
 TEST_CASE("SMC with GLASS transitions by ODE") {
-    const device::context context;
+    const diamond::cuda::context context;
     const auto model = mixture(context);
     const diamond::exact_posterior sampler{model};
     diamond::smc program{diamond::glass_kernel{diamond::linear_schedule{}, model, diamond::runge_kutta_4{.steps = 4}},
@@ -65,7 +66,7 @@ TEST_CASE("SMC with GLASS transitions by ODE") {
 }
 
 TEST_CASE("SMC with the weighted Diamond value") {
-    const device::context context;
+    const diamond::cuda::context context;
     const auto model = mixture(context);
     const diamond::exact_posterior sampler{model};
     diamond::smc program{diamond::ddpm_posterior_kernel{sampler},
@@ -78,7 +79,7 @@ TEST_CASE("SMC with the weighted Diamond value") {
 }
 
 TEST_CASE("guidance") {
-    const device::context context;
+    const diamond::cuda::context context;
     const auto model = mixture(context);
     const diamond::exact_posterior sampler{model};
     diamond::guidance program{model, diamond::posterior_value{sampler, tilt{}, {.samples = 64}}, {.particles = 4096, .steps = 16}};

@@ -3,7 +3,8 @@
 
 #include <diamond/backend/detail/functors.hpp>
 
-#include <cuda/device.cuh>
+#include <diamond/backend/cuda.cuh>
+#include <doctest/doctest.h>
 #include <support/numbers.hpp>
 
 using diamond::batch_view, diamond::index_t;
@@ -64,22 +65,25 @@ struct every_functor {
     }
     DIAMOND_HD double operator()(index_t i, index_t j) const { return static_cast<double>(x(i, j)); }
 };
-/// The same calls on the device or on the host.
+template <class T>
+auto on_device(const diamond::cuda::context& context, std::vector<T>& host) {
+    return diamond::from_host(context, static_cast<index_t>(host.size()), 1, host);
+}
 template <class F>
-void for_each_on(bool on_device, index_t count, const F& f) {
-    if (on_device)
-        device::for_each(count, f);
-    else
-        for (index_t j = 0; j < count; ++j) f(j);
+void for_each(index_t count, const F& f) {
+    for (index_t j = 0; j < count; ++j) f(j);
 }
 } // namespace
 
 TEST_CASE_TEMPLATE("schedules on a device", schedule, diamond::linear_schedule, diamond::trigonometric_schedule,
                    diamond::variance_preserving_schedule, diamond::cosine_schedule, users_schedule) {
-    device::shared<double> on_device(functions * (times + 1)), on_host(functions * (times + 1));
-    for_each_on(true, times + 1, tabulate<schedule>{{}, on_device.data()});
-    for_each_on(false, times + 1, tabulate<schedule>{{}, on_host.data()});
-    for (index_t k = 0; k < on_host.size(); ++k) {
+    const diamond::cuda::context context;
+    diamond::cuda::batch<double> out(context, functions, times + 1);
+    context.for_each(times + 1, tabulate<schedule>{{}, out.data()});
+    const auto on_device = diamond::to_host(out);
+    std::vector<double> on_host(on_device.size());
+    for_each(times + 1, tabulate<schedule>{{}, on_host.data()});
+    for (std::size_t k = 0; k < on_host.size(); ++k) {
         if (std::isnan(on_host[k])) // 0/0 of the guidance factor at t = 0
             CHECK(std::isnan(on_device[k]));
         else if (std::isinf(on_host[k]))
@@ -90,26 +94,33 @@ TEST_CASE_TEMPLATE("schedules on a device", schedule, diamond::linear_schedule, 
 }
 
 TEST_CASE_TEMPLATE("the vocabulary's functors on a device", real, float, double) {
-    constexpr index_t rows = 13, columns = 100;
-    const auto host = numbers::normals<real>(rows * columns, 1);
-    device::shared<real> x(rows * columns * 3), y(rows * columns * 3);
-    device::shared<double> wide(rows * columns), out(4 * columns), expected(4 * columns), log_sums(2 * columns);
-    device::shared<std::int32_t> ancestors(columns);
-    for (index_t k = 0; k < rows * columns; ++k) {
-        wide[k] = static_cast<double>(numbers::at(host, k));
-        x[k] = y[k] = numbers::at(host, k);
-    }
-    for (index_t j = 0; j < columns; ++j) ancestors[j] = static_cast<std::int32_t>((j * j) % columns);
-    const auto run = [&](bool on_device, real* data, double* results, double* sums) {
-        const auto view = [&](int part) { return batch_view<real, no_context>(data + part * rows * columns, rows, columns, nullptr); };
-        for_each_on(on_device, columns,
-                    every_functor<real>{view(0), view(1), view(2), {wide.data(), rows, columns, nullptr}, ancestors.data(), results});
-        for_each_on(on_device, columns, diamond::detail::softmax_functor<real, no_context>{view(0), sums});
+    constexpr index_t rows = 13, columns = 100, size = rows * columns;
+    const auto host = numbers::normals<real>(size, 1);
+    std::vector<real> x(host);
+    x.resize(3 * size, real{0});
+    std::vector<double> wide(host.begin(), host.end()), out(4 * columns), log_sums(columns);
+    std::vector<std::int32_t> ancestors;
+    for (index_t j = 0; j < columns; ++j) ancestors.push_back(static_cast<std::int32_t>((j * j) % columns));
+    const auto functors = [](real* data, const double* numbers, const std::int32_t* from, double* results) {
+        const auto view = [&](int part) { return batch_view<real, no_context>(data + part * size, rows, columns, nullptr); };
+        return every_functor<real>{view(0), view(1), view(2), {numbers, rows, columns, nullptr}, from, results};
     };
-    run(true, x.data(), out.data(), log_sums.data());
-    run(false, y.data(), expected.data(), log_sums.data() + columns);
+    const auto softmax = [](real* data, double* sums) { return diamond::detail::softmax_functor<real, no_context>{{data, rows, columns, nullptr}, sums}; };
+
+    const diamond::cuda::context context;
+    auto x_there = on_device(context, x);
+    auto wide_there = on_device(context, wide), out_there = on_device(context, out), log_sums_there = on_device(context, log_sums);
+    const auto ancestors_there = on_device(context, ancestors);
+    context.for_each(columns, functors(x_there.data(), wide_there.data(), ancestors_there.data(), out_there.data()));
+    context.for_each(columns, softmax(x_there.data(), log_sums_there.data()));
+    for_each(columns, functors(x.data(), wide.data(), ancestors.data(), out.data()));
+    for_each(columns, softmax(x.data(), log_sums.data()));
+
     const double tolerance = 128 * static_cast<double>(std::numeric_limits<real>::epsilon());
-    for (index_t k = 0; k < x.size(); ++k) CHECK(x[k] == doctest::Approx(y[k]).epsilon(tolerance));
-    for (index_t k = 0; k < out.size(); ++k) CHECK(out[k] == doctest::Approx(expected[k]).epsilon(tolerance));
-    for (index_t j = 0; j < columns; ++j) CHECK(log_sums[j] == doctest::Approx(log_sums[columns + j]).epsilon(tolerance));
+    const auto check       = [&](const auto& found, const auto& expected) {
+        for (std::size_t k = 0; k < expected.size(); ++k) CHECK(found[k] == doctest::Approx(expected[k]).epsilon(tolerance));
+    };
+    check(diamond::to_host(x_there), x);
+    check(diamond::to_host(out_there), out);
+    check(diamond::to_host(log_sums_there), log_sums);
 }

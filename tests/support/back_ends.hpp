@@ -6,11 +6,11 @@
 
 #include <limits>
 
+#include <diamond/backend/eigen.hpp>
 #if defined(__CUDACC__) || defined(DIAMOND_TEST_EMULATED_CUDA)
 #define DIAMOND_TEST_CUDA
 #include <diamond/backend/cuda.cuh>
 #else
-#include <diamond/backend/eigen.hpp>
 #include <diamond/backend/thrust_cpu.hpp>
 #if defined(_OPENMP)
 #include <diamond/backend/thrust_omp.hpp>
@@ -27,16 +27,10 @@ struct precision {
     static constexpr double epsilon = std::numeric_limits<Real>::epsilon();
     /// Relative error of a result after a few hundred operations of either sign.
     static constexpr double tolerance = 128 * epsilon;
+    /// A column of a product has the same bits whatever stands beside it. cuBLAS chooses its kernels by the number of columns.
+    static constexpr bool column_free_products = true;
 };
 
-#if defined(DIAMOND_TEST_CUDA)
-template <class Real>
-struct cuda : precision<Real> {
-    using context = diamond::cuda::context;
-    using batch   = diamond::cuda::batch<Real>;
-    static context make(int = 1) { return context{.device = 0}; }
-};
-#else
 template <class Real>
 struct eigen : precision<Real> {
     using context = diamond::eigen::context;
@@ -44,6 +38,18 @@ struct eigen : precision<Real> {
     static context make(int threads = 2) { return context{.threads = threads}; }
 };
 
+#if defined(DIAMOND_TEST_CUDA)
+template <class Real>
+struct cuda : precision<Real> {
+    using context = diamond::cuda::context;
+    using batch   = diamond::cuda::batch<Real>;
+
+    static constexpr bool column_free_products = false;
+    static context make(int = 1) { return context{.device = 0}; }
+};
+template <class Real>
+using thrust_cpu = eigen<Real>; // thrust takes nvcc long
+#else
 template <class Real>
 struct thrust_cpu : precision<Real> {
     using context = diamond::thrust_cpu::context;
@@ -74,10 +80,18 @@ struct emulated_device : precision<Real> {
 
 } // namespace back_ends
 
+TYPE_TO_STRING(back_ends::eigen<double>);
+TYPE_TO_STRING(back_ends::eigen<float>);
 #if defined(DIAMOND_TEST_CUDA)
+#define HOST_BACK_ENDS back_ends::eigen<double>
 #define BACK_ENDS back_ends::cuda<float>, back_ends::cuda<double>
 TYPE_TO_STRING(back_ends::cuda<float>);
 TYPE_TO_STRING(back_ends::cuda<double>);
+// What has nothing to do with a device is tested elsewhere and is not compiled again.
+#undef TEST_CASE
+#define TEST_CASE(name)   \
+    template <class Host> \
+    static void DOCTEST_ANONYMOUS(host_only_)()
 #else
 #if defined(DIAMOND_TEST_TWO_BACK_ENDS)
 #define HOST_BACK_ENDS back_ends::eigen<float>, back_ends::thrust_cpu<double>
@@ -86,8 +100,6 @@ TYPE_TO_STRING(back_ends::cuda<double>);
 #define HOST_BACK_ENDS back_ends::eigen<double>, back_ends::eigen<float>, back_ends::thrust_omp<float>
 #define BACK_ENDS HOST_BACK_ENDS, back_ends::emulated_device<double>
 #endif
-TYPE_TO_STRING(back_ends::eigen<double>);
-TYPE_TO_STRING(back_ends::eigen<float>);
 TYPE_TO_STRING(back_ends::thrust_cpu<double>);
 TYPE_TO_STRING(back_ends::thrust_cpu<float>);
 #if defined(_OPENMP)

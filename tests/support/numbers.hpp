@@ -32,6 +32,16 @@ bool same_bits(const std::vector<Real>& a, const std::vector<Real>& b) {
            std::equal(a.begin(), a.end(), b.begin(), [](Real x, Real y) { return std::bit_cast<word>(x) == std::bit_cast<word>(y); });
 }
 
+/// Equal up to `tolerance` times one more than the largest number.
+template <class Real>
+bool close(const std::vector<Real>& a, const std::vector<Real>& b, double tolerance) {
+    double largest = 0.0;
+    for (const Real x : a) largest = std::max(largest, std::abs(static_cast<double>(x)));
+    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [&](Real x, Real y) {
+               return std::abs(static_cast<double>(x) - static_cast<double>(y)) <= tolerance * (1.0 + largest);
+           });
+}
+
 /// |x - exact| in units in the last place of Real at `exact`.
 template <class Real>
 double ulps(Real x, long double exact) {
