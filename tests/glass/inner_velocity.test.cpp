@@ -43,6 +43,18 @@ diamond::gaussian<diamond::eigen::batch<double>, any> gaussian(const diamond::ei
     return {context, schedule, n.mean, n.covariance};
 }
 
+template <class View, class ConstView>
+struct read_denoiser {
+    any schedule;
+    ConstView x;
+    times t;
+    View out;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        using real   = typename View::value_type;
+        const auto r = diamond::readings_at(schedule, t[j]);
+        out(i, j)    = static_cast<real>(r.denoiser_u * static_cast<double>(out(i, j)) + r.denoiser_x * static_cast<double>(x(i, j)));
+    }
+};
 /// The same model as a network that predicts E[z | x_t].
 template <class Batch>
 struct denoiser_of {
@@ -71,10 +83,7 @@ struct denoiser_of {
 
 private:
     void read(diamond::const_view_t<Batch> x, times t, diamond::view_t<Batch> out) const {
-        for (index_t j = 0; j < x.columns(); ++j) {
-            const auto r = diamond::readings_at(model.schedule(), t[j]);
-            for (index_t i = 0; i < x.rows(); ++i) out(i, j) = r.denoiser_u * out(i, j) + r.denoiser_x * x(i, j);
-        }
+        x.context().for_each(x.rows(), x.columns(), read_denoiser<diamond::view_t<Batch>, diamond::const_view_t<Batch>>{model.schedule(), x, t, out});
     }
 };
 

@@ -42,6 +42,29 @@ std::vector<double> reading(kind what, const any& schedule, const std::vector<do
     return result;
 }
 
+/// The reading, or its Jacobian times a direction, at a column.
+template <kind what, class View, class ConstView>
+struct write_reading {
+    any schedule;
+    ConstView x, direction;
+    times t;
+    View out;
+    bool product;
+    DIAMOND_HD void operator()(index_t j) const {
+        const double at[2] = {static_cast<double>(x(0, j)), static_cast<double>(x(1, j))};
+        const double sigma = schedule.sigma(t[j]), scale = what == kind::score ? 1.0 : -sigma;
+        const models::mixture_point p({}, schedule.alpha(t[j]), diamond::square(sigma), at);
+        for (index_t i = 0; i < 2; ++i) {
+            double result = what == kind::denoiser ? p.denoiser[i] : scale * p.score[i];
+            if (product) {
+                result = 0.0;
+                for (index_t l = 0; l < 2; ++l)
+                    result += (what == kind::denoiser ? p.d_denoiser[i][l] : scale * p.d_score[i][l]) * static_cast<double>(direction(l, j));
+            }
+            out(i, j) = static_cast<typename View::value_type>(result);
+        }
+    }
+};
 /// A network that predicts a reading, with its Jacobian by the model's own.
 template <class Batch, kind what>
 struct network_of {
@@ -55,33 +78,13 @@ struct network_of {
     [[nodiscard]] index_t dimension() const { return 2; }
     [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<Batch>&, index_t) const { return {}; }
     void operator()(const_view x, times t, diamond::no_condition, workspace&, view out) const {
-        each(x, t, [&](index_t j, const models::mixture_point& p, double sigma) {
-            for (index_t i = 0; i < 2; ++i)
-                out(i, j) = static_cast<typename Batch::value_type>(what == kind::denoiser ? p.denoiser[i] : scale(sigma) * p.score[i]);
-        });
+        x.context().for_each(x.columns(), write_reading<what, view, const_view>{schedule, x, x, t, out, false});
     }
     void jvp(const_view x, times t, diamond::no_condition, const_view tangent, workspace&, view out) const {
-        each(x, t, [&](index_t j, const models::mixture_point& p, double sigma) {
-            double product[2] = {};
-            for (index_t i = 0; i < 2; ++i)
-                for (index_t l = 0; l < 2; ++l)
-                    product[i] +=
-                        (what == kind::denoiser ? p.d_denoiser[i][l] : scale(sigma) * p.d_score[i][l]) * static_cast<double>(tangent(l, j));
-            for (index_t i = 0; i < 2; ++i) out(i, j) = static_cast<typename Batch::value_type>(product[i]);
-        });
+        x.context().for_each(x.columns(), write_reading<what, view, const_view>{schedule, x, tangent, t, out, true});
     }
     void vjp(const_view x, times t, diamond::no_condition c, const_view cotangent, workspace& w, view out) const {
         jvp(x, t, c, cotangent, w, out);
-    }
-
-private:
-    static double scale(double sigma) { return what == kind::score ? 1.0 : -sigma; }
-    template <class F>
-    void each(const_view x, times t, const F& f) const {
-        for (index_t j = 0; j < x.columns(); ++j) {
-            const double at[2] = {static_cast<double>(x(0, j)), static_cast<double>(x(1, j))};
-            f(j, models::mixture_point({}, schedule.alpha(t[j]), diamond::square(schedule.sigma(t[j])), at), schedule.sigma(t[j]));
-        }
     }
 };
 
