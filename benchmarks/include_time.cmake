@@ -1,10 +1,11 @@
 # cmake [-D compiler=g++] [-D nvcc=nvcc] [-D output=include_time.json] -P include_time.cmake
-# What `#include <diamond/diamond.hpp>` costs to compile, against an empty file and against the standard headers that it uses.
+# What `#include <diamond/diamond.hpp>` costs to compile, against an empty file and against the standard headers that it uses; and the CUDA back end above it.
 cmake_minimum_required(VERSION 3.25)
 
 set(runs 5)                  # the fastest counts: others may be using the machine
 set(gnu_budget 1000)         # ms, the umbrella in all
 set(nvcc_budget 1500)        # ms, the umbrella above its standard headers
+set(cuda_budget 1500)        # ms, the CUDA back end above the umbrella
 cmake_path(SET include NORMALIZE ${CMAKE_CURRENT_LIST_DIR}/../include)
 if(NOT compiler)
   set(compiler g++)
@@ -75,5 +76,10 @@ if(nvcc)
   measure(nvcc ${nvcc} -std=c++20 -I${include} -arch=sm_90 -x cu -c -o ${folder}/nvcc.o)
   math(EXPR above "${nvcc_umbrella} - ${nvcc_standard}")
   report(nvcc ${above} ${nvcc_budget} "above its standard headers")
+  file(WRITE ${folder}/cuda.cpp "#include <diamond/diamond.hpp>\n#include <diamond/backend/cuda.cuh>\n")
+  milliseconds(nvcc_cuda ${nvcc} -std=c++20 -I${include} -arch=sm_90 -x cu -c -o ${folder}/nvcc.o ${folder}/cuda.cpp)
+  math(EXPR above "${nvcc_cuda} - ${nvcc_umbrella}")
+  report(nvcc ${above} ${cuda_budget} "the CUDA back end above it")
+  string(JSON json SET "${json}" nvcc cuda_ms ${nvcc_cuda})
 endif()
 file(WRITE ${output} "${json}\n")

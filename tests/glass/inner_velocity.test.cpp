@@ -11,7 +11,7 @@
 using diamond::index_t;
 using diamond::kernel_coefficients;
 using diamond::times;
-using schedules::any;
+using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;
 
 namespace {
@@ -19,7 +19,7 @@ namespace {
 constexpr diamond::no_condition none;
 
 /// ubar_s by brute force, column by column.
-std::vector<double> conditional_velocity(const std::vector<conditioning::component>& parts, const any& schedule, const any& inner, double t,
+std::vector<double> conditional_velocity(const std::vector<conditioning::component>& parts, const any_schedule& schedule, const any_schedule& inner, double t,
                                          double s, const kernel_coefficients& kernel, const std::vector<double>& x_t,
                                          const std::vector<double>& xbar) {
     const auto outer    = diamond::level_at(schedule, t);
@@ -38,16 +38,28 @@ std::vector<double> conditional_velocity(const std::vector<conditioning::compone
     return result;
 }
 
-diamond::gaussian<diamond::eigen::batch<double>, any> gaussian(const diamond::eigen::context& context, const any& schedule) {
+diamond::gaussian<diamond::eigen::batch<double>, any_schedule> gaussian(const diamond::eigen::context& context, const any_schedule& schedule) {
     const models::gaussian_numbers n;
     return {context, schedule, n.mean, n.covariance};
 }
 
+template <class View, class ConstView>
+struct read_denoiser {
+    any_schedule schedule;
+    ConstView x;
+    times t;
+    View out;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        using real   = typename View::value_type;
+        const auto r = diamond::readings_at(schedule, t[j]);
+        out(i, j)    = static_cast<real>(r.denoiser_u * static_cast<double>(out(i, j)) + r.denoiser_x * static_cast<double>(x(i, j)));
+    }
+};
 /// The same model as a network that predicts E[z | x_t].
 template <class Batch>
 struct denoiser_of {
     using batch_type = Batch;
-    using field      = models::mixture<Batch, any>;
+    using field      = models::mixture<Batch, any_schedule>;
     field model;
 
     [[nodiscard]] index_t dimension() const { return model.dimension(); }
@@ -71,10 +83,7 @@ struct denoiser_of {
 
 private:
     void read(diamond::const_view_t<Batch> x, times t, diamond::view_t<Batch> out) const {
-        for (index_t j = 0; j < x.columns(); ++j) {
-            const auto r = diamond::readings_at(model.schedule(), t[j]);
-            for (index_t i = 0; i < x.rows(); ++i) out(i, j) = r.denoiser_u * out(i, j) + r.denoiser_x * x(i, j);
-        }
+        x.context().for_each(x.rows(), x.columns(), read_denoiser<diamond::view_t<Batch>, diamond::const_view_t<Batch>>{model.schedule(), x, t, out});
     }
 };
 
@@ -83,7 +92,7 @@ struct kernel_case {
     kernel_coefficients kernel;
 };
 /// Posterior and transitions, at t = 0 and t = 1 among them, for correlations below, at and above DDPM's.
-std::vector<kernel_case> kernel_cases(const any& schedule) {
+std::vector<kernel_case> kernel_cases(const any_schedule& schedule) {
     std::vector<kernel_case> cases;
     for (const double t : {0.0, 0.3, 0.8, 1.0}) cases.push_back({t, diamond::posterior_kernel_coefficients});
     for (const double t : {0.0, 0.3, 0.8}) {
@@ -107,10 +116,10 @@ TEST_CASE_TEMPLATE("the inner velocity is the conditional expectation given the 
     const double tolerance = sizeof(typename back_end::real) == 4 ? 2e-5 : 1e-12;
     double worst           = 0.0;
     for (const auto kind : schedules::every_kind) {
-        const any schedule{kind};
-        const models::mixture<batch, any> field(schedule);
+        const any_schedule schedule{kind};
+        const models::mixture<batch, any_schedule> field(schedule);
         for (const auto inner_kind : schedules::every_kind) {
-            const any inner{inner_kind};
+            const any_schedule inner{inner_kind};
             if (inner_kind != schedules::kind::linear && inner_kind != kind) continue;
             diamond::inner_velocity velocity(schedule, field, inner);
             for (const auto& [t, kernel] : kernel_cases(schedule))
@@ -143,8 +152,8 @@ TEST_CASE("on correlated Gaussian data the inner velocity is brute force, too") 
     constexpr index_t n = 5;
     const auto x_t = batches::normal<batch>(context, 3, n, 13), xbar = batches::normal<batch>(context, 3, n, 14);
     for (const auto kind : schedules::every_kind) {
-        const any schedule{kind};
-        const any inner{};
+        const any_schedule schedule{kind};
+        const any_schedule inner{};
         diamond::inner_velocity velocity(schedule, gaussian(context, schedule), inner);
         for (const auto& [t, kernel] : kernel_cases(schedule))
             for (const double s : {0.1, 0.7, 1.0}) {
@@ -166,7 +175,7 @@ TEST_CASE("the closed Diamond map of a Gaussian moves with the inner velocity: d
     const auto x_t = batches::normal<batch>(context, 3, n, 15), xbar = batches::normal<batch>(context, 3, n, 16);
     for (const auto kind : schedules::every_kind)
         for (const auto inner_kind : schedules::every_kind) {
-            const any schedule{kind}, inner{inner_kind};
+            const any_schedule schedule{kind}, inner{inner_kind};
             const auto model = gaussian(context, schedule);
             diamond::gaussian_diamond_map map(model, inner);
             diamond::inner_velocity velocity(schedule, model, inner);
@@ -196,8 +205,8 @@ TEST_CASE_TEMPLATE("one time a column is the same as one time for the batch", ba
     const std::vector<double> t{0.0, 0.0, 0.3, 0.5, 0.9, 1.0, 0.4}, s{0.0, 0.4, 0.0, 0.6, 0.99, 0.3, 1.0};
     const auto t_batch = diamond::from_host(context, 1, n, t), s_batch = diamond::from_host(context, 1, n, s);
     const kernel_coefficients kernel{0.35, 0.5, 0.4};
-    const any schedule{schedules::kind::trigonometric};
-    diamond::inner_velocity velocity(schedule, models::mixture<batch, any>(schedule), any{});
+    const any_schedule schedule{schedules::kind::trigonometric};
+    diamond::inner_velocity velocity(schedule, models::mixture<batch, any_schedule>(schedule), any_schedule{});
 
     const auto check = [&](const times& all_t, const times& all_s, const auto& t_of, const auto& s_of) {
         batch together(context, 2, n), together_xbar(context, 2, n), together_x_t = batches::normal<batch>(context, 2, n, 24);
@@ -235,9 +244,9 @@ TEST_CASE("the vector-Jacobian products are those of finite differences, in xbar
     const auto x_t = batches::normal<batch>(context, d, n, 31), xbar = batches::normal<batch>(context, d, n, 32),
                cotangent = batches::normal<batch>(context, d, n, 33);
     for (const auto kind : {schedules::kind::linear, schedules::kind::variance_preserving}) {
-        const any schedule{kind};
-        const any inner{schedules::kind::trigonometric};
-        diamond::inner_velocity velocity(schedule, models::mixture<batch, any>(schedule), inner);
+        const any_schedule schedule{kind};
+        const any_schedule inner{schedules::kind::trigonometric};
+        diamond::inner_velocity velocity(schedule, models::mixture<batch, any_schedule>(schedule), inner);
         for (const auto& [t, kernel] : kernel_cases(schedule))
             for (const double s : {0.0, 0.5, 0.95}) {
                 batch out_xbar(context, d, n), out_x_t = batches::normal<batch>(context, d, n, 34);
@@ -278,8 +287,8 @@ TEST_CASE("an infinite velocity at s = 1 is refused, whichever way the time is g
     const auto x       = batches::normal<batch>(context, 2, 3, 41);
     batch out(context, 2, 3);
     for (const auto kind : schedules::every_kind) {
-        const any inner{kind};
-        diamond::inner_velocity velocity(any{}, models::mixture<batch, any>(any{}), inner);
+        const any_schedule inner{kind};
+        diamond::inner_velocity velocity(any_schedule{}, models::mixture<batch, any_schedule>(any_schedule{}), inner);
         const auto s    = diamond::from_host(context, 1, 3, std::vector<double>{0.2, 1.0, 0.4});
         const auto call = [&](const times& at) { velocity(x, at, x, times(0.5), diamond::posterior_kernel_coefficients, none, out); };
         if (inner.infinite_slope()) {
@@ -300,12 +309,12 @@ TEST_CASE("a denoiser of a schedule with infinite sigma'(1) serves up to s = 1, 
     const auto x_t = batches::normal<batch>(context, 2, n, 51), xbar = batches::normal<batch>(context, 2, n, 52),
                c = batches::normal<batch>(context, 2, n, 53);
     for (const auto kind : schedules::every_kind) {
-        const any schedule{kind};
-        const models::mixture<batch, any> field(schedule);
+        const any_schedule schedule{kind};
+        const models::mixture<batch, any_schedule> field(schedule);
         const denoiser_of<batch> network{field};
         const diamond::denoiser_network as_velocity(schedule, network);
-        diamond::inner_velocity by_velocity(schedule, field, any{});
-        diamond::inner_velocity by_denoiser(schedule, as_velocity, any{});
+        diamond::inner_velocity by_velocity(schedule, field, any_schedule{});
+        diamond::inner_velocity by_denoiser(schedule, as_velocity, any_schedule{});
         const auto transition = diamond::kernel_at(schedule, {0.4, 0.7}, diamond::constant_correlation(-1.0)); // sbar = 0, too
         for (const auto& kernel : {diamond::posterior_kernel_coefficients, transition})
             for (const double s : {0.3, 1.0}) {
@@ -329,7 +338,7 @@ TEST_CASE("a denoiser of a schedule with infinite sigma'(1) serves up to s = 1, 
 TEST_CASE("shapes are checked, and evaluations counted a column at a time") {
     const auto context = back_ends::eigen<double>::make();
     using batch        = diamond::eigen::batch<double>;
-    diamond::inner_velocity velocity(any{}, models::mixture<batch, any>(any{}), any{});
+    diamond::inner_velocity velocity(any_schedule{}, models::mixture<batch, any_schedule>(any_schedule{}), any_schedule{});
     const batch x(context, 2, 5), fewer(context, 2, 4), taller(context, 3, 5);
     batch out(context, 2, 5), tall(context, 3, 5);
     const auto call = [&](const batch& xbar, const batch& x_t, batch& to) {

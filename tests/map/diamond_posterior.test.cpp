@@ -17,7 +17,7 @@
 using diamond::index_t;
 using diamond::interval;
 using diamond::times;
-using schedules::any;
+using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;
 using batch = diamond::eigen::batch<double>;
 
@@ -27,14 +27,14 @@ constexpr diamond::no_condition none;
 
 /// A Diamond map over a mixture, by few RK4 steps: nonlinear, and cheap.
 template <class Batch>
-auto mixture_map(const any& schedule, index_t steps = 4) {
-    return diamond::glass_diamond_map(schedule, models::mixture<Batch, any>(schedule), diamond::runge_kutta_4{.steps = steps}, any{});
+auto mixture_map(const any_schedule& schedule, index_t steps = 4) {
+    return diamond::glass_diamond_map(schedule, models::mixture<Batch, any_schedule>(schedule), diamond::runge_kutta_4{.steps = steps}, any_schedule{});
 }
 diamond::noise_stream value_stream(index_t samples, index_t step = 5) {
     return diamond::philox{77}.stream(diamond::purpose::value, step, samples);
 }
 
-diamond::gaussian<batch, any> gaussian(const diamond::eigen::context& context, const any& schedule) {
+diamond::gaussian<batch, any_schedule> gaussian(const diamond::eigen::context& context, const any_schedule& schedule) {
     const models::gaussian_numbers n;
     return {context, schedule, n.mean, n.covariance};
 }
@@ -46,7 +46,7 @@ TEST_CASE_TEMPLATE("column j M + i is draw i of particle j, from that particle's
     const auto context  = back_end::make();
     constexpr index_t d = 2, n = 5, samples = 3;
     const auto x_t = batches::normal<own_batch>(context, d, n, 1);
-    auto map       = mixture_map<own_batch>(any{});
+    auto map       = mixture_map<own_batch>(any_schedule{});
     diamond::diamond_posterior posterior(map);
     own_batch draws(context, d, n * samples), noise(context, d, n * samples), again(context, d, n);
     posterior(x_t, 0.4, none, value_stream(samples), draws);
@@ -74,9 +74,9 @@ TEST_CASE_TEMPLATE("column j M + i is draw i of particle j, from that particle's
 TEST_CASE("antithetic draws use opposite noises") {
     const auto context  = back_ends::eigen<double>::make(1);
     constexpr index_t d = 3, n = 4, samples = 6;
-    const auto model = gaussian(context, any{});
+    const auto model = gaussian(context, any_schedule{});
     const auto x_t   = batches::normal<batch>(context, d, n, 2);
-    diamond::diamond_posterior posterior(diamond::gaussian_diamond_map(model, any{}));
+    diamond::diamond_posterior posterior(diamond::gaussian_diamond_map(model, any_schedule{}));
     auto stream       = value_stream(samples);
     stream.antithetic = true;
     batch draws(context, d, n * samples), mean(context, d, n);
@@ -96,8 +96,8 @@ TEST_CASE("several evaluations of an exact map are one, and cost as many") {
     const auto context  = back_ends::eigen<double>::make(1);
     constexpr index_t d = 3, n = 6, samples = 2;
     for (const auto kind : schedules::every_kind) {
-        const any schedule{kind};
-        diamond::gaussian_diamond_map map(gaussian(context, schedule), any{schedules::kind::trigonometric});
+        const any_schedule schedule{kind};
+        diamond::gaussian_diamond_map map(gaussian(context, schedule), any_schedule{schedules::kind::trigonometric});
         diamond::exact_posterior exact(gaussian(context, schedule));
         const auto x_t = batches::normal<batch>(context, d, n, 3), cotangent = batches::normal<batch>(context, d, n * samples, 4);
         for (const double t : {0.0, 0.5, 0.97, 1.0}) {
@@ -123,7 +123,7 @@ TEST_CASE("several evaluations of an exact map are one, and cost as many") {
             }
         }
     }
-    CHECK_FALSE(diamond::diamond_posterior(mixture_map<batch>(any{})).exact());
+    CHECK_FALSE(diamond::diamond_posterior(mixture_map<batch>(any_schedule{})).exact());
 }
 
 TEST_CASE("vjp is the derivative of the draws in x_t, the noise held, for several evaluations and samples") {
@@ -135,7 +135,7 @@ TEST_CASE("vjp is the derivative of the draws in x_t, the noise held, for severa
         for (const double t : {0.1, 0.6, 0.95})
             for (const index_t evaluations : {1, 2, 4})
                 for (const index_t samples : {1, 3}) {
-                    diamond::diamond_posterior posterior(mixture_map<batch>(any{kind}, 2), {.evaluations = evaluations});
+                    diamond::diamond_posterior posterior(mixture_map<batch>(any_schedule{kind}, 2), {.evaluations = evaluations});
                     const auto cotangent = batches::normal<batch>(context, d, n * samples, 6);
                     batch pulled(context, d, n);
                     posterior.vjp(x_t, t, none, value_stream(samples), cotangent, pulled);
@@ -169,7 +169,7 @@ TEST_CASE("the GLASS Diamond map composes over inner times, inverts, and differe
     constexpr double h = 1e-6;
     const auto xbar = batches::normal<batch>(context, d, n, 7), x_t = batches::normal<batch>(context, d, n, 8),
                cotangent = batches::normal<batch>(context, d, n, 9);
-    auto map             = mixture_map<batch>(any{}, 64);
+    auto map             = mixture_map<batch>(any_schedule{}, 64);
     const auto go        = [&](const batch& from, interval inner) {
         batch out(context, d, n);
         map(from, inner, x_t, times(0.4), none, out);
@@ -178,7 +178,7 @@ TEST_CASE("the GLASS Diamond map composes over inner times, inverts, and differe
     CHECK(largest_error(batches::host(go(go(xbar, {0.0, 0.3}), {0.3, 0.9})), batches::host(go(xbar, {0.0, 0.9}))) < 1e-6);
     CHECK(largest_error(batches::host(go(go(xbar, {0.0, 0.9}), {0.9, 0.0})), batches::host(xbar)) < 1e-6);
 
-    auto rough = mixture_map<batch>(any{}, 2); // far from the flow: its own derivative is wanted
+    auto rough = mixture_map<batch>(any_schedule{}, 2); // far from the flow: its own derivative is wanted
     batch out_xbar(context, d, n), out_x_t(context, d, n);
     rough.vjp(xbar, {0.1, 1.0}, x_t, times(0.4), none, cotangent, out_xbar, out_x_t);
     const auto product = [&](const std::vector<double>& at_xbar, const std::vector<double>& at_x_t) {
@@ -209,7 +209,7 @@ TEST_CASE("early stop reaches the inner signal-to-noise ratio snr(t') - snr(t), 
             for (const double from : {0.0, 0.1, 0.6, 0.99})
                 for (const double to : {0.11, 0.61, 0.9, 0.995, 1.0}) {
                     if (to <= from) continue;
-                    const any schedule{kind}, inner{inner_kind};
+                    const any_schedule schedule{kind}, inner{inner_kind};
                     CAPTURE(std::string(schedule.name()));
                     CAPTURE(std::string(inner.name()));
                     CAPTURE(from);
@@ -230,7 +230,7 @@ TEST_CASE("early stop reaches the inner signal-to-noise ratio snr(t') - snr(t), 
                           doctest::Approx(there.alpha * here.alpha / diamond::square(here.sigma) / there.snr()).epsilon(1e-12));
                     CHECK(stop.inner == doctest::Approx(there.alpha * at.alpha / diamond::square(at.sigma) / there.snr()).epsilon(1e-9));
                 }
-    const auto stop = [](double from, double to) { return diamond::early_stop_at(any{}, any{}, {from, to}); };
+    const auto stop = [](double from, double to) { return diamond::early_stop_at(any_schedule{}, any_schedule{}, {from, to}); };
     CHECK_THROWS_WITH_AS(stop(0.5, 0.5), doctest::Contains("0.5"), std::invalid_argument);
     CHECK_THROWS_AS(stop(0.5, 1.1), std::invalid_argument);
     CHECK_THROWS_AS(stop(std::numeric_limits<double>::quiet_NaN(), 1.0), std::invalid_argument);
@@ -240,11 +240,11 @@ TEST_CASE("posterior draws and Diamond maps refuse what does not fit, and can be
     const auto context  = back_ends::eigen<double>::make(1);
     constexpr index_t d = 2, n = 4;
     for (const index_t evaluations : {0, -1})
-        CHECK_THROWS_WITH_AS(diamond::diamond_posterior(mixture_map<batch>(any{}), {.evaluations = evaluations}),
+        CHECK_THROWS_WITH_AS(diamond::diamond_posterior(mixture_map<batch>(any_schedule{}), {.evaluations = evaluations}),
                              doctest::Contains(std::to_string(evaluations).c_str()), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(mixture_map<batch>(any{}, 0), doctest::Contains("0 steps"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(mixture_map<batch>(any_schedule{}, 0), doctest::Contains("0 steps"), std::invalid_argument);
 
-    auto map = mixture_map<batch>(any{});
+    auto map = mixture_map<batch>(any_schedule{});
     diamond::diamond_posterior posterior(map);
     const auto x = batches::normal<batch>(context, d, n, 10);
     batch out(context, d, n), wide(context, d, 3 * n), tall(context, d + 1, n), before(context, d, n);

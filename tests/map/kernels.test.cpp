@@ -14,7 +14,7 @@
 using diamond::index_t;
 using diamond::interval;
 using diamond::times;
-using schedules::any;
+using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;
 
 namespace {
@@ -44,11 +44,11 @@ TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on ev
     diamond::draw_normal(stream.with(diamond::purpose::transition_end), end_noise.mutable_view());
     const auto state = batches::host(x), eps = batches::host(noise), end = batches::host(end_noise);
 
-    const any schedule{schedules::kind::trigonometric};
-    const any inner{schedules::kind::linear};
+    const any_schedule schedule{schedules::kind::trigonometric};
+    const any_schedule inner{schedules::kind::linear};
     const auto solver = diamond::runge_kutta_4{.steps = 4};
     // What each formula needs, in double, from the parts that are tested elsewhere.
-    diamond::glass_diamond_map exact_map(schedule, models::mixture<reference_batch, any>(schedule), solver, inner);
+    diamond::glass_diamond_map exact_map(schedule, models::mixture<reference_batch, any_schedule>(schedule), solver, inner);
     const auto in_double = [&](const std::vector<double>& numbers) {
         return batches::make<reference_batch>(double_context, d, n, numbers);
     };
@@ -58,13 +58,13 @@ TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on ev
         return batches::host(result);
     };
 
-    diamond::glass_diamond_map map(schedule, models::mixture<own_batch, any>(schedule), solver, inner);
+    diamond::glass_diamond_map map(schedule, models::mixture<own_batch, any_schedule>(schedule), solver, inner);
     diamond::early_stop_kernel stop(map);
     diamond::ddpm_posterior_kernel ddpm(diamond::diamond_posterior{map});
     diamond::ddpm_posterior_kernel constant(diamond::diamond_posterior{map}, diamond::constant_correlation(-0.4));
     diamond::renoise_kernel renoise(diamond::diamond_posterior{map});
-    diamond::glass_kernel glass(schedule, models::mixture<own_batch, any>(schedule), solver, diamond::constant_correlation(0.7), inner);
-    diamond::ancestral_kernel ancestral(schedule, models::mixture<own_batch, any>(schedule));
+    diamond::glass_kernel glass(schedule, models::mixture<own_batch, any_schedule>(schedule), solver, diamond::constant_correlation(0.7), inner);
+    diamond::ancestral_kernel ancestral(schedule, models::mixture<own_batch, any_schedule>(schedule));
 
     for (const interval span : {interval{0.0, 0.3}, interval{0.4, 0.55}, interval{0.5, 1.0}}) {
         CAPTURE(span.from);
@@ -84,7 +84,7 @@ TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on ev
         check(renoise, from_posterior(diamond::constant_correlation(0.0)));
 
         const auto k = diamond::kernel_at(schedule, span, diamond::constant_correlation(0.7));
-        diamond::inner_velocity velocity(schedule, models::mixture<reference_batch, any>(schedule), inner);
+        diamond::inner_velocity velocity(schedule, models::mixture<reference_batch, any_schedule>(schedule), inner);
         auto xbar        = in_double(sum({{k.gamma, state}, {1.0, eps}}));
         const auto outer = in_double(state);
         diamond::runge_kutta<diamond::runge_kutta_4, reference_batch> integrate(solver);
@@ -92,7 +92,7 @@ TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on ev
                   xbar.mutable_view());
         check(glass, batches::host(xbar));
 
-        diamond::readings model(schedule, models::mixture<reference_batch, any>(schedule));
+        diamond::readings model(schedule, models::mixture<reference_batch, any_schedule>(schedule));
         reference_batch denoised(double_context, d, n);
         model.denoiser(outer, times(span.from), none, denoised);
         const auto step = diamond::kernel_at(schedule, span, diamond::ddpm_correlation{});
@@ -116,9 +116,9 @@ TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on ev
 TEST_CASE("a kernel's result for a particle depends on its slot, not on its company") {
     const auto context  = back_ends::eigen<double>::make();
     constexpr index_t n = 600; // more than a block
-    const any schedule{};
+    const any_schedule schedule{};
     const auto x = batches::normal<reference_batch>(context, 2, n, 2);
-    diamond::glass_kernel kernel(schedule, models::mixture<reference_batch, any>(schedule), diamond::heun{.steps = 3});
+    diamond::glass_kernel kernel(schedule, models::mixture<reference_batch, any_schedule>(schedule), diamond::heun{.steps = 3});
     const auto stream = diamond::philox{6}.stream(diamond::purpose::transition, 1);
     reference_batch all(context, 2, n), few(context, 2, 7);
     kernel(x, {0.2, 0.6}, none, stream, all);

@@ -13,7 +13,7 @@
 
 using diamond::index_t;
 using diamond::interval;
-using schedules::any;
+using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;
 using batch = diamond::eigen::batch<double>;
 
@@ -37,7 +37,7 @@ struct dormand_prince_embedded {
     }();
 };
 
-diamond::gaussian<batch, any> gaussian(const diamond::eigen::context& context, const any& schedule) {
+diamond::gaussian<batch, any_schedule> gaussian(const diamond::eigen::context& context, const any_schedule& schedule) {
     const models::gaussian_numbers n;
     return {context, schedule, n.mean, n.covariance};
 }
@@ -81,7 +81,7 @@ TEST_CASE_TEMPLATE("a solver converges at its order, forwards and backwards", so
     const index_t steps = solver::order == 5 ? 64 : solver::order == 4 ? 96 : 512;
     for (const auto kind : schedules::every_kind)
         for (const interval span : {interval{0.0, 1.0}, interval{0.9, 0.15}}) {
-            const any schedule{kind};
+            const any_schedule schedule{kind};
             const auto slope = [&](const auto& field, const batch& from, const std::vector<double>& wanted) {
                 const auto error = [&](index_t count) {
                     const auto found = apply(diamond::ode_flow_map(field, solver{.steps = count}), from, span);
@@ -98,7 +98,7 @@ TEST_CASE_TEMPLATE("a solver converges at its order, forwards and backwards", so
             diamond::gaussian_flow_map exact(model);
             const auto on_gaussian = slope(model, x, apply(exact, x, span));
             // On a mixture, where nothing is special, against many steps of order 5.
-            const models::mixture<batch, any> mixture(schedule);
+            const models::mixture<batch, any_schedule> mixture(schedule);
             const auto on_mixture = slope(mixture, y, apply(diamond::ode_flow_map(mixture, dormand_prince_fixed{.steps = 512}), y, span));
             MESSAGE(std::string(schedule.name()) << " from " << span.from << " to " << span.to << ": order " << on_gaussian.first << " and "
                                                  << on_mixture.first << " for " << solver::order << ", errors " << on_gaussian.second
@@ -113,7 +113,7 @@ TEST_CASE_TEMPLATE("a solver converges at its order, forwards and backwards", so
 
 TEST_CASE("an evaluation a stage, and the default steps cost alike") {
     const auto context = back_ends::eigen<double>::make(1);
-    const auto model   = gaussian(context, any{});
+    const auto model   = gaussian(context, any_schedule{});
     const index_t n    = 7;
     const auto x       = batches::normal<batch>(context, 3, n, 2);
     const auto spent   = [&](auto solver) {
@@ -138,7 +138,7 @@ TEST_CASE("the adaptive pair honours its tolerance, forwards and backwards") {
     const auto context = back_ends::eigen<double>::make(1);
     const auto x       = batches::normal<batch>(context, 3, 50, 3);
     for (const auto kind : schedules::every_kind) {
-        const any schedule{kind};
+        const any_schedule schedule{kind};
         const auto model = gaussian(context, schedule);
         diamond::gaussian_flow_map exact(model);
         for (const interval span : {interval{0.0, 1.0}, interval{1.0, 0.0}, interval{0.3, 0.8}}) {
@@ -158,7 +158,7 @@ TEST_CASE("the adaptive pair honours its tolerance, forwards and backwards") {
         }
     }
     // From a time to itself: nothing to do, and nothing spent.
-    diamond::ode_flow_map still(gaussian(context, any{}), diamond::dormand_prince{});
+    diamond::ode_flow_map still(gaussian(context, any_schedule{}), diamond::dormand_prince{});
     CHECK(apply(still, x, {0.4, 0.4}) == batches::host(x));
     CHECK(still.spent() == diamond::cost{});
 }
@@ -168,7 +168,7 @@ TEST_CASE_TEMPLATE("vjp is the derivative of the discrete map, not of the flow",
     const auto context  = back_ends::eigen<double>::make(1);
     constexpr index_t d = 2, n = 6;
     constexpr double h = 1e-6;
-    const models::mixture<batch, any> field(any{schedules::kind::trigonometric});
+    const models::mixture<batch, any_schedule> field(any_schedule{schedules::kind::trigonometric});
     const auto x = batches::normal<batch>(context, d, n, 4), cotangent = batches::normal<batch>(context, d, n, 5);
     // Three steps are far from the flow: the derivative of the flow would be seen.
     diamond::ode_flow_map map(field, solver{.steps = 3});
@@ -203,7 +203,7 @@ TEST_CASE("vjp of the adaptive pair is that of the steps it took") {
     const auto context  = back_ends::eigen<double>::make(1);
     constexpr index_t d = 3, n = 4;
     const auto x = batches::normal<batch>(context, d, n, 6), cotangent = batches::normal<batch>(context, d, n, 7);
-    const auto model = gaussian(context, any{});
+    const auto model = gaussian(context, any_schedule{});
     for (const double tolerance : {1e-4, 1e-8}) {
         diamond::ode_flow_map map(model, diamond::dormand_prince{.relative_tolerance = tolerance, .absolute_tolerance = tolerance});
         diamond::gaussian_flow_map exact(model);
@@ -220,7 +220,7 @@ TEST_CASE_TEMPLATE("flow maps compose, and undo themselves, on every back end", 
     using own_batch    = typename back_end::batch;
     const auto context = back_end::make();
     const index_t n    = 40;
-    const models::mixture<own_batch, any> field(any{});
+    const models::mixture<own_batch, any_schedule> field(any_schedule{});
     const auto x     = batches::normal<own_batch>(context, 2, n, 8);
     const auto check = [&](auto map, double solver_error) {
         const auto go = [&](const own_batch& from, interval span) {
@@ -244,8 +244,8 @@ TEST_CASE_TEMPLATE("every back end takes the same steps to the same place", back
     const index_t n        = 40;
     const auto x           = batches::normal<own_batch>(context, 2, n, 9);
     const auto x_reference = batches::make<batch>(reference, 2, n, batches::host(x));
-    const models::mixture<own_batch, any> field(any{});
-    const models::mixture<batch, any> field_reference(any{});
+    const models::mixture<own_batch, any_schedule> field(any_schedule{});
+    const models::mixture<batch, any_schedule> field_reference(any_schedule{});
     own_batch out(context, 2, n);
     diamond::ode_flow_map(field, diamond::runge_kutta_4{})(x, {0.0, 1.0}, none, out);
     CHECK(largest_error(batches::host(out), apply(diamond::ode_flow_map(field_reference, diamond::runge_kutta_4{}), x_reference,
@@ -268,7 +268,7 @@ struct dying_field {
 
 TEST_CASE("solvers refuse what they cannot do, and can be used afterwards") {
     const auto context = back_ends::eigen<double>::make(1);
-    const auto model   = gaussian(context, any{});
+    const auto model   = gaussian(context, any_schedule{});
     CHECK_THROWS_WITH_AS(diamond::ode_flow_map(model, diamond::euler{.steps = 0}), doctest::Contains("0 steps"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(diamond::ode_flow_map(model, diamond::runge_kutta_4{.steps = -3}), doctest::Contains("-3 steps"),
                          std::invalid_argument);

@@ -102,7 +102,7 @@ TEST_CASE_TEMPLATE("a column's bits do not depend on how many there are", back_e
     const auto all = ask<back_end>(context, model, x, w, 0.6), some = ask<back_end>(context, model, x_few, w_few, 0.6);
     for (std::size_t k = 0; k < all.size(); ++k) {
         CAPTURE(names[k]);
-        CHECK(std::equal(some[k].begin(), some[k].end(), all[k].begin()));
+        CHECK((!back_end::column_free_products || std::equal(some[k].begin(), some[k].end(), all[k].begin())));
     }
 }
 

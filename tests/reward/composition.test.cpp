@@ -34,18 +34,71 @@ auto classifier(const context_of<Batch>& context) {
 }
 
 /// The first coordinate, pointwise.
-constexpr auto first = [](const auto& column) { return column[0]; };
+struct first_coordinate {
+    DIAMOND_HD auto operator()(const auto& column) const { return column[0]; }
+};
+constexpr first_coordinate first;
+
+/// Functors for a device, which takes no lambdas of the host.
+template <class View>
+struct write_label {
+    diamond::labels condition;
+    View out;
+    DIAMOND_HD void operator()(index_t i, index_t j) const { out(i, j) = static_cast<typename View::value_type>(condition[j]); }
+};
+template <class View>
+struct write_row {
+    View z;
+    index_t row;
+    double* out;
+    DIAMOND_HD void operator()(index_t j) const { out[j] = static_cast<double>(z(row, j)); }
+};
+/// The second coordinate, by batches.
+struct second_of_batch {
+    template <class View>
+    void operator()(View z, double* out) const {
+        z.context().for_each(z.columns(), write_row<View>{z, 1, out});
+    }
+};
+/// 1, -inf, NaN, +inf at 1, 2, 3 and elsewhere.
+struct odd_reward {
+    DIAMOND_HD double operator()(const auto& column) const {
+        const double x = static_cast<double>(column[0]);
+        return x == 1 ? 1.0 : x == 2 ? -diamond::infinity : x == 3 ? diamond::not_a_number : diamond::infinity;
+    }
+};
+template <class View>
+struct write_logarithm {
+    View x;
+    double* out;
+    DIAMOND_HD void operator()(index_t j) const { out[j] = std::log(static_cast<double>(x(0, j))); }
+};
+template <class ConstView, class View>
+struct write_inverse {
+    ConstView x;
+    View out;
+    DIAMOND_HD void operator()(index_t j) const { out(0, j) = std::pow(x(0, j), typename View::value_type(-1)); }
+};
+template <class Batch>
+struct logarithm { // NaN for negative z, its gradient finite or not
+    void operator()(diamond::const_view_t<Batch> x, double* out) const {
+        x.context().for_each(x.columns(), write_logarithm<diamond::const_view_t<Batch>>{x, out});
+    }
+    void gradient(diamond::const_view_t<Batch> x, diamond::view_t<Batch> out) const {
+        x.context().for_each(x.columns(), write_inverse<diamond::const_view_t<Batch>, diamond::view_t<Batch>>{x, out});
+    }
+};
 
 /// The label of a particle, as a reward that takes the condition, with its gradient.
 struct label_reward {
     template <class View>
     void operator()(View z, diamond::labels condition, double* values) const {
-        for (index_t j = 0; j < z.columns(); ++j) values[j] = static_cast<double>(condition[j]);
+        using row = diamond::batch_view<double, typename View::context_type>;
+        z.context().for_each(1, z.columns(), write_label<row>{condition, row(values, 1, z.columns(), &z.context())});
     }
     template <class View, class Out>
     void gradient(View, diamond::labels condition, Out out) const {
-        for (index_t j = 0; j < out.columns(); ++j)
-            for (index_t i = 0; i < out.rows(); ++i) out(i, j) = static_cast<typename Out::value_type>(condition[j]);
+        out.context().for_each(out.rows(), out.columns(), write_label<Out>{condition, out});
     }
 };
 
@@ -83,14 +136,11 @@ TEST_CASE_TEMPLATE("a sum of rewards adds values, gradients and quadratic forms"
     CHECK(values(alone, z) == values(a, z));
 }
 
-TEST_CASE_TEMPLATE("lambdas of every form are parts", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("rewards of every form are parts", back_end, BACK_ENDS) {
     using Batch          = typename back_end::batch;
     const auto context   = back_end::make();
     const auto z         = points<Batch>(context, 4, 50);
-    const auto batchwise = [](auto view, double* out) {
-        for (index_t j = 0; j < view.columns(); ++j) out[j] = static_cast<double>(view(1, j));
-    };
-    auto sum = diamond::sum_reward{first, batchwise, diamond::scaled_reward{-2.0, first}};
+    auto sum = diamond::sum_reward{first, second_of_batch{}, diamond::scaled_reward{-2.0, first}};
     CHECK(difference(values(sum, z), expected(z, [](const std::vector<double>& x) { return x[0] + x[1] - 2.0 * x[0]; })) <
           tolerance<Batch>);
     static_assert(!diamond::differentiable_reward<decltype(sum), Batch> && !diamond::reward_with_quadratic_form<decltype(sum)>);
@@ -155,28 +205,15 @@ TEST_CASE_TEMPLATE("-inf forbids in a sum, and by choice NaN and +inf do", back_
     using Batch        = typename back_end::batch;
     const auto context = back_end::make();
     const auto z       = diamond::from_host(context, 1, 4, vector_of<Batch>{1, 2, 3, 4});
-    // 1, -inf, NaN, +inf
-    const auto odd = [](const auto& column) {
-        const double x = static_cast<double>(column[0]);
-        return x == 1 ? 1.0 : x == 2 ? -diamond::infinity : x == 3 ? std::nan("") : diamond::infinity;
-    };
     const double inf = diamond::infinity;
-    auto safe        = diamond::forbid_non_finite{odd};
+    auto safe        = diamond::forbid_non_finite{odd_reward{}};
     CHECK(values(safe, z) == std::vector<double>{1, -inf, -inf, -inf});
     auto sum = diamond::sum_reward{diamond::linear_reward{context, vector_of<Batch>{10}}, safe};
     CHECK(values(sum, z) == std::vector<double>{11, -inf, -inf, -inf});
     auto tempered = diamond::tempered_reward{2.0, safe};
     CHECK(values(tempered, z) == std::vector<double>{0.5, -inf, -inf, -inf});
 
-    struct logarithm { // NaN for negative z, its gradient finite or not
-        void operator()(diamond::const_view_t<Batch> x, double* out) const {
-            for (index_t j = 0; j < x.columns(); ++j) out[j] = std::log(static_cast<double>(x(0, j)));
-        }
-        void gradient(diamond::const_view_t<Batch> x, diamond::view_t<Batch> out) const {
-            for (index_t j = 0; j < x.columns(); ++j) out(0, j) = std::pow(x(0, j), real<Batch>(-1));
-        }
-    };
-    auto log_reward = diamond::forbid_non_finite{logarithm{}};
+    auto log_reward = diamond::forbid_non_finite{logarithm<Batch>{}};
     const auto x    = diamond::from_host(context, 1, 4, vector_of<Batch>{2, 0, -4, 4});
     CHECK(difference(values(log_reward, x), {std::log(2.0), -inf, -inf, std::log(4.0)}) < tolerance<Batch>);
     CHECK(gradients(log_reward, x) == std::vector<double>{0.5, 0, 0, 0.25});

@@ -10,7 +10,7 @@
 
 using diamond::index_t;
 using diamond::times;
-using schedules::any;
+using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;
 
 namespace {
@@ -20,7 +20,7 @@ constexpr diamond::no_condition none;
 enum class kind { velocity, denoiser, noise, score };
 
 /// A reading of the mixture by plain loops, without the identities under test.
-std::vector<double> reading(kind what, const any& schedule, const std::vector<double>& x, const std::vector<double>& t) {
+std::vector<double> reading(kind what, const any_schedule& schedule, const std::vector<double>& x, const std::vector<double>& t) {
     std::vector<double> result;
     for (std::size_t j = 0; j < t.size(); ++j) {
         const models::mixture_point here({}, schedule.alpha(t[j]), diamond::square(schedule.sigma(t[j])), &x[2 * j]);
@@ -42,46 +42,49 @@ std::vector<double> reading(kind what, const any& schedule, const std::vector<do
     return result;
 }
 
+/// The reading, or its Jacobian times a direction, at a column.
+template <kind what, class View, class ConstView>
+struct write_reading {
+    any_schedule schedule;
+    ConstView x, direction;
+    times t;
+    View out;
+    bool product;
+    DIAMOND_HD void operator()(index_t j) const {
+        const double at[2] = {static_cast<double>(x(0, j)), static_cast<double>(x(1, j))};
+        const double sigma = schedule.sigma(t[j]), scale = what == kind::score ? 1.0 : -sigma;
+        const models::mixture_point p({}, schedule.alpha(t[j]), diamond::square(sigma), at);
+        for (index_t i = 0; i < 2; ++i) {
+            double result = what == kind::denoiser ? p.denoiser[i] : scale * p.score[i];
+            if (product) {
+                result = 0.0;
+                for (index_t l = 0; l < 2; ++l)
+                    result += (what == kind::denoiser ? p.d_denoiser[i][l] : scale * p.d_score[i][l]) * static_cast<double>(direction(l, j));
+            }
+            out(i, j) = static_cast<typename View::value_type>(result);
+        }
+    }
+};
 /// A network that predicts a reading, with its Jacobian by the model's own.
 template <class Batch, kind what>
 struct network_of {
     using batch_type = Batch;
-    using model_type = models::mixture<Batch, any>;
+    using model_type = models::mixture<Batch, any_schedule>;
     using view       = diamond::view_t<Batch>;
     using const_view = diamond::const_view_t<Batch>;
     using workspace  = typename model_type::workspace;
-    any schedule;
+    any_schedule schedule;
 
     [[nodiscard]] index_t dimension() const { return 2; }
     [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<Batch>&, index_t) const { return {}; }
     void operator()(const_view x, times t, diamond::no_condition, workspace&, view out) const {
-        each(x, t, [&](index_t j, const models::mixture_point& p, double sigma) {
-            for (index_t i = 0; i < 2; ++i)
-                out(i, j) = static_cast<typename Batch::value_type>(what == kind::denoiser ? p.denoiser[i] : scale(sigma) * p.score[i]);
-        });
+        x.context().for_each(x.columns(), write_reading<what, view, const_view>{schedule, x, x, t, out, false});
     }
     void jvp(const_view x, times t, diamond::no_condition, const_view tangent, workspace&, view out) const {
-        each(x, t, [&](index_t j, const models::mixture_point& p, double sigma) {
-            double product[2] = {};
-            for (index_t i = 0; i < 2; ++i)
-                for (index_t l = 0; l < 2; ++l)
-                    product[i] +=
-                        (what == kind::denoiser ? p.d_denoiser[i][l] : scale(sigma) * p.d_score[i][l]) * static_cast<double>(tangent(l, j));
-            for (index_t i = 0; i < 2; ++i) out(i, j) = static_cast<typename Batch::value_type>(product[i]);
-        });
+        x.context().for_each(x.columns(), write_reading<what, view, const_view>{schedule, x, tangent, t, out, true});
     }
     void vjp(const_view x, times t, diamond::no_condition c, const_view cotangent, workspace& w, view out) const {
         jvp(x, t, c, cotangent, w, out);
-    }
-
-private:
-    static double scale(double sigma) { return what == kind::score ? 1.0 : -sigma; }
-    template <class F>
-    void each(const_view x, times t, const F& f) const {
-        for (index_t j = 0; j < x.columns(); ++j) {
-            const double at[2] = {static_cast<double>(x(0, j)), static_cast<double>(x(1, j))};
-            f(j, models::mixture_point({}, schedule.alpha(t[j]), diamond::square(schedule.sigma(t[j])), at), schedule.sigma(t[j]));
-        }
     }
 };
 
@@ -96,10 +99,10 @@ TEST_CASE_TEMPLATE("any reading follows from the velocity, at one time or a time
     const auto at       = batches::host(x);
     const auto own      = diamond::from_host(context, 1, n, t);
     for (const auto schedule_kind : schedules::every_kind) {
-        const any schedule{schedule_kind};
+        const any_schedule schedule{schedule_kind};
         // One model that is asked for nothing but its velocity, and one that gives its score.
-        diamond::readings by_velocity(schedule, models::mixture<batch, any, models::nothing>(schedule));
-        diamond::readings with_score(schedule, models::mixture<batch, any>(schedule));
+        diamond::readings by_velocity(schedule, models::mixture<batch, any_schedule, models::nothing>(schedule));
+        diamond::readings with_score(schedule, models::mixture<batch, any_schedule>(schedule));
         const auto check = [&](const times& when, const std::vector<double>& each) {
             CAPTURE(std::string(schedule.name()));
             CAPTURE(each[0]);
@@ -132,9 +135,9 @@ TEST_CASE("the limits: D = E z and N = x at t = 0, D = x and N = 0 at t = 1, whe
     const auto x        = batches::normal<batch>(context, 2, n, 2);
     const models::mixture_numbers numbers;
     for (const auto schedule_kind : schedules::every_kind) {
-        const any schedule{schedule_kind};
-        diamond::readings by_velocity(schedule, models::mixture<batch, any, models::nothing>(schedule));
-        diamond::readings with_score(schedule, models::mixture<batch, any>(schedule));
+        const any_schedule schedule{schedule_kind};
+        diamond::readings by_velocity(schedule, models::mixture<batch, any_schedule, models::nothing>(schedule));
+        diamond::readings with_score(schedule, models::mixture<batch, any_schedule>(schedule));
         batch out(context, 2, n);
         by_velocity.denoiser(x, times(0.0), none, out);
         double mean[2] = {};
@@ -173,8 +176,8 @@ TEST_CASE_TEMPLATE("a network of another reading is a velocity field, products a
     const auto x = batches::normal<batch>(context, 2, n, 3), direction = batches::normal<batch>(context, 2, n, 4);
     const auto own = diamond::from_host(context, 1, n, t);
     for (const auto schedule_kind : schedules::every_kind) {
-        const any schedule{schedule_kind};
-        const models::mixture<batch, any> model(schedule);
+        const any_schedule schedule{schedule_kind};
+        const models::mixture<batch, any_schedule> model(schedule);
         const auto check = [&](const auto& network, const times& when, double stretch) {
             auto space = network.make_workspace(context, n);
             auto plain = model.make_workspace(context, n);
@@ -215,7 +218,7 @@ TEST_CASE("where another reading does not give the velocity, a batch is refused 
     const auto x        = batches::normal<batch>(context, 2, n, 5);
     const auto own      = diamond::from_host(context, 1, n, std::vector<double>{0.5, 1.0, 0.0});
     for (const auto schedule_kind : schedules::every_kind) {
-        const any schedule{schedule_kind};
+        const any_schedule schedule{schedule_kind};
         const auto check = [&](const auto& network, bool knows_end, bool knows_start) {
             auto space = network.make_workspace(context, n);
             batch out(context, 2, n), wanted(context, 2, n);
@@ -256,7 +259,7 @@ TEST_CASE("where another reading does not give the velocity, a batch is refused 
 TEST_CASE("a network's dimension is held against the batch, and copies keep their own bill") {
     using batch        = diamond::eigen::batch<double>;
     const auto context = back_ends::eigen<double>::make(1);
-    diamond::readings model(any{}, models::mixture<batch, any>(any{}));
+    diamond::readings model(any_schedule{}, models::mixture<batch, any_schedule>(any_schedule{}));
     const auto tall = batches::normal<batch>(context, 3, 4, 6), x = batches::normal<batch>(context, 2, 4, 6);
     batch out(context, 2, 4), tall_out(context, 3, 4);
     CHECK_THROWS_WITH_AS(model.velocity(tall, times(0.5), none, tall_out), doctest::Contains("dimension 2, the batch has 3 rows"),

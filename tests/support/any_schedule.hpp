@@ -15,22 +15,22 @@ inline constexpr kind every_kind[] = {kind::linear, kind::trigonometric, kind::v
 struct any {
     kind which = kind::linear;
 
-    [[nodiscard]] double alpha(double t) const {
+    [[nodiscard]] DIAMOND_HD double alpha(double t) const {
         return visit([t](const auto& s) { return s.alpha(t); });
     }
-    [[nodiscard]] double sigma(double t) const {
+    [[nodiscard]] DIAMOND_HD double sigma(double t) const {
         return visit([t](const auto& s) { return s.sigma(t); });
     }
-    [[nodiscard]] double d_alpha(double t) const {
+    [[nodiscard]] DIAMOND_HD double d_alpha(double t) const {
         return visit([t](const auto& s) { return s.d_alpha(t); });
     }
-    [[nodiscard]] double d_sigma(double t) const {
+    [[nodiscard]] DIAMOND_HD double d_sigma(double t) const {
         return visit([t](const auto& s) { return s.d_sigma(t); });
     }
-    [[nodiscard]] double sigma_d_sigma(double t) const {
+    [[nodiscard]] DIAMOND_HD double sigma_d_sigma(double t) const {
         return visit([t](const auto& s) { return diamond::sigma_d_sigma(s, t); });
     }
-    [[nodiscard]] double time_at(double a, double s) const {
+    [[nodiscard]] DIAMOND_HD double time_at(double a, double s) const {
         return visit([a, s](const auto& schedule) { return diamond::time_at(schedule, a, s); });
     }
 
@@ -52,7 +52,7 @@ struct any {
 
 private:
     template <class F>
-    [[gnu::noinline]] double visit(F f) const { // inlined, four schedules at every call would be what a test takes long to compile
+    [[gnu::noinline]] DIAMOND_HD double visit(F f) const { // inlined, four schedules at every call would be what a test takes long to compile
         switch (which) {
         case kind::linear:
             return f(diamond::linear_schedule{});

@@ -26,7 +26,7 @@ struct mixture_point {
     static constexpr index_t d = mixture_numbers::d, count = mixture_numbers::count;
     double log_density = 0.0, share[count], denoiser[d] = {}, score[d] = {}, d_denoiser[d][d] = {}, d_score[d][d] = {};
 
-    mixture_point(const mixture_numbers& n, double alpha, double variance, const double* x) {
+    DIAMOND_HD mixture_point(const mixture_numbers& n, double alpha, double variance, const double* x) {
         double high = -diamond::infinity, slope[count][d], part[count][d];
         for (index_t k = 0; k < count; ++k) {
             share[k] = std::log(n.weight[k]);
@@ -36,7 +36,7 @@ struct mixture_point {
                 slope[k][i] = -miss / total;
                 part[k][i]  = (variance * n.mean[k][i] + alpha * n.variance[k][i] * x[i]) / total;
             }
-            high = std::max(high, share[k]);
+            high = high > share[k] ? high : share[k];
         }
         double sum = 0.0;
         for (double& s : share) sum += s = std::exp(s - high);
@@ -61,6 +61,54 @@ struct mixture_point {
     }
 };
 
+/// What `What` makes of one column: sizes are the plane's.
+template <class What, class Schedule, class ConstView>
+struct mixture_column {
+    What what;
+    Schedule schedule;
+    mixture_numbers numbers;
+    ConstView x;
+    diamond::times t;
+    DIAMOND_HD void operator()(index_t j) const {
+        const double at[mixture_numbers::d] = {static_cast<double>(x(0, j)), static_cast<double>(x(1, j))}, time = t[j];
+        // As the library's oracles: the velocity reads the schedule as it is.
+        what(j, mixture_point(numbers, schedule.alpha(time), diamond::square(schedule.sigma(time)), at), schedule.d_alpha(time), diamond::sigma_d_sigma(schedule, time));
+    }
+};
+/// u = alpha' D - sigma sigma' score.
+template <class View>
+struct write_velocity {
+    View out;
+    DIAMOND_HD void operator()(index_t j, const mixture_point& p, double d_alpha, double spread) const {
+        for (index_t i = 0; i < p.d; ++i) out(i, j) = static_cast<typename View::value_type>(d_alpha * p.denoiser[i] - spread * p.score[i]);
+    }
+};
+/// The Jacobian, which is symmetric, times a direction; it is transposed all the same where asked for.
+template <class View, class ConstView>
+struct write_jacobian_product {
+    ConstView direction;
+    View out;
+    bool transposed;
+    DIAMOND_HD void operator()(index_t j, const mixture_point& p, double d_alpha, double spread) const {
+        double product[mixture_point::d] = {};
+        for (index_t i = 0; i < p.d; ++i)
+            for (index_t l = 0; l < p.d; ++l)
+                product[transposed ? l : i] += (d_alpha * p.d_denoiser[i][l] - spread * p.d_score[i][l]) * static_cast<double>(direction(transposed ? i : l, j));
+        for (index_t i = 0; i < p.d; ++i) out(i, j) = static_cast<typename View::value_type>(product[i]);
+    }
+};
+struct write_log_density {
+    double* out;
+    DIAMOND_HD void operator()(index_t j, const mixture_point& p, double, double) const { out[j] = p.log_density; }
+};
+template <class View>
+struct write_score {
+    View out;
+    DIAMOND_HD void operator()(index_t j, const mixture_point& p, double, double) const {
+        for (index_t i = 0; i < p.d; ++i) out(i, j) = static_cast<typename View::value_type>(p.score[i]);
+    }
+};
+
 /// The mixture as a velocity field of any back end, owing nothing to oracle/ and quick to compile. `Gives` is what it knows beyond its
 /// velocity and products: with `nothing` it stands for a trained network.
 struct nothing {};
@@ -80,55 +128,25 @@ public:
     [[nodiscard]] const Schedule& schedule() const { return schedule_; }
     [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<Batch>&, index_t) const { return {}; }
 
-    /// u = alpha' D - sigma sigma' score.
-    void operator()(const_view x, diamond::times t, diamond::no_condition, workspace&, view out) const {
-        each_column(x, t, [&](index_t j, const mixture_point& p, double time) {
-            for (index_t i = 0; i < p.d; ++i)
-                out(i, j) =
-                    static_cast<real>(schedule_.d_alpha(time) * p.denoiser[i] - diamond::sigma_d_sigma(schedule_, time) * p.score[i]);
-        });
-    }
+    void operator()(const_view x, diamond::times t, diamond::no_condition, workspace&, view out) const { each_column(x, t, write_velocity<view>{out}); }
     void jvp(const_view x, diamond::times t, diamond::no_condition, const_view tangent, workspace&, view out) const {
-        each_column(x, t, [&](index_t j, const mixture_point& p, double time) {
-            double product[mixture_point::d] = {};
-            for (index_t i = 0; i < p.d; ++i)
-                for (index_t l = 0; l < p.d; ++l)
-                    product[i] +=
-                        (schedule_.d_alpha(time) * p.d_denoiser[i][l] - diamond::sigma_d_sigma(schedule_, time) * p.d_score[i][l]) *
-                        static_cast<double>(tangent(l, j));
-            for (index_t i = 0; i < p.d; ++i) out(i, j) = static_cast<real>(product[i]);
-        });
+        each_column(x, t, write_jacobian_product<view, const_view>{tangent, out, false});
     }
-    /// The Jacobian is symmetric; it is transposed all the same.
     void vjp(const_view x, diamond::times t, diamond::no_condition, const_view cotangent, workspace&, view out) const {
-        each_column(x, t, [&](index_t j, const mixture_point& p, double time) {
-            double product[mixture_point::d] = {};
-            for (index_t i = 0; i < p.d; ++i)
-                for (index_t l = 0; l < p.d; ++l)
-                    product[l] +=
-                        (schedule_.d_alpha(time) * p.d_denoiser[i][l] - diamond::sigma_d_sigma(schedule_, time) * p.d_score[i][l]) *
-                        static_cast<double>(cotangent(i, j));
-            for (index_t i = 0; i < p.d; ++i) out(i, j) = static_cast<real>(product[i]);
-        });
+        each_column(x, t, write_jacobian_product<view, const_view>{cotangent, out, true});
     }
     void log_density(const_view x, diamond::times t, diamond::no_condition, workspace&,
                      double* out) const requires std::same_as<Gives, density> {
-        each_column(x, t, [&](index_t j, const mixture_point& p, double) { out[j] = p.log_density; });
+        each_column(x, t, write_log_density{out});
     }
     void score(const_view x, diamond::times t, diamond::no_condition, workspace&, view out) const requires std::same_as<Gives, density> {
-        each_column(x, t, [&](index_t j, const mixture_point& p, double) {
-            for (index_t i = 0; i < p.d; ++i) out(i, j) = static_cast<real>(p.score[i]);
-        });
+        each_column(x, t, write_score<view>{out});
     }
 
 private:
-    template <class F>
-    void each_column(const_view x, diamond::times t, const F& f) const {
-        for (index_t j = 0; j < x.columns(); ++j) {
-            const double at[mixture_numbers::d] = {static_cast<double>(x(0, j)), static_cast<double>(x(1, j))};
-            // As the library's oracles: the velocity reads the schedule as it is.
-            f(j, mixture_point(numbers_, schedule_.alpha(t[j]), diamond::square(schedule_.sigma(t[j])), at), t[j]);
-        }
+    template <class What>
+    void each_column(const_view x, diamond::times t, const What& what) const {
+        x.context().for_each(x.columns(), mixture_column<What, Schedule, const_view>{what, schedule_, numbers_, x, t});
     }
 
     Schedule schedule_;

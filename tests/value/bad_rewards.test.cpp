@@ -17,7 +17,7 @@
 
 using diamond::index_t;
 using estimates::guidance, estimates::values;
-using schedules::any;
+using any_schedule = schedules::any; // any is a function of CUDA's
 
 namespace {
 
@@ -83,11 +83,11 @@ failure_report fails(const Call& call) {
 template <class Batch>
 auto sampler() {
     return diamond::diamond_posterior(
-        diamond::glass_diamond_map(any{}, models::mixture<Batch, any>(any{}), diamond::heun{.steps = 2}, any{}));
+        diamond::glass_diamond_map(any_schedule{}, models::mixture<Batch, any_schedule>(any_schedule{}), diamond::heun{.steps = 2}, any_schedule{}));
 }
 template <class Batch>
 auto flow() {
-    return diamond::ode_flow_map(models::mixture<Batch, any>(any{}), diamond::heun{.steps = 2});
+    return diamond::ode_flow_map(models::mixture<Batch, any_schedule>(any_schedule{}), diamond::heun{.steps = 2});
 }
 
 /// NaN, +inf and exceptions name step 3 and particle 2 of `samples` samples each, from value and guidance, and leave the estimator as it
@@ -143,7 +143,7 @@ TEST_CASE_TEMPLATE("NaN, +inf and exceptions name step and particle, and leave t
 TEST_CASE("and so for every other estimator") {
     using batch        = diamond::eigen::batch<double>;
     const auto context = back_ends::eigen<double>::make(2);
-    const auto density = diamond::exact_density(any{}, models::mixture<batch, any>(any{}));
+    const auto density = diamond::exact_density(any_schedule{}, models::mixture<batch, any_schedule>(any_schedule{}));
     plan p;
     const auto value_only = [&](auto estimator, double t) { // point values do not ask for values when they guide
         const auto x      = batches::normal<batch>(context, 2, 4, 1);
@@ -167,8 +167,8 @@ TEST_CASE("and so for every other estimator") {
     for (const double t : {0.0, 0.5})
         check_failures<batch>(context, diamond::weighted_value(density, flow<batch>(), failing_reward{&p}, {.samples = 3}), p, 3, t, true);
     for (const double t : {0.5, 1.0}) {
-        value_only(diamond::denoised_value(any{}, models::mixture<batch, any>(any{}), failing_reward{&p}), t);
-        value_only(diamond::look_ahead_value(any{}, flow<batch>(), failing_reward{&p}), t);
+        value_only(diamond::denoised_value(any_schedule{}, models::mixture<batch, any_schedule>(any_schedule{}), failing_reward{&p}), t);
+        value_only(diamond::look_ahead_value(any_schedule{}, flow<batch>(), failing_reward{&p}), t);
     }
     check_failures<batch>(context, diamond::weighted_value(density, flow<batch>(), failing_reward{&p}, {.samples = 3}), p, 1, 1.0, true);
 
@@ -184,8 +184,8 @@ TEST_CASE("and so for every other estimator") {
     };
     slope(diamond::pathwise_posterior_value(sampler<batch>(), failing_reward{&p}, {.samples = 2}));
     slope(diamond::weighted_value(density, flow<batch>(), failing_reward{&p}, {.samples = 2}));
-    slope(diamond::denoised_value(any{}, models::mixture<batch, any>(any{}), failing_reward{&p}));
-    slope(diamond::look_ahead_value(any{}, flow<batch>(), failing_reward{&p}));
+    slope(diamond::denoised_value(any_schedule{}, models::mixture<batch, any_schedule>(any_schedule{}), failing_reward{&p}));
+    slope(diamond::look_ahead_value(any_schedule{}, flow<batch>(), failing_reward{&p}));
 }
 
 namespace {
@@ -209,7 +209,7 @@ TEST_CASE("-inf forbids a sample: it counts as weight 0, and all of them as V = 
     const auto context  = back_ends::eigen<double>::make(2);
     constexpr index_t n = 400;
     const auto x        = batches::repeat<batch>(context, n, {0.3, 0.2});
-    const auto density  = diamond::exact_density(any{}, models::mixture<batch, any>(any{}));
+    const auto density  = diamond::exact_density(any_schedule{}, models::mixture<batch, any_schedule>(any_schedule{}));
     const auto check    = [&](auto make) {
         auto some        = make(half_plane{0.6});
         const auto found = values(some, x, 0.5, estimates::stream());
@@ -237,6 +237,6 @@ TEST_CASE("-inf forbids a sample: it counts as weight 0, and all of them as V = 
     // A forbidden sample's slope counts for nothing, whatever it is.
     CHECK(finite(check([&](half_plane r) { return diamond::pathwise_posterior_value(sampler<batch>(), r, {.samples = 32}); })));
     CHECK(finite(check([&](half_plane r) { return diamond::weighted_value(density, flow<batch>(), r, {.samples = 32}); })));
-    diamond::denoised_value point(any{}, models::mixture<batch, any>(any{}), half_plane{1e6});
+    diamond::denoised_value point(any_schedule{}, models::mixture<batch, any_schedule>(any_schedule{}), half_plane{1e6});
     CHECK(values(point, x, 0.5, estimates::stream()).value[0] == -diamond::infinity);
 }

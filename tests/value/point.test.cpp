@@ -13,7 +13,7 @@
 using diamond::index_t;
 using diamond::times;
 using estimates::guidance, estimates::values;
-using schedules::any;
+using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;
 using tilts::point;
 using batch = diamond::eigen::batch<double>;
@@ -23,13 +23,13 @@ namespace {
 constexpr diamond::no_condition none;
 
 template <class Batch>
-auto denoised(const any& schedule, const tilts::reward& r = {}) {
-    return diamond::denoised_value(schedule, models::mixture<Batch, any>(schedule), r);
+auto denoised(const any_schedule& schedule, const tilts::reward& r = {}) {
+    return diamond::denoised_value(schedule, models::mixture<Batch, any_schedule>(schedule), r);
 }
 template <class Batch>
-auto look_ahead(const any& schedule, index_t steps = 4, const tilts::reward& r = {}) {
+auto look_ahead(const any_schedule& schedule, index_t steps = 4, const tilts::reward& r = {}) {
     return diamond::look_ahead_value(
-        schedule, diamond::ode_flow_map(models::mixture<Batch, any>(schedule), diamond::runge_kutta_4{.steps = steps}), r);
+        schedule, diamond::ode_flow_map(models::mixture<Batch, any_schedule>(schedule), diamond::runge_kutta_4{.steps = steps}), r);
 }
 
 } // namespace
@@ -43,13 +43,13 @@ TEST_CASE_TEMPLATE("point values are the reward of D(x, t) and of X_{t,1}(x), on
     const auto at = batches::host(x);
     for (const auto kind : schedules::every_kind)
         for (const double t : {0.0, 0.4, 0.9, 1.0}) {
-            const any schedule{kind};
+            const any_schedule schedule{kind};
             CAPTURE(std::string(schedule.name()));
             CAPTURE(t);
             auto by_denoiser = denoised<own_batch>(schedule);
             auto by_map      = look_ahead<own_batch>(schedule);
             own_batch ahead(context, 2, n);
-            diamond::ode_flow_map(models::mixture<own_batch, any>(schedule), diamond::runge_kutta_4{.steps = 4})(x, {t, 1.0}, none, ahead);
+            diamond::ode_flow_map(models::mixture<own_batch, any_schedule>(schedule), diamond::runge_kutta_4{.steps = 4})(x, {t, 1.0}, none, ahead);
             const auto end = batches::host(ahead);
             std::vector<double> wanted, wanted_ahead;
             for (std::size_t j = 0; j < n; ++j) {
@@ -72,7 +72,7 @@ TEST_CASE_TEMPLATE("point values are the reward of D(x, t) and of X_{t,1}(x), on
 TEST_CASE("point values are biased, and say nothing else") {
     const auto context = back_ends::eigen<double>::make(1);
     const tilts::reward r;
-    const any schedule{};
+    const any_schedule schedule{};
     const point at{0.4, -0.3};
     const auto x       = batches::repeat<batch>(context, 1, {at[0], at[1]});
     const double truth = tilts::exact_value(schedule, r, at, 0.4).value;
@@ -96,7 +96,7 @@ TEST_CASE("their guidance is b times the derivative of the estimate") {
     constexpr double h  = 1e-6;
     const auto x        = batches::normal<batch>(context, 2, n, 2);
     for (const auto kind : schedules::every_kind) {
-        const any schedule{kind};
+        const any_schedule schedule{kind};
         const auto check = [&](auto estimator) {
             for (const double t : {0.1, 0.6, 0.95}) {
                 const auto found = guidance(estimator, x, t, estimates::stream());

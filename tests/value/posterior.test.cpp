@@ -15,7 +15,7 @@
 using diamond::index_t;
 using diamond::times;
 using estimates::guidance, estimates::values;
-using schedules::any;
+using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;
 using tilts::point;
 using batch = diamond::eigen::batch<double>;
@@ -27,13 +27,13 @@ constexpr point some_points[] = {{0.4, -0.3}, {-1.1, 0.9}, {0.1, 1.4}};
 
 /// Posterior draws by integrating GLASS over the mixture.
 template <class Batch>
-auto glass_posterior(const any& schedule, index_t steps) {
+auto glass_posterior(const any_schedule& schedule, index_t steps) {
     return diamond::diamond_posterior(
-        diamond::glass_diamond_map(schedule, models::mixture<Batch, any>(schedule), diamond::runge_kutta_4{.steps = steps}, any{}));
+        diamond::glass_diamond_map(schedule, models::mixture<Batch, any_schedule>(schedule), diamond::runge_kutta_4{.steps = steps}, any_schedule{}));
 }
-auto exact_posterior(const diamond::eigen::context& context, const any& schedule) {
+auto exact_posterior(const diamond::eigen::context& context, const any_schedule& schedule) {
     const models::mixture_numbers n;
-    return diamond::exact_posterior(diamond::gaussian_mixture<batch, any>(
+    return diamond::exact_posterior(diamond::gaussian_mixture<batch, any_schedule>(
         context, schedule, {n.weight[0], n.weight[1], n.weight[2]},
         {n.mean[0][0], n.mean[0][1], n.mean[1][0], n.mean[1][1], n.mean[2][0], n.mean[2][1]},
         {n.variance[0][0], n.variance[0][1], n.variance[1][0], n.variance[1][1], n.variance[2][0], n.variance[2][1]}));
@@ -45,7 +45,7 @@ TEST_CASE("the reference: V by closed forms is V by quadrature, and b grad V by 
     const tilts::reward r;
     for (const auto kind : schedules::every_kind)
         for (const double t : {0.2, 0.7}) {
-            const any schedule{kind};
+            const any_schedule schedule{kind};
             const auto level = diamond::level_at(schedule, t);
             for (const point& x : some_points) {
                 const tilts::exact_value exact(schedule, r, x, t);
@@ -70,7 +70,7 @@ TEST_CASE_TEMPLATE("value, error, ESS and guidance are their formulas in the pos
     const auto context  = back_end::make();
     constexpr index_t n = 9;
     const tilts::reward r;
-    const any schedule{schedules::kind::trigonometric};
+    const any_schedule schedule{schedules::kind::trigonometric};
     const auto x     = batches::normal<own_batch>(context, 2, n, 1);
     const double t   = 0.6;
     const double few = 20 * back_end::tolerance; // the draws come from two RK4 steps, whose rounding the weights see
@@ -158,8 +158,8 @@ TEST_CASE_TEMPLATE("fixed noise is the same at every step, other noise is not", 
     using own_batch    = typename back_end::batch;
     const auto context = back_end::make();
     const auto x       = batches::normal<own_batch>(context, 2, 4, 2);
-    diamond::posterior_value fixed(glass_posterior<own_batch>(any{}, 2), tilts::reward{}, {.samples = 2, .fixed_noise = true});
-    diamond::posterior_value fresh(glass_posterior<own_batch>(any{}, 2), tilts::reward{}, {.samples = 2});
+    diamond::posterior_value fixed(glass_posterior<own_batch>(any_schedule{}, 2), tilts::reward{}, {.samples = 2, .fixed_noise = true});
+    diamond::posterior_value fresh(glass_posterior<own_batch>(any_schedule{}, 2), tilts::reward{}, {.samples = 2});
     CHECK(values(fixed, x, 0.5, estimates::stream(1)).value == values(fixed, x, 0.5, estimates::stream(9)).value);
     CHECK(guidance(fixed, x, 0.5, estimates::stream(1)) == guidance(fixed, x, 0.5, estimates::stream(9)));
     CHECK(values(fresh, x, 0.5, estimates::stream(1)).value != values(fresh, x, 0.5, estimates::stream(9)).value);
@@ -172,7 +172,7 @@ TEST_CASE("exp V is unbiased, whatever the number of samples") {
     constexpr index_t n = 8000; // the same particle over and over, each with its own noise
     const tilts::reward r;
     for (const auto kind : {schedules::kind::linear, schedules::kind::variance_preserving}) {
-        const any schedule{kind};
+        const any_schedule schedule{kind};
         std::uint64_t seed = 1;
         const auto check   = [&](const auto& sampler, const point& x, double t, index_t samples) {
             diamond::posterior_value estimator(sampler, r, {.samples = samples});
@@ -201,7 +201,7 @@ TEST_CASE("both guidances are consistent with b grad V, and finite at t = 0") {
     const tilts::reward r;
     std::uint64_t seed = 100;
     for (const auto kind : {schedules::kind::linear, schedules::kind::variance_preserving}) {
-        const any schedule{kind};
+        const any_schedule schedule{kind};
         const auto check = [&](auto estimator, const point& x, double t) {
             const auto found = guidance(estimator, batches::repeat<batch>(context, n, {x[0], x[1]}), t, estimates::stream(1, ++seed));
             const auto truth = tilts::exact_value(schedule, r, x, t).guidance(schedule, t);
@@ -225,7 +225,7 @@ TEST_CASE("the standard error is honest") {
     constexpr index_t n = 6000;
     const tilts::reward r;
     for (const index_t samples : {8, 64}) {
-        diamond::posterior_value estimator(exact_posterior(context, any{}), r, {.samples = samples});
+        diamond::posterior_value estimator(exact_posterior(context, any_schedule{}), r, {.samples = samples});
         const auto found       = values(estimator, batches::repeat<batch>(context, n, {0.4, -0.3}), 0.4, estimates::stream(1, 7));
         const auto value       = statistics::average(found.value);
         const double empirical = value.standard_error * std::sqrt(static_cast<double>(n));
@@ -242,7 +242,7 @@ TEST_CASE("antithetic pairs lessen the error of a nearly linear reward, and say 
     constexpr index_t n = 6000, samples = 16;
     const tilts::reward gentle{.c = {0.5, -0.3}, .q = {0.0, 0.0}};
     const auto run = [&](bool antithetic) {
-        diamond::posterior_value estimator(glass_posterior<batch>(any{}, 4), gentle, {.samples = samples, .antithetic = antithetic});
+        diamond::posterior_value estimator(glass_posterior<batch>(any_schedule{}, 4), gentle, {.samples = samples, .antithetic = antithetic});
         const auto found = values(estimator, batches::repeat<batch>(context, n, {0.9, -0.2}), 0.7, estimates::stream(1, 8));
         struct {
             double empirical, reported;
@@ -269,9 +269,9 @@ TEST_CASE("the temperature divides the reward, inside the exponential") {
     const double temperature = 0.4;
     const auto x             = batches::normal<batch>(context, 2, 5, 3);
     for (const index_t samples : {1, 4}) {
-        diamond::posterior_value cooled(exact_posterior(context, any{}), diamond::tempered_reward(temperature, r), {.samples = samples});
-        diamond::posterior_value divided(exact_posterior(context, any{}), r.at(temperature), {.samples = samples});
-        diamond::posterior_value plain(exact_posterior(context, any{}), r, {.samples = samples});
+        diamond::posterior_value cooled(exact_posterior(context, any_schedule{}), diamond::tempered_reward(temperature, r), {.samples = samples});
+        diamond::posterior_value divided(exact_posterior(context, any_schedule{}), r.at(temperature), {.samples = samples});
+        diamond::posterior_value plain(exact_posterior(context, any_schedule{}), r, {.samples = samples});
         for (const double t : {0.0, 0.5, 1.0})
             CHECK(largest_error(values(cooled, x, t, estimates::stream()).value, values(divided, x, t, estimates::stream()).value) < 1e-12);
         // Outside it, value and target would depend on the number of samples: only for one sample are the two the same.
@@ -287,7 +287,7 @@ TEST_CASE("at t = 1 the value is the reward, and guidance b(1) times its gradien
     const tilts::reward r;
     const auto x = batches::normal<batch>(context, 2, 6, 4);
     for (const auto kind : schedules::every_kind) {
-        const any schedule{kind};
+        const any_schedule schedule{kind};
         diamond::posterior_value plain(exact_posterior(context, schedule), r, {.samples = 4});
         diamond::pathwise_posterior_value pathwise(glass_posterior<batch>(schedule, 2), r, {.samples = 4});
         const double b = schedule.infinite_slope() ? schedule.d_alpha(1.0) : 0.0;
@@ -324,7 +324,7 @@ TEST_CASE("at t = 1 the value is the reward, and guidance b(1) times its gradien
 TEST_CASE("numbers of samples and times out of range are refused, and shapes checked") {
     const auto context = back_ends::eigen<double>::make(1);
     const auto make    = [&](index_t samples, bool antithetic) {
-        return diamond::posterior_value(glass_posterior<batch>(any{}, 2), tilts::reward{}, {.samples = samples, .antithetic = antithetic});
+        return diamond::posterior_value(glass_posterior<batch>(any_schedule{}, 2), tilts::reward{}, {.samples = samples, .antithetic = antithetic});
     };
     CHECK_THROWS_WITH_AS(make(0, false), doctest::Contains("0 samples"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(make(-2, true), doctest::Contains("-2 samples"), std::invalid_argument);

@@ -16,7 +16,7 @@
 using diamond::index_t;
 using diamond::times;
 using estimates::guidance, estimates::log_tilted_density, estimates::values;
-using schedules::any;
+using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;
 using tilts::point;
 using batch = diamond::eigen::batch<double>;
@@ -26,26 +26,26 @@ namespace {
 constexpr diamond::no_condition none;
 
 template <class Batch>
-auto mixture_map(const any& schedule, index_t steps) {
-    return diamond::ode_flow_map(models::mixture<Batch, any>(schedule), diamond::runge_kutta_4{.steps = steps});
+auto mixture_map(const any_schedule& schedule, index_t steps) {
+    return diamond::ode_flow_map(models::mixture<Batch, any_schedule>(schedule), diamond::runge_kutta_4{.steps = steps});
 }
 template <class Batch>
-auto exact_density(const any& schedule) {
-    return diamond::exact_density(schedule, models::mixture<Batch, any>(schedule));
+auto exact_density(const any_schedule& schedule) {
+    return diamond::exact_density(schedule, models::mixture<Batch, any_schedule>(schedule));
 }
 /// Of a network that knows no density, nor its score but through its velocity.
 template <class Batch>
-auto trapezoid(const any& schedule) {
-    return diamond::trapezoid_density(schedule, models::mixture<Batch, any, models::nothing>(schedule));
+auto trapezoid(const any_schedule& schedule) {
+    return diamond::trapezoid_density(schedule, models::mixture<Batch, any_schedule, models::nothing>(schedule));
 }
 
 /// The published mistake: the first of the trapezoid's scores taken at t in place of t_-.
 class wrong_trapezoid {
 public:
     using batch_type = batch;
-    wrong_trapezoid(const any& schedule, double t) : model_(schedule, models::mixture<batch, any>(schedule)), t_(t) {}
+    wrong_trapezoid(const any_schedule& schedule, double t) : model_(schedule, models::mixture<batch, any_schedule>(schedule)), t_(t) {}
     [[nodiscard]] index_t dimension() const { return 2; }
-    [[nodiscard]] const any& schedule() const { return model_.schedule(); }
+    [[nodiscard]] const any_schedule& schedule() const { return model_.schedule(); }
     [[nodiscard]] diamond::cost spent() const { return model_.spent(); }
     [[nodiscard]] auto& model() { return model_; }
     void operator()(diamond::const_view_t<batch> x, double t, diamond::no_condition, diamond::const_view_t<batch> anchor, index_t samples,
@@ -62,18 +62,18 @@ public:
     }
 
 private:
-    diamond::readings<any, models::mixture<batch, any>> model_;
+    diamond::readings<any_schedule, models::mixture<batch, any_schedule>> model_;
     double t_;
 };
 
 /// A correlated Gaussian under a linear reward: V_t(x) = c . m + c . C c/2 with m and C of p_{1|t}.
 struct gaussian_case {
-    any schedule;
+    any_schedule schedule;
     models::gaussian_numbers numbers;
     std::vector<double> c{0.7, -0.5, 0.9};
-    diamond::gaussian<batch, any> model;
+    diamond::gaussian<batch, any_schedule> model;
 
-    gaussian_case(const diamond::eigen::context& context, const any& s)
+    gaussian_case(const diamond::eigen::context& context, const any_schedule& s)
         : schedule(s), model(context, s, numbers.mean, numbers.covariance) {}
 
     struct linear { // differentiable, pointwise
@@ -113,7 +113,7 @@ TEST_CASE("renoising goes back to snr/kappa and keeps the marginals") {
     for (const auto kind : schedules::every_kind)
         for (const double t : {0.05, 0.4, 0.9, 0.999})
             for (const double kappa : {1.2, 2.0, 7.0, 1e4}) {
-                const any schedule{kind};
+                const any_schedule schedule{kind};
                 const auto here  = diamond::level_at(schedule, t);
                 const auto back  = diamond::renoising_at(schedule, t, kappa);
                 const auto there = diamond::level_at(schedule, back.time);
@@ -134,7 +134,7 @@ TEST_CASE_TEMPLATE("value, errors, both ESS, density and guidance are their form
     const auto context  = back_end::make();
     constexpr index_t n = 5, samples = 4, d = 2;
     const tilts::reward r;
-    const any schedule{schedules::kind::trigonometric};
+    const any_schedule schedule{schedules::kind::trigonometric};
     const auto x     = batches::normal<own_batch>(context, d, n, 1, 0.8);
     const auto state = batches::host(x);
     const auto check = [&](auto density, double t, double kappa, bool antithetic) {
@@ -255,7 +255,7 @@ TEST_CASE_TEMPLATE("value, errors, both ESS, density and guidance are their form
 
 TEST_CASE("antithetic pairs and fixed noise of the weighted value") {
     const auto context = back_ends::eigen<double>::make(1);
-    const any schedule{};
+    const any_schedule schedule{};
     const auto x    = batches::normal<batch>(context, 2, 4, 2);
     const auto make = [&](const diamond::weighted_value_options& options) {
         return diamond::weighted_value(exact_density<batch>(schedule), mixture_map<batch>(schedule, 2), tilts::reward{}, options);
@@ -277,12 +277,12 @@ TEST_CASE("with an exact density the gradient is the derivative of the estimate 
     constexpr double h = 1e-5;
     for (const auto kind : schedules::every_kind)
         for (const double t : {0.15, 0.6, 0.95}) {
-            const any schedule{kind};
+            const any_schedule schedule{kind};
             const auto x = batches::normal<batch>(context, 2, n, 2, 0.8);
             diamond::weighted_value estimator(exact_density<batch>(schedule), mixture_map<batch>(schedule, 3), tilts::reward{},
                                               {.samples = samples});
             const auto found = guidance(estimator, x, t, estimates::stream());
-            auto model       = diamond::readings(schedule, models::mixture<batch, any>(schedule));
+            auto model       = diamond::readings(schedule, models::mixture<batch, any_schedule>(schedule));
             batch score(context, 2, n);
             model.score(x, times(t), none, score);
             for (std::size_t i = 0; i < 2; ++i) {
@@ -313,7 +313,7 @@ TEST_CASE("on Gaussian data: mean weight unbiased, value and gradient consistent
     std::uint64_t seed = 10;
     for (const auto kind : schedules::every_kind)
         for (const double t : {0.0, 0.3, 0.8}) {
-            const gaussian_case data(context, any{kind});
+            const gaussian_case data(context, any_schedule{kind});
             const auto truth = data.at(point, t);
             CAPTURE(std::string(data.schedule.name()));
             CAPTURE(t);
@@ -359,7 +359,7 @@ TEST_CASE("on Gaussian data: mean weight unbiased, value and gradient consistent
 TEST_CASE("on an asymmetric mixture: the same") {
     const auto context = back_ends::eigen<double>::make(2);
     const tilts::reward r;
-    const any schedule{};
+    const any_schedule schedule{};
     const point at{0.3, 0.2};
     std::uint64_t seed = 500;
     for (const double t : {0.35, 0.7}) {
@@ -388,7 +388,7 @@ TEST_CASE("on an asymmetric mixture: the same") {
 TEST_CASE("weights softmax(r) alone are inconsistent: the trap") {
     const auto context = back_ends::eigen<double>::make(1);
     const std::vector<double> point{0.6, -0.7, 0.5};
-    const gaussian_case data(context, any{});
+    const gaussian_case data(context, any_schedule{});
     constexpr index_t n = 40, samples = 2000;
     const double t   = 0.5;
     const auto truth = data.at(point, t);
@@ -398,7 +398,7 @@ TEST_CASE("weights softmax(r) alone are inconsistent: the trap") {
     const auto x = batches::repeat<batch>(context, n * samples, point);
     diamond::combine(diamond::coefficients<2>(diamond::numbers<2>{{back.scale, back.spread}}), renoised.mutable_view(), x.read(),
                      noise.read());
-    diamond::gaussian_flow_map<batch, any> map(data.model);
+    diamond::gaussian_flow_map<batch, any_schedule> map(data.model);
     map(renoised, {back.time, 1.0}, none, z);
     const auto reward = data.reward();
     const auto wrong  = statistics::average(n, [&](index_t j) {
@@ -413,7 +413,7 @@ TEST_CASE("weights softmax(r) alone are inconsistent: the trap") {
 TEST_CASE("the trapezoid is exact for Gaussian densities, and then changes nothing") {
     const auto context = back_ends::eigen<double>::make(1);
     for (const auto kind : schedules::every_kind) {
-        const gaussian_case data(context, any{kind});
+        const gaussian_case data(context, any_schedule{kind});
         const auto x = batches::normal<batch>(context, 3, 6, 5), anchor = batches::normal<batch>(context, 3, 2, 6);
         batch by_rule(context, 1, 6), there(context, 1, 6), here(context, 1, 2);
         diamond::trapezoid_density rule(data.schedule, data.model);
@@ -441,7 +441,7 @@ TEST_CASE("the trapezoid is exact for Gaussian densities, and then changes nothi
 TEST_CASE("the trapezoid is biased on a mixture, and more so with its first score at t") {
     const auto context = back_ends::eigen<double>::make(2);
     const tilts::reward r;
-    const any schedule{};
+    const any_schedule schedule{};
     const point at{-1.0, 1.5};
     constexpr double t = 0.6, kappa = 5.0;
     const tilts::exact_value truth(schedule, r, at, t);
@@ -467,16 +467,16 @@ TEST_CASE("the trapezoid is biased on a mixture, and more so with its first scor
 }
 
 TEST_CASE("the exact density is chosen where the model has one") {
-    const any schedule{};
-    const auto exact = diamond::best_density(schedule, models::mixture<batch, any>(schedule));
-    const auto rule  = diamond::best_density(schedule, models::mixture<batch, any, models::nothing>(schedule));
-    static_assert(std::is_same_v<decltype(exact), const diamond::exact_density<any, models::mixture<batch, any>>>);
-    static_assert(std::is_same_v<decltype(rule), const diamond::trapezoid_density<any, models::mixture<batch, any, models::nothing>>>);
+    const any_schedule schedule{};
+    const auto exact = diamond::best_density(schedule, models::mixture<batch, any_schedule>(schedule));
+    const auto rule  = diamond::best_density(schedule, models::mixture<batch, any_schedule, models::nothing>(schedule));
+    static_assert(std::is_same_v<decltype(exact), const diamond::exact_density<any_schedule, models::mixture<batch, any_schedule>>>);
+    static_assert(std::is_same_v<decltype(rule), const diamond::trapezoid_density<any_schedule, models::mixture<batch, any_schedule, models::nothing>>>);
 }
 
 TEST_CASE("kappa: the default, what is refused, and what may be forced") {
     const auto context = back_ends::eigen<double>::make(1);
-    const any schedule{};
+    const any_schedule schedule{};
     const auto make = [&](diamond::weighted_value_options options) {
         return diamond::weighted_value(exact_density<batch>(schedule), mixture_map<batch>(schedule, 2), tilts::reward{}, options);
     };
@@ -502,7 +502,7 @@ TEST_CASE("at t = 1 the value is the reward; densities, times and shapes are che
     const tilts::reward r;
     const auto x = batches::normal<batch>(context, 2, 5, 9);
     for (const auto kind : schedules::every_kind) {
-        const any schedule{kind};
+        const any_schedule schedule{kind};
         diamond::weighted_value estimator(exact_density<batch>(schedule), mixture_map<batch>(schedule, 2), r, {.samples = 3});
         const auto found = values(estimator, x, 1.0, estimates::stream());
         const auto slope = guidance(estimator, x, 1.0, estimates::stream());
@@ -518,7 +518,7 @@ TEST_CASE("at t = 1 the value is the reward; densities, times and shapes are che
         }
         CHECK(estimator.spent() == diamond::cost{.reward = 5});
     }
-    const any schedule{};
+    const any_schedule schedule{};
     diamond::weighted_value estimator(exact_density<batch>(schedule), mixture_map<batch>(schedule, 2), r, {.samples = 3});
     const auto before = values(estimator, x, 0.5, estimates::stream()).value;
     for (const double t : {-0.1, 1.1, std::numeric_limits<double>::quiet_NaN()}) {

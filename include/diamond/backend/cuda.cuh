@@ -12,9 +12,8 @@
 #include <type_traits>
 
 #include <diamond/backend/cuda/lane.cuh>
-#include <diamond/backend/cuda/state.cuh>
+#include <diamond/backend/cuda/queue.cuh>
 #include <diamond/concepts/backend.hpp>
-#include <diamond/core/batch.hpp>
 
 namespace diamond::cuda {
 
@@ -81,11 +80,13 @@ struct context {
     }
     template <class F>
     void sum(index_t count, const F& f, double* out) const {
-        reduce(count, 0.0, f, detail::add{}, out);
+        require_argument<F>();
+        detail::queue_reduction(state, count, 0.0, f, detail::add{}, out);
     }
     template <class F>
     void max(index_t count, const F& f, double* out) const {
-        reduce(count, -infinity, f, diamond::detail::larger{}, out);
+        require_argument<F>();
+        detail::queue_reduction(state, count, -infinity, f, diamond::detail::larger{}, out);
     }
     template <class F>
     [[nodiscard]] double sum(index_t count, const F& f) const {
@@ -132,9 +133,9 @@ struct context {
     }
 
     // 7. scans
-    void scan_sum(const std::uint64_t* in, index_t count, std::uint64_t* out) const { scan(in, count, std::uint64_t{0}, detail::add{}, out); }
+    void scan_sum(const std::uint64_t* in, index_t count, std::uint64_t* out) const { detail::queue_scan(state, in, count, std::uint64_t{0}, detail::add{}, out); }
     void scan_max(const std::int32_t* in, index_t count, std::int32_t* out) const {
-        scan(in, count, std::numeric_limits<std::int32_t>::min(), detail::greater_integer{}, out);
+        detail::queue_scan(state, in, count, std::numeric_limits<std::int32_t>::min(), detail::greater_integer{}, out);
     }
 
     // 8. normals
@@ -189,33 +190,6 @@ private:
         const detail::device_guard guard(device);
         state.own().products.write(op_a, a, op_b, b, beta, out, rows, columns, depth);
     }
-    /// Tiles to one number each, then these, until one tile is left.
-    template <class F, class Op>
-    void reduce(index_t count, double start, const F& f, const Op& op, double* out) const {
-        require_argument<F>();
-        index_t blocks  = tiles(count);
-        double* partial = blocks > 1 ? state.scratch<double>(2 * blocks) : nullptr; // a level beside the next
-        double* next    = blocks > 1 ? partial + blocks : nullptr;
-        state.launch("a reduction", blocks, detail::reduce_kernel<F, Op>, count, start, f, op, blocks > 1 ? partial : out);
-        while (blocks > 1) {
-            count  = blocks;
-            blocks = tiles(count);
-            state.launch("a reduction", blocks, detail::reduce_kernel<detail::read_number, Op>, count, start, detail::read_number{partial}, op, blocks > 1 ? next : out);
-            std::swap(partial, next);
-        }
-    }
-    template <class T, class Op>
-    void scan(const T* in, index_t count, T start, const Op& op, T* out) const {
-        if (count == 0) return;
-        const index_t blocks = tiles(count);
-        T* const totals      = blocks > 1 ? state.scratch<T>(blocks) : nullptr;
-        if (blocks > 1) {
-            state.launch("a scan", blocks, detail::tile_totals_kernel<T, Op>, in, count, start, op, totals);
-            state.launch("a scan", index_t{1}, detail::scan_kernel<T, Op>, static_cast<const T*>(totals), blocks, blocks, start, static_cast<const T*>(nullptr), op, totals);
-        }
-        state.launch("a scan", blocks, detail::scan_kernel<T, Op>, in, count, detail::tile, start, static_cast<const T*>(totals), op, out);
-    }
-    static index_t tiles(index_t count) { return std::max<index_t>((count + detail::tile - 1) / detail::tile, 1); }
 };
 
 static_assert(diagnose_backend<context>());
