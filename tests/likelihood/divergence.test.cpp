@@ -194,7 +194,7 @@ TEST_CASE_TEMPLATE("where an estimate has no variance", back_end, BACK_ENDS) {
     CHECK(largest_error(run(whole, x, 0.5).value, exact_of(crooked)) < 100 * near);
 }
 
-TEST_CASE_TEMPLATE("probes are a function of stream, column and sample", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("probes are a function of stream, column and sample", back_end, HOST_BACK_ENDS) {
     const auto context = back_end::make();
     const index_t n    = 24;
     const auto x       = batches::repeat<typename back_end::batch>(context, n, {0.3, -1.2, 2.0, 0.7, -0.4});

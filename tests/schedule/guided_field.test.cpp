@@ -15,6 +15,18 @@ using statistics::largest_error;
 
 namespace {
 
+template <class ConstView, class View>
+struct scaled_number {
+    ConstView x;
+    times t;
+    labels c;
+    double offset;
+    View out;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        out(i, j) = static_cast<typename View::value_type>((2.0 + c[j]) * t[j] * static_cast<double>(x(i, j)) + offset * c[j]);
+    }
+};
+
 /// u_i = (2 + c) t x_i + c, with c = -1 for the empty label: linear, so that its products are known.
 template <class Batch>
 struct scaled_field {
@@ -31,10 +43,7 @@ struct scaled_field {
     void jvp(const_view, times t, const labels& c, const_view direction, workspace&, view out) const { each(direction, t, c, 0.0, out); }
 
 private:
-    static void each(const_view x, times t, const labels& c, double offset, view out) {
-        for (index_t j = 0; j < x.columns(); ++j)
-            for (index_t i = 0; i < 2; ++i) out(i, j) = static_cast<real>((2.0 + c[j]) * t[j] * static_cast<double>(x(i, j)) + offset * c[j]);
-    }
+    static void each(const_view x, times t, const labels& c, double offset, view out) { x.context().for_each(2, x.columns(), scaled_number<const_view, view>{x, t, c, offset, out}); }
 };
 
 } // namespace
@@ -53,14 +62,14 @@ TEST_CASE_TEMPLATE("u_0 + w (u_c - u_0), and its products", back_end, BACK_ENDS)
         const guided_field<field> guided(field{}, w);
         auto space = guided.make_workspace(context, n);
         batch out(context, 2, n);
-        const auto check = [&](const labels& c, const times& t) {
+        const auto check = [&](const labels& c, const times& t, const auto& label_of, const auto& time_of) {
             std::vector<double> velocity, product;
             for (index_t j = 0; j < n; ++j)
                 for (index_t i = 0; i < 2; ++i) {
                     const auto k         = static_cast<std::size_t>(i + 2 * j);
-                    const double blended = -1.0 + w * (c[j] + 1.0); // u is linear in c
-                    velocity.push_back((2.0 + blended) * t[j] * at[k] + blended);
-                    product.push_back((2.0 + blended) * t[j] * along[k]);
+                    const double blended = -1.0 + w * (label_of(j) + 1.0); // u is linear in c
+                    velocity.push_back((2.0 + blended) * time_of(j) * at[k] + blended);
+                    product.push_back((2.0 + blended) * time_of(j) * along[k]);
                 }
             guided(x, t, c, space, out);
             CHECK(largest_error(batches::host(out), velocity) < 8 * back_end::tolerance);
@@ -69,9 +78,13 @@ TEST_CASE_TEMPLATE("u_0 + w (u_c - u_0), and its products", back_end, BACK_ENDS)
             guided.jvp(x, t, c, direction, space, out);
             CHECK(largest_error(batches::host(out), product) < 8 * back_end::tolerance);
         };
-        check(labels(3), times(0.7));
-        check(labels(), times(0.7));
-        check(labels(label.data()), times(when.data()));
+        const auto always = [](double number) { return [number](index_t) { return number; }; };
+        const auto each   = [](const auto& numbers) { return [&numbers](index_t j) { return static_cast<double>(numbers[static_cast<std::size_t>(j)]); }; };
+        const auto label_of = diamond::to_host(label);
+        const auto time_of  = diamond::to_host(when);
+        check(labels(3), times(0.7), always(3.0), always(0.7));
+        check(labels(), times(0.7), always(-1.0), always(0.7));
+        check(labels(label.data()), times(when.data()), each(label_of), each(time_of));
     }
 }
 

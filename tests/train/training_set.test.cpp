@@ -10,6 +10,14 @@
 
 using diamond::index_t, diamond::philox;
 
+namespace {
+struct copy_label {
+    diamond::labels from;
+    std::int32_t* to;
+    DIAMOND_HD void operator()(index_t j) const { to[j] = from[j]; }
+};
+} // namespace
+
 TEST_CASE_TEMPLATE("training states have the law they say", back, BACK_ENDS) {
     // One point (1, -2) with bandwidth 0.5: z ~ N(point, 0.25 I). Every mean below is of 20,000 columns or the share of them that it concerns,
     // and within 4.5 standard errors of its expectation (7 in a million each, some 20 of them).
@@ -22,8 +30,9 @@ TEST_CASE_TEMPLATE("training states have the law they say", back, BACK_ENDS) {
     states.draw(data, philox{1}, 7, n, diagonal, diamond::trigonometric_schedule{}, diamond::uniform_time{.at_zero = 0.2}, diamond::triangle_pair{.at_zero = 0.3, .at_one = 0.5}, 0.4);
     const auto t = diamond::to_host(states.t), s = diamond::to_host(states.s), r = diamond::to_host(states.r);
     const auto x_t = diamond::to_host(states.x_t), xbar = diamond::to_host(states.xbar), velocity = diamond::to_host(states.velocity);
-    std::vector<std::int32_t> label(static_cast<std::size_t>(n));
-    for (index_t j = 0; j < n; ++j) label[static_cast<std::size_t>(j)] = states.label[j];
+    diamond::batch<std::int32_t, typename back::context> labels(context, 1, n);
+    context.for_each(n, copy_label{states.label, labels.data()});
+    const auto label = diamond::to_host(labels);
     const auto near = [](const statistics::estimate& e, double expected) { return std::abs(e.value - expected) <= 4.5 * e.standard_error; };
     const auto mean = [&](const auto& f) { return statistics::average(n, [&](index_t j) { return static_cast<double>(f(static_cast<std::size_t>(j))); }); };
 
