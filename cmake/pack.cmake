@@ -9,11 +9,11 @@ file(REMOVE_RECURSE ${packed})
 find_program(dpkg_query dpkg-query REQUIRED)
 find_program(apt_cache apt-cache NO_CACHE)
 
-# What a package's CMake file finds in turn: xtensor's xtl, benchmark's library.
+# What a package's CMake file finds in turn: xtensor's xtl and xsimd, benchmark's library.
 set(packages ${diamond_packages_test})
 list(REMOVE_ITEM packages libthrust-dev) # the toolkit has it
 execute_process(COMMAND ${dpkg_query} -W -f "\${Depends}, " ${packages} OUTPUT_VARIABLE depends COMMAND_ERROR_IS_FATAL ANY)
-string(REGEX MATCHALL "(xtl-dev|libxtl-dev|libbenchmark1[a-z0-9.]*)" further "${depends}")
+string(REGEX MATCHALL "(xtl-dev|libxtl-dev|libxsimd-dev|libbenchmark1[a-z0-9.]*)" further "${depends}")
 list(APPEND packages ${further})
 list(REMOVE_DUPLICATES packages)
 
@@ -22,7 +22,7 @@ foreach(package ${packages})
   execute_process(COMMAND ${dpkg_query} -L ${package} OUTPUT_VARIABLE paths COMMAND_ERROR_IS_FATAL ANY)
   string(REPLACE "\n" ";" paths "${paths}")
   foreach(path ${paths})
-    if(IS_DIRECTORY ${path} OR NOT path MATCHES "^/usr/(include|share/cmake|share/eigen3|share/pkgconfig|lib/.*(/cmake/|\\.a$|\\.so))")
+    if(IS_DIRECTORY ${path} OR NOT path MATCHES "^/usr/(include|share/cmake|share/eigen3|share/pkgconfig|lib/(.*/)?cmake/|lib/.*\\.(a$|so))")
       continue()
     endif()
     cmake_path(GET path PARENT_PATH folder)

@@ -13,9 +13,7 @@
 
 #include <diamond/backend/cuda/lane.cuh>
 #include <diamond/backend/cuda/queue.cuh>
-#include <diamond/backend/cuda/state.cuh>
 #include <diamond/concepts/backend.hpp>
-#include <diamond/core/batch.hpp>
 
 namespace diamond::cuda {
 
