@@ -50,19 +50,21 @@ void run(const context& where, const options& chosen, report& told, const subjec
     };
     const auto alone = [&](const std::string& name, auto loss) { train_by(name, [&] { return train(data, o, name, loss, rng.split(2), show); }); };
     constexpr diamond::semigroup_loss shortcut{.midpoint = true};
-    alone("LSD-F2D2", diamond::lagrangian_loss{});
+    const diamond::detail::stopwatch clock;
+    const sampler teacher = train_sampler(data, o, rng.split(2), show);
+    std::printf("flow matching, the teacher: trained in %.0f s\n", clock.seconds());
+    const diamond::network_velocity field{teacher};
+    const auto taught = [&](const std::string& name, auto loss) { train_by(name, [&] { return distil(data, o, name, loss, field, &teacher, rng.split(3), show); }); };
+    taught("LSD-F2D2, from the teacher", diamond::lagrangian_loss{});
     if (chosen.all) {
+        taught("Shortcut-Distill-F2D2", shortcut);
+        alone("LSD-F2D2", diamond::lagrangian_loss{});
         alone("MeanFlow-F2D2", diamond::mean_flow_loss{});
         alone("Shortcut-F2D2", shortcut);
-        const diamond::detail::stopwatch clock;
-        const sampler teacher = train_sampler(data, o, rng.split(2), show);
-        told.line(text("\nThe teacher, by flow matching: trained in %.0f s.", clock.seconds()));
-        const std::string distilled = "Shortcut-Distill-F2D2";
-        train_by(distilled, [&] { return distil(data, o, distilled, shortcut, diamond::network_velocity{teacher}, &teacher, rng.split(3), show); });
         alone("Eulerian", diamond::eulerian_loss{});
         alone("semigroup, uniform", diamond::semigroup_loss{});
-        const std::string taught = "LSD-F2D2, taught by the law's own velocity";
-        train_by(taught, [&] { return distil(data, o, taught, diamond::lagrangian_loss{}, of.model, nullptr, rng.split(3), show); });
+        const std::string exactly = "LSD-F2D2, taught by the law's own velocity";
+        train_by(exactly, [&] { return distil(data, o, exactly, diamond::lagrangian_loss{}, of.model, nullptr, rng.split(3), show); });
     }
     told.line("\n## " + of.title);
     const study<Model> s(where, of, told, chosen.out, rng.split(4));
@@ -77,7 +79,7 @@ void run(const options& chosen) {
     std::filesystem::create_directories(chosen.out);
     report told;
     told.line("# Joint flow maps: samples and densities in a few evaluations\n");
-    told.line(text("%td steps of %td, width %td, %td residual blocks, rate %g, seed %llu. A network sees draws of its law, nothing else, unless it is said to be taught.", chosen.training.steps,
+    told.line(text("%td steps of %td, width %td, %td residual blocks, rate %g, seed %llu. Networks see draws of their law, and where it is said a teacher: flow matching trained just so.", chosen.training.steps,
                    chosen.training.batch, chosen.training.width, chosen.training.blocks, chosen.training.rate, static_cast<unsigned long long>(chosen.seed)));
     if (chosen.law == "mixture")
         run(where, chosen, told,

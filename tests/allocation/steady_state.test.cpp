@@ -10,6 +10,8 @@
 #include <diamond/align/guidance.hpp>
 #include <diamond/align/search.hpp>
 #include <diamond/align/smc.hpp>
+#include <diamond/likelihood/log_likelihood.hpp>
+#include <diamond/likelihood/network_joint_flow_map.hpp>
 #include <diamond/map/diamond_posterior.hpp>
 #include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/flow_kernels.hpp>
@@ -27,6 +29,7 @@
 #include <diamond/map/posterior_diamond_map.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
 #include <diamond/nn/trained_diamond_network.hpp>
+#include <diamond/nn/trained_joint_network.hpp>
 #include <diamond/schedule/linear.hpp>
 #include <diamond/train/diamond_trainer.hpp>
 #include <diamond/value/point.hpp>
@@ -319,6 +322,31 @@ TEST_CASE_TEMPLATE("a training step allocates nothing, with a teacher or without
     const diamond::network_velocity teacher{diamond::trained_diamond_network(m.net, m.parameters())};
     CHECK(of_trainer(diamond::diamond_trainer(m.net, m.data, philox{1}, {.steps = 9, .batch = 700, .diagonal_first = 0.0},
                                               diamond::glass_teacher(diamond::linear_schedule{}, teacher))) == 0);
+}
+
+TEST_CASE_TEMPLATE("nor does one of a joint network, or a likelihood by its map", back, HOST_BACK_ENDS) {
+    using batch = typename back::batch;
+    const network_models<back> m;
+    const diamond::joint_mlp<batch, diamond::linear_schedule> net({}, m.net.frame(), m.net.options());
+    const auto of_trainer = [](auto trainer) {
+        auto state = trainer.start();
+        return in_steady_state([&](int) { trainer.step(state); });
+    };
+    const auto with = [&](auto loss) {
+        return diamond::diamond_training_options<diamond::uniform_time, diamond::both_ways_pair, diamond::adaptive_weight, decltype(loss)>{
+            .steps = 9, .batch = 700, .diagonal_first = 0.0, .times = {.at_zero = 1.0}, .loss = loss};
+    };
+    CHECK(of_trainer(diamond::diamond_trainer(net, m.data, philox{1}, with(diamond::lagrangian_loss{}))) == 0);
+    CHECK(of_trainer(diamond::diamond_trainer(net, m.data, philox{1}, with(diamond::mean_flow_loss{}))) == 0);
+    const diamond::network_velocity field{diamond::trained_diamond_network(m.net, m.parameters())};
+    CHECK(of_trainer(diamond::diamond_trainer(net, m.data, philox{1}, with(diamond::semigroup_loss{.midpoint = true}), diamond::flow_teacher{diamond::exact_divergence{field}})) == 0);
+
+    batch theta(m.context, net.parameters(), 1), x(m.context, 2, 300);
+    net.initialise(philox{1}, theta.mutable_view());
+    diamond::draw_normal(philox{2}.stream(diamond::purpose::user), x.mutable_view());
+    diamond::rebind_t<batch, double> out(m.context, 1, 300);
+    diamond::log_likelihood likelihood{diamond::network_joint_flow_map{diamond::trained_joint_network(net, std::move(theta))}, {.steps = 2}};
+    CHECK(in_steady_state([&](int) { likelihood(x.read(), diamond::labels(1), out.data()); }) == 0);
 }
 
 TEST_CASE_TEMPLATE("nor does SMC with a network", back, HOST_BACK_ENDS) {

@@ -17,6 +17,18 @@ template <class Batch>
 constexpr bool ours = trainable_network<diamond_mlp<Batch, linear_schedule>> && differentiable_diamond_network<trained_diamond_network<diamond_mlp<Batch, linear_schedule>>>;
 static_assert(ours<diamond::eigen::batch<float>> && ours<diamond::eigen::batch<double>> && ours<diamond::thrust_cpu::batch<float>>);
 
+static_assert(diamond::joint_trainable_network<archetypes::joint_trainable_network> && !diamond::joint_trainable_network<archetypes::trainable_network>);
+static_assert(!diamond::joint_diamond_network<archetypes::diamond_network>);
+template <class Batch>
+constexpr bool ours_joint = [] {
+    using architecture = diamond::joint_mlp<Batch, linear_schedule>;
+    using network      = diamond::trained_joint_network<architecture>;
+    return diamond::joint_trainable_network<architecture> && !diamond::joint_trainable_network<diamond_mlp<Batch, linear_schedule>> && differentiable_diamond_network<network> &&
+           diamond::differentiable_joint_diamond_network<network> && diamond::differentiable_joint_flow_map<diamond::network_joint_flow_map<network>> &&
+           diamond::flow_map<diamond::network_flow_map<network>>;
+}();
+static_assert(ours_joint<diamond::eigen::batch<float>> && ours_joint<diamond::eigen::batch<double>> && ours_joint<diamond::thrust_cpu::batch<float>>);
+
 using map = diamond::posterior_diamond_map<trained_diamond_network<diamond_mlp<diamond::eigen::batch<float>, linear_schedule>>>;
 static_assert(diamond::differentiable_diamond_map<map> && diamond::diamond_map<diamond::posterior_diamond_map<archetypes::diamond_network>>);
 static_assert(!diamond::differentiable_diamond_map<diamond::posterior_diamond_map<archetypes::diamond_network>>);

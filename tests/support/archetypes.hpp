@@ -253,5 +253,14 @@ struct trainable_network {
     };
     spread_type spread() const;
 };
+struct joint_trainable_network : trainable_network {
+    struct divergence_spread_type {
+        double operator()(double, double) const;
+    };
+    int outputs() const;
+    divergence_spread_type divergence_spread() const;
+    void vjp(const double*, const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view, view) const;
+    void jvp(const double*, const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view) const;
+};
 
 } // namespace archetypes

@@ -15,7 +15,7 @@
 ///
 /// `joint_trainable_network`: also n.outputs() is d + 1, and every `out` and cotangent has a last row, that of the mean divergence m of
 /// concepts/joint_flow_map.hpp, sign and scale undone; n.divergence_spread() is a functor (s, r) of the variance in whose units errors of m
-/// count. (x, log p) moves with (u, -div u), which does not depend on log p: m is one more row of a flow map's mean velocity, and every loss of
+/// count; and it has vjp and jvp, of which the trace is made. (x, log p) moves with (u, -div u), which does not depend on log p: m is one more row of a flow map's mean velocity, and every loss of
 /// train/off_diagonal.hpp means the same for it. theta and gradient are pointers to the back end's memory. Models: diamond_mlp, joint_mlp. Used by: diamond_trainer.
 #pragma once
 
@@ -85,7 +85,7 @@ concept trainable_network = std::copy_constructible<N> && detail::names_workspac
                             detail::evaluates_with_parameters<N> && detail::records<N> && detail::pulls_back<N> && detail::has_spread<N>;
 
 template <class N>
-concept joint_trainable_network = trainable_network<N> && detail::has_divergence_row<N>;
+concept joint_trainable_network = trainable_network<N> && detail::has_divergence_row<N> && detail::has_parameter_products<N>;
 
 /// The ladder: the first clause that N breaks says what to write.
 template <class N>
@@ -108,6 +108,7 @@ consteval bool diagnose_joint_trainable_network() {
     static_assert(diagnose_trainable_network<N>());
     static_assert(detail::has_divergence_row<N>, "a joint trainable network needs outputs() const, d + 1, and divergence_spread() const, a functor (s, r) of the variance that "
                                                  "errors of the mean divergence are measured in");
+    static_assert(detail::has_parameter_products<N>, "a joint trainable network needs vjp and jvp, with theta before their arguments, const: the trace of its velocity is made of them");
     return true;
 }
 

@@ -81,6 +81,7 @@ template <class Network, class Teacher = no_teacher, class Times = uniform_time,
           class Loss = lagrangian_loss, class Trace = default_trace>
 class diamond_trainer {
     static_assert(diagnose_trainable_network<Network>());
+    static_assert(!detail::has_divergence_row<Network> || diagnose_joint_trainable_network<Network>());
 
 public:
     using batch_type   = typename Network::batch_type;
@@ -175,7 +176,7 @@ public:
     }
 
 private:
-    static constexpr bool is_joint = joint_trainable_network<Network>;
+    static constexpr bool is_joint = detail::has_divergence_row<Network>;
     using errors                   = detail::loss_errors<real>;
 
     void forget_losses() {

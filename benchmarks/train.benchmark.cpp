@@ -1,0 +1,90 @@
+// Training steps loss by loss, of a Diamond network and of a joint one, against the products that the loss cannot do without, by bare Eigen at the
+// same shapes in the same run: `share` is the products' time over ours.
+#include <string>
+#include <vector>
+
+#include <Eigen/Core>
+#include <benchmark/benchmark.h>
+
+#include <diamond/backend/eigen.hpp>
+#include <diamond/diamond.hpp>
+
+#include "against.hpp"
+
+namespace {
+
+using diamond::index_t, diamond::philox;
+using batch  = diamond::eigen::batch<float>;
+using plain  = diamond::diamond_mlp<batch, diamond::linear_schedule>;
+using joint  = diamond::joint_mlp<batch, diamond::linear_schedule>;
+
+constexpr index_t dimension = 64;
+
+/// W H of each layer for `columns` columns, and of all but the first, so often.
+class bare_products {
+public:
+    bare_products(const std::vector<diamond::dense_layer>& layers, index_t columns, int whole, int others) : whole_(whole), others_(others) {
+        for (const auto& layer : layers)
+            each_.push_back({Eigen::MatrixXf::Random(layer.outputs, layer.inputs), Eigen::MatrixXf::Random(layer.inputs, columns), Eigen::MatrixXf(layer.outputs, columns)});
+    }
+    void operator()() {
+        for (int pass = 0; pass < whole_ + others_; ++pass)
+            for (std::size_t l = pass < whole_ ? 0 : 1; l < each_.size(); ++l) {
+                each_[l].out.noalias() = each_[l].w * each_[l].h;
+                benchmark::DoNotOptimize(each_[l].out.data());
+            }
+    }
+
+private:
+    struct product {
+        Eigen::MatrixXf w, h, out;
+    };
+    std::vector<product> each_;
+    int whole_, others_;
+};
+
+/// How many passes of products a loss takes: forward, and for a backward pass one for the parameters and one, less the first layer, for the inputs.
+struct passes {
+    int whole, others;
+};
+constexpr passes passes_of(diamond::lagrangian_loss) { return {2 + 2 + 1, 2}; } // value and tangent there and back, and ubar
+constexpr passes passes_of(diamond::eulerian_loss) { return {1 + 1 + 2 + 1, 1}; } // there and back, value and tangent, and ubar
+constexpr passes passes_of(diamond::mean_flow_loss) { return {1 + 1 + 2, 1}; }
+constexpr passes passes_of(diamond::semigroup_loss) { return {1 + 1 + 2, 1}; } // there and back, and the two parts
+
+/// One probe's Jacobian-vector product, two passes, and for MeanFlow the evaluation that the probe goes with.
+template <class Network, class Loss>
+constexpr passes with_trace(Loss loss) {
+    passes result = passes_of(loss);
+    if constexpr (diamond::joint_trainable_network<Network> && !std::is_same_v<Loss, diamond::semigroup_loss>) result.whole += std::is_same_v<Loss, diamond::mean_flow_loss> ? 3 : 2;
+    return result;
+}
+
+template <class Network, class Loss>
+void step(benchmark::State& state) {
+    const index_t width = state.range(0), columns = state.range(1);
+    const diamond::eigen::context context{.threads = 1};
+    batch points(context, dimension, 1000);
+    diamond::draw_normal(philox{3}.stream(diamond::purpose::data), points.mutable_view());
+    const diamond::training_set<batch> data(std::move(points), 0.2);
+    const diamond::diamond_training_options<diamond::uniform_time, diamond::both_ways_pair, diamond::adaptive_weight, Loss, diamond::hutchinson_trace<>> options{
+        .steps = 1 << 30, .batch = columns, .diagonal = 0.0, .diagonal_first = 0.0};
+    diamond::diamond_trainer trainer(Network({}, diamond::gaussian_frame<batch>(context, {std::vector<double>(dimension), std::vector<double>(dimension, 1.0), {}}), {.mlp = {.width = width, .blocks = 4}}),
+                                     data, philox{1}, options);
+    auto training        = trainer.start();
+    constexpr passes all = with_trace<Network>(Loss{});
+    diamond_benchmarks::against(state, "products", [&] { trainer.step(training); }, bare_products(trainer.network().layers(), columns, all.whole, all.others));
+    state.counters["share"] = 1.0 / state.counters["ratio"];
+}
+
+#define LOSS(network, loss) BENCHMARK(step<network, diamond::loss>)->ArgNames({"width", "columns"})->Args({256, 4096})->Apply(diamond_benchmarks::in_milliseconds)
+LOSS(plain, lagrangian_loss);
+LOSS(plain, eulerian_loss);
+LOSS(plain, mean_flow_loss);
+LOSS(plain, semigroup_loss);
+LOSS(joint, lagrangian_loss);
+LOSS(joint, eulerian_loss);
+LOSS(joint, mean_flow_loss);
+LOSS(joint, semigroup_loss);
+
+} // namespace
