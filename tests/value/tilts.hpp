@@ -12,14 +12,35 @@
 namespace tilts {
 
 using diamond::index_t;
-using point = std::array<double, 2>;
+/// std::array, whose functions a device may call.
+struct point {
+    double value[2];
+    [[nodiscard]] DIAMOND_HD constexpr double& operator[](std::size_t i) { return value[i]; }
+    [[nodiscard]] DIAMOND_HD constexpr const double& operator[](std::size_t i) const { return value[i]; }
+    [[nodiscard]] double* begin() { return value; }
+    [[nodiscard]] double* end() { return value + 2; }
+    [[nodiscard]] const double* data() const { return value; }
+    [[nodiscard]] const double* begin() const { return value; }
+    [[nodiscard]] const double* end() const { return value + 2; }
+};
+/// The gradient of the reward below at one column.
+template <class ConstView, class View>
+struct write_slope {
+    point c, q, y;
+    ConstView z;
+    View out;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        const auto k = static_cast<std::size_t>(i);
+        out(i, j)    = static_cast<typename View::value_type>(c[k] - q[k] * (static_cast<double>(z(i, j)) - y[k]));
+    }
+};
 
 /// r(z) = c . z - 1/2 sum_i q_i (z_i - y_i)^2, pointwise and differentiable; of opposite signs in its coordinates.
 struct reward {
     point c{0.9, -0.6}, q{0.4, 0.1}, y{0.5, -1.0};
 
     template <class Column>
-    double operator()(const Column& z) const {
+    DIAMOND_HD double operator()(const Column& z) const {
         double r = 0.0;
         for (index_t i = 0; i < 2; ++i) {
             const auto k = static_cast<std::size_t>(i);
@@ -29,11 +50,7 @@ struct reward {
     }
     template <class ConstView, class View>
     void gradient(ConstView z, View out) const {
-        for (index_t j = 0; j < z.columns(); ++j)
-            for (index_t i = 0; i < 2; ++i) {
-                const auto k = static_cast<std::size_t>(i);
-                out(i, j)    = static_cast<typename View::value_type>(c[k] - q[k] * (static_cast<double>(z(i, j)) - y[k]));
-            }
+        out.context().for_each(2, out.columns(), write_slope<ConstView, View>{c, q, y, z, out});
     }
     /// Divided by a temperature.
     [[nodiscard]] reward at(double temperature) const {
