@@ -112,4 +112,13 @@ consteval bool diagnose_joint_trainable_network() {
     return true;
 }
 
+/// Of whichever of the two N says it is.
+template <class N>
+consteval bool diagnose_any_trainable_network() {
+    if constexpr (detail::has_divergence_row<N>)
+        return diagnose_joint_trainable_network<N>();
+    else
+        return diagnose_trainable_network<N>();
+}
+
 } // namespace diamond

@@ -80,8 +80,7 @@ struct training_state {
 template <class Network, class Teacher = no_teacher, class Times = uniform_time, class Pairs = triangle_pair, class Weighting = adaptive_weight,
           class Loss = lagrangian_loss, class Trace = default_trace>
 class diamond_trainer {
-    static_assert(diagnose_trainable_network<Network>());
-    static_assert(!detail::has_divergence_row<Network> || diagnose_joint_trainable_network<Network>());
+    static_assert(diagnose_any_trainable_network<Network>());
 
 public:
     using batch_type   = typename Network::batch_type;
