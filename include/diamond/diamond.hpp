@@ -54,6 +54,7 @@
 #include <diamond/schedule/variance_preserving.hpp>
 #include <diamond/train/diamond_trainer.hpp>
 #include <diamond/train/fit_gaussian_frame.hpp>
+#include <diamond/train/warm_start.hpp>
 #include <diamond/value/point.hpp>
 #include <diamond/value/posterior.hpp>
 #include <diamond/value/weighted.hpp>
