@@ -22,24 +22,6 @@ inline joint_map load_joint(const diamond::eigen::context& where, const std::fil
     return result;
 }
 
-/// The images as they are, and as many with the noise of the teacher's law: a teacher's targets hold for any states, and densities are asked of
-/// dequantised images, which have next to no noise.
-inline diamond::training_set<batch> joint_points(const diamond::eigen::context& where, const images& train, const training_options& o) {
-    constexpr index_t copies  = 4;    // of each, with other noise
-    constexpr double residual = 0.04; // about what dequantisation adds
-    const index_t n           = train.count();
-    batch points(where, pixels, 2 * copies * n);
-    draw_normal(diamond::philox{o.seed}.split(2).stream(diamond::purpose::data), points.mutable_view());
-    for (index_t j = 0; j < points.columns(); ++j)
-        for (index_t i = 0; i < pixels; ++i) {
-            real& x = points.data()[i + pixels * j];
-            x       = train.data[static_cast<std::size_t>(i + pixels * (j % n))] + (j < copies * n ? real{0} : static_cast<real>(o.bandwidth) * x);
-        }
-    std::vector<std::int32_t> labels;
-    for (index_t copy = 0; copy < 2 * copies; ++copy) labels.insert(labels.end(), train.labels.begin(), train.labels.end());
-    return {std::move(points), residual, std::move(labels)};
-}
-
 /// Trains the joint map and writes it to `out`, where it finds its teacher, in the coordinates of the images. 64 dimensions are too many for exact
 /// traces: the diagonal is taught the teacher's divergence by one probe, and the moving average's own head there teaches the rest without noise.
 inline loss_curve train_joint(const diamond::eigen::context& where, const images& train, const training_options& o, const training_progress& progress) {
@@ -47,13 +29,14 @@ inline loss_curve train_joint(const diamond::eigen::context& where, const images
     const network teacher = load_network(where, o.out, "teacher");
     const auto& shape     = teacher.architecture().options();
     const auto& frame     = teacher.architecture().frame();
-    const training_set<batch> inside = in_coordinates_of(frame, joint_points(where, train, o));
+    const training_set<batch> data(from_host<real>(where, pixels, train.count(), train.data), o.bandwidth, train.labels);
+    const training_set<batch> inside = in_coordinates_of(frame, data);
     const gaussian_frame<batch> inner(where, in_own_coordinates(frame.numbers()));
     // The divergence's part that the Gaussian does not know moves by about a nat a root of d; the finest detail is the images' noise.
     const divergence_head head{.divisor = 8.0, .resolution = o.bandwidth};
     const joint_architecture net({}, inner, shape, head);
     const network inside_teacher(architecture({}, inner, shape), from_host<real>(where, teacher.parameters().size(), 1, to_host(teacher.parameters())));
-    constexpr double full = 7000;
+    constexpr double full = 5000;
     diamond_training_options<uniform_time, both_ways_pair, adaptive_weight, lagrangian_loss, on_diagonal<>> options{
         .steps = std::max<index_t>(10, static_cast<index_t>(o.share * full)), .batch = o.batch / 2, .diagonal_first = 0.2, .times = {.at_zero = 1.0}, .rate = {.peak = o.rate / 2}};
     diamond_trainer trainer(net, inside, philox{o.seed}, options, flow_teacher{hutchinson_divergence{network_velocity{inside_teacher}}});

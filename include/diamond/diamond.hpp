@@ -55,6 +55,7 @@
 #include <diamond/train/diamond_trainer.hpp>
 #include <diamond/train/fit_gaussian_frame.hpp>
 #include <diamond/train/time_left.hpp>
+#include <diamond/train/warm_start.hpp>
 #include <diamond/value/point.hpp>
 #include <diamond/value/posterior.hpp>
 #include <diamond/value/weighted.hpp>

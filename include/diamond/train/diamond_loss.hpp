@@ -24,6 +24,9 @@ struct posterior_weight {
     }
 };
 
+template <class Spread> // clang 16 deduces no aggregates
+posterior_weight(Spread, times, times, double, bool) -> posterior_weight<Spread>;
+
 /// w of a joint network's last row, 1/(the variance in whose units errors of m count): at (s, r), or where the target stands.
 template <class Spread>
 struct divergence_weight {
@@ -31,6 +34,9 @@ struct divergence_weight {
     times s, r;
     DIAMOND_HD double operator()(index_t, index_t j) const { return 1.0 / spread(s[j], r[j]); }
 };
+
+template <class Spread>
+divergence_weight(Spread, times, times) -> divergence_weight<Spread>;
 
 /// The error's numbers, of batches of `outputs` rows: error = v + length v' - target, without v' where it is null.
 template <class Real>
