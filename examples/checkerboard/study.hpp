@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "../energy_distance.hpp"
 #include "../learned_2d/report.hpp"
 #include "density.hpp"
 
@@ -106,20 +107,20 @@ void compare_densities(const study<Model>& s, const std::vector<trained_map>& ma
 /// Energy distances of samples to exact draws.
 template <class Model>
 void compare_samples(const study<Model>& s, const std::vector<trained_map>& maps) {
-    constexpr index_t count = 20000;
+    constexpr index_t count = 8000;
     batch exact(s.where, 2, count), other(s.where, 2, count);
     s.of.model.draw(s.rng.split(3).stream(purpose::data), exact.mutable_view());
     s.of.model.draw(s.rng.split(4).stream(purpose::data), other.mutable_view());
-    const auto truth = to_host(exact);
+    const examples::sample truth(examples::cloud(to_host(exact), 2));
     s.told.line("\n### Samples\n");
-    s.told.line(text("Energy distance to exact draws, unbiased: %td of each, in blocks of 1000. Noise to data by n jumps.", count));
+    s.told.line(text("Energy distance to exact draws, unbiased: %td of each. Noise to data by n jumps.", count));
     s.told.head({"", "1", "2", "4", "8"});
     std::vector<diamond::io::curve> curves;
     const auto tell = [&](const std::string& name, const network& of, bool by_euler) {
         std::vector<std::string> row{name};
         diamond::io::curve curve{.name = name};
         for (const index_t n : {1, 2, 4, 8}) {
-            const auto [distance, error] = learned::energy_distance(to_host(samples(of, n, by_euler, count, s.rng.split(5).stream(purpose::user))), truth);
+            const auto [distance, error] = energy_distance(examples::sample(examples::cloud(to_host(samples(of, n, by_euler, count, s.rng.split(5).stream(purpose::user))), 2)), truth);
             row.push_back(text("%.4f ± %.4f", distance, error));
             curve.x.push_back(static_cast<double>(n));
             curve.y.push_back(std::max(distance, error)); // below its own error a distance has no place on a logarithmic axis
@@ -130,7 +131,7 @@ void compare_samples(const study<Model>& s, const std::vector<trained_map>& maps
     };
     for (const auto& map : maps) tell(map.name, map.of, false);
     tell("flow matching, Euler", maps.front().of, true);
-    const auto [floor, error] = learned::energy_distance(to_host(other), truth);
+    const auto [floor, error] = energy_distance(examples::sample(examples::cloud(to_host(other), 2)), truth);
     s.told.row({"exact draws", text("%.4f ± %.4f", floor, error), "", "", ""});
     s.told.picture(s.out, s.of.name + "_samples_by_loss",
                    diamond::io::line_plot{.title  = s.of.title + ": flow maps by their loss",

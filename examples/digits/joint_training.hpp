@@ -22,9 +22,13 @@ inline joint_map load_joint(const diamond::eigen::context& where, const std::fil
     return result;
 }
 
+inline std::string joint_setting(const images& train, const training_options& o) {
+    return "digits joint, LSD-F2D2 from the teacher: share " + diamond::io::detail::exact_text(o.share) + "; " + detail::setting_of("taught", train, o);
+}
+
 /// Trains the joint map and writes it to `out`, where it finds its teacher, in the coordinates of the images. 64 dimensions are too many for exact
 /// traces: the diagonal is taught the teacher's divergence by one probe, and the moving average's own head there teaches the rest without noise.
-inline loss_curve train_joint(const diamond::eigen::context& where, const images& train, const training_options& o, const training_progress& progress) {
+inline void train_joint(const diamond::eigen::context& where, const images& train, const training_options& o) {
     using namespace diamond;
     const network teacher = load_network(where, o.out, "teacher");
     const auto& shape     = teacher.architecture().options();
@@ -43,13 +47,13 @@ inline loss_curve train_joint(const diamond::eigen::context& where, const images
     auto state = trainer.start();
     warm_start(net, inside_teacher, state.theta.mutable_view());
     where.copy(state.theta.data(), state.theta.size(), state.average.data());
-    const auto setting = "digits joint, LSD-F2D2 from the teacher: share " + io::detail::exact_text(o.share) + "; " + detail::setting_of("taught", train, o);
+    const auto setting = joint_setting(train, o);
     std::filesystem::create_directories(o.out);
-    auto curve = detail::run("joint", trainer, state, o, setting, progress);
+    detail::run("joint", trainer, state, o, setting);
+    write_curves(o.out, "joint", state.losses());
     io::save_joint_flow_map(network_file(o.out, "joint"), joint_map(trained_joint_network(joint_architecture({}, frame, shape, head), trainer.averaged(state))),
-                            {{"trained_on", "optical recognition of handwritten digits, training part"}, {"setting", setting}});
+                            {{"trained_on", "optical recognition of handwritten digits, training part"}, {"bandwidth", io::detail::exact_text(o.bandwidth)}, {"setting", setting}});
     std::filesystem::remove(o.out / "joint.training");
-    return curve;
 }
 
 } // namespace digits

@@ -10,10 +10,10 @@
 #include <diamond/io/json.hpp>
 #include <diamond/io/png.hpp>
 
+#include "../energy_distance.hpp"
 #include "command_line.hpp"
 #include "feature_classifier.hpp"
 #include "joint_training.hpp"
-#include "pair_distances.hpp"
 #include "tasks.hpp"
 
 namespace digits {
@@ -47,7 +47,7 @@ int run(const guidance_settings& chosen) {
     batch noise(where, pixels, data.held_out.count());
     draw_normal(rng.stream(purpose::user, 1), noise.mutable_view());
     for (std::size_t i = 0; i < held_out.size(); ++i) held_out[i] += static_cast<real>(chosen.bandwidth) * noise.data()[i];
-    const cloud truth(classifier.features_of(held_out), feature_classifier::features);
+    const examples::sample truth(examples::cloud(classifier.features_of(held_out), feature_classifier::features));
 
     const self_guidance_options options{.steps = chosen.steps, .step_size = chosen.step_size};
     const objective_options base{.base_deviation = joint.base_deviation()};
@@ -70,7 +70,7 @@ int run(const guidance_settings& chosen) {
             double mean = 0.0;
             for (const double value : log_p) mean += value / static_cast<double>(chosen.samples);
             const auto samples  = to_host(x);
-            const auto distance = energy_distance(cloud(classifier.features_of(samples), feature_classifier::features), truth);
+            const auto distance = energy_distance(examples::sample(examples::cloud(classifier.features_of(samples), feature_classifier::features)), truth);
             table += "| " + name + " | " + std::to_string(jumps) + " | " + std::to_string(jumps + more) + " | " + number(distance.value, "%.4f") + " ± " + number(distance.standard_error, "%.1g") + " | " +
                      number(mean, "%.2f") + " |\n";
             json.push_back({{"noise", name}, {"jumps", jumps}, {"evaluations", jumps + more}, {"distance", distance.value}, {"standard_error", distance.standard_error}, {"mean_log_p", mean}});

@@ -23,15 +23,20 @@ int run(settings s) {
     const data_set                data = load(s.data);
     s.training.resume                  = !s.fresh;
     const diamond::detail::stopwatch clock;
-    for (const auto& name : network_names()) {
+    auto names = network_names();
+    names.emplace_back("joint");
+    for (const auto& name : names) {
         if (s.network != "all" && s.network != name) continue;
-        if (s.training.resume && is_trained(name, data.train, s.training)) {
+        const std::string setting = name == "joint" ? joint_setting(data.train, s.training) : detail::setting_of(name, data.train, s.training);
+        if (s.training.resume && is_trained(network_file(s.training.out, name), setting)) {
             std::fprintf(stderr, "%s: already trained in this way; --fresh trains it again\n", name.c_str());
             continue;
         }
-        train_network(where, data.train, name, s.training);
+        if (name == "joint")
+            train_joint(where, data.train, s.training);
+        else
+            train_network(where, data.train, name, s.training);
     }
-    if (s.network == "joint" || s.network == "all") write_curves(s.training.out, "joint", train_joint(where, data.train, s.training, told_progress{}));
     std::printf("%s: the networks and their loss curves, in %.1f s; digits align --weights %s uses them\n", s.training.out.string().c_str(), clock.seconds(),
                 s.training.out.string().c_str());
     return 0;

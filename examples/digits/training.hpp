@@ -77,13 +77,12 @@ void run(const std::string& name, Trainer& trainer, diamond::training_state<batc
 
 } // namespace detail
 
-/// Whether `out` holds the network already, trained in this way to its end.
-inline bool is_trained(const std::string& name, const images& train, const training_options& o) {
-    const auto file = network_file(o.out, name);
+/// Whether a file holds a network already that was trained in this way to its end.
+inline bool is_trained(const std::filesystem::path& file, const std::string& setting) {
     if (!std::filesystem::exists(file)) return false;
     const auto metadata = diamond::io::read_safetensors(file).metadata;
-    const auto setting  = metadata.find("setting");
-    return setting != metadata.end() && setting->second == detail::setting_of(name, train, o);
+    const auto found    = metadata.find("setting");
+    return found != metadata.end() && found->second == setting;
 }
 
 /// Trains one network and writes it to `out`, in the coordinates of the images, with its loss curves.
