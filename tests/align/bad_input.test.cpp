@@ -300,7 +300,7 @@ TEST_CASE("guidance and search name step and particle") {
 TEST_CASE("a snapshot of another run is refused, with the numbers of both") {
     const parts p;
     const auto make = [&](index_t n, index_t steps) {
-        return smc{p.kernel, p.value(tilt_2d<double>()), smc_options{.particles = n, .steps = steps, .log_delta = 0.0}};
+        return smc{p.kernel, p.value(tilt_2d<double>()), smc_options{.particles = n, .steps = steps, .threshold = 2.0, .log_delta = 0.0}};
     };
     auto sampler = make(20, 4);
     auto state   = sampler.start(p.context, philox{1});
@@ -326,6 +326,8 @@ TEST_CASE("a snapshot of another run is refused, with the numbers of both") {
     CHECK_THROWS_AS(spoilt([](auto& s) { s.families[3] = -1; }), invalid_argument);
     CHECK_THROWS_AS(spoilt([](auto& s) { s.step = -1; }), invalid_argument);
     CHECK_THROWS_AS(spoilt([](auto& s) { s.steps.pop_back(); }), invalid_argument);
+    CHECK_THROWS_WITH_AS(spoilt([](auto& s) { s.ancestors.assign(3, {}); }), Contains("step 2 has ancestors of 3 steps"), invalid_argument);
+    CHECK_THROWS_WITH_AS(spoilt([](auto& s) { s.ancestors.assign(1, {0, 1}); }), Contains("2 ancestors of 20 particles"), invalid_argument);
 
     // One without ancestors, resumed by a sampler that records them.
     smc_options recording{.particles = 20, .steps = 4, .threshold = 2.0, .log_delta = 0.0, .record_ancestors = true};

@@ -59,6 +59,7 @@ TEST_CASE("out of memory says how many bytes were asked for, and the context goe
     }
     CHECK(what.find(std::to_string(bytes)) != std::string::npos);
     CHECK(what.find("cudaErrorMemoryAllocation") != std::string::npos);
+    CHECK(what.find("Use fewer particles") != std::string::npos);
     diamond::cuda::batch<double> x(context, 1, 100'000);
     context.for_each(x.size(), write_index{x.data()});
     CHECK(context.sum(x.size(), is_right{x.data()}) == 100'000.0);

@@ -70,7 +70,7 @@ auto quadratic(const typename BackEnd::context& context) {
 /// A pointwise reward with a gradient, which heeds its condition no more than the others.
 struct saddle {
     template <class Column>
-    double operator()(const Column& z) const {
+    DIAMOND_HD double operator()(const Column& z) const {
         return static_cast<double>(z[0]) * static_cast<double>(z[1]);
     }
     template <class ConstView, class View>
@@ -119,13 +119,17 @@ TEST_CASE_TEMPLATE("l is minus the log-density of the sample, and the posterior'
     diamond::rebind_t<batch, double> log_p(context, 1, n), reward(context, 1, n);
     map.model().log_density(sample, 1.0, none, space, log_p.data());
     quadratic<back_end>(context)(sample, reward.data());
-    auto wanted = diamond::to_host(log_p), wanted_posterior = wanted;
+    const auto drawn = diamond::to_host(sample);
+    auto wanted = diamond::to_host(log_p), wanted_posterior = wanted, wanted_pointwise = wanted;
     for (std::size_t j = 0; j < wanted.size(); ++j) {
         wanted[j]           = -wanted[j];
         wanted_posterior[j] = wanted[j] - diamond::to_host(reward)[j];
+        wanted_pointwise[j] = wanted[j] - saddle{}(drawn.data() + d * j);
     }
     CHECK(largest_error(values(likelihood, x), wanted) < 50 * back_end::tolerance);
     CHECK(largest_error(values(posterior, x), wanted_posterior) < 50 * back_end::tolerance);
+    diamond::negative_log_posterior pointwise(map, saddle{});
+    CHECK(largest_error(values(pointwise, x), wanted_pointwise) < 50 * back_end::tolerance);
 }
 
 TEST_CASE_TEMPLATE("on Gaussian data grad m = 0: self-guidance is the control that shrinks the noise", back_end, BACK_ENDS) {

@@ -31,7 +31,7 @@ struct chain_result {
     Batch  particles; ///< d x N draws at t = 1, or where the observer stopped
     bool   complete = false;
     cost   spent;
-    double seconds = 0.0;
+    double seconds = 0.0; ///< on a device until all is queued: it is done when its particles have come to the host
 };
 
 namespace detail {

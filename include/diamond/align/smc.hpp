@@ -92,7 +92,8 @@ public:
     }
 
     /// One step. Where it throws, the state is as before and the step may be tried again.
-    /// @throws numeric_error where a value or reward is NaN or +inf; dead_weights where all weights are zero.
+    /// @throws numeric_error where a value or reward is NaN or +inf; dead_weights where all weights are zero. On a device whatever next waits
+    /// throws that, and the state is of no more use.
     void step(state& s) {
         require(!s.done(), "this run of SMC has taken its last step");
         const index_t           k = s.step_ + 1;

@@ -49,6 +49,7 @@ private:
         cumulative_.resize(context, 1, columns);
         if constexpr (!context_type::host_memory) masked_.resize(context, 1, columns);
         if (record_) chosen_before_.resize(context, columns, steps);
+        recorded_.resize(static_cast<std::size_t>(steps));
         lines_.resize(context, 1, steps);
         numbers_.resize(context, 1, 1);
         run_.resize(context, 1, 1);
@@ -58,11 +59,11 @@ private:
     [[nodiscard]] index_t columns() const { return x_.columns(); }
     [[nodiscard]] smc_step* line(index_t k) { return lines_.data() + (k - 1); } ///< of step k = 1, 2, ...
     [[nodiscard]] detail::run_numbers run_on_host() const { return to_host(run_).front(); }
-    /// Of each step so far; empty where it did not resample.
+    /// Of each step so far; empty where it did not resample, or before a snapshot that has none.
     [[nodiscard]] std::vector<std::vector<std::int32_t>> ancestors(const std::vector<smc_step>& lines) const {
         std::vector<std::vector<std::int32_t>> result(record_ ? lines.size() : 0);
         for (std::size_t k = 0; k < result.size(); ++k)
-            if (lines[k].resampled) result[k] = to_host(chosen_before_.read().columns(static_cast<index_t>(k), 1));
+            if (lines[k].resampled && recorded_[k]) result[k] = to_host(chosen_before_.read().columns(static_cast<index_t>(k), 1));
         return result;
     }
 
@@ -91,12 +92,18 @@ private:
         for (const std::int32_t family : from.families)
             require(family >= 0 && static_cast<std::size_t>(family) < n,
                     [&] { return "this snapshot names particle " + std::to_string(family) + " of " + std::to_string(n); });
+        require(static_cast<index_t>(from.ancestors.size()) <= from.step,
+                [&] { return "this snapshot of step " + std::to_string(from.step) + " has ancestors of " + std::to_string(from.ancestors.size()) + " steps"; });
+        for (const auto& ancestors : from.ancestors)
+            require(ancestors.empty() || ancestors.size() == n, [&] { return "this snapshot has " + std::to_string(ancestors.size()) + " ancestors of " + std::to_string(n) + " particles"; });
         context_->from_host(from.particles.data(), x_.size(), x_.data());
         context_->from_host(from.values.data(), columns(), v_.data());
         context_->from_host(from.log_weights.data(), columns(), log_w_.data());
         context_->from_host(from.families.data(), columns(), family_.data());
-        for (std::size_t k = 0; k < (record_ ? from.ancestors.size() : 0); ++k)
-            if (!from.ancestors[k].empty()) context_->from_host(from.ancestors[k].data(), columns(), chosen_before_.data() + columns() * static_cast<index_t>(k));
+        for (std::size_t k = 0; k < (record_ ? from.ancestors.size() : 0); ++k) {
+            recorded_[k] = !from.ancestors[k].empty();
+            if (recorded_[k]) context_->from_host(from.ancestors[k].data(), columns(), chosen_before_.data() + columns() * static_cast<index_t>(k));
+        }
         context_->from_host(from.steps.data(), from.step, lines_.data());
         order_conditions();
         write_run({.log_z = from.log_z, .log_delta = from.log_delta, .resamplings = from.resamplings});
@@ -153,7 +160,9 @@ private:
         take(family_, next_family_);
         order_conditions();
         context_->for_each(columns(), detail::forget_weight{line(step_), log_w_.data()});
-        if (record_) context_->copy(chosen_.data(), columns(), chosen_before_.data() + columns() * (step_ - 1));
+        if (!record_) return;
+        context_->copy(chosen_.data(), columns(), chosen_before_.data() + columns() * (step_ - 1));
+        recorded_[static_cast<std::size_t>(step_ - 1)] = true;
     }
 
     /// Each particle keeps the condition of the x_0 that it descends from.
@@ -168,6 +177,7 @@ private:
     Batch                                    x_, next_;
     rebind_t<Batch, double>                  v_, next_v_, log_w_, next_log_w_, masked_;
     rebind_t<Batch, std::int32_t>            family_, next_family_, chosen_, chosen_before_;
+    std::vector<bool>                        recorded_; ///< the steps whose ancestors chosen_before_ has
     rebind_t<Batch, smc_step>                lines_; ///< the trace
     rebind_t<Batch, detail::step_numbers>    numbers_;
     rebind_t<Batch, detail::run_numbers>     run_;

@@ -1,4 +1,4 @@
-/// The vocabulary over a thrust system: what thrust_cpu.hpp, thrust_omp.hpp and cuda.cuh share. One thread works on a column.
+/// The vocabulary over a thrust system: what thrust_cpu.hpp and thrust_omp.hpp share. One thread works on a column.
 ///
 /// Where there is no CUDA toolkit, compile with -DTHRUST_DEVICE_SYSTEM=THRUST_DEVICE_SYSTEM_CPP: thrust looks for one by default.
 #pragma once

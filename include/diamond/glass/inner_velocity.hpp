@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cmath>
+#include <stdexcept>
 #include <utility>
 
 #include <diamond/core/combine.hpp>
@@ -81,6 +82,7 @@ struct at_end {
     times s;
     DIAMOND_HD bool operator()(index_t j) const { return s[j] >= 1.0; }
 };
+[[noreturn]] inline void throw_infinite_end(const blame& why, index_t) { throw std::invalid_argument(why.what); }
 } // namespace detail
 
 /// ubar_s(xbar | x_t, t) of a GLASS kernel. Cost: one evaluation a column; vjp one vector-Jacobian product. Where the batch's one t* is 1,
@@ -140,13 +142,18 @@ private:
         bool            evaluates; // whether any column needs the network: a coefficient of 0 switches it off
     };
 
-    static bool ends(times s, const_view xbar) {
-        return s.broadcast() ? s.value() >= 1.0 : xbar.context().find_first(xbar.columns(), detail::at_end{s}) < xbar.columns();
+    /// A device tells of times that are one per column when the host next waits.
+    void require_finite(const_view xbar, times s) const {
+        constexpr const char* what = "the inner velocity at s = 1 is infinite for this inner schedule: stop short of it, or use linear_schedule";
+        if (std::isfinite(inner_.d_sigma(1.0))) return;
+        if (s.broadcast())
+            require(s.value() < 1.0, what);
+        else
+            xbar.context().forbid(xbar.columns(), detail::at_end{s}, blame{.what = what, .raise = detail::throw_infinite_end});
     }
 
     step_coefficients at(const_view xbar, times s, times t, const kernel_coefficients& kernel) {
-        require(std::isfinite(inner_.d_sigma(1.0)) || !ends(s, xbar),
-                "the inner velocity at s = 1 is infinite for this inner schedule: stop short of it, or use linear_schedule");
+        require_finite(xbar, s);
         if (s.broadcast() && t.broadcast()) {
             const inner_velocity_coefficients c = inner_velocity_at(schedule_, inner_, t.value(), s.value(), kernel);
             return {times(c.time),

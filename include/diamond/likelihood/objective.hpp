@@ -29,6 +29,15 @@ struct fill_number {
     DIAMOND_HD void operator()(index_t j) const { out[j] = value; }
 };
 
+/// What a device asks for a pointwise reward.
+template <class Reward, class View>
+struct reward_of_column {
+    Reward  reward;
+    View    z;
+    double* values;
+    DIAMOND_HD void operator()(index_t j) const { values[j] = static_cast<double>(reward(z.column(j))); }
+};
+
 /// -log N(x; 0, s0^2 I) and its gradient x/s0^2.
 template <class Batch>
 struct base_term {
@@ -170,6 +179,8 @@ private:
             reward_(z, condition, values);
         else if constexpr (detail::batchwise_reward<Reward, batch_type>)
             reward_(z, values);
+        else if constexpr (!backend_of_t<batch_type>::host_memory)
+            z.context().for_each(z.columns(), detail::reward_of_column<Reward, const_view>{reward_, z, values});
         else
             for (index_t j = 0; j < z.columns(); ++j) values[j] = static_cast<double>(reward_(z.column(j)));
     }

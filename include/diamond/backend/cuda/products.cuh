@@ -89,11 +89,12 @@ private:
     static constexpr std::size_t most_plans   = 64;                                              // a program has a few; what keeps changing starts anew
 
     cublasHandle_t handle() {
-        if (!handle_.get()) {
-            check(cublasCreate(handle_.receive()), "cublasCreate");
+        if (!ready_) { // not as soon as there is a handle: what fails below is tried again
+            if (!handle_.get()) check(cublasCreate(handle_.receive()), "cublasCreate");
             check(cublasSetStream(handle_.get(), memory_.stream()), "cublasSetStream");
             check(cublasSetWorkspace(handle_.get(), workspace_.room<char>(workspace_bytes_), static_cast<std::size_t>(workspace_bytes_)), "cublasSetWorkspace"); // after the stream, which resets it
             check(cublasSetMathMode(handle_.get(), tf32_ ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH), "cublasSetMathMode");
+            ready_ = true;
         }
         return handle_.get();
     }
@@ -116,7 +117,7 @@ private:
     device_memory& memory_;
     device_buffer workspace_; // both libraries work on one stream, so one after the other
     index_t workspace_bytes_;
-    bool tf32_;
+    bool tf32_, ready_ = false;
     owned<cublasHandle_t, cublasDestroy> handle_;
     owned<cublasLtHandle_t, cublasLtDestroy> light_;
     std::vector<std::pair<layer_shape, std::unique_ptr<layer_plan>>> plans_;

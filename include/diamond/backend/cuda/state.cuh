@@ -41,6 +41,7 @@ struct device_resources {
 class context_state {
 public:
     context_state(int device, cudaStream_t users, bool tf32) : device_(device), properties_(device) {
+        blames_.reserve(most_checks); // a step in steady state takes no memory of the host's, either
         const device_guard guard(device_);
         own_ = std::make_unique<device_resources>(device, users, properties_.major, tf32);
     }
