@@ -1,5 +1,6 @@
 # cmake -P cmake/gpu.cmake [-- tests|benchmarks|sanitizers...]: on a machine with a GPU, CUDA 13 and CMake and no network, builds and runs the tests
-# labelled gpu and the GPU's benchmarks, in some ten minutes on 16 cores; `sanitizers` runs compute-sanitizer's memcheck and racecheck, too.
+# labelled gpu and the GPU's benchmarks, in some ten minutes on 16 cores; `sanitizers` runs compute-sanitizer's memcheck and, of shared memory, racecheck on all
+# of these tests, which takes longer.
 # The other libraries' headers come from .packed/ (cmake/pack.cmake) or the system. Figures go to out/gpu/.
 cmake_minimum_required(VERSION 3.25)
 set(DIAMOND_INSTALL OFF)
@@ -87,7 +88,10 @@ endif()
 if("sanitizers" IN_LIST parts)
   find_program(sanitizer compute-sanitizer HINTS /usr/local/cuda/bin REQUIRED)
   foreach(tool memcheck racecheck)
-    foreach(program cuda backend_cuda nn_cuda)
+    file(GLOB programs ${build}/tests/cuda/diamond_test_*cuda)
+    foreach(path ${programs})
+      cmake_path(GET path FILENAME program)
+      string(REPLACE diamond_test_ "" program ${program})
       execute_process(COMMAND ${sanitizer} --tool ${tool} --error-exitcode 1 --log-file ${out}/${tool}_${program}.txt ${build}/tests/cuda/diamond_test_${program} RESULT_VARIABLE result)
       if(result)
         list(APPEND failed ${tool}_${program})

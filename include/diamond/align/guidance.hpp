@@ -63,7 +63,8 @@ public:
         detail::require_same_dimension("velocity field", field_, value_);
     }
 
-    /// @throws numeric_error naming step and particle where a reward is NaN or +inf, or throws.
+    /// @throws numeric_error naming step and particle where a reward is NaN or +inf, or throws. What a device tells later names the evaluation of
+    /// V in place of the step.
     template <class Observer = no_observer>
     chain_result<batch_type> operator()(const context_type& context, philox rng, const condition_type& condition = {}, Observer observer = {}) {
         const detail::stopwatch  clock;

@@ -17,7 +17,8 @@
 
 namespace diamond::cuda {
 
-/// A GPU: `context{.device = 0}`. One context serves one thread of control, and must outlive the batches made from it. @throws cuda::error.
+/// A GPU: `context{.device = 0}`. One context serves one thread of control, and must outlive the batches made from it; an operation takes
+/// batches of its own context only, for another one's stream does not wait for it. @throws cuda::error.
 struct context {
     int device          = 0;
     cudaStream_t stream = nullptr; ///< a stream of yours, which must outlive the context; null: one of its own, which waits for no other

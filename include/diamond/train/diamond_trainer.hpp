@@ -31,7 +31,7 @@ struct add_loss {
     index_t step;
     DIAMOND_HD void operator()(index_t) const {
         *sum += *loss * share;
-        if (window) loss_curve::add(window, step, *loss * share);
+        if (window && *loss - *loss == 0.0) loss_curve::add(window, step, *loss * share);
     }
 };
 struct norm_is_not_finite {
