@@ -70,11 +70,13 @@ TEST_CASE_TEMPLATE("with its last layer 0 the network is the Gaussian's joint fl
         diamond::gaussian_joint_flow_map exact{diamond::gaussian<batch, linear_schedule>(c.context, {}, numbers.mean, covariance(numbers))};
         diamond::network_joint_flow_map map{c.trained()};
         batch expected(c.context, 3, c.n), found(c.context, 3, c.n);
-        std::vector<double> m(7), m_exact(7);
+        diamond::rebind_t<batch, double> m_found(c.context, 1, 7), m_expected(c.context, 1, 7);
         for (const interval inner : {interval{0.0, 1.0}, {1.0, 0.0}, {0.2, 0.9}, {0.9, 0.1}, {0.0, 0.0}, {1.0, 1.0}, {0.3, 0.302}, {0.4, 0.4}}) {
-            exact(c.xbar.read(), inner, {}, expected.mutable_view(), m_exact.data());
-            map(c.xbar.read(), inner, labels(), found.mutable_view(), m.data());
-            for (index_t k = 0; k < 21; ++k) CHECK(static_cast<double>(found.data()[k]) == doctest::Approx(static_cast<double>(expected.data()[k])).epsilon(8 * back::tolerance).scale(2));
+            exact(c.xbar.read(), inner, {}, expected.mutable_view(), m_expected.data());
+            map(c.xbar.read(), inner, labels(), found.mutable_view(), m_found.data());
+            const auto x = diamond::to_host(found), x_exact = diamond::to_host(expected);
+            const auto m = diamond::to_host(m_found), m_exact = diamond::to_host(m_expected);
+            for (std::size_t k = 0; k < 21; ++k) CHECK(static_cast<double>(x[k]) == doctest::Approx(static_cast<double>(x_exact[k])).epsilon(8 * back::tolerance).scale(2));
             // the oracle's m is a difference of log-densities over the length, and loses digits as that shrinks
             const double digits = inner.length() == 0.0 ? 1.0 : 1.0 / std::abs(inner.length());
             for (std::size_t j = 0; j < 7; ++j) CHECK(m[j] == doctest::Approx(m_exact[j]).epsilon(16 * back::tolerance * digits).scale(3));

@@ -125,7 +125,7 @@ void check_failures(const diamond::backend_of_t<Batch>& context, Estimator estim
 
 } // namespace
 
-TEST_CASE_TEMPLATE("NaN, +inf and exceptions name step and particle, and leave the estimator intact", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("NaN, +inf and exceptions name step and particle, and leave the estimator intact", back_end, HOST_BACK_ENDS) {
     using batch        = typename back_end::batch;
     const auto context = back_end::make();
     plan p;
