@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cmath>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -10,6 +9,7 @@
 #include <diamond/concepts/joint_flow_map.hpp>
 #include <diamond/core/combine.hpp>
 #include <diamond/map/network_flow.hpp>
+#include <diamond/schedule/held_network.hpp>
 
 namespace diamond {
 
@@ -49,32 +49,24 @@ public:
     using const_view     = const_view_t<batch_type>;
 
     /// @throws std::invalid_argument unless the base deviation is positive.
-    explicit network_joint_flow_map(Network network, joint_network_options options = {}) : network_(std::move(network)), options_(options) {
+    explicit network_joint_flow_map(Network network, joint_network_options options = {}) : held_(std::move(network)), options_(options) {
         require(options.base_deviation > 0.0 && std::isfinite(options.base_deviation),
                 [&] { return "a base deviation of " + std::to_string(options.base_deviation) + ": it must be positive and finite"; });
     }
-    network_joint_flow_map(const network_joint_flow_map& other) : network_(other.network_), options_(other.options_) {}
-    network_joint_flow_map(network_joint_flow_map&&) noexcept = default;
-    network_joint_flow_map& operator=(const network_joint_flow_map& other) {
-        if (this != &other) *this = network_joint_flow_map(other);
-        return *this;
-    }
-    network_joint_flow_map& operator=(network_joint_flow_map&&) noexcept = default;
-    ~network_joint_flow_map()                                            = default;
 
-    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(network_.dimension()); }
-    [[nodiscard]] auto schedule() const { return network_.inner_schedule(); }
+    [[nodiscard]] index_t dimension() const { return held_.dimension(); }
+    [[nodiscard]] auto schedule() const { return network().inner_schedule(); }
     [[nodiscard]] double base_deviation() const { return options_.base_deviation; }
-    [[nodiscard]] const Network& network() const { return network_; }
-    [[nodiscard]] const cost& spent() const { return spent_; }
+    [[nodiscard]] const Network& network() const { return held_.network(); }
+    [[nodiscard]] const cost& spent() const { return held_.spent(); }
 
     void operator()(const_view x, interval span, const condition_type& condition, view out) { (*this)(x, span, condition, out, nullptr); }
     /// @throws std::invalid_argument where shapes differ or a time leaves [0, 1].
     void operator()(const_view x, interval span, const condition_type& condition, view out, double* divergence) {
         check(x, span, const_view(out));
-        network_.joint(arguments(x, span), condition, *workspace_, out, divergence);
+        network().joint(arguments(x, span), condition, held_.workspace(x), out, divergence);
         combine(coefficients<2>(numbers<2>{{1.0, span.length() * options_.base_deviation}}), out, x, const_view(out));
-        spent_.forward += x.columns();
+        held_.spent().forward += x.columns();
     }
     /// out = cotangent^T dX/dx + divergence_cotangent dm/dx; null data of either mean zero.
     void vjp(const_view x, interval span, const condition_type& condition, const_view cotangent, const double* divergence_cotangent, view out)
@@ -89,9 +81,9 @@ public:
             combine(coefficients<1>(numbers<1>{{span.length() * options_.base_deviation}}), cotangent_.mutable_view(), cotangent);
             pulled = cotangent_.read();
         }
-        network_.joint_vjp(at, condition, pulled, divergence_cotangent, *workspace_, out, spare_.mutable_view());
+        network().joint_vjp(at, condition, pulled, divergence_cotangent, held_.workspace(x), out, spare_.mutable_view());
         combine(coefficients<2>(numbers<2>{{1.0 / options_.base_deviation, cotangent.data() ? 1.0 : 0.0}}), out, const_view(out), cotangent.data() ? cotangent : x);
-        spent_.vjp += x.columns();
+        held_.spent().vjp += x.columns();
     }
 
 private:
@@ -104,10 +96,6 @@ private:
         require_time("network_joint_flow_map", span.to);
     }
     diamond_arguments<batch_type> arguments(const_view x, interval span) {
-        if (!workspace_ || columns_ < x.columns()) {
-            workspace_.emplace(network_.make_workspace(x.context(), x.columns()));
-            columns_ = x.columns();
-        }
         const_view scaled = x;
         if (options_.base_deviation != 1.0) {
             scaled_.resize(x.context(), x.rows(), x.columns());
@@ -117,12 +105,9 @@ private:
         return {scaled, detail::zeros_like(x, zeros_), times(0.0), times(span.from), times(span.to)};
     }
 
-    Network network_;
+    held_network<Network> held_;
     joint_network_options options_;
-    std::optional<detail::workspace_t<Network>> workspace_;
-    index_t columns_ = 0;
     scratch<real, context_type> zeros_, scaled_, cotangent_, spare_;
-    cost spent_;
 };
 
 } // namespace diamond
