@@ -141,6 +141,14 @@ TEST_CASE("with random targets the expected gradient vanishes at the exact joint
     check(options<diamond::lagrangian_loss>{.steps = 10, .batch = 64, .diagonal = 1.0, .optimiser = plain}); // flow matching with a trace
 }
 
+TEST_CASE("a trace of no probes is refused") {
+    using batch = diamond::eigen::batch<double>;
+    const diamond::eigen::context context{.threads = 1};
+    const auto data = one_point<batch>(context);
+    const options<diamond::lagrangian_loss, diamond::hutchinson_trace<>> none{.trace = {.probes = 0}};
+    CHECK_THROWS_WITH_AS(diamond_trainer(small_network<batch>(context), data, philox{1}, none), doctest::Contains("0 probes"), std::invalid_argument);
+}
+
 TEST_CASE("Hutchinson's probes teach the trace on average") {
     // A network whose Jacobian is not diagonal: the mean of 4000 one-probe estimates of div v at one state, against the exact trace, within 4.5
     // standard errors; each estimate is by other random signs.

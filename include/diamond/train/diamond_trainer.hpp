@@ -64,6 +64,7 @@ public:
         require(options.diagonal_first >= 0.0 && options.diagonal_first <= 1.0, [&] { return "a share of diagonal steps of " + std::to_string(options.diagonal_first) + ": it lies in [0, 1]"; });
         require(data.points().rows() == network_.dimension(), [&] { return "the network has dimension " + std::to_string(network_.dimension()) + ", the training set " + std::to_string(data.points().rows()); });
         require(options.report_every > 0, "a report every 0 steps: at least 1 is needed");
+        if constexpr (is_joint) detail::require_probes("the trace of a joint training", options.trace.products(network_.dimension()));
         static_cast<void>(network_.spread()); // refuses a network that cannot be trained in its coordinates
     }
 
