@@ -7,6 +7,7 @@
 
 #include <diamond/backend/eigen.hpp>
 #include <diamond/io/joint_checkpoint.hpp>
+#include <diamond/likelihood/objective.hpp>
 #include <diamond/train/warm_start.hpp>
 
 using diamond::joint_mlp, diamond::philox;
@@ -47,6 +48,8 @@ TEST_CASE("a joint flow map comes back bit for bit") {
         const auto back = diamond::io::load_joint_flow_map<batch>(context, path);
         CHECK(values_of(back, context) == values_of(original, context));
         CHECK(back.base_deviation() == 1.7);
+        CHECK_THROWS_WITH_AS(static_cast<void>(diamond::log_likelihood{back}), doctest::Contains("1.7"), std::invalid_argument); // densities of another base are none of its
+        CHECK_THROWS_WITH_AS(static_cast<void>(diamond::negative_log_likelihood{back}), doctest::Contains("1.7"), std::invalid_argument);
         const auto file = diamond::io::read_safetensors(path);
         CHECK(file.metadata.at("divergence") == (rotated ? "-div" : "+div"));
         CHECK(file.metadata.at("note") == "from a test");

@@ -42,6 +42,15 @@ struct add_scaled_number {
 inline void require_base_deviation(double deviation) {
     require(deviation > 0.0 && std::isfinite(deviation), [&] { return "a base deviation of " + std::to_string(deviation) + ": it must be positive and finite"; });
 }
+/// Of a map that says its own, that and no other.
+template <class JointMap>
+void require_base_deviation(const JointMap& map, double deviation) {
+    require_base_deviation(deviation);
+    if constexpr (requires { map.base_deviation(); })
+        require(map.base_deviation() == deviation, [&] {
+            return "a base deviation of " + std::to_string(deviation) + " for a joint flow map of " + std::to_string(map.base_deviation()) + ": give it map.base_deviation()";
+        });
+}
 [[nodiscard]] inline std::vector<double> likelihood_grid(const likelihood_options& options) {
     if (options.times.empty()) return uniform_time_grid(options.steps);
     const auto& grid = options.times;
@@ -70,10 +79,11 @@ public:
     using view           = view_t<batch_type>;
     using const_view     = const_view_t<batch_type>;
 
-    /// @throws std::invalid_argument for no steps, a grid that does not grow from 0 to at most 1, or a base deviation that is not positive.
+    /// @throws std::invalid_argument for no steps, a grid that does not grow from 0 to at most 1, or a base deviation that is not positive,
+    /// or not the map's, where the map says its own.
     explicit log_likelihood(JointMap map, likelihood_options options = {})
         : map_(std::move(map)), grid_(detail::likelihood_grid(options)), base_deviation_(options.base_deviation) {
-        detail::require_base_deviation(base_deviation_);
+        detail::require_base_deviation(map_, base_deviation_);
     }
 
     [[nodiscard]] index_t                    dimension() const { return static_cast<index_t>(map_.dimension()); }

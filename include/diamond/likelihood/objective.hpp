@@ -92,7 +92,7 @@ public:
     using const_view     = const_view_t<batch_type>;
 
     explicit negative_log_likelihood(JointMap map, objective_options options = {}) : map_(std::move(map)), base_{options.base_deviation} {
-        detail::require_base_deviation(options.base_deviation);
+        detail::require_base_deviation(map_, options.base_deviation);
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
