@@ -116,6 +116,8 @@ TEST_CASE("a warm start is the sampler, with the Gaussian's divergence") {
     const net wider({}, frame, {.mlp = {.width = 8, .blocks = 2}, .classes = 2});
     batch other(context, wider.parameters(), 1);
     CHECK_THROWS_WITH_AS(diamond::warm_start(wider, sampler, other.mutable_view()), doctest::Contains("layer 0 is 8 x"), std::invalid_argument);
+    const net elsewhere({}, diamond::gaussian_frame<batch>(context, {{0.1, -0.2, 1.0}, {1.5, 0.3, 0.2}, {}}), shape);
+    CHECK_THROWS_WITH_AS(diamond::warm_start(elsewhere, sampler, other.mutable_view()), doctest::Contains("frame"), std::invalid_argument);
     const net unlabelled({}, frame, {.mlp = {.width = 7, .blocks = 2}});
     CHECK_THROWS_WITH_AS(diamond::warm_start(unlabelled, sampler, other.mutable_view()), doctest::Contains("classes"), std::invalid_argument);
 }

@@ -10,8 +10,8 @@
 namespace diamond {
 
 /// Writes the sampler's parameters into the first of theta, those of `network`: the trunk as it is, and of the last layer the velocity's rows. The
-/// divergence's row stays as it was: 0 at a training's start, the Gaussian's own. Frame, schedule and labels must be the sampler's, too.
-/// @throws std::invalid_argument where the layers differ in anything but that row.
+/// divergence's row stays as it was: 0 at a training's start, the Gaussian's own. The schedule must be the sampler's, as its type says.
+/// @throws std::invalid_argument where the layers differ in anything but that row, or the frame or the labels in anything.
 template <class Batch, class Schedule>
 void warm_start(const joint_mlp<Batch, Schedule>& network, const trained_diamond_network<diamond_mlp<Batch, Schedule>>& sampler, view_t<Batch> theta) {
     const auto &to = network.layers(), &from = sampler.architecture().layers();
@@ -20,6 +20,8 @@ void warm_start(const joint_mlp<Batch, Schedule>& network, const trained_diamond
         return "warm start of a joint network of dimension " + std::to_string(d) + " and " + std::to_string(to.size()) + " layers from one of dimension " +
                std::to_string(sampler.dimension()) + " and " + std::to_string(from.size()) + ": they must agree, and so must the classes";
     });
+    const auto &ours = network.frame().numbers(), &theirs = sampler.architecture().frame().numbers();
+    require(ours.mean == theirs.mean && ours.variance == theirs.variance && ours.basis == theirs.basis, "warm start: the sampler has another Gaussian frame, in which its parameters mean something else");
     require(theta.size() >= network.parameters(), [&] { return "warm start: " + std::to_string(theta.size()) + " parameters for a network of " + std::to_string(network.parameters()); });
     for (std::size_t l = 0; l < to.size(); ++l)
         require(to[l].inputs == from[l].inputs && to[l].outputs == from[l].outputs + (l + 1 == to.size() ? 1 : 0) && to[l].kind == from[l].kind, [&] {
