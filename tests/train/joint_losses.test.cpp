@@ -141,12 +141,15 @@ TEST_CASE("with random targets the expected gradient vanishes at the exact joint
     check(options<diamond::lagrangian_loss>{.steps = 10, .batch = 64, .diagonal = 1.0, .optimiser = plain}); // flow matching with a trace
 }
 
-TEST_CASE("a trace of no probes is refused") {
+TEST_CASE("a trace of no probes, and a flow teacher off t = 0, are refused") {
     using batch = diamond::eigen::batch<double>;
     const diamond::eigen::context context{.threads = 1};
     const auto data = one_point<batch>(context);
     const options<diamond::lagrangian_loss, diamond::hutchinson_trace<>> none{.trace = {.probes = 0}};
     CHECK_THROWS_WITH_AS(diamond_trainer(small_network<batch>(context), data, philox{1}, none), doctest::Contains("0 probes"), std::invalid_argument);
+    // and so is a teacher of flow maps where states of t > 0 are drawn, which it would be asked about as if they were of t = 0
+    CHECK_THROWS_WITH_AS(diamond_trainer(small_network<batch>(context), data, philox{1}, options<diamond::lagrangian_loss>{}, gaussian_teacher<batch>(context)), doctest::Contains("t = 0 alone"),
+                         std::invalid_argument);
 }
 
 TEST_CASE("Hutchinson's probes teach the trace on average") {

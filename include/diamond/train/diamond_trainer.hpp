@@ -65,6 +65,8 @@ public:
         require(data.points().rows() == network_.dimension(), [&] { return "the network has dimension " + std::to_string(network_.dimension()) + ", the training set " + std::to_string(data.points().rows()); });
         require(options.report_every > 0, "a report every 0 steps: at least 1 is needed");
         if constexpr (is_joint) detail::require_probes("the trace of a joint training", options.trace.products(network_.dimension()));
+        if constexpr (requires { Teacher::knows_no_outer_time; options.times.at_zero; })
+            require(options.times.at_zero >= 1.0, [&] { return "a flow_teacher knows t = 0 alone, and a share of " + std::to_string(options.times.at_zero) + " is drawn there: it needs .times = {.at_zero = 1}"; });
         static_cast<void>(network_.spread()); // refuses a network that cannot be trained in its coordinates
     }
 

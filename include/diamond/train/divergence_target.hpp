@@ -93,6 +93,7 @@ class flow_teacher {
 public:
     using batch_type             = typename Field::batch_type;
     static constexpr bool random = Divergence::random;
+    static constexpr bool knows_no_outer_time = true; ///< a trainer refuses it where t is not always 0
 
     explicit flow_teacher(Divergence trace) : field_(trace.field()), divergence_(std::move(trace)) {}
 
