@@ -22,7 +22,6 @@ namespace {
 struct likelihood_settings {
     std::filesystem::path data = default_data(), weights = default_weights(), out = "out/digits_likelihood";
     index_t images     = 180; ///< held-out ones, from the first on
-    double bandwidth   = 0.2; ///< of the exact model that the networks were trained on
     double tolerance   = 1e-3;
     std::uint64_t seed = 1;
     int threads        = 0;
@@ -94,6 +93,7 @@ int run(const likelihood_settings& chosen) {
     const data_set data = load(chosen.data);
     const auto joint    = load_joint(where, chosen.weights);
     const auto teacher  = load_network(where, chosen.weights, "teacher");
+    const auto bandwidth = trained_bandwidth(chosen.weights, {"teacher", "joint"}, std::nullopt); // the teacher's, and the joint map's where it says one
     const auto count    = std::min(chosen.images, data.held_out.count());
     const batch x       = dequantised(where, data.held_out, count, philox{chosen.seed});
     std::filesystem::create_directories(chosen.out);
@@ -129,7 +129,7 @@ int run(const likelihood_settings& chosen) {
                                 ode_joint_flow_map{hutchinson_divergence{network_velocity{teacher}}, euler{.steps = n}, philox{chosen.seed}.stream(purpose::user)}, 1));
     rows.push_back(measured("the joint map's own velocity, many steps", ode_joint_flow_map{exact_divergence{network_velocity{joint.network()}}, solver}, 1));
     rows.push_back(std::move(reference));
-    const model exact = data_mixture(where, linear_schedule{}, from_host<real>(where, pixels, data.train.count(), data.train.data).read(), chosen.bandwidth);
+    const model exact = data_mixture(where, linear_schedule{}, from_host<real>(where, pixels, data.train.count(), data.train.data).read(), bandwidth);
     bits_row by_exact{.name = "exact model of the training images", .evaluations = 1, .values = std::vector<double>(static_cast<std::size_t>(count))};
     auto space = exact.make_workspace(where, count);
     exact.log_density(x.read(), 1.0, {}, space, by_exact.values.data());
@@ -150,7 +150,7 @@ int run(const likelihood_settings& chosen) {
     draw_scatter(chosen.out / "scatter.png", rows, truth);
     io::write_json(chosen.out / "likelihood.json", json);
     write_text(chosen.out / "likelihood.md", "# Likelihood of held-out digits\n\n" + std::to_string(count) + " held-out images of " + std::to_string(levels) +
-                                                 " grey levels, dequantised uniformly; unconditional. The models are of images with noise N(0, " + number(chosen.bandwidth) +
+                                                 " grey levels, dequantised uniformly; unconditional. The models are of images with noise N(0, " + number(bandwidth) +
                                                  "^2 I), whose density is what is compared. Evaluations are those of one image, a Jacobian-vector product counting as two. The round trip is |X_{0,1} X_{1,0} x - x|, "
                                                  "root mean square over images of " +
                                                  std::to_string(pixels) + " pixels.\n\n![image by image](scatter.png)\n\n" + table);

@@ -25,7 +25,6 @@ struct guidance_settings {
     index_t samples    = 2048;
     double step_size   = 0.1;
     index_t steps      = 1;
-    double bandwidth   = 0.2;
     std::uint64_t seed = 1;
     int threads        = 0;
 };
@@ -38,15 +37,17 @@ int run(const guidance_settings& chosen) {
     const context where{.threads = chosen.threads};
     const data_set data = load(chosen.data);
     const auto joint    = load_joint(where, chosen.weights);
+    // The shipped map's file says no bandwidth, and is of the usual one; a file that says another is refused.
+    const double bandwidth = trained_bandwidth(chosen.weights, {"joint"}, default_bandwidth);
     const philox rng{chosen.seed};
     std::filesystem::create_directories(chosen.out);
     progress_line line;
     line.show("the classifier whose features measure");
-    const feature_classifier classifier(where, data.train, {.bandwidth = chosen.bandwidth, .rng = rng.split(1)});
+    const feature_classifier classifier(where, data.train, {.bandwidth = bandwidth, .rng = rng.split(1)});
     floats held_out = data.held_out.data;
     batch noise(where, pixels, data.held_out.count());
     draw_normal(rng.stream(purpose::user, 1), noise.mutable_view());
-    for (std::size_t i = 0; i < held_out.size(); ++i) held_out[i] += static_cast<real>(chosen.bandwidth) * noise.data()[i];
+    for (std::size_t i = 0; i < held_out.size(); ++i) held_out[i] += static_cast<real>(bandwidth) * noise.data()[i];
     const examples::sample truth(examples::cloud(classifier.features_of(held_out), feature_classifier::features));
 
     const self_guidance_options options{.steps = chosen.steps, .step_size = chosen.step_size};
