@@ -51,12 +51,12 @@ std::vector<double> log_densities(Map map, index_t jumps, const batch& x) {
 inline std::vector<double> by_joint_map(const network& of, index_t evaluations, const batch& x) {
     return log_densities(diamond::network_joint_flow_map{of}, evaluations, x);
 }
-/// n Euler steps of flow matching, one probe.
+/// n Euler steps of the network's velocity, one probe for all of them, as is usual; each takes a Jacobian-vector product, too.
 template <class Network>
-std::vector<double> by_flow_matching(const Network& of, index_t evaluations, const batch& x, diamond::noise_stream probes) {
+std::vector<double> by_euler_steps(const Network& of, index_t evaluations, const batch& x, diamond::noise_stream probes) {
     return log_densities(diamond::ode_joint_flow_map{diamond::hutchinson_divergence{diamond::network_velocity{of}}, diamond::euler{.steps = evaluations}, probes}, 1, x);
 }
-/// n jumps of the flow map, one probe each.
+/// n jumps of the flow map, the same probe for all of them.
 template <class Network>
 std::vector<double> by_probed_map(const Network& of, index_t evaluations, const batch& x, diamond::noise_stream probes) {
     return log_densities(probed_flow_map{of, probes}, evaluations, x);

@@ -73,7 +73,7 @@ void tell_densities(const study<Model>& s, const trained_map& by) {
     for (const index_t n : all_evaluations) row(std::to_string(n), by_joint_map(by.of, n, s.x), by_joint_map(by.of, n, cells));
     row("its velocity, many steps, exact trace", by_many_steps(by.of, s.x), by_many_steps(by.of, cells));
     for (const index_t n : all_evaluations)
-        row(std::to_string(n) + ", flow matching and Hutchinson", by_flow_matching(by.of, n, s.x, s.probes()), by_flow_matching(by.of, n, cells, s.probes()));
+        row(std::to_string(n) + ", Euler steps of its velocity, Hutchinson", by_euler_steps(by.of, n, s.x, s.probes()), by_euler_steps(by.of, n, cells, s.probes()));
 }
 
 /// Root mean square errors of all, evaluation by evaluation; in brackets against the many steps of the same velocity.
@@ -93,9 +93,9 @@ void compare_densities(const study<Model>& s, const std::vector<trained_map>& ma
         row.push_back(text("%.0f", map.seconds));
         s.told.row(row);
     }
-    std::vector<std::string> matching{"flow matching, Euler, Hutchinson"}, probed{"the flow map of " + for_probes.name + ", Hutchinson"};
+    std::vector<std::string> matching{"Euler steps of the velocity of " + for_probes.name + ", Hutchinson"}, probed{"its jumps, Hutchinson"};
     for (const index_t n : all_evaluations) {
-        matching.push_back(text("%.3f", density_errors(by_flow_matching(for_probes.of, n, s.x, s.probes()), s.exact).root_mean_square));
+        matching.push_back(text("%.3f", density_errors(by_euler_steps(for_probes.of, n, s.x, s.probes()), s.exact).root_mean_square));
         probed.push_back(text("%.3f", density_errors(by_probed_map(for_probes.of, n, s.x, s.probes()), s.exact).root_mean_square));
     }
     for (auto* row : {&matching, &probed}) {
@@ -130,7 +130,7 @@ void compare_samples(const study<Model>& s, const std::vector<trained_map>& maps
         curves.push_back(std::move(curve));
     };
     for (const auto& map : maps) tell(map.name, map.of, false);
-    tell("flow matching, Euler", maps.front().of, true);
+    tell("Euler steps of the velocity of " + maps.front().name, maps.front().of, true);
     const auto [floor, error] = energy_distance(examples::sample(examples::cloud(to_host(other), 2)), truth);
     s.told.row({"exact draws", text("%.4f ± %.4f", floor, error), "", "", ""});
     s.told.picture(s.out, s.of.name + "_samples_by_loss",
@@ -158,9 +158,9 @@ void show_densities(const study<Model>& s, const trained_map& by) {
     add("the truth", truth);
     for (const index_t n : {1, 2, 4, 8}) add(by.name + ", " + learned::evaluations(n), exponential(by_joint_map(by.of, n, cells)));
     add("its velocity, many steps", exponential(by_many_steps(by.of, cells)));
-    for (const index_t n : {1, 2, 4, 8}) add("Hutchinson, " + learned::evaluations(n), exponential(by_flow_matching(by.of, n, cells, s.probes())));
+    for (const index_t n : {1, 2, 4, 8}) add("Hutchinson, " + learned::evaluations(n), exponential(by_euler_steps(by.of, n, cells, s.probes())));
     s.told.picture(s.out, s.of.name + "_densities",
-                   diamond::io::panel_row{.title   = s.of.title + ": claimed densities; below, by flow matching with Hutchinson's trace at equal evaluations",
+                   diamond::io::panel_row{.title   = s.of.title + ": claimed densities; below, by Euler steps of its velocity with Hutchinson's trace, as many",
                                           .x       = {.range = s.of.plane.x},
                                           .y       = {.range = s.of.plane.y},
                                           .panels  = std::move(panels),
