@@ -109,7 +109,8 @@ TEST_CASE_TEMPLATE("so it is with every resampler", Resampler, diamond::systemat
         diamond::smc program{diamond::ddpm_posterior_kernel{posterior}, diamond::posterior_value{posterior, target{}, {.samples = 2}}, options, Resampler{}};
         return program(context, philox{2});
     };
-    const auto a = run(here), b = run(there);
+    const auto a = run(here);
+    const auto b = run(there);
     check_near(a.log_z, b.log_z);
     CHECK(a.ancestors == b.ancestors);
     CHECK(a.families == b.families);
