@@ -12,6 +12,7 @@
 #include <diamond/oracle/checkerboard.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 
+#include "../option_checks.hpp"
 #include "study.hpp"
 
 namespace joint {
@@ -103,8 +104,8 @@ int main(int argc, char** argv) {
     app.add_option("--batch", training.batch, "training states a step")->check(CLI::Range(2, 65536))->capture_default_str();
     app.add_option("--width", training.width, "of the networks")->check(CLI::Range(1, 4096))->capture_default_str();
     app.add_option("--blocks", training.blocks, "residual layers of the networks")->check(CLI::Range(0, 64))->capture_default_str();
-    app.add_option("--rate", training.rate, "the peak of the learning rate")->check(CLI::PositiveNumber)->capture_default_str();
-    app.add_option("--seed", chosen.seed, "of all random numbers")->capture_default_str();
+    app.add_option("--rate", training.rate, "the peak of the learning rate")->check(examples::between(1e-9, 10))->capture_default_str();
+    app.add_option("--seed", chosen.seed, "of all random numbers")->check(examples::not_negative)->capture_default_str();
     app.add_option("--threads", chosen.threads, "0: one per hardware thread")->check(CLI::Range(0, 1024))->capture_default_str();
     app.add_option("--out", chosen.out, "folder of the report and its pictures")->capture_default_str();
     CLI11_PARSE(app, argc, argv);

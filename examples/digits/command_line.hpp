@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "../option_checks.hpp"
 #include "../progress_line.hpp"
 #include "text.hpp"
 
@@ -24,22 +25,9 @@ command add_sample(CLI::App& app);
 command add_likelihood(CLI::App& app);
 command add_self_guidance(CLI::App& app);
 
-/// Numbers from low to high; CLI::Range lets NaN pass, and writes numbers in full.
-inline CLI::Validator between(double low, double high) {
-    const auto range = number(low) + " to " + number(high);
-    return {[=](const std::string& text) {
-                double x = NAN;
-                return CLI::detail::lexical_cast(text, x) && x >= low && x <= high ? "" : "'" + text + "' is no number from " + range;
-            },
-            "from " + range};
-}
-
-/// CLI11 takes -1 for 2^64 - 1.
-inline std::string not_negative(const std::string& text) { return text.starts_with('-') ? "'" + text + "' is below zero" : ""; }
-
 inline std::filesystem::path default_data() { return DIAMOND_EXAMPLE_DATA; }
 inline std::filesystem::path default_weights() { return default_data().parent_path() / "weights"; }
 
-using examples::progress_line;
+using examples::between, examples::not_negative, examples::progress_line;
 
 } // namespace digits

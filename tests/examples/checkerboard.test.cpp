@@ -15,4 +15,5 @@ TEST_CASE("every joint map is trained, and the tables and pictures are written")
 TEST_CASE("what cannot be is refused in a sentence") {
     CHECK(diamond_test::run_example("checkerboard", "--law nothing").status != 0);
     CHECK(diamond_test::run_example("checkerboard", "--steps 0").status != 0);
+    for (const char* bad : {"--rate nan", "--rate -1", "--seed -1"}) CHECK(diamond_test::run_example("checkerboard", bad).status != 0);
 }

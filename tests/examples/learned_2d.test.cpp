@@ -18,4 +18,5 @@ TEST_CASE("the report and every picture are written, and no figure is missing") 
 TEST_CASE("what cannot be is refused in a sentence") {
     CHECK(diamond_test::run_example("learned_2d", "--steps 0").status != 0);
     CHECK(diamond_test::run_example("learned_2d", "--rate -1").status != 0);
+    for (const char* bad : {"--rate nan", "--seed -1"}) CHECK(diamond_test::run_example("learned_2d", bad).status != 0);
 }

@@ -1,0 +1,26 @@
+// What examples accept as numbers: CLI11's own range lets NaN pass, and a minus before an unsigned number.
+#pragma once
+
+#include <cmath>
+#include <cstdio>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+namespace examples {
+
+/// A number from low to high.
+inline CLI::Validator between(double low, double high) {
+    char range[64];
+    std::snprintf(range, sizeof range, "%g to %g", low, high);
+    return {[=, range = std::string(range)](const std::string& text) {
+                double x = NAN;
+                return CLI::detail::lexical_cast(text, x) && x >= low && x <= high ? "" : "'" + text + "' is no number from " + range;
+            },
+            "from " + std::string(range)};
+}
+
+/// An unsigned option takes -1 for its largest number.
+inline std::string not_negative(const std::string& text) { return text.starts_with('-') ? "'" + text + "' is below zero" : ""; }
+
+} // namespace examples
