@@ -77,11 +77,8 @@ public:
     /// x_0 ~ N(0, I), and the pilot where log_delta asks for one.
     state start(const context_type& context, philox rng, const condition_type& condition = {}) {
         state s = empty(context, rng, condition);
-        s.begin(options_.initial_value);
-        if (options_.log_delta)
-            s.write_run({.log_z = options_.initial_value, .log_delta = *options_.log_delta});
-        else
-            pilot(s);
+        s.begin(options_.initial_value, options_.log_delta.value_or(-infinity));
+        if (!options_.log_delta) pilot(s);
         return s;
     }
     /// The state that a snapshot was taken of. @throws std::invalid_argument where it is not of such a run.

@@ -68,8 +68,8 @@ private:
     }
 
     /// x_0 ~ N(0, I), V_0 for all, weights 1.
-    void begin(double initial_value) {
-        write_run({.log_z = initial_value});
+    void begin(double initial_value, double log_delta) {
+        write_run({.log_z = initial_value, .log_delta = log_delta});
         draw_normal(rng_.stream(purpose::initial), x_.mutable_view());
         context_->for_each(columns(), detail::constant_fill{initial_value, v_.data()});
         context_->for_each(columns(), detail::constant_fill{0.0, log_w_.data()});
