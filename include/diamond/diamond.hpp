@@ -3,19 +3,26 @@
 
 #include <diamond/align/chain.hpp>
 #include <diamond/align/guidance.hpp>
+#include <diamond/align/log_densities.hpp>
 #include <diamond/align/search.hpp>
 #include <diamond/align/smc.hpp>
 #include <diamond/concepts/backend.hpp>
 #include <diamond/core/version.hpp>
 #include <diamond/likelihood/bits_per_dimension.hpp>
 #include <diamond/likelihood/divergence.hpp>
+#include <diamond/likelihood/glass_joint_diamond_map.hpp>
 #include <diamond/likelihood/hutch_plus_plus.hpp>
+#include <diamond/likelihood/jacobian_network.hpp>
+#include <diamond/likelihood/joint_density.hpp>
 #include <diamond/likelihood/log_likelihood.hpp>
 #include <diamond/likelihood/objective.hpp>
 #include <diamond/likelihood/network_joint_flow_map.hpp>
 #include <diamond/likelihood/ode_joint_flow_map.hpp>
+#include <diamond/likelihood/rescheduled_density.hpp>
 #include <diamond/likelihood/self_guidance.hpp>
 #include <diamond/likelihood/validity.hpp>
+#include <diamond/map/corrected_kernel.hpp>
+#include <diamond/map/corrected_posterior.hpp>
 #include <diamond/map/diamond_posterior.hpp>
 #include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/flow_kernels.hpp>
@@ -25,6 +32,8 @@
 #include <diamond/map/posterior_kernels.hpp>
 #include <diamond/map/network_flow.hpp>
 #include <diamond/map/posterior_diamond_map.hpp>
+#include <diamond/map/resampled_posterior.hpp>
+#include <diamond/map/stepped_flow_map.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
 #include <diamond/nn/trained_diamond_network.hpp>
 #include <diamond/nn/trained_joint_network.hpp>
@@ -58,4 +67,5 @@
 #include <diamond/train/warm_start.hpp>
 #include <diamond/value/point.hpp>
 #include <diamond/value/posterior.hpp>
+#include <diamond/value/scored_density.hpp>
 #include <diamond/value/weighted.hpp>

@@ -59,7 +59,7 @@ template <class Options>
 /// x_0 ~ N(0, I), x_{k+1} ~ kernel(x_k). Cost: `steps` transitions a particle.
 template <class Kernel>
 class chain {
-    static_assert(diagnose_transition_kernel<Kernel>());
+    static_assert(diagnose_transition_kernel_without_weights<Kernel>());
 
 public:
     using batch_type     = typename Kernel::batch_type;

@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <diamond/core/log_density.hpp>
 #include <diamond/value/reward_caller.hpp>
 
 namespace diamond {
@@ -17,12 +18,6 @@ struct no_observer {
 };
 
 namespace detail {
-
-struct constant_fill {
-    double  constant;
-    double* out;
-    DIAMOND_HD void operator()(index_t j) const { out[j] = constant; }
-};
 
 class stopwatch {
 public:

@@ -63,7 +63,7 @@ struct best_of_n_options {
 /// are the columns of a per-column condition. Cost: N chains and N reward calls a winner.
 template <class Kernel, class Reward>
 class best_of_n {
-    static_assert(diagnose_transition_kernel<Kernel>() && diagnose_reward<Reward, typename Kernel::batch_type, condition_of_t<Kernel>>());
+    static_assert(diagnose_transition_kernel_without_weights<Kernel>() && diagnose_reward<Reward, typename Kernel::batch_type, condition_of_t<Kernel>>());
 
 public:
     using batch_type     = typename Kernel::batch_type;
@@ -88,7 +88,7 @@ public:
         if (prior.complete)
             reward_(prior.particles, condition, chain_.steps(), 1, scores.data());
         else
-            context.for_each(all, detail::constant_fill{0.0, scores.data()});
+            context.for_each(all, detail::fill_number{0.0, scores.data()});
         detail::best_of_groups(context, options_.winners, options_.candidates, 1, scores.data(), chosen.data());
         result.particles.resize(context, prior.particles.rows(), options_.winners);
         context.gather(prior.particles.read(), chosen.data(), result.particles.mutable_view());
@@ -128,7 +128,7 @@ struct beam_options {
 /// Cost: width x children transitions and values a step and beam.
 template <class Kernel, class Value>
 class beam {
-    static_assert(diagnose_transition_kernel<Kernel>() && diagnose_value_estimator<Value>());
+    static_assert(diagnose_transition_kernel_without_weights<Kernel>() && diagnose_value_estimator<Value>());
     static_assert(std::is_same_v<typename Kernel::batch_type, typename Value::batch_type>,
                   "kernel and value estimator must run on the same batch type: float and double particles do not mix");
 

@@ -35,11 +35,14 @@ struct smc_options {
 /// travel together, weights to 1, log Z += log mean w. At K there is no resampling: log Z += log mean of the final weights, which
 /// are returned. The increments telescope to exp r(x_1), so Z-hat is unbiased for the kernel's own end law for any finite values, noisy
 /// or wrong, because each particle keeps the value that was drawn for it. Values of -inf are raised by delta or to the floor (see
-/// detail::make_finite), and r + c gives what r gives, log Z larger by c. Cost: K transitions and K - 1 values a particle, N rewards; and
+/// detail::make_finite), and r + c gives what r gives, log Z larger by c.
+///
+/// A weighted_transition_kernel's own weights join w at every step, and Z-hat is unbiased for the law that they correct the chain to, whatever the chain:
+/// corrected_kernel takes the end law of a badly learned map to the model's. Cost: K transitions and K - 1 values a particle, N rewards; and
 /// K transitions and a reward for each draw of the pilot.
 template <class Kernel, class Value, class Resampler = systematic>
 class smc {
-    static_assert(diagnose_transition_kernel<Kernel>() && diagnose_value_estimator<Value>());
+    static_assert(diagnose_any_transition_kernel<Kernel>() && diagnose_value_estimator<Value>());
     static_assert(diagnose_resampler<Resampler, backend_of_t<typename Kernel::batch_type>>());
     static_assert(std::is_same_v<typename Kernel::batch_type, typename Value::batch_type>,
                   "kernel and value estimator must run on the same batch type: float and double particles do not mix");
@@ -78,6 +81,7 @@ public:
     state start(const context_type& context, philox rng, const condition_type& condition = {}) {
         state s = empty(context, rng, condition);
         s.begin(options_.initial_value, options_.log_delta.value_or(-infinity));
+        if constexpr (weighted) kernel_.begin(s.x_.read(), s.condition_, s.log_p_.data());
         if (!options_.log_delta) pilot(s);
         return s;
     }
@@ -98,7 +102,11 @@ public:
         const detail::step_plan plan{k, span.to, options_.threshold * static_cast<double>(options_.particles), k == s.total_};
         const cost              before = spent();
 
-        kernel_(s.x_.read(), span, s.condition_, s.rng_.stream(purpose::transition, k), s.next_.mutable_view());
+        const noise_stream stream = s.rng_.stream(purpose::transition, k);
+        if constexpr (weighted)
+            kernel_(s.x_.read(), span, s.condition_, stream, s.next_.mutable_view(), s.log_p_.data(), s.next_log_p_.data(), s.correction_.data());
+        else
+            kernel_(s.x_.read(), span, s.condition_, stream, s.next_.mutable_view());
         evaluate(s, plan);
         s.weigh(plan);
         const bool resamples = s.may_resample(plan);
@@ -116,6 +124,8 @@ public:
         result_type result;
         result.complete    = s.done();
         result.log_weights = to_host(s.log_w_);
+        if (result.complete) result.rewards = to_host(s.v_);
+        if (result.complete) result.log_densities = to_host(s.log_p_);
         result.families    = to_host(s.family_);
         result.steps       = s.trace();
         result.ancestors   = s.ancestors(result.steps);
@@ -133,9 +143,15 @@ public:
         result.log_z_method = resampler_.method();
         const double variance       = relative_variance_of_z(result.log_z_method, family_square(result.weights(), result.families), options_.particles, run.resamplings);
         result.log_z_standard_error = variance < 0.0 ? NAN : std::sqrt(variance);
-        result.exact_for_sampler    = true; // carried values, full weights, finite V: this driver does nothing else
-        result.exact_for_model      = kernel_.exact();
-        detail::warn_of_distrust(result.steps, options_.particles, result.log_z_method, variance, options_.trust, result.warnings);
+        // Carried values, full weights, finite V: this driver does nothing else.
+        result.exact_for_sampler = !weighted;
+        result.exact_for_density = weighted;
+        result.exact_for_model   = kernel_.exact();
+        if constexpr (weighted) {
+            const auto least = std::min_element(result.steps.begin(), result.steps.end(), [](const auto& a, const auto& b) { return a.correction_ess < b.correction_ess; });
+            result.correction_ess = least->correction_ess;
+        }
+        detail::warn_of_distrust(result.steps, options_.particles, result.log_z_method, variance, weighted, kernel_.exact(), options_.trust, result.warnings);
         return result;
     }
 
@@ -143,9 +159,11 @@ public:
     [[nodiscard]] cost spent() const { return cost(kernel_.spent()) + cost(value_.spent()) + cost{.reward = final_rewards_}; }
 
 private:
+    static constexpr bool weighted = detail::weighs_transitions<Kernel>;
+
     state empty(const context_type& context, philox rng, const condition_type& condition) const {
         return {context, rng, condition, static_cast<index_t>(kernel_.dimension()), options_.particles, static_cast<index_t>(grid_.size()) - 1,
-                options_.record_ancestors};
+                options_.record_ancestors, weighted};
     }
 
     template <class Observer>
@@ -176,13 +194,13 @@ private:
         detail::make_finite(context, n, options_.value_floor, s.v_.data(), s.next_v_.data(), s.run_.data(), s.numbers_.data());
     }
 
-    /// log delta = log of the mean of exp r over a few draws of the chain on a stream of their own, so that it is fixed before the run that
-    /// uses it. Not by a small SMC without delta: where delta matters, that is far too low (measured: 10 nats where this errs by 0.3).
+    /// log delta = log of the mean of exp r over a few draws of the chain, without weights, on a stream of their own, so that it is fixed before
+    /// the run that uses it. Not by a small SMC without delta: where delta matters, that is far too low (measured: 10 nats where this errs by 0.3).
     void pilot(state& s) {
         constexpr std::uint64_t pilot_stream = 0x9170701; // any number that no user is likely to split by
         if (options_.pilot_particles == 0 || s.total_ == 1) return; // with one step there is no V_k, k < K, to raise
         const index_t               n = std::min(options_.pilot_particles, options_.particles);
-        const auto                  draws = chain(kernel_, {.particles = n, .times = grid_})(*s.context_, s.rng_.split(pilot_stream), s.given_);
+        const auto                  draws = chain(detail::draws_alone(kernel_), {.particles = n, .times = grid_})(*s.context_, s.rng_.split(pilot_stream), s.given_);
         rebind_t<batch_type, double> rewards(*s.context_, 1, n);
         call_reward(value_.reward(), draws.particles.read(), s.given_, s.total_, 1, rewards.data());
         s.spent_ += draws.spent + cost{.reward = n};

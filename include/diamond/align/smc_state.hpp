@@ -34,17 +34,18 @@ public:
     [[nodiscard]] snapshot_type snapshot() const {
         const auto run   = run_on_host();
         const auto lines = trace();
-        return {step_, to_host(x_), to_host(v_), to_host(log_w_), to_host(family_), run.log_z, run.log_delta, run.resamplings, lines, ancestors(lines), spent_};
+        return {step_, to_host(x_), to_host(v_), to_host(log_w_), to_host(log_p_), to_host(family_), run.log_z, run.log_delta, run.resamplings, lines, ancestors(lines), spent_};
     }
 
 private:
     template <class, class, class>
     friend class smc;
 
-    smc_state(const context_type& context, philox rng, const Condition& condition, index_t rows, index_t columns, index_t steps, bool record_ancestors)
+    smc_state(const context_type& context, philox rng, const Condition& condition, index_t rows, index_t columns, index_t steps, bool record_ancestors, bool weighted)
         : context_(&context), rng_(rng), given_(condition), condition_(condition), total_(steps), record_(record_ancestors) {
         for (auto* particles : {&x_, &next_}) particles->resize(context, rows, columns);
         for (auto* numbers : {&v_, &next_v_, &log_w_, &next_log_w_}) numbers->resize(context, 1, columns);
+        for (auto* numbers : {&log_p_, &next_log_p_, &correction_}) numbers->resize(context, 1, weighted ? columns : 0);
         for (auto* indices : {&family_, &next_family_, &chosen_}) indices->resize(context, 1, columns);
         cumulative_.resize(context, 1, columns);
         if constexpr (!context_type::host_memory) masked_.resize(context, 1, columns);
@@ -57,6 +58,7 @@ private:
     }
 
     [[nodiscard]] index_t columns() const { return x_.columns(); }
+    [[nodiscard]] bool    weighted() const { return log_p_.size() > 0; } ///< whether the kernel carries weights of its own
     [[nodiscard]] smc_step* line(index_t k) { return lines_.data() + (k - 1); } ///< of step k = 1, 2, ...
     [[nodiscard]] detail::run_numbers run_on_host() const { return to_host(run_).front(); }
     /// Of each step so far; empty where it did not resample, or before a snapshot that has none.
@@ -71,8 +73,8 @@ private:
     void begin(double initial_value, double log_delta) {
         write_run({.log_z = initial_value, .log_delta = log_delta});
         draw_normal(rng_.stream(purpose::initial), x_.mutable_view());
-        context_->for_each(columns(), detail::constant_fill{initial_value, v_.data()});
-        context_->for_each(columns(), detail::constant_fill{0.0, log_w_.data()});
+        context_->for_each(columns(), detail::fill_number{initial_value, v_.data()});
+        context_->for_each(columns(), detail::fill_number{0.0, log_w_.data()});
         context_->for_each(columns(), detail::own_index{family_.data()});
         order_conditions();
     }
@@ -80,6 +82,10 @@ private:
     /// @throws std::invalid_argument with the numbers of both unless the snapshot is of such a run.
     void restore(const snapshot_type& from) {
         const auto n = static_cast<std::size_t>(columns());
+        require(static_cast<index_t>(from.log_densities.size()) == log_p_.size(), [&] {
+            return "this snapshot holds " + std::to_string(from.log_densities.size()) + " log-densities, and this sampler's kernel carries " + std::to_string(log_p_.size()) +
+                   ": a kernel with weights and one without do not go on with each other's runs";
+        });
         require(from.particles.size() == static_cast<std::size_t>(x_.size()) && from.values.size() == n && from.log_weights.size() == n && from.families.size() == n,
                 [&] {
                     return "this snapshot holds " + std::to_string(from.values.size()) + " particles and " + std::to_string(from.particles.size()) +
@@ -99,6 +105,7 @@ private:
         context_->from_host(from.particles.data(), x_.size(), x_.data());
         context_->from_host(from.values.data(), columns(), v_.data());
         context_->from_host(from.log_weights.data(), columns(), log_w_.data());
+        context_->from_host(from.log_densities.data(), log_p_.size(), log_p_.data());
         context_->from_host(from.families.data(), columns(), family_.data());
         for (std::size_t k = 0; k < (record_ ? from.ancestors.size() : 0); ++k) {
             recorded_[k] = !from.ancestors[k].empty();
@@ -115,8 +122,9 @@ private:
     /// The weights of the next particles by their values, and the step's line.
     /// @throws dead_weights
     void weigh(const detail::step_plan& plan) {
-        context_->for_each(columns(), detail::weigh_by_value{next_v_.data(), v_.data(), log_w_.data(), next_log_w_.data()});
-        detail::summarise_weights(*context_, columns(), next_log_w_.data(), next_v_.data(), v_.data(), plan, numbers_.data(), line(plan.k));
+        const detail::weight_increment increment{next_v_.data(), v_.data(), weighted() ? correction_.data() : nullptr};
+        context_->for_each(columns(), detail::add_increment{increment, log_w_.data(), next_log_w_.data()});
+        detail::summarise_weights(*context_, columns(), next_log_w_.data(), increment, plan, numbers_.data(), line(plan.k));
     }
 
     /// Whether there is resampling to do at step k: where the host cannot tell, there is, and it comes to nothing if the line says no.
@@ -145,11 +153,12 @@ private:
         x_.swap(next_);
         v_.swap(next_v_);
         log_w_.swap(next_log_w_);
+        log_p_.swap(next_log_p_);
         step_ = plan.k;
         context_->for_each(1, detail::settle_step{numbers_.data(), line(step_), run_.data(), plan.last});
     }
 
-    /// The chosen ancestors take all places: state, value, family and condition travel together, weights become 1.
+    /// The chosen ancestors take all places: state, value, density, family and condition travel together, weights become 1.
     void take_chosen() {
         const auto take = [&](auto& carried, auto& next) {
             context_->gather(carried.read(), chosen_.data(), next.mutable_view());
@@ -157,6 +166,7 @@ private:
         };
         take(x_, next_);
         take(v_, next_v_);
+        if (weighted()) take(log_p_, next_log_p_);
         take(family_, next_family_);
         order_conditions();
         context_->for_each(columns(), detail::forget_weight{line(step_), log_w_.data()});
@@ -176,6 +186,7 @@ private:
     bool                                     record_ = false;
     Batch                                    x_, next_;
     rebind_t<Batch, double>                  v_, next_v_, log_w_, next_log_w_, masked_;
+    rebind_t<Batch, double>                  log_p_, next_log_p_, correction_; ///< of a weighted kernel; else empty
     rebind_t<Batch, std::int32_t>            family_, next_family_, chosen_, chosen_before_;
     std::vector<bool>                        recorded_; ///< the steps whose ancestors chosen_before_ has
     rebind_t<Batch, smc_step>                lines_; ///< the trace

@@ -16,6 +16,7 @@ struct step_numbers {
     double best = 0, floor = 0, floored = 0;                      // of the values
     double high = 0, sum = 0, sum_square = 0;                     // of the weights, relative to the highest
     double minus_least = 0, largest = 0, sum_of_values = 0, log_mean = 0;
+    double correction_high = 0, correction_sum = 0, correction_sum_square = 0; // of a weighted kernel's own weights
 };
 struct run_numbers {
     double       log_z = 0, log_delta = -infinity;
@@ -50,11 +51,16 @@ struct own_index {
     DIAMOND_HD void operator()(index_t j) const { out[j] = static_cast<std::int32_t>(j); }
 };
 
-/// log w + V_k - V_{k-1}; V_{k-1} is finite.
-struct weigh_by_value {
-    const double *value, *before, *log_weight;
-    double*       out;
-    DIAMOND_HD void operator()(index_t j) const { out[j] = log_weight[j] + (value[j] - before[j]); }
+/// By how much a step changes log w: V_k - V_{k-1}, and the kernel's own weight where there is one. V_{k-1} is finite.
+struct weight_increment {
+    const double *value, *before, *correction; // the last null for a kernel without weights
+    DIAMOND_HD double operator()(index_t j) const { return value[j] - before[j] + (correction ? correction[j] : 0.0); }
+};
+struct add_increment {
+    weight_increment increment;
+    const double*    log_weight;
+    double*          out;
+    DIAMOND_HD void operator()(index_t j) const { out[j] = log_weight[j] + increment(j); }
 };
 struct relative_weight {
     const double* log_weight;
@@ -71,9 +77,10 @@ struct weighted_value_entry {
 };
 /// The increment of a live particle, times `sign`: the maximum of minus the increments is minus the least.
 struct live_increment {
-    const double *log_weight, *value, *before;
-    double        sign;
-    DIAMOND_HD double operator()(index_t j) const { return log_weight[j] == -infinity ? -infinity : sign * (value[j] - before[j]); }
+    const double*    log_weight;
+    weight_increment increment;
+    double           sign;
+    DIAMOND_HD double operator()(index_t j) const { return log_weight[j] == -infinity ? -infinity : sign * increment(j); }
 };
 
 struct is_dead {
@@ -136,11 +143,16 @@ struct conclude_step {
     step_plan     plan;
     index_t       columns;
     step_numbers* step;
+    bool          weighted;
     smc_step*     line;
     DIAMOND_HD void operator()(index_t) const {
         const double ess  = step->sum * step->sum / step->sum_square;
         *line             = {plan.time, ess, !plan.last && ess < plan.least_ess, -step->minus_least, step->largest, 1.0 / step->sum, step->sum_of_values / step->sum,
-                             plan.last ? 0 : static_cast<index_t>(step->floored)};
+                             plan.last ? 0 : static_cast<index_t>(step->floored), not_a_number, not_a_number};
+        if (weighted) {
+            line->correction_ess      = step->correction_sum * step->correction_sum / step->correction_sum_square;
+            line->log_mean_correction = step->correction_high + std::log(step->correction_sum / static_cast<double>(columns));
+        }
         step->log_mean    = step->high + std::log(step->sum / static_cast<double>(columns));
     }
 };
@@ -157,19 +169,23 @@ struct settle_step {
 };
 [[noreturn]] inline void throw_dead_weights(const blame& why, index_t) { throw dead_weights(static_cast<long>(why.step)); }
 
-/// The trace's line of a step with these log weights. @param value V_k of each particle, and `before` V_{k-1}.
+/// The trace's line of a step with these log weights, which `increment` has just changed.
 /// @throws dead_weights naming the step where all weights are zero; a device throws when the host next waits.
 template <class Context>
-void summarise_weights(const Context& context, index_t columns, const double* log_weight, const double* value, const double* before, const step_plan& plan,
-                       step_numbers* step, smc_step* line) {
+void summarise_weights(const Context& context, index_t columns, const double* log_weight, const weight_increment& increment, const step_plan& plan, step_numbers* step, smc_step* line) {
     context.max(columns, log_weight_entry{log_weight}, &step->high);
     context.forbid(1, is_dead{&step->high}, blame{.what = "all weights are zero", .step = plan.k, .raise = throw_dead_weights});
     context.sum(columns, relative_weight{log_weight, &step->high, 1}, &step->sum);
     context.sum(columns, relative_weight{log_weight, &step->high, 2}, &step->sum_square);
-    context.max(columns, live_increment{log_weight, value, before, -1.0}, &step->minus_least);
-    context.max(columns, live_increment{log_weight, value, before, 1.0}, &step->largest);
-    context.sum(columns, weighted_value_entry{log_weight, value, &step->high}, &step->sum_of_values);
-    context.for_each(1, conclude_step{plan, columns, step, line});
+    context.max(columns, live_increment{log_weight, increment, -1.0}, &step->minus_least);
+    context.max(columns, live_increment{log_weight, increment, 1.0}, &step->largest);
+    context.sum(columns, weighted_value_entry{log_weight, increment.value, &step->high}, &step->sum_of_values);
+    if (increment.correction) {
+        context.max(columns, log_weight_entry{increment.correction}, &step->correction_high);
+        context.sum(columns, relative_weight{increment.correction, &step->correction_high, 1}, &step->correction_sum);
+        context.sum(columns, relative_weight{increment.correction, &step->correction_high, 2}, &step->correction_sum_square);
+    }
+    context.for_each(1, conclude_step{plan, columns, step, increment.correction != nullptr, line});
 }
 
 /// Where the host does not know whether a step resamples, all of its work is done, and comes to nothing where it does not.

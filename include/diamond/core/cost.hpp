@@ -29,6 +29,7 @@ struct cost {
     friend constexpr cost operator-(const cost& a, const cost& b) {
         return {a.forward - b.forward, a.jvp - b.jvp, a.vjp - b.vjp, a.reward - b.reward};
     }
+    friend constexpr cost operator*(const cost& a, std::int64_t times) { return {a.forward * times, a.jvp * times, a.vjp * times, a.reward * times}; }
     friend constexpr bool operator==(const cost&, const cost&) = default;
 };
 

@@ -6,6 +6,7 @@
 /// stream the estimate is a smooth function of time. @throws std::invalid_argument where rows or counts do not fit.
 #pragma once
 
+#include <concepts>
 #include <string>
 #include <utility>
 
@@ -15,6 +16,15 @@
 namespace diamond {
 
 namespace detail {
+template <class D>
+concept estimates_divergence = std::copy_constructible<D> && requires(D& d, const_view_t<typename D::batch_type> x, const condition_of_t<typename D::field_type>& c,
+                                                                      noise_stream stream, double* out) {
+    d(x, times(0.5), c, stream, out, out);
+    { d.spent() } -> std::convertible_to<cost>;
+    { D::random } -> std::convertible_to<bool>;
+    d.field();
+};
+
 template <class Real>
 struct unit_tangent {
     index_t k, rows;

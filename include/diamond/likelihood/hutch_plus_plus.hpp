@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include <diamond/core/log_density.hpp>
 #include <diamond/likelihood/divergence.hpp>
 
 namespace diamond {
@@ -66,12 +67,6 @@ struct project_out_basis {
     Real*              x;
     DIAMOND_HD void operator()(index_t j) const { space.project_out(x + space.rows * j, space.count, j); }
 };
-struct add_number {
-    const double* term;
-    bool          first;
-    double*       sum;
-    DIAMOND_HD void operator()(index_t j) const { sum[j] = first ? term[j] : sum[j] + term[j]; }
-};
 } // namespace detail
 
 /// tr J = tr(Q^T J Q) + tr((I - Q Q^T) J (I - Q Q^T)), Q an orthonormal basis of J S for r probes S, particle by particle: the first term exactly, the
@@ -122,7 +117,7 @@ public:
         };
         for (index_t k = 0; k < options_.sketch; ++k) {
             measure(basis_.read().columns(n * k, n));
-            context.for_each(n, detail::add_number{estimate, k == 0, known_.data()});
+            context.for_each(n, detail::add_scaled_number{1.0, estimate, k == 0, known_.data()});
         }
         for (index_t k = 0; k < options_.probes; ++k) {
             draw(options_.sketch + k);

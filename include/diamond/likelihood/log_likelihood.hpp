@@ -8,6 +8,7 @@
 
 #include <diamond/concepts/joint_flow_map.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/core/log_density.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/schedule/time_grid.hpp>
 
@@ -20,25 +21,6 @@ struct likelihood_options {
 };
 
 namespace detail {
-/// A coordinate's share of log N(x; 0, s^2 I).
-template <class Real>
-struct base_density_term {
-    const Real* x;
-    index_t     rows;
-    double      deviation;
-    DIAMOND_HD double operator()(index_t i, index_t j) const {
-        return -0.5 * square(static_cast<double>(x[i + rows * j]) / deviation) - std::log(deviation) - 0.5 * std::log(2.0 * pi);
-    }
-};
-/// total += scale term, or begins with it.
-struct add_scaled_number {
-    double        scale;
-    const double* term;
-    bool          first;
-    double*       total;
-    DIAMOND_HD void operator()(index_t j) const { total[j] = (first ? 0.0 : total[j]) + scale * term[j]; }
-};
-
 inline void require_base_deviation(double deviation) {
     require(deviation > 0.0 && std::isfinite(deviation), [&] { return "a base deviation of " + std::to_string(deviation) + ": it must be positive and finite"; });
 }

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include <diamond/concepts/diamond_network.hpp>
+#include <diamond/concepts/joint_diamond_network.hpp>
 #include <diamond/concepts/joint_flow_map.hpp>
 #include <diamond/core/combine.hpp>
 #include <diamond/map/network_flow.hpp>
@@ -13,31 +13,13 @@
 
 namespace diamond {
 
-/// A Diamond network that also gives the mean divergence of its inner flow, n.joint(arguments, condition, workspace, out, double* divergence).
-template <class N>
-concept joint_diamond_network = diamond_network<N> && requires(const N& n, const diamond_arguments<typename N::batch_type>& at, const condition_of_t<N>& c, detail::workspace_t<N>& w,
-                                                               view_t<typename N::batch_type> out, double* divergence) { n.joint(at, c, w, out, divergence); };
-/// Also n.joint_vjp(arguments, condition, cotangent, const double* divergence_cotangent, workspace, out_xbar, out_x_t), either cotangent null for zero.
-template <class N>
-concept differentiable_joint_diamond_network =
-    joint_diamond_network<N> && requires(const N& n, const diamond_arguments<typename N::batch_type>& at, const condition_of_t<N>& c, detail::workspace_t<N>& w,
-                                         view_t<typename N::batch_type> out, const double* k) { n.joint_vjp(at, c, at.xbar, k, w, out, out); };
-/// The ladder: the first clause that N breaks says what to write.
-template <class N>
-consteval bool diagnose_joint_diamond_network() {
-    static_assert(diagnose_diamond_network<N>());
-    static_assert(joint_diamond_network<N>, "a joint Diamond network needs joint(diamond_arguments, const condition&, workspace&, view out, double* divergence) const that writes v "
-                                            "into out and the mean divergence into divergence");
-    return true;
-}
-
 struct joint_network_options {
     double base_deviation = 1.0; ///< s0: x is s0 times what the network was trained on, and x_0 ~ N(0, s0^2 I)
 };
 
 /// X_{s,r}(x) = x + (r - s) s0 v(x/s0, 0, 0, s, r) and m(x/s0, 0, 0, s, r), which is the same in any units. Models joint_flow_map, and
 /// differentiable_joint_flow_map where the network is differentiable. Densities by log_likelihood need base_deviation() in its options.
-/// Cost: one evaluation a column, a vjp one.
+/// Cost: one evaluation a column, with m what the network says of joint(); a vjp one.
 template <class Network>
 class network_joint_flow_map {
     static_assert(diagnose_joint_diamond_network<Network>());
@@ -60,13 +42,18 @@ public:
     [[nodiscard]] const Network& network() const { return held_.network(); }
     [[nodiscard]] const cost& spent() const { return held_.spent(); }
 
-    void operator()(const_view x, interval span, const condition_type& condition, view out) { (*this)(x, span, condition, out, nullptr); }
+    void operator()(const_view x, interval span, const condition_type& condition, view out) {
+        check(x, span, const_view(out));
+        network()(arguments(x, span), condition, held_.workspace(x), out);
+        combine(coefficients<2>(numbers<2>{{1.0, span.length() * options_.base_deviation}}), out, x, const_view(out));
+        held_.spent().forward += x.columns();
+    }
     /// @throws std::invalid_argument where shapes differ or a time leaves [0, 1].
     void operator()(const_view x, interval span, const condition_type& condition, view out, double* divergence) {
         check(x, span, const_view(out));
         network().joint(arguments(x, span), condition, held_.workspace(x), out, divergence);
         combine(coefficients<2>(numbers<2>{{1.0, span.length() * options_.base_deviation}}), out, x, const_view(out));
-        held_.spent().forward += x.columns();
+        held_.spent() += detail::joint_cost(network(), x.columns());
     }
     /// out = cotangent^T dX/dx + divergence_cotangent dm/dx; null data of either mean zero.
     void vjp(const_view x, interval span, const condition_type& condition, const_view cotangent, const double* divergence_cotangent, view out)

@@ -23,12 +23,6 @@ concept descends = std::copy_constructible<F> && names_batch<F> && has_dimension
                        f(x, c, values);
                        f.gradient(x, c, out);
                    };
-struct fill_number {
-    double  value;
-    double* out;
-    DIAMOND_HD void operator()(index_t j) const { out[j] = value; }
-};
-
 /// What a device asks for a pointwise reward.
 template <class Reward, class View>
 struct reward_of_column {

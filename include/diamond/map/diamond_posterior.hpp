@@ -1,12 +1,14 @@
 /// Posterior draws by a Diamond map.
 #pragma once
 
+#include <cmath>
 #include <string>
 #include <utility>
 
-#include <diamond/concepts/diamond_map.hpp>
+#include <diamond/concepts/joint_diamond_map.hpp>
 #include <diamond/concepts/posterior_sampler.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/core/log_density.hpp>
 #include <diamond/random/draw.hpp>
 
 namespace diamond {
@@ -30,7 +32,10 @@ struct sum_draws {
 };
 } // namespace detail
 
-/// z = X_{0,1}(xbar_0 | x_t, t), xbar_0 ~ N(0, I). Cost: `evaluations` calls of the map a draw. [DM], section 5.
+/// z = X_{0,1}(xbar_0 | x_t, t), xbar_0 ~ N(0, I). Of a joint Diamond map also a posterior_sampler_with_density,
+///   log q(z | x_t) = log N(xbar_0; 0, I) - sum_k (r_k - s_k) m(xbar_{s_k}, x_t, t, s_k, r_k):
+/// the density of the map's own draws, as far as its m is the divergence of its own flow. Cost: `evaluations` calls of the map a draw, with its
+/// density or without. [DM], sections 5 and 8.
 template <class Map>
 class diamond_posterior {
     static_assert(diagnose_diamond_map<Map>());
@@ -60,6 +65,34 @@ public:
         for (index_t k = 0; k < options_.evaluations; ++k) {
             map_(state(k), inner(k), outer, times(t), repeated, k + 1 == options_.evaluations ? out : view(state(k + 1)));
         }
+    }
+
+    /// The same draws, and log_density[m] = log q(z_m | x_t), by way of their noise. @throws std::invalid_argument at t = 1, where q is a point.
+    void draw_with_density(const_view x_t, double t, const condition_type& condition, noise_stream stream, view out, double* log_density)
+        requires joint_diamond_map<Map>
+    {
+        require_density(t);
+        const auto [outer, repeated] = repeat(x_t, condition, stream.samples, out);
+        draw_noise(stream, out);
+        add_base(state(0), log_density);
+        for (index_t k = 0; k < options_.evaluations; ++k)
+            jump(state(k), inner(k), outer, t, repeated, k + 1 == options_.evaluations ? out : view(state(k + 1)), log_density);
+    }
+    /// log_density[m] = log q(z_m | x_t) of given z, d x (N M), by the way back to their noise. For an exact map it is what the draws were told; for
+    /// a learned one the two ways differ by what X_{1,0} misses of the inverse of X_{0,1}. @throws std::invalid_argument at t = 1.
+    void log_density(const_view x_t, double t, const condition_type& condition, const_view z, double* log_density)
+        requires joint_diamond_map<Map>
+    {
+        require_density(t);
+        const auto [outer, repeated] = repeat(x_t, condition, x_t.columns() > 0 ? z.columns() / x_t.columns() : 1, z);
+        make_room(z);
+        z.context().for_each(z.columns(), detail::fill_number{0.0, log_density});
+        for (index_t k = options_.evaluations - 1; k >= 0; --k) {
+            const interval forward = inner(k);
+            jump(k + 1 == options_.evaluations ? z : const_view(state(k + 1)), interval{forward.to, forward.from}, outer, t, repeated, state(k), log_density);
+        }
+        add_base(state(0), divergence_.data());
+        z.context().for_each(z.columns(), detail::add_scaled_number{1.0, divergence_.data(), false, log_density});
     }
 
     /// out, d x N: the sum over a particle's draws of cotangent^T dz/dx_t, the noise held fixed. Cost: one vjp of the map a call.
@@ -94,10 +127,26 @@ private:
     /// Working state before evaluation k: two buffers in turn would do forwards, vjp needs all.
     view state(index_t k) { return states_.mutable_view().columns(k * draws_, draws_); }
 
-    void draw_noise(noise_stream stream, const_view like) {
+    void make_room(const_view like) {
         draws_ = like.columns();
         states_.resize(like.context(), like.rows(), draws_ * options_.evaluations);
+        if constexpr (joint_diamond_map<Map>) divergence_.resize(like.context(), 1, draws_);
+    }
+    void draw_noise(noise_stream stream, const_view like) {
+        make_room(like);
         draw_normal(stream, state(0));
+    }
+    static void require_density(double t) {
+        require_time("posterior densities", t);
+        require(t < 1.0, "the posterior at t = 1 is a point and has no density");
+    }
+    static void add_base(const_view noise, double* log_density) {
+        noise.context().column_sums(noise.rows(), noise.columns(), detail::base_density_term<real>{noise.data(), noise.rows(), 1.0}, log_density);
+    }
+    /// One call of the map; log_density loses |r - s| m, whichever way it goes.
+    void jump(const_view from, interval span, const_view outer, double t, const condition_type& condition, view to, double* log_density) {
+        map_(from, span, outer, times(t), condition, to, divergence_.data());
+        from.context().for_each(from.columns(), detail::add_scaled_number{-std::abs(span.length()), divergence_.data(), false, log_density});
     }
     std::pair<const_view, condition_type> repeat(const_view x_t, const condition_type& condition, index_t samples, const_view like) {
         require(like.rows() == x_t.rows() && like.columns() == x_t.columns() * samples, [&] {
@@ -114,6 +163,7 @@ private:
     diamond_posterior_options options_;
     index_t                   draws_ = 0;
     scratch<real, context_type> states_, repeated_, lambda_, pulled_, outer_cotangent_, outer_total_;
+    scratch<double, context_type> divergence_;
     condition_store<condition_type, context_type> conditions_;
 };
 template <class Map>

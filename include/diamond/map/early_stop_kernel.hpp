@@ -4,9 +4,10 @@
 #include <cmath>
 #include <utility>
 
-#include <diamond/concepts/diamond_map.hpp>
+#include <diamond/concepts/joint_diamond_map.hpp>
 #include <diamond/concepts/transition_kernel.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/core/log_density.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/glass/correlation.hpp>
 #include <diamond/schedule/schedule.hpp>
@@ -36,7 +37,10 @@ template <class Schedule, class InnerSchedule>
     return {r, to_noise * from.alpha / square(from.sigma), to_noise * signal / (noise * at_r.sigma)};
 }
 
-/// x_t' = alpha(t') S(x_t, X_{0,r*}(xbar_0 | x_t, t)): DDPM's transition when the map is exact. Cost: one call of the map. [DM], section 5.
+/// x_t' = alpha(t') S(x_t, X_{0,r*}(xbar_0 | x_t, t)) = outer x_t + inner xbar_{r*}: DDPM's transition when the map is exact. Of a joint Diamond map
+/// also a transition_kernel_with_density,
+///   log q(x_t' | x_t) = log N(xbar_0; 0, I) - r* m(xbar_0, x_t, t, 0, r*) - d log inner.
+/// Cost: one call of the map, with the density or without. [DM], sections 5 and 8.
 template <class Map>
 class early_stop_kernel {
     static_assert(diagnose_diamond_map<Map>());
@@ -51,20 +55,57 @@ public:
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
     [[nodiscard]] cost    spent() const { return map_.spent(); }
+    [[nodiscard]] auto    schedule() const { return map_.schedule(); }
     [[nodiscard]] bool    exact() const { return detail::is_exact(map_); }
 
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream, view out) {
-        require_same_shape("early_stop_kernel", x, const_view(out));
-        const early_stop stop = early_stop_at(map_.schedule(), map_.inner_schedule(), span);
-        noise_.resize(x.context(), x.rows(), x.columns());
+        const early_stop stop = prepare(x, span, out);
         draw_normal(stream, noise_.mutable_view());
         map_(noise_, interval{0.0, stop.inner_time}, x, times(span.from), condition, out);
         combine(coefficients<2>(numbers<2>{{stop.outer, stop.inner}}), out, x, out);
     }
 
+    /// The same draws, and log_density[j] = log q(x_t'_j | x_j), by way of their noise.
+    void draw_with_density(const_view x, interval span, const condition_type& condition, noise_stream stream, view out, double* log_density)
+        requires joint_diamond_map<Map>
+    {
+        const early_stop stop = prepare(x, span, out);
+        draw_normal(stream, noise_.mutable_view());
+        map_(noise_, interval{0.0, stop.inner_time}, x, times(span.from), condition, out, divergence_.data());
+        combine(coefficients<2>(numbers<2>{{stop.outer, stop.inner}}), out, x, out);
+        write_density(noise_, stop, log_density);
+    }
+    /// log_density[j] = log q(next_j | x_j) of given x_t', by the way back to their noise; diamond_posterior::log_density says how the two ways differ.
+    void log_density(const_view x, interval span, const condition_type& condition, const_view next, double* log_density)
+        requires joint_diamond_map<Map>
+    {
+        const early_stop stop = prepare(x, span, next);
+        stopped_.resize(x.context(), x.rows(), x.columns());
+        combine(coefficients<2>(numbers<2>{{-stop.outer / stop.inner, 1.0 / stop.inner}}), stopped_.mutable_view(), x, next);
+        map_(stopped_, interval{stop.inner_time, 0.0}, x, times(span.from), condition, noise_.mutable_view(), divergence_.data());
+        write_density(noise_, stop, log_density);
+    }
+
 private:
-    Map                                                                    map_;
-    scratch<typename batch_type::value_type, backend_of_t<batch_type>>     noise_;
+    using real         = typename batch_type::value_type;
+    using context_type = backend_of_t<batch_type>;
+
+    early_stop prepare(const_view x, interval span, const_view next) {
+        require_same_shape("early_stop_kernel", x, next);
+        noise_.resize(x.context(), x.rows(), x.columns());
+        if constexpr (joint_diamond_map<Map>) divergence_.resize(x.context(), 1, x.columns());
+        return early_stop_at(map_.schedule(), map_.inner_schedule(), span);
+    }
+    void write_density(const_view noise, const early_stop& stop, double* log_density) {
+        const auto& context = noise.context();
+        context.column_sums(noise.rows(), noise.columns(), detail::base_density_term<real>{noise.data(), noise.rows(), 1.0}, log_density);
+        context.for_each(noise.columns(), detail::add_scaled_number{-stop.inner_time, divergence_.data(), false, log_density});
+        context.for_each(noise.columns(), detail::add_constant{-static_cast<double>(noise.rows()) * std::log(stop.inner), log_density});
+    }
+
+    Map                           map_;
+    scratch<real, context_type>   noise_, stopped_;
+    scratch<double, context_type> divergence_;
 };
 template <class Map>
 early_stop_kernel(Map) -> early_stop_kernel<Map>;

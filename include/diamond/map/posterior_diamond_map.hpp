@@ -3,7 +3,8 @@
 
 #include <utility>
 
-#include <diamond/concepts/diamond_network.hpp>
+#include <diamond/concepts/joint_diamond_map.hpp>
+#include <diamond/concepts/joint_diamond_network.hpp>
 #include <diamond/core/combine.hpp>
 #include <diamond/schedule/held_network.hpp>
 
@@ -22,7 +23,8 @@ struct forget_noise {
 } // namespace detail
 
 /// X_{s,r}(xbar | x_t, t) = xbar + (r - s) v(xbar, x_t, t, s, r). At t = 0, where x_t says nothing, the network is given 0 for it, as in its
-/// training. Cost: one evaluation of the network; vjp one vjp. [DM], section 5.
+/// training. Of a joint network it is a joint Diamond map: m(xbar, x_t, t, s, r) by the same evaluation. Cost: one evaluation of the network; vjp one
+/// vjp. [DM], sections 5 and 8.
 template <class Network>
 class posterior_diamond_map {
     static_assert(diagnose_diamond_network<Network>());
@@ -44,9 +46,18 @@ public:
     /// @throws std::invalid_argument where shapes differ or a time leaves [0, 1].
     void operator()(const_view xbar, interval inner, const_view x_t, times t, const condition_type& condition, view out) {
         check(xbar, inner, x_t, t, out);
-        network()(diamond_arguments<batch_type>{xbar, known(x_t, t), t, times(inner.from), times(inner.to)}, condition, held_.workspace(xbar), out);
+        network()(arguments(xbar, inner, x_t, t), condition, held_.workspace(xbar), out);
         combine(coefficients<2>(numbers<2>{{1.0, inner.length()}}), out, xbar, out);
         held_.spent().forward += xbar.columns();
+    }
+    /// divergence[j] = m(xbar_j, x_t_j, t, s, r), beside X_{s,r}. Cost: what the network says of joint().
+    void operator()(const_view xbar, interval inner, const_view x_t, times t, const condition_type& condition, view out, double* divergence)
+        requires joint_diamond_network<Network>
+    {
+        check(xbar, inner, x_t, t, out);
+        network().joint(arguments(xbar, inner, x_t, t), condition, held_.workspace(xbar), out, divergence);
+        combine(coefficients<2>(numbers<2>{{1.0, inner.length()}}), out, xbar, out);
+        held_.spent() += detail::joint_cost(network(), xbar.columns());
     }
     /// out_xbar = cotangent^T dX/d xbar, out_x_t = cotangent^T dX/dx_t.
     void vjp(const_view xbar, interval inner, const_view x_t, times t, const condition_type& condition, const_view cotangent, view out_xbar, view out_x_t)
@@ -55,7 +66,7 @@ public:
         check(xbar, inner, x_t, t, out_xbar);
         require_same_shape("posterior_diamond_map::vjp", xbar, cotangent);
         require_same_shape("posterior_diamond_map::vjp", xbar, const_view(out_x_t));
-        network().vjp(diamond_arguments<batch_type>{xbar, known(x_t, t), t, times(inner.from), times(inner.to)}, condition, cotangent, held_.workspace(xbar), out_xbar, out_x_t);
+        network().vjp(arguments(xbar, inner, x_t, t), condition, cotangent, held_.workspace(xbar), out_xbar, out_x_t);
         combine(coefficients<2>(numbers<2>{{1.0, inner.length()}}), out_xbar, cotangent, out_xbar);
         combine(coefficients<1>(numbers<1>{{inner.length()}}), out_x_t, out_x_t);
         forget(const_view(out_x_t), t, out_x_t);
@@ -74,6 +85,7 @@ private:
         forget(x_t, t, known_.mutable_view());
         return known_.read();
     }
+    diamond_arguments<batch_type> arguments(const_view xbar, interval inner, const_view x_t, times t) { return {xbar, known(x_t, t), t, times(inner.from), times(inner.to)}; }
     static void check(const_view xbar, interval inner, const_view x_t, times t, const_view out) {
         require_same_shape("posterior_diamond_map", xbar, x_t);
         require_same_shape("posterior_diamond_map", xbar, out);

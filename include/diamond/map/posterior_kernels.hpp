@@ -15,7 +15,7 @@ namespace diamond {
 /// when the draw is. Cost: one posterior draw. [DM], section 5.
 template <class Sampler, class Correlation = ddpm_correlation>
 class ddpm_posterior_kernel {
-    static_assert(diagnose_posterior_sampler<Sampler>());
+    static_assert(diagnose_posterior_sampler_without_weights<Sampler>());
     static_assert(diagnose_correlation<Correlation, std::remove_cvref_t<decltype(std::declval<const Sampler&>().schedule())>>());
 
 public:

@@ -43,7 +43,7 @@ struct join_rows {
 };
 } // namespace detail
 
-/// Copies share the parameters. Models joint_diamond_network (likelihood/network_joint_flow_map.hpp), and as a diamond_network is its velocity alone.
+/// Copies share the parameters. Models joint_diamond_network (concepts/joint_diamond_network.hpp), and as a diamond_network is its velocity alone.
 template <class Architecture>
 class trained_joint_network {
     static_assert(diagnose_joint_trainable_network<Architecture>());

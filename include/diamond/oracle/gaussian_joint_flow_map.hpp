@@ -24,6 +24,7 @@ public:
     [[nodiscard]] index_t         dimension() const { return flow_.dimension(); }
     [[nodiscard]] const Schedule& schedule() const { return flow_.schedule(); }
     [[nodiscard]] cost            spent() const { return spent_; }
+    [[nodiscard]] bool            exact() const { return true; }
     [[nodiscard]] const auto&     model() const { return flow_.model(); }
 
     void operator()(const_view x, interval span, no_condition none, view out) {
@@ -35,6 +36,7 @@ public:
         flow_.mean_divergence(x, span, none, divergence);
     }
     /// out = cotangent^T dX/dx: dm/dx is 0.
+    void vjp(const_view x, interval span, no_condition none, const_view cotangent, view out) { vjp(x, span, none, cotangent, nullptr, out); }
     void vjp(const_view x, interval span, no_condition none, const_view cotangent, const double*, view out) {
         spent_.vjp += x.columns();
         if (cotangent.data())

@@ -92,6 +92,16 @@ struct gaussian_posterior_product {
     }
 };
 
+/// An eigenvector's share of the inner flow's m: log sqrt(W_r/W_s) over the length; where the length is 0 its derivative, (a a' v + b b')/W.
+struct gaussian_posterior_divergence {
+    gaussian_posterior_interval flow;
+    double                      length, a_d_a, b_d_b;
+    DIAMOND_HD double operator()(index_t i, index_t j) const {
+        const double v = flow.spread(i, j);
+        return length == 0.0 ? (a_d_a * v + b_d_b) / gaussian_interval::total(flow.from, v) : std::log(flow.ratio(i, j)) / length;
+    }
+};
+
 /// d x N against d x N. @throws std::invalid_argument with both shapes.
 template <class A, class B>
 void require_gaussian_batch(const char* where, index_t d, const A& a, const B& b) {

@@ -24,6 +24,7 @@ public:
     [[nodiscard]] index_t                                   dimension() const { return model_.dimension(); }
     [[nodiscard]] const Schedule&                           schedule() const { return model_.schedule(); }
     [[nodiscard]] const diamond::gaussian<Batch, Schedule>& model() const { return model_; }
+    [[nodiscard]] bool                                      exact() const { return true; }
     [[nodiscard]] cost                                      spent() const { return spent_; }
 
     void operator()(const_view x, interval span, no_condition, view out) {
@@ -67,7 +68,7 @@ private:
 /// X_{s,r}(xbar | x_t, t) = a_r mean + W_r^{1/2} W_s^{-1/2} (xbar - a_s mean), mean and covariance C_p those of p_{1|t}(. | x_t), a and b
 /// the inner schedule and W_s = a_s^2 C_p + b_s^2 I.
 ///
-/// Models differentiable_diamond_map: any inner interval either way, t one value or one per column. Exact at t = 0 and at t = 1, where
+/// Models differentiable_diamond_map and joint_diamond_map: any inner interval either way, t one value or one per column. Exact at t = 0 and at t = 1, where
 /// the posterior is x_t; what cannot be undone, the way back from s = 1 at t = 1, gives a_r x_t. xbar, x_t and out are d x N; a call costs
 /// one evaluation a column, its vjp one vjp. [DM]
 template <class Batch, class Schedule, class InnerSchedule = linear_schedule>
@@ -97,6 +98,13 @@ public:
         rotate(xbar, x_t);
         context().for_each(dimension(), xbar.columns(), detail::gaussian_posterior_flow<real>{flow(inner, t, xbar.columns()), second_.data(), first_.data()});
         model_.parts().rotate_back(first_.read(), out);
+    }
+    /// Also divergence[j] = m(xbar_j, x_t_j, t, s, r), the same at every xbar and x_t. [section 8]
+    void operator()(const_view xbar, interval inner, const_view x_t, times t, no_condition none, view out, double* divergence) {
+        (*this)(xbar, inner, x_t, t, none, out);
+        const double a = level_at(inner_, inner.from).alpha;
+        context().column_sums(dimension(), xbar.columns(),
+                              detail::gaussian_posterior_divergence{flow(inner, t, xbar.columns()), inner.length(), a * inner_.d_alpha(inner.from), sigma_d_sigma(inner_, inner.from)}, divergence);
     }
     /// Cotangents of xbar and of x_t; both are the same at every xbar and x_t.
     void vjp(const_view xbar, interval inner, const_view x_t, times t, no_condition, const_view cotangent, view out_xbar, view out_x_t) {

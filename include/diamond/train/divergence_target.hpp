@@ -5,13 +5,13 @@
 /// says that the target is a random number of the right mean, for which no loss is weighted by its own size.
 #pragma once
 
-#include <type_traits>
 #include <utility>
 
 #include <diamond/concepts/trainable_network.hpp>
 #include <diamond/likelihood/divergence.hpp>
 #include <diamond/likelihood/probe.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
+#include <diamond/train/teacher.hpp>
 
 namespace diamond {
 
@@ -100,22 +100,15 @@ public:
     /// out = u, d x n.
     template <class Condition>
     void operator()(const diamond_arguments<batch_type>& at, const Condition& condition, view_t<batch_type> out) {
-        field_(at.xbar, at.s, given(condition), out);
+        field_(at.xbar, at.s, detail::known_condition<Field>(condition), out);
     }
     /// out[j] = div u, or an estimate.
     template <class Condition>
     void divergence(const diamond_arguments<batch_type>& at, const Condition& condition, noise_stream stream, double* out) {
-        divergence_(at.xbar, at.s, given(condition), stream, out);
+        divergence_(at.xbar, at.s, detail::known_condition<Field>(condition), stream, out);
     }
 
 private:
-    template <class Condition>
-    static condition_of_t<Field> given(const Condition& condition) {
-        if constexpr (std::is_same_v<condition_of_t<Field>, Condition>)
-            return condition;
-        else // a teacher that knows no labels
-            return {};
-    }
     field_evaluator<Field> field_;
     Divergence divergence_;
 };

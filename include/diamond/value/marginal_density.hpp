@@ -2,36 +2,36 @@
 #pragma once
 
 #include <concepts>
+#include <type_traits>
 #include <utility>
 
-#include <diamond/concepts/posterior_sampler.hpp>
+#include <diamond/concepts/marginal_density.hpp>
 #include <diamond/core/combine.hpp>
 #include <diamond/schedule/readings.hpp>
 
 namespace diamond {
 
 namespace detail {
+/// log p_t up to a number that is a particle's: d(x, t, condition, anchor, samples, out), `samples` columns of x to a column of anchor.
 template <class D, class Map>
-concept corrects_proposal = std::copy_constructible<D> && names_schedule<D> && has_dimension<D> && counts_cost<D> &&
-                            requires(D& d, const_view_t<typename Map::batch_type> x, double t, const condition_of_t<Map>& c, double* out) {
-                                d(x, t, c, x, index_t{1}, out);
-                            };
+concept relative_density = std::copy_constructible<D> && names_schedule<D> && has_dimension<D> && counts_cost<D> &&
+                           requires(D& d, const_view_t<typename Map::batch_type> x, double t, const condition_of_t<Map>& c, double* out) { d(x, t, c, x, index_t{1}, out); };
 template <class D, class Map>
-concept reads_score = requires(D& d, const_view_t<typename Map::batch_type> x, double t, const condition_of_t<Map>& c, view_t<typename Map::batch_type> out) {
-    d.model().score(x, times(t), c, out);
-};
+concept absolute_density = marginal_density<D> && std::is_same_v<typename D::batch_type, typename Map::batch_type>;
+template <class D, class Map>
+concept corrects_proposal = absolute_density<D, Map> || relative_density<D, Map>;
 } // namespace detail
 
 /// The ladder of weighted_value's density, of one rung.
 template <class D, class Map>
 consteval bool diagnose_density() {
     static_assert(detail::corrects_proposal<D, Map>,
-                  "a weighted value needs a density for its map's batches, with (x, t, condition, anchor, samples, double* out), schedule(), dimension() and "
-                  "spent(): best_density(schedule, field) makes one");
+                  "a weighted value needs a marginal_density for its map's batches (exact_density, joint_density), or what knows it up to a number a particle, with (x, t, condition, anchor, "
+                  "samples, double* out), schedule(), dimension() and spent(): best_density(schedule, field) makes one");
     return true;
 }
 
-/// log p_t(x) as the model knows it. Cost: one evaluation a column.
+/// log p_t(x) as the model knows it, and its score. Models scored_marginal_density. Cost: one evaluation a column each.
 template <class Schedule, class Field>
 class exact_density {
     static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field_with_density<Field>());
@@ -45,12 +45,12 @@ public:
     [[nodiscard]] index_t                    dimension() const { return model_.dimension(); }
     [[nodiscard]] const Schedule&            schedule() const { return model_.schedule(); }
     [[nodiscard]] const cost&                spent() const { return model_.spent(); }
-    [[nodiscard]] readings<Schedule, Field>& model() { return model_; }
+    [[nodiscard]] bool                       exact() const { return true; }
 
-    /// out[m] = log p_t(x_m); `anchor`, one a particle of `samples` columns, is not needed.
-    void operator()(const_view_t<batch_type> x, double t, const condition_type& condition, const_view_t<batch_type>, index_t, double* out) {
-        model_.field().log_density(x, times(t), condition, out);
-    }
+    /// out[j] = log p_t(x_j).
+    void operator()(const_view_t<batch_type> x, double t, const condition_type& condition, double* out) { model_.field().log_density(x, times(t), condition, out); }
+    /// out = grad log p_t(x).
+    void score(const_view_t<batch_type> x, double t, const condition_type& condition, view_t<batch_type> out) { model_.score(x, times(t), condition, out); }
 
 private:
     readings<Schedule, Field> model_;
@@ -84,7 +84,8 @@ public:
     [[nodiscard]] index_t                    dimension() const { return model_.dimension(); }
     [[nodiscard]] const Schedule&            schedule() const { return model_.schedule(); }
     [[nodiscard]] const cost&                spent() const { return model_.spent(); }
-    [[nodiscard]] readings<Schedule, Field>& model() { return model_; }
+    /// out = grad log p_t(x).
+    void score(const_view_t<batch_type> x, double t, const condition_type& condition, view_t<batch_type> out) { model_.score(x, times(t), condition, out); }
 
     /// out[m] = the trapezoid between x_m and the anchor of its particle; `condition` is that of the columns of x.
     void operator()(const_view_t<batch_type> x, double t, const condition_type& condition, const_view_t<batch_type> anchor, index_t samples, double* out) {

@@ -20,12 +20,15 @@ struct posterior_value_options {
 
 /// V = log(1/M sum_i exp r(z_i)); exp V is unbiased. se^2 = (M/ESS - 1)/(M - 1), none for M = 1.
 ///
+/// Draws that carry weights, a weighted_posterior_sampler's, count by them: V = logsumexp(r_i + log w_i) - logsumexp(log w_i), consistent as M grows, with
+/// the standard error of weighted_value, the ESS of both sums beside it, and D the weighted mean; one draw's weight then says nothing, and V is its r.
+///
 /// Its guidance needs no derivative: b grad V = (alpha' - alpha sigma'/sigma)(D^r - D), D^r = sum_i softmax(r)_i z_i, D the plain mean of
 /// the same draws. At t = 1 guidance is b(1) grad r, for which the reward must be differentiable where b(1) is not 0.
 /// Cost: M posterior draws and M reward calls a particle.
 template <class Sampler, class Reward>
 class posterior_value {
-    static_assert(diagnose_posterior_sampler<Sampler>());
+    static_assert(diagnose_any_posterior_sampler<Sampler>());
     static_assert(diagnose_reward<Reward, typename Sampler::batch_type, condition_of_t<Sampler>>());
 
 public:
@@ -57,7 +60,12 @@ public:
             return;
         }
         draw(x, t, condition, stream);
-        x.context().for_each(x.columns(), detail::summarise_posterior{rewards_.data(), options_.samples, options_.antithetic, values});
+        if constexpr (weighted) {
+            weigh(x);
+            x.context().for_each(x.columns(), detail::summarise_weighted{tilted_.data(), log_weights_.data(), weights_.data(), base_weights_.data(), options_.samples, options_.antithetic, values});
+        } else {
+            x.context().for_each(x.columns(), detail::summarise_posterior{rewards_.data(), options_.samples, options_.antithetic, values});
+        }
     }
 
     /// out = b(t) grad V_t(x), without derivatives of reward or map.
@@ -70,26 +78,38 @@ public:
         draw(x, t, condition, stream);
         weigh(x);
         x.context().for_each(out.rows(), out.columns(),
-                             detail::tilted_mean_shift<real>{draws_.data(), weights_.data(), nullptr, mean_shift_factor(sampler_.schedule(), t), out.rows(),
+                             detail::tilted_mean_shift<real>{draws_.data(), weights_.data(), weighted ? base_weights_.data() : nullptr, mean_shift_factor(sampler_.schedule(), t), out.rows(),
                                                              options_.samples, out.data()});
     }
 
 protected:
     using real         = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
+    static constexpr bool weighted = detail::weighs_draws<Sampler>;
 
     /// Draws z and their rewards.
     void draw(const_view x, double t, const condition_type& condition, noise_stream stream) {
         const index_t columns = x.columns() * options_.samples;
         draws_.resize(x.context(), x.rows(), columns);
         rewards_.resize(x.context(), 1, columns);
-        sampler_(x, t, condition, detail::value_stream(stream, options_), draws_);
+        if constexpr (weighted) {
+            log_weights_.resize(x.context(), 1, columns);
+            sampler_(x, t, condition, detail::value_stream(stream, options_), draws_, log_weights_.data());
+        } else {
+            sampler_(x, t, condition, detail::value_stream(stream, options_), draws_);
+        }
         reward_(draws_, repeated_.repeat(x.context(), condition, x.columns(), options_.samples), stream.step, options_.samples, rewards_.data());
     }
-    /// softmax(r) over each particle's draws.
+    /// softmax(r + log w) over each particle's draws, and softmax(log w) where there are such weights.
     void weigh(const_view x) {
-        weights_.resize(x.context(), 1, rewards_.columns());
-        x.context().for_each(x.columns(), detail::soft_weights{rewards_.data(), options_.samples, weights_.data()});
+        const index_t columns = rewards_.columns();
+        weights_.resize(x.context(), 1, columns);
+        if constexpr (weighted) {
+            for (auto* room : {&tilted_, &base_weights_}) room->resize(x.context(), 1, columns);
+            x.context().for_each(columns, detail::sum_of_two{rewards_.data(), log_weights_.data(), tilted_.data()});
+            x.context().for_each(x.columns(), detail::soft_weights{log_weights_.data(), options_.samples, base_weights_.data()});
+        }
+        x.context().for_each(x.columns(), detail::soft_weights{(weighted ? tilted_ : rewards_).data(), options_.samples, weights_.data()});
     }
     void final_guidance(const_view x, const condition_type& condition, noise_stream stream, view out) {
         const double b = final_guidance_factor(sampler_.schedule());
@@ -109,6 +129,7 @@ protected:
     posterior_value_options                             options_;
     scratch<real, context_type>                         draws_;
     scratch<double, context_type>                       rewards_, weights_;
+    scratch<double, context_type>                       log_weights_, tilted_, base_weights_; ///< of weighted draws
     condition_store<condition_type, context_type>       repeated_;
 };
 template <class Sampler, class Reward>
@@ -121,6 +142,7 @@ posterior_value(Sampler, Reward, posterior_value_options) -> posterior_value<Sam
 /// products of the sampler.
 template <class Sampler, class Reward>
 class pathwise_posterior_value : public posterior_value<Sampler, Reward> {
+    static_assert(!detail::weighs_draws<Sampler>, "pathwise guidance does not differentiate the weights of draws: use posterior_value, whose guidance needs no derivative, or sampler.sampler()");
     static_assert(diagnose_differentiable_posterior_sampler<Sampler>());
     static_assert(diagnose_differentiable_reward<Reward, typename Sampler::batch_type, condition_of_t<Sampler>>());
     using base = posterior_value<Sampler, Reward>;

@@ -71,26 +71,6 @@ struct plain_weights {
         full[m] = reward[m];
     }
 };
-/// V = logsumexp(full) - logsumexp(base), se^2 = M/(M-1) sum (p_i - q_i)^2, p and q the softmaxes; of M/2 pairs, where these are the units.
-struct summarise_weighted {
-    const double *full, *base, *p, *q;
-    index_t       samples;
-    bool          pairs;
-    value_batch   out;
-    DIAMOND_HD void operator()(index_t j) const {
-        const index_t     unit = pairs ? 2 : 1, units = samples / unit;
-        const weight_sums tilted = sum_weights(full + j * samples, samples, pairs), plain = sum_weights(base + j * samples, samples, pairs);
-        out.value[j] = tilted.log_mean(units) - plain.log_mean(units);
-        if (out.ess) out.ess[j] = tilted.ess();
-        if (out.ess_base) out.ess_base[j] = plain.ess();
-        if (out.standard_error) {
-            double sum = 0.0;
-            for (index_t m = j * samples; m < (j + 1) * samples; m += unit) sum += square(p[m] - q[m] + (pairs ? p[m + 1] - q[m + 1] : 0.0));
-            const double count    = static_cast<double>(units);
-            out.standard_error[j] = units > 1 && tilted.second > 0.0 ? std::sqrt(count / (count - 1.0) * sum) : NAN;
-        }
-    }
-};
 struct log_mean_weight {
     const double* full;
     index_t       samples;
@@ -132,10 +112,12 @@ struct weighted_gradient {
 };
 } // namespace detail
 
+/// V by a flow map and a density of its marginals: joint_density of a joint flow map, which gives both, or best_density of a velocity.
+///
 /// Renoises x_- = a x_t + std eps, looks ahead z = X_{t_-,1}(x_-), and weighs
 ///   log w = r(z) + log N(x_t; alpha z, sigma^2 I) + log p_{t_-}(x_-) - log N(eps; 0, I) + d log std:
 /// with an exact density mean(w) is unbiased for p_t(x_t) exp V_t(x_t), and V = logsumexp(log w) - logsumexp(log w - r) is consistent.
-/// At t = 0: x_- ~ N(0, I) and w = exp r. At t = 1: V = r. Cost: M calls of map, density and reward a particle.
+/// Guidance needs the density's score(x, t, condition, out). At t = 0: x_- ~ N(0, I) and w = exp r. At t = 1: V = r. Cost: M calls of map, density and reward a particle.
 template <class Density, class Map, class Reward>
 class weighted_value {
     static_assert(diagnose_flow_map<Map>());
@@ -200,7 +182,7 @@ public:
     /// out = b(t) grad V_t(x) by the gradient of section 6; at t = 0 its limit alpha'(0)(D^r - D), at t = 1 b(1) grad r.
     /// @throws std::invalid_argument for one sample at t = 0, whose D^r - D is 0 whatever the reward.
     void guidance(const_view x, double t, const condition_type& condition, noise_stream stream, view out)
-        requires differentiable_flow_map<Map> && differentiable_reward<Reward, batch_type, condition_type> && detail::reads_score<Density, Map>
+        requires differentiable_flow_map<Map> && differentiable_reward<Reward, batch_type, condition_type> && detail::says_score<Density>
     {
         require_time("weighted_value::guidance", t);
         require_same_shape("weighted_value::guidance", x, const_view(out));
@@ -227,8 +209,8 @@ public:
         context.for_each(x.rows(), z_.columns(),
                          detail::weighted_cotangent<real>{x.data(), z_.data(), p_.data(), here.alpha, here.sigma, x.rows(), samples, gradient_.data()});
         map_.vjp(renoised_, interval{back.time, 1.0}, repeated, gradient_, pulled_);
-        density_.model().score(renoised_, times(back.time), repeated, score_);
-        density_.model().score(x, times(t), condition, out);
+        density_.score(renoised_, back.time, repeated, score_);
+        density_.score(x, t, condition, out);
         context.for_each(out.rows(), out.columns(),
                          detail::weighted_gradient<real>{x.data(), z_.data(), pulled_.data(), score_.data(), p_.data(), here.alpha, here.sigma, back.scale,
                                                          guidance_factor(schedule, t), x.rows(), samples, out.data()});
@@ -259,7 +241,10 @@ private:
             return back;
         }
         const noise_level here = level_at(schedule, t);
-        density_(renoised_, back.time, repeated, x, samples, density_values_.data());
+        if constexpr (detail::absolute_density<Density, Map>)
+            density_(renoised_, back.time, repeated, density_values_.data());
+        else
+            density_(renoised_, back.time, repeated, x, samples, density_values_.data());
         context.column_sums(x.rows(), columns,
                             detail::renoising_weight<real>{x.data(), z_.data(), noise_.data(), here.alpha, here.sigma, x.rows(), samples}, base_.data());
         // log N(x_t; alpha z, sigma^2 I) - log N(eps; 0, I): the 2 pi cancel

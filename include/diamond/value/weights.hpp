@@ -8,6 +8,7 @@
 #include <diamond/core/errors.hpp>
 #include <diamond/core/host_device.hpp>
 #include <diamond/core/scalar.hpp>
+#include <diamond/core/weight_sums.hpp>
 
 namespace diamond::detail {
 
@@ -34,31 +35,6 @@ inline void require_spread(const char* what, double t, index_t samples) {
     });
 }
 
-/// Sums over `units` of exp(log - high) and its square, a unit being a sample or the mean of an antithetic pair.
-struct weight_sums {
-    double high, first, second;
-
-    [[nodiscard]] DIAMOND_HD double log_mean(index_t units) const {
-        return high == -infinity ? -infinity : high + std::log(first / static_cast<double>(units));
-    }
-    [[nodiscard]] DIAMOND_HD double ess() const { return second > 0.0 ? square(first) / second : 0.0; }
-};
-
-/// Sums of samples j M ... j M + M - 1. With pairs, an odd last sample is left out of the second moment's pairing by counting alone.
-DIAMOND_HD inline weight_sums sum_weights(const double* log_weight, index_t samples, bool pairs) {
-    double high = -infinity;
-    for (index_t i = 0; i < samples; ++i) high = log_weight[i] > high ? log_weight[i] : high;
-    weight_sums sums{high, 0.0, 0.0};
-    if (high == -infinity) return sums;
-    for (index_t i = 0; i < samples; ++i) {
-        double weight = std::exp(log_weight[i] - high);
-        if (pairs) weight = 0.5 * (weight + std::exp(log_weight[++i] - high));
-        sums.first += weight;
-        sums.second += square(weight);
-    }
-    return sums;
-}
-
 /// Posterior estimator: V = log mean exp r, se^2 = (M/ESS - 1)/(M - 1); none for one unit.
 struct summarise_posterior {
     const double* rewards;
@@ -76,6 +52,32 @@ struct summarise_posterior {
             out.standard_error[j] = units > 1 && sums.second > 0.0 ? std::sqrt(std::fmax(m / sums.ess() - 1.0, 0.0) / (m - 1.0)) : NAN;
         }
     }
+};
+
+/// V = logsumexp(full) - logsumexp(base), se^2 = M/(M-1) sum (p_i - q_i)^2, p and q the softmaxes; of M/2 pairs, where these are the units.
+struct summarise_weighted {
+    const double *full, *base, *p, *q;
+    index_t       samples;
+    bool          pairs;
+    value_batch   out;
+    DIAMOND_HD void operator()(index_t j) const {
+        const index_t     unit = pairs ? 2 : 1, units = samples / unit;
+        const weight_sums tilted = sum_weights(full + j * samples, samples, pairs), plain = sum_weights(base + j * samples, samples, pairs);
+        out.value[j] = tilted.log_mean(units) - plain.log_mean(units);
+        if (out.ess) out.ess[j] = tilted.ess();
+        if (out.ess_base) out.ess_base[j] = plain.ess();
+        if (out.standard_error) {
+            double sum = 0.0;
+            for (index_t m = j * samples; m < (j + 1) * samples; m += unit) sum += square(p[m] - q[m] + (pairs ? p[m + 1] - q[m + 1] : 0.0));
+            const double count    = static_cast<double>(units);
+            out.standard_error[j] = units > 1 && tilted.second > 0.0 ? std::sqrt(count / (count - 1.0) * sum) : NAN;
+        }
+    }
+};
+struct sum_of_two {
+    const double *a, *b;
+    double*       out;
+    DIAMOND_HD void operator()(index_t m) const { out[m] = a[m] + b[m]; }
 };
 
 /// weight[i] = softmax over a particle's samples of log_weight; uniform where all are -inf, so that no NaN is made.

@@ -1,0 +1,51 @@
+/// Densities of results: log p of samples, and of the tilted target at them. Section 8.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <diamond/align/smc_result.hpp>
+#include <diamond/concepts/marginal_density.hpp>
+#include <diamond/core/batch.hpp>
+#include <diamond/core/condition.hpp>
+
+namespace diamond {
+
+/// log p_1(x_j) of samples, d x N, of a chain, a search or a file. Cost: one density of data a sample.
+template <class Density>
+[[nodiscard]] std::vector<double> log_densities_of(Density& density, const_view_t<typename Density::batch_type> samples, const condition_of_t<Density>& condition = {}) {
+    static_assert(diagnose_marginal_density<Density>());
+    require(samples.rows() == density.dimension(), [&] { return "samples of " + std::to_string(samples.rows()) + " rows for a density of dimension " + std::to_string(density.dimension()); });
+    rebind_t<typename Density::batch_type, double> values(samples.context(), 1, samples.columns());
+    density(samples, 1.0, condition, values.data());
+    return to_host(values);
+}
+
+/// Puts log p_1 of SMC's particles into result.log_densities, by any density, and its cost to result.spent. `condition` is the run's: each particle's is that of
+/// the x_0 that it descends from. Where a weighted kernel has left densities, they are replaced. @throws std::invalid_argument for a run that is not complete.
+template <class Batch, class Density>
+void add_log_densities(smc_result<Batch>& result, Density& density, const condition_of_t<Density>& condition = {}) {
+    require(result.complete, "densities of an incomplete run of SMC: its particles are not data yet");
+    const auto& context = result.particles.context();
+    const cost  before  = density.spent();
+    condition_store<condition_of_t<Density>, backend_of_t<Batch>> conditions;
+    const auto families = from_host<std::int32_t>(context, 1, static_cast<index_t>(result.families.size()), result.families);
+    result.log_densities = log_densities_of(density, result.particles.read(), conditions.gather(context, condition, families.data(), families.columns()));
+    result.spent += cost(density.spent()) - before;
+}
+
+/// log p^r(x_j) = log p_1(x_j) + r(x_j) - log Z-hat, the tilted target's density at SMC's particles as far as Z-hat goes.
+/// @throws std::invalid_argument for a run that is not complete, or whose densities are not known: add_log_densities.
+template <class Batch>
+[[nodiscard]] std::vector<double> tilted_log_densities(const smc_result<Batch>& result) {
+    require(result.complete, "densities of an incomplete run of SMC: it has no log Z");
+    require(result.log_densities.size() == result.rewards.size(), [&] {
+        return "tilted densities of " + std::to_string(result.rewards.size()) + " particles with " + std::to_string(result.log_densities.size()) + " log-densities: call add_log_densities first";
+    });
+    std::vector<double> tilted(result.rewards.size());
+    for (std::size_t j = 0; j < tilted.size(); ++j) tilted[j] = result.log_densities[j] + result.rewards[j] - result.log_z;
+    return tilted;
+}
+
+} // namespace diamond

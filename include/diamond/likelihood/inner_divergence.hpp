@@ -1,0 +1,88 @@
+/// The divergence of GLASS's inner velocity, from that of the field. Sections 4 and 8.
+#pragma once
+
+#include <cmath>
+#include <utility>
+
+#include <diamond/glass/inner_velocity.hpp>
+#include <diamond/likelihood/divergence.hpp>
+#include <diamond/schedule/linear.hpp>
+
+namespace diamond {
+
+namespace detail {
+/// div ubar = velocity input_inner div u + d inner, in place of div u.
+struct turn_inner {
+    coefficients<2> c;
+    double          rows;
+    double *        divergence, *standard_error;
+    bool            evaluated;
+    DIAMOND_HD void operator()(index_t j) const {
+        const double factor = c(0, j);
+        divergence[j]       = (factor == 0.0 || !evaluated ? 0.0 : factor * divergence[j]) + rows * c(1, j);
+        if (standard_error) standard_error[j] = factor == 0.0 || !evaluated ? 0.0 : std::fabs(factor) * standard_error[j];
+    }
+};
+} // namespace detail
+
+/// div ubar_s(xbar | x_t, t) of the posterior's inner flow: with ubar = c_v u(x*, t*) + c_o x_t + c_i xbar and x* = a_o x_t + a_i xbar,
+///   div ubar = c_v a_i div u(x*, t*) + d c_i.
+/// `Divergence` is one of likelihood/divergence.hpp, or called like them. Cost: one divergence of the field; none where all are at t* = 1.
+template <class Schedule, class Divergence, class InnerSchedule = linear_schedule>
+class inner_divergence {
+    static_assert(diagnose_schedule<Schedule>() && diagnose_schedule<InnerSchedule>());
+    static_assert(detail::estimates_divergence<Divergence>, "an inner divergence needs a divergence of likelihood/divergence.hpp, or one called like them");
+
+public:
+    using field_type             = typename Divergence::field_type;
+    using batch_type             = typename field_type::batch_type;
+    using condition_type         = condition_of_t<field_type>;
+    using const_view             = const_view_t<batch_type>;
+    static constexpr bool random = Divergence::random;
+
+    inner_divergence(Schedule schedule, Divergence divergence, InnerSchedule inner = {}) : schedule_(std::move(schedule)), divergence_(std::move(divergence)), inner_(std::move(inner)) {}
+
+    [[nodiscard]] index_t           dimension() const { return divergence_.dimension(); }
+    [[nodiscard]] const field_type& field() const { return divergence_.field(); }
+    [[nodiscard]] cost              spent() const { return divergence_.spent(); }
+
+    /// out[j] = div ubar_s(xbar_j | x_t_j, t), or an unbiased estimate; s and t are one value or one per column. The inner schedule's velocity must be finite there.
+    void operator()(const_view xbar, times s, const_view x_t, times t, const condition_type& condition, noise_stream stream, double* out, double* standard_error = nullptr) {
+        const auto&   context = xbar.context();
+        const index_t n       = xbar.columns();
+        point_.resize(context, xbar.rows(), n);
+        if (s.broadcast() && t.broadcast()) {
+            const auto c = inner_velocity_at(schedule_, inner_, t.value(), s.value(), posterior_kernel_coefficients);
+            combine(coefficients<2>(numbers<2>{{c.input_outer, c.input_inner}}), point_.mutable_view(), x_t, xbar);
+            const bool evaluates = c.velocity * c.input_inner != 0.0;
+            if (evaluates) divergence_(point_.read(), times(c.time), condition, stream, out, standard_error);
+            context.for_each(n, detail::turn_inner{coefficients<2>(numbers<2>{{c.velocity * c.input_inner, c.inner}}), static_cast<double>(xbar.rows()), out, standard_error, evaluates});
+            return;
+        }
+        const detail::inner_velocity_table<Schedule, InnerSchedule> table{schedule_, inner_, posterior_kernel_coefficients, t, s};
+        all_.resize(context, 6, n);
+        time_.resize(context, 1, n);
+        context.for_each(n, detail::fill_coefficients<6, detail::inner_velocity_table<Schedule, InnerSchedule>>{table, all_.data()});
+        context.for_each(n, detail::time_of{all_.data(), time_.data()});
+        combine(input_table_(context, false, n, detail::table_rows<2>{all_.data(), 1}), point_.mutable_view(), x_t, xbar);
+        divergence_(point_.read(), times(time_.data()), condition, stream, out, standard_error);
+        context.for_each(n, detail::turn_inner{product_table_(context, false, n, detail::inner_products{all_.data()}), static_cast<double>(xbar.rows()), out, standard_error, true});
+    }
+
+private:
+    using real         = typename batch_type::value_type;
+    using context_type = backend_of_t<batch_type>;
+
+    Schedule                           schedule_;
+    Divergence                         divergence_;
+    InnerSchedule                      inner_;
+    scratch<real, context_type>        point_;
+    scratch<double, context_type>      all_, time_;
+    coefficient_table<2, context_type> input_table_, product_table_;
+};
+template <class Schedule, class Divergence>
+inner_divergence(Schedule, Divergence) -> inner_divergence<Schedule, Divergence>;
+template <class Schedule, class Divergence, class InnerSchedule>
+inner_divergence(Schedule, Divergence, InnerSchedule) -> inner_divergence<Schedule, Divergence, InnerSchedule>;
+
+} // namespace diamond

@@ -1,0 +1,128 @@
+/// A flow map taken in several jumps.
+#pragma once
+
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include <diamond/concepts/joint_flow_map.hpp>
+#include <diamond/core/combine.hpp>
+#include <diamond/core/log_density.hpp>
+
+namespace diamond {
+
+struct stepped_flow_map_options {
+    index_t steps = 2; ///< n jumps of equal length
+};
+
+/// X_{t,s} = X_{t_n-1,s} o ... o X_{t,t_1} over n equal parts of any interval: what a learned map says better in several jumps than in one. Models whatever its
+/// map does of differentiable_flow_map, joint_flow_map and differentiable_joint_flow_map; m is the mean of the parts'.
+/// Cost: n calls of the map; a vjp n - 1 and n vjps.
+template <class Map>
+class stepped_flow_map {
+    static_assert(diagnose_flow_map<Map>());
+
+public:
+    using batch_type     = typename Map::batch_type;
+    using condition_type = condition_of_t<Map>;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+
+    /// @throws std::invalid_argument unless steps >= 1.
+    explicit stepped_flow_map(Map map, stepped_flow_map_options options = {}) : map_(std::move(map)), options_(options) {
+        require(options.steps >= 1, [&] { return "a flow map in " + std::to_string(options.steps) + " steps: at least 1 is needed"; });
+    }
+
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
+    [[nodiscard]] cost    spent() const { return map_.spent(); }
+    [[nodiscard]] bool    exact() const { return detail::is_exact(map_); }
+    [[nodiscard]] auto    schedule() const
+        requires detail::names_schedule<Map>
+    {
+        return map_.schedule();
+    }
+    [[nodiscard]] double base_deviation() const
+        requires requires(const Map& m) { m.base_deviation(); }
+    {
+        return map_.base_deviation();
+    }
+
+    void operator()(const_view x, interval span, const condition_type& condition, view out) {
+        prepare(x, out);
+        for (index_t k = 0; k < options_.steps; ++k) map_(before(k, x), part(span, k), condition, after(k, out));
+    }
+    void operator()(const_view x, interval span, const condition_type& condition, view out, double* divergence)
+        requires joint_flow_map<Map>
+    {
+        prepare(x, out);
+        numbers_.resize(x.context(), 1, x.columns());
+        for (index_t k = 0; k < options_.steps; ++k) {
+            map_(before(k, x), part(span, k), condition, after(k, out), numbers_.data());
+            x.context().for_each(x.columns(), detail::add_scaled_number{share(), numbers_.data(), k == 0, divergence});
+        }
+    }
+    /// out = cotangent^T dX/dx.
+    void vjp(const_view x, interval span, const condition_type& condition, const_view cotangent, view out)
+        requires differentiable_flow_map<Map>
+    {
+        forward(x, span, condition);
+        pull_back(x, out, cotangent, [&](const_view here, interval step, const_view lambda, view pulled) { map_.vjp(here, step, condition, lambda, pulled); }, span);
+    }
+    /// out = cotangent^T dX/dx + divergence_cotangent dm/dx; null data of either mean zero.
+    void vjp(const_view x, interval span, const condition_type& condition, const_view cotangent, const double* divergence_cotangent, view out)
+        requires differentiable_joint_flow_map<Map>
+    {
+        forward(x, span, condition);
+        const double* of_part = nullptr;
+        if (divergence_cotangent) {
+            numbers_.resize(x.context(), 1, x.columns());
+            x.context().for_each(x.columns(), detail::add_scaled_number{share(), divergence_cotangent, true, numbers_.data()});
+            of_part = numbers_.data();
+        }
+        pull_back(x, out, cotangent, [&](const_view here, interval step, const_view lambda, view pulled) { map_.vjp(here, step, condition, lambda, of_part, pulled); }, span);
+    }
+
+private:
+    using real         = typename batch_type::value_type;
+    using context_type = backend_of_t<batch_type>;
+
+    [[nodiscard]] double   share() const { return 1.0 / static_cast<double>(options_.steps); }
+    [[nodiscard]] interval part(interval span, index_t k) const {
+        const auto time = [&](index_t i) { return i == options_.steps ? span.to : span.from + span.length() * static_cast<double>(i) / static_cast<double>(options_.steps); };
+        return {time(k), time(k + 1)};
+    }
+    void prepare(const_view x, const_view out) {
+        require_same_shape("stepped_flow_map", x, out);
+        columns_ = x.columns();
+        states_.resize(x.context(), x.rows(), x.columns() * (options_.steps - 1));
+    }
+    /// The state after part k < n - 1.
+    view       state(index_t k) { return states_.mutable_view().columns(k * columns_, columns_); }
+    const_view before(index_t k, const_view x) { return k == 0 ? x : const_view(state(k - 1)); }
+    view       after(index_t k, view out) { return k + 1 == options_.steps ? out : state(k); }
+
+    void forward(const_view x, interval span, const condition_type& condition) {
+        prepare(x, x);
+        for (index_t k = 0; k + 1 < options_.steps; ++k) map_(before(k, x), part(span, k), condition, state(k));
+    }
+    template <class Pull>
+    void pull_back(const_view x, view out, const_view cotangent, const Pull& pull, interval span) {
+        for (auto* room : {&lambda_, &pulled_}) room->resize(x.context(), x.rows(), x.columns());
+        for (index_t k = options_.steps - 1; k >= 0; --k) {
+            pull(before(k, x), part(span, k), k + 1 == options_.steps ? cotangent : lambda_.read(), k == 0 ? out : pulled_.mutable_view());
+            lambda_.swap(pulled_);
+        }
+    }
+
+    Map                           map_;
+    stepped_flow_map_options      options_;
+    index_t                       columns_ = 0;
+    scratch<real, context_type>   states_, lambda_, pulled_;
+    scratch<double, context_type> numbers_;
+};
+template <class Map>
+stepped_flow_map(Map) -> stepped_flow_map<Map>;
+template <class Map>
+stepped_flow_map(Map, stepped_flow_map_options) -> stepped_flow_map<Map>;
+
+} // namespace diamond

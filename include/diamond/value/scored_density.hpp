@@ -1,0 +1,46 @@
+/// A marginal density with its score by a velocity.
+#pragma once
+
+#include <type_traits>
+#include <utility>
+
+#include <diamond/concepts/marginal_density.hpp>
+#include <diamond/schedule/readings.hpp>
+
+namespace diamond {
+
+/// log p_t by one model, grad log p_t by another's velocity: a learned velocity's error is that of a score, a learned density's derivative may be any. Models
+/// scored_marginal_density. Cost: that of the density; a score one evaluation of the field.
+template <class Density, class Field>
+class scored_density {
+    static_assert(diagnose_marginal_density<Density>() && diagnose_velocity_field<Field>());
+    static_assert(std::is_same_v<typename Density::batch_type, typename Field::batch_type>, "density and velocity field must be of the same batch type");
+
+public:
+    using batch_type     = typename Density::batch_type;
+    using condition_type = condition_of_t<Density>;
+    using schedule_type  = std::remove_cvref_t<decltype(std::declval<const Density&>().schedule())>;
+
+    /// The field's times are those of the density's schedule. @throws std::invalid_argument where dimensions differ.
+    scored_density(Density density, Field field) : density_(std::move(density)), model_(density_.schedule(), std::move(field)) {
+        require(density_.dimension() == model_.dimension(), [&] {
+            return "a density of dimension " + std::to_string(density_.dimension()) + " with the score of a velocity of dimension " + std::to_string(model_.dimension());
+        });
+    }
+
+    [[nodiscard]] index_t dimension() const { return model_.dimension(); }
+    [[nodiscard]] auto    schedule() const { return density_.schedule(); }
+    [[nodiscard]] cost    spent() const { return cost(density_.spent()) + model_.spent(); }
+    [[nodiscard]] bool    exact() const { return density_.exact(); }
+
+    /// out[j] = log p_t(x_j).
+    void operator()(const_view_t<batch_type> x, double t, const condition_type& condition, double* out) { density_(x, t, condition, out); }
+    /// out = grad log p_t(x). @throws std::invalid_argument at t = 1, unless the field gives its score.
+    void score(const_view_t<batch_type> x, double t, const condition_type& condition, view_t<batch_type> out) { model_.score(x, times(t), condition, out); }
+
+private:
+    Density                        density_;
+    readings<schedule_type, Field> model_;
+};
+
+} // namespace diamond
