@@ -12,7 +12,7 @@ TEST_CASE("golden: effective sample size, log mean weight, systematic ancestors"
     for (const golden::file& file : golden::files()) {
         CAPTURE(file.name);
         const golden::json&   wanted     = file.content.at("resampling");
-        const golden::list log_weight = golden::flat.wanted.at("log_weights"));
+        const golden::list log_weight = golden::flat(wanted.at("log_weights"));
         const auto            n          = static_cast<index_t>(log_weight.size());
         const golden::list zeros(log_weight.size(), 0.0);
         detail::step_numbers  numbers;
