@@ -70,6 +70,8 @@ public:
         static_cast<void>(network_.spread()); // refuses a network that cannot be trained in its coordinates
     }
 
+    diamond_trainer(Network, training_set<batch_type>&&, philox, options_type = {}, Teacher = {}) = delete; ///< it would not outlive the trainer
+
     [[nodiscard]] const Network& network() const { return network_; }
     [[nodiscard]] const options_type& options() const { return options_; }
     /// Of the state: the network's, and behind them what learned weights own.
