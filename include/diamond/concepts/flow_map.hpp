@@ -6,7 +6,7 @@
 ///      not be const, and is copyable; in either direction of time; out must not overlap x;
 ///   3. m.spent() is the diamond::cost of all calls so far.
 /// `differentiable_flow_map`: also m.vjp(x, interval, condition, cotangent, out) writes cotangent^T dX/dx.
-/// Models: ode_flow_map, gaussian_flow_map. Used by: samplers, ode_kernel, value/weighted.hpp. Source: [FM], section 3.
+/// Models: ode_flow_map, network_flow_map, gaussian_flow_map, stepped_flow_map. Used by: samplers, ode_kernel, value/weighted.hpp. Source: [FM], section 3.
 #pragma once
 
 #include <concepts>

@@ -8,7 +8,7 @@
 /// `differentiable_joint_flow_map`: also m.vjp(x, interval, condition, cotangent, const double* divergence_cotangent, out) writes
 /// cotangent^T dX/dx + divergence_cotangent dm/dx. Null data of either cotangent means zero, and a map may then leave that head out.
 /// It need not say how it was trained: sign, divisor and base deviation of a head are undone before they come here.
-/// Models: ode_joint_flow_map, network_joint_flow_map, gaussian_joint_flow_map. Used by: likelihood/. Source: [F2], section 8.
+/// Models: ode_joint_flow_map, network_joint_flow_map, gaussian_joint_flow_map, stepped_flow_map of one of them. Used by: likelihood/. Source: [F2], section 8.
 #pragma once
 
 #include <diamond/concepts/flow_map.hpp>
