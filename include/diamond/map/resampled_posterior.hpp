@@ -17,7 +17,7 @@ struct resampled_posterior_options {
 
 namespace detail {
 /// The first of a group's weights whose running sum passes a uniform share of the whole.
-struct choose_by_weight {
+struct take_by_weight {
     static constexpr index_t price = 64;
 
     const double* log_weight;
@@ -84,7 +84,7 @@ public:
         context.forbid(out.columns(), detail::group_is_dead{log_weights_.data(), options_.proposals},
                        blame{.what = "all proposals for a resampled posterior draw weigh nothing: use more of them", .step = static_cast<index_t>(stream.step), .samples = stream.samples});
         const auto uniforms = stream.with(stream.purpose == purpose::value ? purpose::value_component : purpose::component);
-        context.for_each(out.columns(), detail::choose_by_weight{log_weights_.data(), options_.proposals, uniforms, chosen_.data()});
+        context.for_each(out.columns(), detail::take_by_weight{log_weights_.data(), options_.proposals, uniforms, chosen_.data()});
         context.gather(proposals_.read(), chosen_.data(), out);
     }
 
