@@ -12,7 +12,9 @@ void check_same(const diamond::smc_result<Batch>& a, const diamond::smc_result<B
     using numbers::same_bits;
     CHECK(same_bits(diamond::to_host(a.particles), diamond::to_host(b.particles)));
     CHECK(same_bits(a.log_weights, b.log_weights));
-    CHECK(same_bits<double>({a.log_z, a.log_z_standard_error, a.ess, a.log_delta}, {b.log_z, b.log_z_standard_error, b.ess, b.log_delta}));
+    CHECK(same_bits(a.rewards, b.rewards));
+    CHECK(same_bits(a.log_densities, b.log_densities));
+    CHECK(same_bits<double>({a.log_z, a.log_z_standard_error, a.ess, a.correction_ess, a.log_delta}, {b.log_z, b.log_z_standard_error, b.ess, b.correction_ess, b.log_delta}));
     CHECK(a.log_z_method == b.log_z_method);
     CHECK(a.families == b.families);
     CHECK(a.steps == b.steps);
@@ -20,6 +22,7 @@ void check_same(const diamond::smc_result<Batch>& a, const diamond::smc_result<B
     CHECK(a.warnings == b.warnings);
     CHECK(a.complete == b.complete);
     CHECK(a.exact_for_sampler == b.exact_for_sampler);
+    CHECK(a.exact_for_density == b.exact_for_density);
     CHECK(a.exact_for_model == b.exact_for_model);
     CHECK(a.spent == b.spent);
 }

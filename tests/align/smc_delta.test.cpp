@@ -108,7 +108,7 @@ TEST_CASE("each warning says what was seen") {
     using diamond::smc_step;
     const auto warnings = [](const std::vector<smc_step>& steps, double variance) {
         std::vector<std::string> text;
-        diamond::detail::warn_of_distrust(steps, 100, diamond::log_z_error::lee_whiteley, variance, false, true, {}, text);
+        diamond::detail::warn_of_distrust(steps, 100, diamond::log_z_error::lee_whiteley, variance, false, {}, text);
         return text;
     };
     const smc_step fine{.time = 0.5, .ess = 50.0, .least_increment = -3.0, .largest_increment = 4.0, .largest_share = 0.05};

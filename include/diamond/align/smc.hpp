@@ -151,7 +151,7 @@ public:
             const auto least = std::min_element(result.steps.begin(), result.steps.end(), [](const auto& a, const auto& b) { return a.correction_ess < b.correction_ess; });
             result.correction_ess = least->correction_ess;
         }
-        detail::warn_of_distrust(result.steps, options_.particles, result.log_z_method, variance, weighted, kernel_.exact(), options_.trust, result.warnings);
+        detail::warn_of_distrust(result.steps, options_.particles, result.log_z_method, variance, weighted, options_.trust, result.warnings);
         return result;
     }
 

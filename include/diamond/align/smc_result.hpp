@@ -116,23 +116,22 @@ struct smc_trust {
 };
 
 namespace detail {
-/// A weighted kernel's weights: `exact` where the densities are the model's own, whose mean needs no check.
+/// A weighted kernel's weights. Their mean is checked even where the density that corrects is the model's own: the draws' may be a learned head's.
 template <class Number>
-void warn_of_corrections(const std::vector<smc_step>& steps, index_t particles, bool exact, const smc_trust& trust, const Number& number, std::vector<std::string>& warnings) {
+void warn_of_corrections(const std::vector<smc_step>& steps, index_t particles, const smc_trust& trust, const Number& number, std::vector<std::string>& warnings) {
     const auto count = static_cast<double>(particles);
     const auto least = std::min_element(steps.begin(), steps.end(), [](const auto& a, const auto& b) { return a.correction_ess < b.correction_ess; });
     if (least->correction_ess < trust.least_correction_share * count)
         warnings.push_back("the correction of the kernel hangs on few draws: the effective sample size of its weights fell to " + number(least->correction_ess) + " of " +
                            std::to_string(particles) + " at t = " + number(least->time) + "; more steps, a better map or a better density help");
-    if (exact) return;
     const auto miss  = [&](const smc_step& step) { return std::fabs(step.log_mean_correction) - 5.0 * std::sqrt(std::max(1.0 / step.correction_ess - 1.0 / count, 0.0)); };
     const auto worst = std::max_element(steps.begin(), steps.end(), [&](const auto& a, const auto& b) { return miss(a) < miss(b); });
     if (miss(*worst) > trust.largest_miss)
         warnings.push_back("the weights that correct the kernel average exp(" + number(worst->log_mean_correction) + ") at t = " + number(worst->time) +
                            ", where densities of one law average 1: the density of its draws, or the one that corrects them, is off there");
 }
-/// @param weighted whether the kernel carries weights of its own, and `exact` what it says of itself.
-inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particles, log_z_error method, double relative_variance, bool weighted, bool exact, const smc_trust& trust,
+/// @param weighted whether the kernel carries weights of its own.
+inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particles, log_z_error method, double relative_variance, bool weighted, const smc_trust& trust,
                              std::vector<std::string>& warnings) {
     const auto number = [](double x) {
         char text[32];
@@ -157,7 +156,7 @@ inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particl
     if (static_cast<double>(floored->floored) > trust.largest_floored * static_cast<double>(particles))
         warnings.push_back(std::to_string(floored->floored) + " of " + std::to_string(particles) + " values were at the floor at t = " + number(floored->time) +
                            ", where SMC cannot tell them apart: more value samples, log_delta near log Z or a value_floor near the values that matter help");
-    if (weighted) warn_of_corrections(steps, particles, exact, trust, number, warnings);
+    if (weighted) warn_of_corrections(steps, particles, trust, number, warnings);
     const std::string islands = ": run independent islands, each with its own rng.split(k), and give their log_z to combine_islands";
     if (relative_variance > trusted_relative_variance)
         warnings.push_back("the relative variance of Z is " + number(relative_variance) + " by one run's estimate, which is good only below " + number(trusted_relative_variance) + islands);
