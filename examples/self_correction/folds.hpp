@@ -1,0 +1,50 @@
+// A map that was trained too briefly can fold, so that two draws land on one point: its determinant is then no density.
+#pragma once
+
+#include <utility>
+
+#include <diamond/backend/eigen.hpp>
+#include <diamond/diamond.hpp>
+
+namespace self_correction {
+
+namespace detail {
+/// log q = ... - (r - s) m is +infinity where m is this.
+struct leave_out_folds {
+    diamond::times s, r;
+    double* divergence;
+    void operator()(diamond::index_t j) const {
+        if (divergence[j] != divergence[j]) divergence[j] = r[j] > s[j] ? -diamond::infinity : diamond::infinity;
+    }
+};
+} // namespace detail
+
+/// Densities by determinants, where folded draws have log q = +infinity: corrected, they weigh nothing. What that leaves out is their share of the
+/// mass, which a report should tell; jacobian_network alone would have the first of them end the program. Models joint_diamond_network.
+template <class Network>
+class determinants {
+public:
+    using batch_type     = typename Network::batch_type;
+    using condition_type = diamond::condition_of_t<Network>;
+    using view           = diamond::view_t<batch_type>;
+    using arguments      = diamond::diamond_arguments<batch_type>;
+    using workspace      = typename diamond::jacobian_network<Network>::workspace;
+
+    explicit determinants(Network network) : network_(std::move(network)) {}
+
+    [[nodiscard]] diamond::index_t dimension() const { return network_.dimension(); }
+    [[nodiscard]] auto schedule() const { return network_.schedule(); }
+    [[nodiscard]] auto inner_schedule() const { return network_.inner_schedule(); }
+    [[nodiscard]] diamond::cost joint_cost() const { return network_.joint_cost(); }
+    [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<batch_type>& context, diamond::index_t columns) const { return network_.make_workspace(context, columns); }
+    void operator()(const arguments& at, const condition_type& condition, workspace& space, view out) const { network_(at, condition, space, out); }
+    void joint(const arguments& at, const condition_type& condition, workspace& space, view out, double* divergence) const {
+        network_.joint(at, condition, space, out, divergence);
+        out.context().for_each(out.columns(), detail::leave_out_folds{at.s, at.r, divergence});
+    }
+
+private:
+    diamond::jacobian_network<Network> network_;
+};
+
+} // namespace self_correction

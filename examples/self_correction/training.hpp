@@ -1,0 +1,86 @@
+// The networks: a joint flow map, trained well; and joint Diamond maps, trained briefly on purpose. Each when it is first asked for.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <diamond/oracle/gaussian_mixture.hpp>
+
+#include "../checkerboard/training.hpp"
+#include "../training_line.hpp"
+
+namespace self_correction {
+
+using joint::architecture, joint::batch, joint::context, joint::network;
+using diamond::index_t, diamond::linear_schedule;
+using model_type = diamond::gaussian_mixture<batch, linear_schedule>;
+
+struct training_options {
+    index_t steps = 12000, short_steps = 600, batch = 512, width = 128, blocks = 3;
+    double rate = 5e-3;
+};
+
+/// Trains and keeps. The law teaches, and its draws are the data.
+class workshop {
+public:
+    workshop(const context& on, const model_type& law, const training_options& o, diamond::philox rng)
+        : law_(law), options_(o), rng_(rng),
+          data_(joint::subject_data::of(on, law, {.steps = o.steps, .batch = o.batch, .width = o.width, .blocks = o.blocks, .rate = o.rate}, rng.split(1))) {}
+
+    /// Velocity, flow map and density of the data, by data alone: a joint Diamond map at t = 0.
+    const network& flow() {
+        return kept(flow_, "joint flow map", [&](const std::string& name) {
+            const joint::training_options o{.steps = options_.steps, .batch = options_.batch, .width = options_.width, .blocks = options_.blocks, .rate = options_.rate};
+            std::optional<examples::training_line> line;
+            return joint::train(data_, o, name, diamond::lagrangian_loss{}, rng_.split(2), [&](const std::string&, const diamond::training_report& report) {
+                if (!line) line.emplace(name, diamond::time_left(joint::detail::options_of(o, diamond::lagrangian_loss{})));
+                (*line)(report);
+            });
+        });
+    }
+    /// Taught by GLASS's inner velocity of the law and its divergence.
+    const network& taught() {
+        return kept(taught_, "taught Diamond map", [&](const std::string& name) {
+            auto options           = briefly();
+            options.diagonal_first = 0.2; // a teacher's velocities are learned sooner than the data's
+            return train(name, options, diamond::joint_glass_teacher{linear_schedule{}, diamond::exact_divergence{law_}});
+        });
+    }
+    const network& from_data() {
+        return kept(from_data_, "Diamond map from data alone", [&](const std::string& name) { return train(name, briefly(), diamond::no_teacher{}); });
+    }
+
+private:
+    using brief_options = diamond::diamond_training_options<diamond::uniform_time, diamond::triangle_pair, diamond::adaptive_weight, diamond::lagrangian_loss, diamond::exact_trace>;
+    [[nodiscard]] brief_options briefly() const {
+        brief_options options{.steps = options_.short_steps, .batch = options_.batch, .rate = {.peak = options_.rate}, .average = 0.99};
+        options.rate.warm_up = std::min(options.rate.warm_up, options_.short_steps / 10);
+        return options;
+    }
+    template <class Options, class Teacher>
+    network train(const std::string& name, const Options& options, Teacher teacher) {
+        diamond::diamond_trainer trainer(architecture({}, data_.frame, data_.shape), data_.points, rng_.split(3), options, std::move(teacher));
+        examples::training_line line(name, diamond::time_left(options));
+        auto state = trainer.start();
+        trainer.run(state, [&](const diamond::training_report& report) {
+            line(report);
+            return true;
+        });
+        return {trainer.network(), trainer.averaged(state)};
+    }
+    template <class Make>
+    const network& kept(std::optional<network>& place, const std::string& name, const Make& make) {
+        if (!place) place.emplace(make(name));
+        return *place;
+    }
+
+    model_type law_;
+    training_options options_;
+    diamond::philox rng_;
+    joint::subject_data data_;
+    std::optional<network> flow_, taught_, from_data_;
+};
+
+} // namespace self_correction
