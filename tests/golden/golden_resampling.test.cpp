@@ -17,7 +17,7 @@ TEST_CASE("golden: effective sample size, log mean weight, systematic ancestors"
         const golden::list zeros(log_weight.size(), 0.0);
         detail::step_numbers  numbers;
         smc_step              line;
-        detail::summarise_weights(context, n, log_weight.data(), {zeros.data(), zeros.data(), nullptr}, {.k = 0, .time = 0.5, .least_ess = 0.0, .last = false}, &numbers, &line);
+        detail::summarise_weights(context, n, zeros.data(), log_weight.data(), {zeros.data(), zeros.data()}, {.k = 0, .time = 0.5, .least_ess = 0.0, .last = false}, &numbers, &line);
         CHECK(error(line.ess, wanted.at("ess")) < tolerance);
         CHECK(error(numbers.log_mean, wanted.at("log_mean_weight")) < tolerance);
 

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <vector>
 
+#include <diamond/align/run.hpp>
 #include <diamond/align/smc_result.hpp>
 #include <diamond/concepts/marginal_density.hpp>
 #include <diamond/core/batch.hpp>
@@ -13,26 +15,28 @@
 namespace diamond {
 
 /// log p_1(x_j) of samples, d x N, of a chain, a search or a file. Cost: one density of data a sample.
-template <class Density>
-[[nodiscard]] std::vector<double> log_densities_of(Density& density, const_view_t<typename Density::batch_type> samples, const condition_of_t<Density>& condition = {}) {
-    static_assert(diagnose_marginal_density<Density>());
+template <class Density, class Model = std::remove_cvref_t<Density>>
+[[nodiscard]] std::vector<double> log_densities_of(Density&& density, const_view_t<typename Model::batch_type> samples, const condition_of_t<Model>& condition = {}) {
+    static_assert(diagnose_marginal_density<Model>());
     require(samples.rows() == density.dimension(), [&] { return "samples of " + std::to_string(samples.rows()) + " rows for a density of dimension " + std::to_string(density.dimension()); });
-    rebind_t<typename Density::batch_type, double> values(samples.context(), 1, samples.columns());
+    rebind_t<typename Model::batch_type, double> values(samples.context(), 1, samples.columns());
     density(samples, 1.0, condition, values.data());
     return to_host(values);
 }
 
-/// Puts log p_1 of SMC's particles into result.log_densities, by any density, and its cost to result.spent. `condition` is the run's: each particle's is that of
+/// Puts log p_1 of SMC's particles into result.log_densities, by any density, and its cost to result.spent and result.seconds. `condition` is the run's: each particle's is that of
 /// the x_0 that it descends from. Where a weighted kernel has left densities, they are replaced. @throws std::invalid_argument for a run that is not complete.
-template <class Batch, class Density>
-void add_log_densities(smc_result<Batch>& result, Density& density, const condition_of_t<Density>& condition = {}) {
+template <class Batch, class Density, class Model = std::remove_cvref_t<Density>>
+void add_log_densities(smc_result<Batch>& result, Density&& density, const condition_of_t<Model>& condition = {}) {
     require(result.complete, "densities of an incomplete run of SMC: its particles are not data yet");
     const auto& context = result.particles.context();
     const cost  before  = density.spent();
-    condition_store<condition_of_t<Density>, backend_of_t<Batch>> conditions;
+    const detail::stopwatch clock;
+    condition_store<condition_of_t<Model>, backend_of_t<Batch>> conditions;
     const auto families = from_host<std::int32_t>(context, 1, static_cast<index_t>(result.families.size()), result.families);
     result.log_densities = log_densities_of(density, result.particles.read(), conditions.gather(context, condition, families.data(), families.columns()));
     result.spent += cost(density.spent()) - before;
+    result.seconds += clock.seconds();
 }
 
 /// log p^r(x_j) = log p_1(x_j) + r(x_j) - log Z-hat, the tilted target's density at SMC's particles as far as Z-hat goes.

@@ -12,6 +12,7 @@
 #include <diamond/align/chain.hpp>
 #include <diamond/align/resampling.hpp>
 #include <diamond/align/smc_state.hpp>
+#include <diamond/align/smc_trust.hpp>
 #include <diamond/concepts/value_estimator.hpp>
 
 namespace diamond {
@@ -37,8 +38,8 @@ struct smc_options {
 /// or wrong, because each particle keeps the value that was drawn for it. Values of -inf are raised by delta or to the floor (see
 /// detail::make_finite), and r + c gives what r gives, log Z larger by c.
 ///
-/// A weighted_transition_kernel's own weights join w at every step, and Z-hat is unbiased for the law that they correct the chain to, whatever the chain:
-/// corrected_kernel takes the end law of a badly learned map to the model's. Cost: K transitions and K - 1 values a particle, N rewards; and
+/// A weighted_transition_kernel's own weights join w at every step, and Z-hat is unbiased for the law that they correct the chain to, whatever the chain,
+/// as far as the densities of its draws are their own: corrected_kernel takes the end law of a badly learned map to the model's. Cost: K transitions and K - 1 values a particle, N rewards; and
 /// K transitions and a reward for each draw of the pilot.
 template <class Kernel, class Value, class Resampler = systematic>
 class smc {
@@ -145,11 +146,11 @@ public:
         result.log_z_standard_error = variance < 0.0 ? NAN : std::sqrt(variance);
         // Carried values, full weights, finite V: this driver does nothing else.
         result.exact_for_sampler = !weighted;
-        result.exact_for_density = weighted;
+        result.exact_for_density = weighted && detail::knows_own_density(kernel_);
         result.exact_for_model   = kernel_.exact();
         if constexpr (weighted) {
-            const auto least = std::min_element(result.steps.begin(), result.steps.end(), [](const auto& a, const auto& b) { return a.correction_ess < b.correction_ess; });
-            result.correction_ess = least->correction_ess;
+            result.correction_ess = infinity;
+            for (const auto& step : result.steps) result.correction_ess = std::min(result.correction_ess, step.correction_ess);
         }
         detail::warn_of_distrust(result.steps, options_.particles, result.log_z_method, variance, weighted, options_.trust, result.warnings);
         return result;

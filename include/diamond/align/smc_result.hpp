@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -32,7 +31,7 @@ struct smc_step {
     double mean_value    = 0.0; ///< weighted mean of V
     index_t floored      = 0;   ///< values that were raised to the floor: SMC cannot tell these particles apart
     // Of a weighted kernel: of its own weights at this step, w of N transitions.
-    double correction_ess      = NAN; ///< (sum w)^2 / sum w^2
+    double correction_ess      = NAN; ///< (sum w)^2 / sum w^2, over particles that were not dead before
     double log_mean_correction = NAN; ///< log of the mean of w: 0 up to Monte Carlo error, where densities of one law corrected the kernel
 
     /// The same numbers, NaN being equal to itself.
@@ -88,7 +87,7 @@ struct smc_result {
     std::vector<std::string>               warnings;  ///< why the run should not be trusted, if so
     bool                                   complete          = false;
     bool                                   exact_for_sampler = false; ///< the target is the chain's own end law, tilted
-    bool                                   exact_for_density = false; ///< or it is the law that a weighted kernel corrects its draws to, tilted
+    bool                                   exact_for_density = false; ///< or it is the law that a weighted kernel corrects its draws to, tilted: it says exact_density()
     bool                                   exact_for_model   = false; ///< and whichever of the two laws it is is the model's: the kernel says exact()
     cost                                   spent;
     double                                 seconds = 0.0;
@@ -104,65 +103,5 @@ struct smc_result {
         return result;
     }
 };
-
-/// When a run cannot be trusted. Each threshold says what it guards against.
-struct smc_trust {
-    double least_ess_share   = 0.01; ///< of N: below it a step hangs on few particles
-    double largest_share     = 0.5;  ///< in one particle
-    double largest_floored   = 0.1;  ///< of N: so many values at the floor say nothing of how far below it they are
-    double largest_range     = 15.0; ///< nats between the increments of a step that may resample: low values are then lost though they carry the mean
-    double least_correction_share = 0.1; ///< of N, the effective number under a weighted kernel's weights of one step: below it few draws carry the correction
-    double largest_miss           = 0.1; ///< of log_mean_correction from 0, beyond 5 standard errors: the densities that correct the kernel are then not those of one law
-};
-
-namespace detail {
-/// A weighted kernel's weights. Their mean is checked even where the density that corrects is the model's own: the draws' may be a learned head's.
-template <class Number>
-void warn_of_corrections(const std::vector<smc_step>& steps, index_t particles, const smc_trust& trust, const Number& number, std::vector<std::string>& warnings) {
-    const auto count = static_cast<double>(particles);
-    const auto least = std::min_element(steps.begin(), steps.end(), [](const auto& a, const auto& b) { return a.correction_ess < b.correction_ess; });
-    if (least->correction_ess < trust.least_correction_share * count)
-        warnings.push_back("the correction of the kernel hangs on few draws: the effective sample size of its weights fell to " + number(least->correction_ess) + " of " +
-                           std::to_string(particles) + " at t = " + number(least->time) + "; more steps, a better map or a better density help");
-    const auto miss  = [&](const smc_step& step) { return std::fabs(step.log_mean_correction) - 5.0 * std::sqrt(std::max(1.0 / step.correction_ess - 1.0 / count, 0.0)); };
-    const auto worst = std::max_element(steps.begin(), steps.end(), [&](const auto& a, const auto& b) { return miss(a) < miss(b); });
-    if (miss(*worst) > trust.largest_miss)
-        warnings.push_back("the weights that correct the kernel average exp(" + number(worst->log_mean_correction) + ") at t = " + number(worst->time) +
-                           ", where densities of one law average 1: the density of its draws, or the one that corrects them, is off there");
-}
-/// @param weighted whether the kernel carries weights of its own.
-inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particles, log_z_error method, double relative_variance, bool weighted, const smc_trust& trust,
-                             std::vector<std::string>& warnings) {
-    const auto number = [](double x) {
-        char text[32];
-        std::snprintf(text, sizeof text, "%.3g", x);
-        return std::string(text);
-    };
-    if (steps.empty()) return;
-    const auto least = std::min_element(steps.begin(), steps.end(), [](const auto& a, const auto& b) { return a.ess < b.ess; });
-    if (least->ess < trust.least_ess_share * static_cast<double>(particles))
-        warnings.push_back("the effective sample size fell to " + number(least->ess) + " of " + std::to_string(particles) + " at t = " + number(least->time));
-    const auto share = std::max_element(steps.begin(), steps.end(), [](const auto& a, const auto& b) { return a.largest_share < b.largest_share; });
-    if (particles > 1 && share->largest_share > trust.largest_share)
-        warnings.push_back("one particle held " + number(100.0 * share->largest_share) + " % of the weight at t = " + number(share->time));
-    // Not at the last step: its low rewards are exact, and nothing is resampled by them.
-    const auto range = std::max_element(steps.begin(), steps.end() - 1, [](const auto& a, const auto& b) {
-        return a.largest_increment - a.least_increment < b.largest_increment - b.least_increment;
-    });
-    if (steps.size() > 1 && range->largest_increment - range->least_increment > trust.largest_range)
-        warnings.push_back("log weights changed by amounts that differ by " + number(range->largest_increment - range->least_increment) + " nats at t = " + number(range->time) +
-                           ": particles of low value, which may carry the mean, can have been resampled away; more value samples, more steps or log_delta near log Z help");
-    const auto floored = std::max_element(steps.begin(), steps.end(), [](const auto& a, const auto& b) { return a.floored < b.floored; });
-    if (static_cast<double>(floored->floored) > trust.largest_floored * static_cast<double>(particles))
-        warnings.push_back(std::to_string(floored->floored) + " of " + std::to_string(particles) + " values were at the floor at t = " + number(floored->time) +
-                           ", where SMC cannot tell them apart: more value samples, log_delta near log Z or a value_floor near the values that matter help");
-    if (weighted) warn_of_corrections(steps, particles, trust, number, warnings);
-    const std::string islands = ": run independent islands, each with its own rng.split(k), and give their log_z to combine_islands";
-    if (relative_variance > trusted_relative_variance)
-        warnings.push_back("the relative variance of Z is " + number(relative_variance) + " by one run's estimate, which is good only below " + number(trusted_relative_variance) + islands);
-    if (relative_variance < 0.0)
-        warnings.push_back("the relative variance of Z is " + number(relative_variance) + " by the formula of " + name_of(method) + ", so log Z has no standard error" + islands);
-}
-} // namespace detail
 
 } // namespace diamond

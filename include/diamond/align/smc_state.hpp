@@ -124,7 +124,7 @@ private:
     void weigh(const detail::step_plan& plan) {
         const detail::weight_increment increment{next_v_.data(), v_.data(), weighted() ? correction_.data() : nullptr};
         context_->for_each(columns(), detail::add_increment{increment, log_w_.data(), next_log_w_.data()});
-        detail::summarise_weights(*context_, columns(), next_log_w_.data(), increment, plan, numbers_.data(), line(plan.k));
+        detail::summarise_weights(*context_, columns(), log_w_.data(), next_log_w_.data(), increment, plan, numbers_.data(), line(plan.k));
     }
 
     /// Whether there is resampling to do at step k: where the host cannot tell, there is, and it comes to nothing if the line says no.

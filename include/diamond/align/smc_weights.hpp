@@ -16,7 +16,7 @@ struct step_numbers {
     double best = 0, floor = 0, floored = 0;                      // of the values
     double high = 0, sum = 0, sum_square = 0;                     // of the weights, relative to the highest
     double minus_least = 0, largest = 0, sum_of_values = 0, log_mean = 0;
-    double correction_high = 0, correction_sum = 0, correction_sum_square = 0; // of a weighted kernel's own weights
+    double correction_high = 0, correction_sum = 0, correction_sum_square = 0, corrected = 0; // of a weighted kernel's own weights
 };
 struct run_numbers {
     double       log_z = 0, log_delta = -infinity;
@@ -53,7 +53,7 @@ struct own_index {
 
 /// By how much a step changes log w: V_k - V_{k-1}, and the kernel's own weight where there is one. V_{k-1} is finite.
 struct weight_increment {
-    const double *value, *before, *correction; // the last null for a kernel without weights
+    const double *value, *before, *correction = nullptr; // the last null for a kernel without weights
     DIAMOND_HD double operator()(index_t j) const { return value[j] - before[j] + (correction ? correction[j] : 0.0); }
 };
 struct add_increment {
@@ -81,6 +81,18 @@ struct live_increment {
     weight_increment increment;
     double           sign;
     DIAMOND_HD double operator()(index_t j) const { return log_weight[j] == -infinity ? -infinity : sign * increment(j); }
+};
+
+/// The kernel's own weight of particles that were alive before it.
+struct live_correction {
+    const double *log_weight, *correction;
+    DIAMOND_HD double operator()(index_t j) const { return log_weight[j] == -infinity ? -infinity : correction[j]; }
+};
+struct relative_correction {
+    live_correction of;
+    const double*   high;
+    int             power; // 0 counts the living
+    DIAMOND_HD double operator()(index_t j) const { return power == 0 ? (of.log_weight[j] == -infinity ? 0.0 : 1.0) : exp_nonpositive(power * (of(j) - *high)); }
 };
 
 struct is_dead {
@@ -151,7 +163,7 @@ struct conclude_step {
                              plan.last ? 0 : static_cast<index_t>(step->floored), not_a_number, not_a_number};
         if (weighted) {
             line->correction_ess      = step->correction_sum * step->correction_sum / step->correction_sum_square;
-            line->log_mean_correction = step->correction_high + std::log(step->correction_sum / static_cast<double>(columns));
+            line->log_mean_correction = step->correction_high + std::log(step->correction_sum / step->corrected);
         }
         step->log_mean    = step->high + std::log(step->sum / static_cast<double>(columns));
     }
@@ -169,10 +181,10 @@ struct settle_step {
 };
 [[noreturn]] inline void throw_dead_weights(const blame& why, index_t) { throw dead_weights(static_cast<long>(why.step)); }
 
-/// The trace's line of a step with these log weights, which `increment` has just changed.
+/// The trace's line of a step with these log weights, which `increment` has just made of `before`.
 /// @throws dead_weights naming the step where all weights are zero; a device throws when the host next waits.
 template <class Context>
-void summarise_weights(const Context& context, index_t columns, const double* log_weight, const weight_increment& increment, const step_plan& plan, step_numbers* step, smc_step* line) {
+void summarise_weights(const Context& context, index_t columns, const double* before, const double* log_weight, const weight_increment& increment, const step_plan& plan, step_numbers* step, smc_step* line) {
     context.max(columns, log_weight_entry{log_weight}, &step->high);
     context.forbid(1, is_dead{&step->high}, blame{.what = "all weights are zero", .step = plan.k, .raise = throw_dead_weights});
     context.sum(columns, relative_weight{log_weight, &step->high, 1}, &step->sum);
@@ -181,9 +193,11 @@ void summarise_weights(const Context& context, index_t columns, const double* lo
     context.max(columns, live_increment{log_weight, increment, 1.0}, &step->largest);
     context.sum(columns, weighted_value_entry{log_weight, increment.value, &step->high}, &step->sum_of_values);
     if (increment.correction) {
-        context.max(columns, log_weight_entry{increment.correction}, &step->correction_high);
-        context.sum(columns, relative_weight{increment.correction, &step->correction_high, 1}, &step->correction_sum);
-        context.sum(columns, relative_weight{increment.correction, &step->correction_high, 2}, &step->correction_sum_square);
+        const live_correction live{before, increment.correction};
+        context.max(columns, live, &step->correction_high);
+        context.sum(columns, relative_correction{live, &step->correction_high, 0}, &step->corrected);
+        context.sum(columns, relative_correction{live, &step->correction_high, 1}, &step->correction_sum);
+        context.sum(columns, relative_correction{live, &step->correction_high, 2}, &step->correction_sum_square);
     }
     context.for_each(1, conclude_step{plan, columns, step, increment.correction != nullptr, line});
 }

@@ -3,7 +3,8 @@
 /// A type M models `joint_diamond_map` if it models diamond_map and m(xbar, interval{s, r}, x_t, t, condition, out, double* divergence) writes
 /// X_{s,r}(xbar_j | x_t_j, t_j) into column j of out, and into divergence[j] the mean divergence m(xbar, x_t, t, s, r) of the inner flow, for which
 /// log q_r(X_{s,r}(xbar)) = log q_s(xbar) - (r - s) m, q_s the law of xbar_s given x_t: div ubar_s where s = r, divided by nothing. Either
-/// direction of the inner time; out must not overlap; divergence is in the memory of the batch.
+/// direction of the inner time; out must not overlap; divergence is in the memory of the batch. It may say bool exact_density() const: whether m is that of
+/// its own X_{s,r}, so that draws by it have their very own density.
 /// Models: posterior_diamond_map of a joint network, glass_joint_diamond_map (by ODE), gaussian_diamond_map (closed). Used by: diamond_posterior and
 /// early_stop_kernel, for draws that know their density. Source: section 8.
 #pragma once

@@ -2,7 +2,7 @@
 ///
 /// A type N models `joint_diamond_network` if it models diamond_network and n.joint(arguments, condition, workspace, out, double* divergence), const
 /// and re-entrant, writes v into out, d x N, and m, +div divided by nothing, into divergence; at t = 0 both are a joint flow map's. Where that costs
-/// more than an evaluation, n.joint_cost() says how much a column, a diamond::cost.
+/// more than an evaluation, n.joint_cost() says how much a column, a diamond::cost. It may say bool exact_density() const, as its map then does.
 /// `differentiable_joint_diamond_network`: also n.joint_vjp(arguments, condition, cotangent, const double* divergence_cotangent, workspace, out_xbar,
 /// out_x_t), either cotangent null for zero.
 /// Models: trained_joint_network, jacobian_network. Used by: posterior_diamond_map, network_joint_flow_map. Source: [F2], section 8.

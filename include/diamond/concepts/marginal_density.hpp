@@ -45,11 +45,5 @@ consteval bool diagnose_marginal_density() {
     }
     return true;
 }
-template <class D>
-consteval bool diagnose_scored_marginal_density() {
-    static_assert(diagnose_marginal_density<D>());
-    static_assert(detail::says_score<D>, "a scored marginal density needs score(const_view x, double t, const condition&, view out): scored_density adds one by a velocity");
-    return true;
-}
 
 } // namespace diamond

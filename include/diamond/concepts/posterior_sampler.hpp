@@ -10,16 +10,16 @@
 /// `differentiable_posterior_sampler`: also p.vjp(x_t, t, condition, stream, cotangent, out) with the same stream: cotangent is d x (N M), out is d x N and
 /// gets sum over a particle's draws of cotangent^T dz/dx_t, the noise held fixed.
 /// `posterior_sampler_with_density`: also p.draw_with_density(x_t, t, condition, stream, out, double* log_density), the same draws with log q(z | x_t)
-/// of each, N M numbers, and p.log_density(x_t, t, condition, z, out), the same of given z, d x (N M), x_t d x N. Normalised in z.
+/// of each, N M numbers, normalised in z. It may say bool exact_density() const: whether that is the density of its very draws (in floating point), and
+/// not that of a learned head or a solver, which are taken for it where it does not say. diamond_posterior also has the density of given z, log_density.
 /// `weighted_posterior_sampler`, which is none of these: p(x_t, t, condition, stream, out, double* log_weights) also writes a draw's log importance
-/// weight, up to a number a particle: draws by these weights follow the posterior of whatever law the sampler corrects its draws to, whose
-/// being the model's p.exact() says; p.sampler() is the posterior sampler whose draws these are.
+/// weight, up to a number a particle: draws by these weights follow the posterior of whatever law the sampler corrects its draws to; p.exact() tells
+/// whether that is the model's.
 /// Models: diamond_posterior (of a Diamond map), exact_posterior (of an oracle), resampled_posterior (of a weighted one); with density diamond_posterior
 /// of a joint Diamond map; weighted corrected_posterior. Used by: kernels, posterior_value. Source: [DM], [GF], sections 4 to 6.
 #pragma once
 
 #include <concepts>
-#include <type_traits>
 
 #include <diamond/concepts/flow_map.hpp>
 #include <diamond/concepts/schedule.hpp>
@@ -41,7 +41,6 @@ template <class P>
 concept draws_posterior_with_density = requires(P& p, const_view_t<typename P::batch_type> x, double t, const condition_of_t<P>& c, noise_stream stream,
                                                 view_t<typename P::batch_type> out, double* log_density) {
     p.draw_with_density(x, t, c, stream, out, log_density);
-    p.log_density(x, t, c, x, log_density);
 };
 template <class P>
 concept weighs_draws = requires(P& p, const_view_t<typename P::batch_type> x, double t, const condition_of_t<P>& c, noise_stream stream, view_t<typename P::batch_type> out,
@@ -58,6 +57,14 @@ template <class Part>
     else
         return false;
 }
+/// Whether the log-densities that `part` gives of its draws are those of its draws: not, where it does not say.
+template <class Part>
+[[nodiscard]] bool knows_own_density(const Part& part) {
+    if constexpr (requires { bool(part.exact_density()); })
+        return part.exact_density();
+    else
+        return false;
+}
 } // namespace detail
 
 template <class P>
@@ -67,13 +74,9 @@ template <class P>
 concept differentiable_posterior_sampler = posterior_sampler<P> && detail::draws_vjp<P>;
 template <class P>
 concept posterior_sampler_with_density = posterior_sampler<P> && detail::draws_posterior_with_density<P>;
-namespace detail {
-template <class P>
-concept names_sampler = requires(const P& p) { requires posterior_sampler<std::remove_cvref_t<decltype(p.sampler())>>; };
-} // namespace detail
 template <class P>
 concept weighted_posterior_sampler = std::copy_constructible<P> && detail::names_batch<P> && detail::has_dimension<P> && detail::names_schedule<P> && detail::weighs_draws<P> &&
-                                     detail::names_sampler<P> && detail::counts_cost<P> && detail::says_exact<P>;
+                                     detail::counts_cost<P> && detail::says_exact<P>;
 
 /// The ladder: the first clause that P breaks says what to write.
 template <class P>
@@ -100,8 +103,7 @@ template <class P>
 consteval bool diagnose_posterior_sampler_with_density() {
     static_assert(diagnose_posterior_sampler<P>());
     static_assert(detail::draws_posterior_with_density<P>,
-                  "a posterior sampler with density needs draw_with_density(x_t, t, condition, stream, out, double* log_density) and log_density(x_t, t, condition, z, double* out); "
-                  "diamond_posterior has them where its map is a joint Diamond map");
+                  "a posterior sampler with density needs draw_with_density(x_t, t, condition, stream, out, double* log_density); diamond_posterior has it where its map is a joint Diamond map");
     return true;
 }
 template <class P>
@@ -110,7 +112,6 @@ consteval bool diagnose_weighted_posterior_sampler() {
                   "a weighted posterior sampler must be copyable and needs batch_type, dimension(), schedule(), spent() and bool exact(), as a posterior sampler does");
     static_assert(detail::weighs_draws<P>,
                   "a weighted posterior sampler needs operator()(const_view x_t, double t, const condition&, noise_stream, view out, double* log_weights), N * stream.samples of them");
-    static_assert(detail::names_sampler<P>, "a weighted posterior sampler needs sampler() const, the posterior sampler whose draws it weighs");
     return true;
 }
 /// For what has no use for weights: it would take the draws as they come.

@@ -7,12 +7,14 @@
 ///   3. k.spent() is the diamond::cost of all calls so far;
 ///   4. k.exact() tells whether it keeps the marginals p_t of the model exactly (in floating point), from time 0 on.
 /// `transition_kernel_with_density`: also k.draw_with_density(x, interval, condition, stream, out, double* log_density), the same draws with the log
-/// of their density given x, normalised, and k.log_density(x, interval, condition, next, double* out), the same of given x_t'.
+/// of their density given x, normalised; it may say bool exact_density() const, as a posterior_sampler_with_density may. early_stop_kernel also has
+/// the density of given x_t', log_density.
 /// `weighted_transition_kernel`, which is not one: its draws are corrected to another law by importance weights, which only drivers that carry weights
 /// can use. Each particle carries log p_t(x_t) of that law:
 ///   5. k.begin(x_0, condition, double* log_density) writes log p_0(x_0);
 ///   6. k(x, interval, condition, stream, out, const double* log_density, double* next_log_density, double* log_weight) draws as k.kernel() does, reads
-///      log p_t(x_j), writes log p_t'(x_t'_j) and the log of the transition's weight, whose mean over the draws is 1 for every x_j;
+///      log p_t(x_j), writes log p_t'(x_t'_j) and the log of the transition's weight, whose mean over the draws is 1 for every x_j where all p_t are of one law
+///      and the draws' density is their own, which k may say by bool exact_density() const;
 ///   7. k.kernel() is the transition kernel whose draws these are; k.exact() tells whether the law is the model's own.
 /// Models: glass_kernel, early_stop_kernel, ddpm_posterior_kernel, renoise_kernel, ode_kernel, ancestral_kernel, euler_maruyama_kernel.
 /// Of a joint Diamond map early_stop_kernel has a density; weighted is corrected_kernel. Used by: chain, smc, beam; weighted by smc alone. Source: [GF], [DM], sections 4 and 5.
@@ -33,7 +35,6 @@ template <class K>
 concept transitions_with_density = requires(K& k, const_view_t<typename K::batch_type> x, interval span, const condition_of_t<K>& c, noise_stream stream,
                                             view_t<typename K::batch_type> out, double* log_density) {
     k.draw_with_density(x, span, c, stream, out, log_density);
-    k.log_density(x, span, c, x, log_density);
 };
 template <class K>
 concept weighs_transitions = requires(K& k, const_view_t<typename K::batch_type> x, interval span, const condition_of_t<K>& c, noise_stream stream,
@@ -73,8 +74,8 @@ template <class K>
 consteval bool diagnose_transition_kernel_with_density() {
     static_assert(diagnose_transition_kernel<K>());
     static_assert(detail::transitions_with_density<K>,
-                  "a transition kernel with density needs draw_with_density(x, interval, condition, stream, out, double* log_density) and log_density(x, interval, condition, next, "
-                  "double* out); early_stop_kernel has them where its map is a joint Diamond map");
+                  "a transition kernel with density needs draw_with_density(x, interval, condition, stream, out, double* log_density); early_stop_kernel has it where its map is a joint "
+                  "Diamond map");
     return true;
 }
 template <class K>

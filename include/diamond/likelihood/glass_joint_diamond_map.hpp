@@ -1,6 +1,7 @@
 /// The joint Diamond map of any velocity field, by integrating GLASS's posterior flow and its divergence: the many-step reference of learned ones.
 #pragma once
 
+#include <type_traits>
 #include <utility>
 
 #include <diamond/concepts/joint_diamond_map.hpp>
@@ -15,7 +16,8 @@ namespace diamond {
 /// Cost: one evaluation and one divergence a stage; X alone one evaluation a stage. [GF], section 8.
 template <class Schedule, class Divergence, class Solver, class InnerSchedule = linear_schedule>
 class glass_joint_diamond_map {
-    static_assert(diagnose_solver<Solver>());
+    static_assert(detail::estimates_divergence<Divergence>, "a joint Diamond map by an ODE solver needs a divergence of likelihood/divergence.hpp, or one called like them");
+    static_assert(diagnose_schedule<Schedule>() && diagnose_schedule<InnerSchedule>() && diagnose_solver<Solver>());
 
 public:
     using field_type     = typename Divergence::field_type;

@@ -72,10 +72,13 @@ struct mean_log_determinant {
 } // namespace detail
 
 /// m = log det(I + (r - s) dv/d xbar)/(r - s): with it the density of a draw of X_{s,r} is that of the map as it is, not as it should be, however badly it was
-/// trained; of a draw where the map folds, so that others land on it, too, it is NaN.
+/// trained. Where the determinant is not positive m is NaN: the map folds there.
 ///
-/// Models joint_diamond_network on any differentiable Diamond network, whose head it does not ask where it has one. Right for jumps of any length, and so no
-/// divergence of the flow but where r = s. Cost of joint(): an evaluation, d Jacobian-vector products and d^3/3 multiplications a column; memory d^2 doubles.
+/// A density is that of a draw's own branch. Beside a fold, and wherever else several xbar land on one point with positive determinants, it leaves the others
+/// out, and importance weights then average more than 1: SMC warns of that. Of a given point, by way of X_{1,0}, it is no density of draws by X_{0,1}, whose
+/// inverse a learned X_{1,0} is only nearly. Models joint_diamond_network on any differentiable Diamond network, whose head it does not ask where it has one.
+/// Right for jumps of any length, and so no divergence of the flow but where r = s. Cost of joint(): an evaluation, d Jacobian-vector products and d^3/3 multiplications a column;
+/// memory d^2 doubles a column: for dimensions of tens.
 template <class Network>
 class jacobian_network {
     static_assert(diagnose_diamond_network<Network>());
@@ -98,6 +101,7 @@ public:
     [[nodiscard]] index_t   dimension() const { return static_cast<index_t>(network_.dimension()); }
     [[nodiscard]] auto      schedule() const { return network_.schedule(); }
     [[nodiscard]] auto      inner_schedule() const { return network_.inner_schedule(); }
+    [[nodiscard]] bool      exact_density() const { return true; } ///< wherever the map is one to one
     [[nodiscard]] cost      joint_cost() const { return {.forward = 1, .jvp = dimension()}; }
     [[nodiscard]] workspace make_workspace(const backend_of_t<batch_type>& context, index_t columns) const { return {network_.make_workspace(context, columns), {}, {}, {}}; }
 

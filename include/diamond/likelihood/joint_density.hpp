@@ -34,11 +34,10 @@ public:
             });
     }
 
-    [[nodiscard]] index_t   dimension() const { return static_cast<index_t>(map_.dimension()); }
-    [[nodiscard]] auto      schedule() const { return map_.schedule(); }
-    [[nodiscard]] cost      spent() const { return map_.spent(); }
-    [[nodiscard]] bool      exact() const { return detail::is_exact(map_) && schedule().alpha(0.0) == 0.0; }
-    [[nodiscard]] JointMap& map() { return map_; }
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
+    [[nodiscard]] auto    schedule() const { return map_.schedule(); }
+    [[nodiscard]] cost    spent() const { return map_.spent(); }
+    [[nodiscard]] bool    exact() const { return detail::is_exact(map_) && schedule().alpha(0.0) == 0.0; }
 
     /// out[j] = log p_t(x_j). @throws std::invalid_argument where rows differ or t leaves [0, 1].
     void operator()(const_view x, double t, const condition_type& condition, double* out) {

@@ -13,7 +13,8 @@ namespace diamond {
 
 /// x_t of `Schedule` is scale times x_s of the density's own, s the time of the same signal-to-noise ratio:
 ///   log p_t(x) = log p'_s(x/scale) - d log scale.
-/// Models marginal_density, and scored_marginal_density where its density does; exact where that is. Cost: the density's own.
+/// Models marginal_density, and scored_marginal_density where its density does; exact where that is and its own
+/// alpha(0) = 0: below a ratio of alpha(0)/sigma(0) there is no time of its own, and noise is all that is read. Cost: the density's own.
 template <class Density, class Schedule>
 class rescheduled_density {
     static_assert(diagnose_marginal_density<Density>() && diagnose_schedule<Schedule>());
@@ -29,7 +30,7 @@ public:
     [[nodiscard]] index_t         dimension() const { return static_cast<index_t>(density_.dimension()); }
     [[nodiscard]] const Schedule& schedule() const { return schedule_; }
     [[nodiscard]] cost            spent() const { return density_.spent(); }
-    [[nodiscard]] bool            exact() const { return density_.exact(); }
+    [[nodiscard]] bool            exact() const { return density_.exact() && density_.schedule().alpha(0.0) == 0.0; }
 
     /// out[j] = log p_t(x_j). @throws std::invalid_argument where t leaves [0, 1].
     void operator()(const_view x, double t, const condition_type& condition, double* out) {

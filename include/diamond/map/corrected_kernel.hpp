@@ -2,10 +2,15 @@
 #pragma once
 
 #include <cmath>
+#include <type_traits>
 #include <utility>
 
+#include <diamond/concepts/marginal_density.hpp>
 #include <diamond/concepts/transition_kernel.hpp>
-#include <diamond/map/corrected_posterior.hpp>
+#include <diamond/core/log_density.hpp>
+#include <diamond/core/weight_sums.hpp>
+#include <diamond/map/detail/correction.hpp>
+#include <diamond/schedule/schedule.hpp>
 
 namespace diamond {
 
@@ -21,9 +26,10 @@ struct correct_transition_weight {
 /// x_t' ~ q(. | x_t) with
 ///   log w = log p_t'(x_t') + log N(x_t; a x_t', (sigma(t)^2 - a^2 sigma(t')^2) I) - log p_t(x_t) - log q(x_t' | x_t),   a = alpha(t)/alpha(t').
 ///
-/// By these weights a chain follows the noising of p_1 as `Density` knows it, run backwards, whatever the kernel that drew it. Each particle carries its
-/// log p_t. Only p_1 bears on the law of the end and on Z, for between p_0 and it they cancel; the others set how much the weights vary. A p_1 that is
-/// off by a factor multiplies Z by it. Models weighted_transition_kernel. Cost: one draw with density and one density a step.
+/// By these weights a chain follows the noising of p_1 as `Density` knows it, run backwards, whatever the kernel that drew it, as long as it draws wherever that has
+/// mass and its log q is its own, which it says by exact_density(). Each particle carries its log p_t. Of densities that are nowhere 0 along its paths only p_1
+/// bears on the law of the end and on Z, for between p_0 and it they cancel; the others set how much the weights vary. A p_1 that is off by a factor multiplies Z
+/// by it. Models weighted_transition_kernel. Cost: one draw with density and one density a step.
 template <class Kernel, class Density>
 class corrected_kernel {
     static_assert(diagnose_transition_kernel_with_density<Kernel>() && diagnose_marginal_density<Density>());
@@ -49,7 +55,8 @@ public:
     [[nodiscard]] index_t       dimension() const { return static_cast<index_t>(kernel_.dimension()); }
     [[nodiscard]] auto          schedule() const { return density_.schedule(); }
     [[nodiscard]] cost          spent() const { return cost(kernel_.spent()) + cost(density_.spent()); }
-    [[nodiscard]] bool          exact() const { return density_.exact(); }
+    [[nodiscard]] bool          exact() const { return density_.exact() && exact_density(); }
+    [[nodiscard]] bool          exact_density() const { return detail::knows_own_density(kernel_); }
     [[nodiscard]] const Kernel& kernel() const { return kernel_; }
 
     /// log_density[j] = log N(x_0_j; 0, I).

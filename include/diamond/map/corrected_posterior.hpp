@@ -1,7 +1,6 @@
 /// Posterior draws that correct themselves: importance weights by their own density and that of the data. Section 8.
 #pragma once
 
-#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -9,41 +8,29 @@
 #include <diamond/core/combine.hpp>
 #include <diamond/core/log_density.hpp>
 #include <diamond/core/weight_sums.hpp>
+#include <diamond/map/detail/correction.hpp>
 #include <diamond/schedule/schedule.hpp>
 
 namespace diamond {
 
 namespace detail {
-template <class A, class B>
-inline constexpr bool same_schedule = std::is_same_v<std::remove_cvref_t<decltype(std::declval<const A&>().schedule())>, std::remove_cvref_t<decltype(std::declval<const B&>().schedule())>>;
-
-/// @throws std::invalid_argument with both dimensions unless they agree.
-template <class Draws, class Density>
-void require_density_of(const char* what, const Draws& draws, const Density& density) {
-    require(draws.dimension() == density.dimension(), [&] {
-        return std::string("the ") + what + " has dimension " + std::to_string(draws.dimension()) + ", the density that corrects it " + std::to_string(density.dimension());
-    });
-}
-
 struct correct_posterior_weight {
     const double *density, *likelihood;
     double*       log_weight; // log q before
     DIAMOND_HD void operator()(index_t m) const { log_weight[m] = density[m] + likelihood[m] - log_weight[m]; }
 };
-inline constexpr const char* bad_correction = "the importance weight of a corrected draw is NaN or +inf: the density of the draw, or the one that corrects it, is not to be had there; a map "
-                                              "that folds has none (jacobian_network), early-stop transitions fold less than whole draws";
 } // namespace detail
 
 /// z ~ q(. | x_t) with log w = log p_1(z) + log N(x_t; alpha z, sigma^2 I) - log q(z | x_t), whose mean of w is p_t(x_t).
 ///
 /// By these weights the draws follow the posterior of p_1 as `Density` knows it, whatever the map that drew them, as long as it draws wherever
-/// that has mass and its log q is its own. Models weighted_posterior_sampler. Cost: one draw with density and one density of data a draw.
+/// that has mass and its log q is its own, which it says by exact_density(). The density is asked at t = 1 alone, where all noise schedules agree.
+/// Models weighted_posterior_sampler. Cost: one draw with density and one density of data a draw.
 template <class Sampler, class Density>
 class corrected_posterior {
     static_assert(diagnose_posterior_sampler_with_density<Sampler>() && diagnose_marginal_density<Density>());
     static_assert(std::is_same_v<typename Sampler::batch_type, typename Density::batch_type>, "draws and the density that corrects them must be of the same batch type");
     static_assert(std::is_same_v<condition_of_t<Sampler>, condition_of_t<Density>>, "draws and the density that corrects them must take the same condition");
-    static_assert(detail::same_schedule<Sampler, Density>, "draws and the density that corrects them must have the same noise schedule: rescheduled_density reads one by another's");
 
 public:
     using batch_type     = typename Sampler::batch_type;
@@ -59,7 +46,7 @@ public:
     [[nodiscard]] index_t        dimension() const { return static_cast<index_t>(sampler_.dimension()); }
     [[nodiscard]] auto           schedule() const { return sampler_.schedule(); }
     [[nodiscard]] cost           spent() const { return cost(sampler_.spent()) + cost(density_.spent()); }
-    [[nodiscard]] bool           exact() const { return density_.exact(); }
+    [[nodiscard]] bool           exact() const { return density_.exact() && detail::knows_own_density(sampler_); }
     [[nodiscard]] const Sampler& sampler() const { return sampler_; }
 
     /// out, d x (N M), M = stream.samples, and log_weights of as many. @throws numeric_error naming step and particle where a weight is NaN or +inf;

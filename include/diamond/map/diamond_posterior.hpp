@@ -55,6 +55,7 @@ public:
     [[nodiscard]] auto        schedule() const { return map_.schedule(); }
     [[nodiscard]] cost        spent() const { return map_.spent(); }
     [[nodiscard]] bool        exact() const { return detail::is_exact(map_); }
+    [[nodiscard]] bool        exact_density() const { return detail::knows_own_density(map_); }
     [[nodiscard]] Map& map() { return map_; }
 
     /// out, d x (N M): column j M + i is draw i of particle j, M = stream.samples.

@@ -57,6 +57,7 @@ public:
     [[nodiscard]] cost    spent() const { return map_.spent(); }
     [[nodiscard]] auto    schedule() const { return map_.schedule(); }
     [[nodiscard]] bool    exact() const { return detail::is_exact(map_); }
+    [[nodiscard]] bool    exact_density() const { return detail::knows_own_density(map_); }
 
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream, view out) {
         const early_stop stop = prepare(x, span, out);

@@ -5,6 +5,7 @@
 
 #include <diamond/concepts/joint_diamond_map.hpp>
 #include <diamond/concepts/joint_diamond_network.hpp>
+#include <diamond/concepts/posterior_sampler.hpp>
 #include <diamond/core/combine.hpp>
 #include <diamond/schedule/held_network.hpp>
 
@@ -40,6 +41,7 @@ public:
     [[nodiscard]] index_t dimension() const { return held_.dimension(); }
     [[nodiscard]] auto schedule() const { return network().schedule(); }
     [[nodiscard]] auto inner_schedule() const { return network().inner_schedule(); }
+    [[nodiscard]] bool exact_density() const { return detail::knows_own_density(network()); }
     [[nodiscard]] const Network& network() const { return held_.network(); }
     [[nodiscard]] const cost& spent() const { return held_.spent(); }
 

@@ -52,7 +52,7 @@ struct group_is_dead {
 } // namespace detail
 
 /// Each draw is one of K draws of `Sampler` of its own, taken by their weights: independent, without weights, and nearer the corrected posterior the
-/// larger K; the bias is of order 1/K. Models posterior_sampler, and is never exact(). Cost: K weighted draws a draw.
+/// larger K; the bias is of order 1/K. Antithetic pairs are not to be had: draws are choices. Models posterior_sampler, and is never exact(). Cost: K weighted draws a draw.
 template <class Sampler>
 class resampled_posterior {
     static_assert(diagnose_weighted_posterior_sampler<Sampler>());
@@ -77,6 +77,11 @@ public:
     void operator()(const_view x_t, double t, const condition_type& condition, noise_stream stream, view out) {
         const auto&   context = x_t.context();
         const index_t all     = out.columns() * options_.proposals;
+        require(all <= INT32_MAX && stream.samples * options_.proposals <= noise_stream::most_samples, [&] {
+            return "a resampled posterior of " + std::to_string(options_.proposals) + " proposals for " + std::to_string(out.columns()) + " draws, " + std::to_string(stream.samples) +
+                   " a particle: at most 2^31 - 1 in all and 2^24 a particle";
+        });
+        stream.antithetic = false; // it would mirror proposals, not draws
         proposals_.resize(context, out.rows(), all);
         log_weights_.resize(context, 1, all);
         chosen_.resize(context, 1, out.columns());

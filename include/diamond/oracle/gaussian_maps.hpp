@@ -88,6 +88,7 @@ public:
     [[nodiscard]] const Schedule&                           schedule() const { return model_.schedule(); }
     [[nodiscard]] const InnerSchedule&                      inner_schedule() const { return inner_; }
     [[nodiscard]] bool                                      exact() const { return true; }
+    [[nodiscard]] bool                                      exact_density() const { return true; }
     [[nodiscard]] const diamond::gaussian<Batch, Schedule>& model() const { return model_; }
     [[nodiscard]] cost                                      spent() const { return spent_; }
 

@@ -4,6 +4,8 @@
 
 #include <cmath>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 #include <diamond/concepts/schedule.hpp>
 #include <diamond/core/errors.hpp>
@@ -80,6 +82,12 @@ template <class Schedule>
         return t;
     }
 }
+
+namespace detail {
+/// Of two things that have schedule().
+template <class A, class B>
+inline constexpr bool same_schedule = std::is_same_v<std::remove_cvref_t<decltype(std::declval<const A&>().schedule())>, std::remove_cvref_t<decltype(std::declval<const B&>().schedule())>>;
+} // namespace detail
 
 /// 0 = t_0 < ... < t_K = 1, checked. @throws std::invalid_argument naming the first pair out of order.
 template <class Times>

@@ -21,7 +21,7 @@ struct posterior_value_options {
 /// V = log(1/M sum_i exp r(z_i)); exp V is unbiased. se^2 = (M/ESS - 1)/(M - 1), none for M = 1.
 ///
 /// Draws that carry weights, a weighted_posterior_sampler's, count by them: V = logsumexp(r_i + log w_i) - logsumexp(log w_i), consistent as M grows, with
-/// the standard error of weighted_value, the ESS of both sums beside it, and D the weighted mean; one draw's weight then says nothing, and V is its r.
+/// the standard error of weighted_value, the ESS of both sums beside it, and D the weighted mean; one draw's weight then says nothing, and V is its r. V = -inf where no draw weighs anything.
 ///
 /// Its guidance needs no derivative: b grad V = (alpha' - alpha sigma'/sigma)(D^r - D), D^r = sum_i softmax(r)_i z_i, D the plain mean of
 /// the same draws. At t = 1 guidance is b(1) grad r, for which the reward must be differentiable where b(1) is not 0.

@@ -1,6 +1,7 @@
 /// A marginal density with its score by a velocity.
 #pragma once
 
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -14,7 +15,8 @@ namespace diamond {
 template <class Density, class Field>
 class scored_density {
     static_assert(diagnose_marginal_density<Density>() && diagnose_velocity_field<Field>());
-    static_assert(std::is_same_v<typename Density::batch_type, typename Field::batch_type>, "density and velocity field must be of the same batch type");
+    static_assert(std::is_same_v<typename Density::batch_type, typename Field::batch_type> && std::is_same_v<condition_of_t<Density>, condition_of_t<Field>>,
+                  "density and velocity field must be of the same batch type, and take the same condition");
 
 public:
     using batch_type     = typename Density::batch_type;

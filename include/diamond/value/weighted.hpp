@@ -122,6 +122,13 @@ template <class Density, class Map, class Reward>
 class weighted_value {
     static_assert(diagnose_flow_map<Map>());
     static_assert(diagnose_density<Density, Map>());
+    static consteval bool schedules_agree() {
+        if constexpr (detail::names_schedule<Map>)
+            return detail::same_schedule<Map, Density>;
+        else
+            return true; // a flow map need not say
+    }
+    static_assert(schedules_agree(), "flow map and density must have the same noise schedule: rescheduled_density reads a density by another's");
     static_assert(diagnose_reward<Reward, typename Map::batch_type, condition_of_t<Map>>());
 
 public:

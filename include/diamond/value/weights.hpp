@@ -63,7 +63,7 @@ struct summarise_weighted {
     DIAMOND_HD void operator()(index_t j) const {
         const index_t     unit = pairs ? 2 : 1, units = samples / unit;
         const weight_sums tilted = sum_weights(full + j * samples, samples, pairs), plain = sum_weights(base + j * samples, samples, pairs);
-        out.value[j] = tilted.log_mean(units) - plain.log_mean(units);
+        out.value[j] = plain.high == -infinity ? -infinity : tilted.log_mean(units) - plain.log_mean(units); // no sample weighs anything: nothing is known
         if (out.ess) out.ess[j] = tilted.ess();
         if (out.ess_base) out.ess_base[j] = plain.ess();
         if (out.standard_error) {

@@ -1,0 +1,20 @@
+/// What draws that correct themselves share: their checks.
+#pragma once
+
+#include <string>
+
+#include <diamond/core/errors.hpp>
+
+namespace diamond::detail {
+
+/// @throws std::invalid_argument with both dimensions unless they agree.
+template <class Draws, class Density>
+void require_density_of(const char* what, const Draws& draws, const Density& density) {
+    require(draws.dimension() == density.dimension(), [&] {
+        return std::string("the ") + what + " has dimension " + std::to_string(draws.dimension()) + ", the density that corrects it " + std::to_string(density.dimension());
+    });
+}
+inline constexpr const char* bad_correction = "the importance weight of a corrected draw is NaN or +inf: the density of the draw, or the one that corrects it, is not to be had there; a map "
+                                              "that folds has none (jacobian_network), early-stop transitions fold less than whole draws";
+
+} // namespace diamond::detail
