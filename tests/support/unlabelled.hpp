@@ -1,0 +1,42 @@
+/// A density of a law without labels, asked by those whose networks know some; absolute, or relative to an anchor.
+#pragma once
+
+#include <utility>
+
+#include <diamond/concepts/marginal_density.hpp>
+
+namespace labelled {
+
+template <class Density>
+class unlabelled {
+public:
+    using batch_type     = typename Density::batch_type;
+    using condition_type = diamond::labels;
+    using const_view     = diamond::const_view_t<batch_type>;
+
+    explicit unlabelled(Density density) : density_(std::move(density)) {}
+
+    [[nodiscard]] diamond::index_t dimension() const { return density_.dimension(); }
+    [[nodiscard]] auto schedule() const { return density_.schedule(); }
+    [[nodiscard]] diamond::cost spent() const { return density_.spent(); }
+    [[nodiscard]] bool exact() const
+        requires diamond::detail::says_exact<Density>
+    {
+        return density_.exact();
+    }
+    void operator()(const_view x, double t, const diamond::labels&, double* out)
+        requires diamond::detail::says_log_density<Density>
+    {
+        density_(x, t, {}, out);
+    }
+    void operator()(const_view x, double t, const diamond::labels&, const_view anchor, diamond::index_t samples, double* out)
+        requires(!diamond::detail::says_log_density<Density>)
+    {
+        density_(x, t, {}, anchor, samples, out);
+    }
+
+private:
+    Density density_;
+};
+
+} // namespace labelled
