@@ -1,4 +1,4 @@
-// expect: a weighted value needs a density for its map's batches
+// expect: a weighted value needs a marginal_density for its map's batches (exact_density, joint_density), or what knows it up to a number a particle
 #include <diamond/value/weighted.hpp>
 
 #include <support/archetypes.hpp>

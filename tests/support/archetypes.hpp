@@ -6,7 +6,10 @@
 #include <cstdint>
 
 #include <diamond/concepts/diamond_map.hpp>
+#include <diamond/concepts/joint_diamond_map.hpp>
+#include <diamond/concepts/joint_diamond_network.hpp>
 #include <diamond/concepts/joint_flow_map.hpp>
+#include <diamond/concepts/marginal_density.hpp>
 #include <diamond/concepts/measurement.hpp>
 #include <diamond/concepts/resampler.hpp>
 #include <diamond/concepts/trainable_network.hpp>
@@ -150,6 +153,23 @@ struct differentiable_diamond_map : diamond_map {
     void vjp(const_view, interval, const_view, times, no_condition, const_view, view, view);
 };
 
+struct joint_diamond_map : diamond_map {
+    using diamond_map::operator();
+    void operator()(const_view, interval, const_view, times, no_condition, view, double*);
+};
+
+struct marginal_density {
+    using batch_type = batch;
+    int dimension() const;
+    archetypes::schedule schedule() const;
+    void operator()(const_view, double, no_condition, double*);
+    diamond::cost spent() const;
+    bool exact() const;
+};
+struct scored_marginal_density : marginal_density {
+    void score(const_view, double, no_condition, view);
+};
+
 struct posterior_sampler {
     using batch_type = batch;
     int dimension() const;
@@ -162,10 +182,34 @@ struct differentiable_posterior_sampler : posterior_sampler {
     void vjp(const_view, double, no_condition, noise_stream, const_view, view);
 };
 
+struct posterior_sampler_with_density : posterior_sampler {
+    void draw_with_density(const_view, double, no_condition, noise_stream, view, double*);
+};
+struct weighted_posterior_sampler {
+    using batch_type = batch;
+    int dimension() const;
+    archetypes::schedule schedule() const;
+    void operator()(const_view, double, no_condition, noise_stream, view, double*);
+    diamond::cost spent() const;
+    bool exact() const;
+};
+
 struct transition_kernel {
     using batch_type = batch;
     int dimension() const;
     void operator()(const_view, interval, no_condition, noise_stream, view);
+    diamond::cost spent() const;
+    bool exact() const;
+};
+struct transition_kernel_with_density : transition_kernel {
+    void draw_with_density(const_view, interval, no_condition, noise_stream, view, double*);
+};
+struct weighted_transition_kernel {
+    using batch_type = batch;
+    int dimension() const;
+    void begin(const_view, no_condition, double*);
+    void operator()(const_view, interval, no_condition, noise_stream, view, const double*, double*, double*);
+    transition_kernel kernel() const;
     diamond::cost spent() const;
     bool exact() const;
 };
@@ -235,6 +279,14 @@ struct diamond_network {
 struct differentiable_diamond_network : diamond_network {
     void vjp(const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view, view) const;
     void jvp(const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view) const;
+};
+struct joint_diamond_network : diamond_network {
+    void joint(const diamond::diamond_arguments<batch>&, no_condition, workspace&, view, double*) const;
+};
+struct differentiable_joint_diamond_network : joint_diamond_network {
+    void vjp(const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view, view) const;
+    void jvp(const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view) const;
+    void joint_vjp(const diamond::diamond_arguments<batch>&, no_condition, const_view, const double*, workspace&, view, view) const;
 };
 struct trainable_network {
     using batch_type = batch;

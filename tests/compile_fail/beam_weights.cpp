@@ -1,0 +1,6 @@
+// expect: this kernel's transitions carry weights that would be lost here: give it kernel.kernel(), or use smc, which carries them
+#include <diamond/align/search.hpp>
+
+#include <support/archetypes.hpp>
+
+static_assert(sizeof(diamond::beam<archetypes::weighted_transition_kernel, archetypes::value_estimator>) > 0);

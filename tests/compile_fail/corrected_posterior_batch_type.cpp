@@ -1,0 +1,11 @@
+// expect: draws and the density that corrects them must be of the same batch type
+#include <diamond/map/corrected_posterior.hpp>
+
+#include <support/archetypes.hpp>
+
+struct of_floats : archetypes::marginal_density {
+    using batch_type = diamond::batch<float, archetypes::context>;
+    void operator()(diamond::const_view_t<batch_type>, double, diamond::no_condition, double*);
+};
+
+static_assert(sizeof(diamond::corrected_posterior<archetypes::posterior_sampler_with_density, of_floats>) > 0);
