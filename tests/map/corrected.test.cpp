@@ -235,7 +235,7 @@ TEST_CASE_TEMPLATE("a density of zero weighs nothing, a particle without weight 
         if (p[j] == -diamond::infinity) CHECK(again[j] == -diamond::infinity);
 }
 
-TEST_CASE_TEMPLATE("weights that are NaN or +inf are refused by step and particle, t = 1 and other dimensions by their numbers", back_end, back_ends::eigen<double>, back_ends::emulated_device<double>) {
+TEST_CASE_TEMPLATE("weights that are NaN or +inf are refused by step and particle, t = 1 and other dimensions by their numbers", back_end, BACK_ENDS) {
     using own_batch    = typename back_end::batch;
     const auto context = back_end::make();
     constexpr index_t n = 5, samples = 4;
@@ -275,6 +275,24 @@ struct scheduled : conditional_field {
     [[nodiscard]] diamond::linear_schedule schedule() const { return {}; }
 };
 } // namespace
+
+TEST_CASE("exact is what both densities say they are: the model's, and the draws' own") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto map     = gaussian_map<batch>(context, {}, true);
+    const auto density = exact_density<batch>(context, {});
+    using field        = diamond::gaussian<batch, any_schedule>;
+    const diamond::glass_joint_diamond_map by_solver(any_schedule{}, diamond::exact_divergence{field(map.model())}, diamond::midpoint{.steps = 2}, any_schedule{});
+    const corrections::altered unknown(density, corrections::wall{-9.0});
+    const auto posterior = [](const auto& m, const auto& d) { return diamond::corrected_posterior{diamond::diamond_posterior{m}, d}.exact(); };
+    const auto kernel    = [](const auto& m, const auto& d) {
+        const diamond::corrected_kernel one{diamond::early_stop_kernel{m}, d};
+        return std::pair{one.exact_density(), one.exact()};
+    };
+    CHECK((posterior(map, density) && !posterior(by_solver, density) && !posterior(map, unknown)));
+    CHECK(kernel(map, density) == std::pair{true, true});
+    CHECK(kernel(by_solver, density) == std::pair{false, false}); // a solver's m is not quite its X's
+    CHECK(kernel(map, unknown) == std::pair{true, false});
+}
 
 TEST_CASE("a condition stays with its particle, repeated for its draws") {
     const auto context = back_ends::eigen<double>::make(2);
@@ -371,6 +389,7 @@ TEST_CASE_TEMPLATE("a resampled posterior takes each proposal by its weight, for
     };
     CHECK_THROWS_WITH_AS(refused(), doctest::Contains("weigh nothing"), diamond::numeric_error);
     CHECK_THROWS_WITH_AS(diamond::resampled_posterior(numbered<own_batch>{}, {.proposals = 0}), doctest::Contains("0 proposals"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(diamond::resampled_posterior(numbered<own_batch>{}, {.proposals = index_t{1} << 24})(x, 0.5, none, stream(samples), drawn), doctest::Contains("2^24 a particle"), std::invalid_argument);
 }
 
 TEST_CASE("of one proposal it is the plain sampler; its bias falls as 1/K") {
@@ -390,6 +409,10 @@ TEST_CASE("of one proposal it is the plain sampler; its bias falls as 1/K") {
     diamond::resampled_posterior five(corrected, {.proposals = 5});
     five(x, t, none, stream(2), drawn);
     const auto all = diamond::to_host(drawn);
+    auto pairs       = stream(2);
+    pairs.antithetic = true; // choices have no opposites
+    five(x, t, none, pairs, drawn);
+    CHECK(numbers::same_bits(diamond::to_host(drawn), all));
     five(x, t, none, stream(2, 8), drawn);
     CHECK(diamond::to_host(drawn) != all);
     batch few(context, 3, 4);

@@ -50,8 +50,6 @@ public:
         density_(x, t, condition, out);
         x.context().for_each(x.columns(), change_column{change_, x, t, out});
     }
-
-private:
     struct change_column {
         Change     change;
         const_view x;
@@ -59,6 +57,8 @@ private:
         double*    out;
         DIAMOND_HD void operator()(index_t j) const { out[j] = change(out[j], x, j, t); }
     };
+
+private:
     Density density_;
     Change  change_;
 };
