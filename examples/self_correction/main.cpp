@@ -19,7 +19,7 @@ void run(const options& chosen) {
     report told;
     const auto& training = chosen.training;
     told.line("# Draws that correct themselves\n");
-    told.line(text("An asymmetric mixture of three. Joint flow map: %td steps, by data alone; joint Diamond maps: %td steps, taught by the exact velocity or by data alone. All of %td states a step, width "
+    told.line(text("An asymmetric mixture of three. Joint flow map: %td steps of flow matching on data, as many of distillation from that; joint Diamond maps: %td steps, taught by the exact velocity or by data alone. All of %td states a step, width "
                    "%td, %td residual blocks, rate %g, seed %llu. Evaluations count a Jacobian-vector product twice, a vector-Jacobian product three times.",
                    training.steps, training.short_steps, training.batch, training.width, training.blocks, training.rate, static_cast<unsigned long long>(chosen.seed)));
     study s{where, chosen, told};

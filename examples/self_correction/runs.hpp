@@ -49,75 +49,67 @@ islands_result islands(const study& s, const Run& run) {
     return result;
 }
 
-inline constexpr index_t value_samples = 4, run_steps = 6;
-
 /// A chain that corrects itself, and its values with it.
 template <class Network>
 auto corrected_run(const context& where, philox rng, const Network& network, const self_correction::network& flow, const reward_type& reward, index_t particles) {
     // [corrected]
-    auto map     = diamond::posterior_diamond_map{network};                                                 // a joint network's draws know their density,
-    auto density = diamond::joint_density{diamond::stepped_flow_map{diamond::network_joint_flow_map{flow}}}; // and a joint flow map that of the data, at all times:
-    auto kernel  = diamond::corrected_kernel{diamond::early_stop_kernel{map}, density};                      // transitions that carry weights from one to the other,
-    auto draws   = diamond::corrected_posterior{diamond::diamond_posterior{map}, density};                   // and posterior draws that do
+    // Draws that know their density, by a joint Diamond network; log p_t of the data at every time, by a joint flow map.
+    auto map     = diamond::posterior_diamond_map{network};
+    auto density = diamond::joint_density{diamond::stepped_flow_map{diamond::network_joint_flow_map{flow}}};
+    // Transitions and posterior draws that carry weights from the one to the other.
+    auto kernel  = diamond::corrected_kernel{diamond::early_stop_kernel{map}, density};
+    auto draws   = diamond::corrected_posterior{diamond::diamond_posterior{map}, density};
     auto value   = diamond::posterior_value{draws, reward, {.samples = 4}};
     auto sampler = diamond::smc{kernel, value, {.particles = particles, .steps = 6}};
-    auto result  = sampler(where, rng); // log Z and samples of the law that the flow map knows, however far off the chain is
+    auto result  = sampler(where, rng); // the target is the density's law, tilted, whatever law the map draws from
     // [/corrected]
     return result;
 }
 
-/// Of a map without a correction.
-template <class Map>
-auto plain_run(const context& where, philox rng, const Map& map, const reward_type& reward, index_t particles) {
-    diamond::posterior_value value{diamond::diamond_posterior{map}, reward, {.samples = value_samples}};
-    return diamond::smc{diamond::early_stop_kernel{map}, value, {.particles = particles, .steps = run_steps}}(where, rng);
-}
-/// Of a kernel corrected to a density, with values by the map's draws as they are.
-template <class Map, class Density>
-auto half_corrected_run(const context& where, philox rng, const Map& map, const Density& density, const reward_type& reward, index_t particles) {
-    diamond::posterior_value value{diamond::diamond_posterior{map}, reward, {.samples = value_samples}};
-    diamond::corrected_kernel kernel{diamond::early_stop_kernel{map}, density};
-    return diamond::smc{kernel, value, {.particles = particles, .steps = run_steps}}(where, rng);
-}
-template <class Map, class Density>
-auto wholly_corrected_run(const context& where, philox rng, const Map& map, const Density& density, const reward_type& reward, index_t particles) {
-    diamond::posterior_value value{diamond::corrected_posterior{diamond::diamond_posterior{map}, density}, reward, {.samples = value_samples}};
-    diamond::corrected_kernel kernel{diamond::early_stop_kernel{map}, density};
-    return diamond::smc{kernel, value, {.particles = particles, .steps = run_steps}}(where, rng);
-}
+inline constexpr index_t value_samples = 4, run_steps = 6; // of all other runs, too
 
 /// Calls with(name, run) for every composition, run(rng).
 template <class With>
 void for_each_run(study& s, const With& with) {
-    const auto& where      = s.where;
-    const auto& reward     = s.reward;
-    const index_t n        = s.chosen.particles;
-    const network& taught  = s.networks.taught();
-    const network& data    = s.networks.from_data();
-    const network& flow    = s.networks.flow();
-    const auto exact       = s.exact_density();
-    const auto map_of      = [](const auto& network) { return diamond::posterior_diamond_map{network}; };
-    const auto glass       = [](const auto& velocity, index_t steps) { return diamond::glass_diamond_map{linear_schedule{}, velocity, diamond::midpoint{.steps = steps}}; };
-    const auto plain       = [&](const std::string& name, const auto& map) { with(name, [&](philox rng) { return plain_run(where, rng, map, reward, n); }); };
-    const auto half        = [&](const std::string& name, const auto& map, const auto& density) { with(name, [&](philox rng) { return half_corrected_run(where, rng, map, density, reward, n); }); };
-    plain("taught", map_of(taught));
-    plain("from data alone", map_of(data));
-    half("taught, corrected by its head", map_of(taught), exact);
-    half("from data alone, corrected by its head", map_of(data), exact);
-    half("taught, corrected by determinants", map_of(determinants{taught}), exact);
-    half("from data alone, corrected by determinants", map_of(determinants{data}), exact);
-    with("taught, determinants, values too", [&](philox rng) { return wholly_corrected_run(where, rng, map_of(determinants{taught}), exact, reward, n); });
-    half("taught, determinants, joint density", map_of(determinants{taught}), density_of(flow, 2));
-    with("taught, determinants, joint density, values too", [&](philox rng) { return corrected_run(where, rng, determinants{taught}, flow, reward, n); });
-    for (const index_t steps : {4, 16}) plain(text("GLASS, exact velocity, %td steps", steps), glass(s.law, steps));
-    for (const index_t steps : {4, 16}) plain(text("GLASS, learned velocity, %td steps", steps), glass(diamond::network_velocity{flow}, steps));
+    const network &taught = s.networks.taught(), &data = s.networks.from_data(), &flow = s.networks.flow();
+    const auto exact  = s.exact_density();
+    const auto by     = [&](const std::string& name, const auto& kernel, const auto& draws) {
+        with(name, [&](philox rng) {
+            const diamond::posterior_value value{draws, s.reward, {.samples = value_samples}};
+            return diamond::smc{kernel, value, {.particles = s.chosen.particles, .steps = run_steps}}(s.where, rng);
+        });
+    };
+    const auto plain = [&](const std::string& name, const auto& map) { by(name, diamond::early_stop_kernel{map}, diamond::diamond_posterior{map}); };
+    const auto corrected = [&](const std::string& name, const auto& network, const auto& density) {
+        const diamond::posterior_diamond_map map{network};
+        by(name, diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, diamond::diamond_posterior{map});
+    };
+    const auto wholly_corrected = [&](const std::string& name, const auto& network, const auto& density) {
+        const diamond::posterior_diamond_map map{network};
+        by(name, diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, diamond::corrected_posterior{diamond::diamond_posterior{map}, density});
+    };
+    const auto glass = [&](const std::string& name, const auto& velocity) {
+        for (const index_t steps : {4, 16})
+            plain("GLASS, " + name + text(" velocity, %td steps", steps), diamond::glass_diamond_map{linear_schedule{}, velocity, diamond::midpoint{.steps = steps}});
+    };
+    plain("taught", diamond::posterior_diamond_map{taught});
+    plain("from data alone", diamond::posterior_diamond_map{data});
+    corrected("taught, corrected by its head", taught, exact);
+    corrected("from data alone, corrected by its head", data, exact);
+    corrected("taught, corrected by determinants", determinants{taught}, exact);
+    corrected("from data alone, corrected by determinants", determinants{data}, exact);
+    wholly_corrected("taught, determinants, values too", determinants{taught}, exact);
+    corrected("taught, determinants, joint density", determinants{taught}, density_of(flow, 2));
+    with("taught, determinants, joint density, values too", [&](philox rng) { return corrected_run(s.where, rng, determinants{taught}, flow, s.reward, s.chosen.particles); });
+    glass("exact", s.law);
+    glass("learned", diamond::network_velocity{flow});
 }
 
 inline void tell_runs(study& s) {
     const double log_z = diamond::exact_value{s.law, s.reward}.log_z();
     std::vector<measured_run> measured;
     s.told.table("runs", "Sequential Monte Carlo",
-                 text("Ẑ/Z over %td islands of %td particles, %td steps and %td posterior draws a value, its standard error from the spread of the islands; Z is exact, log Z = %.4f. ESS is the least "
+                 text("Ẑ/Z over %td islands of %td particles, %td steps and %td posterior draws a value, the same random numbers in every row, the standard error from the spread of the islands; Z is exact, log Z = %.4f. ESS is the least "
                       "of a step's corrections on any island, the mean correction that of the step where it is farthest from 1. Corrections are to the exact density, or where it says so to the "
                       "joint flow map's.",
                       s.chosen.islands, s.chosen.particles, run_steps, value_samples, log_z),

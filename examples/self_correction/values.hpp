@@ -21,9 +21,8 @@ struct value_estimates {
     static constexpr index_t batches = 8;
 
     batches_of value, gradient;
-    double standard_error = 0.0;              ///< of V by all draws, root mean square over states, as the estimator says
-    double ess = 0.0, ess_base = 0.0;         ///< with the reward and without, as shares of the draws, mean over states
-    double evaluations = 0.0, seconds = 0.0;  ///< of V: a draw; of all draws
+    double ess = 0.0, ess_base = 0.0;        ///< with the reward and without, as shares of the draws, mean over states
+    double evaluations = 0.0, seconds = 0.0; ///< of V: a draw; of all draws
 };
 
 /// The look-ahead is the same learned map in 2 jumps, and the noise the same, whatever the density.
@@ -38,18 +37,16 @@ value_estimates estimate(study& s, const Density& density, const batch& x, doubl
     value_estimates result;
     const diamond::detail::stopwatch clock;
     for (index_t k = 0; k < batches; ++k) {
-        std::vector<double> value(states), error(states), ess(states), ess_base(states);
-        estimator(x.read(), t, {}, stream(k), {value.data(), error.data(), ess.data(), ess_base.data()});
+        std::vector<double> value(states), ess(states), ess_base(states);
+        estimator(x.read(), t, {}, stream(k), {.value = value.data(), .ess = ess.data(), .ess_base = ess_base.data()});
         for (std::size_t j = 0; j < states; ++j) {
-            result.standard_error += share * error[j] * error[j] / static_cast<double>(batches);
             result.ess += share * ess[j] / static_cast<double>(samples);
             result.ess_base += share * ess_base[j] / static_cast<double>(samples);
         }
         result.value.push_back(std::move(value));
     }
-    result.standard_error = std::sqrt(result.standard_error);
-    result.seconds        = clock.seconds();
-    result.evaluations    = share / static_cast<double>(samples) * static_cast<double>(diamond::cost(estimator.spent()).evaluations());
+    result.seconds     = clock.seconds();
+    result.evaluations = share / static_cast<double>(samples) * static_cast<double>(diamond::cost(estimator.spent()).evaluations());
     batch guidance(s.where, 2, x.columns());
     for (index_t k = 0; gradients && k < batches; ++k) {
         estimator.guidance(x.read(), t, {}, stream(k), guidance.mutable_view());
@@ -60,20 +57,22 @@ value_estimates estimate(study& s, const Density& density, const batch& x, doubl
     return result;
 }
 
-/// Root mean square over `states` of the mean over batches of a - b, and what the spread of the batches leaves in that; b may be one for all batches.
+/// Root mean square over `states` of the mean over batches of a - b, without what finitely many draws add to it; and that, by the spread of the batches.
 inline std::pair<double, double> difference(const batches_of& a, const batches_of& b, double states) {
     const auto n  = static_cast<double>(a.size());
     double square = 0.0, noise = 0.0;
     for (std::size_t j = 0; j < a.front().size(); ++j) {
-        const auto of = [&](std::size_t k) { return a[k][j] - b[b.size() == 1 ? 0 : k][j]; };
+        const auto of = [&](std::size_t k) { return a[k][j] - b[k][j]; };
         double mean = 0.0, spread = 0.0;
         for (std::size_t k = 0; k < a.size(); ++k) mean += of(k) / n;
         for (std::size_t k = 0; k < a.size(); ++k) spread += diamond::square(of(k) - mean) / (n * (n - 1.0));
         square += mean * mean / states;
         noise += spread / states;
     }
-    return {std::sqrt(square), std::sqrt(noise)};
+    return {std::sqrt(std::max(square - noise, 0.0)), std::sqrt(noise)};
 }
+
+inline batches_of for_all(const std::vector<double>& numbers) { return batches_of(value_estimates::batches, numbers); }
 
 /// Calls with(name, density) for every density, the exact one first.
 template <class With>
@@ -121,10 +120,10 @@ inline void tell_values(study& s) {
     const auto tell          = [&](double t, double kappa) {
         const batch x    = learned::noised_draws(s.where, s.law, t, states, s.rng.split(2));
         const auto exact = learned::evaluate(diamond::exact_value{s.law, s.reward}, x, t, {});
-        const batches_of value{exact.value}, gradient{std::vector<double>(exact.gradient.begin(), exact.gradient.end())};
+        const std::vector<double> gradient(exact.gradient.begin(), exact.gradient.end());
         s.told.table(text("values, t = %.1f, kappa = %.2f", t, kappa), text("Values by weighted Diamond, t = %.1f, κ = %.2f", t, kappa),
-                     text("%td draws over %td states, the same noise in every row; root mean squares over the states. The part is the difference to the row of the exact density, "
-                          "± what finitely many draws leave in it; errors against the exact V and ∇V have Monte Carlo in them.",
+                     text("%td draws over %td states, the same noise in every row; root mean squares over the states, what finitely many draws add to them subtracted and shown behind ±. "
+                          "A density's part is the difference to the row of the exact density. The other errors, against the exact V and ∇V, are those of the look-ahead map, too.",
                           s.chosen.draws, states),
                      {"density", "its part of V", "error of V", "its part of ∇V", "error of ∇V", "ESS %, with r", "ESS %, without", "evaluations", "seconds"});
         std::optional<value_estimates> reference;
@@ -132,11 +131,12 @@ inline void tell_values(study& s) {
             const auto found = estimate(s, density, x, t, kappa, s.chosen.draws, true);
             if (!reference) reference = found;
             const auto part = difference(found.value, reference->value, states), part_of_gradient = difference(found.gradient, reference->gradient, states);
+            const auto error = difference(found.value, for_all(exact.value), states), error_of_gradient = difference(found.gradient, for_all(gradient), states);
             const cell none{"–"};
             const bool first = name == "exact density";
-            s.told.row({name, first ? none : cell("%.5f ± %.5f", part.first, part.second), cell("%.4f ± %.4f", difference(found.value, value, states).first, found.standard_error),
+            s.told.row({name, first ? none : cell("%.5f ± %.5f", part.first, part.second), cell("%.4f ± %.4f", error.first, error.second),
                         first ? none : cell("%.4f ± %.4f", part_of_gradient.first, part_of_gradient.second),
-                        cell("%.4f ± %.4f", difference(found.gradient, gradient, states).first, difference(found.gradient, gradient, states).second), cell("%.1f", 100.0 * found.ess),
+                        cell("%.4f ± %.4f", error_of_gradient.first, error_of_gradient.second), cell("%.1f", 100.0 * found.ess),
                         cell("%.1f", 100.0 * found.ess_base), cell("%.0f", found.evaluations), cell("%.2f", found.seconds)});
             if (found.ess < 0.01) s.told.warn(name, text("an effective %.1f %% of the draws", 100.0 * found.ess));
         });
