@@ -10,8 +10,14 @@
 #include <diamond/align/guidance.hpp>
 #include <diamond/align/search.hpp>
 #include <diamond/align/smc.hpp>
+#include <diamond/likelihood/glass_joint_diamond_map.hpp>
+#include <diamond/likelihood/jacobian_network.hpp>
+#include <diamond/likelihood/joint_density.hpp>
 #include <diamond/likelihood/log_likelihood.hpp>
 #include <diamond/likelihood/network_joint_flow_map.hpp>
+#include <diamond/likelihood/rescheduled_density.hpp>
+#include <diamond/map/corrected_kernel.hpp>
+#include <diamond/map/corrected_posterior.hpp>
 #include <diamond/map/diamond_posterior.hpp>
 #include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/flow_kernels.hpp>
@@ -19,9 +25,12 @@
 #include <diamond/map/glass_kernel.hpp>
 #include <diamond/map/ode_flow_map.hpp>
 #include <diamond/map/posterior_kernels.hpp>
+#include <diamond/map/resampled_posterior.hpp>
+#include <diamond/map/stepped_flow_map.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/exact_value.hpp>
 #include <diamond/oracle/gaussian.hpp>
+#include <diamond/oracle/gaussian_joint_flow_map.hpp>
 #include <diamond/oracle/gaussian_maps.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 #include <diamond/reward/linear.hpp>
@@ -34,6 +43,7 @@
 #include <diamond/train/diamond_trainer.hpp>
 #include <diamond/value/point.hpp>
 #include <diamond/value/posterior.hpp>
+#include <diamond/value/scored_density.hpp>
 #include <diamond/value/weighted.hpp>
 #include <support/back_ends.hpp>
 #include <support/numbers.hpp>
@@ -251,6 +261,45 @@ TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, HOS
           }) == 0);
 }
 
+TEST_CASE_TEMPLATE("nor do densities, of draws, of transitions and of marginals, nor what is corrected by them", back, back_ends::eigen<double>, back_ends::thrust_omp<float>) {
+    models<back> m;
+    const diamond::gaussian_diamond_map map{m.gaussian};
+    const diamond::exact_density exact{m.schedule, m.gaussian};
+    const diamond::diamond_posterior draws{map, {.evaluations = 2}};
+    const diamond::corrected_posterior corrected{draws, exact};
+    diamond::rebind_t<typename back::batch, double> logs{m.context, 1, 2000};
+    const auto of_draws = [&](auto sampler) {
+        return in_steady_state([&](int call) { sampler.draw_with_density(m.x.read(), 0.2 * call, {}, philox{5}.stream(purpose::value, call, 4), m.drawn.mutable_view(), logs.data()); }) +
+               in_steady_state([&](int call) { sampler.log_density(m.x.read(), 0.2 * call, {}, m.pulled.read(), logs.data()); });
+    };
+    CHECK(of_draws(draws) == 0);
+    CHECK(of_draws(diamond::diamond_posterior{diamond::glass_joint_diamond_map{m.schedule, diamond::exact_divergence{m.mixture}, diamond::midpoint{.steps = 2}}}) == 0);
+    diamond::early_stop_kernel kernel{map};
+    CHECK(in_steady_state([&](int call) {
+              const interval span{0.2 * call, 0.2 * call + 0.2};
+              kernel.draw_with_density(m.x.read(), span, {}, philox{2}.stream(purpose::transition, call), m.out.mutable_view(), logs.data());
+              kernel.log_density(m.x.read(), span, {}, m.out.read(), logs.data());
+          }) == 0);
+    const auto of_density = [&](auto density) {
+        return in_steady_state([&](int call) {
+            density(m.x.read(), 0.2 * call, {}, logs.data());
+            if constexpr (diamond::scored_marginal_density<decltype(density)>) density.score(m.x.read(), 0.2 * call, {}, m.out.mutable_view());
+        });
+    };
+    const diamond::joint_density joint{diamond::stepped_flow_map{diamond::gaussian_joint_flow_map{m.gaussian}, {.steps = 3}}};
+    CHECK(of_density(exact) == 0);
+    CHECK(of_density(joint) == 0);
+    CHECK(of_density(diamond::rescheduled_density{joint, m.schedule}) == 0);
+    CHECK(of_density(diamond::scored_density{joint, m.gaussian}) == 0);
+
+    diamond::resampled_posterior chosen{corrected, {.proposals = 3}};
+    CHECK(in_steady_state([&](int call) { chosen(m.x.read(), 0.2 * call, {}, philox{5}.stream(purpose::value, call, 4), m.drawn.mutable_view()); }) == 0);
+    posterior_value value{corrected, m.reward, {.samples = 4}};
+    CHECK(m.of_value(value) + m.of_guidance(value) == 0);
+    for (const double threshold : {0.0, 2.0})
+        CHECK(of_steps(m.context, smc{diamond::corrected_kernel{kernel, joint}, value, smc_options{.particles = 300, .steps = 5, .threshold = threshold, .log_delta = -infinity}}) == 0);
+}
+
 TEST_CASE_TEMPLATE("steps of guidance, of a chain and of a beam allocate nothing", back, HOST_BACK_ENDS) {
     models<back> m;
     const exact_posterior draws{m.mixture};
@@ -347,6 +396,22 @@ TEST_CASE_TEMPLATE("nor does one of a joint network, or a likelihood by its map"
     diamond::rebind_t<batch, double> out(m.context, 1, 300);
     diamond::log_likelihood likelihood{diamond::network_joint_flow_map{diamond::trained_joint_network(net, std::move(theta))}, {.steps = 2}};
     CHECK(in_steady_state([&](int) { likelihood(x.read(), diamond::labels(1), out.data()); }) == 0);
+}
+
+TEST_CASE_TEMPLATE("nor do a network's own densities by its determinants, and SMC that they correct", back, back_ends::eigen<double>, back_ends::thrust_omp<float>) {
+    using batch = typename back::batch;
+    const network_models<back> m;
+    const diamond::joint_mlp<batch, diamond::linear_schedule> net({}, m.net.frame(), m.net.options());
+    batch theta(m.context, net.parameters(), 1);
+    net.initialise(philox{1}, theta.mutable_view()); // the Gaussian's maps, which do not fold
+    const diamond::trained_joint_network trained(net, std::move(theta));
+    const diamond::posterior_diamond_map map{diamond::jacobian_network{trained}};
+    const diamond::joint_density density{diamond::network_joint_flow_map{trained}};
+    const diamond::corrected_posterior draws{diamond::diamond_posterior{map}, density};
+    const posterior_value value{draws, diamond::linear_reward<batch>{m.context, std::vector<typename back::real>{1, -1}}, {.samples = 2}};
+    const std::vector<std::int32_t> own(300, 1);
+    CHECK(of_steps(m.context, smc{diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, value, smc_options{.particles = 300, .steps = 4, .threshold = 2.0, .log_delta = -infinity}},
+                   diamond::labels(own.data())) == 0);
 }
 
 TEST_CASE_TEMPLATE("nor does SMC with a network", back, HOST_BACK_ENDS) {
