@@ -1,6 +1,8 @@
 // A map that was trained too briefly can fold, so that two draws land on one point: its determinant is then no density.
 #pragma once
 
+#include <atomic>
+#include <memory>
 #include <utility>
 
 #include <diamond/backend/eigen.hpp>
@@ -13,14 +15,18 @@ namespace detail {
 struct leave_out_folds {
     diamond::times s, r;
     double* divergence;
+    std::atomic<bool>* folded;
     void operator()(diamond::index_t j) const {
-        if (divergence[j] != divergence[j]) divergence[j] = r[j] > s[j] ? -diamond::infinity : diamond::infinity;
+        if (divergence[j] == divergence[j]) return;
+        divergence[j] = r[j] > s[j] ? -diamond::infinity : diamond::infinity;
+        folded->store(true, std::memory_order_relaxed);
     }
 };
 } // namespace detail
 
 /// Densities by determinants, where folded draws have log q = +infinity: corrected, they weigh nothing. What that leaves out is their share of the
-/// mass, which a report should tell; jacobian_network alone would have the first of them end the program. Models joint_diamond_network.
+/// mass, which a report should tell; jacobian_network alone would have the first of them end the program. Says exact_density() until it or a copy has seen
+/// one. Models joint_diamond_network.
 template <class Network>
 class determinants {
 public:
@@ -35,16 +41,18 @@ public:
     [[nodiscard]] diamond::index_t dimension() const { return network_.dimension(); }
     [[nodiscard]] auto schedule() const { return network_.schedule(); }
     [[nodiscard]] auto inner_schedule() const { return network_.inner_schedule(); }
+    [[nodiscard]] bool exact_density() const { return !*folded_; }
     [[nodiscard]] diamond::cost joint_cost() const { return network_.joint_cost(); }
     [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<batch_type>& context, diamond::index_t columns) const { return network_.make_workspace(context, columns); }
     void operator()(const arguments& at, const condition_type& condition, workspace& space, view out) const { network_(at, condition, space, out); }
     void joint(const arguments& at, const condition_type& condition, workspace& space, view out, double* divergence) const {
         network_.joint(at, condition, space, out, divergence);
-        out.context().for_each(out.columns(), detail::leave_out_folds{at.s, at.r, divergence});
+        out.context().for_each(out.columns(), detail::leave_out_folds{at.s, at.r, divergence, folded_.get()});
     }
 
 private:
     diamond::jacobian_network<Network> network_;
+    std::shared_ptr<std::atomic<bool>> folded_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 } // namespace self_correction

@@ -16,7 +16,7 @@ struct islands_result {
     diamond::combined_log_z log_z;
     double evaluations = 0.0, seconds = 0.0; ///< a particle, all in all; of all islands
     double ess = NAN, mean_correction = NAN; ///< the least of a step's corrections, a share; the farthest from 1 of their means over the islands
-    bool exact_for_sampler = false, exact_for_density = false, exact_for_model = false;
+    bool exact_for_sampler = true, exact_for_density = true, exact_for_model = true; ///< of all islands
     index_t warned = 0;    ///< islands that warn
     std::string warning;   ///< the first of theirs
 };
@@ -33,9 +33,9 @@ islands_result islands(const study& s, const Run& run) {
         steps.push_back(one.steps);
         result.evaluations += static_cast<double>(one.spent.evaluations()) / static_cast<double>(count * s.chosen.particles);
         result.seconds += one.seconds;
-        result.exact_for_sampler = one.exact_for_sampler;
-        result.exact_for_density = one.exact_for_density;
-        result.exact_for_model   = one.exact_for_model;
+        result.exact_for_sampler = result.exact_for_sampler && one.exact_for_sampler;
+        result.exact_for_density = result.exact_for_density && one.exact_for_density;
+        result.exact_for_model   = result.exact_for_model && one.exact_for_model;
         result.ess               = std::fmin(result.ess, one.correction_ess / static_cast<double>(s.chosen.particles));
         if (result.warning.empty() && !one.warnings.empty()) result.warning = one.warnings.front();
         result.warned += one.warnings.empty() ? 0 : 1;
@@ -118,7 +118,7 @@ inline void tell_runs(study& s) {
         const auto found   = islands(s, run);
         const double ratio = std::exp(found.log_z.log_z - log_z), error = ratio * found.log_z.standard_error;
         const bool weighted = found.ess == found.ess;
-        std::string exact   = found.exact_for_sampler ? "the sampler" : "the density";
+        std::string exact   = found.exact_for_sampler ? "the sampler" : found.exact_for_density ? "the density" : "–";
         if (found.exact_for_model) exact += ", the model";
         s.told.row({name, cell("%.4f ± %.4f", ratio, error), cell("%.1f errors", std::abs(ratio - 1.0) / error), weighted ? cell("%.1f", 100.0 * found.ess) : cell("–"),
                     weighted ? cell("%.3f", found.mean_correction) : cell("–"), exact, cell("%.0f", found.evaluations), cell("%.1f", found.seconds)});
