@@ -2,6 +2,7 @@
 #include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/ode_flow_map.hpp>
 #include <diamond/map/solver.hpp>
+#include <diamond/oracle/gaussian_maps.hpp>
 
 #include "golden/golden.hpp"
 
@@ -62,5 +63,47 @@ TEST_CASE("golden: early stop: inner time, noise ratio reached, x_t' and the map
         CHECK(error(-d * std::log(stop.inner), wanted.at("log_jacobian")) < tolerance);
         CHECK(error(d * std::log((level_at(schedule, span.from).snr() * square(1.0 - r) + square(r)) / (level_at(schedule, span.to).alpha * r)),
                     wanted.at("log_jacobian")) < tolerance);
+    });
+}
+
+TEST_CASE("golden: the density of an early-stop transition has the map's determinant in it, whichever way it is asked") {
+    // log q(x_t' | x_t) less the density of xbar_{r*}, log N(xbar_0; 0, I) - r* m, is the golden number.
+    golden::for_each_schedule([](const golden::file& file, const golden::json& entry, schedules::any schedule) {
+        const eigen::context context{.threads = 1};
+        const interval       span{entry.at("t").get<double>(), entry.at("t_prime").get<double>()};
+        golden::list         mean, covariance(static_cast<std::size_t>(file.d * file.d), 0.3); // any Gaussian will do: the number is the kernel's alone
+        for (index_t i = 0; i < file.d; ++i) {
+            mean.push_back(0.4 - 0.3 * static_cast<double>(i));
+            covariance[static_cast<std::size_t>(i + file.d * i)] = 0.8 + 0.2 * static_cast<double>(i);
+        }
+        const gaussian<golden::batch, schedules::any> model(context, schedule, mean, covariance);
+        gaussian_diamond_map map(model);
+        early_stop_kernel    kernel(map);
+        const golden::batch  x = golden::upload(context, file.d, file.x);
+        golden::batch        next(context, file.d, file.n), noise(context, file.d, file.n), stopped(context, file.d, file.n), told(context, 1, file.n), given(context, 1, file.n), m(context, 1, file.n);
+        const auto           stream = philox{3}.stream(purpose::transition, 1);
+        kernel.draw_with_density(x, span, {}, stream, next, told.data());
+        kernel.log_density(x, span, {}, next, given.data());
+        const early_stop stop = early_stop_at(schedule, linear_schedule{}, span);
+        draw_normal(stream, noise.mutable_view());
+        map(noise, {0.0, stop.inner_time}, x, times(span.from), {}, stopped, m.data());
+        for (index_t j = 0; j < file.n; ++j) {
+            double of_stopped = -stop.inner_time * m.data()[j]; // log of the density of xbar_{r*}
+            for (index_t i = 0; i < file.d; ++i) of_stopped -= 0.5 * (square(noise.data()[i + file.d * j]) + std::log(2.0 * pi));
+            CHECK(error(told.data()[j] - of_stopped, entry.at("early_stop").at("log_jacobian")) < tolerance);
+            CHECK(error(given.data()[j] - of_stopped, entry.at("early_stop").at("log_jacobian")) < tolerance);
+        }
+        // and the whole is Bayes' rule's
+        auto              space = model.make_workspace(context, file.n);
+        const noise_level from = level_at(schedule, span.from), to = level_at(schedule, span.to);
+        const double      a = from.alpha / to.alpha, variance = square(from.sigma) - square(a * to.sigma);
+        golden::batch     prior(context, 1, file.n), evidence(context, 1, file.n);
+        model.log_density(next, times(span.to), {}, space, prior.data());
+        model.log_density(x, times(span.from), {}, space, evidence.data());
+        for (index_t j = 0; j < file.n; ++j) {
+            double by_bayes = prior.data()[j] - evidence.data()[j];
+            for (index_t i = 0; i < file.d; ++i) by_bayes -= 0.5 * (square(x.data()[i + file.d * j] - a * next.data()[i + file.d * j]) / variance + std::log(2.0 * pi * variance));
+            CHECK(error(golden::list{told.data()[j]}, by_bayes) < tolerance);
+        }
     });
 }
