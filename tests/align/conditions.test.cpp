@@ -2,9 +2,14 @@
 #include <array>
 
 #include <diamond/align/guidance.hpp>
+#include <diamond/align/log_densities.hpp>
 #include <diamond/align/search.hpp>
+#include <diamond/likelihood/glass_joint_diamond_map.hpp>
+#include <diamond/map/corrected_kernel.hpp>
+#include <diamond/map/corrected_posterior.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
 #include <support/back_ends.hpp>
+#include <support/labelled.hpp>
 
 #include "cases.hpp"
 #include "results.hpp"
@@ -170,4 +175,113 @@ TEST_CASE("chain, guidance, best of N and beam keep labels with their columns") 
     diamond::beam search{kernel, value, {.beams = 5, .width = 3, .children = 4, .steps = 3}};
     CHECK(classes_of(search(context, philox{4}, labels(per_beam.data())).particles) == std::vector<std::int32_t>{4, 3, 2, 1, 0});
     CHECK(misplaced == 0);
+}
+
+namespace {
+/// The joint Diamond map of class c in closed form, data N(place c, spread^2 I): GLASS's inner flow of a Gaussian, X_{s,r} = r m + W_r/W_s (xbar - s m), W^2 = s^2 v + (1 - s)^2.
+/// `push` moves every draw, so that there is something to correct.
+struct labelled_map {
+    using batch_type     = diamond::eigen::batch<double>;
+    using condition_type = labels;
+    using view           = diamond::view_t<batch_type>;
+    using const_view     = diamond::const_view_t<batch_type>;
+    double push = 0.0;
+    diamond::cost bill = {};
+
+    [[nodiscard]] index_t dimension() const { return 2; }
+    [[nodiscard]] diamond::linear_schedule schedule() const { return {}; }
+    [[nodiscard]] diamond::linear_schedule inner_schedule() const { return {}; }
+    [[nodiscard]] diamond::cost spent() const { return bill; }
+    [[nodiscard]] bool exact_density() const { return true; }
+    void operator()(const_view xbar, diamond::interval inner, const_view x_t, times t, const labels& c, view out) {
+        std::vector<double> m(static_cast<std::size_t>(xbar.columns()));
+        (*this)(xbar, inner, x_t, t, c, out, m.data());
+    }
+    void operator()(const_view xbar, diamond::interval inner, const_view x_t, times t, const labels& c, view out, double* divergence) {
+        bill.forward += xbar.columns();
+        for (index_t j = 0; j < xbar.columns(); ++j) {
+            const double alpha = t[j], sigma = 1.0 - alpha, v = spread * spread, total = alpha * alpha * v + sigma * sigma, posterior = v * sigma * sigma / total;
+            const auto width   = [&](double s) { return std::sqrt(s * s * posterior + (1.0 - s) * (1.0 - s)); };
+            const double ratio = width(inner.to) / width(inner.from);
+            for (index_t i = 0; i < 2; ++i) {
+                const double mean = (sigma * sigma * labelled_posterior<batch_type>::centre(c[j]) + alpha * v * x_t(i, j)) / total + push * std::sqrt(posterior);
+                out(i, j) = inner.to * mean + ratio * (xbar(i, j) - inner.from * mean);
+            }
+            divergence[j] = 2.0 * std::log(ratio) / inner.length();
+        }
+    }
+};
+/// log N(x; t place c, (t^2 spread^2 + (1 - t)^2) I)
+struct labelled_density {
+    using batch_type     = diamond::eigen::batch<double>;
+    using condition_type = labels;
+    diamond::cost bill = {};
+    [[nodiscard]] index_t dimension() const { return 2; }
+    [[nodiscard]] diamond::linear_schedule schedule() const { return {}; }
+    [[nodiscard]] diamond::cost spent() const { return bill; }
+    [[nodiscard]] bool exact() const { return true; }
+    void operator()(diamond::const_view_t<batch_type> x, double t, const labels& c, double* out) {
+        bill.forward += x.columns();
+        const double variance = t * t * spread * spread + (1.0 - t) * (1.0 - t);
+        for (index_t j = 0; j < x.columns(); ++j) {
+            out[j] = -std::log(2.0 * diamond::pi * variance);
+            for (index_t i = 0; i < 2; ++i) out[j] -= 0.5 * diamond::square(x(i, j) - t * labelled_posterior<batch_type>::centre(c[j])) / variance;
+        }
+    }
+};
+} // namespace
+
+TEST_CASE("corrections read the label of their own particle, after resampling, too; and so do densities of results") {
+    using batch        = diamond::eigen::batch<double>;
+    const auto context = back_ends::eigen<double>::make(2);
+    const auto own     = repeating(300, 5);
+    const auto given   = diamond::from_host(context, 1, 300, own);
+    const labelled_density density;
+    index_t misplaced = 0;
+    const auto run = [&](double push, double threshold) {
+        const labelled_map map{push};
+        smc sampler{diamond::corrected_kernel{diamond::early_stop_kernel{map}, density},
+                    diamond::posterior_value{diamond::corrected_posterior{diamond::diamond_posterior{map}, density}, labelled_reward<batch>{&misplaced}, {.samples = 2}},
+                    smc_options{.particles = 300, .steps = 4, .threshold = threshold, .log_delta = -infinity}};
+        return sampler(context, philox{6}, labels(given.data()));
+    };
+    // Of the right map no step corrects anything, whatever labels have moved where: a particle read by another's label would be 40 deviations off.
+    const auto right = run(0.0, 2.0);
+    for (const auto& step : right.steps) {
+        CHECK(step.correction_ess == doctest::Approx(300.0).epsilon(1e-9));
+        CHECK(std::abs(step.log_mean_correction) < 1e-9);
+    }
+    CHECK(right.exact_for_density);
+    const auto classes = classes_of(right.particles);
+    for (std::size_t j = 0; j < 300; ++j) CHECK(classes[j] == own[static_cast<std::size_t>(right.families[j])]);
+    CHECK(misplaced == 0);
+    double z = 0.0;
+    for (const auto c : own) z += std::exp(-0.7 * c) / 300.0;
+    CHECK(right.log_z == doctest::Approx(std::log(z)).epsilon(0.1));
+
+    // log p_1 of each particle under its own label, carried and added alike.
+    auto added = run(0.0, 2.0);
+    auto asked = density;
+    diamond::add_log_densities(added, asked, labels(given.data()));
+    CHECK(statistics::largest_error(added.log_densities, right.log_densities) < 1e-12);
+    for (const double one : added.log_densities) CHECK(one > -20.0);
+    auto wrong = run(0.0, 2.0);
+    diamond::add_log_densities(wrong, asked, labels(2)); // one label for all
+    CHECK(*std::min_element(wrong.log_densities.begin(), wrong.log_densities.end()) < -500.0);
+
+    // Of a map that is off by 0.8 deviations the corrections are at work, and right: within 5 standard errors of 1, of four steps once in 400,000.
+    const auto off = run(0.8, 0.0);
+    CHECK(off.correction_ess < 250.0);
+    for (const auto& step : off.steps) CHECK(std::abs(step.log_mean_correction) < 5.0 * std::sqrt(1.0 / step.correction_ess - 1.0 / 300.0));
+
+    // and of any field: alone or among others, the same bits
+    using field = labelled::field<batch, diamond::linear_schedule>;
+    const diamond::glass_joint_diamond_map map(diamond::linear_schedule{}, diamond::exact_divergence{field(diamond::linear_schedule{})}, diamond::midpoint{.steps = 2});
+    const auto compared = labelled::compare(context, 9, 1, [&](const labels& c) {
+        smc sampler{diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, diamond::posterior_value{diamond::diamond_posterior{map}, labelled::reward{}, {.samples = 2}},
+                    smc_options{.particles = 9, .steps = 3, .threshold = 0.0, .log_delta = -infinity}};
+        return sampler(context, philox{7}, c).log_weights;
+    });
+    CHECK(compared.mixed == 0.0);
+    CHECK(compared.apart > 0.01);
 }
