@@ -106,7 +106,7 @@ TEST_CASE("Z-hat is unbiased for every combination on a Gaussian with closed map
     using sampler = diamond::diamond_posterior<diamond::gaussian_diamond_map<batch, diamond::linear_schedule>>;
     using flow    = diamond::gaussian_flow_map<batch, diamond::linear_schedule>;
     using density = diamond::exact_density<diamond::linear_schedule, gaussian_of<batch>>;
-    using value   = any::value<posterior_value<sampler, form_reward<double>>, diamond::weighted_value<density, flow, form_reward<double>>>;
+    using value   = any::value<posterior_value<sampler, form_reward<double, 3>>, diamond::weighted_value<density, flow, form_reward<double, 3>>>;
     tally count;
     for (const index_t samples : {1, 2, 8}) {
         const value posterior{posterior_value{drawn, bowl, {.samples = samples}}};
