@@ -25,7 +25,7 @@
 #include <diamond/value/weighted.hpp>
 #include <support/statistics.hpp>
 
-#include "any.hpp"
+#include "one_of.hpp"
 
 namespace cases {
 
