@@ -1,5 +1,6 @@
 // Training steps loss by loss, of a Diamond network and of a joint one, against the products that the loss cannot do without, by bare Eigen at the
-// same shapes in the same run: `share` is the products' time over ours.
+// same shapes in the same run: `share` is the products' time over ours. And a step of AdamW against a copy of its memory.
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -86,5 +87,20 @@ LOSS(joint, lagrangian_loss);
 LOSS(joint, eulerian_loss);
 LOSS(joint, mean_flow_loss);
 LOSS(joint, semigroup_loss);
+
+/// A step of AdamW with its clipping against a copy of as much traffic: the gradient is read twice, parameters and both moments are read and written.
+void adam_w_step(benchmark::State& state) {
+    const index_t parameters = state.range(0);
+    const diamond::eigen::context context{.threads = 1};
+    batch theta(context, parameters, 1), mean(context, parameters, 1), variance(context, parameters, 1), gradient(context, parameters, 1);
+    for (batch* zero : {&mean, &variance}) std::fill_n(zero->data(), parameters, 0.0f);
+    for (batch* normal : {&theta, &gradient}) diamond::draw_normal(philox{4}.stream(diamond::purpose::user), normal->mutable_view());
+    diamond::batch<diamond::clipped_norm, diamond::eigen::context> norm(context, 1, 1);
+    index_t k = 0;
+    diamond_benchmarks::against(
+        state, "copy", [&] { diamond::adam_w<batch>({}, 1e-3, k++, theta.mutable_view(), mean.mutable_view(), variance.mutable_view(), gradient.read(), norm.data()); },
+        diamond_benchmarks::copy_ceiling(8.0 * sizeof(float) * static_cast<double>(parameters)));
+}
+BENCHMARK(adam_w_step)->ArgName("parameters")->Arg(1'000'000)->Arg(30'000'000)->Apply(diamond_benchmarks::in_milliseconds);
 
 } // namespace

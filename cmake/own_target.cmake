@@ -12,3 +12,19 @@ function(diamond_own_target target)
   endif()
   target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${cxx}>" "$<$<COMPILE_LANGUAGE:CUDA>:${cuda}>")
 endfunction()
+
+# diamond_light_host_code(<target> <language>...): what the host's compiler makes is optimised less, where templates would cost it more than they run for.
+function(diamond_light_host_code target)
+  set(flags -O1) # templates cost -O3 twice as much
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    # gcc 12 at -O1 takes its own _mm512_undefined for a mistake of ours; and it leaves out vzeroupper, without which libm is 15 times slower
+    list(APPEND flags -Wno-uninitialized -fexpensive-optimizations)
+  endif()
+  list(JOIN flags "," host_flags)
+  if("CXX" IN_LIST ARGN)
+    target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${flags}>")
+  endif()
+  if("CUDA" IN_LIST ARGN)
+    target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=${host_flags}>")
+  endif()
+endfunction()

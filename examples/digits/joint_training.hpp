@@ -12,8 +12,7 @@
 
 namespace digits {
 
-using joint_architecture = diamond::joint_mlp<batch, diamond::linear_schedule>;
-using joint_map          = diamond::io::joint_mlp_map<batch>;
+using joint_map = diamond::io::joint_mlp_map<batch>;
 
 inline joint_map load_joint(const diamond::eigen::context& where, const std::filesystem::path& folder) {
     auto result = diamond::io::load_joint_flow_map<batch>(where, network_file(folder, "joint"));
@@ -28,9 +27,13 @@ inline std::string joint_setting(const images& train, const training_options& o)
 
 /// Trains the joint map and writes it to `out`, where it finds its teacher, in the coordinates of the images. 64 dimensions are too many for exact
 /// traces: the diagonal is taught the teacher's divergence by one probe, and the moving average's own head there teaches the rest without noise.
-inline void train_joint(const diamond::eigen::context& where, const images& train, const training_options& o) {
+template <class Context>
+diamond::loss_curve train_joint(const Context& where, const images& train, const training_options& o) {
     using namespace diamond;
-    const network teacher = load_network(where, o.out, "teacher");
+    using batch              = diamond::batch<real, Context>;
+    using architecture       = diamond_mlp<batch, linear_schedule>;
+    using joint_architecture = joint_mlp<batch, linear_schedule>;
+    const auto teacher    = load_network(where, o.out, "teacher");
     const auto& shape     = teacher.architecture().options();
     const auto& frame     = teacher.architecture().frame();
     const training_set<batch> data(from_host<real>(where, pixels, train.count(), train.data), o.bandwidth, train.labels);
@@ -39,7 +42,7 @@ inline void train_joint(const diamond::eigen::context& where, const images& trai
     // The divergence's part that the Gaussian does not know moves by about a nat a root of d; the finest detail is the images' noise.
     const divergence_head head{.divisor = 8.0, .resolution = o.bandwidth};
     const joint_architecture net({}, inner, shape, head);
-    const network inside_teacher(architecture({}, inner, shape), from_host<real>(where, teacher.parameters().size(), 1, to_host(teacher.parameters())));
+    const network_on<Context> inside_teacher(architecture({}, inner, shape), from_host<real>(where, teacher.parameters().size(), 1, to_host(teacher.parameters())));
     constexpr double full = 5000;
     diamond_training_options<uniform_time, both_ways_pair, adaptive_weight, lagrangian_loss, on_diagonal<>> options{
         .steps = std::max<index_t>(10, static_cast<index_t>(o.share * full)), .batch = o.batch / 2, .diagonal_first = 0.2, .times = {.at_zero = 1.0}, .rate = {.peak = o.rate / 2}};
@@ -51,9 +54,16 @@ inline void train_joint(const diamond::eigen::context& where, const images& trai
     std::filesystem::create_directories(o.out);
     detail::run("joint", trainer, state, o, setting);
     write_curves(o.out, "joint", state.losses());
-    io::save_joint_flow_map(network_file(o.out, "joint"), joint_map(trained_joint_network(joint_architecture({}, frame, shape, head), trainer.averaged(state))),
+    io::save_joint_flow_map(network_file(o.out, "joint"), io::joint_mlp_map<batch>(trained_joint_network(joint_architecture({}, frame, shape, head), trainer.averaged(state))),
                             {{"trained_on", "optical recognition of handwritten digits, training part"}, {"bandwidth", io::detail::exact_text(o.bandwidth)}, {"setting", setting}});
     std::filesystem::remove(o.out / "joint.training");
+    return state.losses();
+}
+
+/// Trains the network of that name and writes it to `out`.
+template <class Context>
+training_result train_by_name(const Context& where, const images& train, const std::string& name, const training_options& o) {
+    return {where.device_name(), name == "joint" ? train_joint(where, train, o) : train_network(where, train, name, o)};
 }
 
 } // namespace digits

@@ -13,7 +13,7 @@
 #include <diamond/backend/eigen.hpp>
 #include <diamond/io/checkpoint.hpp>
 
-#include "data_set.hpp"
+#include "training_options.hpp"
 
 namespace digits {
 
@@ -41,8 +41,6 @@ network_on<Context> load_network(const Context& where, const std::filesystem::pa
     });
     return result;
 }
-
-inline constexpr double default_bandwidth = 0.2;
 
 /// The standard deviation h of the noise on the images that the networks were trained on, as their files say: the exact model with it is
 /// their truth, and no other. @throws diamond::io::file_error where a file says nothing and `asked` neither, or they say two things.

@@ -3,6 +3,9 @@
 #include <memory>
 #include <string>
 
+#include <nlohmann/json.hpp>
+
+#include "../device_option.hpp"
 #include "command_line.hpp"
 #include "joint_training.hpp"
 
@@ -13,10 +16,13 @@ namespace {
 struct settings {
     training_options      training;
     std::filesystem::path data    = default_data();
-    std::string           network = "all";
+    std::string           network = "all", device = "cpu";
     int                   threads = 0;
     bool                  fresh   = false;
 };
+
+/// Where a loss ended; null where it never was.
+nlohmann::ordered_json last(const diamond::loss_curve::points& curve) { return curve.loss.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(curve.loss.back()); }
 
 int run(settings s) {
     const diamond::eigen::context where{.threads = s.threads};
@@ -25,6 +31,8 @@ int run(settings s) {
     const diamond::detail::stopwatch clock;
     auto names = network_names();
     names.emplace_back("joint");
+    std::string device;
+    nlohmann::ordered_json trained;
     for (const auto& name : names) {
         if (s.network != "all" && s.network != name) continue;
         const std::string setting = name == "joint" ? joint_setting(data.train, s.training) : detail::setting_of(name, data.train, s.training);
@@ -32,11 +40,11 @@ int run(settings s) {
             std::fprintf(stderr, "%s: already trained in this way; --fresh trains it again\n", name.c_str());
             continue;
         }
-        if (name == "joint")
-            train_joint(where, data.train, s.training);
-        else
-            train_network(where, data.train, name, s.training);
+        const auto result = s.device == "cuda" ? train_on_gpu(data.train, name, s.training) : train_by_name(where, data.train, name, s.training);
+        device            = result.device;
+        trained.push_back({{"name", name}, {"diagonal_loss", last(result.losses.diagonal())}, {"lagrangian_loss", last(result.losses.off_diagonal())}});
     }
+    if (!trained.empty()) write_text(s.training.out / "report.json", nlohmann::ordered_json{{"device", device}, {"seconds", clock.seconds()}, {"networks", trained}}.dump(1) + "\n");
     std::printf("%s: the networks and their loss curves, in %.1f s; digits align --weights %s uses them\n", s.training.out.string().c_str(), clock.seconds(),
                 s.training.out.string().c_str());
     return 0;
@@ -58,6 +66,7 @@ command add_train(CLI::App& app) {
     sub.add_option("--bandwidth", s->training.bandwidth, "standard deviation h of the noise on the images")->check(between(0.01, 10))->capture_default_str();
     sub.add_option("--checkpoint", s->training.checkpoint, "steps between checkpoints")->check(CLI::Range(1, 1 << 24))->capture_default_str();
     sub.add_option("--seed", s->training.seed, "of everything drawn")->check(not_negative)->capture_default_str();
+    examples::add_device(sub, s->device, "where training runs; what one device left another goes on with");
     sub.add_option("--threads", s->threads, "0: one per core; the weights do not depend on it")->check(CLI::Range(0, 1024))->capture_default_str();
     sub.add_option("--data", s->data, "folder of images.npy, labels.npy and held_out.npy");
     sub.add_option("--out", s->training.out, "folder to write to")->capture_default_str();

@@ -17,18 +17,9 @@
 #include "../training_line.hpp"
 #include "loss_pictures.hpp"
 #include "networks.hpp"
+#include "training_options.hpp"
 
 namespace digits {
-
-struct training_options {
-    double share               = 1.0; ///< of the usual number of steps
-    index_t batch              = 1024, width = 288, blocks = 6;
-    double rate                = 3e-3, bandwidth = default_bandwidth;
-    std::uint64_t seed         = 1;
-    index_t checkpoint         = 500; ///< steps between checkpoints
-    bool resume                = true;
-    std::filesystem::path out  = "out/digits/weights"; ///< where `taught` finds its teacher, too
-};
 
 namespace detail {
 
@@ -62,11 +53,11 @@ inline std::string setting_of(const std::string& name, const images& train, cons
 }
 
 /// Trains to the end, or to the end of what an earlier run left; writes a checkpoint now and then.
-template <class Trainer>
-void run(const std::string& name, Trainer& trainer, diamond::training_state<batch>& state, const training_options& o, const std::string& setting) {
+template <class Trainer, class Batch>
+void run(const std::string& name, Trainer& trainer, diamond::training_state<Batch>& state, const training_options& o, const std::string& setting) {
     const auto file = o.out / (name + ".training");
     if (o.resume && std::filesystem::exists(file))
-        state = diamond::io::load_training<batch>(state.theta.context(), file, setting, trainer.network().parameters());
+        state = diamond::io::load_training<Batch>(state.theta.context(), file, setting, trainer.network().parameters());
     examples::training_line line(name, diamond::time_left(trainer.options()));
     trainer.run(state, [&](const diamond::training_report& report) {
         if ((report.step + 1) % o.checkpoint == 0) diamond::io::save_training(file, state, setting);
@@ -86,8 +77,11 @@ inline bool is_trained(const std::filesystem::path& file, const std::string& set
 }
 
 /// Trains one network and writes it to `out`, in the coordinates of the images, with its loss curves.
-inline void train_network(const diamond::eigen::context& where, const images& train, const std::string& name, const training_options& o) {
+template <class Context>
+diamond::loss_curve train_network(const Context& where, const images& train, const std::string& name, const training_options& o) {
     using namespace diamond;
+    using batch        = diamond::batch<real, Context>;
+    using architecture = diamond_mlp<batch, linear_schedule>;
     const training_set<batch> data(from_host<real>(where, pixels, train.count(), train.data), o.bandwidth, train.labels);
     // A distilled network shares its teacher's frame: principal directions found anew may have the other sign.
     const auto fitted  = fit_gaussian_frame(data);
@@ -110,7 +104,7 @@ inline void train_network(const diamond::eigen::context& where, const images& tr
     if (teacher) {
         // It starts as its teacher, whose velocity it has on the diagonal at t = 0 already.
         require(teacher->parameters().size() == inner.parameters(), "the teacher has another width or number of blocks than --width and --blocks say");
-        const network inside_teacher(inner, from_host<real>(where, inner.parameters(), 1, to_host(teacher->parameters())));
+        const network_on<Context> inside_teacher(inner, from_host<real>(where, inner.parameters(), 1, to_host(teacher->parameters())));
         options.diagonal_first = 0.25;
         diamond_trainer trainer(inner, inside, philox{o.seed}, options, glass_teacher(linear_schedule{}, network_velocity{inside_teacher}));
         state = trainer.start();
@@ -126,9 +120,10 @@ inline void train_network(const diamond::eigen::context& where, const images& tr
         detail::run(name, trainer, state, o, setting);
     }
     write_curves(o.out, name, state.losses()); // before the network, whose file says that all is done
-    const network trained(architecture({}, frame, shape), std::move(state.average));
+    const network_on<Context> trained(architecture({}, frame, shape), std::move(state.average));
     io::save_diamond_network(network_file(o.out, name), trained, {{"trained_on", "optical recognition of handwritten digits, training part"}, {"bandwidth", io::detail::exact_text(o.bandwidth)}, {"setting", setting}});
     std::filesystem::remove(o.out / (name + ".training"));
+    return state.losses();
 }
 
 } // namespace digits

@@ -1,5 +1,6 @@
 // Trains a Diamond network on draws of a law that is known exactly, an asymmetric mixture and a checkerboard, and holds what it learned
 // against the truth: posterior moments, values and their gradients, samples.
+#include <cmath>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -8,31 +9,44 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include <diamond/oracle/checkerboard.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 
+#include "../device_option.hpp"
 #include "../option_checks.hpp"
 #include "pictures.hpp"
+#include "training.hpp"
 
 namespace learned {
 
-/// Trains, then tells and shows all of it. Returns the seconds of training.
+/// Trains, then tells and shows all of it.
 template <class Model>
-double show(const context& where, const options& chosen, report& told, const subject<Model>& of) {
-    const philox rng = philox{chosen.seed};
+training_result show(const context& where, const options& chosen, report& told, const subject<Model>& of) {
+    constexpr index_t points = 1 << 20; // as good as fresh draws: 10000 steps of 512 see each five times
+    const philox rng = philox{chosen.seed}, of_training = rng.split(1);
     told.line("\n## " + of.title);
-    auto [trained, curves] = train(where, of.name, of.model, chosen.training, rng.split(1));
-    told.line(text("\nTrained in %.0f s.", curves.seconds));
-    const study<Model> s{where, chosen, of, std::move(trained), told, rng.split(2)};
+    batch drawn(where, 2, points);
+    of.model.draw(of_training.split(1).stream(purpose::data), drawn.mutable_view());
+    const auto seen    = to_host(drawn);
+    const auto trained = chosen.device == "cuda" ? train_on_gpu(of.name, seen, chosen.training, of_training.split(2)) : train(where, of.name, seen, chosen.training, of_training.split(2));
+    told.line(text("\nTrained in %.0f s on ", trained.seconds) + trained.device + ".");
+    const study<Model> s{where, chosen, of, network_of(where, trained, chosen.training), told, rng.split(2)};
     const auto data = toy::marginal(where, of.model, of.plane, 1.0);
     tell_moments(s);
     tell_errors(s);
     if constexpr (has_components<Model>) tell_values(s); // the checkerboard has no exact value
     show_samples(s, data);
     show_posteriors(s, data);
-    told.picture(chosen.out, of.name + "_training", plot_of(of.title + ": losses", curves.losses));
-    return curves.seconds;
+    told.picture(chosen.out, of.name + "_training", plot_of(of.title + ": losses", trained.losses));
+    return trained;
+}
+
+/// How long a training took, and where its losses ended.
+nlohmann::ordered_json to_json(const std::string& name, const training_result& trained) {
+    const auto last = [](const diamond::loss_curve::points& curve) { return curve.loss.empty() ? NAN : curve.loss.back(); };
+    return {{"name", name}, {"seconds", trained.seconds}, {"diagonal_loss", last(trained.losses.diagonal())}, {"lagrangian_loss", last(trained.losses.off_diagonal())}};
 }
 
 void run(const options& chosen) {
@@ -45,20 +59,23 @@ void run(const options& chosen) {
                    chosen.training.steps, chosen.training.batch, chosen.training.width, chosen.training.blocks, chosen.training.rate,
                    static_cast<unsigned long long>(chosen.seed)));
     const linear_schedule schedule;
-    double seconds =
+    const auto mixture =
         show(where, chosen, told,
              subject{"mixture", "An asymmetric mixture",
                      diamond::gaussian_mixture<batch, linear_schedule>(where, schedule, {0.5, 0.3, 0.2}, {-2, 0, 2, 1, 1.5, -2},
                                                                        {0.12, 0.12, 0.5, 0.1, 0.04, 0.04}),
                      toy::plane{{-4, 5}, {-3.5, 3}},
                      std::vector<std::pair<position, position>>{{{-1, 0.3}, {0.9, 0}}, {{2, 1.2}, {-0.6, -1.1}}, {{1.5, -2}, {0.2, 0.9}}}});
-    seconds += show(where, chosen, told,
-                    subject{"checkerboard", "A checkerboard", diamond::checkerboard<batch, linear_schedule>(where, schedule),
+    const auto checkerboard =
+        show(where, chosen, told,
+             subject{"checkerboard", "A checkerboard", diamond::checkerboard<batch, linear_schedule>(where, schedule),
                             toy::plane{{-4.4, 4.4}, {-4.4, 4.4}},
                             std::vector<std::pair<position, position>>{
                                 {{0.6, 1.4}, {0.6, -0.6}}, {{-2.2, 2.2}, {0.5, -0.5}}, {{3.5, -0.5}, {0.4, 0.8}}}});
     told.write(chosen.out / "report.md");
-    std::printf("\n%s: report.md and the pictures; training took %.0f s\n", chosen.out.c_str(), seconds);
+    const nlohmann::ordered_json report{{"device", mixture.device}, {"laws", {to_json("mixture", mixture), to_json("checkerboard", checkerboard)}}};
+    diamond::io::write_atomically(chosen.out / "report.json", {diamond::io::bytes_of(report.dump(1) + "\n")});
+    std::printf("\n%s: report.md, report.json and the pictures; training took %.0f s\n", chosen.out.c_str(), mixture.seconds + checkerboard.seconds);
 }
 
 } // namespace learned
@@ -74,6 +91,7 @@ int main(int argc, char** argv) {
     app.add_option("--blocks", training.blocks, "residual layers of the networks")->check(CLI::Range(0, 64))->capture_default_str();
     app.add_option("--rate", training.rate, "the peak of the learning rate")->check(examples::between(1e-9, 10))->capture_default_str();
     app.add_option("--seed", chosen.seed, "of all random numbers")->check(examples::not_negative)->capture_default_str();
+    examples::add_device(app, chosen.device, "where training runs; what was learned is measured on the CPU");
     app.add_option("--threads", chosen.threads, "0: one per hardware thread")->check(CLI::Range(0, 1024))->capture_default_str();
     app.add_option("--out", chosen.out, "folder of the report and its pictures")->capture_default_str();
     CLI11_PARSE(app, argc, argv);

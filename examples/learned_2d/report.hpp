@@ -12,10 +12,10 @@
 #include <diamond/io/panels.hpp>
 #include <diamond/io/plot.hpp>
 #include <diamond/io/png.hpp>
+#include <diamond/train/loss_curve.hpp>
 
 #include "../toy_2d/plane.hpp"
 #include "measure.hpp"
-#include "training.hpp"
 
 namespace learned {
 

@@ -11,6 +11,7 @@
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/exact_value.hpp>
 
+#include "network.hpp"
 #include "report.hpp"
 
 namespace learned {
@@ -24,6 +25,7 @@ struct position {
 struct options {
     training_options training;
     std::uint64_t seed        = 1;
+    std::string device        = "cpu"; ///< of training
     int threads               = 0;
     std::filesystem::path out = "out/learned_2d";
 };

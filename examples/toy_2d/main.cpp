@@ -3,168 +3,43 @@
 #include <cstdio>
 #include <exception>
 #include <string>
-#include <vector>
 
 #include <CLI/CLI.hpp>
 
-#include <diamond/oracle/checkerboard.hpp>
-#include <diamond/oracle/exact_posterior.hpp>
-#include <diamond/oracle/gaussian_mixture.hpp>
+#include <nlohmann/json.hpp>
 
-#include "scene.hpp"
+#include <diamond/backend/eigen.hpp>
+#include <diamond/io/file.hpp>
+
+#include "../device_option.hpp"
+#include "../option_checks.hpp"
+#include "gallery.hpp"
 
 namespace toy {
 
-using diamond::linear_schedule;
-using panels = std::vector<diamond::io::panel>;
-
-template <class... Numbers>
-std::string text(const char* format, Numbers... numbers) {
-    char buffer[96];
-    std::snprintf(buffer, sizeof buffer, format, numbers...);
-    return buffer;
-}
-
-/// The model's Diamond map, from GLASS's posterior flow by an ODE solver.
-template <class Model, class Solver>
-auto diamond_map(const Model& model, Solver solver) {
-    return diamond::glass_diamond_map{linear_schedule{}, model, solver};
-}
-
-/// A chain of Diamond transitions on its way from noise to data.
-template <class Model>
-void show_prior(const scene<Model>& s) {
-    const diamond::philox rng{s.chosen.seed};
-    const auto data = marginal(s.context, s.model, s.plane, 1.0);
-    batch exact(s.context, 2, s.chosen.particles);
-    s.model.draw(rng.stream(diamond::purpose::data), exact.mutable_view());
-    report("prior, exact draws", particles(exact), data, {});
-
-    panels shown;
-    const auto watch = [&](const auto& now) {
-        constexpr index_t count = 4; // pictures: of the last step, and of others at equal distances before it
-        if ((now.steps - now.step) * count % now.steps >= count) return;
-        batch copy(s.context, 2, s.chosen.particles);
-        s.context.copy(now.particles.data(), now.particles.size(), copy.data());
-        const particles drawn(copy);
-        shown.push_back(panel(text("t = %.2g", now.time), marginal(s.context, s.model, s.plane, now.time), &drawn));
-    };
-    diamond::chain chain{diamond::early_stop_kernel{diamond_map(s.model, diamond::midpoint{.steps = 3})},
-                         {.particles = s.chosen.particles, .steps = s.chosen.steps}};
-    const auto result = chain(s.context, rng, {}, watch);
-    report("prior, Diamond chain", particles(result.particles), data, result.spent);
-    write(s, "prior", "From noise to data: particles of a Diamond chain on the exact density of xₜ", std::move(shown), 0);
-}
-
-/// Draws of z given a noisy x_t: exact ones, and those of Diamond maps of growing cost.
-template <class Model>
-void show_posterior(const scene<Model>& s) {
-    const diamond::philox rng{s.chosen.seed};
-    const auto data = marginal(s.context, s.model, s.plane, 1.0);
-    panels shown;
-    for (const double t : {0.2, 0.4, 0.6}) {
-        const double sigma = 1.0 - t;
-        const position at{t * s.seen.x + 0.6 * sigma, t * s.seen.y - 0.6 * sigma}; // x_t = alpha z + sigma eps
-        const auto x_t = diamond::from_host<float>(s.context, 2, 1, std::vector<float>{static_cast<float>(at.x), static_cast<float>(at.y)});
-        const auto truth = tilted(data, [&](double x, double y) {
-            return -0.5 * (diamond::square((at.x - t * x) / sigma) + diamond::square((at.y - t * y) / sigma));
-        });
-        const auto show  = [&](const std::string& name, auto sampler) {
-            batch draws(s.context, 2, s.chosen.particles);
-            sampler(x_t.read(), t, {}, rng.stream(diamond::purpose::value, 1, s.chosen.particles), draws.mutable_view());
-            const particles drawn(draws);
-            report(text("posterior at t = %.2g, ", t) + name, drawn, truth, sampler.spent());
-            shown.push_back(panel(text("t = %.2g: ", t) + name, truth, &drawn));
-        };
-        show("exact draws", diamond::exact_posterior{s.model});
-        show("Euler, 1 step (the mean)", diamond::diamond_posterior{diamond_map(s.model, diamond::euler{.steps = 1})});
-        show("Euler, 4 steps", diamond::diamond_posterior{diamond_map(s.model, diamond::euler{.steps = 4})});
-        show("midpoint, 4 steps", diamond::diamond_posterior{diamond_map(s.model, diamond::midpoint{.steps = 4})});
-        show("RK4, 8 steps", diamond::diamond_posterior{diamond_map(s.model, diamond::runge_kutta_4{.steps = 8})});
-    }
-    write(s, "posterior", "Draws of z given xₜ by Diamond maps of growing cost, on the exact posterior density", std::move(shown), 5);
-}
-
-/// The model tilted by the reward: SMC with two transitions and two estimates of the value, and guidance.
-template <class Model>
-void show_tilt(const scene<Model>& s) {
-    const auto data  = marginal(s.context, s.model, s.plane, 1.0);
-    const auto truth = tilted(data, [&](double x, double y) { return s.reward.at(x, y); });
-    std::printf("  log Z = %.4f by quadrature\n", truth.log_integral);
-
-    panels shown{panel("the model", data), panel("the model, tilted", truth)};
-    std::uint64_t run = 0; // every method draws its own numbers
-    const auto rng    = diamond::philox{s.chosen.seed};
-    const auto sample = [&](const std::string& name, auto kernel, auto value) {
-        diamond::smc sampler{std::move(kernel), std::move(value), {.particles = s.chosen.particles, .steps = s.chosen.steps}};
-        const auto result = sampler(s.context, rng.split(++run));
-        const particles drawn(result);
-        report(name, drawn, truth, result.spent, text(", log Z = %.4f ± %.4f", result.log_z, result.log_z_standard_error));
-        for (const auto& warning : result.warnings) std::printf("    warning: %s\n", warning.c_str());
-        shown.push_back(panel(name, truth, &drawn));
-    };
-    const diamond::midpoint solver{.steps = 3};
-    const auto map = diamond_map(s.model, solver);
-    const diamond::posterior_value by_posterior{diamond::diamond_posterior{map}, s.reward, {.samples = 2}};
-    sample("SMC, Diamond early stop", diamond::early_stop_kernel{map}, by_posterior);
-    sample("SMC, GLASS transitions", diamond::glass_kernel{linear_schedule{}, s.model, solver}, by_posterior);
-    sample("SMC, weighted Diamond value", diamond::early_stop_kernel{map},
-           diamond::weighted_value{
-               diamond::best_density(linear_schedule{}, s.model), diamond::ode_flow_map{s.model, solver}, s.reward, {.samples = 2}});
-
-    diamond::guidance guide{s.model,
-                            diamond::posterior_value{diamond::exact_posterior{s.model}, s.reward, {.samples = 16}},
-                            {.particles = s.chosen.particles, .steps = s.chosen.steps}};
-    const auto guided = guide(s.context, rng.split(++run));
-    const particles drawn(guided.particles);
-    report("guidance", drawn, truth, guided.spent);
-    shown.push_back(panel("guidance", truth, &drawn));
-    write(s, "tilt", text("Tilted towards (%g, %g): particles on the exact density", s.reward.centre.x, s.reward.centre.y),
-          std::move(shown), 3);
-}
-
-template <class Model>
-void show(const scene<Model>& s) {
-    std::printf("%s\n", s.name.c_str());
-    show_prior(s);
-    show_posterior(s);
-    show_tilt(s);
-}
-
-/// Two half circles, as a mixture of Gaussians along them.
-auto two_moons(const diamond::eigen::context& context) {
-    constexpr int centres_a_moon = 32;
-    constexpr double size = 2.2, thickness = 0.2;
-    std::vector<float> centres;
-    for (int k = 0; k < centres_a_moon; ++k) {
-        const double angle = diamond::pi * k / (centres_a_moon - 1);
-        for (const double side : {1.0, -1.0}) {
-            centres.push_back(static_cast<float>(side * size * (std::cos(angle) - 0.5)));
-            centres.push_back(static_cast<float>(side * size * (std::sin(angle) - 0.25)));
-        }
-    }
-    return diamond::data_mixture(context, linear_schedule{}, diamond::from_host<float>(context, 2, 2 * centres_a_moon, centres).read(),
-                                 thickness);
+void write_report(const options& chosen, const findings& found) {
+    nlohmann::ordered_json report{{"device", found.device}, {"particles", chosen.particles}, {"steps", chosen.steps}, {"seed", chosen.seed}};
+    for (const auto& line : found.samplers)
+        report["samplers"].push_back({{"model", line.model}, {"sampler", line.sampler}, {"energy_distance", line.energy_distance}, {"evaluations", line.evaluations}});
+    diamond::io::write_atomically(chosen.out / "report.json", {diamond::io::bytes_of(report.dump(1) + "\n")});
 }
 
 } // namespace toy
 
 int main(int argc, char** argv) {
     toy::options chosen;
+    std::string device = "cpu";
+    int threads        = 0;
     CLI::App app{"Draws a checkerboard and two moons, their posteriors and their tilts by a reward, on the exact densities."};
     app.add_option("--particles", chosen.particles, "particles a sampler")->check(CLI::Range(100, 100000))->capture_default_str();
     app.add_option("--steps", chosen.steps, "outer steps from noise to data")->check(CLI::Range(1, 1000))->capture_default_str();
-    app.add_option("--seed", chosen.seed, "of all random numbers")->capture_default_str();
-    app.add_option("--threads", chosen.threads, "0: one per hardware thread")->check(CLI::Range(0, 1024))->capture_default_str();
+    app.add_option("--seed", chosen.seed, "of all random numbers")->check(examples::not_negative)->capture_default_str();
+    examples::add_device(app, device, "where the samplers run");
+    app.add_option("--threads", threads, "0: one per hardware thread")->check(CLI::Range(0, 1024))->capture_default_str();
     app.add_option("--out", chosen.out, "folder of the pictures")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
     try {
-        std::filesystem::create_directories(chosen.out);
-        const diamond::eigen::context context{.threads = chosen.threads};
-        show(toy::scene{"checkerboard", context, chosen, diamond::checkerboard<toy::batch, toy::linear_schedule>{context, {}},
-                        toy::plane{{-4.4, 4.4}, {-4.4, 4.4}}, toy::near_a_point{{1, -1}, 0.8}, toy::position{0.6, 1.4}});
-        show(toy::scene{"two_moons", context, chosen, toy::two_moons(context), toy::plane{{-4.4, 4.4}, {-2.8, 2.8}},
-                        toy::near_a_point{{0.6, 0}, 1}, toy::position{0.7, 0.9}});
+        toy::write_report(chosen, device == "cuda" ? toy::draw_on_gpu(chosen) : toy::draw(diamond::eigen::context{.threads = threads}, chosen));
     } catch (const std::exception& error) {
         std::fprintf(stderr, "toy_2d: %s\n", error.what());
         return 1;

@@ -8,14 +8,12 @@
 #include <span>
 #include <vector>
 
-#include <diamond/backend/eigen.hpp>
 #include <diamond/diamond.hpp>
 #include <diamond/io/heat_map.hpp>
 
 namespace toy {
 
 using diamond::index_t;
-using batch = diamond::eigen::batch<float>;
 
 /// A rectangle in square cells. Models end, if they do, between cells.
 struct plane {
@@ -49,14 +47,14 @@ struct density {
 };
 
 /// p_t of a model.
-template <class Model>
-density marginal(const diamond::eigen::context& context, const Model& model, const plane& on, double t) {
+template <class Context, class Model>
+density marginal(const Context& context, const Model& model, const plane& on, double t) {
     const auto centres = on.centres();
     const auto x       = diamond::from_host<float>(context, 2, static_cast<index_t>(centres.size() / 2), centres);
     auto space         = model.make_workspace(context, x.columns());
-    std::vector<double> logs(centres.size() / 2);
+    diamond::batch<double, Context> logs(context, 1, x.columns());
     model.log_density(x.read(), t, {}, space, logs.data());
-    return {on, std::move(logs)};
+    return {on, diamond::to_host(logs)};
 }
 
 /// A density times exp(g), unnormalised: its integral is the normalising constant of the tilt. g takes the two coordinates.

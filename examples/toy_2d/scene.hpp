@@ -12,17 +12,10 @@
 #include <diamond/io/panels.hpp>
 #include <diamond/io/png.hpp>
 
+#include "options.hpp"
 #include "plane.hpp"
 
 namespace toy {
-
-struct options {
-    index_t particles         = 2000;
-    index_t steps             = 16;
-    std::uint64_t seed        = 1;
-    int threads               = 0;
-    std::filesystem::path out = "out/toy_2d";
-};
 
 struct position {
     double x, y;
@@ -44,19 +37,31 @@ struct near_a_point {
     }
 };
 
+template <class... Numbers>
+std::string text(const char* format, Numbers... numbers) {
+    char buffer[96];
+    std::snprintf(buffer, sizeof buffer, format, numbers...);
+    return buffer;
+}
+
+template <class Model>
+using batch_of = typename Model::batch_type;
 template <class Model>
 struct scene {
+    using context_type = diamond::backend_of_t<batch_of<Model>>;
+
     std::string name;
-    const diamond::eigen::context& context;
+    const context_type& context;
     const options& chosen;
+    findings& found;
     Model model;
     toy::plane plane;
     near_a_point reward;
     position seen; ///< the data point behind the noisy states whose posterior is shown
 };
 
-template <class Model>
-scene(std::string, const diamond::eigen::context&, const options&, Model, plane, near_a_point, position) -> scene<Model>;
+template <class Context, class Model>
+scene(std::string, const Context&, const options&, findings&, Model, plane, near_a_point, position) -> scene<Model>;
 
 /// Points {x, y, x, y, ...} whose weights sum to 1; those of one family are dependent.
 struct particles {
@@ -64,11 +69,13 @@ struct particles {
     std::vector<double> weights;
     std::vector<std::int32_t> families;
 
-    explicit particles(const batch& independent)
+    template <class Context>
+    explicit particles(const diamond::batch<float, Context>& independent)
         : points(to_host(independent)), weights(points.size() / 2, 2.0 / static_cast<double>(points.size())), families(weights.size()) {
         std::iota(families.begin(), families.end(), 0);
     }
-    explicit particles(const diamond::smc_result<batch>& weighted)
+    template <class Batch>
+    explicit particles(const diamond::smc_result<Batch>& weighted)
         : points(to_host(weighted.particles)), weights(weighted.weights()), families(weighted.families) {}
 
     /// At most `count` of the points, each as often as its weight says.
@@ -108,12 +115,13 @@ void write(const scene<Model>& of, const std::string& what, const std::string& t
 }
 
 /// A line of the report: how far the particles are from the exact density, and what one of them cost.
-inline void report(const std::string& name, const particles& drawn, const density& truth, const diamond::cost& spent,
-                   const std::string& more = "") {
-    std::printf("  %-40s energy distance %8.4f, evaluations a particle %4.0f%s\n", name.c_str(),
-                energy_distance(drawn.points, drawn.weights, drawn.families, truth),
-                static_cast<double>(spent.evaluations()) / static_cast<double>(drawn.weights.size()), more.c_str());
+template <class Model>
+void report(const scene<Model>& of, const std::string& name, const particles& drawn, const density& truth, const diamond::cost& spent, const std::string& more = "") {
+    const double distance    = energy_distance(drawn.points, drawn.weights, drawn.families, truth);
+    const double evaluations = static_cast<double>(spent.evaluations()) / static_cast<double>(drawn.weights.size());
+    std::printf("  %-40s energy distance %8.4f, evaluations a particle %4.0f%s\n", name.c_str(), distance, evaluations, more.c_str());
     std::fflush(stdout);
+    of.found.samplers.push_back({of.name, name, distance, evaluations});
 }
 
 } // namespace toy

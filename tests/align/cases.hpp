@@ -25,7 +25,7 @@
 #include <diamond/value/weighted.hpp>
 #include <support/statistics.hpp>
 
-#include "any.hpp"
+#include "one_of.hpp"
 
 namespace cases {
 
@@ -52,31 +52,39 @@ template <class Batch>
     return {context, {}, {0.7, -1.2, 0.4}, {1.3, 0.5, -0.2, 0.5, 0.6, 0.1, -0.2, 0.1, 0.25}};
 }
 
-/// r(z) = constant + c . z - 1/2 sum q_i z_i^2 on the host, with -inf where z_0 < wall: one type for every reward of these tests.
-template <class Real>
+/// r(z) = constant + c . z - 1/2 sum q_i z_i^2, with -inf where z_0 < wall, on any back end: one type for every reward of these tests.
+template <class Real, int D = 2>
 struct form_reward {
-    std::vector<double> linear, curvature;
+    static constexpr bool column_parallel = true;
+
+    double linear[D], curvature[D];
     double constant = 0.0, wall = -infinity;
 
-    double operator()(diamond::column_view<const Real> z) const {
+    DIAMOND_HD double operator()(diamond::column_view<const Real> z) const {
         if (static_cast<double>(z[0]) < wall) return -infinity;
         double value = constant;
-        for (index_t i = 0; i < z.size(); ++i) {
-            const auto k   = static_cast<std::size_t>(i);
+        for (int i = 0; i < D; ++i) {
             const double x = static_cast<double>(z[i]);
-            value += linear[k] * x - 0.5 * curvature[k] * x * x;
+            value += linear[i] * x - 0.5 * curvature[i] * x * x;
         }
         return value;
     }
-    void gradient(diamond::batch_view<const Real, diamond::eigen::context> z,
-                  diamond::batch_view<Real, diamond::eigen::context> out) const {
-        for (index_t j = 0; j < z.columns(); ++j)
-            for (index_t i = 0; i < z.rows(); ++i) {
-                const auto k = static_cast<std::size_t>(i);
-                out(i, j)    = static_cast<Real>(linear[k] - curvature[k] * static_cast<double>(z(i, j)));
-            }
+    template <class ConstView, class View>
+    struct write_gradient {
+        form_reward of;
+        ConstView z;
+        View out;
+        DIAMOND_HD void operator()(index_t i, index_t j) const {
+            out(i, j) = static_cast<Real>(of.linear[i] - of.curvature[i] * static_cast<double>(z(i, j)));
+        }
+    };
+    template <class ConstView, class View>
+    void gradient(ConstView z, View out) const {
+        z.context().for_each(z.rows(), z.columns(), write_gradient<ConstView, View>{*this, z, out});
     }
-    [[nodiscard]] diamond::quadratic_form quadratic_form() const { return {constant, linear, curvature}; }
+    [[nodiscard]] diamond::quadratic_form quadratic_form() const {
+        return {constant, {linear, linear + D}, {curvature, curvature + D}};
+    }
 };
 template <class Real>
 [[nodiscard]] form_reward<Real> tilt_2d(double strength = 1.0) {
@@ -88,7 +96,7 @@ template <class Real>
     return {{q0 * y0, q1 * y1}, {q0, q1}, -0.5 * (q0 * y0 * y0 + q1 * y1 * y1)};
 }
 template <class Real>
-[[nodiscard]] form_reward<Real> bowl_3d(double strength = 1.0) {
+[[nodiscard]] form_reward<Real, 3> bowl_3d(double strength = 1.0) {
     return {{0.5 * strength, -0.4 * strength, 0.8 * strength}, {1.0 * strength, 0.5 * strength, 2.0 * strength}, -0.2};
 }
 

@@ -9,8 +9,6 @@
 using namespace cases;
 using diamond::chain, diamond::cost, diamond::ddpm_posterior_kernel, diamond::exact_posterior;
 
-#define TWO_BACK_ENDS back_ends::eigen<double>, back_ends::thrust_cpu<float>
-
 TEST_CASE_TEMPLATE("a chain draws x_0 and applies the kernel along its grid", back, TWO_BACK_ENDS) {
     using batch        = typename back::batch;
     const auto context = back::make(1);

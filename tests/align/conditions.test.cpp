@@ -17,18 +17,34 @@
 using namespace cases;
 using diamond::labels, diamond::smc, diamond::smc_options, diamond::times;
 
-#define TWO_BACK_ENDS back_ends::eigen<double>, back_ends::thrust_cpu<float>
-
 namespace {
 
 constexpr double place = 4.0, spread = 0.1; // class c is N(place c, spread^2 I): ten standard deviations and more from all others
 
-/// Data of class c, on the linear schedule: z | x_t has mean (sigma^2 m + alpha v x)/V. The unconditional label sits at place * 100.
+/// The unconditional label sits at place * 100.
+DIAMOND_HD double centre(std::int32_t label) { return place * (label == labels::unconditional ? 100 : label); }
+
+/// z | x_t of class c, from the normals in `out`: on the linear schedule its mean is (sigma^2 m + alpha v x)/V.
+template <class ConstView, class View>
+struct draw_posterior {
+    double t;
+    index_t samples;
+    labels c;
+    ConstView x;
+    View out;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        const double alpha = t, sigma = 1.0 - t, v = spread * spread, total = alpha * alpha * v + sigma * sigma;
+        const index_t n   = j / samples;
+        const double mean = (sigma * sigma * centre(c[n]) + alpha * v * static_cast<double>(x(i, n))) / total;
+        out(i, j)         = static_cast<typename View::value_type>(mean + std::sqrt(v / total) * sigma * static_cast<double>(out(i, j)));
+    }
+};
 template <class Batch>
 struct labelled_posterior {
     using batch_type     = Batch;
     using condition_type = labels;
-    using real           = typename Batch::value_type;
+    using view           = diamond::view_t<Batch>;
+    using const_view     = diamond::const_view_t<Batch>;
 
     diamond::cost bill = {};
 
@@ -36,47 +52,55 @@ struct labelled_posterior {
     [[nodiscard]] diamond::linear_schedule schedule() const { return {}; }
     [[nodiscard]] diamond::cost spent() const { return bill; }
     [[nodiscard]] bool exact() const { return true; }
-    static double centre(std::int32_t label) { return place * (label == labels::unconditional ? 100 : label); }
 
-    void operator()(diamond::const_view_t<Batch> x, double t, const labels& c, diamond::noise_stream stream, diamond::view_t<Batch> out) {
+    void operator()(const_view x, double t, const labels& c, diamond::noise_stream stream, view out) {
         bill.forward += out.columns();
         diamond::draw_normal(stream, out);
-        const double alpha = t, sigma = 1.0 - t, v = spread * spread, total = alpha * alpha * v + sigma * sigma;
-        for (index_t j = 0; j < out.columns(); ++j)
-            for (index_t i = 0; i < 2; ++i) {
-                const index_t n   = j / stream.samples;
-                const double mean = (sigma * sigma * centre(c[n]) + alpha * v * static_cast<double>(x(i, n))) / total;
-                out(i, j)         = static_cast<real>(mean + std::sqrt(v / total) * sigma * static_cast<double>(out(i, j)));
-            }
+        out.context().for_each(2, out.columns(), draw_posterior<const_view, view>{t, stream.samples, c, x, out});
     }
 };
 /// u of the same model.
+template <class ConstView, class View>
+struct write_field {
+    ConstView x;
+    times t;
+    labels c;
+    View out;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        const double alpha = t[j], sigma = 1.0 - t[j], v = spread * spread, m = centre(c[j]);
+        out(i, j) = static_cast<typename View::value_type>(m + (alpha * v - sigma) / (alpha * alpha * v + sigma * sigma) * (static_cast<double>(x(i, j)) - alpha * m));
+    }
+};
 template <class Batch>
 struct labelled_field {
     using batch_type     = Batch;
     using condition_type = labels;
+    using view           = diamond::view_t<Batch>;
+    using const_view     = diamond::const_view_t<Batch>;
     struct workspace {};
     [[nodiscard]] index_t dimension() const { return 2; }
     [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<Batch>&, index_t) const { return {}; }
-    void operator()(diamond::const_view_t<Batch> x, times t, const labels& c, workspace&, diamond::view_t<Batch> out) const {
-        for (index_t j = 0; j < x.columns(); ++j)
-            for (index_t i = 0; i < 2; ++i) {
-                const double alpha = t[j], sigma = 1.0 - t[j], v = spread * spread, m = labelled_posterior<Batch>::centre(c[j]);
-                out(i, j) = static_cast<typename Batch::value_type>(m + (alpha * v - sigma) / (alpha * alpha * v + sigma * sigma) *
-                                                                            (static_cast<double>(x(i, j)) - alpha * m));
-            }
-    }
+    void operator()(const_view x, times t, const labels& c, workspace&, view out) const { x.context().for_each(2, x.columns(), write_field<const_view, view>{x, t, c, out}); }
 };
 /// Likes classes of small number, so that resampling moves labels; and counts the samples that are not where their label says.
+struct write_reward {
+    labels c;
+    double* values;
+    DIAMOND_HD void operator()(index_t j) const { values[j] = -0.7 * static_cast<double>(c[j]); }
+};
+template <class ConstView>
+struct is_misplaced {
+    ConstView z;
+    labels c;
+    DIAMOND_HD double operator()(index_t j) const { return std::abs(static_cast<double>(z(0, j)) - centre(c[j])) > 6.0 * spread ? 1.0 : 0.0; }
+};
 template <class Batch>
 struct labelled_reward {
+    using const_view = diamond::const_view_t<Batch>;
     index_t* misplaced;
-    void operator()(diamond::const_view_t<Batch> z, const labels& c, double* values) const {
-        for (index_t j = 0; j < z.columns(); ++j) {
-            const double miss = std::abs(static_cast<double>(z(0, j)) - labelled_posterior<Batch>::centre(c[j]));
-            *misplaced += miss > 6.0 * spread;
-            values[j] = -0.7 * static_cast<double>(c[j]);
-        }
+    void operator()(const_view z, const labels& c, double* values) const {
+        *misplaced += static_cast<index_t>(z.context().sum(z.columns(), is_misplaced<const_view>{z, c}));
+        z.context().for_each(z.columns(), write_reward{c, values});
     }
 };
 template <class Batch>

@@ -54,8 +54,8 @@ TEST_CASE("the reported error of log Z is that of many runs, where the relative 
         {"bowl, 8 samples", value{sampler, bowl, {.samples = 8}}, 0.5, none},
         {"bowl, never", value{sampler, bowl, {.samples = 1}}, 0.0, none}};
     for (const auto& s : settings)
-        for (const auto which : any::every_resampling) {
-            const any::resampler r{which};
+        for (const auto which : one_of::every_resampling) {
+            const one_of::resampler r{which};
             const auto e = errors_of(
                 smc{kernel, s.v, smc_options{.particles = 256, .steps = 6, .threshold = s.threshold, .log_delta = s.log_delta}, r}, context,
                 1200);
@@ -63,7 +63,7 @@ TEST_CASE("the reported error of log Z is that of many runs, where the relative 
             MESSAGE(setting_name, ", ", resampler_name, ": reported ", e.reported, ", empirical ", e.empirical, ", ratio ",
                     e.reported / e.empirical, ", islands ", e.islands / e.empirical);
             REQUIRE(diamond::square(e.empirical) < 0.1);
-            const bool exact = which == any::resampling::multinomial || s.threshold == 0.0;
+            const bool exact = which == one_of::resampling::multinomial || s.threshold == 0.0;
             CHECK(std::abs(e.reported / e.empirical - 1.0) < (exact ? 0.2 : 1.0 / 3.0));
             CHECK(std::abs(e.islands / e.empirical - 1.0) < 0.2);
         }

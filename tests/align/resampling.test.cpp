@@ -9,8 +9,6 @@
 using diamond::index_t, diamond::infinity, diamond::multinomial, diamond::philox, diamond::purpose, diamond::residual, diamond::stratified,
     diamond::systematic;
 
-#define CONTEXTS back_ends::eigen<double>, back_ends::thrust_cpu<double>
-
 namespace {
 
 __extension__ using wide = unsigned __int128;
@@ -99,12 +97,12 @@ indices by_definition(const std::vector<std::uint64_t>& cumulative, const Bits& 
     return result;
 }
 
-std::vector<index_t> offspring(const indices& ancestors) {
+[[maybe_unused]] std::vector<index_t> offspring(const indices& ancestors) {
     std::vector<index_t> count(ancestors.size());
     for (const auto i : ancestors) ++count[static_cast<std::size_t>(i)];
     return count;
 }
-long double share(const std::vector<std::uint64_t>& cumulative, std::size_t i) {
+[[maybe_unused]] long double share(const std::vector<std::uint64_t>& cumulative, std::size_t i) {
     return static_cast<long double>(cumulative[i] - (i == 0 ? 0 : cumulative[i - 1])) / static_cast<long double>(cumulative.back());
 }
 
@@ -118,7 +116,7 @@ void for_all_resamplers(const F& f) {
 
 } // namespace
 
-TEST_CASE_TEMPLATE("systematic resampling is its definition, to the last bit", back, CONTEXTS) {
+TEST_CASE_TEMPLATE("systematic resampling is its definition, to the last bit", back, DOUBLE_BACK_ENDS) {
     const auto context = back::make(2);
     for (const index_t n : {1, 2, 3, 7, 64, 1000, 4096, 4097}) {
         for (const auto& [name, log_weights] : weight_cases(n)) {
@@ -134,9 +132,14 @@ TEST_CASE_TEMPLATE("systematic resampling is its definition, to the last bit", b
     }
 }
 
-TEST_CASE_TEMPLATE("systematic resampling of a million particles is its definition", back, CONTEXTS) {
+#if defined(DIAMOND_TEST_EMULATED_CUDA)
+constexpr index_t many = 100'000; // threads of blocks, emulated, are slow
+#else
+constexpr index_t many = 1'000'000;
+#endif
+TEST_CASE_TEMPLATE("systematic resampling of many particles is its definition", back, DOUBLE_BACK_ENDS) {
     const auto context = back::make(2);
-    for (const auto& [name, log_weights] : weight_cases(1'000'000)) {
+    for (const auto& [name, log_weights] : weight_cases(many)) {
         const std::string case_name = name;
         if (case_name != "spread 10" && case_name != "zeros") continue;
         CAPTURE(name);
@@ -198,9 +201,9 @@ TEST_CASE("stratified resampling draws one offset a stratum; multinomial one tar
     }
 }
 
-TEST_CASE("ancestors are the same on every back end and number of threads") {
-    const auto one = back_ends::eigen<double>::make(1), two = back_ends::eigen<double>::make(2);
-    const auto peer = back_ends::thrust_cpu<double>::make();
+TEST_CASE_TEMPLATE("ancestors are the same on every back end and number of threads", back, DOUBLE_BACK_ENDS) {
+    const auto one  = back_ends::eigen<double>::make(1);
+    const auto peer = back::make(2);
     for (const index_t n : {1, 100, 10'007, 50'000}) {
         for (const auto& [name, log_weights] : weight_cases(n)) {
             const auto cumulative = cumulative_of(log_weights);
@@ -208,15 +211,13 @@ TEST_CASE("ancestors are the same on every back end and number of threads") {
                 CAPTURE(name);
                 CAPTURE(resampler);
                 CAPTURE(n);
-                const auto expected = ancestors_of(one, r, cumulative, 31);
-                CHECK(ancestors_of(two, r, cumulative, 31) == expected);
-                CHECK(ancestors_of(peer, r, cumulative, 31) == expected);
+                CHECK(ancestors_of(peer, r, cumulative, 31) == ancestors_of(one, r, cumulative, 31));
             });
         }
     }
 }
 
-TEST_CASE_TEMPLATE("the dead have no offspring, and nobody is lost or invented", back, CONTEXTS) {
+TEST_CASE_TEMPLATE("the dead have no offspring, and nobody is lost or invented", back, DOUBLE_BACK_ENDS) {
     const auto context = back::make(2);
     for (const index_t n : {1, 2, 63, 64, 65, 3000}) {
         for (const auto& [name, log_weights] : weight_cases(n)) {
@@ -313,7 +314,7 @@ TEST_CASE("every resampler's offspring are unbiased, and as variable as they sho
     CHECK(variance[3] < 0.6 * variance[0]);
 }
 
-TEST_CASE_TEMPLATE("cumulative weights in fixed point are those of long double to half a unit a particle", back, CONTEXTS) {
+TEST_CASE_TEMPLATE("cumulative weights in fixed point are those of long double to half a unit a particle", back, DOUBLE_BACK_ENDS) {
     const auto context = back::make(2);
     for (const index_t n : {1, 2, 3, 1024, 1025, 100'000}) {
         const double scale = diamond::fixed_point_scale(n);

@@ -9,19 +9,18 @@
 using namespace cases;
 using diamond::beam, diamond::best_of_n, diamond::cost, diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value;
 
-#define TWO_BACK_ENDS back_ends::eigen<double>, back_ends::thrust_cpu<float>
-
 namespace {
 
 using batch = diamond::eigen::batch<double>;
 
 template <class Result>
 std::vector<double> rewards_of(const Result& result, const auto& reward) {
+    const auto host = diamond::to_host(result.particles);
     std::vector<double> all;
-    for (index_t j = 0; j < result.particles.columns(); ++j) all.push_back(reward(result.particles.read().column(j)));
+    for (std::size_t k = 0; k < host.size(); k += 2) all.push_back(reward(diamond::column_view(host.data() + k, 2)));
     return all;
 }
-double average(const std::vector<double>& x) { return statistics::average(x).value; }
+[[maybe_unused]] double average(const std::vector<double>& x) { return statistics::average(x).value; }
 
 } // namespace
 
@@ -35,13 +34,13 @@ TEST_CASE_TEMPLATE("best of N returns the best of each N draws of the chain", ba
     const auto result = sampler(context, philox{1});
     const auto drawn  = diamond::chain(kernel, {.particles = 63, .steps = 4})(context, philox{1});
     const auto all    = rewards_of(drawn, reward);
+    const auto found = diamond::to_host(result.particles), candidates = diamond::to_host(drawn.particles);
     CHECK(result.complete);
-    CHECK(rewards_of(result, reward) == result.rewards);
+    CHECK(statistics::largest_error(rewards_of(result, reward), result.rewards) < 1e-14); // a device rounds products into sums as it likes
     for (std::size_t w = 0; w < 9; ++w) {
         const auto first = all.begin() + static_cast<long>(7 * w), best = std::max_element(first, first + 7);
-        CHECK(result.rewards[w] == *best);
-        for (index_t i = 0; i < 2; ++i)
-            CHECK(result.particles.read()(i, static_cast<index_t>(w)) == drawn.particles.read()(i, best - all.begin()));
+        const auto at = static_cast<std::size_t>(best - all.begin());
+        CHECK(std::equal(found.begin() + static_cast<long>(2 * w), found.begin() + static_cast<long>(2 * w + 2), candidates.begin() + static_cast<long>(2 * at)));
     }
     CHECK(result.spent == cost{.forward = 63 * 4, .reward = 63});
     CHECK(sampler(context, philox{1}).spent == result.spent);

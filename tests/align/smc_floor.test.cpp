@@ -83,7 +83,6 @@ TEST_CASE("a forbidden particle never outranks another, and is counted where onl
             smc_options options{.particles = 100, .steps = 4, .threshold = 0.0};
             options.log_delta = with_delta ? level - 5.0 : -infinity;
             const auto seen   = run(walled_value{tilt_2d<double>(), 0.0, level}, context, options);
-            const walled_value value{tilt_2d<double>(), 0.0, level};
             for (std::size_t k = 0; k < 3; ++k) {
                 double least_allowed = infinity, most_forbidden = -infinity;
                 index_t forbidden = 0;

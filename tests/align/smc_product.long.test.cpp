@@ -23,12 +23,12 @@ struct tally {
 template <class Kernel, class Value>
 void check_all(const diamond::eigen::context& context, const char* kernel_name, const Kernel& kernel, const char* value_name,
                const Value& value, double log_z, tally& count) {
-    for (const auto which : any::every_resampling)
+    for (const auto which : one_of::every_resampling)
         for (const double threshold : {0.0, 0.5, 2.0})
             for (const bool with_pilot : {false, true}) {
                 diamond::smc_options options{.particles = 96, .steps = 5, .threshold = threshold, .pilot_particles = 32};
                 if (!with_pilot) options.log_delta = -infinity;
-                smc sampler{kernel, value, options, any::resampler{which}};
+                smc sampler{kernel, value, options, one_of::resampler{which}};
                 const auto mean =
                     statistics::average(ratios(sampler, context, runs, log_z, 77 + static_cast<std::uint64_t>(count.configurations)));
                 const double resampler_index = static_cast<double>(which);
@@ -68,9 +68,9 @@ TEST_CASE("Z-hat is unbiased for every combination on a mixture") {
     using sampler = exact_posterior<mixture_of<batch>>;
     using map     = diamond::ode_flow_map<mixture_of<batch>, diamond::heun>;
     using density = diamond::exact_density<diamond::linear_schedule, mixture_of<batch>>;
-    using kernel  = any::kernel<ddpm_posterior_kernel<sampler>, ddpm_posterior_kernel<sampler, diamond::constant_correlation>,
+    using kernel  = one_of::kernel<ddpm_posterior_kernel<sampler>, ddpm_posterior_kernel<sampler, diamond::constant_correlation>,
                                diamond::renoise_kernel<sampler>>;
-    using value   = any::value<posterior_value<sampler, form_reward<double>>, diamond::weighted_value<density, map, form_reward<double>>,
+    using value   = one_of::value<posterior_value<sampler, form_reward<double>>, diamond::weighted_value<density, map, form_reward<double>>,
                              diamond::denoised_value<diamond::linear_schedule, mixture_of<batch>, form_reward<double>>,
                              diamond::look_ahead_value<diamond::linear_schedule, map, form_reward<double>>,
                              diamond::exact_value<mixture_of<batch>, form_reward<double>>>;
@@ -106,7 +106,7 @@ TEST_CASE("Z-hat is unbiased for every combination on a Gaussian with closed map
     using sampler = diamond::diamond_posterior<diamond::gaussian_diamond_map<batch, diamond::linear_schedule>>;
     using flow    = diamond::gaussian_flow_map<batch, diamond::linear_schedule>;
     using density = diamond::exact_density<diamond::linear_schedule, gaussian_of<batch>>;
-    using value   = any::value<posterior_value<sampler, form_reward<double>>, diamond::weighted_value<density, flow, form_reward<double>>>;
+    using value   = one_of::value<posterior_value<sampler, form_reward<double, 3>>, diamond::weighted_value<density, flow, form_reward<double, 3>>>;
     tally count;
     for (const index_t samples : {1, 2, 8}) {
         const value posterior{posterior_value{drawn, bowl, {.samples = samples}}};

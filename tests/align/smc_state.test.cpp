@@ -9,8 +9,6 @@
 using namespace cases;
 using diamond::cost, diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value, diamond::smc, diamond::smc_options;
 
-#define TWO_BACK_ENDS back_ends::eigen<double>, back_ends::thrust_cpu<float>
-
 namespace {
 
 /// DDPM and posterior values on the mixture, under a reward that makes it resample.

@@ -105,42 +105,42 @@ TEST_CASE("Z-hat is unbiased: mixture, posterior values") {
     const auto tilt = tilt_2d<double>(), bowl = bowl_2d<double>();
     const double z_tilt = model.tilted(tilt.quadratic_form()).log_z, z_bowl = model.tilted(bowl.quadratic_form()).log_z;
     using kernel =
-        any::kernel<ddpm_posterior_kernel<exact_posterior<mixture_of<batch>>>, diamond::renoise_kernel<exact_posterior<mixture_of<batch>>>>;
+        one_of::kernel<ddpm_posterior_kernel<exact_posterior<mixture_of<batch>>>, diamond::renoise_kernel<exact_posterior<mixture_of<batch>>>>;
     using value = posterior_value<exact_posterior<mixture_of<batch>>, form_reward<double>>;
     const kernel ddpm{ddpm_posterior_kernel{exact_posterior{model}}}, renoise{diamond::renoise_kernel{exact_posterior{model}}};
     const exact_posterior right{model};
-    const auto run = [&](const kernel& k, const value& v, const smc_options& options, any::resampling r, index_t runs, double log_z) {
-        check_unbiased(smc{k, v, options, any::resampler{r}}, context, runs, log_z);
+    const auto run = [&](const kernel& k, const value& v, const smc_options& options, one_of::resampling r, index_t runs, double log_z) {
+        check_unbiased(smc{k, v, options, one_of::resampler{r}}, context, runs, log_z);
     };
 
     SUBCASE("1 sample, systematic") {
-        run(ddpm, value{right, tilt, {.samples = 1}}, {.particles = 128, .steps = 6, .log_delta = -infinity}, any::resampling::systematic,
+        run(ddpm, value{right, tilt, {.samples = 1}}, {.particles = 128, .steps = 6, .log_delta = -infinity}, one_of::resampling::systematic,
             3000, z_tilt);
     }
     SUBCASE("2 samples, stratified, resampling at every step") {
         run(ddpm, value{right, bowl, {.samples = 2}}, {.particles = 128, .steps = 5, .threshold = 2.0, .log_delta = -infinity},
-            any::resampling::stratified, 3000, z_bowl);
+            one_of::resampling::stratified, 3000, z_bowl);
     }
     SUBCASE("8 samples, multinomial") {
-        run(ddpm, value{right, tilt, {.samples = 8}}, {.particles = 64, .steps = 6, .log_delta = -infinity}, any::resampling::multinomial,
+        run(ddpm, value{right, tilt, {.samples = 8}}, {.particles = 64, .steps = 6, .log_delta = -infinity}, one_of::resampling::multinomial,
             2000, z_tilt);
     }
     SUBCASE("no resampling at all") {
         run(ddpm, value{right, bowl, {.samples = 1}}, {.particles = 128, .steps = 4, .threshold = 0.0, .log_delta = -infinity},
-            any::resampling::systematic, 2000, z_bowl);
+            one_of::resampling::systematic, 2000, z_bowl);
     }
     SUBCASE("V_0 of 2.5, residual, resampling at every step, unequal times") {
         run(ddpm, value{right, tilt, {.samples = 1}},
             {.particles = 128, .times = {0.0, 0.1, 0.3, 0.8, 0.95, 1.0}, .threshold = 2.0, .initial_value = 2.5, .log_delta = -infinity},
-            any::resampling::residual, 4000, z_tilt);
+            one_of::resampling::residual, 4000, z_tilt);
     }
     SUBCASE("the value of a wrong posterior, multinomial") {
         run(ddpm, value{exact_posterior{wrong}, tilt, {.samples = 2}}, {.particles = 128, .steps = 6, .log_delta = -infinity},
-            any::resampling::multinomial, 3000, z_tilt);
+            one_of::resampling::multinomial, 3000, z_tilt);
     }
     SUBCASE("delta by the pilot, renoising, antithetic samples") {
         run(renoise, value{right, bowl, {.samples = 2, .antithetic = true}}, {.particles = 128, .steps = 6, .pilot_particles = 32},
-            any::resampling::systematic, 3000, z_bowl);
+            one_of::resampling::systematic, 3000, z_bowl);
     }
     SUBCASE("a hard constraint, held by the floor") {
         auto walled        = tilt_2d<double>();
@@ -150,7 +150,7 @@ TEST_CASE("Z-hat is unbiased: mixture, posterior values") {
         // A value of -inf, lifted to near log Z, keeps a particle that may still get past the wall. At -6 the mean is as right, but so few
         // runs carry it that its standard error is 0.7; at the default, 1000 nats below the best, it takes delta.
         run(ddpm, value{right, walled, {.samples = 1}}, {.particles = 128, .steps = 6, .value_floor = -1.0, .log_delta = -infinity},
-            any::resampling::systematic, 3000, log_z);
+            one_of::resampling::systematic, 3000, log_z);
     }
 }
 

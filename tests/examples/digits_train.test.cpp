@@ -71,3 +71,5 @@ TEST_CASE("what train refuses") {
     refused("--network taught --share 1e-6 --width 8 --blocks 1 --out " + quoted(out), "teacher.safetensors: no such file");
     refused("--reward=ink", "not expected: --reward");
 }
+
+TEST_CASE("digits train: --device cuda trains on a GPU, or not at all") { diamond_test::check_device_cuda("digits", "train --network teacher --share 0.001 --width 16 --blocks 1 --batch 64"); }

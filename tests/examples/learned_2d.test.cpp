@@ -11,6 +11,7 @@ TEST_CASE("the report and every picture are written, and no figure is missing") 
     CHECK(status == 0);
     CHECK(output.find("nan") == std::string::npos);
     CHECK(std::filesystem::exists(out / "report.md"));
+    CHECK(diamond::io::read_text(out / "report.json", 1 << 20).find("\"device\": \"cpu\"") != std::string::npos);
     for (const std::string law : {"mixture", "checkerboard"})
         for (const std::string kind : {"posteriors", "samples", "training"}) CHECK(std::filesystem::exists(out / (law + "_" + kind + ".png")));
 }
@@ -20,3 +21,5 @@ TEST_CASE("what cannot be is refused in a sentence") {
     CHECK(diamond_test::run_example("learned_2d", "--rate -1").status != 0);
     for (const char* bad : {"--rate nan", "--seed -1"}) CHECK(diamond_test::run_example("learned_2d", bad).status != 0);
 }
+
+TEST_CASE("learned_2d: --device cuda trains on a GPU, or not at all") { diamond_test::check_device_cuda("learned_2d", "--steps 20 --batch 64 --width 16"); }

@@ -10,6 +10,8 @@
 
 #include <sys/wait.h>
 
+#include <diamond/io/file.hpp>
+
 namespace diamond_test {
 
 struct program_result {
@@ -39,5 +41,19 @@ inline std::filesystem::path empty_folder(const std::string& name) {
 }
 
 inline std::string quoted(const std::filesystem::path& path) { return "'" + path.string() + "'"; }
+
+/// --device cuda runs on a GPU, or not at all: then it says what is missing.
+inline void check_device_cuda(const std::string& name, const std::string& arguments) {
+    const auto out              = empty_folder("device_cuda_" + name);
+    const auto [status, output] = run_example(name, arguments + " --device cuda --out " + quoted(out));
+    INFO(output);
+    if (status == 0) {
+        CHECK(diamond::io::read_text(out / "report.json", 1 << 20).find("(cuda 0)") != std::string::npos);
+    } else {
+        const bool without = output.find("built without CUDA") != std::string::npos, no_device = output.find("cuda: ") != std::string::npos;
+        CHECK((without || no_device));
+        CHECK(!std::filesystem::exists(out / "report.json"));
+    }
+}
 
 } // namespace diamond_test

@@ -10,6 +10,7 @@ TEST_CASE("every picture is written, and nothing is said to be wrong") {
     INFO(output);
     CHECK(status == 0);
     CHECK(output.find("nan") == std::string::npos);
+    CHECK(diamond::io::read_text(out / "report.json", 1 << 20).find("\"device\": \"cpu\"") != std::string::npos);
     for (const std::string model : {"checkerboard", "two_moons"})
         for (const std::string kind : {"prior", "posterior", "tilt"}) {
             const auto file = out / (model + "_" + kind + ".png");
@@ -18,3 +19,5 @@ TEST_CASE("every picture is written, and nothing is said to be wrong") {
             CHECK(output.find(file.string()) != std::string::npos);
         }
 }
+
+TEST_CASE("toy_2d: --device cuda runs on a GPU, or not at all") { diamond_test::check_device_cuda("toy_2d", "--particles 100 --steps 2"); }

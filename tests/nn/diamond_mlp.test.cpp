@@ -11,6 +11,7 @@
 #include <diamond/nn/trained_diamond_network.hpp>
 
 #include "support/back_ends.hpp"
+#include "support/batches.hpp"
 #include "support/numbers.hpp"
 
 using diamond::diamond_arguments, diamond::diamond_mlp, diamond::index_t, diamond::interval, diamond::labels, diamond::times;
@@ -95,7 +96,7 @@ TEST_CASE_TEMPLATE("with its last layer 0 the network is the Gaussian's Diamond 
     }
 }
 
-TEST_CASE_TEMPLATE("tangents and gradients of the network", back, back_ends::eigen<double>, back_ends::thrust_cpu<double>) {
+TEST_CASE_TEMPLATE("tangents and gradients of the network", back, DOUBLE_BACK_ENDS) {
     using batch = typename back::batch;
     for (const bool rotated : {false, true}) {
         setting<back> c(rotated, rotated ? 0 : 3);
@@ -113,49 +114,34 @@ TEST_CASE_TEMPLATE("tangents and gradients of the network", back, back_ends::eig
         c.network.vjp(c.theta.data(), c.arguments(), c.condition(), k.read(), c.space, of_xbar.mutable_view(), of_x_t.mutable_view());
 
         constexpr double step = 1e-5;
-        batch above(c.context, 3, c.n), below(c.context, 3, c.n);
-        const auto evaluate = [&](batch& out) { c.network(c.theta.data(), c.arguments(), c.condition(), c.space, out.mutable_view()); };
-        const auto xbar = diamond::to_host(c.xbar), dot = diamond::to_host(c.xbar_dot);
-        const auto s = diamond::to_host(c.s), r = diamond::to_host(c.r);
-        const auto shifted = [&](double h, batch& out) {
-            for (index_t e = 0; e < 3 * c.n; ++e) c.xbar.data()[e] = xbar[static_cast<std::size_t>(e)] + h * dot[static_cast<std::size_t>(e)];
-            for (index_t j = 0; j < c.n; ++j) {
-                c.s.data()[j] = s[static_cast<std::size_t>(j)] + 0.7 * h;
-                c.r.data()[j] = r[static_cast<std::size_t>(j)] - 0.4 * h;
-            }
-            evaluate(out);
+        const auto xbar = diamond::to_host(c.xbar), x_t = diamond::to_host(c.x_t), dot = diamond::to_host(c.xbar_dot), s = diamond::to_host(c.s), r = diamond::to_host(c.r);
+        const auto weight = diamond::to_host(k), weight_dot = diamond::to_host(k_dot), theta = diamond::to_host(c.theta), tangent = diamond::to_host(c.v_dot);
+        const auto evaluated = [&] {
+            c.network(c.theta.data(), c.arguments(), c.condition(), c.space, c.v.mutable_view());
+            return diamond::to_host(c.v);
         };
-        shifted(step, above);
-        shifted(-step, below);
-        const auto tangent = diamond::to_host(c.v_dot), up = diamond::to_host(above), down = diamond::to_host(below);
-        for (std::size_t e = 0; e < tangent.size(); ++e) CHECK(tangent[e] == doctest::Approx((up[e] - down[e]) / (2 * step)).epsilon(1e-6).scale(1));
-        shifted(0.0, above);
+        const auto shifted = [&](double h) {
+            batches::put(c.xbar, numbers::moved(xbar, h, dot));
+            batches::put(c.s, numbers::moved(s, 0.7 * h));
+            batches::put(c.r, numbers::moved(r, -0.4 * h));
+            return evaluated();
+        };
+        const auto above = shifted(step), below = shifted(-step);
+        for (std::size_t e = 0; e < tangent.size(); ++e) CHECK(tangent[e] == doctest::Approx((above[e] - below[e]) / (2 * step)).epsilon(1e-6).scale(1));
+        shifted(0.0);
 
-        const auto slope = [&](double& at, const auto& f) {
-            const double kept = at;
-            at                = kept + step;
-            const double high = f();
-            at                = kept - step;
-            const double low  = f();
-            at                = kept;
-            return (high - low) / (2 * step);
-        };
-        const auto pairing = [&] {
+        const auto objective = [&] {
             c.network.record(c.theta.data(), c.arguments(), c.condition(), speeds, c.space, c.v.mutable_view(), c.v_dot.mutable_view());
-            double sum = 0.0;
-            for (index_t e = 0; e < 3 * c.n; ++e) sum += k.data()[e] * c.v.data()[e] + k_dot.data()[e] * c.v_dot.data()[e];
-            return sum;
+            return numbers::pairing(weight, diamond::to_host(c.v)) + numbers::pairing(weight_dot, diamond::to_host(c.v_dot));
         };
-        for (index_t p = 0; p < gradient.size(); ++p) CHECK(gradient.data()[p] == doctest::Approx(slope(c.theta.data()[p], pairing)).epsilon(1e-6).scale(1));
-        const auto value = [&] {
-            evaluate(c.v);
-            double sum = 0.0;
-            for (index_t e = 0; e < 3 * c.n; ++e) sum += k.data()[e] * c.v.data()[e];
-            return sum;
-        };
-        for (index_t e = 0; e < 3 * c.n; ++e) {
-            CHECK(of_xbar.data()[e] == doctest::Approx(slope(c.xbar.data()[e], value)).epsilon(1e-6).scale(1));
-            CHECK(of_x_t.data()[e] == doctest::Approx(slope(c.x_t.data()[e], value)).epsilon(1e-6).scale(1));
+        const auto of_theta = diamond::to_host(gradient);
+        for (std::size_t p = 0; p < theta.size(); ++p)
+            CHECK(of_theta[p] == doctest::Approx(batches::slope(c.theta, static_cast<index_t>(p), theta[p], step, objective)).epsilon(1e-6).scale(1));
+        const auto value   = [&] { return numbers::pairing(weight, evaluated()); };
+        const auto by_xbar = diamond::to_host(of_xbar), by_x_t = diamond::to_host(of_x_t);
+        for (std::size_t e = 0; e < xbar.size(); ++e) {
+            CHECK(by_xbar[e] == doctest::Approx(batches::slope(c.xbar, static_cast<index_t>(e), xbar[e], step, value)).epsilon(1e-6).scale(1));
+            CHECK(by_x_t[e] == doctest::Approx(batches::slope(c.x_t, static_cast<index_t>(e), x_t[e], step, value)).epsilon(1e-6).scale(1));
         }
     }
 }

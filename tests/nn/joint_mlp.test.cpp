@@ -10,6 +10,7 @@
 #include <diamond/nn/trained_joint_network.hpp>
 
 #include "support/back_ends.hpp"
+#include "support/batches.hpp"
 #include "support/numbers.hpp"
 
 using diamond::diamond_arguments, diamond::index_t, diamond::interval, diamond::joint_mlp, diamond::labels, diamond::linear_schedule, diamond::times;
@@ -85,7 +86,7 @@ TEST_CASE_TEMPLATE("with its last layer 0 the network is the Gaussian's joint fl
     }
 }
 
-TEST_CASE_TEMPLATE("tangents and gradients of the joint network", back, back_ends::eigen<double>, back_ends::thrust_cpu<double>) {
+TEST_CASE_TEMPLATE("tangents and gradients of the joint network", back, DOUBLE_BACK_ENDS) {
     using batch = typename back::batch;
     for (const bool rotated : {false, true}) {
         setting<back> c(rotated, {.divisor = 5.0, .resolution = 0.2, .sign = rotated ? -1.0 : 1.0});
@@ -101,54 +102,36 @@ TEST_CASE_TEMPLATE("tangents and gradients of the joint network", back, back_end
         c.network.vjp(c.theta.data(), c.arguments(), labels(), k.read(), c.space, of_xbar.mutable_view(), of_x_t.mutable_view());
 
         constexpr double step = 1e-5;
-        const auto evaluate   = [&](batch& out) { c.network(c.theta.data(), c.arguments(), labels(), c.space, out.mutable_view()); };
         const auto xbar = diamond::to_host(c.xbar), x_t = diamond::to_host(c.x_t), dot = diamond::to_host(c.xbar_dot), s = diamond::to_host(c.s), r = diamond::to_host(c.r);
-        batch above(c.context, 4, c.n), below(c.context, 4, c.n);
-        const auto shifted = [&](double h, batch& out) {
-            for (index_t e = 0; e < 21; ++e) c.xbar.data()[e] = xbar[static_cast<std::size_t>(e)] + h * dot[static_cast<std::size_t>(e)];
-            for (index_t j = 0; j < 7; ++j) {
-                c.s.data()[j] = s[static_cast<std::size_t>(j)] + 0.7 * h;
-                c.r.data()[j] = r[static_cast<std::size_t>(j)] - 0.4 * h;
-            }
-            evaluate(out);
+        const auto weight = diamond::to_host(k), weight_dot = diamond::to_host(k_dot), theta = diamond::to_host(c.theta), tangent = diamond::to_host(v_dot);
+        const auto evaluated = [&] {
+            c.network(c.theta.data(), c.arguments(), labels(), c.space, v.mutable_view());
+            return diamond::to_host(v);
         };
-        shifted(step, above);
-        shifted(-step, below);
-        for (index_t e = 0; e < 28; ++e) CHECK(v_dot.data()[e] == doctest::Approx((above.data()[e] - below.data()[e]) / (2 * step)).epsilon(1e-6).scale(5));
-        shifted(0.0, above);
+        const auto shifted = [&](double h) {
+            batches::put(c.xbar, numbers::moved(xbar, h, dot));
+            batches::put(c.s, numbers::moved(s, 0.7 * h));
+            batches::put(c.r, numbers::moved(r, -0.4 * h));
+            return evaluated();
+        };
+        const auto above = shifted(step), below = shifted(-step);
+        for (std::size_t e = 0; e < 28; ++e) CHECK(tangent[e] == doctest::Approx((above[e] - below[e]) / (2 * step)).epsilon(1e-6).scale(5));
+        shifted(0.0);
 
         // sum of k v + k' v', in a few parameters
         const auto objective = [&] {
-            batch value(c.context, 4, c.n), tangent(c.context, 4, c.n);
-            c.network.record(c.theta.data(), c.arguments(), labels(), speeds, c.space, value.mutable_view(), tangent.mutable_view());
-            double sum = 0.0;
-            for (index_t e = 0; e < 28; ++e) sum += k.data()[e] * value.data()[e] + k_dot.data()[e] * tangent.data()[e];
-            return sum;
+            c.network.record(c.theta.data(), c.arguments(), labels(), speeds, c.space, v.mutable_view(), v_dot.mutable_view());
+            return numbers::pairing(weight, diamond::to_host(v)) + numbers::pairing(weight_dot, diamond::to_host(v_dot));
         };
-        for (index_t p = 0; p < c.theta.size(); p += 5) {
-            const double kept = c.theta.data()[p];
-            c.theta.data()[p] = kept + step;
-            const double high = objective();
-            c.theta.data()[p] = kept - step;
-            const double low  = objective();
-            c.theta.data()[p] = kept;
-            CHECK(gradient.data()[p] == doctest::Approx((high - low) / (2 * step)).epsilon(1e-6).scale(30));
-        }
+        const auto of_theta = diamond::to_host(gradient);
+        for (std::size_t p = 0; p < theta.size(); p += 5)
+            CHECK(of_theta[p] == doctest::Approx(batches::slope(c.theta, static_cast<index_t>(p), theta[p], step, objective)).epsilon(1e-6).scale(30));
         // cotangents of the states
-        for (index_t e = 0; e < 21; ++e) {
-            const auto moved = [&](batch& state, const std::vector<double>& at) {
-                const auto sum = [&](double h) {
-                    state.data()[e] = at[static_cast<std::size_t>(e)] + h;
-                    evaluate(above);
-                    double total = 0.0;
-                    for (index_t i = 0; i < 28; ++i) total += k.data()[i] * above.data()[i];
-                    state.data()[e] = at[static_cast<std::size_t>(e)];
-                    return total;
-                };
-                return (sum(step) - sum(-step)) / (2 * step);
-            };
-            CHECK(of_xbar.data()[e] == doctest::Approx(moved(c.xbar, xbar)).epsilon(1e-6).scale(20));
-            CHECK(of_x_t.data()[e] == doctest::Approx(moved(c.x_t, x_t)).epsilon(1e-6).scale(20));
+        const auto value   = [&] { return numbers::pairing(weight, evaluated()); };
+        const auto by_xbar = diamond::to_host(of_xbar), by_x_t = diamond::to_host(of_x_t);
+        for (std::size_t e = 0; e < 21; ++e) {
+            CHECK(by_xbar[e] == doctest::Approx(batches::slope(c.xbar, static_cast<index_t>(e), xbar[e], step, value)).epsilon(1e-6).scale(20));
+            CHECK(by_x_t[e] == doctest::Approx(batches::slope(c.x_t, static_cast<index_t>(e), x_t[e], step, value)).epsilon(1e-6).scale(20));
         }
     }
 }

@@ -1,5 +1,6 @@
 /// The one list of back ends. A typed test is TEST_CASE_TEMPLATE("...", back_end, BACK_ENDS): every behaviour holds on all of them, to
-/// their tolerance.
+/// their tolerance. What takes long to compile is over TWO_BACK_ENDS, or over DOUBLE_BACK_ENDS where it needs the digits or knows no particles:
+/// fewer on the CPU, and the same on a device.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -85,6 +86,8 @@ TYPE_TO_STRING(back_ends::eigen<float>);
 #if defined(DIAMOND_TEST_CUDA)
 #define HOST_BACK_ENDS back_ends::eigen<double>
 #define BACK_ENDS back_ends::cuda<float>, back_ends::cuda<double>
+#define TWO_BACK_ENDS BACK_ENDS
+#define DOUBLE_BACK_ENDS back_ends::cuda<double>
 TYPE_TO_STRING(back_ends::cuda<float>);
 TYPE_TO_STRING(back_ends::cuda<double>);
 // What has nothing to do with a device is tested elsewhere and is not compiled again.
@@ -100,6 +103,8 @@ TYPE_TO_STRING(back_ends::cuda<double>);
 #define HOST_BACK_ENDS back_ends::eigen<double>, back_ends::eigen<float>, back_ends::thrust_omp<float>
 #define BACK_ENDS HOST_BACK_ENDS, back_ends::emulated_device<double>
 #endif
+#define TWO_BACK_ENDS back_ends::eigen<double>, back_ends::thrust_cpu<float>
+#define DOUBLE_BACK_ENDS back_ends::eigen<double>, back_ends::thrust_cpu<double>
 TYPE_TO_STRING(back_ends::thrust_cpu<double>);
 TYPE_TO_STRING(back_ends::thrust_cpu<float>);
 #if defined(_OPENMP)

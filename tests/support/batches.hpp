@@ -5,6 +5,8 @@
 
 #include <diamond/concepts/backend.hpp>
 
+#include "numbers.hpp"
+
 namespace batches {
 
 using diamond::index_t;
@@ -35,6 +37,32 @@ template <class Batch>
 [[nodiscard]] std::vector<double> host(const Batch& batch) {
     const auto numbers = diamond::to_host(batch);
     return {numbers.begin(), numbers.end()};
+}
+/// Writes all numbers, or one of them, into memory of any back end.
+template <class Batch>
+void put(Batch& batch, const std::vector<double>& numbers) {
+    const std::vector<typename Batch::value_type> host(numbers.begin(), numbers.end());
+    batch.context().from_host(host.data(), static_cast<index_t>(host.size()), batch.data());
+}
+template <class Batch>
+void put(Batch& batch, index_t element, double number) {
+    const auto value = static_cast<typename Batch::value_type>(number);
+    batch.context().from_host(&value, 1, batch.data() + element);
+}
+/// All numbers moved by `by` times standard normals.
+template <class Batch>
+void perturb(Batch& batch, double by) {
+    put(batch, numbers::moved(host(batch), by, numbers::normals<double>(batch.size(), 3)));
+}
+/// Central difference of f() by one number of a batch, which is put back.
+template <class Batch, class F>
+[[nodiscard]] double slope(Batch& batch, index_t element, double number, double step, const F& f) {
+    put(batch, element, number + step);
+    const double high = f();
+    put(batch, element, number - step);
+    const double low = f();
+    put(batch, element, number);
+    return (high - low) / (2.0 * step);
 }
 
 } // namespace batches

@@ -24,6 +24,21 @@ std::vector<Real> normals(index_t count, unsigned seed) {
     return result;
 }
 
+/// x + h direction, and x + h in all entries.
+inline std::vector<double> moved(std::vector<double> x, double h, const std::vector<double>& direction) {
+    for (std::size_t k = 0; k < x.size(); ++k) x[k] += h * direction[k];
+    return x;
+}
+inline std::vector<double> moved(std::vector<double> x, double h) {
+    for (double& entry : x) entry += h;
+    return x;
+}
+inline double pairing(const std::vector<double>& a, const std::vector<double>& b) {
+    double sum = 0.0;
+    for (std::size_t k = 0; k < a.size(); ++k) sum += a[k] * b[k];
+    return sum;
+}
+
 /// Equal bits: 0 differs from -0, and a NaN equals itself.
 template <class Real>
 bool same_bits(const std::vector<Real>& a, const std::vector<Real>& b) {

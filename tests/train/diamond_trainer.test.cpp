@@ -10,6 +10,7 @@
 #include <diamond/train/fit_gaussian_frame.hpp>
 
 #include "support/back_ends.hpp"
+#include "support/batches.hpp"
 #include "support/numbers.hpp"
 #include "support/statistics.hpp"
 
@@ -26,16 +27,10 @@ template <class Batch, class Context>
 diamond_mlp<Batch, linear_schedule> small_network(const Context& context, index_t classes = 0) {
     return {{}, gaussian_frame<Batch>(context, {{0.5, -1.0}, {0.49, 0.49}, {}}), {.mlp = {.width = 16, .blocks = 1}, .classes = classes}};
 }
-template <class Batch>
-void perturb(Batch& theta, double by) {
-    const auto noise = numbers::normals<double>(theta.size(), 3);
-    for (index_t p = 0; p < theta.size(); ++p) theta.data()[p] += static_cast<typename Batch::value_type>(by * noise[static_cast<std::size_t>(p)]);
-}
 
 } // namespace
 
-TEST_CASE_TEMPLATE("at the exact map every loss with a deterministic target is 0 and its gradient vanishes; beside it, not", back, back_ends::eigen<double>,
-                   back_ends::thrust_cpu<double>) {
+TEST_CASE_TEMPLATE("at the exact map every loss with a deterministic target is 0 and its gradient vanishes; beside it, not", back, DOUBLE_BACK_ENDS) {
     using batch        = typename back::batch;
     const auto context = back::make(2);
     const auto data    = one_point<batch>(context);
@@ -50,7 +45,7 @@ TEST_CASE_TEMPLATE("at the exact map every loss with a deterministic target is 0
         CHECK(report.off_diagonal_loss < 1e-20);
         CHECK(report.gradient_norm < 1e-8);
         state = trainer.start();
-        perturb(state.theta, 0.1);
+        batches::perturb(state.theta, 0.1);
         trainer.step(state);
         const auto beside = trainer.report(state);
         CHECK(beside.off_diagonal_loss > 1e-5);

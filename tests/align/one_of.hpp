@@ -9,7 +9,7 @@
 #include <diamond/concepts/transition_kernel.hpp>
 #include <diamond/concepts/value_estimator.hpp>
 
-namespace any {
+namespace one_of {
 
 using diamond::index_t;
 
@@ -122,4 +122,4 @@ struct resampler {
     }
 };
 
-} // namespace any
+} // namespace one_of

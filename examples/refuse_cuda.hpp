@@ -1,0 +1,12 @@
+// What a program that was built without CUDA answers to --device cuda.
+#pragma once
+
+#include <stdexcept>
+
+namespace examples {
+
+[[noreturn]] inline void refuse_cuda() {
+    throw std::runtime_error("--device cuda: this program was built without CUDA; configure with -D DIAMOND_CUDA=ON where nvcc 13 is, or run on --device cpu");
+}
+
+} // namespace examples

@@ -1,0 +1,8 @@
+#include "../refuse_cuda.hpp"
+#include "options.hpp"
+
+namespace toy {
+
+findings draw_on_gpu(const options&) { examples::refuse_cuda(); }
+
+} // namespace toy
