@@ -228,7 +228,7 @@ struct labelled_map {
             const auto width   = [&](double s) { return std::sqrt(s * s * posterior + (1.0 - s) * (1.0 - s)); };
             const double ratio = width(inner.to) / width(inner.from);
             for (index_t i = 0; i < 2; ++i) {
-                const double mean = (sigma * sigma * labelled_posterior<batch_type>::centre(c[j]) + alpha * v * x_t(i, j)) / total + push * std::sqrt(posterior);
+                const double mean = (sigma * sigma * centre(c[j]) + alpha * v * x_t(i, j)) / total + push * std::sqrt(posterior);
                 out(i, j) = inner.to * mean + ratio * (xbar(i, j) - inner.from * mean);
             }
             divergence[j] = 2.0 * std::log(ratio) / inner.length();
@@ -249,7 +249,7 @@ struct labelled_density {
         const double variance = t * t * spread * spread + (1.0 - t) * (1.0 - t);
         for (index_t j = 0; j < x.columns(); ++j) {
             out[j] = -std::log(2.0 * diamond::pi * variance);
-            for (index_t i = 0; i < 2; ++i) out[j] -= 0.5 * diamond::square(x(i, j) - t * labelled_posterior<batch_type>::centre(c[j])) / variance;
+            for (index_t i = 0; i < 2; ++i) out[j] -= 0.5 * diamond::square(x(i, j) - t * centre(c[j])) / variance;
         }
     }
 };
