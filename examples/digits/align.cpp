@@ -1,4 +1,4 @@
-// digits align: four rewards by eight methods on the learned or the exact model, every figure beside the exact model's truth.
+// digits align: four rewards by nine methods on the learned or the exact model, every figure beside the exact model's truth.
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "align_settings.hpp"
+#include "joint_map.hpp"
 #include "pictures.hpp"
 
 namespace digits {
@@ -15,41 +16,11 @@ namespace {
 
 bool contains(const std::vector<std::string>& list, const std::string& name) { return std::find(list.begin(), list.end(), name) != list.end(); }
 
-/// Budgets of the sweep: shares of the full number of steps, with fewer particles.
-std::vector<method_options> smaller_budgets(const method_options& full, bool with_full) {
-    std::vector<method_options> budgets;
-    for (const int divisor : {8, 4, 2, 1}) {
-        if (divisor == 1 && !with_full) break;
-        auto budget       = full;
-        budget.steps      = std::max<index_t>(1, full.steps / divisor);
-        budget.samples    = std::max<index_t>(1, std::min(full.samples, full.samples * 2 / divisor));
-        budget.particles  = std::max<index_t>(2, full.particles / 4);
-        budget.winners    = std::max<index_t>(2, full.winners / 2);
-        budget.rng        = full.rng.split(static_cast<std::uint64_t>(divisor));
-        budget.keep_story = false;
-        budgets.push_back(budget);
-    }
-    return budgets;
-}
-
-/// The training images that the exact model is made of: all, or those of one class.
-images chosen_images(const images& all, int label) {
-    if (label < 0) return all;
-    images chosen;
-    for (index_t j = 0; j < all.count(); ++j) {
-        if (all.labels[static_cast<std::size_t>(j)] != label) continue;
-        const auto image = all.image(j);
-        chosen.data.insert(chosen.data.end(), image.begin(), image.end());
-        chosen.labels.push_back(label);
-    }
-    return chosen;
-}
-
 /// A run, in parts that share what it reads and knows.
 class alignment {
 public:
     explicit alignment(align_settings s)
-        : s_(std::move(s)), bandwidth_(s_.model == "exact" ? s_.bandwidth.value_or(default_bandwidth) : trained_bandwidth(s_.weights, names(), s_.bandwidth)), where_{.threads = s_.threads}, data_(load(s_.data)), train_(chosen_images(data_.train, s_.condition)),
+        : s_(std::move(s)), bandwidth_(s_.model == "exact" ? s_.bandwidth.value_or(default_bandwidth) : trained_bandwidth(s_.weights, named_files(), s_.bandwidth)), where_{.threads = s_.threads}, data_(load(s_.data)), train_(chosen_images(data_.train, s_.condition)),
           exact_(diamond::data_mixture(where_, diamond::linear_schedule{}, diamond::from_host<real>(where_, pixels, train_.count(), train_.data).read(), bandwidth_)),
           judged_(data_.train), rng_{s_.seed}, truth_(s_.device == "cuda" && s_.model == "exact" ? exact_subject_on_gpu(train_, bandwidth_) : exact_subject(s_.threads, train_, bandwidth_)), own_(s_.model == "exact" ? truth_ : learned()) {
         s_.task.rng = rng_.split(1);
@@ -71,8 +42,15 @@ public:
 private:
     /// The networks of the learned model. The taught map's velocity is its teacher's; the other's its own.
     std::vector<std::string> names() const { return s_.network == "taught" ? std::vector{s_.network, std::string("teacher")} : std::vector{s_.network}; }
+    bool corrects() const { return contains(s_.methods, corrected_method().name); }
+    /// Those, and the joint map that corrects: the bandwidths that their files say must agree.
+    std::vector<std::string> named_files() const {
+        auto files = names();
+        if (corrects()) files.push_back(joint_file(s_.weights).stem());
+        return files;
+    }
     subject learned() const {
-        const learned_settings settings{s_.weights, names().front(), names().back(), diamond::labels(s_.condition), s_.guidance_weight, s_.evaluations};
+        const learned_settings settings{s_.weights, names().front(), names().back(), diamond::labels(s_.condition), s_.guidance_weight, s_.evaluations, corrects() ? correcting_jumps : 0};
         return s_.device == "cuda" ? learned_subject_on_gpu(settings) : learned_subject(s_.threads, settings);
     }
 
@@ -99,14 +77,21 @@ private:
             if (s_.sweep && m.name != "prior")
                 for (auto& [title, rows] : sweeps) {
                     const bool beside = &rows != &sweeps.front().rows;
-                    for (const auto& budget : smaller_budgets(options, beside)) rows.push_back(cheap_row(beside ? truth_ : own_, t, k, budget, tell));
+                    for (const auto& budget : smaller_budgets(options, beside)) {
+                        row cheap = cheap_row(beside ? truth_ : own_, t, k, budget, tell);
+                        if (cheap.failure)
+                            part.failures.push_back("**" + m.title + "** of " + std::to_string(budget.steps) + (budget.steps == 1 ? " step, " : " steps, ") + title + ", for the picture, died: " + *cheap.failure);
+                        else
+                            rows.push_back(std::move(cheap));
+                    }
                 }
-            outcome result = own_.methods[k](t, options, tell);
+            outcome result = attempt(own_.methods[k], t, options, tell);
             row     full   = describe(where_, t, own_, m, result, judged_, truth);
             ++done_;
             say(t, full);
-            sweeps.front().rows.push_back(full);
             part.rows.push_back(full);
+            if (full.failure) continue;
+            sweeps.front().rows.push_back(full);
             results.emplace_back(std::move(full), std::move(result));
         }
         const auto write = [&](const std::string& kind, const std::string& caption, const auto& drawing) {
@@ -114,7 +99,7 @@ private:
             diamond::io::write_png(s_.out / part.pictures.back().file, drawing);
         };
         write("samples", "samples", sample_grid(t, results, part.truth));
-        write("sweep", "reward against evaluations", sweep_plot(t, sweeps, part.truth.mean_reward));
+        if (std::ranges::any_of(sweeps, [](const sweep& s) { return !s.rows.empty(); })) write("sweep", "reward against evaluations", sweep_plot(t, sweeps, part.truth.mean_reward));
         for (const auto& [full, result] : results)
             if (!result.states.empty()) write("story", "lineages", story(own_, t, result));
         if (std::any_of(results.begin(), results.end(), [](const auto& r) { return !r.second.steps.empty(); }))
@@ -123,7 +108,9 @@ private:
 
     row cheap_row(const subject& model, const task& t, std::size_t k, const method_options& budget, const progress& tell) {
         row           cheap{.reward = t.name, .method = method_names()[k].name, .title = method_names()[k].title};
-        const outcome result = model.methods[k](t, budget, tell);
+        const outcome result = attempt(model.methods[k], t, budget, tell);
+        cheap.failure        = result.failure;
+        if (cheap.failure) return cheap;
         measure_reward(where_, t, result, cheap);
         cheap.evaluations = result.spent.evaluations();
         cheap.returned    = result.returned;
@@ -136,6 +123,7 @@ private:
     }
 
     void say(const task& t, const row& r) const {
+        if (r.failure) return line_.finish(t.name + ", " + r.title + " died: " + *r.failure);
         line_.finish(t.name + ", " + r.title + ": mean reward " + with_error(r.mean_reward, r.mean_reward_se) +
                      (r.log_z ? ", log Z " + number(r.log_z, "%.3f") + " ± " + number(r.log_z_se, "%.3f") +
                                     (r.log_z_exact ? " (exact model's " + number(r.log_z_exact, "%.3f") + ")" : "")
@@ -158,7 +146,10 @@ private:
         return model + " Seed " + std::to_string(s_.seed) + ", device " + own_.device + ". Standard errors of log Z by Lee and Whiteley's formula; energy distances, in pixels, to " +
                std::to_string(s_.task.truth) +
                " draws of the exact tilted model, over pairs of particles without a common ancestor, so that an estimate may be below zero; the judge is a three-nearest-neighbour classifier that is no reward. "
-               "Best of N, beam and guidance with few draws maximise or approximate: they do not sample the tilted model.";
+               "Best of N, beam and guidance with few draws maximise or approximate: they do not sample the tilted model. "
+               "Exact for says which law, tilted, weighted samples and Z are right for, as particles grow: sampler, the chain's own end law; density, the one that it is corrected to" +
+               std::string(s_.model == "learned" && corrects() ? ", that of the joint map by " + std::to_string(correcting_jumps) + " evaluations" : "") +
+               "; model, that this law is the model's. Others are said to leave the law untilted, to maximise or to approximate, and claim nothing.";
     }
 
     align_settings       s_;
@@ -179,7 +170,7 @@ private:
 
 command add_align(CLI::App& app) {
     const auto s   = std::make_shared<align_settings>();
-    auto&      sub = *app.add_subcommand("align", "aligns a model with four rewards by eight methods; writes pictures, report.md and report.json");
+    auto&      sub = *app.add_subcommand("align", "aligns a model with four rewards by up to nine methods; writes pictures, report.md and report.json");
     add_options(sub, *s);
     return {&sub, [s] {
                 alignment(*s).run();

@@ -35,6 +35,19 @@ struct data_set {
     images train, held_out;
 };
 
+/// All images, or those of one class where label >= 0.
+inline images chosen_images(const images& all, int label) {
+    if (label < 0) return all;
+    images chosen;
+    for (index_t j = 0; j < all.count(); ++j) {
+        if (all.labels[static_cast<std::size_t>(j)] != label) continue;
+        const auto image = all.image(j);
+        chosen.data.insert(chosen.data.end(), image.begin(), image.end());
+        chosen.labels.push_back(label);
+    }
+    return chosen;
+}
+
 /// Reads images.npy, labels.npy and held_out.npy (the indices of the held-out part); grey level k becomes k/8 - 1 in [-1, 1].
 /// @throws diamond::io::file_error where a file is spoilt, std::invalid_argument where they do not belong together.
 inline data_set load(const std::filesystem::path& folder) {

@@ -2,7 +2,7 @@
 //
 // A family is a small struct with a batch_type that makes, anew each time: draws(), a posterior sampler; map(options), a Diamond map; field(), a
 // velocity field; flow_map(options), a look-ahead flow map; condition(); evaluations(), how many of the network one of theirs is; and where(),
-// the context that all of it runs on.
+// the context that all of it runs on. One that has densities adds corrected_by to its methods.
 #pragma once
 
 #include <cmath>
@@ -57,19 +57,30 @@ outcome run_smc(const Family& family, Kernel kernel, Value value, const method_o
     out.seconds           = result.seconds;
     out.returned          = o.particles;
     out.warnings          = result.warnings;
-    out.exact_for_sampler = result.exact_for_sampler;
-    out.exact_for_model   = result.exact_for_model;
+    out.exact_for         = {result.exact_for_sampler, result.exact_for_density, result.exact_for_model};
+    if (std::isfinite(result.correction_ess)) out.correction_ess = result.correction_ess;
     out.steps             = result.steps;
     out.ancestors         = result.ancestors;
     return out;
 }
 
-/// In the order of method_names().
+template <class Family>
+auto value_of(const Family& f, const task& t, index_t samples) {
+    return diamond::posterior_value{f.draws(), t.asks.template on<typename Family::batch_type>(f.where()), {.samples = samples}};
+}
+
+/// SMC whose transitions carry weights: `make_kernel` makes them of the options. Its values are draws without weights, as the neighbours': any finite ones do.
+template <class Family, class MakeKernel>
+subject::method corrected_by(const Family& f, const MakeKernel& make_kernel) {
+    return [f, make_kernel](const task& t, const method_options& o, const progress& tell) { return run_smc(f, make_kernel(o), value_of(f, t, o.samples), o, tell); };
+}
+
+/// In the order of method_names(), those that need no density.
 template <class Family>
 std::vector<subject::method> methods_of(const Family& f) {
     using namespace diamond;
     const auto reward = [f](const task& t) { return t.asks.template on<typename Family::batch_type>(f.where()); };
-    const auto value  = [f, reward](const task& t, index_t samples) { return posterior_value{f.draws(), reward(t), {.samples = samples}}; };
+    const auto value  = [f](const task& t, index_t samples) { return value_of(f, t, samples); };
     return {
         [f](const task&, const method_options& o, const progress& tell) {
             return run_plain(f, chain{ddpm_posterior_kernel{f.draws()}, {.particles = o.particles, .steps = 1}}, o, tell);

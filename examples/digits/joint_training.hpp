@@ -5,21 +5,12 @@
 #include <string>
 #include <utility>
 
-#include <diamond/io/joint_checkpoint.hpp>
 #include <diamond/train/warm_start.hpp>
 
+#include "joint_map.hpp"
 #include "training.hpp"
 
 namespace digits {
-
-using joint_map = diamond::io::joint_mlp_map<batch>;
-
-inline joint_map load_joint(const diamond::eigen::context& where, const std::filesystem::path& folder) {
-    auto result = diamond::io::load_joint_flow_map<batch>(where, network_file(folder, "joint"));
-    diamond::require(result.dimension() == pixels && result.network().architecture().options().classes == classes,
-                     [&] { return network_file(folder, "joint").string() + ": not a joint flow map of digits"; });
-    return result;
-}
 
 inline std::string joint_setting(const images& train, const training_options& o) {
     return "digits joint, LSD-F2D2 from the teacher: share " + diamond::io::detail::exact_text(o.share) + "; " + detail::setting_of("taught", train, o);

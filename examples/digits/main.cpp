@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     app.get_formatter()->column_width(32);
     app.footer("digits align --help and the same of the others say the rest.");
-    const digits::command commands[] = {digits::add_align(app), digits::add_train(app), digits::add_sample(app), digits::add_likelihood(app), digits::add_self_guidance(app)};
+    const digits::command commands[] = {digits::add_align(app), digits::add_train(app), digits::add_sample(app), digits::add_likelihood(app), digits::add_self_guidance(app), digits::add_anomaly(app)};
 
     std::vector<std::string> arguments(argv + 1, argv + argc);
     const bool named = !arguments.empty() && (arguments[0] == "-h" || arguments[0] == "--help" ||

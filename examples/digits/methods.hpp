@@ -15,18 +15,25 @@
 
 namespace digits {
 
+/// What a method's weighted samples and log Z are exact for as particles grow: the chain's own end law, or that of the density which corrects it, tilted;
+/// and whether that law is the model's.
+struct exactness {
+    bool sampler = false, density = false, model = false;
+};
+
 /// What a method made of a task: weighted samples, and what it says of them.
 struct outcome {
-    floats                    samples; ///< pixels x count
-    std::vector<double>       weights; ///< sum to 1
-    std::vector<std::int32_t> families; ///< samples of one family are not independent; outside SMC each is its own
-    std::optional<double>     ess = {}, log_z = {}, log_z_se = {};
+    floats                    samples  = {}; ///< pixels x count
+    std::vector<double>       weights  = {}; ///< sum to 1
+    std::vector<std::int32_t> families = {}; ///< samples of one family are not independent; outside SMC each is its own
+    std::optional<double>     ess = {}, log_z = {}, log_z_se = {}, correction_ess = {};
     std::string               log_z_method = {};
     diamond::cost             spent    = {};
     double                    seconds = 0.0;
     index_t                   returned = 0; ///< samples that the evaluations were spent on
     std::vector<std::string>  warnings = {};
-    std::optional<bool>       exact_for_sampler = {}, exact_for_model = {}; ///< of SMC
+    exactness                 exact_for = {};
+    std::optional<std::string> failure  = {}; ///< why there are no samples: a number that died
 
     // The story over t, of SMC.
     std::vector<diamond::smc_step>         steps     = {};
@@ -54,27 +61,34 @@ using progress = std::function<void(double)>;
 
 struct method_name {
     std::string name, title;
+    std::string otherwise  = "neither"; ///< what it does where it is exact for nothing
+    bool        by_default = true;      ///< whether it runs unless asked for others
 };
 /// All methods, in the report's order.
 inline const std::vector<method_name>& method_names() {
-    static const std::vector<method_name> all{{"prior", "prior"},
-                                              {"best_of_n", "best of N"},
-                                              {"beam", "beam"},
-                                              {"guidance", "guidance"},
+    static const std::vector<method_name> all{{"prior", "prior", "untilted"},
+                                              {"best_of_n", "best of N", "maximises"},
+                                              {"beam", "beam", "maximises"},
+                                              {"guidance", "guidance", "approximates"},
                                               {"smc_early_stop", "SMC, early stop"},
                                               {"smc_ddpm", "SMC, DDPM posterior"},
                                               {"smc_glass", "SMC, GLASS by ODE"},
-                                              {"weighted_diamond", "weighted Diamond"}};
+                                              {"weighted_diamond", "weighted Diamond"},
+                                              {"corrected", "SMC, corrected", "approximates", false}};
     return all;
 }
+inline const method_name& corrected_method() { return method_names().back(); }
 
-/// A model that methods align where its numbers are: `methods` in the order of method_names(), `denoise` E[z | x_t] with one time a column.
+/// A model that methods align where its numbers are: `methods` in the order of method_names(), without the last where nothing knows densities; `denoise` E[z | x_t] with one time a column.
 struct subject {
     using method = std::function<outcome(const task&, const method_options&, const progress&)>;
     std::string                                                                  name, title, device;
     std::vector<method>                                                          methods;
     std::function<floats(const floats& x, const std::vector<double>& times)>     denoise;
 };
+
+/// Jumps of the joint map for a density that corrects: as many as likelihoods are near the many-step ones by.
+inline constexpr index_t correcting_jumps = 4;
 
 /// A Diamond network, and how it is asked.
 struct learned_settings {
@@ -83,6 +97,7 @@ struct learned_settings {
     diamond::labels       condition       = {};
     double                guidance_weight = 1.0; ///< classifier-free
     index_t               evaluations     = 1; ///< of a posterior draw
+    index_t               density_jumps   = 0; ///< of the joint map for a log p, where one is to correct transitions
 };
 
 /// The exact model of images with noise of a standard deviation: its own posterior draws, one evaluation each; its Diamond map and its flow

@@ -42,25 +42,33 @@ network_on<Context> load_network(const Context& where, const std::filesystem::pa
     return result;
 }
 
-/// The standard deviation h of the noise on the images that the networks were trained on, as their files say: the exact model with it is
-/// their truth, and no other. @throws diamond::io::file_error where a file says nothing and `asked` neither, or they say two things.
+/// The standard deviation h of the noise on the images that a network was trained on, where its file says one.
+/// @throws diamond::io::file_error where what it says is no number above 0.
+inline std::optional<double> bandwidth_of(const std::filesystem::path& path) {
+    const auto file  = diamond::io::read_safetensors(path);
+    const auto found = file.metadata.find("bandwidth");
+    if (found == file.metadata.end()) return std::nullopt;
+    double     value = NAN;
+    const auto end   = std::from_chars(found->second.data(), found->second.data() + found->second.size(), value);
+    if (end.ec != std::errc{} || end.ptr != found->second.data() + found->second.size() || !(value > 0.0 && std::isfinite(value)))
+        throw diamond::io::file_error{file.path, "the metadata say bandwidth '" + found->second + "', which is no number above 0"};
+    return value;
+}
+
+/// That of networks that are used together: the exact model with it is their truth, and no other.
+/// @throws diamond::io::file_error where a file says nothing and `asked` neither, or they say two things.
 inline double trained_bandwidth(const std::filesystem::path& folder, const std::vector<std::string>& names, std::optional<double> asked) {
     for (const auto& name : names) {
-        const auto file  = diamond::io::read_safetensors(network_file(folder, name));
-        const auto found = file.metadata.find("bandwidth");
-        if (found == file.metadata.end()) {
-            if (!asked) throw diamond::io::file_error{file.path, "the metadata do not say 'bandwidth', the noise on the images it was trained on: say it with --bandwidth"};
-            continue;
+        const auto path = network_file(folder, name);
+        const auto own  = bandwidth_of(path);
+        if (!own && !asked) throw diamond::io::file_error{path, "the metadata do not say 'bandwidth', the noise on the images it was trained on: say it with --bandwidth"};
+        if (own && asked && *asked != *own) {
+            using diamond::io::detail::exact_text;
+            throw diamond::io::file_error{path, "trained on images with noise of standard deviation " + exact_text(*own) + ", not " + exact_text(*asked) +
+                                                    ": leave --bandwidth out, or train networks with it (digits train --bandwidth " + exact_text(*asked) +
+                                                    " --out FOLDER) and name them by --weights FOLDER"};
         }
-        double     own = NAN;
-        const auto end = std::from_chars(found->second.data(), found->second.data() + found->second.size(), own);
-        if (end.ec != std::errc{} || end.ptr != found->second.data() + found->second.size() || !(own > 0.0 && std::isfinite(own)))
-            throw diamond::io::file_error{file.path, "the metadata say bandwidth '" + found->second + "', which is no number above 0"};
-        if (asked && *asked != own)
-            throw diamond::io::file_error{file.path, "trained on images with noise of standard deviation " + found->second + ", not " + diamond::io::detail::exact_text(*asked) +
-                                                         ": leave --bandwidth out, or train networks with it (digits train --bandwidth " + diamond::io::detail::exact_text(*asked) +
-                                                         " --out FOLDER) and name them by --weights FOLDER"};
-        asked = own;
+        if (own) asked = own;
     }
     return asked.value_or(default_bandwidth);
 }

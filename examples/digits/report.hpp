@@ -22,15 +22,34 @@ namespace digits {
 struct row {
     std::string           reward = {}, method = {}, title = {};
     double                mean_reward = NAN, mean_reward_se = NAN;
-    std::optional<double> ess = {}, log_z = {}, log_z_se = {}, log_z_exact = {};
+    std::optional<double> ess = {}, log_z = {}, log_z_se = {}, log_z_exact = {}, correction_ess = {};
     std::int64_t          evaluations = 0, reward_calls = 0;
     index_t               returned    = 0;
     double                seconds     = 0.0;
     std::optional<double> energy_distance = {}, energy_distance_se = {}, judge_accuracy = {};
     std::string           device = {}, model = {};
-    std::optional<bool>   exact_for_sampler = {}, exact_for_model = {};
+    exactness             exact_for = {};
+    std::string           otherwise = {}; ///< what the method does where it is exact for nothing
     std::vector<std::string> warnings = {};
+    std::optional<std::string> failure = {}; ///< of a run without samples
 };
+
+/// What a row is exact for, in words.
+inline std::string words_of(const row& line) {
+    std::string words;
+    for (const auto& [holds, word] : {std::pair{line.exact_for.sampler, "sampler"}, std::pair{line.exact_for.density, "density"}, std::pair{line.exact_for.model, "model"}})
+        if (holds) words += (words.empty() ? "" : ", ") + std::string(word);
+    return words.empty() ? line.otherwise : words;
+}
+
+/// A method's outcome; of one whose numbers died, that it did: the others go on.
+inline outcome attempt(const subject::method& method, const task& t, const method_options& o, const progress& tell) {
+    try {
+        return method(t, o, tell);
+    } catch (const diamond::numeric_error& error) {
+        return {.failure = error.what()};
+    }
+}
 
 /// The weighted mean reward and its standard error; samples of one family count as one, and one family alone tells no error.
 inline void measure_reward(const context& where, const task& t, const outcome& result, row& line) {
@@ -49,12 +68,13 @@ inline void measure_reward(const context& where, const task& t, const outcome& r
 }
 
 inline row describe(const context& where, const task& t, const subject& model, const method_name& m, const outcome& result, const judge& judged, const examples::sample& truth) {
-    row line{.reward = t.name, .method = m.name, .title = m.title};
+    row line{.reward = t.name, .method = m.name, .title = m.title, .log_z_exact = t.log_z_exact, .device = model.device, .model = model.name, .otherwise = m.otherwise, .failure = result.failure};
+    if (line.failure) return line;
     measure_reward(where, t, result, line);
     line.ess             = result.ess;
+    line.correction_ess  = result.correction_ess;
     line.log_z           = result.log_z;
     line.log_z_se        = result.log_z_se;
-    line.log_z_exact     = t.log_z_exact;
     line.evaluations     = result.spent.evaluations();
     line.reward_calls    = result.spent.reward;
     line.returned        = result.returned;
@@ -65,11 +85,8 @@ inline row describe(const context& where, const task& t, const subject& model, c
         line.energy_distance_se = far.standard_error;
     }
     if (t.wanted) line.judge_accuracy = judged.share_of(*t.wanted, result.samples, result.weights);
-    line.device            = model.device;
-    line.model             = model.name;
-    line.exact_for_sampler = result.exact_for_sampler;
-    line.exact_for_model   = result.exact_for_model;
-    line.warnings          = result.warnings;
+    line.exact_for       = result.exact_for;
+    line.warnings        = result.warnings;
     return line;
 }
 
@@ -83,6 +100,7 @@ inline nlohmann::ordered_json to_json(const row& line) {
             {"log_z", optional(line.log_z)},
             {"log_z_se", optional(line.log_z_se)},
             {"log_z_exact", optional(line.log_z_exact)},
+            {"correction_ess", optional(line.correction_ess)},
             {"evaluations", line.evaluations},
             {"reward_calls", line.reward_calls},
             {"seconds", line.seconds},
@@ -91,8 +109,11 @@ inline nlohmann::ordered_json to_json(const row& line) {
             {"judge_accuracy", optional(line.judge_accuracy)},
             {"device", line.device},
             {"model", line.model},
-            {"exact_for_sampler", optional(line.exact_for_sampler)},
-            {"exact_for_model", optional(line.exact_for_model)}};
+            {"exact_for_sampler", line.exact_for.sampler},
+            {"exact_for_density", line.exact_for.density},
+            {"exact_for_model", line.exact_for.model},
+            {"exact_for", words_of(line)},
+            {"failure", optional(line.failure)}};
 }
 
 /// A picture that has been written.
@@ -106,6 +127,7 @@ struct section {
     row                  truth; ///< of the exact tilted model: the mean reward
     std::vector<row>     rows     = {};
     std::vector<picture> pictures = {};
+    std::vector<std::string> failures = {}; ///< of smaller budgets
 };
 
 /// Whether the unbiased estimates of one Z, those of SMC with full weights, agree: the pair that is the most standard errors apart.
@@ -129,16 +151,24 @@ inline std::string agreement(const std::vector<row>& rows) {
 
 inline std::string markdown(const std::vector<section>& sections, const std::string& title, const std::string& setting) {
     std::string text = "# Aligning " + title + " of handwritten digits\n\n" + setting + "\n";
-    for (const auto& [t, truth, rows, pictures] : sections) {
+    for (const auto& [t, truth, rows, pictures, failures] : sections) {
         text += "\n## " + t.title + "\n\nThe exact tilted model: mean reward " + number(truth.mean_reward) + " ± " + number(truth.mean_reward_se, "%.1g") +
                 (t.log_z_exact ? ", log Z " + number(t.log_z_exact, "%.4f") : "") + ".\n\n";
-        text += "| method | mean reward | ESS | log Z | evaluations | of rewards | seconds | energy distance | judged right |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
-        for (const auto& line : rows)
+        text += "| method | mean reward | ESS | log Z | evaluations | of rewards | seconds | energy distance | judged right | exact for |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
+        for (const auto& line : rows) {
+            if (line.failure) {
+                text += "| " + line.title + " | died | – | – | – | – | – | – | – | – |\n";
+                continue;
+            }
             text += "| " + line.title + " | " + number(line.mean_reward) + " ± " + number(line.mean_reward_se, "%.1g") + " | " + number(line.ess, "%.0f") + " | " +
                     (line.log_z ? number(line.log_z, "%.3f") + " ± " + number(line.log_z_se, "%.3f") : "–") + " | " + std::to_string(line.evaluations) + " | " +
                     std::to_string(line.reward_calls) + " | " + number(line.seconds, "%.2f") + " | " + number(line.energy_distance, "%.3f") + " ± " + number(line.energy_distance_se, "%.1g") + " | " +
-                    (line.judge_accuracy ? number(100.0 * *line.judge_accuracy, "%.0f") + " %" : "–") + " |\n";
+                    (line.judge_accuracy ? number(100.0 * *line.judge_accuracy, "%.0f") + " %" : "–") + " | " + words_of(line) + " |\n";
+        }
         text += agreement(rows);
+        for (const auto& line : rows)
+            if (line.failure) text += "\n- **" + line.title + "** died: " + *line.failure;
+        for (const auto& failure : failures) text += "\n- " + failure;
         for (const auto& line : rows)
             for (const auto& warning : line.warnings) text += "\n- **" + line.title + "**: " + warning;
         for (const auto& [file, caption] : pictures) text += "\n\n![" + caption + "](" + file + ")";
