@@ -41,7 +41,7 @@ inline void add_options(CLI::App& sub, align_settings& s) {
     const auto condition = sub.add_option("--condition", s.condition, "a class to condition the model on; default none")->check(CLI::Range(0, 9));
     sub.add_option("--guidance-weight", s.guidance_weight, "w of classifier-free guidance, v_0 + w (v_c - v_0)")->check(between(-100, 100))->needs(condition)->capture_default_str();
     sub.add_option("--reward", s.rewards, "rewards to align with")->check(CLI::IsMember(task_names()))->capture_default_str();
-    sub.add_option("--method", s.methods, "methods to run; 'corrected' not by default, for on the learned model its exact transition densities take some 200 times a transition's evaluations: a minute or two a reward, and half as much again for the smaller budgets")->check(CLI::IsMember(all_methods))->capture_default_str();
+    sub.add_option("--method", s.methods, "methods to run; 'corrected' not by default, for on the learned model a transition with its exact density takes 133 evaluations: a minute or two a reward, and half as much again for the smaller budgets")->check(CLI::IsMember(all_methods))->capture_default_str();
     sub.add_option("--particles", s.method.particles, "particles of SMC and of the prior")->check(CLI::Range(2, 1 << 20))->capture_default_str();
     sub.add_option("--steps", s.method.steps, "outer steps of SMC and beam; guidance takes twice, best of N draws 16 times as many")->check(CLI::Range(1, 1 << 12))->capture_default_str();
     sub.add_option("--samples", s.method.samples, "posterior draws for a value")->check(CLI::Range(1, 1 << 12))->capture_default_str();

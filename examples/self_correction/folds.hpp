@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <memory>
 #include <utility>
 
 #include <diamond/backend/eigen.hpp>
@@ -11,22 +10,36 @@
 namespace self_correction {
 
 namespace detail {
+/// Whether something was seen, on any thread. A copy goes on for itself.
+class seen {
+public:
+    seen() = default;
+    seen(const seen& other) : it_(other.get()) {}
+    seen& operator=(const seen& other) {
+        it_ = other.get();
+        return *this;
+    }
+    [[nodiscard]] bool get() const { return it_.load(std::memory_order_relaxed); }
+    void set() { it_.store(true, std::memory_order_relaxed); }
+
+private:
+    std::atomic<bool> it_ = false;
+};
 /// log q = ... - (r - s) m is +infinity where m is this.
 struct leave_out_folds {
     diamond::times s, r;
     double* divergence;
-    std::atomic<bool>* folded;
+    seen* folded;
     void operator()(diamond::index_t j) const {
         if (divergence[j] == divergence[j]) return;
         divergence[j] = r[j] > s[j] ? -diamond::infinity : diamond::infinity;
-        folded->store(true, std::memory_order_relaxed);
+        folded->set();
     }
 };
 } // namespace detail
 
 /// Densities by determinants, where folded draws have log q = +infinity: corrected, they weigh nothing. What that leaves out is their share of the
-/// mass, which a report should tell; jacobian_network alone would have the first of them end the program. Says exact_density() until it or a copy has seen
-/// one. Models joint_diamond_network.
+/// mass, which a report should tell; jacobian_network alone would have the first of them end the program. Says exact_density() until it has seen one. Models joint_diamond_network.
 template <class Network>
 class determinants {
 public:
@@ -41,18 +54,18 @@ public:
     [[nodiscard]] diamond::index_t dimension() const { return network_.dimension(); }
     [[nodiscard]] auto schedule() const { return network_.schedule(); }
     [[nodiscard]] auto inner_schedule() const { return network_.inner_schedule(); }
-    [[nodiscard]] bool exact_density() const { return !*folded_; }
+    [[nodiscard]] bool exact_density() const { return !folded_.get(); }
     [[nodiscard]] diamond::cost joint_cost() const { return network_.joint_cost(); }
     [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<batch_type>& context, diamond::index_t columns) const { return network_.make_workspace(context, columns); }
     void operator()(const arguments& at, const condition_type& condition, workspace& space, view out) const { network_(at, condition, space, out); }
     void joint(const arguments& at, const condition_type& condition, workspace& space, view out, double* divergence) const {
         network_.joint(at, condition, space, out, divergence);
-        out.context().for_each(out.columns(), detail::leave_out_folds{at.s, at.r, divergence, folded_.get()});
+        out.context().for_each(out.columns(), detail::leave_out_folds{at.s, at.r, divergence, &folded_});
     }
 
 private:
     diamond::jacobian_network<Network> network_;
-    std::shared_ptr<std::atomic<bool>> folded_ = std::make_shared<std::atomic<bool>>(false);
+    mutable detail::seen folded_;
 };
 
 } // namespace self_correction

@@ -1,12 +1,14 @@
 // The main job on the shipped weights: its methods agree on log Z; and what the models draw.
 #include "program.hpp"
 
+#include <diamond/io/file.hpp>
 #include <diamond/io/json.hpp>
 #include <diamond/io/safetensors.hpp>
 
 #include <cmath>
 #include <filesystem>
 #include <string>
+#include <utility>
 
 namespace {
 
@@ -33,7 +35,9 @@ TEST_CASE("log Z of early stop, DDPM posterior and GLASS agree on the learned mo
             INFO(row.dump());
             CHECK(row.at("model") == "learned");
             CHECK(row.at("exact_for_sampler") == true);
+            CHECK(row.at("exact_for_density") == false);
             CHECK(row.at("exact_for_model") == false);
+            CHECK(row.at("exact_for") == "sampler");
             if (row.at("reward") == "seven") CHECK(row.at("judge_accuracy") > 0.8); // of a quick run: the whole one has above 0.9
             // Four standard errors of the difference, a false alarm of 6e-5 for each pair; 0.1 for the end laws of three kernels, which differ.
             for (std::size_t other = first; other < k; ++other) {
@@ -48,11 +52,47 @@ TEST_CASE("a condition makes the class, with the exact model of that class as th
     const auto guided = align("digits_guided", "--reward upper_half --method prior smc_ddpm --condition 7 --guidance-weight 2 --evaluations 2");
     for (std::size_t k = 0; k < 2; ++k) {
         CHECK(plain[k].at("log_z_exact") == guided[k].at("log_z_exact"));
-        CHECK(plain[k].at("exact_for_sampler").is_null() == (k == 0));
+        CHECK(plain[k].at("exact_for_sampler") == (k == 1));
         CHECK(guided[k].at("evaluations").get<int>() == 4 * plain[k].at("evaluations").get<int>());
     }
     // The class agrees better with a held-out seven's energy distance than the law of all: its prior is near, where that of all is far.
     CHECK(plain[0].at("energy_distance") < align("digits_unconditional", "--reward upper_half --method prior")[0].at("energy_distance"));
+}
+
+TEST_CASE("corrected to the law of the joint map: exact for that density; where the map folds a row says so, and the others stand") {
+    const auto run = [](const std::string& name, const std::string& arguments) {
+        const auto out              = empty_folder(name);
+        const auto [status, output] = run_example("digits", "--no-sweep --reward ink --particles 64 --samples 2 --threads 2 --out " + quoted(out) + " " + arguments);
+        INFO(output);
+        REQUIRE(status == 0);
+        return std::pair{diamond::io::read_json(out / "report.json"), diamond::io::read_text(out / "report.md", 1 << 20)};
+    };
+    const auto [report, text] = run("digits_learned_corrected", "--method corrected smc_early_stop --steps 4");
+    REQUIRE(report.size() == 2);
+    CHECK(report[0].at("correction_ess").is_null());
+    const auto& row = report[1];
+    INFO(row.dump());
+    CHECK(row.at("method") == "corrected");
+    CHECK(row.at("exact_for_sampler") == false);
+    CHECK(row.at("exact_for_density") == true);
+    CHECK(row.at("exact_for_model") == false);
+    CHECK(row.at("exact_for") == "density");
+    CHECK(std::isfinite(row.at("log_z").get<double>()));
+    CHECK(row.at("correction_ess") >= 1.0);
+    CHECK(row.at("correction_ess") < 64.0);
+    // A draw costs a network evaluation and 64 Jacobian-vector products of two each, and its density four evaluations of the joint map; values of two draws, three times; and a pilot.
+    CHECK(row.at("evaluations") == 64 * (4 * (1 + 2 * 64 + 4) + 3 * 2 + 4));
+    CHECK(text.find("**SMC, corrected**: the correction of the kernel hangs on few draws") != std::string::npos);
+    CHECK(text.find("that of the joint map by 4 evaluations") != std::string::npos);
+
+    const auto [folded, why] = run("digits_folded", "--method prior corrected --steps 1"); // whole draws: some of 64 fold
+    REQUIRE(folded.size() == 2);
+    CHECK(folded[0].at("failure").is_null());
+    CHECK(folded[0].at("mean_reward").is_number());
+    CHECK(folded[1].at("failure").get<std::string>().find("a map that folds has none") != std::string::npos);
+    for (const auto* key : {"mean_reward", "log_z", "ess", "energy_distance"}) CHECK(folded[1].at(key).is_null());
+    CHECK(folded[1].at("exact_for_density") == false);
+    CHECK(why.find("| SMC, corrected | died |") != std::string::npos);
 }
 
 TEST_CASE("sample: the tables and pictures") {
@@ -105,6 +145,25 @@ TEST_CASE("what align and sample refuse of learned models") {
         }
         return quoted(out / name);
     };
+    // So is the joint map that corrects, of that bandwidth, the linear schedule, and unguided.
+    const auto joint = [&](const std::string& name, const std::string& key, const std::string& value) {
+        const auto shipped = std::filesystem::path(DIAMOND_DIGITS_DATA).parent_path() / "weights";
+        std::filesystem::create_directories(out / name);
+        std::filesystem::copy_file(shipped / "diamond.safetensors", out / name / "diamond.safetensors", std::filesystem::copy_options::overwrite_existing);
+        if (key.empty()) return quoted(out / name);
+        auto file          = diamond::io::read_safetensors(shipped / "joint.safetensors");
+        file.metadata[key] = value;
+        diamond::io::write_safetensors(out / name / "joint.safetensors", file);
+        return quoted(out / name);
+    };
+    const std::string corrected = "align --method corrected --out " + quoted(out / "none") + " ";
+    refused(corrected + "--weights " + joint("alone", "", ""), "alone/joint.safetensors: no such file, and densities are the joint flow map's: digits train --network joint");
+    refused(corrected + "--weights " + joint("wider", "bandwidth", "0.3"), "trained on images with noise of standard deviation 0.3, not 0.2");
+    refused(corrected + "--weights " + joint("cosine", "schedule", "cosine"), "the metadata say schedule 'cosine', and 'linear' is expected");
+    refused(corrected + "--weights " + joint("unlabelled", "classes", "0"), "joint.safetensors");
+    refused(corrected + "--weights " + joint("far", "base_deviation", "2"), "only 1 is the noise of a schedule");
+    refused(corrected + "--condition 7 --guidance-weight 2", "it samples the law of the joint map, which is not guided; leave one of the two out");
+    CHECK(!std::filesystem::exists(out / "none"));
     const auto silent = without("silent", [](auto& metadata) { metadata.erase("bandwidth"); });
     refused("align --weights " + silent, "do not say 'bandwidth', the noise on the images it was trained on: say it with --bandwidth");
     CHECK(run_example("digits", "align --reward ink --method prior --no-sweep --particles 64 --bandwidth 0.2 --weights " + silent + " --out " + quoted(out / "said")).status == 0);
