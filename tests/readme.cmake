@@ -1,6 +1,6 @@
 # cmake -D root=<project> -P readme.cmake: the code that README.md shows is regions of examples that compile, "<file> <region>".
 file(READ ${root}/README.md readme)
-foreach(shown "custom_reward.cpp readme" "own_network.cpp load" "own_network.cpp train")
+foreach(shown "custom_reward.cpp readme" "own_network.cpp load" "own_network.cpp train" "self_correction/runs.hpp corrected")
   separate_arguments(shown)
   list(GET shown 0 example)
   list(GET shown 1 name)

@@ -40,7 +40,7 @@ int main(int argc, char** argv) {
     self_correction::options chosen;
     auto& training = chosen.training;
     bool quick     = false;
-    CLI::App app{"Corrects learned maps by their own densities, and holds values, posterior draws and log Z against a mixture that is known exactly. Ten minutes on two cores."};
+    CLI::App app{"Corrects learned maps by their own densities, and holds values, posterior draws and log Z against a mixture that is known exactly. A quarter of an hour on two cores."};
     app.add_option("--part", chosen.part, "what is measured; networks that it does not need are not trained")->check(CLI::IsMember({"values", "draws", "runs", "all"}))->capture_default_str();
     app.add_flag("--quick", quick, "everything so small that it takes seconds, and shows little; options given beside it hold");
     const auto number = [&](const char* name, diamond::index_t& of, diamond::index_t small, diamond::index_t from, diamond::index_t to, const char* what) {
@@ -52,7 +52,7 @@ int main(int argc, char** argv) {
                           number("--batch", training.batch, 256, 2, 65536, "training states a step"),
                           number("--width", training.width, 32, 1, 4096, "of the networks"),
                           number("--blocks", training.blocks, 2, 0, 64, "residual layers of the networks"),
-                          number("--draws", chosen.draws, 4000, 128, 10000000, "of a row of values in all, and of posteriors for each state"),
+                          number("--draws", chosen.draws, 4000, 128, 10000000, "of a row of values or posteriors, for each state"),
                           number("--islands", chosen.islands, 4, 2, 10000, "independent runs of SMC"),
                           number("--particles", chosen.particles, 256, 2, 10000000, "of an island")};
     app.add_option("--rate", training.rate, "the peak of the learning rate")->check(examples::between(1e-9, 10))->capture_default_str();

@@ -23,7 +23,7 @@ using reward_type = diamond::linear_reward<batch>;
 struct options {
     training_options training;
     std::string part          = "all";
-    index_t draws             = 100000; ///< of a row of values, and for each state of a row of posterior draws
+    index_t draws             = 100000; ///< of a row of values or posteriors, for each state
     index_t islands           = 32, particles = 2048;
     std::uint64_t seed        = 1;
     int threads               = 0;

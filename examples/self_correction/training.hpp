@@ -18,7 +18,7 @@ using diamond::index_t, diamond::linear_schedule;
 using model_type = diamond::gaussian_mixture<batch, linear_schedule>;
 
 struct training_options {
-    index_t steps = 12000, short_steps = 600, batch = 512, width = 128, blocks = 3;
+    index_t steps = 12000, short_steps = 300, batch = 512, width = 128, blocks = 3;
     double rate = 5e-3;
 };
 

@@ -25,15 +25,19 @@ struct value_estimates {
     double evaluations = 0.0, seconds = 0.0; ///< of V: a draw; of all draws
 };
 
-/// The look-ahead is the same learned map in 2 jumps, and the noise the same, whatever the density.
+/// `draws` of each state. The look-ahead is the same learned map in 2 jumps, and the noise the same, whatever the density. Gradients take an eighth of the draws: their
+/// errors are so much larger that more tell nothing.
 template <class Density>
 value_estimates estimate(study& s, const Density& density, const batch& x, double t, std::optional<double> kappa, index_t draws, bool gradients) {
     constexpr index_t batches = value_estimates::batches;
     const auto states         = static_cast<std::size_t>(x.columns());
-    const index_t samples     = std::max<index_t>(draws / (batches * x.columns()), 2);
+    const index_t samples     = std::max<index_t>(draws / batches, 2);
     const auto stream         = [&](index_t k) { return s.rng.split(1).stream(purpose::value, k); };
     const auto share          = 1.0 / static_cast<double>(batches * x.columns());
-    diamond::weighted_value estimator{density, diamond::stepped_flow_map{diamond::network_flow_map{s.networks.flow()}, {.steps = 2}}, s.reward, {.samples = samples, .kappa = kappa}};
+    const auto of             = [&](index_t count) {
+        return diamond::weighted_value{density, diamond::stepped_flow_map{diamond::network_flow_map{s.networks.flow()}, {.steps = 2}}, s.reward, {.samples = count, .kappa = kappa}};
+    };
+    auto estimator = of(samples), slope = of(std::max<index_t>(samples / 8, 2));
     value_estimates result;
     const diamond::detail::stopwatch clock;
     for (index_t k = 0; k < batches; ++k) {
@@ -49,7 +53,7 @@ value_estimates estimate(study& s, const Density& density, const batch& x, doubl
     result.evaluations = share / static_cast<double>(samples) * static_cast<double>(diamond::cost(estimator.spent()).evaluations());
     batch guidance(s.where, 2, x.columns());
     for (index_t k = 0; gradients && k < batches; ++k) {
-        estimator.guidance(x.read(), t, {}, stream(k), guidance.mutable_view());
+        slope.guidance(x.read(), t, {}, stream(k), guidance.mutable_view());
         const auto g = to_host(guidance);
         result.gradient.emplace_back(g.begin(), g.end());
         for (double& number : result.gradient.back()) number /= diamond::guidance_factor(linear_schedule{}, t);
@@ -99,7 +103,7 @@ inline void show_values(study& s) {
         std::optional<value_estimates> reference;
         std::size_t at = 0;
         for_each_density(s, [&](const std::string& name, const auto& density) {
-            const auto found = estimate(s, density, x, t, {}, s.chosen.draws / 5, false);
+            const auto found = estimate(s, density, x, t, {}, s.chosen.draws / 40, false);
             if (!reference) {
                 reference = found;
                 return;
@@ -122,7 +126,7 @@ inline void tell_values(study& s) {
         const auto exact = learned::evaluate(diamond::exact_value{s.law, s.reward}, x, t, {});
         const std::vector<double> gradient(exact.gradient.begin(), exact.gradient.end());
         s.told.table(text("values, t = %.1f, kappa = %.2f", t, kappa), text("Values by weighted Diamond, t = %.1f, κ = %.2f", t, kappa),
-                     text("%td draws over %td states, the same noise in every row; root mean squares over the states, what finitely many draws add to them subtracted and shown behind ±. "
+                     text("%td draws of each of %td states, the same noise in every row; root mean squares over the states, what finitely many draws add to them subtracted and shown behind ±. "
                           "A density's part is the difference to the row of the exact density. The other errors, against the exact V and ∇V, are those of the look-ahead map, too.",
                           s.chosen.draws, states),
                      {"density", "its part of V", "error of V", "its part of ∇V", "error of ∇V", "ESS %, with r", "ESS %, without", "evaluations", "seconds"});
