@@ -111,7 +111,7 @@ TEST_CASE("SMC with the map of another mixture, which corrects itself by the den
                          diamond::posterior_value{diamond::corrected_posterior{diamond::diamond_posterior{map}, density}, tilt{}, {.samples = 2}}, {.particles = 1024, .steps = 3}};
     const auto result = program(context, philox{5});
     check_log_z(result);
-    CHECK(result.exact_for_density);
+    CHECK_FALSE(result.exact_for_density); // a solver's density is nearly, not quite, that of its draws
     CHECK(result.correction_ess > 100.0);
     CHECK(result.log_densities.size() == 1024);
 }
