@@ -40,7 +40,7 @@ int main(int argc, char** argv) {
     self_correction::options chosen;
     auto& training = chosen.training;
     bool quick     = false;
-    CLI::App app{"Corrects learned maps by their own densities, and holds values, posterior draws and log Z against a mixture that is known exactly. A quarter of an hour on two cores."};
+    CLI::App app{"Corrects learned maps by their own densities, and holds values, posterior draws and log Z against a mixture that is known exactly. A quarter of an hour on one core."};
     app.add_option("--part", chosen.part, "what is measured; networks that it does not need are not trained")->check(CLI::IsMember({"values", "draws", "runs", "all"}))->capture_default_str();
     app.add_flag("--quick", quick, "everything so small that it takes seconds, and shows little; options given beside it hold");
     const auto number = [&](const char* name, diamond::index_t& of, diamond::index_t small, diamond::index_t from, diamond::index_t to, const char* what) {
