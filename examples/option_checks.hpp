@@ -1,8 +1,10 @@
 // What examples accept as numbers: CLI11's own range lets NaN pass, and a minus before an unsigned number.
 #pragma once
 
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -20,7 +22,12 @@ inline CLI::Validator between(double low, double high) {
             "from " + std::string(range)};
 }
 
-/// An unsigned option takes -1 for its largest number.
-inline std::string not_negative(const std::string& text) { return text.starts_with('-') ? "'" + text + "' is below zero" : ""; }
+/// An unsigned option takes -1 for its largest number, and what is above that for something else.
+inline std::string not_negative(const std::string& text) {
+    if (text.starts_with('-')) return "'" + text + "' is below zero";
+    errno = 0;
+    static_cast<void>(std::strtoull(text.c_str(), nullptr, 10));
+    return errno == ERANGE ? "'" + text + "' is above 2^64 - 1" : "";
+}
 
 } // namespace examples

@@ -67,7 +67,7 @@ int run(const anomaly_settings& chosen) {
     const auto                    scores = all_scores(where, data.train, bandwidth, likelihood);
     std::filesystem::create_directories(chosen.out);
 
-    anomaly_findings found{.evaluations = chosen.evaluations, .held_out = scored("held-out", floats(data.held_out.data.begin(), data.held_out.data.begin() + count * pixels), scores)};
+    anomaly_findings found{.evaluations = chosen.evaluations, .seed = chosen.seed, .held_out = scored("held-out", floats(data.held_out.data.begin(), data.held_out.data.begin() + count * pixels), scores)};
     for (const auto& by : scores) found.scores.push_back(by.name);
     for (const auto& kind : corruptions()) {
         found.kinds.push_back(scored(kind.name, corrupted(kind, data.held_out, count, rng), scores));

@@ -29,6 +29,7 @@ struct scored_images {
 
 struct anomaly_findings {
     index_t                    evaluations; ///< for a log p
+    std::uint64_t              seed;
     scored_images              held_out;
     std::vector<std::string>   scores = {}; ///< names, the joint map's first
     std::vector<scored_images> kinds  = {};
@@ -78,7 +79,7 @@ inline void write_anomaly(const std::filesystem::path& folder, const anomaly_fin
                    "changed images score above all others.\n\n" +
                    detail::table_of(found) + "\n" + detail::labels_text(found, count));
 
-    nlohmann::ordered_json json{{"images", count}, {"evaluations", found.evaluations}, {"kinds", nlohmann::ordered_json::array()}};
+    nlohmann::ordered_json json{{"images", count}, {"evaluations", found.evaluations}, {"seed", found.seed}, {"kinds", nlohmann::ordered_json::array()}};
     const auto             of_error = [](std::optional<double> error) { return error ? nlohmann::ordered_json(*error) : nlohmann::ordered_json(nullptr); };
     for (const auto& kind : found.kinds) {
         auto areas = nlohmann::ordered_json::array();

@@ -49,17 +49,17 @@ islands_result islands(const study& s, const Run& run) {
     return result;
 }
 
-/// A chain that corrects itself, and its values with it.
+/// A chain that corrects itself.
 template <class Network>
 auto corrected_run(const context& where, philox rng, const Network& network, const self_correction::network& flow, const reward_type& reward, index_t particles) {
     // [corrected]
-    // Draws that know their density, by a joint Diamond network; log p_t of the data at every time, by a joint flow map.
+    // Draws that know their density. `network` is a diamond::jacobian_network{yours}, exact by its determinants; or a joint network, whose head is a guess.
     auto map     = diamond::posterior_diamond_map{network};
+    // log p_t at every time, by a joint flow map.
     auto density = diamond::joint_density{diamond::stepped_flow_map{diamond::network_joint_flow_map{flow}}};
-    // Transitions and posterior draws that carry weights from the one to the other.
+    // Transitions that carry weights from the one to the other; values need none, for Z is unbiased whatever they are.
     auto kernel  = diamond::corrected_kernel{diamond::early_stop_kernel{map}, density};
-    auto draws   = diamond::corrected_posterior{diamond::diamond_posterior{map}, density};
-    auto value   = diamond::posterior_value{draws, reward, {.samples = 4}};
+    auto value   = diamond::posterior_value{diamond::diamond_posterior{map}, reward, {.samples = 4}};
     auto sampler = diamond::smc{kernel, value, {.particles = particles, .steps = 6}};
     auto result  = sampler(where, rng); // the target is the density's law, tilted, whatever law the map draws from
     // [/corrected]
@@ -99,8 +99,8 @@ void for_each_run(study& s, const With& with) {
     corrected("taught, corrected by determinants", determinants{taught}, exact);
     corrected("from data alone, corrected by determinants", determinants{data}, exact);
     wholly_corrected("taught, determinants, values too", determinants{taught}, exact);
-    corrected("taught, determinants, joint density", determinants{taught}, density_of(flow, 2));
-    with("taught, determinants, joint density, values too", [&](philox rng) { return corrected_run(s.where, rng, determinants{taught}, flow, s.reward, s.chosen.particles); });
+    with("taught, determinants, joint density", [&](philox rng) { return corrected_run(s.where, rng, determinants{taught}, flow, s.reward, s.chosen.particles); });
+    wholly_corrected("taught, determinants, joint density, values too", determinants{taught}, density_of(flow, 2));
     glass("exact", s.law);
     glass("learned", diamond::network_velocity{flow});
 }
