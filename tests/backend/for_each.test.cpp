@@ -41,8 +41,8 @@ TEST_CASE_TEMPLATE("for_each meets every element once", back_end, BACK_ENDS) {
 TEST_CASE_TEMPLATE("for_each over rows and columns", back_end, BACK_ENDS) {
     using real         = typename back_end::real;
     const auto context = back_end::make();
-    for (const auto& extents : {std::pair<index_t, index_t>{0, 0}, {0, 9}, {9, 0}, {1, 1}, {3, 7}, {17, 1001}, {20'000, 3}, {1, 50'000}}) {
-        const index_t rows = extents.first, columns = extents.second; // CAPTURE's lambda cannot name a structured binding where clang has OpenMP
+    for (const auto& [rows, columns] :
+         {std::pair<index_t, index_t>{0, 0}, {0, 9}, {9, 0}, {1, 1}, {3, 7}, {17, 1001}, {20'000, 3}, {1, 50'000}}) {
         CAPTURE(rows);
         CAPTURE(columns);
         typename back_end::batch batch(context, rows, columns);
