@@ -1,4 +1,4 @@
-// expect: this kernel's transitions carry weights that would be lost here: give it kernel.kernel(), or use smc, which carries them
+// expect: this kernel's transitions carry weights that would be lost here: give it kernel.kernel(), uncorrected, or use smc, which carries them
 #include <diamond/align/search.hpp>
 
 #include <support/archetypes.hpp>

@@ -89,7 +89,7 @@ TEST_CASE("corrected to the law of the joint map: exact for that density; where 
     REQUIRE(folded.size() == 2);
     CHECK(folded[0].at("failure").is_null());
     CHECK(folded[0].at("mean_reward").is_number());
-    CHECK(folded[1].at("failure").get<std::string>().find("a map that folds has none") != std::string::npos);
+    CHECK(folded[1].at("failure").get<std::string>().find("map folds it has none") != std::string::npos);
     for (const auto* key : {"mean_reward", "log_z", "ess", "energy_distance"}) CHECK(folded[1].at(key).is_null());
     CHECK(folded[1].at("exact_for_density") == false);
     CHECK(why.find("| SMC, corrected | died |") != std::string::npos);

@@ -39,7 +39,8 @@ consteval bool diagnose_marginal_density() {
     if constexpr (detail::names_batch<D>) {
         static_assert(detail::has_dimension<D>, "a marginal density needs dimension() const, the number of rows d of its batches");
         static_assert(detail::names_schedule<D>, "a marginal density needs schedule() const, the noise schedule of its times");
-        static_assert(detail::says_log_density<D>, "a marginal density needs operator()(const_view x, double t, const condition&, double* out) that writes log p_t(x) into out");
+        static_assert(detail::says_log_density<D>, "a marginal density needs operator()(const_view x, double t, const condition&, double* out) that writes log p_t(x) into out; "
+                                                    "exact_density{schedule, model} is one of a velocity field with density");
         static_assert(detail::counts_cost<D>, "a marginal density needs spent() const, the diamond::cost of its calls so far");
         static_assert(detail::says_exact<D>, "a marginal density needs bool exact() const: whether its densities are the model's own");
     }

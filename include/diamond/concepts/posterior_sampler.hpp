@@ -103,7 +103,8 @@ template <class P>
 consteval bool diagnose_posterior_sampler_with_density() {
     static_assert(diagnose_posterior_sampler<P>());
     static_assert(detail::draws_posterior_with_density<P>,
-                  "a posterior sampler with density needs draw_with_density(x_t, t, condition, stream, out, double* log_density); diamond_posterior has it where its map is a joint Diamond map");
+                  "a posterior sampler with density needs draw_with_density(x_t, t, condition, stream, out, double* log_density); diamond_posterior has it where its map is a joint Diamond map, "
+                  "as posterior_diamond_map is of a joint network or a jacobian_network");
     return true;
 }
 template <class P>

@@ -75,7 +75,7 @@ consteval bool diagnose_transition_kernel_with_density() {
     static_assert(diagnose_transition_kernel<K>());
     static_assert(detail::transitions_with_density<K>,
                   "a transition kernel with density needs draw_with_density(x, interval, condition, stream, out, double* log_density); early_stop_kernel has it where its map is a joint "
-                  "Diamond map");
+                  "Diamond map, as posterior_diamond_map is of a joint network or a jacobian_network");
     return true;
 }
 template <class K>
@@ -92,7 +92,7 @@ consteval bool diagnose_weighted_transition_kernel() {
 /// For what carries no weights: it would take the draws as they come.
 template <class K>
 consteval bool diagnose_transition_kernel_without_weights() {
-    static_assert(!detail::weighs_transitions<K>, "this kernel's transitions carry weights that would be lost here: give it kernel.kernel(), or use smc, which carries them");
+    static_assert(!detail::weighs_transitions<K>, "this kernel's transitions carry weights that would be lost here: give it kernel.kernel(), uncorrected, or use smc, which carries them");
     if constexpr (!detail::weighs_transitions<K>) static_assert(diagnose_transition_kernel<K>());
     return true;
 }

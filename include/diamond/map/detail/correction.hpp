@@ -14,7 +14,7 @@ void require_density_of(const char* what, const Draws& draws, const Density& den
         return std::string("the ") + what + " has dimension " + std::to_string(draws.dimension()) + ", the density that corrects it " + std::to_string(density.dimension());
     });
 }
-inline constexpr const char* bad_correction = "the importance weight of a corrected draw is NaN or +inf: the density of the draw, or the one that corrects it, is not to be had there; a map "
-                                              "that folds has none (jacobian_network), early-stop transitions fold less than whole draws";
+inline constexpr const char* bad_correction = "the importance weight of a corrected draw is NaN or +inf: the density of the draw, or the one that corrects it, is not to be had there; where "
+                                              "a jacobian_network's map folds it has none: take more steps, for early-stop transitions fold less than whole draws";
 
 } // namespace diamond::detail
