@@ -40,6 +40,6 @@ TEST_CASE("a part alone trains what it needs, and what cannot be is refused in a
     CHECK(output.find("taught Diamond map") == std::string::npos);
     CHECK(std::filesystem::exists(out / "values.png"));
     CHECK_FALSE(std::filesystem::exists(out / "runs.png"));
-    for (const char* bad : {"--steps 0", "--short-steps 0", "--part none", "--rate nan", "--seed -1", "--islands 1", "--draws 5"})
+    for (const char* bad : {"--steps 0", "--short-steps 0", "--part none", "--rate nan", "--seed -1", "--seed 99999999999999999999", "--islands 1", "--draws 5"})
         CHECK(diamond_test::run_example("self_correction", bad).status != 0);
 }
