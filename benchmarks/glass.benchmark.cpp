@@ -20,7 +20,7 @@ using diamond_benchmarks::against;
 using batch = diamond::eigen::batch<float>;
 using model = diamond::gaussian_mixture<batch, diamond::linear_schedule>;
 
-constexpr diamond::midpoint solver{.steps = 4};
+constexpr diamond::explicit_midpoint solver{.steps = 4};
 constexpr index_t evaluations = 8;
 
 /// A data set of `components` normal points in dimension d, smoothed.
@@ -32,7 +32,7 @@ model make_model(const diamond::eigen::context& context, index_t d, index_t comp
 
 struct step {
     diamond::eigen::context context{.threads = 1};
-    diamond::glass_kernel<diamond::linear_schedule, model, diamond::midpoint> kernel;
+    diamond::glass_kernel<diamond::linear_schedule, model, diamond::explicit_midpoint> kernel;
     batch x, next;
 
     step(index_t d, index_t components, index_t columns)

@@ -64,7 +64,7 @@ template <class Real, class Context, class Other>
 void normals_against(benchmark::State& state, const Context& context) {
     const index_t d = state.range(0), samples = state.range(1), columns = (index_t{1} << 20) / (d * samples) * samples;
     const noise_stream stream = diamond::philox{1}.stream(diamond::purpose::value, 3, samples);
-    diamond::batch<Real, Context> out(context, d, columns);
+    diamond::owning_batch<Real, Context> out(context, d, columns);
     const index_t per_block = diamond::normals_per_block<Real>, blocks = (d + per_block - 1) / per_block * columns;
     diamond_benchmarks::against(
         state, Other::name, [&] { context.template fill_normal<Real>(stream, out); }, Other(blocks, stream));

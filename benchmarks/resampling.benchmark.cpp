@@ -27,9 +27,9 @@ constexpr double weight_spread = 1.0; // standard deviation of the log weights: 
 /// Log weights, their sums in fixed point as the library makes them, and in double for the peers.
 struct weights {
     diamond::eigen::context context{.threads = 1};
-    diamond::batch<double, diamond::eigen::context> log_weight;
-    diamond::batch<std::uint64_t, diamond::eigen::context> cumulative;
-    diamond::batch<std::int32_t, diamond::eigen::context> ancestors;
+    diamond::owning_batch<double, diamond::eigen::context> log_weight;
+    diamond::owning_batch<std::uint64_t, diamond::eigen::context> cumulative;
+    diamond::owning_batch<std::int32_t, diamond::eigen::context> ancestors;
     diamond::resampling_scratch<diamond::eigen::context> space;
     std::vector<double> sums;
 

@@ -101,10 +101,10 @@ auto data_model(const diamond::eigen::context& context, index_t d, index_t compo
 using model = decltype(data_model(std::declval<const diamond::eigen::context&>(), 0, 0));
 
 struct glass : shape {
-    diamond::glass_kernel<diamond::linear_schedule, model, diamond::midpoint> kernel;
+    diamond::glass_kernel<diamond::linear_schedule, model, diamond::explicit_midpoint> kernel;
     glass(const diamond::eigen::context& context, index_t d, index_t components, index_t columns)
         : shape(context, d, columns), kernel{diamond::linear_schedule{}, data_model(context, d, components),
-                                             diamond::midpoint{.steps = 4}} {}
+                                             diamond::explicit_midpoint{.steps = 4}} {}
     void operator()() { kernel(x, {0.4, 0.5}, {}, rng.stream(diamond::purpose::transition, 1), out); }
 };
 
@@ -128,9 +128,9 @@ private:
 };
 
 struct resampling {
-    diamond::batch<double, diamond::eigen::context> log_weight;
-    diamond::batch<std::uint64_t, diamond::eigen::context> cumulative;
-    diamond::batch<std::int32_t, diamond::eigen::context> ancestors;
+    diamond::owning_batch<double, diamond::eigen::context> log_weight;
+    diamond::owning_batch<std::uint64_t, diamond::eigen::context> cumulative;
+    diamond::owning_batch<std::int32_t, diamond::eigen::context> ancestors;
     diamond::resampling_scratch<diamond::eigen::context> space;
     resampling(const diamond::eigen::context& context, index_t, index_t, index_t columns)
         : log_weight(context, 1, columns), cumulative(context, 1, columns), ancestors(context, 1, columns) {

@@ -95,7 +95,7 @@ void adam_w_step(benchmark::State& state) {
     batch theta(context, parameters, 1), mean(context, parameters, 1), variance(context, parameters, 1), gradient(context, parameters, 1);
     for (batch* zero : {&mean, &variance}) std::fill_n(zero->data(), parameters, 0.0f);
     for (batch* normal : {&theta, &gradient}) diamond::draw_normal(philox{4}.stream(diamond::purpose::user), normal->mutable_view());
-    diamond::batch<diamond::clipped_norm, diamond::eigen::context> norm(context, 1, 1);
+    diamond::owning_batch<diamond::clipped_norm, diamond::eigen::context> norm(context, 1, 1);
     index_t k = 0;
     diamond_benchmarks::against(
         state, "copy", [&] { diamond::adam_w<batch>({}, 1e-3, k++, theta.mutable_view(), mean.mutable_view(), variance.mutable_view(), gradient.read(), norm.data()); },

@@ -22,7 +22,7 @@ int main() {
     const diamond::gaussian_mixture<diamond::eigen::batch<float>, diamond::linear_schedule> model{
         context, schedule, {0.5, 0.3, 0.2}, {-2, 0, 1, 2, 2, -1}, {0.1, 0.2, 0.3}};
 
-    const diamond::glass_diamond_map map{schedule, model, diamond::midpoint{.steps = 8}}; // draws z given x_t
+    const diamond::glass_diamond_map map{schedule, model, diamond::explicit_midpoint{.steps = 8}}; // draws z given x_t
     const diamond::posterior_value value{diamond::diamond_posterior{map}, near_a_point{2, 1}, {.samples = 4}};
     diamond::smc sampler{diamond::early_stop_kernel{map}, value, {.particles = 4096, .steps = 8}};
 

@@ -30,7 +30,7 @@ public:
     void operator()(diamond::const_view_t<batch_type> x, diamond::interval span, const condition_type& condition, diamond::view_t<batch_type> out) { flow_(x, span, condition, out); }
     void operator()(diamond::const_view_t<batch_type> x, diamond::interval span, const condition_type& condition, diamond::view_t<batch_type> out, double* divergence) {
         flow_(x, span, condition, out);
-        divergence_(x, diamond::times(span.from), condition, stream_, divergence);
+        divergence_(x, diamond::time_view(span.from), condition, stream_, divergence);
     }
 
 private:

@@ -149,7 +149,7 @@ void show_densities(const study<Model>& s, const trained_map& by) {
     std::vector<diamond::io::panel> panels;
     const auto add = [&](std::string title, std::vector<double> values) {
         panels.push_back({.title   = std::move(title),
-                          .density = diamond::io::heat_map{.columns = s.truth.plane.columns(), .rows = s.truth.plane.rows(), .values = std::move(values), .shades = diamond::io::extent{0.0, 1.2 * high}}});
+                          .density = diamond::io::heat_map{.columns = s.truth.plane.columns(), .rows = s.truth.plane.rows(), .values = std::move(values), .shades = diamond::io::value_range{0.0, 1.2 * high}}});
     };
     const auto exponential = [](std::vector<double> logs) {
         for (double& value : logs) value = std::exp(value);

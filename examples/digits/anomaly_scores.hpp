@@ -39,7 +39,7 @@ score surprise_of(std::string name, const context& where, Model model) {
                 const auto          x     = diamond::from_host<real>(where, pixels, static_cast<index_t>(images.size()) / pixels, images);
                 auto                space = model.make_workspace(where, x.columns());
                 std::vector<double> values(static_cast<std::size_t>(x.columns()));
-                model.log_density(x.read(), diamond::times(1.0), diamond::no_condition{}, space, values.data());
+                model.log_density(x.read(), diamond::time_view(1.0), diamond::no_condition{}, space, values.data());
                 for (double& value : values) value = -value;
                 return values;
             }};

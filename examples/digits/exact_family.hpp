@@ -14,7 +14,7 @@ namespace digits::detail {
 
 template <class Context>
 struct exact_family {
-    using batch_type = diamond::batch<real, Context>;
+    using batch_type = diamond::owning_batch<real, Context>;
     using model_type = diamond::gaussian_mixture<batch_type, diamond::linear_schedule>;
 
     std::shared_ptr<const Context> context;
@@ -26,7 +26,7 @@ struct exact_family {
         return diamond::glass_diamond_map{diamond::linear_schedule{}, exact, diamond::runge_kutta_4{.steps = o.glass_steps}};
     }
     [[nodiscard]] model_type field() const { return exact; }
-    [[nodiscard]] auto flow_map(const method_options& o) const { return diamond::ode_flow_map{exact, diamond::midpoint{.steps = o.look_ahead_steps}}; }
+    [[nodiscard]] auto flow_map(const method_options& o) const { return diamond::ode_flow_map{exact, diamond::explicit_midpoint{.steps = o.look_ahead_steps}}; }
     [[nodiscard]] diamond::no_condition condition() const { return {}; }
     [[nodiscard]] index_t evaluations() const { return 1; }
 };
@@ -45,7 +45,7 @@ public:
     [[nodiscard]] const Model&  field() const { return held_.network(); }
     [[nodiscard]] diamond::cost spent() const { return held_.spent(); }
 
-    void operator()(diamond::const_view_t<batch_type> x, diamond::times t, diamond::no_condition none, diamond::noise_stream, double* out, double* standard_error = nullptr) {
+    void operator()(diamond::const_view_t<batch_type> x, diamond::time_view t, diamond::no_condition none, diamond::noise_stream, double* out, double* standard_error = nullptr) {
         field().divergence(x, t, none, held_.workspace(x), out);
         if (standard_error) x.context().for_each(x.columns(), diamond::detail::fill_number{0.0, standard_error});
         held_.spent().forward += x.columns();

@@ -124,7 +124,7 @@ subject subject_of(std::string name, std::string title, const Family& f) {
                 const auto  x     = diamond::from_host<real>(where, pixels, count, points);
                 const auto  t     = diamond::from_host<double>(where, 1, count, times);
                 batch_type  out(where, pixels, count);
-                reads->denoiser(x.read(), diamond::times(t.data()), f.condition(), out.mutable_view());
+                reads->denoiser(x.read(), diamond::time_view(t.data()), f.condition(), out.mutable_view());
                 return diamond::to_host(out);
             }};
 }

@@ -30,7 +30,7 @@ public:
         using namespace diamond;
         diamond::initialise(stack_, o.rng, theta_.mutable_view());
         batch mean = zeros(), variance = zeros(), gradient = zeros();
-        diamond::batch<clipped_norm, diamond::eigen::context> norm(where, 1, 1);
+        diamond::owning_batch<clipped_norm, diamond::eigen::context> norm(where, 1, 1);
         for (index_t k = 0; k < o.steps; ++k) {
             auto [z, labels] = noised(train, o, k);
             batch scores(where, classes, o.batch);

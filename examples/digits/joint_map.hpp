@@ -10,7 +10,7 @@
 namespace digits {
 
 template <class Context>
-using joint_map_on = diamond::io::joint_mlp_map<diamond::batch<real, Context>>;
+using joint_map_on = diamond::io::joint_mlp_map<diamond::owning_batch<real, Context>>;
 using joint_map    = joint_map_on<diamond::eigen::context>;
 
 /// The file in a folder. @throws diamond::io::file_error, saying what to do, where it is not there.
@@ -25,7 +25,7 @@ inline std::filesystem::path joint_file(const std::filesystem::path& folder) {
 template <class Context>
 joint_map_on<Context> load_joint(const Context& where, const std::filesystem::path& folder) {
     const auto path = joint_file(folder);
-    auto result = diamond::io::load_joint_flow_map<diamond::batch<real, Context>>(where, path);
+    auto result = diamond::io::load_joint_flow_map<diamond::owning_batch<real, Context>>(where, path);
     diamond::require(result.dimension() == pixels && result.network().architecture().options().classes == classes, [&] {
         return path.string() + ": a joint flow map of dimension " + std::to_string(result.dimension()) + " with " + std::to_string(result.network().architecture().options().classes) +
                " classes is not one of digits";

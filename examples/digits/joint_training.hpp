@@ -21,7 +21,7 @@ inline std::string joint_setting(const images& train, const training_options& o)
 template <class Context>
 diamond::loss_curve train_joint(const Context& where, const images& train, const training_options& o) {
     using namespace diamond;
-    using batch              = diamond::batch<real, Context>;
+    using batch              = diamond::owning_batch<real, Context>;
     using architecture       = diamond_mlp<batch, linear_schedule>;
     using joint_architecture = joint_mlp<batch, linear_schedule>;
     const auto teacher    = load_network(where, o.out, "teacher");

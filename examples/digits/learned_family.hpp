@@ -19,7 +19,7 @@ namespace digits::detail {
 
 template <class Context>
 struct learned_family {
-    using batch_type = diamond::batch<real, Context>;
+    using batch_type = diamond::owning_batch<real, Context>;
     using guided     = guided_network<network_on<Context>>;
 
     std::shared_ptr<const Context> context;

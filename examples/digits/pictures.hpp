@@ -29,7 +29,7 @@ inline floats choose(const floats& samples, const std::vector<double>& weights, 
 }
 
 inline constexpr std::size_t shown = 20; // samples of a method in a picture
-inline constexpr diamond::io::extent ink_on_paper{1, -1};
+inline constexpr diamond::io::value_range ink_on_paper{1, -1};
 
 /// One labelled row a method, the truth above them.
 inline diamond::io::image_grid sample_grid(const task& t, const std::vector<std::pair<row, outcome>>& results, const row& truth) {
@@ -79,8 +79,8 @@ inline diamond::io::image_grid story(const subject& model, const task& t, const 
 
 /// Effective sample size over t, of every method that has one.
 inline diamond::io::line_plot ess_plot(const task& t, const std::vector<std::pair<row, outcome>>& results) {
-    diamond::io::line_plot plot{.title = "Effective sample size: " + t.title, .x = {.label = "t", .range = diamond::io::extent{0, 1}},
-                                .y = {.label = "ESS / N before resampling", .range = diamond::io::extent{0, 1}}};
+    diamond::io::line_plot plot{.title = "Effective sample size: " + t.title, .x = {.label = "t", .range = diamond::io::value_range{0, 1}},
+                                .y = {.label = "ESS / N before resampling", .range = diamond::io::value_range{0, 1}}};
     for (const auto& [line, result] : results) {
         if (result.steps.empty()) continue;
         diamond::io::curve curve{.name = line.title};
@@ -118,7 +118,7 @@ inline diamond::io::canvas sweep_plot(const task& t, std::vector<sweep> sweeps, 
     using namespace diamond::io;
     std::erase_if(sweeps, [](const sweep& s) { return s.rows.empty(); });
     std::vector<line_plot> plots;
-    extent                 x{std::numeric_limits<double>::infinity(), 0.0}, y{truth_reward, truth_reward};
+    value_range                 x{std::numeric_limits<double>::infinity(), 0.0}, y{truth_reward, truth_reward};
     for (const auto& [title, rows] : sweeps) {
         plots.push_back({.title = sweeps.size() == 1 ? "Reward against evaluations: " + t.title : t.name + ", " + title,
                          .x     = {.label = "network evaluations for each returned sample", .scale = axis_scale::logarithmic},

@@ -50,7 +50,7 @@ void add_solved(std::vector<drawer>& all, const std::string& of, const Field& fi
     };
     const bool dear = evaluations > 8; // there the higher order is the better one
     if (!dear) add("Euler", euler{.steps = evaluations});
-    if (!dear && evaluations % 2 == 0) add("midpoint", midpoint{.steps = evaluations / 2});
+    if (!dear && evaluations % 2 == 0) add("midpoint", explicit_midpoint{.steps = evaluations / 2});
     if (evaluations % 4 == 0) add("Runge-Kutta 4", runge_kutta_4{.steps = evaluations / 4});
 }
 
@@ -84,7 +84,7 @@ public:
         truth_ = drawn(detail::drawing("", 1, 1, diamond::exact_posterior{s.exact}), x_.read(), stream(200, 1));
         denoised_.resize(s.where, pixels, count());
         auto space = s.exact.make_workspace(s.where, count());
-        s.exact.denoiser(x_.read(), diamond::times(t), diamond::no_condition{}, space, denoised_.mutable_view());
+        s.exact.denoiser(x_.read(), diamond::time_view(t), diamond::no_condition{}, space, denoised_.mutable_view());
     }
     [[nodiscard]] index_t count() const { return x_.columns(); }
     [[nodiscard]] const batch& states() const { return x_; }

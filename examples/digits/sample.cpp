@@ -16,7 +16,7 @@ namespace digits {
 namespace {
 
 constexpr std::size_t              shown = 20; // images in a row
-constexpr diamond::io::extent      ink_on_paper{1, -1};
+constexpr diamond::io::value_range      ink_on_paper{1, -1};
 
 floats first(const floats& samples, std::size_t count) {
     return {samples.begin(), samples.begin() + static_cast<index_t>(std::min(samples.size(), count * pixels))};

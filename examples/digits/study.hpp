@@ -63,7 +63,7 @@ struct study {
     }
     /// The teacher's velocity by an ODE.
     [[nodiscard]] floats solved(index_t steps, index_t count, diamond::index_t which) const {
-        return ended(diamond::ode_flow_map{diamond::network_velocity<network>{teacher}, diamond::midpoint{.steps = steps}}, 1, count, which);
+        return ended(diamond::ode_flow_map{diamond::network_velocity<network>{teacher}, diamond::explicit_midpoint{.steps = steps}}, 1, count, which);
     }
 };
 

@@ -80,7 +80,7 @@ inline bool is_trained(const std::filesystem::path& file, const std::string& set
 template <class Context>
 diamond::loss_curve train_network(const Context& where, const images& train, const std::string& name, const training_options& o) {
     using namespace diamond;
-    using batch        = diamond::batch<real, Context>;
+    using batch        = diamond::owning_batch<real, Context>;
     using architecture = diamond_mlp<batch, linear_schedule>;
     const training_set<batch> data(from_host<real>(where, pixels, train.count(), train.data), o.bandwidth, train.labels);
     // A distilled network shares its teacher's frame: principal directions found anew may have the other sign.

@@ -167,7 +167,7 @@ template <class Estimator>
 values evaluate(Estimator estimator, const batch& x, double t, diamond::noise_stream stream) {
     values result{.value = std::vector<double>(static_cast<std::size_t>(x.columns())), .gradient = {}};
     batch gradient(x.context(), 2, x.columns());
-    diamond::batch<double, context> value(x.context(), 1, x.columns());
+    diamond::owning_batch<double, context> value(x.context(), 1, x.columns());
     estimator(x.read(), t, {}, stream, diamond::value_batch{.value = value.data()});
     estimator.guidance(x.read(), t, {}, stream, gradient.mutable_view());
     result.value    = to_host(value);

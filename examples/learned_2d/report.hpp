@@ -78,7 +78,7 @@ inline diamond::io::panel panel(std::string title, const toy::density& below, st
             .density = diamond::io::heat_map{.columns = below.plane.columns(),
                                              .rows    = below.plane.rows(),
                                              .values  = values,
-                                             .shades  = diamond::io::extent{0.0, paleness * high},
+                                             .shades  = diamond::io::value_range{0.0, paleness * high},
                                              .colours = diamond::io::colours::blues},
             .clouds  = {{.points = std::move(points), .colour = diamond::io::colours::palette[1], .radius = 0.9, .alpha = 0.7}}};
 }

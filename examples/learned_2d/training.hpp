@@ -18,7 +18,7 @@ namespace learned {
 /// A Diamond network that has seen the points and nothing else.
 template <class Context>
 training_result train(const Context& where, const std::string& name, const std::vector<float>& points, const training_options& chosen, diamond::philox rng) {
-    using batch = diamond::batch<float, Context>;
+    using batch = diamond::owning_batch<float, Context>;
     const diamond::training_set<batch> data(diamond::from_host<float>(where, 2, static_cast<index_t>(points.size() / 2), points), 0.0);
 
     // Training works in the coordinates of the data's Gaussian; the network that leaves takes its basis along.

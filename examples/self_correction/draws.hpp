@@ -22,7 +22,7 @@ auto posterior_of(const Network& network) {
 }
 template <class Field>
 auto glass_posterior(const Field& velocity, index_t steps) {
-    return diamond::diamond_posterior{diamond::glass_diamond_map{linear_schedule{}, velocity, diamond::midpoint{.steps = steps}}};
+    return diamond::diamond_posterior{diamond::glass_diamond_map{linear_schedule{}, velocity, diamond::explicit_midpoint{.steps = steps}}};
 }
 
 /// Calls with(name, sampler) for every sampler.

@@ -27,7 +27,7 @@ private:
 };
 /// log q = ... - (r - s) m is +infinity where m is this.
 struct leave_out_folds {
-    diamond::times s, r;
+    diamond::time_view s, r;
     double* divergence;
     seen* folded;
     void operator()(diamond::index_t j) const {

@@ -90,7 +90,7 @@ void for_each_run(study& s, const With& with) {
     };
     const auto glass = [&](const std::string& name, const auto& velocity) {
         for (const index_t steps : {4, 16})
-            plain("GLASS, " + name + text(" velocity, %td steps", steps), diamond::glass_diamond_map{linear_schedule{}, velocity, diamond::midpoint{.steps = steps}});
+            plain("GLASS, " + name + text(" velocity, %td steps", steps), diamond::glass_diamond_map{linear_schedule{}, velocity, diamond::explicit_midpoint{.steps = steps}});
     };
     plain("taught", diamond::posterior_diamond_map{taught});
     plain("from data alone", diamond::posterior_diamond_map{data});

@@ -41,7 +41,7 @@ void show_prior(const scene<Model>& s) {
         const particles drawn(copy);
         shown.push_back(panel(text("t = %.2g", now.time), marginal(s.context, s.model, s.plane, now.time), &drawn));
     };
-    diamond::chain chain{diamond::early_stop_kernel{diamond_map(s.model, diamond::midpoint{.steps = 3})},
+    diamond::chain chain{diamond::early_stop_kernel{diamond_map(s.model, diamond::explicit_midpoint{.steps = 3})},
                          {.particles = s.chosen.particles, .steps = s.chosen.steps}};
     const auto result = chain(s.context, rng, {}, watch);
     report(s, "prior, Diamond chain", particles(result.particles), data, result.spent);
@@ -71,7 +71,7 @@ void show_posterior(const scene<Model>& s) {
         show("exact draws", diamond::exact_posterior{s.model});
         show("Euler, 1 step (the mean)", diamond::diamond_posterior{diamond_map(s.model, diamond::euler{.steps = 1})});
         show("Euler, 4 steps", diamond::diamond_posterior{diamond_map(s.model, diamond::euler{.steps = 4})});
-        show("midpoint, 4 steps", diamond::diamond_posterior{diamond_map(s.model, diamond::midpoint{.steps = 4})});
+        show("midpoint, 4 steps", diamond::diamond_posterior{diamond_map(s.model, diamond::explicit_midpoint{.steps = 4})});
         show("RK4, 8 steps", diamond::diamond_posterior{diamond_map(s.model, diamond::runge_kutta_4{.steps = 8})});
     }
     write(s, "posterior", "Draws of z given xₜ by Diamond maps of growing cost, on the exact posterior density", std::move(shown), 5);
@@ -95,7 +95,7 @@ void show_tilt(const scene<Model>& s) {
         for (const auto& warning : result.warnings) std::printf("    warning: %s\n", warning.c_str());
         shown.push_back(panel(name, truth, &drawn));
     };
-    const diamond::midpoint solver{.steps = 3};
+    const diamond::explicit_midpoint solver{.steps = 3};
     const auto map = diamond_map(s.model, solver);
     const diamond::posterior_value by_posterior{diamond::diamond_posterior{map}, s.reward, {.samples = 2}};
     sample("SMC, Diamond early stop", diamond::early_stop_kernel{map}, by_posterior);
@@ -145,7 +145,7 @@ template <class Context>
 findings draw(const Context& context, const options& chosen) {
     std::filesystem::create_directories(chosen.out);
     findings found{context.device_name(), {}};
-    show(scene{"checkerboard", context, chosen, found, diamond::checkerboard<diamond::batch<float, Context>, linear_schedule>{context, {}}, plane{{-4.4, 4.4}, {-4.4, 4.4}},
+    show(scene{"checkerboard", context, chosen, found, diamond::checkerboard<diamond::owning_batch<float, Context>, linear_schedule>{context, {}}, plane{{-4.4, 4.4}, {-4.4, 4.4}},
                near_a_point{{1, -1}, 0.8}, position{0.6, 1.4}});
     show(scene{"two_moons", context, chosen, found, two_moons(context), plane{{-4.4, 4.4}, {-2.8, 2.8}}, near_a_point{{0.6, 0}, 1}, position{0.7, 0.9}});
     return found;

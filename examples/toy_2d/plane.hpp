@@ -19,7 +19,7 @@ using diamond::index_t;
 struct plane {
     static constexpr double cell = 0.1;
 
-    diamond::io::extent x, y;
+    diamond::io::value_range x, y;
 
     [[nodiscard]] std::size_t columns() const { return static_cast<std::size_t>(std::lround((x.to - x.from) / cell)); }
     [[nodiscard]] std::size_t rows() const { return static_cast<std::size_t>(std::lround((y.to - y.from) / cell)); }
@@ -52,7 +52,7 @@ density marginal(const Context& context, const Model& model, const plane& on, do
     const auto centres = on.centres();
     const auto x       = diamond::from_host<float>(context, 2, static_cast<index_t>(centres.size() / 2), centres);
     auto space         = model.make_workspace(context, x.columns());
-    diamond::batch<double, Context> logs(context, 1, x.columns());
+    diamond::owning_batch<double, Context> logs(context, 1, x.columns());
     model.log_density(x.read(), t, {}, space, logs.data());
     return {on, diamond::to_host(logs)};
 }

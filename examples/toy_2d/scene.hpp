@@ -70,7 +70,7 @@ struct particles {
     std::vector<std::int32_t> families;
 
     template <class Context>
-    explicit particles(const diamond::batch<float, Context>& independent)
+    explicit particles(const diamond::owning_batch<float, Context>& independent)
         : points(to_host(independent)), weights(points.size() / 2, 2.0 / static_cast<double>(points.size())), families(weights.size()) {
         std::iota(families.begin(), families.end(), 0);
     }

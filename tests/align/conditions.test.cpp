@@ -15,7 +15,7 @@
 #include "results.hpp"
 
 using namespace cases;
-using diamond::labels, diamond::smc, diamond::smc_options, diamond::times;
+using diamond::labels, diamond::smc, diamond::smc_options, diamond::time_view;
 
 namespace {
 
@@ -63,7 +63,7 @@ struct labelled_posterior {
 template <class ConstView, class View>
 struct write_field {
     ConstView x;
-    times t;
+    time_view t;
     labels c;
     View out;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
@@ -80,7 +80,7 @@ struct labelled_field {
     struct workspace {};
     [[nodiscard]] index_t dimension() const { return 2; }
     [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<Batch>&, index_t) const { return {}; }
-    void operator()(const_view x, times t, const labels& c, workspace&, view out) const { x.context().for_each(2, x.columns(), write_field<const_view, view>{x, t, c, out}); }
+    void operator()(const_view x, time_view t, const labels& c, workspace&, view out) const { x.context().for_each(2, x.columns(), write_field<const_view, view>{x, t, c, out}); }
 };
 /// Likes classes of small number, so that resampling moves labels; and counts the samples that are not where their label says.
 struct write_reward {
@@ -217,11 +217,11 @@ struct labelled_map {
     [[nodiscard]] diamond::linear_schedule inner_schedule() const { return {}; }
     [[nodiscard]] diamond::cost spent() const { return bill; }
     [[nodiscard]] bool exact_density() const { return true; }
-    void operator()(const_view xbar, diamond::interval inner, const_view x_t, times t, const labels& c, view out) {
+    void operator()(const_view xbar, diamond::interval inner, const_view x_t, time_view t, const labels& c, view out) {
         std::vector<double> m(static_cast<std::size_t>(xbar.columns()));
         (*this)(xbar, inner, x_t, t, c, out, m.data());
     }
-    void operator()(const_view xbar, diamond::interval inner, const_view x_t, times t, const labels& c, view out, double* divergence) {
+    void operator()(const_view xbar, diamond::interval inner, const_view x_t, time_view t, const labels& c, view out, double* divergence) {
         bill.forward += xbar.columns();
         for (index_t j = 0; j < xbar.columns(); ++j) {
             const double alpha = t[j], sigma = 1.0 - alpha, v = spread * spread, total = alpha * alpha * v + sigma * sigma, posterior = v * sigma * sigma / total;
@@ -300,7 +300,7 @@ TEST_CASE("corrections read the label of their own particle, after resampling, t
 
     // and of any field: alone or among others, the same bits
     using field = labelled::field<batch, diamond::linear_schedule>;
-    const diamond::glass_joint_diamond_map map(diamond::linear_schedule{}, diamond::exact_divergence{field(diamond::linear_schedule{})}, diamond::midpoint{.steps = 2});
+    const diamond::glass_joint_diamond_map map(diamond::linear_schedule{}, diamond::exact_divergence{field(diamond::linear_schedule{})}, diamond::explicit_midpoint{.steps = 2});
     const auto compared = labelled::compare(context, 9, 1, [&](const labels& c) {
         smc sampler{diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, diamond::posterior_value{diamond::diamond_posterior{map}, labelled::reward{}, {.samples = 2}},
                     smc_options{.particles = 9, .steps = 3, .threshold = 0.0, .log_delta = -infinity}};

@@ -68,7 +68,7 @@ struct boasting : solid {
     double by;
     boasting(solid map, double how_much) : solid(std::move(map)), by(how_much) {}
     using solid::operator();
-    void operator()(diamond::const_view_t<batch> xbar, diamond::interval inner, diamond::const_view_t<batch> x_t, diamond::times t, diamond::no_condition none, diamond::view_t<batch> out,
+    void operator()(diamond::const_view_t<batch> xbar, diamond::interval inner, diamond::const_view_t<batch> x_t, diamond::time_view t, diamond::no_condition none, diamond::view_t<batch> out,
                     double* divergence) {
         solid::operator()(xbar, inner, x_t, t, none, out, divergence);
         for (index_t j = 0; j < xbar.columns(); ++j) divergence[j] -= by;

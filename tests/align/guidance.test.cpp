@@ -13,7 +13,7 @@
 
 using namespace cases;
 using diamond::exact_posterior, diamond::exact_value, diamond::guidance, diamond::guidance_options, diamond::heun, diamond::linear_schedule,
-    diamond::midpoint, diamond::posterior_value;
+    diamond::explicit_midpoint, diamond::posterior_value;
 
 namespace {
 
@@ -45,7 +45,7 @@ struct denoiser_of {
     [[nodiscard]] index_t dimension() const { return model.dimension(); }
     [[nodiscard]] auto make_workspace(const diamond::eigen::context& context, index_t columns) const { return model.make_workspace(context, columns); }
     template <class Workspace>
-    void operator()(diamond::const_view_t<batch> x, diamond::times t, diamond::no_condition c, Workspace& space, diamond::view_t<batch> out) const {
+    void operator()(diamond::const_view_t<batch> x, diamond::time_view t, diamond::no_condition c, Workspace& space, diamond::view_t<batch> out) const {
         model.denoiser(x, t, c, space, out);
     }
 };
@@ -160,7 +160,7 @@ TEST_CASE("strength 0 is the model's own ODE") {
         const auto guided = sampler(context, philox{8});
         batch x(context, 2, 200), expected(context, 2, 200);
         diamond::draw_normal(philox{8}.stream(purpose::initial), x.mutable_view());
-        diamond::ode_flow_map flow{model, midpoint{.steps = 8}};
+        diamond::ode_flow_map flow{model, explicit_midpoint{.steps = 8}};
         flow(x.read(), diamond::interval{0.0, 1.0}, {}, expected.mutable_view());
         CHECK(diamond::to_host(guided.particles) == diamond::to_host(expected));
     }
@@ -175,7 +175,7 @@ TEST_CASE("strength and norm matching are what they say, in one Euler step") {
     diamond::draw_normal(philox{9}.stream(purpose::initial), x.mutable_view());
     auto space = model.make_workspace(context, n);
     exact_value value{model, tilt};
-    model(x, diamond::times(0.0), {}, space, u.mutable_view());
+    model(x, diamond::time_view(0.0), {}, space, u.mutable_view());
     value.guidance(x, 0.0, {}, philox{9}.stream(purpose::value, 1), g.mutable_view());
     for (const double strength : {1.0, 0.5, -2.0}) {
         for (const bool matched : {false, true}) {

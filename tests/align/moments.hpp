@@ -27,7 +27,7 @@ public:
         const auto d = static_cast<std::size_t>(model_.dimension());
         batch_type shares(particles.context(), model_.components().count(), particles.columns());
         auto space = model_.make_workspace(particles.context(), particles.columns());
-        model_.responsibilities(particles, diamond::times(1.0), {}, space, shares.mutable_view());
+        model_.responsibilities(particles, diamond::time_view(1.0), {}, space, shares.mutable_view());
         const auto x = diamond::to_host(particles), share = diamond::to_host(shares);
         const auto count = static_cast<std::size_t>(shares.rows());
         std::vector<std::vector<double>> result;

@@ -49,7 +49,7 @@ std::vector<std::uint64_t> cumulative_of(const std::vector<double>& log_weights)
     const auto n       = static_cast<index_t>(log_weights.size());
     const auto context = back_ends::eigen<double>::make(1);
     const auto device  = diamond::from_host(context, 1, n, log_weights);
-    auto sums          = diamond::batch<std::uint64_t, diamond::eigen::context>(context, 1, n);
+    auto sums          = diamond::owning_batch<std::uint64_t, diamond::eigen::context>(context, 1, n);
     diamond::resampling_scratch<diamond::eigen::context> space;
     diamond::cumulative_weights(context, device.data(), n, space, sums.data());
     return diamond::to_host(sums);
@@ -60,7 +60,7 @@ template <class Context, class Call>
 indices ancestors_on(const Context& context, const std::vector<std::uint64_t>& cumulative, const Call& call) {
     const auto n      = static_cast<index_t>(cumulative.size());
     const auto device = diamond::from_host(context, 1, n, cumulative);
-    auto out          = diamond::batch<std::int32_t, Context>(context, 1, n);
+    auto out          = diamond::owning_batch<std::int32_t, Context>(context, 1, n);
     diamond::resampling_scratch<Context> space;
     call(context, device.data(), n, space, out.data());
     return diamond::to_host(out);
@@ -322,7 +322,7 @@ TEST_CASE_TEMPLATE("cumulative weights in fixed point are those of long double t
             CAPTURE(name);
             CAPTURE(n);
             const auto device = diamond::from_host(context, 1, n, log_weights);
-            auto sums         = diamond::batch<std::uint64_t, typename back::context>(context, 1, n);
+            auto sums         = diamond::owning_batch<std::uint64_t, typename back::context>(context, 1, n);
             diamond::resampling_scratch<typename back::context> space;
             diamond::cumulative_weights(context, device.data(), n, space, sums.data());
             const auto cumulative = diamond::to_host(sums);

@@ -69,7 +69,7 @@ TEST_CASE("beam keeps the width best children of each beam, and its winner has t
         k(x.read(), diamond::interval{static_cast<double>(step - 1) / steps, static_cast<double>(step) / steps}, {},
           philox{2}.stream(purpose::transition, step), next.mutable_view());
         CHECK(diamond::to_host(next) == seen[static_cast<std::size_t>(step - 1)]);
-        diamond::batch<double, diamond::eigen::context> scores(context, 1, beams * group);
+        diamond::owning_batch<double, diamond::eigen::context> scores(context, 1, beams * group);
         v(next.read(), static_cast<double>(step) / steps, {}, philox{2}.stream(purpose::value, step),
           diamond::value_batch{.value = scores.data()});
         for (index_t b = 0; b < beams; ++b) {
@@ -170,7 +170,7 @@ TEST_CASE("an observer stops a search: the best so far, said to be incomplete, a
 TEST_CASE_TEMPLATE("ties and the forbidden: the first of equals, -inf last", back, BACK_ENDS) {
     const auto context = back::make();
     const auto scores  = diamond::from_host<double>(context, 1, 9, std::vector<double>{1.0, 3.0, 3.0, -infinity, -infinity, 2.0, -infinity, -infinity, -infinity});
-    diamond::batch<std::int32_t, typename back::context> best(context, 1, 6);
+    diamond::owning_batch<std::int32_t, typename back::context> best(context, 1, 6);
     diamond::detail::best_of_groups(context, 3, 3, 2, scores.data(), best.data());
     CHECK(diamond::to_host(best) == std::vector<std::int32_t>{1, 2, 5, 3, 6, 7});
 }

@@ -160,7 +160,7 @@ TEST_CASE("without resampling the particles are the chain's, each step with its 
     const ddpm_posterior_kernel kernel{exact_posterior{model}};
     posterior_value value{exact_posterior{model}, bowl_2d<double>(), {.samples = 2}};
     smc sampler{kernel, value, smc_options{.particles = 30, .steps = 5, .threshold = 0.0, .log_delta = -infinity}};
-    diamond::batch<double, diamond::eigen::context> expected(context, 1, 30);
+    diamond::owning_batch<double, diamond::eigen::context> expected(context, 1, 30);
     const auto result = sampler(context, philox{9}, {}, [&](const auto& view) {
         value(view.particles, view.time, {}, philox{9}.stream(purpose::value, view.step), diamond::value_batch{.value = expected.data()});
         CHECK(std::equal(view.values, view.values + 30, expected.data()));
@@ -256,7 +256,7 @@ TEST_CASE("evaluations are counted, the pilot's among them") {
 
     // A kernel whose copies start a bill of their own.
     const auto model = mixture<diamond::eigen::batch<double>>(context);
-    smc glass{diamond::glass_kernel{diamond::linear_schedule{}, model, diamond::midpoint{.steps = 2}},
+    smc glass{diamond::glass_kernel{diamond::linear_schedule{}, model, diamond::explicit_midpoint{.steps = 2}},
               posterior_value{exact_posterior{model}, bowl_2d<double>(), {.samples = samples}}, options};
     const cost more{.forward = (n + pilot) * steps * 4 + n * samples * (steps - 1), .reward = n * samples * (steps - 1) + n + pilot};
     CHECK(glass(context, philox{11}).spent == more);

@@ -34,9 +34,9 @@ double plain_log_z(const diamond::eigen::context& context, Kernel& kernel, Value
     constexpr double floor = -1000.0;
     const double initial   = wrong.subtracts_initial_value ? 0.4 : 0.0;
     batch x(context, 2, n), next(context, 2, n);
-    diamond::batch<double, diamond::eigen::context> values(context, 1, n), weights(context, 1, n);
-    diamond::batch<std::uint64_t, diamond::eigen::context> cumulative(context, 1, n);
-    diamond::batch<std::int32_t, diamond::eigen::context> ancestors(context, 1, n);
+    diamond::owning_batch<double, diamond::eigen::context> values(context, 1, n), weights(context, 1, n);
+    diamond::owning_batch<std::uint64_t, diamond::eigen::context> cumulative(context, 1, n);
+    diamond::owning_batch<std::int32_t, diamond::eigen::context> ancestors(context, 1, n);
     diamond::resampling_scratch<diamond::eigen::context> space;
     std::vector<double> v(static_cast<std::size_t>(n), initial), v_next(v), log_w(static_cast<std::size_t>(n), 0.0);
     double log_z        = 0.0;

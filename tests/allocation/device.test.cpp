@@ -26,13 +26,13 @@ struct target {
 
 template <class Context>
 auto mixture(const Context& context) {
-    return diamond::gaussian_mixture<diamond::batch<double, Context>, diamond::linear_schedule>{
+    return diamond::gaussian_mixture<diamond::owning_batch<double, Context>, diamond::linear_schedule>{
         context, {}, {0.5, 0.3, 0.2}, {-2, 0, 1, 2, 2, -1}, {0.1, 0.2, 0.3}};
 }
 template <class Context>
 auto sampler(const Context& context, const target& reward, const diamond::smc_options& options) {
     const auto model = mixture(context);
-    const diamond::glass_diamond_map map{diamond::linear_schedule{}, model, diamond::midpoint{.steps = 4}};
+    const diamond::glass_diamond_map map{diamond::linear_schedule{}, model, diamond::explicit_midpoint{.steps = 4}};
     return diamond::smc{diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_posterior{map}, reward, {.samples = 2}}, options};
 }
 const diamond::smc_options options{.particles = 300, .steps = 6, .record_ancestors = true};
@@ -170,7 +170,7 @@ TEST_CASE("weights that all die are told by the same exception") {
 TEST_CASE("a step of a chain neither waits nor allocates; guidance waits for no step") {
     const device context;
     const auto model = mixture(context);
-    const diamond::glass_diamond_map map{diamond::linear_schedule{}, model, diamond::midpoint{.steps = 4}};
+    const diamond::glass_diamond_map map{diamond::linear_schedule{}, model, diamond::explicit_midpoint{.steps = 4}};
     diamond::early_stop_kernel kernel{map};
     const auto normals = diamond::from_host<double>(context, 2, 300, std::vector<double>(600, 0.3));
     emulated::batch<double> next(context, 2, 300);
@@ -188,7 +188,7 @@ TEST_CASE("a step of a chain neither waits nor allocates; guidance waits for no 
 
 TEST_CASE("a training step neither waits nor allocates; its state and report are the CPU's") {
     const auto of = [](const auto& context, auto&& watch) {
-        using batch = diamond::batch<double, std::decay_t<decltype(context)>>;
+        using batch = diamond::owning_batch<double, std::decay_t<decltype(context)>>;
         const diamond::training_set<batch> data{diamond::from_host<double>(context, 2, 3, {0, 1, 2, -1, -2, 0.5}), 0.3, {0, 1, 1}};
         const diamond::diamond_mlp<batch, diamond::linear_schedule> network{{}, diamond::gaussian_frame<batch>(context, {{0.0, 0.0}, {2.0, 1.0}, {}}),
                                                                             {.mlp = {.width = 24, .blocks = 2}, .classes = 2}};

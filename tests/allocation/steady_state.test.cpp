@@ -216,7 +216,7 @@ TEST_CASE_TEMPLATE("a transition allocates nothing", back, HOST_BACK_ENDS) {
     CHECK(m.of_kernel(diamond::glass_kernel{m.schedule, m.mixture, diamond::runge_kutta_4{.steps = 3}}) == 0);
     CHECK(m.of_kernel(diamond::glass_kernel{m.schedule, m.mixture, diamond::heun{.steps = 3}, diamond::constant_correlation(0.5)}) == 0);
     CHECK(m.of_kernel(diamond::early_stop_kernel{map}) == 0);
-    CHECK(m.of_kernel(diamond::early_stop_kernel{diamond::glass_diamond_map{m.schedule, m.mixture, diamond::midpoint{.steps = 2}}}) == 0);
+    CHECK(m.of_kernel(diamond::early_stop_kernel{diamond::glass_diamond_map{m.schedule, m.mixture, diamond::explicit_midpoint{.steps = 2}}}) == 0);
     CHECK(m.of_kernel(diamond::ddpm_posterior_kernel{draws}) == 0);
     CHECK(m.of_kernel(diamond::renoise_kernel{diamond::diamond_posterior{map}}) == 0);
     CHECK(m.of_kernel(diamond::ode_kernel{diamond::ode_flow_map{m.mixture, diamond::euler{.steps = 3}}}) == 0);
@@ -239,7 +239,7 @@ TEST_CASE_TEMPLATE("posterior draws allocate nothing, nor do their derivatives",
     CHECK(of(exact_posterior{m.gaussian}) == 0);
     CHECK(of(diamond::diamond_posterior{map}) == 0);
     CHECK(of(diamond::diamond_posterior{map, {.evaluations = 3}}) == 0);
-    CHECK(of(diamond::diamond_posterior{diamond::glass_diamond_map{m.schedule, m.mixture, diamond::midpoint{.steps = 2}}}) == 0);
+    CHECK(of(diamond::diamond_posterior{diamond::glass_diamond_map{m.schedule, m.mixture, diamond::explicit_midpoint{.steps = 2}}}) == 0);
 }
 
 TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, HOST_BACK_ENDS) {
@@ -273,7 +273,7 @@ TEST_CASE_TEMPLATE("nor do densities, of draws, of transitions and of marginals,
                in_steady_state([&](int call) { sampler.log_density(m.x.read(), 0.2 * call, {}, m.pulled.read(), logs.data()); });
     };
     CHECK(of_draws(draws) == 0);
-    CHECK(of_draws(diamond::diamond_posterior{diamond::glass_joint_diamond_map{m.schedule, diamond::exact_divergence{m.mixture}, diamond::midpoint{.steps = 2}}}) == 0);
+    CHECK(of_draws(diamond::diamond_posterior{diamond::glass_joint_diamond_map{m.schedule, diamond::exact_divergence{m.mixture}, diamond::explicit_midpoint{.steps = 2}}}) == 0);
     diamond::early_stop_kernel kernel{map};
     CHECK(in_steady_state([&](int call) {
               const interval span{0.2 * call, 0.2 * call + 0.2};

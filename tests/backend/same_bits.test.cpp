@@ -42,7 +42,7 @@ results<typename Back::real> run(int threads, index_t rows, index_t columns, con
     const auto context = Back::make(threads);
     const auto x       = diamond::from_host(context, rows, columns, host);
     const auto again   = [&](index_t height) { return typename Back::batch(context, height, columns); };
-    auto out           = diamond::batch<double, typename Back::context>(context, 1, columns);
+    auto out           = diamond::owning_batch<double, typename Back::context>(context, 1, columns);
     results<real> r;
 
     auto elementwise = again(rows);

@@ -7,4 +7,4 @@ struct broken : archetypes::basic_context<broken> {
     void log_sum_exp() const = delete;
 };
 
-static_assert(sizeof(diamond::linear_reward<diamond::batch<double, broken>>) > 0);
+static_assert(sizeof(diamond::linear_reward<diamond::owning_batch<double, broken>>) > 0);

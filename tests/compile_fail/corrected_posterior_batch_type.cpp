@@ -4,7 +4,7 @@
 #include <support/archetypes.hpp>
 
 struct of_floats : archetypes::marginal_density {
-    using batch_type = diamond::batch<float, archetypes::context>;
+    using batch_type = diamond::owning_batch<float, archetypes::context>;
     void operator()(diamond::const_view_t<batch_type>, double, diamond::no_condition, double*);
 };
 

@@ -7,7 +7,7 @@ struct broken {
     int dimension() const;
     archetypes::schedule schedule() const;
     archetypes::schedule inner_schedule() const;
-    void operator()(archetypes::const_view, diamond::interval, archetypes::const_view, diamond::times, diamond::no_condition,
+    void operator()(archetypes::const_view, diamond::interval, archetypes::const_view, diamond::time_view, diamond::no_condition,
                     archetypes::view);
     diamond::cost spent() const;
 };

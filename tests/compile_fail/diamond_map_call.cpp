@@ -1,4 +1,4 @@
-// expect: a Diamond map needs operator()(const_view xbar, interval inner, const_view x_t, times t, const condition&, view out)
+// expect: a Diamond map needs operator()(const_view xbar, interval inner, const_view x_t, time_view t, const condition&, view out)
 #include <diamond/map/early_stop_kernel.hpp>
 
 #include <support/archetypes.hpp>

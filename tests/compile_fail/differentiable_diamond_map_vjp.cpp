@@ -2,7 +2,7 @@
 #include <support/archetypes.hpp>
 
 struct broken : archetypes::differentiable_diamond_map {
-    void vjp(archetypes::const_view, diamond::interval, archetypes::const_view, diamond::times, diamond::no_condition,
+    void vjp(archetypes::const_view, diamond::interval, archetypes::const_view, diamond::time_view, diamond::no_condition,
              archetypes::const_view, archetypes::view); // one cotangent only
 };
 

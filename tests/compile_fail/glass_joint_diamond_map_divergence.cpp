@@ -10,7 +10,7 @@ struct broken {
     static constexpr bool random = false;
     diamond::cost spent() const;
     field_type field() const;
-    void operator()(archetypes::const_view, diamond::times, diamond::no_condition, double*); // no stream to draw from
+    void operator()(archetypes::const_view, diamond::time_view, diamond::no_condition, double*); // no stream to draw from
 };
 
 static_assert(sizeof(diamond::glass_joint_diamond_map<archetypes::schedule, broken, diamond::euler>) > 0);

@@ -9,7 +9,7 @@ struct broken {
     static constexpr bool random = false;
     diamond::cost spent() const;
     field_type field() const;
-    void operator()(archetypes::const_view, diamond::times, diamond::no_condition, double*); // no stream to draw from
+    void operator()(archetypes::const_view, diamond::time_view, diamond::no_condition, double*); // no stream to draw from
 };
 
 static_assert(sizeof(diamond::inner_divergence<archetypes::schedule, broken>) > 0);

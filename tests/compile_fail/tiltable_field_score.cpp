@@ -5,8 +5,8 @@
 
 struct tiltable : archetypes::velocity_field_with_density {
     archetypes::schedule schedule() const;
-    void score(archetypes::const_view, diamond::times, diamond::no_condition, workspace&, archetypes::view) const;
-    void denoiser(archetypes::const_view, diamond::times, diamond::no_condition, workspace&, archetypes::view) const;
+    void score(archetypes::const_view, diamond::time_view, diamond::no_condition, workspace&, archetypes::view) const;
+    void denoiser(archetypes::const_view, diamond::time_view, diamond::no_condition, workspace&, archetypes::view) const;
     diamond::tilt<tiltable> tilted(const diamond::quadratic_form&) const;
 };
 struct broken : tiltable {

@@ -7,7 +7,7 @@ struct broken {
     struct workspace {};
     int dimension() const;
     workspace make_workspace(const archetypes::context&, diamond::index_t) const;
-    void operator()(archetypes::const_view, diamond::times, diamond::no_condition, workspace&, archetypes::view) const;
+    void operator()(archetypes::const_view, diamond::time_view, diamond::no_condition, workspace&, archetypes::view) const;
 };
 
 static_assert(sizeof(diamond::field_evaluator<broken>) > 0);

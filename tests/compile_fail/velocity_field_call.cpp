@@ -1,4 +1,4 @@
-// expect: a velocity field needs operator()(const_view x, times t, const condition&, workspace&, view out) const that writes u(x, t) into
+// expect: a velocity field needs operator()(const_view x, time_view t, const condition&, workspace&, view out) const that writes u(x, t) into
 #include <diamond/schedule/field_evaluator.hpp>
 
 #include <support/archetypes.hpp>

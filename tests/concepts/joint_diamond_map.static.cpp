@@ -17,10 +17,10 @@ static_assert(diamond::diamond_map<archetypes::joint_diamond_map> && !joint_diam
 
 struct of_floats : archetypes::diamond_map {
     using archetypes::diamond_map::operator();
-    void operator()(archetypes::const_view, diamond::interval, archetypes::const_view, diamond::times, diamond::no_condition, archetypes::view, float*); // densities are double
+    void operator()(archetypes::const_view, diamond::interval, archetypes::const_view, diamond::time_view, diamond::no_condition, archetypes::view, float*); // densities are double
 };
 struct without_map_alone : archetypes::joint_diamond_map {
-    void operator()(archetypes::const_view, diamond::interval, archetypes::const_view, diamond::times, diamond::no_condition, archetypes::view, double*);
+    void operator()(archetypes::const_view, diamond::interval, archetypes::const_view, diamond::time_view, diamond::no_condition, archetypes::view, double*);
 };
 struct without_inner_schedule : archetypes::joint_diamond_map {
     void inner_schedule() const = delete;
@@ -51,7 +51,7 @@ static_assert(diamond::value_estimator_with_gradient<diamond::posterior_value<we
 
 // Instantiated, no part uses more than the concepts grant. (Whole classes: clang 14 instantiates members that are constrained away.)
 struct complete : archetypes::joint_diamond_map {
-    void vjp(archetypes::const_view, diamond::interval, archetypes::const_view, diamond::times, diamond::no_condition, archetypes::const_view, archetypes::view, archetypes::view);
+    void vjp(archetypes::const_view, diamond::interval, archetypes::const_view, diamond::time_view, diamond::no_condition, archetypes::const_view, archetypes::view, archetypes::view);
 };
 template class diamond::posterior_diamond_map<archetypes::differentiable_joint_diamond_network>;
 template class diamond::jacobian_network<archetypes::differentiable_diamond_network>;

@@ -17,7 +17,7 @@ static_assert(scored_velocity_field<archetypes::scored_velocity_field>);
 // A condition is what the network names, and then nothing else will do.
 struct labelled : archetypes::velocity_field {
     using condition_type = diamond::labels;
-    void operator()(archetypes::const_view, diamond::times, diamond::labels, workspace&, archetypes::view) const;
+    void operator()(archetypes::const_view, diamond::time_view, diamond::labels, workspace&, archetypes::view) const;
 };
 struct says_labels : archetypes::velocity_field {
     using condition_type = diamond::labels;
@@ -37,7 +37,7 @@ struct without_call : archetypes::velocity_field {
     void operator()() const = delete;
 };
 struct mutable_call : archetypes::velocity_field {
-    void operator()(archetypes::const_view, diamond::times, diamond::no_condition, workspace&, archetypes::view);
+    void operator()(archetypes::const_view, diamond::time_view, diamond::no_condition, workspace&, archetypes::view);
 };
 struct forward_mode_only : archetypes::differentiable_velocity_field {
     void vjp() const = delete;

@@ -43,7 +43,7 @@ struct my_network {
 
     index_t   dimension() const { return ::dimension; }
     workspace make_workspace(const diamond::eigen::context&, index_t) const { return {}; }
-    void      operator()(const_view x, diamond::times t, diamond::no_condition, workspace&, view out) const {
+    void      operator()(const_view x, diamond::time_view t, diamond::no_condition, workspace&, view out) const {
         x.context().for_each(x.rows(), x.columns(), [=](index_t i, index_t j) {
             const expected mode(x(i, j), t[j]);
             out(i, j) = my_schedule{}.d_alpha(t[j]) * mode.data + my_schedule{}.d_sigma(t[j]) * mode.noise;

@@ -27,7 +27,7 @@ struct write_normals {
 
 TEST_CASE("random words on a device are those of the host") {
     const diamond::cuda::context context;
-    diamond::batch<philox_block, diamond::cuda::context> words(context, 1, 1 << 16);
+    diamond::owning_batch<philox_block, diamond::cuda::context> words(context, 1, 1 << 16);
     context.for_each(words.size(), write_words{stream, words.data()});
     const auto found = diamond::to_host(words);
     for (index_t j = 0; j < words.size(); ++j) REQUIRE(numbers::at(found, j) == stream.words(j / 4, j % 4));

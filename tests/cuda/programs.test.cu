@@ -20,7 +20,7 @@ struct tilt {
 
 namespace {
 template <class Context>
-diamond::gaussian_mixture<diamond::batch<double, Context>, diamond::linear_schedule> mixture(const Context& context) {
+diamond::gaussian_mixture<diamond::owning_batch<double, Context>, diamond::linear_schedule> mixture(const Context& context) {
     return {context, {}, {0.5, 0.3, 0.2}, {-1.0, 0.5, 1.5, -0.5, 0.2, -1.4}, {0.16, 0.36, 0.25, 0.09, 0.04, 0.49}};
 }
 /// That mixture times exp(c . z): log Z and the mean.

@@ -34,7 +34,7 @@ std::vector<double> velocity(const diamond::eigen::context& where, const Network
     draw_normal(diamond::philox{4}.stream(diamond::purpose::user, 1), xbar.mutable_view());
     draw_normal(diamond::philox{4}.stream(diamond::purpose::user, 2), x_t.mutable_view());
     auto space = net.make_workspace(where, n);
-    net(diamond::diamond_arguments<batch>{xbar.read(), x_t.read(), diamond::times(0.4), diamond::times(0.2), diamond::times(0.9)}, label, space, out.mutable_view());
+    net(diamond::diamond_arguments<batch>{xbar.read(), x_t.read(), diamond::time_view(0.4), diamond::time_view(0.2), diamond::time_view(0.9)}, label, space, out.mutable_view());
     return diamond::to_host(out);
 }
 

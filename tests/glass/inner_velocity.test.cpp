@@ -10,7 +10,7 @@
 
 using diamond::index_t;
 using diamond::kernel_coefficients;
-using diamond::times;
+using diamond::time_view;
 using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;
 
@@ -47,7 +47,7 @@ template <class View, class ConstView>
 struct read_denoiser {
     any_schedule schedule;
     ConstView x;
-    times t;
+    time_view t;
     View out;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         using real   = typename View::value_type;
@@ -66,23 +66,23 @@ struct denoiser_of {
     [[nodiscard]] auto make_workspace(const diamond::backend_of_t<Batch>& context, index_t n) const {
         return model.make_workspace(context, n);
     }
-    void operator()(diamond::const_view_t<Batch> x, times t, diamond::no_condition, typename field::workspace& w,
+    void operator()(diamond::const_view_t<Batch> x, time_view t, diamond::no_condition, typename field::workspace& w,
                     diamond::view_t<Batch> out) const {
         model(x, t, none, w, out);
         read(x, t, out);
     }
-    void vjp(diamond::const_view_t<Batch> x, times t, diamond::no_condition, diamond::const_view_t<Batch> c, typename field::workspace& w,
+    void vjp(diamond::const_view_t<Batch> x, time_view t, diamond::no_condition, diamond::const_view_t<Batch> c, typename field::workspace& w,
              diamond::view_t<Batch> out) const {
         model.vjp(x, t, none, c, w, out);
         read(c, t, out);
     }
-    void jvp(diamond::const_view_t<Batch> x, times t, diamond::no_condition, diamond::const_view_t<Batch> c, typename field::workspace& w,
+    void jvp(diamond::const_view_t<Batch> x, time_view t, diamond::no_condition, diamond::const_view_t<Batch> c, typename field::workspace& w,
              diamond::view_t<Batch> out) const {
         vjp(x, t, none, c, w, out);
     }
 
 private:
-    void read(diamond::const_view_t<Batch> x, times t, diamond::view_t<Batch> out) const {
+    void read(diamond::const_view_t<Batch> x, time_view t, diamond::view_t<Batch> out) const {
         x.context().for_each(x.rows(), x.columns(), read_denoiser<diamond::view_t<Batch>, diamond::const_view_t<Batch>>{model.schedule(), x, t, out});
     }
 };
@@ -131,7 +131,7 @@ TEST_CASE_TEMPLATE("the inner velocity is the conditional expectation given the 
                     CAPTURE(s);
                     CAPTURE(kernel.gamma);
                     batch out(context, 2, n);
-                    velocity(xbar, times(s), x_t, times(t), kernel, none, out);
+                    velocity(xbar, time_view(s), x_t, time_view(t), kernel, none, out);
                     const auto wanted = conditional_velocity(parts, schedule, inner, t, s, kernel, batches::host(x_t), batches::host(xbar));
                     const double error = largest_error(batches::host(out), wanted);
                     // Where the network itself is read at time 0, whose alpha(0) = 0.0066 is not 0, the definition of time 0 shows.
@@ -159,7 +159,7 @@ TEST_CASE("on correlated Gaussian data the inner velocity is brute force, too") 
             for (const double s : {0.1, 0.7, 1.0}) {
                 if (s == 1.0 && t == 1.0) continue;
                 batch out(context, 3, n);
-                velocity(xbar, times(s), x_t, times(t), kernel, none, out);
+                velocity(xbar, time_view(s), x_t, time_view(t), kernel, none, out);
                 const auto wanted = conditional_velocity(models::gaussian_components(), schedule, inner, t, s, kernel, batches::host(x_t),
                                                          batches::host(xbar));
                 CHECK(largest_error(batches::host(out), wanted) < 1e-11);
@@ -183,10 +183,10 @@ TEST_CASE("the closed Diamond map of a Gaussian moves with the inner velocity: d
                 for (const double s : {0.0, 0.6})
                     for (const double r : {0.2, 0.8}) {
                         batch above(context, 3, n), below(context, 3, n), here(context, 3, n), speed(context, 3, n);
-                        map(xbar, {s, r + h}, x_t, times(t), none, above);
-                        map(xbar, {s, r - h}, x_t, times(t), none, below);
-                        map(xbar, {s, r}, x_t, times(t), none, here);
-                        velocity(here, times(r), x_t, times(t), diamond::posterior_kernel_coefficients, none, speed);
+                        map(xbar, {s, r + h}, x_t, time_view(t), none, above);
+                        map(xbar, {s, r - h}, x_t, time_view(t), none, below);
+                        map(xbar, {s, r}, x_t, time_view(t), none, here);
+                        velocity(here, time_view(r), x_t, time_view(t), diamond::posterior_kernel_coefficients, none, speed);
                         std::vector<double> difference = batches::host(above);
                         const auto low                 = batches::host(below);
                         for (std::size_t k = 0; k < difference.size(); ++k) difference[k] = (difference[k] - low[k]) / (2.0 * h);
@@ -208,7 +208,7 @@ TEST_CASE_TEMPLATE("one time a column is the same as one time for the batch", ba
     const any_schedule schedule{schedules::kind::trigonometric};
     diamond::inner_velocity velocity(schedule, models::mixture<batch, any_schedule>(schedule), any_schedule{});
 
-    const auto check = [&](const times& all_t, const times& all_s, const auto& t_of, const auto& s_of) {
+    const auto check = [&](const time_view& all_t, const time_view& all_s, const auto& t_of, const auto& s_of) {
         batch together(context, 2, n), together_xbar(context, 2, n), together_x_t = batches::normal<batch>(context, 2, n, 24);
         velocity(xbar, all_s, x_t, all_t, kernel, none, together);
         velocity.vjp(xbar, all_s, x_t, all_t, kernel, none, cotangent, together_xbar, together_x_t);
@@ -218,8 +218,8 @@ TEST_CASE_TEMPLATE("one time a column is the same as one time for the batch", ba
             std::vector<double> before = batches::host(batches::normal<batch>(context, 2, n, 24));
             alone_x_t =
                 batches::make<batch>(context, 2, 1, {before[static_cast<std::size_t>(2 * j)], before[static_cast<std::size_t>(2 * j + 1)]});
-            velocity(column(xbar), times(s_of(j)), column(x_t), times(t_of(j)), kernel, none, alone);
-            velocity.vjp(column(xbar), times(s_of(j)), column(x_t), times(t_of(j)), kernel, none, column(cotangent), alone_xbar, alone_x_t);
+            velocity(column(xbar), time_view(s_of(j)), column(x_t), time_view(t_of(j)), kernel, none, alone);
+            velocity.vjp(column(xbar), time_view(s_of(j)), column(x_t), time_view(t_of(j)), kernel, none, column(cotangent), alone_xbar, alone_x_t);
             const auto same = [&](const batch& whole, const batch& one) {
                 return largest_error(diamond::to_host(column(whole)), diamond::to_host(one)) < back_end::tolerance;
             };
@@ -231,9 +231,9 @@ TEST_CASE_TEMPLATE("one time a column is the same as one time for the batch", ba
     };
     const auto of       = [](const std::vector<double>& v) { return [&v](index_t j) { return v[static_cast<std::size_t>(j)]; }; };
     const auto constant = [](double v) { return [v](index_t) { return v; }; };
-    check(times(t_batch.data()), times(s_batch.data()), of(t), of(s));
-    check(times(0.6), times(s_batch.data()), constant(0.6), of(s));
-    check(times(t_batch.data()), times(0.25), of(t), constant(0.25));
+    check(time_view(t_batch.data()), time_view(s_batch.data()), of(t), of(s));
+    check(time_view(0.6), time_view(s_batch.data()), constant(0.6), of(s));
+    check(time_view(t_batch.data()), time_view(0.25), of(t), constant(0.25));
 }
 
 TEST_CASE("the vector-Jacobian products are those of finite differences, in xbar and in x_t") {
@@ -251,11 +251,11 @@ TEST_CASE("the vector-Jacobian products are those of finite differences, in xbar
             for (const double s : {0.0, 0.5, 0.95}) {
                 batch out_xbar(context, d, n), out_x_t = batches::normal<batch>(context, d, n, 34);
                 const auto before = batches::host(out_x_t);
-                velocity.vjp(xbar, times(s), x_t, times(t), kernel, none, cotangent, out_xbar, out_x_t);
+                velocity.vjp(xbar, time_view(s), x_t, time_view(t), kernel, none, cotangent, out_xbar, out_x_t);
                 const auto product = [&](const std::vector<double>& at_xbar,
                                          const std::vector<double>& at_x_t) { // cotangent . ubar, column by column
                     batch out(context, d, n);
-                    velocity(batches::make<batch>(context, d, n, at_xbar), times(s), batches::make<batch>(context, d, n, at_x_t), times(t),
+                    velocity(batches::make<batch>(context, d, n, at_xbar), time_view(s), batches::make<batch>(context, d, n, at_x_t), time_view(t),
                              kernel, none, out);
                     const auto u = batches::host(out), c = batches::host(cotangent);
                     std::vector<double> sums(n);
@@ -290,15 +290,15 @@ TEST_CASE("an infinite velocity at s = 1 is refused, whichever way the time is g
         const any_schedule inner{kind};
         diamond::inner_velocity velocity(any_schedule{}, models::mixture<batch, any_schedule>(any_schedule{}), inner);
         const auto s    = diamond::from_host(context, 1, 3, std::vector<double>{0.2, 1.0, 0.4});
-        const auto call = [&](const times& at) { velocity(x, at, x, times(0.5), diamond::posterior_kernel_coefficients, none, out); };
+        const auto call = [&](const time_view& at) { velocity(x, at, x, time_view(0.5), diamond::posterior_kernel_coefficients, none, out); };
         if (inner.infinite_slope()) {
-            CHECK_THROWS_WITH_AS(call(times(1.0)), doctest::Contains("s = 1"), std::invalid_argument);
-            CHECK_THROWS_WITH_AS(call(times(s.data())), doctest::Contains("s = 1"), std::invalid_argument);
+            CHECK_THROWS_WITH_AS(call(time_view(1.0)), doctest::Contains("s = 1"), std::invalid_argument);
+            CHECK_THROWS_WITH_AS(call(time_view(s.data())), doctest::Contains("s = 1"), std::invalid_argument);
         } else {
-            CHECK_NOTHROW(call(times(1.0)));
-            CHECK_NOTHROW(call(times(s.data())));
+            CHECK_NOTHROW(call(time_view(1.0)));
+            CHECK_NOTHROW(call(time_view(s.data())));
         }
-        CHECK_NOTHROW(call(times(1.0 - 1e-12)));
+        CHECK_NOTHROW(call(time_view(1.0 - 1e-12)));
     }
 }
 
@@ -319,14 +319,14 @@ TEST_CASE("a denoiser of a schedule with infinite sigma'(1) serves up to s = 1, 
         for (const auto& kernel : {diamond::posterior_kernel_coefficients, transition})
             for (const double s : {0.3, 1.0}) {
                 const auto all_s = diamond::from_host(context, 1, n, std::vector<double>{0.3, 1.0, 0.9, 1.0});
-                for (const times& at : {times(s), times(all_s.data())}) {
+                for (const time_view& at : {time_view(s), time_view(all_s.data())}) {
                     batch a(context, 2, n), b(context, 2, n), a_x_t = batches::normal<batch>(context, 2, n, 54),
                                                               b_x_t = batches::normal<batch>(context, 2, n, 54);
-                    by_velocity(xbar, at, x_t, times(0.4), kernel, none, a);
-                    by_denoiser(xbar, at, x_t, times(0.4), kernel, none, b);
+                    by_velocity(xbar, at, x_t, time_view(0.4), kernel, none, a);
+                    by_denoiser(xbar, at, x_t, time_view(0.4), kernel, none, b);
                     CHECK(largest_error(batches::host(b), batches::host(a)) < 1e-12);
-                    by_velocity.vjp(xbar, at, x_t, times(0.4), kernel, none, c, a, a_x_t);
-                    by_denoiser.vjp(xbar, at, x_t, times(0.4), kernel, none, c, b, b_x_t);
+                    by_velocity.vjp(xbar, at, x_t, time_view(0.4), kernel, none, c, a, a_x_t);
+                    by_denoiser.vjp(xbar, at, x_t, time_view(0.4), kernel, none, c, b, b_x_t);
                     CHECK(largest_error(batches::host(b), batches::host(a)) < 1e-12);
                     CHECK(largest_error(batches::host(b_x_t), batches::host(a_x_t)) < 1e-12);
                 }
@@ -342,7 +342,7 @@ TEST_CASE("shapes are checked, and evaluations counted a column at a time") {
     const batch x(context, 2, 5), fewer(context, 2, 4), taller(context, 3, 5);
     batch out(context, 2, 5), tall(context, 3, 5);
     const auto call = [&](const batch& xbar, const batch& x_t, batch& to) {
-        velocity(xbar, times(0.5), x_t, times(0.5), diamond::posterior_kernel_coefficients, none, to);
+        velocity(xbar, time_view(0.5), x_t, time_view(0.5), diamond::posterior_kernel_coefficients, none, to);
     };
     CHECK_THROWS_WITH_AS(call(x, fewer, out), doctest::Contains("2 x 4"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(call(fewer, x, out), doctest::Contains("2 x 4"), std::invalid_argument);
@@ -352,6 +352,6 @@ TEST_CASE("shapes are checked, and evaluations counted a column at a time") {
     call(y, y, out);
     CHECK(velocity.spent() == diamond::cost{.forward = 5});
     batch out_x_t = batches::normal<batch>(context, 2, 5, 43);
-    velocity.vjp(y, times(0.5), y, times(0.5), diamond::posterior_kernel_coefficients, none, y, out, out_x_t);
+    velocity.vjp(y, time_view(0.5), y, time_view(0.5), diamond::posterior_kernel_coefficients, none, y, out, out_x_t);
     CHECK(velocity.spent() == diamond::cost{.forward = 5, .vjp = 5});
 }

@@ -86,7 +86,7 @@ TEST_CASE("golden: the density of an early-stop transition has the map's determi
         kernel.log_density(x, span, {}, next, given.data());
         const early_stop stop = early_stop_at(schedule, linear_schedule{}, span);
         draw_normal(stream, noise.mutable_view());
-        map(noise, {0.0, stop.inner_time}, x, times(span.from), {}, stopped, m.data());
+        map(noise, {0.0, stop.inner_time}, x, time_view(span.from), {}, stopped, m.data());
         for (index_t j = 0; j < file.n; ++j) {
             double of_stopped = -stop.inner_time * m.data()[j]; // log of the density of xbar_{r*}
             for (index_t i = 0; i < file.d; ++i) of_stopped -= 0.5 * (square(noise.data()[i + file.d * j]) + std::log(2.0 * pi));
@@ -98,8 +98,8 @@ TEST_CASE("golden: the density of an early-stop transition has the map's determi
         const noise_level from = level_at(schedule, span.from), to = level_at(schedule, span.to);
         const double      a = from.alpha / to.alpha, variance = square(from.sigma) - square(a * to.sigma);
         golden::batch     prior(context, 1, file.n), evidence(context, 1, file.n);
-        model.log_density(next, times(span.to), {}, space, prior.data());
-        model.log_density(x, times(span.from), {}, space, evidence.data());
+        model.log_density(next, time_view(span.to), {}, space, prior.data());
+        model.log_density(x, time_view(span.from), {}, space, evidence.data());
         for (index_t j = 0; j < file.n; ++j) {
             double by_bayes = prior.data()[j] - evidence.data()[j];
             for (index_t i = 0; i < file.d; ++i) by_bayes -= 0.5 * (square(x.data()[i + file.d * j] - a * next.data()[i + file.d * j]) / variance + std::log(2.0 * pi * variance));

@@ -22,7 +22,7 @@ TEST_CASE("golden: coefficients, noise ratio and guidance factor of the schedule
 TEST_CASE("golden: density, denoiser, velocity, score and divergence of the mixture, whichever way it is summed") {
     const eigen::context context{.threads = 1};
     golden::for_each_schedule([&](const golden::file& file, const golden::json& entry, schedules::any schedule) {
-        const times t = entry.at("t").get<double>();
+        const time_view t = entry.at("t").get<double>();
         for (const mixture_path path : {mixture_path::automatic, mixture_path::products, mixture_path::elementwise}) {
             const auto model = file.make_model(context, schedule).with_path(path);
             auto       space = model.make_workspace(context, file.n);

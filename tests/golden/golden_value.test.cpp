@@ -29,7 +29,7 @@ struct told_context : detail::thrust_host<told_context> {
 };
 static_assert(backend<told_context>);
 
-using told_batch = diamond::batch<double, told_context>;
+using told_batch = diamond::owning_batch<double, told_context>;
 using told_model = gaussian_mixture<told_batch, schedules::any>;
 
 /// Answers with the file's own look-ahead, and keeps what it was asked.

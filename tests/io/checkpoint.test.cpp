@@ -35,7 +35,7 @@ std::vector<float> values_of(const trained& network, const diamond::eigen::conte
     diamond::draw_normal(philox{5}.stream(diamond::purpose::user), x.mutable_view());
     diamond::draw_normal(philox{6}.stream(diamond::purpose::user), y.mutable_view());
     auto space = network.make_workspace(context, 9);
-    network({x.read(), y.read(), diamond::times(0.3), diamond::times(0.2), diamond::times(0.9)}, diamond::labels(1), space, out.mutable_view());
+    network({x.read(), y.read(), diamond::time_view(0.3), diamond::time_view(0.2), diamond::time_view(0.9)}, diamond::labels(1), space, out.mutable_view());
     return diamond::to_host(out);
 }
 

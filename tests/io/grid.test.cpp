@@ -54,7 +54,7 @@ TEST_CASE("the pixels of a picture are those of the image, enlarged") {
 
 TEST_CASE("shades are cut at black and white, may be reversed, and what is not finite is magenta") {
     const scratch folder;
-    const auto draw = [&](io::extent shades) {
+    const auto draw = [&](io::value_range shades) {
         io::write_png(folder / "a.png",
                       io::image_grid{.shape = {1, 1, 4}, .shades = shades, .rows = {{.pixels = {-9, 0.5f, 9, not_a_number}}}});
         const diamond_test::decoded_png png{folder / "a.png"};

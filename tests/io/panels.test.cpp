@@ -20,7 +20,7 @@ namespace {
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
 io::panel_row row_of(std::vector<io::panel> panels) {
-    return {.x = {.range = io::extent{-2, 2}}, .y = {.range = io::extent{-1, 1}}, .panels = std::move(panels)};
+    return {.x = {.range = io::value_range{-2, 2}}, .y = {.range = io::value_range{-1, 1}}, .panels = std::move(panels)};
 }
 
 } // namespace
@@ -45,7 +45,7 @@ TEST_CASE("a density's lower left cell is the panel's lower left corner, and col
 }
 
 TEST_CASE("cells have their centres, and a histogram counts into the same cells") {
-    const io::extent x{-2, 2}, y{0, 3};
+    const io::value_range x{-2, 2}, y{0, 3};
     const auto centres = io::cell_centres(x, y, 4, 3);
     REQUIRE(centres.size() == 24);
     CHECK(centres[0] == -1.5f);

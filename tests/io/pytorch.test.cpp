@@ -41,7 +41,7 @@ TEST_CASE_TEMPLATE("a network written by PyTorch has PyTorch's values", Real, fl
 
     batch v(context, d, n);
     auto space = network.make_workspace(context, n);
-    network({xbar.read(), x_t.read(), diamond::times(t.data()), diamond::times(s.data()), diamond::times(r.data())}, diamond::labels(label.data()), space, v.mutable_view());
+    network({xbar.read(), x_t.read(), diamond::time_view(t.data()), diamond::time_view(s.data()), diamond::time_view(r.data())}, diamond::labels(label.data()), space, v.mutable_view());
     const auto found = diamond::to_host(v);
     for (index_t j = 0; j < n; ++j)
         for (index_t i = 0; i < d; ++i) {

@@ -25,7 +25,7 @@ struct estimates {
     std::vector<double> value, standard_error;
 };
 template <class Divergence, class Batch>
-estimates run(Divergence& divergence, const Batch& x, diamond::times t, noise_stream from = stream) {
+estimates run(Divergence& divergence, const Batch& x, diamond::time_view t, noise_stream from = stream) {
     const auto& context = x.context();
     diamond::rebind_t<Batch, double> value(context, 1, x.columns()), error(context, 1, x.columns());
     divergence(x, t, none, from, value.data(), error.data());
@@ -64,13 +64,13 @@ TEST_CASE_TEMPLATE("the exact divergence is the trace, at d products a column", 
     }
     const auto times = diamond::from_host(context, 1, n, when);
     diamond::exact_divergence exact(fields::waved<typename back_end::batch>(context, d, a));
-    const auto found = run(exact, x, diamond::times(times.data()));
+    const auto found = run(exact, x, diamond::time_view(times.data()));
     CHECK(largest_error(found.value, wanted) < back_end::tolerance);
     CHECK(found.standard_error == std::vector<double>(static_cast<std::size_t>(n), 0.0));
     CHECK(exact.spent() == diamond::cost{.jvp = d * n});
     // A copy starts a bill of its own and finds the same.
     auto copy = exact;
-    CHECK(run(copy, x, diamond::times(times.data())).value == found.value);
+    CHECK(run(copy, x, diamond::time_view(times.data())).value == found.value);
     CHECK(copy.spent() == exact.spent());
 }
 

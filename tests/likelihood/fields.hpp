@@ -14,7 +14,7 @@ using diamond::index_t;
 template <class Real>
 struct add_sines {
     const Real* x;
-    diamond::times t;
+    diamond::time_view t;
     index_t rows;
     double waves;
     Real* out;
@@ -26,7 +26,7 @@ struct add_sines {
 template <class Real>
 struct add_cosines {
     const Real *x, *tangent;
-    diamond::times t;
+    diamond::time_view t;
     index_t rows;
     double waves;
     Real* out;
@@ -52,19 +52,19 @@ public:
 
     [[nodiscard]] index_t dimension() const { return matrix_->rows(); }
     [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<Batch>&, index_t) const { return {}; }
-    void operator()(const_view x, diamond::times t, diamond::no_condition, workspace&, view out) const {
+    void operator()(const_view x, diamond::time_view t, diamond::no_condition, workspace&, view out) const {
         x.context().product(diamond::transpose::no, matrix_->read(), x, out);
         x.context().for_each(x.rows(), x.columns(), add_sines<real>{x.data(), t, x.rows(), waves_, out.data()});
     }
-    void jvp(const_view x, diamond::times t, diamond::no_condition, const_view tangent, workspace&, view out) const {
+    void jvp(const_view x, diamond::time_view t, diamond::no_condition, const_view tangent, workspace&, view out) const {
         multiply(diamond::transpose::no, x, t, tangent, out);
     }
-    void vjp(const_view x, diamond::times t, diamond::no_condition, const_view cotangent, workspace&, view out) const {
+    void vjp(const_view x, diamond::time_view t, diamond::no_condition, const_view cotangent, workspace&, view out) const {
         multiply(diamond::transpose::yes, x, t, cotangent, out);
     }
 
 private:
-    void multiply(diamond::transpose op, const_view x, diamond::times t, const_view v, view out) const {
+    void multiply(diamond::transpose op, const_view x, diamond::time_view t, const_view v, view out) const {
         x.context().product(op, matrix_->read(), v, out);
         x.context().for_each(x.rows(), x.columns(), add_cosines<real>{x.data(), v.data(), t, x.rows(), waves_, out.data()});
     }

@@ -9,7 +9,7 @@
 #include "support/numbers.hpp"
 #include "support/statistics.hpp"
 
-using diamond::index_t, diamond::times;
+using diamond::index_t, diamond::time_view;
 using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;
 using batch = diamond::eigen::batch<double>;
@@ -33,7 +33,7 @@ list by_differences(const any_schedule& schedule, const any_schedule& inner, con
         for (index_t i = 0; i < d; ++i) {
             const auto ubar = [&](double step, batch& out) {
                 for (index_t l = 0; l < d; ++l) at.data()[l] = xbar.data()[l + d * j] + (l == i ? step : 0.0);
-                velocity(at.read(), times(s[k]), x_t.read().columns(j, 1), times(t[k]), diamond::posterior_kernel_coefficients, none, out.mutable_view());
+                velocity(at.read(), time_view(s[k]), x_t.read().columns(j, 1), time_view(t[k]), diamond::posterior_kernel_coefficients, none, out.mutable_view());
             };
             ubar(h, above);
             ubar(-h, below);
@@ -65,7 +65,7 @@ TEST_CASE("by differences: all schedules, inner equal to and different from the 
             const list wanted = by_differences(schedule, inner, mixture(schedule), xbar, x_t, t, s);
             batch out(context, 1, n), error(context, 1, n);
             const auto on_t = diamond::from_host<double>(context, 1, n, t), on_s = diamond::from_host<double>(context, 1, n, s);
-            divergence(xbar, times(on_s.data()), x_t, times(on_t.data()), none, {}, out.data(), error.data());
+            divergence(xbar, time_view(on_s.data()), x_t, time_view(on_t.data()), none, {}, out.data(), error.data());
             CHECK(largest_error(diamond::to_host(out), wanted) < 1e-7);
             CHECK(diamond::to_host(error) == list(n, 0.0));
             const list apart = diamond::to_host(out);
@@ -73,10 +73,10 @@ TEST_CASE("by differences: all schedules, inner equal to and different from the 
             for (index_t j = 0; j < n; ++j) {
                 const auto k = static_cast<std::size_t>(j);
                 batch one(context, 1, 1), one_error(context, 1, 1);
-                divergence(xbar.read().columns(j, 1), times(s[k]), x_t.read().columns(j, 1), times(t[k]), none, {}, one.data(), one_error.data());
+                divergence(xbar.read().columns(j, 1), time_view(s[k]), x_t.read().columns(j, 1), time_view(t[k]), none, {}, one.data(), one_error.data());
                 CHECK(one.data()[0] == doctest::Approx(apart[k]).epsilon(1e-12));
                 CHECK(one_error.data()[0] == 0.0);
-                divergence(xbar.read().columns(j, 1), times(&s[k]), x_t.read().columns(j, 1), times(t[k]), none, {}, one.data());
+                divergence(xbar.read().columns(j, 1), time_view(&s[k]), x_t.read().columns(j, 1), time_view(t[k]), none, {}, one.data());
                 CHECK(one.data()[0] == doctest::Approx(apart[k]).epsilon(1e-12));
             }
         }
@@ -95,18 +95,18 @@ TEST_CASE_TEMPLATE("on every back end, in five dimensions; the field's own diver
     diamond::rebind_t<own_batch, double> out(context, 1, n);
     const list t(n, 0.4), s(n, 0.6);
     const list wanted = by_differences(schedule, any_schedule{}, reference, batches::make<batch>(host, d, n, batches::host(xbar)), batches::make<batch>(host, d, n, batches::host(x_t)), t, s);
-    divergence(xbar, times(0.6), x_t, times(0.4), none, {}, out.data());
+    divergence(xbar, time_view(0.6), x_t, time_view(0.4), none, {}, out.data());
     CHECK(largest_error(batches::host(out), wanted) < 1e-7 + 8 * back_end::tolerance);
     CHECK(divergence.spent() == diamond::cost{.jvp = d * n});
     const auto on_t = diamond::from_host<double>(context, 1, n, t), on_s = diamond::from_host<double>(context, 1, n, s);
-    divergence(xbar, times(on_s.data()), x_t, times(on_t.data()), none, {}, out.data());
+    divergence(xbar, time_view(on_s.data()), x_t, time_view(on_t.data()), none, {}, out.data());
     CHECK(largest_error(batches::host(out), wanted) < 1e-7 + 8 * back_end::tolerance);
     // div u at (x*, t*) without the factors is another number
     const auto c = diamond::inner_velocity_at(schedule, diamond::linear_schedule{}, 0.4, 0.6, diamond::posterior_kernel_coefficients);
     own_batch point(context, d, n);
     diamond::combine(diamond::coefficients<2>(diamond::numbers<2>{{c.input_outer, c.input_inner}}), point.mutable_view(), x_t.read(), xbar.read());
     diamond::exact_divergence alone{field};
-    alone(point.read(), times(c.time), none, {}, out.data());
+    alone(point.read(), time_view(c.time), none, {}, out.data());
     CHECK(largest_error(batches::host(out), wanted) > 0.02);
 }
 
@@ -120,13 +120,13 @@ TEST_CASE("where all t* are 1 nothing is asked; of no information all is the fie
         const auto xbar = batches::normal<batch>(context, 2, n, 5), x_t = batches::normal<batch>(context, 2, n, 6);
         diamond::inner_divergence divergence(schedule, diamond::exact_divergence{mixture(schedule)});
         batch out(context, 1, n);
-        divergence(xbar, times(1.0), x_t, times(0.4), none, {}, out.data());
+        divergence(xbar, time_view(1.0), x_t, time_view(0.4), none, {}, out.data());
         CHECK(divergence.spent() == diamond::cost{});
         const list end = diamond::to_host(out);
         CHECK(largest_error(end, by_differences(schedule, {}, mixture(schedule), xbar, x_t, list(n, 0.4), list(n, 1.0))) < 1e-7);
         // the same among columns that do ask
         const list s{1.0, 0.5, 1.0, 0.2, 1.0, 0.9}, t(n, 0.4);
-        divergence(xbar, times(s.data()), x_t, times(t.data()), none, {}, out.data());
+        divergence(xbar, time_view(s.data()), x_t, time_view(t.data()), none, {}, out.data());
         for (const std::size_t j : {0, 2, 4}) CHECK(out.data()[j] == doctest::Approx(end[j]).epsilon(1e-12));
         for (const double one : diamond::to_host(out)) CHECK(std::isfinite(one));
     }
@@ -144,9 +144,9 @@ TEST_CASE("with random probes: unbiased, and a standard error that is right") {
     batch wanted(context, 1, 1), out(context, 1, n), error(context, 1, n);
     const auto stream = diamond::philox{9}.stream(diamond::purpose::user);
     const list t(n, 0.4), s(n, 0.6);
-    exact(xbar.read().columns(0, 1), times(0.6), x_t.read().columns(0, 1), times(0.4), none, {}, wanted.data());
+    exact(xbar.read().columns(0, 1), time_view(0.6), x_t.read().columns(0, 1), time_view(0.4), none, {}, wanted.data());
     for (const bool broadcast : {true, false}) {
-        probed(xbar, broadcast ? times(0.6) : times(s.data()), x_t, broadcast ? times(0.4) : times(t.data()), none, stream, out.data(), error.data());
+        probed(xbar, broadcast ? time_view(0.6) : time_view(s.data()), x_t, broadcast ? time_view(0.4) : time_view(t.data()), none, stream, out.data(), error.data());
         const auto mean = statistics::average(diamond::to_host(out));
         CHECK(mean.standard_error > 1e-3);
         CHECK(statistics::within(mean, wanted.data()[0]));

@@ -15,7 +15,7 @@
 #include "support/statistics.hpp"
 
 using crooked::network;
-using diamond::index_t, diamond::interval, diamond::jacobian_network, diamond::times;
+using diamond::index_t, diamond::interval, diamond::jacobian_network, diamond::time_view;
 using statistics::largest_error;
 using batch = diamond::eigen::batch<double>;
 using list  = std::vector<double>;
@@ -87,9 +87,9 @@ TEST_CASE_TEMPLATE("m is the log of the determinant over the length, the trace a
                 network<own_batch>{of}(arguments, none, bare, alone.mutable_view());
                 CHECK(numbers::same_bits(batches::host(v), batches::host(alone)));
             };
-            check({xbar.read(), x_t.read(), times(on_t.data()), times(on_s.data()), times(on_r.data())}, t, s, r);
+            check({xbar.read(), x_t.read(), time_view(on_t.data()), time_view(on_s.data()), time_view(on_r.data())}, t, s, r);
             for (const interval span : {interval{0.0, 1.0}, interval{0.0, 0.5}, interval{1.0, 0.25}, interval{0.4, 0.4}})
-                check({xbar.read(), x_t.read(), times(0.3), times(span.from), times(span.to)}, list(n, 0.3), list(n, span.from), list(n, span.to));
+                check({xbar.read(), x_t.read(), time_view(0.3), time_view(span.from), time_view(span.to)}, list(n, 0.3), list(n, span.from), list(n, span.to));
             CHECK(whole_ones > 50);
             CHECK((folded > 0) == (size > 1.0));
         }
@@ -102,7 +102,7 @@ TEST_CASE("a determinant of 0 and one below: NaN; two reflections: what they are
         const jacobian_network one(network<batch>{of});
         auto space = one.make_workspace(context, 1);
         batch xbar = batches::make<batch>(context, 1, 1, {0.7}), x_t = batches::make<batch>(context, 1, 1, {0.0}), v(context, 1, 1), m(context, 1, 1);
-        one.joint({xbar.read(), x_t.read(), times(0.5), times(0.0), times(1.0)}, none, space, v.mutable_view(), m.data());
+        one.joint({xbar.read(), x_t.read(), time_view(0.5), time_view(0.0), time_view(1.0)}, none, space, v.mutable_view(), m.data());
         return m.data()[0];
     };
     CHECK(m_of(0.5) == doctest::Approx(std::log(1.5)).epsilon(1e-14));
@@ -113,11 +113,11 @@ TEST_CASE("a determinant of 0 and one below: NaN; two reflections: what they are
     const double a[2][4] = {{-1.0, 0.0, 0.0, -1.0}, {0.0, 1.0, -1.0, 0.0}};
     for (const auto& matrix : a) {
         batch jacobian = batches::make<batch>(context, 4, 1, {matrix[0] - 1.0, matrix[1], matrix[2], matrix[3] - 1.0}), m(context, 1, 1);
-        diamond::detail::mean_log_determinant{2, times(0.0), times(1.0), jacobian.data(), m.data()}(0);
+        diamond::detail::mean_log_determinant{2, time_view(0.0), time_view(1.0), jacobian.data(), m.data()}(0);
         CHECK(m.data()[0] == 0.0);
     }
     batch exchange = batches::make<batch>(context, 4, 1, {-1.0, 1.0, 1.0, -1.0}), m(context, 1, 1); // det of I + J = (0 1; 1 0) is -1
-    diamond::detail::mean_log_determinant{2, times(0.0), times(1.0), exchange.data(), m.data()}(0);
+    diamond::detail::mean_log_determinant{2, time_view(0.0), time_view(1.0), exchange.data(), m.data()}(0);
     CHECK(std::isnan(m.data()[0]));
 }
 
@@ -207,9 +207,9 @@ TEST_CASE_TEMPLATE("as a joint flow map and as a joint Diamond map: the same X, 
         CHECK(largest_error(batches::host(m), wanted(0.0, span)) < 16 * back_end::tolerance);
         flow(xbar, span, none, alone);
         CHECK(numbers::same_bits(batches::host(out), batches::host(alone)));
-        map(xbar, span, x_t, times(0.6), none, out, m.data());
+        map(xbar, span, x_t, time_view(0.6), none, out, m.data());
         CHECK(largest_error(batches::host(m), wanted(0.6, span)) < 16 * back_end::tolerance);
-        map(xbar, span, x_t, times(0.6), none, alone);
+        map(xbar, span, x_t, time_view(0.6), none, alone);
         CHECK(numbers::same_bits(batches::host(out), batches::host(alone)));
         bill += {.forward = 2 * n, .jvp = 3 * n};
         CHECK(flow.spent() == bill);
@@ -217,8 +217,8 @@ TEST_CASE_TEMPLATE("as a joint flow map and as a joint Diamond map: the same X, 
     }
     own_batch pulled(context, 3, n), of_x_t(context, 3, n), wanted_pulled(context, 3, n), wanted_x_t(context, 3, n);
     diamond::posterior_diamond_map bare(network<own_batch>{of});
-    map.vjp(xbar, {0.0, 0.7}, x_t, times(0.6), none, x_t, pulled, of_x_t);
-    bare.vjp(xbar, {0.0, 0.7}, x_t, times(0.6), none, x_t, wanted_pulled, wanted_x_t);
+    map.vjp(xbar, {0.0, 0.7}, x_t, time_view(0.6), none, x_t, pulled, of_x_t);
+    bare.vjp(xbar, {0.0, 0.7}, x_t, time_view(0.6), none, x_t, wanted_pulled, wanted_x_t);
     CHECK(numbers::same_bits(batches::host(pulled), batches::host(wanted_pulled)));
     CHECK(numbers::same_bits(batches::host(of_x_t), batches::host(wanted_x_t)));
 }

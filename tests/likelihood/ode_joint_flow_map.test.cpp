@@ -69,7 +69,7 @@ TEST_CASE_TEMPLATE("the adaptive reference finds a mixture's exact log p, from d
     CHECK(largest_error(diamond::to_host(out), log_density(model, x)) < precise<back_end>::log_density);
 }
 
-TEST_CASE_TEMPLATE("a reference of fixed steps converges at its order", solver, diamond::euler, diamond::midpoint, diamond::heun,
+TEST_CASE_TEMPLATE("a reference of fixed steps converges at its order", solver, diamond::euler, diamond::explicit_midpoint, diamond::heun,
                    diamond::runge_kutta_4) {
     using back_end     = back_ends::eigen<double>;
     const auto context = back_end::make();
@@ -143,7 +143,7 @@ TEST_CASE("a condition stays with its column") {
     const auto context = back_ends::eigen<double>::make();
     const auto x       = batches::normal<batch>(context, 2, 9, 4);
     diamond::log_likelihood likelihood(
-        diamond::ode_joint_flow_map(diamond::exact_divergence(scheduled(diamond::linear_schedule{})), diamond::midpoint{.steps = 3}),
+        diamond::ode_joint_flow_map(diamond::exact_divergence(scheduled(diamond::linear_schedule{})), diamond::explicit_midpoint{.steps = 3}),
         {.steps = 2});
     const auto result = labelled::compare(context, 9, 1, [&](const diamond::labels& c) {
         batch out(context, 1, 9);

@@ -14,7 +14,7 @@
 #include "support/models.hpp"
 #include "support/statistics.hpp"
 
-using diamond::index_t, diamond::interval, diamond::times;
+using diamond::index_t, diamond::interval, diamond::time_view;
 using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;
 using batch = diamond::eigen::batch<double>;

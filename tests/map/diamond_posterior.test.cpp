@@ -16,7 +16,7 @@
 
 using diamond::index_t;
 using diamond::interval;
-using diamond::times;
+using diamond::time_view;
 using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;
 using batch = diamond::eigen::batch<double>;
@@ -60,7 +60,7 @@ TEST_CASE_TEMPLATE("column j M + i is draw i of particle j, from that particle's
                 own.push_back(eps[static_cast<std::size_t>(k + d * (j * samples + i))]);
                 wanted.push_back(drawn[static_cast<std::size_t>(k + d * (j * samples + i))]);
             }
-        map(batches::make<own_batch>(context, d, n, own), {0.0, 1.0}, x_t, times(0.4), none, again);
+        map(batches::make<own_batch>(context, d, n, own), {0.0, 1.0}, x_t, time_view(0.4), none, again);
         CHECK(largest_error(batches::host(again), wanted) < back_end::tolerance);
     }
     // A particle's draws do not depend on how many particles there are, and other steps draw other noise.
@@ -82,7 +82,7 @@ TEST_CASE("antithetic draws use opposite noises") {
     batch draws(context, d, n * samples), mean(context, d, n);
     posterior(x_t, 0.6, none, stream, draws);
     auto workspace = model.make_workspace(context, n);
-    model.denoiser(x_t, times(0.6), none, workspace, mean);
+    model.denoiser(x_t, time_view(0.6), none, workspace, mean);
     for (index_t j = 0; j < n; ++j)
         for (index_t pair = 0; pair < samples / 2; ++pair)
             for (index_t i = 0; i < d; ++i) { // Gaussian draws are symmetric about D
@@ -172,7 +172,7 @@ TEST_CASE("the GLASS Diamond map composes over inner times, inverts, and differe
     auto map             = mixture_map<batch>(any_schedule{}, 64);
     const auto go        = [&](const batch& from, interval inner) {
         batch out(context, d, n);
-        map(from, inner, x_t, times(0.4), none, out);
+        map(from, inner, x_t, time_view(0.4), none, out);
         return out;
     };
     CHECK(largest_error(batches::host(go(go(xbar, {0.0, 0.3}), {0.3, 0.9})), batches::host(go(xbar, {0.0, 0.9}))) < 1e-6);
@@ -180,10 +180,10 @@ TEST_CASE("the GLASS Diamond map composes over inner times, inverts, and differe
 
     auto rough = mixture_map<batch>(any_schedule{}, 2); // far from the flow: its own derivative is wanted
     batch out_xbar(context, d, n), out_x_t(context, d, n);
-    rough.vjp(xbar, {0.1, 1.0}, x_t, times(0.4), none, cotangent, out_xbar, out_x_t);
+    rough.vjp(xbar, {0.1, 1.0}, x_t, time_view(0.4), none, cotangent, out_xbar, out_x_t);
     const auto product = [&](const std::vector<double>& at_xbar, const std::vector<double>& at_x_t) {
         batch out(context, d, n);
-        rough(batches::make<batch>(context, d, n, at_xbar), {0.1, 1.0}, batches::make<batch>(context, d, n, at_x_t), times(0.4), none, out);
+        rough(batches::make<batch>(context, d, n, at_xbar), {0.1, 1.0}, batches::make<batch>(context, d, n, at_x_t), time_view(0.4), none, out);
         std::vector<double> sums(n);
         for (index_t k = 0; k < out.size(); ++k) sums[static_cast<std::size_t>(k / d)] += out.data()[k] * cotangent.data()[k];
         return sums;
@@ -256,12 +256,12 @@ TEST_CASE("posterior draws and Diamond maps refuse what does not fit, and can be
     CHECK_THROWS_AS(posterior.vjp(x, 0.5, none, value_stream(2), wide, out), std::invalid_argument);
     for (const double t : {-0.1, 1.1, nan}) {
         CHECK_THROWS_WITH_AS(posterior(x, t, none, value_stream(1), out), doctest::Contains("[0, 1]"), std::invalid_argument);
-        CHECK_THROWS_WITH_AS(map(x, {0.0, 1.0}, x, times(t), none, out), doctest::Contains("[0, 1]"), std::invalid_argument);
-        CHECK_THROWS_WITH_AS(map(x, {0.0, t}, x, times(0.5), none, out), doctest::Contains("[0, 1]"), std::invalid_argument);
-        CHECK_THROWS_WITH_AS(map(x, {t, 1.0}, x, times(0.5), none, out), doctest::Contains("[0, 1]"), std::invalid_argument);
+        CHECK_THROWS_WITH_AS(map(x, {0.0, 1.0}, x, time_view(t), none, out), doctest::Contains("[0, 1]"), std::invalid_argument);
+        CHECK_THROWS_WITH_AS(map(x, {0.0, t}, x, time_view(0.5), none, out), doctest::Contains("[0, 1]"), std::invalid_argument);
+        CHECK_THROWS_WITH_AS(map(x, {t, 1.0}, x, time_view(0.5), none, out), doctest::Contains("[0, 1]"), std::invalid_argument);
     }
-    CHECK_THROWS_AS(map(x, {0.0, 1.0}, wide, times(0.5), none, out), std::invalid_argument);
-    CHECK_THROWS_AS(map(x, {0.0, 1.0}, x, times(0.5), none, wide), std::invalid_argument);
+    CHECK_THROWS_AS(map(x, {0.0, 1.0}, wide, time_view(0.5), none, out), std::invalid_argument);
+    CHECK_THROWS_AS(map(x, {0.0, 1.0}, x, time_view(0.5), none, wide), std::invalid_argument);
 
     diamond::early_stop_kernel stop(map);
     diamond::ddpm_posterior_kernel ddpm(posterior);

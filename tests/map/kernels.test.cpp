@@ -13,7 +13,7 @@
 
 using diamond::index_t;
 using diamond::interval;
-using diamond::times;
+using diamond::time_view;
 using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;
 
@@ -54,7 +54,7 @@ TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on ev
     };
     const auto mapped = [&](double to, double t) {
         reference_batch result(double_context, d, n);
-        exact_map(in_double(eps), {0.0, to}, in_double(state), times(t), none, result);
+        exact_map(in_double(eps), {0.0, to}, in_double(state), time_view(t), none, result);
         return batches::host(result);
     };
 
@@ -88,13 +88,13 @@ TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on ev
         auto xbar        = in_double(sum({{k.gamma, state}, {1.0, eps}}));
         const auto outer = in_double(state);
         diamond::runge_kutta<diamond::runge_kutta_4, reference_batch> integrate(solver);
-        integrate([&](auto from, double s, auto to) { velocity(from, times(s), outer, times(span.from), k, none, to); }, {0.0, 1.0},
+        integrate([&](auto from, double s, auto to) { velocity(from, time_view(s), outer, time_view(span.from), k, none, to); }, {0.0, 1.0},
                   xbar.mutable_view());
         check(glass, batches::host(xbar));
 
         diamond::readings model(schedule, models::mixture<reference_batch, any_schedule>(schedule));
         reference_batch denoised(double_context, d, n);
-        model.denoiser(outer, times(span.from), none, denoised);
+        model.denoiser(outer, time_view(span.from), none, denoised);
         const auto step = diamond::kernel_at(schedule, span, diamond::ddpm_correlation{});
         check(ancestral, sum({{step.abar, batches::host(denoised)}, {step.gamma, state}, {step.sbar, eps}}));
     }

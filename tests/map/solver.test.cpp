@@ -67,13 +67,13 @@ TEST_CASE("a tableau is consistent: rows sum to nodes, weights to 1, errors to 0
         CHECK(std::abs(errors) < 1e-16);
     };
     check(diamond::euler::tableau);
-    check(diamond::midpoint::tableau);
+    check(diamond::explicit_midpoint::tableau);
     check(diamond::heun::tableau);
     check(diamond::runge_kutta_4::tableau);
     check(diamond::dormand_prince::tableau);
 }
 
-TEST_CASE_TEMPLATE("a solver converges at its order, forwards and backwards", solver, diamond::euler, diamond::midpoint, diamond::heun,
+TEST_CASE_TEMPLATE("a solver converges at its order, forwards and backwards", solver, diamond::euler, diamond::explicit_midpoint, diamond::heun,
                    diamond::runge_kutta_4, dormand_prince_fixed, dormand_prince_embedded) {
     const auto context = back_ends::eigen<double>::make(1);
     const auto x = batches::normal<batch>(context, 3, 20, 1), y = batches::normal<batch>(context, 2, 20, 1);
@@ -122,11 +122,11 @@ TEST_CASE("an evaluation a stage, and the default steps cost alike") {
         return map.spent();
     };
     CHECK(spent(diamond::euler{.steps = 5}) == diamond::cost{.forward = 5 * n});
-    CHECK(spent(diamond::midpoint{.steps = 5}) == diamond::cost{.forward = 10 * n});
+    CHECK(spent(diamond::explicit_midpoint{.steps = 5}) == diamond::cost{.forward = 10 * n});
     CHECK(spent(diamond::heun{.steps = 5}) == diamond::cost{.forward = 10 * n});
     CHECK(spent(diamond::runge_kutta_4{.steps = 5}) == diamond::cost{.forward = 20 * n});
     for (const auto& defaults :
-         {spent(diamond::euler{}), spent(diamond::midpoint{}), spent(diamond::heun{}), spent(diamond::runge_kutta_4{})})
+         {spent(diamond::euler{}), spent(diamond::explicit_midpoint{}), spent(diamond::heun{}), spent(diamond::runge_kutta_4{})})
         CHECK(defaults == diamond::cost{.forward = 32 * n});
     // First the velocity at the start, then six for each step taken or refused.
     const auto adaptive = spent(diamond::dormand_prince{});
@@ -163,7 +163,7 @@ TEST_CASE("the adaptive pair honours its tolerance, forwards and backwards") {
     CHECK(still.spent() == diamond::cost{});
 }
 
-TEST_CASE_TEMPLATE("vjp is the derivative of the discrete map, not of the flow", solver, diamond::euler, diamond::midpoint, diamond::heun,
+TEST_CASE_TEMPLATE("vjp is the derivative of the discrete map, not of the flow", solver, diamond::euler, diamond::explicit_midpoint, diamond::heun,
                    diamond::runge_kutta_4, dormand_prince_fixed) {
     const auto context  = back_ends::eigen<double>::make(1);
     constexpr index_t d = 2, n = 6;
@@ -259,7 +259,7 @@ struct dying_field {
     bool everywhere  = false;
     index_t dimension() const { return 1; }
     int make_workspace(const diamond::eigen::context&, index_t) const { return 0; }
-    void operator()(diamond::const_view_t<batch> x, diamond::times t, diamond::no_condition, int&, diamond::view_t<batch> out) const {
+    void operator()(diamond::const_view_t<batch> x, diamond::time_view t, diamond::no_condition, int&, diamond::view_t<batch> out) const {
         const bool dead = everywhere || (t.value() > 0.4 && t.value() < 0.6);
         for (index_t j = 0; j < x.columns(); ++j) out[j] = dead ? std::numeric_limits<double>::quiet_NaN() : 1.0;
     }

@@ -20,7 +20,7 @@ struct unit_gaussian {
     using batch_type = batch;
     index_t dimension() const { return 1; }
     int make_workspace(const diamond::eigen::context&, index_t) const { return 0; }
-    void operator()(diamond::const_view_t<batch> x, diamond::times t, diamond::no_condition, int&, diamond::view_t<batch> out) const {
+    void operator()(diamond::const_view_t<batch> x, diamond::time_view t, diamond::no_condition, int&, diamond::view_t<batch> out) const {
         for (index_t j = 0; j < x.columns(); ++j)
             out[j] = (2.0 * t[j] - 1.0) / (diamond::square(t[j]) + diamond::square(1.0 - t[j])) * x[j];
     }
@@ -44,7 +44,7 @@ public:
         diamond::draw_normal(stream, out);
         if (!made_.plain_start) diamond::combine(diamond::coefficients<2>(diamond::numbers<2>{{1.0, kernel.gamma}}), out, out, x);
         const auto system = [&](diamond::const_view_t<batch> xbar, double s, diamond::view_t<batch> to) {
-            velocity_(xbar, diamond::times(s), x, diamond::times(span.from), kernel, none, to);
+            velocity_(xbar, diamond::time_view(s), x, diamond::time_view(span.from), kernel, none, to);
         };
         solver_(system, interval{made_.first, made_.last}, out);
     }

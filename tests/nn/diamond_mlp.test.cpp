@@ -14,7 +14,7 @@
 #include "support/batches.hpp"
 #include "support/numbers.hpp"
 
-using diamond::diamond_arguments, diamond::diamond_mlp, diamond::index_t, diamond::interval, diamond::labels, diamond::times;
+using diamond::diamond_arguments, diamond::diamond_mlp, diamond::index_t, diamond::interval, diamond::labels, diamond::time_view;
 
 namespace {
 
@@ -42,7 +42,7 @@ struct setting {
     index_t n = 7;
     batch theta, xbar, x_t, xbar_dot, v, v_dot;
     diamond::rebind_t<batch, double> t, s, r;
-    diamond::batch<std::int32_t, typename Back::context> label;
+    diamond::owning_batch<std::int32_t, typename Back::context> label;
     typename net::workspace space;
 
     explicit setting(bool rotated, index_t classes)
@@ -55,7 +55,7 @@ struct setting {
         network.initialise(diamond::philox{5}, theta.mutable_view());
     }
     batch normals(unsigned seed) { return diamond::from_host<real>(context, 3, n, numbers::normals<real>(3 * n, seed)); }
-    [[nodiscard]] diamond_arguments<batch> arguments() const { return {xbar.read(), x_t.read(), times(t.data()), times(s.data()), times(r.data())}; }
+    [[nodiscard]] diamond_arguments<batch> arguments() const { return {xbar.read(), x_t.read(), time_view(t.data()), time_view(s.data()), time_view(r.data())}; }
     [[nodiscard]] labels condition() const { return labels(label.data()); }
     /// All parameters away from 0.
     void stir() {
@@ -84,11 +84,11 @@ TEST_CASE_TEMPLATE("with its last layer 0 the network is the Gaussian's Diamond 
         diamond::posterior_diamond_map map{diamond::trained_diamond_network(c.network, std::move(parameters))};
         batch expected(c.context, 3, c.n), found(c.context, 3, c.n), other(c.context, 3, c.n), of_x_t(c.context, 3, c.n), of_x_t_exact(c.context, 3, c.n);
         for (const interval inner : {interval{0.0, 1.0}, {0.2, 0.9}, {0.9, 0.1}, {0.0, 0.0}}) {
-            exact(c.xbar.read(), inner, c.x_t.read(), times(c.t.data()), {}, expected.mutable_view());
-            map(c.xbar.read(), inner, c.x_t.read(), times(c.t.data()), c.condition(), found.mutable_view());
+            exact(c.xbar.read(), inner, c.x_t.read(), time_view(c.t.data()), {}, expected.mutable_view());
+            map(c.xbar.read(), inner, c.x_t.read(), time_view(c.t.data()), c.condition(), found.mutable_view());
             check_same(found, expected, 8 * back::tolerance);
-            exact.vjp(c.xbar.read(), inner, c.x_t.read(), times(c.t.data()), {}, c.xbar_dot.read(), expected.mutable_view(), of_x_t_exact.mutable_view());
-            map.vjp(c.xbar.read(), inner, c.x_t.read(), times(c.t.data()), c.condition(), c.xbar_dot.read(), other.mutable_view(), of_x_t.mutable_view());
+            exact.vjp(c.xbar.read(), inner, c.x_t.read(), time_view(c.t.data()), {}, c.xbar_dot.read(), expected.mutable_view(), of_x_t_exact.mutable_view());
+            map.vjp(c.xbar.read(), inner, c.x_t.read(), time_view(c.t.data()), c.condition(), c.xbar_dot.read(), other.mutable_view(), of_x_t.mutable_view());
             check_same(other, expected, 8 * back::tolerance);
             check_same(of_x_t, of_x_t_exact, 8 * back::tolerance);
         }
@@ -177,12 +177,12 @@ struct echo {
 TEST_CASE("a network is given 0 for x_t where nothing is known, and a label it has") {
     setting<back_ends::eigen<double>> c(false, 3);
     diamond::posterior_diamond_map map{echo{}};
-    map(c.xbar.read(), {0.0, 1.0}, c.x_t.read(), times(c.t.data()), {}, c.v.mutable_view()); // xbar + x_t, but at column 0, whose t is 0
+    map(c.xbar.read(), {0.0, 1.0}, c.x_t.read(), time_view(c.t.data()), {}, c.v.mutable_view()); // xbar + x_t, but at column 0, whose t is 0
     for (index_t i = 0; i < 3; ++i) {
         CHECK(c.v.data()[i] == c.xbar.data()[i]);
         CHECK(c.v.data()[3 + i] == c.xbar.data()[3 + i] + c.x_t.data()[3 + i]);
     }
-    map(c.xbar.read(), {0.0, 1.0}, c.x_t.read(), times(0.0), {}, c.v.mutable_view());
+    map(c.xbar.read(), {0.0, 1.0}, c.x_t.read(), time_view(0.0), {}, c.v.mutable_view());
     CHECK(diamond::to_host(c.v) == diamond::to_host(c.xbar));
     CHECK_THROWS_WITH_AS(c.network(c.theta.data(), c.arguments(), labels(3), c.space, c.v.mutable_view()), doctest::Contains("label 3 for a network of 3 classes"),
                          std::invalid_argument);
@@ -200,13 +200,13 @@ TEST_CASE("at t = 0 the network is a velocity field and a flow map") {
     auto room  = exact.make_workspace(c.context, c.n);
     back::batch found(c.context, 3, c.n), expected(c.context, 3, c.n);
     for (const double t : {0.0, 0.4, 1.0}) {
-        field(c.xbar.read(), times(t), labels(), space, found.mutable_view());
-        exact(c.xbar.read(), times(t), {}, room, expected.mutable_view());
+        field(c.xbar.read(), time_view(t), labels(), space, found.mutable_view());
+        exact(c.xbar.read(), time_view(t), {}, room, expected.mutable_view());
         check_same(found, expected, 1e-12);
-        field.jvp(c.xbar.read(), times(t), labels(), c.xbar_dot.read(), space, found.mutable_view());
-        exact.jvp(c.xbar.read(), times(t), {}, c.xbar_dot.read(), room, expected.mutable_view());
+        field.jvp(c.xbar.read(), time_view(t), labels(), c.xbar_dot.read(), space, found.mutable_view());
+        exact.jvp(c.xbar.read(), time_view(t), {}, c.xbar_dot.read(), room, expected.mutable_view());
         check_same(found, expected, 1e-12);
-        field.vjp(c.xbar.read(), times(t), labels(), c.xbar_dot.read(), space, found.mutable_view());
+        field.vjp(c.xbar.read(), time_view(t), labels(), c.xbar_dot.read(), space, found.mutable_view());
         check_same(found, expected, 1e-12); // the Gaussian's Jacobian is symmetric
     }
     diamond::network_flow_map map{network};

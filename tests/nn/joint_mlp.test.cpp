@@ -13,7 +13,7 @@
 #include "support/batches.hpp"
 #include "support/numbers.hpp"
 
-using diamond::diamond_arguments, diamond::index_t, diamond::interval, diamond::joint_mlp, diamond::labels, diamond::linear_schedule, diamond::times;
+using diamond::diamond_arguments, diamond::index_t, diamond::interval, diamond::joint_mlp, diamond::labels, diamond::linear_schedule, diamond::time_view;
 
 namespace {
 
@@ -50,7 +50,7 @@ struct setting {
         network.initialise(diamond::philox{5}, theta.mutable_view());
     }
     batch normals(index_t rows, unsigned seed) { return diamond::from_host<real>(context, rows, n, numbers::normals<real>(rows * n, seed)); }
-    [[nodiscard]] diamond_arguments<batch> arguments() const { return {xbar.read(), x_t.read(), times(t.data()), times(s.data()), times(r.data())}; }
+    [[nodiscard]] diamond_arguments<batch> arguments() const { return {xbar.read(), x_t.read(), time_view(t.data()), time_view(s.data()), time_view(r.data())}; }
     /// All parameters away from 0.
     void stir() {
         auto host       = diamond::to_host(theta);

@@ -127,7 +127,7 @@ TEST_CASE_TEMPLATE("the ends of time, times per column, and finite numbers anywh
         CAPTURE(name);
         const auto model = make_model<back_end>(context, schedule);
         auto       space = model.make_workspace(context, 4);
-        const auto read  = [&](auto member, times t) { return call<back_end>(context, 2, points, [&](auto x, auto out) { (model.*member)(x, t, no_condition{}, space, out); }); };
+        const auto read  = [&](auto member, time_view t) { return call<back_end>(context, 2, points, [&](auto x, auto out) { (model.*member)(x, t, no_condition{}, space, out); }); };
         using model_type = std::remove_cvref_t<decltype(model)>;
         // t = 0: the data's mean is 0; pure noise.
         for (const double value : read(&model_type::denoiser, 0.0)) CHECK(std::abs(value) < back_end::tolerance);
@@ -145,7 +145,7 @@ TEST_CASE_TEMPLATE("the ends of time, times per column, and finite numbers anywh
         }
         const std::vector<double> when{0.0, 0.4, 0.8, 1.0};
         const auto                per_column = from_host<double>(context, 1, 4, when);
-        const auto                together   = call<back_end>(context, 2, points, [&](auto x, auto out) { model(x, times(per_column.data()), {}, space, out); });
+        const auto                together   = call<back_end>(context, 2, points, [&](auto x, auto out) { model(x, time_view(per_column.data()), {}, space, out); });
         for (std::size_t j = 0; j < 4; ++j) {
             const auto alone = call<back_end>(context, 2, points, [&](auto x, auto out) { model(x, when[j], {}, space, out); });
             for (std::size_t i = 0; i < 2; ++i) CHECK(together[2 * j + i] == doctest::Approx(alone[2 * j + i]).epsilon(back_end::tolerance));

@@ -28,7 +28,7 @@ struct watchful {
         ++*made;
         return {&context, columns};
     }
-    void operator()(const_view, diamond::times, diamond::no_condition, workspace&, view) const {}
+    void operator()(const_view, diamond::time_view, diamond::no_condition, workspace&, view) const {}
     void draw_posterior(const_view x, double, diamond::no_condition, diamond::noise_stream, workspace& space, view) const {
         CHECK(space.context == &x.context());
         CHECK(space.columns >= x.columns());

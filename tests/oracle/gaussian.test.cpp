@@ -79,7 +79,7 @@ TEST_CASE_TEMPLATE("a time per column is that column's time", back_end, BACK_END
     const std::vector<double> when{0.0, 0.375, 0.75, 1.0};
     const auto                per_column = from_host<double>(context, 1, 4, when);
     const auto                x          = spread_points(3 * 4);
-    const auto together = call<back_end>(context, 3, x, [&](auto in, auto out) { model(in, times(per_column.data()), {}, space, out); });
+    const auto together = call<back_end>(context, 3, x, [&](auto in, auto out) { model(in, time_view(per_column.data()), {}, space, out); });
     for (index_t j = 0; j < 4; ++j) {
         const std::vector<double> one(x.begin() + 3 * j, x.begin() + 3 * (j + 1)), part(together.begin() + 3 * j, together.begin() + 3 * (j + 1));
         CHECK(largest_error(part, call<back_end>(context, 3, one, [&](auto in, auto out) { model(in, when[static_cast<std::size_t>(j)], {}, space, out); })) <

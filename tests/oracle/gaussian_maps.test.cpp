@@ -31,7 +31,7 @@ std::vector<double> carry(const typename BackEnd::context& context, Flow& flow, 
 // xbar and x_t are 2 x n on the host.
 template <class BackEnd, class Map>
 std::vector<double> carry(const typename BackEnd::context& context, Map& map, const std::vector<double>& xbar, interval inner, const std::vector<double>& x_t,
-                          times t) {
+                          time_view t) {
     const auto outer = from_host<typename BackEnd::real>(context, 2, static_cast<index_t>(x_t.size()) / 2, std::vector<typename BackEnd::real>(x_t.begin(), x_t.end()));
     return call<BackEnd>(context, 2, xbar, [&](auto in, auto out) { map(in, inner, outer.read(), t, {}, out); });
 }
@@ -142,7 +142,7 @@ TEST_CASE_TEMPLATE("the Diamond map: identity, semigroup, inverse of its inner f
     const std::vector<double> when{0.0, 0.25, 0.625, 0.875};
     const auto                per_column = from_host<double>(context, 1, 4, when);
     gaussian_diamond_map      map(make_model<back_end>(context, reference::variance_preserving));
-    const auto                go = [&](const std::vector<double>& from, interval inner) { return carry<back_end>(context, map, from, inner, x_t, times(per_column.data())); };
+    const auto                go = [&](const std::vector<double>& from, interval inner) { return carry<back_end>(context, map, from, inner, x_t, time_view(per_column.data())); };
     for (const double s : {0.0, 0.5, 1.0}) CHECK(largest_error(go(xbar, {s, s}), xbar) < near);
     for (const auto [s, k, r] : {std::array{0.0, 0.4, 1.0}, std::array{0.1, 0.9, 0.6}, std::array{1.0, 0.5, 0.0}}) {
         CHECK(largest_error(go(go(xbar, {s, k}), {k, r}), go(xbar, {s, r})) < near);

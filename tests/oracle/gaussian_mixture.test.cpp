@@ -30,7 +30,7 @@ struct answers {
     std::vector<double> velocity, denoiser, noise, score, log_density, divergence;
 };
 template <class BackEnd, class Model>
-answers ask(const typename BackEnd::context& context, const Model& model, const std::vector<double>& x, times t) {
+answers ask(const typename BackEnd::context& context, const Model& model, const std::vector<double>& x, time_view t) {
     auto          space = model.make_workspace(context, 0);
     const index_t d     = model.dimension();
     return {call<BackEnd>(context, d, x, [&](auto in, auto out) { model(in, t, {}, space, out); }),
@@ -235,7 +235,7 @@ TEST_CASE_TEMPLATE("a time per column is that column's time", back_end, BACK_END
         const std::vector<double>                              when{0.0, 0.25, 0.5, 0.875, 1.0};
         const auto                                             per_column = from_host<double>(context, 1, 5, when);
         const auto                                             x          = spread_points(5 * d);
-        const answers                                          together   = ask<back_end>(context, model, x, times(per_column.data()));
+        const answers                                          together   = ask<back_end>(context, model, x, time_view(per_column.data()));
         for (index_t j = 0; j < 5; ++j) {
             const std::vector<double> one(x.begin() + d * j, x.begin() + d * (j + 1));
             const answers             alone = ask<back_end>(context, model, one, when[static_cast<std::size_t>(j)]);

@@ -25,7 +25,7 @@ auto large_mixture(const typename BackEnd::context& context, spread kind, index_
 
 template <class BackEnd, class Model>
 std::vector<std::vector<double>> ask(const typename BackEnd::context& context, const Model& model, const std::vector<double>& x, const std::vector<double>& w,
-                                     times t) {
+                                     time_view t) {
     auto          space     = model.make_workspace(context, 0);
     const index_t d         = model.dimension(), n = static_cast<index_t>(x.size()) / d;
     const auto    direction = from_host<typename BackEnd::real>(context, d, n, std::vector<typename BackEnd::real>(w.begin(), w.end()));
@@ -72,8 +72,8 @@ TEST_CASE_TEMPLATE("a shared variance goes by products at a time per column, too
     for (index_t j = 0; j < n; ++j) when[static_cast<std::size_t>(j)] = static_cast<double>(j) / (n - 1);
     const auto   per_column = from_host<double>(context, 1, n, when);
     const double near       = sizeof(typename back_end::real) == 4 ? 2e-3 : 1e-12;
-    const auto   products = ask<back_end>(context, model, x, w, times(per_column.data()));
-    const auto   elementwise = ask<back_end>(context, model.with_path(mixture_path::elementwise), x, w, times(per_column.data()));
+    const auto   products = ask<back_end>(context, model, x, w, time_view(per_column.data()));
+    const auto   elementwise = ask<back_end>(context, model.with_path(mixture_path::elementwise), x, w, time_view(per_column.data()));
     for (std::size_t k = 0; k < products.size(); ++k) {
         CAPTURE(names[k]);
         CHECK(largest_error(products[k], elementwise[k]) < near);

@@ -10,7 +10,7 @@
 #include "support/labelled.hpp"
 #include "support/statistics.hpp"
 
-using diamond::guided_field, diamond::index_t, diamond::labels, diamond::times;
+using diamond::guided_field, diamond::index_t, diamond::labels, diamond::time_view;
 using statistics::largest_error;
 
 namespace {
@@ -18,7 +18,7 @@ namespace {
 template <class ConstView, class View>
 struct scaled_number {
     ConstView x;
-    times t;
+    time_view t;
     labels c;
     double offset;
     View out;
@@ -38,12 +38,12 @@ struct scaled_field {
     struct workspace {};
     [[nodiscard]] index_t dimension() const { return 2; }
     [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<Batch>&, index_t) const { return {}; }
-    void operator()(const_view x, times t, const labels& c, workspace&, view out) const { each(x, t, c, 1.0, out); }
-    void vjp(const_view, times t, const labels& c, const_view direction, workspace&, view out) const { each(direction, t, c, 0.0, out); }
-    void jvp(const_view, times t, const labels& c, const_view direction, workspace&, view out) const { each(direction, t, c, 0.0, out); }
+    void operator()(const_view x, time_view t, const labels& c, workspace&, view out) const { each(x, t, c, 1.0, out); }
+    void vjp(const_view, time_view t, const labels& c, const_view direction, workspace&, view out) const { each(direction, t, c, 0.0, out); }
+    void jvp(const_view, time_view t, const labels& c, const_view direction, workspace&, view out) const { each(direction, t, c, 0.0, out); }
 
 private:
-    static void each(const_view x, times t, const labels& c, double offset, view out) { x.context().for_each(2, x.columns(), scaled_number<const_view, view>{x, t, c, offset, out}); }
+    static void each(const_view x, time_view t, const labels& c, double offset, view out) { x.context().for_each(2, x.columns(), scaled_number<const_view, view>{x, t, c, offset, out}); }
 };
 
 } // namespace
@@ -62,7 +62,7 @@ TEST_CASE_TEMPLATE("u_0 + w (u_c - u_0), and its products", back_end, BACK_ENDS)
         const guided_field<field> guided(field{}, w);
         auto space = guided.make_workspace(context, n);
         batch out(context, 2, n);
-        const auto check = [&](const labels& c, const times& t, const auto& label_of, const auto& time_of) {
+        const auto check = [&](const labels& c, const time_view& t, const auto& label_of, const auto& time_of) {
             std::vector<double> velocity, product;
             for (index_t j = 0; j < n; ++j)
                 for (index_t i = 0; i < 2; ++i) {
@@ -82,9 +82,9 @@ TEST_CASE_TEMPLATE("u_0 + w (u_c - u_0), and its products", back_end, BACK_ENDS)
         const auto each   = [](const auto& numbers) { return [&numbers](index_t j) { return static_cast<double>(numbers[static_cast<std::size_t>(j)]); }; };
         const auto label_of = diamond::to_host(label);
         const auto time_of  = diamond::to_host(when);
-        check(labels(3), times(0.7), always(3.0), always(0.7));
-        check(labels(), times(0.7), always(-1.0), always(0.7));
-        check(labels(label.data()), times(when.data()), each(label_of), each(time_of));
+        check(labels(3), time_view(0.7), always(3.0), always(0.7));
+        check(labels(), time_view(0.7), always(-1.0), always(0.7));
+        check(labels(label.data()), time_view(when.data()), each(label_of), each(time_of));
     }
 }
 
@@ -99,7 +99,7 @@ TEST_CASE("it counts two evaluations a call, also where it is converted, and ref
     flow(x, diamond::interval{0.0, 1.0}, labels(1), out);
     CHECK(flow.spent() == diamond::cost{.forward = 2 * 3 * n});
     diamond::readings denoised(diamond::linear_schedule{}, diamond::denoiser_network(diamond::linear_schedule{}, guided_field<field>(field{}, 2.0)));
-    denoised.velocity(x, times(0.5), labels(1), out);
+    denoised.velocity(x, time_view(0.5), labels(1), out);
     CHECK(denoised.spent() == diamond::cost{.forward = 2 * n});
     for (const double bad : {diamond::infinity, std::numeric_limits<double>::quiet_NaN()})
         CHECK_THROWS_WITH_AS((guided_field<field>(field{}, bad)), doctest::Contains("must be finite"), std::invalid_argument);

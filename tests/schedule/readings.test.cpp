@@ -9,7 +9,7 @@
 #include "support/statistics.hpp"
 
 using diamond::index_t;
-using diamond::times;
+using diamond::time_view;
 using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;
 
@@ -47,7 +47,7 @@ template <kind what, class View, class ConstView>
 struct write_reading {
     any_schedule schedule;
     ConstView x, direction;
-    times t;
+    time_view t;
     View out;
     bool product;
     DIAMOND_HD void operator()(index_t j) const {
@@ -77,13 +77,13 @@ struct network_of {
 
     [[nodiscard]] index_t dimension() const { return 2; }
     [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<Batch>&, index_t) const { return {}; }
-    void operator()(const_view x, times t, diamond::no_condition, workspace&, view out) const {
+    void operator()(const_view x, time_view t, diamond::no_condition, workspace&, view out) const {
         x.context().for_each(x.columns(), write_reading<what, view, const_view>{schedule, x, x, t, out, false});
     }
-    void jvp(const_view x, times t, diamond::no_condition, const_view tangent, workspace&, view out) const {
+    void jvp(const_view x, time_view t, diamond::no_condition, const_view tangent, workspace&, view out) const {
         x.context().for_each(x.columns(), write_reading<what, view, const_view>{schedule, x, tangent, t, out, true});
     }
-    void vjp(const_view x, times t, diamond::no_condition c, const_view cotangent, workspace& w, view out) const {
+    void vjp(const_view x, time_view t, diamond::no_condition c, const_view cotangent, workspace& w, view out) const {
         jvp(x, t, c, cotangent, w, out);
     }
 };
@@ -103,7 +103,7 @@ TEST_CASE_TEMPLATE("any reading follows from the velocity, at one time or a time
         // One model that is asked for nothing but its velocity, and one that gives its score.
         diamond::readings by_velocity(schedule, models::mixture<batch, any_schedule, models::nothing>(schedule));
         diamond::readings with_score(schedule, models::mixture<batch, any_schedule>(schedule));
-        const auto check = [&](const times& when, const std::vector<double>& each) {
+        const auto check = [&](const time_view& when, const std::vector<double>& each) {
             CAPTURE(std::string(schedule.name()));
             CAPTURE(each[0]);
             batch out(context, 2, n);
@@ -122,8 +122,8 @@ TEST_CASE_TEMPLATE("any reading follows from the velocity, at one time or a time
             with_score.score(x, when, none, out);
             CHECK(same(kind::score, 2));
         };
-        for (const double one : t) check(times(one), std::vector<double>(n, one));
-        check(times(own.data()), t);
+        for (const double one : t) check(time_view(one), std::vector<double>(n, one));
+        check(time_view(own.data()), t);
         CHECK(by_velocity.spent() == diamond::cost{.forward = 4 * 6 * n});
     }
 }
@@ -139,31 +139,31 @@ TEST_CASE("the limits: D = E z and N = x at t = 0, D = x and N = 0 at t = 1, whe
         diamond::readings by_velocity(schedule, models::mixture<batch, any_schedule, models::nothing>(schedule));
         diamond::readings with_score(schedule, models::mixture<batch, any_schedule>(schedule));
         batch out(context, 2, n);
-        by_velocity.denoiser(x, times(0.0), none, out);
+        by_velocity.denoiser(x, time_view(0.0), none, out);
         double mean[2] = {};
         for (index_t k = 0; k < numbers.count; ++k)
             for (int i = 0; i < 2; ++i) mean[i] += numbers.weight[k] * numbers.mean[k][i];
         const double start = schedule.noisy_start() ? 0.05 : 1e-12; // alpha(0) = 0.0066 times |x| times the spread of z
         for (index_t j = 0; j < n; ++j)
             for (index_t i = 0; i < 2; ++i) CHECK(std::abs(out.data()[i + 2 * j] - mean[i]) < start);
-        by_velocity.noise(x, times(0.0), none, out);
+        by_velocity.noise(x, time_view(0.0), none, out);
         CHECK(largest_error(batches::host(out), batches::host(x)) < start);
 
         const auto spent = by_velocity.spent();
-        by_velocity.denoiser(x, times(1.0), none, out);
+        by_velocity.denoiser(x, time_view(1.0), none, out);
         CHECK(batches::host(out) == batches::host(x));
-        by_velocity.noise(x, times(1.0), none, out);
+        by_velocity.noise(x, time_view(1.0), none, out);
         CHECK(batches::host(out) == std::vector<double>(2 * n, 0.0));
         CHECK(by_velocity.spent() == spent); // nothing had to be asked
-        CHECK_THROWS_WITH_AS(by_velocity.score(x, times(1.0), none, out), doctest::Contains("score at t = 1"), std::invalid_argument);
-        with_score.score(x, times(1.0), none, out);
+        CHECK_THROWS_WITH_AS(by_velocity.score(x, time_view(1.0), none, out), doctest::Contains("score at t = 1"), std::invalid_argument);
+        with_score.score(x, time_view(1.0), none, out);
         CHECK(largest_error(batches::host(out), reading(kind::score, schedule, batches::host(x), std::vector<double>(n, 1.0))) < 1e-12);
 
         // Times of single columns: the same limits, and no number where there is no answer.
         const auto own = diamond::from_host(context, 1, n, std::vector<double>{1.0, 0.5, 1.0, 0.2});
-        by_velocity.denoiser(x, times(own.data()), none, out);
+        by_velocity.denoiser(x, time_view(own.data()), none, out);
         CHECK(out.data()[0] == x.data()[0]);
-        by_velocity.score(x, times(own.data()), none, out);
+        by_velocity.score(x, time_view(own.data()), none, out);
         CHECK((std::isnan(out.data()[0]) && std::isfinite(out.data()[2])));
     }
 }
@@ -178,7 +178,7 @@ TEST_CASE_TEMPLATE("a network of another reading is a velocity field, products a
     for (const auto schedule_kind : schedules::every_kind) {
         const any_schedule schedule{schedule_kind};
         const models::mixture<batch, any_schedule> model(schedule);
-        const auto check = [&](const auto& network, const times& when, double stretch) {
+        const auto check = [&](const auto& network, const time_view& when, double stretch) {
             auto space = network.make_workspace(context, n);
             auto plain = model.make_workspace(context, n);
             batch found(context, 2, n), wanted(context, 2, n);
@@ -199,15 +199,15 @@ TEST_CASE_TEMPLATE("a network of another reading is a velocity field, products a
         static_assert(diamond::scored_velocity_field<decltype(score)>);
         CAPTURE(std::string(schedule.name()));
         for (const double one : t) {
-            check(denoiser, times(one), 4);
-            check(noise, times(one), 4);
-            check(score, times(one), 4);
+            check(denoiser, time_view(one), 4);
+            check(noise, time_view(one), 4);
+            check(score, time_view(one), 4);
         }
-        check(score, times(1.0), 4); // where the score gives the velocity on every schedule
-        check(score, times(own.data()), 4);
-        check(denoiser, times(own.data()), 4);
-        check(noise, times(own.data()), 4);
-        check(denoiser, times(0.0), 4);
+        check(score, time_view(1.0), 4); // where the score gives the velocity on every schedule
+        check(score, time_view(own.data()), 4);
+        check(denoiser, time_view(own.data()), 4);
+        check(noise, time_view(own.data()), 4);
+        check(denoiser, time_view(0.0), 4);
     }
 }
 
@@ -222,17 +222,17 @@ TEST_CASE("where another reading does not give the velocity, a batch is refused 
         const auto check = [&](const auto& network, bool knows_end, bool knows_start) {
             auto space = network.make_workspace(context, n);
             batch out(context, 2, n), wanted(context, 2, n);
-            const auto ask = [&](const times& when) { network(x, when, none, space, out); };
+            const auto ask = [&](const time_view& when) { network(x, when, none, space, out); };
             CAPTURE(std::string(schedule.name()));
             if (knows_end)
-                CHECK_NOTHROW(ask(times(1.0)));
+                CHECK_NOTHROW(ask(time_view(1.0)));
             else
-                CHECK_THROWS_WITH_AS(ask(times(1.0)), doctest::Contains("use a solver that does not read t = 1"), std::invalid_argument);
+                CHECK_THROWS_WITH_AS(ask(time_view(1.0)), doctest::Contains("use a solver that does not read t = 1"), std::invalid_argument);
             if (knows_start)
-                CHECK_NOTHROW(ask(times(0.0)));
+                CHECK_NOTHROW(ask(time_view(0.0)));
             else
-                CHECK_THROWS_WITH_AS(ask(times(0.0)), doctest::Contains("does not follow"), std::invalid_argument);
-            ask(times(own.data()));
+                CHECK_THROWS_WITH_AS(ask(time_view(0.0)), doctest::Contains("does not follow"), std::invalid_argument);
+            ask(time_view(own.data()));
             CHECK(std::isfinite(out.data()[0]));
             CHECK(std::isfinite(out.data()[2]) == knows_end);
             CHECK(std::isfinite(out.data()[4]) == knows_start);
@@ -250,7 +250,7 @@ TEST_CASE("where another reading does not give the velocity, a batch is refused 
         diamond::readings given(schedule, score);
         batch out(context, 2, n);
         for (const double t : {0.0, 0.5, 1.0}) {
-            given.score(x, times(t), none, out);
+            given.score(x, time_view(t), none, out);
             CHECK(largest_error(batches::host(out), reading(kind::score, schedule, batches::host(x), std::vector<double>(n, t))) < 1e-12);
         }
     }
@@ -262,13 +262,13 @@ TEST_CASE("a network's dimension is held against the batch, and copies keep thei
     diamond::readings model(any_schedule{}, models::mixture<batch, any_schedule>(any_schedule{}));
     const auto tall = batches::normal<batch>(context, 3, 4, 6), x = batches::normal<batch>(context, 2, 4, 6);
     batch out(context, 2, 4), tall_out(context, 3, 4);
-    CHECK_THROWS_WITH_AS(model.velocity(tall, times(0.5), none, tall_out), doctest::Contains("dimension 2, the batch has 3 rows"),
+    CHECK_THROWS_WITH_AS(model.velocity(tall, time_view(0.5), none, tall_out), doctest::Contains("dimension 2, the batch has 3 rows"),
                          std::invalid_argument);
-    model.denoiser(x, times(0.5), none, out);
+    model.denoiser(x, time_view(0.5), none, out);
     auto copy = model;
     CHECK(copy.spent() == diamond::cost{});
     CHECK(model.spent() == diamond::cost{.forward = 4});
-    copy.velocity(x, times(0.5), none, out);
+    copy.velocity(x, time_view(0.5), none, out);
     copy = model; // and so with assignment
     CHECK(copy.spent() == diamond::cost{});
 }

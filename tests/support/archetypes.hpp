@@ -18,7 +18,7 @@
 
 namespace archetypes {
 
-using diamond::index_t, diamond::interval, diamond::no_condition, diamond::noise_stream, diamond::times, diamond::value_batch;
+using diamond::index_t, diamond::interval, diamond::no_condition, diamond::noise_stream, diamond::time_view, diamond::value_batch;
 
 struct lane {
     template <class Real>
@@ -94,7 +94,7 @@ struct basic_context {
 };
 struct context : basic_context<context> {};
 
-using batch      = diamond::batch<double, context>;
+using batch      = diamond::owning_batch<double, context>;
 using view       = diamond::view_t<batch>;
 using const_view = diamond::const_view_t<batch>;
 
@@ -110,17 +110,17 @@ struct velocity_field {
     struct workspace {};
     int dimension() const;
     workspace make_workspace(const context&, index_t) const;
-    void operator()(const_view, times, no_condition, workspace&, view) const;
+    void operator()(const_view, time_view, no_condition, workspace&, view) const;
 };
 struct differentiable_velocity_field : velocity_field {
-    void vjp(const_view, times, no_condition, const_view, workspace&, view) const;
-    void jvp(const_view, times, no_condition, const_view, workspace&, view) const;
+    void vjp(const_view, time_view, no_condition, const_view, workspace&, view) const;
+    void jvp(const_view, time_view, no_condition, const_view, workspace&, view) const;
 };
 struct velocity_field_with_density : velocity_field {
-    void log_density(const_view, times, no_condition, workspace&, double*) const;
+    void log_density(const_view, time_view, no_condition, workspace&, double*) const;
 };
 struct scored_velocity_field : velocity_field {
-    void score(const_view, times, no_condition, workspace&, view) const;
+    void score(const_view, time_view, no_condition, workspace&, view) const;
 };
 
 struct flow_map {
@@ -146,16 +146,16 @@ struct diamond_map {
     int dimension() const;
     archetypes::schedule schedule() const;
     archetypes::schedule inner_schedule() const;
-    void operator()(const_view, interval, const_view, times, no_condition, view);
+    void operator()(const_view, interval, const_view, time_view, no_condition, view);
     diamond::cost spent() const;
 };
 struct differentiable_diamond_map : diamond_map {
-    void vjp(const_view, interval, const_view, times, no_condition, const_view, view, view);
+    void vjp(const_view, interval, const_view, time_view, no_condition, const_view, view, view);
 };
 
 struct joint_diamond_map : diamond_map {
     using diamond_map::operator();
-    void operator()(const_view, interval, const_view, times, no_condition, view, double*);
+    void operator()(const_view, interval, const_view, time_view, no_condition, view, double*);
 };
 
 struct marginal_density {

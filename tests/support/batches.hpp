@@ -27,7 +27,7 @@ template <class Batch>
 /// Standard normals times `spread`, from a stream that no other test draws from.
 template <class Batch>
 [[nodiscard]] Batch normal(const diamond::backend_of_t<Batch>& context, index_t d, index_t n, std::uint64_t seed, double spread = 1.0) {
-    diamond::batch<double, diamond::backend_of_t<Batch>> drawn(context, d, n);
+    diamond::owning_batch<double, diamond::backend_of_t<Batch>> drawn(context, d, n);
     context.fill_normal(diamond::philox{seed}.stream(diamond::purpose::user), drawn.mutable_view());
     std::vector<double> numbers = diamond::to_host(drawn);
     for (double& x : numbers) x *= spread;

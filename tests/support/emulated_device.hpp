@@ -155,6 +155,6 @@ private:
 };
 
 template <class Real>
-using batch = diamond::batch<Real, context>;
+using batch = diamond::owning_batch<Real, context>;
 
 } // namespace emulated

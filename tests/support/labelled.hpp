@@ -27,18 +27,18 @@ struct field {
     [[nodiscard]] auto make_workspace(const diamond::backend_of_t<Batch>& context, index_t n) const {
         return of.make_workspace(context, n);
     }
-    void operator()(const_view x, diamond::times t, const labels& c, typename plain::workspace& w, view out) const {
+    void operator()(const_view x, diamond::time_view t, const labels& c, typename plain::workspace& w, view out) const {
         of(x, t, {}, w, out);
         for (index_t j = 0; j < x.columns(); ++j) {
             out(0, j) += static_cast<typename Batch::value_type>(c[j]) * x(1, j);
             out(1, j) += static_cast<typename Batch::value_type>(c[j]);
         }
     }
-    void vjp(const_view x, diamond::times t, const labels& c, const_view cotangent, typename plain::workspace& w, view out) const {
+    void vjp(const_view x, diamond::time_view t, const labels& c, const_view cotangent, typename plain::workspace& w, view out) const {
         of.vjp(x, t, {}, cotangent, w, out);
         for (index_t j = 0; j < x.columns(); ++j) out(1, j) += static_cast<typename Batch::value_type>(c[j]) * cotangent(0, j);
     }
-    void jvp(const_view x, diamond::times t, const labels& c, const_view tangent, typename plain::workspace& w, view out) const {
+    void jvp(const_view x, diamond::time_view t, const labels& c, const_view tangent, typename plain::workspace& w, view out) const {
         of.jvp(x, t, {}, tangent, w, out);
         for (index_t j = 0; j < x.columns(); ++j) out(0, j) += static_cast<typename Batch::value_type>(c[j]) * tangent(1, j);
     }

@@ -68,7 +68,7 @@ struct mixture_column {
     Schedule schedule;
     mixture_numbers numbers;
     ConstView x;
-    diamond::times t;
+    diamond::time_view t;
     DIAMOND_HD void operator()(index_t j) const {
         const double at[mixture_numbers::d] = {static_cast<double>(x(0, j)), static_cast<double>(x(1, j))}, time = t[j];
         // As the library's oracles: the velocity reads the schedule as it is.
@@ -128,24 +128,24 @@ public:
     [[nodiscard]] const Schedule& schedule() const { return schedule_; }
     [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<Batch>&, index_t) const { return {}; }
 
-    void operator()(const_view x, diamond::times t, diamond::no_condition, workspace&, view out) const { each_column(x, t, write_velocity<view>{out}); }
-    void jvp(const_view x, diamond::times t, diamond::no_condition, const_view tangent, workspace&, view out) const {
+    void operator()(const_view x, diamond::time_view t, diamond::no_condition, workspace&, view out) const { each_column(x, t, write_velocity<view>{out}); }
+    void jvp(const_view x, diamond::time_view t, diamond::no_condition, const_view tangent, workspace&, view out) const {
         each_column(x, t, write_jacobian_product<view, const_view>{tangent, out, false});
     }
-    void vjp(const_view x, diamond::times t, diamond::no_condition, const_view cotangent, workspace&, view out) const {
+    void vjp(const_view x, diamond::time_view t, diamond::no_condition, const_view cotangent, workspace&, view out) const {
         each_column(x, t, write_jacobian_product<view, const_view>{cotangent, out, true});
     }
-    void log_density(const_view x, diamond::times t, diamond::no_condition, workspace&,
+    void log_density(const_view x, diamond::time_view t, diamond::no_condition, workspace&,
                      double* out) const requires std::same_as<Gives, density> {
         each_column(x, t, write_log_density{out});
     }
-    void score(const_view x, diamond::times t, diamond::no_condition, workspace&, view out) const requires std::same_as<Gives, density> {
+    void score(const_view x, diamond::time_view t, diamond::no_condition, workspace&, view out) const requires std::same_as<Gives, density> {
         each_column(x, t, write_score<view>{out});
     }
 
 private:
     template <class What>
-    void each_column(const_view x, diamond::times t, const What& what) const {
+    void each_column(const_view x, diamond::time_view t, const What& what) const {
         x.context().for_each(x.columns(), mixture_column<What, Schedule, const_view>{what, schedule_, numbers_, x, t});
     }
 

@@ -18,7 +18,7 @@ struct samples {
 
     samples(index_t d, index_t n, std::vector<double> numbers) : rows(d), columns(n), values(std::move(numbers)) {}
     template <class Real, class Context>
-    explicit samples(const diamond::batch<Real, Context>& batch) : rows(batch.rows()), columns(batch.columns()) {
+    explicit samples(const diamond::owning_batch<Real, Context>& batch) : rows(batch.rows()), columns(batch.columns()) {
         const auto host = diamond::to_host(batch);
         values.assign(host.begin(), host.end());
     }

@@ -20,7 +20,7 @@ TEST_CASE_TEMPLATE("AdamW, step by step", back, BACK_ENDS) {
     std::vector<double> theta(host.begin(), host.end()), m(host.size()), v(host.size());
     const std::vector<real> zeros(host.size());
     batch x = diamond::from_host<real>(context, n, 1, host), mean = diamond::from_host<real>(context, n, 1, zeros), variance = diamond::from_host<real>(context, n, 1, zeros);
-    diamond::batch<diamond::clipped_norm, typename back::context> told(context, 1, 1);
+    diamond::owning_batch<diamond::clipped_norm, typename back::context> told(context, 1, 1);
     for (index_t k = 0; k < 5; ++k) {
         const auto g           = numbers::normals<real>(n, 10 + static_cast<unsigned>(k)); // of norm 6 or so: clipped
         const double rate      = 0.01 * static_cast<double>(k + 1);

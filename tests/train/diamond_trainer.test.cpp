@@ -214,7 +214,7 @@ TEST_CASE("a learned weight becomes the logarithm of the loss, and joins the sta
     diamond::dense_stack<batch>::workspace space;
     for (const double s : {0.2, 0.5, 0.8}) {
         batch in(context, 9, 1), w(context, 1, 1);
-        diamond::detail::weight_inputs<double>{diamond::times(0.0), diamond::times(s), diamond::times(s), in.data()}(0);
+        diamond::detail::weight_inputs<double>{diamond::time_view(0.0), diamond::time_view(s), diamond::time_view(s), in.data()}(0);
         stack.forward(context, state.theta.data() + network.parameters(), {in.data()}, 1, {w.data()}, space);
         CHECK(w.data()[0] == doctest::Approx(std::log(0.5)).epsilon(0.25));
     }

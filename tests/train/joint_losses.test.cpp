@@ -167,7 +167,7 @@ TEST_CASE("Hutchinson's probes teach the trace on average") {
         xbar.data()[e] = e % 2 == 0 ? 0.4 : -0.7;
         x_t.data()[e]  = 0.0;
     }
-    const diamond::diamond_arguments<batch> at{xbar.read(), x_t.read(), diamond::times(0.0), diamond::times(0.6), diamond::times(0.6)};
+    const diamond::diamond_arguments<batch> at{xbar.read(), x_t.read(), diamond::time_view(0.0), diamond::time_view(0.6), diamond::time_view(0.6)};
     typename joint_mlp<batch, linear_schedule>::workspace space;
     diamond::detail::loss_targets<joint_mlp<batch, linear_schedule>, diamond::no_teacher, diamond::exact_trace> by_trace({}, {});
     diamond::detail::loss_targets<joint_mlp<batch, linear_schedule>, diamond::no_teacher, diamond::hutchinson_trace<>> by_probe({}, {});

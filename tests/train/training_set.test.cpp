@@ -30,7 +30,7 @@ TEST_CASE_TEMPLATE("training states have the law they say", back, BACK_ENDS) {
     states.draw(data, philox{1}, 7, n, diagonal, diamond::trigonometric_schedule{}, diamond::uniform_time{.at_zero = 0.2}, diamond::triangle_pair{.at_zero = 0.3, .at_one = 0.5}, 0.4);
     const auto t = diamond::to_host(states.t), s = diamond::to_host(states.s), r = diamond::to_host(states.r);
     const auto x_t = diamond::to_host(states.x_t), xbar = diamond::to_host(states.xbar), velocity = diamond::to_host(states.velocity);
-    diamond::batch<std::int32_t, typename back::context> labels(context, 1, n);
+    diamond::owning_batch<std::int32_t, typename back::context> labels(context, 1, n);
     context.for_each(n, copy_label{states.label, labels.data()});
     const auto label = diamond::to_host(labels);
     const auto near = [](const statistics::estimate& e, double expected) { return std::abs(e.value - expected) <= 4.5 * e.standard_error; };

@@ -26,7 +26,7 @@ TEST_CASE("every estimator's value and guidance take each particle's own label")
     const diamond::heun solver{.steps = 3};
     const auto check = [&](auto estimator, double t) {
         const auto value    = labelled::compare(context, n, 1, [&](const labels& c) {
-            diamond::batch<double, diamond::eigen::context> out(context, 1, n);
+            diamond::owning_batch<double, diamond::eigen::context> out(context, 1, n);
             estimator(x, t, c, estimates::stream(), {.value = out.data()}); // the rest is not asked for
             return batches::host(out);
         });

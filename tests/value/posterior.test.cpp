@@ -13,7 +13,7 @@
 #include "tilts.hpp"
 
 using diamond::index_t;
-using diamond::times;
+using diamond::time_view;
 using estimates::guidance, estimates::values;
 using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;

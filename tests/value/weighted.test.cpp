@@ -14,7 +14,7 @@
 #include "tilts.hpp"
 
 using diamond::index_t;
-using diamond::times;
+using diamond::time_view;
 using estimates::guidance, estimates::log_tilted_density, estimates::values;
 using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;
@@ -47,13 +47,13 @@ public:
     [[nodiscard]] index_t dimension() const { return 2; }
     [[nodiscard]] const any_schedule& schedule() const { return model_.schedule(); }
     [[nodiscard]] diamond::cost spent() const { return model_.spent(); }
-    void score(diamond::const_view_t<batch> x, double t, diamond::no_condition c, diamond::view_t<batch> out) { model_.score(x, diamond::times(t), c, out); }
+    void score(diamond::const_view_t<batch> x, double t, diamond::no_condition c, diamond::view_t<batch> out) { model_.score(x, diamond::time_view(t), c, out); }
     void operator()(diamond::const_view_t<batch> x, double t, diamond::no_condition, diamond::const_view_t<batch> anchor, index_t samples,
                     double* out) {
         batch repeated(x.context(), 2, x.columns()), here(x.context(), 2, x.columns()), there(x.context(), 2, x.columns());
         diamond::repeat_columns(anchor, samples, repeated.mutable_view());
-        model_.score(x, times(t), none, here);
-        model_.score(repeated, times(t_), none, there);
+        model_.score(x, time_view(t), none, here);
+        model_.score(repeated, time_view(t_), none, there);
         for (index_t j = 0; j < x.columns(); ++j) {
             out[j] = 0.0;
             for (index_t i = 0; i < 2; ++i)
@@ -284,7 +284,7 @@ TEST_CASE("with an exact density the gradient is the derivative of the estimate 
             const auto found = guidance(estimator, x, t, estimates::stream());
             auto model       = diamond::readings(schedule, models::mixture<batch, any_schedule>(schedule));
             batch score(context, 2, n);
-            model.score(x, times(t), none, score);
+            model.score(x, time_view(t), none, score);
             for (std::size_t i = 0; i < 2; ++i) {
                 auto high = batches::host(x), low = high;
                 for (std::size_t j = 0; j < n; ++j) {

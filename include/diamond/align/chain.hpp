@@ -7,6 +7,7 @@
 
 #include <diamond/align/run.hpp>
 #include <diamond/concepts/transition_kernel.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/schedule/time_grid.hpp>
 
@@ -48,7 +49,7 @@ template <class Batch, class Observer, class Step>
 }
 } // namespace detail
 
-/// The outer grid of options that have `times` and `steps`. @throws std::invalid_argument for unsorted grids or no steps.
+/// The outer grid of options that have `time_view` and `steps`. @throws std::invalid_argument for unsorted grids or no steps.
 template <class Options>
 [[nodiscard]] std::vector<double> time_grid_of(const Options& options) {
     if (options.times.empty()) return uniform_time_grid(options.steps);
@@ -68,7 +69,7 @@ public:
 
     /// @throws std::invalid_argument for no particles, no steps or an unsorted grid.
     explicit chain(Kernel kernel, chain_options options = {}) : kernel_(std::move(kernel)), grid_(time_grid_of(options)), particles_(options.particles) {
-        require(particles_ >= 1, [&] { return "a chain of " + std::to_string(particles_) + " particles: at least 1 is needed"; });
+        require(particles_ >= 1, [&] { return "a chain of " + digits_of(particles_) + " particles: at least 1 is needed"; });
     }
 
     [[nodiscard]] index_t steps() const { return static_cast<index_t>(grid_.size()) - 1; }

@@ -9,6 +9,7 @@
 #include <diamond/align/chain.hpp>
 #include <diamond/concepts/value_estimator.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/map/runge_kutta.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
 
@@ -42,7 +43,7 @@ struct matched_scale {
 /// dx/dt = u(x, t) + c b(t) grad V_t(x), x_0 ~ N(0, I): draws of the tilted model, up to the solver's error and the bias of the estimated
 /// gradient. `Solver` works inside each outer step (default one step of the midpoint method, which never asks for u or grad V at t = 1,
 /// where denoiser networks of some schedules have no velocity). Cost: one evaluation of u and one guidance of V a stage.
-template <class Field, class Value, class Solver = midpoint>
+template <class Field, class Value, class Solver = explicit_midpoint>
 class guidance {
     static_assert(diagnose_velocity_field<Field>() && diagnose_value_estimator_with_gradient<Value>() && diagnose_solver<Solver>());
     static_assert(std::is_same_v<typename Field::batch_type, typename Value::batch_type>,
@@ -58,7 +59,7 @@ public:
     /// @throws std::invalid_argument for no particles, no steps, an unsorted grid or a strength that is not finite.
     guidance(Field field, Value value, guidance_options options = {}, Solver solver = {.steps = 1})
         : field_(std::move(field)), value_(std::move(value)), solver_(std::move(solver)), grid_(time_grid_of(options)), options_(std::move(options)) {
-        require(options_.particles >= 1, [&] { return "guidance of " + std::to_string(options_.particles) + " particles: at least 1 is needed"; });
+        require(options_.particles >= 1, [&] { return "guidance of " + digits_of(options_.particles) + " particles: at least 1 is needed"; });
         require(std::isfinite(options_.strength), "the strength of guidance must be finite");
         detail::require_same_dimension("velocity field", field_, value_);
     }
@@ -99,7 +100,7 @@ private:
 
     void tilted_velocity(const_view x, double t, const condition_type& condition, noise_stream stream, view out) {
         gradient_.resize(x.context(), x.rows(), x.columns());
-        field_(x, times(t), condition, out);
+        field_(x, time_view(t), condition, out);
         value_.guidance(x, t, condition, stream, gradient_);
         if (!options_.norm_matched) {
             combine(coefficients<2>(numbers<2>{{1.0, options_.strength}}), out, out, gradient_);

@@ -11,6 +11,7 @@
 #include <diamond/concepts/marginal_density.hpp>
 #include <diamond/core/batch.hpp>
 #include <diamond/core/condition.hpp>
+#include <diamond/core/digits_of.hpp>
 
 namespace diamond {
 
@@ -18,7 +19,7 @@ namespace diamond {
 template <class Density, class Model = std::remove_cvref_t<Density>>
 [[nodiscard]] std::vector<double> log_densities_of(Density&& density, const_view_t<typename Model::batch_type> samples, const condition_of_t<Model>& condition = {}) {
     static_assert(diagnose_marginal_density<Model>());
-    require(samples.rows() == density.dimension(), [&] { return "samples of " + std::to_string(samples.rows()) + " rows for a density of dimension " + std::to_string(density.dimension()); });
+    require(samples.rows() == density.dimension(), [&] { return "samples of " + digits_of(samples.rows()) + " rows for a density of dimension " + digits_of(density.dimension()); });
     rebind_t<typename Model::batch_type, double> values(samples.context(), 1, samples.columns());
     density(samples, 1.0, condition, values.data());
     return to_host(values);
@@ -45,7 +46,7 @@ template <class Batch>
 [[nodiscard]] std::vector<double> tilted_log_densities(const smc_result<Batch>& result) {
     require(result.complete, "densities of an incomplete run of SMC: it has no log Z");
     require(result.log_densities.size() == result.rewards.size(), [&] {
-        return "tilted densities of " + std::to_string(result.rewards.size()) + " particles with " + std::to_string(result.log_densities.size()) + " log-densities: call add_log_densities first";
+        return "tilted densities of " + digits_of(result.rewards.size()) + " particles with " + digits_of(result.log_densities.size()) + " log-densities: call add_log_densities first";
     });
     std::vector<double> tilted(result.rewards.size());
     for (std::size_t j = 0; j < tilted.size(); ++j) tilted[j] = result.log_densities[j] + result.rewards[j] - result.log_z;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <diamond/concepts/resampler.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/errors.hpp>
 
 namespace diamond {
@@ -56,7 +57,7 @@ struct combined_log_z {
 /// Z = mean of exp(log_z_i), standard error of log Z from their spread; -inf is a run whose weights all died, a zero in the average.
 /// @throws std::invalid_argument for fewer than two runs.
 [[nodiscard]] inline combined_log_z combine_islands(std::span<const double> log_z) {
-    require(log_z.size() >= 2, [&] { return "islands: " + std::to_string(log_z.size()) + " runs have no spread, at least 2 are needed"; });
+    require(log_z.size() >= 2, [&] { return "islands: " + digits_of(log_z.size()) + " runs have no spread, at least 2 are needed"; });
     double high = -infinity;
     for (const double z : log_z) high = std::fmax(high, z);
     if (high == -infinity) return {-infinity, NAN};

@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/log_density.hpp>
 #include <diamond/value/reward_caller.hpp>
 
@@ -48,7 +49,7 @@ void require_values(const Context& context, index_t columns, const double* value
 template <class Mover, class Value>
 void require_same_dimension(const char* mover, const Mover& moves, const Value& value) {
     require(moves.dimension() == value.dimension(), [&] {
-        return std::string("the ") + mover + " has dimension " + std::to_string(moves.dimension()) + ", the value estimator " + std::to_string(value.dimension());
+        return std::string("the ") + mover + " has dimension " + digits_of(moves.dimension()) + ", the value estimator " + digits_of(value.dimension());
     });
 }
 

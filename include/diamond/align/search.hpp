@@ -8,6 +8,7 @@
 
 #include <diamond/align/chain.hpp>
 #include <diamond/concepts/value_estimator.hpp>
+#include <diamond/core/digits_of.hpp>
 
 namespace diamond {
 
@@ -45,8 +46,8 @@ void best_of_groups(const Context& context, index_t groups, index_t size, index_
 }
 /// The scores of the chosen, on the host.
 template <class Context>
-std::vector<double> scores_of(const batch<double, Context>& scores, const batch<std::int32_t, Context>& chosen) {
-    batch<double, Context> result(scores.context(), 1, chosen.columns());
+std::vector<double> scores_of(const owning_batch<double, Context>& scores, const owning_batch<std::int32_t, Context>& chosen) {
+    owning_batch<double, Context> result(scores.context(), 1, chosen.columns());
     scores.context().gather(scores.read(), chosen.data(), result.mutable_view());
     return to_host(result);
 }
@@ -83,8 +84,8 @@ public:
         search_result<batch_type> result;
         result.complete = prior.complete;
         const index_t             all = prior.particles.columns();
-        batch<double, context_type>       scores(context, 1, all);
-        batch<std::int32_t, context_type> chosen(context, 1, options_.winners);
+        owning_batch<double, context_type>       scores(context, 1, all);
+        owning_batch<std::int32_t, context_type> chosen(context, 1, options_.winners);
         if (prior.complete)
             reward_(prior.particles, condition, chain_.steps(), 1, scores.data());
         else
@@ -102,7 +103,7 @@ public:
 private:
     static const best_of_n_options& checked(const best_of_n_options& options) {
         require(options.winners >= 1 && options.candidates >= 1, [&] {
-            return "best of N with " + std::to_string(options.winners) + " winners of " + std::to_string(options.candidates) + " candidates: at least 1 of each is needed";
+            return "best of N with " + digits_of(options.winners) + " winners of " + digits_of(options.candidates) + " candidates: at least 1 of each is needed";
         });
         return options;
     }
@@ -141,7 +142,7 @@ public:
     beam(Kernel kernel, Value value, beam_options options = {})
         : kernel_(std::move(kernel)), value_(std::move(value)), grid_(time_grid_of(options)), options_(std::move(options)) {
         require(options_.beams >= 1 && options_.width >= 1 && options_.children >= 1, [&] {
-            return std::to_string(options_.beams) + " beams of width " + std::to_string(options_.width) + " with " + std::to_string(options_.children) +
+            return digits_of(options_.beams) + " beams of width " + digits_of(options_.width) + " with " + digits_of(options_.children) +
                    " children: at least 1 of each is needed";
         });
         detail::require_same_dimension("kernel", kernel_, value_);
@@ -155,8 +156,8 @@ public:
         const cost              before = cost(kernel_.spent()) + cost(value_.spent());
         const index_t           rows = static_cast<index_t>(kernel_.dimension()), group = options_.width * options_.children, all = options_.beams * group;
         batch_type                       x(context, rows, all), next(context, rows, all), survivors(context, rows, options_.beams * options_.width);
-        batch<double, context_type>      values(context, 1, all);
-        batch<std::int32_t, context_type> chosen(context, 1, options_.beams * options_.width);
+        owning_batch<double, context_type>      values(context, 1, all);
+        owning_batch<std::int32_t, context_type> chosen(context, 1, options_.beams * options_.width);
         search_result<batch_type>        result;
 
         draw_normal(rng.stream(purpose::initial), x.mutable_view()); // at t = 0 all children are drawn afresh: V_0 is the same for all

@@ -14,6 +14,7 @@
 #include <diamond/align/smc_state.hpp>
 #include <diamond/align/smc_trust.hpp>
 #include <diamond/concepts/value_estimator.hpp>
+#include <diamond/core/digits_of.hpp>
 
 namespace diamond {
 
@@ -60,7 +61,7 @@ public:
     smc(Kernel kernel, Value value, smc_options options = {}, Resampler resampler = {})
         : kernel_(std::move(kernel)), value_(std::move(value)), resampler_(std::move(resampler)), grid_(time_grid_of(options)), options_(std::move(options)) {
         require(options_.particles >= 1 && options_.particles <= INT32_MAX,
-                [&] { return "SMC of " + std::to_string(options_.particles) + " particles: at least 1 and at most 2^31 - 1 are needed"; });
+                [&] { return "SMC of " + digits_of(options_.particles) + " particles: at least 1 and at most 2^31 - 1 are needed"; });
         detail::require_same_dimension("kernel", kernel_, value_);
         require(std::isfinite(options_.initial_value) && std::isfinite(options_.value_floor.value_or(0.0)), "V_0 and the value floor, where given, must be finite");
         require(!std::isnan(options_.threshold) && options_.pilot_particles >= 0, "the threshold must be a number, and the pilot's particles not negative");
@@ -136,7 +137,7 @@ public:
         result.spent       = s.spent_;
         result.seconds     = s.clock_.seconds();
         if (!result.complete) {
-            result.warnings.emplace_back("the run was stopped after step " + std::to_string(s.step_) + " of " + std::to_string(s.total_) + ": it has no log Z");
+            result.warnings.emplace_back("the run was stopped after step " + digits_of(s.step_) + " of " + digits_of(s.total_) + ": it has no log Z");
             return result;
         }
         result.log_z        = run.log_z;

@@ -10,6 +10,7 @@
 #include <diamond/align/smc_weights.hpp>
 #include <diamond/concepts/resampler.hpp>
 #include <diamond/core/condition.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/random/draw.hpp>
 
 namespace diamond {
@@ -83,25 +84,25 @@ private:
     void restore(const snapshot_type& from) {
         const auto n = static_cast<std::size_t>(columns());
         require(static_cast<index_t>(from.log_densities.size()) == log_p_.size(), [&] {
-            return "this snapshot holds " + std::to_string(from.log_densities.size()) + " log-densities, and this sampler's kernel carries " + std::to_string(log_p_.size()) +
+            return "this snapshot holds " + digits_of(from.log_densities.size()) + " log-densities, and this sampler's kernel carries " + digits_of(log_p_.size()) +
                    ": a kernel with weights and one without do not go on with each other's runs";
         });
         require(from.particles.size() == static_cast<std::size_t>(x_.size()) && from.values.size() == n && from.log_weights.size() == n && from.families.size() == n,
                 [&] {
-                    return "this snapshot holds " + std::to_string(from.values.size()) + " particles and " + std::to_string(from.particles.size()) +
-                           " coordinates, this sampler has " + std::to_string(n) + " and " + std::to_string(x_.size());
+                    return "this snapshot holds " + digits_of(from.values.size()) + " particles and " + digits_of(from.particles.size()) +
+                           " coordinates, this sampler has " + digits_of(n) + " and " + digits_of(x_.size());
                 });
         require(from.step >= 0 && from.step <= total_ && static_cast<index_t>(from.steps.size()) == from.step, [&] {
-            return "this snapshot is of step " + std::to_string(from.step) + " with a trace of " + std::to_string(from.steps.size()) + ", this sampler has " +
-                   std::to_string(total_) + " steps";
+            return "this snapshot is of step " + digits_of(from.step) + " with a trace of " + digits_of(from.steps.size()) + ", this sampler has " +
+                   digits_of(total_) + " steps";
         });
         for (const std::int32_t family : from.families)
             require(family >= 0 && static_cast<std::size_t>(family) < n,
-                    [&] { return "this snapshot names particle " + std::to_string(family) + " of " + std::to_string(n); });
+                    [&] { return "this snapshot names particle " + digits_of(family) + " of " + digits_of(n); });
         require(static_cast<index_t>(from.ancestors.size()) <= from.step,
-                [&] { return "this snapshot of step " + std::to_string(from.step) + " has ancestors of " + std::to_string(from.ancestors.size()) + " steps"; });
+                [&] { return "this snapshot of step " + digits_of(from.step) + " has ancestors of " + digits_of(from.ancestors.size()) + " steps"; });
         for (const auto& ancestors : from.ancestors)
-            require(ancestors.empty() || ancestors.size() == n, [&] { return "this snapshot has " + std::to_string(ancestors.size()) + " ancestors of " + std::to_string(n) + " particles"; });
+            require(ancestors.empty() || ancestors.size() == n, [&] { return "this snapshot has " + digits_of(ancestors.size()) + " ancestors of " + digits_of(n) + " particles"; });
         context_->from_host(from.particles.data(), x_.size(), x_.data());
         context_->from_host(from.values.data(), columns(), v_.data());
         context_->from_host(from.log_weights.data(), columns(), log_w_.data());

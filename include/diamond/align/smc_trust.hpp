@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <diamond/align/smc_result.hpp>
+#include <diamond/core/digits_of.hpp>
 
 namespace diamond {
 
@@ -30,7 +31,7 @@ void warn_of_corrections(const std::vector<smc_step>& steps, index_t particles, 
     const auto least = std::min_element(steps.begin(), steps.end(), [](const auto& a, const auto& b) { return a.correction_ess < b.correction_ess; });
     if (least->correction_ess < trust.least_correction_share * count)
         warnings.push_back("the correction of the kernel hangs on few draws: the effective sample size of its weights fell to " + number(least->correction_ess) + " of " +
-                           std::to_string(particles) + " at t = " + number(least->time) + "; more steps, a better map or a better density help");
+                           digits_of(particles) + " at t = " + number(least->time) + "; more steps, a better map or a better density help");
     if (particles == 1) return; // one weight says nothing of their mean
     const auto variance = [&](const smc_step& step) { return std::max(1.0 / step.correction_ess - 1.0 / count, 0.0); };
     const auto miss     = [&](const smc_step& step) { return std::fabs(step.log_mean_correction) - errors * std::sqrt(variance(step)); };
@@ -57,7 +58,7 @@ inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particl
     if (steps.empty()) return;
     const auto least = std::min_element(steps.begin(), steps.end(), [](const auto& a, const auto& b) { return a.ess < b.ess; });
     if (least->ess < trust.least_ess_share * static_cast<double>(particles))
-        warnings.push_back("the effective sample size fell to " + number(least->ess) + " of " + std::to_string(particles) + " at t = " + number(least->time));
+        warnings.push_back("the effective sample size fell to " + number(least->ess) + " of " + digits_of(particles) + " at t = " + number(least->time));
     const auto share = std::max_element(steps.begin(), steps.end(), [](const auto& a, const auto& b) { return a.largest_share < b.largest_share; });
     if (particles > 1 && share->largest_share > trust.largest_share)
         warnings.push_back("one particle held " + number(100.0 * share->largest_share) + " % of the weight at t = " + number(share->time));
@@ -70,7 +71,7 @@ inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particl
                            ": particles of low value, which may carry the mean, can have been resampled away; more value samples, more steps or log_delta near log Z help");
     const auto floored = std::max_element(steps.begin(), steps.end(), [](const auto& a, const auto& b) { return a.floored < b.floored; });
     if (static_cast<double>(floored->floored) > trust.largest_floored * static_cast<double>(particles))
-        warnings.push_back(std::to_string(floored->floored) + " of " + std::to_string(particles) + " values were at the floor at t = " + number(floored->time) +
+        warnings.push_back(digits_of(floored->floored) + " of " + digits_of(particles) + " values were at the floor at t = " + number(floored->time) +
                            ", where SMC cannot tell them apart: more value samples, log_delta near log Z or a value_floor near the values that matter help");
     if (weighted) warn_of_corrections(steps, particles, trust, number, warnings);
     const std::string islands = ": run independent islands, each with its own rng.split(k), and give their log_z to combine_islands";

@@ -196,6 +196,6 @@ private:
 static_assert(diagnose_backend<context>());
 
 template <class Real>
-using batch = diamond::batch<Real, context>;
+using batch = diamond::owning_batch<Real, context>;
 
 } // namespace diamond::cuda

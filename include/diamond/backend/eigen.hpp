@@ -373,6 +373,6 @@ private:
 };
 
 template <class Real>
-using batch = diamond::batch<Real, context>;
+using batch = diamond::owning_batch<Real, context>;
 
 } // namespace diamond::eigen

@@ -16,6 +16,6 @@ struct context : diamond::detail::thrust_host<context> {
 };
 
 template <class Real>
-using batch = diamond::batch<Real, context>;
+using batch = diamond::owning_batch<Real, context>;
 
 } // namespace diamond::thrust_cpu

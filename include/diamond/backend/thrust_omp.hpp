@@ -71,6 +71,6 @@ private:
 };
 
 template <class Real>
-using batch = diamond::batch<Real, context>;
+using batch = diamond::owning_batch<Real, context>;
 
 } // namespace diamond::thrust_omp

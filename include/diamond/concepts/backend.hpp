@@ -57,7 +57,7 @@ template <class Batch>
 using const_view_t = batch_view<const typename Batch::value_type, backend_of_t<Batch>>;
 /// A batch of another number type in the same memory: log weights, values and times are double whatever the particles are.
 template <class Batch, class Value>
-using rebind_t = batch<Value, backend_of_t<Batch>>;
+using rebind_t = owning_batch<Value, backend_of_t<Batch>>;
 
 namespace detail {
 struct element_probe {

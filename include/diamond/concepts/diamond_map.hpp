@@ -25,10 +25,10 @@ concept names_schedules = requires(const M& m) {
     { m.inner_schedule() } -> schedule;
 };
 template <class M>
-concept maps_posterior = requires(M& m, const_view_t<typename M::batch_type> x, interval span, times t, const condition_of_t<M>& c,
+concept maps_posterior = requires(M& m, const_view_t<typename M::batch_type> x, interval span, time_view t, const condition_of_t<M>& c,
                                   view_t<typename M::batch_type> out) { m(x, span, x, t, c, out); };
 template <class M>
-concept posterior_vjp = requires(M& m, const_view_t<typename M::batch_type> x, interval span, times t, const condition_of_t<M>& c,
+concept posterior_vjp = requires(M& m, const_view_t<typename M::batch_type> x, interval span, time_view t, const condition_of_t<M>& c,
                                  view_t<typename M::batch_type> out) { m.vjp(x, span, x, t, c, x, out, out); };
 } // namespace detail
 
@@ -47,7 +47,7 @@ consteval bool diagnose_diamond_map() {
         static_assert(detail::has_dimension<M>, "a Diamond map needs dimension() const, the number of rows d of its batches");
         static_assert(detail::names_schedules<M>, "a Diamond map needs schedule() and inner_schedule() const, its outer and inner noise schedules");
         static_assert(detail::maps_posterior<M>,
-                      "a Diamond map needs operator()(const_view xbar, interval inner, const_view x_t, times t, const condition&, view out)");
+                      "a Diamond map needs operator()(const_view xbar, interval inner, const_view x_t, time_view t, const condition&, view out)");
         static_assert(detail::counts_cost<M>, "a Diamond map needs spent() const, the diamond::cost of its calls so far");
     }
     return true;

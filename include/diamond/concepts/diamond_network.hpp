@@ -23,7 +23,7 @@ namespace diamond {
 template <class Batch>
 struct diamond_arguments {
     const_view_t<Batch> xbar, x_t;
-    times t, s, r;
+    time_view t, s, r;
 };
 
 namespace detail {

@@ -15,7 +15,7 @@ namespace diamond {
 
 namespace detail {
 template <class M>
-concept maps_posterior_jointly = requires(M& m, const_view_t<typename M::batch_type> x, interval span, times t, const condition_of_t<M>& c, view_t<typename M::batch_type> out,
+concept maps_posterior_jointly = requires(M& m, const_view_t<typename M::batch_type> x, interval span, time_view t, const condition_of_t<M>& c, view_t<typename M::batch_type> out,
                                           double* divergence) { m(x, span, x, t, c, out, divergence); };
 } // namespace detail
 
@@ -27,7 +27,7 @@ template <class M>
 consteval bool diagnose_joint_diamond_map() {
     static_assert(diagnose_diamond_map<M>());
     static_assert(detail::maps_posterior_jointly<M>,
-                  "a joint Diamond map needs operator()(const_view xbar, interval inner, const_view x_t, times t, const condition&, view out, double* divergence) that writes "
+                  "a joint Diamond map needs operator()(const_view xbar, interval inner, const_view x_t, time_view t, const condition&, view out, double* divergence) that writes "
                   "X_{s,r} into out and the mean divergence of the inner flow into divergence");
     return true;
 }

@@ -6,7 +6,7 @@
 ///   2. v.dimension() is d;
 ///   3. v.make_workspace(context, columns) makes whatever a call on that many columns needs (an empty struct will do);
 ///   4. v(x, times, condition, workspace, out), const and re-entrant, writes u(x_j, t_j | c_j) into column j of out, d x N like x.
-/// `condition` is V::condition_type, or no_condition if V names none. `times` is one value or one per column.
+/// `condition` is V::condition_type, or no_condition if V names none. `time_view` is one value or one per column.
 /// `differentiable_velocity_field`: also v.vjp(x, times, condition, cotangent, workspace, out) writes cotangent^T du/dx, and
 /// v.jvp(x, times, condition, tangent, workspace, out) writes du/dx tangent.
 /// `velocity_field_with_density`: also v.log_density(x, times, condition, workspace, double* out) writes log p_t(x_j).
@@ -36,20 +36,20 @@ concept makes_workspace = requires(const V& v, const backend_of_t<typename V::ba
 template <class V>
 using workspace_t = decltype(std::declval<const V&>().make_workspace(std::declval<const backend_of_t<typename V::batch_type>&>(), index_t{}));
 template <class V>
-concept evaluates_velocity = requires(const V& v, const_view_t<typename V::batch_type> x, times t, const condition_of_t<V>& c, workspace_t<V>& w,
+concept evaluates_velocity = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t, const condition_of_t<V>& c, workspace_t<V>& w,
                                       view_t<typename V::batch_type> out) { v(x, t, c, w, out); };
 template <class V>
-concept has_field_products = requires(const V& v, const_view_t<typename V::batch_type> x, times t, const condition_of_t<V>& c, workspace_t<V>& w,
+concept has_field_products = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t, const condition_of_t<V>& c, workspace_t<V>& w,
                                       view_t<typename V::batch_type> out) {
     v.vjp(x, t, c, x, w, out);
     v.jvp(x, t, c, x, w, out);
 };
 template <class V>
-concept has_log_density = requires(const V& v, const_view_t<typename V::batch_type> x, times t, const condition_of_t<V>& c, workspace_t<V>& w, double* out) {
+concept has_log_density = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t, const condition_of_t<V>& c, workspace_t<V>& w, double* out) {
     v.log_density(x, t, c, w, out);
 };
 template <class V>
-concept has_score = requires(const V& v, const_view_t<typename V::batch_type> x, times t, const condition_of_t<V>& c, workspace_t<V>& w,
+concept has_score = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t, const condition_of_t<V>& c, workspace_t<V>& w,
                              view_t<typename V::batch_type> out) { v.score(x, t, c, w, out); };
 } // namespace detail
 
@@ -72,7 +72,7 @@ consteval bool diagnose_velocity_field() {
         static_assert(detail::makes_workspace<V>, "a velocity field needs make_workspace(context, columns) const; an empty struct will do");
         if constexpr (detail::makes_workspace<V>)
             static_assert(detail::evaluates_velocity<V>,
-                          "a velocity field needs operator()(const_view x, times t, const condition&, workspace&, view out) const that writes u(x, t) into out");
+                          "a velocity field needs operator()(const_view x, time_view t, const condition&, workspace&, view out) const that writes u(x, t) into out");
     }
     return true;
 }

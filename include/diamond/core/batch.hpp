@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/errors.hpp>
 #include <diamond/core/host_device.hpp>
 #include <diamond/core/scalar.hpp>
@@ -75,34 +76,34 @@ private:
 /// An owning d x N batch in the memory of `Context`, which must outlive it. It allocates only when it grows; its contents are
 /// unspecified after a resize.
 template <class Real, class Context>
-class batch {
+class owning_batch {
 public:
     using value_type   = Real;
     using context_type = Context;
     using view         = batch_view<Real, Context>;
     using const_view   = batch_view<const Real, Context>;
 
-    batch() = default;
-    batch(const Context& context, index_t rows, index_t columns) { resize(context, rows, columns); }
+    owning_batch() = default;
+    owning_batch(const Context& context, index_t rows, index_t columns) { resize(context, rows, columns); }
 
-    batch(const batch&)            = delete;
-    batch& operator=(const batch&) = delete;
-    batch(batch&& other) noexcept { swap(other); }
-    batch& operator=(batch&& other) noexcept {
+    owning_batch(const owning_batch&)            = delete;
+    owning_batch& operator=(const owning_batch&) = delete;
+    owning_batch(owning_batch&& other) noexcept { swap(other); }
+    owning_batch& operator=(owning_batch&& other) noexcept {
         swap(other);
         return *this;
     }
-    ~batch() {
+    ~owning_batch() {
         if (data_) context_->deallocate(data_, capacity_);
     }
 
     /// Makes room for rows x columns; allocates only when that is more than ever before.
     void resize(const Context& context, index_t rows, index_t columns) {
         require(rows >= 0 && columns >= 0, [&] {
-            return "a batch of " + std::to_string(rows) + " x " + std::to_string(columns) + ": extents must not be negative";
+            return "a batch of " + digits_of(rows) + " x " + digits_of(columns) + ": extents must not be negative";
         });
         if (rows * columns > capacity_ || (context_ && context_ != &context)) {
-            batch grown;
+            owning_batch grown;
             grown.context_  = &context;
             grown.data_     = context.template allocate<Real>(rows * columns);
             grown.capacity_ = rows * columns;
@@ -127,7 +128,7 @@ public:
 
     [[nodiscard]] const Context& context() const { return *context_; }
 
-    void swap(batch& other) noexcept {
+    void swap(owning_batch& other) noexcept {
         std::swap(data_, other.data_);
         std::swap(rows_, other.rows_);
         std::swap(columns_, other.columns_);
@@ -145,11 +146,11 @@ private:
 
 /// A batch that is working space: a copy of its owner starts with none of its own, so maps and kernels stay copyable.
 template <class Real, class Context>
-class scratch : public batch<Real, Context> {
+class scratch : public owning_batch<Real, Context> {
 public:
-    using batch<Real, Context>::batch;
+    using owning_batch<Real, Context>::owning_batch;
     scratch() = default;
-    scratch(const scratch&) : batch<Real, Context>() {}
+    scratch(const scratch&) : owning_batch<Real, Context>() {}
     scratch(scratch&&) noexcept = default;
     scratch& operator=(const scratch&) { return *this; }
     scratch& operator=(scratch&&) noexcept = default;
@@ -164,22 +165,22 @@ template <class Value, class Context>
     return host;
 }
 template <class Real, class Context>
-[[nodiscard]] std::vector<Real> to_host(const batch<Real, Context>& source) {
+[[nodiscard]] std::vector<Real> to_host(const owning_batch<Real, Context>& source) {
     return to_host(source.read());
 }
 
 /// A new rows x columns batch from host numbers, column by column. @throws std::invalid_argument unless there are rows * columns.
 template <class Real, class Context>
-[[nodiscard]] batch<Real, Context> from_host(const Context& context, index_t rows, index_t columns, std::span<const Real> host) {
+[[nodiscard]] owning_batch<Real, Context> from_host(const Context& context, index_t rows, index_t columns, std::span<const Real> host) {
     require(static_cast<index_t>(host.size()) == rows * columns, [&] {
-        return "from_host: " + std::to_string(host.size()) + " numbers for a batch of " + std::to_string(rows) + " x " + std::to_string(columns);
+        return "from_host: " + digits_of(host.size()) + " numbers for a batch of " + digits_of(rows) + " x " + digits_of(columns);
     });
-    batch<Real, Context> result(context, rows, columns);
+    owning_batch<Real, Context> result(context, rows, columns);
     context.from_host(host.data(), rows * columns, result.data());
     return result;
 }
 template <class Real, class Context>
-[[nodiscard]] batch<Real, Context> from_host(const Context& context, index_t rows, index_t columns, const std::vector<Real>& host) {
+[[nodiscard]] owning_batch<Real, Context> from_host(const Context& context, index_t rows, index_t columns, const std::vector<Real>& host) {
     return from_host<Real>(context, rows, columns, std::span<const Real>(host));
 }
 
@@ -187,8 +188,8 @@ template <class Real, class Context>
 template <class Value, class Context, class Other>
 void require_same_shape(const char* where, batch_view<Value, Context> a, batch_view<Other, Context> b) {
     require(a.rows() == b.rows() && a.columns() == b.columns(), [&] {
-        return std::string(where) + ": " + std::to_string(a.rows()) + " x " + std::to_string(a.columns()) + " against " +
-               std::to_string(b.rows()) + " x " + std::to_string(b.columns());
+        return std::string(where) + ": " + digits_of(a.rows()) + " x " + digits_of(a.columns()) + " against " +
+               digits_of(b.rows()) + " x " + digits_of(b.columns());
     });
 }
 

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/scalar.hpp>
 
 namespace diamond {
@@ -13,7 +14,7 @@ namespace diamond {
 class numeric_error : public std::runtime_error {
 public:
     numeric_error(const std::string& what, long step, long particle)
-        : std::runtime_error(what + " (step " + std::to_string(step) + ", particle " + std::to_string(particle) + ")"),
+        : std::runtime_error(what + " (step " + digits_of(step) + ", particle " + digits_of(particle) + ")"),
           reason_(what), step_(step), particle_(particle) {}
 
     [[nodiscard]] const std::string& reason() const noexcept { return reason_; } ///< what(), without the place
@@ -37,7 +38,7 @@ struct blame {
 /// @throws what `why` says, of the j-th number.
 [[noreturn]] inline void throw_blame(const blame& why, index_t j) {
     if (why.raise) why.raise(why, j);
-    const std::string value = why.values ? " (here " + std::to_string(why.values[j]) + ")" : std::string();
+    const std::string value = why.values ? " (here " + digits_of(why.values[j]) + ")" : std::string();
     throw numeric_error(why.what + value, static_cast<long>(why.step), why.samples > 0 ? static_cast<long>(j / why.samples) : -1L);
 }
 

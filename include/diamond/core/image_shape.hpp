@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <string>
 
+#include <diamond/core/digits_of.hpp>
+
 namespace diamond {
 
 /// Channels first, then rows of pixels from the top: element (c, y, x) of an image is row (c height + y) width + x of its column.
@@ -17,7 +19,7 @@ struct image_shape {
 };
 
 [[nodiscard]] inline std::string to_string(const image_shape& shape) {
-    return std::to_string(shape.channels) + " x " + std::to_string(shape.height) + " x " + std::to_string(shape.width);
+    return digits_of(shape.channels) + " x " + digits_of(shape.height) + " x " + digits_of(shape.width);
 }
 
 } // namespace diamond

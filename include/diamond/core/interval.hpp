@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/errors.hpp>
 #include <diamond/core/host_device.hpp>
 #include <diamond/core/scalar.hpp>
@@ -18,10 +19,10 @@ struct interval {
 };
 
 /// A broadcast view of times: one for the whole batch, or one per column (in the memory of the batch). It does not own.
-class times {
+class time_view {
 public:
-    DIAMOND_HD constexpr times(double value) : value_(value) {} // NOLINT: a number is a time
-    DIAMOND_HD constexpr explicit times(const double* per_column) : per_column_(per_column) {}
+    DIAMOND_HD constexpr time_view(double value) : value_(value) {} // NOLINT: a number is a time
+    DIAMOND_HD constexpr explicit time_view(const double* per_column) : per_column_(per_column) {}
 
     [[nodiscard]] DIAMOND_HD constexpr bool broadcast() const { return per_column_ == nullptr; }
     /// The one time of a batch whose times are broadcast.
@@ -35,10 +36,10 @@ private:
 
 /// @throws std::invalid_argument with the number unless 0 <= t <= 1; NaN is refused, too.
 inline void require_time(const char* where, double t) {
-    require(t >= 0.0 && t <= 1.0, [&] { return std::string(where) + " at t = " + std::to_string(t) + ": times lie in [0, 1]"; });
+    require(t >= 0.0 && t <= 1.0, [&] { return std::string(where) + " at t = " + digits_of(t) + ": times lie in [0, 1]"; });
 }
 /// The same for the one time of a batch. Times of single columns are in the memory of the batch, and not looked at.
-inline void require_time(const char* where, times t) {
+inline void require_time(const char* where, time_view t) {
     if (t.broadcast()) require_time(where, t.value());
 }
 

@@ -5,6 +5,7 @@
 #include <concepts>
 #include <string>
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/interval.hpp>
 #include <diamond/schedule/schedule.hpp>
 
@@ -23,7 +24,7 @@ struct ddpm_correlation {
 class constant_correlation {
 public:
     explicit constant_correlation(double rho) : rho_(rho) {
-        require(rho >= -1.0 && rho <= 1.0, [&] { return "a correlation of " + std::to_string(rho) + ": it must lie in [-1, 1]"; });
+        require(rho >= -1.0 && rho <= 1.0, [&] { return "a correlation of " + digits_of(rho) + ": it must lie in [-1, 1]"; });
     }
     template <class Schedule>
     [[nodiscard]] double operator()(const Schedule&, interval) const {
@@ -59,7 +60,7 @@ struct kernel_coefficients {
 template <class Schedule, class Correlation>
 [[nodiscard]] kernel_coefficients kernel_at(const Schedule& schedule, interval span, const Correlation& correlation) {
     require(span.from >= 0.0 && span.from < span.to && span.to <= 1.0, [&] {
-        return "a transition from t = " + std::to_string(span.from) + " to " + std::to_string(span.to) + ": 0 <= t < t' <= 1 is needed";
+        return "a transition from t = " + digits_of(span.from) + " to " + digits_of(span.to) + ": 0 <= t < t' <= 1 is needed";
     });
     const noise_level from = level_at(schedule, span.from), to = level_at(schedule, span.to);
     const double      rho   = correlation(schedule, span);

@@ -48,7 +48,7 @@ struct inner_velocity_table {
     Schedule            schedule;
     InnerSchedule       inner;
     kernel_coefficients kernel;
-    times               t, s;
+    time_view               t, s;
     DIAMOND_HD numbers<6> operator()(index_t j) const {
         const inner_velocity_coefficients c = inner_velocity_at(schedule, inner, t[j], s[j], kernel);
         return {{c.time, c.input_outer, c.input_inner, c.velocity, c.outer, c.inner}};
@@ -79,7 +79,7 @@ struct inner_products {
     DIAMOND_HD numbers<2> operator()(index_t j) const { return {{table[6 * j + 3] * table[6 * j + 2], table[6 * j + 5]}}; }
 };
 struct at_end {
-    times s;
+    time_view s;
     DIAMOND_HD bool operator()(index_t j) const { return s[j] >= 1.0; }
 };
 [[noreturn]] inline void throw_infinite_end(const blame& why, index_t) { throw std::invalid_argument(why.what); }
@@ -108,7 +108,7 @@ public:
 
     /// out = ubar_s(xbar | x_t, t), d x N; t and s are one value or one per column. out must not overlap x_t or xbar.
     /// @throws std::invalid_argument at s = 1 for an inner schedule whose sigma'(1) is infinite.
-    void operator()(const_view xbar, times s, const_view x_t, times t, const kernel_coefficients& kernel, const condition_type& condition, view out) {
+    void operator()(const_view xbar, time_view s, const_view x_t, time_view t, const kernel_coefficients& kernel, const condition_type& condition, view out) {
         const step_coefficients c = at(xbar, s, t, kernel);
         input_.resize(xbar.context(), xbar.rows(), xbar.columns());
         combine(c.input, input_.mutable_view(), x_t, xbar);
@@ -117,7 +117,7 @@ public:
     }
 
     /// out_xbar = cotangent^T d ubar/d xbar; cotangent^T d ubar/d x_t is added to out_x_t.
-    void vjp(const_view xbar, times s, const_view x_t, times t, const kernel_coefficients& kernel, const condition_type& condition,
+    void vjp(const_view xbar, time_view s, const_view x_t, time_view t, const kernel_coefficients& kernel, const condition_type& condition,
              const_view cotangent, view out_xbar, view out_x_t)
         requires differentiable_velocity_field<Field>
     {
@@ -134,7 +134,7 @@ private:
     using context_type = backend_of_t<batch_type>;
 
     struct step_coefficients {
-        times           time;
+        time_view           time;
         coefficients<2> input;
         coefficients<3> output;
         coefficients<3> to_outer; // 1, velocity input_outer, outer
@@ -143,7 +143,7 @@ private:
     };
 
     /// A device tells of times that are one per column when the host next waits.
-    void require_finite(const_view xbar, times s) const {
+    void require_finite(const_view xbar, time_view s) const {
         constexpr const char* what = "the inner velocity at s = 1 is infinite for this inner schedule: stop short of it, or use linear_schedule";
         if (std::isfinite(inner_.d_sigma(1.0))) return;
         if (s.broadcast())
@@ -152,11 +152,11 @@ private:
             xbar.context().forbid(xbar.columns(), detail::at_end{s}, blame{.what = what, .raise = detail::throw_infinite_end});
     }
 
-    step_coefficients at(const_view xbar, times s, times t, const kernel_coefficients& kernel) {
+    step_coefficients at(const_view xbar, time_view s, time_view t, const kernel_coefficients& kernel) {
         require_finite(xbar, s);
         if (s.broadcast() && t.broadcast()) {
             const inner_velocity_coefficients c = inner_velocity_at(schedule_, inner_, t.value(), s.value(), kernel);
-            return {times(c.time),
+            return {time_view(c.time),
                     numbers<2>{{c.input_outer, c.input_inner}},
                     numbers<3>{{c.velocity, c.outer, c.inner}},
                     numbers<3>{{1.0, c.velocity * c.input_outer, c.outer}},
@@ -171,7 +171,7 @@ private:
         context.for_each(n, diamond::detail::fill_coefficients<6, detail::inner_velocity_table<Schedule, InnerSchedule>>{row, all_.data()});
         const double* all = all_.data();
         context.for_each(n, detail::time_of{all, time_.data()});
-        return {times(time_.data()), input_table_(context, false, n, detail::table_rows<2>{all, 1}), output_table_(context, false, n, detail::table_rows<3>{all, 3}),
+        return {time_view(time_.data()), input_table_(context, false, n, detail::table_rows<2>{all, 1}), output_table_(context, false, n, detail::table_rows<3>{all, 3}),
                 outer_table_(context, false, n, detail::outer_products{all}), inner_table_(context, false, n, detail::inner_products{all}), true};
     }
 

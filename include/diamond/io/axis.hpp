@@ -14,12 +14,14 @@
 #include <string_view>
 #include <vector>
 
+#include <diamond/core/digits_of.hpp>
+
 namespace diamond::io {
 
 enum class axis_scale { linear, logarithmic };
 
 /// The two ends of an axis, from < to; of shades, the values of black and white in any order.
-struct extent {
+struct value_range {
     double from = 0;
     double to   = 1;
 };
@@ -28,7 +30,7 @@ struct extent {
 struct axis {
     std::string label           = {};
     axis_scale scale            = axis_scale::linear;
-    std::optional<extent> range = std::nullopt;
+    std::optional<value_range> range = std::nullopt;
 };
 
 /// A marked value; one without a label is a small mark between two.
@@ -46,20 +48,20 @@ inline bool has_place(axis_scale scale, double value) noexcept {
 class axis_map {
 public:
     /// @throws std::invalid_argument unless from < to, both have a place and are further apart than rounding.
-    axis_map(axis_scale scale, extent range) : scale_{scale}, range_{range} {
+    axis_map(axis_scale scale, value_range range) : scale_{scale}, range_{range} {
         if (!has_place(scale, range.from) || !has_place(scale, range.to) || !(range.from < range.to) ||
             !std::isfinite(range.to - range.from) || is_narrow(range))
             throw std::invalid_argument{"axis: no " + std::string{scale == axis_scale::linear ? "linear" : "logarithmic"} + " axis from " +
-                                        std::to_string(range.from) + " to " + std::to_string(range.to)};
+                                        digits_of(range.from) + " to " + digits_of(range.to)};
     }
 
     axis_scale scale() const noexcept { return scale_; }
-    extent range() const noexcept { return range_; }
+    value_range range() const noexcept { return range_; }
 
     double operator()(double value) const noexcept { return (place(value) - place(range_.from)) / (place(range_.to) - place(range_.from)); }
 
     /// Ends so close that marks between them would differ by rounding alone.
-    static bool is_narrow(extent range) noexcept {
+    static bool is_narrow(value_range range) noexcept {
         constexpr double relative = 1e-10; // a hundred marks between still have four digits to differ in
         return range.to - range.from <= relative * std::max(std::abs(range.from), std::abs(range.to));
     }
@@ -68,24 +70,24 @@ private:
     double place(double value) const noexcept { return scale_ == axis_scale::linear ? value : std::log10(value); }
 
     axis_scale scale_;
-    extent range_;
+    value_range range_;
 };
 
 /// The range of the values that have a place, widened by `margin` of itself to both sides; one value alone gets a
 /// range around it. None when no value has a place.
-inline std::optional<extent> range_of(axis_scale scale, std::span<const double> values, double margin) {
-    extent range{std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
+inline std::optional<value_range> range_of(axis_scale scale, std::span<const double> values, double margin) {
+    value_range range{std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
     for (const double value : values)
         if (has_place(scale, value)) range = {std::min(range.from, value), std::max(range.to, value)};
     if (range.from > range.to) return std::nullopt;
     const bool narrow = range.from == range.to || axis_map::is_narrow(range);
     if (scale == axis_scale::logarithmic) {
         const double factor = narrow ? 2 : std::pow(range.to / range.from, margin);
-        return extent{range.from / factor, range.to * factor};
+        return value_range{range.from / factor, range.to * factor};
     }
     const double widest = std::max(std::abs(range.from), std::abs(range.to));
     const double pad    = !narrow ? margin * (range.to - range.from) : widest > 0 ? widest / 10 : 1;
-    return extent{range.from - pad, range.to + pad};
+    return value_range{range.from - pad, range.to + pad};
 }
 
 namespace detail {
@@ -93,7 +95,7 @@ namespace detail {
 inline std::string with_superscript(int exponent) {
     constexpr std::array<std::string_view, 10> digits{"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
     std::string text = exponent < 0 ? "10⁻" : "10";
-    for (const char digit : std::to_string(std::abs(exponent))) text += digits[static_cast<std::size_t>(digit - '0')];
+    for (const char digit : digits_of(std::abs(exponent))) text += digits[static_cast<std::size_t>(digit - '0')];
     return text;
 }
 
@@ -117,7 +119,7 @@ inline std::string number_text(double value, double step, double largest) {
 }
 
 /// Multiples of 1, 2 or 5 times a power of ten, as near to `wanted` of them as there is.
-inline std::vector<tick> linear_ticks(extent range, int wanted) {
+inline std::vector<tick> linear_ticks(value_range range, int wanted) {
     const double rough = (range.to - range.from) / wanted;
     const double power = std::pow(10.0, std::floor(std::log10(rough)));
     double step        = power;
@@ -132,7 +134,7 @@ inline std::vector<tick> linear_ticks(extent range, int wanted) {
 }
 
 /// Powers of ten; 1, 2, 5 times them where there is one power only; a linear axis' marks where there is less.
-inline std::vector<tick> logarithmic_ticks(extent range, int wanted) {
+inline std::vector<tick> logarithmic_ticks(value_range range, int wanted) {
     const double slack       = 1e-9;
     const auto exponent_from = static_cast<int>(std::floor(std::log10(range.from) + slack));
     const auto exponent_to   = static_cast<int>(std::floor(std::log10(range.to) + slack));

@@ -1,6 +1,7 @@
 // A picture to draw on, with smooth edges.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/io/colour.hpp>
 #include <diamond/io/detail/coverage.hpp>
 
@@ -48,8 +49,8 @@ public:
     canvas(double width, double height, rgb background = colours::white) {
         for (const double side : {width, height})
             if (!(side > 0 && side <= max_side))
-                throw std::invalid_argument{"canvas: " + std::to_string(width) + " x " + std::to_string(height) +
-                                            ", where both must be above 0 and at most " + std::to_string(max_side)};
+                throw std::invalid_argument{"canvas: " + digits_of(width) + " x " + digits_of(height) +
+                                            ", where both must be above 0 and at most " + digits_of(max_side)};
         pixels_wide_ = static_cast<int>(std::ceil(width * pixels_per_unit));
         pixels_high_ = static_cast<int>(std::ceil(height * pixels_per_unit));
         clip_        = {0, 0, pixels_wide_, pixels_high_};
@@ -139,7 +140,7 @@ private:
     static void check(std::span<const point> points) {
         for (const auto& p : points)
             if (!(std::abs(p.x) <= max_coordinate && std::abs(p.y) <= max_coordinate))
-                throw std::invalid_argument{"canvas: a point at (" + std::to_string(p.x) + ", " + std::to_string(p.y) + ")"};
+                throw std::invalid_argument{"canvas: a point at (" + digits_of(p.x) + ", " + digits_of(p.y) + ")"};
     }
 
     static detail::pixel_box pixels_around(const box& area, detail::pixel_box limits) {

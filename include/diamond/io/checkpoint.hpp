@@ -8,6 +8,7 @@
 // (outputs x inputs, as PyTorch keeps a Linear) and layers.<k>.bias.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/io/safetensors.hpp>
 #include <diamond/io/schedule_name.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
@@ -45,7 +46,7 @@ inline index_t metadata_number(const tensor_file& file, const std::string& key, 
     index_t value    = -1;
     const auto end   = std::from_chars(text.data(), text.data() + text.size(), value);
     if (end.ec != std::errc{} || end.ptr != text.data() + text.size() || value < 0 || value > most)
-        throw file_error{file.path, "the metadata say " + key + " '" + text + "': a number from 0 to " + std::to_string(most) + " is expected"};
+        throw file_error{file.path, "the metadata say " + key + " '" + text + "': a number from 0 to " + digits_of(most) + " is expected"};
     return value;
 }
 /// major.minor, of which a newer major is refused; a newer minor adds metadata that may be ignored.
@@ -58,7 +59,7 @@ inline void expect_version(const tensor_file& file, int major) {
     if (const auto end = reads ? std::from_chars(point.ptr + 1, last, minor) : point; !reads || end.ec != std::errc{} || end.ptr != last || minor < 0)
         throw file_error{file.path, "the metadata say version '" + text + "': major.minor is expected"};
     if (found > major)
-        throw file_error{file.path, "written by format version " + text + ", and this library reads up to " + std::to_string(major) + ".x: a newer diamond is needed"};
+        throw file_error{file.path, "written by format version " + text + ", and this library reads up to " + digits_of(major) + ".x: a newer diamond is needed"};
 }
 /// The elements of a floating point tensor of this shape.
 template <class Real>
@@ -92,18 +93,18 @@ void put_network(tensor_file& file, const char* format, const diamond_mlp<Batch,
     const index_t d     = net.dimension();
     for (const auto& [key, value] : std::initializer_list<std::pair<const char*, std::string>>{
              {"format", format},
-             {"version", std::to_string(network_major) + "." + std::to_string(network_minor)},
+             {"version", digits_of(network_major) + "." + digits_of(network_minor)},
              {"schedule", schedule_name(net.schedule())},
              {"inner_schedule", "linear"},
              {"parametrisation", "mean_velocity"},
              {"time_direction", "noise_to_data"},
              {"preconditioning", "gaussian_frame"},
              {"architecture", "residual_mlp"},
-             {"width", std::to_string(options.mlp.width)},
-             {"blocks", std::to_string(options.mlp.blocks)},
+             {"width", digits_of(options.mlp.width)},
+             {"blocks", digits_of(options.mlp.blocks)},
              {"nonlinearity", activation_names[static_cast<std::size_t>(options.mlp.nonlinearity)].second},
-             {"time_frequencies", std::to_string(diamond::detail::time_frequencies)},
-             {"classes", std::to_string(options.classes)}})
+             {"time_frequencies", digits_of(diamond::detail::time_frequencies)},
+             {"classes", digits_of(options.classes)}})
         file.metadata[key] = value;
     const auto& frame = net.frame().numbers();
     file.tensors["frame.mean"]     = make_tensor({d}, frame.mean);
@@ -114,7 +115,7 @@ void put_network(tensor_file& file, const char* format, const diamond_mlp<Batch,
         const auto& layer = net.layers()[l];
         const auto at     = [&](index_t offset) { return theta.begin() + offset; };
         const std::vector weight(at(layer.offset), at(layer.bias())), bias(at(layer.bias()), at(layer.end()));
-        const auto name                = "layers." + std::to_string(l);
+        const auto name                = "layers." + digits_of(l);
         file.tensors[name + ".weight"] = make_tensor({layer.outputs, layer.inputs}, transposed(weight, layer.outputs, layer.inputs));
         file.tensors[name + ".bias"]   = make_tensor({layer.outputs}, bias);
     }
@@ -133,7 +134,7 @@ template <class Batch, class Schedule, class Head>
                                                                                               {"time_direction", "noise_to_data"},
                                                                                               {"preconditioning", "gaussian_frame"},
                                                                                               {"architecture", "residual_mlp"},
-                                                                                              {"time_frequencies", std::to_string(diamond::detail::time_frequencies)}})
+                                                                                              {"time_frequencies", digits_of(diamond::detail::time_frequencies)}})
         expect_metadata(file, key, value);
     diamond_mlp_options options;
     constexpr index_t most = 1 << 16; // far beyond any network of this kind, and what a spoilt number would ask for is not allocated
@@ -159,7 +160,7 @@ template <class Batch, class Schedule, class Head>
         std::vector<real> theta;
         for (std::size_t l = 0; l < net.layers().size(); ++l) {
             const auto& layer = net.layers()[l];
-            const auto name   = "layers." + std::to_string(l);
+            const auto name   = "layers." + digits_of(l);
             const auto weight = transposed(numbers_of<real>(file, name + ".weight", {layer.outputs, layer.inputs}), layer.inputs, layer.outputs);
             const auto bias   = numbers_of<real>(file, name + ".bias", {layer.outputs});
             theta.insert(theta.end(), weight.begin(), weight.end());
@@ -167,7 +168,7 @@ template <class Batch, class Schedule, class Head>
             known += 2;
         }
         if (known != file.tensors.size())
-            throw file_error{file.path, std::to_string(file.tensors.size()) + " tensors found, and the metadata account for " + std::to_string(known)};
+            throw file_error{file.path, digits_of(file.tensors.size()) + " tensors found, and the metadata account for " + digits_of(known)};
         for (const real value : theta)
             if (!std::isfinite(value)) throw file_error{file.path, "a parameter is not finite"};
         return {std::move(net), from_host<real>(context, static_cast<index_t>(theta.size()), 1, theta)};

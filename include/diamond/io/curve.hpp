@@ -1,6 +1,7 @@
 // One curve of a line plot: its points and how they are drawn.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/io/axis.hpp>
 #include <diamond/io/canvas.hpp>
 #include <diamond/io/colour.hpp>
@@ -41,10 +42,10 @@ inline constexpr double band_alpha  = 0.18; // three bands on top of each other 
 
 inline void check(const curve& c) {
     if (c.x.size() != c.y.size() || (!c.error.empty() && c.error.size() != c.y.size()))
-        throw std::invalid_argument{"line_plot: curve '" + c.name + "' has " + std::to_string(c.x.size()) + " x, " +
-                                    std::to_string(c.y.size()) + " y and " + std::to_string(c.error.size()) + " errors"};
+        throw std::invalid_argument{"line_plot: curve '" + c.name + "' has " + digits_of(c.x.size()) + " x, " +
+                                    digits_of(c.y.size()) + " y and " + digits_of(c.error.size()) + " errors"};
     for (const double error : c.error)
-        if (error < 0) throw std::invalid_argument{"line_plot: curve '" + c.name + "' has the error " + std::to_string(error)};
+        if (error < 0) throw std::invalid_argument{"line_plot: curve '" + c.name + "' has the error " + digits_of(error)};
 }
 
 /// How the curve of this index is drawn: beyond the palette's colours they come again, dashed.

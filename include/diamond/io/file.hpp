@@ -1,6 +1,7 @@
 // Files as bytes: read with the size known beforehand, written whole or not at all.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/io/file_error.hpp>
 
 #include <algorithm>
@@ -81,7 +82,7 @@ private:
     }
 
     [[noreturn]] void fail_short(std::uintmax_t bytes, std::string_view what) const {
-        fail("truncated: " + std::string{what} + " takes " + std::to_string(bytes) + " bytes, " + std::to_string(remaining_) + " are left");
+        fail("truncated: " + std::string{what} + " takes " + digits_of(bytes) + " bytes, " + digits_of(remaining_) + " are left");
     }
 
     std::filesystem::path path_;
@@ -95,7 +96,7 @@ private:
 inline std::string read_text(const std::filesystem::path& path, std::uintmax_t max_bytes) {
     input_file file{path};
     if (file.size() > max_bytes)
-        file.fail("too large: " + std::to_string(file.size()) + " bytes, at most " + std::to_string(max_bytes) + " are read");
+        file.fail("too large: " + digits_of(file.size()) + " bytes, at most " + digits_of(max_bytes) + " are read");
     std::string text(static_cast<std::size_t>(file.size()), '\0');
     file.read(std::as_writable_bytes(std::span{text}), "the text");
     return text;
@@ -112,7 +113,7 @@ inline void write_atomically(const std::filesystem::path& path, std::span<const 
         throw file_error{path, "not a regular file, it is not replaced"}; // a rename would replace even /dev/null
 
     auto temporary = path;
-    temporary += ".partial-" + std::to_string(std::random_device{}());
+    temporary += ".partial-" + digits_of(std::random_device{}());
     detail::file_handle file{std::fopen(temporary.string().c_str(), "wbx")}; // x: never somebody else's file
     if (!file) throw file_error{path, "cannot be written: " + detail::system_reason(errno)};
 

@@ -1,6 +1,7 @@
 // Grids of images: a labelled row a method, a column a sample.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/io/axis.hpp>
 #include <diamond/io/canvas.hpp>
 #include <diamond/io/detail/frame.hpp>
@@ -30,7 +31,7 @@ struct image_row {
 struct image_grid {
     std::string title                 = {};
     image_shape shape                 = {};
-    extent shades                     = {-1, 1};
+    value_range shades                     = {-1, 1};
     int zoom                          = 5;
     std::vector<std::string> headings = {};
     std::vector<image_row> rows       = {};
@@ -56,14 +57,14 @@ inline void check(const image_grid& grid) {
     if ((grid.shape.channels != 1 && grid.shape.channels != 3) || size == 0)
         throw std::invalid_argument{"image_grid: images of " + to_string(grid.shape) +
                                     ", where 1 or 3 channels and 1 pixel or more are drawn"};
-    if (grid.zoom < 1) throw std::invalid_argument{"image_grid: zoom " + std::to_string(grid.zoom) + ", at least 1"};
+    if (grid.zoom < 1) throw std::invalid_argument{"image_grid: zoom " + digits_of(grid.zoom) + ", at least 1"};
     if (!std::isfinite(grid.shades.from) || !std::isfinite(grid.shades.to) || grid.shades.from == grid.shades.to)
-        throw std::invalid_argument{"image_grid: shades from " + std::to_string(grid.shades.from) + " to " +
-                                    std::to_string(grid.shades.to)};
+        throw std::invalid_argument{"image_grid: shades from " + digits_of(grid.shades.from) + " to " +
+                                    digits_of(grid.shades.to)};
     if (grid.rows.empty()) throw std::invalid_argument{"image_grid: no rows"};
     for (const auto& row : grid.rows)
         if (row.pixels.size() % size != 0)
-            throw std::invalid_argument{"image_grid: row '" + row.label + "' has " + std::to_string(row.pixels.size()) +
+            throw std::invalid_argument{"image_grid: row '" + row.label + "' has " + digits_of(row.pixels.size()) +
                                         " values, no multiple of " + to_string(grid.shape)};
 }
 

@@ -1,6 +1,7 @@
 // Values on a rectangle of cells, for heat maps.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/io/axis.hpp>
 #include <diamond/io/colour.hpp>
 
@@ -23,16 +24,16 @@ struct heat_map {
     std::size_t columns          = 0;
     std::size_t rows             = 0;
     std::vector<double> values   = {};
-    std::optional<extent> shades = std::nullopt;
+    std::optional<value_range> shades = std::nullopt;
     colour_map colours           = colours::viridis;
 };
 
 /// The centres of the cells in a heat map's order, {x, y, x, y, ...}: a 2 x (columns rows) batch to evaluate a model on.
 template <class T = float>
-std::vector<T> cell_centres(extent x, extent y, std::size_t columns, std::size_t rows) {
+std::vector<T> cell_centres(value_range x, value_range y, std::size_t columns, std::size_t rows) {
     std::vector<T> centres;
     centres.reserve(2 * columns * rows);
-    const auto centre = [](extent range, std::size_t i, std::size_t count) {
+    const auto centre = [](value_range range, std::size_t i, std::size_t count) {
         return static_cast<T>(range.from + (range.to - range.from) * (static_cast<double>(i) + 0.5) / static_cast<double>(count));
     };
     for (std::size_t j = 0; j < rows; ++j)
@@ -45,7 +46,7 @@ std::vector<T> cell_centres(extent x, extent y, std::size_t columns, std::size_t
 
 /// How many of the points {x, y, x, y, ...} fall into each cell.
 template <class T>
-heat_map histogram(std::span<const T> points, extent x, extent y, std::size_t columns, std::size_t rows) {
+heat_map histogram(std::span<const T> points, value_range x, value_range y, std::size_t columns, std::size_t rows) {
     heat_map map{.columns = columns, .rows = rows, .values = std::vector<double>(columns * rows)};
     for (std::size_t k = 0; k + 1 < points.size(); k += 2) {
         const double u = (static_cast<double>(points[k]) - x.from) / (x.to - x.from);
@@ -62,13 +63,13 @@ namespace detail {
 
 inline void check(const heat_map& map) {
     if (map.columns == 0 || map.rows == 0 || map.values.size() != map.columns * map.rows || map.colours.empty())
-        throw std::invalid_argument{"heat_map: " + std::to_string(map.values.size()) + " values and " + std::to_string(map.colours.size()) +
-                                    " colours for " + std::to_string(map.columns) + " x " + std::to_string(map.rows) + " cells"};
+        throw std::invalid_argument{"heat_map: " + digits_of(map.values.size()) + " values and " + digits_of(map.colours.size()) +
+                                    " colours for " + digits_of(map.columns) + " x " + digits_of(map.rows) + " cells"};
     if (map.shades && !(map.shades->from < map.shades->to))
-        throw std::invalid_argument{"heat_map: shades from " + std::to_string(map.shades->from) + " to " + std::to_string(map.shades->to)};
+        throw std::invalid_argument{"heat_map: shades from " + digits_of(map.shades->from) + " to " + digits_of(map.shades->to)};
 }
 
-inline extent shades_of(const heat_map& map) {
+inline value_range shades_of(const heat_map& map) {
     if (map.shades) return *map.shades;
     double largest = 0;
     for (const double value : map.values)

@@ -1,6 +1,7 @@
 // JSON files.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/io/file.hpp>
 
 #include <nlohmann/json.hpp>
@@ -24,7 +25,7 @@ inline nlohmann::json read_json(const std::filesystem::path& path, const json_op
     const auto check_depth = [&](int levels_around, nlohmann::json::parse_event_t event, nlohmann::json&) {
         using enum nlohmann::json::parse_event_t;
         if ((event == object_start || event == array_start) && levels_around >= options.max_depth)
-            throw file_error{path, "nested deeper than " + std::to_string(options.max_depth) + " levels"};
+            throw file_error{path, "nested deeper than " + digits_of(options.max_depth) + " levels"};
         return true;
     };
     try {

@@ -1,6 +1,7 @@
 // numpy's npy files, in and out. A C-ordered (N, d) array is byte for byte a d x N batch, one particle a column.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/io/file.hpp>
 #include <diamond/io/npy_header.hpp>
 #include <diamond/io/shape.hpp>
@@ -32,7 +33,7 @@ concept npy_scalar = std::same_as<T, std::uint8_t> || std::same_as<T, std::int32
 
 /// An array of any number of axes in C order, the last index fastest; no axes is one number.
 template <class T>
-struct array {
+struct npy_array {
     std::vector<std::size_t> shape = {};
     std::vector<T> data            = {};
 };
@@ -77,13 +78,13 @@ inline npy_header read_npy_header(input_file& file) {
     const int major = static_cast<unsigned char>(start[npy_magic.size()]);
     const int minor = static_cast<unsigned char>(start[npy_magic.size() + 1]);
     if (major < 1 || major > 3 || minor != 0)
-        file.fail("npy version " + std::to_string(major) + "." + std::to_string(minor) + ", where 1.0, 2.0 and 3.0 are read");
+        file.fail("npy version " + digits_of(major) + "." + digits_of(minor) + ", where 1.0, 2.0 and 3.0 are read");
 
     std::array<unsigned char, 4> length_bytes{};
     file.read(std::as_writable_bytes(std::span{length_bytes}.first(major == 1 ? 2 : 4)), "the length of the npy header");
     const auto length = std::bit_cast<std::uint32_t>(length_bytes);
     if (length > max_npy_header)
-        file.fail("oversized npy header: " + std::to_string(length) + " bytes, at most " + std::to_string(max_npy_header) + " are read");
+        file.fail("oversized npy header: " + digits_of(length) + " bytes, at most " + digits_of(max_npy_header) + " are read");
     std::string text(length, '\0');
     file.read(std::as_writable_bytes(std::span{text}), "the npy header");
     return npy_header_parser{file.path(), text}.parse();
@@ -104,20 +105,20 @@ inline void check_npy_header(const input_file& file, const npy_header& header, s
 }
 
 template <npy_scalar T>
-array<T> read_npy(input_file& file, const npy_options& options) {
+npy_array<T> read_npy(input_file& file, const npy_options& options) {
     auto header = read_npy_header(file);
     check_npy_header(file, header, npy_dtype<T>(), options.shape);
 
     const auto count = element_count(header.shape);
     if (!count || *count > options.max_bytes / sizeof(T))
-        file.fail("oversized: shape " + shape_text(header.shape) + " of " + std::to_string(sizeof(T)) + " bytes each, at most " +
-                  std::to_string(options.max_bytes) + " bytes are read");
+        file.fail("oversized: shape " + shape_text(header.shape) + " of " + digits_of(sizeof(T)) + " bytes each, at most " +
+                  digits_of(options.max_bytes) + " bytes are read");
     const auto bytes = *count * sizeof(T);
     if (file.remaining() != bytes)
         file.fail(std::string{file.remaining() < bytes ? "truncated" : "trailing bytes"} + ": shape " + shape_text(header.shape) +
-                  " takes " + std::to_string(bytes) + " bytes, " + std::to_string(file.remaining()) + " follow the header");
+                  " takes " + digits_of(bytes) + " bytes, " + digits_of(file.remaining()) + " follow the header");
 
-    array<T> result{std::move(header.shape), std::vector<T>(*count)};
+    npy_array<T> result{std::move(header.shape), std::vector<T>(*count)};
     file.read(std::as_writable_bytes(std::span{result.data}), "the data");
     return result;
 }
@@ -128,14 +129,14 @@ array<T> read_npy(input_file& file, const npy_options& options) {
 /// @throws file_error with the reason, before anything is allocated for the data, when the file is no npy file, is
 /// truncated, has bytes to spare, a malformed header, another dtype, byte order, order or shape, or too much data.
 template <npy_scalar T>
-array<T> read_npy(const std::filesystem::path& path, const npy_options& options = {}) {
+npy_array<T> read_npy(const std::filesystem::path& path, const npy_options& options = {}) {
     input_file file{path};
     return detail::read_npy<T>(file, options);
 }
 
 /// The same of a file's bytes in memory; `name` is the path in errors.
 template <npy_scalar T>
-array<T> parse_npy(std::span<const std::byte> bytes, const std::filesystem::path& name, const npy_options& options = {}) {
+npy_array<T> parse_npy(std::span<const std::byte> bytes, const std::filesystem::path& name, const npy_options& options = {}) {
     input_file file{name, bytes};
     return detail::read_npy<T>(file, options);
 }
@@ -148,10 +149,10 @@ void write_npy(const std::filesystem::path& path, const Data& data, std::span<co
     using T = std::ranges::range_value_t<Data>;
     const std::span<const T> elements{std::ranges::data(data), std::ranges::size(data)};
     if (shape.size() > max_npy_axes)
-        throw std::invalid_argument{"write_npy: " + std::to_string(shape.size()) + " axes, at most " + std::to_string(max_npy_axes) +
+        throw std::invalid_argument{"write_npy: " + digits_of(shape.size()) + " axes, at most " + digits_of(max_npy_axes) +
                                     " are written"};
     if (detail::element_count(shape) != elements.size())
-        throw std::invalid_argument{"write_npy: " + std::to_string(elements.size()) + " elements for shape " + detail::shape_text(shape)};
+        throw std::invalid_argument{"write_npy: " + digits_of(elements.size()) + " elements for shape " + detail::shape_text(shape)};
 
     std::string text =
         "{'descr': '" + std::string{detail::npy_dtype<T>()} + "', 'fortran_order': False, 'shape': " + detail::shape_text(shape) + ", }";
@@ -170,7 +171,7 @@ void write_npy(const std::filesystem::path& path, const Data& data, std::initial
 }
 
 template <npy_scalar T>
-void write_npy(const std::filesystem::path& path, const array<T>& whole) {
+void write_npy(const std::filesystem::path& path, const npy_array<T>& whole) {
     write_npy(path, whole.data, whole.shape);
 }
 

@@ -1,6 +1,7 @@
 // The header of an npy file: a Python dictionary of three entries, parsed as just that and nothing more.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/io/file_error.hpp>
 
 #include <cstddef>
@@ -97,7 +98,7 @@ private:
         std::vector<std::size_t> extents;
         expect('(');
         while (!accept(')')) {
-            if (extents.size() == max_npy_axes) fail("more than " + std::to_string(max_npy_axes) + " axes");
+            if (extents.size() == max_npy_axes) fail("more than " + digits_of(max_npy_axes) + " axes");
             extents.push_back(integer());
             if (accept(',')) continue;
             if (!next_is(')')) fail("expected ',' or ')'");
@@ -113,7 +114,7 @@ private:
         std::size_t value = 0;
         for (; at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9'; ++at_) {
             const auto digit = static_cast<std::size_t>(text_[at_] - '0');
-            if (value > (most - digit) / 10) fail("an extent beyond " + std::to_string(most));
+            if (value > (most - digit) / 10) fail("an extent beyond " + digits_of(most));
             value = 10 * value + digit;
         }
         if (at_ == begin) fail("expected a number, 0 or more");
@@ -138,7 +139,7 @@ private:
     }
 
     [[noreturn]] void fail(const std::string& reason) const {
-        throw file_error{path_, "malformed npy header at its byte " + std::to_string(at_) + ": " + reason};
+        throw file_error{path_, "malformed npy header at its byte " + digits_of(at_) + ": " + reason};
     }
 
     const std::filesystem::path& path_;

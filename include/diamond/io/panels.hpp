@@ -1,6 +1,7 @@
 // Rows of panels for models in two dimensions: densities as heat maps, samples as points, axes shared.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/io/axis.hpp>
 #include <diamond/io/canvas.hpp>
 #include <diamond/io/colour.hpp>
@@ -54,7 +55,7 @@ inline void check(const panel_row& row) {
     for (const auto& panel : row.panels) {
         for (const auto& cloud : panel.clouds)
             if (cloud.points.size() % 2 != 0)
-                throw std::invalid_argument{"panel_row: panel '" + panel.title + "' has " + std::to_string(cloud.points.size()) +
+                throw std::invalid_argument{"panel_row: panel '" + panel.title + "' has " + digits_of(cloud.points.size()) +
                                             " coordinates, an odd number"};
         if (panel.density) check(*panel.density);
         if (panel.density && (!row.x.range || !row.y.range))
@@ -63,7 +64,7 @@ inline void check(const panel_row& row) {
 }
 
 /// The range given, or that of coordinate 0 (x) or 1 (y) of all points.
-inline extent range_along(const panel_row& row, const axis& axis, std::size_t coordinate) {
+inline value_range range_along(const panel_row& row, const axis& axis, std::size_t coordinate) {
     if (axis.range) return *axis.range;
     std::vector<double> values;
     for (const auto& panel : row.panels)

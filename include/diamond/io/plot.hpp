@@ -1,6 +1,7 @@
 // Line plots: named curves over linear or logarithmic axes.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/io/axis.hpp>
 #include <diamond/io/canvas.hpp>
 #include <diamond/io/curve.hpp>
@@ -42,7 +43,7 @@ inline constexpr double legend_line = 28; // length of a curve's sample in the l
 inline stroke reference_stroke(const reference_line& reference) { return {.colour = reference.colour, .width = 1.4, .dash = 5, .gap = 4}; }
 
 /// The given ranges, or those of all that is drawn; x, then y.
-inline std::pair<extent, extent> ranges_of(const line_plot& plot) {
+inline std::pair<value_range, value_range> ranges_of(const line_plot& plot) {
     std::vector<double> xs, ys;
     for (const auto& c : plot.curves)
         for (std::size_t i = 0; i < c.x.size(); ++i) {
@@ -54,7 +55,7 @@ inline std::pair<extent, extent> ranges_of(const line_plot& plot) {
     if (xs.empty()) throw std::invalid_argument{"line_plot: no curve has a point with a place on the axes"};
     for (const auto& r : plot.references) {
         if (!has_place(plot.y.scale, r.y))
-            throw std::invalid_argument{"line_plot: reference '" + r.name + "' at " + std::to_string(r.y) + " has no place on the y axis"};
+            throw std::invalid_argument{"line_plot: reference '" + r.name + "' at " + digits_of(r.y) + " has no place on the y axis"};
         ys.push_back(r.y);
     }
     return {plot.x.range ? *plot.x.range : *range_of(plot.x.scale, xs, range_margin),

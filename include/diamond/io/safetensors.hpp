@@ -1,6 +1,7 @@
 // safetensors files, in and out: 8 bytes of header length, a JSON header, the tensors' bytes without gaps.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/io/file.hpp>
 #include <diamond/io/safetensors_header.hpp>
 #include <diamond/io/tensor.hpp>
@@ -38,7 +39,7 @@ inline safetensors_header read_safetensors_header(input_file& file) {
     const auto length = std::bit_cast<std::uint64_t>(length_bytes);
     file.expect(length, "the safetensors header");
     if (length > max_safetensors_header)
-        file.fail("oversized safetensors header: " + std::to_string(length) + " bytes, at most " + std::to_string(max_safetensors_header) +
+        file.fail("oversized safetensors header: " + digits_of(length) + " bytes, at most " + digits_of(max_safetensors_header) +
                   " are read");
     std::string text(static_cast<std::size_t>(length), '\0');
     file.read(std::as_writable_bytes(std::span{text}), "the safetensors header");
@@ -56,15 +57,15 @@ inline std::vector<named_entry*> entries_in_order(const input_file& file, safete
     std::uint64_t at = 0;
     for (const auto* entry : entries) {
         const auto& [name, place] = *entry;
-        const auto range          = "tensor '" + name + "' from byte " + std::to_string(place.begin) + " to " + std::to_string(place.end);
+        const auto range          = "tensor '" + name + "' from byte " + digits_of(place.begin) + " to " + digits_of(place.end);
         if (place.end > file.remaining())
-            file.fail("truncated: " + range + " of the data, " + std::to_string(file.remaining()) + " follow the header");
-        if (place.begin < at) file.fail("overlap: " + range + " of the data, a tensor before it reaches to " + std::to_string(at));
-        if (place.begin > at) file.fail("a hole: " + range + " of the data, the tensor before it reaches to " + std::to_string(at));
+            file.fail("truncated: " + range + " of the data, " + digits_of(file.remaining()) + " follow the header");
+        if (place.begin < at) file.fail("overlap: " + range + " of the data, a tensor before it reaches to " + digits_of(at));
+        if (place.begin > at) file.fail("a hole: " + range + " of the data, the tensor before it reaches to " + digits_of(at));
         at = place.end;
     }
     if (at != file.remaining())
-        file.fail("trailing bytes: the tensors take " + std::to_string(at) + " bytes, " + std::to_string(file.remaining()) +
+        file.fail("trailing bytes: the tensors take " + digits_of(at) + " bytes, " + digits_of(file.remaining()) +
                   " follow the header");
     return entries;
 }
@@ -89,9 +90,9 @@ inline void check_tensor(const std::string& name, const tensor& tensor) {
     };
     if (name == "__metadata__") fail("the name is the format's own");
     if (tensor.shape.size() > max_tensor_axes)
-        fail(std::to_string(tensor.shape.size()) + " axes, at most " + std::to_string(max_tensor_axes) + " are written");
+        fail(digits_of(tensor.shape.size()) + " axes, at most " + digits_of(max_tensor_axes) + " are written");
     if (byte_count(tensor.type, tensor.shape) != tensor.bytes.size())
-        fail(std::to_string(tensor.bytes.size()) + " bytes for shape " + shape_text(tensor.shape) + " of " + to_string(tensor.type));
+        fail(digits_of(tensor.bytes.size()) + " bytes for shape " + shape_text(tensor.shape) + " of " + to_string(tensor.type));
 }
 
 /// What stands before the data: length and header.
@@ -113,8 +114,8 @@ inline std::string safetensors_start(const tensor_file& file) {
     }
     text.resize((text.size() + safetensors_alignment - 1) / safetensors_alignment * safetensors_alignment, ' ');
     if (text.size() > max_safetensors_header)
-        throw std::invalid_argument{"write_safetensors: a header of " + std::to_string(text.size()) + " bytes, at most " +
-                                    std::to_string(max_safetensors_header) + " are written"};
+        throw std::invalid_argument{"write_safetensors: a header of " + digits_of(text.size()) + " bytes, at most " +
+                                    digits_of(max_safetensors_header) + " are written"};
     const auto length = std::bit_cast<std::array<char, 8>>(std::uint64_t{text.size()});
     return std::string{length.begin(), length.end()} + text;
 }

@@ -1,6 +1,7 @@
 // The header of a safetensors file: a JSON object of tensors and text, parsed as just that and nothing more.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/io/file_error.hpp>
 #include <diamond/io/tensor.hpp>
 
@@ -100,14 +101,14 @@ public:
         constexpr auto most = std::numeric_limits<index_t>::max();
         if (place_ != place::shape && place_ != place::offsets) unexpected("a number");
         auto& list = place_ == place::shape ? *shape_ : *offsets_;
-        if (list.size() == max_tensor_axes) fail(where() + "more than " + std::to_string(max_tensor_axes) + " numbers in '" + key_ + "'");
-        if (std::cmp_greater(number, most)) fail(where() + "a number beyond " + std::to_string(most) + " in '" + key_ + "'");
+        if (list.size() == max_tensor_axes) fail(where() + "more than " + digits_of(max_tensor_axes) + " numbers in '" + key_ + "'");
+        if (std::cmp_greater(number, most)) fail(where() + "a number beyond " + digits_of(most) + " in '" + key_ + "'");
         list.push_back(static_cast<index_t>(number));
         return true;
     }
     bool number_integer(std::int64_t number) {
         if (number >= 0) return number_unsigned(static_cast<std::uint64_t>(number)); // -0
-        unexpected("the negative number " + std::to_string(number));
+        unexpected("the negative number " + digits_of(number));
     }
     bool number_float(double, const std::string& text) { unexpected("the number " + excerpt(text)); }
 
@@ -144,15 +145,15 @@ private:
 
     void finish_tensor() {
         if (!type_ || !shape_ || !offsets_) fail(where() + "no entry '" + (!type_ ? "dtype" : !shape_ ? "shape" : "data_offsets") + "'");
-        if (offsets_->size() != 2) fail(where() + std::to_string(offsets_->size()) + " data_offsets, 2 expected");
+        if (offsets_->size() != 2) fail(where() + digits_of(offsets_->size()) + " data_offsets, 2 expected");
         const auto begin = (*offsets_)[0], end = (*offsets_)[1];
-        const auto range = "data_offsets [" + std::to_string(begin) + ", " + std::to_string(end) + "]";
+        const auto range = "data_offsets [" + digits_of(begin) + ", " + digits_of(end) + "]";
         if (end < begin) fail(where() + range + " end before they begin");
         const auto bytes = detail::byte_count(*type_, *shape_);
         const auto shape = "shape " + detail::shape_text(*shape_) + " of " + to_string(*type_);
         if (!bytes) fail(where() + shape + " takes more bytes than can be counted");
         if (std::cmp_not_equal(*bytes, end - begin))
-            fail(where() + shape + " takes " + std::to_string(*bytes) + " bytes, " + range + " hold " + std::to_string(end - begin));
+            fail(where() + shape + " takes " + digits_of(*bytes) + " bytes, " + range + " hold " + digits_of(end - begin));
         const auto from = static_cast<std::uint64_t>(begin), to = static_cast<std::uint64_t>(end);
         header_.entries.emplace(name_, safetensors_entry{*type_, std::move(*shape_), from, to});
     }

@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include <diamond/core/digits_of.hpp>
+
 namespace diamond::io {
 
 /// In a shape that is expected: an extent that may be anything.
@@ -19,7 +21,7 @@ template <class Shape>
 std::string shape_text(const Shape& shape) {
     std::string text = "(";
     for (const auto extent : shape)
-        text += (text.size() > 1 ? ", " : "") + (std::cmp_equal(extent, any) ? std::string{"any"} : std::to_string(extent));
+        text += (text.size() > 1 ? ", " : "") + (std::cmp_equal(extent, any) ? std::string{"any"} : digits_of(extent));
     return text + (shape.size() == 1 ? ",)" : ")");
 }
 

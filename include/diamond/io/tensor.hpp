@@ -1,6 +1,7 @@
 // Named tensors with text beside them: what a safetensors file holds.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/scalar.hpp>
 #include <diamond/io/file_error.hpp>
 #include <diamond/io/shape.hpp>
@@ -102,7 +103,7 @@ tensor make_tensor(std::vector<index_t> shape, const Values& values) {
     using T          = std::ranges::range_value_t<Values>;
     const auto bytes = std::as_bytes(std::span<const T>{std::ranges::data(values), std::ranges::size(values)});
     if (detail::byte_count(dtype_of<T>(), shape) != bytes.size())
-        throw std::invalid_argument{"make_tensor: " + std::to_string(bytes.size() / sizeof(T)) + " elements for shape " +
+        throw std::invalid_argument{"make_tensor: " + digits_of(bytes.size() / sizeof(T)) + " elements for shape " +
                                     detail::shape_text(shape)};
     return {dtype_of<T>(), std::move(shape), {bytes.begin(), bytes.end()}};
 }
@@ -131,7 +132,7 @@ private:
         constexpr std::size_t most = 32; // a network of ours has fewer; thousands would hide the name that is missing
         std::string text;
         for (const auto& [name, _] : tensors | std::views::take(most)) text += (text.empty() ? "'" : ", '") + name + "'";
-        if (tensors.size() > most) text += " and " + std::to_string(tensors.size() - most) + " more";
+        if (tensors.size() > most) text += " and " + digits_of(tensors.size() - most) + " more";
         return text.empty() ? "none" : text;
     }
 };

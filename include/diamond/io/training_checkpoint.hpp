@@ -1,6 +1,7 @@
 // The state of a training as a file, from which it goes on bit for bit.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/io/checkpoint.hpp>
 #include <diamond/train/diamond_trainer.hpp>
 
@@ -22,7 +23,7 @@ inline std::vector<index_t> losses_shape() { return {2, loss_curve::windows, los
 template <class Batch>
 void save_training(const std::filesystem::path& path, const training_state<Batch>& state, const std::string& setting) {
     tensor_file file;
-    file.metadata = {{"format", "diamond_training"}, {"version", "1.0"}, {"setting", setting}, {"step", std::to_string(state.step)}};
+    file.metadata = {{"format", "diamond_training"}, {"version", "1.0"}, {"setting", setting}, {"step", digits_of(state.step)}};
     const auto put = [&](const char* name, const Batch& batch) { file.tensors[name] = make_tensor({batch.size()}, to_host(batch)); };
     put("theta", state.theta);
     put("average", state.average);

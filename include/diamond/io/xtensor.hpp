@@ -1,6 +1,7 @@
 // xtensor's view of a batch of images, and a reward written on it. No other header names xtensor.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/io/image_shape.hpp>
 
 #if __has_include(<xtensor/containers/xadapt.hpp>) // 0.26 sorted its headers into folders
@@ -31,8 +32,8 @@ template <class Batch>
 auto images(Batch&& batch, const image_shape& shape) {
     const auto rows = static_cast<std::size_t>(batch.rows()), count = static_cast<std::size_t>(batch.columns());
     if (shape.size() != rows)
-        throw std::invalid_argument{"images: shape " + to_string(shape) + " takes " + std::to_string(shape.size()) +
-                                    " rows, the batch has " + std::to_string(rows)};
+        throw std::invalid_argument{"images: shape " + to_string(shape) + " takes " + digits_of(shape.size()) +
+                                    " rows, the batch has " + digits_of(rows)};
     const std::array<std::size_t, 4> extents{count, shape.channels, shape.height, shape.width};
     return xt::adapt<xt::layout_type::row_major>(batch.data(), rows * count, xt::no_ownership(), extents);
 }
@@ -44,7 +45,7 @@ public:
     /// @throws std::invalid_argument when the shape has no pixels or the weight is not finite.
     explicit mirror_symmetry_reward(const image_shape& shape, double weight = 1) : shape_{shape}, weight_{weight} {
         if (shape.size() == 0 || !std::isfinite(weight))
-            throw std::invalid_argument{"mirror_symmetry_reward: shape " + to_string(shape) + " and weight " + std::to_string(weight)};
+            throw std::invalid_argument{"mirror_symmetry_reward: shape " + to_string(shape) + " and weight " + digits_of(weight)};
     }
 
     /// values[j] = r(column j of z), z d x N. @throws std::invalid_argument when z's rows are not the shape's.
@@ -63,8 +64,8 @@ public:
         const auto from = images(z, shape_);
         auto to         = images(out, shape_);
         if (from.shape(0) != to.shape(0))
-            throw std::invalid_argument{"mirror_symmetry_reward: gradients of " + std::to_string(from.shape(0)) + " columns into " +
-                                        std::to_string(to.shape(0))};
+            throw std::invalid_argument{"mirror_symmetry_reward: gradients of " + digits_of(from.shape(0)) + " columns into " +
+                                        digits_of(to.shape(0))};
         using real       = std::remove_cvref_t<decltype(*z.data())>;
         const auto scale = static_cast<real>(-4 * weight_ / static_cast<double>(shape_.size()));
         xt::noalias(to)  = scale * (from - mirrored(from));

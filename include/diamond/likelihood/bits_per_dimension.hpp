@@ -5,6 +5,7 @@
 #include <string>
 
 #include <diamond/concepts/backend.hpp>
+#include <diamond/core/digits_of.hpp>
 
 namespace diamond {
 
@@ -32,7 +33,7 @@ struct is_no_level {
     }
 };
 inline void require_levels(index_t levels) {
-    require(levels >= 2, [&] { return "data of " + std::to_string(levels) + " levels: at least 2 are needed"; });
+    require(levels >= 2, [&] { return "data of " + digits_of(levels) + " levels: at least 2 are needed"; });
 }
 struct density_to_bits {
     double  shift, scale;
@@ -53,8 +54,8 @@ void dequantise(batch_view<In, Context> levels, index_t count, noise_stream stre
         Real value{};
         context.to_host(levels.data() + bad, 1, &value);
         require(false, [&] {
-            return "dequantise: " + std::to_string(value) + " in row " + std::to_string(bad % levels.rows()) + " of column " + std::to_string(bad / levels.rows()) +
-                   " is no level: they are 0 to " + std::to_string(count - 1);
+            return "dequantise: " + digits_of(value) + " in row " + digits_of(bad % levels.rows()) + " of column " + digits_of(bad / levels.rows()) +
+                   " is no level: they are 0 to " + digits_of(count - 1);
         });
     }
     context.for_each(out.rows(), out.columns(),

@@ -19,7 +19,7 @@ namespace detail {
 template <class D>
 concept estimates_divergence = std::copy_constructible<D> && requires(D& d, const_view_t<typename D::batch_type> x, const condition_of_t<typename D::field_type>& c,
                                                                       noise_stream stream, double* out) {
-    d(x, times(0.5), c, stream, out, out);
+    d(x, time_view(0.5), c, stream, out, out);
     { d.spent() } -> std::convertible_to<cost>;
     { D::random } -> std::convertible_to<bool>;
     d.field();
@@ -63,7 +63,7 @@ public:
     [[nodiscard]] const Field& field() const { return field_.field(); }
     [[nodiscard]] cost         spent() const { return field_.spent(); }
 
-    void operator()(const_view x, times t, const condition_type& condition, noise_stream, double* out, double* standard_error = nullptr) {
+    void operator()(const_view x, time_view t, const condition_type& condition, noise_stream, double* out, double* standard_error = nullptr) {
         const auto& context = x.context();
         tangent_.resize(context, x.rows(), x.columns());
         product_.resize(context, x.rows(), x.columns());
@@ -74,7 +74,7 @@ public:
         }
     }
     /// It draws nothing and needs no stream.
-    void operator()(const_view x, times t, const condition_type& condition, double* out) { (*this)(x, t, condition, noise_stream{}, out); }
+    void operator()(const_view x, time_view t, const condition_type& condition, double* out) { (*this)(x, t, condition, noise_stream{}, out); }
 
 private:
     using real = typename batch_type::value_type;
@@ -108,7 +108,7 @@ public:
     [[nodiscard]] const Field& field() const { return field_.field(); }
     [[nodiscard]] cost         spent() const { return field_.spent(); }
 
-    void operator()(const_view x, times t, const condition_type& condition, noise_stream stream, double* out, double* standard_error = nullptr) {
+    void operator()(const_view x, time_view t, const condition_type& condition, noise_stream stream, double* out, double* standard_error = nullptr) {
         const auto&   context = x.context();
         const index_t n       = x.columns();
         tangent_.resize(context, x.rows(), n);
@@ -154,7 +154,7 @@ public:
     [[nodiscard]] bool         exact() const { return dimension() <= most_exact_dimension; }
     [[nodiscard]] cost         spent() const { return exact_.spent() + probing_.spent(); }
 
-    void operator()(const_view x, times t, const condition_type& condition, noise_stream stream, double* out, double* standard_error = nullptr) {
+    void operator()(const_view x, time_view t, const condition_type& condition, noise_stream stream, double* out, double* standard_error = nullptr) {
         exact() ? exact_(x, t, condition, stream, out, standard_error) : probing_(x, t, condition, stream, out, standard_error);
     }
 

@@ -12,7 +12,7 @@
 namespace diamond {
 
 /// X_{s,r}(xbar | x_t, t) as glass_diamond_map's, and m = integral of div ubar over [s, r] by its length. Models joint_diamond_map. The way to the end r = 1 of an inner
-/// schedule whose sigma'(1) is infinite needs a solver that does not read it, as euler and midpoint.
+/// schedule whose sigma'(1) is infinite needs a solver that does not read it, as euler and explicit_midpoint.
 /// Cost: one evaluation and one divergence a stage; X alone one evaluation a stage. [GF], section 8.
 template <class Schedule, class Divergence, class Solver, class InnerSchedule = linear_schedule>
 class glass_joint_diamond_map {
@@ -39,17 +39,17 @@ public:
     [[nodiscard]] const InnerSchedule& inner_schedule() const { return map_.inner_schedule(); }
     [[nodiscard]] cost                 spent() const { return map_.spent() + velocity_.spent() + divergence_.spent(); }
 
-    void operator()(const_view xbar, interval inner, const_view x_t, times t, const condition_type& condition, view out) { map_(xbar, inner, x_t, t, condition, out); }
+    void operator()(const_view xbar, interval inner, const_view x_t, time_view t, const condition_type& condition, view out) { map_(xbar, inner, x_t, t, condition, out); }
     /// @throws std::invalid_argument where shapes differ or a time leaves [0, 1].
-    void operator()(const_view xbar, interval inner, const_view x_t, times t, const condition_type& condition, view out, double* divergence) {
+    void operator()(const_view xbar, interval inner, const_view x_t, time_view t, const condition_type& condition, view out, double* divergence) {
         require_same_shape("glass_joint_diamond_map", xbar, x_t);
         require_same_shape("glass_joint_diamond_map", xbar, const_view(out));
         require_time("a Diamond map", t);
         require_time("a Diamond map's inner flow", inner.from);
         require_time("a Diamond map's inner flow", inner.to);
         integrate_(
-            xbar, inner, [&](const_view x, double s, view rate) { velocity_(x, times(s), x_t, t, posterior_kernel_coefficients, condition, rate); },
-            [&](const_view x, double s, double* rate) { divergence_(x, times(s), x_t, t, condition, stream_, rate); }, out, divergence);
+            xbar, inner, [&](const_view x, double s, view rate) { velocity_(x, time_view(s), x_t, t, posterior_kernel_coefficients, condition, rate); },
+            [&](const_view x, double s, double* rate) { divergence_(x, time_view(s), x_t, t, condition, stream_, rate); }, out, divergence);
     }
 
 private:

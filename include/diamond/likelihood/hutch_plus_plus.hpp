@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/log_density.hpp>
 #include <diamond/likelihood/divergence.hpp>
 
@@ -87,7 +88,7 @@ public:
         : field_(std::move(field)), options_(options), probe_(std::move(probe)) {
         detail::require_probes("Hutch++", options.probes);
         require(options.sketch >= 1 && options.sketch <= dimension(), [&] {
-            return "Hutch++ with a sketch of " + std::to_string(options.sketch) + " in dimension " + std::to_string(dimension()) + ": one of 1 to d is needed";
+            return "Hutch++ with a sketch of " + digits_of(options.sketch) + " in dimension " + digits_of(dimension()) + ": one of 1 to d is needed";
         });
     }
 
@@ -95,7 +96,7 @@ public:
     [[nodiscard]] const Field& field() const { return field_.field(); }
     [[nodiscard]] cost         spent() const { return field_.spent(); }
 
-    void operator()(const_view x, times t, const condition_type& condition, noise_stream stream, double* out, double* standard_error = nullptr) {
+    void operator()(const_view x, time_view t, const condition_type& condition, noise_stream stream, double* out, double* standard_error = nullptr) {
         const auto&   context = x.context();
         const index_t d = x.rows(), n = x.columns(), all = options_.sketch + options_.probes;
         for (auto* room : {&tangent_, &product_}) room->resize(context, d, n);

@@ -47,7 +47,7 @@ public:
     [[nodiscard]] cost              spent() const { return divergence_.spent(); }
 
     /// out[j] = div ubar_s(xbar_j | x_t_j, t), or an unbiased estimate; s and t are one value or one per column. The inner schedule's velocity must be finite there.
-    void operator()(const_view xbar, times s, const_view x_t, times t, const condition_type& condition, noise_stream stream, double* out, double* standard_error = nullptr) {
+    void operator()(const_view xbar, time_view s, const_view x_t, time_view t, const condition_type& condition, noise_stream stream, double* out, double* standard_error = nullptr) {
         const auto&   context = xbar.context();
         const index_t n       = xbar.columns();
         point_.resize(context, xbar.rows(), n);
@@ -55,7 +55,7 @@ public:
             const auto c = inner_velocity_at(schedule_, inner_, t.value(), s.value(), posterior_kernel_coefficients);
             combine(coefficients<2>(numbers<2>{{c.input_outer, c.input_inner}}), point_.mutable_view(), x_t, xbar);
             const bool evaluates = c.velocity * c.input_inner != 0.0;
-            if (evaluates) divergence_(point_.read(), times(c.time), condition, stream, out, standard_error);
+            if (evaluates) divergence_(point_.read(), time_view(c.time), condition, stream, out, standard_error);
             context.for_each(n, detail::turn_inner{coefficients<2>(numbers<2>{{c.velocity * c.input_inner, c.inner}}), static_cast<double>(xbar.rows()), out, standard_error, evaluates});
             return;
         }
@@ -65,7 +65,7 @@ public:
         context.for_each(n, detail::fill_coefficients<6, detail::inner_velocity_table<Schedule, InnerSchedule>>{table, all_.data()});
         context.for_each(n, detail::time_of{all_.data(), time_.data()});
         combine(input_table_(context, false, n, detail::table_rows<2>{all_.data(), 1}), point_.mutable_view(), x_t, xbar);
-        divergence_(point_.read(), times(time_.data()), condition, stream, out, standard_error);
+        divergence_(point_.read(), time_view(time_.data()), condition, stream, out, standard_error);
         context.for_each(n, detail::turn_inner{product_table_(context, false, n, detail::inner_products{all_.data()}), static_cast<double>(xbar.rows()), out, standard_error, true});
     }
 

@@ -26,7 +26,7 @@ struct mean_log_determinant {
     static constexpr index_t price = 4096;
 
     index_t rows;
-    times   s, r;
+    time_view   s, r;
     double *jacobian, *out;
 
     DIAMOND_HD void operator()(index_t j) const {

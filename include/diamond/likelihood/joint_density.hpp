@@ -7,6 +7,7 @@
 #include <diamond/concepts/joint_flow_map.hpp>
 #include <diamond/concepts/marginal_density.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/log_density.hpp>
 
 namespace diamond {
@@ -30,7 +31,7 @@ public:
     explicit joint_density(JointMap map) : map_(std::move(map)) {
         if constexpr (requires { map_.base_deviation(); })
             require(map_.base_deviation() == 1.0, [&] {
-                return "marginal densities of a joint flow map from noise of deviation " + std::to_string(map_.base_deviation()) + ": only 1 is the noise of a schedule";
+                return "marginal densities of a joint flow map from noise of deviation " + digits_of(map_.base_deviation()) + ": only 1 is the noise of a schedule";
             });
     }
 

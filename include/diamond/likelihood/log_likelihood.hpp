@@ -8,6 +8,7 @@
 
 #include <diamond/concepts/joint_flow_map.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/log_density.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/schedule/time_grid.hpp>
@@ -22,7 +23,7 @@ struct likelihood_options {
 
 namespace detail {
 inline void require_base_deviation(double deviation) {
-    require(deviation > 0.0 && std::isfinite(deviation), [&] { return "a base deviation of " + std::to_string(deviation) + ": it must be positive and finite"; });
+    require(deviation > 0.0 && std::isfinite(deviation), [&] { return "a base deviation of " + digits_of(deviation) + ": it must be positive and finite"; });
 }
 /// Of a map that says its own, that and no other.
 template <class JointMap>
@@ -30,18 +31,18 @@ void require_base_deviation(const JointMap& map, double deviation) {
     require_base_deviation(deviation);
     if constexpr (requires { map.base_deviation(); })
         require(map.base_deviation() == deviation, [&] {
-            return "a base deviation of " + std::to_string(deviation) + " for a joint flow map of " + std::to_string(map.base_deviation()) + ": give it map.base_deviation()";
+            return "a base deviation of " + digits_of(deviation) + " for a joint flow map of " + digits_of(map.base_deviation()) + ": give it map.base_deviation()";
         });
 }
 [[nodiscard]] inline std::vector<double> likelihood_grid(const likelihood_options& options) {
     if (options.times.empty()) return uniform_time_grid(options.steps);
     const auto& grid = options.times;
     require(grid.size() >= 2 && grid.front() == 0.0 && grid.back() <= 1.0, [&] {
-        return "a likelihood's grid of " + std::to_string(grid.size()) + " times from " + std::to_string(grid.front()) + " to " + std::to_string(grid.back()) +
+        return "a likelihood's grid of " + digits_of(grid.size()) + " times from " + digits_of(grid.front()) + " to " + digits_of(grid.back()) +
                ": at least two are needed, from 0 and to at most 1";
     });
     for (std::size_t k = 1; k < grid.size(); ++k)
-        require(grid[k] > grid[k - 1], [&] { return "a likelihood's grid has " + std::to_string(grid[k]) + " after " + std::to_string(grid[k - 1]) + ": it must grow"; });
+        require(grid[k] > grid[k - 1], [&] { return "a likelihood's grid has " + digits_of(grid[k]) + " after " + digits_of(grid[k - 1]) + ": it must grow"; });
     return grid;
 }
 } // namespace detail
@@ -104,7 +105,7 @@ private:
     /// From the grid's time `first`, one place of it after the other: to = the end, out = -sum of |length| m.
     void jump(const_view from, const condition_type& condition, view to, double* out, index_t first, index_t direction) {
         require(from.rows() == dimension(), [&] {
-            return "log_likelihood: " + std::to_string(from.rows()) + " rows for dimension " + std::to_string(dimension());
+            return "log_likelihood: " + digits_of(from.rows()) + " rows for dimension " + digits_of(dimension());
         });
         require_same_shape("log_likelihood", from, const_view(to));
         const auto&   context = from.context();

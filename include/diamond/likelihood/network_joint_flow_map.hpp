@@ -8,6 +8,7 @@
 #include <diamond/concepts/joint_diamond_network.hpp>
 #include <diamond/concepts/joint_flow_map.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/map/network_flow.hpp>
 #include <diamond/schedule/held_network.hpp>
 
@@ -33,7 +34,7 @@ public:
     /// @throws std::invalid_argument unless the base deviation is positive.
     explicit network_joint_flow_map(Network network, joint_network_options options = {}) : held_(std::move(network)), options_(options) {
         require(options.base_deviation > 0.0 && std::isfinite(options.base_deviation),
-                [&] { return "a base deviation of " + std::to_string(options.base_deviation) + ": it must be positive and finite"; });
+                [&] { return "a base deviation of " + digits_of(options.base_deviation) + ": it must be positive and finite"; });
     }
 
     [[nodiscard]] index_t dimension() const { return held_.dimension(); }
@@ -89,7 +90,7 @@ private:
             combine(coefficients<1>(numbers<1>{{1.0 / options_.base_deviation}}), scaled_.mutable_view(), x);
             scaled = scaled_.read();
         }
-        return {scaled, detail::zeros_like(x, zeros_), times(0.0), times(span.from), times(span.to)};
+        return {scaled, detail::zeros_like(x, zeros_), time_view(0.0), time_view(span.from), time_view(span.to)};
     }
 
     held_network<Network> held_;

@@ -52,8 +52,8 @@ public:
         require_time("ode_joint_flow_map", span.from);
         require_time("ode_joint_flow_map", span.to);
         integrate_(
-            x, span, [&](const_view at, double t, view rate) { field_(at, times(t), condition, rate); },
-            [&](const_view at, double t, double* rate) { divergence_(at, times(t), condition, stream_, rate); }, out, divergence);
+            x, span, [&](const_view at, double t, view rate) { field_(at, time_view(t), condition, rate); },
+            [&](const_view at, double t, double* rate) { divergence_(at, time_view(t), condition, stream_, rate); }, out, divergence);
     }
 
 private:

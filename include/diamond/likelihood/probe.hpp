@@ -5,6 +5,7 @@
 #include <string>
 
 #include <diamond/concepts/backend.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/random/normal.hpp>
 
 namespace diamond {
@@ -80,7 +81,7 @@ struct write_estimate {
 };
 
 inline void require_probes(const char* estimate, index_t probes) {
-    require(probes >= 1, [&] { return std::string(estimate) + " by " + std::to_string(probes) + " probes: at least 1 is needed"; });
+    require(probes >= 1, [&] { return std::string(estimate) + " by " + digits_of(probes) + " probes: at least 1 is needed"; });
 }
 
 /// Mean and standard error, a column, of estimates that come one after the other.

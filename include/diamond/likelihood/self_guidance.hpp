@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/likelihood/objective.hpp>
 #include <diamond/likelihood/probe.hpp>
 
@@ -107,8 +108,8 @@ public:
     explicit self_guidance(Objective objective, self_guidance_options options = {}, Step step = {})
         : objective_(std::move(objective)), options_(options), step_(std::move(step)) {
         require(options.steps >= 0 && options.halvings >= 0 && options.step_size > 0.0 && std::isfinite(options.step_size), [&] {
-            return "self-guidance by " + std::to_string(options.steps) + " steps of " + std::to_string(options.step_size) + " with " +
-                   std::to_string(options.halvings) + " halvings: counts must not be negative, and a step size must be positive and finite";
+            return "self-guidance by " + digits_of(options.steps) + " steps of " + digits_of(options.step_size) + " with " +
+                   digits_of(options.halvings) + " halvings: counts must not be negative, and a step size must be positive and finite";
         });
     }
 
@@ -118,7 +119,7 @@ public:
 
     /// Moves x_0, d x N, in place. @throws numeric_error naming step and particle where objective or gradient are no numbers.
     void operator()(view x_0, const condition_type& condition = {}) {
-        require(x_0.rows() == dimension(), [&] { return "self_guidance: " + std::to_string(x_0.rows()) + " rows for dimension " + std::to_string(dimension()); });
+        require(x_0.rows() == dimension(), [&] { return "self_guidance: " + digits_of(x_0.rows()) + " rows for dimension " + digits_of(dimension()); });
         const auto&   context = x_0.context();
         const index_t d = x_0.rows(), n = x_0.columns();
         gradient_.resize(context, d, n);

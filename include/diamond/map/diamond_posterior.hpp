@@ -8,6 +8,7 @@
 #include <diamond/concepts/joint_diamond_map.hpp>
 #include <diamond/concepts/posterior_sampler.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/log_density.hpp>
 #include <diamond/random/draw.hpp>
 
@@ -48,7 +49,7 @@ public:
 
     /// @throws std::invalid_argument unless evaluations >= 1.
     explicit diamond_posterior(Map map, diamond_posterior_options options = {}) : map_(std::move(map)), options_(options) {
-        require(options.evaluations >= 1, [&] { return "a posterior draw of " + std::to_string(options.evaluations) + " evaluations: at least 1 is needed"; });
+        require(options.evaluations >= 1, [&] { return "a posterior draw of " + digits_of(options.evaluations) + " evaluations: at least 1 is needed"; });
     }
 
     [[nodiscard]] index_t     dimension() const { return static_cast<index_t>(map_.dimension()); }
@@ -64,7 +65,7 @@ public:
         const auto [outer, repeated] = repeat(x_t, condition, stream.samples, out);
         draw_noise(stream, out);
         for (index_t k = 0; k < options_.evaluations; ++k) {
-            map_(state(k), inner(k), outer, times(t), repeated, k + 1 == options_.evaluations ? out : view(state(k + 1)));
+            map_(state(k), inner(k), outer, time_view(t), repeated, k + 1 == options_.evaluations ? out : view(state(k + 1)));
         }
     }
 
@@ -105,12 +106,12 @@ public:
         require_same_shape("diamond_posterior::vjp", x_t, const_view(out));
         const auto [outer, repeated] = repeat(x_t, condition, stream.samples, cotangent);
         draw_noise(stream, cotangent);
-        for (index_t k = 0; k + 1 < options_.evaluations; ++k) map_(state(k), inner(k), outer, times(t), repeated, state(k + 1));
+        for (index_t k = 0; k + 1 < options_.evaluations; ++k) map_(state(k), inner(k), outer, time_view(t), repeated, state(k + 1));
         for (auto* buffer : {&lambda_, &pulled_, &outer_cotangent_, &outer_total_}) buffer->resize(context, cotangent.rows(), cotangent.columns());
         context.copy(cotangent.data(), cotangent.size(), lambda_.data());
         for (index_t k = options_.evaluations - 1; k >= 0; --k) {
             const bool first = k == options_.evaluations - 1;
-            map_.vjp(state(k), inner(k), outer, times(t), repeated, lambda_.read(), pulled_.mutable_view(), (first ? outer_total_ : outer_cotangent_).mutable_view());
+            map_.vjp(state(k), inner(k), outer, time_view(t), repeated, lambda_.read(), pulled_.mutable_view(), (first ? outer_total_ : outer_cotangent_).mutable_view());
             if (!first) combine(coefficients<2>(numbers<2>{{1.0, 1.0}}), outer_total_.mutable_view(), outer_total_.read(), outer_cotangent_.read());
             lambda_.swap(pulled_);
         }
@@ -146,13 +147,13 @@ private:
     }
     /// One call of the map; log_density loses |r - s| m, whichever way it goes.
     void jump(const_view from, interval span, const_view outer, double t, const condition_type& condition, view to, double* log_density) {
-        map_(from, span, outer, times(t), condition, to, divergence_.data());
+        map_(from, span, outer, time_view(t), condition, to, divergence_.data());
         from.context().for_each(from.columns(), detail::add_scaled_number{-std::abs(span.length()), divergence_.data(), false, log_density});
     }
     std::pair<const_view, condition_type> repeat(const_view x_t, const condition_type& condition, index_t samples, const_view like) {
         require(like.rows() == x_t.rows() && like.columns() == x_t.columns() * samples, [&] {
-            return "posterior draws: " + std::to_string(x_t.columns()) + " particles of " + std::to_string(samples) + " samples need " +
-                   std::to_string(x_t.rows()) + " x " + std::to_string(x_t.columns() * samples) + ", not " + std::to_string(like.rows()) + " x " + std::to_string(like.columns());
+            return "posterior draws: " + digits_of(x_t.columns()) + " particles of " + digits_of(samples) + " samples need " +
+                   digits_of(x_t.rows()) + " x " + digits_of(x_t.columns() * samples) + ", not " + digits_of(like.rows()) + " x " + digits_of(like.columns());
         });
         if (samples == 1) return {x_t, condition};
         repeated_.resize(x_t.context(), like.rows(), like.columns());

@@ -7,6 +7,7 @@
 #include <diamond/concepts/joint_diamond_map.hpp>
 #include <diamond/concepts/transition_kernel.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/log_density.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/glass/correlation.hpp>
@@ -23,7 +24,7 @@ struct early_stop {
 template <class Schedule, class InnerSchedule>
 [[nodiscard]] early_stop early_stop_at(const Schedule& schedule, const InnerSchedule& inner, interval span) {
     require(span.from >= 0.0 && span.from < span.to && span.to <= 1.0, [&] {
-        return "a transition from t = " + std::to_string(span.from) + " to " + std::to_string(span.to) + ": 0 <= t < t' <= 1 is needed";
+        return "a transition from t = " + digits_of(span.from) + " to " + digits_of(span.to) + ": 0 <= t < t' <= 1 is needed";
     });
     if (span.to == 1.0) return {1.0, 0.0, 1.0};
     const noise_level from = level_at(schedule, span.from), to = level_at(schedule, span.to);
@@ -62,7 +63,7 @@ public:
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream, view out) {
         const early_stop stop = prepare(x, span, out);
         draw_normal(stream, noise_.mutable_view());
-        map_(noise_, interval{0.0, stop.inner_time}, x, times(span.from), condition, out);
+        map_(noise_, interval{0.0, stop.inner_time}, x, time_view(span.from), condition, out);
         combine(coefficients<2>(numbers<2>{{stop.outer, stop.inner}}), out, x, out);
     }
 
@@ -72,7 +73,7 @@ public:
     {
         const early_stop stop = prepare(x, span, out);
         draw_normal(stream, noise_.mutable_view());
-        map_(noise_, interval{0.0, stop.inner_time}, x, times(span.from), condition, out, divergence_.data());
+        map_(noise_, interval{0.0, stop.inner_time}, x, time_view(span.from), condition, out, divergence_.data());
         combine(coefficients<2>(numbers<2>{{stop.outer, stop.inner}}), out, x, out);
         write_density(noise_, stop, log_density);
     }
@@ -83,7 +84,7 @@ public:
         const early_stop stop = prepare(x, span, next);
         stopped_.resize(x.context(), x.rows(), x.columns());
         combine(coefficients<2>(numbers<2>{{-stop.outer / stop.inner, 1.0 / stop.inner}}), stopped_.mutable_view(), x, next);
-        map_(stopped_, interval{stop.inner_time, 0.0}, x, times(span.from), condition, noise_.mutable_view(), divergence_.data());
+        map_(stopped_, interval{stop.inner_time, 0.0}, x, time_view(span.from), condition, noise_.mutable_view(), divergence_.data());
         write_density(noise_, stop, log_density);
     }
 

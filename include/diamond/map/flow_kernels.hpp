@@ -7,6 +7,7 @@
 #include <diamond/concepts/flow_map.hpp>
 #include <diamond/concepts/transition_kernel.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/glass/correlation.hpp>
 #include <diamond/schedule/readings.hpp>
@@ -58,7 +59,7 @@ public:
 
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream, view out) {
         const kernel_coefficients kernel = kernel_at(model_.schedule(), span, correlation_);
-        model_.denoiser(x, times(span.from), condition, out);
+        model_.denoiser(x, time_view(span.from), condition, out);
         noise_.resize(x.context(), x.rows(), x.columns());
         draw_normal(stream, noise_.mutable_view());
         combine(coefficients<3>(numbers<3>{{kernel.abar, kernel.gamma, kernel.sbar}}), out, out, x, noise_);
@@ -94,13 +95,13 @@ public:
 
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream, view out) {
         require(span.from > 0.0 && span.from < span.to && span.to <= 1.0,
-                [&] { return "Euler-Maruyama from t = " + std::to_string(span.from) + " to " + std::to_string(span.to) + ": 0 < t < t' <= 1 is needed, for b(0) is infinite"; });
+                [&] { return "Euler-Maruyama from t = " + digits_of(span.from) + " to " + digits_of(span.to) + ": 0 < t < t' <= 1 is needed, for b(0) is infinite"; });
         const Schedule&         schedule = model_.schedule();
         const velocity_readings read     = readings_at(schedule, span.from);
         const double            b        = guidance_factor(schedule, span.from);
         const double            pull     = -b / schedule.sigma(span.from); // b score = pull N
         const double            h        = span.length();
-        model_.velocity(x, times(span.from), condition, out);
+        model_.velocity(x, time_view(span.from), condition, out);
         noise_.resize(x.context(), x.rows(), x.columns());
         draw_normal(stream, noise_.mutable_view());
         combine(coefficients<3>(numbers<3>{{h * (1.0 + pull * read.noise_u), 1.0 + h * pull * read.noise_x, std::sqrt(2.0 * b * h)}}), out, out, x, noise_);

@@ -31,13 +31,13 @@ public:
     [[nodiscard]] const cost&          spent() const { return velocity_.spent(); }
 
     /// out = X_{from,to}(xbar | x_t, t, condition), all d x N. @throws std::invalid_argument where shapes differ or a time leaves [0, 1].
-    void operator()(const_view xbar, interval inner, const_view x_t, times t, const condition_type& condition, view out) {
+    void operator()(const_view xbar, interval inner, const_view x_t, time_view t, const condition_type& condition, view out) {
         check(xbar, inner, x_t, t, out);
         xbar.context().copy(xbar.data(), xbar.size(), out.data());
         solver_(system{velocity_, x_t, t, condition, nullptr}, inner, out);
     }
     /// out_xbar = cotangent^T dX/d xbar and out_x_t = cotangent^T dX/dx_t of the discrete map.
-    void vjp(const_view xbar, interval inner, const_view x_t, times t, const condition_type& condition, const_view cotangent, view out_xbar, view out_x_t)
+    void vjp(const_view xbar, interval inner, const_view x_t, time_view t, const condition_type& condition, const_view cotangent, view out_xbar, view out_x_t)
         requires differentiable_velocity_field<Field>
     {
         check(xbar, inner, x_t, t, out_xbar);
@@ -52,18 +52,18 @@ private:
     struct system {
         inner_velocity<Schedule, Field, InnerSchedule>& velocity;
         const_view                                      x_t;
-        times                                           t;
+        time_view                                           t;
         const condition_type&                           condition;
         view*                                           x_t_cotangent;
-        void operator()(const_view xbar, double s, view out) const { velocity(xbar, times(s), x_t, t, posterior_kernel_coefficients, condition, out); }
+        void operator()(const_view xbar, double s, view out) const { velocity(xbar, time_view(s), x_t, t, posterior_kernel_coefficients, condition, out); }
         void vjp(const_view xbar, double s, const_view cotangent, view out) const
             requires differentiable_velocity_field<Field>
         {
-            velocity.vjp(xbar, times(s), x_t, t, posterior_kernel_coefficients, condition, cotangent, out, *x_t_cotangent);
+            velocity.vjp(xbar, time_view(s), x_t, t, posterior_kernel_coefficients, condition, cotangent, out, *x_t_cotangent);
         }
     };
 
-    static void check(const_view xbar, interval inner, const_view x_t, times t, const_view out) {
+    static void check(const_view xbar, interval inner, const_view x_t, time_view t, const_view out) {
         require_same_shape("glass_diamond_map", xbar, x_t);
         require_same_shape("glass_diamond_map", xbar, out);
         require_time("a Diamond map", t);

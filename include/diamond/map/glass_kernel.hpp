@@ -47,7 +47,7 @@ private:
         double                                          t;
         const kernel_coefficients&                      kernel;
         const condition_type&                           condition;
-        void operator()(const_view xbar, double s, view out) const { velocity(xbar, times(s), x_t, times(t), kernel, condition, out); }
+        void operator()(const_view xbar, double s, view out) const { velocity(xbar, time_view(s), x_t, time_view(t), kernel, condition, out); }
     };
 
     inner_velocity<Schedule, Field, InnerSchedule> velocity_;

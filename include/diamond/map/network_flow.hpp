@@ -42,20 +42,20 @@ public:
     [[nodiscard]] workspace make_workspace(const backend_of_t<batch_type>& context, index_t columns) const {
         return {network_.make_workspace(context, columns), {}, {}};
     }
-    void operator()(const_view x, times s, const condition_type& condition, workspace& space, view out) const {
-        network_(diamond_arguments<batch_type>{x, detail::zeros_like(x, space.zeros), times(0.0), s, s}, condition, space.network, out);
+    void operator()(const_view x, time_view s, const condition_type& condition, workspace& space, view out) const {
+        network_(diamond_arguments<batch_type>{x, detail::zeros_like(x, space.zeros), time_view(0.0), s, s}, condition, space.network, out);
     }
-    void vjp(const_view x, times s, const condition_type& condition, const_view cotangent, workspace& space, view out) const
+    void vjp(const_view x, time_view s, const condition_type& condition, const_view cotangent, workspace& space, view out) const
         requires differentiable_diamond_network<Network>
     {
         space.spare.resize(x.context(), x.rows(), x.columns());
-        network_.vjp(diamond_arguments<batch_type>{x, detail::zeros_like(x, space.zeros), times(0.0), s, s}, condition, cotangent, space.network, out, space.spare.mutable_view());
+        network_.vjp(diamond_arguments<batch_type>{x, detail::zeros_like(x, space.zeros), time_view(0.0), s, s}, condition, cotangent, space.network, out, space.spare.mutable_view());
     }
 
-    void jvp(const_view x, times s, const condition_type& condition, const_view tangent, workspace& space, view out) const
+    void jvp(const_view x, time_view s, const condition_type& condition, const_view tangent, workspace& space, view out) const
         requires differentiable_diamond_network<Network>
     {
-        network_.jvp(diamond_arguments<batch_type>{x, detail::zeros_like(x, space.zeros), times(0.0), s, s}, condition, tangent, space.network, out);
+        network_.jvp(diamond_arguments<batch_type>{x, detail::zeros_like(x, space.zeros), time_view(0.0), s, s}, condition, tangent, space.network, out);
     }
 
 private:
@@ -80,13 +80,13 @@ public:
     [[nodiscard]] const cost& spent() const { return map_.spent(); }
 
     void operator()(const_view x, interval span, const condition_type& condition, view out) {
-        map_(x, span, x, times(0.0), condition, out); // x_t counts for nothing at t = 0: the map gives the network 0
+        map_(x, span, x, time_view(0.0), condition, out); // x_t counts for nothing at t = 0: the map gives the network 0
     }
     void vjp(const_view x, interval span, const condition_type& condition, const_view cotangent, view out)
         requires differentiable_diamond_network<Network>
     {
         spare_.resize(x.context(), x.rows(), x.columns());
-        map_.vjp(x, span, x, times(0.0), condition, cotangent, out, spare_.mutable_view());
+        map_.vjp(x, span, x, time_view(0.0), condition, cotangent, out, spare_.mutable_view());
     }
 
 private:

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <diamond/concepts/flow_map.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/map/runge_kutta.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
 
@@ -47,17 +48,17 @@ private:
     struct system {
         field_evaluator<Field>& field;
         const condition_type&   condition;
-        void operator()(const_view x, double t, view out) const { field(x, times(t), condition, out); }
+        void operator()(const_view x, double t, view out) const { field(x, time_view(t), condition, out); }
         void vjp(const_view x, double t, const_view cotangent, view out) const
             requires differentiable_velocity_field<Field>
         {
-            field.vjp(x, times(t), condition, cotangent, out);
+            field.vjp(x, time_view(t), condition, cotangent, out);
         }
     };
     static void check(const_view x, interval span, const_view out) {
         require_same_shape("ode_flow_map", x, out);
         require(span.from >= 0.0 && span.from <= 1.0 && span.to >= 0.0 && span.to <= 1.0, [&] {
-            return "a flow map from t = " + std::to_string(span.from) + " to " + std::to_string(span.to) + ": times lie in [0, 1]";
+            return "a flow map from t = " + digits_of(span.from) + " to " + digits_of(span.to) + ": times lie in [0, 1]";
         });
     }
 

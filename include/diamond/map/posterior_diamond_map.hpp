@@ -15,7 +15,7 @@ namespace detail {
 /// x_t, or 0 in the columns whose time is 0.
 template <class Real>
 struct forget_noise {
-    times t;
+    time_view t;
     const Real* x_t;
     Real* out;
     index_t rows;
@@ -46,14 +46,14 @@ public:
     [[nodiscard]] const cost& spent() const { return held_.spent(); }
 
     /// @throws std::invalid_argument where shapes differ or a time leaves [0, 1].
-    void operator()(const_view xbar, interval inner, const_view x_t, times t, const condition_type& condition, view out) {
+    void operator()(const_view xbar, interval inner, const_view x_t, time_view t, const condition_type& condition, view out) {
         check(xbar, inner, x_t, t, out);
         network()(arguments(xbar, inner, x_t, t), condition, held_.workspace(xbar), out);
         combine(coefficients<2>(numbers<2>{{1.0, inner.length()}}), out, xbar, out);
         held_.spent().forward += xbar.columns();
     }
     /// divergence[j] = m(xbar_j, x_t_j, t, s, r), beside X_{s,r}. Cost: what the network says of joint().
-    void operator()(const_view xbar, interval inner, const_view x_t, times t, const condition_type& condition, view out, double* divergence)
+    void operator()(const_view xbar, interval inner, const_view x_t, time_view t, const condition_type& condition, view out, double* divergence)
         requires joint_diamond_network<Network>
     {
         check(xbar, inner, x_t, t, out);
@@ -62,7 +62,7 @@ public:
         held_.spent() += detail::joint_cost(network(), xbar.columns());
     }
     /// out_xbar = cotangent^T dX/d xbar, out_x_t = cotangent^T dX/dx_t.
-    void vjp(const_view xbar, interval inner, const_view x_t, times t, const condition_type& condition, const_view cotangent, view out_xbar, view out_x_t)
+    void vjp(const_view xbar, interval inner, const_view x_t, time_view t, const condition_type& condition, const_view cotangent, view out_xbar, view out_x_t)
         requires differentiable_diamond_network<Network>
     {
         check(xbar, inner, x_t, t, out_xbar);
@@ -78,17 +78,17 @@ public:
 private:
     using real = typename batch_type::value_type;
 
-    static void forget(const_view x_t, times t, view out) {
+    static void forget(const_view x_t, time_view t, view out) {
         if (!t.broadcast() || t.value() == 0.0) out.context().for_each(out.rows(), out.columns(), detail::forget_noise<real>{t, x_t.data(), out.data(), out.rows()});
     }
-    const_view known(const_view x_t, times t) {
+    const_view known(const_view x_t, time_view t) {
         if (t.broadcast() && t.value() != 0.0) return x_t;
         known_.resize(x_t.context(), x_t.rows(), x_t.columns());
         forget(x_t, t, known_.mutable_view());
         return known_.read();
     }
-    diamond_arguments<batch_type> arguments(const_view xbar, interval inner, const_view x_t, times t) { return {xbar, known(x_t, t), t, times(inner.from), times(inner.to)}; }
-    static void check(const_view xbar, interval inner, const_view x_t, times t, const_view out) {
+    diamond_arguments<batch_type> arguments(const_view xbar, interval inner, const_view x_t, time_view t) { return {xbar, known(x_t, t), t, time_view(inner.from), time_view(inner.to)}; }
+    static void check(const_view xbar, interval inner, const_view x_t, time_view t, const_view out) {
         require_same_shape("posterior_diamond_map", xbar, x_t);
         require_same_shape("posterior_diamond_map", xbar, out);
         require_time("a Diamond map", t);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <diamond/concepts/posterior_sampler.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/weight_sums.hpp>
 
 namespace diamond {
@@ -65,7 +66,7 @@ public:
 
     /// @throws std::invalid_argument unless there is at least one proposal.
     explicit resampled_posterior(Sampler sampler, resampled_posterior_options options = {}) : sampler_(std::move(sampler)), options_(options) {
-        require(options.proposals >= 1, [&] { return "a resampled posterior of " + std::to_string(options.proposals) + " proposals: at least 1 is needed"; });
+        require(options.proposals >= 1, [&] { return "a resampled posterior of " + digits_of(options.proposals) + " proposals: at least 1 is needed"; });
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(sampler_.dimension()); }
@@ -78,7 +79,7 @@ public:
         const auto&   context = x_t.context();
         const index_t all     = out.columns() * options_.proposals;
         require(all <= INT32_MAX && stream.samples * options_.proposals <= noise_stream::most_samples, [&] {
-            return "a resampled posterior of " + std::to_string(options_.proposals) + " proposals for " + std::to_string(out.columns()) + " draws, " + std::to_string(stream.samples) +
+            return "a resampled posterior of " + digits_of(options_.proposals) + " proposals for " + digits_of(out.columns()) + " draws, " + digits_of(stream.samples) +
                    " a particle: at most 2^31 - 1 in all and 2^24 a particle";
         });
         stream.antithetic = false; // it would mirror proposals, not draws

@@ -9,6 +9,7 @@
 
 #include <diamond/concepts/backend.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/map/solver.hpp>
 
 namespace diamond {
@@ -47,11 +48,11 @@ public:
     explicit runge_kutta(Solver solver) : solver_(solver) {
         if constexpr (is_adaptive<Solver>)
             require(solver.relative_tolerance > 0.0 && solver.absolute_tolerance > 0.0 && solver.most_steps >= 1, [&] {
-                return "an adaptive solver with tolerances " + std::to_string(solver.relative_tolerance) + " and " + std::to_string(solver.absolute_tolerance) +
-                       " and at most " + std::to_string(solver.most_steps) + " steps: tolerances above 0 and at least 1 step are needed";
+                return "an adaptive solver with tolerances " + digits_of(solver.relative_tolerance) + " and " + digits_of(solver.absolute_tolerance) +
+                       " and at most " + digits_of(solver.most_steps) + " steps: tolerances above 0 and at least 1 step are needed";
             });
         else
-            require(solver.steps >= 1, [&] { return "an ODE solver with " + std::to_string(solver.steps) + " steps: at least 1 is needed"; });
+            require(solver.steps >= 1, [&] { return "an ODE solver with " + digits_of(solver.steps) + " steps: at least 1 is needed"; });
     }
 
     [[nodiscard]] const Solver& solver() const { return solver_; }
@@ -184,7 +185,7 @@ private:
         combine(coefficients<1>(numbers<1>{{0.0}}), zero_.mutable_view(), x);
         for (index_t step = 0; t != span.to; ++step) {
             if (step >= solver_.most_steps)
-                throw numeric_error("the adaptive solver took " + std::to_string(step) + " steps and reached t = " + std::to_string(t) +
+                throw numeric_error("the adaptive solver took " + digits_of(step) + " steps and reached t = " + digits_of(t) +
                                         ": raise its tolerances or most_steps", static_cast<long>(step), -1);
             const bool last = std::abs(h) >= std::abs(span.to - t);
             const double to = last ? span.to : t + h;
@@ -202,7 +203,7 @@ private:
                 h *= least_change; // an infinite or undefined error says only: shorter
                 first_stage_known = error == error && first_stage_known;
                 if (std::abs(h) < 0x1p-40)
-                    throw numeric_error("the velocity is not finite near t = " + std::to_string(t), static_cast<long>(step), -1);
+                    throw numeric_error("the velocity is not finite near t = " + digits_of(t), static_cast<long>(step), -1);
                 continue;
             }
             h = (to - grid_[grid_.size() - (error <= 1.0 ? 2 : 1)]) * std::clamp(safety * std::pow(error, -0.2), least_change, most_change);

@@ -26,7 +26,7 @@ struct euler {
 };
 
 /// The midpoint method, order 2, two evaluations a step.
-struct midpoint {
+struct explicit_midpoint {
     index_t                             steps = 16;
     static constexpr int                order = 2;
     static constexpr butcher_tableau<2> tableau{{0.0, 0.5}, {{{}, {0.5}}}, {0.0, 1.0}, {}};
@@ -91,7 +91,7 @@ concept has_steps = requires(const Solver& solver) {
 template <class Solver>
 consteval bool diagnose_solver() {
     static_assert(detail::has_tableau<Solver>,
-                  "a solver needs `static constexpr butcher_tableau<Stages> tableau`: euler, midpoint, heun, runge_kutta_4 and dormand_prince have one");
+                  "a solver needs `static constexpr butcher_tableau<Stages> tableau`: euler, explicit_midpoint, heun, runge_kutta_4 and dormand_prince have one");
     static_assert(detail::has_steps<Solver>, "a solver needs index_t steps, or relative_tolerance, absolute_tolerance and most_steps where it chooses its own");
     return true;
 }

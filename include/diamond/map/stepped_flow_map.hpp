@@ -7,6 +7,7 @@
 
 #include <diamond/concepts/joint_flow_map.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/log_density.hpp>
 
 namespace diamond {
@@ -30,7 +31,7 @@ public:
 
     /// @throws std::invalid_argument unless steps >= 1.
     explicit stepped_flow_map(Map map, stepped_flow_map_options options = {}) : map_(std::move(map)), options_(options) {
-        require(options.steps >= 1, [&] { return "a flow map in " + std::to_string(options.steps) + " steps: at least 1 is needed"; });
+        require(options.steps >= 1, [&] { return "a flow map in " + digits_of(options.steps) + " steps: at least 1 is needed"; });
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }

@@ -13,6 +13,7 @@
 
 #include <diamond/concepts/backend.hpp>
 #include <diamond/core/dense.hpp>
+#include <diamond/core/digits_of.hpp>
 
 namespace diamond {
 
@@ -63,8 +64,8 @@ public:
             require(layer.inputs > 0 && layer.outputs > 0 && (l == 0 || layer.inputs == layers_[l - 1].outputs) &&
                         (!layer.residual || layer.inputs == layer.outputs),
                     [&] {
-                        return "layer " + std::to_string(l) + " of a dense stack: " + std::to_string(layer.outputs) + " x " +
-                               std::to_string(layer.inputs) + (layer.residual ? ", residual," : "") + " does not fit what precedes it";
+                        return "layer " + digits_of(l) + " of a dense stack: " + digits_of(layer.outputs) + " x " +
+                               digits_of(layer.inputs) + (layer.residual ? ", residual," : "") + " does not fit what precedes it";
                     });
             layer.offset = at;
             at           = layer.end();

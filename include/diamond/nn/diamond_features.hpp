@@ -26,7 +26,7 @@ inline constexpr index_t network_times    = 5;
 template <class Schedule>
 struct fill_diamond_times {
     Schedule schedule;
-    times t, s, r;
+    time_view t, s, r;
     double* table;
     DIAMOND_HD void operator()(index_t j) const {
         const noise_level level = level_at(schedule, t[j]);
@@ -138,7 +138,7 @@ struct moving_time {
 template <class Real>
 struct fill_conditions {
     static constexpr index_t price = 64;
-    times t;
+    time_view t;
     const double* table;
     labels label;
     double s_dot, r_dot;

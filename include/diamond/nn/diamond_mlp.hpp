@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <diamond/concepts/diamond_network.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/nn/diamond_features.hpp>
 #include <diamond/nn/divergence_features.hpp>
 #include <diamond/nn/gaussian_frame.hpp>
@@ -143,7 +144,7 @@ public:
 
 private:
     static index_t rows(index_t d, const diamond_mlp_options& options) {
-        require(options.classes >= 0, [&] { return "a network of " + std::to_string(options.classes) + " classes: 0 or more are needed"; });
+        require(options.classes >= 0, [&] { return "a network of " + digits_of(options.classes) + " classes: 0 or more are needed"; });
         return 2 * d + detail::network_times * detail::time_features + (options.classes > 0 ? options.classes + 1 : 0);
     }
     static view fitted(scratch<real, context_type>& room, const_view like) {
@@ -169,13 +170,13 @@ private:
     }
     /// The network's inputs, and their tangents.
     detail::diamond_functor<real> prepare(const arguments& at, const labels& label, const speeds* direction, workspace& space, const_view out) const {
-        require(at.xbar.rows() == dimension(), [&] { return "the network has dimension " + std::to_string(dimension()) + ", the batch has " + std::to_string(at.xbar.rows()) + " rows"; });
+        require(at.xbar.rows() == dimension(), [&] { return "the network has dimension " + digits_of(dimension()) + ", the batch has " + digits_of(at.xbar.rows()) + " rows"; });
         require(out.rows() == outputs() && out.columns() == at.xbar.columns(), [&] {
-            return "diamond_mlp: " + std::to_string(at.xbar.rows()) + " x " + std::to_string(at.xbar.columns()) + " against " + std::to_string(out.rows()) + " x " + std::to_string(out.columns()) +
-                   " of " + std::to_string(outputs()) + " rows to write";
+            return "diamond_mlp: " + digits_of(at.xbar.rows()) + " x " + digits_of(at.xbar.columns()) + " against " + digits_of(out.rows()) + " x " + digits_of(out.columns()) +
+                   " of " + digits_of(outputs()) + " rows to write";
         });
         require(!label.broadcast() || (label[0] >= labels::unconditional && label[0] < std::max<index_t>(options_.classes, 0)),
-                [&] { return "label " + std::to_string(label[0]) + " for a network of " + std::to_string(options_.classes) + " classes"; });
+                [&] { return "label " + digits_of(label[0]) + " for a network of " + digits_of(options_.classes) + " classes"; });
         require_same_shape("diamond_mlp", at.x_t, at.xbar);
         const auto& context = out.context();
         const index_t n = out.columns(), d = dimension(), inputs = stack_.inputs();

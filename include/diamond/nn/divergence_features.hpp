@@ -9,6 +9,7 @@
 #include <cmath>
 #include <string>
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/errors.hpp>
 #include <diamond/nn/diamond_features.hpp>
 
@@ -31,7 +32,7 @@ struct divergence_head {
         divergence_head result = *this;
         if (result.divisor == 0.0) result.divisor = static_cast<double>(d);
         require(result.divisor > 0.0 && std::isfinite(result.divisor) && resolution > 0.0 && std::isfinite(resolution) && (sign == 1.0 || sign == -1.0), [&] {
-            return "a divergence head with divisor " + std::to_string(divisor) + ", resolution " + std::to_string(resolution) + " and sign " + std::to_string(sign) +
+            return "a divergence head with divisor " + digits_of(divisor) + ", resolution " + digits_of(resolution) + " and sign " + digits_of(sign) +
                    ": the first two must be positive and finite, the sign 1 or -1";
         });
         return result;

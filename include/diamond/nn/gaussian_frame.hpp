@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <diamond/concepts/backend.hpp>
+#include <diamond/core/digits_of.hpp>
 
 namespace diamond {
 
@@ -48,12 +49,12 @@ public:
         const index_t d = dimension();
         require(d > 0 && numbers_.variance.size() == numbers_.mean.size() && (numbers_.basis.empty() || static_cast<index_t>(numbers_.basis.size()) == d * d),
                 [&] {
-                    return "a Gaussian frame of dimension " + std::to_string(d) + " has " + std::to_string(numbers_.variance.size()) +
-                           " variances and a basis of " + std::to_string(numbers_.basis.size()) + " numbers: d and d x d (or none) are needed";
+                    return "a Gaussian frame of dimension " + digits_of(d) + " has " + digits_of(numbers_.variance.size()) +
+                           " variances and a basis of " + digits_of(numbers_.basis.size()) + " numbers: d and d x d (or none) are needed";
                 });
         for (const double m : numbers_.mean) require(std::isfinite(m), "a Gaussian frame's mean must be finite");
         require_orthonormal();
-        for (const double v : numbers_.variance) require(v >= least_normal && v < infinity, [&] { return "a Gaussian frame's variance is " + std::to_string(v) + ": it must be positive"; });
+        for (const double v : numbers_.variance) require(v >= least_normal && v < infinity, [&] { return "a Gaussian frame's variance is " + digits_of(v) + ": it must be positive"; });
         std::vector<double> rotated(numbers_.mean);
         if (has_basis())
             for (index_t k = 0; k < d; ++k) {
@@ -99,7 +100,7 @@ private:
                 double product = 0.0;
                 for (index_t i = 0; i < d; ++i) product += numbers_.basis[static_cast<std::size_t>(i + d * k)] * numbers_.basis[static_cast<std::size_t>(i + d * l)];
                 require(std::abs(product - (k == l ? 1.0 : 0.0)) <= rounding, [&] {
-                    return "a Gaussian frame's basis must be orthonormal: columns " + std::to_string(l) + " and " + std::to_string(k) + " have the product " + std::to_string(product);
+                    return "a Gaussian frame's basis must be orthonormal: columns " + digits_of(l) + " and " + digits_of(k) + " have the product " + digits_of(product);
                 });
             }
     }

@@ -7,6 +7,7 @@
 
 #include <diamond/core/combine.hpp>
 #include <diamond/core/dense.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/errors.hpp>
 #include <diamond/nn/dense_stack.hpp>
 #include <diamond/random/draw.hpp>
@@ -22,7 +23,7 @@ struct mlp_options {
 /// inputs -> width, `blocks` residual layers, width -> outputs without an activation. @throws std::invalid_argument unless width >= 1, blocks >= 0.
 [[nodiscard]] inline std::vector<dense_layer> mlp_layers(index_t inputs, index_t outputs, const mlp_options& options) {
     require(options.width >= 1 && options.blocks >= 0, [&] {
-        return "an MLP of width " + std::to_string(options.width) + " with " + std::to_string(options.blocks) + " blocks: a width of 1 or more is needed";
+        return "an MLP of width " + digits_of(options.width) + " with " + digits_of(options.blocks) + " blocks: a width of 1 or more is needed";
     });
     std::vector<dense_layer> layers{{inputs, options.width, options.nonlinearity, false}};
     for (index_t block = 0; block < options.blocks; ++block) layers.push_back({options.width, options.width, options.nonlinearity, true});

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <diamond/concepts/trainable_network.hpp>
+#include <diamond/core/digits_of.hpp>
 
 namespace diamond {
 
@@ -65,7 +66,7 @@ public:
     trained_joint_network(Architecture architecture, batch_type parameters)
         : architecture_(std::move(architecture)), parameters_(std::make_shared<const batch_type>(std::move(parameters))) {
         require(parameters_->size() == architecture_.parameters(), [&] {
-            return "a joint network of " + std::to_string(architecture_.parameters()) + " parameters was given " + std::to_string(parameters_->size());
+            return "a joint network of " + digits_of(architecture_.parameters()) + " parameters was given " + digits_of(parameters_->size());
         });
     }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include <diamond/concepts/velocity_field.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/oracle/checkerboard_functors.hpp>
 
 namespace diamond {
@@ -36,30 +37,30 @@ public:
     [[nodiscard]] workspace_type  make_workspace(const context_type&, index_t) const { return {}; }
 
     /// u(x, t) = alpha' D + sigma' N.
-    void operator()(const_view x, times t, no_condition, workspace_type&, view out) const { read(reading_kind::velocity, x, t, out); }
+    void operator()(const_view x, time_view t, no_condition, workspace_type&, view out) const { read(reading_kind::velocity, x, t, out); }
     /// D = E[z | x_t]: a mean of truncated normals over the cells.
-    void denoiser(const_view x, times t, no_condition, workspace_type&, view out) const { read(reading_kind::denoiser, x, t, out); }
+    void denoiser(const_view x, time_view t, no_condition, workspace_type&, view out) const { read(reading_kind::denoiser, x, t, out); }
     /// N = E[eps | x_t].
-    void noise(const_view x, times t, no_condition, workspace_type&, view out) const { read(reading_kind::noise, x, t, out); }
+    void noise(const_view x, time_view t, no_condition, workspace_type&, view out) const { read(reading_kind::noise, x, t, out); }
     /// grad log p_t = -N/sigma.
-    void score(const_view x, times t, no_condition, workspace_type&, view out) const { read(reading_kind::score, x, t, out); }
+    void score(const_view x, time_view t, no_condition, workspace_type&, view out) const { read(reading_kind::score, x, t, out); }
 
     /// (du/dx) tangent, du/dx = alpha' alpha/sigma^2 Cov[z | x_t] + sigma'/sigma (I - alpha^2/sigma^2 Cov[z | x_t]).
-    void jvp(const_view x, times t, no_condition, const_view tangent, workspace_type&, view out) const {
+    void jvp(const_view x, time_view t, no_condition, const_view tangent, workspace_type&, view out) const {
         check("checkerboard::jvp", x, tangent.columns(), out);
         x.context().for_each(x.columns(), detail::checkerboard_product<Schedule, real, const_view>{schedule_, t, x, tangent, out.data()});
     }
     /// cotangent^T (du/dx): du/dx is symmetric.
-    void vjp(const_view x, times t, no_condition none, const_view cotangent, workspace_type& space, view out) const {
+    void vjp(const_view x, time_view t, no_condition none, const_view cotangent, workspace_type& space, view out) const {
         jvp(x, t, none, cotangent, space, out);
     }
     /// out[j] = div u(x_j, t_j).
-    void divergence(const_view x, times t, no_condition, workspace_type&, double* out) const {
+    void divergence(const_view x, time_view t, no_condition, workspace_type&, double* out) const {
         check("checkerboard::divergence", x, x.columns(), x);
         x.context().for_each(x.columns(), detail::checkerboard_divergence<Schedule, const_view>{schedule_, t, x, out});
     }
     /// out[j] = log p_t(x_j).
-    void log_density(const_view x, times t, no_condition, workspace_type&, double* out) const {
+    void log_density(const_view x, time_view t, no_condition, workspace_type&, double* out) const {
         check("checkerboard::log_density", x, x.columns(), x);
         x.context().for_each(x.columns(), detail::checkerboard_density<Schedule, const_view>{schedule_, t, x, out});
     }
@@ -80,14 +81,14 @@ public:
     }
 
 private:
-    void read(reading_kind kind, const_view x, times t, view out) const {
+    void read(reading_kind kind, const_view x, time_view t, view out) const {
         check("checkerboard", x, out.columns(), out);
         x.context().for_each(x.columns(), detail::checkerboard_reading<Schedule, real, const_view>{schedule_, kind, t, x, out.data()});
     }
     void check(const char* where, const_view a, index_t columns, const_view b) const {
         require(a.rows() == 2 && b.rows() == 2 && a.columns() == columns, [&] {
-            return std::string(where) + ": batches of " + std::to_string(a.rows()) + " x " + std::to_string(a.columns()) + " and " +
-                   std::to_string(b.rows()) + " rows, wanted dimension 2 and " + std::to_string(columns) + " columns";
+            return std::string(where) + ": batches of " + digits_of(a.rows()) + " x " + digits_of(a.columns()) + " and " +
+                   digits_of(b.rows()) + " rows, wanted dimension 2 and " + digits_of(columns) + " columns";
         });
     }
 

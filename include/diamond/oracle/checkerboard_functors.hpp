@@ -20,7 +20,7 @@ struct checkerboard_reading {
 
     Schedule     schedule;
     reading_kind kind;
-    times        t;
+    time_view        t;
     View         x;
     Real*        out;
     DIAMOND_HD void operator()(index_t j) const {
@@ -74,7 +74,7 @@ struct checkerboard_product {
     static constexpr index_t price = board::price;
 
     Schedule schedule;
-    times    t;
+    time_view    t;
     View     x, w;
     Real*    out;
     DIAMOND_HD void operator()(index_t j) const {
@@ -89,7 +89,7 @@ struct checkerboard_divergence {
     static constexpr index_t price = board::price;
 
     Schedule schedule;
-    times    t;
+    time_view    t;
     View     x;
     double*  out;
     DIAMOND_HD void operator()(index_t j) const {
@@ -103,7 +103,7 @@ struct checkerboard_density {
     static constexpr index_t price = board::price;
 
     Schedule schedule;
-    times    t;
+    time_view    t;
     View     x;
     double*  out;
     DIAMOND_HD void operator()(index_t j) const {

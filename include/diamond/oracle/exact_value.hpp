@@ -19,7 +19,7 @@ concept knows_tilt = requires(const M& m, const quadratic_form& reward) {
     { m.tilted(reward).log_z } -> std::convertible_to<double>;
 };
 template <class M>
-concept gives_denoiser = requires(const M& m, const_view_t<typename M::batch_type> x, times t, const condition_of_t<M>& c, workspace_t<M>& w,
+concept gives_denoiser = requires(const M& m, const_view_t<typename M::batch_type> x, time_view t, const condition_of_t<M>& c, workspace_t<M>& w,
                                   view_t<typename M::batch_type> out) { m.denoiser(x, t, c, w, out); };
 
 struct exact_number {

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include <diamond/concepts/velocity_field.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/oracle/gaussian_parts.hpp>
 #include <diamond/oracle/gaussian_tilt.hpp>
 #include <diamond/random/draw.hpp>
@@ -49,16 +50,16 @@ public:
     [[nodiscard]] const std::vector<double>&   covariance() const { return parts_->covariance(); }
 
     /// u(x, t) = alpha' mu + (alpha alpha' C + sigma sigma' I) V_t^{-1} (x - alpha mu), V_t = alpha^2 C + sigma^2 I.
-    void operator()(const_view x, times t, no_condition, workspace_type& space, view out) const { read(reading_kind::velocity, x, t, space, out); }
+    void operator()(const_view x, time_view t, no_condition, workspace_type& space, view out) const { read(reading_kind::velocity, x, t, space, out); }
     /// D = E[z | x_t].
-    void denoiser(const_view x, times t, no_condition, workspace_type& space, view out) const { read(reading_kind::denoiser, x, t, space, out); }
+    void denoiser(const_view x, time_view t, no_condition, workspace_type& space, view out) const { read(reading_kind::denoiser, x, t, space, out); }
     /// N = E[eps | x_t] = sigma V_t^{-1} (x - alpha mu).
-    void noise(const_view x, times t, no_condition, workspace_type& space, view out) const { read(reading_kind::noise, x, t, space, out); }
+    void noise(const_view x, time_view t, no_condition, workspace_type& space, view out) const { read(reading_kind::noise, x, t, space, out); }
     /// grad log p_t = -V_t^{-1} (x - alpha mu).
-    void score(const_view x, times t, no_condition, workspace_type& space, view out) const { read(reading_kind::score, x, t, space, out); }
+    void score(const_view x, time_view t, no_condition, workspace_type& space, view out) const { read(reading_kind::score, x, t, space, out); }
 
     /// (du/dx) tangent, the same at every x.
-    void jvp(const_view x, times t, no_condition, const_view tangent, workspace_type& space, view out) const {
+    void jvp(const_view x, time_view t, no_condition, const_view tangent, workspace_type& space, view out) const {
         check("gaussian::jvp", tangent, x.columns(), out);
         space.rotated.resize(context(), dimension(), x.columns());
         parts_->rotate(tangent, space.rotated);
@@ -67,17 +68,17 @@ public:
         parts_->rotate_back(space.rotated.read(), out);
     }
     /// cotangent^T (du/dx): du/dx is symmetric.
-    void vjp(const_view x, times t, no_condition none, const_view cotangent, workspace_type& space, view out) const {
+    void vjp(const_view x, time_view t, no_condition none, const_view cotangent, workspace_type& space, view out) const {
         jvp(x, t, none, cotangent, space, out);
     }
 
     /// out[j] = div u(x_j, t_j), the same at every x.
-    void divergence(const_view x, times t, no_condition, workspace_type& space, double* out) const {
+    void divergence(const_view x, time_view t, no_condition, workspace_type& space, double* out) const {
         context().column_sums(dimension(), x.columns(),
                               detail::gaussian_trace_term{parts_->view(), at(reading_kind::velocity, t, x.columns(), space)}, out);
     }
     /// out[j] = log p_t(x_j).
-    void log_density(const_view x, times t, no_condition, workspace_type& space, double* out) const {
+    void log_density(const_view x, time_view t, no_condition, workspace_type& space, double* out) const {
         check("gaussian::log_density", x, x.columns(), x);
         space.rotated.resize(context(), dimension(), x.columns());
         parts_->rotate(x, space.rotated);
@@ -129,7 +130,7 @@ public:
     }
 
 private:
-    void read(reading_kind kind, const_view x, times t, workspace_type& space, view out) const {
+    void read(reading_kind kind, const_view x, time_view t, workspace_type& space, view out) const {
         check("gaussian", x, out.columns(), out);
         space.rotated.resize(context(), dimension(), x.columns());
         parts_->rotate(x, space.rotated);
@@ -142,14 +143,14 @@ private:
         draw_normal(stream, eps);
         parts_->rotate(eps, space.noise);
     }
-    [[nodiscard]] gaussian_readings at(reading_kind kind, times t, index_t columns, workspace_type& space) const {
+    [[nodiscard]] gaussian_readings at(reading_kind kind, time_view t, index_t columns, workspace_type& space) const {
         return detail::gaussian_readings_of(schedule_, kind, context(), t, columns, space.readings);
     }
     [[nodiscard]] const context_type& context() const { return parts_->context(); }
     void check(const char* where, const_view a, index_t columns, const_view b) const {
         require(a.rows() == dimension() && b.rows() == dimension() && a.columns() == columns, [&] {
-            return std::string(where) + ": batches of " + std::to_string(a.rows()) + " x " + std::to_string(a.columns()) + " and " +
-                   std::to_string(b.rows()) + " rows, wanted dimension " + std::to_string(dimension()) + " and " + std::to_string(columns) + " columns";
+            return std::string(where) + ": batches of " + digits_of(a.rows()) + " x " + digits_of(a.columns()) + " and " +
+                   digits_of(b.rows()) + " rows, wanted dimension " + digits_of(dimension()) + " and " + digits_of(columns) + " columns";
         });
     }
 

@@ -1,6 +1,7 @@
 /// The elementwise work of closed Gaussian maps, in the eigenbasis: i is an eigenvector, j a column.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/oracle/gaussian_parts.hpp>
 
 namespace diamond::detail {
@@ -106,8 +107,8 @@ struct gaussian_posterior_divergence {
 template <class A, class B>
 void require_gaussian_batch(const char* where, index_t d, const A& a, const B& b) {
     require(a.rows() == d && b.rows() == d && a.columns() == b.columns(), [&] {
-        return std::string(where) + ": batches of " + std::to_string(a.rows()) + " x " + std::to_string(a.columns()) + " and " + std::to_string(b.rows()) +
-               " x " + std::to_string(b.columns()) + " for dimension " + std::to_string(d);
+        return std::string(where) + ": batches of " + digits_of(a.rows()) + " x " + digits_of(a.columns()) + " and " + digits_of(b.rows()) +
+               " x " + digits_of(b.columns()) + " for dimension " + digits_of(d);
     });
 }
 

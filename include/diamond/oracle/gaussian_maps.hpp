@@ -92,7 +92,7 @@ public:
     [[nodiscard]] const diamond::gaussian<Batch, Schedule>& model() const { return model_; }
     [[nodiscard]] cost                                      spent() const { return spent_; }
 
-    void operator()(const_view xbar, interval inner, const_view x_t, times t, no_condition, view out) {
+    void operator()(const_view xbar, interval inner, const_view x_t, time_view t, no_condition, view out) {
         detail::require_gaussian_batch("gaussian_diamond_map", dimension(), xbar, out);
         detail::require_gaussian_batch("gaussian_diamond_map", dimension(), xbar, x_t);
         spent_.forward += xbar.columns();
@@ -101,14 +101,14 @@ public:
         model_.parts().rotate_back(first_.read(), out);
     }
     /// Also divergence[j] = m(xbar_j, x_t_j, t, s, r), the same at every xbar and x_t. [section 8]
-    void operator()(const_view xbar, interval inner, const_view x_t, times t, no_condition none, view out, double* divergence) {
+    void operator()(const_view xbar, interval inner, const_view x_t, time_view t, no_condition none, view out, double* divergence) {
         (*this)(xbar, inner, x_t, t, none, out);
         const double a = level_at(inner_, inner.from).alpha;
         context().column_sums(dimension(), xbar.columns(),
                               detail::gaussian_posterior_divergence{flow(inner, t, xbar.columns()), inner.length(), a * inner_.d_alpha(inner.from), sigma_d_sigma(inner_, inner.from)}, divergence);
     }
     /// Cotangents of xbar and of x_t; both are the same at every xbar and x_t.
-    void vjp(const_view xbar, interval inner, const_view x_t, times t, no_condition, const_view cotangent, view out_xbar, view out_x_t) {
+    void vjp(const_view xbar, interval inner, const_view x_t, time_view t, no_condition, const_view cotangent, view out_xbar, view out_x_t) {
         detail::require_gaussian_batch("gaussian_diamond_map::vjp", dimension(), xbar, out_xbar);
         detail::require_gaussian_batch("gaussian_diamond_map::vjp", dimension(), x_t, out_x_t);
         spent_.vjp += xbar.columns();
@@ -129,7 +129,7 @@ private:
         model_.parts().rotate(xbar, first_);
         model_.parts().rotate(x_t, second_);
     }
-    [[nodiscard]] detail::gaussian_posterior_interval flow(interval inner, times t, index_t columns) {
+    [[nodiscard]] detail::gaussian_posterior_interval flow(interval inner, time_view t, index_t columns) {
         return {model_.parts().view(), detail::gaussian_readings_of(schedule(), reading_kind::denoiser, context(), t, columns, readings_),
                 level_at(inner_, inner.from), level_at(inner_, inner.to)};
     }

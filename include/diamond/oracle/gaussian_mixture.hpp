@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <diamond/concepts/velocity_field.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/oracle/mixture_draws.hpp>
 #include <diamond/oracle/mixture_moments.hpp>
 #include <diamond/oracle/mixture_sums.hpp>
@@ -51,16 +52,16 @@ public:
     }
 
     /// u(x, t) = sum_k r_k [alpha' m_k + (alpha alpha' v_k + sigma sigma')/V_k (x - alpha m_k)], V_k = alpha^2 v_k + sigma^2.
-    void operator()(const_view x, times t, no_condition, workspace_type& space, view out) const { read(reading_kind::velocity, x, t, space, out); }
+    void operator()(const_view x, time_view t, no_condition, workspace_type& space, view out) const { read(reading_kind::velocity, x, t, space, out); }
     /// D = E[z | x_t].
-    void denoiser(const_view x, times t, no_condition, workspace_type& space, view out) const { read(reading_kind::denoiser, x, t, space, out); }
+    void denoiser(const_view x, time_view t, no_condition, workspace_type& space, view out) const { read(reading_kind::denoiser, x, t, space, out); }
     /// N = E[eps | x_t] = sigma sum_k r_k (x - alpha m_k)/V_k.
-    void noise(const_view x, times t, no_condition, workspace_type& space, view out) const { read(reading_kind::noise, x, t, space, out); }
+    void noise(const_view x, time_view t, no_condition, workspace_type& space, view out) const { read(reading_kind::noise, x, t, space, out); }
     /// grad log p_t, finite at t = 1, too.
-    void score(const_view x, times t, no_condition, workspace_type& space, view out) const { read(reading_kind::score, x, t, space, out); }
+    void score(const_view x, time_view t, no_condition, workspace_type& space, view out) const { read(reading_kind::score, x, t, space, out); }
 
     /// (du/dx) tangent.
-    void jvp(const_view x, times t, no_condition, const_view tangent, workspace_type& space, view out) const {
+    void jvp(const_view x, time_view t, no_condition, const_view tangent, workspace_type& space, view out) const {
         check("gaussian_mixture", x, tangent.columns(), out);
         detail::mixture_sums<Batch> sums(*parts_, space, at(reading_kind::velocity, x, t, space), path_);
         chunks(x, [&](index_t first, index_t count) {
@@ -69,12 +70,12 @@ public:
         });
     }
     /// cotangent^T (du/dx): the velocity is alpha'/alpha x plus a multiple of a gradient, so its Jacobian is symmetric.
-    void vjp(const_view x, times t, no_condition none, const_view cotangent, workspace_type& space, view out) const {
+    void vjp(const_view x, time_view t, no_condition none, const_view cotangent, workspace_type& space, view out) const {
         jvp(x, t, none, cotangent, space, out);
     }
 
     /// out[j] = div u(x_j, t_j), the exact trace.
-    void divergence(const_view x, times t, no_condition, workspace_type& space, double* out) const {
+    void divergence(const_view x, time_view t, no_condition, workspace_type& space, double* out) const {
         check("gaussian_mixture::divergence", x, x.columns(), x);
         detail::mixture_sums<Batch> sums(*parts_, space, at(reading_kind::velocity, x, t, space), path_);
         chunks(x, [&](index_t first, index_t count) {
@@ -84,7 +85,7 @@ public:
     }
 
     /// out[j] = log p_t(x_j).
-    void log_density(const_view x, times t, no_condition, workspace_type& space, double* out) const {
+    void log_density(const_view x, time_view t, no_condition, workspace_type& space, double* out) const {
         check("gaussian_mixture::log_density", x, x.columns(), x);
         detail::mixture_sums<Batch> sums(*parts_, space, at(reading_kind::score, x, t, space), path_);
         chunks(x, [&](index_t first, index_t count) {
@@ -94,10 +95,10 @@ public:
     }
 
     /// out, K x N: the probability of each component given x_t. At t = 1 these are the component weights of samples.
-    void responsibilities(const_view x, times t, no_condition, workspace_type& space, view out) const {
+    void responsibilities(const_view x, time_view t, no_condition, workspace_type& space, view out) const {
         check("gaussian_mixture::responsibilities", x, out.columns(), x);
         require(out.rows() == parts_->count(), [&] {
-            return "gaussian_mixture::responsibilities: " + std::to_string(out.rows()) + " rows for " + std::to_string(parts_->count()) + " components";
+            return "gaussian_mixture::responsibilities: " + digits_of(out.rows()) + " rows for " + digits_of(parts_->count()) + " components";
         });
         detail::mixture_sums<Batch> sums(*parts_, space, at(reading_kind::score, x, t, space), path_);
         chunks(x, [&](index_t first, index_t count) { sums.responsibilities(x.columns(first, count), first, out.columns(first, count)); });
@@ -140,7 +141,7 @@ public:
     [[nodiscard]] std::vector<double> covariance() const { return detail::mixture_covariance(*parts_); }
 
 private:
-    void read(reading_kind kind, const_view x, times t, workspace_type& space, view out) const {
+    void read(reading_kind kind, const_view x, time_view t, workspace_type& space, view out) const {
         check("gaussian_mixture", x, out.columns(), out);
         detail::mixture_sums<Batch> sums(*parts_, space, at(kind, x, t, space), path_);
         chunks(x, [&](index_t first, index_t count) {
@@ -148,7 +149,7 @@ private:
             sums.reading(x.columns(first, count), first, out.columns(first, count));
         });
     }
-    [[nodiscard]] gaussian_readings at(reading_kind kind, const_view x, times t, workspace_type& space) const {
+    [[nodiscard]] gaussian_readings at(reading_kind kind, const_view x, time_view t, workspace_type& space) const {
         return detail::gaussian_readings_of(schedule_, kind, context(), t, x.columns(), space.readings);
     }
     template <class Body>
@@ -158,8 +159,8 @@ private:
     [[nodiscard]] const context_type& context() const { return parts_->context(); }
     void check(const char* where, const_view a, index_t columns, const_view b) const {
         require(a.rows() == dimension() && b.rows() == dimension() && a.columns() == columns, [&] {
-            return std::string(where) + ": batches of " + std::to_string(a.rows()) + " x " + std::to_string(a.columns()) + " and " +
-                   std::to_string(b.rows()) + " rows, wanted dimension " + std::to_string(dimension()) + " and " + std::to_string(columns) + " columns";
+            return std::string(where) + ": batches of " + digits_of(a.rows()) + " x " + digits_of(a.columns()) + " and " +
+                   digits_of(b.rows()) + " rows, wanted dimension " + digits_of(dimension()) + " and " + digits_of(columns) + " columns";
         });
     }
 
@@ -172,7 +173,7 @@ private:
 ///
 /// @throws std::invalid_argument unless h is positive.
 template <class Real, class Context, class Schedule>
-[[nodiscard]] gaussian_mixture<batch<std::remove_const_t<Real>, Context>, Schedule> data_mixture(const Context& context, Schedule schedule,
+[[nodiscard]] gaussian_mixture<owning_batch<std::remove_const_t<Real>, Context>, Schedule> data_mixture(const Context& context, Schedule schedule,
                                                                                                  batch_view<Real, Context> points, double h) {
     const auto                host  = to_host(points);
     const auto                count = static_cast<std::size_t>(points.columns());

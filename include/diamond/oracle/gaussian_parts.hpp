@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <diamond/concepts/backend.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/oracle/reading.hpp>
 #include <diamond/oracle/symmetric_eigen.hpp>
 
@@ -29,7 +30,7 @@ public:
         require(!mean_.empty(), "a Gaussian needs a mean of at least one coordinate");
         for (const double m : mean_) require(std::isfinite(m), "a Gaussian's mean must be finite");
         const double least = *std::min_element(eigen_.values.begin(), eigen_.values.end());
-        require(least > 0.0, [&] { return "a covariance must be positive definite: its smallest eigenvalue is " + std::to_string(least); });
+        require(least > 0.0, [&] { return "a covariance must be positive definite: its smallest eigenvalue is " + digits_of(least); });
         const index_t d = dimension();
         basis_          = from_host<real>(context, d, d, std::vector<real>(eigen_.vectors.begin(), eigen_.vectors.end()));
         device_mean_    = from_host<double>(context, d, 1, eigen_.rotated(mean_));

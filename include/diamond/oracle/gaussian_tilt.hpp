@@ -1,6 +1,7 @@
 /// A Gaussian under a quadratic reward, on the host.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/oracle/symmetric_eigen.hpp>
 #include <diamond/oracle/tilt.hpp>
 
@@ -28,7 +29,7 @@ struct tilted_gaussian {
         std::vector<double>   shrink(shape.values);
         log_z = form.constant;
         for (double& value : shrink) {
-            require(1.0 + value > 0.0, [&] { return "a curvature that outweighs the covariance by " + std::to_string(value) + ": the tilted density has no integral"; });
+            require(1.0 + value > 0.0, [&] { return "a curvature that outweighs the covariance by " + digits_of(value) + ": the tilted density has no integral"; });
             log_z -= 0.5 * std::log1p(value);
             value = 1.0 / (1.0 + value);
         }

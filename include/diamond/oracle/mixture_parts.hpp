@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <diamond/concepts/backend.hpp>
+#include <diamond/core/digits_of.hpp>
 
 namespace diamond {
 
@@ -44,18 +45,18 @@ public:
         : weights_(std::move(weights)), means_(std::move(means)), variances_(std::move(variances)) {
         const std::size_t count = weights_.size();
         require(count > 0 && !means_.empty() && means_.size() % count == 0, [&] {
-            return "a Gaussian mixture of " + std::to_string(count) + " weights cannot have " + std::to_string(means_.size()) +
+            return "a Gaussian mixture of " + digits_of(count) + " weights cannot have " + digits_of(means_.size()) +
                    " numbers as means: d x K are needed";
         });
         require(variances_.size() == count || variances_.size() == means_.size(), [&] {
-            return "a Gaussian mixture of " + std::to_string(count) + " components in dimension " + std::to_string(means_.size() / count) + " has " +
-                   std::to_string(variances_.size()) + " variances: K or d x K are needed";
+            return "a Gaussian mixture of " + digits_of(count) + " components in dimension " + digits_of(means_.size() / count) + " has " +
+                   digits_of(variances_.size()) + " variances: K or d x K are needed";
         });
         require_all("weight", "not negative", weights_, [](double w) { return w >= 0.0; });
         require_all("mean", "a number", means_, [](double) { return true; });
         require_all("variance", "positive", variances_, [](double v) { return v > 0.0; });
         const double total = std::accumulate(weights_.begin(), weights_.end(), 0.0);
-        require(total > 0.0 && total < infinity, [&] { return "a Gaussian mixture's weights sum to " + std::to_string(total); });
+        require(total > 0.0 && total < infinity, [&] { return "a Gaussian mixture's weights sum to " + digits_of(total); });
         for (double& w : weights_) w /= total;
         dimension_ = static_cast<index_t>(means_.size() / count);
         const bool same = std::all_of(variances_.begin(), variances_.end(), [&](double v) { return v == variances_.front(); });
@@ -95,7 +96,7 @@ private:
     static void require_all(const char* what, const char* wanted, const std::vector<double>& numbers, Test test) {
         for (std::size_t k = 0; k < numbers.size(); ++k)
             require(std::isfinite(numbers[k]) && test(numbers[k]), [&] {
-                return "a Gaussian mixture's " + std::string(what) + " number " + std::to_string(k) + " is " + std::to_string(numbers[k]) +
+                return "a Gaussian mixture's " + std::string(what) + " number " + digits_of(k) + " is " + digits_of(numbers[k]) +
                        ": it must be finite and " + wanted;
             });
     }

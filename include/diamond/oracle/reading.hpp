@@ -49,7 +49,7 @@ struct reading_at {
     }
 };
 
-/// A broadcast view of readings, as `times` is of times.
+/// A broadcast view of readings, as `time_view` is of times.
 class gaussian_readings {
 public:
     DIAMOND_HD gaussian_readings(const gaussian_reading& value) : value_(value) {} // NOLINT: one reading for the batch
@@ -71,14 +71,14 @@ namespace detail {
 template <class Schedule>
 struct fill_gaussian_readings {
     reading_at<Schedule> at;
-    times                t;
+    time_view                t;
     gaussian_reading*    out;
     DIAMOND_HD void operator()(index_t j) const { out[j] = at(t[j]); }
 };
 
 /// Readings of a kind at the times of a batch; those of single columns live in `store`.
 template <class Schedule, class Context>
-[[nodiscard]] gaussian_readings gaussian_readings_of(const Schedule& schedule, reading_kind kind, const Context& context, times t, index_t columns,
+[[nodiscard]] gaussian_readings gaussian_readings_of(const Schedule& schedule, reading_kind kind, const Context& context, time_view t, index_t columns,
                                    scratch<gaussian_reading, Context>& store) {
     const reading_at<Schedule> at{schedule, kind};
     if (t.broadcast()) return at(t.value());

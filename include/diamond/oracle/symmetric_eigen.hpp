@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/errors.hpp>
 #include <diamond/core/scalar.hpp>
 
@@ -18,7 +19,7 @@ struct symmetric_eigen {
     /// @throws std::invalid_argument unless A is d x d, finite and symmetric to rounding.
     symmetric_eigen(std::vector<double> a, index_t dimension) : d(dimension) {
         require(static_cast<index_t>(a.size()) == d * d,
-                [&] { return "a covariance of " + std::to_string(a.size()) + " numbers for dimension " + std::to_string(d) + ": d x d are needed"; });
+                [&] { return "a covariance of " + digits_of(a.size()) + " numbers for dimension " + digits_of(d) + ": d x d are needed"; });
         constexpr double symmetric = 1e-8; // of the largest entry: single precision input passes
         double           largest   = 0.0;
         for (const double value : a) {
@@ -29,8 +30,8 @@ struct symmetric_eigen {
             for (index_t i = 0; i < j; ++i) {
                 double &upper = a[at(i, j)], &lower = a[at(j, i)];
                 require(std::abs(upper - lower) <= symmetric * largest, [&] {
-                    return "a covariance must be symmetric: entries (" + std::to_string(i) + ", " + std::to_string(j) + ") are " + std::to_string(upper) +
-                           " and " + std::to_string(lower);
+                    return "a covariance must be symmetric: entries (" + digits_of(i) + ", " + digits_of(j) + ") are " + digits_of(upper) +
+                           " and " + digits_of(lower);
                 });
                 upper = lower = 0.5 * (upper + lower);
             }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <diamond/concepts/reward.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/errors.hpp>
 
 namespace diamond {
@@ -23,7 +24,7 @@ namespace detail {
     for (std::vector<double>* part : {&form.linear, &form.curvature}) {
         if (part->empty()) part->resize(static_cast<std::size_t>(d), 0.0);
         require(static_cast<index_t>(part->size()) == d, [&] {
-            return "a quadratic form of " + std::to_string(part->size()) + " coordinates for a model of dimension " + std::to_string(d);
+            return "a quadratic form of " + digits_of(part->size()) + " coordinates for a model of dimension " + digits_of(d);
         });
         for (const double number : *part) require(std::isfinite(number), "a quadratic form's coefficients must be finite");
     }
@@ -39,7 +40,7 @@ struct tilted_coordinate {
     tilted_coordinate(double m, double v, double c, double q) {
         const double shrink = 1.0 + q * v;
         require(shrink > 0.0, [&] {
-            return "a curvature of " + std::to_string(q) + " against a variance of " + std::to_string(v) + ": the tilted density has no integral";
+            return "a curvature of " + digits_of(q) + " against a variance of " + digits_of(v) + ": the tilted density has no integral";
         });
         mean         = (m + v * c) / shrink;
         variance     = v / shrink;

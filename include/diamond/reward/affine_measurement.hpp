@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <diamond/concepts/measurement.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/reward/detail/parameters.hpp>
 #include <diamond/reward/linear_discriminant.hpp>
 
@@ -35,7 +36,7 @@ public:
     /// @throws std::invalid_argument unless b has m >= 1 entries, W has m d, d >= 1, and all are finite.
     affine_measurement(const context_type& context, const std::vector<value_type>& weights, const std::vector<value_type>& biases) {
         require(!biases.empty() && !weights.empty() && weights.size() % biases.size() == 0, [&] {
-            return "affine_measurement: " + std::to_string(weights.size()) + " weights and " + std::to_string(biases.size()) + " biases";
+            return "affine_measurement: " + digits_of(weights.size()) + " weights and " + digits_of(biases.size()) + " biases";
         });
         detail::require_finite("affine_measurement: weights", weights);
         detail::require_finite("affine_measurement: biases", biases);
@@ -65,6 +66,6 @@ private:
     std::shared_ptr<const Batch> weights_, biases_;
 };
 template <class Context, class Real>
-affine_measurement(const Context&, const std::vector<Real>&, const std::vector<Real>&) -> affine_measurement<batch<Real, Context>>;
+affine_measurement(const Context&, const std::vector<Real>&, const std::vector<Real>&) -> affine_measurement<owning_batch<Real, Context>>;
 
 } // namespace diamond

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <diamond/concepts/measurement.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/reward/detail/parameters.hpp>
 
 namespace diamond {
@@ -50,7 +51,7 @@ public:
     /// @throws std::invalid_argument unless 0 <= label < m.
     classifier_reward(Measurement logits, index_t label) : logits_of_(std::move(logits)), label_(label) {
         require(label >= 0 && label < classes(),
-                [&] { return "classifier_reward: class " + std::to_string(label) + " of " + std::to_string(classes()); });
+                [&] { return "classifier_reward: class " + digits_of(label) + " of " + digits_of(classes()); });
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(logits_of_.dimension()); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <diamond/concepts/measurement.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/image_shape.hpp>
 #include <diamond/reward/detail/parameters.hpp>
 
@@ -52,7 +53,7 @@ public:
     /// @throws std::invalid_argument unless the shape has pixels and factor >= 1 divides its height and width.
     down_sampling_measurement(const image_shape& shape, std::size_t factor) : shape_(shape), factor_(factor) {
         require(shape.size() > 0 && factor > 0 && shape.height % factor == 0 && shape.width % factor == 0,
-                [&] { return "down_sampling_measurement: factor " + std::to_string(factor) + " of an image of " + to_string(shape); });
+                [&] { return "down_sampling_measurement: factor " + digits_of(factor) + " of an image of " + to_string(shape); });
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(shape_.size()); }

@@ -27,7 +27,7 @@ concept says_column_parallel = requires {
 /// values[j] = r(z_j | c_j), z d x n. What the reward throws passes through.
 template <class Reward, class Real, class Context, class Condition>
 void evaluate_reward(Reward& reward, batch_view<const Real, Context> z, const Condition& condition, double* values) {
-    using batch_type = batch<Real, Context>;
+    using batch_type = owning_batch<Real, Context>;
     static_assert(diagnose_reward<Reward, batch_type, Condition>());
     if constexpr (detail::conditional_reward<Reward, batch_type, Condition>) {
         reward(z, condition, values);
@@ -49,7 +49,7 @@ void evaluate_reward(Reward& reward, batch_view<const Real, Context> z, const Co
 template <class Reward, class Real, class Context, class Condition>
 void evaluate_reward_gradient(Reward& reward, batch_view<const Real, Context> z, const Condition& condition,
                               batch_view<Real, Context> out) {
-    static_assert(diagnose_differentiable_reward<Reward, batch<Real, Context>, Condition>());
+    static_assert(diagnose_differentiable_reward<Reward, owning_batch<Real, Context>, Condition>());
     if constexpr (requires { reward.gradient(z, condition, out); })
         reward.gradient(z, condition, out);
     else

@@ -32,7 +32,7 @@ public:
 
     /// values[j] = r(z_j | c_j) or -inf, z d x n.
     template <class Real, class Context, class Condition>
-    requires reward<Reward, batch<Real, Context>, Condition>
+    requires reward<Reward, owning_batch<Real, Context>, Condition>
     void operator()(batch_view<const Real, Context> z, const Condition& condition, double* values) {
         evaluate_reward(reward_, z, condition, values);
         z.context().for_each(z.columns(), detail::forbid_value{values});
@@ -40,7 +40,7 @@ public:
 
     /// out = dr/dz, d x n; 0 where the sample is forbidden, so that its weight of 0 meets no NaN. Calls r, too.
     template <class Real, class Context, class Condition>
-    requires differentiable_reward<Reward, batch<Real, Context>, Condition>
+    requires differentiable_reward<Reward, owning_batch<Real, Context>, Condition>
     void gradient(batch_view<const Real, Context> z, const Condition& condition, batch_view<Real, Context> out) {
         const auto values = values_.template resized<double>(z.context(), 1, z.columns());
         (*this)(z, condition, values.data());

@@ -7,6 +7,7 @@
 
 #include <diamond/concepts/measurement.hpp>
 #include <diamond/concepts/reward.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/reward/detail/parameters.hpp>
 
 namespace diamond {
@@ -50,12 +51,12 @@ public:
                                 double standard_deviation)
         : measurement_(std::move(measurement)), precision_(1.0 / square(standard_deviation)) {
         require(detail::count_of(seen) == outputs(), [&] {
-            return "gaussian_measurement_reward: " + std::to_string(seen.size()) + " numbers were seen, the measurement gives " +
-                   std::to_string(outputs());
+            return "gaussian_measurement_reward: " + digits_of(seen.size()) + " numbers were seen, the measurement gives " +
+                   digits_of(outputs());
         });
         detail::require_finite("gaussian_measurement_reward: seen", seen);
         require(standard_deviation > 0.0 && std::isfinite(standard_deviation) && std::isfinite(precision_), [&] {
-            return "gaussian_measurement_reward: standard deviation " + std::to_string(standard_deviation) + " must be positive and finite";
+            return "gaussian_measurement_reward: standard deviation " + digits_of(standard_deviation) + " must be positive and finite";
         });
         seen_ = detail::share(context, outputs(), 1, seen);
     }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <diamond/concepts/reward.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/reward/detail/parameters.hpp>
 
 namespace diamond {
@@ -45,7 +46,7 @@ public:
     linear_reward(const context_type& context, const std::vector<value_type>& c, double offset = 0.0) : offset_(offset) {
         require(!c.empty(), "linear_reward: c has no entries");
         detail::require_finite("linear_reward: c", c);
-        require(std::isfinite(offset), [&] { return "linear_reward: offset = " + std::to_string(offset) + " must be finite"; });
+        require(std::isfinite(offset), [&] { return "linear_reward: offset = " + digits_of(offset) + " must be finite"; });
         c_ = detail::share(context, detail::count_of(c), 1, c);
     }
 
@@ -76,6 +77,6 @@ private:
     double offset_;
 };
 template <class Context, class Real>
-linear_reward(const Context&, const std::vector<Real>&, double = 0.0) -> linear_reward<batch<Real, Context>>;
+linear_reward(const Context&, const std::vector<Real>&, double = 0.0) -> linear_reward<owning_batch<Real, Context>>;
 
 } // namespace diamond

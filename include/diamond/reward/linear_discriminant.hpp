@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/errors.hpp>
 #include <diamond/core/scalar.hpp>
 #include <diamond/reward/detail/cholesky.hpp>
@@ -44,7 +45,7 @@ class_moments moments_by_class(std::size_t d, std::size_t classes, const std::ve
     }
     for (std::size_t k = 0; k < classes; ++k) {
         require(result.counts[k] > 0.0,
-                [&] { return "fit_linear_discriminant: no sample of class " + std::to_string(k) + " of " + std::to_string(classes); });
+                [&] { return "fit_linear_discriminant: no sample of class " + digits_of(k) + " of " + digits_of(classes); });
         for (std::size_t i = 0; i < d; ++i) result.means[k * d + i] /= result.counts[k];
     }
     std::vector<double> residual(d);
@@ -67,8 +68,8 @@ inline void regularise(std::vector<double>& covariance, std::size_t d, const lin
 
 inline void require_discriminant_options(const linear_discriminant_options& options, std::size_t classes) {
     require(options.shrinkage >= 0.0 && options.shrinkage <= 1.0 && options.ridge >= 0.0 && std::isfinite(options.ridge), [&] {
-        return "fit_linear_discriminant: shrinkage " + std::to_string(options.shrinkage) + " must lie in [0, 1] and ridge " +
-               std::to_string(options.ridge) + " must be finite and not negative";
+        return "fit_linear_discriminant: shrinkage " + digits_of(options.shrinkage) + " must lie in [0, 1] and ridge " +
+               digits_of(options.ridge) + " must be finite and not negative";
     });
     constexpr double rounding = 1e-9; // priors that were printed and read again
     double total              = 0.0;
@@ -78,8 +79,8 @@ inline void require_discriminant_options(const linear_discriminant_options& opti
         positive = positive && prior > 0.0;
     }
     require(options.priors.empty() || (options.priors.size() == classes && positive && std::abs(total - 1.0) <= rounding), [&] {
-        return "fit_linear_discriminant: " + std::to_string(options.priors.size()) + " priors with sum " + std::to_string(total) + " for " +
-               std::to_string(classes) + " classes; they must be positive with sum 1";
+        return "fit_linear_discriminant: " + digits_of(options.priors.size()) + " priors with sum " + digits_of(total) + " for " +
+               digits_of(classes) + " classes; they must be positive with sum 1";
     });
 }
 } // namespace detail
@@ -96,18 +97,18 @@ template <std::floating_point Real, std::integral Label>
                                                           const linear_discriminant_options& options = {}) {
     const auto d = static_cast<std::size_t>(dimension), count = labels.size();
     require(dimension >= 1 && samples.size() == d * count, [&] {
-        return "fit_linear_discriminant: " + std::to_string(samples.size()) + " numbers for " + std::to_string(count) +
-               " samples of dimension " + std::to_string(dimension);
+        return "fit_linear_discriminant: " + digits_of(samples.size()) + " numbers for " + digits_of(count) +
+               " samples of dimension " + digits_of(dimension);
     });
     detail::require_finite("fit_linear_discriminant: samples", samples);
     std::size_t classes = 0;
     for (std::size_t n = 0; n < count; ++n) {
         require(std::cmp_greater_equal(labels[n], 0) && std::cmp_less(labels[n], count),
-                [&] { return "fit_linear_discriminant: labels[" + std::to_string(n) + "] = " + std::to_string(labels[n]); });
+                [&] { return "fit_linear_discriminant: labels[" + digits_of(n) + "] = " + digits_of(labels[n]); });
         classes = std::max(classes, static_cast<std::size_t>(labels[n]) + 1);
     }
     require(count > classes, [&] {
-        return "fit_linear_discriminant: " + std::to_string(count) + " samples of " + std::to_string(classes) +
+        return "fit_linear_discriminant: " + digits_of(count) + " samples of " + digits_of(classes) +
                " classes give no covariance";
     });
     detail::require_discriminant_options(options, classes);

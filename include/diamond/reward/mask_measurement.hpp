@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <diamond/concepts/measurement.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/reward/detail/parameters.hpp>
 
 namespace diamond {
@@ -38,9 +39,9 @@ public:
         std::vector<std::int32_t> row, place(static_cast<std::size_t>(dimension < 0 ? 0 : dimension), -1);
         for (const index_t i : coordinates) {
             require(i >= 0 && i < dimension,
-                    [&] { return "mask_measurement: coordinate " + std::to_string(i) + " of a sample of " + std::to_string(dimension); });
+                    [&] { return "mask_measurement: coordinate " + digits_of(i) + " of a sample of " + digits_of(dimension); });
             auto& taken = place[static_cast<std::size_t>(i)];
-            require(taken < 0, [&] { return "mask_measurement: coordinate " + std::to_string(i) + " is listed twice"; });
+            require(taken < 0, [&] { return "mask_measurement: coordinate " + digits_of(i) + " is listed twice"; });
             taken = static_cast<std::int32_t>(row.size());
             row.push_back(static_cast<std::int32_t>(i));
         }

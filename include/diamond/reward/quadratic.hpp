@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <diamond/concepts/reward.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/reward/detail/parameters.hpp>
 
 namespace diamond {
@@ -43,8 +44,8 @@ public:
     /// @throws std::invalid_argument unless both have the same d >= 1 entries, all finite and q >= 0.
     quadratic_reward(const context_type& context, const std::vector<value_type>& centre, const std::vector<value_type>& curvature) {
         require(!centre.empty() && centre.size() == curvature.size(), [&] {
-            return "quadratic_reward: centre has " + std::to_string(centre.size()) + " entries, curvature has " +
-                   std::to_string(curvature.size());
+            return "quadratic_reward: centre has " + digits_of(centre.size()) + " entries, curvature has " +
+                   digits_of(curvature.size());
         });
         detail::require_finite("quadratic_reward: centre", centre);
         detail::require_each("quadratic_reward: curvature", curvature, "finite and not negative",
@@ -85,6 +86,6 @@ private:
     std::shared_ptr<const Batch> centre_, curvature_;
 };
 template <class Context, class Real>
-quadratic_reward(const Context&, const std::vector<Real>&, const std::vector<Real>&) -> quadratic_reward<batch<Real, Context>>;
+quadratic_reward(const Context&, const std::vector<Real>&, const std::vector<Real>&) -> quadratic_reward<owning_batch<Real, Context>>;
 
 } // namespace diamond

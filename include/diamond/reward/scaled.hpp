@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/reward/evaluate.hpp>
 
 namespace diamond {
@@ -25,14 +26,14 @@ class scaled_reward {
 public:
     /// @throws std::invalid_argument unless the factor is finite.
     scaled_reward(double factor, Reward reward) : factor_(factor), reward_(std::move(reward)) {
-        require(std::isfinite(factor), [&] { return "scaled_reward: factor " + std::to_string(factor) + " must be finite"; });
+        require(std::isfinite(factor), [&] { return "scaled_reward: factor " + digits_of(factor) + " must be finite"; });
     }
 
     [[nodiscard]] double factor() const { return factor_; }
 
     /// values[j] = factor r(z_j | c_j), z d x n.
     template <class Real, class Context, class Condition>
-    requires reward<Reward, batch<Real, Context>, Condition>
+    requires reward<Reward, owning_batch<Real, Context>, Condition>
     void operator()(batch_view<const Real, Context> z, const Condition& condition, double* values) {
         evaluate_reward(reward_, z, condition, values);
         z.context().for_each(z.columns(), detail::scale_entries<double>{factor_, values});
@@ -40,7 +41,7 @@ public:
 
     /// out = factor dr/dz, d x n.
     template <class Real, class Context, class Condition>
-    requires differentiable_reward<Reward, batch<Real, Context>, Condition>
+    requires differentiable_reward<Reward, owning_batch<Real, Context>, Condition>
     void gradient(batch_view<const Real, Context> z, const Condition& condition, batch_view<Real, Context> out) {
         evaluate_reward_gradient(reward_, z, condition, out);
         z.context().for_each(out.size(), detail::scale_entries<Real>{factor_, out.data()});

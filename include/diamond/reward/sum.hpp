@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/reward/detail/workspace.hpp>
 #include <diamond/reward/evaluate.hpp>
 
@@ -35,7 +36,7 @@ public:
 
     /// values[j] = sum_k r_k(z_j | c_j), z d x n.
     template <class Real, class Context, class Condition>
-    requires(reward<Rewards, batch<Real, Context>, Condition>&&...) void operator()(batch_view<const Real, Context> z,
+    requires(reward<Rewards, owning_batch<Real, Context>, Condition>&&...) void operator()(batch_view<const Real, Context> z,
                                                                                     const Condition& condition, double* values) {
         const auto add = [&](auto& part) {
             const auto more = values_.template resized<double>(z.context(), 1, z.columns());
@@ -52,7 +53,7 @@ public:
 
     /// out = sum_k dr_k/dz, d x n.
     template <class Real, class Context, class Condition>
-    requires(differentiable_reward<Rewards, batch<Real, Context>, Condition>&&...) void gradient(batch_view<const Real, Context> z,
+    requires(differentiable_reward<Rewards, owning_batch<Real, Context>, Condition>&&...) void gradient(batch_view<const Real, Context> z,
                                                                                                  const Condition& condition,
                                                                                                  batch_view<Real, Context> out) {
         const auto add = [&](auto& part) {
@@ -82,7 +83,7 @@ public:
 private:
     static void add_form(const diamond::quadratic_form& more, diamond::quadratic_form& total) {
         require(more.linear.size() == total.linear.size(), [&] {
-            return "sum_reward: parts of dimension " + std::to_string(total.linear.size()) + " and " + std::to_string(more.linear.size());
+            return "sum_reward: parts of dimension " + digits_of(total.linear.size()) + " and " + digits_of(more.linear.size());
         });
         total.constant += more.constant;
         for (std::size_t i = 0; i < more.linear.size(); ++i) {

@@ -1,6 +1,7 @@
 /// Rewards at a temperature.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/reward/scaled.hpp>
 
 namespace diamond {
@@ -16,7 +17,7 @@ public:
 private:
     static double reciprocal(double temperature) {
         require(temperature > 0.0 && std::isfinite(temperature) && std::isfinite(1.0 / temperature),
-                [&] { return "tempered_reward: temperature " + std::to_string(temperature) + " must be positive and finite"; });
+                [&] { return "tempered_reward: temperature " + digits_of(temperature) + " must be positive and finite"; });
         return 1.0 / temperature;
     }
 };

@@ -35,33 +35,33 @@ public:
     [[nodiscard]] const cost&  spent() const { return held_.spent(); }
 
     /// out = u(x, t | condition).
-    void operator()(const_view x, times t, const condition_type& condition, view out) {
+    void operator()(const_view x, time_view t, const condition_type& condition, view out) {
         field()(x, t, condition, held_.workspace(x), out);
         held_.spent().forward += x.columns() * detail::evaluations_of<Field>;
     }
     /// out = cotangent^T du/dx.
-    void vjp(const_view x, times t, const condition_type& condition, const_view cotangent, view out)
+    void vjp(const_view x, time_view t, const condition_type& condition, const_view cotangent, view out)
         requires differentiable_velocity_field<Field>
     {
         field().vjp(x, t, condition, cotangent, held_.workspace(x), out);
         held_.spent().vjp += x.columns() * detail::evaluations_of<Field>;
     }
     /// out = du/dx tangent.
-    void jvp(const_view x, times t, const condition_type& condition, const_view tangent, view out)
+    void jvp(const_view x, time_view t, const condition_type& condition, const_view tangent, view out)
         requires differentiable_velocity_field<Field>
     {
         field().jvp(x, t, condition, tangent, held_.workspace(x), out);
         held_.spent().jvp += x.columns() * detail::evaluations_of<Field>;
     }
     /// out = score at (x, t).
-    void score(const_view x, times t, const condition_type& condition, view out)
+    void score(const_view x, time_view t, const condition_type& condition, view out)
         requires scored_velocity_field<Field>
     {
         field().score(x, t, condition, held_.workspace(x), out);
         held_.spent().forward += x.columns() * detail::evaluations_of<Field>;
     }
     /// out[j] = log p_t(x_j).
-    void log_density(const_view x, times t, const condition_type& condition, double* out)
+    void log_density(const_view x, time_view t, const condition_type& condition, double* out)
         requires velocity_field_with_density<Field>
     {
         field().log_density(x, t, condition, held_.workspace(x), out);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <diamond/core/combine.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
 
 namespace diamond {
@@ -38,7 +39,7 @@ public:
 
     /// @throws std::invalid_argument unless the weight is finite.
     guided_field(Field field, double weight) : field_(std::move(field)), weight_(weight) {
-        require(std::isfinite(weight), [&] { return "classifier-free guidance of weight " + std::to_string(weight) + ": it must be finite"; });
+        require(std::isfinite(weight), [&] { return "classifier-free guidance of weight " + digits_of(weight) + ": it must be finite"; });
     }
 
     [[nodiscard]] index_t        dimension() const { return static_cast<index_t>(field_.dimension()); }
@@ -47,17 +48,17 @@ public:
         space.unconditional.resize(context, dimension(), columns);
         return space;
     }
-    void operator()(const_view x, times t, const labels& c, workspace_type& space, view out) const {
+    void operator()(const_view x, time_view t, const labels& c, workspace_type& space, view out) const {
         blend(x, space, out, [&](const labels& label, view to) { field_(x, t, label, space.field, to); }, c);
     }
     /// out = cotangent^T du/dx.
-    void vjp(const_view x, times t, const labels& c, const_view cotangent, workspace_type& space, view out) const
+    void vjp(const_view x, time_view t, const labels& c, const_view cotangent, workspace_type& space, view out) const
         requires differentiable_velocity_field<Field>
     {
         blend(x, space, out, [&](const labels& label, view to) { field_.vjp(x, t, label, cotangent, space.field, to); }, c);
     }
     /// out = du/dx tangent.
-    void jvp(const_view x, times t, const labels& c, const_view tangent, workspace_type& space, view out) const
+    void jvp(const_view x, time_view t, const labels& c, const_view tangent, workspace_type& space, view out) const
         requires differentiable_velocity_field<Field>
     {
         blend(x, space, out, [&](const labels& label, view to) { field_.jvp(x, t, label, tangent, space.field, to); }, c);

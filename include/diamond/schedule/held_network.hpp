@@ -7,6 +7,7 @@
 
 #include <diamond/concepts/velocity_field.hpp>
 #include <diamond/core/cost.hpp>
+#include <diamond/core/digits_of.hpp>
 
 namespace diamond {
 
@@ -36,7 +37,7 @@ public:
     /// For batches like x. @throws std::invalid_argument where the network's dimension is another.
     [[nodiscard]] workspace_type& workspace(const_view_t<batch_type> x) {
         require(x.rows() == dimension(), [&] {
-            return "the network has dimension " + std::to_string(dimension()) + ", the batch has " + std::to_string(x.rows()) + " rows";
+            return "the network has dimension " + digits_of(dimension()) + ", the batch has " + digits_of(x.rows()) + " rows";
         });
         if (!workspace_ || x.columns() > capacity_ || context_ != &x.context()) {
             workspace_.reset(); // frees before it allocates

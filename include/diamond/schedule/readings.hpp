@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <diamond/core/combine.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
 #include <diamond/schedule/schedule.hpp>
 
@@ -31,7 +32,7 @@ namespace detail {
 template <class Schedule>
 struct denoiser_coefficients {
     Schedule schedule;
-    times    t;
+    time_view    t;
     DIAMOND_HD numbers<2> operator()(index_t j) const {
         const velocity_readings r = readings_at(schedule, t[j]);
         return {{r.denoiser_u, r.denoiser_x}};
@@ -40,7 +41,7 @@ struct denoiser_coefficients {
 template <class Schedule>
 struct noise_coefficients {
     Schedule schedule;
-    times    t;
+    time_view    t;
     DIAMOND_HD numbers<2> operator()(index_t j) const {
         const velocity_readings r = readings_at(schedule, t[j]);
         return {{r.noise_u, r.noise_x}};
@@ -49,7 +50,7 @@ struct noise_coefficients {
 template <class Schedule>
 struct score_coefficients {
     Schedule schedule;
-    times    t;
+    time_view    t;
     DIAMOND_HD numbers<2> operator()(index_t j) const {
         const velocity_readings r     = readings_at(schedule, t[j]);
         const double            scale = -1.0 / schedule.sigma(t[j]);
@@ -65,7 +66,7 @@ template <class Schedule>
 template <class Schedule>
 struct from_denoiser_coefficients {
     Schedule schedule;
-    times    t;
+    time_view    t;
     DIAMOND_HD numbers<2> operator()(index_t j) const {
         if (t[j] >= 1.0) return {{schedule.d_alpha(1.0), final_noise_term(schedule)}};
         const double ratio = schedule.d_sigma(t[j]) / schedule.sigma(t[j]);
@@ -76,7 +77,7 @@ struct from_denoiser_coefficients {
 template <class Schedule>
 struct from_noise_coefficients {
     Schedule schedule;
-    times    t;
+    time_view    t;
     DIAMOND_HD numbers<2> operator()(index_t j) const {
         const double ratio = schedule.d_alpha(t[j]) / schedule.alpha(t[j]);
         return {{t[j] >= 1.0 ? final_noise_term(schedule) : schedule.d_sigma(t[j]) - schedule.sigma(t[j]) * ratio, ratio}};
@@ -86,7 +87,7 @@ struct from_noise_coefficients {
 template <class Schedule>
 struct from_score_coefficients {
     Schedule schedule;
-    times    t;
+    time_view    t;
     DIAMOND_HD numbers<2> operator()(index_t j) const { return {{guidance_factor(schedule, t[j]), schedule.d_alpha(t[j]) / schedule.alpha(t[j])}}; }
 };
 } // namespace detail
@@ -110,13 +111,13 @@ public:
     [[nodiscard]] field_evaluator<Field>& field() { return field_; }
 
     /// out = u(x, t).
-    void velocity(const_view x, times t, const condition_type& c, view out) { field_(x, t, c, out); }
+    void velocity(const_view x, time_view t, const condition_type& c, view out) { field_(x, t, c, out); }
     /// out = E[z | x_t = x]; x itself, without an evaluation, where the batch's time is 1.
-    void denoiser(const_view x, times t, const condition_type& c, view out) { read<detail::denoiser_coefficients<Schedule>>(x, t, c, out); }
+    void denoiser(const_view x, time_view t, const condition_type& c, view out) { read<detail::denoiser_coefficients<Schedule>>(x, t, c, out); }
     /// out = E[eps | x_t = x]; 0, without an evaluation, where the batch's time is 1.
-    void noise(const_view x, times t, const condition_type& c, view out) { read<detail::noise_coefficients<Schedule>>(x, t, c, out); }
+    void noise(const_view x, time_view t, const condition_type& c, view out) { read<detail::noise_coefficients<Schedule>>(x, t, c, out); }
     /// out = grad log p_t(x). @throws std::invalid_argument at t = 1, unless the field gives its score.
-    void score(const_view x, times t, const condition_type& c, view out) {
+    void score(const_view x, time_view t, const condition_type& c, view out) {
         if constexpr (scored_velocity_field<Field>) {
             field_.score(x, t, c, out);
         } else {
@@ -127,7 +128,7 @@ public:
 
 private:
     template <class Coefficients>
-    void read(const_view x, times t, const condition_type& c, view out) {
+    void read(const_view x, time_view t, const condition_type& c, view out) {
         // At t = 1 the velocity's coefficient is 0, and a network of a schedule with infinite sigma'(1) need not have one.
         if (!t.broadcast() || t.value() < 1.0) field_(x, t, c, out);
         combine(table_(x.context(), t.broadcast(), x.columns(), Coefficients{schedule_, t}), out, out, x);
@@ -166,19 +167,19 @@ public:
     [[nodiscard]] workspace_type make_workspace(const context_type& context, index_t columns) const {
         return {network_.make_workspace(context, columns), {}};
     }
-    void operator()(const_view x, times t, const condition_type& c, workspace_type& space, view out) const {
+    void operator()(const_view x, time_view t, const condition_type& c, workspace_type& space, view out) const {
         const auto ab = convert(x, t, space);
         network_(x, t, c, space.network, out);
         combine(ab, out, out, x);
     }
-    void vjp(const_view x, times t, const condition_type& c, const_view cotangent, workspace_type& space, view out) const
+    void vjp(const_view x, time_view t, const condition_type& c, const_view cotangent, workspace_type& space, view out) const
         requires differentiable_velocity_field<Network>
     {
         const auto ab = convert(x, t, space);
         network_.vjp(x, t, c, cotangent, space.network, out);
         combine(ab, out, out, cotangent);
     }
-    void jvp(const_view x, times t, const condition_type& c, const_view tangent, workspace_type& space, view out) const
+    void jvp(const_view x, time_view t, const condition_type& c, const_view tangent, workspace_type& space, view out) const
         requires differentiable_velocity_field<Network>
     {
         const auto ab = convert(x, t, space);
@@ -190,14 +191,14 @@ protected:
     const Network& network() const { return network_; }
 
 private:
-    coefficients<2> convert(const_view x, times t, workspace_type& space) const {
+    coefficients<2> convert(const_view x, time_view t, workspace_type& space) const {
         if (t.broadcast()) {
             const coefficients<2> ab(Coefficients<Schedule>{schedule_, t}(0));
             require(std::isfinite(ab(0, 0)) && std::isfinite(ab(1, 0)), [&] {
                 if (t.value() >= 1.0)
                     return std::string("the velocity at t = 1 of a schedule with infinite sigma'(1) needs the score, which this network does not give: "
-                                       "use a solver that does not read t = 1, as euler and midpoint, or a score_network");
-                return "the velocity at t = " + std::to_string(t.value()) + " does not follow from what this network predicts: start after it, or use a denoiser_network";
+                                       "use a solver that does not read t = 1, as euler and explicit_midpoint, or a score_network");
+                return "the velocity at t = " + digits_of(t.value()) + " does not follow from what this network predicts: start after it, or use a denoiser_network";
             });
             return ab;
         }
@@ -243,7 +244,7 @@ public:
     score_network(Schedule schedule, Network network) : base(std::move(schedule), std::move(network)) {}
 
     /// out = grad log p_t(x), as the network says, t = 0 and t = 1 among them.
-    void score(const_view x, times t, const condition_type& c, workspace_type& space, view out) const { this->network()(x, t, c, space.network, out); }
+    void score(const_view x, time_view t, const condition_type& c, workspace_type& space, view out) const { this->network()(x, t, c, space.network, out); }
 };
 
 } // namespace diamond

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <diamond/concepts/schedule.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/errors.hpp>
 #include <diamond/core/host_device.hpp>
 #include <diamond/core/scalar.hpp>
@@ -94,12 +95,12 @@ template <class Times>
 void require_time_grid(const Times& grid) {
     require(grid.size() >= 2, "a time grid needs at least the two times 0 and 1");
     require(grid.front() == 0.0 && grid.back() == 1.0, [&] {
-        return "a time grid runs from 0 to 1, not from " + std::to_string(grid.front()) + " to " + std::to_string(grid.back());
+        return "a time grid runs from 0 to 1, not from " + digits_of(grid.front()) + " to " + digits_of(grid.back());
     });
     for (std::size_t k = 1; k < grid.size(); ++k)
         require(grid[k] > grid[k - 1], [&] {
-            return "a time grid must increase: t_" + std::to_string(k - 1) + " = " + std::to_string(grid[k - 1]) + ", t_" +
-                   std::to_string(k) + " = " + std::to_string(grid[k]);
+            return "a time grid must increase: t_" + digits_of(k - 1) + " = " + digits_of(grid[k - 1]) + ", t_" +
+                   digits_of(k) + " = " + digits_of(grid[k]);
         });
 }
 

@@ -15,7 +15,7 @@ namespace detail {
 template <class Spread>
 struct posterior_weight {
     Spread spread;
-    times t, s;
+    time_view t, s;
     double floor;
     bool diagonal;
     DIAMOND_HD double operator()(index_t i, index_t j) const {
@@ -25,24 +25,24 @@ struct posterior_weight {
 };
 
 template <class Spread> // clang 16 deduces no aggregates
-posterior_weight(Spread, times, times, double, bool) -> posterior_weight<Spread>;
+posterior_weight(Spread, time_view, time_view, double, bool) -> posterior_weight<Spread>;
 
 /// w of a joint network's last row, 1/(the variance in whose units errors of m count): at (s, r), or where the target stands.
 template <class Spread>
 struct divergence_weight {
     Spread spread;
-    times s, r;
+    time_view s, r;
     DIAMOND_HD double operator()(index_t, index_t j) const { return 1.0 / spread(s[j], r[j]); }
 };
 
 template <class Spread>
-divergence_weight(Spread, times, times) -> divergence_weight<Spread>;
+divergence_weight(Spread, time_view, time_view) -> divergence_weight<Spread>;
 
 /// The error's numbers, of batches of `outputs` rows: error = v + length v' - target, without v' where it is null.
 template <class Real>
 struct loss_errors {
     const Real *v, *v_dot, *target;
-    times from, to;
+    time_view from, to;
     index_t outputs;
 };
 /// w error^2 of row first + i.

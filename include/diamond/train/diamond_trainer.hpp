@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <diamond/concepts/trainable_network.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/train/adam_w.hpp>
 #include <diamond/train/diamond_loss.hpp>
 #include <diamond/train/loss_weight.hpp>
@@ -59,14 +60,14 @@ public:
     /// @throws std::invalid_argument for options out of range.
     diamond_trainer(Network network, const training_set<batch_type>& data, philox rng, options_type options = {}, Teacher teacher = {})
         : network_(std::move(network)), data_(&data), rng_(rng), options_(options), targets_(std::move(teacher), options.trace), weighting_(options.weighting), divergence_weighting_(options.weighting) {
-        require(options.steps > 0 && options.batch > 0, [&] { return "training of " + std::to_string(options.steps) + " steps of " + std::to_string(options.batch) + " columns: both must be positive"; });
-        require(options.diagonal >= 0.0 && options.diagonal <= 1.0, [&] { return "a diagonal share of " + std::to_string(options.diagonal) + ": it lies in [0, 1]"; });
-        require(options.diagonal_first >= 0.0 && options.diagonal_first <= 1.0, [&] { return "a share of diagonal steps of " + std::to_string(options.diagonal_first) + ": it lies in [0, 1]"; });
-        require(data.points().rows() == network_.dimension(), [&] { return "the network has dimension " + std::to_string(network_.dimension()) + ", the training set " + std::to_string(data.points().rows()); });
+        require(options.steps > 0 && options.batch > 0, [&] { return "training of " + digits_of(options.steps) + " steps of " + digits_of(options.batch) + " columns: both must be positive"; });
+        require(options.diagonal >= 0.0 && options.diagonal <= 1.0, [&] { return "a diagonal share of " + digits_of(options.diagonal) + ": it lies in [0, 1]"; });
+        require(options.diagonal_first >= 0.0 && options.diagonal_first <= 1.0, [&] { return "a share of diagonal steps of " + digits_of(options.diagonal_first) + ": it lies in [0, 1]"; });
+        require(data.points().rows() == network_.dimension(), [&] { return "the network has dimension " + digits_of(network_.dimension()) + ", the training set " + digits_of(data.points().rows()); });
         require(options.report_every > 0, "a report every 0 steps: at least 1 is needed");
         if constexpr (is_joint) detail::require_probes("the trace of a joint training", options.trace.products(network_.dimension()));
         if constexpr (requires { Teacher::knows_no_outer_time; options.times.at_zero; })
-            require(options.times.at_zero >= 1.0, [&] { return "a flow_teacher knows t = 0 alone, and a share of " + std::to_string(options.times.at_zero) + " is drawn there: it needs .times = {.at_zero = 1}"; });
+            require(options.times.at_zero >= 1.0, [&] { return "a flow_teacher knows t = 0 alone, and a share of " + digits_of(options.times.at_zero) + " is drawn there: it needs .times = {.at_zero = 1}"; });
         static_cast<void>(network_.spread()); // refuses a network that cannot be trained in its coordinates
     }
 
@@ -197,7 +198,7 @@ private:
         turn(state, detail::weighted_square<real, decltype(weight)>{weight, of, 0}, d, at, scale, kind(diagonal, random), weighting_, network_.parameters(), false,
              diagonal ? &sums->diagonal : &sums->off_diagonal, state.loss_sums.data() + loss_curve::window_of(diagonal, step_, options_.steps));
         if constexpr (is_joint) {
-            const times where = of.v_dot ? at.r : at.s; // where div ubar is taken, a moving head's error is measured
+            const time_view where = of.v_dot ? at.r : at.s; // where div ubar is taken, a moving head's error is measured
             const detail::divergence_weight unit{network_.divergence_spread(), where, at.r};
             bool stopped = false;
             if constexpr (requires { options_.loss.divergence_tangent; }) stopped = options_.loss.divergence_tangent == tangent_gradient::stopped;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/errors.hpp>
 #include <diamond/core/host_device.hpp>
 #include <diamond/core/scalar.hpp>
@@ -36,7 +37,7 @@ public:
     /// Of no step yet; or of `size` sums. @throws std::invalid_argument for another count.
     loss_curve() : sums_(static_cast<std::size_t>(size)) {}
     explicit loss_curve(std::vector<double> sums) : sums_(std::move(sums)) {
-        require(static_cast<index_t>(sums_.size()) == size, [&] { return std::to_string(sums_.size()) + " sums of losses, not " + std::to_string(size); });
+        require(static_cast<index_t>(sums_.size()) == size, [&] { return digits_of(sums_.size()) + " sums of losses, not " + digits_of(size); });
     }
 
     /// Where among the sums a step's losses are added up.

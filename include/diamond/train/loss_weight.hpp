@@ -34,7 +34,7 @@ struct adaptive_multiple {
 };
 template <class Real>
 struct weight_inputs {
-    times t, s, r;
+    time_view t, s, r;
     Real* inputs;
     DIAMOND_HD void operator()(index_t j) const {
         const double time[3] = {t[j], s[j], r[j]};
@@ -70,7 +70,7 @@ public:
     [[nodiscard]] static index_t parameters() { return 0; }
     static void initialise(philox, view_t<Batch>) {}
     /// multiple[j] of loss[j], columns' mean losses.
-    void operator()(const backend_of_t<Batch>& context, const real*, real*, times, times, times, index_t columns, double, target_kind kind, const double* loss, double* multiple) {
+    void operator()(const backend_of_t<Batch>& context, const real*, real*, time_view, time_view, time_view, index_t columns, double, target_kind kind, const double* loss, double* multiple) {
         const double power = kind == target_kind::determined ? weight_.power : kind == target_kind::random_off_diagonal ? weight_.random_power : 0.0;
         context.for_each(columns, adaptive_multiple{{power, weight_.c}, loss, multiple});
     }
@@ -86,7 +86,7 @@ public:
     explicit loss_weighting(learned_weight weight) : stack_(mlp_layers(9, 1, {.width = weight.width, .blocks = 1})) {}
     [[nodiscard]] index_t parameters() const { return stack_.parameters(); }
     void initialise(philox rng, view_t<Batch> theta) const { diamond::initialise(stack_, rng.split(1), theta); }
-    void operator()(const backend_of_t<Batch>& context, const real* theta, real* gradient, times t, times s, times r, index_t columns, double scale, target_kind, const double* loss,
+    void operator()(const backend_of_t<Batch>& context, const real* theta, real* gradient, time_view t, time_view s, time_view r, index_t columns, double scale, target_kind, const double* loss,
                     double* multiple) {
         inputs_.resize(context, 9, columns);
         w_.resize(context, 1, columns);

@@ -32,7 +32,7 @@ namespace detail {
 template <class Real>
 struct jump {
     const Real *xbar, *v;
-    times s, r;
+    time_view s, r;
     Real* out;
     index_t d, rows;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
@@ -54,7 +54,7 @@ template <class Real>
 struct eulerian_target {
     Real* u;
     const Real* v_dot;
-    times s, r;
+    time_view s, r;
     index_t rows;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         const index_t at = i + rows * j;
@@ -64,7 +64,7 @@ struct eulerian_target {
 struct time_between {
     noise_stream uniforms;
     bool midpoint;
-    times s, r;
+    time_view s, r;
     double* k;
     DIAMOND_HD void operator()(index_t j) const { k[j] = s[j] + (midpoint ? 0.5 : uniforms.uniform(j, 7)) * (r[j] - s[j]); }
 };
@@ -73,7 +73,7 @@ template <class Real>
 struct join_parts {
     const Real* first;
     Real* second;
-    times s, k, r;
+    time_view s, k, r;
     index_t rows;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         const index_t at   = i + rows * j;
@@ -169,7 +169,7 @@ struct semigroup_loss {
         const index_t d = l.state.rows(), rows = l.v.rows(), n = l.v.columns();
         l.time.resize(context, 1, n);
         context.for_each(n, detail::time_between{l.uniforms, midpoint, l.at.s, l.at.r, l.time.data()});
-        const times k(static_cast<const double*>(l.time.data()));
+        const time_view k(static_cast<const double*>(l.time.data()));
         l.network(l.fixed(fixed), {l.at.xbar, l.at.x_t, l.at.t, l.at.s, k}, l.condition, l.other, l.v_dot);
         context.for_each(d, n, detail::jump<real>{l.at.xbar.data(), l.v_dot.data(), l.at.s, k, l.state.data(), d, rows});
         l.network(l.fixed(fixed), {l.state, l.at.x_t, l.at.t, k, l.at.r}, l.condition, l.other, l.target);

@@ -10,6 +10,7 @@
 
 #include <diamond/concepts/diamond_network.hpp>
 #include <diamond/core/condition.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/schedule/schedule.hpp>
 #include <diamond/train/time_sampler.hpp>
@@ -24,11 +25,11 @@ public:
 
     training_set(Batch points, double bandwidth, std::vector<std::int32_t> labels = {}) : points_(std::move(points)), bandwidth_(bandwidth) {
         require(points_.columns() > 0, "a training set needs points");
-        require(bandwidth >= 0.0 && bandwidth < infinity, [&] { return "a training set's bandwidth is " + std::to_string(bandwidth) + ": 0 or more is needed"; });
+        require(bandwidth >= 0.0 && bandwidth < infinity, [&] { return "a training set's bandwidth is " + digits_of(bandwidth) + ": 0 or more is needed"; });
         require(labels.empty() || static_cast<index_t>(labels.size()) == points_.columns(),
-                [&] { return "a training set of " + std::to_string(points_.columns()) + " points was given " + std::to_string(labels.size()) + " labels"; });
+                [&] { return "a training set of " + digits_of(points_.columns()) + " points was given " + digits_of(labels.size()) + " labels"; });
         for (const auto label : labels)
-            require(label >= diamond::labels::unconditional, [&] { return "a training set's label is " + std::to_string(label) + ": 0 or more is needed, or -1 for none"; });
+            require(label >= diamond::labels::unconditional, [&] { return "a training set's label is " + digits_of(label) + ": 0 or more is needed, or -1 for none"; });
         if (!labels.empty()) labels_ = from_host<std::int32_t>(points_.context(), 1, points_.columns(), labels);
     }
     [[nodiscard]] const Batch& points() const { return points_; }
@@ -39,7 +40,7 @@ public:
 private:
     Batch points_;
     double bandwidth_;
-    diamond::batch<std::int32_t, context_type> labels_;
+    diamond::owning_batch<std::int32_t, context_type> labels_;
 };
 
 namespace detail {
@@ -132,7 +133,7 @@ public:
     }
     /// The arguments of columns first ... first + count - 1.
     [[nodiscard]] diamond_arguments<Batch> arguments(index_t first, index_t count) const {
-        return {xbar.read().columns(first, count), x_t.read().columns(first, count), times(t.data() + first), times(s.data() + first), times(r.data() + first)};
+        return {xbar.read().columns(first, count), x_t.read().columns(first, count), time_view(t.data() + first), time_view(s.data() + first), time_view(r.data() + first)};
     }
     [[nodiscard]] labels labels_from(index_t first) const { return label_.size() && !label.broadcast() ? labels(label_.data() + first) : label; }
 

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
 #include <diamond/nn/trained_diamond_network.hpp>
 #include <diamond/train/off_diagonal.hpp>
@@ -17,16 +18,16 @@ void warm_start(const joint_mlp<Batch, Schedule>& network, const trained_diamond
     const auto &to = network.layers(), &from = sampler.architecture().layers();
     const index_t d = network.dimension();
     require(to.size() == from.size() && sampler.dimension() == d && network.options().classes == sampler.architecture().options().classes, [&] {
-        return "warm start of a joint network of dimension " + std::to_string(d) + " and " + std::to_string(to.size()) + " layers from one of dimension " +
-               std::to_string(sampler.dimension()) + " and " + std::to_string(from.size()) + ": they must agree, and so must the classes";
+        return "warm start of a joint network of dimension " + digits_of(d) + " and " + digits_of(to.size()) + " layers from one of dimension " +
+               digits_of(sampler.dimension()) + " and " + digits_of(from.size()) + ": they must agree, and so must the classes";
     });
     const auto &ours = network.frame().numbers(), &theirs = sampler.architecture().frame().numbers();
     require(ours.mean == theirs.mean && ours.variance == theirs.variance && ours.basis == theirs.basis, "warm start: the sampler has another Gaussian frame, in which its parameters mean something else");
-    require(theta.size() >= network.parameters(), [&] { return "warm start: " + std::to_string(theta.size()) + " parameters for a network of " + std::to_string(network.parameters()); });
+    require(theta.size() >= network.parameters(), [&] { return "warm start: " + digits_of(theta.size()) + " parameters for a network of " + digits_of(network.parameters()); });
     for (std::size_t l = 0; l < to.size(); ++l)
         require(to[l].inputs == from[l].inputs && to[l].outputs == from[l].outputs + (l + 1 == to.size() ? 1 : 0) && to[l].kind == from[l].kind, [&] {
-            return "warm start: layer " + std::to_string(l) + " is " + std::to_string(to[l].outputs) + " x " + std::to_string(to[l].inputs) + " in the joint network and " +
-                   std::to_string(from[l].outputs) + " x " + std::to_string(from[l].inputs) + " in the sampler, or of another activation";
+            return "warm start: layer " + digits_of(l) + " is " + digits_of(to[l].outputs) + " x " + digits_of(to[l].inputs) + " in the joint network and " +
+                   digits_of(from[l].outputs) + " x " + digits_of(from[l].inputs) + " in the sampler, or of another activation";
         });
     using real              = typename Batch::value_type;
     const auto& context     = theta.context();

@@ -48,9 +48,9 @@ public:
     [[nodiscard]] bool                       exact() const { return true; }
 
     /// out[j] = log p_t(x_j).
-    void operator()(const_view_t<batch_type> x, double t, const condition_type& condition, double* out) { model_.field().log_density(x, times(t), condition, out); }
+    void operator()(const_view_t<batch_type> x, double t, const condition_type& condition, double* out) { model_.field().log_density(x, time_view(t), condition, out); }
     /// out = grad log p_t(x).
-    void score(const_view_t<batch_type> x, double t, const condition_type& condition, view_t<batch_type> out) { model_.score(x, times(t), condition, out); }
+    void score(const_view_t<batch_type> x, double t, const condition_type& condition, view_t<batch_type> out) { model_.score(x, time_view(t), condition, out); }
 
 private:
     readings<Schedule, Field> model_;
@@ -85,7 +85,7 @@ public:
     [[nodiscard]] const Schedule&            schedule() const { return model_.schedule(); }
     [[nodiscard]] const cost&                spent() const { return model_.spent(); }
     /// out = grad log p_t(x).
-    void score(const_view_t<batch_type> x, double t, const condition_type& condition, view_t<batch_type> out) { model_.score(x, times(t), condition, out); }
+    void score(const_view_t<batch_type> x, double t, const condition_type& condition, view_t<batch_type> out) { model_.score(x, time_view(t), condition, out); }
 
     /// out[m] = the trapezoid between x_m and the anchor of its particle; `condition` is that of the columns of x.
     void operator()(const_view_t<batch_type> x, double t, const condition_type& condition, const_view_t<batch_type> anchor, index_t samples, double* out) {
@@ -94,8 +94,8 @@ public:
         there_.resize(context, x.rows(), x.columns());
         here_.resize(context, x.rows(), x.columns());
         repeat_columns(anchor, samples, repeated_.mutable_view());
-        model_.score(x, times(t), condition, here_);
-        model_.score(repeated_, times(t), condition, there_);
+        model_.score(x, time_view(t), condition, here_);
+        model_.score(repeated_, time_view(t), condition, there_);
         context.column_sums(x.rows(), x.columns(), detail::trapezoid_term<real>{x.data(), repeated_.data(), here_.data(), there_.data(), x.rows()}, out);
     }
 

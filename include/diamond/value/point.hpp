@@ -7,6 +7,7 @@
 #include <diamond/concepts/flow_map.hpp>
 #include <diamond/concepts/value_estimator.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/schedule/readings.hpp>
 #include <diamond/value/guidance_factor.hpp>
 #include <diamond/value/reward_caller.hpp>
@@ -38,7 +39,7 @@ public:
         require_time("denoised_value", t);
         if (t < 1.0) {
             point_.resize(x.context(), x.rows(), x.columns());
-            model_.denoiser(x, times(t), condition, point_);
+            model_.denoiser(x, time_view(t), condition, point_);
         }
         reward_(t < 1.0 ? point_.read() : x, condition, stream.step, 1, values.value);
         x.context().for_each(x.columns(), detail::no_samples{values});
@@ -48,15 +49,15 @@ public:
     void guidance(const_view x, double t, const condition_type& condition, noise_stream stream, view out)
         requires differentiable_velocity_field<Field> && differentiable_reward<Reward, batch_type, condition_type>
     {
-        require(t > 0.0 && t <= 1.0, [&] { return "guidance by the denoised value at t = " + std::to_string(t) + ": it starts after t = 0, where b is infinite"; });
+        require(t > 0.0 && t <= 1.0, [&] { return "guidance by the denoised value at t = " + digits_of(t) + ": it starts after t = 0, where b is infinite"; });
         require_same_shape("denoised_value::guidance", x, const_view(out));
         const double b = t >= 1.0 ? final_guidance_factor(model_.schedule()) : guidance_factor(model_.schedule(), t);
         point_.resize(x.context(), x.rows(), x.columns());
         gradient_.resize(x.context(), x.rows(), x.columns());
-        model_.denoiser(x, times(t), condition, point_);
+        model_.denoiser(x, time_view(t), condition, point_);
         reward_.gradient(point_, condition, stream.step, gradient_);
         const velocity_readings read = readings_at(model_.schedule(), t);
-        model_.field().vjp(x, times(t), condition, gradient_, out);
+        model_.field().vjp(x, time_view(t), condition, gradient_, out);
         combine(coefficients<2>(numbers<2>{{b * read.denoiser_u, b * read.denoiser_x}}), out, out, gradient_);
     }
 
@@ -104,7 +105,7 @@ public:
     void guidance(const_view x, double t, const condition_type& condition, noise_stream stream, view out)
         requires differentiable_flow_map<Map> && differentiable_reward<Reward, batch_type, condition_type>
     {
-        require(t > 0.0 && t <= 1.0, [&] { return "guidance by the look-ahead value at t = " + std::to_string(t) + ": it starts after t = 0, where b is infinite"; });
+        require(t > 0.0 && t <= 1.0, [&] { return "guidance by the look-ahead value at t = " + digits_of(t) + ": it starts after t = 0, where b is infinite"; });
         require_same_shape("look_ahead_value::guidance", x, const_view(out));
         const double b = t >= 1.0 ? final_guidance_factor(schedule_) : guidance_factor(schedule_, t);
         point_.resize(x.context(), x.rows(), x.columns());

@@ -53,7 +53,7 @@ template <class Reward, class Real, class Context, class Condition>
 void call_reward(Reward& reward, batch_view<const Real, Context> z, const Condition& condition, index_t step, index_t samples, double* values) {
     index_t calls = 0;
     detail::rethrow_with_place("the reward", step, calls, samples, [&] {
-        if constexpr (detail::called_in_order<Reward, batch<Real, Context>, Condition>) {
+        if constexpr (detail::called_in_order<Reward, owning_batch<Real, Context>, Condition>) {
             detail::counted_reward<Reward> counted{reward, calls};
             evaluate_reward(counted, z, condition, values);
         } else {

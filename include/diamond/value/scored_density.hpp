@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <diamond/concepts/marginal_density.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/schedule/readings.hpp>
 
 namespace diamond {
@@ -26,7 +27,7 @@ public:
     /// The field's times are those of the density's schedule. @throws std::invalid_argument where dimensions differ.
     scored_density(Density density, Field field) : density_(std::move(density)), model_(density_.schedule(), std::move(field)) {
         require(density_.dimension() == model_.dimension(), [&] {
-            return "a density of dimension " + std::to_string(density_.dimension()) + " with the score of a velocity of dimension " + std::to_string(model_.dimension());
+            return "a density of dimension " + digits_of(density_.dimension()) + " with the score of a velocity of dimension " + digits_of(model_.dimension());
         });
     }
 
@@ -38,7 +39,7 @@ public:
     /// out[j] = log p_t(x_j).
     void operator()(const_view_t<batch_type> x, double t, const condition_type& condition, double* out) { density_(x, t, condition, out); }
     /// out = grad log p_t(x). @throws std::invalid_argument at t = 1, unless the field gives its score.
-    void score(const_view_t<batch_type> x, double t, const condition_type& condition, view_t<batch_type> out) { model_.score(x, times(t), condition, out); }
+    void score(const_view_t<batch_type> x, double t, const condition_type& condition, view_t<batch_type> out) { model_.score(x, time_view(t), condition, out); }
 
 private:
     Density                        density_;

@@ -9,6 +9,7 @@
 #include <diamond/concepts/flow_map.hpp>
 #include <diamond/concepts/value_estimator.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/value/guidance_factor.hpp>
 #include <diamond/value/marginal_density.hpp>
@@ -144,13 +145,13 @@ public:
     weighted_value(Density density, Map map, Reward reward, weighted_value_options options = {})
         : density_(std::move(density)), map_(std::move(map)), reward_(std::move(reward)), options_(options) {
         require(density_.dimension() == dimension(), [&] {
-            return "a weighted value with a density in dimension " + std::to_string(density_.dimension()) + " and a map in dimension " + std::to_string(dimension());
+            return "a weighted value with a density in dimension " + digits_of(density_.dimension()) + " and a map in dimension " + digits_of(dimension());
         });
         detail::require_samples("a weighted value", options);
         if (options.kappa) {
-            require(*options.kappa > 1.0, [&] { return "kappa = " + std::to_string(*options.kappa) + ": renoising goes back in time, kappa > 1"; });
+            require(*options.kappa > 1.0, [&] { return "kappa = " + digits_of(*options.kappa) + ": renoising goes back in time, kappa > 1"; });
             require(*options.kappa >= least_kappa || options.force_small_kappa, [&] {
-                return "kappa = " + std::to_string(*options.kappa) + ": below 2 the weights may have infinite variance; set force_small_kappa to do it all the same";
+                return "kappa = " + digits_of(*options.kappa) + ": below 2 the weights may have infinite variance; set force_small_kappa to do it all the same";
             });
         }
     }
@@ -181,7 +182,7 @@ public:
 
     /// out[j] = log of 1/M sum_i w_i, the estimate of log p_t(x_j) + V_t(x_j); the trapezoid's constant is missing from it. t in (0, 1).
     void log_tilted_density(const_view x, double t, const condition_type& condition, noise_stream stream, double* out) {
-        require(t > 0.0 && t < 1.0, [&] { return "the weighted estimate of p_t exp V_t at t = " + std::to_string(t) + ": 0 < t < 1 is needed"; });
+        require(t > 0.0 && t < 1.0, [&] { return "the weighted estimate of p_t exp V_t at t = " + digits_of(t) + ": 0 < t < 1 is needed"; });
         look_ahead(x, t, condition, stream);
         x.context().for_each(x.columns(), detail::log_mean_weight{full_.data(), options_.samples, out});
     }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include <diamond/concepts/value_estimator.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/errors.hpp>
 #include <diamond/core/host_device.hpp>
 #include <diamond/core/scalar.hpp>
@@ -24,14 +25,14 @@ template <class Options>
 template <class Options>
 void require_samples(const char* what, const Options& options) {
     require(options.samples >= 1 && (!options.antithetic || options.samples % 2 == 0), [&] {
-        return std::string(what) + " of " + std::to_string(options.samples) + " samples" + (options.antithetic ? " in antithetic pairs" : "") +
+        return std::string(what) + " of " + digits_of(options.samples) + " samples" + (options.antithetic ? " in antithetic pairs" : "") +
                ": at least 1 is needed, and pairs need an even number";
     });
 }
 /// One sample has no spread: its tilted mean is its plain mean, and guidance by their difference would be 0 without a word.
 inline void require_spread(const char* what, double t, index_t samples) {
     require(samples >= 2, [&] {
-        return std::string("guidance at t = ") + std::to_string(t) + " by " + what + " of 1 sample is 0 whatever the reward: samples >= 2 is needed";
+        return std::string("guidance at t = ") + digits_of(t) + " by " + what + " of 1 sample is 0 whatever the reward: samples >= 2 is needed";
     });
 }
 

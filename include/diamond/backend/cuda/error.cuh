@@ -7,6 +7,7 @@
 #include <cublas_v2.h>
 #include <cuda_runtime.h>
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/scalar.hpp>
 
 namespace diamond::cuda {
@@ -15,7 +16,7 @@ namespace diamond::cuda {
 class error : public std::runtime_error {
 public:
     error(const std::string& call, int code, const char* name, const char* meaning, const std::string& advice)
-        : std::runtime_error("cuda: " + call + " failed with " + name + " (" + std::to_string(code) + ": " + meaning + "). " + advice), call_(call), code_(code) {}
+        : std::runtime_error("cuda: " + call + " failed with " + name + " (" + digits_of(code) + ": " + meaning + "). " + advice), call_(call), code_(code) {}
 
     [[nodiscard]] const std::string& call() const noexcept { return call_; }
     [[nodiscard]] int code() const noexcept { return code_; } ///< a cudaError_t or a cublasStatus_t
@@ -62,9 +63,9 @@ inline void check(cublasStatus_t status, const char* call) {
 [[noreturn]] inline void throw_out_of_memory(cudaError_t status, index_t bytes) {
     cudaGetLastError();
     std::size_t free = 0, total = 0;
-    std::string call = "allocating " + std::to_string(bytes) + " bytes";
+    std::string call = "allocating " + digits_of(bytes) + " bytes";
     if (cudaMemGetInfo(&free, &total) == cudaSuccess)
-        call += " on a device with " + std::to_string(free) + " of its " + std::to_string(total) + " bytes free";
+        call += " on a device with " + digits_of(free) + " of its " + digits_of(total) + " bytes free";
     throw error(call, static_cast<int>(status), cudaGetErrorName(status), cudaGetErrorString(status), advice_on(status));
 }
 

@@ -11,6 +11,7 @@
 #include <cuda_runtime.h>
 
 #include <diamond/backend/cuda/error.cuh>
+#include <diamond/core/digits_of.hpp>
 
 namespace diamond::cuda::detail {
 
@@ -42,10 +43,10 @@ struct device_properties {
         check(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
         cudaDeviceProp properties{};
         check(device < 0 || device >= count ? cudaErrorInvalidDevice : cudaGetDeviceProperties(&properties, device),
-              ("opening device " + std::to_string(device) + " of " + std::to_string(count)).c_str());
+              ("opening device " + digits_of(device) + " of " + digits_of(count)).c_str());
         multiprocessors = properties.multiProcessorCount;
         major           = properties.major;
-        name            = std::string(properties.name) + " (cuda " + std::to_string(device) + ")";
+        name            = std::string(properties.name) + " (cuda " + digits_of(device) + ")";
     }
 };
 

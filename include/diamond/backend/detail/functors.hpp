@@ -8,6 +8,7 @@
 
 #include <diamond/concepts/backend.hpp>
 #include <diamond/core/batch.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/random/normal.hpp>
 
 namespace diamond::detail {
@@ -117,7 +118,7 @@ struct product_extents {
 template <class Real, class Context>
 product_extents require_product(transpose op, batch_view<const Real, Context> a, batch_view<const Real, Context> b,
                                 batch_view<Real, Context> out) {
-    const auto extents           = [](index_t rows, index_t columns) { return std::to_string(rows) + " x " + std::to_string(columns); };
+    const auto extents           = [](index_t rows, index_t columns) { return digits_of(rows) + " x " + digits_of(columns); };
     const product_extents result = op == transpose::yes ? product_extents{a.columns(), a.rows()} : product_extents{a.rows(), a.columns()};
     require(result.depth == b.rows() && result.rows == out.rows() && b.columns() == out.columns(), [&] {
         return "product: op(a) is " + extents(result.rows, result.depth) + ", b is " + extents(b.rows(), b.columns()) + ", out is " +
@@ -129,13 +130,13 @@ product_extents require_product(transpose op, batch_view<const Real, Context> a,
 template <class Real, class Context>
 void require_gather(batch_view<const Real, Context> x, batch_view<Real, Context> out) {
     require(x.rows() == out.rows(),
-            [&] { return "gather: columns of " + std::to_string(x.rows()) + " numbers into columns of " + std::to_string(out.rows()); });
+            [&] { return "gather: columns of " + digits_of(x.rows()) + " numbers into columns of " + digits_of(out.rows()); });
 }
 /// @throws std::invalid_argument unless the stream's value samples have counters of their own.
 inline void require_stream(const noise_stream& stream) {
     require(stream.samples >= 1 && stream.samples <= noise_stream::most_samples, [&] {
-        return "fill_normal: " + std::to_string(stream.samples) + " value samples a particle, not 1 to " +
-               std::to_string(noise_stream::most_samples);
+        return "fill_normal: " + digits_of(stream.samples) + " value samples a particle, not 1 to " +
+               digits_of(noise_stream::most_samples);
     });
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/errors.hpp>
 #include <diamond/core/scalar.hpp>
 
@@ -24,7 +25,7 @@ public:
     /// @param threads all threads, the caller's included; 0 means one per hardware thread. @throws std::invalid_argument if negative.
     explicit thread_pool(int threads) {
         require(threads >= 0,
-                [&] { return "a pool of " + std::to_string(threads) + " threads: 0 or more are needed, 0 for one per hardware thread"; });
+                [&] { return "a pool of " + digits_of(threads) + " threads: 0 or more are needed, 0 for one per hardware thread"; });
         const int count = threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency());
         for (int worker = 1; worker < count; ++worker) workers_.emplace_back([this, worker] { work(worker); });
     }

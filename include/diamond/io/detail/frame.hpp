@@ -32,13 +32,13 @@ struct ruler {
     std::string label;
 
     /// Labels of an axis to the left, which stand above each other.
-    static ruler upright(const axis& axis, extent range, double length) {
+    static ruler upright(const axis& axis, value_range range, double length) {
         constexpr double room = 40; // about three lines of text a label: more would look crowded
         return {{axis.scale, range}, std::max(2, static_cast<int>(length / room)), axis.label};
     }
 
     /// Labels of an axis below, which stand beside each other.
-    static ruler lying(const axis& axis, extent range, double length) {
+    static ruler lying(const axis& axis, value_range range, double length) {
         constexpr double room = 70; // twice a label of four digits
         for (int wanted = std::max(3, static_cast<int>(length / room));; --wanted) {
             ruler result{{axis.scale, range}, wanted, axis.label};

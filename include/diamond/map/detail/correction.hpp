@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/errors.hpp>
 
 namespace diamond::detail {
@@ -11,7 +12,7 @@ namespace diamond::detail {
 template <class Draws, class Density>
 void require_density_of(const char* what, const Draws& draws, const Density& density) {
     require(draws.dimension() == density.dimension(), [&] {
-        return std::string("the ") + what + " has dimension " + std::to_string(draws.dimension()) + ", the density that corrects it " + std::to_string(density.dimension());
+        return std::string("the ") + what + " has dimension " + digits_of(draws.dimension()) + ", the density that corrects it " + digits_of(density.dimension());
     });
 }
 inline constexpr const char* bad_correction = "the importance weight of a corrected draw is NaN or +inf: the density of the draw, or the one that corrects it, is not to be had there; where "

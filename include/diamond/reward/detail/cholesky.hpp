@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/errors.hpp>
 #include <diamond/core/scalar.hpp>
 
@@ -24,7 +25,7 @@ public:
         const double zero = largest * static_cast<double>(n_) * std::numeric_limits<double>::epsilon(); // the rounding of a pivot
         for (index_t k = 0; k < n_; ++k) {
             require(at(k, k) > zero,
-                    [&] { return std::string(what) + " is singular: pivot " + std::to_string(k) + " is " + std::to_string(at(k, k)); });
+                    [&] { return std::string(what) + " is singular: pivot " + digits_of(k) + " is " + digits_of(at(k, k)); });
             const double root = at(k, k) = std::sqrt(at(k, k));
             for (index_t i = k + 1; i < n_; ++i) at(i, k) /= root;
             for (index_t j = k + 1; j < n_; ++j)

@@ -7,14 +7,15 @@
 #include <vector>
 
 #include <diamond/concepts/backend.hpp>
+#include <diamond/core/digits_of.hpp>
 
 namespace diamond::detail {
 
 /// A batch of host numbers that copies of a reward share.
 template <class Real, class Context>
-[[nodiscard]] std::shared_ptr<const batch<Real, Context>> share(const Context& context, index_t rows, index_t columns,
+[[nodiscard]] std::shared_ptr<const owning_batch<Real, Context>> share(const Context& context, index_t rows, index_t columns,
                                                                 const std::vector<Real>& host) {
-    return std::make_shared<const batch<Real, Context>>(from_host<Real>(context, rows, columns, host));
+    return std::make_shared<const owning_batch<Real, Context>>(from_host<Real>(context, rows, columns, host));
 }
 
 /// The size of a vector as the library counts.
@@ -28,7 +29,7 @@ template <class Real, class Allowed>
 void require_each(const std::string& what, const std::vector<Real>& numbers, const char* rule, Allowed allowed) {
     for (std::size_t i = 0; i < numbers.size(); ++i)
         require(allowed(numbers[i]),
-                [&] { return what + "[" + std::to_string(i) + "] = " + std::to_string(numbers[i]) + " must be " + rule; });
+                [&] { return what + "[" + digits_of(i) + "] = " + digits_of(numbers[i]) + " must be " + rule; });
 }
 template <class Real>
 void require_finite(const std::string& what, const std::vector<Real>& numbers) {
@@ -39,15 +40,15 @@ void require_finite(const std::string& what, const std::vector<Real>& numbers) {
 template <class View>
 void require_rows(const char* where, index_t rows, const View& z) {
     require(z.rows() == rows,
-            [&] { return std::string(where) + ": made for " + std::to_string(rows) + " rows, the batch has " + std::to_string(z.rows()); });
+            [&] { return std::string(where) + ": made for " + digits_of(rows) + " rows, the batch has " + digits_of(z.rows()); });
 }
 /// The same for what is read and what is written, which must have as many columns.
 template <class In, class Out>
 void require_map(const char* where, index_t rows_in, index_t rows_out, const In& in, const Out& out) {
     require(in.rows() == rows_in && out.rows() == rows_out && in.columns() == out.columns(), [&] {
-        return std::string(where) + ": maps " + std::to_string(rows_in) + " rows to " + std::to_string(rows_out) + ", given " +
-               std::to_string(in.rows()) + " x " + std::to_string(in.columns()) + " and " + std::to_string(out.rows()) + " x " +
-               std::to_string(out.columns());
+        return std::string(where) + ": maps " + digits_of(rows_in) + " rows to " + digits_of(rows_out) + ", given " +
+               digits_of(in.rows()) + " x " + digits_of(in.columns()) + " and " + digits_of(out.rows()) + " x " +
+               digits_of(out.columns());
     });
 }
 
