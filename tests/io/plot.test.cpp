@@ -123,7 +123,7 @@ TEST_CASE("an axis maps its ends to 0 and 1") {
     const auto refused = [](io::axis_scale scale, double from, double to) {
         return message<std::invalid_argument>([&] { io::axis_map{scale, {from, to}}; });
     };
-    CHECK(refused(io::axis_scale::linear, 1, 1) == Contains("no linear axis from 1.000000 to 1.000000"));
+    CHECK(refused(io::axis_scale::linear, 1, 1) == Contains("no linear axis from 1 to 1"));
     CHECK(refused(io::axis_scale::linear, 2, 1) == Contains("no linear axis"));
     CHECK(refused(io::axis_scale::linear, 0, infinity) == Contains("no linear axis"));
     CHECK(refused(io::axis_scale::linear, -1.7e308, 1.7e308) == Contains("no linear axis"));

@@ -25,11 +25,11 @@ TEST_CASE("mixtures refuse shapes, weights, means and variances that do not fit"
     CHECK_THROWS_WITH_AS(make({1.0, 1.0}, {1.0, 2.0, 3.0, 4.0}, {1.0, 1.0, 1.0}),
                          "a Gaussian mixture of 2 components in dimension 2 has 3 variances: K or d x K are needed", std::invalid_argument);
     CHECK_THROWS_WITH_AS(make({1.0, -0.5}, {1.0, 2.0}, {1.0, 1.0}),
-                         "a Gaussian mixture's weight number 1 is -0.500000: it must be finite and not negative", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(make({0.0, 0.0}, {1.0, 2.0}, {1.0, 1.0}), "a Gaussian mixture's weights sum to 0.000000", std::invalid_argument);
+                         "a Gaussian mixture's weight number 1 is -0.5: it must be finite and not negative", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(make({0.0, 0.0}, {1.0, 2.0}, {1.0, 1.0}), "a Gaussian mixture's weights sum to 0", std::invalid_argument);
     CHECK_THROWS_AS(make({1.0, not_a_number}, {1.0, 2.0}, {1.0, 1.0}), std::invalid_argument);
     CHECK_THROWS_AS(make({1.0, 1.0}, {1.0, infinity}, {1.0, 1.0}), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(make({1.0, 1.0}, {1.0, 2.0}, {1.0, 0.0}), "a Gaussian mixture's variance number 1 is 0.000000: it must be finite and positive",
+    CHECK_THROWS_WITH_AS(make({1.0, 1.0}, {1.0, 2.0}, {1.0, 0.0}), "a Gaussian mixture's variance number 1 is 0: it must be finite and positive",
                          std::invalid_argument);
     const batch_type points(context, 2, 3);
     CHECK_THROWS_AS(static_cast<void>(data_mixture(context, linear_schedule{}, points.read(), 0.0)), std::invalid_argument);
@@ -66,9 +66,9 @@ TEST_CASE("Gaussians refuse covariances that are none") {
         return gaussian<batch_type, linear_schedule>(context, {}, std::move(mean), std::move(covariance));
     };
     CHECK_THROWS_WITH_AS(make({1.0, 2.0}, {1.0, 0.0, 1.0}), "a covariance of 3 numbers for dimension 2: d x d are needed", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(make({1.0, 2.0}, {1.0, 0.5, 0.25, 1.0}), "a covariance must be symmetric: entries (0, 1) are 0.250000 and 0.500000",
+    CHECK_THROWS_WITH_AS(make({1.0, 2.0}, {1.0, 0.5, 0.25, 1.0}), "a covariance must be symmetric: entries (0, 1) are 0.25 and 0.5",
                          std::invalid_argument);
-    CHECK_THROWS_WITH_AS(make({1.0, 2.0}, {1.0, 2.0, 2.0, 1.0}), "a covariance must be positive definite: its smallest eigenvalue is -1.000000",
+    CHECK_THROWS_WITH_AS(make({1.0, 2.0}, {1.0, 2.0, 2.0, 1.0}), doctest::Contains("a covariance must be positive definite: its smallest eigenvalue is -"),
                          std::invalid_argument);
     CHECK_THROWS_AS(make({1.0, not_a_number}, {1.0, 0.0, 0.0, 1.0}), std::invalid_argument);
     CHECK_THROWS_AS(make({1.0, 2.0}, {1.0, not_a_number, not_a_number, 1.0}), std::invalid_argument);
@@ -81,7 +81,7 @@ TEST_CASE("tilts refuse rewards of another dimension and densities without an in
     const gaussian<batch_type, linear_schedule> normal(context, {}, {1.0, 2.0}, {0.5, 0.0, 0.0, 0.5});
     CHECK_THROWS_WITH_AS(static_cast<void>(mixture.tilted({0.0, {1.0}, {}})), "a quadratic form of 1 coordinates for a model of dimension 2", std::invalid_argument);
     CHECK_THROWS_WITH_AS(static_cast<void>(mixture.tilted({0.0, {}, {-2.0, 0.0}})),
-                         "a curvature of -2.000000 against a variance of 0.500000: the tilted density has no integral", std::invalid_argument);
+                         "a curvature of -2 against a variance of 0.5: the tilted density has no integral", std::invalid_argument);
     CHECK_THROWS_AS(static_cast<void>(normal.tilted({0.0, {}, {-2.0, 0.0}})), std::invalid_argument);
     CHECK_THROWS_AS(static_cast<void>(normal.tilted({not_a_number, {}, {}})), std::invalid_argument);
 }
