@@ -29,6 +29,7 @@ template <class Density, class Model = std::remove_cvref_t<Density>>
 /// the x_0 that it descends from. Where a weighted kernel has left densities, they are replaced. @throws std::invalid_argument for a run that is not complete.
 template <class Batch, class Density, class Model = std::remove_cvref_t<Density>>
 void add_log_densities(smc_result<Batch>& result, Density&& density, const condition_of_t<Model>& condition = {}) {
+    static_assert(diagnose_condition<condition_of_t<Model>, backend_of_t<Batch>>());
     require(result.complete, "densities of an incomplete run of SMC: its particles are not data yet");
     const auto& context = result.particles.context();
     const cost  before  = density.spent();

@@ -45,6 +45,7 @@ struct smc_options {
 template <class Kernel, class Value, class Resampler = systematic>
 class smc {
     static_assert(diagnose_any_transition_kernel<Kernel>() && diagnose_value_estimator<Value>());
+    static_assert(diagnose_condition<condition_of_t<Kernel>, backend_of_t<typename Kernel::batch_type>>());
     static_assert(diagnose_resampler<Resampler, backend_of_t<typename Kernel::batch_type>>());
     static_assert(std::is_same_v<typename Kernel::batch_type, typename Value::batch_type>,
                   "kernel and value estimator must run on the same batch type: float and double particles do not mix");

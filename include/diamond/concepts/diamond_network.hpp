@@ -6,7 +6,8 @@
 ///   1. N::batch_type is the batch it runs on; n.dimension() is d;
 ///   2. n.schedule() and n.inner_schedule() are the noise schedules it was trained with;
 ///   3. n.make_workspace(context, columns) makes whatever a call on that many columns needs;
-///   4. n(diamond_arguments<batch>, condition, workspace, out), const and re-entrant, writes v into column j of out, d x N.
+///   4. n(diamond_arguments<batch>, condition, workspace, out), const and re-entrant, writes v into column j of out, d x N; one that takes
+///      labels calls require_labels (core/condition.hpp) before it reads any.
 /// `differentiable_diamond_network`: also n.vjp(arguments, condition, cotangent, workspace, out_xbar, out_x_t), and n.jvp(arguments, condition,
 /// tangent, workspace, out) along xbar.
 /// Models: trained_diamond_network. Used by: posterior_diamond_map, network_velocity, network_flow_map. Source: [DM], section 5.

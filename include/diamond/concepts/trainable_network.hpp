@@ -10,6 +10,7 @@
 ///      cotangent_dot is null where no direction was recorded;
 ///   6. n.spread() is a functor, DIAMOND_HD where the back end is a device: spread(i, t) is the variance in whose units errors of coordinate i
 ///      count at outer time t, for data of variance 1 about 1/(1 + snr(t)).
+/// One that takes labels may say n.classes(), how many: a trainer then refuses a training set with others. It calls require_labels itself.
 /// It may also have vjp(theta, arguments, condition, cotangent, workspace, out_xbar, out_x_t) and jvp(theta, arguments, condition, tangent,
 /// workspace, out): a trained network of it is then differentiable.
 ///
@@ -57,6 +58,10 @@ concept pulls_back = requires(const N& n, const real_of<N>* theta, typename N::w
 template <class N>
 concept has_spread = requires(const N& n, index_t i, double t) {
     { n.spread()(i, t) } -> std::convertible_to<double>;
+};
+template <class N>
+concept says_classes = requires(const N& n) {
+    { n.classes() } -> std::convertible_to<index_t>;
 };
 /// What makes a trained network differentiable: vjp and jvp with theta before their arguments.
 template <class N>

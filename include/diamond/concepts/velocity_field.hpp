@@ -6,7 +6,8 @@
 ///   2. v.dimension() is d;
 ///   3. v.make_workspace(context, columns) makes whatever a call on that many columns needs (an empty struct will do);
 ///   4. v(x, times, condition, workspace, out), const and re-entrant, writes u(x_j, t_j | c_j) into column j of out, d x N like x.
-/// `condition` is V::condition_type, or no_condition if V names none. `time_view` is one value or one per column.
+/// `condition` is V::condition_type, or no_condition if V names none; one that takes labels calls require_labels (core/condition.hpp) before it
+/// reads any. `time_view` is one value or one per column.
 /// `differentiable_velocity_field`: also v.vjp(x, times, condition, cotangent, workspace, out) writes cotangent^T du/dx, and
 /// v.jvp(x, times, condition, tangent, workspace, out) writes du/dx tangent.
 /// `velocity_field_with_density`: also v.log_density(x, times, condition, workspace, double* out) writes log p_t(x_j).

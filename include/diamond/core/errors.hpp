@@ -33,6 +33,7 @@ struct blame {
     index_t       samples = 1;                      ///< the j-th number checked belongs to particle j / samples; 0: to none
     const double* values  = nullptr;                ///< the numbers, where the host can still read them when it throws
     void (*raise)(const blame&, index_t) = nullptr; ///< throws something else than a numeric_error
+    index_t number = 0;                             ///< that `raise` may name
 };
 
 /// @throws what `why` says, of the j-th number.

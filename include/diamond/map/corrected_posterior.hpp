@@ -29,6 +29,7 @@ struct correct_posterior_weight {
 template <class Sampler, class Density>
 class corrected_posterior {
     static_assert(diagnose_posterior_sampler_with_density<Sampler>() && diagnose_marginal_density<Density>());
+    static_assert(diagnose_condition<condition_of_t<Sampler>, backend_of_t<typename Sampler::batch_type>>());
     static_assert(std::is_same_v<typename Sampler::batch_type, typename Density::batch_type>, "draws and the density that corrects them must be of the same batch type");
     static_assert(std::is_same_v<condition_of_t<Sampler>, condition_of_t<Density>>, "draws and the density that corrects them must take the same condition");
 

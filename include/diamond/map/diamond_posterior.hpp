@@ -40,6 +40,7 @@ struct sum_draws {
 template <class Map>
 class diamond_posterior {
     static_assert(diagnose_diamond_map<Map>());
+    static_assert(diagnose_condition<condition_of_t<Map>, backend_of_t<typename Map::batch_type>>());
 
 public:
     using batch_type     = typename Map::batch_type;

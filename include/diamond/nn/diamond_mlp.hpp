@@ -1,7 +1,6 @@
 /// An MLP as a Diamond network, preconditioned by the data's Gaussian: a function of its parameters, which it does not own.
 #pragma once
 
-#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -58,6 +57,7 @@ public:
     [[nodiscard]] linear_schedule inner_schedule() const { return {}; }
     [[nodiscard]] const gaussian_frame<Batch>& frame() const { return frame_; }
     [[nodiscard]] const diamond_mlp_options& options() const { return options_; }
+    [[nodiscard]] index_t classes() const { return options_.classes; }
     [[nodiscard]] const std::vector<dense_layer>& layers() const { return stack_.layers(); }
     [[nodiscard]] index_t parameters() const { return stack_.parameters(); }
     [[nodiscard]] workspace make_workspace(const context_type&, index_t) const { return {}; }
@@ -74,7 +74,7 @@ public:
     }
     void initialise(philox rng, view theta) const { diamond::initialise(stack_, rng, theta); }
 
-    /// out = v, or v and m. @throws std::invalid_argument where shapes differ.
+    /// out = v, or v and m. @throws std::invalid_argument where shapes differ, or a label is none of the network's classes (see require_labels).
     void operator()(const real* theta, const arguments& at, const labels& label, workspace& space, view out) const {
         const auto f = prepare(at, label, nullptr, space, out);
         view F       = frame_.has_basis() ? fitted(space.out, out) : out;
@@ -175,8 +175,7 @@ private:
             return "diamond_mlp: " + digits_of(at.xbar.rows()) + " x " + digits_of(at.xbar.columns()) + " against " + digits_of(out.rows()) + " x " + digits_of(out.columns()) +
                    " of " + digits_of(outputs()) + " rows to write";
         });
-        require(!label.broadcast() || (label[0] >= labels::unconditional && label[0] < std::max<index_t>(options_.classes, 0)),
-                [&] { return "label " + digits_of(label[0]) + " for a network of " + digits_of(options_.classes) + " classes"; });
+        require_labels(out.context(), label, out.columns(), classes());
         require_same_shape("diamond_mlp", at.x_t, at.xbar);
         const auto& context = out.context();
         const index_t n = out.columns(), d = dimension(), inputs = stack_.inputs();

@@ -64,6 +64,13 @@ public:
         require(options.diagonal >= 0.0 && options.diagonal <= 1.0, [&] { return "a diagonal share of " + digits_of(options.diagonal) + ": it lies in [0, 1]"; });
         require(options.diagonal_first >= 0.0 && options.diagonal_first <= 1.0, [&] { return "a share of diagonal steps of " + digits_of(options.diagonal_first) + ": it lies in [0, 1]"; });
         require(data.points().rows() == network_.dimension(), [&] { return "the network has dimension " + digits_of(network_.dimension()) + ", the training set " + digits_of(data.points().rows()); });
+        if constexpr (detail::says_classes<Network>) {
+            require(data.labels() || network_.classes() == 0,
+                    [&] { return "a training set without labels for a network of " + digits_of(network_.classes()) + " classes: it would learn none of them"; });
+            require(data.classes() <= network_.classes(), [&] {
+                return "a training set with label " + digits_of(data.classes() - 1) + " for a network of " + digits_of(network_.classes()) + " classes: it takes " + detail::labels_of(network_.classes());
+            });
+        }
         require(options.report_every > 0, "a report every 0 steps: at least 1 is needed");
         if constexpr (is_joint) detail::require_probes("the trace of a joint training", options.trace.products(network_.dimension()));
         if constexpr (requires { Teacher::knows_no_outer_time; options.times.at_zero; })

@@ -1,6 +1,7 @@
 /// Where training draws from: points with a bandwidth, and the noised states of a Diamond network's loss.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -28,18 +29,23 @@ public:
         require(bandwidth >= 0.0 && bandwidth < infinity, [&] { return "a training set's bandwidth is " + digits_of(bandwidth) + ": 0 or more is needed"; });
         require(labels.empty() || static_cast<index_t>(labels.size()) == points_.columns(),
                 [&] { return "a training set of " + digits_of(points_.columns()) + " points was given " + digits_of(labels.size()) + " labels"; });
-        for (const auto label : labels)
-            require(label >= diamond::labels::unconditional, [&] { return "a training set's label is " + digits_of(label) + ": 0 or more is needed, or -1 for none"; });
+        for (std::size_t j = 0; j < labels.size(); ++j) {
+            require(labels[j] >= diamond::labels::unconditional,
+                    [&] { return "a training set's label " + digits_of(j) + " is " + digits_of(labels[j]) + ": 0 or more is needed, or -1 for none"; });
+            classes_ = std::max(classes_, index_t{labels[j]} + 1);
+        }
         if (!labels.empty()) labels_ = from_host<std::int32_t>(points_.context(), 1, points_.columns(), labels);
     }
     [[nodiscard]] const Batch& points() const { return points_; }
     [[nodiscard]] double bandwidth() const { return bandwidth_; }
     [[nodiscard]] const std::int32_t* labels() const { return labels_.size() ? labels_.data() : nullptr; }
+    [[nodiscard]] index_t classes() const { return classes_; } ///< that its labels need: the largest and 1
     [[nodiscard]] const context_type& context() const { return points_.context(); }
 
 private:
     Batch points_;
     double bandwidth_;
+    index_t classes_ = 0;
     diamond::owning_batch<std::int32_t, context_type> labels_;
 };
 

@@ -29,6 +29,7 @@ struct posterior_value_options {
 template <class Sampler, class Reward>
 class posterior_value {
     static_assert(diagnose_any_posterior_sampler<Sampler>());
+    static_assert(diagnose_condition<condition_of_t<Sampler>, backend_of_t<typename Sampler::batch_type>>());
     static_assert(diagnose_reward<Reward, typename Sampler::batch_type, condition_of_t<Sampler>>());
 
 public:

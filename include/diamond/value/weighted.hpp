@@ -130,6 +130,7 @@ class weighted_value {
             return true; // a flow map need not say
     }
     static_assert(schedules_agree(), "flow map and density must have the same noise schedule: rescheduled_density reads a density by another's");
+    static_assert(diagnose_condition<condition_of_t<Map>, backend_of_t<typename Map::batch_type>>());
     static_assert(diagnose_reward<Reward, typename Map::batch_type, condition_of_t<Map>>());
 
 public:
