@@ -9,6 +9,9 @@
 #if __has_include(<sys/resource.h>)
 #include <csignal>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #endif
 
 namespace io = diamond::io;
@@ -92,5 +95,93 @@ TEST_CASE("writing that fails half way leaves the old contents") {
     CHECK(short_one == Contains("cannot be written: File too large"));
     CHECK(contents(folder / "a") == "old");
     CHECK(files_in(folder.folder()) == 1);
+}
+
+TEST_CASE("a link is followed: it stays, and what it leads to is replaced") {
+    namespace fs = std::filesystem;
+    const scratch folder;
+    fs::create_directory(folder / "runs");
+    overwrite(folder / "runs/5", "old");
+    fs::create_symlink("runs/5", folder / "latest");       // relative to the link's folder
+    fs::create_symlink(folder / "latest", folder / "twice"); // a link to a link, absolute
+    io::write_atomically(folder / "twice", {io::bytes_of("new")});
+    CHECK(fs::read_symlink(folder / "latest") == "runs/5");
+    CHECK(fs::is_symlink(folder / "twice"));
+    CHECK(contents(folder / "runs/5") == "new");
+    CHECK(files_in(folder / "runs") == 1);
+
+    fs::create_symlink("runs/6", folder / "next"); // leads nowhere yet
+    io::write_atomically(folder / "next", {io::bytes_of("six")});
+    CHECK(contents(folder / "runs/6") == "six");
+    CHECK(fs::is_symlink(folder / "next"));
+
+    fs::create_symlink("none/7", folder / "astray");
+    CHECK(reason([&] { io::write_atomically(folder / "astray", {io::bytes_of("x")}); }) == Contains(("link to " + (folder / "none/7").string()).c_str()));
+    CHECK(reason([&] { io::read_text(folder / "astray", 9); }) == "no such file: a link that leads nowhere");
+    fs::create_symlink("circle", folder / "circle");
+    CHECK(reason([&] { io::write_atomically(folder / "circle", {io::bytes_of("x")}); }) == Contains("Too many levels of symbolic links"));
+    fs::create_symlink("runs", folder / "to a folder");
+    CHECK(reason([&] { io::write_atomically(folder / "to a folder", {io::bytes_of("x")}); }) == Contains("not a regular file but a folder"));
+    CHECK(files_in(folder.folder()) == 7);
+}
+
+TEST_CASE("a file keeps its mode, a new one gets what the process' mask leaves") {
+    namespace fs = std::filesystem;
+    const scratch folder;
+    const auto mode = [&] { return static_cast<unsigned>(fs::status(folder / "a").permissions()); };
+    const auto mask = umask(027);
+    io::write_atomically(folder / "a", {io::bytes_of("one")});
+    umask(mask);
+    CHECK(mode() == 0640);
+    for (const unsigned kept : {0600u, 0660u, 0644u, 0755u}) {
+        fs::permissions(folder / "a", static_cast<fs::perms>(kept));
+        io::write_atomically(folder / "a", {io::bytes_of("two")});
+        CHECK(mode() == kept);
+    }
+}
+
+TEST_CASE("what a killed writer left is removed, what one alive writes is not, nor what others named alike") {
+    const scratch folder;
+    int ready[2];
+    REQUIRE(pipe(ready) == 0);
+    const auto child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) { // holds a half written "a" until it is killed
+        io::detail::replacement half{folder / "a"};
+        half.write(io::bytes_of("half"));
+        if (write(ready[1], "x", 1) == 1) pause();
+        _exit(1);
+    }
+    char ready_byte = 0;
+    REQUIRE(read(ready[0], &ready_byte, 1) == 1);
+    close(ready[0]), close(ready[1]);
+    for (const auto* name : {"a.partial-results", "a.partial-", "b.partial-12", "a.partial"}) overwrite(folder / name, "mine");
+    overwrite(folder / "a.partial-4294967295", "left by a process that is gone");
+    io::write_atomically(folder / "a", {io::bytes_of("whole")});
+    CHECK(files_in(folder.folder()) == 6); // a, the child's, and four that only look alike
+    kill(child, SIGKILL);
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    io::write_atomically(folder / "a", {io::bytes_of("whole again")});
+    CHECK(files_in(folder.folder()) == 5);
+    CHECK(contents(folder / "a") == "whole again");
+}
+
+TEST_CASE("a folder that cannot be written is found before the work") {
+    const scratch folder;
+    io::require_writable(folder / "a");
+    CHECK(files_in(folder.folder()) == 0);
+    overwrite(folder / "a", "old");
+    io::require_writable(folder / "a");
+    CHECK(contents(folder / "a") == "old");
+    CHECK(files_in(folder.folder()) == 1);
+    CHECK(reason([&] { io::require_writable(folder / "none/a"); }) == Contains("no new file can be made in its folder"));
+    CHECK(reason([&] { io::require_writable("/proc/a"); }) == Contains("cannot be written")); // a folder that is read-only to root, too
+    if (geteuid() == 0) return;
+    std::filesystem::permissions(folder / "a", std::filesystem::perms{0444});
+    CHECK(reason([&] { io::write_atomically(folder / "a", {io::bytes_of("new")}); }) == "cannot be written: Permission denied");
+    std::filesystem::permissions(folder.folder(), std::filesystem::perms{0555});
+    CHECK(reason([&] { io::require_writable(folder / "b"); }) == Contains("its folder: Permission denied"));
+    std::filesystem::permissions(folder.folder(), std::filesystem::perms{0755});
 }
 #endif

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
+#include <diamond/io/detail/file_kind.hpp>
+#include <diamond/io/detail/replacement.hpp>
 #include <diamond/io/file_error.hpp>
 
 #include <algorithm>
@@ -12,7 +14,6 @@
 #include <filesystem>
 #include <initializer_list>
 #include <memory>
-#include <random>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,8 +29,6 @@ struct file_closer {
 };
 using file_handle = std::unique_ptr<std::FILE, file_closer>;
 
-inline std::string system_reason(int code) { return std::generic_category().message(code); }
-
 } // namespace detail
 
 /// The bytes of a text, for the functions that take bytes.
@@ -42,7 +41,10 @@ public:
     explicit input_file(std::filesystem::path path) : path_{std::move(path)} {
         std::error_code code;
         const auto status = std::filesystem::status(path_, code);
-        if (status.type() == std::filesystem::file_type::not_found) fail("no such file");
+        if (status.type() == std::filesystem::file_type::not_found)
+            fail(std::filesystem::is_symlink(std::filesystem::symlink_status(path_, code))
+                     ? "no such file: a link that leads nowhere"
+                     : "no such file");
         if (!std::filesystem::status_known(status)) fail(code.message());
         if (!std::filesystem::is_regular_file(status)) fail("not a regular file");
         file_.reset(std::fopen(path_.string().c_str(), "rb"));
@@ -72,7 +74,24 @@ public:
         remaining_ -= target.size();
     }
 
+    /// Goes on at this byte of the file, at most its size.
+    void seek(std::uintmax_t at) {
+        if (file_ && ::fseeko(file_.get(), static_cast<off_t>(at), SEEK_SET) != 0) fail(detail::system_reason(errno));
+        remaining_ = size_ - at;
+    }
+
     [[noreturn]] void fail(const std::string& reason) const { throw file_error{path_, reason}; }
+
+    /// Where the file is not what was expected, "not an npy file": the error names what it is by its start, or has
+    /// this reason where that is unknown or begins with `but_for`.
+    [[noreturn]] void fail_as_other(std::string_view unexpected, const std::string& reason,
+                                    std::string_view but_for = "no kind") {
+        seek(0);
+        std::string start(static_cast<std::size_t>(std::min<std::uintmax_t>(size_, detail::file_kind_bytes)), '\0');
+        read(std::as_writable_bytes(std::span{start}), "its start");
+        const auto kind = detail::kind_of(start, size_);
+        fail(kind.empty() || kind.starts_with(but_for) ? reason : std::string{unexpected} + " but " + kind);
+    }
 
 private:
     std::size_t take(std::span<std::byte> target) {
@@ -103,31 +122,21 @@ inline std::string read_text(const std::filesystem::path& path, std::uintmax_t m
 }
 
 /// Writes the parts one after the other to a new file that then takes the place of `path`: whoever reads `path` sees
-/// the old contents or the new, never a part. The folder must exist.
-/// @throws file_error when the folder is missing, `path` is there but no regular file, or writing fails; `path` is
-/// then as it was.
+/// the old contents or the new, never a part, after a kill or a power cut, too. The folder must exist. A link stays,
+/// and the file that it leads to is replaced; mode, and owner or group where this process may give them, are kept;
+/// another name of the file (a hard link) keeps the old contents. What killed writers of this file left,
+/// `<name>.partial-<digits>`, is removed.
+/// @throws file_error when the folder is missing or read-only, `path` leads to what is no regular file or read-only,
+/// or writing fails (a full disk); `path` is then as it was.
 inline void write_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts) {
-    std::error_code code;
-    const auto status = std::filesystem::status(path, code);
-    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
-        throw file_error{path, "not a regular file, it is not replaced"}; // a rename would replace even /dev/null
-
-    auto temporary = path;
-    temporary += ".partial-" + digits_of(std::random_device{}());
-    detail::file_handle file{std::fopen(temporary.string().c_str(), "wbx")}; // x: never somebody else's file
-    if (!file) throw file_error{path, "cannot be written: " + detail::system_reason(errno)};
-
-    const auto give_up = [&](const std::string& reason) {
-        file.reset();
-        std::filesystem::remove(temporary, code);
-        throw file_error{path, "cannot be written: " + reason};
-    };
-    for (const auto part : parts)
-        if (!part.empty() && std::fwrite(part.data(), 1, part.size(), file.get()) != part.size()) give_up(detail::system_reason(errno));
-    if (std::fclose(file.release()) != 0) give_up(detail::system_reason(errno)); // the last bytes leave the buffer here
-    std::filesystem::rename(temporary, path, code);
-    if (code) give_up(code.message());
+    detail::replacement file{path};
+    for (const auto part : parts) file.write(part);
+    file.commit();
 }
+
+/// For use before hours of work whose result goes to `path`.
+/// @throws file_error where write_atomically would, a full disk aside.
+inline void require_writable(const std::filesystem::path& path) { const detail::replacement tried{path}; }
 
 inline void write_atomically(const std::filesystem::path& path, std::initializer_list<std::span<const std::byte>> parts) {
     write_atomically(path, std::span{parts.begin(), parts.size()});

@@ -6,47 +6,134 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace diamond::io {
 
+/// What is read, and so what is written: the same limits hold on both sides.
 struct json_options {
     std::uintmax_t max_bytes = std::uintmax_t{1} << 26; ///< 64 MiB: reports and configurations are far smaller
-    int max_depth            = 256; ///< of nesting: copying and comparing the value recurse, and a deep one overflows the stack
+    int max_depth            = 256; ///< of nesting: copying, comparing and writing the value recurse, and a deep one overflows the stack
 };
 
-/// Reads a JSON file.
-/// @throws file_error when it cannot be read, is larger or deeper than the options allow, or is no JSON, saying where.
-inline nlohmann::json read_json(const std::filesystem::path& path, const json_options& options = {}) {
-    const auto text        = read_text(path, options.max_bytes);
-    const auto check_depth = [&](int levels_around, nlohmann::json::parse_event_t event, nlohmann::json&) {
-        using enum nlohmann::json::parse_event_t;
-        if ((event == object_start || event == array_start) && levels_around >= options.max_depth)
-            throw file_error{path, "nested deeper than " + digits_of(options.max_depth) + " levels"};
+namespace detail {
+
+/// Builds the value from nlohmann::json's events in one pass: its own parser with a callback looks through all siblings at the end of each
+/// object, and one without knows no depth and takes the last of two entries of one name.
+class json_builder {
+public:
+    json_builder(const std::filesystem::path& path, int max_depth) : path_{path}, max_depth_{max_depth} {}
+    nlohmann::json result() && { return std::move(root_); }
+
+    bool null() { return put(nullptr); }
+    bool boolean(bool value) { return put(value); }
+    bool number_integer(std::int64_t value) { return put(value); }
+    bool number_unsigned(std::uint64_t value) { return put(value); }
+    bool number_float(double value, const std::string&) { return put(value); }
+    bool string(std::string& value) { return put(std::move(value)); }
+    bool binary(nlohmann::json::binary_t&) { return false; } // JSON has none, nlohmann's other formats do
+    bool start_object(std::size_t) { return open(nlohmann::json::value_t::object); }
+    bool start_array(std::size_t) { return open(nlohmann::json::value_t::array); }
+    bool end_object() { return close(); }
+    bool end_array() { return close(); }
+
+    bool key(std::string& name) {
+        auto& entries             = open_.back()->get_ref<nlohmann::json::object_t&>();
+        const auto [entry, fresh] = entries.emplace(std::move(name), nullptr);
+        if (!fresh) throw file_error{path_, "no valid JSON: entry '" + entry->first + "' stands twice in one object"};
+        entry_ = &entry->second;
         return true;
-    };
-    try {
-        return nlohmann::json::parse(text, check_depth);
-    } catch (const nlohmann::json::exception& error) {
-        throw file_error{path, std::string{"no valid JSON: "} + error.what()};
     }
+
+    bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception& error) {
+        throw file_error{path_, std::string{"no valid JSON: "} + error.what()};
+    }
+
+private:
+    /// Where the next value goes: the entry whose key was read, the end of the open list, or the root.
+    template <class T>
+    nlohmann::json& place(T&& value) {
+        if (open_.empty()) return root_ = std::forward<T>(value);
+        if (open_.back()->is_object()) return *entry_ = std::forward<T>(value);
+        return open_.back()->get_ref<nlohmann::json::array_t&>().emplace_back(std::forward<T>(value));
+    }
+    template <class T>
+    bool put(T&& value) {
+        place(std::forward<T>(value));
+        return true;
+    }
+    bool open(nlohmann::json::value_t kind) {
+        if (std::cmp_greater_equal(open_.size(), max_depth_)) throw file_error{path_, "nested deeper than " + digits_of(max_depth_) + " levels"};
+        open_.push_back(&place(nlohmann::json(kind))); // a list grows only while what it holds is closed
+        return true;
+    }
+    bool close() {
+        open_.pop_back();
+        return true;
+    }
+
+    const std::filesystem::path& path_;
+    int max_depth_;
+    nlohmann::json root_;
+    std::vector<nlohmann::json*> open_;
+    nlohmann::json* entry_ = nullptr;
+};
+
+/// Whether the value nests deeper than this, without recursion.
+template <class Json>
+bool is_deeper(const Json& value, int levels) {
+    std::vector<std::pair<const Json*, int>> left{{&value, 0}};
+    while (!left.empty()) {
+        const auto [at, around] = left.back();
+        left.pop_back();
+        if (!at->is_structured()) continue;
+        if (around >= levels) return true;
+        for (const auto& inside : *at)
+            if (inside.is_structured()) left.emplace_back(&inside, around + 1);
+    }
+    return false;
+}
+
+} // namespace detail
+
+/// Reads a JSON file, in a time proportional to its size.
+/// @throws file_error when it cannot be read, is larger or deeper than the options allow, or is no JSON, saying where or what it is; two entries of
+/// one name in an object are refused.
+inline nlohmann::json read_json(const std::filesystem::path& path, const json_options& options = {}) {
+    const auto text = read_text(path, options.max_bytes);
+    detail::json_builder builder{path, options.max_depth};
+    try {
+        nlohmann::json::sax_parse(text, &builder);
+    } catch (const file_error& error) {
+        input_file{path, bytes_of(text)}.fail_as_other("not valid JSON", error.reason(), "a text");
+    }
+    return std::move(builder).result();
 }
 
 /// Writes a JSON value (nlohmann::json, or ordered_json to keep the order of keys), indented, whole or not at all; NaN and infinities
 /// become null, which JSON has in their place.
-/// @throws file_error when writing fails; std::invalid_argument when a string is not UTF-8.
+/// @throws file_error when writing fails; std::invalid_argument when a string is not UTF-8, or `read_json` with these options would refuse the file
+/// for its size or depth.
 template <class Json = nlohmann::json>
-void write_json(const std::filesystem::path& path, const Json& value) {
+void write_json(const std::filesystem::path& path, const Json& value, const json_options& options = {}) {
     constexpr int indent = 2;
+    if (detail::is_deeper(value, options.max_depth))
+        throw std::invalid_argument{"write_json: nested deeper than " + digits_of(options.max_depth) + " levels"};
     std::string text;
     try {
         text = value.dump(indent) + '\n';
     } catch (const nlohmann::json::exception& error) {
         throw std::invalid_argument{std::string{"write_json: "} + error.what()};
     }
+    if (text.size() > options.max_bytes)
+        throw std::invalid_argument{"write_json: " + digits_of(text.size()) + " bytes, at most " + digits_of(options.max_bytes) +
+                                    " are written and read"};
     write_atomically(path, {bytes_of(text)});
 }
 
