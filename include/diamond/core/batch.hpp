@@ -125,6 +125,15 @@ public:
     operator const_view() const { return {data_, rows_, columns_, context_}; }       // NOLINT
     [[nodiscard]] view       mutable_view() { return *this; }
     [[nodiscard]] const_view read() const { return *this; }
+    /// What `reader` works with: contexts may share parameters that never change. Memory of the host serves all of one back
+    /// end, once it is written; a device's only its own, for another one's stream neither waits for it nor holds it back.
+    /// @throws std::invalid_argument for a device's memory and another context.
+    [[nodiscard]] const_view read_on(const Context& reader) const {
+        if constexpr (!Context::host_memory)
+            require(&reader == context_, "parameters in a device's memory serve the context that they were made on: the stream of "
+                                         "another does not wait for them, so make the model or the reward on each context");
+        return {data_, rows_, columns_, &reader};
+    }
 
     [[nodiscard]] const Context& context() const { return *context_; }
 

@@ -87,10 +87,12 @@ public:
 private:
     void rotate(transpose op, const_view_t<Batch> x, view_t<Batch> out) const {
         const index_t d = dimension();
+        const auto& context = out.context();
+        const auto  basis   = memory_->basis.read_on(context);
         if (x.rows() == d)
-            out.context().product(op, memory_->basis.read(), x, out);
+            context.product(op, basis, x, out);
         else
-            out.context().for_each(x.rows(), x.columns(), detail::rotate_rows<real>{op, memory_->basis.data(), x.data(), d, x.rows(), out.data()});
+            context.for_each(x.rows(), x.columns(), detail::rotate_rows<real>{op, basis.data(), x.data(), d, x.rows(), out.data()});
     }
     void require_orthonormal() const {
         constexpr double rounding = 1e-4; // a basis in single precision passes

@@ -38,20 +38,24 @@ public:
     [[nodiscard]] workspace make_workspace(const backend_of_t<batch_type>& context, index_t columns) const { return architecture_.make_workspace(context, columns); }
 
     void operator()(const diamond_arguments<batch_type>& at, const condition_type& condition, workspace& space, view out) const {
-        architecture_(parameters_->data(), at, condition, space, out);
+        architecture_(theta(at), at, condition, space, out);
     }
     void jvp(const diamond_arguments<batch_type>& at, const condition_type& condition, const_view tangent, workspace& space, view out) const
         requires detail::has_parameter_products<Architecture>
     {
-        architecture_.jvp(parameters_->data(), at, condition, tangent, space, out);
+        architecture_.jvp(theta(at), at, condition, tangent, space, out);
     }
     void vjp(const diamond_arguments<batch_type>& at, const condition_type& condition, const_view cotangent, workspace& space, view out_xbar, view out_x_t) const
         requires detail::has_parameter_products<Architecture>
     {
-        architecture_.vjp(parameters_->data(), at, condition, cotangent, space, out_xbar, out_x_t);
+        architecture_.vjp(theta(at), at, condition, cotangent, space, out_xbar, out_x_t);
     }
 
 private:
+    [[nodiscard]] const typename batch_type::value_type* theta(const diamond_arguments<batch_type>& at) const {
+        return parameters_->read_on(at.xbar.context()).data();
+    }
+
     Architecture architecture_;
     std::shared_ptr<const batch_type> parameters_;
 };

@@ -81,14 +81,14 @@ public:
     void operator()(const arguments& at, const condition_type& condition, workspace& space, view out) const { joint(at, condition, space, out, nullptr); }
     /// out = v, divergence[j] = m. Cost: one evaluation.
     void joint(const arguments& at, const condition_type& condition, workspace& space, view out, double* divergence) const {
-        architecture_(parameters_->data(), at, condition, space.network, room(at, space));
+        architecture_(theta(at), at, condition, space.network, room(at, space));
         out.context().for_each(out.rows() + 1, out.columns(), detail::split_rows<real>{space.both.data(), out.rows(), out.data(), divergence});
     }
     /// out = dv/d xbar tangent.
     void jvp(const arguments& at, const condition_type& condition, const_view tangent, workspace& space, view out) const
         requires detail::has_parameter_products<Architecture>
     {
-        architecture_.jvp(parameters_->data(), at, condition, tangent, space.network, room(at, space));
+        architecture_.jvp(theta(at), at, condition, tangent, space.network, room(at, space));
         out.context().for_each(out.rows() + 1, out.columns(), detail::split_rows<real>{space.both.data(), out.rows(), out.data(), nullptr});
     }
     /// Cotangents of xbar and x_t, of v.
@@ -103,10 +103,13 @@ public:
     {
         const view both = room(at, space);
         both.context().for_each(both.rows(), both.columns(), detail::join_rows<real>{cotangent.data(), divergence_cotangent, dimension(), both.data()});
-        architecture_.vjp(parameters_->data(), at, condition, both, space.network, out_xbar, out_x_t);
+        architecture_.vjp(theta(at), at, condition, both, space.network, out_xbar, out_x_t);
     }
 
 private:
+    [[nodiscard]] const real* theta(const arguments& at) const {
+        return parameters_->read_on(at.xbar.context()).data();
+    }
     view room(const arguments& at, workspace& space) const {
         space.both.resize(at.xbar.context(), dimension() + 1, at.xbar.columns());
         return space.both.mutable_view();

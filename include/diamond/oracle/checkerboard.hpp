@@ -29,7 +29,7 @@ public:
 
     struct workspace_type {};
 
-    /// The context only tells the type of its batches.
+    /// The context only tells the type of its batches: the model keeps nothing in its memory.
     checkerboard(const context_type&, Schedule schedule) : schedule_(schedule) {}
 
     [[nodiscard]] index_t         dimension() const { return 2; }

@@ -150,7 +150,7 @@ private:
     }
     void upload(const_view x) {
         const auto d = static_cast<std::size_t>(dimension());
-        if (form_on_device_.size() != 0) return;
+        if (form_on_device_.size() != 0 && &form_on_device_.context() == &x.context()) return;
         std::vector<double> form(form_.linear);
         form.insert(form.end(), form_.curvature.begin(), form_.curvature.end());
         form_on_device_.resize(x.context(), static_cast<index_t>(2 * d), 1);

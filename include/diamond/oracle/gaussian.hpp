@@ -23,7 +23,9 @@ struct gaussian_workspace {
 /// The exact model of Gaussian data under a noise schedule.
 ///
 /// x and out are d x N, times one value or one per column; each call costs one evaluation, two d x d products. At t = 0 and t = 1
-/// everything takes its limit. Copies share the parameters. @throws std::invalid_argument on batches of another dimension.
+/// everything takes its limit. Copies share the parameters, and the context of the batches works: several threads, each
+/// with a context of its own, may call one const model; a device's memory serves the context that the model was made on.
+/// @throws std::invalid_argument on batches of another dimension.
 template <class Batch, class Schedule>
 class gaussian {
     static_assert(diagnose_schedule<Schedule>());
@@ -61,10 +63,11 @@ public:
     /// (du/dx) tangent, the same at every x.
     void jvp(const_view x, time_view t, no_condition, const_view tangent, workspace_type& space, view out) const {
         check("gaussian::jvp", tangent, x.columns(), out);
-        space.rotated.resize(context(), dimension(), x.columns());
+        const auto& context = x.context();
+        space.rotated.resize(context, dimension(), x.columns());
         parts_->rotate(tangent, space.rotated);
-        context().for_each(dimension(), x.columns(),
-                           detail::gaussian_product<real>{parts_->view(), at(reading_kind::velocity, t, x.columns(), space), space.rotated.data()});
+        const auto readings = at(reading_kind::velocity, x, t, space);
+        context.for_each(dimension(), x.columns(), detail::gaussian_product<real>{parts_->view_on(context), readings, space.rotated.data()});
         parts_->rotate_back(space.rotated.read(), out);
     }
     /// cotangent^T (du/dx): du/dx is symmetric.
@@ -74,23 +77,26 @@ public:
 
     /// out[j] = div u(x_j, t_j), the same at every x.
     void divergence(const_view x, time_view t, no_condition, workspace_type& space, double* out) const {
-        context().column_sums(dimension(), x.columns(),
-                              detail::gaussian_trace_term{parts_->view(), at(reading_kind::velocity, t, x.columns(), space)}, out);
+        const auto readings = at(reading_kind::velocity, x, t, space);
+        x.context().column_sums(dimension(), x.columns(), detail::gaussian_trace_term{parts_->view_on(x.context()), readings}, out);
     }
     /// out[j] = log p_t(x_j).
     void log_density(const_view x, time_view t, no_condition, workspace_type& space, double* out) const {
         check("gaussian::log_density", x, x.columns(), x);
-        space.rotated.resize(context(), dimension(), x.columns());
+        const auto& context = x.context();
+        space.rotated.resize(context, dimension(), x.columns());
         parts_->rotate(x, space.rotated);
-        context().column_sums(dimension(), x.columns(),
-                              detail::gaussian_density_term<real>{parts_->view(), at(reading_kind::score, t, x.columns(), space), space.rotated.data()}, out);
+        const auto readings = at(reading_kind::score, x, t, space);
+        context.column_sums(dimension(), x.columns(),
+                            detail::gaussian_density_term<real>{parts_->view_on(context), readings, space.rotated.data()}, out);
     }
 
     /// Fills out, d x N, with draws mu + C^{1/2} eps, C^{1/2} the symmetric root.
     void draw(noise_stream stream, workspace_type& space, view out) const {
         check("gaussian::draw", out, out.columns(), out);
         rotated_noise(stream, space, out);
-        context().for_each(dimension(), out.columns(), detail::gaussian_draw<real>{parts_->view(), space.noise.data()});
+        const auto& context = out.context();
+        context.for_each(dimension(), out.columns(), detail::gaussian_draw<real>{parts_->view_on(context), space.noise.data()});
         parts_->rotate_back(space.noise.read(), out);
     }
     void draw(noise_stream stream, view out) const {
@@ -103,50 +109,57 @@ public:
     /// The same noise gives what gaussian_diamond_map's X_{0,1} makes of it.
     void draw_posterior(const_view x_t, double t, no_condition, noise_stream stream, workspace_type& space, view out) const {
         check("gaussian::draw_posterior", out, x_t.columns() * stream.samples, x_t);
-        space.rotated.resize(context(), dimension(), x_t.columns());
+        const auto& context = x_t.context();
+        space.rotated.resize(context, dimension(), x_t.columns());
         parts_->rotate(x_t, space.rotated);
         rotated_noise(stream, space, out);
-        context().for_each(dimension(), out.columns(),
-                           detail::gaussian_posterior_draw<real>{parts_->view(), reading_at<Schedule>{schedule_, reading_kind::denoiser}(t),
-                                                                 space.rotated.data(), stream.samples, space.noise.data()});
+        const auto denoiser = reading_at<Schedule>{schedule_, reading_kind::denoiser}(t);
+        context.for_each(dimension(), out.columns(),
+                         detail::gaussian_posterior_draw<real>{parts_->view_on(context), denoiser, space.rotated.data(),
+                                                               stream.samples, space.noise.data()});
         parts_->rotate_back(space.noise.read(), out);
     }
     /// out, d x N: sum over a particle's draws of cotangent^T dz/dx_t, dz/dx_t = alpha C V_t^{-1}, whatever the noise.
     void draw_posterior_vjp(const_view x_t, double t, no_condition, noise_stream stream, const_view cotangent, workspace_type& space, view out) const {
         check("gaussian::draw_posterior_vjp", cotangent, x_t.columns() * stream.samples, out);
-        space.noise.resize(context(), dimension(), x_t.columns());
-        space.rotated.resize(context(), dimension(), x_t.columns());
-        context().for_each(dimension(), x_t.columns(), detail::sum_samples<real, const_view>{cotangent, stream.samples, space.noise.data()});
+        const auto& context = x_t.context();
+        space.noise.resize(context, dimension(), x_t.columns());
+        space.rotated.resize(context, dimension(), x_t.columns());
+        const auto denoiser = reading_at<Schedule>{schedule_, reading_kind::denoiser}(t);
+        context.for_each(dimension(), x_t.columns(),
+                         detail::sum_samples<real, const_view>{cotangent, stream.samples, space.noise.data()});
         parts_->rotate(space.noise.read(), space.rotated);
-        context().for_each(dimension(), x_t.columns(),
-                           detail::gaussian_product<real>{parts_->view(), reading_at<Schedule>{schedule_, reading_kind::denoiser}(t), space.rotated.data()});
+        context.for_each(dimension(), x_t.columns(),
+                         detail::gaussian_product<real>{parts_->view_on(context), denoiser, space.rotated.data()});
         parts_->rotate_back(space.rotated.read(), out);
     }
 
-    /// The Gaussian that p^r is for r(z) = constant + c . z - 1/2 sum_i q_i z_i^2, and log Z. @throws std::invalid_argument if it has no integral.
+    /// The Gaussian that p^r is for r(z) = constant + c . z - 1/2 sum_i q_i z_i^2, on this one's context, and log Z.
+    /// @throws std::invalid_argument if it has no integral.
     [[nodiscard]] tilt<gaussian> tilted(const quadratic_form& reward) const {
         const detail::tilted_gaussian result(parts_->mean(), parts_->eigen(), reward);
-        return {gaussian(context(), schedule_, result.mean, result.covariance), result.log_z};
+        return {gaussian(parts_->context(), schedule_, result.mean, result.covariance), result.log_z};
     }
 
 private:
     void read(reading_kind kind, const_view x, time_view t, workspace_type& space, view out) const {
         check("gaussian", x, out.columns(), out);
-        space.rotated.resize(context(), dimension(), x.columns());
+        const auto& context = x.context();
+        space.rotated.resize(context, dimension(), x.columns());
         parts_->rotate(x, space.rotated);
-        context().for_each(dimension(), x.columns(), detail::gaussian_read<real>{parts_->view(), at(kind, t, x.columns(), space), space.rotated.data()});
+        const auto readings = at(kind, x, t, space);
+        context.for_each(dimension(), x.columns(), detail::gaussian_read<real>{parts_->view_on(context), readings, space.rotated.data()});
         parts_->rotate_back(space.rotated.read(), out);
     }
     /// U^T eps in space.noise; `eps` is overwritten. In this basis a diagonal factor is a symmetric root.
     void rotated_noise(noise_stream stream, workspace_type& space, view eps) const {
-        space.noise.resize(context(), dimension(), eps.columns());
+        space.noise.resize(eps.context(), dimension(), eps.columns());
         draw_normal(stream, eps);
         parts_->rotate(eps, space.noise);
     }
-    [[nodiscard]] gaussian_readings at(reading_kind kind, time_view t, index_t columns, workspace_type& space) const {
-        return detail::gaussian_readings_of(schedule_, kind, context(), t, columns, space.readings);
+    [[nodiscard]] gaussian_readings at(reading_kind kind, const_view x, time_view t, workspace_type& space) const {
+        return detail::gaussian_readings_of(schedule_, kind, x.context(), t, x.columns(), space.readings);
     }
-    [[nodiscard]] const context_type& context() const { return parts_->context(); }
     void check(const char* where, const_view a, index_t columns, const_view b) const {
         require(a.rows() == dimension() && b.rows() == dimension() && a.columns() == columns, [&] {
             return std::string(where) + ": batches of " + digits_of(a.rows()) + " x " + digits_of(a.columns()) + " and " +

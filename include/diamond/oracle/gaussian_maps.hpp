@@ -30,34 +30,33 @@ public:
     void operator()(const_view x, interval span, no_condition, view out) {
         detail::require_gaussian_batch("gaussian_flow_map", dimension(), x, out);
         spent_.forward += x.columns();
-        rotated_.resize(context(), dimension(), x.columns());
+        rotated_.resize(x.context(), dimension(), x.columns());
         model_.parts().rotate(x, rotated_);
-        context().for_each(dimension(), x.columns(), detail::gaussian_flow<real>{flow(span), rotated_.data()});
+        x.context().for_each(dimension(), x.columns(), detail::gaussian_flow<real>{flow(x, span), rotated_.data()});
         model_.parts().rotate_back(rotated_.read(), out);
     }
     /// out = cotangent^T dX/dx, the same at every x.
     void vjp(const_view x, interval span, no_condition, const_view cotangent, view out) {
         detail::require_gaussian_batch("gaussian_flow_map::vjp", dimension(), x, out);
         spent_.vjp += x.columns();
-        rotated_.resize(context(), dimension(), x.columns());
+        rotated_.resize(x.context(), dimension(), x.columns());
         model_.parts().rotate(cotangent, rotated_);
-        context().for_each(dimension(), x.columns(), detail::gaussian_flow_product<real>{flow(span), rotated_.data()});
+        x.context().for_each(dimension(), x.columns(), detail::gaussian_flow_product<real>{flow(x, span), rotated_.data()});
         model_.parts().rotate_back(rotated_.read(), out);
     }
 
     /// out[j] = m(x_j, t, s) = (log p_t(x_t) - log p_s(x_s))/(s - t), the mean of div u along the path; div u at s = t. [F2]
     void mean_divergence(const_view x, interval span, no_condition, double* out) {
         spent_.forward += x.columns();
-        context().column_sums(dimension(), x.columns(),
-                              detail::gaussian_mean_divergence{flow(span), span.length(), reading_at<Schedule>{schedule(), reading_kind::velocity}(span.from)}, out);
+        const auto velocity = reading_at<Schedule>{schedule(), reading_kind::velocity}(span.from);
+        x.context().column_sums(dimension(), x.columns(), detail::gaussian_mean_divergence{flow(x, span), span.length(), velocity}, out);
     }
 
 private:
-    [[nodiscard]] const backend_of_t<Batch>& context() const { return model_.parts().context(); }
     // The flow of an ODE reads the schedule as it is, at time 0, too.
-    [[nodiscard]] detail::gaussian_interval flow(interval span) const {
+    [[nodiscard]] detail::gaussian_interval flow(const_view x, interval span) const {
         const auto level = [&](double t) { return noise_level{schedule().alpha(t), schedule().sigma(t)}; };
-        return {model_.parts().view(), level(span.from), level(span.to)};
+        return {model_.parts().view_on(x.context()), level(span.from), level(span.to)};
     }
 
     diamond::gaussian<Batch, Schedule>  model_;
@@ -97,40 +96,42 @@ public:
         detail::require_gaussian_batch("gaussian_diamond_map", dimension(), xbar, x_t);
         spent_.forward += xbar.columns();
         rotate(xbar, x_t);
-        context().for_each(dimension(), xbar.columns(), detail::gaussian_posterior_flow<real>{flow(inner, t, xbar.columns()), second_.data(), first_.data()});
+        xbar.context().for_each(dimension(), xbar.columns(),
+                                detail::gaussian_posterior_flow<real>{flow(xbar, inner, t), second_.data(), first_.data()});
         model_.parts().rotate_back(first_.read(), out);
     }
     /// Also divergence[j] = m(xbar_j, x_t_j, t, s, r), the same at every xbar and x_t. [section 8]
     void operator()(const_view xbar, interval inner, const_view x_t, time_view t, no_condition none, view out, double* divergence) {
         (*this)(xbar, inner, x_t, t, none, out);
-        const double a = level_at(inner_, inner.from).alpha;
-        context().column_sums(dimension(), xbar.columns(),
-                              detail::gaussian_posterior_divergence{flow(inner, t, xbar.columns()), inner.length(), a * inner_.d_alpha(inner.from), sigma_d_sigma(inner_, inner.from)}, divergence);
+        const double a_d_a = level_at(inner_, inner.from).alpha * inner_.d_alpha(inner.from), b_d_b = sigma_d_sigma(inner_, inner.from);
+        xbar.context().column_sums(dimension(), xbar.columns(),
+                                   detail::gaussian_posterior_divergence{flow(xbar, inner, t), inner.length(), a_d_a, b_d_b}, divergence);
     }
     /// Cotangents of xbar and of x_t; both are the same at every xbar and x_t.
     void vjp(const_view xbar, interval inner, const_view x_t, time_view t, no_condition, const_view cotangent, view out_xbar, view out_x_t) {
         detail::require_gaussian_batch("gaussian_diamond_map::vjp", dimension(), xbar, out_xbar);
         detail::require_gaussian_batch("gaussian_diamond_map::vjp", dimension(), x_t, out_x_t);
         spent_.vjp += xbar.columns();
-        first_.resize(context(), dimension(), xbar.columns());
-        second_.resize(context(), dimension(), xbar.columns());
+        first_.resize(xbar.context(), dimension(), xbar.columns());
+        second_.resize(xbar.context(), dimension(), xbar.columns());
         model_.parts().rotate(cotangent, first_);
-        context().for_each(dimension(), xbar.columns(),
-                           detail::gaussian_posterior_product<real>{flow(inner, t, xbar.columns()), first_.data(), second_.data()});
+        xbar.context().for_each(dimension(), xbar.columns(),
+                                detail::gaussian_posterior_product<real>{flow(xbar, inner, t), first_.data(), second_.data()});
         model_.parts().rotate_back(first_.read(), out_xbar);
         model_.parts().rotate_back(second_.read(), out_x_t);
     }
 
 private:
-    [[nodiscard]] const backend_of_t<Batch>& context() const { return model_.parts().context(); }
     void rotate(const_view xbar, const_view x_t) {
-        first_.resize(context(), dimension(), xbar.columns());
-        second_.resize(context(), dimension(), xbar.columns());
+        first_.resize(xbar.context(), dimension(), xbar.columns());
+        second_.resize(xbar.context(), dimension(), xbar.columns());
         model_.parts().rotate(xbar, first_);
         model_.parts().rotate(x_t, second_);
     }
-    [[nodiscard]] detail::gaussian_posterior_interval flow(interval inner, time_view t, index_t columns) {
-        return {model_.parts().view(), detail::gaussian_readings_of(schedule(), reading_kind::denoiser, context(), t, columns, readings_),
+    [[nodiscard]] detail::gaussian_posterior_interval flow(const_view xbar, interval inner, time_view t) {
+        const auto& context = xbar.context();
+        return {model_.parts().view_on(context),
+                detail::gaussian_readings_of(schedule(), reading_kind::denoiser, context, t, xbar.columns(), readings_),
                 level_at(inner_, inner.from), level_at(inner_, inner.to)};
     }
 

@@ -19,7 +19,9 @@ namespace diamond {
 /// The exact model of mixture data under a noise schedule.
 ///
 /// x and out are d x N, times one value or one per column; each call costs one evaluation of K components. At t = 0 and t = 1
-/// everything takes its limit. Copies share the components. @throws std::invalid_argument on batches of another dimension.
+/// everything takes its limit. Copies share the components, and the context of the batches works: several threads, each
+/// with a context of its own, may call one const model; a device's memory serves the context that the model was made on.
+/// @throws std::invalid_argument on batches of another dimension.
 template <class Batch, class Schedule>
 class gaussian_mixture {
     static_assert(diagnose_schedule<Schedule>());
@@ -63,7 +65,7 @@ public:
     /// (du/dx) tangent.
     void jvp(const_view x, time_view t, no_condition, const_view tangent, workspace_type& space, view out) const {
         check("gaussian_mixture", x, tangent.columns(), out);
-        detail::mixture_sums<Batch> sums(*parts_, space, at(reading_kind::velocity, x, t, space), path_);
+        auto sums = sums_of(reading_kind::velocity, x, t, space);
         chunks(x, [&](index_t first, index_t count) {
             sums.responsibilities(x.columns(first, count), first);
             sums.product(x.columns(first, count), tangent.columns(first, count), first, out.columns(first, count));
@@ -77,7 +79,7 @@ public:
     /// out[j] = div u(x_j, t_j), the exact trace.
     void divergence(const_view x, time_view t, no_condition, workspace_type& space, double* out) const {
         check("gaussian_mixture::divergence", x, x.columns(), x);
-        detail::mixture_sums<Batch> sums(*parts_, space, at(reading_kind::velocity, x, t, space), path_);
+        auto sums = sums_of(reading_kind::velocity, x, t, space);
         chunks(x, [&](index_t first, index_t count) {
             sums.responsibilities(x.columns(first, count), first);
             sums.divergence(x.columns(first, count), first, out + first);
@@ -87,7 +89,7 @@ public:
     /// out[j] = log p_t(x_j).
     void log_density(const_view x, time_view t, no_condition, workspace_type& space, double* out) const {
         check("gaussian_mixture::log_density", x, x.columns(), x);
-        detail::mixture_sums<Batch> sums(*parts_, space, at(reading_kind::score, x, t, space), path_);
+        auto sums = sums_of(reading_kind::score, x, t, space);
         chunks(x, [&](index_t first, index_t count) {
             sums.responsibilities(x.columns(first, count), first);
             sums.log_density(x.columns(first, count), first, out + first);
@@ -100,7 +102,7 @@ public:
         require(out.rows() == parts_->count(), [&] {
             return "gaussian_mixture::responsibilities: " + digits_of(out.rows()) + " rows for " + digits_of(parts_->count()) + " components";
         });
-        detail::mixture_sums<Batch> sums(*parts_, space, at(reading_kind::score, x, t, space), path_);
+        auto sums = sums_of(reading_kind::score, x, t, space);
         chunks(x, [&](index_t first, index_t count) { sums.responsibilities(x.columns(first, count), first, out.columns(first, count)); });
     }
 
@@ -108,7 +110,9 @@ public:
     void draw(noise_stream stream, view out) const {
         check("gaussian_mixture::draw", out, out.columns(), out);
         draw_normal(stream, out);
-        context().for_each(out.columns(), detail::draw_from_mixture<real>{parts_->view(), stream, parts_->cumulative(), out.data()});
+        const auto& context = out.context();
+        context.for_each(out.columns(),
+                         detail::draw_from_mixture<real>{parts_->view_on(context), stream, parts_->cumulative(), out.data()});
     }
 
     /// Draws z ~ p_{1|t}(. | x_t): M = stream.samples a particle, out d x (N M), draw i of particle j in column j M + i.
@@ -116,25 +120,28 @@ public:
     /// Normals come from `stream`, components from stream.with(purpose::value_component) for values, purpose::component otherwise.
     void draw_posterior(const_view x_t, double t, no_condition, noise_stream stream, workspace_type& space, view out) const {
         check("gaussian_mixture::draw_posterior", out, x_t.columns() * stream.samples, x_t);
+        const auto&                 context  = x_t.context();
         const gaussian_reading      denoiser = reading_at<Schedule>{schedule_, reading_kind::denoiser}(t);
-        detail::mixture_sums<Batch> sums(*parts_, space, denoiser, path_);
+        detail::mixture_sums<Batch> sums(context, *parts_, space, denoiser, path_);
         draw_normal(stream, out);
         chunks(x_t, [&](index_t first, index_t count) {
             const index_t samples = stream.samples, draws = count * samples;
             sums.responsibilities(x_t.columns(first, count), first);
-            space.components.resize(context(), 1, draws);
+            space.components.resize(context, 1, draws);
             const real* const weights = space.responsibilities.data();
-            context().for_each(draws, detail::choose_posterior_component<real>{detail::choices_of(stream), first, weights, parts_->count(), space.components.data()});
-            context().for_each(dimension(), draws,
-                               detail::draw_posterior_component<real, const_view>{parts_->view(), denoiser, x_t.columns(first, count), samples,
-                                                                                  space.components.data(), out.columns(first * samples, draws).data()});
+            context.for_each(draws, detail::choose_posterior_component<real>{detail::choices_of(stream), first, weights,
+                                                                             parts_->count(), space.components.data()});
+            context.for_each(dimension(), draws, detail::draw_posterior_component<real, const_view>{
+                                                     parts_->view_on(context), denoiser, x_t.columns(first, count), samples,
+                                                     space.components.data(), out.columns(first * samples, draws).data()});
         });
     }
 
-    /// The mixture that p^r is for r(z) = constant + c . z - 1/2 sum_i q_i z_i^2, and log Z. @throws std::invalid_argument if it has no integral.
+    /// The mixture that p^r is for r(z) = constant + c . z - 1/2 sum_i q_i z_i^2, on this one's context, and log Z.
+    /// @throws std::invalid_argument if it has no integral.
     [[nodiscard]] tilt<gaussian_mixture> tilted(const quadratic_form& reward) const {
         detail::tilted_components parts(*parts_, reward);
-        return {gaussian_mixture(context(), schedule_, std::move(parts.weights), std::move(parts.means), std::move(parts.variances)), parts.log_z};
+        return {{parts_->context(), schedule_, std::move(parts.weights), std::move(parts.means), std::move(parts.variances)}, parts.log_z};
     }
     /// E z, and the d x d covariance of z, on the host.
     [[nodiscard]] std::vector<double> mean() const { return detail::mixture_mean(*parts_); }
@@ -143,20 +150,20 @@ public:
 private:
     void read(reading_kind kind, const_view x, time_view t, workspace_type& space, view out) const {
         check("gaussian_mixture", x, out.columns(), out);
-        detail::mixture_sums<Batch> sums(*parts_, space, at(kind, x, t, space), path_);
+        auto sums = sums_of(kind, x, t, space);
         chunks(x, [&](index_t first, index_t count) {
             sums.responsibilities(x.columns(first, count), first);
             sums.reading(x.columns(first, count), first, out.columns(first, count));
         });
     }
-    [[nodiscard]] gaussian_readings at(reading_kind kind, const_view x, time_view t, workspace_type& space) const {
-        return detail::gaussian_readings_of(schedule_, kind, context(), t, x.columns(), space.readings);
+    [[nodiscard]] detail::mixture_sums<Batch> sums_of(reading_kind kind, const_view x, time_view t, workspace_type& space) const {
+        const auto readings = detail::gaussian_readings_of(schedule_, kind, x.context(), t, x.columns(), space.readings);
+        return {x.context(), *parts_, space, readings, path_};
     }
     template <class Body>
     void chunks(const_view x, const Body& body) const {
-        detail::for_mixture_chunks<real>(context(), parts_->count(), x.columns(), body);
+        detail::for_mixture_chunks<real>(x.context(), parts_->count(), x.columns(), body);
     }
-    [[nodiscard]] const context_type& context() const { return parts_->context(); }
     void check(const char* where, const_view a, index_t columns, const_view b) const {
         require(a.rows() == dimension() && b.rows() == dimension() && a.columns() == columns, [&] {
             return std::string(where) + ": batches of " + digits_of(a.rows()) + " x " + digits_of(a.columns()) + " and " +

@@ -41,15 +41,22 @@ public:
     [[nodiscard]] const std::vector<double>&     mean() const { return mean_; }
     [[nodiscard]] const std::vector<double>&     covariance() const { return covariance_; } ///< d x d
     [[nodiscard]] const detail::symmetric_eigen& eigen() const { return eigen_; }
-    [[nodiscard]] const context_type&            context() const { return basis_.context(); }
-    [[nodiscard]] gaussian_view                  view() const { return {device_mean_.data(), device_spread_.data(), dimension()}; }
+    [[nodiscard]] const context_type&            context() const { return basis_.context(); } ///< that it was made on
+    /// For functors that `reader` runs.
+    [[nodiscard]] gaussian_view view_on(const context_type& reader) const {
+        return {device_mean_.read_on(reader).data(), device_spread_.read_on(reader).data(), dimension()};
+    }
 
-    /// out = U^T x.
-    void rotate(const_view_t<Batch> x, view_t<Batch> out) const { context().product(transpose::yes, basis_.read(), x, out); }
-    /// out = U y.
-    void rotate_back(const_view_t<Batch> y, view_t<Batch> out) const { context().product(transpose::no, basis_.read(), y, out); }
+    /// out = U^T x, by the context of out.
+    void rotate(const_view_t<Batch> x, view_t<Batch> out) const { rotate(transpose::yes, x, out); }
+    /// out = U y, by the context of out.
+    void rotate_back(const_view_t<Batch> y, view_t<Batch> out) const { rotate(transpose::no, y, out); }
 
 private:
+    void rotate(transpose op, const_view_t<Batch> x, view_t<Batch> out) const {
+        out.context().product(op, basis_.read_on(out.context()), x, out);
+    }
+
     std::vector<double>     mean_, covariance_;
     detail::symmetric_eigen eigen_;
     Batch                   basis_;

@@ -75,13 +75,15 @@ public:
         return variances_[static_cast<std::size_t>(kind_ == mixture_kind::diagonal ? i + dimension_ * k : k)];
     }
 
-    [[nodiscard]] const context_type& context() const { return device_means_.context(); }
-    [[nodiscard]] mixture_view        view() const {
-        return {device_means_.data(), device_variances_.data(), device_log_weights_.data(), dimension_, count(), device_variances_.rows()};
+    [[nodiscard]] const context_type& context() const { return device_means_.context(); } ///< that they were made on
+    /// For functors that `reader` runs.
+    [[nodiscard]] mixture_view view_on(const context_type& reader) const {
+        return {device_means_.read_on(reader).data(), device_variances_.data(), device_log_weights_.data(), dimension_, count(),
+                device_variances_.rows()};
     }
-    /// Inclusive sums of the weights, ending in 1, in the context's memory.
+    /// Inclusive sums of the weights, ending in 1, beside what view_on shows.
     [[nodiscard]] const double* cumulative() const { return device_cumulative_.data(); }
-    /// |m_k|^2, in the context's memory.
+    /// |m_k|^2, there, too.
     [[nodiscard]] const double* square_norms() const { return device_norms_.data(); }
     /// d x K, in the batch's number type.
     [[nodiscard]] const Batch& real_means() const { return real_means_; }

@@ -55,17 +55,20 @@ public:
     using view       = view_t<Batch>;
     using const_view = const_view_t<Batch>;
 
-    mixture_sums(const mixture_parts<Batch>& parts, mixture_workspace<Batch>& space, gaussian_readings at, mixture_path path)
-        : parts_(parts), space_(space), context_(parts.context()), at_(at), products_(takes_products(parts, at, path)) {
+    /// `context` is that of the batches of the call.
+    mixture_sums(const backend_of_t<Batch>& context, const mixture_parts<Batch>& parts, mixture_workspace<Batch>& space,
+                 gaussian_readings at, mixture_path path)
+        : context_(context), parts_(parts), view_(parts.view_on(context)), space_(space), at_(at),
+          products_(takes_products(parts, at, path)) {
         if (!products_) return;
         feature_rows_ = parts.kind() == mixture_kind::diagonal ? 2 * parts.dimension() + 1 : parts.dimension() + 2;
         if (shared()) return;
-        const index_t d = parts.dimension(), count = parts.count(), state_rows = parts.view().variance_rows;
+        const index_t d = parts.dimension(), count = parts.count(), state_rows = view_.variance_rows;
         space_.logit_matrix.resize(context_, feature_rows_, count);
         space_.mean_matrix.resize(context_, d, count);
         space_.state_matrix.resize(context_, state_rows, count);
-        context_.for_each(feature_rows_, count, logit_matrix<real>{parts.view(), at[0], feature_rows_, space_.logit_matrix.data()});
-        context_.for_each(d + state_rows, count, reading_matrices<real>{parts.view(), at[0], space_.mean_matrix.data(), space_.state_matrix.data()});
+        context_.for_each(feature_rows_, count, logit_matrix<real>{view_, at[0], feature_rows_, space_.logit_matrix.data()});
+        context_.for_each(d + state_rows, count, reading_matrices<real>{view_, at[0], space_.mean_matrix.data(), space_.state_matrix.data()});
     }
 
     /// r = softmax of the logits of columns first ..., K x n, into `to`; log-sum-exps stay in the workspace.
@@ -77,7 +80,7 @@ public:
                               logit_features<real, const_view>{parts_.kind(), shared_variance(), at_.from(first), x, feature_rows_, space_.features.data()});
             context_.product(transpose::yes, logits(), space_.features.read(), to);
         } else {
-            context_.for_each(parts_.count(), x.columns(), direct_logit<real, const_view>{parts_.view(), at_.from(first), x, to.data()});
+            context_.for_each(parts_.count(), x.columns(), direct_logit<real, const_view>{view_, at_.from(first), x, to.data()});
         }
         context_.softmax(to, space_.log_sums.data());
     }
@@ -96,7 +99,7 @@ public:
     void reading(const_view x, index_t first, view out) {
         if (!products_) {
             context_.for_each(parts_.dimension(), x.columns(),
-                              direct_reading<real, const_view>{parts_.view(), at_.from(first), false, x, space_.responsibilities.data(), out.data()});
+                              direct_reading<real, const_view>{view_, at_.from(first), false, x, space_.responsibilities.data(), out.data()});
             return;
         }
         multiply(space_.responsibilities.read(), space_.mean_sums, space_.state_sums);
@@ -115,14 +118,14 @@ public:
                                                                                          feature_rows_, space_.features.data()});
             context_.product(transpose::yes, logits(), space_.features.read(), space_.tangents.mutable_view());
         } else {
-            context_.for_each(count, columns, direct_tangent<real, const_view>{parts_.view(), at_.from(first), x, w, space_.tangents.data()});
+            context_.for_each(count, columns, direct_tangent<real, const_view>{view_, at_.from(first), x, w, space_.tangents.data()});
         }
         context_.column_sums(count, columns, weighted_tangent<real>{space_.responsibilities.data(), space_.tangents.data(), count},
                              space_.tangent_means.data());
         context_.for_each(count, columns,
                           centre_tangent<real>{space_.responsibilities.data(), space_.tangent_means.data(), count, space_.tangents.data()});
         if (!products_) {
-            context_.for_each(parts_.dimension(), columns, direct_product<real, const_view>{parts_.view(), at_.from(first), x, w, space_.responsibilities.data(),
+            context_.for_each(parts_.dimension(), columns, direct_product<real, const_view>{view_, at_.from(first), x, w, space_.responsibilities.data(),
                                                                                             space_.tangents.data(), out.data()});
             return;
         }
@@ -149,9 +152,9 @@ public:
         space_.reading.resize(context_, d, columns);
         space_.score.resize(context_, d, columns);
         reading(x, first, space_.reading.mutable_view());
-        context_.for_each(d, columns, direct_reading<real, const_view>{parts_.view(), at_.from(first), true, x, r, space_.score.data()});
+        context_.for_each(d, columns, direct_reading<real, const_view>{view_, at_.from(first), true, x, r, space_.score.data()});
         context_.column_sums(count, columns,
-                             divergence_term<real, const_view>{parts_.view(), at_.from(first), x, r, space_.reading.data(), space_.score.data()}, out);
+                             divergence_term<real, const_view>{view_, at_.from(first), x, r, space_.reading.data(), space_.score.data()}, out);
     }
 
 private:
@@ -163,20 +166,24 @@ private:
     }
     [[nodiscard]] bool       shared() const { return parts_.kind() == mixture_kind::shared; }
     [[nodiscard]] double     shared_variance() const { return parts_.variances().front(); }
-    [[nodiscard]] const_view logits() const { return shared() ? parts_.shared_logits().read() : space_.logit_matrix.read(); }
+    [[nodiscard]] const_view logits() const {
+        return shared() ? parts_.shared_logits().read_on(context_) : space_.logit_matrix.read();
+    }
 
     void multiply(const_view weights, scratch<real, backend_of_t<Batch>>& means, scratch<real, backend_of_t<Batch>>& states) {
         means.resize(context_, parts_.dimension(), weights.columns());
-        context_.product(transpose::no, shared() ? parts_.real_means().read() : space_.mean_matrix.read(), weights, means.mutable_view());
+        const auto matrix = shared() ? parts_.real_means().read_on(context_) : space_.mean_matrix.read();
+        context_.product(transpose::no, matrix, weights, means.mutable_view());
         if (shared()) return;
         states.resize(context_, space_.state_matrix.rows(), weights.columns());
         context_.product(transpose::no, space_.state_matrix.read(), weights, states.mutable_view());
     }
 
-    const mixture_parts<Batch>& parts_;
-    mixture_workspace<Batch>&   space_;
     const backend_of_t<Batch>&  context_;
-    gaussian_readings                    at_;
+    const mixture_parts<Batch>& parts_;
+    mixture_view                view_;
+    mixture_workspace<Batch>&   space_;
+    gaussian_readings           at_;
     bool                        products_;
     index_t                     feature_rows_ = 0;
 };

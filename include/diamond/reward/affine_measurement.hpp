@@ -53,13 +53,13 @@ public:
     /// out(:, j) = W z_j + b, d x n to m x n. @throws std::invalid_argument for other shapes.
     void operator()(const_view z, view out) const {
         detail::require_map("affine_measurement", dimension(), outputs(), z, out);
-        z.context().product(transpose::no, weights_->read(), z, out);
+        z.context().product(transpose::no, weights_->read_on(z.context()), z, out);
         z.context().for_each(out.rows(), out.columns(), detail::add_bias<value_type, view>{biases_->data(), out});
     }
     /// out = W^T cotangent, m x n to d x n. @throws std::invalid_argument for other shapes.
     void vjp(const_view, const_view cotangent, view out) const {
         detail::require_map("affine_measurement", outputs(), dimension(), cotangent, out);
-        out.context().product(transpose::yes, weights_->read(), cotangent, out);
+        out.context().product(transpose::yes, weights_->read_on(out.context()), cotangent, out);
     }
 
 private:

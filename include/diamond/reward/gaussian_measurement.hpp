@@ -68,7 +68,7 @@ public:
     void operator()(const_view z, double* values) {
         const view measured = measure(z);
         z.context().column_sums(measured.rows(), measured.columns(),
-                                detail::squared_residual<value_type, view>{seen_->data(), measured, -0.5 * precision_}, values);
+                                detail::squared_residual<value_type, view>{seen_->read_on(z.context()).data(), measured, -0.5 * precision_}, values);
     }
 
     /// out = (dA/dz)^T (y - A(z)) / s^2, d x n. @throws std::invalid_argument unless z has d rows and out is like z.
@@ -76,7 +76,7 @@ public:
         require_same_shape("gaussian_measurement_reward: gradient", z, out);
         const view measured = measure(z);
         z.context().for_each(measured.rows(), measured.columns(),
-                             detail::scaled_residual<value_type, view>{seen_->data(), measured, precision_});
+                             detail::scaled_residual<value_type, view>{seen_->read_on(z.context()).data(), measured, precision_});
         measurement_.vjp(z, const_view(measured), out);
     }
 

@@ -55,7 +55,7 @@ public:
     /// values[j] = r(z_j), z d x n. @throws std::invalid_argument unless z has d rows.
     void operator()(const_view z, double* values) const {
         detail::require_rows("linear_reward", dimension(), z);
-        z.context().column_sums(z.rows(), z.columns(), detail::weighted_entry<value_type, const_view>{c_->data(), z}, values);
+        z.context().column_sums(z.rows(), z.columns(), detail::weighted_entry<value_type, const_view>{c_->read_on(z.context()).data(), z}, values);
         if (offset_ != 0.0) z.context().for_each(z.columns(), detail::shift_value{offset_, values});
     }
 
@@ -63,7 +63,7 @@ public:
     void gradient(const_view z, view out) const {
         detail::require_rows("linear_reward", dimension(), z);
         require_same_shape("linear_reward: gradient", z, out);
-        z.context().for_each(out.rows(), out.columns(), detail::repeat_column<value_type, view>{c_->data(), out});
+        z.context().for_each(out.rows(), out.columns(), detail::repeat_column<value_type, view>{c_->read_on(z.context()).data(), out});
     }
 
     /// offset, c, 0.

@@ -64,7 +64,7 @@ private:
 
     static void select(const index_batch& rows, index_t in_rows, const_view in, view out) {
         detail::require_map("mask_measurement", in_rows, rows.rows(), in, out);
-        out.context().for_each(out.rows(), out.columns(), detail::select_rows<view, const_view>{rows.data(), in, out});
+        out.context().for_each(out.rows(), out.columns(), detail::select_rows<view, const_view>{rows.read_on(out.context()).data(), in, out});
     }
 
     std::shared_ptr<const index_batch> row_, place_;

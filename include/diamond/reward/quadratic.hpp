@@ -60,7 +60,7 @@ public:
     void operator()(const_view z, double* values) const {
         detail::require_rows("quadratic_reward", dimension(), z);
         z.context().column_sums(z.rows(), z.columns(),
-                                detail::quadratic_entry<value_type, const_view>{centre_->data(), curvature_->data(), z}, values);
+                                detail::quadratic_entry<value_type, const_view>{centre_->read_on(z.context()).data(), curvature_->data(), z}, values);
     }
 
     /// out(i, j) = q_i (y_i - z_ij), d x n. @throws std::invalid_argument unless z has d rows and out is like z.
@@ -68,7 +68,7 @@ public:
         detail::require_rows("quadratic_reward", dimension(), z);
         require_same_shape("quadratic_reward: gradient", z, out);
         z.context().for_each(z.rows(), z.columns(),
-                             detail::quadratic_slope<value_type, view, const_view>{centre_->data(), curvature_->data(), z, out});
+                             detail::quadratic_slope<value_type, view, const_view>{centre_->read_on(z.context()).data(), curvature_->data(), z, out});
     }
 
     /// -1/2 sum_i q_i y_i^2, q y, q.

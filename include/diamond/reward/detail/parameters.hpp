@@ -1,4 +1,5 @@
-/// The numbers a stock reward is made of: checked on the host, kept in the memory of its batches, shared by its copies.
+/// The numbers a stock reward is made of: checked on the host, kept in the memory of its batches, shared by its copies; the context of the
+/// batches that it is called with works with them (owning_batch::read_on).
 #pragma once
 
 #include <cmath>
