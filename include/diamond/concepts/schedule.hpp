@@ -5,6 +5,9 @@
 ///   2. s.d_alpha(t) and s.d_sigma(t) are their derivatives (d_sigma(1) may be -inf).
 /// It need not give time_at(a, s), the time where alpha/sigma = a/s: schedule/schedule.hpp finds it by Newton's method. It need not
 /// give sigma_d_sigma(t), the product sigma sigma', unless d_sigma(1) is infinite; then the product must be there, for it is finite.
+/// It may take a diamond::instant in place of t in all four, with 1 - t to all digits beside t: then sigma is as good at times that were computed and lie closer to 1
+/// than a double can; one of doubles is told such times by the first term of the difference. sigma should be right to its own size near 1, where sin(pi/2 (1 - t)) is,
+/// and cos(pi/2 t) is not.
 /// Functions should be DIAMOND_HD if they are to run on a device. Models: linear_schedule, trigonometric_schedule,
 /// variance_preserving_schedule, cosine_schedule. Used by: everything that knows time. Source: [DM], [GF], section 1.
 #pragma once

@@ -10,6 +10,18 @@
 
 namespace diamond {
 
+/// A time beside what is left of 1, both to full relative precision: t alone says nothing of 1 - t where that is below 2^-53, and little just above. Of a double
+/// the rest is exact from 1/2 on; a time that was computed brings its own. A double is an instant, and an instant a double.
+struct instant {
+    double t    = 0.0;
+    double rest = 1.0; ///< 1 - t
+
+    instant() = default;
+    DIAMOND_HD constexpr instant(double time) : t(time), rest(1.0 - time) {} // NOLINT: a number is a time
+    DIAMOND_HD constexpr instant(double time, double left) : t(time), rest(left) {}
+    DIAMOND_HD constexpr operator double() const { return t; } // NOLINT: and a time a number
+};
+
 /// A pair of times that travel together: a flow map carries a state `from` one `to` the other.
 struct interval {
     double from = 0.0;
@@ -18,20 +30,27 @@ struct interval {
     [[nodiscard]] DIAMOND_HD constexpr double length() const { return to - from; }
 };
 
-/// A broadcast view of times: one for the whole batch, or one per column (in the memory of the batch). It does not own.
+/// A broadcast view of times: one for the whole batch, or one per column (in the memory of the batch). It does not own. Computed times may bring what is left of
+/// 1 beside them: at(column) has both, [column] the time alone.
 class time_view {
 public:
-    DIAMOND_HD constexpr time_view(double value) : value_(value) {} // NOLINT: a number is a time
-    DIAMOND_HD constexpr explicit time_view(const double* per_column) : per_column_(per_column) {}
+    DIAMOND_HD constexpr time_view(double value) : value_(value) {}  // NOLINT: a number is a time
+    DIAMOND_HD constexpr time_view(instant value) : value_(value) {} // NOLINT
+    DIAMOND_HD constexpr explicit time_view(const double* per_column, const double* rest = nullptr) : per_column_(per_column), rest_(rest) {}
 
     [[nodiscard]] DIAMOND_HD constexpr bool broadcast() const { return per_column_ == nullptr; }
     /// The one time of a batch whose times are broadcast.
-    [[nodiscard]] DIAMOND_HD constexpr double value() const { return value_; }
-    [[nodiscard]] DIAMOND_HD constexpr double operator[](index_t column) const { return broadcast() ? value_ : per_column_[column]; }
+    [[nodiscard]] DIAMOND_HD constexpr double  value() const { return value_.t; }
+    [[nodiscard]] DIAMOND_HD constexpr double  operator[](index_t column) const { return broadcast() ? value_.t : per_column_[column]; }
+    [[nodiscard]] DIAMOND_HD constexpr instant at(index_t column) const {
+        if (broadcast()) return value_;
+        return rest_ ? instant(per_column_[column], rest_[column]) : instant(per_column_[column]);
+    }
 
 private:
-    double        value_      = 0.0;
+    instant       value_      = 0.0;
     const double* per_column_ = nullptr;
+    const double* rest_       = nullptr;
 };
 
 /// @throws std::invalid_argument with the number unless 0 <= t <= 1; NaN is refused, too.

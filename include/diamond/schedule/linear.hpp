@@ -1,16 +1,18 @@
 /// Linear schedule (CondOT, rectified flow): alpha = t, sigma = 1 - t.
 #pragma once
 
-#include <diamond/core/host_device.hpp>
+#include <diamond/core/interval.hpp>
 
 namespace diamond {
 
 struct linear_schedule {
-    [[nodiscard]] DIAMOND_HD double alpha(double t) const { return t; }
-    [[nodiscard]] DIAMOND_HD double sigma(double t) const { return 1.0 - t; }
-    [[nodiscard]] DIAMOND_HD double d_alpha(double) const { return 1.0; }
-    [[nodiscard]] DIAMOND_HD double d_sigma(double) const { return -1.0; }
-    [[nodiscard]] DIAMOND_HD double time_at(double a, double s) const { return a / (a + s); }
+    [[nodiscard]] DIAMOND_HD double alpha(instant t) const { return t.t; }
+    [[nodiscard]] DIAMOND_HD double sigma(instant t) const { return t.rest; }
+    [[nodiscard]] DIAMOND_HD double d_alpha(instant) const { return 1.0; }
+    [[nodiscard]] DIAMOND_HD double d_sigma(instant) const { return -1.0; }
+    [[nodiscard]] DIAMOND_HD instant time_at(double a, double s) const { return {a / (a + s), s / (a + s)}; }
+    /// alpha(t') sigma(t) - alpha(t) sigma(t')
+    [[nodiscard]] DIAMOND_HD double cross(interval span) const { return span.length(); }
 };
 
 } // namespace diamond

@@ -21,9 +21,9 @@ struct velocity_readings {
 
 /// The coefficients of D and N in (u, x). Time 0 and 1 are ordinary: at t = 1, D = x and N = 0.
 template <class Schedule>
-[[nodiscard]] DIAMOND_HD velocity_readings readings_at(const Schedule& schedule, double t) {
-    if (t >= 1.0) return {0.0, 1.0, 0.0, 0.0};
-    const double alpha = schedule.alpha(t), sigma = schedule.sigma(t), d_alpha = schedule.d_alpha(t), d_sigma = schedule.d_sigma(t);
+[[nodiscard]] DIAMOND_HD velocity_readings readings_at(const Schedule& schedule, instant t) {
+    if (t.rest <= 0.0) return {0.0, 1.0, 0.0, 0.0};
+    const double alpha = alpha_at(schedule, t), sigma = sigma_at(schedule, t), d_alpha = d_alpha_at(schedule, t), d_sigma = d_sigma_at(schedule, t);
     const double scale = 1.0 / (d_alpha * sigma - alpha * d_sigma);
     return {sigma * scale, -d_sigma * scale, -alpha * scale, d_alpha * scale};
 }

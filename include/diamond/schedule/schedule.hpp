@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cmath>
+#include <concepts>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -11,6 +12,7 @@
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/errors.hpp>
 #include <diamond/core/host_device.hpp>
+#include <diamond/core/interval.hpp>
 #include <diamond/core/scalar.hpp>
 
 namespace diamond {
@@ -22,26 +24,93 @@ struct noise_level {
     /// snr = alpha^2 / sigma^2, infinite at t = 1.
     [[nodiscard]] DIAMOND_HD double snr() const { return square(alpha) / square(sigma); }
 };
+
+namespace detail {
+struct only_an_instant {
+    operator instant() const; // and so no double
+};
+/// Takes an instant, not its t alone. Of an overloaded or generic function nobody can tell, and t is what it gets.
+template <class S>
+concept reads_instants = requires { &S::alpha; &S::sigma; &S::d_alpha; &S::d_sigma; } &&
+                         std::is_invocable_v<decltype(&S::alpha), const S&, only_an_instant> && std::is_invocable_v<decltype(&S::sigma), const S&, only_an_instant> &&
+                         std::is_invocable_v<decltype(&S::d_alpha), const S&, only_an_instant> && std::is_invocable_v<decltype(&S::d_sigma), const S&, only_an_instant>;
+
+/// What t was rounded by: the time less t. Where t itself has all digits there is nothing to say.
+DIAMOND_HD inline double lateness(instant t) { return t.t < 0.5 ? 0.0 : (1.0 - t.t) - t.rest; }
+} // namespace detail
+
+namespace detail {
+/// sigma sigma' of a double; of a schedule that gives no product and has none at 1, that of the double before it.
 template <class Schedule>
-[[nodiscard]] DIAMOND_HD noise_level level_at(const Schedule& schedule, double t) {
-    if (t <= 0.0) return {0.0, 1.0};
-    if (t >= 1.0) return {1.0, 0.0};
-    return {schedule.alpha(t), schedule.sigma(t)};
+[[nodiscard]] DIAMOND_HD double product_near(const Schedule& schedule, double t) {
+    constexpr double last = 1.0 - 0x1p-53;
+    if constexpr (requires { schedule.sigma_d_sigma(t); })
+        return schedule.sigma_d_sigma(t);
+    else
+        return t <= last ? schedule.sigma(t) * schedule.d_sigma(t) : schedule.sigma(last) * schedule.d_sigma(last);
+}
+} // namespace detail
+
+/// alpha and sigma at an instant, to all digits on a schedule that knows doubles only, too: those of the double, and the first term of what it was rounded by.
+/// Where sigma'(1) is infinite sigma^2 has the term, which is smooth there.
+template <class Schedule>
+[[nodiscard]] DIAMOND_HD double alpha_at(const Schedule& schedule, instant t) {
+    if constexpr (detail::reads_instants<Schedule>) {
+        return schedule.alpha(t);
+    } else {
+        const double late = detail::lateness(t), alpha = schedule.alpha(t.t);
+        return late == 0.0 ? alpha : alpha + schedule.d_alpha(t.t) * late;
+    }
+}
+template <class Schedule>
+[[nodiscard]] DIAMOND_HD double sigma_at(const Schedule& schedule, instant t) {
+    if constexpr (detail::reads_instants<Schedule>) {
+        return schedule.sigma(t);
+    } else {
+        const double late = detail::lateness(t);
+        if (late == 0.0) return schedule.sigma(t.t);
+        const double sigma = t.t >= 1.0 ? 0.0 : schedule.sigma(t.t);
+        return std::isfinite(schedule.d_sigma(1.0)) ? sigma + schedule.d_sigma(t.t) * late : std::sqrt(square(sigma) + 2.0 * detail::product_near(schedule, t.t) * late);
+    }
+}
+/// Their derivatives. sigma'(1) may be -inf.
+template <class Schedule>
+[[nodiscard]] DIAMOND_HD double d_alpha_at(const Schedule& schedule, instant t) {
+    if constexpr (detail::reads_instants<Schedule>)
+        return schedule.d_alpha(t);
+    else
+        return schedule.d_alpha(t.t);
+}
+template <class Schedule>
+[[nodiscard]] DIAMOND_HD double d_sigma_at(const Schedule& schedule, instant t) {
+    if constexpr (detail::reads_instants<Schedule>) {
+        return schedule.d_sigma(t);
+    } else {
+        if (detail::lateness(t) == 0.0 || std::isfinite(schedule.d_sigma(1.0))) return schedule.d_sigma(t.t);
+        return detail::product_near(schedule, t.t) / sigma_at(schedule, t);
+    }
 }
 
 /// sigma sigma', finite at t = 1 even where sigma' is not.
 template <class Schedule>
-[[nodiscard]] DIAMOND_HD double sigma_d_sigma(const Schedule& schedule, double t) {
+[[nodiscard]] DIAMOND_HD double sigma_d_sigma(const Schedule& schedule, instant t) {
     if constexpr (requires { schedule.sigma_d_sigma(t); })
         return schedule.sigma_d_sigma(t);
     else
-        return schedule.sigma(t) * schedule.d_sigma(t);
+        return sigma_at(schedule, t) * d_sigma_at(schedule, t);
+}
+
+template <class Schedule>
+[[nodiscard]] DIAMOND_HD noise_level level_at(const Schedule& schedule, instant t) {
+    if (t.t <= 0.0) return {0.0, 1.0};
+    if (t.rest <= 0.0) return {1.0, 0.0};
+    return {alpha_at(schedule, t), sigma_at(schedule, t)};
 }
 
 /// b(t) = sigma^2 alpha'/alpha - sigma' sigma: the factor of grad V in the tilted velocity. Infinite at t = 0 where alpha(0) = 0.
 template <class Schedule>
-[[nodiscard]] DIAMOND_HD double guidance_factor(const Schedule& schedule, double t) {
-    return square(schedule.sigma(t)) * schedule.d_alpha(t) / schedule.alpha(t) - sigma_d_sigma(schedule, t);
+[[nodiscard]] DIAMOND_HD double guidance_factor(const Schedule& schedule, instant t) {
+    return square(sigma_at(schedule, t)) * d_alpha_at(schedule, t) / alpha_at(schedule, t) - sigma_d_sigma(schedule, t);
 }
 
 namespace detail {
@@ -50,37 +119,49 @@ DIAMOND_HD inline double log_ratio(double a, double s) {
     const double ratio = a / s;
     return ratio >= least_normal && ratio < infinity ? std::log(ratio) : std::log(a) - std::log(s);
 }
+/// Whether a is before b, by whichever of t and rest has the digits.
+DIAMOND_HD inline bool before(instant a, instant b) { return a.t < 0.5 || b.t < 0.5 ? a.t < b.t : a.rest > b.rest; }
+
+/// Newton's method on log(alpha/sigma), guarded by bisection, to the last bits of t and of 1 - t.
+template <class Schedule>
+[[nodiscard]] DIAMOND_HD instant search_time(const Schedule& schedule, double a, double s, instant t) {
+    constexpr int    most_steps = 100;                          // bisection alone needs 53 between 1/2 and 1
+    constexpr double most_move  = 700.0;                        // whose exponential is finite
+    const double     wanted     = log_ratio(a, s);
+    const double     rounding   = 0x1p-52 * (2.0 + std::abs(wanted)); // of the logarithms
+    if (log_ratio(schedule.alpha(0.0), schedule.sigma(0.0)) >= wanted) return {0.0, 1.0};
+    if (log_ratio(schedule.alpha(1.0), schedule.sigma(1.0)) <= wanted) return {1.0, 0.0};
+    instant low{0.0, 1.0}, high{1.0, 0.0};
+    for (int step = 0; step < most_steps && before(low, t) && before(t, high); ++step) {
+        const double alpha = alpha_at(schedule, t), sigma = sigma_at(schedule, t);
+        const double excess = log_ratio(alpha, sigma) - wanted;
+        if (std::abs(excess) <= rounding) return t;
+        (excess > 0.0 ? high : low) = t;
+        // Newton's step in log(t/(1 - t)), on which log(alpha/sigma) depends almost linearly: exactly so for the linear schedule.
+        const double slope = (d_alpha_at(schedule, t) / alpha - d_sigma_at(schedule, t) / sigma) * t.t * t.rest;
+        const double move = excess / slope, left = t.rest * std::exp(move < most_move ? move : most_move), whole = t.t + left;
+        t = {t.t / whole, left / whole};
+        if (!(before(low, t) && before(t, high))) t = {0.5 * (low.t + high.t), 0.5 * (low.rest + high.rest)};
+    }
+    return t;
+}
 } // namespace detail
 
 /// The time in [0, 1] at which alpha/sigma = a/s, a, s >= 0 not both 0; ratios below the schedule's range give 0, above it 1.
 ///
-/// Uses the schedule's own time_at if it has one; else Newton's method on log(alpha/sigma), guarded by bisection, to the last bits of t.
+/// Uses the schedule's own time_at if it has one, and where that gives a double finds what is left of 1 by Newton's method from there; else Newton's method alone.
 template <class Schedule>
-[[nodiscard]] DIAMOND_HD double time_at(const Schedule& schedule, double a, double s) {
-    if (a <= 0.0) return 0.0;
-    if (s <= 0.0) return 1.0;
-    if constexpr (requires { schedule.time_at(a, s); }) {
+[[nodiscard]] DIAMOND_HD instant time_at(const Schedule& schedule, double a, double s) {
+    if (a <= 0.0) return {0.0, 1.0};
+    if (s <= 0.0) return {1.0, 0.0};
+    if constexpr (requires { { schedule.time_at(a, s) } -> std::same_as<instant>; }) {
         return schedule.time_at(a, s);
+    } else if constexpr (requires { schedule.time_at(a, s); }) {
+        const double t = schedule.time_at(a, s);
+        if (!(t >= 0.5)) return t;
+        return detail::search_time(schedule, a, s, t < 1.0 ? instant(t) : instant(1.0, 0x1p-54));
     } else {
-        constexpr int most_steps   = 100;   // bisection alone needs 53 between 1/2 and 1
-        constexpr double most_move = 700.0; // whose exponential is finite
-        const double wanted        = detail::log_ratio(a, s);
-        const double rounding      = 0x1p-52 * (2.0 + std::abs(wanted)); // of the logarithms
-        if (detail::log_ratio(schedule.alpha(0.0), schedule.sigma(0.0)) >= wanted) return 0.0;
-        if (detail::log_ratio(schedule.alpha(1.0), schedule.sigma(1.0)) <= wanted) return 1.0;
-        double low = 0.0, high = 1.0, t = 0.5;
-        for (int step = 0; step < most_steps && low < t && t < high; ++step) {
-            const double alpha = schedule.alpha(t), sigma = schedule.sigma(t);
-            const double excess = detail::log_ratio(alpha, sigma) - wanted;
-            if (std::abs(excess) <= rounding) return t;
-            (excess > 0.0 ? high : low) = t;
-            // Newton's step in log(t/(1 - t)), on which log(alpha/sigma) depends almost linearly: exactly so for the linear schedule.
-            const double slope = (schedule.d_alpha(t) / alpha - schedule.d_sigma(t) / sigma) * t * (1.0 - t);
-            const double move  = excess / slope;
-            t                  = t / (t + (1.0 - t) * std::exp(move < most_move ? move : most_move));
-            if (!(low < t && t < high)) t = 0.5 * (low + high);
-        }
-        return t;
+        return detail::search_time(schedule, a, s, 0.5);
     }
 }
 

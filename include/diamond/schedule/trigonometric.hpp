@@ -3,17 +3,20 @@
 
 #include <cmath>
 
+#include <diamond/core/interval.hpp>
 #include <diamond/core/scalar.hpp>
 
 namespace diamond {
 
 struct trigonometric_schedule {
-    [[nodiscard]] DIAMOND_HD double alpha(double t) const { return std::sin(0.5 * pi * t); }
+    [[nodiscard]] DIAMOND_HD double alpha(instant t) const { return std::sin(0.5 * pi * t.t); }
     // sin(pi (1 - t)/2) is cos(pi t/2) and is exactly 0 at t = 1.
-    [[nodiscard]] DIAMOND_HD double sigma(double t) const { return std::sin(0.5 * pi * (1.0 - t)); }
-    [[nodiscard]] DIAMOND_HD double d_alpha(double t) const { return 0.5 * pi * sigma(t); }
-    [[nodiscard]] DIAMOND_HD double d_sigma(double t) const { return -0.5 * pi * alpha(t); }
-    [[nodiscard]] DIAMOND_HD double time_at(double a, double s) const { return std::atan2(a, s) / (0.5 * pi); }
+    [[nodiscard]] DIAMOND_HD double sigma(instant t) const { return std::sin(0.5 * pi * t.rest); }
+    [[nodiscard]] DIAMOND_HD double d_alpha(instant t) const { return 0.5 * pi * sigma(t); }
+    [[nodiscard]] DIAMOND_HD double d_sigma(instant t) const { return -0.5 * pi * alpha(t); }
+    [[nodiscard]] DIAMOND_HD instant time_at(double a, double s) const { return {std::atan2(a, s) / (0.5 * pi), std::atan2(s, a) / (0.5 * pi)}; }
+    /// alpha(t') sigma(t) - alpha(t) sigma(t') = sin(pi (t' - t)/2)
+    [[nodiscard]] DIAMOND_HD double cross(interval span) const { return std::sin(0.5 * pi * span.length()); }
 };
 
 } // namespace diamond

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include <diamond/core/interval.hpp>
 #include <diamond/core/scalar.hpp>
 
 namespace diamond {
@@ -12,17 +13,23 @@ struct variance_preserving_schedule {
     double rate_first = 0.1;  ///< b0, the noise rate at the data
     double rate_last  = 20.0; ///< b1, the noise rate at the noise
 
-    [[nodiscard]] DIAMOND_HD double alpha(double t) const { return std::exp(-half_log(1.0 - t)); }
-    [[nodiscard]] DIAMOND_HD double sigma(double t) const { return std::sqrt(-std::expm1(-2.0 * half_log(1.0 - t))); }
-    [[nodiscard]] DIAMOND_HD double d_alpha(double t) const { return 0.5 * rate(1.0 - t) * alpha(t); }
-    [[nodiscard]] DIAMOND_HD double d_sigma(double t) const { return sigma_d_sigma(t) / sigma(t); }
+    [[nodiscard]] DIAMOND_HD double alpha(instant t) const { return std::exp(-half_log(t.rest)); }
+    [[nodiscard]] DIAMOND_HD double sigma(instant t) const { return std::sqrt(-std::expm1(-2.0 * half_log(t.rest))); }
+    [[nodiscard]] DIAMOND_HD double d_alpha(instant t) const { return 0.5 * rate(t.rest) * alpha(t); }
+    [[nodiscard]] DIAMOND_HD double d_sigma(instant t) const { return sigma_d_sigma(t) / sigma(t); }
     /// sigma^2 = 1 - alpha^2, so sigma sigma' = -alpha alpha', finite at t = 1 where sigma' is not.
-    [[nodiscard]] DIAMOND_HD double sigma_d_sigma(double t) const { return -alpha(t) * d_alpha(t); }
-    [[nodiscard]] DIAMOND_HD double time_at(double a, double s) const {
+    [[nodiscard]] DIAMOND_HD double sigma_d_sigma(instant t) const { return -alpha(t) * d_alpha(t); }
+    [[nodiscard]] DIAMOND_HD instant time_at(double a, double s) const {
         // -2 log alpha = log1p((s/a)^2), written so that a tiny against s does not overflow.
         const double level = a < s ? 2.0 * std::log(s / a) + std::log1p(square(a / s)) : std::log1p(square(s / a));
         const double tau   = 2.0 * level / (rate_first + std::sqrt(square(rate_first) + 2.0 * (rate_last - rate_first) * level));
-        return tau < 1.0 ? 1.0 - tau : 0.0;
+        return tau < 1.0 ? instant(1.0 - tau, tau) : instant(0.0);
+    }
+    /// alpha(t') sigma(t) - alpha(t) sigma(t') = (alpha'^2 - alpha^2)/(alpha' sigma + alpha sigma'), the first by its logarithms' difference
+    [[nodiscard]] DIAMOND_HD double cross(interval span) const {
+        const double before = 1.0 - span.from, after = 1.0 - span.to;
+        const double growth = span.length() * (0.5 * (before + after) * (rate_last - rate_first) + rate_first); // of 2 log alpha
+        return square(alpha(span.from)) * std::expm1(growth) / (alpha(span.to) * sigma(span.from) + alpha(span.from) * sigma(span.to));
     }
 
 private:
