@@ -106,7 +106,7 @@ int main(int argc, char** argv) {
     app.add_option("--blocks", training.blocks, "residual layers of the networks")->check(CLI::Range(0, 64))->capture_default_str();
     app.add_option("--rate", training.rate, "the peak of the learning rate")->check(examples::between(1e-9, 10))->capture_default_str();
     app.add_option("--seed", chosen.seed, "of all random numbers")->check(examples::not_negative)->capture_default_str();
-    app.add_option("--threads", chosen.threads, "0: one per hardware thread")->check(CLI::Range(0, 1024))->capture_default_str();
+    app.add_option("--threads", chosen.threads, "0: as many as can work at once")->check(CLI::Range(0, 1024))->capture_default_str();
     app.add_option("--out", chosen.out, "folder of the report and its pictures")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
     try {

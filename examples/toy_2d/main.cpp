@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
     app.add_option("--steps", chosen.steps, "outer steps from noise to data")->check(CLI::Range(1, 1000))->capture_default_str();
     app.add_option("--seed", chosen.seed, "of all random numbers")->check(examples::not_negative)->capture_default_str();
     examples::add_device(app, device, "where the samplers run");
-    app.add_option("--threads", threads, "0: one per hardware thread")->check(CLI::Range(0, 1024))->capture_default_str();
+    app.add_option("--threads", threads, "0: as many as can work at once")->check(CLI::Range(0, 1024))->capture_default_str();
     app.add_option("--out", chosen.out, "folder of the pictures")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
     try {

@@ -1,13 +1,20 @@
 /// The thread pool under the CPU back end.
 #include <algorithm>
 #include <atomic>
+#include <fstream>
 #include <numeric>
 #include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
 #include <diamond/backend/detail/thread_pool.hpp>
+
+#include "children.hpp"
 
 using diamond::index_t;
 using diamond::detail::thread_pool;
@@ -25,11 +32,77 @@ TEST_CASE("a pool runs every block once, whatever the number of threads") {
     }
 }
 
-TEST_CASE("0 threads are one per hardware thread, and fewer are refused") {
-    CHECK(thread_pool(0).threads() == std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
-    CHECK_THROWS_WITH_AS(thread_pool(-2), "a pool of -2 threads: 0 or more are needed, 0 for one per hardware thread",
+TEST_CASE("0 threads are as many as can work at once, and fewer are refused") {
+    CHECK(thread_pool(0).threads() == diamond::detail::usable_processors());
+    CHECK_THROWS_WITH_AS(thread_pool(-2), "a pool of -2 threads: 0 or more are needed, 0 for as many as can work at once",
                          std::invalid_argument);
 }
+
+TEST_CASE("threads that cannot be made: an exception, and nothing left behind") {
+    // In a child, whose limits are its own: address space for a few stacks more than there are.
+    CHECK(in_child([] {
+              const auto threads_of_process = [] {
+                  std::ifstream status("/proc/self/status");
+                  for (std::string word; status >> word;)
+                      if (word == "Threads:") return status >> word, word;
+                  return std::string();
+              };
+              std::ifstream pages("/proc/self/statm");
+              rlim_t        now = 0;
+              pages >> now;
+              now = now * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + (rlim_t{1} << 28);
+              const rlimit room{now, now};
+              setrlimit(RLIMIT_AS, &room);
+              for (int again = 0; again < 3; ++again) { // what the first one took is given back
+                  try {
+                      const thread_pool pool(4096);
+                      return false;
+                  } catch (const std::system_error& error) {
+                      if (!std::string(error.what()).starts_with("a pool of 4096 threads: the system gives no more than ")) return false;
+                  }
+                  if (threads_of_process() != "1") return false;
+              }
+              thread_pool      few(2);
+              std::atomic<int> sum = 0;
+              few.run(100, [&](index_t block) { sum += static_cast<int>(block); });
+              return sum == 4950;
+          }) == child_end::right);
+}
+
+TEST_CASE("a second thread is refused while the pool is at work for the first, and served after it") {
+    for (const int threads : {1, 3}) {
+        CAPTURE(threads);
+        thread_pool pool(threads);
+        std::string said;
+        pool.run(1, [&](index_t) {
+            std::thread([&] {
+                try {
+                    pool.run(10, [](index_t) {});
+                } catch (const std::logic_error& error) {
+                    said = error.what();
+                }
+            }).join();
+        });
+        CHECK(said == "the context is at work for another thread: it serves one thread at a time, so make a context for each");
+        std::atomic<int> calls = 0;
+        std::thread([&] { pool.run(10, [&](index_t) { ++calls; }); }).join();
+        CHECK(calls == 10);
+    }
+}
+
+#if defined(__SSE__)
+TEST_CASE("all threads work in the caller's floating-point mode, whoever changes it and when") {
+    thread_pool    pool(3);
+    const unsigned before = _mm_getcsr();
+    for (const unsigned mode : {before, before | 0x8040u, before}) { // subnormals flushed to zero, as other libraries set it
+        _mm_setcsr(mode);
+        std::atomic<int> others = 0;
+        pool.run(1000, [&](index_t) { others += (_mm_getcsr() & ~0x3fu) != (mode & ~0x3fu); });
+        CHECK(others == 0);
+    }
+    _mm_setcsr(before);
+}
+#endif
 
 TEST_CASE("the lowest failing block is rethrown") {
     thread_pool pool(3);

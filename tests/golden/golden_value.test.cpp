@@ -18,8 +18,6 @@ struct told_context : detail::thrust_host<told_context> {
     const list* normals = nullptr;
 
     [[nodiscard]] static constexpr auto policy() { return thrust::cpp::par; }
-    [[nodiscard]] static constexpr int workers() { return 1; }
-    [[nodiscard]] static constexpr int worker() { return 0; }
     template <class Real>
     void fill_normal(noise_stream, batch_view<Real, told_context> out) const {
         REQUIRE(normals != nullptr);

@@ -123,8 +123,11 @@ struct context_state {
 
 } // namespace detail
 
-/// The CPU. `context{.threads = 2}`; 0 threads mean one per hardware thread. One context serves one thread of control, and must
-/// outlive the batches made from it.
+/// The CPU. `context{.threads = 2}`; 0 threads mean as many as can work at once: one for each processor that the process may run on, or
+/// fewer where its control groups grant less time. One context serves one thread of control, and must outlive the batches made from it.
+/// Operations may be called from inside the functor of another one, and then run in the thread that calls them.
+/// @throws std::invalid_argument for a negative number of threads, std::system_error if the system does not give so many; from an operation
+/// std::logic_error while the context is at work for another thread. After a fork() it works in the child, too: with threads of its own.
 struct context {
     int threads = 0;
 
@@ -202,8 +205,18 @@ struct context {
     template <class Real>
     void product(transpose op, batch_view<const Real, context> a, batch_view<const Real, context> b, batch_view<Real, context> out) const {
         const auto [rows, depth] = diamond::detail::require_product(op, a, b, out);
-        state.products<Real>().write(op, a.data(), b.data(), out.data(), rows, b.columns(), depth,
-                                     [&](index_t tasks, const auto& body) { state.pool.run(tasks, body); });
+        const auto write         = [&, rows = rows, depth = depth](detail::product_space<Real>& space, const auto& run) {
+            space.write(op, a.data(), b.data(), out.data(), rows, b.columns(), depth, run);
+        };
+        session work(state.pool);
+        if (work.nested()) {
+            detail::product_space<Real> own(1); // the context's is at work
+            write(own, [](index_t tasks, const auto& body) {
+                for (index_t task = 0; task < tasks; ++task) body(task, 0);
+            });
+        } else {
+            write(state.products<Real>(), [&](index_t tasks, const auto& body) { work.run(tasks, body); });
+        }
     }
 
     // 5. soft maxima
@@ -290,7 +303,8 @@ struct context {
     [[nodiscard]] static constexpr index_t dense_block_columns() { return 256; }
     template <class Real>
     void prepare_product(index_t rows, index_t columns, index_t depth) const {
-        state.products<Real>().prepare(rows, columns, depth);
+        const session work(state.pool);
+        if (!work.nested()) state.products<Real>().prepare(rows, columns, depth); // else each product makes its own room
     }
     template <class Body>
     void lanes(index_t tasks, const Body& body) const {
@@ -302,6 +316,8 @@ struct context {
     }
 
 private:
+    using session = diamond::detail::thread_pool::session;
+
     static constexpr index_t block_columns = 256;      // of a reduction: its bits depend on it
     static constexpr index_t serial_work   = 8192;     // elements below which waking a thread costs more than it saves
     static constexpr index_t exp_price = 4, normal_price = 4;       // elementwise work, in units of a copy
@@ -323,36 +339,50 @@ private:
     template <class Body>
     void blocks_of(index_t columns, index_t work_per_column, const Body& body) const {
         if (columns * work_per_column <= serial_work) return body(index_t{0}, columns);
+        session work(state.pool);
+        share(work, columns, work_per_column, body);
+    }
+    template <class Body>
+    void share(session& work, index_t columns, index_t work_per_column, const Body& body) const {
         // Few long columns are worth a thread each; many short ones travel in blocks, of which each thread gets several.
         constexpr index_t shares = 8;
         const index_t     block = std::clamp<index_t>(columns / (shares * state.pool.threads()), 1, std::max<index_t>(serial_work / work_per_column, 1));
-        state.pool.run((columns + block - 1) / block, [&](index_t b) { body(b * block, std::min((b + 1) * block, columns)); });
+        work.run((columns + block - 1) / block, [&](index_t b) { body(b * block, std::min((b + 1) * block, columns)); });
     }
     /// op over f(0) ... f(count - 1), and `start`, which changes nothing: in blocks, and in lanes inside a block, so that it vectorises.
     template <class F, class Op>
     double reduce(index_t count, double start, const F& f, const Op& op) const {
-        constexpr index_t lanes  = 16;
-        const index_t     blocks = (count + block_columns - 1) / block_columns;
+        const index_t blocks = (count + block_columns - 1) / block_columns;
+        double        result = start;
+        const auto    alone  = [&] { // in no memory of the context, where an outer reduction may be at work
+            for (index_t b = 0; b < blocks; ++b) result = op(result, reduce_block(b, count, start, f, op));
+            return result;
+        };
+        if (count <= serial_work) return alone();
+        session work(state.pool);
+        if (work.nested()) return alone();
         state.partial_sums.resize(static_cast<std::size_t>(blocks));
         double* const partial = state.partial_sums.data();
-        blocks_of(blocks, block_columns, [&](index_t first, index_t last) {
-            own<F> local = f;
-            for (index_t b = first; b < last; ++b) {
-                double lane[lanes];
-                std::fill_n(lane, lanes, start);
-                const index_t end = std::min((b + 1) * block_columns, count);
-                index_t       j   = b * block_columns;
-                for (; j + lanes <= end; j += lanes)
-                    for (index_t l = 0; l < lanes; ++l) lane[l] = op(lane[l], local(j + l));
-                for (index_t l = 0; j + l < end; ++l) lane[l] = op(lane[l], local(j + l));
-                for (index_t half = lanes / 2; half > 0; half /= 2)
-                    for (index_t l = 0; l < half; ++l) lane[l] = op(lane[l], lane[l + half]);
-                partial[b] = lane[0];
-            }
+        share(work, blocks, block_columns, [&](index_t first, index_t last) {
+            for (index_t b = first; b < last; ++b) partial[b] = reduce_block(b, count, start, f, op);
         });
-        double result = start;
         for (index_t b = 0; b < blocks; ++b) result = op(result, partial[b]);
         return result;
+    }
+    template <class F, class Op>
+    static double reduce_block(index_t block, index_t count, double start, const F& f, const Op& op) {
+        constexpr index_t lanes = 16;
+        own<F>            local = f;
+        double            lane[lanes];
+        std::fill_n(lane, lanes, start);
+        const index_t end = std::min((block + 1) * block_columns, count);
+        index_t       j   = block * block_columns;
+        for (; j + lanes <= end; j += lanes)
+            for (index_t l = 0; l < lanes; ++l) lane[l] = op(lane[l], local(j + l));
+        for (index_t l = 0; j + l < end; ++l) lane[l] = op(lane[l], local(j + l));
+        for (index_t half = lanes / 2; half > 0; half /= 2)
+            for (index_t l = 0; l < half; ++l) lane[l] = op(lane[l], lane[l + half]);
+        return lane[0];
     }
     /// body(rows), where few rows are a constant: loops over them are then unrolled.
     template <class Body>

@@ -11,8 +11,6 @@ namespace diamond::thrust_cpu {
 struct context : diamond::detail::thrust_host<context> {
     [[nodiscard]] static constexpr const char* device_name() { return "cpu (thrust sequential)"; }
     [[nodiscard]] static constexpr auto policy() { return thrust::cpp::par; }
-    [[nodiscard]] static constexpr int workers() { return 1; }
-    [[nodiscard]] static constexpr int worker() { return 0; }
 };
 
 template <class Real>

@@ -4,13 +4,21 @@
 #include <atomic>
 #include <condition_variable>
 #include <exception>
+#include <memory>
 #include <mutex>
+#include <new>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <diamond/backend/detail/float_mode.hpp>
+#include <diamond/backend/detail/forks.hpp>
+#include <diamond/backend/detail/one_at_a_time.hpp>
+#include <diamond/backend/detail/processors.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/errors.hpp>
 #include <diamond/core/scalar.hpp>
@@ -19,56 +27,64 @@ namespace diamond::detail {
 
 /// `run(n, f)` calls f(0) ... f(n - 1), each once, on the caller and the pool's threads, and returns when all are done; or f(block,
 /// worker), where no two calls at a time have the same worker, 0 <= worker < threads(). The lowest block's exception is rethrown on the
-/// caller. Allocates nothing after construction. A call from inside a block runs inline.
+/// caller. Allocates nothing after construction. A call from inside a block runs inline. All threads work in the caller's floating-point mode.
+///
+/// It serves one thread at a time, and refuses a second one. A fork() takes the pool along without its threads: a child makes its own at
+/// their first use. A block that forks must leave the child by _exit or exec, for the blocks of the other threads are not there.
 class thread_pool {
 public:
-    /// @param threads all threads, the caller's included; 0 means one per hardware thread. @throws std::invalid_argument if negative.
-    explicit thread_pool(int threads) {
-        require(threads >= 0,
-                [&] { return "a pool of " + digits_of(threads) + " threads: 0 or more are needed, 0 for one per hardware thread"; });
-        const int count = threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency());
-        for (int worker = 1; worker < count; ++worker) workers_.emplace_back([this, worker] { work(worker); });
+    /// @param threads all threads, the caller's included; 0 means as many as can work at once (processors.hpp).
+    /// @throws std::invalid_argument if negative, std::system_error if the system does not give so many.
+    explicit thread_pool(int threads) : threads_(threads > 0 ? threads : usable_processors()) {
+        require(threads >= 0, [&] { return "a pool of " + digits_of(threads) + " threads: 0 or more are needed, 0 for as many as can work at once"; });
+        hire();
     }
     thread_pool(const thread_pool&)            = delete;
     thread_pool& operator=(const thread_pool&) = delete;
     ~thread_pool() {
-        {
-            const std::lock_guard lock(mutex_);
-            stop_ = true;
-        }
-        wake_.notify_all();
-        for (auto& worker : workers_) worker.join();
+        if (birth_.forked_since())
+            forget_threads();
+        else
+            dismiss();
     }
 
-    [[nodiscard]] int threads() const { return static_cast<int>(workers_.size()) + 1; }
+    [[nodiscard]] int threads() const { return threads_; }
+
+    /// The pool at the service of this thread, until the session ends: for work that a run is but a part of. Inside a block of a run it is
+    /// nested: it may use nothing that the outer one keeps, and runs inline. @throws std::logic_error while the pool serves another thread.
+    class session {
+    public:
+        explicit session(thread_pool& pool) : pool_(pool) {
+            if (pool.birth_.forked_since()) pool.begin_anew();
+            worker_ = pool.served_.enter() ? outermost : pool.this_worker();
+        }
+        session(const session&)            = delete;
+        session& operator=(const session&) = delete;
+        ~session() {
+            if (!nested()) pool_.served_.leave();
+        }
+
+        [[nodiscard]] bool nested() const { return worker_ != outermost; }
+
+        template <class F>
+        void run(index_t blocks, const F& f) {
+            if (nested() || pool_.threads_ == 1 || blocks <= 1) {
+                for (index_t block = 0; block < blocks; ++block) call(f, block, nested() ? worker_ : 0);
+            } else {
+                pool_.run_on_all(blocks, f);
+            }
+        }
+
+    private:
+        static constexpr int outermost = -1;
+
+        thread_pool& pool_;
+        int          worker_;
+    };
 
     template <class F>
     void run(index_t blocks, const F& f) {
-        if (workers_.empty() || blocks <= 1 || busy_) {
-            const int worker = busy_ ? this_worker() : 0;
-            for (index_t block = 0; block < blocks; ++block) call(f, block, worker);
-            return;
-        }
-        busy_ = true;
-        {
-            const std::lock_guard lock(mutex_);
-            call_     = [](const void* function, index_t block, int worker) { call(*static_cast<const F*>(function), block, worker); };
-            function_ = &f;
-            blocks_   = blocks;
-            next_.store(0, std::memory_order_relaxed);
-            failed_block_ = blocks;
-            failure_      = nullptr;
-            active_       = static_cast<int>(workers_.size());
-            ++generation_;
-        }
-        wake_.notify_all();
-        take_blocks(0);
-        {
-            std::unique_lock lock(mutex_);
-            done_.wait(lock, [this] { return active_ == 0; });
-        }
-        busy_ = false;
-        if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+        session(*this).run(blocks, f);
     }
 
 private:
@@ -79,10 +95,36 @@ private:
         else
             f(block);
     }
-    /// Which of the pool's threads this is; any other, the caller among them, is 0.
+    template <class F>
+    void run_on_all(index_t blocks, const F& f) {
+        if (workers_.empty()) hire(); // a child's first use
+        const birth begin;
+        {
+            const std::lock_guard lock(mutex_);
+            call_     = [](const void* function, index_t block, int worker) { call(*static_cast<const F*>(function), block, worker); };
+            function_ = &f;
+            blocks_   = blocks;
+            mode_     = float_mode::of_this_thread();
+            next_.store(0, std::memory_order_relaxed);
+            failed_block_ = blocks;
+            failure_      = nullptr;
+            active_       = static_cast<int>(workers_.size());
+            ++generation_;
+        }
+        wake_.notify_all();
+        take_blocks(0);
+        if (begin.forked_since()) throw std::runtime_error(forked_inside);
+        {
+            std::unique_lock lock(mutex_);
+            done_.wait(lock, [this] { return active_ == 0; });
+        }
+        if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+    }
+    /// Which of the threads at work this is. @throws std::logic_error if it is none of them.
     [[nodiscard]] int this_worker() const {
         for (std::size_t k = 0; k < workers_.size(); ++k)
             if (workers_[k].get_id() == std::this_thread::get_id()) return static_cast<int>(k) + 1;
+        served_.require_this_thread();
         return 0;
     }
     void take_blocks(int worker) {
@@ -99,32 +141,87 @@ private:
         }
     }
     void work(int worker) {
+        const birth begin;
         for (long seen = 0;;) {
             {
                 std::unique_lock lock(mutex_);
                 wake_.wait(lock, [&] { return stop_ || generation_ != seen; });
                 if (stop_) return;
                 seen = generation_;
+                mode_.take_over();
             }
             take_blocks(worker);
+            if (begin.forked_since()) throw std::runtime_error(forked_inside); // ends the child, which has no other thread, by this sentence
             const std::lock_guard lock(mutex_);
             if (--active_ == 0) done_.notify_one();
         }
     }
 
+    /// Makes the threads, or throws and leaves none.
+    void hire() {
+        const std::string what = "a pool of " + digits_of(threads_) + " threads: the system gives no more than ";
+        const auto        give_up = [&](const std::error_code& why) {
+            const std::size_t made = workers_.size() + 1;
+            dismiss();
+            throw std::system_error(why, what + digits_of(made));
+        };
+        try {
+            while (workers_.size() + 1 < static_cast<std::size_t>(threads_)) {
+                const int worker = static_cast<int>(workers_.size()) + 1;
+                workers_.emplace_back([this, worker] { work(worker); });
+            }
+        } catch (const std::system_error& error) {
+            give_up(error.code());
+        } catch (const std::bad_alloc&) {
+            give_up(std::make_error_code(std::errc::not_enough_memory));
+        }
+    }
+    void dismiss() {
+        {
+            const std::lock_guard lock(mutex_);
+            stop_ = true;
+        }
+        wake_.notify_all();
+        for (auto& worker : workers_) worker.join();
+        workers_.clear();
+        stop_ = false;
+    }
+    /// In a child: the parent's threads are not here to be joined, and its locks may be held by them for ever. Each is made anew in its
+    /// place; what it was is not destroyed, for that would wait.
+    void forget_threads() {
+        for (auto& worker : workers_) std::construct_at(&worker);
+        workers_.clear();
+        std::construct_at(&mutex_);
+        std::construct_at(&wake_);
+        std::construct_at(&done_);
+    }
+    void begin_anew() {
+        forget_threads();
+        served_.leave();
+        generation_ = 0;
+        active_     = 0;
+        birth_      = birth{};
+    }
+
+    static constexpr const char* forked_inside = "the process was forked inside a block of a context's work, of which a child has but one "
+                                                 "thread's share: fork outside of it, or leave the child by _exit or exec";
+
+    int                      threads_;
     std::vector<std::thread> workers_;
+    one_at_a_time            served_;
+    birth                    birth_;
     std::mutex mutex_;
     std::condition_variable wake_, done_;
     void (*call_)(const void*, index_t, int) = nullptr;
     const void* function_                    = nullptr;
     index_t blocks_                          = 0;
+    float_mode mode_;
     std::atomic<index_t> next_{0};
     index_t failed_block_ = 0;
     std::exception_ptr failure_;
     int active_      = 0;
     long generation_ = 0;
     bool stop_       = false;
-    bool busy_       = false; // only the one thread that owns the context reads or writes it, or a block of its own run
 };
 
 } // namespace diamond::detail

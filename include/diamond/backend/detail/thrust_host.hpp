@@ -5,13 +5,15 @@
 #include <tuple>
 #include <vector>
 
+#include <diamond/backend/detail/forks.hpp>
 #include <diamond/backend/detail/host_memory.hpp>
+#include <diamond/backend/detail/one_at_a_time.hpp>
 #include <diamond/backend/eigen_product.hpp>
 #include <diamond/backend/thrust.hpp>
 
 namespace diamond::detail {
 
-/// One block of a reduction: partial[b] = op over f(256 b), f(256 b + 1), ...
+/// One block of a reduction: partial[b] = of(b) = op over f(256 b), f(256 b + 1), ...
 template <class F, class Op>
 struct reduce_block {
     static constexpr index_t columns = 256;
@@ -21,18 +23,29 @@ struct reduce_block {
     double start;
     index_t count;
     double* partial;
-    void operator()(index_t b) const {
+    [[nodiscard]] double of(index_t b) const {
         double sum = start;
         for (index_t j = b * columns; j < std::min((b + 1) * columns, count); ++j) sum = op(sum, f(j));
-        partial[b] = sum;
+        return sum;
     }
+    void operator()(index_t b) const { partial[b] = of(b); }
 };
 
-/// For a `Context` that also has workers(), how many of its threads work at once, and worker(), which of them calls.
+/// For a `Context` of one thread; one of several hides workers(), run and inside_team().
 template <class Context>
 class thrust_host : public thrust_vocabulary<Context> {
 public:
     static constexpr bool host_memory = true;
+
+    /// How many threads work at once.
+    [[nodiscard]] static constexpr int workers() { return 1; }
+    /// Whether the caller is one of several threads that work at once.
+    [[nodiscard]] static constexpr bool inside_team() { return false; }
+    /// body(task, worker) for all tasks, no two at once with one worker.
+    template <class Body>
+    static void run(index_t tasks, const Body& body) {
+        for (index_t task = 0; task < tasks; ++task) body(task, 0);
+    }
 
     template <class T>
     [[nodiscard]] T* allocate(index_t count) const {
@@ -79,38 +92,78 @@ public:
     template <class Real>
     void product(transpose op, batch_view<const Real, Context> a, batch_view<const Real, Context> b, batch_view<Real, Context> out) const {
         const auto [rows, depth] = require_product(op, a, b, out);
-        products<Real>().write(op, a.data(), b.data(), out.data(), rows, b.columns(), depth, [&](index_t tasks, const auto& body) { run(tasks, body); });
+        with_products<Real>([&, rows = rows, depth = depth](auto& space, const auto& run) {
+            space.write(op, a.data(), b.data(), out.data(), rows, b.columns(), depth, run);
+        });
     }
     /// out += op(a) op(b).
     template <class Real>
     void add_product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows, index_t columns, index_t depth) const {
-        products<Real>().add(op_a, a, op_b, b, out, rows, columns, depth, [&](index_t tasks, const auto& body) { run(tasks, body); });
+        with_products<Real>([&](auto& space, const auto& run) { space.add(op_a, a, op_b, b, out, rows, columns, depth, run); });
     }
 
 private:
     [[nodiscard]] const Context& self() const { return *static_cast<const Context*>(this); }
 
-    template <class Real>
-    [[nodiscard]] auto& products() const {
-        auto& result = std::get<eigen::detail::product_space<Real>>(products_);
-        result.prepare_workers(self().workers());
-        return result;
-    }
-    template <class Body>
-    void run(index_t tasks, const Body& body) const {
-        self().for_each(tasks, [&](index_t task) { body(task, self().worker()); });
+    /// Whether this call is the context's only one: no, inside another one of this thread's or of its team's.
+    /// @throws std::logic_error while the context works for another thread.
+    class session {
+    public:
+        explicit session(const thrust_host& host) : host_(host) {
+            if (host.birth_.forked_since()) { // of the thread that was served only the parent knows
+                host.served_.leave();
+                host.birth_ = birth{};
+            }
+            outermost_ = host.served_.enter();
+            if (!outermost_ && !Context::inside_team()) host.served_.require_this_thread();
+        }
+        session(const session&)            = delete;
+        session& operator=(const session&) = delete;
+        ~session() {
+            if (outermost_) host_.served_.leave();
+        }
+        [[nodiscard]] bool nested() const { return !outermost_; }
+
+    private:
+        const thrust_host& host_;
+        bool               outermost_;
+    };
+
+    /// body(space, run) with the context's room for products, or, inside another operation, with room of its own.
+    template <class Real, class Body>
+    void with_products(const Body& body) const {
+        using space = eigen::detail::product_space<Real>;
+        const session work(*this);
+        if (work.nested()) {
+            space own(1);
+            body(own, [](index_t tasks, const auto& task) {
+                for (index_t k = 0; k < tasks; ++k) task(k, 0);
+            });
+        } else {
+            auto& kept = std::get<space>(products_);
+            kept.prepare_workers(self().workers());
+            body(kept, [&](index_t tasks, const auto& task) { self().run(tasks, task); });
+        }
     }
     template <class F, class Op>
     double reduce(index_t count, double start, const F& f, const Op& op) const {
         using block          = reduce_block<F, Op>;
         const index_t blocks = (count + block::columns - 1) / block::columns;
+        double        result = start;
+        const session work(*this);
+        if (work.nested()) { // in no memory of the context, where an outer reduction may be at work
+            const block each{f, op, start, count, nullptr};
+            for (index_t b = 0; b < blocks; ++b) result = op(result, each.of(b));
+            return result;
+        }
         partial_.resize(static_cast<std::size_t>(blocks));
         self().for_each(blocks, block{f, op, start, count, partial_.data()});
-        double result = start;
         for (const double partial : partial_) result = op(result, partial);
         return result;
     }
 
+    mutable one_at_a_time served_;
+    mutable birth         birth_;
     mutable std::tuple<eigen::detail::product_space<float>, eigen::detail::product_space<double>> products_;
     mutable std::vector<double> partial_;
 };
