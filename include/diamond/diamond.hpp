@@ -47,6 +47,7 @@
 #include <diamond/reward/affine_measurement.hpp>
 #include <diamond/reward/classifier.hpp>
 #include <diamond/reward/down_sampling_measurement.hpp>
+#include <diamond/reward/forbid_failures.hpp>
 #include <diamond/reward/forbid_non_finite.hpp>
 #include <diamond/reward/gaussian_measurement.hpp>
 #include <diamond/reward/linear.hpp>

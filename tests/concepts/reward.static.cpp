@@ -1,3 +1,6 @@
+#include <functional>
+#include <type_traits>
+
 #include <support/archetypes.hpp>
 
 using archetypes::batch, diamond::labels;
@@ -28,6 +31,18 @@ static_assert(reward<std::remove_const_t<decltype(counting)>, batch> && !reward<
 // Particle types do not mix.
 static_assert(!reward<archetypes::pointwise_reward, diamond::rebind_t<batch, float>>);
 static_assert(!reward<archetypes::batchwise_reward, diamond::rebind_t<batch, float>>);
+
+// A bool is none, by whatever name; a number that counts is one.
+constexpr auto truth    = [](const auto& column) { return column[0] > 0; };
+constexpr auto constant = [](const auto&) { return std::true_type{}; };
+static_assert(!reward<decltype(truth), batch> && !reward<decltype(constant), batch>);
+static_assert(!reward<std::reference_wrapper<const decltype(truth)>, batch>);
+
+// std::ref of a reward is the same reward, with its gradient, copyable or not.
+static_assert(reward<std::reference_wrapper<archetypes::uncopyable<archetypes::pointwise_reward>>, batch>);
+static_assert(diamond::diagnose_reward<std::reference_wrapper<archetypes::uncopyable<archetypes::pointwise_reward>>, batch>());
+static_assert(differentiable_reward<std::reference_wrapper<archetypes::differentiable_reward>, batch>);
+static_assert(!differentiable_reward<std::reference_wrapper<archetypes::batchwise_reward>, batch>);
 
 struct textual {
     const char* operator()(diamond::column_view<const double>) const;

@@ -201,6 +201,52 @@ TEST_CASE_TEMPLATE("compositions refuse what they cannot mean", back_end, BACK_E
     CHECK_THROWS_WITH_AS(static_cast<void>(uneven.quadratic_form()), doctest::Contains("dimension 4 and 2"), std::invalid_argument);
 }
 
+namespace {
+/// constant + linear . z - 1/2 sum curvature z^2, with whatever its form leaves out being 0.
+struct formed {
+    diamond::quadratic_form form;
+    double operator()(const auto& z) const {
+        double value = form.constant;
+        for (std::size_t i = 0; i < form.linear.size(); ++i) value += form.linear[i] * static_cast<double>(z[static_cast<index_t>(i)]);
+        for (std::size_t i = 0; i < form.curvature.size(); ++i) value -= 0.5 * form.curvature[i] * diamond::square(static_cast<double>(z[static_cast<index_t>(i)]));
+        return value;
+    }
+    [[nodiscard]] diamond::quadratic_form quadratic_form() const { return form; }
+};
+} // namespace
+
+TEST_CASE("a form that leaves out zeros is summed and scaled as the numbers it stands for; others of unequal lengths are refused with both") {
+    using numbers = std::vector<double>;
+    const formed slope{{.linear = {0.5, -1.0}}}, bowl{{.curvature = {1.0, 3.0}}}, full{{.constant = 2.0, .linear = {1.0, 0.0}, .curvature = {0.0, 1.0}}}, flat{{.constant = -1.0}};
+    const auto same = [](const diamond::quadratic_form& form, double constant, const numbers& linear, const numbers& curvature) {
+        CHECK(form.constant == constant);
+        CHECK(form.linear == linear);
+        CHECK(form.curvature == curvature);
+    };
+    using diamond::sum_reward, diamond::scaled_reward;
+    same(sum_reward{slope, bowl}.quadratic_form(), 0.0, {0.5, -1.0}, {1.0, 3.0});
+    same(sum_reward{bowl, slope}.quadratic_form(), 0.0, {0.5, -1.0}, {1.0, 3.0});
+    same(sum_reward{slope, slope}.quadratic_form(), 0.0, {1.0, -2.0}, {});
+    same(sum_reward{bowl, bowl, bowl}.quadratic_form(), 0.0, {}, {3.0, 9.0});
+    same(sum_reward{slope, full, flat}.quadratic_form(), 1.0, {1.5, -1.0}, {0.0, 1.0});
+    same(sum_reward{full, slope}.quadratic_form(), 2.0, {1.5, -1.0}, {0.0, 1.0});
+    same(sum_reward{flat, bowl}.quadratic_form(), -1.0, {}, {1.0, 3.0});
+    same(sum_reward{flat, flat}.quadratic_form(), -2.0, {}, {});
+    same(sum_reward{flat}.quadratic_form(), -1.0, {}, {});
+    same(sum_reward{sum_reward{slope, flat}, scaled_reward{2.0, bowl}}.quadratic_form(), -1.0, {0.5, -1.0}, {2.0, 6.0});
+    same(diamond::tempered_reward{0.5, sum_reward{slope, slope}}.quadratic_form(), 0.0, {2.0, -4.0}, {});
+    same(diamond::forbid_non_finite{sum_reward{slope, slope}}.quadratic_form(), 0.0, {1.0, -2.0}, {});
+
+    const formed longer{{.linear = {1.0, 2.0, 3.0}}}, deeper{{.curvature = {1.0, 2.0, 3.0}}}, crooked{{.linear = {1.0}, .curvature = {1.0, 2.0}}};
+    const auto refused = [](const char* why, const auto& reward) { CHECK_THROWS_WITH_AS(static_cast<void>(reward.quadratic_form()), doctest::Contains(why), std::invalid_argument); };
+    refused("dimension 2 and 3", sum_reward{slope, longer});
+    refused("dimension 2 and 3", sum_reward{slope, deeper}); // of another vector
+    refused("dimension 3 and 2", sum_reward{deeper, flat, slope});
+    refused("dimension 3 and 2", sum_reward{deeper, full});
+    refused("1 linear coefficients and 2 curvatures", sum_reward{crooked});
+    refused("1 linear coefficients and 2 curvatures", sum_reward{flat, crooked});
+}
+
 TEST_CASE_TEMPLATE("-inf forbids in a sum, and by choice NaN and +inf do", back_end, BACK_ENDS) {
     using Batch        = typename back_end::batch;
     const auto context = back_end::make();

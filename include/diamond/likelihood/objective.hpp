@@ -156,10 +156,11 @@ public:
         sample_.resize(x.context(), x.rows(), x.columns());
         slope_.resize(x.context(), x.rows(), x.columns());
         likelihood_.sample(x, condition, sample_.mutable_view());
-        if constexpr (requires(const_view z, view g) { reward_.gradient(z, condition, g); })
-            reward_.gradient(sample_.read(), condition, slope_.mutable_view());
+        auto& reward = detail::referred(reward_);
+        if constexpr (requires(const_view z, view g) { reward.gradient(z, condition, g); })
+            reward.gradient(sample_.read(), condition, slope_.mutable_view());
         else
-            reward_.gradient(sample_.read(), slope_.mutable_view());
+            reward.gradient(sample_.read(), slope_.mutable_view());
         combine(coefficients<1>(numbers<1>{{-1.0}}), slope_.mutable_view(), slope_.read());
         likelihood_.gradient(x, condition, slope_.read(), out);
     }

@@ -20,7 +20,7 @@ struct pointwise_functor {
 };
 template <class Reward>
 concept says_column_parallel = requires {
-    requires Reward::column_parallel;
+    requires referred_t<Reward>::column_parallel;
 };
 } // namespace detail
 
@@ -28,8 +28,10 @@ concept says_column_parallel = requires {
 template <class Reward, class Real, class Context, class Condition>
 void evaluate_reward(Reward& reward, batch_view<const Real, Context> z, const Condition& condition, double* values) {
     using batch_type = owning_batch<Real, Context>;
-    static_assert(diagnose_reward<Reward, batch_type, Condition>());
-    if constexpr (detail::conditional_reward<Reward, batch_type, Condition>) {
+    static_assert(diagnose_reward_call<Reward, batch_type, Condition>());
+    if constexpr (!std::is_same_v<detail::referred_t<Reward>, Reward>) {
+        evaluate_reward(detail::referred(reward), z, condition, values);
+    } else if constexpr (detail::conditional_reward<Reward, batch_type, Condition>) {
         reward(z, condition, values);
     } else if constexpr (detail::batchwise_reward<Reward, batch_type>) {
         reward(z, values);
@@ -49,11 +51,13 @@ void evaluate_reward(Reward& reward, batch_view<const Real, Context> z, const Co
 template <class Reward, class Real, class Context, class Condition>
 void evaluate_reward_gradient(Reward& reward, batch_view<const Real, Context> z, const Condition& condition,
                               batch_view<Real, Context> out) {
-    static_assert(diagnose_differentiable_reward<Reward, owning_batch<Real, Context>, Condition>());
-    if constexpr (requires { reward.gradient(z, condition, out); })
-        reward.gradient(z, condition, out);
+    static_assert(diagnose_reward_call<Reward, owning_batch<Real, Context>, Condition>());
+    static_assert(detail::reward_gradient<Reward, owning_batch<Real, Context>, Condition>, "a differentiable reward also needs gradient(const_view z, view out) that writes dr/dz into out");
+    auto& own = detail::referred(reward);
+    if constexpr (requires { own.gradient(z, condition, out); })
+        own.gradient(z, condition, out);
     else
-        reward.gradient(z, out);
+        own.gradient(z, out);
 }
 
 } // namespace diamond

@@ -1,6 +1,7 @@
 /// By choice a -inf where a reward fails.
 #pragma once
 
+#include <tuple>
 #include <utility>
 
 #include <diamond/reward/detail/workspace.hpp>
@@ -28,6 +29,8 @@ struct clear_forbidden {
 template <class Reward>
 class forbid_non_finite {
 public:
+    using parts = std::tuple<Reward>;
+
     explicit forbid_non_finite(Reward reward) : reward_(std::move(reward)) {}
 
     /// values[j] = r(z_j | c_j) or -inf, z d x n.

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include <diamond/core/digits_of.hpp>
@@ -24,6 +25,8 @@ struct scale_entries {
 template <class Reward>
 class scaled_reward {
 public:
+    using parts = std::tuple<Reward>;
+
     /// @throws std::invalid_argument unless the factor is finite.
     scaled_reward(double factor, Reward reward) : factor_(factor), reward_(std::move(reward)) {
         require(std::isfinite(factor), [&] { return "scaled_reward: factor " + digits_of(factor) + " must be finite"; });

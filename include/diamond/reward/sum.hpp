@@ -4,6 +4,7 @@
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include <diamond/core/digits_of.hpp>
 #include <diamond/reward/detail/workspace.hpp>
@@ -17,6 +18,13 @@ struct add_values {
     double* to;
     DIAMOND_HD void operator()(index_t j) const { to[j] += from[j]; }
 };
+/// Of a form: the length of its vectors, of which an empty one stands for zeros. @throws std::invalid_argument with both where they differ.
+inline std::size_t require_form(const quadratic_form& form) {
+    require(form.linear.empty() || form.curvature.empty() || form.linear.size() == form.curvature.size(), [&] {
+        return "a quadratic form of " + digits_of(form.linear.size()) + " linear coefficients and " + digits_of(form.curvature.size()) + " curvatures";
+    });
+    return form.linear.empty() ? form.curvature.size() : form.linear.size();
+}
 template <class Real>
 struct add_entries {
     const Real* from;
@@ -32,6 +40,8 @@ class sum_reward {
     static_assert(sizeof...(Rewards) > 0, "a sum of rewards needs a part");
 
 public:
+    using parts = std::tuple<Rewards...>;
+
     explicit sum_reward(Rewards... parts) : parts_(std::move(parts)...) {}
 
     /// values[j] = sum_k r_k(z_j | c_j), z d x n.
@@ -69,11 +79,12 @@ public:
             parts_);
     }
 
-    /// The sum of the parts' forms. @throws std::invalid_argument with both dimensions where they differ.
+    /// The sum of the parts' forms, empty where all are. @throws std::invalid_argument with both lengths where they differ.
     [[nodiscard]] diamond::quadratic_form quadratic_form() const requires(reward_with_quadratic_form<Rewards>&&...) {
         return std::apply(
             [](const auto& first, const auto&... rest) {
                 diamond::quadratic_form total = first.quadratic_form();
+                detail::require_form(total);
                 (add_form(rest.quadratic_form(), total), ...);
                 return total;
             },
@@ -82,14 +93,17 @@ public:
 
 private:
     static void add_form(const diamond::quadratic_form& more, diamond::quadratic_form& total) {
-        require(more.linear.size() == total.linear.size(), [&] {
-            return "sum_reward: parts of dimension " + digits_of(total.linear.size()) + " and " + digits_of(more.linear.size());
-        });
+        const std::size_t length = detail::require_form(more), before = detail::require_form(total);
+        require(length == 0 || before == 0 || length == before,
+                [&] { return "sum_reward: parts of dimension " + digits_of(before) + " and " + digits_of(length); });
         total.constant += more.constant;
-        for (std::size_t i = 0; i < more.linear.size(); ++i) {
-            total.linear[i] += more.linear[i];
-            total.curvature[i] += more.curvature[i];
-        }
+        add_numbers(more.linear, total.linear);
+        add_numbers(more.curvature, total.curvature);
+    }
+    /// An empty vector stands for zeros.
+    static void add_numbers(const std::vector<double>& more, std::vector<double>& total) {
+        if (total.empty()) total.resize(more.size());
+        for (std::size_t i = 0; i < more.size(); ++i) total[i] += more[i];
     }
 
     std::tuple<Rewards...> parts_;
