@@ -117,7 +117,8 @@ struct context : diamond::detail::thrust_vocabulary<context> {
     template <class F>
     void forbid(index_t count, const F& f, diamond::blame why) const {
         static_assert(std::is_trivially_copyable_v<F>, "a kernel's arguments are copied byte for byte");
-        why.values = nullptr; // the host cannot read them
+        why.values  = nullptr; // the host cannot read them
+        why.indices = nullptr;
         state_.later([=, this] {
             const index_t bad = state_.cpu.find_first(count, f);
             if (bad < count && !state_.failure) state_.failure.emplace(why, bad);

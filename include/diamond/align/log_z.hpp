@@ -42,7 +42,7 @@ inline constexpr double trusted_relative_variance = 0.1;
 [[nodiscard]] inline double relative_variance_of_z(log_z_error method, double family_square, index_t particles, index_t resamplings) {
     if (particles < 2) return NAN;
     const auto   n        = static_cast<double>(particles);
-    const double growth   = method == log_z_error::lee_whiteley ? std::expm1(static_cast<double>(resamplings + 1) * -std::log1p(-1.0 / n)) : 1.0 / (n - 1.0);
+    const double growth   = method == log_z_error::lee_whiteley ? std::expm1((static_cast<double>(resamplings) + 1.0) * -std::log1p(-1.0 / n)) : 1.0 / (n - 1.0);
     const double variance = family_square * (1.0 + growth) - growth;
     const double rounding = n * std::numeric_limits<double>::epsilon() * family_square; // of a sum of N squares: equal weights have variance 0
     return std::fabs(variance) <= rounding ? 0.0 : variance;

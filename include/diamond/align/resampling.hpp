@@ -151,6 +151,7 @@ struct multinomial {
         detail::stratify(context, cumulative, columns, detail::same_offset{0}, space, space.guide.data());
         context.for_each(columns, detail::find_ancestor{cumulative, space.guide.data(), columns, stream, ancestors});
     }
+    [[nodiscard]] const char* name() const { return "multinomial"; }
     [[nodiscard]] log_z_error method() const { return log_z_error::lee_whiteley; }
 };
 
@@ -161,6 +162,7 @@ struct stratified {
                     std::int32_t* ancestors) const {
         detail::stratify(context, cumulative, columns, detail::offset_per_stratum{stream}, space, ancestors);
     }
+    [[nodiscard]] const char* name() const { return "stratified"; }
     [[nodiscard]] log_z_error method() const { return log_z_error::family_weights; }
 };
 
@@ -177,6 +179,7 @@ struct systematic {
                      std::int32_t* ancestors) const {
         detail::stratify(context, cumulative, columns, detail::same_offset{detail::to_53_bits(u)}, space, ancestors);
     }
+    [[nodiscard]] const char* name() const { return "systematic"; }
     [[nodiscard]] log_z_error method() const { return log_z_error::family_weights; }
 };
 
@@ -196,6 +199,7 @@ struct residual {
         context.for_each(columns, detail::count_residual_offspring{copies, remainders, columns, offset, ancestors});
         detail::name_ancestors(context, columns, space, ancestors);
     }
+    [[nodiscard]] const char* name() const { return "residual"; }
     [[nodiscard]] log_z_error method() const { return log_z_error::family_weights; }
 };
 

@@ -11,25 +11,14 @@
 
 #include <diamond/align/chain.hpp>
 #include <diamond/align/resampling.hpp>
+#include <diamond/align/smc_options.hpp>
 #include <diamond/align/smc_state.hpp>
 #include <diamond/align/smc_trust.hpp>
 #include <diamond/concepts/value_estimator.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/weight_sums.hpp>
 
 namespace diamond {
-
-struct smc_options {
-    index_t               particles = 1024;
-    index_t               steps     = 16;
-    std::vector<double>   times     = {};  ///< 0 = t_0 < ... < t_K = 1; `steps` equal ones where empty
-    double                threshold = 0.5; ///< resample when ESS < threshold N; 0 never, above 1 always
-    double                initial_value   = 0.0; ///< V_0, where log Z starts: any number; x_0 carries nothing
-    std::optional<double> value_floor     = {};  ///< V_k >= floor for k < K; default: delta, and without it 1000 nats below the best of the step
-    std::optional<double> log_delta       = {};  ///< V_k = logaddexp(estimate, log delta) for k < K, fixed beforehand; -infinity: none
-    index_t               pilot_particles = 512; ///< where log_delta is not given, so many draws without reward estimate log Z for it; 0: none
-    bool                  record_ancestors = false;
-    smc_trust             trust = {};
-};
 
 /// Particles x_k ~ kernel, weighed by exp(V_k - V_{k-1}), resampled when their effective number falls, on 0 = t_0 < ... < t_K = 1.
 ///
@@ -58,15 +47,13 @@ public:
     using state          = smc_state<batch_type, condition_type>;
     using snapshot_type  = typename state::snapshot_type;
 
-    /// @throws std::invalid_argument for no particles or steps, an unsorted grid, a floor that is not finite or a log_delta that is NaN or +inf.
+    /// @throws std::invalid_argument naming the option that is out of its range, for an unsorted grid, and where kernel and value are of different dimensions.
     smc(Kernel kernel, Value value, smc_options options = {}, Resampler resampler = {})
-        : kernel_(std::move(kernel)), value_(std::move(value)), resampler_(std::move(resampler)), grid_(time_grid_of(options)), options_(std::move(options)) {
-        require(options_.particles >= 1 && options_.particles <= INT32_MAX,
-                [&] { return "SMC of " + digits_of(options_.particles) + " particles: at least 1 and at most 2^31 - 1 are needed"; });
+        : kernel_(std::move(kernel)), value_(std::move(value)), resampler_(std::move(resampler)), options_(std::move(options)) {
+        detail::require_options(options_);
+        options_.times = time_grid_of(options_);
         detail::require_same_dimension("kernel", kernel_, value_);
-        require(std::isfinite(options_.initial_value) && std::isfinite(options_.value_floor.value_or(0.0)), "V_0 and the value floor, where given, must be finite");
-        require(!std::isnan(options_.threshold) && options_.pilot_particles >= 0, "the threshold must be a number, and the pilot's particles not negative");
-        require(!options_.log_delta || *options_.log_delta < infinity, "log_delta must be finite, or -infinity for none");
+        setting_ = detail::setting_of(options_, static_cast<index_t>(kernel_.dimension()), detail::name_of_resampler(resampler_), weighted);
     }
 
     /// The whole run. @throws dead_weights where all final weights are zero; numeric_error where a value or reward is NaN or +inf.
@@ -84,32 +71,42 @@ public:
     state start(const context_type& context, philox rng, const condition_type& condition = {}) {
         state s = empty(context, rng, condition);
         s.begin(options_.initial_value, options_.log_delta.value_or(-infinity));
-        if constexpr (weighted) kernel_.begin(s.x_.read(), s.condition_, s.log_p_.data());
+        if constexpr (weighted) {
+            kernel_.begin(s.x_.read(), s.condition_, s.log_p_.data());
+            require_densities(s, s.log_p_.data(), nullptr, 0);
+        }
         if (!options_.log_delta) pilot(s);
         return s;
     }
-    /// The state that a snapshot was taken of. @throws std::invalid_argument where it is not of such a run.
+    /// The state that a snapshot was taken of. @throws std::invalid_argument where it belongs to another sampler or seed, with both values, and where it has a
+    /// number that no run has, with the number.
     state resume(const context_type& context, philox rng, const snapshot_type& from, const condition_type& condition = {}) {
         state s = empty(context, rng, condition);
-        s.restore(from);
+        s.restore(from, options_);
         return s;
     }
 
     /// One step. Where it throws, the state is as before and the step may be tried again.
-    /// @throws numeric_error where a value or reward is NaN or +inf; dead_weights where all weights are zero. On a device whatever next waits
-    /// throws that, and the state is of no more use.
+    /// @throws numeric_error where a value, a reward or a weight is NaN or +inf, or an ancestor no particle; dead_weights where all weights are zero. On a device
+    /// whatever next waits throws that, and the state is of no more use. std::invalid_argument for a state of another sampler, with both values.
     void step(state& s) {
+        detail::require_setting("state", s.setting_, setting_);
         require(!s.done(), "this run of SMC has taken its last step");
         const index_t           k = s.step_ + 1;
-        const interval          span{grid_[static_cast<std::size_t>(k - 1)], grid_[static_cast<std::size_t>(k)]};
+        const auto&             grid = options_.times;
+        const interval          span{grid[static_cast<std::size_t>(k - 1)], grid[static_cast<std::size_t>(k)]};
         const detail::step_plan plan{k, span.to, options_.threshold * static_cast<double>(options_.particles), k == s.total_};
         const cost              before = spent();
 
         const noise_stream stream = s.rng_.stream(purpose::transition, k);
-        if constexpr (weighted)
+        if constexpr (weighted) {
             kernel_(s.x_.read(), span, s.condition_, stream, s.next_.mutable_view(), s.log_p_.data(), s.next_log_p_.data(), s.correction_.data());
-        else
+            s.context_->forbid(s.columns(), detail::not_a_weight{s.correction_.data()},
+                               blame{.what = "the weight of a transition is NaN or +inf", .step = k, .values = s.correction_.data()});
+            require_densities(s, s.next_log_p_.data(), s.correction_.data(), k);
+        } else {
             kernel_(s.x_.read(), span, s.condition_, stream, s.next_.mutable_view());
+        }
         evaluate(s, plan);
         s.weigh(plan);
         const bool resamples = s.may_resample(plan);
@@ -122,8 +119,9 @@ public:
         s.spent_ += spent() - before;
     }
 
-    /// The result of a run that is done, or of one stopped early: incomplete, and without log Z.
+    /// The result of a run that is done, or of one stopped early: incomplete, and without log Z. @throws std::invalid_argument for a state of another sampler.
     result_type finish(state s) const {
+        detail::require_setting("state", s.setting_, setting_);
         result_type result;
         result.complete    = s.done();
         result.log_weights = to_host(s.log_w_);
@@ -165,8 +163,13 @@ private:
     static constexpr bool weighted = detail::weighs_transitions<Kernel>;
 
     state empty(const context_type& context, philox rng, const condition_type& condition) const {
-        return {context, rng, condition, static_cast<index_t>(kernel_.dimension()), options_.particles, static_cast<index_t>(grid_.size()) - 1,
-                options_.record_ancestors, weighted};
+        return {context, rng, condition, static_cast<index_t>(kernel_.dimension()), options_.particles, static_cast<index_t>(options_.times.size()) - 1,
+                options_.record_ancestors, weighted, setting_};
+    }
+    /// Of a weighted kernel: of the particles that live by `log_weight`, or of all where that is null.
+    static void require_densities(const state& s, const double* log_density, const double* log_weight, index_t k) {
+        s.context_->forbid(s.columns(), detail::not_a_log_density{log_density, log_weight},
+                           blame{.what = "the log-density that a particle carries is NaN or +inf", .step = k, .values = log_density});
     }
 
     template <class Observer>
@@ -203,7 +206,7 @@ private:
         constexpr std::uint64_t pilot_stream = 0x9170701; // any number that no user is likely to split by
         if (options_.pilot_particles == 0 || s.total_ == 1) return; // with one step there is no V_k, k < K, to raise
         const index_t               n = std::min(options_.pilot_particles, options_.particles);
-        const auto                  draws = chain(detail::draws_alone(kernel_), {.particles = n, .times = grid_})(*s.context_, s.rng_.split(pilot_stream), s.given_);
+        const auto                  draws = chain(detail::draws_alone(kernel_), {.particles = n, .times = options_.times})(*s.context_, s.rng_.split(pilot_stream), s.given_);
         rebind_t<batch_type, double> rewards(*s.context_, 1, n);
         call_reward(value_.reward(), draws.particles.read(), s.given_, s.total_, 1, rewards.data());
         s.spent_ += draws.spent + cost{.reward = n};
@@ -213,8 +216,8 @@ private:
     Kernel               kernel_;
     Value                value_;
     Resampler            resampler_;
-    std::vector<double>  grid_;
-    smc_options          options_;
+    smc_options          options_; ///< with the whole grid as times
+    smc_setting          setting_;
     std::int64_t         final_rewards_ = 0;
 };
 

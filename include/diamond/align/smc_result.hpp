@@ -43,21 +43,6 @@ struct smc_step {
     }
 };
 
-/// A state on the host, to save and to resume from bit for bit. Everything else a run needs is its own arguments.
-template <class Real>
-struct smc_snapshot {
-    index_t                                step = 0; ///< steps done
-    std::vector<Real>                      particles;
-    std::vector<double>                    values, log_weights;
-    std::vector<double>                    log_densities; ///< log p_t, which a weighted kernel's particles carry; empty for others
-    std::vector<std::int32_t>              families; ///< the x_0 each particle descends from, whose condition it keeps
-    double                                 log_z = 0.0, log_delta = 0.0;
-    index_t                                resamplings = 0;
-    std::vector<smc_step>                  steps;
-    std::vector<std::vector<std::int32_t>> ancestors;
-    cost                                   spent;
-};
-
 /// What an observer sees after a step.
 template <class Batch>
 struct smc_view {

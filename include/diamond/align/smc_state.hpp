@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <diamond/align/run.hpp>
+#include <diamond/align/smc_snapshot.hpp>
 #include <diamond/align/smc_weights.hpp>
 #include <diamond/concepts/resampler.hpp>
 #include <diamond/core/condition.hpp>
@@ -15,7 +16,8 @@
 
 namespace diamond {
 
-/// Made by smc::start or smc::resume, moved on by smc::step, ended by smc::finish. It belongs to the caller between these.
+/// Made by smc::start or smc::resume, moved on by smc::step, ended by smc::finish. It belongs to the caller between these, and to a sampler of the same
+/// setting.
 template <class Batch, class Condition>
 class smc_state {
 public:
@@ -35,15 +37,16 @@ public:
     [[nodiscard]] snapshot_type snapshot() const {
         const auto run   = run_on_host();
         const auto lines = trace();
-        return {step_, to_host(x_), to_host(v_), to_host(log_w_), to_host(log_p_), to_host(family_), run.log_z, run.log_delta, run.resamplings, lines, ancestors(lines), spent_};
+        return {step_, to_host(x_), to_host(v_), to_host(log_w_), to_host(log_p_), to_host(family_), run.log_z, run.log_delta, run.resamplings, lines, ancestors(lines),
+                spent_, rng_.seed, setting_};
     }
 
 private:
     template <class, class, class>
     friend class smc;
 
-    smc_state(const context_type& context, philox rng, const Condition& condition, index_t rows, index_t columns, index_t steps, bool record_ancestors, bool weighted)
-        : context_(&context), rng_(rng), given_(condition), condition_(condition), total_(steps), record_(record_ancestors) {
+    smc_state(const context_type& context, philox rng, const Condition& condition, index_t rows, index_t columns, index_t steps, bool record_ancestors, bool weighted, smc_setting setting)
+        : context_(&context), rng_(rng), setting_(std::move(setting)), given_(condition), condition_(condition), total_(steps), record_(record_ancestors) {
         for (auto* particles : {&x_, &next_}) particles->resize(context, rows, columns);
         for (auto* numbers : {&v_, &next_v_, &log_w_, &next_log_w_}) numbers->resize(context, 1, columns);
         for (auto* numbers : {&log_p_, &next_log_p_, &correction_}) numbers->resize(context, 1, weighted ? columns : 0);
@@ -80,8 +83,8 @@ private:
         order_conditions();
     }
 
-    /// @throws std::invalid_argument with the numbers of both unless the snapshot is of such a run.
-    void restore(const snapshot_type& from) {
+    /// @throws std::invalid_argument with the numbers of both unless the snapshot belongs to such a run, and with the number where it has one that no run has.
+    void restore(const snapshot_type& from, const smc_options& options) {
         const auto n = static_cast<std::size_t>(columns());
         require(static_cast<index_t>(from.log_densities.size()) == log_p_.size(), [&] {
             return "this snapshot holds " + digits_of(from.log_densities.size()) + " log-densities, and this sampler's kernel carries " + digits_of(log_p_.size()) +
@@ -96,13 +99,13 @@ private:
             return "this snapshot is of step " + digits_of(from.step) + " with a trace of " + digits_of(from.steps.size()) + ", this sampler has " +
                    digits_of(total_) + " steps";
         });
-        for (const std::int32_t family : from.families)
-            require(family >= 0 && static_cast<std::size_t>(family) < n,
-                    [&] { return "this snapshot names particle " + digits_of(family) + " of " + digits_of(n); });
         require(static_cast<index_t>(from.ancestors.size()) <= from.step,
                 [&] { return "this snapshot of step " + digits_of(from.step) + " has ancestors of " + digits_of(from.ancestors.size()) + " steps"; });
         for (const auto& ancestors : from.ancestors)
             require(ancestors.empty() || ancestors.size() == n, [&] { return "this snapshot has " + digits_of(ancestors.size()) + " ancestors of " + digits_of(n) + " particles"; });
+        detail::require_setting("snapshot", from.setting, setting_);
+        require(from.seed == rng_.seed, [&] { return "this snapshot belongs to the run of seed " + digits_of(from.seed) + ", this one is of seed " + digits_of(rng_.seed); });
+        detail::snapshot_check<typename Batch::value_type>(from, options)();
         context_->from_host(from.particles.data(), x_.size(), x_.data());
         context_->from_host(from.values.data(), columns(), v_.data());
         context_->from_host(from.log_weights.data(), columns(), log_w_.data());
@@ -136,7 +139,7 @@ private:
             return !plan.last;
     }
 
-    /// Ancestors by the next weights.
+    /// Ancestors by the next weights. @throws numeric_error naming step and place where the resampler's is no particle.
     template <class Resampler>
     void choose(const Resampler& resampler, index_t k) {
         const double* weights = next_log_w_.data();
@@ -146,7 +149,9 @@ private:
         }
         cumulative_weights(*context_, weights, columns(), space_, cumulative_.data());
         resampler(*context_, cumulative_.data(), columns(), rng_.stream(purpose::resampling, k), space_, chosen_.data());
-        if constexpr (!context_type::host_memory) context_->for_each(columns(), detail::stay_unless_resampled{line(k), chosen_.data()});
+        context_->forbid(columns(), detail::no_particle{chosen_.data(), columns()},
+                         blame{.what = "the resampler wrote an ancestor that is no particle", .step = k, .indices = chosen_.data()});
+        if constexpr (!context_type::host_memory) context_->for_each(columns(), detail::stay_unless_resampled{line(k), columns(), chosen_.data()});
     }
 
     /// The next particles, values and weights become the state.
@@ -181,6 +186,7 @@ private:
 
     const context_type*                      context_;
     philox                                   rng_;
+    smc_setting                              setting_; ///< of the sampler that made it
     Condition                                given_, condition_; ///< as the caller gave it, and in the order of the particles
     condition_store<Condition, context_type> conditions_;
     index_t                                  step_ = 0, total_ = 0;

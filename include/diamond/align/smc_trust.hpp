@@ -75,6 +75,7 @@ inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particl
                            ", where SMC cannot tell them apart: more value samples, log_delta near log Z or a value_floor near the values that matter help");
     if (weighted) warn_of_corrections(steps, particles, trust, number, warnings);
     const std::string islands = ": run independent islands, each with its own rng.split(k), and give their log_z to combine_islands";
+    if (particles == 1) warnings.push_back("one particle says nothing of the error of log Z, which has no standard error: take more of them; or" + islands.substr(1));
     if (relative_variance > trusted_relative_variance)
         warnings.push_back("the relative variance of Z is " + number(relative_variance) + " by one run's estimate, which is good only below " + number(trusted_relative_variance) + islands);
     if (relative_variance < 0.0)

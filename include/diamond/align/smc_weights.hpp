@@ -95,6 +95,14 @@ struct relative_correction {
     DIAMOND_HD double operator()(index_t j) const { return power == 0 ? (of.log_weight[j] == -infinity ? 0.0 : 1.0) : exp_nonpositive(power * (of(j) - *high)); }
 };
 
+/// A density of a particle whose weight is `log_weight`, or of any where that is null: what the next weight would be made of.
+struct not_a_log_density {
+    const double *log_density, *log_weight;
+    DIAMOND_HD bool operator()(index_t j) const {
+        return (log_weight == nullptr || log_weight[j] > -infinity) && (std::isnan(log_density[j]) || log_density[j] == infinity);
+    }
+};
+
 struct is_dead {
     const double* high;
     DIAMOND_HD bool operator()(index_t) const { return *high == -infinity; }
@@ -209,11 +217,19 @@ struct weight_to_resample {
     double*         out;
     DIAMOND_HD void operator()(index_t j) const { out[j] = line->resampled ? log_weight[j] : 0.0; }
 };
+/// What a resampler wrote that must not be followed.
+struct no_particle {
+    const std::int32_t* ancestors;
+    index_t             columns;
+    DIAMOND_HD bool     operator()(index_t j) const { return ancestors[j] < 0 || ancestors[j] >= columns; }
+};
+/// Nor is it on a device, which goes on until the host asks.
 struct stay_unless_resampled {
     const smc_step* line;
+    index_t         columns;
     std::int32_t*   ancestors;
     DIAMOND_HD void operator()(index_t j) const {
-        if (!line->resampled) ancestors[j] = static_cast<std::int32_t>(j);
+        if (!line->resampled || no_particle{ancestors, columns}(j)) ancestors[j] = static_cast<std::int32_t>(j);
     }
 };
 struct forget_weight {

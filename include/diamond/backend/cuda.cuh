@@ -158,7 +158,8 @@ struct context {
     }
     template <class F>
     void forbid(index_t count, const F& f, blame why) const {
-        why.values = nullptr; // the host cannot read them
+        why.values  = nullptr; // the host cannot read them
+        why.indices = nullptr;
         if (count > 0) for_each(count, detail::note_least<F>{f, state.next_check(why), state.failure()});
     }
 

@@ -3,12 +3,15 @@
 /// A type R models `resampler` if
 ///   1. r(context, cumulative, columns, stream, scratch, ancestors), const, writes N ancestors (32-bit, in the context's memory) from the
 ///      inclusive sums of fixed-point weights (64-bit, cumulative[N-1] > 0), drawing only from `stream`; scratch is its working space;
+///      An ancestor below 0 or above N - 1 ends the run with a numeric_error;
 ///   2. r.method() names how the error of log Z is estimated with it: diamond::log_z_error.
+/// It may say const char* name() const, by which a saved run knows the resampler that it belongs to.
 /// Models: multinomial, stratified, systematic, residual. Used by: smc. Section 10.
 #pragma once
 
 #include <concepts>
 #include <cstdint>
+#include <string>
 
 #include <diamond/concepts/backend.hpp>
 
@@ -46,6 +49,14 @@ template <class R>
 concept names_log_z_error = requires(const R& r) {
     { r.method() } -> std::same_as<log_z_error>;
 };
+/// What a saved run calls it.
+template <class R>
+[[nodiscard]] std::string name_of_resampler(const R& r) {
+    if constexpr (requires { std::string(r.name()); })
+        return r.name();
+    else
+        return "without a name";
+}
 } // namespace detail
 
 template <class R, class Context>

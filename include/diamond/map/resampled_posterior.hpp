@@ -74,7 +74,7 @@ public:
     [[nodiscard]] cost    spent() const { return sampler_.spent(); }
     [[nodiscard]] bool    exact() const { return false; }
 
-    /// out, d x (N M), M = stream.samples. @throws numeric_error where all K weights of a draw are zero.
+    /// out, d x (N M), M = stream.samples. @throws numeric_error where a weight is NaN or +inf, or all K weights of a draw are zero.
     void operator()(const_view x_t, double t, const condition_type& condition, noise_stream stream, view out) {
         const auto&   context = x_t.context();
         const index_t all     = out.columns() * options_.proposals;
@@ -87,6 +87,8 @@ public:
         log_weights_.resize(context, 1, all);
         chosen_.resize(context, 1, out.columns());
         sampler_(x_t, t, condition, stream.with_samples(stream.samples * options_.proposals), proposals_.mutable_view(), log_weights_.data());
+        context.forbid(all, detail::not_a_weight{log_weights_.data()},
+                       blame{.what = "the weight of a posterior draw is NaN or +inf", .step = static_cast<index_t>(stream.step), .samples = stream.samples * options_.proposals, .values = log_weights_.data()});
         context.forbid(out.columns(), detail::group_is_dead{log_weights_.data(), options_.proposals},
                        blame{.what = "all proposals for a resampled posterior draw weigh nothing: use more of them", .step = static_cast<index_t>(stream.step), .samples = stream.samples});
         const auto uniforms = stream.with(stream.purpose == purpose::value ? purpose::value_component : purpose::component);

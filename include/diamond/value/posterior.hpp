@@ -52,7 +52,7 @@ public:
         return total;
     }
 
-    /// values.value[j] = V_t(x_j), d x N particles; r(x_j) itself at t = 1.
+    /// values.value[j] = V_t(x_j), d x N particles; r(x_j) itself at t = 1. @throws numeric_error where a reward or a draw's weight is NaN or +inf.
     void operator()(const_view x, double t, const condition_type& condition, noise_stream stream, value_batch values) {
         require_time("posterior_value", t);
         if (t >= 1.0) {
@@ -96,6 +96,8 @@ protected:
         if constexpr (weighted) {
             log_weights_.resize(x.context(), 1, columns);
             sampler_(x, t, condition, detail::value_stream(stream, options_), draws_, log_weights_.data());
+            x.context().forbid(columns, detail::not_a_weight{log_weights_.data()},
+                               blame{.what = "the weight of a posterior draw is NaN or +inf", .step = static_cast<index_t>(stream.step), .samples = options_.samples, .values = log_weights_.data()});
         } else {
             sampler_(x, t, condition, detail::value_stream(stream, options_), draws_);
         }
