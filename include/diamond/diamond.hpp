@@ -57,6 +57,7 @@
 #include <diamond/reward/scaled.hpp>
 #include <diamond/reward/sum.hpp>
 #include <diamond/reward/tempered.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/cosine.hpp>
 #include <diamond/schedule/guided_field.hpp>
 #include <diamond/schedule/linear.hpp>

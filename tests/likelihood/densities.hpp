@@ -6,6 +6,8 @@
 
 #include <diamond/concepts/joint_flow_map.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/oracle/gaussian_joint_flow_map.hpp>
+#include <diamond/schedule/linear.hpp>
 
 #include "support/models.hpp"
 #include "support/small_matrix.hpp"
@@ -14,13 +16,44 @@ namespace densities {
 
 using diamond::index_t;
 
-/// x_t = t z + s0 (1 - t) eps: the linear schedule over noise of another deviation.
-struct wide_schedule {
-    double deviation = 1.0;
-    DIAMOND_HD double alpha(double t) const { return t; }
-    DIAMOND_HD double sigma(double t) const { return deviation * (1.0 - t); }
-    DIAMOND_HD double d_alpha(double) const { return 1.0; }
-    DIAMOND_HD double d_sigma(double) const { return -deviation; }
+/// The joint map of Gaussian data over noise of another deviation, x_t = t z + s0 (1 - t) eps: that of z/s0 on the linear
+/// schedule, in units of s0.
+template <class Batch>
+class wide_joint_map : public diamond::gaussian_joint_flow_map<Batch, diamond::linear_schedule> {
+    using base = diamond::gaussian_joint_flow_map<Batch, diamond::linear_schedule>;
+
+public:
+    using batch_type = Batch;
+    using view       = diamond::view_t<Batch>;
+    using const_view = diamond::const_view_t<Batch>;
+
+    wide_joint_map(const diamond::backend_of_t<Batch>& context, double deviation, models::gaussian_numbers numbers = {})
+        : base({context, {}, divided(numbers.mean, deviation), divided(numbers.covariance, deviation * deviation)}),
+          deviation_(deviation) {}
+
+    void operator()(const_view x, diamond::interval span, diamond::no_condition none, view out) {
+        base::operator()(in_units(x), span, none, out);
+        scale(deviation_, out, out);
+    }
+    void operator()(const_view x, diamond::interval span, diamond::no_condition none, view out, double* divergence) {
+        base::operator()(in_units(x), span, none, out, divergence);
+        scale(deviation_, out, out);
+    }
+
+private:
+    static std::vector<double> divided(std::vector<double> numbers, double by) {
+        for (double& number : numbers) number /= by;
+        return numbers;
+    }
+    static void scale(double by, const_view in, view out) { diamond::combine(diamond::coefficients<1>(diamond::numbers<1>{{by}}), out, in); }
+    const_view in_units(const_view x) {
+        units_.resize(x.context(), x.rows(), x.columns());
+        scale(1.0 / deviation_, x, units_.mutable_view());
+        return units_.read();
+    }
+
+    double deviation_;
+    diamond::scratch<typename Batch::value_type, diamond::backend_of_t<Batch>> units_;
 };
 
 /// log N(x_j; alpha mu, alpha^2 C + sigma^2 I) of models::gaussian_numbers, column by column.

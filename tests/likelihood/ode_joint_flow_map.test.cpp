@@ -90,7 +90,7 @@ TEST_CASE_TEMPLATE("X and m are those of the closed joint map, either way, over 
     using batch        = typename back_end::batch;
     const auto context = back_end::make();
     const models::gaussian_numbers numbers;
-    const diamond::gaussian<batch, densities::wide_schedule> model(context, {1.5}, numbers.mean, numbers.covariance);
+    const diamond::gaussian<batch, diamond::linear_schedule> model(context, {}, numbers.mean, numbers.covariance);
     diamond::gaussian_joint_flow_map exact(model);
     diamond::ode_joint_flow_map found{diamond::exact_divergence{model}, precise<back_end>::solver};
     const auto x = batches::normal<batch>(context, 3, n, 3);

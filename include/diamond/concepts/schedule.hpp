@@ -2,7 +2,9 @@
 ///
 /// A type S models `schedule` if, for const s and double t,
 ///   1. s.alpha(t) and s.sigma(t) are the coefficients: alpha grows to alpha(1) = 1, sigma falls from sigma(0) = 1 to sigma(1) = 0;
+///      alpha(0) is 0 or nearly so, for time 0 is pure noise by definition;
 ///   2. s.d_alpha(t) and s.d_sigma(t) are their derivatives (d_sigma(1) may be -inf).
+/// A compiler sees no numbers: schedule/check_schedule.hpp holds them against this wherever something is made with a schedule.
 /// It need not give time_at(a, s), the time where alpha/sigma = a/s: schedule/schedule.hpp finds it by Newton's method. It need not
 /// give sigma_d_sigma(t), the product sigma sigma', unless d_sigma(1) is infinite; then the product must be there, for it is finite.
 /// It may take a diamond::instant in place of t in all four, with 1 - t to all digits beside t: then sigma is as good at times that were computed and lie closer to 1

@@ -8,6 +8,7 @@
 
 #include <diamond/core/combine.hpp>
 #include <diamond/glass/sufficient_statistic.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/readings.hpp>
 
 namespace diamond {
@@ -98,7 +99,8 @@ public:
     using const_view     = const_view_t<batch_type>;
 
     inner_velocity(Schedule schedule, Field field, InnerSchedule inner)
-        : schedule_(std::move(schedule)), inner_(std::move(inner)), field_(std::move(field)) {}
+        : schedule_(detail::checked_schedule(std::move(schedule))), inner_(detail::checked_schedule(std::move(inner))),
+          field_(std::move(field)) {}
 
     [[nodiscard]] index_t              dimension() const { return field_.dimension(); }
     [[nodiscard]] const Schedule&      schedule() const { return schedule_; }

@@ -6,6 +6,7 @@
 
 #include <diamond/glass/inner_velocity.hpp>
 #include <diamond/likelihood/divergence.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/linear.hpp>
 
 namespace diamond {
@@ -40,7 +41,9 @@ public:
     using const_view             = const_view_t<batch_type>;
     static constexpr bool random = Divergence::random;
 
-    inner_divergence(Schedule schedule, Divergence divergence, InnerSchedule inner = {}) : schedule_(std::move(schedule)), divergence_(std::move(divergence)), inner_(std::move(inner)) {}
+    inner_divergence(Schedule schedule, Divergence divergence, InnerSchedule inner = {})
+        : schedule_(detail::checked_schedule(std::move(schedule))), divergence_(std::move(divergence)),
+          inner_(detail::checked_schedule(std::move(inner))) {}
 
     [[nodiscard]] index_t           dimension() const { return divergence_.dimension(); }
     [[nodiscard]] const field_type& field() const { return divergence_.field(); }

@@ -9,6 +9,7 @@
 #include <diamond/core/combine.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/log_density.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 
 namespace diamond {
 
@@ -29,6 +30,7 @@ public:
 
     /// @throws std::invalid_argument for a map whose noise has another deviation than 1: its times are not those of a schedule.
     explicit joint_density(JointMap map) : map_(std::move(map)) {
+        check_schedule(map_.schedule());
         if constexpr (requires { map_.base_deviation(); })
             require(map_.base_deviation() == 1.0, [&] {
                 return "marginal densities of a joint flow map from noise of deviation " + digits_of(map_.base_deviation()) + ": only 1 is the noise of a schedule";

@@ -7,6 +7,7 @@
 #include <diamond/concepts/marginal_density.hpp>
 #include <diamond/core/combine.hpp>
 #include <diamond/core/log_density.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/schedule.hpp>
 
 namespace diamond {
@@ -25,7 +26,10 @@ public:
     using view           = view_t<batch_type>;
     using const_view     = const_view_t<batch_type>;
 
-    rescheduled_density(Density density, Schedule schedule) : density_(std::move(density)), schedule_(std::move(schedule)) {}
+    rescheduled_density(Density density, Schedule schedule)
+        : density_(std::move(density)), schedule_(detail::checked_schedule(std::move(schedule))) {
+        check_schedule(density_.schedule());
+    }
 
     [[nodiscard]] index_t         dimension() const { return static_cast<index_t>(density_.dimension()); }
     [[nodiscard]] const Schedule& schedule() const { return schedule_; }

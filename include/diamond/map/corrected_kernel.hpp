@@ -10,6 +10,7 @@
 #include <diamond/core/log_density.hpp>
 #include <diamond/core/weight_sums.hpp>
 #include <diamond/map/detail/correction.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/schedule.hpp>
 
 namespace diamond {
@@ -50,7 +51,10 @@ public:
     using const_view     = const_view_t<batch_type>;
 
     /// @throws std::invalid_argument where their dimensions differ.
-    corrected_kernel(Kernel kernel, Density density) : kernel_(std::move(kernel)), density_(std::move(density)) { detail::require_density_of("transition kernel", kernel_, density_); }
+    corrected_kernel(Kernel kernel, Density density) : kernel_(std::move(kernel)), density_(std::move(density)) {
+        detail::require_density_of("transition kernel", kernel_, density_);
+        check_schedule(density_.schedule());
+    }
 
     [[nodiscard]] index_t       dimension() const { return static_cast<index_t>(kernel_.dimension()); }
     [[nodiscard]] auto          schedule() const { return density_.schedule(); }

@@ -9,6 +9,7 @@
 #include <diamond/core/log_density.hpp>
 #include <diamond/core/weight_sums.hpp>
 #include <diamond/map/detail/correction.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/schedule.hpp>
 
 namespace diamond {
@@ -42,6 +43,7 @@ public:
     /// @throws std::invalid_argument where their dimensions differ.
     corrected_posterior(Sampler sampler, Density density) : sampler_(std::move(sampler)), density_(std::move(density)) {
         detail::require_density_of("posterior sampler", sampler_, density_);
+        check_schedule(sampler_.schedule());
     }
 
     [[nodiscard]] index_t        dimension() const { return static_cast<index_t>(sampler_.dimension()); }

@@ -11,6 +11,7 @@
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/log_density.hpp>
 #include <diamond/random/draw.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 
 namespace diamond {
 
@@ -50,6 +51,8 @@ public:
 
     /// @throws std::invalid_argument unless evaluations >= 1.
     explicit diamond_posterior(Map map, diamond_posterior_options options = {}) : map_(std::move(map)), options_(options) {
+        check_schedule(map_.schedule());
+        check_schedule(map_.inner_schedule());
         require(options.evaluations >= 1, [&] { return "a posterior draw of " + digits_of(options.evaluations) + " evaluations: at least 1 is needed"; });
     }
 

@@ -11,6 +11,7 @@
 #include <diamond/core/log_density.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/glass/correlation.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/schedule.hpp>
 
 namespace diamond {
@@ -52,7 +53,10 @@ public:
     using view           = view_t<batch_type>;
     using const_view     = const_view_t<batch_type>;
 
-    explicit early_stop_kernel(Map map) : map_(std::move(map)) {}
+    explicit early_stop_kernel(Map map) : map_(std::move(map)) {
+        check_schedule(map_.schedule());
+        check_schedule(map_.inner_schedule());
+    }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
     [[nodiscard]] cost    spent() const { return map_.spent(); }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <diamond/map/posterior_diamond_map.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 
 namespace diamond {
 
@@ -34,7 +35,7 @@ public:
         scratch<typename batch_type::value_type, backend_of_t<batch_type>> zeros, spare;
     };
 
-    explicit network_velocity(Network network) : network_(std::move(network)) {}
+    explicit network_velocity(Network network) : network_(std::move(network)) { check_schedule(schedule()); }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(network_.dimension()); }
     [[nodiscard]] auto schedule() const { return network_.inner_schedule(); }

@@ -7,6 +7,7 @@
 #include <diamond/concepts/joint_diamond_network.hpp>
 #include <diamond/concepts/posterior_sampler.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/held_network.hpp>
 
 namespace diamond {
@@ -36,7 +37,10 @@ public:
     using view           = view_t<batch_type>;
     using const_view     = const_view_t<batch_type>;
 
-    explicit posterior_diamond_map(Network network) : held_(std::move(network)) {}
+    explicit posterior_diamond_map(Network network) : held_(std::move(network)) {
+        check_schedule(schedule());
+        check_schedule(inner_schedule());
+    }
 
     [[nodiscard]] index_t dimension() const { return held_.dimension(); }
     [[nodiscard]] auto schedule() const { return network().schedule(); }

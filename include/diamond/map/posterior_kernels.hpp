@@ -8,6 +8,7 @@
 #include <diamond/core/combine.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/glass/correlation.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 
 namespace diamond {
 
@@ -24,7 +25,10 @@ public:
     using view           = view_t<batch_type>;
     using const_view     = const_view_t<batch_type>;
 
-    explicit ddpm_posterior_kernel(Sampler sampler, Correlation correlation = {}) : sampler_(std::move(sampler)), correlation_(std::move(correlation)) {}
+    explicit ddpm_posterior_kernel(Sampler sampler, Correlation correlation = {})
+        : sampler_(std::move(sampler)), correlation_(std::move(correlation)) {
+        check_schedule(sampler_.schedule());
+    }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(sampler_.dimension()); }
     [[nodiscard]] cost    spent() const { return sampler_.spent(); }

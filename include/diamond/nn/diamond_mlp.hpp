@@ -10,6 +10,7 @@
 #include <diamond/nn/divergence_features.hpp>
 #include <diamond/nn/gaussian_frame.hpp>
 #include <diamond/nn/mlp.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/linear.hpp>
 #include <diamond/schedule/schedule.hpp>
 
@@ -47,7 +48,7 @@ public:
     };
 
     diamond_mlp(Schedule schedule, gaussian_frame<Batch> frame, diamond_mlp_options options = {}, Head head = {})
-        : schedule_(std::move(schedule)), frame_(std::move(frame)), options_(options), head_(resolved(head)),
+        : schedule_(detail::checked_schedule(std::move(schedule))), frame_(std::move(frame)), options_(options), head_(resolved(head)),
           stack_(mlp_layers(rows(frame_.dimension(), options), outputs(), options.mlp)) {}
 
     [[nodiscard]] index_t dimension() const { return frame_.dimension(); }

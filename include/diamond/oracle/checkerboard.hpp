@@ -4,10 +4,12 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include <diamond/concepts/velocity_field.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/oracle/checkerboard_functors.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 
 namespace diamond {
 
@@ -30,7 +32,8 @@ public:
     struct workspace_type {};
 
     /// The context only tells the type of its batches: the model keeps nothing in its memory.
-    checkerboard(const context_type&, Schedule schedule) : schedule_(schedule) {}
+    checkerboard(const context_type&, Schedule schedule)
+        : schedule_(detail::checked_schedule(std::move(schedule))) {}
 
     [[nodiscard]] index_t         dimension() const { return 2; }
     [[nodiscard]] const Schedule& schedule() const { return schedule_; }

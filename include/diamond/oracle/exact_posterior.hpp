@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <diamond/concepts/posterior_sampler.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 
 namespace diamond {
 
@@ -48,8 +49,7 @@ public:
     using view           = view_t<batch_type>;
     using const_view     = const_view_t<batch_type>;
 
-    explicit exact_posterior(Model model)
-        : model_(std::move(model)) {}
+    explicit exact_posterior(Model model) : model_(std::move(model)) { check_schedule(model_.schedule()); }
 
     [[nodiscard]] index_t      dimension() const { return model_.dimension(); }
     [[nodiscard]] auto         schedule() const { return model_.schedule(); }

@@ -8,6 +8,7 @@
 #include <diamond/core/combine.hpp>
 #include <diamond/oracle/tilt.hpp>
 #include <diamond/reward/evaluate.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/schedule.hpp>
 
 namespace diamond {
@@ -78,7 +79,9 @@ public:
     /// @throws std::invalid_argument if the reward is of another dimension or the tilted density has no integral.
     exact_value(Model model, Reward reward)
         : model_(std::move(model)), reward_(std::move(reward)), form_(detail::filled_form(reward_.quadratic_form(), model_.dimension())),
-          tilt_(model_.tilted(form_)) {}
+          tilt_(model_.tilted(form_)) {
+        check_schedule(model_.schedule());
+    }
 
     [[nodiscard]] index_t      dimension() const { return model_.dimension(); }
     [[nodiscard]] auto         schedule() const { return model_.schedule(); }

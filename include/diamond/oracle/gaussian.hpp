@@ -4,12 +4,14 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 #include <diamond/concepts/velocity_field.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/oracle/gaussian_parts.hpp>
 #include <diamond/oracle/gaussian_tilt.hpp>
 #include <diamond/random/draw.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 
 namespace diamond {
 
@@ -42,7 +44,8 @@ public:
     /// @param mean d numbers. @param covariance d x d, column by column, symmetric and positive definite.
     /// @throws std::invalid_argument where they are not.
     gaussian(const context_type& context, Schedule schedule, std::vector<double> mean, std::vector<double> covariance)
-        : schedule_(schedule), parts_(std::make_shared<const gaussian_parts<Batch>>(context, std::move(mean), std::move(covariance))) {}
+        : schedule_(detail::checked_schedule(std::move(schedule))),
+          parts_(std::make_shared<const gaussian_parts<Batch>>(context, std::move(mean), std::move(covariance))) {}
 
     [[nodiscard]] index_t                      dimension() const { return parts_->dimension(); }
     [[nodiscard]] const Schedule&              schedule() const { return schedule_; }

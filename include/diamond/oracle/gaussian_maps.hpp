@@ -4,6 +4,7 @@
 #include <diamond/concepts/diamond_map.hpp>
 #include <diamond/oracle/gaussian.hpp>
 #include <diamond/oracle/gaussian_map_functors.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/linear.hpp>
 
 namespace diamond {
@@ -81,7 +82,7 @@ public:
     using const_view = const_view_t<Batch>;
 
     explicit gaussian_diamond_map(diamond::gaussian<Batch, Schedule> model, InnerSchedule inner_schedule = {})
-        : model_(std::move(model)), inner_(inner_schedule) {}
+        : model_(std::move(model)), inner_(detail::checked_schedule(std::move(inner_schedule))) {}
 
     [[nodiscard]] index_t                                   dimension() const { return model_.dimension(); }
     [[nodiscard]] const Schedule&                           schedule() const { return model_.schedule(); }

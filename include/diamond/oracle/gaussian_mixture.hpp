@@ -13,6 +13,7 @@
 #include <diamond/oracle/mixture_draws.hpp>
 #include <diamond/oracle/mixture_moments.hpp>
 #include <diamond/oracle/mixture_sums.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 
 namespace diamond {
 
@@ -38,7 +39,7 @@ public:
     /// @param weights K numbers, not negative, normalised here. @param means d x K, column by column.
     /// @param variances K (isotropic) or d x K (diagonal), positive. @throws std::invalid_argument where they do not fit.
     gaussian_mixture(const context_type& context, Schedule schedule, std::vector<double> weights, std::vector<double> means, std::vector<double> variances)
-        : schedule_(schedule),
+        : schedule_(detail::checked_schedule(std::move(schedule))),
           parts_(std::make_shared<const mixture_parts<Batch>>(context, std::move(weights), std::move(means), std::move(variances))) {}
 
     [[nodiscard]] index_t                     dimension() const { return parts_->dimension(); }

@@ -9,6 +9,7 @@
 
 #include <diamond/core/combine.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
 #include <diamond/schedule/schedule.hpp>
 
@@ -103,7 +104,8 @@ public:
     using view           = view_t<batch_type>;
     using const_view     = const_view_t<batch_type>;
 
-    readings(Schedule schedule, Field field) : schedule_(std::move(schedule)), field_(std::move(field)) {}
+    readings(Schedule schedule, Field field)
+        : schedule_(detail::checked_schedule(std::move(schedule))), field_(std::move(field)) {}
 
     [[nodiscard]] index_t         dimension() const { return field_.dimension(); }
     [[nodiscard]] const Schedule& schedule() const { return schedule_; }
@@ -159,7 +161,8 @@ public:
         coefficient_table<2, context_type> table;
     };
 
-    converted_network(Schedule schedule, Network network) : schedule_(std::move(schedule)), network_(std::move(network)) {}
+    converted_network(Schedule schedule, Network network)
+        : schedule_(checked_schedule(std::move(schedule))), network_(std::move(network)) {}
 
     static constexpr index_t evaluations = detail::evaluations_of<Network>;
 

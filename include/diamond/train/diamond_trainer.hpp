@@ -8,6 +8,7 @@
 
 #include <diamond/concepts/trainable_network.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 #include <diamond/train/adam_w.hpp>
 #include <diamond/train/diamond_loss.hpp>
 #include <diamond/train/loss_weight.hpp>
@@ -75,6 +76,8 @@ public:
         if constexpr (is_joint) detail::require_probes("the trace of a joint training", options.trace.products(network_.dimension()));
         if constexpr (requires { Teacher::knows_no_outer_time; options.times.at_zero; })
             require(options.times.at_zero >= 1.0, [&] { return "a flow_teacher knows t = 0 alone, and a share of " + digits_of(options.times.at_zero) + " is drawn there: it needs .times = {.at_zero = 1}"; });
+        check_schedule(network_.schedule());
+        check_schedule(network_.inner_schedule());
         static_cast<void>(network_.spread()); // refuses a network that cannot be trained in its coordinates
     }
 

@@ -8,6 +8,7 @@
 #include <diamond/concepts/value_estimator.hpp>
 #include <diamond/core/combine.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/readings.hpp>
 #include <diamond/value/guidance_factor.hpp>
 #include <diamond/value/reward_caller.hpp>
@@ -83,7 +84,8 @@ public:
     using view           = view_t<batch_type>;
     using const_view     = const_view_t<batch_type>;
 
-    look_ahead_value(Schedule schedule, Map map, Reward reward) : schedule_(std::move(schedule)), map_(std::move(map)), reward_(std::move(reward)) {}
+    look_ahead_value(Schedule schedule, Map map, Reward reward)
+        : schedule_(detail::checked_schedule(std::move(schedule))), map_(std::move(map)), reward_(std::move(reward)) {}
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
     [[nodiscard]] Reward& reward() { return reward_.reward(); }

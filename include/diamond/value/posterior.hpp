@@ -6,6 +6,7 @@
 
 #include <diamond/concepts/value_estimator.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 #include <diamond/value/guidance_factor.hpp>
 #include <diamond/value/reward_caller.hpp>
 #include <diamond/value/weights.hpp>
@@ -42,6 +43,7 @@ public:
     posterior_value(Sampler sampler, Reward reward, posterior_value_options options = {})
         : sampler_(std::move(sampler)), reward_(std::move(reward)), options_(options) {
         detail::require_samples("a posterior value", options);
+        check_schedule(sampler_.schedule());
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(sampler_.dimension()); }

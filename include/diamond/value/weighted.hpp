@@ -11,6 +11,7 @@
 #include <diamond/core/combine.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/random/draw.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 #include <diamond/value/guidance_factor.hpp>
 #include <diamond/value/marginal_density.hpp>
 #include <diamond/value/reward_caller.hpp>
@@ -149,6 +150,7 @@ public:
             return "a weighted value with a density in dimension " + digits_of(density_.dimension()) + " and a map in dimension " + digits_of(dimension());
         });
         detail::require_samples("a weighted value", options);
+        check_schedule(density_.schedule());
         if (options.kappa) {
             require(*options.kappa > 1.0, [&] { return "kappa = " + digits_of(*options.kappa) + ": renoising goes back in time, kappa > 1"; });
             require(*options.kappa >= least_kappa || options.force_small_kappa, [&] {

@@ -1,0 +1,32 @@
+/// Schedules that leave noise slowly, as users write them: alpha = t^p, for p > 1 with alpha'(0) = 0.
+#pragma once
+
+#include <cmath>
+
+#include <diamond/core/host_device.hpp>
+#include <diamond/core/scalar.hpp>
+
+namespace powers {
+
+/// alpha = t^p, sigma = 1 - t.
+struct power_schedule {
+    double power = 2.0;
+    DIAMOND_HD double alpha(double t) const { return std::pow(t, power); }
+    DIAMOND_HD double sigma(double t) const { return 1.0 - t; }
+    DIAMOND_HD double d_alpha(double t) const { return power * std::pow(t, power - 1.0); }
+    DIAMOND_HD double d_sigma(double) const { return -1.0; }
+};
+
+/// alpha = t^p, sigma = sqrt(1 - alpha^2).
+struct unit_power_schedule {
+    double power = 2.0;
+    DIAMOND_HD double alpha(double t) const { return std::pow(t, power); }
+    DIAMOND_HD double sigma(double t) const {
+        return t > 0.0 ? std::sqrt(-std::expm1(2.0 * power * std::log(t))) : 1.0;
+    }
+    DIAMOND_HD double d_alpha(double t) const { return power * std::pow(t, power - 1.0); }
+    DIAMOND_HD double d_sigma(double t) const { return sigma_d_sigma(t) / sigma(t); }
+    DIAMOND_HD double sigma_d_sigma(double t) const { return -alpha(t) * d_alpha(t); }
+};
+
+} // namespace powers
