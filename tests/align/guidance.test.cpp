@@ -146,8 +146,6 @@ TEST_CASE("one value sample gives no gradient-free guidance, and says so") {
     };
     refused(posterior_value{draws, tilt_2d<double>()});
     refused(posterior_value{draws, tilt_2d<double>(), {.samples = 1}});
-    const diamond::diamond_posterior paths{diamond::glass_diamond_map{linear_schedule{}, model, diamond::euler{.steps = 2}}};
-    refused(diamond::pathwise_posterior_value{paths, tilt_2d<double>()});
     refused(diamond::weighted_value{diamond::best_density(linear_schedule{}, model), diamond::ode_flow_map{model, diamond::euler{.steps = 2}}, tilt_2d<double>()});
 }
 

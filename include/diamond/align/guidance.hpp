@@ -41,7 +41,8 @@ struct matched_scale {
 } // namespace detail
 
 /// dx/dt = u(x, t) + c b(t) grad V_t(x), x_0 ~ N(0, I): draws of the tilted model, up to the solver's error and the bias of the estimated
-/// gradient. `Solver` works inside each outer step (default one step of the midpoint method, which never asks for u or grad V at t = 1,
+/// gradient. Of an estimator whose guidance begins after t = 0 (denoised_value, pathwise_posterior_value) the limit there is that of the
+/// polynomial through its guidance at p - 1 equally spaced times within the first step, p the solver's order, so that the order is kept. `Solver` works inside each outer step (default one step of the midpoint method, which never asks for u or grad V at t = 1,
 /// where denoiser networks of some schedules have no velocity). Cost: one evaluation of u and one guidance of V a stage.
 template <class Field, class Value, class Solver = explicit_midpoint>
 class guidance {
@@ -75,6 +76,7 @@ public:
         draw_normal(rng.stream(purpose::initial), result.particles.mutable_view());
         system tilted{*this, condition, rng};
         result.complete = detail::walk<batch_type>(grid_, observer, [&](index_t k, interval span) {
+            tilted.first_step = solver_.first_step(span);
             try {
                 solver_(tilted, span, result.particles.mutable_view());
             } catch (const numeric_error& error) { // it counts evaluations of V
@@ -94,14 +96,18 @@ private:
         guidance&             owner;
         const condition_type& condition;
         philox                rng;
-        index_t               evaluation = 0; // each evaluation draws its own noise
-        void operator()(const_view x, double t, view out) { owner.tilted_velocity(x, t, condition, rng.stream(purpose::value, ++evaluation), out); }
+        index_t               evaluation = 0;   // each evaluation draws its own noise
+        double                first_step = 0.0; // of the span under way
+        void operator()(const_view x, double t, view out) { owner.tilted_velocity(x, t, condition, rng.stream(purpose::value, ++evaluation), first_step, out); }
     };
 
-    void tilted_velocity(const_view x, double t, const condition_type& condition, noise_stream stream, view out) {
+    void tilted_velocity(const_view x, double t, const condition_type& condition, noise_stream stream, double step, view out) {
         gradient_.resize(x.context(), x.rows(), x.columns());
         field_(x, time_view(t), condition, out);
-        value_.guidance(x, t, condition, stream, gradient_);
+        if (detail::begins_after_noise<Value> && t <= 0.0)
+            guide_noise(x, step, condition, stream);
+        else
+            value_.guidance(x, t, condition, stream, gradient_);
         if (!options_.norm_matched) {
             combine(coefficients<2>(numbers<2>{{1.0, options_.strength}}), out, out, gradient_);
             return;
@@ -114,12 +120,29 @@ private:
         combine(matched_(x.context(), false, x.columns(), detail::matched_scale{velocity, guided, options_.strength, rounding}), out, out, gradient_);
     }
 
+    /// Guidance at t = 0 by extrapolation from m equally spaced times within the first step: sum_i (-1)^(i+1) binomial(m, i) g(x, t_i), with the same noise.
+    void guide_noise(const_view x, double step, const condition_type& condition, noise_stream stream) {
+        constexpr int points = order_of<Solver> > 1 ? order_of<Solver> - 1 : 1;
+        const double  apart  = step / (points + 1);
+        value_.guidance(x, apart, condition, stream, gradient_);
+        if constexpr (points > 1) {
+            double weight = points;
+            combine(coefficients<1>(numbers<1>{{weight}}), gradient_.mutable_view(), gradient_.read());
+            later_.resize(x.context(), x.rows(), x.columns());
+            for (int i = 2; i <= points; ++i) {
+                weight *= -static_cast<double>(points - i + 1) / i;
+                value_.guidance(x, i * apart, condition, stream, later_);
+                combine(coefficients<2>(numbers<2>{{1.0, weight}}), gradient_.mutable_view(), gradient_.read(), later_.read());
+            }
+        }
+    }
+
     field_evaluator<Field>             field_;
     Value                              value_;
     runge_kutta<Solver, batch_type>    solver_;
     std::vector<double>                grid_;
     guidance_options                   options_;
-    scratch<real, context_type>        gradient_;
+    scratch<real, context_type>        gradient_, later_;
     scratch<double, context_type>      norms_;
     coefficient_table<2, context_type> matched_;
 };

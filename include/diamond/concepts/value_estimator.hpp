@@ -7,7 +7,8 @@
 ///   3. e.reward() is the reward, by reference: drivers evaluate V_1 = r themselves;
 ///   4. e.spent() is the diamond::cost of all calls so far, reward calls among them.
 /// Copyable; need not be const. `value_estimator_with_gradient`: also e.guidance(x, t, condition, stream, out) writes b(t) grad V_t(x_j), d x N,
-/// finite wherever section 7 says so.
+/// finite wherever section 7 says so. Where b(0) grad V_0 does not follow from what it has, for b(0) is infinite and grad V_0 is 0, it says
+/// `static constexpr bool begins_after_noise = true`: drivers then never ask at t = 0, and take the limit of what it gives shortly after.
 /// Models: posterior_value, weighted_value, point values, exact_value. Used by: smc, beam, guidance. Source: [DM], section 6.
 #pragma once
 
@@ -33,6 +34,12 @@ concept estimates_value = requires(E& e, const_view_t<typename E::batch_type> x,
 template <class E>
 concept guides = requires(E& e, const_view_t<typename E::batch_type> x, double t, const condition_of_t<E>& c, noise_stream stream,
                           view_t<typename E::batch_type> out) { e.guidance(x, t, c, stream, out); };
+/// Whether guidance by E has a value only after t = 0.
+template <class E>
+inline constexpr bool begins_after_noise = false;
+template <class E>
+    requires requires { bool{E::begins_after_noise}; }
+inline constexpr bool begins_after_noise<E> = E::begins_after_noise;
 template <class E>
 concept gives_reward = requires(E& e) { e.reward(); } &&
                        reward<std::remove_cvref_t<decltype(std::declval<E&>().reward())>, typename E::batch_type, condition_of_t<E>>;

@@ -75,8 +75,11 @@ ancestral_kernel(Schedule, Field) -> ancestral_kernel<Schedule, Field>;
 template <class Schedule, class Field, class Correlation>
 ancestral_kernel(Schedule, Field, Correlation) -> ancestral_kernel<Schedule, Field, Correlation>;
 
-/// One Euler-Maruyama step of dx = (u + nu^2/2 score) dt + nu dW with nu^2 = 2 b(t), DDPM's noise. Order 1/2. Cost: one evaluation.
-/// @throws std::invalid_argument at t = 0, where b is infinite: start with another kernel, or after 0.
+/// One Euler-Maruyama step of dx = (u + nu^2/2 score) dt + nu dW with nu^2 = 2 b(t), DDPM's noise. Order 1 in law, 1/2 along paths. Cost: one
+/// evaluation.
+///
+/// At t = 0, where b is infinite, it takes the ancestral step, alpha(t') D(x, 0) + sigma(t') eps', D(x, 0) being the data's mean: the covariance
+/// lacks alpha(t')^2 times the data's there, second order in the step, so that the order of a chain stays.
 template <class Schedule, class Field>
 class euler_maruyama_kernel {
     static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Field>());
@@ -94,20 +97,31 @@ public:
     [[nodiscard]] bool        exact() const { return false; }
 
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream, view out) {
-        require(span.from > 0.0 && span.from < span.to && span.to <= 1.0,
-                [&] { return "Euler-Maruyama from t = " + digits_of(span.from) + " to " + digits_of(span.to) + ": 0 < t < t' <= 1 is needed, for b(0) is infinite"; });
+        require(span.from >= 0.0 && span.from < span.to && span.to <= 1.0, [&] {
+            return "Euler-Maruyama from t = " + digits_of(span.from) + " to " + digits_of(span.to) + ": 0 <= t < t' <= 1 is needed";
+        });
+        model_.velocity(x, time_view(span.from), condition, out);
+        noise_.resize(x.context(), x.rows(), x.columns());
+        draw_normal(stream, noise_.mutable_view());
+        combine(coefficients<3>(span.from > 0.0 ? later_step(span) : first_step(span)), out, out, x, noise_);
+    }
+
+private:
+    /// Of u, x and noise.
+    [[nodiscard]] numbers<3> later_step(interval span) const {
         const Schedule&         schedule = model_.schedule();
         const velocity_readings read     = readings_at(schedule, span.from);
         const double            b        = guidance_factor(schedule, span.from);
         const double            pull     = -b / schedule.sigma(span.from); // b score = pull N
         const double            h        = span.length();
-        model_.velocity(x, time_view(span.from), condition, out);
-        noise_.resize(x.context(), x.rows(), x.columns());
-        draw_normal(stream, noise_.mutable_view());
-        combine(coefficients<3>(numbers<3>{{h * (1.0 + pull * read.noise_u), 1.0 + h * pull * read.noise_x, std::sqrt(2.0 * b * h)}}), out, out, x, noise_);
+        return {{h * (1.0 + pull * read.noise_u), 1.0 + h * pull * read.noise_x, std::sqrt(2.0 * b * h)}};
+    }
+    [[nodiscard]] numbers<3> first_step(interval span) const {
+        const kernel_coefficients kernel = kernel_at(model_.schedule(), span, ddpm_correlation{});
+        const velocity_readings   read   = readings_at(model_.schedule(), span.from);
+        return {{kernel.abar * read.denoiser_u, kernel.abar * read.denoiser_x + kernel.gamma, kernel.sbar}};
     }
 
-private:
     readings<Schedule, Field>                                          model_;
     scratch<typename batch_type::value_type, backend_of_t<batch_type>> noise_;
 };

@@ -56,6 +56,13 @@ public:
     }
 
     [[nodiscard]] const Solver& solver() const { return solver_; }
+    /// The length of the first step of operator(); where the solver chooses its own, of the first that it tries.
+    [[nodiscard]] double first_step(interval span) const {
+        if constexpr (is_adaptive<Solver>)
+            return first_share * span.length();
+        else
+            return span.length() / static_cast<double>(solver_.steps);
+    }
 
     /// Carries x, in place, from span.from to span.to; either may be the larger.
     /// @throws numeric_error when an adaptive solver cannot reach its tolerance.
@@ -93,6 +100,8 @@ public:
     }
 
 private:
+    static constexpr double first_share = 0.01; // of the span: a guess that the control soon mends
+
     double grid_time(interval span, index_t k) const
         requires(!is_adaptive<Solver>)
     {
@@ -171,13 +180,13 @@ private:
     template <class System>
     void walk_adaptively(System& system, interval span, view x) {
         // Standard control: h *= 0.9 error^(-1/5) within [0.2, 5]; the last stage of a step is the first of the next.
-        constexpr double safety = 0.9, least_change = 0.2, most_change = 5.0, first_share = 0.01;
+        constexpr double safety = 0.9, least_change = 0.2, most_change = 5.0;
         grid_.assign(1, span.from);
         if (span.length() == 0.0 || x.columns() == 0) {
             grid_.push_back(span.to);
             return;
         }
-        double t = span.from, h = first_share * span.length();
+        double t = span.from, h = first_step(span);
         bool   first_stage_known = false;
         next_.resize(x.context(), x.rows(), x.columns());
         error_.resize(x.context(), x.rows(), x.columns());

@@ -68,6 +68,13 @@ struct dormand_prince {
         {71.0 / 57600, 0.0, -71.0 / 16695, 71.0 / 1920, -17253.0 / 339200, 22.0 / 525, -1.0 / 40}};
 };
 
+/// The order of a solver that does not say is taken to be 2.
+template <class Solver>
+inline constexpr int order_of = 2;
+template <class Solver>
+    requires requires { int{Solver::order}; }
+inline constexpr int order_of<Solver> = Solver::order;
+
 /// Whether a solver chooses its own steps.
 template <class Solver>
 inline constexpr bool is_adaptive = requires(const Solver& solver) { solver.relative_tolerance; };

@@ -14,6 +14,13 @@ template <class Schedule>
     return schedule.d_alpha(t) - schedule.alpha(t) * schedule.d_sigma(t) / schedule.sigma(t);
 }
 
+/// b(t) alpha/hypot(alpha, sigma), finite everywhere: alpha'(0) at t = 0 and b(1) at t = 1.
+template <class Schedule>
+[[nodiscard]] DIAMOND_HD double signal_guidance_factor(const Schedule& schedule, double t) {
+    const double alpha = schedule.alpha(t), sigma = schedule.sigma(t);
+    return (square(sigma) * schedule.d_alpha(t) - sigma_d_sigma(schedule, t) * alpha) / std::hypot(alpha, sigma);
+}
+
 /// b(1), the factor of grad r at t = 1: 0 for linear and trigonometric schedules, alpha'(1) for variance preserving and cosine ones.
 template <class Schedule>
 [[nodiscard]] DIAMOND_HD double final_guidance_factor(const Schedule& schedule) {

@@ -24,6 +24,7 @@ class denoised_value {
 public:
     using batch_type     = typename Field::batch_type;
     using condition_type = condition_of_t<Field>;
+    static constexpr bool begins_after_noise = true;
     using view           = view_t<batch_type>;
     using const_view     = const_view_t<batch_type>;
 
@@ -45,14 +46,19 @@ public:
         reward_(t < 1.0 ? point_.read() : x, condition, stream.step, 1, values.value);
         x.context().for_each(x.columns(), detail::no_samples{values});
     }
-    /// out = b(t) dr(D(x, t))/dx; refused at t = 0, where b is infinite.
-    /// @throws std::invalid_argument at t = 0.
+    /// out = b(t) dr(D(x, t))/dx, exact for linear rewards of Gaussian data, and too strong where r is concave: it lacks the posterior's spread. At
+    /// t = 1, b(1) dr/dx. @throws std::invalid_argument at t = 0, where b is infinite and D knows nothing of x: its limit is the data's covariance
+    /// times dr/dx, which drivers read off times shortly after.
     void guidance(const_view x, double t, const condition_type& condition, noise_stream stream, view out)
         requires differentiable_velocity_field<Field> && differentiable_reward<Reward, batch_type, condition_type>
     {
-        require(t > 0.0 && t <= 1.0, [&] { return "guidance by the denoised value at t = " + digits_of(t) + ": it starts after t = 0, where b is infinite"; });
+        require(t > 0.0 && t <= 1.0, [&] { return "guidance by the denoised value at t = " + digits_of(t) + ": it begins after t = 0, where b is infinite"; });
         require_same_shape("denoised_value::guidance", x, const_view(out));
-        const double b = t >= 1.0 ? final_guidance_factor(model_.schedule()) : guidance_factor(model_.schedule(), t);
+        if (t >= 1.0) { // D = x, where a network of a schedule with infinite sigma'(1) need not have a velocity
+            reward_.gradient(x, condition, stream.step, out);
+            return combine(coefficients<1>(numbers<1>{{final_guidance_factor(model_.schedule())}}), out, out);
+        }
+        const double b = guidance_factor(model_.schedule(), t);
         point_.resize(x.context(), x.rows(), x.columns());
         gradient_.resize(x.context(), x.rows(), x.columns());
         model_.denoiser(x, time_view(t), condition, point_);
@@ -103,19 +109,27 @@ public:
         reward_(t < 1.0 ? point_.read() : x, condition, stream.step, 1, values.value);
         x.context().for_each(x.columns(), detail::no_samples{values});
     }
-    /// out = b(t) dr(X_{t,1}(x))/dx. @throws std::invalid_argument at t = 0, where b is infinite.
+    /// out = b(t) s(t) dr(X_{t,1}(x))/dx, s = alpha/hypot(alpha, sigma): alpha'(0) dr/dx at t = 0, and b(1) dr/dx at t = 1.
+    ///
+    /// Without s it would grow as 1/t, and what it adds up to with the logarithm of the number of steps: the look-ahead follows the noise that
+    /// E[z | x_t] forgets. s is the signal's share of the deviation of x_t for data of unit variance, and guidance by a linear reward then exact on
+    /// N(0, I). Of data of other deviations it is rougher.
     void guidance(const_view x, double t, const condition_type& condition, noise_stream stream, view out)
         requires differentiable_flow_map<Map> && differentiable_reward<Reward, batch_type, condition_type>
     {
-        require(t > 0.0 && t <= 1.0, [&] { return "guidance by the look-ahead value at t = " + digits_of(t) + ": it starts after t = 0, where b is infinite"; });
+        require_time("look_ahead_value::guidance", t);
         require_same_shape("look_ahead_value::guidance", x, const_view(out));
-        const double b = t >= 1.0 ? final_guidance_factor(schedule_) : guidance_factor(schedule_, t);
+        const double factor = signal_guidance_factor(schedule_, t);
+        if (t >= 1.0) {
+            reward_.gradient(x, condition, stream.step, out);
+            return combine(coefficients<1>(numbers<1>{{factor}}), out, out);
+        }
         point_.resize(x.context(), x.rows(), x.columns());
         gradient_.resize(x.context(), x.rows(), x.columns());
         map_(x, interval{t, 1.0}, condition, point_);
         reward_.gradient(point_, condition, stream.step, gradient_);
         map_.vjp(x, interval{t, 1.0}, condition, gradient_, out);
-        combine(coefficients<1>(numbers<1>{{b}}), out, out);
+        combine(coefficients<1>(numbers<1>{{factor}}), out, out);
     }
 
 private:

@@ -142,9 +142,9 @@ posterior_value(Sampler, Reward) -> posterior_value<Sampler, Reward>;
 template <class Sampler, class Reward>
 posterior_value(Sampler, Reward, posterior_value_options) -> posterior_value<Sampler, Reward>;
 
-/// The posterior estimator whose guidance is pathwise: b sum_i softmax(r)_i d r(z_i)/d x_t with the noise held fixed. At t = 0, where b is
-/// infinite, it falls back on the limit b grad V = alpha'(0)(D^r - D), which needs two samples. Cost beside the value's: M vector-Jacobian
-/// products of the sampler.
+/// The posterior estimator whose guidance is pathwise: b sum_i softmax(r)_i d r(z_i)/d x_t with the noise held fixed, from one draw on. At t = 0,
+/// where b is infinite, drivers take its limit; asked there it falls back on alpha'(0)(D^r - D), which needs two samples. Cost beside the value's: M
+/// vector-Jacobian products of the sampler.
 template <class Sampler, class Reward>
 class pathwise_posterior_value : public posterior_value<Sampler, Reward> {
     static_assert(!detail::weighs_draws<Sampler>, "pathwise guidance does not differentiate the weights of draws: use posterior_value, whose guidance needs no derivative, or sampler.sampler()");
@@ -153,6 +153,7 @@ class pathwise_posterior_value : public posterior_value<Sampler, Reward> {
     using base = posterior_value<Sampler, Reward>;
 
 public:
+    static constexpr bool begins_after_noise = true;
     using typename base::condition_type;
     using typename base::const_view;
     using typename base::view;
