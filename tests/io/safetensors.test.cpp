@@ -8,6 +8,7 @@
 #include <limits>
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace io = diamond::io;
@@ -77,10 +78,12 @@ TEST_CASE("a file from Python's standard library is read") {
 TEST_CASE("tensors may stand in any order, the header before its padding in any spelling") {
     const auto file = parsed(file_of(" {}").replace(8, 3, "{} ")); // padding only
     CHECK(file.tensors.empty());
+    CHECK(parsed(file_of(" \t\r\n{}\n")).tensors.empty());
     const auto two = parsed(file_of("{ \"a\":" + entry("U8", "[1]", "[1, 2]") + ",\n\"b\":" + entry("U8", "[ ]", "[0,1]") + "}", "xy"));
     CHECK(two.tensors.at("a").values<std::uint8_t>()[0] == 'y');
     CHECK(two.tensors.at("b").values<std::uint8_t>()[0] == 'x');
     CHECK(parsed(file_of(R"({"__metadata__":{}})")).metadata.empty());
+    CHECK(parsed(file_of(R"({"__metadata__":null})")).metadata.empty());
 }
 
 TEST_CASE("a tensor that is required is there, or what is there is said") {
@@ -120,4 +123,86 @@ TEST_CASE("what could not be read again is not written") {
               io::make_tensor({2, 2}, std::vector<float>(3));
           }) == "make_tensor: 3 elements for shape (2, 2)");
     CHECK_THROWS_AS(io::make_tensor({-1, -3}, std::vector<float>(3)), std::invalid_argument);
+}
+
+TEST_CASE("further entries of a tensor mean nothing, whatever they hold") {
+    for (const auto* more : {R"("strides":[1])", R"("x":null)", R"("x":true)", R"("x":-1)", R"("x":1.5)", R"("x":"dtype")", R"("x":{})",
+                             R"("x":[[],{"dtype":[0,{"shape":"y"}]},2])", R"("x":1,"x":2)"}) {
+        CAPTURE(more);
+        for (const auto& header : {R"({"a":{"dtype":"U8",)" + std::string{more} + R"(,"shape":[2],"data_offsets":[0,2]}})",
+                                   R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2],)" + std::string{more} + R"(}})"}) {
+            const auto file = parsed(file_of(header, "xy"));
+            CHECK(file.tensors.size() == 1);
+            CHECK(file.values<std::uint8_t>("a")[1] == 'y');
+        }
+    }
+}
+
+TEST_CASE("a tensor of a type that nobody asks for does not refuse the file; asked for, it is named") {
+    const scratch folder;
+    // the type's name, and a number of elements that fills whole bytes
+    for (const auto& [type, elements, bytes] : {std::tuple{"BOOL", "1", 1}, {"I8", "1", 1}, {"I16", "1", 2}, {"U16", "1", 2}, {"U32", "1", 4}, {"C64", "1", 8},
+                                                {"F4", "2", 1}, {"F6_E2M3", "4", 3}, {"F6_E3M2", "4", 3}, {"F8_E4M3", "1", 1}, {"F8_E5M2", "1", 1},
+                                                {"F8_E8M0", "1", 1}, {"F8_E4M3FNUZ", "1", 1}, {"F8_E5M2FNUZ", "1", 1}}) {
+        CAPTURE(type);
+        const auto file = parsed(file_of("{\"w\":" + entry("F32", "[1]", "[0,4]") + ",\"mask\":" +
+                                             entry(type, "[" + std::string{elements} + "]", "[4," + std::to_string(4 + bytes) + "]") + "}",
+                                         std::string{"\0\0\x80\x3f", 4} + std::string(static_cast<std::size_t>(bytes), '\1')));
+        CHECK(file.values<float>("w")[0] == 1);
+        CHECK(message<io::file_error>([&] { static_cast<void>(file.values<float>("mask")); }) ==
+              ("a.safetensors: tensor 'mask': " + std::string{type} + " found, F32 expected").c_str());
+        CHECK(message<io::file_error>([&] { file.require("mask", io::dtype::f32, {1}); }) == Contains((std::string{type} + " of shape").c_str()));
+        io::write_safetensors(folder / "a.safetensors", file); // its bytes are kept
+        CHECK(io::read_safetensors(folder / "a.safetensors").tensors == file.tensors);
+    }
+    const auto none = parsed(file_of("{}"));
+    CHECK(message<io::file_error>([&] { static_cast<void>(none.values<float>("w")); }) == "a.safetensors: no tensor 'w' among none");
+}
+
+TEST_CASE("halves are read as floats") {
+    const auto file = parsed(file_of("{\"h\":" + entry("F16", "[2]", "[0,4]") + ",\"b\":" + entry("BF16", "[2]", "[4,8]") + "}",
+                                     std::string{"\x00\x3c\x00\xc0\x80\x3f\x00\xc0", 8}));
+    for (const auto* name : {"h", "b"}) {
+        CHECK(file.values<float>(name)[0] == 1);
+        CHECK(file.values<float>(name)[1] == -2);
+        CHECK(file.tensors.at(name).type == io::dtype::f32);
+    }
+}
+
+TEST_CASE("a reader knows the header, and reads what it is asked for") {
+    io::safetensors_reader reader{data("three.safetensors")};
+    CHECK(reader.header().metadata.at("schedule") == "linear");
+    CHECK(reader.header().tensors.at("layers.0.weight").shape == std::vector<diamond::index_t>{2, 3});
+    const auto whole = io::read_safetensors(data("three.safetensors"));
+    for (const auto* name : {"empty", "layers.0.weight", "größe", "layers.0.weight"}) CHECK(reader.read(name) == whole.tensors.at(name)); // in any order
+    CHECK(message<io::file_error>([&] { static_cast<void>(reader.read("bias")); }) == Contains("no tensor 'bias' among 'empty', "));
+}
+
+TEST_CASE("a sparse file of a terabyte is refused by its header, and nothing is allocated") {
+    const scratch folder;
+    const auto path = folder / "a.safetensors";
+    const std::string extent = "1000000000000";
+    const auto header = file_of("{\"a\":" + entry("U8", "[" + extent + "]", "[0," + extent + "]") + "}");
+    diamond_test::overwrite(path, header);
+    std::error_code unsupported;
+    std::filesystem::resize_file(path, header.size() + 1'000'000'000'000, unsupported);
+    if (unsupported) return; // a file system without sparse files
+    CHECK(diamond_test::reason([&] { io::read_safetensors(path); }) == "oversized: its tensors take 1000000000000 bytes, at most 4294967296 are read");
+    CHECK(io::safetensors_reader{path}.header().tensors.size() == 1); // the header alone is at hand
+}
+
+TEST_CASE("what is written is read: the limit on data is the same") {
+    const scratch folder;
+    const io::tensor_file file{.tensors = {{"a", io::make_tensor({4}, std::vector<float>(4))}, {"b", io::make_tensor({1}, std::vector<std::uint8_t>(1))}}};
+    io::write_safetensors(folder / "a.safetensors", file, {.max_bytes = 17});
+    CHECK(io::read_safetensors(folder / "a.safetensors", {.max_bytes = 17}).tensors == file.tensors);
+    CHECK(message<io::file_error>([&] { io::read_safetensors(folder / "a.safetensors", {.max_bytes = 16}); }) ==
+          Contains("oversized: its tensors take 17 bytes, at most 16 are read"));
+    CHECK(message<std::invalid_argument>([&] { io::write_safetensors(folder / "b.safetensors", file, {.max_bytes = 16}); }) ==
+          "write_safetensors: 17 bytes of tensors, at most 16 are written and read");
+    // halves count as what they are in memory
+    const io::tensor_file half{.tensors = {{"a", {io::dtype::f16, {4}, std::vector<std::byte>(8)}}}};
+    CHECK(message<std::invalid_argument>([&] { io::write_safetensors(folder / "b.safetensors", half, {.max_bytes = 15}); }) == Contains("16 bytes of tensors"));
+    io::write_safetensors(folder / "b.safetensors", half, {.max_bytes = 16});
+    CHECK(io::read_safetensors(folder / "b.safetensors", {.max_bytes = 16}).tensors.at("a").type == io::dtype::f32);
 }

@@ -21,12 +21,13 @@ using diamond_test::why;
 using doctest::Contains;
 
 TEST_CASE("what is no safetensors file is refused") {
-    CHECK(why("") == "truncated: the length of the safetensors header takes 8 bytes, 0 are left");
+    CHECK(why("") == "not a safetensors file but an empty file");
+    CHECK(why(std::string(7, '\1')) == "truncated: the length of the safetensors header takes 8 bytes, 7 are left");
     CHECK(why(std::string{"\x03\0\0\0\0\0\0\0{}", 10}) == "truncated: the safetensors header takes 3 bytes, 2 are left");
     CHECK(why(std::string(8, '\xff') + "{}") == "truncated: the safetensors header takes 18446744073709551615 bytes, 2 are left");
     CHECK(why(file_of("")) == "malformed safetensors header: no object: it does not start with '{'");
     CHECK(refusal("[]") == "malformed safetensors header: no object: it does not start with '{'");
-    CHECK(refusal(" {}") == Contains("no object"));
+    CHECK(refusal(" x{}") == Contains("no object"));
     CHECK(refusal("{} x") == Contains("no valid JSON: "));
     CHECK(refusal("{,}") == Contains("line 1, column 2"));
     CHECK(refusal("{") == Contains("no valid JSON"));
@@ -34,7 +35,7 @@ TEST_CASE("what is no safetensors file is refused") {
     CHECK(refusal("{\"\xff\":1}") == Contains("invalid string: ill-formed UTF-8 byte"));
     CHECK(refusal("{\"\\ud800\":1}") == Contains("no valid JSON"));
     CHECK(reason([] { io::read_safetensors("nowhere.safetensors"); }) == "no such file");
-    CHECK(message<io::file_error>([] { parsed(""); }) == Contains("a.safetensors: truncated"));
+    CHECK(message<io::file_error>([] { parsed(""); }) == Contains("a.safetensors: not a safetensors file"));
 }
 
 TEST_CASE("a header beyond the format's bound is refused, one at the bound is read") {
@@ -60,7 +61,6 @@ TEST_CASE("a header of another structure is refused") {
     CHECK(refusal(R"({"__metadata__":{"k":{}}})") == Contains("a string expected as 'k', an object found"));
     CHECK(refusal(R"({"__metadata__":{"k":["v"]}})") == Contains("a string expected as 'k', a list found"));
     CHECK(refusal(R"({"__metadata__":"v"})") == Contains("an object expected, a string found"));
-    CHECK(refusal(R"({"a":{"strides":[1]}})") == Contains("tensor 'a': unknown entry 'strides'"));
     CHECK(refusal(R"({"a":{"dtype":true}})") == Contains("a string expected as 'dtype', true or false found"));
     CHECK(refusal(R"({"a":{"dtype":["F32"]}})") == Contains("a string expected as 'dtype', a list found"));
     CHECK(refusal(R"({"a":{"shape":{}}})") == Contains("a list expected as 'shape', an object found"));
@@ -74,16 +74,17 @@ TEST_CASE("deep nesting is refused where it starts") {
     CHECK(refusal(R"({"a":{"shape":)" + std::string(1'000'000, '[')) == Contains("expected in 'shape', a list found"));
     std::string objects = "{";
     for (int i = 0; i < 100'000; ++i) objects += R"("a":{)";
-    CHECK(refusal(objects) == Contains("unknown entry 'a'"));
+    CHECK(refusal(objects) == "malformed safetensors header: tensor 'a': entry 'a' nests deeper than 127 levels");
 }
 
 TEST_CASE("a tensor that makes no sense is refused") {
     CHECK(refused_tensor("F32", "[3,4]", "[0,48]") == "nothing thrown");
-    CHECK(refused_tensor("F16", "[24]", "[0,48]") ==
-          "malformed safetensors header: tensor 'a': dtype F16: half precision is not read, the file must hold F32");
-    CHECK(refused_tensor("BF16", "[24]", "[0,48]") == Contains("half precision is not read"));
-    CHECK(refused_tensor("f32", "[3,4]", "[0,48]") ==
-          "malformed safetensors header: tensor 'a': unknown dtype 'f32', where U8, I32, I64, U64, F32, F64 are read");
+    CHECK(refused_tensor("f32", "[3,4]", "[0,48]") == Contains("malformed safetensors header: tensor 'a': unknown dtype 'f32', where U8, I32"));
+    CHECK(refused_tensor("F8", "[48]", "[0,48]") == Contains("F8_E4M3FNUZ, F8_E5M2FNUZ are known"));
+    CHECK(refused_tensor("F16", "[23]", "[0,48]") == Contains("shape (23,) of F16 takes 46 bytes, data_offsets [0, 48] hold 48"));
+    CHECK(refused_tensor("F4", "[96]", "[0,48]") == "nothing thrown");
+    CHECK(refused_tensor("F4", "[95]", "[0,48]") == Contains("shape (95,) of F4 takes more bytes than can be counted, or a part of one"));
+    CHECK(refused_tensor("F6_E2M3", "[64]", "[0,48]") == "nothing thrown");
 
     CHECK(refused_tensor("F32", "[-3,-4]", "[0,48]") == Contains("0 or more, expected in 'shape', the negative number -3 found"));
     CHECK(refused_tensor("F32", "[3.0,4]", "[0,48]") == Contains("expected in 'shape', the number 3.0 found"));

@@ -76,6 +76,7 @@ public:
 
     /// Goes on at this byte of the file, at most its size.
     void seek(std::uintmax_t at) {
+        if (at == size_ - remaining_) return;
         if (file_ && ::fseeko(file_.get(), static_cast<off_t>(at), SEEK_SET) != 0) fail(detail::system_reason(errno));
         remaining_ = size_ - at;
     }

@@ -3,17 +3,22 @@
 
 #include <diamond/core/digits_of.hpp>
 #include <diamond/io/file.hpp>
+#include <diamond/io/half.hpp>
 #include <diamond/io/npy_header.hpp>
 #include <diamond/io/shape.hpp>
 
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <charconv>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <initializer_list>
+#include <limits>
 #include <ranges>
 #include <span>
 #include <stdexcept>
@@ -42,7 +47,7 @@ struct npy_array {
 inline constexpr std::uintmax_t default_max_npy_bytes = std::uintmax_t{1} << 30;
 
 struct npy_options {
-    std::uintmax_t max_bytes       = default_max_npy_bytes; ///< of data; a file with more is refused before allocating
+    std::uintmax_t max_bytes       = default_max_npy_bytes; ///< of data; more are refused before allocating, and not written either
     std::vector<std::size_t> shape = {};                    ///< the shape expected, say {any, 64}; empty: whatever it is
 };
 
@@ -73,8 +78,11 @@ constexpr std::string_view npy_dtype() {
 /// Reads magic, version, length and dictionary; afterwards the file stands at its data.
 inline npy_header read_npy_header(input_file& file) {
     std::string start(npy_magic.size() + 2, '\0'); // then major and minor version
+    if (file.remaining() < start.size())
+        file.fail_as_other("not an npy file", "truncated: the start of an npy file takes " + digits_of(start.size()) + " bytes, " +
+                                                  digits_of(file.remaining()) + " are left", "a numpy array");
     file.read(std::as_writable_bytes(std::span{start}), "the start of an npy file");
-    if (!start.starts_with(npy_magic)) file.fail("not an npy file: it does not start with \\x93NUMPY");
+    if (!start.starts_with(npy_magic)) file.fail_as_other("not an npy file", "not an npy file: it does not start with \\x93NUMPY");
     const int major = static_cast<unsigned char>(start[npy_magic.size()]);
     const int minor = static_cast<unsigned char>(start[npy_magic.size() + 1]);
     if (major < 1 || major > 3 || minor != 0)
@@ -90,44 +98,169 @@ inline npy_header read_npy_header(input_file& file) {
     return npy_header_parser{file.path(), text}.parse();
 }
 
-/// Refuses what does not match: element type, order, expected shape.
-inline void check_npy_header(const input_file& file, const npy_header& header, std::string_view dtype,
-                             std::span<const std::size_t> expected) {
-    const bool same = header.dtype == dtype || (dtype == "|u1" && header.dtype == "<u1"); // one byte has no order
-    if (!same)
-        file.fail("wrong dtype: '" + header.dtype + "'" + (header.dtype.starts_with('>') ? " (big-endian)" : "") + " found, '" +
-                  std::string{dtype} + "' expected");
-    if (header.fortran_order && header.shape.size() > 1)
-        file.fail("Fortran order of shape " + shape_text(header.shape) + " found, C order expected");
-    if (!expected.empty() &&
-        !std::ranges::equal(expected, header.shape, [](std::size_t wanted, std::size_t found) { return wanted == any || wanted == found; }))
-        file.fail("misshapen: shape " + shape_text(header.shape) + " found, " + shape_text(expected) + " expected");
+/// What an element is in the file.
+struct npy_element {
+    char kind        = 'f'; ///< b for bool, i, u, f
+    std::size_t size = 4;   ///< bytes
+    bool swapped     = false;
+};
+
+/// What numpy's dtypes that are not read hold.
+inline std::string_view other_npy_kind(char kind) {
+    switch (kind) {
+    case 'c': return "complex numbers";
+    case 'O': return "Python objects, which are pickles";
+    case 'S': case 'a': case 'U': return "texts";
+    case 'M': case 'm': return "dates";
+    case 'V': return "records";
+    case 'f': return "floats of other than 2, 4 or 8 bytes";
+    default: return "no numbers";
+    }
+}
+
+/// The element that numpy spells "<f4". @throws file_error where it is none that is read as T.
+template <npy_scalar T>
+npy_element npy_element_of(const input_file& file, const std::string& dtype) {
+    const auto at       = dtype.find_first_not_of("<>|="); // "=": this machine's order, which is "<"
+    const bool reads    = at <= 1 && at < dtype.size();
+    const char kind     = reads ? dtype[at] : '\0';
+    std::size_t size    = 0;
+    const auto* last    = dtype.data() + dtype.size();
+    const auto parsed   = reads ? std::from_chars(dtype.data() + at + 1, last, size) : std::from_chars_result{last, std::errc::invalid_argument};
+    const bool integral = (kind == 'i' || kind == 'u') && (size == 1 || size == 2 || size == 4 || size == 8);
+    const bool known    = integral || (kind == 'b' && size == 1) || (kind == 'f' && (size == 2 || size == 4 || size == 8));
+    if (parsed.ec != std::errc{} || parsed.ptr != last || !known)
+        file.fail("wrong dtype: '" + dtype + "' found, '" + std::string{npy_dtype<T>()} + "' expected: it holds " +
+                  std::string{other_npy_kind(kind)});
+    if (kind == 'f' && std::integral<T>)
+        file.fail("wrong dtype: '" + dtype + "' found, '" + std::string{npy_dtype<T>()} + "' expected: floats are not rounded to integers");
+    return {kind, size, dtype.starts_with('>') && size > 1};
+}
+
+/// Refuses another shape than the one expected.
+inline void check_npy_shape(const input_file& file, std::span<const std::size_t> found, std::span<const std::size_t> expected) {
+    const auto fits = [](std::size_t wanted, std::size_t extent) { return wanted == any || wanted == extent; };
+    if (!expected.empty() && !std::ranges::equal(expected, found, fits))
+        file.fail("misshapen: shape " + shape_text(found) + " found, " + shape_text(expected) + " expected");
+}
+
+/// A half as npy files hold it.
+struct npy_half {
+    std::uint16_t bits;
+    explicit operator float() const noexcept { return float_of_half(bits); }
+};
+
+/// The value as T, the same number or the float nearest to it. @throws file_error, with the number, where there is none.
+template <npy_scalar T, class Stored>
+T npy_number(const input_file& file, Stored stored, std::size_t index) {
+    if constexpr (std::same_as<Stored, npy_half>) {
+        return static_cast<T>(static_cast<float>(stored));
+    } else {
+        const auto refuse = [&] [[noreturn]] (const char* why) {
+            file.fail("element " + digits_of(index) + " of the data is " + digits_of(stored) + ", which " + why + " '" + std::string{npy_dtype<T>()} + "'");
+        };
+        if constexpr (std::floating_point<Stored>) {
+            const auto number = static_cast<T>(stored);
+            if (std::isinf(number) && !std::isinf(stored)) refuse("is beyond the largest");
+            return number;
+        } else if constexpr (std::floating_point<T>) {
+            const auto size = stored < 0 ? 0 - static_cast<std::uint64_t>(stored) : static_cast<std::uint64_t>(stored);
+            if (size != 0 && (size >> std::countr_zero(size)) >> std::numeric_limits<T>::digits != 0) refuse("is not exact in");
+            return static_cast<T>(stored);
+        } else {
+            if (!std::in_range<T>(stored)) refuse("is out of the range of");
+            return static_cast<T>(stored);
+        }
+    }
+}
+
+/// Where the elements of a file go in C order, one after the other as the file has them.
+class npy_order {
+public:
+    npy_order(std::span<const std::size_t> shape, bool fortran) : shape_{fortran ? shape : std::span<const std::size_t>{}} {
+        std::size_t stride = 1;
+        for (std::size_t axis = shape_.size(); axis-- > 0; stride *= shape_[axis]) strides_[axis] = stride;
+    }
+    std::size_t next() {
+        if (shape_.empty()) return at_++;
+        const auto here = at_;
+        for (std::size_t axis = 0; axis < shape_.size(); ++axis) { // the first axis is the fastest
+            at_ += strides_[axis];
+            if (++index_[axis] < shape_[axis]) break;
+            at_ -= strides_[axis] * std::exchange(index_[axis], 0);
+        }
+        return here;
+    }
+
+private:
+    std::span<const std::size_t> shape_;
+    std::array<std::size_t, max_npy_axes> strides_{}, index_{};
+    std::size_t at_ = 0;
+};
+
+template <class Stored, npy_scalar T>
+void read_npy_elements(input_file& file, const npy_header& header, bool swapped, std::span<T> target) {
+    constexpr std::size_t at_once = 8192; // elements converted between two reads
+    npy_order order{header.shape, header.fortran_order && header.shape.size() > 1};
+    std::vector<std::byte> bytes(std::min(at_once, target.size()) * sizeof(Stored));
+    for (std::size_t done = 0; done < target.size();) {
+        const auto count = std::min(at_once, target.size() - done);
+        file.read(std::span{bytes}.first(count * sizeof(Stored)), "the data");
+        for (std::size_t i = 0; i < count; ++i, ++done) {
+            std::array<std::byte, sizeof(Stored)> element;
+            std::memcpy(element.data(), bytes.data() + i * sizeof(Stored), sizeof(Stored));
+            if (swapped) std::ranges::reverse(element);
+            target[order.next()] = npy_number<T>(file, std::bit_cast<Stored>(element), done);
+        }
+    }
 }
 
 template <npy_scalar T>
 npy_array<T> read_npy(input_file& file, const npy_options& options) {
-    auto header = read_npy_header(file);
-    check_npy_header(file, header, npy_dtype<T>(), options.shape);
+    auto header        = read_npy_header(file);
+    const auto element = npy_element_of<T>(file, header.dtype);
+    check_npy_shape(file, header.shape, options.shape);
 
     const auto count = element_count(header.shape);
-    if (!count || *count > options.max_bytes / sizeof(T))
-        file.fail("oversized: shape " + shape_text(header.shape) + " of " + digits_of(sizeof(T)) + " bytes each, at most " +
+    const auto most  = std::max(element.size, sizeof(T));
+    if (!count || *count > options.max_bytes / most)
+        file.fail("oversized: shape " + shape_text(header.shape) + " of " + digits_of(most) + " bytes each, at most " +
                   digits_of(options.max_bytes) + " bytes are read");
-    const auto bytes = *count * sizeof(T);
+    const auto bytes = *count * element.size;
     if (file.remaining() != bytes)
         file.fail(std::string{file.remaining() < bytes ? "truncated" : "trailing bytes"} + ": shape " + shape_text(header.shape) +
                   " takes " + digits_of(bytes) + " bytes, " + digits_of(file.remaining()) + " follow the header");
 
-    npy_array<T> result{std::move(header.shape), std::vector<T>(*count)};
-    file.read(std::as_writable_bytes(std::span{result.data}), "the data");
+    npy_array<T> result{header.shape, std::vector<T>(*count)};
+    const std::span<T> target{result.data};
+    const bool as_it_is = !element.swapped && (!header.fortran_order || header.shape.size() < 2);
+    if (as_it_is && npy_dtype<T>().substr(1) == element.kind + digits_of(element.size)) {
+        file.read(std::as_writable_bytes(target), "the data");
+        return result;
+    }
+    const auto read = [&]<class Stored>(Stored) { read_npy_elements<Stored>(file, header, element.swapped, target); };
+    const auto read_integers = [&]<class... Stored>(Stored... of) { ((sizeof of == element.size ? read(of) : void()), ...); };
+    switch (element.kind) {
+    case 'i': read_integers(std::int8_t{}, std::int16_t{}, std::int32_t{}, std::int64_t{}); break;
+    case 'u': read_integers(std::uint8_t{}, std::uint16_t{}, std::uint32_t{}, std::uint64_t{}); break;
+    case 'b':
+        read(std::uint8_t{});
+        for (T& value : target) value = value != 0; // numpy takes every other byte for True
+        break;
+    default:
+        if constexpr (std::floating_point<T>) // an integral T was refused above
+            element.size == 2 ? read(npy_half{}) : element.size == 4 ? read(float{}) : read(double{});
+    }
     return result;
 }
 
 } // namespace detail
 
-/// Reads an npy file (versions 1.0, 2.0, 3.0) of exactly element type T, little-endian and in C order.
-/// @throws file_error with the reason, before anything is allocated for the data, when the file is no npy file, is
-/// truncated, has bytes to spare, a malformed header, another dtype, byte order, order or shape, or too much data.
+/// Reads an npy file (versions 1.0, 2.0, 3.0) as T, in C order: T is what is asked for, the file may hold bool, integers or floats of any size and
+/// byte order, in C or Fortran order. float16 is exact; a float64 becomes the float nearest to it; an integer that T does not hold exactly, and a
+/// finite float64 beyond the largest float, are refused, as are floats where T is an integer.
+/// @throws file_error with the reason, before anything is allocated for the data, when the file is something else (which is named), is truncated,
+/// has bytes to spare, a malformed header, another dtype or shape, or too much data; with the number when one has no place in T.
 template <npy_scalar T>
 npy_array<T> read_npy(const std::filesystem::path& path, const npy_options& options = {}) {
     input_file file{path};
@@ -142,10 +275,11 @@ npy_array<T> parse_npy(std::span<const std::byte> bytes, const std::filesystem::
 }
 
 /// Writes an npy file (version 1.0) of `shape` in C order, whole or not at all.
-/// @throws std::invalid_argument when `data` does not hold as many elements as `shape` says; file_error when writing fails.
+/// @throws std::invalid_argument when `data` does not hold as many elements as `shape` says, or more bytes than `options` allow to read again;
+/// file_error when writing fails.
 template <std::ranges::contiguous_range Data>
 requires npy_scalar<std::ranges::range_value_t<Data>>
-void write_npy(const std::filesystem::path& path, const Data& data, std::span<const std::size_t> shape) {
+void write_npy(const std::filesystem::path& path, const Data& data, std::span<const std::size_t> shape, const npy_options& options = {}) {
     using T = std::ranges::range_value_t<Data>;
     const std::span<const T> elements{std::ranges::data(data), std::ranges::size(data)};
     if (shape.size() > max_npy_axes)
@@ -153,6 +287,9 @@ void write_npy(const std::filesystem::path& path, const Data& data, std::span<co
                                     " are written"};
     if (detail::element_count(shape) != elements.size())
         throw std::invalid_argument{"write_npy: " + digits_of(elements.size()) + " elements for shape " + detail::shape_text(shape)};
+    if (elements.size_bytes() > options.max_bytes)
+        throw std::invalid_argument{"write_npy: " + digits_of(elements.size_bytes()) + " bytes, at most " + digits_of(options.max_bytes) +
+                                    " are written and read"};
 
     std::string text =
         "{'descr': '" + std::string{detail::npy_dtype<T>()} + "', 'fortran_order': False, 'shape': " + detail::shape_text(shape) + ", }";
@@ -166,13 +303,13 @@ void write_npy(const std::filesystem::path& path, const Data& data, std::span<co
 
 template <std::ranges::contiguous_range Data>
 requires npy_scalar<std::ranges::range_value_t<Data>>
-void write_npy(const std::filesystem::path& path, const Data& data, std::initializer_list<std::size_t> shape) {
-    write_npy(path, data, std::span{shape.begin(), shape.size()});
+void write_npy(const std::filesystem::path& path, const Data& data, std::initializer_list<std::size_t> shape, const npy_options& options = {}) {
+    write_npy(path, data, std::span{shape.begin(), shape.size()}, options);
 }
 
 template <npy_scalar T>
-void write_npy(const std::filesystem::path& path, const npy_array<T>& whole) {
-    write_npy(path, whole.data, whole.shape);
+void write_npy(const std::filesystem::path& path, const npy_array<T>& whole, const npy_options& options = {}) {
+    write_npy(path, whole.data, whole.shape, options);
 }
 
 } // namespace diamond::io

@@ -4,6 +4,7 @@
 #include <diamond/core/digits_of.hpp>
 #include <diamond/io/file_error.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <filesystem>
 #include <limits>
@@ -123,7 +124,7 @@ private:
     }
 
     void skip_space() {
-        while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) ++at_;
+        at_ = std::min(text_.find_first_not_of(" \t\r\n", at_), text_.size());
     }
     bool next_is(char wanted) {
         skip_space();

@@ -3,6 +3,7 @@
 
 #include <diamond/core/digits_of.hpp>
 #include <diamond/io/file.hpp>
+#include <diamond/io/half.hpp>
 #include <diamond/io/safetensors_header.hpp>
 #include <diamond/io/tensor.hpp>
 
@@ -13,7 +14,9 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
+#include <new>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -32,36 +35,57 @@ namespace detail {
 /// The padding makes the data start at a multiple of this, for memory maps.
 inline constexpr std::size_t safetensors_alignment = 8;
 
+/// The bytes of floats that equal these halves.
+inline std::vector<std::byte> floats_of_halves(dtype type, std::span<const std::byte> halves) {
+    std::vector<std::byte> floats(halves.size() / sizeof(std::uint16_t) * sizeof(float));
+    for (std::size_t i = 0; i < halves.size() / sizeof(std::uint16_t); ++i) {
+        std::uint16_t bits;
+        std::memcpy(&bits, halves.data() + i * sizeof bits, sizeof bits);
+        const float value = type == dtype::f16 ? float_of_half(bits) : float_of_bfloat16(bits);
+        std::memcpy(floats.data() + i * sizeof value, &value, sizeof value);
+    }
+    return floats;
+}
+
 /// Reads length and header; afterwards the file stands at its data.
 inline safetensors_header read_safetensors_header(input_file& file) {
+    const auto refuse_start = [&](const std::string& reason) {
+        file.fail_as_other("not a safetensors file", reason, "a safetensors file"); // which has a reason of its own
+    };
     std::array<unsigned char, 8> length_bytes{};
+    const auto truncated = [&](std::uintmax_t bytes, const char* what) {
+        return std::string{"truncated: "} + what + " takes " + digits_of(bytes) + " bytes, " + digits_of(file.remaining()) + " are left";
+    };
+    if (file.remaining() < length_bytes.size()) refuse_start(truncated(length_bytes.size(), "the length of the safetensors header"));
     file.read(std::as_writable_bytes(std::span{length_bytes}), "the length of the safetensors header");
     const auto length = std::bit_cast<std::uint64_t>(length_bytes);
-    file.expect(length, "the safetensors header");
+    if (length > file.remaining()) refuse_start(truncated(length, "the safetensors header"));
     if (length > max_safetensors_header)
-        file.fail("oversized safetensors header: " + digits_of(length) + " bytes, at most " + digits_of(max_safetensors_header) +
-                  " are read");
+        refuse_start("oversized safetensors header: " + digits_of(length) + " bytes, at most " + digits_of(max_safetensors_header) +
+                     " are read");
     std::string text(static_cast<std::size_t>(length), '\0');
     file.read(std::as_writable_bytes(std::span{text}), "the safetensors header");
+    if (!safetensors_header_parser::is_object(text))
+        refuse_start("malformed safetensors header: no object: it does not start with '{'");
     return safetensors_header_parser{file.path(), text}.parse();
 }
 
 using named_entry = std::pair<const std::string, safetensors_entry>;
 
 /// The entries in the order of their bytes; refuses them unless every byte of the data is in exactly one.
-inline std::vector<named_entry*> entries_in_order(const input_file& file, safetensors_header& header) {
-    std::vector<named_entry*> entries;
-    for (auto& entry : header.entries) entries.push_back(&entry);
+inline std::vector<const named_entry*> entries_in_order(const input_file& file, const safetensors_header& header) {
+    std::vector<const named_entry*> entries;
+    for (const auto& entry : header.tensors) entries.push_back(&entry);
     std::ranges::sort(entries, {}, [](const named_entry* entry) { return std::pair{entry->second.begin, entry->second.end}; });
 
     std::uint64_t at = 0;
     for (const auto* entry : entries) {
         const auto& [name, place] = *entry;
-        const auto range          = "tensor '" + name + "' from byte " + digits_of(place.begin) + " to " + digits_of(place.end);
+        const auto range = [&] { return "tensor '" + name + "' from byte " + digits_of(place.begin) + " to " + digits_of(place.end); };
         if (place.end > file.remaining())
-            file.fail("truncated: " + range + " of the data, " + digits_of(file.remaining()) + " follow the header");
-        if (place.begin < at) file.fail("overlap: " + range + " of the data, a tensor before it reaches to " + digits_of(at));
-        if (place.begin > at) file.fail("a hole: " + range + " of the data, the tensor before it reaches to " + digits_of(at));
+            file.fail("truncated: " + range() + " of the data, " + digits_of(file.remaining()) + " follow the header");
+        if (place.begin < at) file.fail("overlap: " + range() + " of the data, a tensor before it reaches to " + digits_of(at));
+        if (place.begin > at) file.fail("a hole: " + range() + " of the data, the tensor before it reaches to " + digits_of(at));
         at = place.end;
     }
     if (at != file.remaining())
@@ -70,18 +94,72 @@ inline std::vector<named_entry*> entries_in_order(const input_file& file, safete
     return entries;
 }
 
-inline tensor_file read_safetensors(input_file& file) {
-    auto header        = read_safetensors_header(file);
-    const auto entries = entries_in_order(file, header);
-    tensor_file result{.metadata = std::move(header.metadata), .path = file.path()};
-    for (auto* entry : entries) {
-        auto& [name, place] = *entry;
-        std::vector<std::byte> bytes(static_cast<std::size_t>(place.end - place.begin));
-        file.read(bytes, "tensor '" + name + "'");
-        result.tensors.emplace(name, tensor{place.type, std::move(place.shape), std::move(bytes)});
+} // namespace detail
+
+/// A network of a billion parameters in float. A file that claims more is more likely spoilt than wanted.
+inline constexpr std::uintmax_t default_max_tensor_bytes = std::uintmax_t{1} << 32;
+
+struct safetensors_options {
+    std::uintmax_t max_bytes = default_max_tensor_bytes; ///< of all tensors in memory; more are refused before allocating, and not written either
+};
+
+/// A safetensors file open for reading: its header first, a tensor's bytes when it is asked for.
+class safetensors_reader {
+public:
+    /// @throws file_error with the reason, when the file is something else (which is named), is truncated, has bytes to spare, a malformed or
+    /// oversized header, entries that stand twice, a dtype that the format does not know, or tensors whose bytes are not as many as their shape
+    /// says, overlap or leave a hole.
+    explicit safetensors_reader(const std::filesystem::path& path) : safetensors_reader{input_file{path}} {}
+
+    /// The same of a file's bytes in memory, which must outlive this; `name` is the path in errors.
+    safetensors_reader(std::span<const std::byte> bytes, const std::filesystem::path& name) : safetensors_reader{input_file{name, bytes}} {}
+
+    /// The metadata, and of each tensor its type as stored, its shape and its place.
+    [[nodiscard]] const safetensors_header& header() const noexcept { return header_; }
+
+    /// The tensor of this name; F16 and BF16 are read as F32, exactly. Elements without a C++ type are bytes.
+    /// @throws file_error when there is none of this name, or no memory for it.
+    [[nodiscard]] tensor read(const std::string& name) {
+        const auto found = header_.tensors.find(name);
+        if (found == header_.tensors.end()) file_.fail(detail::missing_tensor(header_.tensors, name));
+        const auto& place = found->second;
+        try {
+            file_.seek(data_ + place.begin);
+            std::vector<std::byte> bytes(static_cast<std::size_t>(place.end - place.begin));
+            file_.read(bytes, "tensor '" + name + "'");
+            if (as_read(place.type) == place.type) return {place.type, place.shape, std::move(bytes)};
+            return {dtype::f32, place.shape, detail::floats_of_halves(place.type, bytes)};
+        } catch (const std::bad_alloc&) {
+            file_.fail("tensor '" + name + "': no memory for its " + digits_of(place.end - place.begin) + " bytes");
+        } catch (const std::length_error&) {
+            file_.fail("tensor '" + name + "': no memory for its " + digits_of(place.end - place.begin) + " bytes");
+        }
     }
-    return result;
-}
+
+    /// All tensors. @throws file_error as `read`, and before anything is allocated when they take more bytes than `options` allow.
+    [[nodiscard]] tensor_file read_all(const safetensors_options& options = {}) {
+        std::uintmax_t bytes = 0;
+        for (const auto& [_, place] : header_.tensors)
+            bytes += (place.end - place.begin) * (as_read(place.type) == place.type ? 1 : sizeof(float) / sizeof(std::uint16_t));
+        if (bytes > options.max_bytes)
+            file_.fail("oversized: its tensors take " + digits_of(bytes) + " bytes, at most " + digits_of(options.max_bytes) + " are read");
+        tensor_file result{.metadata = header_.metadata, .path = file_.path()};
+        for (const auto* entry : in_order_) result.tensors.emplace(entry->first, read(entry->first));
+        return result;
+    }
+
+private:
+    explicit safetensors_reader(input_file file)
+        : file_{std::move(file)}, header_{detail::read_safetensors_header(file_)}, data_{file_.size() - file_.remaining()},
+          in_order_{detail::entries_in_order(file_, header_)} {}
+
+    input_file file_;
+    safetensors_header header_;
+    std::uintmax_t data_; ///< where the data begin
+    std::vector<const detail::named_entry*> in_order_;
+};
+
+namespace detail {
 
 /// Refuses a tensor that would not be read again.
 inline void check_tensor(const std::string& name, const tensor& tensor) {
@@ -89,6 +167,7 @@ inline void check_tensor(const std::string& name, const tensor& tensor) {
         throw std::invalid_argument{"write_safetensors: tensor '" + name + "': " + reason};
     };
     if (name == "__metadata__") fail("the name is the format's own");
+    if (static_cast<std::size_t>(tensor.type) >= dtypes.size()) fail("a type that is none");
     if (tensor.shape.size() > max_tensor_axes)
         fail(digits_of(tensor.shape.size()) + " axes, at most " + digits_of(max_tensor_axes) + " are written");
     if (byte_count(tensor.type, tensor.shape) != tensor.bytes.size())
@@ -122,28 +201,33 @@ inline std::string safetensors_start(const tensor_file& file) {
 
 } // namespace detail
 
-/// Reads a safetensors file of U8, I32, I64, U64, F32 and F64 tensors.
-/// @throws file_error with the reason, before anything is allocated for the data, when the file is truncated, has bytes to
-/// spare, a malformed or oversized header, entries that stand twice, another dtype, or tensors whose bytes are not as many
-/// as their shape says, overlap or leave a hole.
-inline tensor_file read_safetensors(const std::filesystem::path& path) {
-    input_file file{path};
-    return detail::read_safetensors(file);
+/// Reads a whole safetensors file; `safetensors_reader` reads single tensors. F16 and BF16 become F32, exactly; tensors of types that have no C++
+/// type here (BOOL, I8, I16, U16, U32, C64, F8 and smaller) are kept as bytes.
+/// @throws file_error as safetensors_reader, and where the tensors take more bytes than `options` allow.
+inline tensor_file read_safetensors(const std::filesystem::path& path, const safetensors_options& options = {}) {
+    return safetensors_reader{path}.read_all(options);
 }
 
 /// The same of a file's bytes in memory; `name` is the path in errors.
-inline tensor_file parse_safetensors(std::span<const std::byte> bytes, const std::filesystem::path& name) {
-    input_file file{name, bytes};
-    return detail::read_safetensors(file);
+inline tensor_file parse_safetensors(std::span<const std::byte> bytes, const std::filesystem::path& name, const safetensors_options& options = {}) {
+    return safetensors_reader{bytes, name}.read_all(options);
 }
 
 /// Writes a safetensors file, whole or not at all: the same bytes for the same tensors, which stand in the order of their names.
 /// @throws std::invalid_argument when a tensor's bytes are not as many as its shape says, its name is "__metadata__", a name
-/// or text is not UTF-8, or the header becomes too long; file_error when writing fails.
-inline void write_safetensors(const std::filesystem::path& path, const tensor_file& file) {
+/// or text is not UTF-8, or the header becomes too long or the data more than `options` allow, and so would not be read; file_error when writing
+/// fails.
+inline void write_safetensors(const std::filesystem::path& path, const tensor_file& file, const safetensors_options& options = {}) {
     const auto start = detail::safetensors_start(file);
+    std::uintmax_t bytes = 0;
     std::vector<std::span<const std::byte>> parts{bytes_of(start)};
-    for (const auto& [_, tensor] : file.tensors) parts.emplace_back(tensor.bytes);
+    for (const auto& [_, tensor] : file.tensors) {
+        parts.emplace_back(tensor.bytes);
+        bytes += tensor.bytes.size() * (as_read(tensor.type) == tensor.type ? 1 : sizeof(float) / sizeof(std::uint16_t));
+    }
+    if (bytes > options.max_bytes)
+        throw std::invalid_argument{"write_safetensors: " + digits_of(bytes) + " bytes of tensors, at most " + digits_of(options.max_bytes) +
+                                    " are written and read"};
     write_atomically(path, parts);
 }
 

@@ -34,11 +34,13 @@ struct safetensors_entry {
 
 struct safetensors_header {
     std::map<std::string, std::string> metadata      = {};
-    std::map<std::string, safetensors_entry> entries = {};
+    std::map<std::string, safetensors_entry> tensors = {};
+    std::filesystem::path path                       = {}; ///< named in errors
 };
 
 /// Parses `{"__metadata__": {"key": "text"}, "name": {"dtype": "F32", "shape": [3, 4], "data_offsets": [0, 48]}}`, entries in
-/// any order, each at most once. nlohmann::json calls the members for events: a value would hide duplicates.
+/// any order, each at most once, as the format's own library does: white space around the object, null for the metadata and further
+/// entries of a tensor mean nothing. nlohmann::json calls the members for events: a value would hide duplicates.
 class safetensors_header_parser {
 public:
     /// `path` is named in errors; `text` is the header after its length and must outlive the parser.
@@ -46,13 +48,20 @@ public:
 
     /// @throws file_error that says what was expected where.
     safetensors_header parse() {
-        if (!text_.starts_with('{')) fail("no object: it does not start with '{'");
+        if (!is_object(text_)) fail("no object: it does not start with '{'");
         if (text_.find('\0') != std::string_view::npos) fail("a zero byte"); // nlohmann::json would take it for the end
+        header_.path = path_;
         nlohmann::json::sax_parse(text_, this);
         return std::move(header_);
     }
 
+    static bool is_object(std::string_view text) {
+        const auto first = text.find_first_not_of(" \t\r\n");
+        return first != text.npos && text[first] == '{';
+    }
+
     bool start_object(std::size_t) {
+        if (place_ == place::further) return enter_further();
         if (place_ == place::outside)
             place_ = place::header;
         else if (place_ == place::header)
@@ -65,14 +74,15 @@ public:
 
     bool key(std::string& key) {
         if (place_ == place::header) {
-            if (header_.entries.contains(key) || (key == metadata_name && metadata_seen_))
+            if (header_.tensors.contains(key) || (key == metadata_name && metadata_seen_))
                 fail("entry '" + excerpt(key) + "' stands twice");
             metadata_seen_ = metadata_seen_ || key == metadata_name;
             name_          = key;
         } else if (place_ == place::metadata) {
             if (header_.metadata.contains(key)) fail(where() + "entry '" + excerpt(key) + "' stands twice");
         } else {
-            if (key != "dtype" && key != "shape" && key != "data_offsets") fail(where() + "unknown entry '" + excerpt(key) + "'");
+            if (place_ == place::further) return true;
+            if (key != "dtype" && key != "shape" && key != "data_offsets") place_ = place::further;
             if ((key == "dtype" && type_) || (key == "shape" && shape_) || (key == "data_offsets" && offsets_))
                 fail(where() + "entry '" + excerpt(key) + "' stands twice");
         }
@@ -81,6 +91,7 @@ public:
     }
 
     bool string(std::string& text) {
+        if (place_ == place::further) return pass_further();
         if (place_ == place::metadata)
             header_.metadata.emplace(key_, text);
         else if (place_ == place::tensor && key_ == "dtype")
@@ -91,6 +102,7 @@ public:
     }
 
     bool start_array(std::size_t) {
+        if (place_ == place::further) return enter_further();
         if (place_ != place::tensor || key_ == "dtype") unexpected("a list");
         place_ = key_ == "shape" ? place::shape : place::offsets;
         (place_ == place::shape ? shape_ : offsets_).emplace();
@@ -99,6 +111,7 @@ public:
 
     bool number_unsigned(std::uint64_t number) {
         constexpr auto most = std::numeric_limits<index_t>::max();
+        if (place_ == place::further) return pass_further();
         if (place_ != place::shape && place_ != place::offsets) unexpected("a number");
         auto& list = place_ == place::shape ? *shape_ : *offsets_;
         if (list.size() == max_tensor_axes) fail(where() + "more than " + digits_of(max_tensor_axes) + " numbers in '" + key_ + "'");
@@ -108,39 +121,66 @@ public:
     }
     bool number_integer(std::int64_t number) {
         if (number >= 0) return number_unsigned(static_cast<std::uint64_t>(number)); // -0
+        if (place_ == place::further) return pass_further();
         unexpected("the negative number " + digits_of(number));
     }
-    bool number_float(double, const std::string& text) { unexpected("the number " + excerpt(text)); }
+    bool number_float(double, const std::string& text) {
+        if (place_ == place::further) return pass_further();
+        unexpected("the number " + excerpt(text));
+    }
 
     bool end_array() {
+        if (place_ == place::further) return leave_further();
         place_ = place::tensor;
         return true;
     }
 
     bool end_object() {
+        if (place_ == place::further) return leave_further();
         if (place_ == place::tensor) finish_tensor();
         place_ = place_ == place::header ? place::outside : place::header;
         return true;
     }
 
-    bool null() { unexpected("null"); }
-    bool boolean(bool) { unexpected("true or false"); }
+    bool null() {
+        if (place_ == place::further) return pass_further();
+        if (place_ == place::header && name_ == metadata_name) return true;
+        unexpected("null");
+    }
+    bool boolean(bool) {
+        if (place_ == place::further) return pass_further();
+        unexpected("true or false");
+    }
     bool binary(nlohmann::json::binary_t&) { unexpected("bytes"); } // JSON has none, nlohmann's other formats do
     bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception& error) {
         fail("no valid JSON: " + excerpt(error.what()));
     }
 
 private:
-    enum class place { outside, header, metadata, tensor, shape, offsets };
+    enum class place { outside, header, metadata, tensor, shape, offsets, further };
     static constexpr std::string_view metadata_name = "__metadata__";
 
     dtype dtype_named(const std::string& name) const {
         const auto found = std::ranges::find(dtypes, name, &dtype_traits::name);
         if (found != dtypes.end()) return found->type;
-        if (name == "F16" || name == "BF16") fail(where() + "dtype " + name + ": half precision is not read, the file must hold F32");
         std::string known;
         for (const auto& row : dtypes) known += (known.empty() ? "" : ", ") + std::string{row.name};
-        fail(where() + "unknown dtype '" + excerpt(name) + "', where " + known + " are read");
+        fail(where() + "unknown dtype '" + excerpt(name) + "', where " + known + " are known");
+    }
+
+    /// A further entry's value, whatever it is: one scalar, or all until its list or object ends.
+    bool pass_further() {
+        if (further_depth_ == 0) place_ = place::tensor;
+        return true;
+    }
+    bool enter_further() {
+        constexpr int most = 127; // as the format's own library
+        if (++further_depth_ > most) fail(where() + "entry '" + excerpt(key_) + "' nests deeper than " + digits_of(most) + " levels");
+        return true;
+    }
+    bool leave_further() {
+        --further_depth_;
+        return pass_further();
     }
 
     void finish_tensor() {
@@ -151,11 +191,11 @@ private:
         if (end < begin) fail(where() + range + " end before they begin");
         const auto bytes = detail::byte_count(*type_, *shape_);
         const auto shape = "shape " + detail::shape_text(*shape_) + " of " + to_string(*type_);
-        if (!bytes) fail(where() + shape + " takes more bytes than can be counted");
+        if (!bytes) fail(where() + shape + " takes more bytes than can be counted, or a part of one");
         if (std::cmp_not_equal(*bytes, end - begin))
             fail(where() + shape + " takes " + digits_of(*bytes) + " bytes, " + range + " hold " + digits_of(end - begin));
         const auto from = static_cast<std::uint64_t>(begin), to = static_cast<std::uint64_t>(end);
-        header_.entries.emplace(name_, safetensors_entry{*type_, std::move(*shape_), from, to});
+        header_.tensors.emplace(name_, safetensors_entry{*type_, std::move(*shape_), from, to});
     }
 
     std::string where() const { return place_ == place::metadata ? "metadata: " : "tensor '" + excerpt(name_) + "': "; }
@@ -181,6 +221,7 @@ private:
     place place_ = place::outside;
     std::string name_, key_;
     bool metadata_seen_ = false;
+    int further_depth_  = 0;
     std::optional<dtype> type_;
     std::optional<std::vector<index_t>> shape_, offsets_;
 };

@@ -25,30 +25,54 @@
 
 namespace diamond::io {
 
-/// The element types of tensors.
-enum class dtype { u8, i32, i64, u64, f32, f64 };
+/// The element types of tensors: those that have a C++ type, then those that a file may hold beside them.
+enum class dtype {
+    u8, i32, i64, u64, f32, f64,
+    boolean, i8, i16, u16, u32, f16, bf16, c64,
+    f4, f6_e2m3, f6_e3m2, f8_e4m3, f8_e5m2, f8_e8m0, f8_e4m3fnuz, f8_e5m2fnuz,
+};
 
 template <class T>
 concept tensor_scalar = std::same_as<T, std::uint8_t> || std::same_as<T, std::int32_t> || std::same_as<T, std::int64_t> ||
     std::same_as<T, std::uint64_t> || std::same_as<T, float> || std::same_as<T, double>;
 
-/// What is known of a dtype: its name in safetensors files and the bytes of an element.
+/// What is known of a dtype: its name in safetensors files and the bits of an element.
 struct dtype_traits {
     dtype type;
     std::string_view name;
-    std::size_t size;
+    std::size_t bits;
 };
 
-/// All of them, in the order of `dtype`.
-inline constexpr std::array<dtype_traits, 6> dtypes{{{dtype::u8, "U8", 1},
-                                                     {dtype::i32, "I32", 4},
-                                                     {dtype::i64, "I64", 8},
-                                                     {dtype::u64, "U64", 8},
-                                                     {dtype::f32, "F32", 4},
-                                                     {dtype::f64, "F64", 8}}};
+/// All of them, in the order of `dtype`: those of safetensors 0.8.
+inline constexpr auto dtypes = std::to_array<dtype_traits>({
+    {dtype::u8, "U8", 8},
+    {dtype::i32, "I32", 32},
+    {dtype::i64, "I64", 64},
+    {dtype::u64, "U64", 64},
+    {dtype::f32, "F32", 32},
+    {dtype::f64, "F64", 64},
+    {dtype::boolean, "BOOL", 8},
+    {dtype::i8, "I8", 8},
+    {dtype::i16, "I16", 16},
+    {dtype::u16, "U16", 16},
+    {dtype::u32, "U32", 32},
+    {dtype::f16, "F16", 16},
+    {dtype::bf16, "BF16", 16},
+    {dtype::c64, "C64", 64},
+    {dtype::f4, "F4", 4},
+    {dtype::f6_e2m3, "F6_E2M3", 6},
+    {dtype::f6_e3m2, "F6_E3M2", 6},
+    {dtype::f8_e4m3, "F8_E4M3", 8},
+    {dtype::f8_e5m2, "F8_E5M2", 8},
+    {dtype::f8_e8m0, "F8_E8M0", 8},
+    {dtype::f8_e4m3fnuz, "F8_E4M3FNUZ", 8},
+    {dtype::f8_e5m2fnuz, "F8_E5M2FNUZ", 8},
+});
 
 constexpr const dtype_traits& traits_of(dtype type) noexcept { return dtypes[static_cast<std::size_t>(type)]; }
 inline std::string to_string(dtype type) { return std::string{traits_of(type).name}; }
+/// What a reader makes of it: halves become floats, which hold every one of them; all else stays.
+constexpr dtype as_read(dtype type) noexcept { return type == dtype::f16 || type == dtype::bf16 ? dtype::f32 : type; }
 
 template <tensor_scalar T>
 constexpr dtype dtype_of() noexcept {
@@ -68,13 +92,15 @@ constexpr dtype dtype_of() noexcept {
 
 namespace detail {
 
-/// The bytes of a tensor; none when an extent is negative or the bytes are more than index_t counts.
+/// The bytes of a tensor; none when an extent is negative, the bytes are more than index_t counts, or the last one is not full.
 inline std::optional<std::size_t> byte_count(dtype type, std::span<const index_t> shape) {
     if (std::ranges::any_of(shape, [](index_t extent) { return extent < 0; })) return std::nullopt;
     const auto count = element_count(shape);
-    const auto size  = traits_of(type).size;
-    if (!count || *count > static_cast<std::size_t>(std::numeric_limits<index_t>::max()) / size) return std::nullopt;
-    return *count * size;
+    const auto bits  = traits_of(type).bits;
+    const auto parts = bits % 8 == 0 ? bits / 8 : bits; // of an element: its bytes, or its bits where some share a byte
+    if (!count || *count > static_cast<std::size_t>(std::numeric_limits<index_t>::max()) / parts) return std::nullopt;
+    if (bits % 8 == 0) return *count * parts;
+    return *count * parts % 8 == 0 ? std::optional{*count * parts / 8} : std::nullopt;
 }
 
 } // namespace detail
@@ -108,6 +134,20 @@ tensor make_tensor(std::vector<index_t> shape, const Values& values) {
     return {dtype_of<T>(), std::move(shape), {bytes.begin(), bytes.end()}};
 }
 
+namespace detail {
+
+/// Why there is no such tensor: those there are.
+template <class Tensors>
+std::string missing_tensor(const Tensors& tensors, const std::string& name) {
+    constexpr std::size_t most = 32; // a network of ours has fewer; thousands would hide the name that is missing
+    std::string text;
+    for (const auto& [other, _] : tensors | std::views::take(most)) text += (text.empty() ? "'" : ", '") + other + "'";
+    if (tensors.size() > most) text += " and " + digits_of(tensors.size() - most) + " more";
+    return "no tensor '" + name + "' among " + (text.empty() ? "none" : text);
+}
+
+} // namespace detail
+
 /// Tensors by their names, text by its keys, and where both were read.
 struct tensor_file {
     std::map<std::string, std::string> metadata = {};
@@ -118,7 +158,7 @@ struct tensor_file {
     /// @throws file_error when there is none, naming those there are, or it is another, saying what was found and what expected.
     const tensor& require(const std::string& name, dtype type, const std::vector<index_t>& shape) const& {
         const auto found = tensors.find(name);
-        if (found == tensors.end()) throw file_error{path, "no tensor '" + name + "' among " + names()};
+        if (found == tensors.end()) throw file_error{path, detail::missing_tensor(tensors, name)};
         const auto& [_, tensor] = *found;
         if (tensor.type != type || tensor.shape != shape)
             throw file_error{path, "tensor '" + name + "': " + to_string(tensor.type) + " of shape " + detail::shape_text(tensor.shape) +
@@ -127,14 +167,18 @@ struct tensor_file {
     }
     const tensor& require(const std::string&, dtype, const std::vector<index_t>&) const&& = delete; // it would not outlive the line
 
-private:
-    std::string names() const {
-        constexpr std::size_t most = 32; // a network of ours has fewer; thousands would hide the name that is missing
-        std::string text;
-        for (const auto& [name, _] : tensors | std::views::take(most)) text += (text.empty() ? "'" : ", '") + name + "'";
-        if (tensors.size() > most) text += " and " + digits_of(tensors.size() - most) + " more";
-        return text.empty() ? "none" : text;
+    /// The elements of the tensor of this name, whatever its shape.
+    /// @throws file_error when there is none, or its elements are of another type than T, saying which.
+    template <tensor_scalar T>
+    std::span<const T> values(const std::string& name) const& {
+        const auto found = tensors.find(name);
+        if (found == tensors.end()) throw file_error{path, detail::missing_tensor(tensors, name)};
+        if (const auto type = found->second.type; type != dtype_of<T>())
+            throw file_error{path, "tensor '" + name + "': " + to_string(type) + " found, " + to_string(dtype_of<T>()) + " expected"};
+        return found->second.values<T>();
     }
+    template <tensor_scalar T>
+    std::span<const T> values(const std::string&) const&& = delete;
 };
 
 } // namespace diamond::io
