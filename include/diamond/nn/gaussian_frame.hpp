@@ -1,7 +1,9 @@
 /// The Gaussian that a network is the residual of: N(mean, U diag(variance) U^T) of the data. Section 3.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,7 +46,8 @@ public:
     using context_type = backend_of_t<Batch>;
     using real         = typename Batch::value_type;
 
-    /// @throws std::invalid_argument unless mean and variance have d numbers, all are finite, variances positive, and basis has none or d^2, orthonormal.
+    /// @throws std::invalid_argument unless mean and variance have d numbers, all are finite, variances positive, and basis has none or d^2, orthonormal;
+    /// and where the Gaussian is too small or too large for the particles' number type.
     gaussian_frame(const context_type& context, gaussian_frame_numbers numbers) : numbers_(std::move(numbers)) {
         const index_t d = dimension();
         require(d > 0 && numbers_.variance.size() == numbers_.mean.size() && (numbers_.basis.empty() || static_cast<index_t>(numbers_.basis.size()) == d * d),
@@ -55,6 +58,7 @@ public:
         for (const double m : numbers_.mean) require(std::isfinite(m), "a Gaussian frame's mean must be finite");
         require_orthonormal();
         for (const double v : numbers_.variance) require(v >= least_normal && v < infinity, [&] { return "a Gaussian frame's variance is " + digits_of(v) + ": it must be positive"; });
+        require_scale();
         std::vector<double> rotated(numbers_.mean);
         if (has_basis())
             for (index_t k = 0; k < d; ++k) {
@@ -105,6 +109,21 @@ private:
                     return "a Gaussian frame's basis must be orthonormal: columns " + digits_of(l) + " and " + digits_of(k) + " have the product " + digits_of(product);
                 });
             }
+    }
+    /// A sample is noise of deviation 1 with a velocity added, in the particles' number type: of a Gaussian below its rounding nothing would be left.
+    void require_scale() const {
+        using limits = std::numeric_limits<real>;
+        double sum = 0.0, largest = 0.0;
+        for (std::size_t i = 0; i < numbers_.mean.size(); ++i) {
+            sum += numbers_.variance[i];
+            largest = std::max({largest, std::sqrt(numbers_.variance[i]), std::abs(numbers_.mean[i])});
+        }
+        constexpr double least = 16.0 * static_cast<double>(limits::epsilon()), most = static_cast<double>(limits::max()) / 16.0; // a digit, and room for sums
+        const double deviation = std::sqrt(sum / static_cast<double>(numbers_.mean.size()));
+        require(deviation >= least && largest <= most, [&] {
+            return "a Gaussian frame of deviation " + digits_of(deviation) + " and largest number " + digits_of(largest) + ": particles of " + digits_of(sizeof(real)) +
+                   " bytes hold " + digits_of(least) + " to " + digits_of(most) + " beside noise of 1; scale the data";
+        });
     }
     struct memory_type {
         rebind_t<Batch, double> mean, variance;

@@ -20,11 +20,15 @@ struct mlp_options {
     activation nonlinearity = activation::silu;
 };
 
-/// inputs -> width, `blocks` residual layers, width -> outputs without an activation. @throws std::invalid_argument unless width >= 1, blocks >= 0.
+// So that the number of all weights is one: 2^24 squared, 2^12 times.
+inline constexpr index_t most_width = index_t{1} << 24, most_blocks = index_t{1} << 12;
+
+/// inputs -> width, `blocks` residual layers, width -> outputs without an activation. @throws std::invalid_argument with the number of what is out of range.
 [[nodiscard]] inline std::vector<dense_layer> mlp_layers(index_t inputs, index_t outputs, const mlp_options& options) {
-    require(options.width >= 1 && options.blocks >= 0, [&] {
-        return "an MLP of width " + digits_of(options.width) + " with " + digits_of(options.blocks) + " blocks: a width of 1 or more is needed";
-    });
+    require(options.width >= 1 && options.width <= most_width, [&] { return "an MLP's width is " + digits_of(options.width) + ": 1 to " + digits_of(most_width) + " is needed"; });
+    require(options.blocks >= 0 && options.blocks <= most_blocks, [&] { return "an MLP's blocks are " + digits_of(options.blocks) + ": 0 to " + digits_of(most_blocks) + " are needed"; });
+    require(options.nonlinearity == activation::identity || options.nonlinearity == activation::silu || options.nonlinearity == activation::gelu,
+            [&] { return "an MLP's nonlinearity is " + digits_of(static_cast<int>(options.nonlinearity)) + ": it is none of ours"; });
     std::vector<dense_layer> layers{{inputs, options.width, options.nonlinearity, false}};
     for (index_t block = 0; block < options.blocks; ++block) layers.push_back({options.width, options.width, options.nonlinearity, true});
     layers.push_back({options.width, outputs, activation::identity, false});

@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
+#include <utility>
 
 #include <diamond/concepts/backend.hpp>
 #include <diamond/core/errors.hpp>
+#include <diamond/train/option_checks.hpp>
 
 namespace diamond {
 
@@ -23,13 +26,31 @@ struct learning_rate {
         const double share = length > 0.0 ? std::clamp((static_cast<double>(k) - start) / length, 0.0, 1.0) : 0.0;
         return peak * up * 0.5 * (1.0 + std::cos(pi * share));
     }
+    /// @throws std::invalid_argument with the name and number of what is out of range.
+    void check() const {
+        detail::require_not_negative("rate.peak", peak);
+        detail::require_count("rate.warm_up", warm_up, 0);
+        detail::require_share("rate.decay", decay);
+    }
 };
 
 struct adam_w_options {
     double beta_1 = 0.9, beta_2 = 0.99;
     double epsilon      = 1e-8;
     double weight_decay = 0.0; ///< decoupled: theta -= rate * weight_decay * theta
-    double clip         = 1.0; ///< the most that the gradient's norm may be; larger ones are scaled down
+    double clip         = 1.0; ///< the most that the gradient's norm may be, larger ones are scaled down; 0 or infinity: any
+
+    static constexpr double least_epsilon = std::numeric_limits<float>::min(); ///< that no number type of a batch takes for 0
+
+    /// @throws std::invalid_argument with the name and number of what is out of range.
+    void check() const {
+        for (const auto& [name, beta] : {std::pair{"optimiser.beta_1", beta_1}, std::pair{"optimiser.beta_2", beta_2}})
+            require(beta >= 0.0 && beta < 1.0, [&] { return std::string(name) + " is " + digits_of(beta) + ": it lies in [0, 1), without its end"; });
+        require(epsilon >= least_epsilon && epsilon < infinity,
+                [&] { return "optimiser.epsilon is " + digits_of(epsilon) + ": it must be finite and at least " + digits_of(least_epsilon); });
+        detail::require_not_negative("optimiser.weight_decay", weight_decay);
+        require(clip >= 0.0, [&] { return "optimiser.clip is " + digits_of(clip) + ": it must not be negative"; });
+    }
 };
 
 /// A gradient's norm and what clipping multiplies it by: NaN where the norm is not finite. It stays in the back end's memory.
@@ -75,11 +96,13 @@ struct average_update {
 } // namespace detail
 
 /// One step of AdamW; `k` counts from 0. *norm gets the norm of the gradient before clipping; one that is not finite changes nothing.
+/// @throws std::invalid_argument for options out of range.
 template <class Batch>
 void adam_w(const adam_w_options& options, double rate, index_t k, view_t<Batch> theta, view_t<Batch> mean, view_t<Batch> variance, const_view_t<Batch> gradient,
             clipped_norm* norm) {
     using real          = typename Batch::value_type;
     const auto& context = theta.context();
+    options.check();
     context.sum(gradient.size(), detail::squared_gradient<real>{gradient.data()}, &norm->norm);
     context.for_each(1, detail::clip_norm{options.clip, norm});
     const double bias_1 = 1.0 - std::pow(options.beta_1, static_cast<double>(k + 1)), bias_2 = 1.0 - std::pow(options.beta_2, static_cast<double>(k + 1));

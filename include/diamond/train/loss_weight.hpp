@@ -5,6 +5,7 @@
 
 #include <diamond/nn/mlp.hpp>
 #include <diamond/core/interval.hpp>
+#include <diamond/train/option_checks.hpp>
 
 namespace diamond {
 
@@ -13,6 +14,13 @@ namespace diamond {
 /// have a power of their own: [MF] has 1, without which MeanFlow's targets, made of the network's own derivatives, run away; it costs that bias.
 struct adaptive_weight {
     double power = 0.5, c = 1e-3, random_power = 0.0;
+
+    /// @throws std::invalid_argument with the name and number of what is out of range.
+    void check() const {
+        detail::require_not_negative("weighting.power", power);
+        detail::require_positive("weighting.c", c);
+        detail::require_not_negative("weighting.random_power", random_power);
+    }
 };
 
 /// What a loss's targets are, as far as its weighting cares.
@@ -22,6 +30,9 @@ enum class target_kind { determined, random_on_diagonal, random_off_diagonal };
 /// those times, so that each counts by its ratio to that. [FM]
 struct learned_weight {
     index_t width = 32;
+
+    /// @throws std::invalid_argument unless the width is 1 or more.
+    void check() const { detail::require_count("weighting.width", width, 1); }
 };
 
 namespace detail {

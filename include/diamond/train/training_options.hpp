@@ -34,6 +34,26 @@ struct diamond_training_options {
 
     /// The steps, the first ones, whose whole batch has r = s.
     [[nodiscard]] index_t diagonal_steps() const { return static_cast<index_t>(std::ceil(diagonal_first * static_cast<double>(steps))); }
+
+    /// @throws std::invalid_argument with the name and number of the first that is out of range.
+    void check() const {
+        require(steps > 0 && batch > 0, [&] { return "training of " + digits_of(steps) + " steps of " + digits_of(batch) + " columns: both must be positive"; });
+        detail::require_share("diagonal", diagonal);
+        detail::require_share("diagonal_first", diagonal_first);
+        detail::check_options(times);
+        detail::check_options(pairs);
+        detail::require_share("label_dropout", label_dropout);
+        detail::require_not_negative("variance_floor", variance_floor);
+        detail::check_options(loss);
+        detail::require_not_negative("off_diagonal", off_diagonal);
+        detail::require_not_negative("divergence", divergence);
+        detail::check_options(trace);
+        detail::check_options(weighting);
+        rate.check();
+        optimiser.check();
+        detail::require_share("average", average);
+        detail::require_count("report_every", report_every, 1);
+    }
 };
 
 /// All that a run needs to go on, bit for bit.

@@ -12,11 +12,42 @@
 #include <diamond/concepts/diamond_network.hpp>
 #include <diamond/core/condition.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/scalar.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/schedule/schedule.hpp>
 #include <diamond/train/time_sampler.hpp>
 
 namespace diamond {
+
+namespace detail {
+/// Of points, in double: the largest mean of a coordinate, and the root of the mean variance of all.
+struct point_moments {
+    double largest_mean = 0.0, deviation = 0.0;
+
+    /// @throws std::invalid_argument for a number that is not finite.
+    template <class Real>
+    point_moments(const Real* x, std::size_t rows, std::size_t columns) {
+        std::vector<double> mean(rows, 0.0);
+        for (std::size_t j = 0; j < columns; ++j)
+            for (std::size_t i = 0; i < rows; ++i) {
+                require(std::isfinite(x[i + rows * j]),
+                        [&] { return "a training set's point " + digits_of(j) + " has " + digits_of(x[i + rows * j]) + " as coordinate " + digits_of(i) + ": it must be finite"; });
+                mean[i] += static_cast<double>(x[i + rows * j]);
+            }
+        for (double& m : mean) m /= static_cast<double>(columns);
+        double sum = 0.0;
+        for (std::size_t j = 0; j < columns; ++j)
+            for (std::size_t i = 0; i < rows; ++i) sum += square(static_cast<double>(x[i + rows * j]) - mean[i]);
+        for (const double m : mean) largest_mean = std::max(largest_mean, std::abs(m));
+        deviation = std::sqrt(sum / static_cast<double>(rows * columns));
+    }
+};
+/// A time that a sampler drew is none.
+struct time_leaves_unit {
+    const double *t, *s, *r;
+    DIAMOND_HD bool operator()(index_t j) const { return !(t[j] >= 0.0 && t[j] <= 1.0 && s[j] >= 0.0 && s[j] <= 1.0 && r[j] >= 0.0 && r[j] <= 1.0); }
+};
+} // namespace detail
 
 /// The law of a point chosen uniformly plus N(0, bandwidth^2 I), fresh each time. Points are d x n; labels n or none.
 template <class Batch>
@@ -24,9 +55,18 @@ class training_set {
 public:
     using context_type = backend_of_t<Batch>;
 
+    /// @throws std::invalid_argument without points, for one that is not finite, a bandwidth that is negative or beyond the points' number type, and
+    /// labels below labels::unconditional or of another count. It waits for a device.
     training_set(Batch points, double bandwidth, std::vector<std::int32_t> labels = {}) : points_(std::move(points)), bandwidth_(bandwidth) {
-        require(points_.columns() > 0, "a training set needs points");
+        require(points_.size() > 0, "a training set needs points");
         require(bandwidth >= 0.0 && bandwidth < infinity, [&] { return "a training set's bandwidth is " + digits_of(bandwidth) + ": 0 or more is needed"; });
+        require(std::isfinite(static_cast<typename Batch::value_type>(bandwidth)), [&] { return "a training set's bandwidth is " + digits_of(bandwidth) + ": its points cannot hold it"; });
+        const auto rows = static_cast<std::size_t>(points_.rows()), columns = static_cast<std::size_t>(points_.columns());
+        if constexpr (context_type::host_memory)
+            moments_.emplace(points_.data(), rows, columns);
+        else
+            moments_.emplace(to_host(points_).data(), rows, columns);
+        moments_->deviation = std::hypot(moments_->deviation, bandwidth);
         require(labels.empty() || static_cast<index_t>(labels.size()) == points_.columns(),
                 [&] { return "a training set of " + digits_of(points_.columns()) + " points was given " + digits_of(labels.size()) + " labels"; });
         for (std::size_t j = 0; j < labels.size(); ++j) {
@@ -39,12 +79,16 @@ public:
     [[nodiscard]] const Batch& points() const { return points_; }
     [[nodiscard]] double bandwidth() const { return bandwidth_; }
     [[nodiscard]] const std::int32_t* labels() const { return labels_.size() ? labels_.data() : nullptr; }
+    /// Of the law, the root of its mean variance over the coordinates; and the largest of its means' magnitudes.
+    [[nodiscard]] double deviation() const { return moments_->deviation; }
+    [[nodiscard]] double largest_mean() const { return moments_->largest_mean; }
     [[nodiscard]] index_t classes() const { return classes_; } ///< that its labels need: the largest and 1
     [[nodiscard]] const context_type& context() const { return points_.context(); }
 
 private:
     Batch points_;
     double bandwidth_;
+    std::optional<detail::point_moments> moments_;
     index_t classes_ = 0;
     diamond::owning_batch<std::int32_t, context_type> labels_;
 };
@@ -128,6 +172,8 @@ public:
             draw_normal(rng.stream(purpose::data, 4 * k + which), draws[which]->mutable_view());
         const noise_stream choice = rng.stream(purpose::data, 4 * k + 3);
         context.for_each(columns, detail::choose_times<Sampler, Pairs>{choice, sampler, pairs, diagonal, t.data(), s.data(), r.data()});
+        context.forbid(columns, detail::time_leaves_unit{t.data(), s.data(), r.data()},
+                       blame{.what = "a training's samplers drew a time outside [0, 1]", .step = k});
         context.for_each(d, columns, detail::place_at_point<real>{choice, data.points().data(), data.points().columns(), d, static_cast<real>(data.bandwidth()), z_.data()});
         context.for_each(d, columns, detail::noise_states<real, Schedule>{schedule, t.data(), s.data(), z_.data(), x_t.data(), xbar.data(), velocity.data(), d});
         label = labels();
