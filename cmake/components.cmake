@@ -45,6 +45,6 @@ if(nlohmann_json_FOUND AND xtensor_FOUND AND stb_FOUND)
   diamond_component(io nlohmann_json::nlohmann_json xtensor stb::stb)
 endif()
 if(DIAMOND_CUDA)
-  diamond_component(cuda CUDA::cudart CUDA::cublas CUDA::cublasLt)
+  diamond_component(cuda CUDA::cudart CUDA::cublas CUDA::cublasLt CUDA::cusolver)
   target_compile_options(diamond_cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>) # CMake 3.25 has no name for it
 endif()

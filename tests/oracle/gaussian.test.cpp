@@ -119,23 +119,29 @@ TEST_CASE("the tilted Gaussian by dense inverses, log Z by determinants") {
     CHECK(largest_error(tilt.tilted.covariance(), columns(tilted)) < 1e-13);
 }
 
-TEST_CASE("Jacobi's rotations rebuild what they took apart, large, small and degenerate") {
+TEST_CASE_TEMPLATE("the back end's eigenvectors rebuild what they took apart, large, small and degenerate, with signs that all agree on", back_end, BACK_ENDS) {
+    const auto context = back_end::make();
     for (const index_t d : {1, 2, 5, 40}) {
-        const auto                root = spread_points(d * d, 1.0, 7);
-        std::vector<double>       a(root.size());
-        for (index_t i = 0; i < d; ++i)
-            for (index_t j = 0; j < d; ++j)
-                for (index_t k = 0; k < d; ++k)
-                    a[static_cast<std::size_t>(i + d * j)] += root[static_cast<std::size_t>(i + d * k)] * root[static_cast<std::size_t>(j + d * k)];
-        const detail::symmetric_eigen eigen(a, d);
-        CHECK(largest_error(eigen.compose(eigen.values), a) < 1e-13 * static_cast<double>(d));
+        const Eigen::MatrixXd         root = Eigen::Map<const Eigen::MatrixXd>(spread_points(d * d, 1.0, 7).data(), d, d), a = root * root.transpose();
+        const detail::symmetric_eigen eigen(context, columns(a), d);
+        CHECK(largest_error(eigen.compose(eigen.values), columns(a)) < 1e-13 * static_cast<double>(d));
         CHECK(largest_error(eigen.compose(std::vector<double>(static_cast<std::size_t>(d), 1.0)),
                             columns(Eigen::MatrixXd::Identity(d, d))) < 1e-13); // U U^T = I
+        CHECK(std::is_sorted(eigen.values.begin(), eigen.values.end()));
+        for (index_t k = 0; k < d; ++k) { // the first entry near the largest
+            const Eigen::VectorXd u = Eigen::Map<const Eigen::MatrixXd>(eigen.vectors.data(), d, d).col(k);
+            index_t               i = 0;
+            while (std::abs(u(i)) < 0.9 * u.cwiseAbs().maxCoeff()) ++i;
+            CHECK(u(i) > 0.0);
+        }
     }
     // Eigenvalues 1 and 1e-12, 45 degrees apart: the small one keeps its digits to rounding of the large one.
-    const detail::symmetric_eigen narrow({0.5 + 5e-13, 0.5 - 5e-13, 0.5 - 5e-13, 0.5 + 5e-13}, 2);
-    CHECK(std::min(narrow.values[0], narrow.values[1]) == doctest::Approx(1e-12).epsilon(1e-3));
-    const detail::symmetric_eigen same({2.0, 0.0, 0.0, 2.0}, 2);
+    const detail::symmetric_eigen narrow(context, {0.5 + 5e-13, 0.5 - 5e-13, 0.5 - 5e-13, 0.5 + 5e-13}, 2);
+    CHECK(narrow.values[0] == doctest::Approx(1e-12).epsilon(1e-3));
+    for (const double entry : narrow.vectors) CHECK(std::abs(entry) == doctest::Approx(std::sqrt(0.5)).epsilon(1e-12));
+    CHECK(narrow.vectors[0] > 0.0); // entries of one size: the first is the positive one
+    CHECK(narrow.vectors[2] > 0.0);
+    const detail::symmetric_eigen same(context, {2.0, 0.0, 0.0, 2.0}, 2);
     CHECK(same.values == std::vector<double>{2.0, 2.0});
 }
 

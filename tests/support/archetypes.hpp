@@ -84,6 +84,8 @@ struct basic_context {
     template <class F>
     void forbid(index_t, const F&, const diamond::blame&) const;
 
+    void symmetric_eigen(diamond::batch_view<double, Self>, double*) const;
+
     index_t concurrency() const;
     index_t dense_block_columns() const;
     template <class Real>

@@ -144,6 +144,11 @@ struct context : diamond::detail::thrust_vocabulary<context> {
         state_.later([=, this] { state_.cpu.add_product(op_a, a, op_b, b, out, rows, columns, depth); });
     }
 
+    void symmetric_eigen(view<double> a, double* values) const {
+        using matrix = diamond::batch_view<double, diamond::thrust_cpu::context>;
+        state_.later([=, this] { state_.cpu.symmetric_eigen(matrix(a.data(), a.rows(), a.columns(), &state_.cpu), values); });
+    }
+
     /// Everything queued has happened. @throws what the first failed check says.
     void wait() const {
         ++state_.count.waits;

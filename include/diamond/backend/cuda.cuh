@@ -1,4 +1,4 @@
-/// The back end on a GPU: memory of the device, a kernel for each operation, products by cuBLAS.
+/// The back end on a GPU: memory of the device, a kernel for each operation, products by cuBLAS, eigenvectors by cuSOLVER.
 ///
 /// A program becomes one of the GPU by its context and batch type, `diamond::cuda`, and its file's suffix, .cu, for nvcc; what it gives to for_each, a pointwise reward
 /// among it, must be DIAMOND_HD, trivially copyable, and of at most 4096 bytes.
@@ -13,6 +13,7 @@
 
 #include <diamond/backend/cuda/lane.cuh>
 #include <diamond/backend/cuda/queue.cuh>
+#include <diamond/backend/cuda/symmetric.cuh>
 #include <diamond/concepts/backend.hpp>
 
 namespace diamond::cuda {
@@ -173,6 +174,9 @@ struct context {
         detail::dense_lane<context> lane(*this, state);
         for (index_t task = 0; task < tasks; ++task) body(lane, task, index_t{0});
     }
+
+    // 11. eigenvectors
+    void symmetric_eigen(batch_view<double, context> a, double* values) const { detail::decompose_symmetric(state, a.data(), a.rows(), values); }
 
 private:
     template <class T>

@@ -20,6 +20,7 @@
 #include <diamond/backend/detail/thread_pool.hpp>
 #include <diamond/backend/eigen_lane.hpp>
 #include <diamond/backend/eigen_product.hpp>
+#include <diamond/backend/eigen_symmetric.hpp>
 #include <diamond/concepts/backend.hpp>
 #include <diamond/core/batch.hpp>
 
@@ -314,6 +315,9 @@ struct context {
             body(lane, task, index_t{worker});
         });
     }
+
+    // 11. eigenvectors
+    void symmetric_eigen(batch_view<double, context> a, double* values) const { detail::decompose_symmetric(a.data(), a.rows(), values); }
 
 private:
     using session = diamond::detail::thread_pool::session;

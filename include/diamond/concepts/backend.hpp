@@ -21,7 +21,10 @@
 ///      does the work of dense layers on its own: affine(W, b, h, out, outputs, columns, inputs, sides) writes W h + b, and W h' of as many
 ///      tangents behind; product(op_a, a, op_b, b, out, rows, columns, depth) adds op(a) op(b) to out; activate and pull_back are the
 ///      activations' two directions (nn/dense_stack.hpp); copy, fill, add_columns move numbers.
-///      c.dense_block_columns() is how many columns a lane works on best, and c.prepare_product<T>(rows, columns, depth) makes room.
+///      c.dense_block_columns() is how many columns a lane works on best, and c.prepare_product<T>(rows, columns, depth) makes room;
+///  11. c.symmetric_eigen(a, values) takes a symmetric d x d matrix of double apart, for parameters: it may allocate and wait. Its columns
+///      become orthonormal eigenvectors of either sign, values[k], ascending, the eigenvalue of column k, each to rounding of the largest.
+///      Where the memory is the host's, several threads may call it at once, as they may allocate and copy: they make models from one model.
 /// It need not be copyable, nor serve two threads at once. Models: eigen::context, thrust_cpu::context,
 /// thrust_omp::context, cuda::context.
 #pragma once
@@ -134,6 +137,8 @@ concept backend_lanes = requires(const C& c, index_t n, const double* a, double*
     c.lanes(n, lane_probe{a, out});
 };
 template <class C>
+concept backend_symmetric_eigen = requires(const C& c, batch_view<double, C> a, double* values) { c.symmetric_eigen(a, values); };
+template <class C>
 concept backend_search = requires(const C& c, index_t n, predicate_probe f, const blame& why) {
     { c.find_first(n, f) } -> std::same_as<index_t>;
     c.forbid(n, f, why);
@@ -143,7 +148,7 @@ concept backend_search = requires(const C& c, index_t n, predicate_probe f, cons
 template <class C>
 concept backend = detail::backend_memory<C> && detail::backend_for_each<C> && detail::backend_reductions<C> && detail::backend_product<C> &&
                   detail::backend_softmax<C> && detail::backend_gather<C> && detail::backend_scan<C> && detail::backend_normals<C> &&
-                  detail::backend_search<C> && detail::backend_lanes<C>;
+                  detail::backend_search<C> && detail::backend_lanes<C> && detail::backend_symmetric_eigen<C>;
 
 /// The ladder: the first clause that C breaks says what to write.
 template <class C>
@@ -159,6 +164,7 @@ consteval bool diagnose_backend() {
     static_assert(detail::backend_search<C>, "a back end's context needs index_t find_first(n, predicate) and forbid(n, predicate, diamond::blame), const");
     static_assert(detail::backend_lanes<C>, "a back end's context needs lanes(n, body), concurrency(), dense_block_columns() and prepare_product<T>, const, "
                                             "and its lanes affine, product, activate, pull_back, copy, fill and add_columns");
+    static_assert(detail::backend_symmetric_eigen<C>, "a back end's context needs symmetric_eigen(batch_view<double> a, double* values), const");
     return true;
 }
 

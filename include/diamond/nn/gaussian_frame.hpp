@@ -56,7 +56,6 @@ public:
                            " variances and a basis of " + digits_of(numbers_.basis.size()) + " numbers: d and d x d (or none) are needed";
                 });
         for (const double m : numbers_.mean) require(std::isfinite(m), "a Gaussian frame's mean must be finite");
-        require_orthonormal();
         for (const double v : numbers_.variance) require(v >= least_normal && v < infinity, [&] { return "a Gaussian frame's variance is " + digits_of(v) + ": it must be positive"; });
         require_scale();
         std::vector<double> rotated(numbers_.mean);
@@ -68,7 +67,10 @@ public:
         auto memory      = std::make_shared<memory_type>();
         memory->mean     = from_host<double>(context, d, 1, rotated);
         memory->variance = from_host<double>(context, d, 1, numbers_.variance);
-        if (has_basis()) memory->basis = from_host<real>(context, d, d, std::vector<real>(numbers_.basis.begin(), numbers_.basis.end()));
+        if (has_basis()) {
+            memory->basis = from_host<real>(context, d, d, std::vector<real>(numbers_.basis.begin(), numbers_.basis.end()));
+            require_orthonormal(context, memory->basis);
+        }
         memory_ = std::move(memory);
     }
 
@@ -98,15 +100,17 @@ private:
         else
             context.for_each(x.rows(), x.columns(), detail::rotate_rows<real>{op, basis.data(), x.data(), d, x.rows(), out.data()});
     }
-    void require_orthonormal() const {
+    static void require_orthonormal(const context_type& context, const Batch& basis) {
         constexpr double rounding = 1e-4; // a basis in single precision passes
-        const index_t d           = has_basis() ? dimension() : 0;
-        for (index_t k = 0; k < d; ++k)
+        Batch            gram(context, basis.rows(), basis.rows());
+        context.product(transpose::yes, basis.read(), basis.read(), gram.mutable_view());
+        const auto products = to_host(gram);
+        for (index_t k = 0; k < basis.rows(); ++k)
             for (index_t l = 0; l <= k; ++l) {
-                double product = 0.0;
-                for (index_t i = 0; i < d; ++i) product += numbers_.basis[static_cast<std::size_t>(i + d * k)] * numbers_.basis[static_cast<std::size_t>(i + d * l)];
+                const auto product = static_cast<double>(products[static_cast<std::size_t>(l + basis.rows() * k)]);
                 require(std::abs(product - (k == l ? 1.0 : 0.0)) <= rounding, [&] {
-                    return "a Gaussian frame's basis must be orthonormal: columns " + digits_of(l) + " and " + digits_of(k) + " have the product " + digits_of(product);
+                    return "a Gaussian frame's basis must be orthonormal: columns " + digits_of(l) + " and " + digits_of(k) +
+                           " have the product " + digits_of(product);
                 });
             }
     }

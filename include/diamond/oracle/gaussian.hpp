@@ -140,7 +140,7 @@ public:
     /// The Gaussian that p^r is for r(z) = constant + c . z - 1/2 sum_i q_i z_i^2, on this one's context, and log Z.
     /// @throws std::invalid_argument if it has no integral.
     [[nodiscard]] tilt<gaussian> tilted(const quadratic_form& reward) const {
-        const detail::tilted_gaussian result(parts_->mean(), parts_->eigen(), reward);
+        const detail::tilted_gaussian result(parts_->context(), parts_->mean(), parts_->eigen(), reward);
         return {gaussian(parts_->context(), schedule_, result.mean, result.covariance), result.log_z};
     }
 

@@ -26,7 +26,7 @@ public:
 
     /// @throws std::invalid_argument unless mean has d numbers and covariance is d x d, symmetric and positive definite.
     gaussian_parts(const context_type& context, std::vector<double> mean, std::vector<double> covariance)
-        : mean_(std::move(mean)), covariance_(std::move(covariance)), eigen_(covariance_, static_cast<index_t>(mean_.size())) {
+        : mean_(std::move(mean)), covariance_(std::move(covariance)), eigen_(context, covariance_, static_cast<index_t>(mean_.size())) {
         require(!mean_.empty(), "a Gaussian needs a mean of at least one coordinate");
         for (const double m : mean_) require(std::isfinite(m), "a Gaussian's mean must be finite");
         const double least = *std::min_element(eigen_.values.begin(), eigen_.values.end());

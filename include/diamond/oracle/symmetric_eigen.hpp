@@ -1,23 +1,42 @@
-/// Eigendecomposition of a symmetric matrix on the host, for parameters.
+/// Eigendecomposition of a symmetric matrix of parameters: the back end's, with its numbers on the host.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
 
+#include <diamond/concepts/backend.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/errors.hpp>
 #include <diamond/core/scalar.hpp>
 
 namespace diamond::detail {
 
-/// A = U diag(values) U^T, A d x d column by column, by cyclic Jacobi rotations: slow, and exact to rounding for every eigenvalue.
+/// a b, d x d each, column by column, on the host: blocks of a stay in the cache.
+[[nodiscard]] inline std::vector<double> multiply(const std::vector<double>& a, const std::vector<double>& b, index_t d) {
+    constexpr index_t   block = 64; // columns of a
+    std::vector<double> product(a.size());
+    for (index_t first = 0; first < d; first += block)
+        for (index_t j = 0; j < d; ++j)
+            for (index_t k = first; k < std::min(first + block, d); ++k) {
+                const double        factor = b[static_cast<std::size_t>(k + d * j)];
+                const double* const from   = a.data() + d * k;
+                double* const       to     = product.data() + d * j;
+                for (index_t i = 0; i < d; ++i) to[i] += from[i] * factor;
+            }
+    return product;
+}
+
+/// A = U diag(values) U^T, A d x d column by column; values ascend, each to rounding of the largest. Of each column of U the first entry
+/// near its largest is positive, so that back ends agree on signs.
 struct symmetric_eigen {
     index_t             d;
     std::vector<double> vectors, values;
 
     /// @throws std::invalid_argument unless A is d x d, finite and symmetric to rounding.
-    symmetric_eigen(std::vector<double> a, index_t dimension) : d(dimension) {
+    template <class Context>
+    symmetric_eigen(const Context& context, std::vector<double> a, index_t dimension) : d(dimension) {
         require(static_cast<index_t>(a.size()) == d * d,
                 [&] { return "a covariance of " + digits_of(a.size()) + " numbers for dimension " + digits_of(d) + ": d x d are needed"; });
         constexpr double symmetric = 1e-8; // of the largest entry: single precision input passes
@@ -35,20 +54,20 @@ struct symmetric_eigen {
                 });
                 upper = lower = 0.5 * (upper + lower);
             }
-        vectors.assign(static_cast<std::size_t>(d * d), 0.0);
-        for (index_t i = 0; i < d; ++i) vectors[at(i, i)] = 1.0;
-        constexpr int most_sweeps = 60; // quadratic convergence: ten are plenty
-        for (int sweep = 0; sweep < most_sweeps && rotate_all(a, largest); ++sweep) {}
-        for (index_t i = 0; i < d; ++i) values.push_back(a[at(i, i)]);
+        auto matrix = from_host<double>(context, d, d, a);
+        auto found  = owning_batch<double, Context>(context, d, 1);
+        context.symmetric_eigen(matrix.mutable_view(), found.data());
+        vectors = to_host(matrix);
+        values  = to_host(found);
+        for (index_t k = 0; k < d; ++k) choose_sign(vectors.data() + d * k);
     }
 
     /// U diag(f) U^T, d x d.
     [[nodiscard]] std::vector<double> compose(const std::vector<double>& f) const {
-        std::vector<double> result(static_cast<std::size_t>(d * d));
-        for (index_t k = 0; k < d; ++k)
-            for (index_t j = 0; j < d; ++j)
-                for (index_t i = 0; i < d; ++i) result[at(i, j)] += vectors[at(i, k)] * f[static_cast<std::size_t>(k)] * vectors[at(j, k)];
-        return result;
+        std::vector<double> scaled(vectors.size()); // diag(f) U^T
+        for (index_t j = 0; j < d; ++j)
+            for (index_t k = 0; k < d; ++k) scaled[at(k, j)] = f[static_cast<std::size_t>(k)] * vectors[at(j, k)];
+        return multiply(vectors, scaled, d);
     }
     /// U^T x.
     [[nodiscard]] std::vector<double> rotated(const std::vector<double>& x) const {
@@ -61,29 +80,12 @@ struct symmetric_eigen {
 private:
     [[nodiscard]] std::size_t at(index_t i, index_t j) const { return static_cast<std::size_t>(i + d * j); }
 
-    /// One rotation for each pair; whether any was needed.
-    bool rotate_all(std::vector<double>& a, double largest) {
-        bool any = false;
-        for (index_t q = 1; q < d; ++q)
-            for (index_t p = 0; p < q; ++p) {
-                const double off = a[at(p, q)];
-                if (std::abs(off) <= 1e-300 || std::abs(off) < 0x1p-54 * std::sqrt(std::abs(a[at(p, p)]) * std::abs(a[at(q, q)])) ||
-                    std::abs(off) < 0x1p-70 * largest)
-                    continue;
-                any                 = true;
-                const double theta  = 0.5 * (a[at(q, q)] - a[at(p, p)]) / off;
-                const double tangent = (theta >= 0.0 ? 1.0 : -1.0) / (std::abs(theta) + std::hypot(theta, 1.0));
-                const double cosine = 1.0 / std::hypot(tangent, 1.0), sine = tangent * cosine;
-                for (index_t i = 0; i < d; ++i) turn(a[at(i, p)], a[at(i, q)], cosine, sine);
-                for (index_t i = 0; i < d; ++i) turn(a[at(p, i)], a[at(q, i)], cosine, sine);
-                for (index_t i = 0; i < d; ++i) turn(vectors[at(i, p)], vectors[at(i, q)], cosine, sine);
-            }
-        return any;
-    }
-    static void turn(double& x, double& y, double cosine, double sine) {
-        const double old = x;
-        x                = cosine * old - sine * y;
-        y                = sine * old + cosine * y;
+    void choose_sign(double* column) const {
+        constexpr double near    = 0.9; // equal entries differ by their rounding, which must not choose
+        double           largest = 0.0;
+        for (index_t i = 0; i < d; ++i) largest = std::max(largest, std::abs(column[i]));
+        const double* const first = std::find_if(column, column + d, [&](double x) { return std::abs(x) >= near * largest; });
+        if (first != column + d && *first < 0.0) std::transform(column, column + d, column, [](double x) { return -x; });
     }
 };
 

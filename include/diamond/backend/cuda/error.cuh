@@ -12,14 +12,14 @@
 
 namespace diamond::cuda {
 
-/// A call of CUDA or cuBLAS failed. what() has the call, the code, its name, and what to do.
+/// A call of CUDA, cuBLAS or cuSOLVER failed. what() has the call, the code, its name, and what to do.
 class error : public std::runtime_error {
 public:
     error(const std::string& call, int code, const char* name, const char* meaning, const std::string& advice)
         : std::runtime_error("cuda: " + call + " failed with " + name + " (" + digits_of(code) + ": " + meaning + "). " + advice), call_(call), code_(code) {}
 
     [[nodiscard]] const std::string& call() const noexcept { return call_; }
-    [[nodiscard]] int code() const noexcept { return code_; } ///< a cudaError_t or a cublasStatus_t
+    [[nodiscard]] int code() const noexcept { return code_; } ///< a cudaError_t, cublasStatus_t or cusolverStatus_t
 
 private:
     std::string call_;

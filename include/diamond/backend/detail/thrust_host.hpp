@@ -1,4 +1,4 @@
-/// What thrust's systems on the CPU share: memory of the host, sums in fixed blocks, products by Eigen.
+/// What thrust's systems on the CPU share: memory of the host, sums in fixed blocks, products and eigenvectors by Eigen.
 #pragma once
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <diamond/backend/detail/host_memory.hpp>
 #include <diamond/backend/detail/one_at_a_time.hpp>
 #include <diamond/backend/eigen_product.hpp>
+#include <diamond/backend/eigen_symmetric.hpp>
 #include <diamond/backend/thrust.hpp>
 
 namespace diamond::detail {
@@ -100,6 +101,10 @@ public:
     template <class Real>
     void add_product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows, index_t columns, index_t depth) const {
         with_products<Real>([&](auto& space, const auto& run) { space.add(op_a, a, op_b, b, out, rows, columns, depth, run); });
+    }
+
+    void symmetric_eigen(batch_view<double, Context> a, double* values) const {
+        eigen::detail::decompose_symmetric(a.data(), a.rows(), values);
     }
 
 private:
