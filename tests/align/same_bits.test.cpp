@@ -58,6 +58,18 @@ TEST_CASE_TEMPLATE("SMC gives the same bits on one thread and on two", real, REA
     for (const index_t n : {100, 5003}) check_same_bits(run_small<back>(1, n), run_small<back>(2, n));
 }
 
+#if defined(__SSE__)
+TEST_CASE_TEMPLATE("and in a process where another library has set flush-to-zero, before the context was made or after", real, REALS) {
+    using back             = back_ends::eigen<real>;
+    const unsigned     ieee = _mm_getcsr(), flush = ieee | 0x8040u; // flush-to-zero, and subnormal operands are zero
+    const auto         right = run_small<back>(2, 5003);
+    _mm_setcsr(flush);
+    check_same_bits(right, run_small<back>(1, 5003));
+    check_same_bits(right, run_small<back>(2, 5003));
+    _mm_setcsr(ieee);
+}
+#endif
+
 TEST_CASE_TEMPLATE("so do all drivers on a model that works by products", real, REALS) {
     using back     = back_ends::eigen<real>;
     using batch    = typename back::batch;

@@ -17,6 +17,7 @@
 #include <diamond/backend/detail/functors.hpp>
 #include <diamond/backend/detail/host_memory.hpp>
 #include <diamond/backend/detail/normals.hpp>
+#include <diamond/backend/detail/require_ieee.hpp>
 #include <diamond/backend/detail/thread_pool.hpp>
 #include <diamond/backend/eigen_lane.hpp>
 #include <diamond/backend/eigen_product.hpp>
@@ -111,7 +112,7 @@ struct context_state {
     product_space<double>        double_products;
     std::vector<double>          partial_sums;
 
-    explicit context_state(int threads) : pool(threads), float_products(pool.threads()), double_products(pool.threads()) {}
+    explicit context_state(int threads) : pool(threads), float_products(pool.threads()), double_products(pool.threads()) { diamond::detail::require_ieee(); }
 
     template <class Real>
     product_space<Real>& products() {

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include <diamond/core/host_device.hpp>
+#include <diamond/core/ieee.hpp>
 
 namespace diamond {
 
@@ -26,11 +27,13 @@ DIAMOND_HD inline double exp_nonpositive(double x) {
     constexpr double least = -708.0, log2_e = 1.4426950408889634074, ln2_high = 6.93145751953125e-1, ln2_low = 1.42860682030941723212e-6;
     constexpr double rounder = 0x1.8p52; // a sum with it has no fraction, and its last bits are the integer
     const double     clipped = x < least ? least : x;
-    const double     shifted = clipped * log2_e + rounder, n = shifted - rounder;
+    const double     shifted = clipped * log2_e + rounder;
+    const auto       whole   = __builtin_bit_cast(std::uint64_t, shifted);
+    const double     n       = static_cast<std::int32_t>(static_cast<std::uint32_t>(whole)); // shifted - rounder, which compilers may take for clipped * log2_e
     const double     r = (clipped - n * ln2_high) - n * ln2_low, rr = r * r;
     const double     p = r * ((1.26177193074810590878e-4 * rr + 3.02994407707441961300e-2) * rr + 9.99999999999999999910e-1);
     const double     q = ((3.00198505138664455042e-6 * rr + 2.52448340349684104192e-3) * rr + 2.27265548208155028766e-1) * rr + 2.00000000000000000005;
-    const double     power = __builtin_bit_cast(double, (__builtin_bit_cast(std::uint64_t, shifted) + 1023) << 52); // 2^n
+    const double     power = __builtin_bit_cast(double, (whole + 1023) << 52); // 2^n
     return x < least ? 0.0 : (1.0 + 2.0 * (p / (q - p))) * power;
 }
 

@@ -42,7 +42,7 @@ DIAMOND_HD inline float log_unit(float x) {
 DIAMOND_HD inline double log_unit(double x) {
     constexpr std::uint64_t one = 0x3ff0000000000000ull, sqrt_half = 0x3fe6a09e667f3bcdull;
     const std::uint64_t bits = __builtin_bit_cast(std::uint64_t, x) + (one - sqrt_half);
-    const double exponent    = __builtin_bit_cast(double, bits >> 52 | 0x4330000000000000ull) - (0x1p52 + 1023.0); // 2^52 + bits, exactly
+    const auto exponent      = static_cast<double>(static_cast<std::int32_t>(bits >> 52) - 1023);
     const double f           = __builtin_bit_cast(double, (bits & 0x000fffffffffffffull) + sqrt_half) - 1.0;
     const double z           = f * f;
     double p                 = 1.01875663804580931796e-4;

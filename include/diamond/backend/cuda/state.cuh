@@ -10,6 +10,7 @@
 #include <diamond/backend/cuda/kernels.cuh>
 #include <diamond/backend/cuda/products.cuh>
 #include <diamond/backend/cuda/resources.cuh>
+#include <diamond/backend/detail/require_ieee.hpp>
 #include <diamond/core/errors.hpp>
 
 namespace diamond::cuda {
@@ -41,6 +42,7 @@ struct device_resources {
 class context_state {
 public:
     context_state(int device, cudaStream_t users, bool tf32) : device_(device), properties_(device) {
+        diamond::detail::require_ieee();
         blames_.reserve(most_checks); // a step in steady state takes no memory of the host's, either
         const device_guard guard(device_);
         own_ = std::make_unique<device_resources>(device, users, properties_.major, tf32);

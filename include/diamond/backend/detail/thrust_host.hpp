@@ -8,6 +8,7 @@
 #include <diamond/backend/detail/forks.hpp>
 #include <diamond/backend/detail/host_memory.hpp>
 #include <diamond/backend/detail/one_at_a_time.hpp>
+#include <diamond/backend/detail/require_ieee.hpp>
 #include <diamond/backend/eigen_product.hpp>
 #include <diamond/backend/eigen_symmetric.hpp>
 #include <diamond/backend/thrust.hpp>
@@ -37,6 +38,8 @@ template <class Context>
 class thrust_host : public thrust_vocabulary<Context> {
 public:
     static constexpr bool host_memory = true;
+
+    thrust_host() { require_ieee(); }
 
     /// How many threads work at once.
     [[nodiscard]] static constexpr int workers() { return 1; }
