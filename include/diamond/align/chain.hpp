@@ -57,7 +57,7 @@ template <class Options>
     return options.times;
 }
 
-/// x_0 ~ N(0, I), x_{k+1} ~ kernel(x_k). Cost: `steps` transitions a particle.
+/// x_0 ~ N(0, I), x_{k+1} ~ kernel(x_k), every particle of every step finite. Cost: `steps` transitions a particle.
 template <class Kernel>
 class chain {
     static_assert(diagnose_transition_kernel_without_weights<Kernel>());
@@ -74,6 +74,7 @@ public:
 
     [[nodiscard]] index_t steps() const { return static_cast<index_t>(grid_.size()) - 1; }
 
+    /// @throws numeric_error naming step and particle where a coordinate is NaN or infinite; a device when the host next waits.
     template <class Observer = no_observer>
     chain_result<batch_type> operator()(const context_type& context, philox rng, const condition_type& condition = {}, Observer observer = {}) {
         const detail::stopwatch  clock;
@@ -85,7 +86,8 @@ public:
         next.resize(context, rows, particles_);
         draw_normal(rng.stream(purpose::initial), result.particles.mutable_view());
         result.complete = detail::walk<batch_type>(grid_, observer, [&](index_t k, interval span) {
-            kernel_(result.particles, span, condition, rng.stream(purpose::transition, k), next);
+            detail::at_step(k, [&] { kernel_(result.particles, span, condition, rng.stream(purpose::transition, k), next); });
+            detail::require_particles(next.read(), k);
             result.particles.swap(next);
             return result.particles.read();
         });

@@ -61,11 +61,11 @@ public:
     guidance(Field field, Value value, guidance_options options = {}, Solver solver = {.steps = 1})
         : field_(std::move(field)), value_(std::move(value)), solver_(std::move(solver)), grid_(time_grid_of(options)), options_(std::move(options)) {
         require(options_.particles >= 1, [&] { return "guidance of " + digits_of(options_.particles) + " particles: at least 1 is needed"; });
-        require(std::isfinite(options_.strength), "the strength of guidance must be finite");
+        require(std::isfinite(options_.strength), [&] { return "guidance of strength " + digits_of(options_.strength) + ": it must be finite"; });
         detail::require_same_dimension("velocity field", field_, value_);
     }
 
-    /// @throws numeric_error naming step and particle where a reward is NaN or +inf, or throws. What a device tells later names the evaluation of
+    /// @throws numeric_error naming step and particle where a reward is NaN or +inf, or throws, and where a coordinate is NaN or infinite. What a device tells later names the evaluation of
     /// V in place of the step.
     template <class Observer = no_observer>
     chain_result<batch_type> operator()(const context_type& context, philox rng, const condition_type& condition = {}, Observer observer = {}) {
@@ -77,11 +77,8 @@ public:
         system tilted{*this, condition, rng};
         result.complete = detail::walk<batch_type>(grid_, observer, [&](index_t k, interval span) {
             tilted.first_step = solver_.first_step(span);
-            try {
-                solver_(tilted, span, result.particles.mutable_view());
-            } catch (const numeric_error& error) { // it counts evaluations of V
-                std::throw_with_nested(numeric_error(error.reason(), static_cast<long>(k), error.particle()));
-            }
+            detail::at_step(k, [&] { solver_(tilted, span, result.particles.mutable_view()); });
+            detail::require_particles(result.particles.read(), k);
             return result.particles.read();
         });
         result.spent    = field_.spent() + cost(value_.spent()) - before;

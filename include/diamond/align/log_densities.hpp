@@ -12,16 +12,19 @@
 #include <diamond/core/batch.hpp>
 #include <diamond/core/condition.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/weight_sums.hpp>
 
 namespace diamond {
 
-/// log p_1(x_j) of samples, d x N, of a chain, a search or a file. Cost: one density of data a sample.
+/// log p_1(x_j) of samples, d x N, of a chain, a search or a file; -inf where there are none. Cost: one density of data a sample.
+/// @throws numeric_error naming the particle where a density is NaN or +inf.
 template <class Density, class Model = std::remove_cvref_t<Density>>
 [[nodiscard]] std::vector<double> log_densities_of(Density&& density, const_view_t<typename Model::batch_type> samples, const condition_of_t<Model>& condition = {}) {
     static_assert(diagnose_marginal_density<Model>());
     require(samples.rows() == density.dimension(), [&] { return "samples of " + digits_of(samples.rows()) + " rows for a density of dimension " + digits_of(density.dimension()); });
     rebind_t<typename Model::batch_type, double> values(samples.context(), 1, samples.columns());
     density(samples, 1.0, condition, values.data());
+    samples.context().forbid(samples.columns(), detail::not_a_weight{values.data()}, blame{.what = "a log-density is NaN or +inf", .values = values.data()});
     return to_host(values);
 }
 

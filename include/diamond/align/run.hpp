@@ -2,11 +2,13 @@
 #pragma once
 
 #include <chrono>
+#include <exception>
 #include <string>
 #include <type_traits>
 #include <utility>
 
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/finite.hpp>
 #include <diamond/core/log_density.hpp>
 #include <diamond/value/reward_caller.hpp>
 
@@ -37,6 +39,23 @@ bool keep_going(Observer& observer, const View& view) {
         observer(view);
         return true;
     }
+}
+
+/// Runs a step of a driver. @throws numeric_error that names step k in place of what its parts count, as evaluations of V, or do not know.
+template <class Step>
+void at_step(index_t k, const Step& step) {
+    try {
+        step();
+    } catch (const numeric_error& error) {
+        if (error.step() == static_cast<long>(k)) throw;
+        std::throw_with_nested(numeric_error(error.reason(), static_cast<long>(k), error.particle()));
+    }
+}
+
+/// @throws numeric_error naming step and particle where a particle has a coordinate that is NaN or infinite, one that no reward reads among them.
+template <class Value, class Context>
+void require_particles(batch_view<Value, Context> x, index_t step) {
+    require_finite_columns(x, blame{.what = "a coordinate of a particle is NaN or infinite: the network is not finite there", .step = step});
 }
 
 /// @throws numeric_error naming step and particle where a value is NaN or +inf.

@@ -149,7 +149,7 @@ public:
     }
 
     /// A per-column condition has one column a beam's particle, beams x width x children, the same within a beam.
-    /// @throws numeric_error naming step and particle where a value or reward is NaN or +inf.
+    /// @throws numeric_error naming step and particle where a value or reward is NaN or +inf, or a coordinate NaN or infinite.
     template <class Observer = no_observer>
     search_result<batch_type> operator()(const context_type& context, philox rng, const condition_type& condition = {}, Observer observer = {}) {
         const detail::stopwatch clock;
@@ -171,8 +171,11 @@ public:
                 context.gather(next.read(), chosen.data(), survivors.mutable_view());
                 repeat_columns(survivors.read(), options_.children, x.mutable_view());
             }
-            kernel_(x.read(), span, condition, rng.stream(purpose::transition, k), next.mutable_view());
-            value_(next.read(), span.to, condition, rng.stream(purpose::value, k), value_batch{.value = values.data()});
+            detail::at_step(k, [&] {
+                kernel_(x.read(), span, condition, rng.stream(purpose::transition, k), next.mutable_view());
+                detail::require_particles(next.read(), k);
+                value_(next.read(), span.to, condition, rng.stream(purpose::value, k), value_batch{.value = values.data()});
+            });
             detail::require_values(context, all, values.data(), k);
             return next.read();
         });

@@ -99,15 +99,19 @@ public:
         const cost              before = spent();
 
         const noise_stream stream = s.rng_.stream(purpose::transition, k);
+        detail::at_step(k, [&] {
+            if constexpr (weighted)
+                kernel_(s.x_.read(), span, s.condition_, stream, s.next_.mutable_view(), s.log_p_.data(), s.next_log_p_.data(), s.correction_.data());
+            else
+                kernel_(s.x_.read(), span, s.condition_, stream, s.next_.mutable_view());
+        });
+        detail::require_particles(s.next_.read(), k);
         if constexpr (weighted) {
-            kernel_(s.x_.read(), span, s.condition_, stream, s.next_.mutable_view(), s.log_p_.data(), s.next_log_p_.data(), s.correction_.data());
             s.context_->forbid(s.columns(), detail::not_a_weight{s.correction_.data()},
                                blame{.what = "the weight of a transition is NaN or +inf", .step = k, .values = s.correction_.data()});
             require_densities(s, s.next_log_p_.data(), s.correction_.data(), k);
-        } else {
-            kernel_(s.x_.read(), span, s.condition_, stream, s.next_.mutable_view());
         }
-        evaluate(s, plan);
+        detail::at_step(k, [&] { evaluate(s, plan); });
         s.weigh(plan);
         const bool resamples = s.may_resample(plan);
         if (resamples) s.choose(resampler_, k);

@@ -11,11 +11,20 @@
 
 namespace diamond {
 
-/// A number died while a sampler ran: names the step and the particle. Either is -1 where it does not apply.
+namespace detail {
+/// " (step 3, particle 7)", of those that apply.
+[[nodiscard]] inline std::string place_of(long step, long particle) {
+    if (step < 0 && particle < 0) return {};
+    const std::string of_step = step < 0 ? "" : "step " + digits_of(step), of_particle = particle < 0 ? "" : "particle " + digits_of(particle);
+    return " (" + of_step + (step < 0 || particle < 0 ? "" : ", ") + of_particle + ")";
+}
+} // namespace detail
+
+/// A number died while a sampler ran: names the step and the particle. Either is -1, and left out of what(), where it does not apply.
 class numeric_error : public std::runtime_error {
 public:
     numeric_error(const std::string& what, long step, long particle)
-        : std::runtime_error(what + " (step " + digits_of(step) + ", particle " + digits_of(particle) + ")"),
+        : std::runtime_error(what + detail::place_of(step, particle)),
           reason_(what), step_(step), particle_(particle) {}
 
     [[nodiscard]] const std::string& reason() const noexcept { return reason_; } ///< what(), without the place

@@ -9,6 +9,7 @@
 #include <diamond/concepts/joint_flow_map.hpp>
 #include <diamond/core/combine.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/finite.hpp>
 #include <diamond/core/log_density.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/schedule/time_grid.hpp>
@@ -50,7 +51,7 @@ void require_base_deviation(const JointMap& map, double deviation) {
 /// log p(x) = log N(x_0; 0, s0^2 I) - sum_k (t_{k+1} - t_k) m_k, m_k the mean divergence of jump k between the grid's times.
 ///
 /// Both directions: the latent and the density of given data, and samples with their density. With ode_joint_flow_map and one jump it is the
-/// many-step reference. x, x_0 and out are d x N and must not overlap; log-densities, a number a column, are in the memory of the batch.
+/// many-step reference. Each throws numeric_error, naming jump and column, where a mean divergence or a state is not finite. x, x_0 and out are d x N and must not overlap; log-densities, a number a column, are in the memory of the batch.
 /// Cost: n joint evaluations. [F2]
 template <class JointMap>
 class log_likelihood {
@@ -118,6 +119,9 @@ private:
             const interval span{grid_[static_cast<std::size_t>(first)], grid_[static_cast<std::size_t>(first + direction)]};
             const view     there = k + 1 == count ? to : between_[k % 2].mutable_view();
             map_(here, span, condition, there, mean_divergence_.data());
+            const blame why{.what = "a jump of a joint flow map is not finite: its mean divergence or its state", .step = k + 1};
+            context.forbid(from.columns(), detail::not_finite{mean_divergence_.data()}, why);
+            detail::require_finite_columns(const_view(there), why);
             context.for_each(from.columns(), detail::add_scaled_number{-std::abs(span.length()), mean_divergence_.data(), k == 0, out});
             here = there;
         }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/finite.hpp>
 #include <diamond/likelihood/objective.hpp>
 #include <diamond/likelihood/probe.hpp>
 
@@ -48,10 +49,6 @@ struct slope_term {
         const Real value = g[i + rows * j];
         return static_cast<double>(value) * static_cast<double>(step(value));
     }
-};
-struct not_finite {
-    const double* values;
-    DIAMOND_HD bool operator()(index_t j) const { return !(std::fabs(values[j]) < infinity); }
 };
 struct is_nan {
     const double* values;
@@ -133,6 +130,7 @@ public:
             context.for_each(n, detail::fill_number{options_.step_size, eta});
             if (options_.halvings > 0) search(x_0, condition, k);
             context.for_each(d, n, detail::move_against<real>{x_0.data(), gradient_.data(), eta, d, x_0.data()});
+            detail::require_finite_columns(x_0, blame{.what = "a step of self-guidance leaves what is finite: take shorter ones", .step = k});
         }
     }
 

@@ -8,6 +8,7 @@
 
 #include <diamond/concepts/posterior_sampler.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/finite.hpp>
 #include <diamond/core/weight_sums.hpp>
 
 namespace diamond {
@@ -94,6 +95,7 @@ public:
         const auto uniforms = stream.with(stream.purpose == purpose::value ? purpose::value_component : purpose::component);
         context.for_each(out.columns(), detail::take_by_weight{log_weights_.data(), options_.proposals, uniforms, chosen_.data()});
         context.gather(proposals_.read(), chosen_.data(), out);
+        detail::require_finite_columns(const_view(out), blame{.what = "a coordinate of a posterior draw is NaN or infinite", .step = static_cast<index_t>(stream.step), .samples = stream.samples});
     }
 
 private:

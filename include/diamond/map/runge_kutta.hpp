@@ -31,6 +31,12 @@ struct entry {
     const double* values;
     DIAMOND_HD double operator()(index_t j) const { return values[j]; }
 };
+/// A column whose number is as large as any, NaN being the largest.
+struct as_large_as {
+    const double* values;
+    double        largest;
+    DIAMOND_HD bool operator()(index_t j) const { return std::isnan(largest) ? std::isnan(values[j]) : values[j] >= largest; }
+};
 } // namespace detail
 
 /// A solver with its stages. `System` is called as system(x, t, out), and for vjp as system.vjp(x, t, cotangent, out).
@@ -65,7 +71,9 @@ public:
     }
 
     /// Carries x, in place, from span.from to span.to; either may be the larger.
-    /// @throws numeric_error when an adaptive solver cannot reach its tolerance.
+    /// @throws numeric_error when an adaptive solver, whose step is the batch's, cannot reach its tolerance, for a velocity is not finite or the steps do not suffice:
+    /// it names the particle whose error is the largest, and its own step and time; x then holds all particles at that time. Other solvers take a particle that is
+    /// NaN through to the end, which drivers name.
     template <class System>
     void operator()(System&& system, interval span, view x) {
         prepare(x);
@@ -194,8 +202,7 @@ private:
         combine(coefficients<1>(numbers<1>{{0.0}}), zero_.mutable_view(), x);
         for (index_t step = 0; t != span.to; ++step) {
             if (step >= solver_.most_steps)
-                throw numeric_error("the adaptive solver took " + digits_of(step) + " steps and reached t = " + digits_of(t) +
-                                        ": raise its tolerances or most_steps", static_cast<long>(step), -1);
+                throw numeric_error("the adaptive solver took " + digits_of(step) + " steps and reached t = " + digits_of(t) + ": raise its tolerances or most_steps", -1, worst(x));
             const bool last = std::abs(h) >= std::abs(span.to - t);
             const double to = last ? span.to : t + h;
             run_stages(system, x, t, to, first_stage_known ? 1 : 0);
@@ -212,11 +219,17 @@ private:
                 h *= least_change; // an infinite or undefined error says only: shorter
                 first_stage_known = error == error && first_stage_known;
                 if (std::abs(h) < 0x1p-40)
-                    throw numeric_error("the velocity is not finite near t = " + digits_of(t), static_cast<long>(step), -1);
+                    throw numeric_error("the velocity is not finite near t = " + digits_of(t) + ", in step " + digits_of(step + 1) + " of the adaptive solver", -1, worst(x));
                 continue;
             }
             h = (to - grid_[grid_.size() - (error <= 1.0 ? 2 : 1)]) * std::clamp(safety * std::pow(error, -0.2), least_change, most_change);
         }
+    }
+    /// The column that has kept the last step from being taken.
+    [[nodiscard]] long worst(const_view x) const {
+        const auto&  context = x.context();
+        const double largest = context.max(x.columns(), detail::entry{norms_.data()});
+        return static_cast<long>(context.find_first(x.columns(), detail::as_large_as{norms_.data(), largest}));
     }
     double largest_error(const_view x, const_view next) {
         norms_.resize(x.context(), 1, x.columns());

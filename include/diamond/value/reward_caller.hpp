@@ -48,7 +48,7 @@ void rethrow_with_place(const char* what, index_t step, const index_t& calls, in
 
 /// values[j] = r(z_j), column j belonging to particle j / samples; refuses NaN and +inf, -inf forbids a sample.
 /// @throws numeric_error naming step and particle where a value is NaN or +inf, or where the reward throws: then with the reward's own
-/// exception nested in it, and particle -1 where a whole batch was asked for at once.
+/// exception nested in it, and no particle where a whole batch was asked for at once.
 template <class Reward, class Real, class Context, class Condition>
 void call_reward(Reward& reward, batch_view<const Real, Context> z, const Condition& condition, index_t step, index_t samples, double* values) {
     index_t calls = 0;
