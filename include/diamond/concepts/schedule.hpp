@@ -10,6 +10,7 @@
 /// It may take a diamond::instant in place of t in all four, with 1 - t to all digits beside t: then sigma is as good at times that were computed and lie closer to 1
 /// than a double can; one of doubles is told such times by the first term of the difference. sigma should be right to its own size near 1, where sin(pi/2 (1 - t)) is,
 /// and cos(pi/2 t) is not.
+/// It may give cross(interval), alpha(t') sigma(t) - alpha(t) sigma(t') to its own size for close times; else schedule/noising.hpp integrates the derivatives.
 /// Functions should be DIAMOND_HD if they are to run on a device. Models: linear_schedule, trigonometric_schedule,
 /// variance_preserving_schedule, cosine_schedule. Used by: everything that knows time. Source: [DM], [GF], section 1.
 #pragma once

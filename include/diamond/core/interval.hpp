@@ -57,7 +57,13 @@ private:
 inline void require_time(const char* where, double t) {
     require(t >= 0.0 && t <= 1.0, [&] { return std::string(where) + " at t = " + digits_of(t) + ": times lie in [0, 1]"; });
 }
-/// The same for the one time of a batch. Times of single columns are in the memory of the batch, and not looked at.
+/// @throws std::invalid_argument with both numbers unless 0 <= t < t' <= 1: a transition goes forward.
+inline void require_transition(interval span) {
+    require(span.from >= 0.0 && span.from < span.to && span.to <= 1.0, [&] {
+        return "a transition from t = " + digits_of(span.from) + " to " + digits_of(span.to) + ": 0 <= t < t' <= 1 is needed";
+    });
+}
+/// require_time for the one time of a batch. Times of single columns are in the memory of the batch, and not looked at.
 inline void require_time(const char* where, time_view t) {
     if (t.broadcast()) require_time(where, t.value());
 }

@@ -7,7 +7,7 @@
 
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/interval.hpp>
-#include <diamond/schedule/schedule.hpp>
+#include <diamond/schedule/noising.hpp>
 
 namespace diamond {
 
@@ -17,6 +17,11 @@ struct ddpm_correlation {
     [[nodiscard]] double operator()(const Schedule& schedule, interval span) const {
         const noise_level from = level_at(schedule, span.from), to = level_at(schedule, span.to);
         return from.alpha * to.sigma / (from.sigma * to.alpha);
+    }
+    /// 1 - rho, to its own size however close the times are.
+    template <class Schedule>
+    [[nodiscard]] double rest(const Schedule& schedule, interval span) const {
+        return cross(schedule, span) / (level_at(schedule, span.from).sigma * level_at(schedule, span.to).alpha);
     }
 };
 
@@ -40,9 +45,16 @@ template <class C, class Schedule>
 concept correlates = std::copy_constructible<C> && requires(const C& rho, const Schedule& schedule, interval span) {
     { rho(schedule, span) } -> std::convertible_to<double>;
 };
+/// 1 - rho: what a correlation near 1 says of it by rest(schedule, span), if it does.
+template <class C, class Schedule>
+[[nodiscard]] double rest_of(const C& correlation, const Schedule& schedule, interval span, double rho) {
+    if constexpr (requires { correlation.rest(schedule, span); })
+        if (1.0 - rho < close) return correlation.rest(schedule, span);
+    return 1.0 - rho;
+}
 } // namespace detail
 
-/// The ladder, of one rung.
+/// The ladder, of one rung. A correlation that comes near 1 may also give double rest(const Schedule&, interval) const, 1 - rho to its own size.
 template <class C, class Schedule>
 consteval bool diagnose_correlation() {
     static_assert(detail::correlates<C, Schedule>,
@@ -55,17 +67,20 @@ struct kernel_coefficients {
     double gamma, abar, sbar;
 };
 
-/// gamma = rho sigma(t')/sigma(t), abar = alpha(t') - gamma alpha(t), sbar = sigma(t') sqrt(1 - rho^2).
-/// @throws std::invalid_argument unless 0 <= t < t' <= 1.
+/// gamma = rho sigma(t')/sigma(t), abar = alpha(t') - gamma alpha(t), sbar = sigma(t') sqrt(1 - rho^2), each right to its own size however close the times are.
+/// @throws std::invalid_argument unless 0 <= t < t' <= 1, and where rho leaves [-1, 1].
 template <class Schedule, class Correlation>
 [[nodiscard]] kernel_coefficients kernel_at(const Schedule& schedule, interval span, const Correlation& correlation) {
-    require(span.from >= 0.0 && span.from < span.to && span.to <= 1.0, [&] {
-        return "a transition from t = " + digits_of(span.from) + " to " + digits_of(span.to) + ": 0 <= t < t' <= 1 is needed";
-    });
+    require_transition(span);
     const noise_level from = level_at(schedule, span.from), to = level_at(schedule, span.to);
-    const double      rho   = correlation(schedule, span);
-    const double      gamma = rho * to.sigma / from.sigma;
-    return {gamma, to.alpha - gamma * from.alpha, to.sigma * std::sqrt((1.0 - rho) * (1.0 + rho))};
+    const double      rho = correlation(schedule, span), rest = detail::rest_of(correlation, schedule, span, rho);
+    require(rest >= 0.0 && rest <= 2.0, [&] {
+        return "a correlation of " + digits_of(rho) + " from t = " + digits_of(span.from) + " to " + digits_of(span.to) + ": it must lie in [-1, 1]";
+    });
+    const double gamma = rho * to.sigma / from.sigma;
+    // alpha' sigma - rho alpha sigma' = cross + (1 - rho) alpha sigma', where the first two would cancel
+    const double abar = rest < detail::close ? (cross(schedule, span) + rest * from.alpha * to.sigma) / from.sigma : to.alpha - gamma * from.alpha;
+    return {gamma, abar, to.sigma * std::sqrt(rest * (1.0 + rho))};
 }
 
 /// The kernel of the posterior itself, t' = 1: whatever rho is, x_1 = z.

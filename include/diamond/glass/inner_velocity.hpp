@@ -15,7 +15,8 @@ namespace diamond {
 
 /// What one evaluation needs: x* = input_outer x_t + input_inner xbar at `time`, ubar = velocity u(x*, time) + outer x_t + inner xbar.
 struct inner_velocity_coefficients {
-    double time, input_outer, input_inner, velocity, outer, inner;
+    instant time;
+    double  input_outer, input_inner, velocity, outer, inner;
 };
 
 template <class Schedule, class InnerSchedule>
@@ -50,34 +51,37 @@ struct inner_velocity_table {
     InnerSchedule       inner;
     kernel_coefficients kernel;
     time_view               t, s;
-    DIAMOND_HD numbers<6> operator()(index_t j) const {
+    DIAMOND_HD numbers<7> operator()(index_t j) const {
         const inner_velocity_coefficients c = inner_velocity_at(schedule, inner, t[j], s[j], kernel);
-        return {{c.time, c.input_outer, c.input_inner, c.velocity, c.outer, c.inner}};
+        return {{c.time.t, c.time.rest, c.input_outer, c.input_inner, c.velocity, c.outer, c.inner}};
     }
 };
-/// Columns `first` ... of a six-row table, where times are per column; a smaller table for the functors that need two or three.
+/// Rows `first` ... of that table of seven, where times are per column; a smaller table for the functors that need two or three.
 template <int K>
 struct table_rows {
     const double* table;
     int           first;
     DIAMOND_HD numbers<K> operator()(index_t j) const {
         numbers<K> row{};
-        for (int k = 0; k < K; ++k) row.value[k] = table[first + k + 6 * j];
+        for (int k = 0; k < K; ++k) row.value[k] = table[first + k + 7 * j];
         return row;
     }
 };
 struct time_of {
     const double* table;
-    double*       time;
-    DIAMOND_HD void operator()(index_t j) const { time[j] = table[6 * j]; }
+    double *      time, *rest;
+    DIAMOND_HD void operator()(index_t j) const {
+        time[j] = table[7 * j];
+        rest[j] = table[7 * j + 1];
+    }
 };
 struct outer_products {
     const double* table;
-    DIAMOND_HD numbers<3> operator()(index_t j) const { return {{1.0, table[6 * j + 3] * table[6 * j + 1], table[6 * j + 4]}}; }
+    DIAMOND_HD numbers<3> operator()(index_t j) const { return {{1.0, table[7 * j + 4] * table[7 * j + 2], table[7 * j + 5]}}; }
 };
 struct inner_products {
     const double* table;
-    DIAMOND_HD numbers<2> operator()(index_t j) const { return {{table[6 * j + 3] * table[6 * j + 2], table[6 * j + 5]}}; }
+    DIAMOND_HD numbers<2> operator()(index_t j) const { return {{table[7 * j + 4] * table[7 * j + 3], table[7 * j + 6]}}; }
 };
 struct at_end {
     time_view s;
@@ -168,12 +172,12 @@ private:
         const auto&   context = xbar.context();
         const index_t n       = xbar.columns();
         const detail::inner_velocity_table<Schedule, InnerSchedule> row{schedule_, inner_, kernel, t, s};
-        all_.resize(context, 6, n);
-        time_.resize(context, 1, n);
-        context.for_each(n, diamond::detail::fill_coefficients<6, detail::inner_velocity_table<Schedule, InnerSchedule>>{row, all_.data()});
+        all_.resize(context, 7, n);
+        time_.resize(context, 2, n);
+        context.for_each(n, diamond::detail::fill_coefficients<7, detail::inner_velocity_table<Schedule, InnerSchedule>>{row, all_.data()});
         const double* all = all_.data();
-        context.for_each(n, detail::time_of{all, time_.data()});
-        return {time_view(time_.data()), input_table_(context, false, n, detail::table_rows<2>{all, 1}), output_table_(context, false, n, detail::table_rows<3>{all, 3}),
+        context.for_each(n, detail::time_of{all, time_.data(), time_.data() + n});
+        return {time_view(time_.data(), time_.data() + n), input_table_(context, false, n, detail::table_rows<2>{all, 2}), output_table_(context, false, n, detail::table_rows<3>{all, 4}),
                 outer_table_(context, false, n, detail::outer_products{all}), inner_table_(context, false, n, detail::inner_products{all}), true};
     }
 

@@ -26,15 +26,16 @@ template <class InnerSchedule>
 ///   h^2 = alpha^2 sbar_s^2 + abar_s^2 sigma^2,   t* = time_at(h, sigma sbar_s),
 ///   x* = (alpha sbar_s^2 x_t + abar_s sigma^2 y)/h . hypot(alpha(t*), sigma(t*))/hypot(h, sigma sbar_s).
 struct sufficient_statistic {
-    double time, from_outer, from_inner, h;
+    instant time;
+    double  from_outer, from_inner, h;
 };
 
 template <class Schedule>
 [[nodiscard]] DIAMOND_HD sufficient_statistic sufficient_statistic_at(const Schedule& schedule, const noise_level& outer, const inner_level& inner) {
     const double noise = outer.sigma * inner.sbar;
     const double h     = std::hypot(outer.alpha * inner.sbar, inner.abar * outer.sigma);
-    if (h == 0.0) return {noise == 0.0 ? 1.0 : 0.0, 0.0, 1.0, 0.0}; // t = s = 0: pure noise, read as it is; t = s = 1: the sample
-    const double      time  = time_at(schedule, h, noise);
+    if (h == 0.0) return {instant(noise == 0.0 ? 1.0 : 0.0), 0.0, 1.0, 0.0}; // t = s = 0: pure noise, read as it is; t = s = 1: the sample
+    const instant     time  = time_at(schedule, h, noise);
     const noise_level level = level_at(schedule, time);
     const double      scale = std::hypot(level.alpha, level.sigma) / (std::hypot(h, noise) * h);
     return {time, scale * outer.alpha * square(inner.sbar), scale * inner.abar * square(outer.sigma), h};

@@ -63,12 +63,12 @@ public:
             return;
         }
         const detail::inner_velocity_table<Schedule, InnerSchedule> table{schedule_, inner_, posterior_kernel_coefficients, t, s};
-        all_.resize(context, 6, n);
-        time_.resize(context, 1, n);
-        context.for_each(n, detail::fill_coefficients<6, detail::inner_velocity_table<Schedule, InnerSchedule>>{table, all_.data()});
-        context.for_each(n, detail::time_of{all_.data(), time_.data()});
-        combine(input_table_(context, false, n, detail::table_rows<2>{all_.data(), 1}), point_.mutable_view(), x_t, xbar);
-        divergence_(point_.read(), time_view(time_.data()), condition, stream, out, standard_error);
+        all_.resize(context, 7, n);
+        time_.resize(context, 2, n);
+        context.for_each(n, detail::fill_coefficients<7, detail::inner_velocity_table<Schedule, InnerSchedule>>{table, all_.data()});
+        context.for_each(n, detail::time_of{all_.data(), time_.data(), time_.data() + n});
+        combine(input_table_(context, false, n, detail::table_rows<2>{all_.data(), 2}), point_.mutable_view(), x_t, xbar);
+        divergence_(point_.read(), time_view(time_.data(), time_.data() + n), condition, stream, out, standard_error);
         context.for_each(n, detail::turn_inner{product_table_(context, false, n, detail::inner_products{all_.data()}), static_cast<double>(xbar.rows()), out, standard_error, true});
     }
 

@@ -53,13 +53,14 @@ public:
 
 private:
     struct place {
-        double time, scale;
+        instant time;
+        double  scale;
     };
     [[nodiscard]] place own(double t) const {
         require_time("rescheduled_density", t);
         const auto        theirs = density_.schedule();
         const noise_level here   = level_at(schedule_, t);
-        const double      s      = time_at(theirs, here.alpha, here.sigma);
+        const instant     s      = time_at(theirs, here.alpha, here.sigma);
         const noise_level there  = level_at(theirs, s);
         return {s, here.alpha > here.sigma ? here.alpha / there.alpha : here.sigma / there.sigma}; // either ratio; one may be 0/0 at an end
     }

@@ -11,7 +11,7 @@
 #include <diamond/core/weight_sums.hpp>
 #include <diamond/map/detail/correction.hpp>
 #include <diamond/schedule/check_schedule.hpp>
-#include <diamond/schedule/schedule.hpp>
+#include <diamond/schedule/noising.hpp>
 
 namespace diamond {
 
@@ -71,14 +71,12 @@ public:
     /// @throws numeric_error naming step and particle where a weight is NaN or +inf.
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream, view out, const double* log_density, double* next_log_density, double* log_weight) {
         const auto&       context = x.context();
-        const noise_level from = level_at(density_.schedule(), span.from), to = level_at(density_.schedule(), span.to);
-        // sigma^2 - a^2 sigma'^2 = sigma^2 (1 - q)(1 + q), q = (alpha/sigma)/(alpha'/sigma')
-        const double a = from.alpha / to.alpha, q = from.alpha * to.sigma / (to.alpha * from.sigma);
-        const double deviation = from.sigma * std::sqrt((1.0 - q) * (1.0 + q));
+        require_transition(span);
+        const noising back = noising_at(density_.schedule(), span);
         likelihood_.resize(context, 1, x.columns());
         kernel_.draw_with_density(x, span, condition, stream, out, log_weight);
         density_(out, span.to, condition, next_log_density);
-        context.column_sums(x.rows(), x.columns(), detail::transition_density_term<real>{x.data(), out.data(), a, deviation, x.rows(), 1}, likelihood_.data());
+        context.column_sums(x.rows(), x.columns(), detail::transition_density_term<real>{x.data(), out.data(), back.scale, back.spread, x.rows(), 1}, likelihood_.data());
         context.for_each(x.columns(), detail::correct_transition_weight{log_density, next_log_density, likelihood_.data(), log_weight});
         context.forbid(x.columns(), detail::not_a_weight{log_weight}, blame{.what = detail::bad_correction, .step = static_cast<index_t>(stream.step), .values = log_weight});
     }

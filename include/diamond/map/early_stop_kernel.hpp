@@ -12,7 +12,7 @@
 #include <diamond/random/draw.hpp>
 #include <diamond/glass/correlation.hpp>
 #include <diamond/schedule/check_schedule.hpp>
-#include <diamond/schedule/schedule.hpp>
+#include <diamond/schedule/noising.hpp>
 
 namespace diamond {
 
@@ -21,22 +21,40 @@ struct early_stop {
     double inner_time, outer, inner;
 };
 
+namespace detail {
+/// Where no double says r* well enough: stops at the next one after it, where xbar knows a little more than x_t' may, and puts so much more weight on x_t that
+///   outer alpha + inner abar = alpha',   outer^2 sigma^2 + inner^2 sbar^2 = sigma'^2
+/// all the same. With outer sigma = sigma' cos phi, inner sbar = sigma' sin phi the left of the first is largest where S has its phi, and the root below that is taken.
+template <class InnerSchedule>
+[[nodiscard]] early_stop stop_after(const InnerSchedule& inner, instant sought, noise_level from, noise_level to) {
+    const double      near  = 1.0 - sought.rest;
+    const double      after = sought.t <= 0.0 ? least_normal : 1.0 - near > sought.rest ? std::nextafter(near, 1.0) : near;
+    const noise_level at    = level_at(inner, after);
+    const double      known = from.alpha * at.sigma, drawn = at.alpha * from.sigma;
+    const double      most  = std::fmin(to.alpha * from.sigma * at.sigma / (to.sigma * std::hypot(known, drawn)), 1.0); // above 1 by rounding alone
+    const double      phi   = std::atan2(drawn, known) - std::acos(most);
+    const double      outer = to.sigma * std::cos(phi) / from.sigma;
+    return {after, outer, most > 0.5 ? to.sigma * std::sin(phi) / at.sigma : (to.alpha - outer * from.alpha) / at.alpha};
+}
+} // namespace detail
+
 /// r* has inner snr equal to snr(t') - snr(t); the statistic of (x_t, xbar_{r*}) is then that of x_t' alone. t' = 1: r* = 1. [DM]
+///
+/// The inner time is a double, and a map may take it as it is: 1 - inner_time is exact. Near 1, or below the range of an inner schedule whose alpha(0) > 0, r* is no
+/// double. There the stop is just after it, and the weights are those with which the marginals are kept all the same, whatever x_t' then keeps of the noise of x_t:
+/// within sigma(t') sqrt(2^-53/(1 - r*)) of what DDPM's transition does. @throws std::invalid_argument with both numbers unless 0 <= t < t' <= 1.
 template <class Schedule, class InnerSchedule>
 [[nodiscard]] early_stop early_stop_at(const Schedule& schedule, const InnerSchedule& inner, interval span) {
-    require(span.from >= 0.0 && span.from < span.to && span.to <= 1.0, [&] {
-        return "a transition from t = " + digits_of(span.from) + " to " + digits_of(span.to) + ": 0 <= t < t' <= 1 is needed";
-    });
+    constexpr double rounding = 0x1p-42; // of 1 - r* that its double may leave
+    require_transition(span);
     if (span.to == 1.0) return {1.0, 0.0, 1.0};
     const noise_level from = level_at(schedule, span.from), to = level_at(schedule, span.to);
-    // snr(t') - snr(t) = (alpha' sigma - alpha sigma')(alpha' sigma + alpha sigma')/(sigma sigma')^2
-    const double      forward = to.alpha * from.sigma, backward = from.alpha * to.sigma;
-    const double      signal = std::sqrt((forward - backward) * (forward + backward)), noise = from.sigma * to.sigma;
-    const double      r = time_at(inner, signal, noise);
-    const noise_level at_r = level_at(inner, r);
+    const double      signal = std::sqrt(snr_gain(schedule, span)), noise = from.sigma * to.sigma;
+    const instant     r = time_at(inner, signal, noise);
+    if (r.t <= 0.0 || std::abs(detail::lateness(r)) > rounding * r.rest) return detail::stop_after(inner, r, from, to);
     // alpha' S = (alpha/sigma^2 x_t + abar/sbar^2 xbar) sigma'^2/alpha'; the inner ratio is the exact one even where time_at was rounded.
     const double to_noise = square(to.sigma) / to.alpha;
-    return {r, to_noise * from.alpha / square(from.sigma), to_noise * signal / (noise * at_r.sigma)};
+    return {r.t, to_noise * from.alpha / square(from.sigma), to_noise * signal / (noise * level_at(inner, r.t).sigma)};
 }
 
 /// x_t' = alpha(t') S(x_t, X_{0,r*}(xbar_0 | x_t, t)) = outer x_t + inner xbar_{r*}: DDPM's transition when the map is exact. Of a joint Diamond map

@@ -30,7 +30,11 @@ public:
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
     [[nodiscard]] cost    spent() const { return map_.spent(); }
     [[nodiscard]] bool    exact() const { return detail::is_exact(map_); }
-    void operator()(const_view x, interval span, const condition_type& condition, noise_stream, view out) { map_(x, span, condition, out); }
+    /// @throws std::invalid_argument unless 0 <= t < t' <= 1.
+    void operator()(const_view x, interval span, const condition_type& condition, noise_stream, view out) {
+        require_transition(span);
+        map_(x, span, condition, out);
+    }
 
 private:
     Map map_;

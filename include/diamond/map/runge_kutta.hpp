@@ -204,7 +204,7 @@ private:
             if (step >= solver_.most_steps)
                 throw numeric_error("the adaptive solver took " + digits_of(step) + " steps and reached t = " + digits_of(t) + ": raise its tolerances or most_steps", -1, worst(x));
             const bool last = std::abs(h) >= std::abs(span.to - t);
-            const double to = last ? span.to : t + h;
+            const double to = last ? span.to : t + h == t ? std::nextafter(t, span.to) : t + h; // a step shorter than an ulp is one
             run_stages(system, x, t, to, first_stage_known ? 1 : 0);
             accumulate(x, tableau.weight.data(), stages, to - t, next_.mutable_view());
             accumulate(zero_.read(), tableau.error.data(), stages, to - t, error_.mutable_view());

@@ -65,7 +65,7 @@ struct diamond_coordinate {
     /// 1/S; 0 at s = 1 of a posterior that is a point, where nothing is left to scale.
     [[nodiscard]] DIAMOND_HD double inverse() const { return S > 0.0 ? 1.0 / S : 0.0; }
     [[nodiscard]] DIAMOND_HD double e(double xbar) const { return (xbar - s * mean) * inverse(); }
-    [[nodiscard]] DIAMOND_HD double k() const { return S + R > 0.0 ? ((r + s) * variance - (2.0 - r - s)) / (R + S) : 0.0; }
+    [[nodiscard]] DIAMOND_HD double k() const { return S + R > 0.0 ? ((r + s) * variance - ((1.0 - r) + (1.0 - s))) / (R + S) : 0.0; }
     /// sqrt(C) g + mu, the mean given xbar_s, too.
     [[nodiscard]] DIAMOND_HD double both(double e) const { return mean + s * variance * inverse() * e; }
     /// Derivatives of S, R, e, both and k as s, r and xbar move at the given speeds.

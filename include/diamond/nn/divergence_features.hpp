@@ -72,7 +72,7 @@ struct divergence_spread {
 };
 /// A coordinate's part of the Gaussian's m: log R^2 - log S^2 = (r - s) N l(R^2, S^2), N = (r + s) pv - (2 - r - s).
 [[nodiscard]] DIAMOND_HD inline moving_number gaussian_divergence(const diamond_coordinate& c, double s_dot, double r_dot) {
-    const double N = (c.r + c.s) * c.variance - (2.0 - c.r - c.s), N_dot = (r_dot + s_dot) * (c.variance + 1.0);
+    const double N = (c.r + c.s) * c.variance - ((1.0 - c.r) + (1.0 - c.s)), N_dot = (r_dot + s_dot) * (c.variance + 1.0);
     const moving_number l = log_slope(c.R * c.R, c.S * c.S, 2.0 * r_dot * (c.r * c.variance - (1.0 - c.r)), 2.0 * s_dot * (c.s * c.variance - (1.0 - c.s)));
     return {0.5 * N * l.value, 0.5 * (N_dot * l.value + N * l.speed)};
 }

@@ -10,8 +10,8 @@
 namespace diamond::detail {
 
 template <class Schedule>
-[[nodiscard]] DIAMOND_HD noise_level level_of(const Schedule& schedule, reading_kind kind, double t) {
-    return kind == reading_kind::velocity ? noise_level{schedule.alpha(t), schedule.sigma(t)} : level_at(schedule, t);
+[[nodiscard]] DIAMOND_HD noise_level level_of(const Schedule& schedule, reading_kind kind, instant t) {
+    return kind == reading_kind::velocity ? noise_level{alpha_at(schedule, t), sigma_at(schedule, t)} : level_at(schedule, t);
 }
 
 template <class Schedule, class Real, class View>
@@ -24,18 +24,18 @@ struct checkerboard_reading {
     View         x;
     Real*        out;
     DIAMOND_HD void operator()(index_t j) const {
-        const noise_level level = level_of(schedule, kind, t[j]);
+        const noise_level level = level_of(schedule, kind, t.at(j));
         const double      at[2] = {static_cast<double>(x(0, j)), static_cast<double>(x(1, j))};
         double            value[2];
         if (level.sigma == 0.0) {
             for (int axis = 0; axis < 2; ++axis)
-                value[axis] = kind == reading_kind::denoiser ? at[axis] : kind == reading_kind::velocity ? schedule.d_alpha(t[j]) * at[axis] : 0.0;
+                value[axis] = kind == reading_kind::denoiser ? at[axis] : kind == reading_kind::velocity ? d_alpha_at(schedule, t.at(j)) * at[axis] : 0.0;
         } else {
             const board_posterior posterior(level, at[0], at[1]);
             for (int axis = 0; axis < 2; ++axis) {
                 const double mean = posterior.expected(posterior.mean, axis), noise = posterior.expected(posterior.noise, axis);
                 switch (kind) {
-                case reading_kind::velocity: value[axis] = schedule.d_alpha(t[j]) * mean + sigma_d_sigma(schedule, t[j]) / level.sigma * noise; break;
+                case reading_kind::velocity: value[axis] = d_alpha_at(schedule, t.at(j)) * mean + sigma_d_sigma(schedule, t.at(j)) / level.sigma * noise; break;
                 case reading_kind::denoiser: value[axis] = mean; break;
                 case reading_kind::noise: value[axis] = noise; break;
                 case reading_kind::score: value[axis] = -noise / level.sigma; break;
@@ -51,16 +51,16 @@ template <class Schedule, class View>
 struct checkerboard_jacobian {
     double diagonal[2], off;
 
-    DIAMOND_HD checkerboard_jacobian(const Schedule& schedule, double t, const View& x, index_t j) {
+    DIAMOND_HD checkerboard_jacobian(const Schedule& schedule, instant t, const View& x, index_t j) {
         const noise_level level = level_of(schedule, reading_kind::velocity, t);
         if (level.sigma == 0.0) {
-            diagonal[0] = diagonal[1] = schedule.d_alpha(t);
+            diagonal[0] = diagonal[1] = d_alpha_at(schedule, t);
             off                       = 0.0;
             return;
         }
         const board_posterior posterior(level, static_cast<double>(x(0, j)), static_cast<double>(x(1, j)));
         const double          growth = sigma_d_sigma(schedule, t) / square(level.sigma), snr = square(level.alpha / level.sigma);
-        const double          factor = schedule.d_alpha(t) * level.alpha / square(level.sigma);
+        const double          factor = d_alpha_at(schedule, t) * level.alpha / square(level.sigma);
         for (int axis = 0; axis < 2; ++axis) {
             const double covariance = posterior.covariance(axis, axis);
             diagonal[axis]          = factor * covariance + growth * (1.0 - snr * covariance);
@@ -78,7 +78,7 @@ struct checkerboard_product {
     View     x, w;
     Real*    out;
     DIAMOND_HD void operator()(index_t j) const {
-        const checkerboard_jacobian<Schedule, View> jacobian(schedule, t[j], x, j);
+        const checkerboard_jacobian<Schedule, View> jacobian(schedule, t.at(j), x, j);
         const auto first = static_cast<double>(w(0, j)), second = static_cast<double>(w(1, j));
         out[2 * j]     = static_cast<Real>(jacobian.diagonal[0] * first + jacobian.off * second);
         out[2 * j + 1] = static_cast<Real>(jacobian.off * first + jacobian.diagonal[1] * second);
@@ -93,7 +93,7 @@ struct checkerboard_divergence {
     View     x;
     double*  out;
     DIAMOND_HD void operator()(index_t j) const {
-        const checkerboard_jacobian<Schedule, View> jacobian(schedule, t[j], x, j);
+        const checkerboard_jacobian<Schedule, View> jacobian(schedule, t.at(j), x, j);
         out[j] = jacobian.diagonal[0] + jacobian.diagonal[1];
     }
 };
@@ -107,7 +107,7 @@ struct checkerboard_density {
     View     x;
     double*  out;
     DIAMOND_HD void operator()(index_t j) const {
-        const noise_level level = level_at(schedule, t[j]);
+        const noise_level level = level_at(schedule, t.at(j));
         const double      at[2] = {static_cast<double>(x(0, j)), static_cast<double>(x(1, j))};
         if (level.sigma == 0.0)
             out[j] = board::inside(at[0], at[1]) ? -std::log(board::area) : -infinity;

@@ -35,9 +35,9 @@ struct reading_at {
     Schedule     schedule;
     reading_kind kind;
 
-    [[nodiscard]] DIAMOND_HD gaussian_reading operator()(double t) const {
+    [[nodiscard]] DIAMOND_HD gaussian_reading operator()(instant t) const {
         if (kind == reading_kind::velocity) {
-            const double alpha = schedule.alpha(t), sigma = schedule.sigma(t), d_alpha = schedule.d_alpha(t);
+            const double alpha = alpha_at(schedule, t), sigma = sigma_at(schedule, t), d_alpha = d_alpha_at(schedule, t);
             const double product = sigma_d_sigma(schedule, t);
             return {alpha, square(sigma), d_alpha * square(sigma) - alpha * product, alpha * d_alpha, product};
         }
@@ -73,7 +73,7 @@ struct fill_gaussian_readings {
     reading_at<Schedule> at;
     time_view                t;
     gaussian_reading*    out;
-    DIAMOND_HD void operator()(index_t j) const { out[j] = at(t[j]); }
+    DIAMOND_HD void operator()(index_t j) const { out[j] = at(t.at(j)); }
 };
 
 /// Readings of a kind at the times of a batch; those of single columns live in `store`.
@@ -81,7 +81,7 @@ template <class Schedule, class Context>
 [[nodiscard]] gaussian_readings gaussian_readings_of(const Schedule& schedule, reading_kind kind, const Context& context, time_view t, index_t columns,
                                    scratch<gaussian_reading, Context>& store) {
     const reading_at<Schedule> at{schedule, kind};
-    if (t.broadcast()) return at(t.value());
+    if (t.broadcast()) return at(t.at(0));
     store.resize(context, 1, columns);
     context.for_each(columns, fill_gaussian_readings<Schedule>{at, t, store.data()});
     return gaussian_readings(store.data());

@@ -33,10 +33,10 @@ struct cosine_schedule {
         return {1.0 - rest, rest};
     }
     /// alpha(t') sigma(t) - alpha(t) sigma(t') = (alpha'^2 - alpha^2)/(alpha' sigma + alpha sigma'), the first sin k(t' - t) sin k(t' + t)/sin^2 k,
-    /// and sin k(t' + t) = sin 2k cos e - cos 2k sin e with e = k (2 - t - t'): near 1 its usual form would lose two digits.
+    /// and near 1, where its usual form would lose two digits, sin k(t' + t) = sin 2k cos e - cos 2k sin e with e = k (2 - t - t').
     [[nodiscard]] DIAMOND_HD double cross(interval span) const {
         const double k = slope(), e = k * ((1.0 - span.from) + (1.0 - span.to)), sine = std::sin(k), cosine = std::cos(k);
-        const double sum = 2.0 * sine * cosine * std::cos(e) + (sine - cosine) * (sine + cosine) * std::sin(e);
+        const double sum = span.from < 0.5 ? std::sin(k * (span.from + span.to)) : 2.0 * sine * cosine * std::cos(e) + (sine - cosine) * (sine + cosine) * std::sin(e);
         return std::sin(k * span.length()) * sum / (square(sine) * (alpha(span.to) * sigma(span.from) + alpha(span.from) * sigma(span.to)));
     }
 

@@ -35,7 +35,7 @@ struct denoiser_coefficients {
     Schedule schedule;
     time_view    t;
     DIAMOND_HD numbers<2> operator()(index_t j) const {
-        const velocity_readings r = readings_at(schedule, t[j]);
+        const velocity_readings r = readings_at(schedule, t.at(j));
         return {{r.denoiser_u, r.denoiser_x}};
     }
 };
@@ -44,7 +44,7 @@ struct noise_coefficients {
     Schedule schedule;
     time_view    t;
     DIAMOND_HD numbers<2> operator()(index_t j) const {
-        const velocity_readings r = readings_at(schedule, t[j]);
+        const velocity_readings r = readings_at(schedule, t.at(j));
         return {{r.noise_u, r.noise_x}};
     }
 };
@@ -53,8 +53,8 @@ struct score_coefficients {
     Schedule schedule;
     time_view    t;
     DIAMOND_HD numbers<2> operator()(index_t j) const {
-        const velocity_readings r     = readings_at(schedule, t[j]);
-        const double            scale = -1.0 / schedule.sigma(t[j]);
+        const velocity_readings r     = readings_at(schedule, t.at(j));
+        const double            scale = -1.0 / sigma_at(schedule, t.at(j));
         return {{scale * r.noise_u, scale * r.noise_x}};
     }
 };
@@ -69,9 +69,10 @@ struct from_denoiser_coefficients {
     Schedule schedule;
     time_view    t;
     DIAMOND_HD numbers<2> operator()(index_t j) const {
-        if (t[j] >= 1.0) return {{schedule.d_alpha(1.0), final_noise_term(schedule)}};
-        const double ratio = schedule.d_sigma(t[j]) / schedule.sigma(t[j]);
-        return {{schedule.d_alpha(t[j]) - schedule.alpha(t[j]) * ratio, ratio}};
+        const instant at = t.at(j);
+        if (at.rest <= 0.0) return {{schedule.d_alpha(1.0), final_noise_term(schedule)}};
+        const double ratio = d_sigma_at(schedule, at) / sigma_at(schedule, at);
+        return {{d_alpha_at(schedule, at) - alpha_at(schedule, at) * ratio, ratio}};
     }
 };
 /// u = (sigma' - alpha' sigma/alpha) N + alpha'/alpha x.
@@ -80,8 +81,9 @@ struct from_noise_coefficients {
     Schedule schedule;
     time_view    t;
     DIAMOND_HD numbers<2> operator()(index_t j) const {
-        const double ratio = schedule.d_alpha(t[j]) / schedule.alpha(t[j]);
-        return {{t[j] >= 1.0 ? final_noise_term(schedule) : schedule.d_sigma(t[j]) - schedule.sigma(t[j]) * ratio, ratio}};
+        const instant at    = t.at(j);
+        const double  ratio = d_alpha_at(schedule, at) / alpha_at(schedule, at);
+        return {{at.rest <= 0.0 ? final_noise_term(schedule) : d_sigma_at(schedule, at) - sigma_at(schedule, at) * ratio, ratio}};
     }
 };
 /// u = alpha' D + sigma' N with N = -sigma score: u = b(t) score + alpha'/alpha x, finite at t = 1 on every schedule.
@@ -89,7 +91,7 @@ template <class Schedule>
 struct from_score_coefficients {
     Schedule schedule;
     time_view    t;
-    DIAMOND_HD numbers<2> operator()(index_t j) const { return {{guidance_factor(schedule, t[j]), schedule.d_alpha(t[j]) / schedule.alpha(t[j])}}; }
+    DIAMOND_HD numbers<2> operator()(index_t j) const { return {{guidance_factor(schedule, t.at(j)), d_alpha_at(schedule, t.at(j)) / alpha_at(schedule, t.at(j))}}; }
 };
 } // namespace detail
 
@@ -123,7 +125,7 @@ public:
         if constexpr (scored_velocity_field<Field>) {
             field_.score(x, t, c, out);
         } else {
-            require(!(t.broadcast() && t.value() >= 1.0), "the score at t = 1 does not follow from the velocity: give the network a score(...)");
+            require(!(t.broadcast() && t.at(0).rest <= 0.0), "the score at t = 1 does not follow from the velocity: give the network a score(...)");
             read<detail::score_coefficients<Schedule>>(x, t, c, out);
         }
     }
@@ -132,7 +134,7 @@ private:
     template <class Coefficients>
     void read(const_view x, time_view t, const condition_type& c, view out) {
         // At t = 1 the velocity's coefficient is 0, and a network of a schedule with infinite sigma'(1) need not have one.
-        if (!t.broadcast() || t.value() < 1.0) field_(x, t, c, out);
+        if (!t.broadcast() || t.at(0).rest > 0.0) field_(x, t, c, out);
         combine(table_(x.context(), t.broadcast(), x.columns(), Coefficients{schedule_, t}), out, out, x);
     }
 
@@ -198,7 +200,7 @@ private:
         if (t.broadcast()) {
             const coefficients<2> ab(Coefficients<Schedule>{schedule_, t}(0));
             require(std::isfinite(ab(0, 0)) && std::isfinite(ab(1, 0)), [&] {
-                if (t.value() >= 1.0)
+                if (t.at(0).rest <= 0.0)
                     return std::string("the velocity at t = 1 of a schedule with infinite sigma'(1) needs the score, which this network does not give: "
                                        "use a solver that does not read t = 1, as euler and explicit_midpoint, or a score_network");
                 return "the velocity at t = " + digits_of(t.value()) + " does not follow from what this network predicts: start after it, or use a denoiser_network";

@@ -94,6 +94,8 @@ template <class Schedule>
 /// sigma sigma', finite at t = 1 even where sigma' is not.
 template <class Schedule>
 [[nodiscard]] DIAMOND_HD double sigma_d_sigma(const Schedule& schedule, instant t) {
+    if constexpr (!detail::reads_instants<Schedule>)
+        if (detail::lateness(t) != 0.0) return std::isfinite(schedule.d_sigma(1.0)) ? sigma_at(schedule, t) * schedule.d_sigma(t.t) : detail::product_near(schedule, t.t);
     if constexpr (requires { schedule.sigma_d_sigma(t); })
         return schedule.sigma_d_sigma(t);
     else

@@ -9,16 +9,16 @@ namespace diamond {
 
 /// b grad V = factor (D^r - D), factor = alpha' - alpha sigma'/sigma: finite at t = 0, where it is alpha'(0).
 template <class Schedule>
-[[nodiscard]] DIAMOND_HD double mean_shift_factor(const Schedule& schedule, double t) {
-    if (t <= 0.0) return schedule.d_alpha(0.0);
-    return schedule.d_alpha(t) - schedule.alpha(t) * schedule.d_sigma(t) / schedule.sigma(t);
+[[nodiscard]] DIAMOND_HD double mean_shift_factor(const Schedule& schedule, instant t) {
+    if (t.t <= 0.0) return schedule.d_alpha(0.0);
+    return d_alpha_at(schedule, t) - alpha_at(schedule, t) * d_sigma_at(schedule, t) / sigma_at(schedule, t);
 }
 
 /// b(t) alpha/hypot(alpha, sigma), finite everywhere: alpha'(0) at t = 0 and b(1) at t = 1.
 template <class Schedule>
-[[nodiscard]] DIAMOND_HD double signal_guidance_factor(const Schedule& schedule, double t) {
-    const double alpha = schedule.alpha(t), sigma = schedule.sigma(t);
-    return (square(sigma) * schedule.d_alpha(t) - sigma_d_sigma(schedule, t) * alpha) / std::hypot(alpha, sigma);
+[[nodiscard]] DIAMOND_HD double signal_guidance_factor(const Schedule& schedule, instant t) {
+    const double alpha = alpha_at(schedule, t), sigma = sigma_at(schedule, t);
+    return (square(sigma) * d_alpha_at(schedule, t) - sigma_d_sigma(schedule, t) * alpha) / std::hypot(alpha, sigma);
 }
 
 /// b(1), the factor of grad r at t = 1: 0 for linear and trigonometric schedules, alpha'(1) for variance preserving and cosine ones.

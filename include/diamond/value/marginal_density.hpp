@@ -48,9 +48,9 @@ public:
     [[nodiscard]] bool                       exact() const { return true; }
 
     /// out[j] = log p_t(x_j).
-    void operator()(const_view_t<batch_type> x, double t, const condition_type& condition, double* out) { model_.field().log_density(x, time_view(t), condition, out); }
+    void operator()(const_view_t<batch_type> x, instant t, const condition_type& condition, double* out) { model_.field().log_density(x, time_view(t), condition, out); }
     /// out = grad log p_t(x).
-    void score(const_view_t<batch_type> x, double t, const condition_type& condition, view_t<batch_type> out) { model_.score(x, time_view(t), condition, out); }
+    void score(const_view_t<batch_type> x, instant t, const condition_type& condition, view_t<batch_type> out) { model_.score(x, time_view(t), condition, out); }
 
 private:
     readings<Schedule, Field> model_;
@@ -85,10 +85,10 @@ public:
     [[nodiscard]] const Schedule&            schedule() const { return model_.schedule(); }
     [[nodiscard]] const cost&                spent() const { return model_.spent(); }
     /// out = grad log p_t(x).
-    void score(const_view_t<batch_type> x, double t, const condition_type& condition, view_t<batch_type> out) { model_.score(x, time_view(t), condition, out); }
+    void score(const_view_t<batch_type> x, instant t, const condition_type& condition, view_t<batch_type> out) { model_.score(x, time_view(t), condition, out); }
 
     /// out[m] = the trapezoid between x_m and the anchor of its particle; `condition` is that of the columns of x.
-    void operator()(const_view_t<batch_type> x, double t, const condition_type& condition, const_view_t<batch_type> anchor, index_t samples, double* out) {
+    void operator()(const_view_t<batch_type> x, instant t, const condition_type& condition, const_view_t<batch_type> anchor, index_t samples, double* out) {
         const auto& context = x.context();
         repeated_.resize(context, x.rows(), x.columns());
         there_.resize(context, x.rows(), x.columns());

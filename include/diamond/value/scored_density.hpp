@@ -37,9 +37,9 @@ public:
     [[nodiscard]] bool    exact() const { return density_.exact(); }
 
     /// out[j] = log p_t(x_j).
-    void operator()(const_view_t<batch_type> x, double t, const condition_type& condition, double* out) { density_(x, t, condition, out); }
+    void operator()(const_view_t<batch_type> x, instant t, const condition_type& condition, double* out) { density_(x, t, condition, out); }
     /// out = grad log p_t(x). @throws std::invalid_argument at t = 1, unless the field gives its score.
-    void score(const_view_t<batch_type> x, double t, const condition_type& condition, view_t<batch_type> out) { model_.score(x, time_view(t), condition, out); }
+    void score(const_view_t<batch_type> x, instant t, const condition_type& condition, view_t<batch_type> out) { model_.score(x, time_view(t), condition, out); }
 
 private:
     Density                        density_;

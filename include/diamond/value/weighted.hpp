@@ -12,6 +12,7 @@
 #include <diamond/core/digits_of.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/schedule/check_schedule.hpp>
+#include <diamond/schedule/noising.hpp>
 #include <diamond/value/guidance_factor.hpp>
 #include <diamond/value/marginal_density.hpp>
 #include <diamond/value/reward_caller.hpp>
@@ -32,14 +33,14 @@ struct renoising {
     double time, scale, spread;
 };
 
-/// snr(t_-) = snr(t)/kappa, scale = alpha(t_-)/alpha(t), spread^2 = sigma(t_-)^2 - scale^2 sigma(t)^2. t in (0, 1).
+/// snr(t_-) = snr(t)/kappa as far as a double can say, scale = alpha(t_-)/alpha(t), spread^2 = sigma(t_-)^2 - scale^2 sigma(t)^2. t in (0, 1).
 template <class Schedule>
 [[nodiscard]] renoising renoising_at(const Schedule& schedule, double t, double kappa) {
-    const noise_level here  = level_at(schedule, t);
-    const double      time  = time_at(schedule, here.alpha, here.sigma * std::sqrt(kappa));
-    const noise_level there = level_at(schedule, time);
-    const double      scale = there.alpha / here.alpha;
-    return {time, scale, std::sqrt(square(there.sigma) - square(scale * here.sigma))};
+    const noise_level here   = level_at(schedule, t);
+    const double      sought = time_at(schedule, here.alpha, here.sigma * std::sqrt(kappa));
+    const double      time   = sought < t ? sought : std::nextafter(t, 0.0); // any earlier time will do, and this one is a double
+    const noising     back   = noising_at(schedule, {time, t});
+    return {time, back.scale, back.spread};
 }
 
 namespace detail {
