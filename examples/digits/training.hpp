@@ -58,6 +58,7 @@ void run(const std::string& name, Trainer& trainer, diamond::training_state<Batc
     const auto file = o.out / (name + ".training");
     if (o.resume && std::filesystem::exists(file))
         state = diamond::io::load_training<Batch>(state.theta.context(), file, setting, trainer.network().parameters());
+    diamond::io::require_writable(file); // before the hours of training
     examples::training_line line(name, diamond::time_left(trainer.options()));
     trainer.run(state, [&](const diamond::training_report& report) {
         if ((report.step + 1) % o.checkpoint == 0) diamond::io::save_training(file, state, setting);
@@ -71,7 +72,8 @@ void run(const std::string& name, Trainer& trainer, diamond::training_state<Batc
 /// Whether a file holds a network already that was trained in this way to its end.
 inline bool is_trained(const std::filesystem::path& file, const std::string& setting) {
     if (!std::filesystem::exists(file)) return false;
-    const auto metadata = diamond::io::read_safetensors(file).metadata;
+    const diamond::io::safetensors_reader reader{file};
+    const auto& metadata = reader.header().metadata;
     const auto found    = metadata.find("setting");
     return found != metadata.end() && found->second == setting;
 }

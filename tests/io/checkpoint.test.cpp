@@ -1,6 +1,11 @@
 // Networks and training states through files: exact round trips, and refusals of whatever means something else.
+#include <array>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -93,6 +98,107 @@ TEST_CASE("what means something else is refused with the reason") {
     std::filesystem::remove(path);
 }
 
+TEST_CASE("a file that is no network is refused by its header, before its data are read") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto path    = scratch_file("sparse");
+    const auto refused = [&](const std::string& header, std::uintmax_t data) {
+        const auto length = std::bit_cast<std::array<char, 8>>(std::uint64_t{header.size()});
+        std::ofstream{path, std::ios::binary} << std::string(length.begin(), length.end()) << header;
+        std::error_code unsupported;
+        std::filesystem::resize_file(path, 8 + header.size() + data, unsupported);
+        if (unsupported) return std::string("no sparse files here");
+        try {
+            static_cast<void>(diamond::io::load_diamond_network<batch, diamond::variance_preserving_schedule>(context, path));
+        } catch (const file_error& error) {
+            return error.reason();
+        }
+        return std::string();
+    };
+    const auto tensor = [](const std::string& shape, std::uintmax_t from, std::uintmax_t to) {
+        return R"({"dtype":"F64","shape":[)" + shape + R"(],"data_offsets":[)" + std::to_string(from) + "," + std::to_string(to) + "]}";
+    };
+    constexpr std::uintmax_t large = 1'000'000'000'000;
+    CHECK(refused("{\"a\":" + tensor("125000000000", 0, large) + "}", large) == "the metadata do not say 'format'");
+    // one that says it is a network, but for the shape of a layer
+    diamond::io::save_diamond_network(path, make(context, false));
+    std::string metadata;
+    for (const auto& [key, value] : diamond::io::read_safetensors(path).metadata)
+        if (key != "checksum") metadata += (metadata.empty() ? "\"" : ",\"") + key + "\":\"" + value + "\"";
+    const auto network = [&](const std::string& shape) {
+        return "{\"__metadata__\":{" + metadata + "},\"frame.mean\":" + tensor("2", 0, 16) + ",\"frame.variance\":" + tensor("2", 16, 32) +
+               ",\"layers.0.weight\":" + tensor(shape, 32, large) + "}";
+    };
+    CHECK(refused(network("124999999996"), large).starts_with("tensor 'layers.0.weight': F64 of shape (124999999996,) found"));
+    std::filesystem::remove(path);
+}
+
+TEST_CASE("any bit that a disk or a copy turns is found, or means nothing") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto path    = scratch_file("spoilt");
+    const auto network = make(context, true);
+    diamond::io::save_diamond_network(path, network);
+    std::ifstream in{path, std::ios::binary};
+    const std::string whole{std::istreambuf_iterator<char>{in}, {}};
+    const auto expected = diamond::to_host(network.parameters());
+    int passed          = 0;
+    for (std::size_t at = 0; at < whole.size(); ++at) {
+        auto spoilt = whole;
+        spoilt[at]  = static_cast<char>(spoilt[at] ^ (1 << at % 8));
+        try {
+            const auto file = diamond::io::parse_safetensors(diamond::io::bytes_of(spoilt), "spoilt");
+            const auto back = diamond::io::network_from<batch, diamond::variance_preserving_schedule>(context, file);
+            CHECK(diamond::to_host(back.parameters()) == expected); // a letter of the word "checksum" itself
+            ++passed;
+        } catch (const file_error&) {
+        }
+    }
+    CHECK(passed <= 8 + 7); // "checksum", "crc32c "
+    std::filesystem::remove(path);
+}
+
+TEST_CASE("a file from before checksums, and one whose numbers others made halves, are read") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto path = scratch_file("older");
+    diamond::io::save_diamond_network(path, make(context, true));
+    auto file = diamond::io::read_safetensors(path);
+    CHECK(file.metadata.at("checksum").starts_with("crc32c "));
+    file.metadata.erase("checksum");
+    diamond::io::write_safetensors(path, file);
+    const auto whole = diamond::io::load_diamond_network<batch, diamond::variance_preserving_schedule>(context, path);
+    CHECK(diamond::to_host(whole.parameters()) == diamond::to_host(make(context, true).parameters()));
+    file.tensors["layers.0.bias"] = {diamond::io::dtype::bf16, {5}, {}};
+    for (const auto byte : {0x80, 0x3f, 0x00, 0xc0, 0x00, 0x00, 0x80, 0xbf, 0x00, 0x40}) file.tensors["layers.0.bias"].bytes.push_back(std::byte(byte));
+    diamond::io::write_safetensors(path, file);
+    const auto halves = diamond::to_host(diamond::io::load_diamond_network<batch, diamond::variance_preserving_schedule>(context, path).parameters());
+    const auto& layer = whole.architecture().layers()[0];
+    const float expected[] = {1, -2, 0, -1, 2};
+    for (std::size_t i = 0; i < 5; ++i) CHECK(halves[static_cast<std::size_t>(layer.bias()) + i] == expected[i]);
+    std::filesystem::remove(path);
+}
+
+TEST_CASE("what would not be read again is not written, and the old file stays") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto path = scratch_file("not_written");
+    const auto good = make(context, true);
+    diamond::io::save_diamond_network(path, good);
+    const auto refused = [&](const char* reason, const auto& save) {
+        CHECK_THROWS_WITH_AS(save(), doctest::Contains(reason), std::invalid_argument);
+        CHECK(diamond::to_host(diamond::io::load_diamond_network<batch, diamond::variance_preserving_schedule>(context, path).parameters()) == diamond::to_host(good.parameters()));
+    };
+    for (const float bad : {NAN, INFINITY, -INFINITY}) {
+        auto theta = diamond::to_host(good.parameters());
+        theta[7]   = bad;
+        const trained spoilt(good.architecture(), diamond::from_host<float>(context, good.architecture().parameters(), 1, theta));
+        refused("parameter 7 is ", [&] { diamond::io::save_diamond_network(path, spoilt); });
+    }
+    refused("a note 'schedule': the name is the format's own", [&] { diamond::io::save_diamond_network(path, good, {{"schedule", "mine"}}); });
+    refused("UTF-8", [&] { diamond::io::save_diamond_network(path, good, {{"note", "\xff"}}); });
+    const net deep({}, diamond::gaussian_frame<batch>(context, {{0.0}, {1.0}, {}}), {.mlp = {.width = 1, .blocks = 1025}});
+    const trained too_deep(deep, batch(context, deep.parameters(), 1));
+    refused("blocks 1025: files hold at most 1024", [&] { diamond::io::save_diamond_network(path, too_deep); });
+    std::filesystem::remove(path);
+}
+
 TEST_CASE("a training goes on from its file as if it had never stopped") {
     const diamond::eigen::context context{.threads = 2};
     const auto path = scratch_file("training");
@@ -118,6 +224,15 @@ TEST_CASE("a training goes on from its file as if it had never stopped") {
         spoil(file.tensors);
         CHECK_THROWS_WITH_AS(static_cast<void>(diamond::io::training_from<batch>(context, file, "a test", network.parameters())), doctest::Contains(why), file_error);
     };
+    const auto not_saved = [&](const char* why, const auto& spoil) {
+        auto spoilt = trainer.start();
+        spoil(spoilt);
+        CHECK_THROWS_WITH_AS(diamond::io::save_training(path, spoilt, "a test"), doctest::Contains(why), std::invalid_argument);
+        CHECK(diamond::io::load_training<batch>(context, path, "a test", network.parameters()).step == 4);
+    };
+    not_saved("number of 'mean' 3 is nan", [](auto& s) { s.mean.data()[3] = NAN; });
+    not_saved("a sum of losses of -1", [](auto& s) { s.loss_sums.data()[0] = -1; });
+    not_saved("a training at step -2", [](auto& s) { s.step = -2; });
     refused("no tensor 'losses'", [](auto& tensors) { tensors.erase("losses"); });
     refused("tensor 'losses': F64 of shape", [](auto& tensors) { tensors["losses"] = diamond::io::make_tensor({3}, std::vector<double>(3)); });
     refused("'losses' is negative or not finite", [](auto& tensors) { tensors["losses"] = diamond::io::make_tensor({2, 100, 3}, std::vector<double>(600, -1.0)); });

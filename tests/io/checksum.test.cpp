@@ -84,6 +84,6 @@ TEST_CASE("a file that was changed is refused, one without a checksum passes") {
     CHECK(refused([](auto& f) { f.tensors["a"].type = io::dtype::i32; }) == Contains("spoilt"));
     CHECK(refused([](auto& f) { std::swap(f.tensors["c"], f.tensors["b"]); }) == Contains("spoilt"));
     CHECK(refused([](auto& f) { f.metadata["checksum"] = "crc32c 00000000"; }) == Contains("its checksum is 'crc32c 00000000'"));
-    CHECK(refused([](auto& f) { f.metadata["checksum"] = "md5 0"; }) == Contains("its checksum is 'md5 0'"));
+    CHECK(refused([](auto& f) { f.metadata["checksum"] = "md5 0"; }) == "nothing thrown"); // another program's
     CHECK(refused([](auto& f) { f.metadata.erase("checksum"); }) == "nothing thrown"); // as the sentence says
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
+#include <diamond/io/checksum.hpp>
 #include <diamond/io/safetensors.hpp>
 #include <diamond/io/schedule_name.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
@@ -24,24 +25,32 @@ namespace diamond::io {
 
 inline constexpr int network_major = 1, network_minor = 0;
 
+/// Far beyond any network of this kind: what a spoilt number would ask for is not allocated. What is beyond is not written either.
+inline constexpr index_t max_network_width = 1 << 16, max_network_blocks = 1024, max_network_classes = 1 << 16;
+
 namespace detail {
 
 inline constexpr std::array<std::pair<activation, const char*>, 3> activation_names{
     {{activation::identity, "identity"}, {activation::silu, "silu"}, {activation::gelu, "gelu"}}};
 
+// `File`: a tensor_file, or a safetensors_header of which no data is read yet.
+
 /// The text under a key. @throws file_error when there is none.
-inline const std::string& metadata_of(const tensor_file& file, const std::string& key) {
+template <class File>
+const std::string& metadata_of(const File& file, const std::string& key) {
     const auto found = file.metadata.find(key);
     if (found == file.metadata.end()) throw file_error{file.path, "the metadata do not say '" + key + "'"};
     return found->second;
 }
 /// @throws file_error when the key says anything but this.
-inline void expect_metadata(const tensor_file& file, const std::string& key, const std::string& expected) {
+template <class File>
+void expect_metadata(const File& file, const std::string& key, const std::string& expected) {
     if (const auto& text = metadata_of(file, key); text != expected)
         throw file_error{file.path, "the metadata say " + key + " '" + text + "', and '" + expected + "' is expected"};
 }
 /// A number from 0 to `most`.
-inline index_t metadata_number(const tensor_file& file, const std::string& key, index_t most) {
+template <class File>
+index_t metadata_number(const File& file, const std::string& key, index_t most) {
     const auto& text = metadata_of(file, key);
     index_t value    = -1;
     const auto end   = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -50,7 +59,8 @@ inline index_t metadata_number(const tensor_file& file, const std::string& key, 
     return value;
 }
 /// major.minor, of which a newer major is refused; a newer minor adds metadata that may be ignored.
-inline void expect_version(const tensor_file& file, int major) {
+template <class File>
+void expect_version(const File& file, int major) {
     const auto& text = metadata_of(file, "version");
     const auto last  = text.data() + text.size();
     int found = -1, minor = -1;
@@ -60,6 +70,16 @@ inline void expect_version(const tensor_file& file, int major) {
         throw file_error{file.path, "the metadata say version '" + text + "': major.minor is expected"};
     if (found > major)
         throw file_error{file.path, "written by format version " + text + ", and this library reads up to " + digits_of(major) + ".x: a newer diamond is needed"};
+}
+/// @throws file_error unless there is a tensor of this name and shape whose elements are read as float or double.
+template <class File>
+void expect_numbers(const File& file, const std::string& name, const std::vector<index_t>& shape) {
+    const auto found = file.tensors.find(name);
+    if (found == file.tensors.end()) throw file_error{file.path, missing_tensor(file.tensors, name)};
+    const auto& [_, t] = *found;
+    if ((as_read(t.type) != dtype::f32 && t.type != dtype::f64) || t.shape != shape)
+        throw file_error{file.path, "tensor '" + name + "': " + to_string(t.type) + " of shape " + shape_text(t.shape) +
+                                        " found, F32 or F64 of shape " + shape_text(shape) + " expected"};
 }
 /// The elements of a floating point tensor of this shape.
 template <class Real>
@@ -86,11 +106,24 @@ std::vector<T> transposed(const std::vector<T>& from, index_t rows, index_t colu
 
 namespace detail {
 
+/// Numbers that would not be read again are not written. @throws std::invalid_argument that names the first that is not finite.
+template <class Numbers>
+void require_finite_numbers(const char* what, const Numbers& numbers) {
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+        require(std::isfinite(numbers[i]), [&] { return std::string(what) + " " + digits_of(i) + " is " + digits_of(numbers[i]) + ": what is not finite is not saved"; });
+}
+
 /// Into the file: what the numbers of a network mean, and the numbers.
 template <class Batch, class Schedule, class Head>
 void put_network(tensor_file& file, const char* format, const diamond_mlp<Batch, Schedule, Head>& net, const Batch& parameters) {
     const auto& options = net.options();
     const index_t d     = net.dimension();
+    const auto bounded  = [](const char* name, index_t number, index_t most) {
+        require(number <= most, [&] { return "a network of " + std::string(name) + " " + digits_of(number) + ": files hold at most " + digits_of(most); });
+    };
+    bounded("width", options.mlp.width, max_network_width);
+    bounded("blocks", options.mlp.blocks, max_network_blocks);
+    bounded("classes", options.classes, max_network_classes);
     for (const auto& [key, value] : std::initializer_list<std::pair<const char*, std::string>>{
              {"format", format},
              {"version", digits_of(network_major) + "." + digits_of(network_minor)},
@@ -105,12 +138,13 @@ void put_network(tensor_file& file, const char* format, const diamond_mlp<Batch,
              {"nonlinearity", activation_names[static_cast<std::size_t>(options.mlp.nonlinearity)].second},
              {"time_frequencies", digits_of(diamond::detail::time_frequencies)},
              {"classes", digits_of(options.classes)}})
-        file.metadata[key] = value;
+        require(file.metadata.emplace(key, value).second, [&] { return "a note '" + std::string(key) + "': the name is the format's own"; });
     const auto& frame = net.frame().numbers();
     file.tensors["frame.mean"]     = make_tensor({d}, frame.mean);
     file.tensors["frame.variance"] = make_tensor({d}, frame.variance);
     if (!frame.basis.empty()) file.tensors["frame.basis"] = make_tensor({d, d}, frame.basis);
     const auto theta = to_host(parameters);
+    require_finite_numbers("parameter", theta);
     for (std::size_t l = 0; l < net.layers().size(); ++l) {
         const auto& layer = net.layers()[l];
         const auto at     = [&](index_t offset) { return theta.begin() + offset; };
@@ -121,11 +155,19 @@ void put_network(tensor_file& file, const char* format, const diamond_mlp<Batch,
     }
 }
 
-/// A network and its parameters. @throws file_error where the file is spoilt, says anything else than what this type is, misses a tensor or has
-/// one too many.
-template <class Batch, class Schedule, class Head>
-[[nodiscard]] std::pair<diamond_mlp<Batch, Schedule, Head>, Batch> take_network(const backend_of_t<Batch>& context, const tensor_file& file, const char* format, Schedule schedule, Head head) {
-    using real = typename Batch::value_type;
+/// What a file says of a network before any number is read.
+struct network_shape {
+    diamond_mlp_options options = {};
+    index_t dimension           = 0;
+    bool has_basis              = false;
+};
+
+/// Checks all that the metadata say, and that the tensors are those that they account for, each of its shape.
+/// @throws file_error where something is missing, means something else or is one too many.
+template <class Batch, class Schedule, class Head, class File>
+[[nodiscard]] network_shape network_shape_of(const File& file, const char* format, const Schedule& schedule) {
+    network_shape shape;
+    auto& options = shape.options;
     expect_metadata(file, "format", format);
     expect_version(file, network_major);
     for (const auto& [key, value] : std::initializer_list<std::pair<const char*, std::string>>{{"schedule", schedule_name(schedule)},
@@ -136,11 +178,9 @@ template <class Batch, class Schedule, class Head>
                                                                                               {"architecture", "residual_mlp"},
                                                                                               {"time_frequencies", digits_of(diamond::detail::time_frequencies)}})
         expect_metadata(file, key, value);
-    diamond_mlp_options options;
-    constexpr index_t most = 1 << 16; // far beyond any network of this kind, and what a spoilt number would ask for is not allocated
-    options.mlp.width      = metadata_number(file, "width", most);
-    options.mlp.blocks     = metadata_number(file, "blocks", 1024);
-    options.classes        = metadata_number(file, "classes", most);
+    options.mlp.width      = metadata_number(file, "width", max_network_width);
+    options.mlp.blocks     = metadata_number(file, "blocks", max_network_blocks);
+    options.classes        = metadata_number(file, "classes", max_network_classes);
     const auto& kind       = metadata_of(file, "nonlinearity");
     const auto named       = std::ranges::find(activation_names, kind, [](const auto& entry) { return std::string(entry.second); });
     if (named == activation_names.end()) throw file_error{file.path, "the metadata say nonlinearity '" + kind + "', which is none of ours"};
@@ -148,15 +188,34 @@ template <class Batch, class Schedule, class Head>
 
     const auto mean = file.tensors.find("frame.mean");
     if (mean == file.tensors.end() || mean->second.shape.size() != 1) throw file_error{file.path, "no tensor 'frame.mean' of one axis"};
-    const index_t d = mean->second.shape[0];
-    gaussian_frame_numbers frame{numbers_of<double>(file, "frame.mean", {d}), numbers_of<double>(file, "frame.variance", {d}), {}};
-    std::size_t known = 2;
-    if (file.tensors.contains("frame.basis")) {
-        frame.basis = numbers_of<double>(file, "frame.basis", {d, d});
-        ++known;
+    const index_t d = shape.dimension = mean->second.shape[0];
+    shape.has_basis = file.tensors.contains("frame.basis");
+    expect_numbers(file, "frame.mean", {d});
+    expect_numbers(file, "frame.variance", {d});
+    if (shape.has_basis) expect_numbers(file, "frame.basis", {d, d});
+    if (options.mlp.width < 1) throw file_error{file.path, "the metadata say width '0': 1 or more is expected"};
+    using network     = diamond_mlp<Batch, Schedule, Head>;
+    const auto layers = mlp_layers(network::inputs(d, options), d + Head::rows, options.mlp);
+    for (std::size_t l = 0; l < layers.size(); ++l) {
+        expect_numbers(file, "layers." + digits_of(l) + ".weight", {layers[l].outputs, layers[l].inputs});
+        expect_numbers(file, "layers." + digits_of(l) + ".bias", {layers[l].outputs});
     }
+    if (const auto known = 2 + 2 * layers.size() + (shape.has_basis ? 1 : 0); known != file.tensors.size())
+        throw file_error{file.path, digits_of(file.tensors.size()) + " tensors found, and the metadata account for " + digits_of(known)};
+    return shape;
+}
+
+/// A network and its parameters. @throws file_error where the file is spoilt, says anything else than what this type is, misses a tensor or has
+/// one too many.
+template <class Batch, class Schedule, class Head>
+[[nodiscard]] std::pair<diamond_mlp<Batch, Schedule, Head>, Batch> take_network(const backend_of_t<Batch>& context, const tensor_file& file, const char* format, Schedule schedule, Head head) {
+    using real = typename Batch::value_type;
+    const auto shape = network_shape_of<Batch, Schedule, Head>(file, format, schedule);
+    const index_t d  = shape.dimension;
+    gaussian_frame_numbers frame{numbers_of<double>(file, "frame.mean", {d}), numbers_of<double>(file, "frame.variance", {d}), {}};
+    if (shape.has_basis) frame.basis = numbers_of<double>(file, "frame.basis", {d, d});
     try {
-        diamond_mlp<Batch, Schedule, Head> net(std::move(schedule), gaussian_frame<Batch>(context, std::move(frame)), options, head);
+        diamond_mlp<Batch, Schedule, Head> net(std::move(schedule), gaussian_frame<Batch>(context, std::move(frame)), shape.options, head);
         std::vector<real> theta;
         for (std::size_t l = 0; l < net.layers().size(); ++l) {
             const auto& layer = net.layers()[l];
@@ -165,10 +224,7 @@ template <class Batch, class Schedule, class Head>
             const auto bias   = numbers_of<real>(file, name + ".bias", {layer.outputs});
             theta.insert(theta.end(), weight.begin(), weight.end());
             theta.insert(theta.end(), bias.begin(), bias.end());
-            known += 2;
         }
-        if (known != file.tensors.size())
-            throw file_error{file.path, digits_of(file.tensors.size()) + " tensors found, and the metadata account for " + digits_of(known)};
         for (const real value : theta)
             if (!std::isfinite(value)) throw file_error{file.path, "a parameter is not finite"};
         return {std::move(net), from_host<real>(context, static_cast<index_t>(theta.size()), 1, theta)};
@@ -179,13 +235,17 @@ template <class Batch, class Schedule, class Head>
 
 } // namespace detail
 
-/// Writes a network atomically: a kill at any moment leaves the old file or the new one. `notes` joins the metadata: where it comes from.
+/// Writes a network atomically: a kill at any moment leaves the old file or the new one. `notes` joins the metadata: where it comes from. A
+/// checksum (io/checksum.hpp) lets a spoilt file be refused.
+/// @throws std::invalid_argument where load_diamond_network would refuse the file: a parameter is not finite, a size is beyond the limits;
+/// file_error where it cannot be written.
 template <class Batch, class Schedule>
 void save_diamond_network(const std::filesystem::path& path, const trained_diamond_network<diamond_mlp<Batch, Schedule>>& network,
                           std::map<std::string, std::string> notes = {}) {
     tensor_file file;
     file.metadata = std::move(notes);
     detail::put_network(file, "diamond_network", network.architecture(), network.parameters());
+    put_checksum(file);
     write_safetensors(path, file);
 }
 
@@ -199,7 +259,9 @@ template <class Batch, class Schedule>
 template <class Batch, class Schedule = linear_schedule>
 [[nodiscard]] trained_diamond_network<diamond_mlp<Batch, Schedule>> load_diamond_network(const backend_of_t<Batch>& context, const std::filesystem::path& path,
                                                                                        Schedule schedule = {}) {
-    return network_from<Batch, Schedule>(context, read_safetensors(path), std::move(schedule));
+    safetensors_reader reader{path};
+    static_cast<void>(detail::network_shape_of<Batch, Schedule, no_head>(reader.header(), "diamond_network", schedule)); // before any data is read
+    return network_from<Batch, Schedule>(context, reader.read_all(), std::move(schedule));
 }
 
 } // namespace diamond::io

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -52,7 +53,8 @@ private:
 };
 
 /// The metadata's entry that holds the checksum.
-inline constexpr const char* checksum_key = "checksum";
+inline constexpr const char* checksum_key  = "checksum";
+inline constexpr const char* checksum_name = "crc32c "; ///< what it begins with
 
 /// "crc32c 0123abcd": of all metadata but the checksum's own, and of all names, types, shapes and bytes of tensors.
 [[nodiscard]] inline std::string checksum_of(const tensor_file& file) {
@@ -74,21 +76,27 @@ inline constexpr const char* checksum_key = "checksum";
         sum.add(std::as_bytes(std::span{tensor.shape}));
         sum.add(tensor.bytes);
     }
-    std::string text = "crc32c ";
+    std::string text = checksum_name;
     for (int shift = 28; shift >= 0; shift -= 4) text += "0123456789abcdef"[sum.value() >> shift & 0xf];
     return text;
 }
 
-/// Writes the checksum into the metadata: the last thing before a file is written.
+/// Writes the checksum into the metadata. Readers compare it, and write_safetensors renews it, so that a file may be read, changed and written.
 inline void put_checksum(tensor_file& file) { file.metadata[checksum_key] = checksum_of(file); }
 
-/// @throws file_error where the file has a checksum and it is another than its contents'; older files have none, and pass.
+/// Whether there is one of ours: older files have none, other programs' entry may mean something else.
+[[nodiscard]] inline bool has_checksum(const std::map<std::string, std::string>& metadata) {
+    const auto found = metadata.find(checksum_key);
+    return found != metadata.end() && found->second.starts_with(checksum_name);
+}
+
+/// @throws file_error where the file has a checksum and it is another than its contents'.
 inline void check_checksum(const tensor_file& file) {
-    const auto found = file.metadata.find(checksum_key);
-    if (found == file.metadata.end()) return;
-    if (const auto expected = checksum_of(file); found->second != expected)
-        throw file_error{file.path, "spoilt, or changed since it was written: its checksum is '" + found->second + "', its contents give '" +
-                                        expected + "'; who changed it on purpose removes the metadata's entry '" + checksum_key + "'"};
+    if (!has_checksum(file.metadata)) return;
+    const auto& said = file.metadata.at(checksum_key);
+    if (const auto expected = checksum_of(file); said != expected)
+        throw file_error{file.path, "spoilt, or changed since it was written: its checksum is '" + said + "', its contents give '" + expected +
+                                        "'; who changed it on purpose removes the metadata's entry '" + checksum_key + "'"};
 }
 
 } // namespace diamond::io

@@ -23,7 +23,8 @@ using joint_mlp_map = network_joint_flow_map<trained_joint_network<joint_mlp<Bat
 
 namespace detail {
 /// A positive finite number.
-inline double metadata_positive(const tensor_file& file, const std::string& key) {
+template <class File>
+double metadata_positive(const File& file, const std::string& key) {
     const auto& text = metadata_of(file, key);
     double value     = 0.0;
     const auto end   = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -41,10 +42,16 @@ void save_joint_flow_map(const std::filesystem::path& path, const joint_mlp_map<
     const auto& net  = map.network().architecture();
     const auto& head = net.head();
     detail::put_network(file, "joint_network", net, map.network().parameters());
+    for (const double number : {head.divisor, head.resolution, map.base_deviation()})
+        require(number > 0.0 && std::isfinite(number), [&] {
+            return "a joint flow map of divisor " + digits_of(head.divisor) + ", resolution " + digits_of(head.resolution) + " and base deviation " +
+                   digits_of(map.base_deviation()) + ": positive finite ones are saved";
+        });
     file.metadata["divergence"]            = head.sign > 0.0 ? "+div" : "-div";
     file.metadata["divergence_divisor"]    = detail::exact_text(head.divisor);
     file.metadata["divergence_resolution"] = detail::exact_text(head.resolution);
     file.metadata["base_deviation"]        = detail::exact_text(map.base_deviation());
+    put_checksum(file);
     write_safetensors(path, file);
 }
 
@@ -62,7 +69,9 @@ template <class Batch, class Schedule = linear_schedule>
 }
 template <class Batch, class Schedule = linear_schedule>
 [[nodiscard]] joint_mlp_map<Batch, Schedule> load_joint_flow_map(const backend_of_t<Batch>& context, const std::filesystem::path& path, Schedule schedule = {}) {
-    return joint_flow_map_from<Batch, Schedule>(context, read_safetensors(path), std::move(schedule));
+    safetensors_reader reader{path};
+    static_cast<void>(detail::network_shape_of<Batch, Schedule, divergence_head>(reader.header(), "joint_network", schedule)); // before any data is read
+    return joint_flow_map_from<Batch, Schedule>(context, reader.read_all(), std::move(schedule));
 }
 
 } // namespace diamond::io

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
+#include <diamond/io/checksum.hpp>
 #include <diamond/io/file.hpp>
 #include <diamond/io/half.hpp>
 #include <diamond/io/safetensors_header.hpp>
@@ -120,23 +121,13 @@ public:
     /// The tensor of this name; F16 and BF16 are read as F32, exactly. Elements without a C++ type are bytes.
     /// @throws file_error when there is none of this name, or no memory for it.
     [[nodiscard]] tensor read(const std::string& name) {
-        const auto found = header_.tensors.find(name);
-        if (found == header_.tensors.end()) file_.fail(detail::missing_tensor(header_.tensors, name));
-        const auto& place = found->second;
-        try {
-            file_.seek(data_ + place.begin);
-            std::vector<std::byte> bytes(static_cast<std::size_t>(place.end - place.begin));
-            file_.read(bytes, "tensor '" + name + "'");
-            if (as_read(place.type) == place.type) return {place.type, place.shape, std::move(bytes)};
-            return {dtype::f32, place.shape, detail::floats_of_halves(place.type, bytes)};
-        } catch (const std::bad_alloc&) {
-            file_.fail("tensor '" + name + "': no memory for its " + digits_of(place.end - place.begin) + " bytes");
-        } catch (const std::length_error&) {
-            file_.fail("tensor '" + name + "': no memory for its " + digits_of(place.end - place.begin) + " bytes");
-        }
+        auto stored = read_stored(name);
+        convert_halves(stored);
+        return stored;
     }
 
-    /// All tensors. @throws file_error as `read`, and before anything is allocated when they take more bytes than `options` allow.
+    /// All tensors. @throws file_error as `read`, where the file has a checksum and its contents another, and, before anything is allocated, where
+    /// they take more bytes than `options` allow.
     [[nodiscard]] tensor_file read_all(const safetensors_options& options = {}) {
         std::uintmax_t bytes = 0;
         for (const auto& [_, place] : header_.tensors)
@@ -144,11 +135,35 @@ public:
         if (bytes > options.max_bytes)
             file_.fail("oversized: its tensors take " + digits_of(bytes) + " bytes, at most " + digits_of(options.max_bytes) + " are read");
         tensor_file result{.metadata = header_.metadata, .path = file_.path()};
-        for (const auto* entry : in_order_) result.tensors.emplace(entry->first, read(entry->first));
+        for (const auto* entry : in_order_) result.tensors.emplace(entry->first, read_stored(entry->first));
+        check_checksum(result); // of what is stored
+        for (auto& [_, tensor] : result.tensors) convert_halves(tensor);
         return result;
     }
 
 private:
+    tensor read_stored(const std::string& name) {
+        const auto found = header_.tensors.find(name);
+        if (found == header_.tensors.end()) file_.fail(detail::missing_tensor(header_.tensors, name));
+        const auto& place = found->second;
+        try {
+            file_.seek(data_ + place.begin);
+            std::vector<std::byte> bytes(static_cast<std::size_t>(place.end - place.begin));
+            file_.read(bytes, "tensor '" + name + "'");
+            return {place.type, place.shape, std::move(bytes)};
+        } catch (const std::bad_alloc&) {
+            file_.fail("tensor '" + name + "': no memory for its " + digits_of(place.end - place.begin) + " bytes");
+        } catch (const std::length_error&) {
+            file_.fail("tensor '" + name + "': no memory for its " + digits_of(place.end - place.begin) + " bytes");
+        }
+    }
+
+    static void convert_halves(tensor& stored) {
+        if (as_read(stored.type) == stored.type) return;
+        stored.bytes = detail::floats_of_halves(stored.type, stored.bytes);
+        stored.type  = dtype::f32;
+    }
+
     explicit safetensors_reader(input_file file)
         : file_{std::move(file)}, header_{detail::read_safetensors_header(file_)}, data_{file_.size() - file_.remaining()},
           in_order_{detail::entries_in_order(file_, header_)} {}
@@ -177,7 +192,9 @@ inline void check_tensor(const std::string& name, const tensor& tensor) {
 /// What stands before the data: length and header.
 inline std::string safetensors_start(const tensor_file& file) {
     nlohmann::ordered_json::object_t header;
-    if (!file.metadata.empty()) header.emplace_back("__metadata__", file.metadata);
+    auto metadata = file.metadata;
+    if (has_checksum(metadata)) metadata[checksum_key] = checksum_of(file); // of what is written, whatever it was when it was read
+    if (!metadata.empty()) header.emplace_back("__metadata__", std::move(metadata));
     std::uint64_t at = 0;
     for (const auto& [name, tensor] : file.tensors) {
         check_tensor(name, tensor);

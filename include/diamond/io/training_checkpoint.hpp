@@ -17,19 +17,41 @@ namespace diamond::io {
 namespace detail {
 /// Diagonal and off it, windows, and what each of them keeps.
 inline std::vector<index_t> losses_shape() { return {2, loss_curve::windows, loss_curve::numbers}; }
+
+inline constexpr index_t max_training_step = index_t{1} << 40; ///< years at any speed
+
+/// Checks all but the numbers. @throws file_error
+template <class File>
+void expect_training(const File& file, const std::string& setting, index_t parameters) {
+    expect_metadata(file, "format", "diamond_training");
+    expect_version(file, 1);
+    expect_metadata(file, "setting", setting);
+    for (const char* name : {"theta", "average", "mean", "variance"}) expect_numbers(file, name, {parameters});
+    expect_numbers(file, "losses", losses_shape());
+}
 } // namespace detail
 
 /// Writes the state atomically. `setting` is a text that says what is trained how; `load_training` asks for the same one.
+/// @throws std::invalid_argument where load_training would refuse the file: a number is not finite; file_error where it cannot be written.
 template <class Batch>
 void save_training(const std::filesystem::path& path, const training_state<Batch>& state, const std::string& setting) {
     tensor_file file;
     file.metadata = {{"format", "diamond_training"}, {"version", "1.0"}, {"setting", setting}, {"step", digits_of(state.step)}};
-    const auto put = [&](const char* name, const Batch& batch) { file.tensors[name] = make_tensor({batch.size()}, to_host(batch)); };
+    require(state.step >= 0 && state.step <= detail::max_training_step, [&] { return "a training at step " + digits_of(state.step) + " is not saved"; });
+    const auto put = [&](const char* name, const Batch& batch) {
+        const auto numbers = to_host(batch);
+        detail::require_finite_numbers((std::string("number of '") + name + "'").c_str(), numbers);
+        file.tensors[name] = make_tensor({batch.size()}, numbers);
+    };
     put("theta", state.theta);
     put("average", state.average);
     put("mean", state.mean);
     put("variance", state.variance);
-    file.tensors["losses"] = make_tensor(detail::losses_shape(), to_host(state.loss_sums));
+    const auto losses = to_host(state.loss_sums);
+    for (const double sum : losses)
+        require(std::isfinite(sum) && sum >= 0.0, [&] { return "a sum of losses of " + digits_of(sum) + ": what is negative or not finite is not saved"; });
+    file.tensors["losses"] = make_tensor(detail::losses_shape(), losses);
+    put_checksum(file);
     write_safetensors(path, file);
 }
 
@@ -37,11 +59,9 @@ void save_training(const std::filesystem::path& path, const training_state<Batch
 template <class Batch>
 [[nodiscard]] training_state<Batch> training_from(const backend_of_t<Batch>& context, const tensor_file& file, const std::string& setting, index_t parameters) {
     using real = typename Batch::value_type;
-    detail::expect_metadata(file, "format", "diamond_training");
-    detail::expect_version(file, 1);
-    detail::expect_metadata(file, "setting", setting);
+    detail::expect_training(file, setting, parameters);
     training_state<Batch> state;
-    state.step     = detail::metadata_number(file, "step", index_t{1} << 40);
+    state.step     = detail::metadata_number(file, "step", detail::max_training_step);
     const auto get = [&](const char* name) {
         const auto values = file.require(name, dtype_of<real>(), {parameters}).template values<real>();
         for (const real value : values)
@@ -60,7 +80,9 @@ template <class Batch>
 }
 template <class Batch>
 [[nodiscard]] training_state<Batch> load_training(const backend_of_t<Batch>& context, const std::filesystem::path& path, const std::string& setting, index_t parameters) {
-    return training_from<Batch>(context, read_safetensors(path), setting, parameters);
+    safetensors_reader reader{path};
+    detail::expect_training(reader.header(), setting, parameters); // before any data is read
+    return training_from<Batch>(context, reader.read_all(), setting, parameters);
 }
 
 } // namespace diamond::io

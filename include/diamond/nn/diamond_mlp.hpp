@@ -49,7 +49,7 @@ public:
 
     diamond_mlp(Schedule schedule, gaussian_frame<Batch> frame, diamond_mlp_options options = {}, Head head = {})
         : schedule_(detail::checked_schedule(std::move(schedule))), frame_(std::move(frame)), options_(options), head_(resolved(head)),
-          stack_(mlp_layers(rows(frame_.dimension(), options), outputs(), options.mlp)) {}
+          stack_(mlp_layers(inputs(frame_.dimension(), options), outputs(), options.mlp)) {}
 
     [[nodiscard]] index_t dimension() const { return frame_.dimension(); }
     [[nodiscard]] index_t outputs() const { return dimension() + Head::rows; } ///< rows of what it gives
@@ -143,11 +143,13 @@ public:
         }
     }
 
-private:
-    static index_t rows(index_t d, const diamond_mlp_options& options) {
+    /// Rows of the first layer's inputs in dimension d.
+    [[nodiscard]] static index_t inputs(index_t d, const diamond_mlp_options& options) {
         require(options.classes >= 0, [&] { return "a network of " + digits_of(options.classes) + " classes: 0 or more are needed"; });
         return 2 * d + detail::network_times * detail::time_features + (options.classes > 0 ? options.classes + 1 : 0);
     }
+
+private:
     static view fitted(scratch<real, context_type>& room, const_view like) {
         room.resize(like.context(), like.rows(), like.columns());
         return room.mutable_view();
