@@ -158,6 +158,27 @@ TEST_CASE("kernel and value of different dimensions, options that are no numbers
     CHECK_THROWS_WITH_AS(with({.threshold = no_number}), Contains("threshold"), invalid_argument);
     CHECK_THROWS_WITH_AS(with({.pilot_particles = -1}), Contains("pilot"), invalid_argument);
     CHECK_THROWS_WITH_AS(with({.particles = index_t{INT32_MAX} + 1}), Contains("2147483648"), invalid_argument);
+    // Numbers that mean nothing, with the number: what a sum with them would leave of a value, and counts whose products overflow.
+    CHECK_THROWS_WITH_AS(with({.threshold = -0.5}), Contains("the threshold is -0.5"), invalid_argument);
+    CHECK_THROWS_WITH_AS(with({.initial_value = 1e20}), Contains("initial_value, V_0, is 1e+20"), invalid_argument);
+    CHECK_THROWS_WITH_AS(with({.initial_value = -1e20}), Contains("is -1e+20"), invalid_argument);
+    CHECK_THROWS_WITH_AS(with({.value_floor = -1e20}), Contains("value_floor, the floor of values, is -1e+20"), invalid_argument);
+    CHECK_THROWS_WITH_AS(with({.log_delta = -1e20}), Contains("is -1e+20"), invalid_argument);
+    CHECK_NOTHROW(with({.initial_value = 1e9, .value_floor = -1e9, .log_delta = 1e9}));
+    const index_t huge = index_t{1} << 62;
+    CHECK_THROWS_WITH_AS(with({.pilot_particles = huge}), Contains("a pilot of 4611686018427387904"), invalid_argument);
+    CHECK_THROWS_WITH_AS(with({.steps = huge}), Contains("4611686018427387904 steps"), invalid_argument);
+    CHECK_THROWS_WITH_AS(with({.trust = {.least_ess_share = no_number}}), Contains("trust.least_ess_share is nan"), invalid_argument);
+    CHECK_THROWS_WITH_AS(with({.trust = {.largest_miss = -1.0}}), Contains("trust.largest_miss is -1"), invalid_argument);
+    for_every_driver(p, [&](const char* driver, const auto& make) {
+        CAPTURE(driver);
+        CHECK_THROWS_WITH_AS(make(huge, 4, {}), Contains("4611686018427387904"), invalid_argument);
+        CHECK_THROWS_WITH_AS(make(4, huge, {}), Contains("4611686018427387904 steps"), invalid_argument);
+    });
+    CHECK_THROWS_WITH_AS(diamond::best_of_n(p.kernel, tilt_2d<double>(), {.winners = 1 << 16, .candidates = 1 << 16}), Contains("65536 winners of 65536"), invalid_argument);
+    CHECK_THROWS_WITH_AS(diamond::beam(p.kernel, p.value(tilt_2d<double>()), {.beams = 1 << 16, .width = 1 << 16}), Contains("65536 beams of width 65536"), invalid_argument);
+    CHECK_THROWS_WITH_AS(diamond::beam(p.kernel, p.value(tilt_2d<double>()), {.children = huge}), Contains("4611686018427387904 children"), invalid_argument);
+    CHECK_THROWS_WITH_AS(p.value(tilt_2d<double>(), huge), Contains("4611686018427387904 samples"), invalid_argument);
 }
 
 TEST_CASE("a bad or throwing reward: step and particle are named, the step may be tried again, and nothing has changed") {

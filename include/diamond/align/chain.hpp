@@ -52,6 +52,8 @@ template <class Batch, class Observer, class Step>
 /// The outer grid of options that have `time_view` and `steps`. @throws std::invalid_argument for unsorted grids or no steps.
 template <class Options>
 [[nodiscard]] std::vector<double> time_grid_of(const Options& options) {
+    constexpr index_t most = index_t{1} << 31; // a draw's address has 32 bits for its step
+    require(!options.times.empty() || options.steps <= most, [&] { return "a time grid of " + digits_of(options.steps) + " steps: at most 2^31 can be told apart"; });
     if (options.times.empty()) return uniform_time_grid(options.steps);
     require_time_grid(options.times);
     return options.times;
@@ -69,7 +71,7 @@ public:
 
     /// @throws std::invalid_argument for no particles, no steps or an unsorted grid.
     explicit chain(Kernel kernel, chain_options options = {}) : kernel_(std::move(kernel)), grid_(time_grid_of(options)), particles_(options.particles) {
-        require(particles_ >= 1, [&] { return "a chain of " + digits_of(particles_) + " particles: at least 1 is needed"; });
+        detail::require_particles("a chain", particles_);
     }
 
     [[nodiscard]] index_t steps() const { return static_cast<index_t>(grid_.size()) - 1; }

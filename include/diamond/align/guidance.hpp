@@ -60,7 +60,7 @@ public:
     /// @throws std::invalid_argument for no particles, no steps, an unsorted grid or a strength that is not finite.
     guidance(Field field, Value value, guidance_options options = {}, Solver solver = {.steps = 1})
         : field_(std::move(field)), value_(std::move(value)), solver_(std::move(solver)), grid_(time_grid_of(options)), options_(std::move(options)) {
-        require(options_.particles >= 1, [&] { return "guidance of " + digits_of(options_.particles) + " particles: at least 1 is needed"; });
+        detail::require_particles("guidance", options_.particles);
         require(std::isfinite(options_.strength), [&] { return "guidance of strength " + digits_of(options_.strength) + ": it must be finite"; });
         detail::require_same_dimension("velocity field", field_, value_);
     }

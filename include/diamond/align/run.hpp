@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <exception>
+#include <cstdint>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -21,6 +22,14 @@ struct no_observer {
 };
 
 namespace detail {
+
+/// Ancestors are 32-bit integers, and a draw's address has 32 bits for its particle.
+inline constexpr index_t most_particles = INT32_MAX;
+/// @throws std::invalid_argument unless there is a particle, and as many of them can be told apart.
+inline void require_particles(const char* what, index_t particles) {
+    require(particles >= 1 && particles <= most_particles,
+            [&] { return std::string(what) + " of " + digits_of(particles) + " particles: at least 1 and at most 2^31 - 1 are needed"; });
+}
 
 class stopwatch {
 public:

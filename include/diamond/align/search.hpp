@@ -22,28 +22,108 @@ struct search_result {
 };
 
 namespace detail {
-/// The `keep` best of group g of `size` consecutive scores, best first; no score is NaN. Ties go to the lower index.
-struct best_of_group {
+/// Candidates in groups of `size` consecutive ones, a group in runs of `length`, of each of which the `keep` best stand in order, best first, where the run begins. No
+/// score is NaN, and of equal scores the lower index is the better: the order is one, whoever sorts.
+struct sorted_runs {
     const double* scores;
-    index_t       size, keep;
-    std::int32_t* best;
-    DIAMOND_HD void operator()(index_t g) const {
-        const index_t first = g * size;
-        index_t       last  = -1; // the one chosen before
-        for (index_t rank = 0; rank < keep; ++rank) {
-            index_t chosen = -1;
-            for (index_t i = first; i < first + size; ++i)
-                if ((last < 0 || better(last, i)) && (chosen < 0 || better(i, chosen))) chosen = i;
-            best[g * keep + rank] = static_cast<std::int32_t>(chosen < 0 ? first : chosen);
-            last                  = chosen;
+    index_t       size, keep, length;
+
+    [[nodiscard]] DIAMOND_HD index_t count() const { return (size + length - 1) / length; } ///< of a group
+    /// How many candidates the run that begins at place `begin` of its group has, and how many of them it keeps.
+    [[nodiscard]] DIAMOND_HD index_t extent(index_t begin) const { return begin >= size ? 0 : size - begin < length ? size - begin : length; }
+    [[nodiscard]] DIAMOND_HD index_t kept(index_t begin) const { return extent(begin) < keep ? extent(begin) : keep; }
+    [[nodiscard]] DIAMOND_HD bool    better(std::int32_t a, std::int32_t b) const { return scores[a] > scores[b] || (scores[a] == scores[b] && a < b); }
+};
+
+/// The first runs, each sorted by itself: a heap of the best so far, the worst of them on top, is then taken apart from there. n log n.
+struct sort_run {
+    static constexpr index_t length = 256; ///< so many are sorted in a core's first cache, and their merging pays
+    static constexpr index_t price  = 4 * length;
+
+    sorted_runs   of;
+    std::int32_t* out;
+    index_t       stride; ///< from a group to the next in out
+    DIAMOND_HD void operator()(index_t run) const {
+        const index_t group = run / of.count(), begin = (run - group * of.count()) * of.length, kept = of.kept(begin);
+        const index_t first = group * of.size + begin, last = first + of.extent(begin);
+        std::int32_t* const heap = out + group * stride + begin;
+        for (index_t i = 0; i < kept; ++i) heap[i] = static_cast<std::int32_t>(first + i);
+        for (index_t top = kept / 2; top-- > 0;) sink(heap, top, kept, heap[top]);
+        for (index_t i = first + kept; i < last; ++i)
+            if (of.better(static_cast<std::int32_t>(i), heap[0])) sink(heap, 0, kept, static_cast<std::int32_t>(i));
+        for (index_t left = kept; left-- > 1;) {
+            const std::int32_t worst = heap[0];
+            sink(heap, 0, left, heap[left]);
+            heap[left] = worst;
         }
     }
-    DIAMOND_HD bool better(index_t a, index_t b) const { return scores[a] > scores[b] || (scores[a] == scores[b] && a < b); }
+    /// Puts `one` into the heap of `count` in place of its entry `at`.
+    DIAMOND_HD void sink(std::int32_t* heap, index_t at, index_t count, std::int32_t one) const {
+        for (index_t below = 2 * at + 1; below < count; below = 2 * at + 1) {
+            if (below + 1 < count && of.better(heap[below], heap[below + 1])) ++below;
+            if (!of.better(one, heap[below])) break;
+            heap[at] = heap[below];
+            at       = below;
+        }
+        heap[at] = one;
+    }
 };
+
+/// Two neighbours become one run: a candidate's place is that in its own, and how many of the other are better.
+struct merge_runs {
+    static constexpr index_t price = 16;
+
+    sorted_runs         from;
+    const std::int32_t* in;
+    std::int32_t*       out;
+    index_t             stride; ///< from a group to the next in out
+    DIAMOND_HD void operator()(index_t k) const {
+        const index_t group = k / from.size, i = k - group * from.size, run = i / from.length, begin = run * from.length, place = i - begin;
+        if (place >= from.kept(begin)) return;
+        const index_t             left = (run - run % 2) * from.length, other = run % 2 == 0 ? begin + from.length : left;
+        const std::int32_t        own = in[k];
+        const std::int32_t* const its = in + group * from.size + other;
+        index_t                   low = 0, high = from.kept(other);
+        while (low < high) {
+            const index_t middle = low + (high - low) / 2;
+            if (from.better(its[middle], own))
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        if (place + low < from.keep) out[group * stride + left + place + low] = own;
+    }
+};
+
+/// Chooses of `groups` of `size` candidates each, at most 2^31 - 1 in all, their best, by work that all threads share: n log n comparisons, and log n more for
+/// each merging.
 template <class Context>
-void best_of_groups(const Context& context, index_t groups, index_t size, index_t keep, const double* scores, std::int32_t* best) {
-    context.for_each(groups, best_of_group{scores, size, keep, best});
-}
+class best_of_groups {
+public:
+    best_of_groups(const Context& context, index_t groups, index_t size) : context_(&context), groups_(groups), size_(size) {
+        if (first_runs(nullptr, 1).count() == 1) return;
+        for (auto* room : {&runs_, &merged_}) room->resize(context, 1, groups * size);
+    }
+    /// The `keep` best of each group, best first, keep <= size.
+    void operator()(index_t keep, const double* scores, std::int32_t* best) {
+        sorted_runs runs = first_runs(scores, keep);
+        if (runs.count() == 1) return context_->for_each(groups_, sort_run{runs, best, keep});
+        context_->for_each(groups_ * runs.count(), sort_run{runs, runs_.data(), size_});
+        for (; runs.count() > 1; runs.length *= 2) {
+            const bool last = runs.count() == 2;
+            context_->for_each(groups_ * size_, merge_runs{runs, runs_.data(), last ? best : merged_.data(), last ? keep : size_});
+            runs_.swap(merged_);
+        }
+    }
+
+private:
+    [[nodiscard]] sorted_runs first_runs(const double* scores, index_t keep) const { return {scores, size_, keep, sort_run::length < size_ ? sort_run::length : size_}; }
+
+    const Context*                      context_;
+    index_t                             groups_, size_;
+    owning_batch<std::int32_t, Context> runs_, merged_;
+};
+
 /// The scores of the chosen, on the host.
 template <class Context>
 std::vector<double> scores_of(const owning_batch<double, Context>& scores, const owning_batch<std::int32_t, Context>& chosen) {
@@ -71,7 +151,7 @@ public:
     using condition_type = condition_of_t<Kernel>;
     using context_type   = backend_of_t<batch_type>;
 
-    /// @throws std::invalid_argument unless winners, candidates and steps are at least 1.
+    /// @throws std::invalid_argument unless winners, candidates and steps are at least 1, and there are less than 2^31 particles in all.
     best_of_n(Kernel kernel, Reward reward, best_of_n_options options = {})
         : chain_(std::move(kernel), {.particles = checked(options).winners * options.candidates, .steps = options.steps, .times = options.times}),
           reward_(std::move(reward)), options_(std::move(options)) {}
@@ -90,7 +170,7 @@ public:
             reward_(prior.particles, condition, chain_.steps(), 1, scores.data());
         else
             context.for_each(all, detail::fill_number{0.0, scores.data()});
-        detail::best_of_groups(context, options_.winners, options_.candidates, 1, scores.data(), chosen.data());
+        detail::best_of_groups(context, options_.winners, options_.candidates)(1, scores.data(), chosen.data());
         result.particles.resize(context, prior.particles.rows(), options_.winners);
         context.gather(prior.particles.read(), chosen.data(), result.particles.mutable_view());
         if (result.complete) result.rewards = detail::scores_of(scores, chosen);
@@ -104,6 +184,9 @@ private:
     static const best_of_n_options& checked(const best_of_n_options& options) {
         require(options.winners >= 1 && options.candidates >= 1, [&] {
             return "best of N with " + digits_of(options.winners) + " winners of " + digits_of(options.candidates) + " candidates: at least 1 of each is needed";
+        });
+        require(options.candidates <= detail::most_particles / options.winners, [&] {
+            return "best of N with " + digits_of(options.winners) + " winners of " + digits_of(options.candidates) + " candidates: at most 2^31 - 1 particles in all are searched";
         });
         return options;
     }
@@ -126,7 +209,7 @@ struct beam_options {
 };
 
 /// Each survivor draws `children` transitions; the `width` of highest V survive; the winner has the highest reward at t = 1.
-/// Cost: width x children transitions and values a step and beam.
+/// Cost: width x children transitions and values a step and beam, which are sorted in n log n.
 template <class Kernel, class Value>
 class beam {
     static_assert(diagnose_transition_kernel_without_weights<Kernel>() && diagnose_value_estimator<Value>());
@@ -138,12 +221,16 @@ public:
     using condition_type = condition_of_t<Kernel>;
     using context_type   = backend_of_t<batch_type>;
 
-    /// @throws std::invalid_argument unless beams, width, children and steps are at least 1.
+    /// @throws std::invalid_argument unless beams, width, children and steps are at least 1, and there are less than 2^31 particles in all.
     beam(Kernel kernel, Value value, beam_options options = {})
         : kernel_(std::move(kernel)), value_(std::move(value)), grid_(time_grid_of(options)), options_(std::move(options)) {
         require(options_.beams >= 1 && options_.width >= 1 && options_.children >= 1, [&] {
             return digits_of(options_.beams) + " beams of width " + digits_of(options_.width) + " with " + digits_of(options_.children) +
                    " children: at least 1 of each is needed";
+        });
+        require(options_.width <= detail::most_particles / options_.beams && options_.children <= detail::most_particles / (options_.beams * options_.width), [&] {
+            return digits_of(options_.beams) + " beams of width " + digits_of(options_.width) + " with " + digits_of(options_.children) +
+                   " children: at most 2^31 - 1 particles in all are searched";
         });
         detail::require_same_dimension("kernel", kernel_, value_);
     }
@@ -158,12 +245,13 @@ public:
         batch_type                       x(context, rows, all), next(context, rows, all), survivors(context, rows, options_.beams * options_.width);
         owning_batch<double, context_type>      values(context, 1, all);
         owning_batch<std::int32_t, context_type> chosen(context, 1, options_.beams * options_.width);
-        search_result<batch_type>        result;
+        detail::best_of_groups                   best(context, options_.beams, group);
+        search_result<batch_type>                result;
 
         draw_normal(rng.stream(purpose::initial), x.mutable_view()); // at t = 0 all children are drawn afresh: V_0 is the same for all
         const auto choose = [&](index_t keep) {
             chosen.resize(context, 1, options_.beams * keep);
-            detail::best_of_groups(context, options_.beams, group, keep, values.data(), chosen.data());
+            best(keep, values.data(), chosen.data());
         };
         result.complete = detail::walk<batch_type>(grid_, observer, [&](index_t k, interval span) {
             if (k > 1) {

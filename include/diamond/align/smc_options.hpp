@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <diamond/align/run.hpp>
 #include <diamond/align/smc_trust.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/errors.hpp>
@@ -29,7 +31,7 @@ struct smc_options {
 };
 
 /// What a run is, name by name, as text with all digits. States and snapshots carry that of the sampler that made them, and another one refuses them.
-using smc_setting = std::vector<std::pair<std::string, std::string>>;
+using smc_setting = std::map<std::string, std::string>;
 
 namespace detail {
 
@@ -47,13 +49,12 @@ inline void require_trust(const char* name, double number) {
 
 /// @throws std::invalid_argument naming the option that is out of its range, with its number.
 inline void require_options(const smc_options& options) {
-    require(options.particles >= 1 && options.particles <= INT32_MAX,
-            [&] { return "SMC of " + digits_of(options.particles) + " particles: at least 1 and at most 2^31 - 1 are needed"; });
+    require_particles("SMC", options.particles);
     require(options.threshold >= 0.0, [&] { return "the threshold is " + digits_of(options.threshold) + ": it must be a number that is not negative; 0 never resamples, above 1 always does"; });
     require_shift("initial_value, V_0,", options.initial_value);
     if (options.value_floor) require_shift("value_floor, the floor of values,", *options.value_floor);
     if (options.log_delta && *options.log_delta != -infinity) require_shift("log_delta, which is -infinity for none,", *options.log_delta);
-    require(options.pilot_particles >= 0 && options.pilot_particles <= INT32_MAX,
+    require(options.pilot_particles >= 0 && options.pilot_particles <= most_particles,
             [&] { return "a pilot of " + digits_of(options.pilot_particles) + " particles: at least 0, for none, and at most 2^31 - 1 are needed"; });
     require_trust("least_ess_share", options.trust.least_ess_share);
     require_trust("largest_share", options.trust.largest_share);
@@ -92,16 +93,16 @@ inline void require_options(const smc_options& options) {
 inline void require_setting(const char* what, const smc_setting& its, const smc_setting& here) {
     if (its == here) return;
     require(!its.empty(), [&] { return std::string("this ") + what + " does not say what run it belongs to: it was moved from, or is none that a run has given"; });
-    for (std::size_t k = 0; k < std::max(its.size(), here.size()); ++k) {
-        require(k < its.size() && k < here.size() && its[k].first == here[k].first, [&] {
-            return std::string("this ") + what + " belongs to a run that says " + (k < its.size() ? its[k].first : "no more") + ", where this sampler says " +
-                   (k < here.size() ? here[k].first : "no more");
-        });
-        require(its[k].second == here[k].second, [&] {
-            return std::string("this ") + what + " belongs to another run: its " + its[k].first + " is " + where_it_differs(its[k].second, here[k].second) + ", this sampler's " +
-                   where_it_differs(here[k].second, its[k].second);
+    for (const auto& [name, value] : here) {
+        const auto found = its.find(name);
+        require(found != its.end(), [&] { return std::string("this ") + what + " does not say " + name + ", which is " + where_it_differs(value, "") + " here"; });
+        require(found->second == value, [&] {
+            return std::string("this ") + what + " belongs to another run: its " + name + " is " + where_it_differs(found->second, value) + ", this sampler's " +
+                   where_it_differs(value, found->second);
         });
     }
+    for (const auto& [name, value] : its)
+        require(here.contains(name), [&] { return std::string("this ") + what + " says " + name + ", " + where_it_differs(value, "") + ", of which this sampler knows nothing"; });
 }
 
 } // namespace detail

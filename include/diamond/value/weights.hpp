@@ -24,6 +24,9 @@ template <class Options>
 /// @throws std::invalid_argument unless samples >= 1, and even where antithetic.
 template <class Options>
 void require_samples(const char* what, const Options& options) {
+    require(options.samples <= noise_stream::most_samples, [&] {
+        return std::string(what) + " of " + digits_of(options.samples) + " samples: at most 2^24 a particle can be told apart";
+    });
     require(options.samples >= 1 && (!options.antithetic || options.samples % 2 == 0), [&] {
         return std::string(what) + " of " + digits_of(options.samples) + " samples" + (options.antithetic ? " in antithetic pairs" : "") +
                ": at least 1 is needed, and pairs need an even number";

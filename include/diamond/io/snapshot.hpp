@@ -1,0 +1,141 @@
+// A run of sequential Monte Carlo as a file, from which it goes on bit for bit.
+//
+// The metadata say `format` diamond_smc_snapshot, `version` major.minor, `setting`, the caller's text, `seed`, `step`, `recorded`, the steps whose ancestors are
+// known, `checksum`, and, each behind `run.`, the setting of the sampler. Tensors: particles (N x d), values, log_weights, log_densities (N, or none), families (N),
+// totals (log Z and log delta), counts (resamplings, and the evaluations spent), trace (steps x 8), trace_counts (steps x 2: resampled, floored) and ancestors.<k>
+// (N) of each step that has them.
+#pragma once
+
+#include <diamond/align/smc_snapshot.hpp>
+#include <diamond/core/digits_of.hpp>
+#include <diamond/io/checkpoint.hpp>
+#include <diamond/io/checksum.hpp>
+#include <diamond/io/safetensors.hpp>
+
+#include <charconv>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace diamond::io {
+
+namespace detail {
+
+inline constexpr const char* run_prefix = "run.";
+inline constexpr index_t trace_numbers = 8, trace_counts = 2;
+
+/// The trace's line number by number, in the order of the file.
+template <class Line>
+auto numbers_of_line(Line& line) {
+    return std::array{&line.time, &line.ess, &line.least_increment, &line.largest_increment, &line.largest_share, &line.mean_value, &line.correction_ess, &line.log_mean_correction};
+}
+
+inline std::uint64_t metadata_seed(const tensor_file& file) {
+    const auto& text    = metadata_of(file, "seed");
+    std::uint64_t value = 0;
+    const auto end      = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (end.ec != std::errc{} || end.ptr != text.data() + text.size()) throw file_error{file.path, "the metadata say seed '" + text + "': a number below 2^64 is expected"};
+    return value;
+}
+
+} // namespace detail
+
+/// Writes a snapshot atomically. `setting` is a text that says whose run it is, its model and its reward; load_snapshot asks for the same one.
+template <class Real>
+void save_snapshot(const std::filesystem::path& path, const smc_snapshot<Real>& from, const std::string& setting) {
+    const auto n = static_cast<index_t>(from.values.size());
+    tensor_file file;
+    file.metadata = {{"format", "diamond_smc_snapshot"}, {"version", "1.0"}, {"setting", setting}, {"seed", digits_of(from.seed)}, {"step", digits_of(from.step)},
+                     {"recorded", digits_of(from.ancestors.size())}};
+    for (const auto& [name, value] : from.setting) file.metadata[detail::run_prefix + name] = value;
+    const auto put = [&](const std::string& name, std::vector<index_t> shape, const auto& numbers) { file.tensors[name] = make_tensor(std::move(shape), numbers); };
+    put("particles", {n, n == 0 ? 0 : static_cast<index_t>(from.particles.size()) / n}, from.particles);
+    put("values", {n}, from.values);
+    put("log_weights", {n}, from.log_weights);
+    put("log_densities", {static_cast<index_t>(from.log_densities.size())}, from.log_densities);
+    put("families", {n}, from.families);
+    put("totals", {2}, std::vector{from.log_z, from.log_delta});
+    put("counts", {5}, std::vector<std::int64_t>{from.resamplings, from.spent.forward, from.spent.jvp, from.spent.vjp, from.spent.reward});
+    std::vector<double> trace;
+    std::vector<std::int64_t> trace_counts;
+    for (const smc_step& line : from.steps) {
+        for (const double* number : detail::numbers_of_line(line)) trace.push_back(*number);
+        trace_counts.insert(trace_counts.end(), {line.resampled ? 1 : 0, line.floored});
+    }
+    put("trace", {static_cast<index_t>(from.steps.size()), detail::trace_numbers}, trace);
+    put("trace_counts", {static_cast<index_t>(from.steps.size()), detail::trace_counts}, trace_counts);
+    for (std::size_t k = 0; k < from.ancestors.size(); ++k)
+        if (!from.ancestors[k].empty()) put("ancestors." + digits_of(k), {n}, from.ancestors[k]);
+    put_checksum(file);
+    write_safetensors(path, file);
+}
+
+/// The snapshot in a file. Whether a run can have such numbers, and which sampler and seed it belongs to, smc::resume looks at.
+/// @throws file_error where the file is something else or spoilt, of a newer format, of another setting, or its tensors are not those of one run of `Real` particles.
+template <class Real>
+[[nodiscard]] smc_snapshot<Real> snapshot_from(const tensor_file& file, const std::string& setting) {
+    detail::expect_metadata(file, "format", "diamond_smc_snapshot");
+    detail::expect_version(file, 1);
+    check_checksum(file);
+    detail::expect_metadata(file, "setting", setting);
+    constexpr index_t most_steps = index_t{1} << 31; // what a spoilt number would ask for is not allocated
+    smc_snapshot<Real> to;
+    to.step = detail::metadata_number(file, "step", most_steps);
+    to.seed = detail::metadata_seed(file);
+    for (const auto& [key, value] : file.metadata)
+        if (key.starts_with(detail::run_prefix)) to.setting[key.substr(std::string(detail::run_prefix).size())] = value;
+
+    const auto extent = [&](const char* name, std::size_t axes) {
+        const auto found = file.tensors.find(name);
+        if (found == file.tensors.end() || found->second.shape.size() != axes) throw file_error{file.path, std::string("no tensor '") + name + "' of " + digits_of(axes) + " axes"};
+        return found->second.shape.back();
+    };
+    const auto get = [&]<class T>(const std::string& name, const std::vector<index_t>& shape, std::vector<T>& numbers) {
+        const auto values = file.require(name, dtype_of<T>(), shape).template values<T>();
+        numbers.assign(values.begin(), values.end());
+    };
+    const index_t n = extent("values", 1), densities = extent("log_densities", 1);
+    if (densities != 0 && densities != n) throw file_error{file.path, digits_of(densities) + " log-densities of " + digits_of(n) + " particles"};
+    get("particles", {n, extent("particles", 2)}, to.particles);
+    get("values", {n}, to.values);
+    get("log_weights", {n}, to.log_weights);
+    get("log_densities", {densities}, to.log_densities);
+    get("families", {n}, to.families);
+    std::vector<double> totals, trace;
+    std::vector<std::int64_t> counts, trace_counts;
+    get("totals", {2}, totals);
+    get("counts", {5}, counts);
+    get("trace", {to.step, detail::trace_numbers}, trace);
+    get("trace_counts", {to.step, detail::trace_counts}, trace_counts);
+    to.log_z       = totals[0];
+    to.log_delta   = totals[1];
+    to.resamplings = counts[0];
+    to.spent       = {counts[1], counts[2], counts[3], counts[4]};
+    to.steps.resize(static_cast<std::size_t>(to.step));
+    auto number = trace.begin();
+    auto count  = trace_counts.begin();
+    for (smc_step& line : to.steps) {
+        for (double* part : detail::numbers_of_line(line)) *part = *number++;
+        if (*count != 0 && *count != 1) throw file_error{file.path, "a number of 'trace_counts' says " + digits_of(*count) + " where 0 or 1 says whether a step resampled"};
+        line.resampled = *count++ == 1;
+        line.floored   = *count++;
+    }
+    to.ancestors.resize(static_cast<std::size_t>(detail::metadata_number(file, "recorded", to.step)));
+    std::size_t known = 9;
+    for (std::size_t k = 0; k < to.ancestors.size(); ++k) {
+        const auto name = "ancestors." + digits_of(k);
+        if (!file.tensors.contains(name)) continue;
+        get(name, {n}, to.ancestors[k]);
+        ++known;
+    }
+    if (file.tensors.size() != known) throw file_error{file.path, digits_of(file.tensors.size()) + " tensors, of which a snapshot of this kind has " + digits_of(known)};
+    return to;
+}
+template <class Real>
+[[nodiscard]] smc_snapshot<Real> load_snapshot(const std::filesystem::path& path, const std::string& setting) {
+    return snapshot_from<Real>(read_safetensors(path), setting);
+}
+
+} // namespace diamond::io
