@@ -45,7 +45,7 @@ struct adam_w_options {
     /// @throws std::invalid_argument with the name and number of what is out of range.
     void check() const {
         for (const auto& [name, beta] : {std::pair{"optimiser.beta_1", beta_1}, std::pair{"optimiser.beta_2", beta_2}})
-            require(beta >= 0.0 && beta < 1.0, [&] { return std::string(name) + " is " + digits_of(beta) + ": it lies in [0, 1), without its end"; });
+            require(beta >= 0.0 && beta < 1.0, [name = name, beta = beta] { return std::string(name) + " is " + digits_of(beta) + ": it lies in [0, 1), without its end"; });
         require(epsilon >= least_epsilon && epsilon < infinity,
                 [&] { return "optimiser.epsilon is " + digits_of(epsilon) + ": it must be finite and at least " + digits_of(least_epsilon); });
         detail::require_not_negative("optimiser.weight_decay", weight_decay);
