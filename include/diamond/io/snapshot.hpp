@@ -25,11 +25,21 @@ namespace detail {
 
 inline constexpr const char* run_prefix = "run.";
 inline constexpr index_t trace_numbers = 8, trace_counts = 2;
+/// Particles of a large run take more than networks may.
+inline constexpr safetensors_options snapshot_limits{.max_bytes = std::uintmax_t{1} << 40};
 
 /// The trace's line number by number, in the order of the file.
 template <class Line>
 auto numbers_of_line(Line& line) {
     return std::array{&line.time, &line.ess, &line.least_increment, &line.largest_increment, &line.largest_share, &line.mean_value, &line.correction_ess, &line.log_mean_correction};
+}
+
+/// That it is a snapshot, and whose. @throws file_error
+template <class File>
+void expect_snapshot(const File& file, const std::string& setting) {
+    expect_metadata(file, "format", "diamond_smc_snapshot");
+    expect_version(file, 1);
+    expect_metadata(file, "setting", setting);
 }
 
 inline std::uint64_t metadata_seed(const tensor_file& file) {
@@ -69,17 +79,14 @@ void save_snapshot(const std::filesystem::path& path, const smc_snapshot<Real>& 
     for (std::size_t k = 0; k < from.ancestors.size(); ++k)
         if (!from.ancestors[k].empty()) put("ancestors." + digits_of(k), {n}, from.ancestors[k]);
     put_checksum(file);
-    write_safetensors(path, file);
+    write_safetensors(path, file, detail::snapshot_limits);
 }
 
 /// The snapshot in a file. Whether a run can have such numbers, and which sampler and seed it belongs to, smc::resume looks at.
 /// @throws file_error where the file is something else or spoilt, of a newer format, of another setting, or its tensors are not those of one run of `Real` particles.
 template <class Real>
 [[nodiscard]] smc_snapshot<Real> snapshot_from(const tensor_file& file, const std::string& setting) {
-    detail::expect_metadata(file, "format", "diamond_smc_snapshot");
-    detail::expect_version(file, 1);
-    check_checksum(file);
-    detail::expect_metadata(file, "setting", setting);
+    detail::expect_snapshot(file, setting);
     constexpr index_t most_steps = index_t{1} << 31; // what a spoilt number would ask for is not allocated
     smc_snapshot<Real> to;
     to.step = detail::metadata_number(file, "step", most_steps);
@@ -135,7 +142,9 @@ template <class Real>
 }
 template <class Real>
 [[nodiscard]] smc_snapshot<Real> load_snapshot(const std::filesystem::path& path, const std::string& setting) {
-    return snapshot_from<Real>(read_safetensors(path), setting);
+    safetensors_reader reader{path};
+    detail::expect_snapshot(reader.header(), setting); // before any data is read
+    return snapshot_from<Real>(reader.read_all(detail::snapshot_limits), setting);
 }
 
 } // namespace diamond::io
