@@ -1,7 +1,8 @@
 /// A Gaussian's mean and covariance in the basis of its eigenvectors, where everything about it is elementwise.
 #pragma once
 
-#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -29,8 +30,7 @@ public:
         : mean_(std::move(mean)), covariance_(std::move(covariance)), eigen_(context, covariance_, static_cast<index_t>(mean_.size())) {
         require(!mean_.empty(), "a Gaussian needs a mean of at least one coordinate");
         for (const double m : mean_) require(std::isfinite(m), "a Gaussian's mean must be finite");
-        const double least = *std::min_element(eigen_.values.begin(), eigen_.values.end());
-        require(least > 0.0, [&] { return "a covariance must be positive definite: its smallest eigenvalue is " + digits_of(least); });
+        require_range();
         const index_t d = dimension();
         basis_          = from_host<real>(context, d, d, std::vector<real>(eigen_.vectors.begin(), eigen_.vectors.end()));
         device_mean_    = from_host<double>(context, d, 1, eigen_.rotated(mean_));
@@ -40,7 +40,7 @@ public:
     [[nodiscard]] index_t                        dimension() const { return static_cast<index_t>(mean_.size()); }
     [[nodiscard]] const std::vector<double>&     mean() const { return mean_; }
     [[nodiscard]] const std::vector<double>&     covariance() const { return covariance_; } ///< d x d
-    [[nodiscard]] const detail::symmetric_eigen& eigen() const { return eigen_; }
+    [[nodiscard]] const detail::covariance_eigen& eigen() const { return eigen_; }
     [[nodiscard]] const context_type&            context() const { return basis_.context(); } ///< that it was made on
     /// For functors that `reader` runs.
     [[nodiscard]] gaussian_view view_on(const context_type& reader) const {
@@ -57,8 +57,24 @@ private:
         out.context().product(op, basis_.read_on(out.context()), x, out);
     }
 
+    /// Draws have a number type of their own.
+    void require_range() const {
+        constexpr double reach = 16.0; // deviations, beyond which no draw is
+        const double     most  = static_cast<double>(std::numeric_limits<real>::max()), wide = reach * std::sqrt(eigen_.values.back());
+        for (const double m : mean_)
+            require(std::abs(m) + wide <= most, [&] {
+                return "a Gaussian of mean " + digits_of(m) + " and deviation " + digits_of(wide / reach) + " has draws beyond " + digits_of(most) +
+                       ", the largest number of the batch's type: choose another unit";
+            });
+        const double least = std::sqrt(eigen_.values.front()), finest = static_cast<double>(std::numeric_limits<real>::min());
+        require(least >= finest, [&] {
+            return "a Gaussian of deviation " + digits_of(least) + " has draws below " + digits_of(finest) +
+                   ", the least number of the batch's type: choose another unit";
+        });
+    }
+
     std::vector<double>     mean_, covariance_;
-    detail::symmetric_eigen eigen_;
+    detail::covariance_eigen eigen_;
     Batch                   basis_;
     rebind_t<Batch, double> device_mean_, device_spread_;
 };

@@ -62,6 +62,7 @@ public:
         const bool same = std::all_of(variances_.begin(), variances_.end(), [&](double v) { return v == variances_.front(); });
         kind_ = same ? mixture_kind::shared : variances_.size() == count ? mixture_kind::isotropic : mixture_kind::diagonal;
         if (same) variances_.resize(count);
+        require_range();
         move_to(context);
     }
 
@@ -103,6 +104,20 @@ private:
             });
     }
 
+    /// Draws have a number type of their own.
+    void require_range() const {
+        constexpr double reach = 16.0; // deviations, beyond which no draw is
+        const double     most = static_cast<double>(std::numeric_limits<real>::max()), finest = static_cast<double>(std::numeric_limits<real>::min());
+        for (index_t k = 0; k < count(); ++k)
+            for (index_t i = 0; i < dimension_; ++i) {
+                const double m = means_[static_cast<std::size_t>(i + dimension_ * k)], deviation = std::sqrt(variance(i, k));
+                require(std::abs(m) + reach * deviation <= most && deviation >= finest, [&] {
+                    return "a Gaussian mixture's component " + digits_of(k) + " of mean " + digits_of(m) + " and deviation " + digits_of(deviation) +
+                           " has draws outside the range of the batch's type, " + digits_of(finest) + " to " + digits_of(most) + ": choose another unit";
+                });
+            }
+    }
+
     void move_to(const context_type& context) {
         std::vector<double> log_weights(weights_.size()), cumulative(weights_.size()), norms(weights_.size());
         // A weight of 0 must not make a product infinite: exp of this is 0, and it is a float.
@@ -122,7 +137,11 @@ private:
         }
         const double least  = *std::min_element(variances_.begin(), variances_.end());
         const double widest = *std::max_element(norms.begin(), norms.end());
-        precise_            = widest / least * std::sqrt(static_cast<double>(std::numeric_limits<real>::epsilon())) <= 1.0;
+        const double most   = static_cast<double>(std::numeric_limits<real>::max());
+        // Squares of states and inverse variances, with room for thousands of coordinates and deviations, are numbers of the type.
+        constexpr double room = 0x1p20;
+        const bool       fits = room * (widest + *std::max_element(variances_.begin(), variances_.end())) <= most && room / least <= most;
+        precise_              = fits && widest / least * std::sqrt(static_cast<double>(std::numeric_limits<real>::epsilon())) <= 1.0;
 
         device_means_       = from_host<double>(context, dimension_, count(), means_);
         device_variances_   = from_host<double>(context, kind_ == mixture_kind::diagonal ? dimension_ : 1, count(), variances_);

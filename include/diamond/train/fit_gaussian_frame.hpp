@@ -67,7 +67,7 @@ template <class Batch>
     std::vector<double> mean, covariance;
     detail::moments_of_points(data.points().read(), mean, covariance);
     for (std::size_t i = 0; i < mean.size(); ++i) covariance[i + mean.size() * i] += data.bandwidth() * data.bandwidth();
-    detail::symmetric_eigen eigen(data.context(), std::move(covariance), data.points().rows());
+    detail::covariance_eigen eigen(data.context(), covariance, data.points().rows());
     return {std::move(mean), std::move(eigen.values), std::move(eigen.vectors)};
 }
 

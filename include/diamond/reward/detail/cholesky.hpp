@@ -18,14 +18,17 @@ namespace diamond::detail {
 /// A = L L^T for a symmetric n x n matrix, column-major, of which the lower triangle is read.
 class cholesky {
 public:
-    /// @throws std::invalid_argument that names the first pivot indistinguishable from 0.
+    /// @throws std::invalid_argument that names the first pivot indistinguishable from 0 beside its own diagonal entry, whatever the units
+    /// of the coordinates.
     cholesky(const char* what, std::vector<double> a, index_t n) : l_(std::move(a)), n_(n) {
-        double largest = 0.0;
-        for (index_t k = 0; k < n_; ++k) largest = std::max(largest, at(k, k));
-        const double zero = largest * static_cast<double>(n_) * std::numeric_limits<double>::epsilon(); // the rounding of a pivot
+        const double        rounding = static_cast<double>(n_) * std::numeric_limits<double>::epsilon(); // of a pivot
+        std::vector<double> diagonal;
+        for (index_t k = 0; k < n_; ++k) diagonal.push_back(at(k, k));
         for (index_t k = 0; k < n_; ++k) {
-            require(at(k, k) > zero,
-                    [&] { return std::string(what) + " is singular: pivot " + digits_of(k) + " is " + digits_of(at(k, k)); });
+            const double whole = diagonal[static_cast<std::size_t>(k)];
+            require(at(k, k) > rounding * whole && at(k, k) >= least_normal, [&] {
+                return std::string(what) + " is singular: pivot " + digits_of(k) + " is " + digits_of(at(k, k)) + " of " + digits_of(whole);
+            });
             const double root = at(k, k) = std::sqrt(at(k, k));
             for (index_t i = k + 1; i < n_; ++i) at(i, k) /= root;
             for (index_t j = k + 1; j < n_; ++j)
@@ -44,6 +47,13 @@ public:
             for (index_t i = k + 1; i < n_; ++i) entry(k) -= at(i, k) * entry(i);
             entry(k) /= at(k, k);
         }
+    }
+
+    /// L, zeros above its diagonal.
+    [[nodiscard]] std::vector<double> factor() && {
+        for (index_t j = 0; j < n_; ++j)
+            for (index_t i = 0; i < j; ++i) at(i, j) = 0.0;
+        return std::move(l_);
     }
 
 private:
