@@ -57,7 +57,7 @@ template <class Trainer, class Batch>
 void run(const std::string& name, Trainer& trainer, diamond::training_state<Batch>& state, const training_options& o, const std::string& setting) {
     const auto file = o.out / (name + ".training");
     if (o.resume && std::filesystem::exists(file))
-        state = diamond::io::load_training<Batch>(state.theta.context(), file, setting, trainer.network().parameters());
+        state = diamond::io::load_training<Batch>(state.theta.context(), file, setting, trainer.parameters());
     diamond::io::require_writable(file); // before the hours of training
     examples::training_line line(name, diamond::time_left(trainer.options()));
     trainer.run(state, [&](const diamond::training_report& report) {

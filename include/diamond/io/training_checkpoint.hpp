@@ -36,7 +36,7 @@ void expect_training(const File& file, const std::string& setting, index_t param
 template <class Batch>
 void save_training(const std::filesystem::path& path, const training_state<Batch>& state, const std::string& setting) {
     tensor_file file;
-    file.metadata = {{"format", "diamond_training"}, {"version", "1.0"}, {"setting", setting}, {"step", digits_of(state.step)}};
+    file.metadata = {{"format", "diamond_training"}, {"version", "1.0"}, {"setting", setting}, {"step", digits_of(state.step)}, {"belongs_to", state.belongs_to}};
     require(state.step >= 0 && state.step <= detail::max_training_step, [&] { return "a training at step " + digits_of(state.step) + " is not saved"; });
     const auto put = [&](const char* name, const Batch& batch) {
         const auto numbers = to_host(batch);
@@ -61,6 +61,7 @@ template <class Batch>
     using real = typename Batch::value_type;
     detail::expect_training(file, setting, parameters);
     training_state<Batch> state;
+    if (const auto known = file.metadata.find("belongs_to"); known != file.metadata.end()) state.belongs_to = known->second; // files of 0.1 have none
     state.step     = detail::metadata_number(file, "step", detail::max_training_step);
     const auto get = [&](const char* name) {
         const auto values = file.require(name, dtype_of<real>(), {parameters}).template values<real>();

@@ -32,6 +32,7 @@ struct learning_rate {
         detail::require_count("rate.warm_up", warm_up, 0);
         detail::require_share("rate.decay", decay);
     }
+    [[nodiscard]] std::string text() const { return digits_of(peak) + ", " + digits_of(warm_up) + ", " + digits_of(decay); }
 };
 
 struct adam_w_options {
@@ -50,6 +51,9 @@ struct adam_w_options {
                 [&] { return "optimiser.epsilon is " + digits_of(epsilon) + ": it must be finite and at least " + digits_of(least_epsilon); });
         detail::require_not_negative("optimiser.weight_decay", weight_decay);
         require(clip >= 0.0, [&] { return "optimiser.clip is " + digits_of(clip) + ": it must not be negative"; });
+    }
+    [[nodiscard]] std::string text() const {
+        return digits_of(beta_1) + ", " + digits_of(beta_2) + ", " + digits_of(epsilon) + ", " + digits_of(weight_decay) + ", " + digits_of(clip);
     }
 };
 

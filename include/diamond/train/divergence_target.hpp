@@ -5,12 +5,14 @@
 /// says that the target is a random number of the right mean, for which no loss is weighted by its own size.
 #pragma once
 
+#include <string>
 #include <utility>
 
 #include <diamond/concepts/trainable_network.hpp>
 #include <diamond/likelihood/divergence.hpp>
 #include <diamond/likelihood/probe.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
+#include <diamond/train/option_checks.hpp>
 #include <diamond/train/teacher.hpp>
 
 namespace diamond {
@@ -24,6 +26,7 @@ struct exact_trace {
         context.for_each(rows, columns, detail::unit_tangent<Real>{k, rows, out});
     }
     [[nodiscard]] static double share(index_t) { return 1.0; }
+    [[nodiscard]] static std::string text() { return "exact_trace"; }
 };
 
 /// div v by Hutchinson's estimate with M probes.
@@ -38,6 +41,7 @@ struct hutchinson_trace {
         context.for_each(columns, detail::fill_probe<Probe, Real>{probe, stream, probes, k, rows, out});
     }
     [[nodiscard]] double share(index_t) const { return 1.0 / static_cast<double>(probes); }
+    [[nodiscard]] std::string text() const { return "hutchinson_trace of " + digits_of(probes); }
 };
 
 /// The default: exact up to d = most_exact_dimension, Hutchinson's above.
@@ -50,6 +54,7 @@ struct default_trace {
         random(rows) ? probing.direction(context, stream, k, rows, columns, out) : exact_trace{}.direction(context, stream, k, rows, columns, out);
     }
     [[nodiscard]] double share(index_t d) const { return random(d) ? probing.share(d) : 1.0; }
+    [[nodiscard]] std::string text() const { return "default_trace, " + probing.text(); }
 };
 
 /// A trace teaches the diagonal, and the moving average's own head there teaches what is off it: one evaluation in place of the products, and
@@ -57,6 +62,7 @@ struct default_trace {
 template <class Trace = default_trace>
 struct on_diagonal : Trace {
     static constexpr bool off_diagonal_by_head = true;
+    [[nodiscard]] std::string text() const { return "on_diagonal, " + detail::text_of(static_cast<const Trace&>(*this)); }
 };
 
 namespace detail {

@@ -21,6 +21,7 @@ struct adaptive_weight {
         detail::require_positive("weighting.c", c);
         detail::require_not_negative("weighting.random_power", random_power);
     }
+    [[nodiscard]] std::string text() const { return "adaptive_weight of " + digits_of(power) + ", " + digits_of(c) + ", " + digits_of(random_power); }
 };
 
 /// What a loss's targets are, as far as its weighting cares.
@@ -33,6 +34,7 @@ struct learned_weight {
 
     /// @throws std::invalid_argument unless the width is 1 or more.
     void check() const { detail::require_count("weighting.width", width, 1); }
+    [[nodiscard]] std::string text() const { return "learned_weight of width " + digits_of(width); }
 };
 
 namespace detail {

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cmath>
+#include <string>
 
 #include <diamond/concepts/trainable_network.hpp>
 #include <diamond/core/combine.hpp>
@@ -28,6 +29,7 @@ enum class held_fixed { average, student };
 enum class tangent_gradient { followed, stopped };
 
 namespace detail {
+[[nodiscard]] inline std::string text_of(held_fixed who) { return who == held_fixed::average ? "the average" : "the student"; }
 /// xbar + (r - s) v, d rows of v's.
 template <class Real>
 struct jump {
@@ -114,6 +116,9 @@ struct loss_setting {
 struct lagrangian_loss {
     static constexpr bool random_target = false;
     tangent_gradient divergence_tangent = tangent_gradient::followed;
+    [[nodiscard]] std::string text() const {
+        return divergence_tangent == tangent_gradient::followed ? "lagrangian_loss" : "lagrangian_loss with a stopped tangent";
+    }
     template <class Setting>
     bool operator()(const Setting& l) const {
         using real = typename Setting::real;
@@ -129,6 +134,7 @@ struct lagrangian_loss {
 struct eulerian_loss {
     static constexpr bool random_target = false;
     held_fixed fixed                    = held_fixed::student;
+    [[nodiscard]] std::string text() const { return "eulerian_loss of " + detail::text_of(fixed); }
     template <class Setting>
     bool operator()(const Setting& l) const {
         using real = typename Setting::real;
@@ -144,6 +150,7 @@ struct eulerian_loss {
 /// evaluation less.
 struct mean_flow_loss {
     static constexpr bool random_target = true;
+    [[nodiscard]] static std::string text() { return "mean_flow_loss"; }
     template <class Setting>
     bool operator()(const Setting& l) const {
         using real = typename Setting::real;
@@ -162,6 +169,9 @@ struct semigroup_loss {
     static constexpr bool random_target = false;
     bool midpoint                       = false;
     held_fixed fixed                    = held_fixed::average;
+    [[nodiscard]] std::string text() const {
+        return (midpoint ? "semigroup_loss by midpoints of " : "semigroup_loss of ") + detail::text_of(fixed);
+    }
     template <class Setting>
     bool operator()(const Setting& l) const {
         using real          = typename Setting::real;

@@ -1,4 +1,4 @@
-/// How options of a training are refused: by their name, with the number.
+/// How options of a training are refused: by their name, with the number; and how they are told, so that a state knows whose it is.
 #pragma once
 
 #include <string>
@@ -29,6 +29,14 @@ inline void require_count(const char* name, index_t x, index_t least) {
 template <class Options>
 void check_options(const Options& options) {
     if constexpr (requires { options.check(); }) options.check();
+}
+/// What options say of themselves.
+template <class Options>
+[[nodiscard]] std::string text_of(const Options& options) {
+    if constexpr (requires { options.text(); })
+        return options.text();
+    else
+        return "one of your own";
 }
 
 } // namespace diamond::detail

@@ -16,6 +16,7 @@ struct uniform_time {
     double at_zero = 0.1;
     [[nodiscard]] DIAMOND_HD double operator()(double choice, double u) const { return choice < at_zero ? 0.0 : u; }
     void check() const { detail::require_share("uniform_time: at_zero", at_zero); }
+    [[nodiscard]] std::string text() const { return "uniform_time of " + digits_of(at_zero); }
 };
 
 /// t = 0 with probability `at_zero`, else 1/(1 + exp(-(mean + deviation n))), n normal (by the tails of u: 4 digits).
@@ -32,6 +33,9 @@ struct logit_normal_time {
         detail::require_share("logit_normal_time: at_zero", at_zero);
         require(std::isfinite(mean), [&] { return "logit_normal_time: mean is " + digits_of(mean) + ": it must be finite"; });
         detail::require_not_negative("logit_normal_time: deviation", deviation);
+    }
+    [[nodiscard]] std::string text() const {
+        return "logit_normal_time of " + digits_of(at_zero) + ", " + digits_of(mean) + ", " + digits_of(deviation);
     }
 };
 
@@ -50,6 +54,7 @@ struct triangle_pair {
         detail::require_share("triangle_pair: at_zero", at_zero);
         detail::require_share("triangle_pair: at_one", at_one);
     }
+    [[nodiscard]] std::string text() const { return "triangle_pair of " + digits_of(at_zero) + ", " + digits_of(at_one); }
 };
 
 /// s and r independent and uniform: both directions, for densities and inversion.
@@ -57,6 +62,7 @@ struct square_pair {
     double at_zero = 0.2;
     [[nodiscard]] DIAMOND_HD time_pair operator()(double choice, double u, double w) const { return {choice < at_zero ? 0.0 : u, w}; }
     void check() const { detail::require_share("square_pair: at_zero", at_zero); }
+    [[nodiscard]] std::string text() const { return "square_pair of " + digits_of(at_zero); }
 };
 
 /// Both directions, with the ends where samples and densities start: s is 0 or 1, each with probability `at_end`, and r the other end with
@@ -73,6 +79,7 @@ struct both_ways_pair {
         detail::require_share("both_ways_pair: at_end", at_end, 0.5);
         detail::require_share("both_ways_pair: whole", whole);
     }
+    [[nodiscard]] std::string text() const { return "both_ways_pair of " + digits_of(at_end) + ", " + digits_of(whole); }
 };
 
 } // namespace diamond

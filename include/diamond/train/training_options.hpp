@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <string>
 
 #include <diamond/concepts/backend.hpp>
 #include <diamond/train/adam_w.hpp>
@@ -54,14 +55,25 @@ struct diamond_training_options {
         detail::require_share("average", average);
         detail::require_count("report_every", report_every, 1);
     }
+    /// All of them that a step depends on.
+    [[nodiscard]] std::string text() const {
+        using detail::text_of;
+        return digits_of(steps) + " steps of " + digits_of(batch) + " columns, diagonal " + digits_of(diagonal) + ", diagonal_first " + digits_of(diagonal_first) +
+               ", times " + text_of(times) + ", pairs " + text_of(pairs) + ", label_dropout " + digits_of(label_dropout) + ", variance_floor " +
+               digits_of(variance_floor) + ", loss " + text_of(loss) + ", off_diagonal " + digits_of(off_diagonal) + ", divergence " + digits_of(divergence) +
+               ", trace " + text_of(trace) + ", weighting " + text_of(weighting) + ", rate " + rate.text() + ", optimiser " + optimiser.text() + ", average " +
+               digits_of(average);
+    }
 };
 
-/// All that a run needs to go on, bit for bit.
+/// All that a run needs to go on, bit for bit. It knows the training that it belongs to, and another one refuses it: to go on from its parameters
+/// elsewhere, copy them into the other's start(). Cleared, `belongs_to` lets any training of as many parameters take it.
 template <class Batch>
 struct training_state {
     index_t step = 0;
     Batch theta, average, mean, variance; ///< parameters, their moving average, and AdamW's two moments
     rebind_t<Batch, double> loss_sums; ///< loss_curve's
+    std::string belongs_to; ///< network, points, seed and options; empty: not known
 
     [[nodiscard]] loss_curve losses() const { return loss_curve(to_host(loss_sums)); }
 };
