@@ -95,3 +95,27 @@ TEST_CASE_TEMPLATE("products of shapes that do not fit", back_end, BACK_ENDS) {
                          std::invalid_argument);
     CHECK_NOTHROW(context.template product<real>(transpose::no, a, b, out));
 }
+
+TEST_CASE_TEMPLATE("a product's bits do not depend on the machine's caches", back, HOST_BACK_ENDS) {
+    using real         = typename back::real;
+    const auto context = back::make(2);
+    for (const index_t depth : {20, 300, 577, 1100, 2500}) {
+        CAPTURE(depth);
+        const index_t rows = 50, columns = 37;
+        const auto    a = diamond::from_host(context, rows, depth, numbers::normals<real>(rows * depth, 1)),
+                   b    = diamond::from_host(context, depth, columns, numbers::normals<real>(depth * columns, 2));
+        const auto product = [&] {
+            typename back::batch out(context, rows, columns);
+            context.template product<real>(diamond::transpose::no, a, b, out);
+            return diamond::to_host(out);
+        };
+        const std::ptrdiff_t first = Eigen::l1CacheSize(), second = Eigen::l2CacheSize(), third = Eigen::l3CacheSize();
+        const auto           here  = product();
+        for (const std::ptrdiff_t kilobytes : {8, 48, 192}) {
+            CAPTURE(kilobytes);
+            Eigen::setCpuCacheSizes(kilobytes << 10, kilobytes << 14, kilobytes << 16);
+            CHECK(numbers::same_bits(product(), here));
+        }
+        Eigen::setCpuCacheSizes(first, second, third);
+    }
+}

@@ -343,16 +343,23 @@ private:
     /// body(first, last) for parts of the columns. Any split gives the same bits.
     template <class Body>
     void blocks_of(index_t columns, index_t work_per_column, const Body& body) const {
-        if (columns * work_per_column <= serial_work) return body(index_t{0}, columns);
+        if (columns * work_per_column <= serial_work) return block_of(body, 0, columns);
         session work(state.pool);
         share(work, columns, work_per_column, body);
+    }
+    /// body(first, last) in the one copy of its loop that there is: in two the compiler may fuse other products with other sums, and last bits
+    /// then depend on N.
+    template <class Body>
+    [[gnu::noinline]] static void block_of(const Body& body, index_t first, index_t last) {
+        asm("" : "+r"(first), "+r"(last)); // no copy for constants, either
+        body(first, last);
     }
     template <class Body>
     void share(session& work, index_t columns, index_t work_per_column, const Body& body) const {
         // Few long columns are worth a thread each; many short ones travel in blocks, of which each thread gets several.
         constexpr index_t shares = 8;
         const index_t     block = std::clamp<index_t>(columns / (shares * state.pool.threads()), 1, std::max<index_t>(serial_work / work_per_column, 1));
-        work.run((columns + block - 1) / block, [&](index_t b) { body(b * block, std::min((b + 1) * block, columns)); });
+        work.run((columns + block - 1) / block, [&](index_t b) { block_of(body, b * block, std::min((b + 1) * block, columns)); });
     }
     /// op over f(0) ... f(count - 1), and `start`, which changes nothing: in blocks, and in lanes inside a block, so that it vectorises.
     template <class F, class Op>
@@ -374,8 +381,8 @@ private:
         for (index_t b = 0; b < blocks; ++b) result = op(result, partial[b]);
         return result;
     }
-    template <class F, class Op>
-    static double reduce_block(index_t block, index_t count, double start, const F& f, const Op& op) {
+    template <class F, class Op> // one copy, too
+    [[gnu::noinline]] static double reduce_block(index_t block, index_t count, double start, const F& f, const Op& op) {
         constexpr index_t lanes = 16;
         own<F>            local = f;
         double            lane[lanes];

@@ -16,12 +16,27 @@ namespace diamond::eigen::detail {
 struct product_blocks {
     index_t rows, columns, depth;
 };
+/// Sums over the depth are taken in blocks, so their bits depend on the blocks' extent. Eigen takes it from the machine's first-level cache;
+/// this is its formula for one of 32 kB, the least that today's processors have, so that machines agree.
+template <class Real>
+index_t depth_block(index_t depth) {
+    using kernel = Eigen::internal::gebp_traits<Real, Real>;
+#if defined(EIGEN_VECTORIZE_AVX512)
+    constexpr index_t cache = 4 * 32 * 1024; // Eigen's factor for long vectors
+#else
+    constexpr index_t cache = 32 * 1024;
+#endif
+    constexpr index_t unrolled = 8, numbers = (cache / index_t{sizeof(Real)} - kernel::mr * kernel::nr) / (kernel::mr + kernel::nr), most = numbers / unrolled * unrolled;
+    if (depth <= most) return depth;
+    return depth % most == 0 ? most : most - unrolled * ((most - 1 - depth % most) / (unrolled * (depth / most + 1)));
+}
 template <class Real>
 product_blocks choose_blocks(index_t rows, index_t columns, index_t depth) {
     product_blocks result{rows, columns, depth};
     // An empty product has no blocks: Eigen would divide by its extents.
     if (rows > 0 && columns > 0 && depth > 0)
         Eigen::internal::computeProductBlockingSizes<Real, Real>(result.depth, result.rows, result.columns, index_t{1});
+    result.depth = depth_block<Real>(depth);
     return result;
 }
 

@@ -28,11 +28,12 @@ struct first_exception {
         }
     }
 };
+/// Never inlined: in a second copy the compiler may fuse other products with other sums, and last bits then depend on N.
 template <class F>
 struct guarded {
     F f;
     first_exception* caught;
-    void operator()(index_t j) const {
+    [[gnu::noinline]] void operator()(index_t j) const {
         try {
             f(j);
         } catch (...) {
@@ -64,12 +65,13 @@ struct context : diamond::detail::thrust_host<context> {
     /// Rethrows the exception of the lowest index.
     template <class F>
     void for_each(index_t count, const F& f) const {
+        detail::first_exception    caught;
+        const detail::guarded<F> each{f, &caught};
         if (alone(count)) {
-            for (index_t j = 0; j < count; ++j) f(j);
-            return;
+            for (index_t j = 0; j < count && !caught.what; ++j) each(j);
+        } else {
+            thrust_vocabulary::for_each(count, each);
         }
-        detail::first_exception caught;
-        thrust_vocabulary::for_each(count, detail::guarded<F>{f, &caught});
         if (caught.what) std::rethrow_exception(caught.what);
     }
 
