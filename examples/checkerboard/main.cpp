@@ -78,6 +78,7 @@ void run(const context& where, const options& chosen, report& told, const subjec
 void run(const options& chosen) {
     const context where{.threads = chosen.threads};
     std::filesystem::create_directories(chosen.out);
+    diamond::io::require_writable(chosen.out / (chosen.law + ".md")); // before it trains
     report told;
     told.line("# Joint flow maps: samples and densities in a few evaluations\n");
     told.line(text("%td steps of %td, width %td, %td residual blocks, rate %g, seed %llu. Networks see draws of their law, and where it is said a teacher: flow matching trained just so.", chosen.training.steps,

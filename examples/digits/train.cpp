@@ -28,6 +28,8 @@ int run(settings s) {
     const diamond::eigen::context where{.threads = s.threads};
     const data_set                data = load(s.data);
     s.training.resume                  = !s.fresh;
+    std::filesystem::create_directories(s.training.out);
+    diamond::io::require_writable(s.training.out / "report.json"); // before it trains
     const diamond::detail::stopwatch clock;
     auto names = network_names();
     names.emplace_back("joint");

@@ -52,6 +52,7 @@ nlohmann::ordered_json to_json(const std::string& name, const training_result& t
 void run(const options& chosen) {
     const context where{.threads = chosen.threads};
     std::filesystem::create_directories(chosen.out);
+    diamond::io::require_writable(chosen.out / "report.json"); // before it trains
     report told;
     told.line("# Diamond maps learned from draws of known laws\n");
     told.line(text("%td steps of %td, width %td, %td residual blocks, rate %g, seed %llu; no teacher, linear schedule. A network sees "

@@ -16,6 +16,7 @@ namespace self_correction {
 void run(const options& chosen) {
     const context where{.threads = chosen.threads};
     std::filesystem::create_directories(chosen.out);
+    diamond::io::require_writable(chosen.out / "report.md"); // before it trains
     report told;
     const auto& training = chosen.training;
     told.line("# Draws that correct themselves\n");

@@ -16,6 +16,19 @@ TEST_CASE("the report and every picture are written, and no figure is missing") 
         for (const std::string kind : {"posteriors", "samples", "training"}) CHECK(std::filesystem::exists(out / (law + "_" + kind + ".png")));
 }
 
+TEST_CASE("a folder that cannot be written to is found before any training, by every program that trains") {
+    for (const std::string program : {"learned_2d", "checkerboard", "self_correction", "digits train"}) {
+        const auto space = program.find(' ');
+        for (const std::string folder : {"/proc", "/proc/version/x"}) { // read-only to root, too, and below a file
+            const auto [status, output] = diamond_test::run_example(program.substr(0, space), (space == std::string::npos ? "" : program.substr(space + 1) + " ") + ("--out " + folder));
+            INFO(program, ": ", output);
+            CHECK(status != 0);
+            CHECK(output.find(folder) != std::string::npos);
+            CHECK(output.find("step ") == std::string::npos); // nothing was trained
+        }
+    }
+}
+
 TEST_CASE("what cannot be is refused in a sentence") {
     CHECK(diamond_test::run_example("learned_2d", "--steps 0").status != 0);
     CHECK(diamond_test::run_example("learned_2d", "--rate -1").status != 0);
