@@ -12,6 +12,10 @@
 /// v.jvp(x, times, condition, tangent, workspace, out) writes du/dx tangent.
 /// `velocity_field_with_density`: also v.log_density(x, times, condition, workspace, double* out) writes log p_t(x_j).
 /// `scored_velocity_field`: also v.score(x, times, condition, workspace, out): the score where the velocity does not give it.
+/// `velocity_field_with_denoiser`: also v.denoiser(x, times, condition, workspace, out) writes E[z | x_t], and, where products are asked for,
+/// denoiser_vjp and denoiser_jvp as vjp and jvp: at t = 0 a velocity with alpha'(0) = 0 says nothing of it.
+/// One whose network predicts the denoiser or the noise says so by `static constexpr diamond::prediction predicts = prediction::denoiser;` (or noise),
+/// and gives that by denoiser(...) (or noise(...), noise_vjp, noise_jvp): kernels and values then read it without the detour through u.
 /// One that evaluates a network more than once a call says so by `static constexpr index_t evaluations`, for the bill.
 /// Nothing forces a network to predict velocities: see schedule/readings.hpp for denoiser, noise and score networks.
 /// Models: the oracles, denoiser_network, noise_network, score_network, guided_field. Used by: map/, glass/, align/guidance.hpp.
@@ -24,6 +28,9 @@
 #include <diamond/core/interval.hpp>
 
 namespace diamond {
+
+/// What a field's network gives, from which the rest follows.
+enum class prediction { velocity, denoiser, noise };
 
 namespace detail {
 template <class V>
@@ -52,16 +59,45 @@ concept has_log_density = requires(const V& v, const_view_t<typename V::batch_ty
 template <class V>
 concept has_score = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t, const condition_of_t<V>& c, workspace_t<V>& w,
                              view_t<typename V::batch_type> out) { v.score(x, t, c, w, out); };
+template <class V>
+concept has_denoiser = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t, const condition_of_t<V>& c,
+                                workspace_t<V>& w, view_t<typename V::batch_type> out) { v.denoiser(x, t, c, w, out); };
+template <class V>
+concept has_denoiser_products = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t,
+                                         const condition_of_t<V>& c, workspace_t<V>& w, view_t<typename V::batch_type> out) {
+    v.denoiser_vjp(x, t, c, x, w, out);
+    v.denoiser_jvp(x, t, c, x, w, out);
+};
+template <class V>
+concept has_noise = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t, const condition_of_t<V>& c,
+                             workspace_t<V>& w, view_t<typename V::batch_type> out) { v.noise(x, t, c, w, out); };
+template <class V>
+concept has_noise_products = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t,
+                                      const condition_of_t<V>& c, workspace_t<V>& w, view_t<typename V::batch_type> out) {
+    v.noise_vjp(x, t, c, x, w, out);
+    v.noise_jvp(x, t, c, x, w, out);
+};
+/// What V says of itself; a velocity where it says nothing.
+template <class V>
+inline constexpr prediction predicts = prediction::velocity;
+template <class V>
+    requires requires { prediction{V::predicts}; }
+inline constexpr prediction predicts<V> = V::predicts;
+template <class V>
+concept gives_prediction = predicts<V> == prediction::velocity || (predicts<V> == prediction::denoiser && has_denoiser<V>) ||
+                           (predicts<V> == prediction::noise && has_noise<V>);
 } // namespace detail
 
 template <class V>
-concept velocity_field = std::copy_constructible<V> && detail::names_batch<V> && detail::has_dimension<V> && detail::makes_workspace<V> && detail::evaluates_velocity<V>;
+concept velocity_field = std::copy_constructible<V> && detail::names_batch<V> && detail::has_dimension<V> && detail::makes_workspace<V> && detail::evaluates_velocity<V> && detail::gives_prediction<V>;
 template <class V>
 concept differentiable_velocity_field = velocity_field<V> && detail::has_field_products<V>;
 template <class V>
 concept velocity_field_with_density = velocity_field<V> && detail::has_log_density<V>;
 template <class V>
 concept scored_velocity_field = velocity_field<V> && detail::has_score<V>;
+template <class V>
+concept velocity_field_with_denoiser = velocity_field<V> && detail::has_denoiser<V>;
 
 /// The ladder: the first clause that V breaks says what to write.
 template <class V>
@@ -74,6 +110,9 @@ consteval bool diagnose_velocity_field() {
         if constexpr (detail::makes_workspace<V>)
             static_assert(detail::evaluates_velocity<V>,
                           "a velocity field needs operator()(const_view x, time_view t, const condition&, workspace&, view out) const that writes u(x, t) into out");
+        if constexpr (detail::evaluates_velocity<V>)
+            static_assert(detail::gives_prediction<V>,
+                          "a velocity field that says what it predicts needs denoiser (or noise) (x, t, condition, workspace, out) const, which gives it");
     }
     return true;
 }

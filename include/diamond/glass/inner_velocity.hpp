@@ -13,7 +13,8 @@
 
 namespace diamond {
 
-/// What one evaluation needs: x* = input_outer x_t + input_inner xbar at `time`, ubar = velocity u(x*, time) + outer x_t + inner xbar.
+/// What one evaluation needs: x* = input_outer x_t + input_inner xbar at `time`, ubar = velocity u(x*, time) + outer x_t + inner xbar; u is the
+/// velocity, D or N, as `from` says, and `velocity` is not finite where it tells nothing of the data.
 struct inner_velocity_coefficients {
     instant time;
     double  input_outer, input_inner, velocity, outer, inner;
@@ -21,11 +22,12 @@ struct inner_velocity_coefficients {
 
 template <class Schedule, class InnerSchedule>
 [[nodiscard]] DIAMOND_HD inner_velocity_coefficients inner_velocity_at(const Schedule& schedule, const InnerSchedule& inner_schedule, double t,
-                                                                       double s, const kernel_coefficients& kernel) {
+                                                                       double s, const kernel_coefficients& kernel,
+                                                                       prediction from = prediction::velocity) {
     const noise_level          outer = level_at(schedule, t);
     const inner_level          inner = inner_level_at(inner_schedule, s, kernel);
     const sufficient_statistic best  = sufficient_statistic_at(schedule, outer, inner);
-    const velocity_readings    read  = readings_at(schedule, best.time);
+    const velocity_readings    read  = readings_at(schedule, best.time, from);
 
     // E[eps'] = noise N + from_y y + from_outer x_t
     double noise = 0.0, from_y = 0.0, from_outer = 0.0;
@@ -37,8 +39,9 @@ template <class Schedule, class InnerSchedule>
     } else if (best.time == 0.0) {
         from_y = 1.0;
     }
-    const double velocity = inner.d_abar * read.denoiser_u + inner.d_sbar * noise * read.noise_u;
-    const double input    = inner.d_abar * read.denoiser_x + inner.d_sbar * noise * read.noise_x;
+    // Where abar' = 0 it does not matter that D may not follow from what is predicted.
+    const double velocity = (inner.d_abar == 0.0 ? 0.0 : inner.d_abar * read.denoiser_u) + inner.d_sbar * noise * read.noise_u;
+    const double input    = (inner.d_abar == 0.0 ? 0.0 : inner.d_abar * read.denoiser_x) + inner.d_sbar * noise * read.noise_x;
     const double y        = input * best.from_inner + inner.d_sbar * from_y;
     return {best.time, best.from_outer - kernel.gamma * best.from_inner, best.from_inner, velocity,
             input * best.from_outer + inner.d_sbar * from_outer - kernel.gamma * y, y};
@@ -51,8 +54,9 @@ struct inner_velocity_table {
     InnerSchedule       inner;
     kernel_coefficients kernel;
     time_view               t, s;
+    prediction          from = prediction::velocity;
     DIAMOND_HD numbers<7> operator()(index_t j) const {
-        const inner_velocity_coefficients c = inner_velocity_at(schedule, inner, t[j], s[j], kernel);
+        const inner_velocity_coefficients c = inner_velocity_at(schedule, inner, t[j], s[j], kernel, from);
         return {{c.time.t, c.time.rest, c.input_outer, c.input_inner, c.velocity, c.outer, c.inner}};
     }
 };
@@ -87,6 +91,10 @@ struct at_end {
     time_view s;
     DIAMOND_HD bool operator()(index_t j) const { return s[j] >= 1.0; }
 };
+struct hides_data {
+    const double* table;
+    DIAMOND_HD bool operator()(index_t j) const { return !std::isfinite(table[7 * j + 4]); }
+};
 [[noreturn]] inline void throw_infinite_end(const blame& why, index_t) { throw std::invalid_argument(why.what); }
 } // namespace detail
 
@@ -104,7 +112,8 @@ public:
 
     inner_velocity(Schedule schedule, Field field, InnerSchedule inner)
         : schedule_(detail::checked_schedule(std::move(schedule))), inner_(detail::checked_schedule(std::move(inner))),
-          field_(std::move(field)) {}
+          field_(std::move(field)), from_(best_prediction<Field>(schedule_)),
+          pulled_from_(from_ == prediction::denoiser && !detail::has_denoiser_products<Field> ? prediction::velocity : from_) {}
 
     [[nodiscard]] index_t              dimension() const { return field_.dimension(); }
     [[nodiscard]] const Schedule&      schedule() const { return schedule_; }
@@ -113,12 +122,13 @@ public:
     [[nodiscard]] const Field&         field() const { return field_.field(); }
 
     /// out = ubar_s(xbar | x_t, t), d x N; t and s are one value or one per column. out must not overlap x_t or xbar.
-    /// @throws std::invalid_argument at s = 1 for an inner schedule whose sigma'(1) is infinite.
+    /// @throws std::invalid_argument at s = 1 for an inner schedule whose sigma'(1) is infinite, and at t = s = 0 where what the network predicts says
+    /// nothing of the data (readings_at).
     void operator()(const_view xbar, time_view s, const_view x_t, time_view t, const kernel_coefficients& kernel, const condition_type& condition, view out) {
-        const step_coefficients c = at(xbar, s, t, kernel);
+        const step_coefficients c = at(xbar, s, t, kernel, from_);
         input_.resize(xbar.context(), xbar.rows(), xbar.columns());
         combine(c.input, input_.mutable_view(), x_t, xbar);
-        if (c.evaluates) field_(input_, c.time, condition, out);
+        if (c.evaluates) field_.predict(from_, input_, c.time, condition, out);
         combine(c.output, out, out, x_t, xbar);
     }
 
@@ -127,11 +137,11 @@ public:
              const_view cotangent, view out_xbar, view out_x_t)
         requires differentiable_velocity_field<Field>
     {
-        const step_coefficients c = at(xbar, s, t, kernel);
+        const step_coefficients c = at(xbar, s, t, kernel, pulled_from_);
         input_.resize(xbar.context(), xbar.rows(), xbar.columns());
         pulled_.resize(xbar.context(), xbar.rows(), xbar.columns());
         combine(c.input, input_.mutable_view(), x_t, xbar);
-        if (c.evaluates) field_.vjp(input_, c.time, condition, cotangent, pulled_);
+        if (c.evaluates) field_.predict_vjp(pulled_from_, input_, c.time, condition, cotangent, pulled_);
         combine(c.to_outer, out_x_t, out_x_t, pulled_, cotangent);
         combine(c.to_inner, out_xbar, pulled_, cotangent);
     }
@@ -158,10 +168,11 @@ private:
             xbar.context().forbid(xbar.columns(), detail::at_end{s}, blame{.what = what, .raise = detail::throw_infinite_end});
     }
 
-    step_coefficients at(const_view xbar, time_view s, time_view t, const kernel_coefficients& kernel) {
+    step_coefficients at(const_view xbar, time_view s, time_view t, const kernel_coefficients& kernel, prediction from) {
         require_finite(xbar, s);
         if (s.broadcast() && t.broadcast()) {
-            const inner_velocity_coefficients c = inner_velocity_at(schedule_, inner_, t.value(), s.value(), kernel);
+            const inner_velocity_coefficients c = inner_velocity_at(schedule_, inner_, t.value(), s.value(), kernel, from);
+            require(std::isfinite(c.velocity) || c.time > 0.0, detail::hidden_data(from));
             return {time_view(c.time),
                     numbers<2>{{c.input_outer, c.input_inner}},
                     numbers<3>{{c.velocity, c.outer, c.inner}},
@@ -171,11 +182,13 @@ private:
         }
         const auto&   context = xbar.context();
         const index_t n       = xbar.columns();
-        const detail::inner_velocity_table<Schedule, InnerSchedule> row{schedule_, inner_, kernel, t, s};
+        const detail::inner_velocity_table<Schedule, InnerSchedule> row{schedule_, inner_, kernel, t, s, from};
         all_.resize(context, 7, n);
         time_.resize(context, 2, n);
         context.for_each(n, diamond::detail::fill_coefficients<7, detail::inner_velocity_table<Schedule, InnerSchedule>>{row, all_.data()});
         const double* all = all_.data();
+        if (!std::isfinite(readings_at(schedule_, 0.0, from).denoiser_u))
+            context.forbid(n, detail::hides_data{all}, blame{.what = detail::hidden_data(from), .raise = detail::throw_infinite_end});
         context.for_each(n, detail::time_of{all, time_.data(), time_.data() + n});
         return {time_view(time_.data(), time_.data() + n), input_table_(context, false, n, detail::table_rows<2>{all, 2}), output_table_(context, false, n, detail::table_rows<3>{all, 4}),
                 outer_table_(context, false, n, detail::outer_products{all}), inner_table_(context, false, n, detail::inner_products{all}), true};
@@ -184,6 +197,7 @@ private:
     Schedule                           schedule_;
     InnerSchedule                      inner_;
     field_evaluator<Field>             field_;
+    prediction                         from_, pulled_from_;
     scratch<typename batch_type::value_type, context_type> input_, pulled_;
     scratch<double, context_type>      all_, time_;
     coefficient_table<2, context_type> input_table_, inner_table_;

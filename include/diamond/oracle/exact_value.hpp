@@ -19,9 +19,6 @@ concept knows_tilt = requires(const M& m, const quadratic_form& reward) {
     { m.tilted(reward).tilted } -> std::convertible_to<M>;
     { m.tilted(reward).log_z } -> std::convertible_to<double>;
 };
-template <class M>
-concept gives_denoiser = requires(const M& m, const_view_t<typename M::batch_type> x, time_view t, const condition_of_t<M>& c, workspace_t<M>& w,
-                                  view_t<typename M::batch_type> out) { m.denoiser(x, t, c, w, out); };
 
 struct exact_number {
     double      shift;
@@ -48,7 +45,7 @@ struct quadratic_slope_at {
 
 /// A velocity field with density, score and denoiser, schedule() and tilted(quadratic_form). Models: gaussian, gaussian_mixture.
 template <class M>
-concept tiltable_field = velocity_field_with_density<M> && scored_velocity_field<M> && detail::names_schedule<M> && detail::gives_denoiser<M> && detail::knows_tilt<M>;
+concept tiltable_field = velocity_field_with_density<M> && scored_velocity_field<M> && detail::names_schedule<M> && detail::has_denoiser<M> && detail::knows_tilt<M>;
 
 /// The ladder: the first clause that M breaks says what to write.
 template <class M>
@@ -56,7 +53,7 @@ consteval bool diagnose_tiltable_field() {
     static_assert(diagnose_velocity_field_with_density<M>());
     static_assert(detail::has_score<M>, "an exact value's model needs score(x, t, condition, workspace, out) const");
     static_assert(detail::names_schedule<M>, "an exact value's model needs schedule() const, its noise schedule");
-    static_assert(detail::gives_denoiser<M>, "an exact value's model needs denoiser(x, t, condition, workspace, out) const, E[z | x_t]");
+    static_assert(detail::has_denoiser<M>, "an exact value's model needs denoiser(x, t, condition, workspace, out) const, E[z | x_t]");
     static_assert(detail::knows_tilt<M>, "an exact value's model needs tilted(quadratic_form) const, which returns {tilted, log_z}");
     return true;
 }

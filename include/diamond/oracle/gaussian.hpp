@@ -65,17 +65,19 @@ public:
 
     /// (du/dx) tangent, the same at every x.
     void jvp(const_view x, time_view t, no_condition, const_view tangent, workspace_type& space, view out) const {
-        check("gaussian::jvp", tangent, x.columns(), out);
-        const auto& context = x.context();
-        space.rotated.resize(context, dimension(), x.columns());
-        parts_->rotate(tangent, space.rotated);
-        const auto readings = at(reading_kind::velocity, x, t, space);
-        context.for_each(dimension(), x.columns(), detail::gaussian_product<real>{parts_->view_on(context), readings, space.rotated.data()});
-        parts_->rotate_back(space.rotated.read(), out);
+        product(reading_kind::velocity, x, t, tangent, space, out);
     }
     /// cotangent^T (du/dx): du/dx is symmetric.
     void vjp(const_view x, time_view t, no_condition none, const_view cotangent, workspace_type& space, view out) const {
         jvp(x, t, none, cotangent, space, out);
+    }
+
+    /// (dD/dx) tangent and cotangent^T (dD/dx), symmetric and the same at every x.
+    void denoiser_jvp(const_view x, time_view t, no_condition, const_view tangent, workspace_type& space, view out) const {
+        product(reading_kind::denoiser, x, t, tangent, space, out);
+    }
+    void denoiser_vjp(const_view x, time_view t, no_condition, const_view cotangent, workspace_type& space, view out) const {
+        product(reading_kind::denoiser, x, t, cotangent, space, out);
     }
 
     /// out[j] = div u(x_j, t_j), the same at every x.
@@ -145,6 +147,15 @@ public:
     }
 
 private:
+    void product(reading_kind kind, const_view x, time_view t, const_view tangent, workspace_type& space, view out) const {
+        check("gaussian::jvp", tangent, x.columns(), out);
+        const auto& context = x.context();
+        space.rotated.resize(context, dimension(), x.columns());
+        parts_->rotate(tangent, space.rotated);
+        const auto readings = at(kind, x, t, space);
+        context.for_each(dimension(), x.columns(), detail::gaussian_product<real>{parts_->view_on(context), readings, space.rotated.data()});
+        parts_->rotate_back(space.rotated.read(), out);
+    }
     void read(reading_kind kind, const_view x, time_view t, workspace_type& space, view out) const {
         check("gaussian", x, out.columns(), out);
         const auto& context = x.context();

@@ -65,16 +65,19 @@ public:
 
     /// (du/dx) tangent.
     void jvp(const_view x, time_view t, no_condition, const_view tangent, workspace_type& space, view out) const {
-        check("gaussian_mixture", x, tangent.columns(), out);
-        auto sums = sums_of(reading_kind::velocity, x, t, space);
-        chunks(x, [&](index_t first, index_t count) {
-            sums.responsibilities(x.columns(first, count), first);
-            sums.product(x.columns(first, count), tangent.columns(first, count), first, out.columns(first, count));
-        });
+        product(reading_kind::velocity, x, t, tangent, space, out);
     }
     /// cotangent^T (du/dx): the velocity is alpha'/alpha x plus a multiple of a gradient, so its Jacobian is symmetric.
     void vjp(const_view x, time_view t, no_condition none, const_view cotangent, workspace_type& space, view out) const {
         jvp(x, t, none, cotangent, space, out);
+    }
+
+    /// (dD/dx) tangent and cotangent^T (dD/dx): symmetric, alpha/sigma^2 times the posterior's covariance.
+    void denoiser_jvp(const_view x, time_view t, no_condition, const_view tangent, workspace_type& space, view out) const {
+        product(reading_kind::denoiser, x, t, tangent, space, out);
+    }
+    void denoiser_vjp(const_view x, time_view t, no_condition, const_view cotangent, workspace_type& space, view out) const {
+        product(reading_kind::denoiser, x, t, cotangent, space, out);
     }
 
     /// out[j] = div u(x_j, t_j), the exact trace.
@@ -149,6 +152,14 @@ public:
     [[nodiscard]] std::vector<double> covariance() const { return detail::mixture_covariance(*parts_); }
 
 private:
+    void product(reading_kind kind, const_view x, time_view t, const_view tangent, workspace_type& space, view out) const {
+        check("gaussian_mixture", x, tangent.columns(), out);
+        auto sums = sums_of(kind, x, t, space);
+        chunks(x, [&](index_t first, index_t count) {
+            sums.responsibilities(x.columns(first, count), first);
+            sums.product(x.columns(first, count), tangent.columns(first, count), first, out.columns(first, count));
+        });
+    }
     void read(reading_kind kind, const_view x, time_view t, workspace_type& space, view out) const {
         check("gaussian_mixture", x, out.columns(), out);
         auto sums = sums_of(kind, x, t, space);

@@ -53,6 +53,33 @@ public:
         field().jvp(x, t, condition, tangent, held_.workspace(x), out);
         held_.spent().jvp += x.columns() * detail::evaluations_of<Field>;
     }
+    /// out = what `reading` names: u, or D or N of a field that gives it.
+    void predict(prediction reading, const_view x, time_view t, const condition_type& condition, view out) {
+        const auto of = [&](auto& space) {
+            if constexpr (detail::has_denoiser<Field>)
+                if (reading == prediction::denoiser) return field().denoiser(x, t, condition, space, out);
+            if constexpr (detail::has_noise<Field>)
+                if (reading == prediction::noise) return field().noise(x, t, condition, space, out);
+            field()(x, t, condition, space, out);
+        };
+        of(held_.workspace(x));
+        held_.spent().forward += x.columns() * detail::evaluations_of<Field>;
+    }
+    /// out = cotangent^T times its Jacobian.
+    void predict_vjp(prediction reading, const_view x, time_view t, const condition_type& condition, const_view cotangent,
+                     view out)
+        requires differentiable_velocity_field<Field>
+    {
+        const auto of = [&](auto& space) {
+            if constexpr (detail::has_denoiser_products<Field>)
+                if (reading == prediction::denoiser) return field().denoiser_vjp(x, t, condition, cotangent, space, out);
+            if constexpr (detail::has_noise_products<Field>)
+                if (reading == prediction::noise) return field().noise_vjp(x, t, condition, cotangent, space, out);
+            field().vjp(x, t, condition, cotangent, space, out);
+        };
+        of(held_.workspace(x));
+        held_.spent().vjp += x.columns() * detail::evaluations_of<Field>;
+    }
     /// out = score at (x, t).
     void score(const_view x, time_view t, const condition_type& condition, view out)
         requires scored_velocity_field<Field>

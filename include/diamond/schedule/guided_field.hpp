@@ -30,7 +30,8 @@ public:
     using const_view     = const_view_t<batch_type>;
     using context_type   = backend_of_t<batch_type>;
 
-    static constexpr index_t evaluations = 2 * detail::evaluations_of<Field>;
+    static constexpr index_t    evaluations = 2 * detail::evaluations_of<Field>;
+    static constexpr prediction predicts    = detail::predicts<Field>;
 
     struct workspace_type {
         detail::workspace_t<Field>                             field;
@@ -62,6 +63,38 @@ public:
         requires differentiable_velocity_field<Field>
     {
         blend(x, space, out, [&](const labels& label, view to) { field_.jvp(x, t, label, tangent, space.field, to); }, c);
+    }
+
+    /// D, or N, of the guided field, where its network predicts that: the formula is the same.
+    void denoiser(const_view x, time_view t, const labels& c, workspace_type& space, view out) const
+        requires detail::has_denoiser<Field>
+    {
+        blend(x, space, out, [&](const labels& label, view to) { field_.denoiser(x, t, label, space.field, to); }, c);
+    }
+    void denoiser_vjp(const_view x, time_view t, const labels& c, const_view cotangent, workspace_type& space, view out) const
+        requires detail::has_denoiser_products<Field>
+    {
+        blend(x, space, out, [&](const labels& l, view to) { field_.denoiser_vjp(x, t, l, cotangent, space.field, to); }, c);
+    }
+    void denoiser_jvp(const_view x, time_view t, const labels& c, const_view tangent, workspace_type& space, view out) const
+        requires detail::has_denoiser_products<Field>
+    {
+        blend(x, space, out, [&](const labels& l, view to) { field_.denoiser_jvp(x, t, l, tangent, space.field, to); }, c);
+    }
+    void noise(const_view x, time_view t, const labels& c, workspace_type& space, view out) const
+        requires detail::has_noise<Field>
+    {
+        blend(x, space, out, [&](const labels& label, view to) { field_.noise(x, t, label, space.field, to); }, c);
+    }
+    void noise_vjp(const_view x, time_view t, const labels& c, const_view cotangent, workspace_type& space, view out) const
+        requires detail::has_noise_products<Field>
+    {
+        blend(x, space, out, [&](const labels& l, view to) { field_.noise_vjp(x, t, l, cotangent, space.field, to); }, c);
+    }
+    void noise_jvp(const_view x, time_view t, const labels& c, const_view tangent, workspace_type& space, view out) const
+        requires detail::has_noise_products<Field>
+    {
+        blend(x, space, out, [&](const labels& l, view to) { field_.noise_jvp(x, t, l, tangent, space.field, to); }, c);
     }
 
 private:

@@ -15,45 +15,82 @@
 
 namespace diamond {
 
-/// D = denoiser_u u + denoiser_x x and N = noise_u u + noise_x x at one time.
+/// D = denoiser_u u + denoiser_x x and N = noise_u u + noise_x x at one time, u the velocity, or what else was predicted.
 struct velocity_readings {
     double denoiser_u, denoiser_x, noise_u, noise_x;
 };
 
-/// The coefficients of D and N in (u, x). Time 0 and 1 are ordinary: at t = 1, D = x and N = 0.
+/// The coefficients of D and N in (u, x), u the velocity, D or N itself, as `from` says. Time 0 and 1 are ordinary: at t = 1, D = x and N = 0. Where
+/// u tells nothing of the data those of D are not finite: the velocity's at t = 0 where alpha(0) = alpha'(0) = 0, the noise's where alpha(0) = 0.
 template <class Schedule>
-[[nodiscard]] DIAMOND_HD velocity_readings readings_at(const Schedule& schedule, instant t) {
+[[nodiscard]] DIAMOND_HD velocity_readings readings_at(const Schedule& schedule, instant t,
+                                                       prediction from = prediction::velocity) {
     if (t.rest <= 0.0) return {0.0, 1.0, 0.0, 0.0};
-    const double alpha = alpha_at(schedule, t), sigma = sigma_at(schedule, t), d_alpha = d_alpha_at(schedule, t), d_sigma = d_sigma_at(schedule, t);
-    const double scale = 1.0 / (d_alpha * sigma - alpha * d_sigma);
+    const double alpha = alpha_at(schedule, t), sigma = sigma_at(schedule, t);
+    if (from == prediction::denoiser) return {1.0, 0.0, -alpha / sigma, 1.0 / sigma};
+    if (from == prediction::noise) return {-sigma / alpha, 1.0 / alpha, 1.0, 0.0};
+    const double d_alpha = d_alpha_at(schedule, t), d_sigma = d_sigma_at(schedule, t);
+    const double slope = d_alpha * sigma - alpha * d_sigma, scale = 1.0 / slope;
+    if (slope == 0.0) return {scale, -scale, 0.0, 1.0 / sigma}; // x is the noise
     return {sigma * scale, -d_sigma * scale, -alpha * scale, d_alpha * scale};
 }
 
+/// Which prediction of a field the rest is read from: what its network gives; for a velocity whose slope at t = 0 hides the data (alpha'(0) = 0) the
+/// denoiser, of a field that has it.
+template <class Field, class Schedule>
+[[nodiscard]] prediction best_prediction(const Schedule& schedule) {
+    if constexpr (detail::predicts<Field> == prediction::velocity && velocity_field_with_denoiser<Field>)
+        return std::isfinite(readings_at(schedule, 0.0).denoiser_u) ? prediction::velocity : prediction::denoiser;
+    else
+        return detail::predicts<Field>;
+}
+
 namespace detail {
+/// The sentence for a denoiser that is asked for where nothing tells it.
+[[nodiscard]] inline const char* hidden_data(prediction from) {
+    return from == prediction::noise
+               ? "the denoiser at t = 0 does not follow from a noise network where alpha(0) = 0: the noise is x there, whatever "
+                 "the data are: start after it, or use a denoiser_network"
+               : "the denoiser at t = 0 does not follow from a velocity where alpha(0) = alpha'(0) = 0, as on this schedule: it "
+                 "is sigma' x there, whatever the data are: start after it, use a denoiser_network, or give the field a denoiser(...)";
+}
+
 template <class Schedule>
 struct denoiser_coefficients {
-    Schedule schedule;
-    time_view    t;
+    Schedule   schedule;
+    time_view  t;
+    prediction from;
     DIAMOND_HD numbers<2> operator()(index_t j) const {
-        const velocity_readings r = readings_at(schedule, t.at(j));
+        const velocity_readings r = readings_at(schedule, t.at(j), from);
         return {{r.denoiser_u, r.denoiser_x}};
     }
 };
 template <class Schedule>
-struct noise_coefficients {
-    Schedule schedule;
-    time_view    t;
+struct scaled_denoiser_coefficients {
+    denoiser_coefficients<Schedule> of;
+    double                          factor;
     DIAMOND_HD numbers<2> operator()(index_t j) const {
-        const velocity_readings r = readings_at(schedule, t.at(j));
+        const numbers<2> c = of(j);
+        return {{factor * c.value[0], factor * c.value[1]}};
+    }
+};
+template <class Schedule>
+struct noise_coefficients {
+    Schedule   schedule;
+    time_view  t;
+    prediction from;
+    DIAMOND_HD numbers<2> operator()(index_t j) const {
+        const velocity_readings r = readings_at(schedule, t.at(j), from);
         return {{r.noise_u, r.noise_x}};
     }
 };
 template <class Schedule>
 struct score_coefficients {
-    Schedule schedule;
-    time_view    t;
+    Schedule   schedule;
+    time_view  t;
+    prediction from;
     DIAMOND_HD numbers<2> operator()(index_t j) const {
-        const velocity_readings r     = readings_at(schedule, t.at(j));
+        const velocity_readings r     = readings_at(schedule, t.at(j), from);
         const double            scale = -1.0 / sigma_at(schedule, t.at(j));
         return {{scale * r.noise_u, scale * r.noise_x}};
     }
@@ -107,7 +144,8 @@ public:
     using const_view     = const_view_t<batch_type>;
 
     readings(Schedule schedule, Field field)
-        : schedule_(detail::checked_schedule(std::move(schedule))), field_(std::move(field)) {}
+        : schedule_(detail::checked_schedule(std::move(schedule))), field_(std::move(field)),
+          from_(best_prediction<Field>(schedule_)) {}
 
     [[nodiscard]] index_t         dimension() const { return field_.dimension(); }
     [[nodiscard]] const Schedule& schedule() const { return schedule_; }
@@ -116,8 +154,21 @@ public:
 
     /// out = u(x, t).
     void velocity(const_view x, time_view t, const condition_type& c, view out) { field_(x, t, c, out); }
-    /// out = E[z | x_t = x]; x itself, without an evaluation, where the batch's time is 1.
-    void denoiser(const_view x, time_view t, const condition_type& c, view out) { read<detail::denoiser_coefficients<Schedule>>(x, t, c, out); }
+    /// out = E[z | x_t = x]; x itself, without an evaluation, where the batch's time is 1. @throws std::invalid_argument at t = 0 where what
+    /// the network predicts says nothing of the data; a column with a time of its own is NaN there.
+    void denoiser(const_view x, time_view t, const condition_type& c, view out) {
+        require_known(t, from_);
+        read<detail::denoiser_coefficients<Schedule>>(x, t, c, out);
+    }
+    /// out = factor cotangent^T dD/dx. @throws std::invalid_argument where denoiser does.
+    void denoiser_vjp(const_view x, time_view t, const condition_type& c, const_view cotangent, double factor, view out)
+        requires differentiable_velocity_field<Field>
+    {
+        require_known(t, pulled_from());
+        field_.predict_vjp(pulled_from(), x, t, c, cotangent, out);
+        combine(table_(x.context(), t.broadcast(), x.columns(), detail::scaled_denoiser_coefficients<Schedule>{{schedule_, t, pulled_from()}, factor}),
+                out, out, cotangent);
+    }
     /// out = E[eps | x_t = x]; 0, without an evaluation, where the batch's time is 1.
     void noise(const_view x, time_view t, const condition_type& c, view out) { read<detail::noise_coefficients<Schedule>>(x, t, c, out); }
     /// out = grad log p_t(x). @throws std::invalid_argument at t = 1, unless the field gives its score.
@@ -133,13 +184,23 @@ public:
 private:
     template <class Coefficients>
     void read(const_view x, time_view t, const condition_type& c, view out) {
-        // At t = 1 the velocity's coefficient is 0, and a network of a schedule with infinite sigma'(1) need not have one.
-        if (!t.broadcast() || t.at(0).rest > 0.0) field_(x, t, c, out);
-        combine(table_(x.context(), t.broadcast(), x.columns(), Coefficients{schedule_, t}), out, out, x);
+        // At t = 1 the prediction's coefficient is 0, and a network of a schedule with infinite sigma'(1) need not have one.
+        if (!t.broadcast() || t.at(0).rest > 0.0) field_.predict(from_, x, t, c, out);
+        const auto ab = table_(x.context(), t.broadcast(), x.columns(), Coefficients{schedule_, t, from_});
+        if (ab.broadcast() && ab(0, 0) == 1.0 && ab(1, 0) == 0.0) return; // it is what was predicted
+        combine(ab, out, out, x);
+    }
+    void require_known(time_view t, prediction from) const {
+        if (t.broadcast()) require(std::isfinite(readings_at(schedule_, t.at(0), from).denoiser_u), detail::hidden_data(from));
+    }
+    /// A field with a denoiser need not have its products.
+    [[nodiscard]] prediction pulled_from() const {
+        return from_ == prediction::denoiser && !detail::has_denoiser_products<Field> ? prediction::velocity : from_;
     }
 
     Schedule                                        schedule_;
     field_evaluator<Field>                          field_;
+    prediction                                      from_;
     coefficient_table<2, backend_of_t<batch_type>>  table_;
 };
 template <class Schedule, class Field>
@@ -215,22 +276,66 @@ private:
 };
 } // namespace detail
 
-/// A network that predicts E[z | x_t], as a velocity field. One evaluation. @throws std::invalid_argument at t = 1 where sigma'(1) is infinite;
+/// A network that predicts E[z | x_t], as a velocity field that gives its denoiser. One evaluation. @throws std::invalid_argument at t = 1 where sigma'(1) is infinite;
 /// a column with a time of its own is NaN there.
 template <class Schedule, class Network>
 class denoiser_network : public detail::converted_network<Schedule, Network, detail::from_denoiser_coefficients> {
+    using base = detail::converted_network<Schedule, Network, detail::from_denoiser_coefficients>;
+
 public:
-    denoiser_network(Schedule schedule, Network network)
-        : detail::converted_network<Schedule, Network, detail::from_denoiser_coefficients>(std::move(schedule), std::move(network)) {}
+    using typename base::condition_type;
+    using typename base::const_view;
+    using typename base::view;
+    using typename base::workspace_type;
+    static constexpr prediction predicts = prediction::denoiser;
+
+    denoiser_network(Schedule schedule, Network network) : base(std::move(schedule), std::move(network)) {}
+
+    /// out = E[z | x_t], as the network says, t = 0 and t = 1 among them.
+    void denoiser(const_view x, time_view t, const condition_type& c, workspace_type& space, view out) const {
+        this->network()(x, t, c, space.network, out);
+    }
+    void denoiser_vjp(const_view x, time_view t, const condition_type& c, const_view cotangent, workspace_type& space, view out) const
+        requires differentiable_velocity_field<Network>
+    {
+        this->network().vjp(x, t, c, cotangent, space.network, out);
+    }
+    void denoiser_jvp(const_view x, time_view t, const condition_type& c, const_view tangent, workspace_type& space, view out) const
+        requires differentiable_velocity_field<Network>
+    {
+        this->network().jvp(x, t, c, tangent, space.network, out);
+    }
 };
 
-/// A network that predicts E[eps | x_t], as a velocity field. One evaluation. @throws std::invalid_argument at t = 0 where alpha(0) = 0: the
+/// A network that predicts E[eps | x_t], as a velocity field that gives its noise. One evaluation. @throws std::invalid_argument at t = 0 where alpha(0) = 0: the
 /// noise says nothing of the data there; and at t = 1 where sigma'(1) is infinite. A column with a time of its own is NaN there.
 template <class Schedule, class Network>
 class noise_network : public detail::converted_network<Schedule, Network, detail::from_noise_coefficients> {
+    using base = detail::converted_network<Schedule, Network, detail::from_noise_coefficients>;
+
 public:
-    noise_network(Schedule schedule, Network network)
-        : detail::converted_network<Schedule, Network, detail::from_noise_coefficients>(std::move(schedule), std::move(network)) {}
+    using typename base::condition_type;
+    using typename base::const_view;
+    using typename base::view;
+    using typename base::workspace_type;
+    static constexpr prediction predicts = prediction::noise;
+
+    noise_network(Schedule schedule, Network network) : base(std::move(schedule), std::move(network)) {}
+
+    /// out = E[eps | x_t], as the network says, t = 0 and t = 1 among them.
+    void noise(const_view x, time_view t, const condition_type& c, workspace_type& space, view out) const {
+        this->network()(x, t, c, space.network, out);
+    }
+    void noise_vjp(const_view x, time_view t, const condition_type& c, const_view cotangent, workspace_type& space, view out) const
+        requires differentiable_velocity_field<Network>
+    {
+        this->network().vjp(x, t, c, cotangent, space.network, out);
+    }
+    void noise_jvp(const_view x, time_view t, const condition_type& c, const_view tangent, workspace_type& space, view out) const
+        requires differentiable_velocity_field<Network>
+    {
+        this->network().jvp(x, t, c, tangent, space.network, out);
+    }
 };
 
 /// A network that predicts grad log p_t(x), as a velocity field that gives its score: u = b(t) score + alpha'/alpha x. One evaluation. Good at

@@ -63,9 +63,7 @@ public:
         gradient_.resize(x.context(), x.rows(), x.columns());
         model_.denoiser(x, time_view(t), condition, point_);
         reward_.gradient(point_, condition, stream.step, gradient_);
-        const velocity_readings read = readings_at(model_.schedule(), t);
-        model_.field().vjp(x, time_view(t), condition, gradient_, out);
-        combine(coefficients<2>(numbers<2>{{b * read.denoiser_u, b * read.denoiser_x}}), out, out, gradient_);
+        model_.denoiser_vjp(x, time_view(t), condition, gradient_, b, out);
     }
 
 private:
