@@ -70,6 +70,9 @@ void works(const context& on, schedule plan, const Field& field) {
     double     sum       = 0.0;
     for (const double x : batches::host(ancestral.particles)) sum += x / many;
     CHECK(std::abs(sum - mean) < 4.5 * std::sqrt(variance / many));
+    // Euler-Maruyama's errors are those of its step.
+    const auto walked = diamond::chain{diamond::euler_maruyama_kernel{plan, field}, {.particles = many, .steps = 128}}(on, rng);
+    has_law(walked.particles, mean, variance, 0.05);
     // Guidance by many draws
     const diamond::posterior_value tilting{diamond::diamond_posterior{map}, identity{}, {.samples = 32}};
     const auto guided = diamond::guidance{field, tilting, {.particles = many, .steps = 32}}(on, rng);
@@ -131,6 +134,7 @@ TEST_CASE("where a network's prediction says nothing of the data a sentence says
             {"early stop", [&] { (void)diamond::chain{diamond::early_stop_kernel{map}, one}(on, rng); }},
             {"glass", [&] { (void)diamond::chain{diamond::glass_kernel{plan, field, solver}, one}(on, rng); }},
             {"ddpm", [&] { (void)diamond::chain{diamond::ddpm_posterior_kernel{diamond::diamond_posterior{map}}, one}(on, rng); }},
+            {"Euler-Maruyama", [&] { (void)diamond::chain{diamond::euler_maruyama_kernel{plan, field}, one}(on, rng); }},
             {"ancestral", [&] { (void)diamond::chain{diamond::ancestral_kernel{plan, field}, one}(on, rng); }},
             {"best of n", [&] { (void)diamond::best_of_n{diamond::early_stop_kernel{map}, identity{}, {.candidates = 4, .steps = 2}}(on, rng); }},
             {"denoised value", [&] {

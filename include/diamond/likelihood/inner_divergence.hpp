@@ -55,7 +55,11 @@ public:
         const index_t n       = xbar.columns();
         point_.resize(context, xbar.rows(), n);
         if (s.broadcast() && t.broadcast()) {
-            const auto c = inner_velocity_at(schedule_, inner_, t.value(), s.value(), posterior_kernel_coefficients);
+            auto c = inner_velocity_at(schedule_, inner_, t.value(), s.value(), posterior_kernel_coefficients);
+            if (!std::isfinite(c.velocity)) { // t* = 0 with alpha'(0) = 0: D is the same for all x there, and has no divergence
+                c = inner_velocity_at(schedule_, inner_, t.value(), s.value(), posterior_kernel_coefficients, prediction::denoiser);
+                c.velocity = 0.0;
+            }
             combine(coefficients<2>(numbers<2>{{c.input_outer, c.input_inner}}), point_.mutable_view(), x_t, xbar);
             const bool evaluates = c.velocity * c.input_inner != 0.0;
             if (evaluates) divergence_(point_.read(), time_view(c.time), condition, stream, out, standard_error);

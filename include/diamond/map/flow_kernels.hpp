@@ -104,10 +104,14 @@ public:
         require(span.from >= 0.0 && span.from < span.to && span.to <= 1.0, [&] {
             return "Euler-Maruyama from t = " + digits_of(span.from) + " to " + digits_of(span.to) + ": 0 <= t < t' <= 1 is needed";
         });
-        model_.velocity(x, time_view(span.from), condition, out);
+        const bool begins = span.from <= 0.0;
+        if (begins)
+            model_.denoiser(x, time_view(0.0), condition, out);
+        else
+            model_.velocity(x, time_view(span.from), condition, out);
         noise_.resize(x.context(), x.rows(), x.columns());
         draw_normal(stream, noise_.mutable_view());
-        combine(coefficients<3>(span.from > 0.0 ? later_step(span) : first_step(span)), out, out, x, noise_);
+        combine(coefficients<3>(begins ? first_step(span) : later_step(span)), out, out, x, noise_);
     }
 
 private:
@@ -120,10 +124,10 @@ private:
         const double            h        = span.length();
         return {{h * (1.0 + pull * read.noise_u), 1.0 + h * pull * read.noise_x, std::sqrt(2.0 * b * h)}};
     }
+    /// Of D, x and noise.
     [[nodiscard]] numbers<3> first_step(interval span) const {
         const kernel_coefficients kernel = kernel_at(model_.schedule(), span, ddpm_correlation{});
-        const velocity_readings   read   = readings_at(model_.schedule(), span.from);
-        return {{kernel.abar * read.denoiser_u, kernel.abar * read.denoiser_x + kernel.gamma, kernel.sbar}};
+        return {{kernel.abar, kernel.gamma, kernel.sbar}};
     }
 
     readings<Schedule, Field>                                          model_;
