@@ -21,7 +21,7 @@ using schedule = powers::any_power_schedule;
 using model    = diamond::gaussian<batch, schedule>;
 
 constexpr double            mean = 2.0, variance = 0.25, log_z = 2.125, tilted_mean = 2.25; // of N(2, 1/4), r(z) = z
-constexpr diamond::index_t  many = 4096;
+constexpr diamond::index_t  many = 2048;
 constexpr diamond::interval whole{0.0, 1.0};
 
 struct identity {
@@ -71,11 +71,11 @@ void works(const context& on, schedule plan, const Field& field) {
     for (const double x : batches::host(ancestral.particles)) sum += x / many;
     CHECK(std::abs(sum - mean) < 4.5 * std::sqrt(variance / many));
     // Euler-Maruyama's errors are those of its step.
-    const auto walked = diamond::chain{diamond::euler_maruyama_kernel{plan, field}, {.particles = many, .steps = 128}}(on, rng);
+    const auto walked = diamond::chain{diamond::euler_maruyama_kernel{plan, field}, {.particles = many, .steps = 64}}(on, rng);
     has_law(walked.particles, mean, variance, 0.05);
     // Guidance by many draws
-    const diamond::posterior_value tilting{diamond::diamond_posterior{map}, identity{}, {.samples = 32}};
-    const auto guided = diamond::guidance{field, tilting, {.particles = many, .steps = 32}}(on, rng);
+    const diamond::posterior_value tilting{diamond::diamond_posterior{map}, identity{}, {.samples = 16}};
+    const auto guided = diamond::guidance{field, tilting, {.particles = 512, .steps = 16}}(on, rng);
     has_law(guided.particles, tilted_mean, variance, 0.04);
 }
 } // namespace
