@@ -60,6 +60,54 @@ TEST_CASE("a network comes back bit for bit") {
     std::filesystem::remove(path);
 }
 
+namespace {
+/// A schedule of one's own, whose name does not tell its parameter.
+struct own_schedule {
+    double bend = 0.0;
+    [[nodiscard]] double alpha(double t) const { return t + bend * t * (1.0 - t); }
+    [[nodiscard]] double sigma(double t) const { return 1.0 - t; }
+    [[nodiscard]] double d_alpha(double t) const { return 1.0 + bend * (1.0 - 2.0 * t); }
+    [[nodiscard]] double d_sigma(double) const { return -1.0; }
+    [[nodiscard]] std::string name() const { return "bent"; }
+};
+template <class Schedule>
+void save_with(const std::filesystem::path& path, const diamond::eigen::context& context, Schedule schedule) {
+    const diamond::diamond_mlp<batch, Schedule> network(schedule, diamond::gaussian_frame<batch>(context, {{0.1, -0.2}, {1.5, 0.3}, {}}), {.mlp = {.width = 5, .blocks = 1}});
+    batch theta(context, network.parameters(), 1);
+    diamond::draw_normal(philox{4}.stream(diamond::purpose::user), theta.mutable_view());
+    diamond::io::save_diamond_network(path, diamond::trained_diamond_network{network, std::move(theta)});
+}
+} // namespace
+
+TEST_CASE("a schedule's parameters are in the file: one with others is refused with both") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto path    = scratch_file("parameters");
+    const auto loaded  = [&](auto schedule) { return diamond::io::load_diamond_network<batch>(context, path, schedule).schedule(); };
+    const auto refused = [&](auto schedule, const char* theirs, const char* ours) {
+        CHECK_THROWS_WITH_AS(static_cast<void>(loaded(schedule)), doctest::Contains(theirs), file_error);
+        CHECK_THROWS_WITH_AS(static_cast<void>(loaded(schedule)), doctest::Contains(ours), file_error);
+    };
+    save_with(path, context, diamond::cosine_schedule{0.2});
+    CHECK(loaded(diamond::cosine_schedule{0.2}).offset == 0.2);
+    refused(diamond::cosine_schedule{}, "'cosine 0.2'", "'cosine 0.008'");
+    refused(diamond::linear_schedule{}, "'cosine 0.2'", "'linear'");
+    save_with(path, context, diamond::variance_preserving_schedule{0.2, 15.0});
+    CHECK(loaded(diamond::variance_preserving_schedule{0.2, 15.0}).rate_last == 15.0);
+    refused(diamond::variance_preserving_schedule{}, "'variance_preserving 0.2 15'", "'variance_preserving 0.1 20'");
+    save_with(path, context, own_schedule{0.3});
+    CHECK(loaded(own_schedule{0.3}).bend == 0.3);
+    refused(own_schedule{}, "of 0.30625 0.75 0.575 0.5 0.80625 0.25", "are 0.25 0.75 0.5 0.5 0.75 0.25");
+    { // before a file said so, it was the usual offset that was read
+        save_with(path, context, diamond::cosine_schedule{});
+        tensor_file file          = diamond::io::read_safetensors(path);
+        file.metadata["schedule"] = "cosine";
+        file.metadata.erase("checksum");
+        CHECK_NOTHROW(static_cast<void>(diamond::io::network_from<batch, diamond::cosine_schedule>(context, file)));
+        CHECK_THROWS_WITH_AS(static_cast<void>(diamond::io::network_from<batch>(context, file, diamond::cosine_schedule{0.2})), doctest::Contains("'cosine 0.008'"), file_error);
+    }
+    std::filesystem::remove(path);
+}
+
 TEST_CASE("what means something else is refused with the reason") {
     const diamond::eigen::context context{.threads = 1};
     const auto path = scratch_file("refused");

@@ -2,7 +2,7 @@
 //
 // A network's file says in its metadata everything that its numbers mean: `format` diamond_network, `version` major.minor, `schedule`,
 // `inner_schedule`, `parametrisation`, `time_direction`, `preconditioning`, `architecture`, `width`, `blocks`, `nonlinearity`,
-// `time_frequencies`, `classes`. What is missing or means something else is refused: a network read with the wrong schedule runs, and is
+// `time_frequencies`, `classes`; and, of a schedule of one's own, `schedule_values`: alpha and sigma at 1/4, 1/2 and 3/4. What is missing or means something else is refused: a network read with the wrong schedule runs, and is
 // wrong. Tensors: frame.mean (d, of the data), frame.basis (d x d, a row a direction, orthonormal;
 // or absent) and frame.variance (d, along the directions), and layers.<k>.weight
 // (outputs x inputs, as PyTorch keeps a Linear) and layers.<k>.bias.
@@ -139,6 +139,9 @@ void put_network(tensor_file& file, const char* format, const diamond_mlp<Batch,
              {"time_frequencies", digits_of(diamond::detail::time_frequencies)},
              {"classes", digits_of(options.classes)}})
         require(file.metadata.emplace(key, value).second, [&] { return "a note '" + std::string(key) + "': the name is the format's own"; });
+    if constexpr (names_itself<Schedule>)
+        require(file.metadata.emplace("schedule_values", exact_list(schedule_values(net.schedule()))).second,
+                "a note 'schedule_values': the name is the format's own");
     const auto& frame = net.frame().numbers();
     file.tensors["frame.mean"]     = make_tensor({d}, frame.mean);
     file.tensors["frame.variance"] = make_tensor({d}, frame.variance);
@@ -170,8 +173,14 @@ template <class Batch, class Schedule, class Head, class File>
     auto& options = shape.options;
     expect_metadata(file, "format", format);
     expect_version(file, network_major);
-    for (const auto& [key, value] : std::initializer_list<std::pair<const char*, std::string>>{{"schedule", schedule_name(schedule)},
-                                                                                              {"inner_schedule", "linear"},
+    const auto said = schedule_said(metadata_of(file, "schedule")), wanted = schedule_name(schedule);
+    if (said != wanted)
+        throw file_error{file.path, "the metadata say schedule '" + said + "', and '" + wanted + "' is expected"};
+    if (const auto values = schedule_values(schedule); names_itself<Schedule> && file.metadata.contains("schedule_values"))
+        if (const auto& text = metadata_of(file, "schedule_values"); !says_values(text, values))
+            throw file_error{file.path, "written for a schedule '" + said + "' with alpha and sigma at t = 0.25, 0.5, 0.75 of " + text +
+                                            ", and this one's are " + exact_list(values) + ": give it the same parameters"};
+    for (const auto& [key, value] : std::initializer_list<std::pair<const char*, std::string>>{{"inner_schedule", "linear"},
                                                                                               {"parametrisation", "mean_velocity"},
                                                                                               {"time_direction", "noise_to_data"},
                                                                                               {"preconditioning", "gaussian_frame"},
