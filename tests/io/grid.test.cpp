@@ -108,6 +108,6 @@ TEST_CASE("what is no grid is refused with the reason") {
     CHECK(refused({.shape = {2, 8, 8}, .rows = {{}}}) == Contains("images of 2 x 8 x 8"));
     CHECK(refused({.shape = {1, 0, 8}, .rows = {{}}}) == Contains("images of 1 x 0 x 8"));
     CHECK(refused({.shape = {1, 8, 8}, .zoom = 0, .rows = {{}}}) == Contains("zoom 0"));
-    CHECK(refused({.shape = {1, 8, 8}, .shades = {1, 1}, .rows = {{}}}) == Contains("shades from 1.0"));
-    CHECK(refused({.shape = {1, 8, 8}, .shades = {0, not_a_number}, .rows = {{}}}) == Contains("shades from 0.0"));
+    CHECK(refused({.shape = {1, 8, 8}, .shades = {1, 1}, .rows = {{}}}) == Contains("shades from 1 to 1"));
+    CHECK(refused({.shape = {1, 8, 8}, .shades = {0, not_a_number}, .rows = {{}}}) == Contains("shades from 0 to nan"));
 }

@@ -258,5 +258,5 @@ TEST_CASE("what cannot be plotted is refused with the reason") {
     CHECK(refused(plot) == Contains("no linear axis from 3"));
     plot.y.range = {};
     plot.width   = 1e6;
-    CHECK(refused(plot) == Contains("canvas: "));
+    CHECK(refused(plot) == Contains("line_plot: an area of 1e+06 x 300"));
 }

@@ -47,10 +47,11 @@ inline bool has_place(axis_scale scale, double value) noexcept {
 /// Where a value stands: 0 at `from`, 1 at `to`.
 class axis_map {
 public:
-    /// @throws std::invalid_argument unless from < to, both have a place and are further apart than rounding.
+    /// @throws std::invalid_argument unless from < to, both have a place and are further apart than rounding; a linear axis has an end at 1e-300
+    /// or beyond, a logarithmic one begins at 2.3e-308 or above.
     axis_map(axis_scale scale, value_range range) : scale_{scale}, range_{range} {
         if (!has_place(scale, range.from) || !has_place(scale, range.to) || !(range.from < range.to) ||
-            !std::isfinite(range.to - range.from) || is_narrow(range))
+            !std::isfinite(range.to - range.from) || is_narrow(range) || is_tiny(scale, range))
             throw std::invalid_argument{"axis: no " + std::string{scale == axis_scale::linear ? "linear" : "logarithmic"} + " axis from " +
                                         digits_of(range.from) + " to " + digits_of(range.to)};
     }
@@ -66,6 +67,13 @@ public:
         return range.to - range.from <= relative * std::max(std::abs(range.from), std::abs(range.to));
     }
 
+    /// So near to zero that steps between marks, or the powers of ten in their labels, are no doubles.
+    static bool is_tiny(axis_scale scale, value_range range) noexcept {
+        constexpr double least = 1e-300;
+        return scale == axis_scale::linear ? std::max(std::abs(range.from), std::abs(range.to)) < least
+                                           : range.from < std::numeric_limits<double>::min();
+    }
+
 private:
     double place(double value) const noexcept { return scale_ == axis_scale::linear ? value : std::log10(value); }
 
@@ -74,20 +82,27 @@ private:
 };
 
 /// The range of the values that have a place, widened by `margin` of itself to both sides; one value alone gets a
-/// range around it. None when no value has a place.
+/// range around it. None when no value has a place. @throws std::invalid_argument when they are too far apart for an axis.
 inline std::optional<value_range> range_of(axis_scale scale, std::span<const double> values, double margin) {
     value_range range{std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
     for (const double value : values)
         if (has_place(scale, value)) range = {std::min(range.from, value), std::max(range.to, value)};
     if (range.from > range.to) return std::nullopt;
-    const bool narrow = range.from == range.to || axis_map::is_narrow(range);
+    const bool tiny   = axis_map::is_tiny(axis_scale::linear, range); // no axis tells them from 0
+    const bool narrow = range.from == range.to || axis_map::is_narrow(range) || (scale == axis_scale::linear && tiny);
+    const auto wider = [&](value_range to) {
+        if (!std::isfinite(to.to - to.from) || (scale == axis_scale::logarithmic && to.from <= 0))
+            throw std::invalid_argument{"axis: values from " + digits_of(range.from) + " to " + digits_of(range.to) + " are too far apart for an axis"};
+        return to;
+    };
     if (scale == axis_scale::logarithmic) {
-        const double factor = narrow ? 2 : std::pow(range.to / range.from, margin);
-        return value_range{range.from / factor, range.to * factor};
+        const double ratio  = range.to / range.from; // of 1e300 and 1e-300 it is none
+        const double factor = narrow ? 2 : std::isfinite(ratio) ? std::pow(ratio, margin) : std::pow(range.to, margin) / std::pow(range.from, margin);
+        return wider({range.from / factor, range.to * factor});
     }
     const double widest = std::max(std::abs(range.from), std::abs(range.to));
-    const double pad    = !narrow ? margin * (range.to - range.from) : widest > 0 ? widest / 10 : 1;
-    return value_range{range.from - pad, range.to + pad};
+    const double pad    = !narrow ? margin * (range.to - range.from) : !tiny ? widest / 10 : 1;
+    return wider({range.from - pad, range.to + pad});
 }
 
 namespace detail {
@@ -127,7 +142,7 @@ inline std::vector<tick> linear_ticks(value_range range, int wanted) {
         if (std::abs(std::log(factor * power / rough)) < std::abs(std::log(step / rough))) step = factor * power;
     const double slack = 1e-9; // an end that is a multiple but for rounding is marked
     const double first = std::ceil(range.from / step - slack), last = std::floor(range.to / step + slack);
-    const double largest = std::max(std::abs(first), std::abs(last)) * step;
+    const double largest = std::max({std::abs(first), std::abs(last), 1.0}) * step; // 0 has no power of ten
     std::vector<tick> ticks;
     for (double k = first; k <= last; ++k) ticks.push_back({k * step, number_text(k * step, step, largest)});
     return ticks;
@@ -161,8 +176,10 @@ inline std::vector<tick> logarithmic_ticks(value_range range, int wanted) {
 
 } // namespace detail
 
-/// The marks of an axis in rising order, about `wanted` >= 1 with a label.
+/// The marks of an axis in rising order, about `wanted` with a label. @throws std::invalid_argument unless it is from 1 to 1,000.
 inline std::vector<tick> ticks(const axis_map& map, int wanted) {
+    constexpr int most = 1000; // more do not fit a picture
+    if (wanted < 1 || wanted > most) throw std::invalid_argument{"axis: " + digits_of(wanted) + " marks, where 1 to " + digits_of(most) + " are drawn"};
     return map.scale() == axis_scale::linear ? detail::linear_ticks(map.range(), wanted) : detail::logarithmic_ticks(map.range(), wanted);
 }
 

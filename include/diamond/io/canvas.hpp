@@ -5,6 +5,7 @@
 #include <diamond/io/colour.hpp>
 #include <diamond/io/detail/coverage.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace diamond::io {
@@ -28,7 +30,8 @@ struct box {
     double height() const noexcept { return bottom - top; }
 };
 
-/// How a line is drawn: `gap` > 0 breaks it into dashes of length `dash`.
+/// How a line is drawn: `gap` > 0 breaks it into dashes of length `dash`. A width, dash and gap are 0 to 8192, dash and gap together at least a
+/// pixel where there is a gap; alpha is 0 to 1.
 struct stroke {
     rgb colour   = colours::ink;
     double width = 1;
@@ -42,15 +45,18 @@ inline constexpr int pixels_per_unit = 2;
 
 /// 8-bit colour pixels, addressed in units of `pixels_per_unit` pixels each; (0, 0) is the upper left corner.
 /// Whatever is drawn outside the picture is not seen. @throws std::invalid_argument, every function that draws, when a
-/// coordinate is not a number within +-1e6.
+/// coordinate is not a number within +-1e6, an alpha none from 0 to 1, or a stroke's length is not what `stroke` says.
 class canvas {
 public:
-    /// @throws std::invalid_argument unless 0 < width, height <= 8192.
+    /// @throws std::invalid_argument unless 0 < width, height <= 8192 and width x height <= 2^24.
     canvas(double width, double height, rgb background = colours::white) {
         for (const double side : {width, height})
             if (!(side > 0 && side <= max_side))
                 throw std::invalid_argument{"canvas: " + digits_of(width) + " x " + digits_of(height) +
                                             ", where both must be above 0 and at most " + digits_of(max_side)};
+        if (width * height > max_area)
+            throw std::invalid_argument{"canvas: " + digits_of(width) + " x " + digits_of(height) + " is an area of " +
+                                        digits_of(width * height) + ", where at most " + digits_of(max_area) + " is drawn"};
         pixels_wide_ = static_cast<int>(std::ceil(width * pixels_per_unit));
         pixels_high_ = static_cast<int>(std::ceil(height * pixels_per_unit));
         clip_        = {0, 0, pixels_wide_, pixels_high_};
@@ -82,6 +88,7 @@ public:
     /// Every pixel of a rectangle in the colour f(u, v), u and v in (0, 1) from its upper left corner.
     template <class F>
     void shade(const box& area, F f, double alpha = 1) {
+        check_alpha(alpha);
         const auto round  = [](double value) { return std::round(value * pixels_per_unit) / pixels_per_unit; };
         const auto pixels = pixels_around({round(area.left), round(area.top), round(area.right), round(area.bottom)}, clip_);
         for (int y = pixels.top; y < pixels.bottom; ++y)
@@ -95,13 +102,14 @@ public:
     /// A line through the points, round at its ends and corners.
     void line(std::span<const point> points, const stroke& style) {
         check(points);
+        check(style);
         if (points.empty()) return;
         const double radius = style.width * pixels_per_unit / 2;
-        detail::coverage shape{around(points, radius + 1)};
-        if (points.size() == 1) shape.add_line(device(points[0]), device(points[0]), radius);
-        double walked = 0;
-        for (std::size_t i = 1; i < points.size(); ++i) walked = add_dashes(shape, points[i - 1], points[i], walked, style);
-        blend(shape, style.colour, style.alpha);
+        cover(around(points, radius + 1), 1, style.colour, style.alpha, [&](detail::coverage& shape) {
+            if (points.size() == 1) shape.add_line(device(points[0]), device(points[0]), radius);
+            double walked = 0;
+            for (std::size_t i = 1; i < points.size(); ++i) walked = add_dashes(shape, points[i - 1], points[i], walked, style);
+        });
     }
     void line(std::initializer_list<point> points, const stroke& style) { line(std::span{points.begin(), points.size()}, style); }
 
@@ -118,10 +126,9 @@ public:
             all.insert(all.end(), contour.begin(), contour.end());
             for (auto& corner : contour) corner = device(corner);
         }
+        check_alpha(alpha);
         if (all.empty()) return;
-        detail::coverage shape{around(all, 1)};
-        shape.add_polygon(moved);
-        blend(shape, colour, alpha);
+        cover(around(all, 1), all.size(), colour, alpha, [&](detail::coverage& shape) { shape.add_polygon(moved); });
     }
     void polygon(std::vector<point> contour, rgb colour, double alpha = 1) {
         const std::vector<std::vector<point>> contours{std::move(contour)};
@@ -132,8 +139,45 @@ private:
     /// Beyond this a picture would not be looked at, and its bytes not fit the PNG writer's int.
     static constexpr double max_side = 8192;
 
+    /// 200 MB of pixels: a report's largest picture has a hundredth of it.
+    static constexpr double max_area = 1 << 24;
+
     /// Far outside any picture; a dashed line to infinity would not end.
     static constexpr double max_coordinate = 1e6;
+
+    /// A shape is drawn in bands, so that neither its coverage (8 bytes a pixel) nor the crossings of its edges with the lines of a band take more
+    /// than some tens of megabytes.
+    static constexpr std::size_t band_pixels = std::size_t{1} << 22, band_crossings = std::size_t{1} << 18;
+
+    static void check_alpha(double alpha) {
+        if (!(alpha >= 0 && alpha <= 1)) throw std::invalid_argument{"canvas: alpha " + digits_of(alpha) + ", where it is from 0 to 1"};
+    }
+    static void check(const stroke& style) {
+        check_alpha(style.alpha);
+        for (const auto& [name, length] : {std::pair{"width", style.width}, {"dash", style.dash}, {"gap", style.gap}})
+            if (!(length >= 0 && length <= max_side))
+                throw std::invalid_argument{std::string{"canvas: a stroke of "} + name + " " + digits_of(length) + ", where it is from 0 to " + digits_of(max_side)};
+        constexpr double least = 1.0 / pixels_per_unit; // shorter ones would be a grey line, and nearly endless
+        if (style.gap > 0 && style.dash + style.gap < least)
+            throw std::invalid_argument{"canvas: a stroke of dash " + digits_of(style.dash) + " and gap " + digits_of(style.gap) + ", where they are together at least " +
+                                        digits_of(least)};
+    }
+
+    /// Blends in what add(shape) covers of these pixels; a line of a band crosses at most so many of the shape's edges.
+    template <class Add>
+    void cover(detail::pixel_box pixels, std::size_t edges, rgb colour, double alpha, Add add) {
+        if (pixels.empty()) return;
+        const auto width = static_cast<std::size_t>(pixels.right - pixels.left);
+        const auto lines = std::max<std::size_t>(1, std::min(band_pixels / width, band_crossings / std::max<std::size_t>(edges, 1)));
+        while (pixels.top < pixels.bottom) {
+            auto band   = pixels;
+            band.bottom = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(pixels.bottom), static_cast<std::size_t>(pixels.top) + lines));
+            detail::coverage shape{band};
+            add(shape);
+            blend(shape, colour, alpha);
+            pixels.top = band.bottom;
+        }
+    }
 
     static point device(point p) noexcept { return {p.x * pixels_per_unit, p.y * pixels_per_unit}; }
 
@@ -170,8 +214,15 @@ private:
             shape.add_line(device(a), device(b), radius);
             return walked + length;
         }
+        if (!shape.reaches(device(a), device(b), radius)) return walked + length; // of the thousands of dashes none is seen
         const auto at = [&](double walk) { return device({a.x + (b.x - a.x) * (walk / length), a.y + (b.y - a.y) * (walk / length)}); };
-        for (double start = -std::fmod(walked, period); start < length; start += period) {
+        double start = -std::fmod(walked, period), end = length;
+        if (constexpr double many = 1000; length > many * period) { // dashes far outside of the picture are passed over
+            const auto [enters, leaves] = shape.visible_part(device(a), device(b), radius);
+            start += std::max(0.0, std::floor((enters * length - start) / period) - 1) * period;
+            end = std::min(length, leaves * length + period);
+        }
+        for (; start < end; start += period) {
             const double from = std::max(start, 0.0), to = std::min(start + style.dash, length);
             if (from < to) shape.add_line(at(from), at(to), radius);
         }

@@ -53,12 +53,13 @@ inline constexpr double image_gap = 4;
 inline constexpr double row_gap   = 8;
 
 inline void check(const image_grid& grid) {
+    constexpr std::size_t most = 8192; // as a canvas: so sizes cannot overflow
     const auto size = grid.shape.size();
-    if ((grid.shape.channels != 1 && grid.shape.channels != 3) || size == 0)
+    if ((grid.shape.channels != 1 && grid.shape.channels != 3) || size == 0 || grid.shape.height > most || grid.shape.width > most)
         throw std::invalid_argument{"image_grid: images of " + to_string(grid.shape) +
-                                    ", where 1 or 3 channels and 1 pixel or more are drawn"};
+                                    ", where 1 or 3 channels and 1 to " + digits_of(most) + " pixels along each side are drawn"};
     if (grid.zoom < 1) throw std::invalid_argument{"image_grid: zoom " + digits_of(grid.zoom) + ", at least 1"};
-    if (!std::isfinite(grid.shades.from) || !std::isfinite(grid.shades.to) || grid.shades.from == grid.shades.to)
+    if (!std::isfinite(grid.shades.to - grid.shades.from) || grid.shades.from == grid.shades.to)
         throw std::invalid_argument{"image_grid: shades from " + digits_of(grid.shades.from) + " to " +
                                     digits_of(grid.shades.to)};
     if (grid.rows.empty()) throw std::invalid_argument{"image_grid: no rows"};
@@ -71,12 +72,12 @@ inline void check(const image_grid& grid) {
 /// The colour of pixel (y, x) of an image.
 inline rgb pixel_colour(const image_grid& grid, const float* image, std::size_t y, std::size_t x) {
     const auto [channels, height, width] = grid.shape;
-    const auto share                     = [&](std::size_t channel) {
-        const double value = image[(channel * height + y) * width + x];
-        return (value - grid.shades.from) / (grid.shades.to - grid.shades.from);
+    const auto value                     = [&](std::size_t channel) { return static_cast<double>(image[(channel * height + y) * width + x]); };
+    const auto level                     = [&](double at) { // shades may be so near that a value's share of the way between them is infinite
+        const double share = (at - grid.shades.from) / (grid.shades.to - grid.shades.from);
+        return static_cast<std::uint8_t>(std::lround(std::clamp(share, 0.0, 1.0) * 255));
     };
-    const auto level = [](double shade) { return static_cast<std::uint8_t>(std::lround(std::clamp(shade, 0.0, 1.0) * 255)); };
-    const double red = share(0), green = share(channels == 3 ? 1 : 0), blue = share(channels == 3 ? 2 : 0);
+    const double red = value(0), green = value(channels == 3 ? 1 : 0), blue = value(channels == 3 ? 2 : 0);
     if (!std::isfinite(red) || !std::isfinite(green) || !std::isfinite(blue)) return colours::alarm;
     return {level(red), level(green), level(blue)};
 }

@@ -28,9 +28,25 @@ struct heat_map {
     colour_map colours           = colours::viridis;
 };
 
+namespace detail {
+
+/// Refuses sides without cells or with more than 2^26, whose numbers alone would fill a disk, and ranges that do not rise.
+inline void check_cells(const char* what, value_range x, value_range y, std::size_t columns, std::size_t rows) {
+    constexpr std::size_t most = std::size_t{1} << 26;
+    if (columns == 0 || rows == 0 || columns > most / rows)
+        throw std::invalid_argument{std::string{what} + ": " + digits_of(columns) + " x " + digits_of(rows) + " cells, where 1 to " + digits_of(most) + " are drawn"};
+    for (const auto& range : {x, y})
+        if (!(range.from < range.to) || !std::isfinite(range.to - range.from))
+            throw std::invalid_argument{std::string{what} + ": a range from " + digits_of(range.from) + " to " + digits_of(range.to)};
+}
+
+} // namespace detail
+
 /// The centres of the cells in a heat map's order, {x, y, x, y, ...}: a 2 x (columns rows) batch to evaluate a model on.
+/// @throws std::invalid_argument where a range does not rise or there are no cells, or more than 2^26.
 template <class T = float>
 std::vector<T> cell_centres(value_range x, value_range y, std::size_t columns, std::size_t rows) {
+    detail::check_cells("cell_centres", x, y, columns, rows);
     std::vector<T> centres;
     centres.reserve(2 * columns * rows);
     const auto centre = [](value_range range, std::size_t i, std::size_t count) {
@@ -44,9 +60,10 @@ std::vector<T> cell_centres(value_range x, value_range y, std::size_t columns, s
     return centres;
 }
 
-/// How many of the points {x, y, x, y, ...} fall into each cell.
+/// How many of the points {x, y, x, y, ...} fall into each cell. @throws std::invalid_argument as cell_centres.
 template <class T>
 heat_map histogram(std::span<const T> points, value_range x, value_range y, std::size_t columns, std::size_t rows) {
+    detail::check_cells("histogram", x, y, columns, rows);
     heat_map map{.columns = columns, .rows = rows, .values = std::vector<double>(columns * rows)};
     for (std::size_t k = 0; k + 1 < points.size(); k += 2) {
         const double u = (static_cast<double>(points[k]) - x.from) / (x.to - x.from);
@@ -62,10 +79,11 @@ heat_map histogram(std::span<const T> points, value_range x, value_range y, std:
 namespace detail {
 
 inline void check(const heat_map& map) {
-    if (map.columns == 0 || map.rows == 0 || map.values.size() != map.columns * map.rows || map.colours.empty())
+    const bool fits = map.columns != 0 && map.values.size() % map.columns == 0 && map.values.size() / map.columns == map.rows; // no product overflows
+    if (!fits || map.rows == 0 || map.colours.empty())
         throw std::invalid_argument{"heat_map: " + digits_of(map.values.size()) + " values and " + digits_of(map.colours.size()) +
                                     " colours for " + digits_of(map.columns) + " x " + digits_of(map.rows) + " cells"};
-    if (map.shades && !(map.shades->from < map.shades->to))
+    if (map.shades && (!(map.shades->from < map.shades->to) || !std::isfinite(map.shades->to - map.shades->from)))
         throw std::invalid_argument{"heat_map: shades from " + digits_of(map.shades->from) + " to " + digits_of(map.shades->to)};
 }
 

@@ -48,6 +48,9 @@ struct panel_row {
 
 namespace detail {
 
+/// Of a point, beyond which it would be an area; ten thousand of them would take minutes.
+inline constexpr double max_radius = 100;
+
 inline void check(const panel_row& row) {
     if (row.panels.empty()) throw std::invalid_argument{"panel_row: no panels"};
     if (row.x.scale != axis_scale::linear || row.y.scale != axis_scale::linear)
@@ -57,6 +60,10 @@ inline void check(const panel_row& row) {
             if (cloud.points.size() % 2 != 0)
                 throw std::invalid_argument{"panel_row: panel '" + panel.title + "' has " + digits_of(cloud.points.size()) +
                                             " coordinates, an odd number"};
+        for (const auto& cloud : panel.clouds)
+            if (!(cloud.radius >= 0 && cloud.radius <= max_radius) || !(cloud.alpha >= 0 && cloud.alpha <= 1))
+                throw std::invalid_argument{"panel_row: panel '" + panel.title + "' has points of radius " + digits_of(cloud.radius) + " and alpha " + digits_of(cloud.alpha) +
+                                            ", where they are from 0 to " + digits_of(max_radius) + " and from 0 to 1"};
         if (panel.density) check(*panel.density);
         if (panel.density && (!row.x.range || !row.y.range))
             throw std::invalid_argument{"panel_row: panel '" + panel.title + "' has a density, but an axis no range"};
@@ -109,6 +116,7 @@ inline canvas draw(const panel_row& row) {
     check(row);
     const auto x_range = range_along(row, row.x, 0), y_range = range_along(row, row.y, 1);
     const double height = row.width * (y_range.to - y_range.from) / (x_range.to - x_range.from);
+    check_area("panel_row", row.width, height);
     const auto x = ruler::lying(row.x, x_range, row.width), y = ruler::upright(row.y, y_range, height);
 
     const auto count    = row.panels.size();

@@ -79,10 +79,11 @@ void for_each_legend_entry(const line_plot& plot, F f) {
 } // namespace detail
 
 /// Draws a plot: title above, legend to the right, nothing cut off.
-/// @throws std::invalid_argument when a curve's vectors differ in length, an error is below zero, no point or a
+/// @throws std::invalid_argument when the width or the height is not from 1 to 8192, a curve's vectors differ in length, an error is below zero, no point or a
 /// reference not has a place on the axes, or a range is none (from >= to, or not above zero on a logarithmic axis).
 inline canvas draw(const line_plot& plot) {
     using namespace detail;
+    check_area("line_plot", plot.width, plot.height);
     for (const auto& c : plot.curves) check(c);
     const auto [x_range, y_range] = ranges_of(plot);
     const auto x = ruler::lying(plot.x, x_range, plot.width), y = ruler::upright(plot.y, y_range, plot.height);

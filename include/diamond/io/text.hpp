@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -126,7 +127,11 @@ inline double text_width(std::string_view text, double size) {
 }
 
 /// Writes UTF-8 text with its baseline at `at`; characters that the font lacks are written as question marks.
+/// @throws std::invalid_argument when the size is not above 0 and at most 8192, and as a canvas.
 inline void draw_text(canvas& picture, point at, std::string_view text, const text_style& style = {}) {
+    constexpr double most = 8192; // as a canvas
+    if (!(style.size > 0 && style.size <= most))
+        throw std::invalid_argument{"draw_text: size " + digits_of(style.size) + ", where it is above 0 and at most " + digits_of(most)};
     const double unit  = style.size / detail::font_units;
     const double share = style.align == anchor::start ? 0 : style.align == anchor::middle ? 0.5 : 1;
     const double shift = share * text_width(text, style.size);

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <limits>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace diamond::io {
@@ -47,21 +48,39 @@ public:
     pixel_box box() const noexcept { return box_; }
     double at(int x, int y) const noexcept { return std::min(shares_[index(x, y)], 1.0); }
 
-    /// A line from a to b with round ends, `radius` to either side; a disc where a is b.
+    /// Whether a line from a to b may cover a pixel of the box.
+    bool reaches(point a, point b, double radius) const noexcept { return !pixels_near(a, b, radius).empty(); }
+
+    /// Which part of the way from a to b may cover a pixel of the box, from 0 to 1 each; empty where the second is less.
+    std::pair<double, double> visible_part(point a, point b, double radius) const noexcept {
+        double from = 0, to = 1;
+        const auto within = [&](double start, double along, double least, double most) {
+            if (along == 0) return;
+            const double one = (least - start) / along, other = (most - start) / along;
+            from = std::max(from, std::min(one, other));
+            to   = std::min(to, std::max(one, other));
+        };
+        const double reach = radius + 1;
+        within(a.x, b.x - a.x, box_.left - reach, box_.right + reach);
+        within(a.y, b.y - a.y, box_.top - reach, box_.bottom + reach);
+        return {from, to};
+    }
+
+    /// A line from a to b with round ends, `radius` to either side; a disc where a is b. Takes a time proportional to the pixels near it.
     void add_line(point a, point b, double radius) {
-        const double reach = radius + 1; // half a pixel of smooth edge, and rounding
-        const auto around  = pixels_around(std::min(a.x, b.x) - reach, std::min(a.y, b.y) - reach, std::max(a.x, b.x) + reach,
-                                           std::max(a.y, b.y) + reach, box_);
+        const auto around = pixels_near(a, b, radius);
         const double dx = b.x - a.x, dy = b.y - a.y;
         const double length = std::max(dx * dx + dy * dy, std::numeric_limits<double>::min());
-        for (int y = around.top; y < around.bottom; ++y)
-            for (int x = around.left; x < around.right; ++x) {
+        for (int y = around.top; y < around.bottom; ++y) {
+            const auto [from, to] = columns_near(a, b, radius + 1, y, around);
+            for (int x = from; x < to; ++x) {
                 const double px = x + 0.5 - a.x, py = y + 0.5 - a.y;
                 const double along    = std::clamp((px * dx + py * dy) / length, 0.0, 1.0);
                 const double distance = std::hypot(px - along * dx, py - along * dy);
                 auto& share           = shares_[index(x, y)];
                 share                 = std::max(share, std::clamp(radius + 0.5 - distance, 0.0, 1.0));
             }
+        }
     }
 
     /// The inside of closed contours by their winding number: exact along x, on `scanlines_per_pixel` lines along y.
@@ -98,6 +117,25 @@ public:
 private:
     /// Enough for the slopes of small letters; horizontal edges get this many shades.
     static constexpr int scanlines_per_pixel = 8;
+
+    pixel_box pixels_near(point a, point b, double radius) const noexcept {
+        const double reach = radius + 1; // half a pixel of smooth edge, and rounding
+        return pixels_around(std::min(a.x, b.x) - reach, std::min(a.y, b.y) - reach, std::max(a.x, b.x) + reach, std::max(a.y, b.y) + reach, box_);
+    }
+
+    /// Of the line of pixels y: those near the part of the segment that is within `reach` of it up or down; from, and to before.
+    static std::pair<int, int> columns_near(point a, point b, double reach, int y, pixel_box limits) noexcept {
+        double from = 0, to = 1;
+        if (const double dy = b.y - a.y; dy != 0) {
+            const double up = (y + 0.5 - reach - a.y) / dy, down = (y + 0.5 + reach - a.y) / dy;
+            from = std::clamp(std::min(up, down), 0.0, 1.0);
+            to   = std::clamp(std::max(up, down), 0.0, 1.0);
+        }
+        const double dx    = b.x - a.x;
+        const double slack = reach + 1; // a pixel more than rounding needs at 1e6
+        const auto pixels  = pixels_around(a.x + std::min(from * dx, to * dx) - slack, y, a.x + std::max(from * dx, to * dx) + slack, y + 1, limits);
+        return {pixels.left, pixels.right};
+    }
 
     void add_span(int y, double from, double to) {
         from = std::clamp(from, static_cast<double>(box_.left), static_cast<double>(box_.right));

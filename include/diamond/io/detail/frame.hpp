@@ -1,11 +1,13 @@
 // The frame of a plot: an area, its two axes with their marks and labels, and the room they take around it.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/io/axis.hpp>
 #include <diamond/io/canvas.hpp>
 #include <diamond/io/text.hpp>
 
 #include <algorithm>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +26,14 @@ inline constexpr double range_margin = 0.05; // between the outermost points and
 
 /// Coordinates of values far outside are cut here, where no line still seen notices; a canvas takes up to 1e6.
 inline constexpr double far_away = 1e5;
+
+/// Refuses an area that no axis has room beside, before marks are laid out along it.
+inline void check_area(const char* what, double width, double height) {
+    constexpr double least = 1, most = 8192; // as a canvas
+    for (const double side : {width, height})
+        if (!(side >= least && side <= most))
+            throw std::invalid_argument{std::string{what} + ": an area of " + digits_of(width) + " x " + digits_of(height) + ", where both are from 1 to " + digits_of(most)};
+}
 
 /// One axis ready to be drawn, with as many marks as have room along its length.
 struct ruler {
