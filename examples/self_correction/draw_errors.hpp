@@ -67,6 +67,8 @@ all_draws collect(const study& s, Sampler sampler, index_t count) {
 /// A state's errors: of the mean (2), the covariance (3) and the component weights (3), each over its own standard error; and its weights'.
 struct state_errors {
     static constexpr double least_expected = 10.0; ///< draws of a component, and not of it, for its weight to count
+    static constexpr double least_found    = 3.0;  ///< where so many are expected, fewer come by chance once in 400 times
+    int not_reached = 0; ///< components with fewer: their draws know no standard error of the weight, so that no number of errors is told
 
     std::array<double, 8> in_errors{};
     double of_weights   = 0.0; ///< root mean square error of the component weights, as they are
@@ -107,6 +109,13 @@ struct state_errors {
         for (std::size_t k = 0; k < 8; ++k) in_errors[k] = (found[k] - truth[k]) / std::sqrt(variance[k]);
         for (std::size_t k = 5; k < 8; ++k) // where hardly a draw is expected its number has no normal error
             if (truth[k] * (1.0 - truth[k]) * static_cast<double>(n) < least_expected) in_errors[k] = NAN;
+        for (std::size_t k = 5; k < 8; ++k) {
+            if (truth[k] * (1.0 - truth[k]) * static_cast<double>(n) < least_expected) continue;
+            const double here = found[k] / squares, elsewhere = (1.0 - found[k]) / squares; // effective draws
+            if (here >= least_found && elsewhere >= least_found) continue;
+            in_errors[k] = NAN;
+            if (here < least_found) ++not_reached;
+        }
         for (std::size_t k = 5; k < 8; ++k) of_weights += diamond::square(found[k] - truth[k]) / 3.0;
         of_weights = std::sqrt(of_weights);
     }

@@ -126,7 +126,14 @@ inline void tell_draws(study& s) {
         const auto found        = collect(s, std::move(sampler), s.chosen.draws);
         const auto errors       = errors_of(s, found);
         const auto all          = [&](const auto& number) { return over_states(errors, 0, errors.size(), number); };
-        const auto off          = [&](std::size_t from, std::size_t to) { return cell("%.1f", all([=](const state_errors& e) { return e.size(from, to); }).rms); };
+        const auto off          = [&](std::size_t from, std::size_t to) {
+            const over_states sizes = all([=](const state_errors& e) { return e.size(from, to); });
+            return sizes.count > 0.0 ? cell("%.1f", sizes.rms) : cell("–");
+        };
+        int not_reached = 0;
+        for (const state_errors& e : errors) not_reached += e.not_reached;
+        if (not_reached > 0)
+            s.told.warn(name, text("%d components of the posteriors were not reached: of ten draws or more that are expected in each hardly one is there, and by how many errors their weights are off cannot be said", not_reached));
         const auto range        = [&](const char* format, const over_states& of) { return cell(format, of.least, of.most); };
         const auto ess          = all([](const state_errors& e) { return 100.0 * e.ess; });
         const auto mean         = all([](const state_errors& e) { return e.mean_weight; });

@@ -9,11 +9,13 @@
 
 #include "../option_checks.hpp"
 #include "runs.hpp"
+#include "seeds.hpp"
 #include "values.hpp"
 
 namespace self_correction {
 
-void run(const options& chosen) {
+/// One seed: its tables.
+nlohmann::ordered_json run_seed(const options& chosen) {
     const context where{.threads = chosen.threads};
     std::filesystem::create_directories(chosen.out);
     diamond::io::require_writable(chosen.out / "report.md"); // before it trains
@@ -33,6 +35,23 @@ void run(const options& chosen) {
     part("draws", tell_draws);
     part("runs", tell_runs);
     std::printf("\n%s: report.md, report.json and the pictures\n", chosen.out.c_str());
+    return told.tables();
+}
+
+/// All seeds, each in a folder of its own, and what they say together.
+void run(const options& chosen) {
+    if (chosen.seeds == 1) return static_cast<void>(run_seed(chosen));
+    std::vector<nlohmann::ordered_json> of_seed;
+    for (diamond::index_t k = 0; k < chosen.seeds; ++k) {
+        options one = chosen;
+        one.seed += static_cast<std::uint64_t>(k);
+        one.out = (std::filesystem::path(chosen.out) / text("seed_%llu", static_cast<unsigned long long>(one.seed))).string();
+        of_seed.push_back(run_seed(one));
+    }
+    report told;
+    told.line(text("# Draws that correct themselves, over %td seeds from %llu\n", chosen.seeds, static_cast<unsigned long long>(chosen.seed)));
+    tell_over_seeds(told, of_seed);
+    told.write(chosen.out);
 }
 
 } // namespace self_correction
@@ -58,6 +77,7 @@ int main(int argc, char** argv) {
                           number("--particles", chosen.particles, 256, 2, 10000000, "of an island")};
     app.add_option("--rate", training.rate, "the peak of the learning rate")->check(examples::between(1e-9, 10))->capture_default_str();
     app.add_option("--seed", chosen.seed, "of all random numbers")->check(examples::not_negative)->capture_default_str();
+    app.add_option("--seeds", chosen.seeds, "as many seeds from --seed on, a folder each; report.md then has means and spreads over them")->check(CLI::Range(diamond::index_t{1}, diamond::index_t{1000}))->capture_default_str();
     app.add_option("--threads", chosen.threads, "0: as many as can work at once")->check(CLI::Range(0, 1024))->capture_default_str();
     app.add_option("--out", chosen.out, "folder of the report and its pictures")->capture_default_str();
     CLI11_PARSE(app, argc, argv);

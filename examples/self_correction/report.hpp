@@ -59,6 +59,8 @@ public:
     void picture(const std::filesystem::path& folder, const std::string& name, const Picture& drawn) {
         told_.picture(folder, name, drawn);
     }
+    /// By table, row and column: a number, a number and its error, or a text.
+    [[nodiscard]] const nlohmann::ordered_json& tables() const { return json_["tables"]; }
     void write(const std::filesystem::path& folder) const {
         told_.write(folder / "report.md");
         diamond::io::write_json(folder / "report.json", json_);

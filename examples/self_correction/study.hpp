@@ -26,6 +26,7 @@ struct options {
     index_t draws             = 100000; ///< of a row of values or posteriors, for each state
     index_t islands           = 32, particles = 2048;
     std::uint64_t seed        = 1;
+    index_t seeds             = 1; ///< from that one on
     int threads               = 0;
     std::filesystem::path out = "out/self_correction";
 
