@@ -126,6 +126,14 @@ TEST_CASE("islands: the mean of Z and its error from their spread") {
     const std::vector<double> dead{-infinity, -infinity};
     CHECK(diamond::combine_islands(dead).log_z == -infinity);
     CHECK(std::isnan(diamond::combine_islands(dead).standard_error));
+    REQUIRE(diamond::combine_islands(dead).warnings.size() == 1);
+    CHECK(diamond::combine_islands(dead).warnings[0].find("the weights of all 2 runs died") != std::string::npos);
+    CHECK(all.warnings.size() == 1); // a relative variance of 0.44
+    CHECK(diamond::combine_islands(std::vector<double>{1.0, 1.1}).warnings.empty());
+    for (const double bad : {std::nan(""), infinity}) {
+        const std::vector<double> with{1.0, 1.1, bad};
+        CHECK_THROWS_WITH_AS(std::ignore = diamond::combine_islands(with), doctest::Contains("log Z of run 2 is "), std::invalid_argument);
+    }
     CHECK_THROWS_WITH_AS(std::ignore = diamond::combine_islands(std::span(log_z).first(1)), doctest::Contains("islands: 1 runs"),
                          std::invalid_argument);
 }

@@ -314,6 +314,8 @@ TEST_CASE("one particle runs, and has no error of log Z") {
     CHECK(result.complete);
     CHECK(std::isfinite(result.log_z));
     CHECK(std::isnan(result.log_z_standard_error));
+    REQUIRE(result.warnings.size() == 1);
+    CHECK(result.warnings[0].find("one particle says nothing of the error of log Z") != std::string::npos);
     CHECK(result.ess == doctest::Approx(1.0));
     CHECK(result.families == std::vector<std::int32_t>{0});
     CHECK(result.weights() == std::vector<double>{1.0});

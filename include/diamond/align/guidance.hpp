@@ -85,6 +85,11 @@ public:
         result.seconds  = clock.seconds();
         return result;
     }
+    template <class Rng, class Observer = no_observer>
+    chain_result<batch_type> operator()(const context_type&, const Rng&, const condition_type& = {}, Observer = {}) const {
+        static_assert(diagnose_driver_call<Rng>());
+        return {};
+    }
 
 private:
     using real = typename batch_type::value_type;

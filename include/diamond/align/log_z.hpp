@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <diamond/concepts/resampler.hpp>
@@ -50,22 +51,31 @@ inline constexpr double trusted_relative_variance = 0.1;
 
 /// log Z of independent runs of equal size, and its error from their spread.
 struct combined_log_z {
-    double      log_z, standard_error;
-    log_z_error method = log_z_error::islands;
+    double                   log_z, standard_error; ///< the error NaN where the runs do not tell: `warnings` then says why
+    log_z_error              method   = log_z_error::islands;
+    std::vector<std::string> warnings = {}; ///< why the error should not be trusted, if so
 };
 
 /// Z = mean of exp(log_z_i), standard error of log Z from their spread; -inf is a run whose weights all died, a zero in the average.
-/// @throws std::invalid_argument for fewer than two runs.
+/// @throws std::invalid_argument for fewer than two runs, and where one is NaN, as of a run that was stopped, or +inf.
 [[nodiscard]] inline combined_log_z combine_islands(std::span<const double> log_z) {
     require(log_z.size() >= 2, [&] { return "islands: " + digits_of(log_z.size()) + " runs have no spread, at least 2 are needed"; });
     double high = -infinity;
-    for (const double z : log_z) high = std::fmax(high, z);
-    if (high == -infinity) return {-infinity, NAN};
+    for (std::size_t i = 0; i < log_z.size(); ++i) {
+        require(!std::isnan(log_z[i]) && log_z[i] < infinity, [&] { return "islands: log Z of run " + digits_of(i) + " is " + digits_of(log_z[i]) + ": it is finite, or -inf of a run whose weights all died"; });
+        high = std::fmax(high, log_z[i]);
+    }
+    if (high == -infinity)
+        return {-infinity, NAN, log_z_error::islands, {"the weights of all " + digits_of(log_z.size()) + " runs died, so that log Z has no standard error: use more particles or a softer reward"}};
     const auto count = static_cast<double>(log_z.size());
     double     mean = 0.0, square_sum = 0.0;
     for (const double z : log_z) mean += std::exp(z - high) / count;
     for (const double z : log_z) square_sum += square(std::exp(z - high) - mean);
-    return {high + std::log(mean), std::sqrt(square_sum / (count * (count - 1.0))) / mean};
+    combined_log_z result{high + std::log(mean), std::sqrt(square_sum / (count * (count - 1.0))) / mean};
+    if (square(result.standard_error) > trusted_relative_variance)
+        result.warnings.push_back("the runs differ so much that the relative variance of their mean is " + digits_of(square(result.standard_error)) + ", whose estimate is good only below " +
+                                  digits_of(trusted_relative_variance) + ": take more runs, or more particles in each");
+    return result;
 }
 
 } // namespace diamond

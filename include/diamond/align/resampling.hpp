@@ -151,6 +151,11 @@ struct multinomial {
         detail::stratify(context, cumulative, columns, detail::same_offset{0}, space, space.guide.data());
         context.for_each(columns, detail::find_ancestor{cumulative, space.guide.data(), columns, stream, ancestors});
     }
+    template <class Context>
+    void prepare(const Context& context, index_t columns, resampling_scratch<Context>& space) const {
+        space.first.resize(context, 2, columns);
+        space.guide.resize(context, 1, columns);
+    }
     [[nodiscard]] const char* name() const { return "multinomial"; }
     [[nodiscard]] log_z_error method() const { return log_z_error::lee_whiteley; }
 };
@@ -161,6 +166,10 @@ struct stratified {
     void operator()(const Context& context, const std::uint64_t* cumulative, index_t columns, noise_stream stream, resampling_scratch<Context>& space,
                     std::int32_t* ancestors) const {
         detail::stratify(context, cumulative, columns, detail::offset_per_stratum{stream}, space, ancestors);
+    }
+    template <class Context>
+    void prepare(const Context& context, index_t columns, resampling_scratch<Context>& space) const {
+        space.first.resize(context, 2, columns);
     }
     [[nodiscard]] const char* name() const { return "stratified"; }
     [[nodiscard]] log_z_error method() const { return log_z_error::family_weights; }
@@ -178,6 +187,10 @@ struct systematic {
     void with_offset(const Context& context, const std::uint64_t* cumulative, index_t columns, double u, resampling_scratch<Context>& space,
                      std::int32_t* ancestors) const {
         detail::stratify(context, cumulative, columns, detail::same_offset{detail::to_53_bits(u)}, space, ancestors);
+    }
+    template <class Context>
+    void prepare(const Context& context, index_t columns, resampling_scratch<Context>& space) const {
+        space.first.resize(context, 2, columns);
     }
     [[nodiscard]] const char* name() const { return "systematic"; }
     [[nodiscard]] log_z_error method() const { return log_z_error::family_weights; }
@@ -198,6 +211,11 @@ struct residual {
         const detail::same_offset offset{detail::to_53_bits(stream.uniform(0))};
         context.for_each(columns, detail::count_residual_offspring{copies, remainders, columns, offset, ancestors});
         detail::name_ancestors(context, columns, space, ancestors);
+    }
+    template <class Context>
+    void prepare(const Context& context, index_t columns, resampling_scratch<Context>& space) const {
+        space.first.resize(context, 2, columns);
+        space.words.resize(context, 2, columns);
     }
     [[nodiscard]] const char* name() const { return "residual"; }
     [[nodiscard]] log_z_error method() const { return log_z_error::family_weights; }

@@ -11,6 +11,7 @@
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/finite.hpp>
 #include <diamond/core/log_density.hpp>
+#include <diamond/random/philox.hpp>
 #include <diamond/value/reward_caller.hpp>
 
 namespace diamond {
@@ -20,6 +21,14 @@ struct no_observer {
     template <class View>
     void operator()(const View&) const {}
 };
+
+/// What a driver says of a call that it cannot take: of any other its own is the better overload.
+template <class Rng>
+consteval bool diagnose_driver_call() {
+    static_assert(std::is_convertible_v<Rng, philox>, "a run draws its numbers by philox: write diamond::philox{42} where you have a seed, 42");
+    static_assert(!std::is_convertible_v<Rng, philox>, "a driver works in memory of its own, so it is not called const: call one that is not, or a copy of it");
+    return true;
+}
 
 namespace detail {
 

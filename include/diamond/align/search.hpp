@@ -179,6 +179,11 @@ public:
         result.seconds = clock.seconds();
         return result;
     }
+    template <class Rng, class Observer = no_observer>
+    search_result<batch_type> operator()(const context_type&, const Rng&, const condition_type& = {}, Observer = {}) const {
+        static_assert(diagnose_driver_call<Rng>());
+        return {};
+    }
 
 private:
     static const best_of_n_options& checked(const best_of_n_options& options) {
@@ -274,6 +279,11 @@ public:
         result.spent   = cost(kernel_.spent()) + cost(value_.spent()) - before;
         result.seconds = clock.seconds();
         return result;
+    }
+    template <class Rng, class Observer = no_observer>
+    search_result<batch_type> operator()(const context_type&, const Rng&, const condition_type& = {}, Observer = {}) const {
+        static_assert(diagnose_driver_call<Rng>());
+        return {};
     }
 
 private:

@@ -67,6 +67,17 @@ public:
         return run(resume(context, rng, from, condition), observer);
     }
 
+    template <class Rng, class Observer = no_observer>
+    result_type operator()(const context_type&, const Rng&, const condition_type& = {}, Observer = {}) const {
+        static_assert(diagnose_driver_call<Rng>());
+        return {};
+    }
+    template <class Rng, class Observer = no_observer>
+    result_type operator()(const context_type&, const Rng&, const snapshot_type&, const condition_type& = {}, Observer = {}) const {
+        static_assert(diagnose_driver_call<Rng>());
+        return {};
+    }
+
     /// x_0 ~ N(0, I), and the pilot where log_delta asks for one.
     state start(const context_type& context, philox rng, const condition_type& condition = {}) {
         state s = empty(context, rng, condition);
@@ -78,12 +89,21 @@ public:
         if (!options_.log_delta) pilot(s);
         return s;
     }
+    template <class Rng>
+    auto start(const context_type&, const Rng&, const condition_type& = {}) const {
+        static_assert(diagnose_driver_call<Rng>());
+    }
     /// The state that a snapshot was taken of. @throws std::invalid_argument where it belongs to another sampler or seed, with both values, and where it has a
     /// number that no run has, with the number.
     state resume(const context_type& context, philox rng, const snapshot_type& from, const condition_type& condition = {}) {
         state s = empty(context, rng, condition);
         s.restore(from, options_);
         return s;
+    }
+
+    template <class Rng>
+    auto resume(const context_type&, const Rng&, const snapshot_type&, const condition_type& = {}) const {
+        static_assert(diagnose_driver_call<Rng>());
     }
 
     /// One step. Where it throws, the state is as before and the step may be tried again.
@@ -167,8 +187,10 @@ private:
     static constexpr bool weighted = detail::weighs_transitions<Kernel>;
 
     state empty(const context_type& context, philox rng, const condition_type& condition) const {
-        return {context, rng, condition, static_cast<index_t>(kernel_.dimension()), options_.particles, static_cast<index_t>(options_.times.size()) - 1,
+        state s{context, rng, condition, static_cast<index_t>(kernel_.dimension()), options_.particles, static_cast<index_t>(options_.times.size()) - 1,
                 options_.record_ancestors, weighted, setting_};
+        if (options_.threshold > 0.0 && s.total_ > 1) s.prepare_to_resample(resampler_); // so that the first resampling, whenever it comes, allocates nothing
+        return s;
     }
     /// Of a weighted kernel: of the particles that live by `log_weight`, or of all where that is null.
     static void require_densities(const state& s, const double* log_density, const double* log_weight, index_t k) {

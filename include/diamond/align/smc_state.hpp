@@ -50,15 +50,19 @@ private:
         for (auto* particles : {&x_, &next_}) particles->resize(context, rows, columns);
         for (auto* numbers : {&v_, &next_v_, &log_w_, &next_log_w_}) numbers->resize(context, 1, columns);
         for (auto* numbers : {&log_p_, &next_log_p_, &correction_}) numbers->resize(context, 1, weighted ? columns : 0);
-        for (auto* indices : {&family_, &next_family_, &chosen_}) indices->resize(context, 1, columns);
-        cumulative_.resize(context, 1, columns);
-        if constexpr (!context_type::host_memory) masked_.resize(context, 1, columns);
-        if (record_) chosen_before_.resize(context, columns, steps);
-        recorded_.resize(static_cast<std::size_t>(steps));
+        family_.resize(context, 1, columns);
+        chosen_before_.resize(record_ ? static_cast<std::size_t>(steps) : 0);
         lines_.resize(context, 1, steps);
         numbers_.resize(context, 1, 1);
         run_.resize(context, 1, 1);
-        space_.prepare(context, columns);
+    }
+    template <class Resampler>
+    void prepare_to_resample(const Resampler& resampler) {
+        for (auto* indices : {&next_family_, &chosen_}) indices->resize(*context_, 1, columns());
+        cumulative_.resize(*context_, 1, columns());
+        if constexpr (!context_type::host_memory) masked_.resize(*context_, 1, columns());
+        if constexpr (requires { resampler.prepare(*context_, columns(), space_); }) resampler.prepare(*context_, columns(), space_);
+        space_.highest.resize(*context_, 1, 1);
     }
 
     [[nodiscard]] index_t columns() const { return x_.columns(); }
@@ -69,7 +73,7 @@ private:
     [[nodiscard]] std::vector<std::vector<std::int32_t>> ancestors(const std::vector<smc_step>& lines) const {
         std::vector<std::vector<std::int32_t>> result(record_ ? lines.size() : 0);
         for (std::size_t k = 0; k < result.size(); ++k)
-            if (lines[k].resampled && recorded_[k]) result[k] = to_host(chosen_before_.read().columns(static_cast<index_t>(k), 1));
+            if (lines[k].resampled && chosen_before_[k].size() > 0) result[k] = to_host(chosen_before_[k]);
         return result;
     }
 
@@ -111,10 +115,8 @@ private:
         context_->from_host(from.log_weights.data(), columns(), log_w_.data());
         context_->from_host(from.log_densities.data(), log_p_.size(), log_p_.data());
         context_->from_host(from.families.data(), columns(), family_.data());
-        for (std::size_t k = 0; k < (record_ ? from.ancestors.size() : 0); ++k) {
-            recorded_[k] = !from.ancestors[k].empty();
-            if (recorded_[k]) context_->from_host(from.ancestors[k].data(), columns(), chosen_before_.data() + columns() * static_cast<index_t>(k));
-        }
+        for (std::size_t k = 0; k < (record_ ? from.ancestors.size() : 0); ++k)
+            if (!from.ancestors[k].empty()) chosen_before_[k] = from_host<std::int32_t>(*context_, 1, columns(), from.ancestors[k]);
         context_->from_host(from.steps.data(), from.step, lines_.data());
         order_conditions();
         write_run({.log_z = from.log_z, .log_delta = from.log_delta, .resamplings = from.resamplings});
@@ -136,7 +138,7 @@ private:
         if constexpr (context_type::host_memory)
             return line(plan.k)->resampled;
         else
-            return !plan.last;
+            return !plan.last && plan.least_ess > 0.0;
     }
 
     /// Ancestors by the next weights. @throws numeric_error naming step and place where the resampler's is no particle.
@@ -177,8 +179,9 @@ private:
         order_conditions();
         context_->for_each(columns(), detail::forget_weight{line(step_), log_w_.data()});
         if (!record_) return;
-        context_->copy(chosen_.data(), columns(), chosen_before_.data() + columns() * (step_ - 1));
-        recorded_[static_cast<std::size_t>(step_ - 1)] = true;
+        auto& kept = chosen_before_[static_cast<std::size_t>(step_ - 1)];
+        kept.resize(*context_, 1, columns());
+        context_->copy(chosen_.data(), columns(), kept.data());
     }
 
     /// Each particle keeps the condition of the x_0 that it descends from.
@@ -194,8 +197,8 @@ private:
     Batch                                    x_, next_;
     rebind_t<Batch, double>                  v_, next_v_, log_w_, next_log_w_, masked_;
     rebind_t<Batch, double>                  log_p_, next_log_p_, correction_; ///< of a weighted kernel; else empty
-    rebind_t<Batch, std::int32_t>            family_, next_family_, chosen_, chosen_before_;
-    std::vector<bool>                        recorded_; ///< the steps whose ancestors chosen_before_ has
+    rebind_t<Batch, std::int32_t>            family_, next_family_, chosen_;
+    std::vector<rebind_t<Batch, std::int32_t>> chosen_before_; ///< of each step, where it is recorded; else empty
     rebind_t<Batch, smc_step>                lines_; ///< the trace
     rebind_t<Batch, detail::step_numbers>    numbers_;
     rebind_t<Batch, detail::run_numbers>     run_;

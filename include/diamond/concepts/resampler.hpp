@@ -5,6 +5,7 @@
 ///      inclusive sums of fixed-point weights (64-bit, cumulative[N-1] > 0), drawing only from `stream`; scratch is its working space;
 ///      An ancestor below 0 or above N - 1 ends the run with a numeric_error;
 ///   2. r.method() names how the error of log Z is estimated with it: diamond::log_z_error.
+/// It may have r.prepare(context, n, scratch) const, which makes the room in scratch that it needs for n particles, so that the first resampling of a run does not.
 /// It may say const char* name() const, by which a saved run knows the resampler that it belongs to.
 /// Models: multinomial, stratified, systematic, residual. Used by: smc. Section 10.
 #pragma once
@@ -31,14 +32,6 @@ struct resampling_scratch {
     scratch<std::uint64_t, Context> words;
     scratch<std::int32_t, Context>  first, guide;
     scratch<double, Context>        highest;
-
-    /// Makes the room that our resamplers need for N particles, so that the first resampling of a run does not.
-    void prepare(const Context& context, index_t columns) {
-        words.resize(context, 2, columns);
-        first.resize(context, 2, columns);
-        guide.resize(context, 1, columns);
-        highest.resize(context, 1, 1);
-    }
 };
 
 namespace detail {
