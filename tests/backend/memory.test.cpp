@@ -1,5 +1,7 @@
 /// Batches own memory of their context; views, copies and the way to the host and back.
 #include <numeric>
+#include <stdexcept>
+#include <string>
 #include <type_traits>
 
 #include <support/back_ends.hpp>
@@ -135,4 +137,25 @@ TEST_CASE_TEMPLATE("views share memory", back_end, BACK_ENDS) {
     CHECK(&view(2, 3) == batch.data() + 11);
     CHECK(&view[11] == batch.data() + 11);
     CHECK(&view.context() == &context);
+}
+
+TEST_CASE_TEMPLATE("extents whose product or bytes an index does not hold are refused with both", back_end, BACK_ENDS) {
+    using real            = typename back_end::real;
+    const auto    context = back_end::make();
+    const index_t k       = 1;
+    for (const auto& [rows, columns] : {std::pair{k << 31, k << 31}, {k << 33, k << 31}, {k << 32, k << 32}, {k << 62, k << 1}, {k << 61, k << 1}, {k << 62, k << 62}}) {
+        CAPTURE(rows);
+        CAPTURE(columns);
+        const std::string what = "a batch of " + std::to_string(rows) + " x " + std::to_string(columns) + " numbers of " + std::to_string(sizeof(real)) + " bytes: more bytes than 2^63 - 1";
+        CHECK_THROWS_WITH_AS((typename back_end::batch(context, rows, columns)), what.c_str(), std::invalid_argument);
+        CHECK_THROWS_WITH_AS(static_cast<void>(diamond::from_host(context, rows, columns, std::vector<real>{})), what.c_str(), std::invalid_argument);
+        typename back_end::batch kept(context, 2, 3);
+        CHECK_THROWS_AS(kept.resize(context, rows, columns), std::invalid_argument);
+        CHECK(kept.rows() == 2);
+        CHECK(kept.columns() == 3);
+    }
+    CHECK_THROWS_AS(diamond::require_countable(k << 62, 4), std::invalid_argument);
+    CHECK_THROWS_AS(diamond::require_countable(-1, 4), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(static_cast<void>(diamond::extent_product("particles and samples", k << 40, k << 24)), "particles and samples: 1099511627776 x 16777216 is more than 2^63 - 1", std::invalid_argument);
+    CHECK(diamond::extent_product("particles and samples", 3, 4) == 12);
 }

@@ -39,6 +39,7 @@ struct context {
     static constexpr bool host_memory = false;
     template <class T>
     [[nodiscard]] T* allocate(index_t count) const {
+        require_countable(count, sizeof(T));
         return count == 0 ? nullptr : static_cast<T*>(state.take(bytes<T>(count)));
     }
     template <class T>

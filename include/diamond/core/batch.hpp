@@ -73,6 +73,18 @@ private:
     const Context* context_;
 };
 
+/// How many numbers of `bytes` each a rows x columns batch has. @throws std::invalid_argument for negative extents, and where the numbers or
+/// their bytes are more than an index counts.
+[[nodiscard]] inline index_t require_extents(index_t rows, index_t columns, std::size_t bytes) {
+    const auto batch = [&] { return "a batch of " + digits_of(rows) + " x " + digits_of(columns); };
+    require(rows >= 0 && columns >= 0, [&] { return batch() + ": extents must not be negative"; });
+    index_t count = 0, total = 0;
+    require(!__builtin_mul_overflow(rows, columns, &count) && !__builtin_mul_overflow(count, static_cast<index_t>(bytes), &total), [&] {
+        return batch() + " numbers of " + digits_of(bytes) + " bytes: more bytes than 2^63 - 1";
+    });
+    return count;
+}
+
 /// An owning d x N batch in the memory of `Context`, which must outlive it. It allocates only when it grows; its contents are
 /// unspecified after a resize.
 template <class Real, class Context>
@@ -99,14 +111,12 @@ public:
 
     /// Makes room for rows x columns; allocates only when that is more than ever before.
     void resize(const Context& context, index_t rows, index_t columns) {
-        require(rows >= 0 && columns >= 0, [&] {
-            return "a batch of " + digits_of(rows) + " x " + digits_of(columns) + ": extents must not be negative";
-        });
-        if (rows * columns > capacity_ || (context_ && context_ != &context)) {
+        const index_t count = require_extents(rows, columns, sizeof(Real));
+        if (count > capacity_ || (context_ && context_ != &context)) {
             owning_batch grown;
             grown.context_  = &context;
-            grown.data_     = context.template allocate<Real>(rows * columns);
-            grown.capacity_ = rows * columns;
+            grown.data_     = context.template allocate<Real>(count);
+            grown.capacity_ = count;
             swap(grown);
         }
         context_ = &context;
@@ -181,7 +191,7 @@ template <class Real, class Context>
 /// A new rows x columns batch from host numbers, column by column. @throws std::invalid_argument unless there are rows * columns.
 template <class Real, class Context>
 [[nodiscard]] owning_batch<Real, Context> from_host(const Context& context, index_t rows, index_t columns, std::span<const Real> host) {
-    require(static_cast<index_t>(host.size()) == rows * columns, [&] {
+    require(static_cast<index_t>(host.size()) == require_extents(rows, columns, sizeof(Real)), [&] {
         return "from_host: " + digits_of(host.size()) + " numbers for a batch of " + digits_of(rows) + " x " + digits_of(columns);
     });
     owning_batch<Real, Context> result(context, rows, columns);

@@ -64,4 +64,18 @@ inline void require(bool condition, const char* message) {
     if (!condition) throw std::invalid_argument(message);
 }
 
+/// @throws std::invalid_argument unless `count` numbers of `bytes` each are at least 0 and have no more bytes than an index counts.
+inline void require_countable(index_t count, std::size_t bytes) {
+    index_t total = 0;
+    require(count >= 0 && !__builtin_mul_overflow(count, static_cast<index_t>(bytes), &total),
+            [&] { return "memory for " + digits_of(count) + " numbers of " + digits_of(bytes) + " bytes: not between 0 and 2^63 - 1 bytes"; });
+}
+
+/// a * b, of extents that are at least 0. @throws std::invalid_argument that begins with `what` if an index does not hold it.
+[[nodiscard]] inline index_t extent_product(const char* what, index_t a, index_t b) {
+    index_t product = 0;
+    require(!__builtin_mul_overflow(a, b, &product), [&] { return std::string(what) + ": " + digits_of(a) + " x " + digits_of(b) + " is more than 2^63 - 1"; });
+    return product;
+}
+
 } // namespace diamond

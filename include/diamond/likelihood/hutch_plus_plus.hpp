@@ -100,7 +100,7 @@ public:
         const auto&   context = x.context();
         const index_t d = x.rows(), n = x.columns(), all = options_.sketch + options_.probes;
         for (auto* room : {&tangent_, &product_}) room->resize(context, d, n);
-        basis_.resize(context, d, n * options_.sketch);
+        basis_.resize(context, d, extent_product("columns and vectors of the sketch", n, options_.sketch));
         known_.resize(context, 1, n);
         const auto draw = [&](index_t k) { context.for_each(n, detail::fill_probe<Probe, real>{probe_, stream, all, k, d, tangent_.data()}); };
 

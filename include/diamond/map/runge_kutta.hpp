@@ -95,7 +95,7 @@ public:
         const std::vector<double>& grid  = steps_of(system, span, x);
         const index_t              count = static_cast<index_t>(grid.size()) - 1;
         const auto&                context = x.context();
-        states_.resize(context, x.rows(), x.columns() * count);
+        states_.resize(context, x.rows(), extent_product("columns and steps that are kept", x.columns(), count));
         const auto state = [&](index_t k) { return states_.mutable_view().columns(k * x.columns(), x.columns()); };
         context.copy(x.data(), x.size(), state(0).data());
         for (index_t k = 0; k + 1 < count; ++k) {

@@ -95,7 +95,7 @@ private:
     void prepare(const_view x, const_view out) {
         require_same_shape("stepped_flow_map", x, out);
         columns_ = x.columns();
-        states_.resize(x.context(), x.rows(), x.columns() * (options_.steps - 1));
+        states_.resize(x.context(), x.rows(), extent_product("columns and steps that are kept", x.columns(), options_.steps - 1));
     }
     /// The state after part k < n - 1.
     view       state(index_t k) { return states_.mutable_view().columns(k * columns_, columns_); }

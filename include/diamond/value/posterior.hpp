@@ -92,7 +92,7 @@ protected:
 
     /// Draws z and their rewards.
     void draw(const_view x, double t, const condition_type& condition, noise_stream stream) {
-        const index_t columns = x.columns() * options_.samples;
+        const index_t columns = extent_product("a posterior value's particles and samples", x.columns(), options_.samples);
         draws_.resize(x.context(), x.rows(), columns);
         rewards_.resize(x.context(), 1, columns);
         if constexpr (weighted) {

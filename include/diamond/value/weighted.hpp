@@ -236,7 +236,7 @@ private:
     renoising look_ahead(const_view x, double t, const condition_type& condition, noise_stream stream) {
         const auto&   context = x.context();
         const auto&   schedule = density_.schedule();
-        const index_t samples = options_.samples, columns = x.columns() * samples;
+        const index_t samples = options_.samples, columns = extent_product("a weighted value's particles and samples", x.columns(), samples);
         for (auto* buffer : {&noise_, &renoised_, &z_}) buffer->resize(context, x.rows(), columns);
         for (auto* buffer : {&base_, &full_, &density_values_, &reward_values_}) buffer->resize(context, 1, columns);
         const auto repeated = repeated_.repeat(context, condition, x.columns(), samples);

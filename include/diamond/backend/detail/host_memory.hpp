@@ -10,9 +10,11 @@ namespace diamond::detail {
 
 inline constexpr std::align_val_t host_alignment{64}; // a cache line, and the widest vector
 
-/// Uninitialised room for `count` numbers; none for 0.
+/// Uninitialised room for `count` numbers; none for 0. @throws std::invalid_argument for a count that is negative or whose bytes an index
+/// does not count, std::bad_alloc where there is no such room.
 template <class T>
 [[nodiscard]] T* host_allocate(index_t count) {
+    require_countable(count, sizeof(T));
     return count == 0 ? nullptr : static_cast<T*>(::operator new[](static_cast<std::size_t>(count) * sizeof(T), host_alignment));
 }
 inline void host_deallocate(void* p) noexcept { ::operator delete[](p, host_alignment); }
