@@ -146,7 +146,7 @@ TEST_CASE("what no number of the batch's type can hold is refused with the numbe
 }
 
 TEST_CASE("Cholesky knows a pivot by its own coordinate's unit") {
-    const detail::cholesky mixed("a", {1e-20, 5e-7, 5e-7, 1e8}, 2);
+    const detail::cholesky mixed("a", {1e-20, 5e-7, 5e-7, 1e8}, 2, detail::pivot_unit::own);
     std::vector<double>    b{1e-20 * 1e14 + 5e-7, 5e-7 * 1e14 + 1e8};
     mixed.solve(b);
     CHECK(b[0] == doctest::Approx(1e14));

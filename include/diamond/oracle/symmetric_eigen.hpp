@@ -129,7 +129,7 @@ private:
         std::vector<double> sorted(c.size());
         for (index_t j = 0; j < d; ++j)
             for (index_t i = 0; i < d; ++i) sorted[at(i, j)] = c[at(rows[static_cast<std::size_t>(i)], rows[static_cast<std::size_t>(j)])];
-        std::vector<double> l           = cholesky("a covariance, coordinates by falling variance,", std::move(sorted), d).factor();
+        std::vector<double> l           = cholesky("a covariance, coordinates by falling variance,", std::move(sorted), d, pivot_unit::own).factor();
         constexpr int       most_sweeps = 60; // quadratic convergence: ten are plenty
         for (int sweep = 0; sweep < most_sweeps && make_orthogonal(l); ++sweep) {}
         const auto columns = largest_first([&](index_t k) { return dot(&l[at(0, k)], &l[at(0, k)]).sum; });

@@ -15,15 +15,19 @@
 
 namespace diamond::detail {
 
+/// What a pivot must be above the rounding of: the largest diagonal entry, where coordinates share a unit and a variance far below is rounding
+/// itself; or its own, whatever the units.
+enum class pivot_unit { largest, own };
+
 /// A = L L^T for a symmetric n x n matrix, column-major, of which the lower triangle is read.
 class cholesky {
 public:
-    /// @throws std::invalid_argument that names the first pivot indistinguishable from 0 beside its own diagonal entry, whatever the units
-    /// of the coordinates.
-    cholesky(const char* what, std::vector<double> a, index_t n) : l_(std::move(a)), n_(n) {
+    /// @throws std::invalid_argument that names the first pivot indistinguishable from 0.
+    cholesky(const char* what, std::vector<double> a, index_t n, pivot_unit unit = pivot_unit::largest) : l_(std::move(a)), n_(n) {
         const double        rounding = static_cast<double>(n_) * std::numeric_limits<double>::epsilon(); // of a pivot
         std::vector<double> diagonal;
         for (index_t k = 0; k < n_; ++k) diagonal.push_back(at(k, k));
+        if (unit == pivot_unit::largest && n_ > 0) diagonal.assign(diagonal.size(), *std::max_element(diagonal.begin(), diagonal.end()));
         for (index_t k = 0; k < n_; ++k) {
             const double whole = diagonal[static_cast<std::size_t>(k)];
             require(at(k, k) > rounding * whole && at(k, k) >= least_normal, [&] {
