@@ -224,3 +224,21 @@ TEST_CASE("guidance counts one evaluation of u and one guidance of V a stage, an
     CHECK(seen.size() == 3);
     CHECK(seen.back() == doctest::Approx(0.6));
 }
+
+TEST_CASE("guidance by few draws says so, of the run that it was, and exact guidance or a weak reward has nothing to say") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto model = mixture<batch>(context);
+    const guidance_options options{.particles = 400, .steps = 8};
+    guidance few{model, posterior_value{exact_posterior{model}, tilt_2d<double>(2.0), {.samples = 2}}, options};
+    const auto first = few(context, philox{12}), again = few(context, philox{12});
+    REQUIRE(first.warnings.size() == 1);
+    CHECK(first.warnings[0].find("guidance by 2 draws a particle gives a share of about 0.") != std::string::npos);
+    CHECK(again.warnings == first.warnings);
+    CHECK(guidance{model, posterior_value{exact_posterior{model}, tilt_2d<double>(2.0), {.samples = 256}}, options}(context, philox{12}).warnings.empty());
+    CHECK(guidance{model, posterior_value{exact_posterior{model}, tilt_2d<double>(0.1), {.samples = 2}}, options}(context, philox{12}).warnings.empty());
+    CHECK(guidance{model, exact_value{model, tilt_2d<double>(2.0)}, options}(context, philox{12}).warnings.empty());
+    const diamond::diamond_posterior paths{diamond::glass_diamond_map{linear_schedule{}, model, diamond::euler{.steps = 2}}};
+    const auto pathwise = guidance{model, diamond::pathwise_posterior_value{paths, bowl_2d<double>()}, options}(context, philox{12});
+    REQUIRE(pathwise.warnings.size() == 1);
+    CHECK(pathwise.warnings[0].find("an effective 1 of 1 draws") != std::string::npos);
+}

@@ -167,7 +167,7 @@ TEST_CASE("weights that all die are told by the same exception") {
     CHECK_THROWS_AS(sampler(there, none, options)(there, philox{6}), diamond::dead_weights);
 }
 
-TEST_CASE("a step of a chain neither waits nor allocates; guidance waits for no step") {
+TEST_CASE("a step of a chain neither waits nor allocates; guidance waits for no step, and once at its end") {
     const device context;
     const auto model = mixture(context);
     const diamond::glass_diamond_map map{diamond::linear_schedule{}, model, diamond::explicit_midpoint{.steps = 4}};
@@ -183,7 +183,7 @@ TEST_CASE("a step of a chain neither waits nor allocates; guidance waits for no 
     const auto before = context.counted().waits;
     const auto result = program(context, philox{8});
     CHECK(result.complete);
-    CHECK(context.counted().waits == before);
+    CHECK(context.counted().waits == before + 1); // for its warnings, once the run is over
 }
 
 TEST_CASE("a training step neither waits nor allocates; its state and report are the CPU's") {

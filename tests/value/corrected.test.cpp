@@ -1,6 +1,8 @@
 /// Posterior values by draws that carry weights: of a wrong map, corrected, V and its guidance are the model's; without the weights they are not.
 #include <diamond/value/posterior.hpp>
 
+#include <array>
+
 #include <diamond/map/corrected_posterior.hpp>
 #include <diamond/map/diamond_posterior.hpp>
 #include <diamond/oracle/gaussian_maps.hpp>
@@ -107,6 +109,7 @@ TEST_CASE_TEMPLATE("value, error, ESS and guidance are their formulas in the dra
             for (std::size_t j = 0; j < n; ++j) {
                 // p and q as shares of all, summed over pairs where these are the units
                 list p, q;
+                std::vector<std::array<double, 3>> of_units; // sums of w z
                 double with = 0.0, without = 0.0, mean_p[3] = {}, mean_q[3] = {};
                 for (std::size_t m = j * samples; m < (j + 1) * samples; ++m) {
                     double r = 0.0;
@@ -118,6 +121,8 @@ TEST_CASE_TEMPLATE("value, error, ESS and guidance are their formulas in the dra
                         mean_p[i] += w * std::exp(r) * z[i + 3 * m];
                         mean_q[i] += w * z[i + 3 * m];
                     }
+                    if (!(antithetic && (m - j * samples) % 2 == 1)) of_units.push_back({});
+                    for (std::size_t i = 0; i < 3; ++i) of_units.back()[i] += w * z[i + 3 * m];
                     if (antithetic && (m - j * samples) % 2 == 1) {
                         p.back() += w * std::exp(r);
                         q.back() += w;
@@ -137,7 +142,12 @@ TEST_CASE_TEMPLATE("value, error, ESS and guidance are their formulas in the dra
                 error.push_back(std::sqrt(units / (units - 1.0) * sum));
                 ess.push_back(1.0 / squares_p);
                 ess_base.push_back(1.0 / squares_q);
-                for (std::size_t i = 0; i < 3; ++i) shift.push_back(diamond::mean_shift_factor(schedule, t) * (mean_p[i] / with - mean_q[i] / without));
+                for (std::size_t i = 0; i < 3; ++i) {
+                    double between = 0.0; // the units' means differ by so much, of which their mean's share was lost
+                    for (std::size_t k = 0; k < p.size(); ++k) between += (p[k] / with - q[k] / without) * of_units[k][i] / q[k];
+                    const double found_again = p.size() > 1 ? squares_q / (1.0 - squares_q) * between : 0.0;
+                    shift.push_back(diamond::mean_shift_factor(schedule, t) * (mean_p[i] / with - mean_q[i] / without + found_again));
+                }
             }
             CHECK(largest_error(found.value, value) < tolerance);
             CHECK(largest_error(found.ess, ess) < tolerance);

@@ -219,8 +219,14 @@ TEST_CASE_TEMPLATE("value, errors, both ESS, density and guidance are their form
         // Guidance: the formula of section 6, with the map's own J.
         std::vector<double> wanted(n * d);
         if (t == 0.0) {
-            for (std::size_t k = 0; k < z.size(); ++k)
-                wanted[k % d + d * (k / (d * samples))] += schedule.d_alpha(0.0) * (p[k / d] - q[k / d]) * z[k];
+            for (std::size_t k = 0; k < z.size(); ++k) {
+                // and what the difference of the units' means says of what their mean lost, 1/units of it
+                const std::size_t first = k / d / unit * unit;
+                double of_unit          = 0.0;
+                for (std::size_t m = first; m < first + unit; ++m) of_unit += p[m] - q[m];
+                const double lost = units > 1 ? of_unit / (static_cast<double>(unit) * (static_cast<double>(units) - 1.0)) : 0.0;
+                wanted[k % d + d * (k / (d * samples))] += schedule.d_alpha(0.0) * (p[k / d] - q[k / d] + lost) * z[k];
+            }
         } else {
             std::vector<double> cotangent;
             for (std::size_t k = 0; k < z.size(); ++k) {

@@ -30,6 +30,7 @@ struct chain_view {
 template <class Batch>
 struct chain_result {
     Batch  particles; ///< d x N draws at t = 1, or where the observer stopped
+    std::vector<std::string> warnings; ///< why they are not what they should be, if so
     bool   complete = false;
     cost   spent;
     double seconds = 0.0; ///< on a device until all is queued: it is done when its particles have come to the host

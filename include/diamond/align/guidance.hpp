@@ -72,6 +72,7 @@ public:
         const detail::stopwatch  clock;
         const cost               before = field_.spent() + cost(value_.spent());
         chain_result<batch_type> result;
+        if constexpr (detail::warns_of_guidance<Value>) value_.begin_guidance();
         result.particles.resize(context, field_.dimension(), options_.particles);
         draw_normal(rng.stream(purpose::initial), result.particles.mutable_view());
         system tilted{*this, condition, rng};
@@ -81,6 +82,7 @@ public:
             detail::require_particles(result.particles.read(), k);
             return result.particles.read();
         });
+        if constexpr (detail::warns_of_guidance<Value>) result.warnings = value_.guidance_warnings();
         result.spent    = field_.spent() + cost(value_.spent()) - before;
         result.seconds  = clock.seconds();
         return result;

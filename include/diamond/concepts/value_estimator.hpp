@@ -9,10 +9,14 @@
 /// Copyable; need not be const. `value_estimator_with_gradient`: also e.guidance(x, t, condition, stream, out) writes b(t) grad V_t(x_j), d x N,
 /// finite wherever section 7 says so. Where b(0) grad V_0 does not follow from what it has, for b(0) is infinite and grad V_0 is 0, it says
 /// `static constexpr bool begins_after_noise = true`: drivers then never ask at t = 0, and take the limit of what it gives shortly after.
+/// What its guidance should be warned of, as few draws, it may say: e.begin_guidance() forgets, and e.guidance_warnings() returns a vector of strings on
+/// all calls since.
 /// Models: posterior_value, weighted_value, point values, exact_value. Used by: smc, beam, guidance. Source: [DM], section 6.
 #pragma once
 
 #include <concepts>
+#include <string>
+#include <vector>
 
 #include <diamond/concepts/posterior_sampler.hpp>
 #include <diamond/concepts/reward.hpp>
@@ -40,6 +44,11 @@ inline constexpr bool begins_after_noise = false;
 template <class E>
     requires requires { bool{E::begins_after_noise}; }
 inline constexpr bool begins_after_noise<E> = E::begins_after_noise;
+template <class E>
+concept warns_of_guidance = requires(E& e) {
+    e.begin_guidance();
+    { e.guidance_warnings() } -> std::convertible_to<std::vector<std::string>>;
+};
 template <class E>
 concept gives_reward = requires(E& e) { e.reward(); } &&
                        reward<std::remove_cvref_t<decltype(std::declval<E&>().reward())>, typename E::batch_type, condition_of_t<E>>;

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <diamond/concepts/value_estimator.hpp>
 #include <diamond/core/combine.hpp>
@@ -24,8 +25,10 @@ struct posterior_value_options {
 /// Draws that carry weights, a weighted_posterior_sampler's, count by them: V = logsumexp(r_i + log w_i) - logsumexp(log w_i), consistent as M grows, with
 /// the standard error of weighted_value, the ESS of both sums beside it, and D the weighted mean; one draw's weight then says nothing, and V is its r. V = -inf where no draw weighs anything.
 ///
-/// Its guidance needs no derivative: b grad V = (alpha' - alpha sigma'/sigma)(D^r - D), D^r = sum_i softmax(r)_i z_i, D the plain mean of
-/// the same draws. At t = 1 guidance is b(1) grad r, for which the reward must be differentiable where b(1) is not 0.
+/// Its guidance needs no derivative: b grad V = (alpha' - alpha sigma'/sigma)(D^r - D) M/(M - 1), D^r = sum_i softmax(r)_i z_i, D the plain mean of
+/// the same draws, whose difference is (1 - 1/M) of what it stands for where r varies little among them; see detail::tilted_mean_shift for pairs and
+/// weighted draws. Where r varies much few draws still give too little, and guidance_warnings() says how much: for r linear on Gaussian data and
+/// spread 1 the shares are .80, .87, .91, .95 by 2, 4, 8, 16 draws. At t = 1 guidance is b(1) grad r, for which the reward must be differentiable where b(1) is not 0.
 /// Cost: M posterior draws and M reward calls a particle.
 template <class Sampler, class Reward>
 class posterior_value {
@@ -82,7 +85,14 @@ public:
         weigh(x);
         x.context().for_each(out.rows(), out.columns(),
                              detail::tilted_mean_shift<real>{draws_.data(), weights_.data(), weighted ? base_weights_.data() : nullptr, mean_shift_factor(sampler_.schedule(), t), out.rows(),
-                                                             options_.samples, out.data()});
+                                                             options_.samples, options_.antithetic, out.data()});
+        lost_.add(x.context(), x.columns(), {weights_.data(), options_.samples, options_.antithetic});
+    }
+    void begin_guidance() { lost_.forget(); }
+    /// The share of the tilt that the guidance since gave, where it is small.
+    [[nodiscard]] std::vector<std::string> guidance_warnings() {
+        if (lost_.empty()) return {};
+        return detail::warn_of_weak_guidance(options_, lost_.take());
     }
 
 protected:
@@ -136,6 +146,7 @@ protected:
     scratch<double, context_type>                       rewards_, weights_;
     scratch<double, context_type>                       log_weights_, tilted_, base_weights_; ///< of weighted draws
     condition_store<condition_type, context_type>       repeated_;
+    detail::tilt_record<context_type>                   lost_; ///< by guidance
 };
 template <class Sampler, class Reward>
 posterior_value(Sampler, Reward) -> posterior_value<Sampler, Reward>;
@@ -161,6 +172,11 @@ public:
     pathwise_posterior_value(Sampler sampler, Reward reward, posterior_value_options options = {})
         : base(std::move(sampler), std::move(reward), options) {}
 
+    /// How few draws carried the guidance since, where they are few.
+    [[nodiscard]] std::vector<std::string> guidance_warnings() {
+        if (this->lost_.empty()) return {};
+        return detail::warn_of_strong_guidance(this->options_, this->lost_.take());
+    }
     void guidance(const_view x, double t, const condition_type& condition, noise_stream stream, view out) {
         require_time("pathwise_posterior_value::guidance", t);
         const double b = guidance_factor(this->sampler_.schedule(), t);
@@ -170,6 +186,7 @@ public:
         this->weigh(x);
         cotangent_.resize(x.context(), x.rows(), this->draws_.columns());
         this->reward_.gradient(this->draws_, this->repeated_.repeat(x.context(), condition, x.columns(), this->options_.samples), stream.step, cotangent_);
+        this->lost_.add(x.context(), x.columns(), {this->weights_.data(), this->options_.samples, this->options_.antithetic});
         x.context().for_each(x.rows(), cotangent_.columns(), detail::scale_columns<real>{this->weights_.data(), cotangent_.data(), x.rows()});
         this->sampler_.vjp(x, t, condition, detail::value_stream(stream, this->options_), cotangent_, out);
         combine(coefficients<1>(numbers<1>{{b}}), out, out);

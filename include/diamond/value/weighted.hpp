@@ -212,7 +212,7 @@ public:
         soften(x);
         if (t <= 0.0) {
             context.for_each(out.rows(), out.columns(),
-                             detail::tilted_mean_shift<real>{z_.data(), p_.data(), q_.data(), mean_shift_factor(schedule, 0.0), out.rows(), samples, out.data()});
+                             detail::tilted_mean_shift<real>{z_.data(), p_.data(), q_.data(), mean_shift_factor(schedule, 0.0), out.rows(), samples, options_.antithetic, out.data()});
             return;
         }
         const auto repeated = repeated_.repeat(context, condition, x.columns(), samples);

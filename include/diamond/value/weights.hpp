@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cmath>
+#include <cstdio>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <diamond/concepts/value_estimator.hpp>
 #include <diamond/core/digits_of.hpp>
@@ -96,21 +99,104 @@ struct soft_weights {
     }
 };
 
-/// out = factor (D^r - D): the tilted minus the plain mean of a particle's draws. With `weight` of the plain mean null, it is 1/M.
+/// out = factor (D^r - D): the tilted minus the plain mean of a particle's draws, unbiased where the tilt is weak. With `weight` of the plain mean null, it is 1/M.
+///
+/// To first order in r the difference over the same draws is their covariance of r and z, which lacks that of the two means. Of M draws that is 1/M
+/// of it, and the difference times M/(M - 1) has the right mean; of weighted draws of weights v it is sum v^2. Of independent pairs the means' covariance
+/// is that of the pairs' means, known from the difference of these: nothing for a Gaussian's pairs, whose means are all the same.
 template <class Real>
 struct tilted_mean_shift {
+    static constexpr double least_rest = 0x1p-26; // of 1 - sum v^2: below it one unit has all of the weight, and what the others say is rounding
+
     const Real*   z;
     const double *tilted, *plain;
     double        factor;
     index_t       rows, samples;
+    bool          pairs;
     Real*         out;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
-        double       shift   = 0.0;
-        const double uniform = 1.0 / static_cast<double>(samples);
-        for (index_t m = j * samples; m < (j + 1) * samples; ++m) shift += (tilted[m] - (plain ? plain[m] : uniform)) * static_cast<double>(z[i + rows * m]);
-        out[i + rows * j] = static_cast<Real>(factor * shift);
+        const double  uniform = 1.0 / static_cast<double>(samples);
+        const index_t unit    = pairs ? 2 : 1;
+        double        shift = 0.0, shift_of_units = 0.0, squares = 0.0;
+        for (index_t first = j * samples; first < (j + 1) * samples; first += unit) {
+            double tilted_unit = 0.0, plain_unit = 0.0, sum = 0.0;
+            for (index_t m = first; m < first + unit; ++m) {
+                const double v = plain ? plain[m] : uniform, at = static_cast<double>(z[i + rows * m]);
+                shift += (tilted[m] - v) * at;
+                tilted_unit += tilted[m];
+                plain_unit += v;
+                sum += v * at;
+            }
+            squares += square(plain_unit);
+            if (plain_unit > 0.0) shift_of_units += (tilted_unit - plain_unit) / plain_unit * sum;
+        }
+        const double rest = 1.0 - squares;
+        out[i + rows * j] = static_cast<Real>(factor * (rest > least_rest ? shift + squares / rest * shift_of_units : shift));
     }
 };
+
+/// What the tilted mean of one particle's draws lacks of the tilt, where r is Gaussian among them: sum p^2, p the soft weights, or of pairs the squared
+/// differences in them. By Stein's identity E sum p_i (r_i - mean r) is Var r times 1 minus the mean of this, whatever the variance.
+struct lost_of_tilt {
+    const double* tilted;
+    index_t       samples;
+    bool          pairs;
+    DIAMOND_HD double operator()(index_t j) const {
+        double lost = 0.0;
+        for (index_t m = j * samples; m < (j + 1) * samples; m += pairs ? 2 : 1) lost += square(tilted[m] - (pairs ? tilted[m + 1] : 0.0));
+        return lost;
+    }
+};
+struct add_mean {
+    const double* sum;
+    double        count;
+    bool          first;
+    double*       out;
+    DIAMOND_HD void operator()(index_t) const { *out = (first ? 0.0 : *out) + *sum / count; }
+};
+
+/// The mean of lost_of_tilt over the particles and calls of a run, kept in the memory of the back end.
+template <class Context>
+class tilt_record {
+public:
+    void add(const Context& context, index_t particles, const lost_of_tilt& of) {
+        numbers_.resize(context, 1, 2);
+        context.sum(particles, of, numbers_.data());
+        context.for_each(1, add_mean{numbers_.data(), static_cast<double>(particles), calls_ == 0, numbers_.data() + 1});
+        ++calls_;
+    }
+    [[nodiscard]] bool empty() const { return calls_ == 0; }
+    /// The mean since the last call of this, of which there is at least one; waits for a device.
+    [[nodiscard]] double take() { return to_host(numbers_)[1] / static_cast<double>(std::exchange(calls_, 0)); }
+    void forget() { calls_ = 0; }
+
+private:
+    scratch<double, Context> numbers_; // the sum of a call, and of the calls' means
+    index_t                  calls_ = 0;
+};
+
+/// Below it a share of the tilt is worth a warning.
+inline constexpr double share_to_warn_of = 0.95;
+[[nodiscard]] inline std::string rounded(double x) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.2g", x);
+    return text;
+}
+/// `lost`: the mean of lost_of_tilt over a run.
+template <class Options>
+[[nodiscard]] std::vector<std::string> warn_of_weak_guidance(const Options& options, double lost) {
+    const double share = (1.0 - lost) / (options.antithetic ? 1.0 : 1.0 - 1.0 / static_cast<double>(options.samples));
+    if (share >= share_to_warn_of) return {};
+    return {"guidance by " + digits_of(options.samples) + " draws a particle gives a share of about " + rounded(share) +
+            " of the tilt, for so few do not reach where the reward pulls: more samples help"};
+}
+template <class Options>
+[[nodiscard]] std::vector<std::string> warn_of_strong_guidance(const Options& options, double lost) {
+    const double effective = 1.0 / lost;
+    if (1.0 - lost >= share_to_warn_of) return {};
+    return {"pathwise guidance by an effective " + rounded(effective) + " of " + digits_of(options.samples) +
+            " draws a particle tilts concave rewards too far, as the reward of the posterior's mean does: more samples help; a linear reward is tilted right"};
+}
 
 /// Scales column m of a batch by weight[m]; a weight of 0, a forbidden sample's, switches its column off, whatever is there.
 template <class Real>
