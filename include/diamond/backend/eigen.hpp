@@ -52,8 +52,8 @@ double sum_exponentials(const Real* x, index_t rows, Real shift, Real* terms) {
         if (to) pstoreu(to, term);
         sum = padd(sum, term);
     };
-    double partial[lanes] = {};
-    Real   part[lanes];
+    double partial[static_cast<std::size_t>(lanes)] = {};
+    Real   part[static_cast<std::size_t>(lanes)];
     for (index_t first = 0; first < rows; first += flush) {
         const index_t last = std::min(first + flush, rows);
         index_t       i    = first;
@@ -212,8 +212,8 @@ struct context {
         };
         session work(state.pool);
         if (work.nested()) {
-            detail::product_space<Real> own(1); // the context's is at work
-            write(own, [](index_t tasks, const auto& body) {
+            detail::product_space<Real> room(1); // the context's is at work
+            write(room, [](index_t tasks, const auto& body) {
                 for (index_t task = 0; task < tasks; ++task) body(task, 0);
             });
         } else {

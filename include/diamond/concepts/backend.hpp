@@ -79,14 +79,14 @@ struct lane_probe {
     const double* a;
     double* out;
     template <class Lane>
-        requires requires(Lane& lane, const double* a, double* out, index_t n) {
-            lane.product(transpose::no, a, transpose::yes, a, out, n, n, n);
-            lane.activate(activation::silu, a, a, out, n, n);
-            lane.pull_back(activation::silu, a, out, n, n);
-            lane.copy(a, n, out);
-            lane.fill(out, n, 0.0);
-            lane.affine(a, a, a, out, n, n, n, n);
-            lane.add_columns(a, n, n, out);
+        requires requires(Lane& lane, const double* x, double* y, index_t n) {
+            lane.product(transpose::no, x, transpose::yes, x, y, n, n, n);
+            lane.activate(activation::silu, x, x, y, n, n);
+            lane.pull_back(activation::silu, x, y, n, n);
+            lane.copy(x, n, y);
+            lane.fill(y, n, 0.0);
+            lane.affine(x, x, x, y, n, n, n, n);
+            lane.add_columns(x, n, n, y);
         }
     void operator()(Lane&, index_t, index_t) const {}
 };

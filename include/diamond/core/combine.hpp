@@ -9,7 +9,7 @@ namespace diamond {
 /// K doubles by value; std::array would not do in device code.
 template <int K>
 struct numbers {
-    double value[K];
+    double value[static_cast<std::size_t>(K)];
 };
 
 /// K coefficients: one set for the batch, or one per column from a K x N table.
@@ -42,7 +42,7 @@ struct fill_coefficients {
 template <class Real, int K>
 struct combination_by_column {
     coefficients<K> c;
-    const Real*     in[K];
+    const Real*     in[static_cast<std::size_t>(K)];
     Real*           out;
     index_t         rows;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
@@ -59,8 +59,8 @@ struct combination_by_column {
 /// out = sum_k c_k in_k, the same coefficients everywhere: the batch is one long vector.
 template <class Real, int K>
 struct uniform_combination {
-    Real        c[K];
-    const Real* in[K];
+    Real        c[static_cast<std::size_t>(K)];
+    const Real* in[static_cast<std::size_t>(K)];
     Real*       out;
     DIAMOND_HD void operator()(index_t at) const {
         Real sum = c[0] * in[0][at];
@@ -106,8 +106,8 @@ private:
         }
     }
 
-    Real        factor_[Most]  = {};
-    const Real* operand_[Most] = {};
+    Real        factor_[static_cast<std::size_t>(Most)]  = {};
+    const Real* operand_[static_cast<std::size_t>(Most)] = {};
     int         count_         = 0;
 };
 } // namespace detail

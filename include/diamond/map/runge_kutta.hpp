@@ -240,7 +240,7 @@ private:
     }
 
     Solver                                             solver_;
-    std::array<scratch<real, context_type>, stages>    stage_;
+    std::array<scratch<real, context_type>, static_cast<std::size_t>(stages)> stage_;
     std::vector<scratch<real, context_type>>           adjoint_;
     scratch<real, context_type>                        point_, state_, states_, next_, error_, zero_;
     scratch<double, context_type>                      norms_;

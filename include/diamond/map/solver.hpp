@@ -11,10 +11,12 @@ namespace diamond {
 /// k_i = f(x + h sum_j stage[i][j] k_j, t + node[i] h), x' = x + h sum_i weight[i] k_i; `error` are weight minus the embedded method's.
 template <int Stages>
 struct butcher_tableau {
-    std::array<double, Stages>                     node{};
-    std::array<std::array<double, Stages>, Stages> stage{};
-    std::array<double, Stages>                     weight{};
-    std::array<double, Stages>                     error{};
+    static constexpr auto size = static_cast<std::size_t>(Stages);
+
+    std::array<double, size>                       node{};
+    std::array<std::array<double, size>, size>     stage{};
+    std::array<double, size>                       weight{};
+    std::array<double, size>                       error{};
     static constexpr int                           stages = Stages;
 };
 

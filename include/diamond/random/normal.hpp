@@ -120,7 +120,8 @@ DIAMOND_HD inline double squared_radius(std::uint64_t word) {
 template <class Real>
 struct polar_block {
     static constexpr int pairs = static_cast<int>(normals_per_block<Real> / 2);
-    Real squared_radius[pairs], cosine[pairs], sine[pairs];
+    static constexpr auto size = static_cast<std::size_t>(pairs);
+    Real squared_radius[size], cosine[size], sine[size];
 
     DIAMOND_HD explicit polar_block(const philox_block& block) {
         if constexpr (sizeof(Real) == 4) {

@@ -42,7 +42,7 @@ class sum_reward {
 public:
     using parts = std::tuple<Rewards...>;
 
-    explicit sum_reward(Rewards... parts) : parts_(std::move(parts)...) {}
+    explicit sum_reward(Rewards... rewards) : parts_(std::move(rewards)...) {}
 
     /// values[j] = sum_k r_k(z_j | c_j), z d x n.
     template <class Real, class Context, class Condition>

@@ -42,7 +42,7 @@ inline void fill_counters(const noise_stream& stream, index_t column, index_t bl
 }
 
 /// out[2 pairs l ...] = the normals of lane l.
-template <int pairs, class Real, int most_pairs>
+template <int pairs, class Real, std::size_t most_pairs>
 void interleave(const Real (&radius)[most_pairs][normal_lanes], const Real (&cosine)[most_pairs][normal_lanes],
                 const Real (&sine)[most_pairs][normal_lanes], int lanes, Real* out) {
     for (int l = 0; l < lanes; ++l)
@@ -67,7 +67,8 @@ void fill_normal_columns(const noise_stream& stream, Real* out, index_t rows, in
     const bool whole      = rows % stride == 0; // then the blocks lie side by side in the batch
 
     alignas(64) std::uint32_t w[4][normal_lanes];
-    alignas(64) Real radius[pairs][normal_lanes], cosine[pairs][normal_lanes], sine[pairs][normal_lanes], normal[per_block * normal_lanes];
+    constexpr auto most_pairs = static_cast<std::size_t>(pairs), most_normals = static_cast<std::size_t>(per_block * normal_lanes);
+    alignas(64) Real radius[most_pairs][normal_lanes], cosine[most_pairs][normal_lanes], sine[most_pairs][normal_lanes], normal[most_normals];
     for (index_t column = first; column < last; column += columns)
         for (index_t block = 0; block < blocks; block += part) {
             const index_t wide = std::min(columns, last - column), high = std::min(part, blocks - block);

@@ -43,7 +43,7 @@ inline void store_words(std::uint32_t* to, wide_words lanes) {
 }
 
 /// Replaces the counters w[0 ... 3][l], l < lanes, by their images. It may do so for the rest of the array, too.
-template <int capacity>
+template <std::size_t capacity>
 void philox_lanes(std::uint32_t (&w)[4][capacity], int lanes, std::uint64_t key) {
     constexpr int group = 2; // vectors under way: one waits for its products while the other works
     static_assert(capacity % (group * wide_lanes) == 0);
@@ -73,7 +73,7 @@ void philox_lanes(std::uint32_t (&w)[4][capacity], int lanes, std::uint64_t key)
 #else
 
 /// Replaces the counters w[0 ... 3][l], l < lanes, by their images.
-template <int capacity>
+template <std::size_t capacity>
 void philox_lanes(std::uint32_t (&w)[4][capacity], int lanes, std::uint64_t key) {
     for (int l = 0; l < lanes; ++l) {
         const philox_block image = philox4x32_10({{w[0][l], w[1][l], w[2][l], w[3][l]}}, key);
