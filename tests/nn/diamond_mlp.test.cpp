@@ -56,7 +56,7 @@ struct setting {
     }
     batch normals(unsigned seed) { return diamond::from_host<real>(context, 3, n, numbers::normals<real>(3 * n, seed)); }
     [[nodiscard]] diamond_arguments<batch> arguments() const { return {xbar.read(), x_t.read(), time_view(t.data()), time_view(s.data()), time_view(r.data())}; }
-    [[nodiscard]] labels condition() const { return labels(label.data()); }
+    [[nodiscard]] labels condition() const { return network.options().classes > 0 ? labels(label.data()) : labels{}; }
     /// All parameters away from 0.
     void stir() {
         auto host       = diamond::to_host(theta);

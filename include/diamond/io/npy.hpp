@@ -156,7 +156,7 @@ T npy_number(const input_file& file, Stored stored, std::size_t index) {
     if constexpr (std::same_as<Stored, npy_half>) {
         return static_cast<T>(static_cast<float>(stored));
     } else {
-        const auto refuse = [&] [[noreturn]] (const char* why) {
+        const auto refuse = [&](const char* why) {
             file.fail("element " + digits_of(index) + " of the data is " + digits_of(stored) + ", which " + why + " '" + std::string{npy_dtype<T>()} + "'");
         };
         if constexpr (std::floating_point<Stored>) {
