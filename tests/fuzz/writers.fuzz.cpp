@@ -47,7 +47,7 @@ std::vector<double> numbers(diamond_fuzz::draws& in, std::size_t n) { std::vecto
 double side(diamond_fuzz::draws& in) { return in.integer(0, 31) == 0 ? any(in) : in.number(1, 120); }
 /// Compressing a large picture, with every comparison counted, takes longer than a target may.
 template <class Picture>
-void write(const std::filesystem::path& file, const Picture& picture) {
+void write_small(const std::filesystem::path& file, const Picture& picture) {
     const auto drawn = draw(picture);
     if (drawn.bytes().size() < std::size_t{1} << 21) io::write_png(file, drawn);
 }
@@ -67,7 +67,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 p.curves.push_back(k);
             }
             for (int c = in.integer(0, 2); c > 0; --c) p.references.push_back({any(in), text(in)});
-            write(file, p);
+            write_small(file, p);
             break;
         }
         case 1: {
@@ -82,7 +82,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 r.pixels.resize(n); for (auto& x : r.pixels) x = static_cast<float>(any(in));
                 g.rows.push_back(r);
             }
-            write(file, g);
+            write_small(file, g);
             break;
         }
         case 2: {
@@ -99,7 +99,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 p.clouds.push_back(cloud);
                 r.panels.push_back(p);
             }
-            write(file, r);
+            write_small(file, r);
             break;
         }
         default: {
