@@ -67,7 +67,10 @@ inline void require_options(const smc_options& options) {
 /// All that changes the numbers of a run, beside its seed and its parts' own; options.times is its whole grid.
 [[nodiscard]] inline smc_setting setting_of(const smc_options& options, index_t dimension, std::string resampler, bool weighted) {
     std::string times;
-    for (const double t : options.times) times += (times.empty() ? "" : " ") + digits_of(t);
+    for (const double t : options.times) {
+        if (!times.empty()) times += " ";
+        times += digits_of(t);
+    }
     return {{"dimension", digits_of(dimension)},
             {"particles", digits_of(options.particles)},
             {"steps", digits_of(static_cast<index_t>(options.times.size()) - 1)},

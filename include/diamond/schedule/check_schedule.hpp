@@ -72,11 +72,14 @@ struct value_at {
     const char* name;
     double t, value;
 
-    [[nodiscard]] std::string text() const { return name + ("(" + digits_of(t) + ") = ") + digits_of(value); }
+    [[nodiscard]] std::string text() const { return std::string(name) + "(" + digits_of(t) + ") = " + digits_of(value); }
 };
 [[nodiscard]] inline std::string list_of(std::initializer_list<value_at> values) {
     std::string text = "a schedule with ";
-    for (const value_at& value : values) text += (&value == values.begin() ? "" : ", ") + value.text();
+    for (const value_at& value : values) {
+        if (&value != values.begin()) text += ", ";
+        text += value.text();
+    }
     return text + ": ";
 }
 

@@ -212,13 +212,15 @@ private:
 
     /// What a step depends on, as far as it can be told.
     [[nodiscard]] std::string text() const {
-        std::string result = (is_joint ? "a joint network of " : "a network of ") + digits_of(parameters()) + " parameters";
+        std::string result = is_joint ? "a joint network of " : "a network of ";
+        result += digits_of(parameters()) + " parameters";
         if constexpr (requires { network_.layers(); }) {
             result += " in layers";
             for (const auto& layer : network_.layers())
-                result += " " + digits_of(layer.outputs) + " x " + digits_of(layer.inputs) + (layer.residual ? " residual" : "") + " of kind " + digits_of(static_cast<int>(layer.kind));
+                result.append(" ").append(digits_of(layer.outputs) + " x " + digits_of(layer.inputs)).append(layer.residual ? " residual" : "").append(" of kind ").append(digits_of(static_cast<int>(layer.kind)));
         }
-        const std::string labels = data_->labels() ? " of " + digits_of(data_->classes()) + " classes" : "";
+        std::string labels;
+        if (data_->labels()) labels.append(" of ").append(digits_of(data_->classes())).append(" classes");
         return result + ", " + digits_of(data_->points().columns()) + " points in dimension " + digits_of(data_->points().rows()) + labels + " with bandwidth " +
                digits_of(data_->bandwidth()) + ", seed " + digits_of(rng_.seed) + (targets_.has_teacher ? ", a teacher, " : ", no teacher, ") + options_.text();
     }
