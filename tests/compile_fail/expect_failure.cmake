@@ -9,7 +9,7 @@ set(sentence "${CMAKE_MATCH_1}")
 
 list(TRANSFORM includes PREPEND -I)
 list(TRANSFORM definitions PREPEND -D)
-execute_process(COMMAND ${compiler} -std=c++20 -fsyntax-only ${includes} ${definitions} ${source}
+execute_process(COMMAND ${compiler} -std=c++20 -fsyntax-only ${includes} ${definitions} -include ${precompiled} ${source}
                 RESULT_VARIABLE failed OUTPUT_VARIABLE output ERROR_VARIABLE output)
 if(NOT failed)
   message(FATAL_ERROR "it compiles")

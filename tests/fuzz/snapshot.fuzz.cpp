@@ -134,7 +134,7 @@ void go(const eigen::context& context, draws& in, const gaussian_mixture<batch, 
     const exact_posterior posterior(model);
     smc_options options{.particles = n, .steps = steps, .threshold = in.boolean() ? 2.0 : 0.5, .pilot_particles = 0, .record_ancestors = in.boolean()};
     if (in.boolean()) options.log_delta = in.number(-50, 50);
-    smc sampler(ddpm_posterior_kernel(posterior), posterior_value(posterior, bowl{}, {.samples = 2}), options, Resampler{});
+    smc sampler{ddpm_posterior_kernel{posterior}, posterior_value{posterior, bowl{}, {.samples = 2}}, options, Resampler{}};
     draws again   = in;
     auto whatever = any_numbers(in, n, steps);
     auto state    = sampler.start(context, philox{7});

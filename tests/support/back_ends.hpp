@@ -1,6 +1,6 @@
 /// The one list of back ends. A typed test is TEST_CASE_TEMPLATE("...", back_end, BACK_ENDS): every behaviour holds on all of them, to
 /// their tolerance. What takes long to compile is over TWO_BACK_ENDS, or over DOUBLE_BACK_ENDS where it needs the digits or knows no particles:
-/// fewer on the CPU, and the same on a device.
+/// fewer on the CPU, and the same on a device. CMake's DIAMOND_TEST_BACK_ENDS leaves one or two of them, for a quick look or under sanitizers.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -96,7 +96,13 @@ TYPE_TO_STRING(back_ends::cuda<double>);
     template <class Host> \
     static void DOCTEST_ANONYMOUS(host_only_)()
 #else
-#if defined(DIAMOND_TEST_TWO_BACK_ENDS)
+#if DIAMOND_TEST_BACK_ENDS == 1
+#define HOST_BACK_ENDS back_ends::eigen<double>
+#define BACK_ENDS HOST_BACK_ENDS
+#define TWO_BACK_ENDS HOST_BACK_ENDS
+#define DOUBLE_BACK_ENDS HOST_BACK_ENDS
+#else
+#if DIAMOND_TEST_BACK_ENDS == 2
 #define HOST_BACK_ENDS back_ends::eigen<float>, back_ends::thrust_cpu<double>
 #define BACK_ENDS HOST_BACK_ENDS
 #else
@@ -105,6 +111,7 @@ TYPE_TO_STRING(back_ends::cuda<double>);
 #endif
 #define TWO_BACK_ENDS back_ends::eigen<double>, back_ends::thrust_cpu<float>
 #define DOUBLE_BACK_ENDS back_ends::eigen<double>, back_ends::thrust_cpu<double>
+#endif
 TYPE_TO_STRING(back_ends::thrust_cpu<double>);
 TYPE_TO_STRING(back_ends::thrust_cpu<float>);
 #if defined(_OPENMP)

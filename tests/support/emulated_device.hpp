@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -144,7 +145,8 @@ struct context : diamond::detail::thrust_vocabulary<context> {
         state_.later([=, this] { state_.cpu.add_product(op_a, a, op_b, b, out, rows, columns, depth); });
     }
 
-    void symmetric_eigen(view<double> a, double* values) const {
+    template <std::same_as<double> Real>
+    void symmetric_eigen(view<Real> a, Real* values) const {
         using matrix = diamond::batch_view<double, diamond::thrust_cpu::context>;
         state_.later([=, this] { state_.cpu.symmetric_eigen(matrix(a.data(), a.rows(), a.columns(), &state_.cpu), values); });
     }

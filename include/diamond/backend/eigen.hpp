@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
@@ -318,7 +319,8 @@ struct context {
     }
 
     // 11. eigenvectors
-    void symmetric_eigen(batch_view<double, context> a, double* values) const { detail::decompose_symmetric(a.data(), a.rows(), values); }
+    template <std::same_as<double> Real>
+    void symmetric_eigen(batch_view<Real, context> a, Real* values) const { detail::decompose_symmetric(a.data(), a.rows(), values); }
 
 private:
     using session = diamond::detail::thread_pool::session;
