@@ -14,8 +14,6 @@
 using namespace cases;
 using diamond::smc, diamond::smc_options, doctest::Contains;
 
-#define TWO_BACK_ENDS back_ends::eigen<double>, back_ends::thrust_cpu<float>
-
 namespace {
 
 using batch = diamond::eigen::batch<double>;
@@ -346,6 +344,19 @@ TEST_CASE("rewards, densities and tilted densities of results") {
     CHECK((!stopped.exact_for_density && !stopped.exact_for_model && !stopped.exact_for_sampler));
     CHECK_THROWS_WITH_AS(static_cast<void>(diamond::tilted_log_densities(stopped)), Contains("incomplete"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(diamond::add_log_densities(stopped, density), Contains("incomplete"), std::invalid_argument);
+    auto spoilt_samples = diamond::to_host(result.particles);
+    for (const double number : {diamond::not_a_number, diamond::infinity}) {
+        spoilt_samples[3 * 17 + 1] = number;
+        const auto some            = batches::make<batch>(context, 3, 400, spoilt_samples);
+        bool named                 = false;
+        try {
+            const auto densities = diamond::log_densities_of(density, some.read());
+            named                = densities[17] == -diamond::infinity && number == diamond::infinity; // which is right
+        } catch (const diamond::numeric_error& error) {
+            named = error.particle() == 17;
+        }
+        CHECK(named);
+    }
     const auto flat = batches::normal<batch>(context, 2, 5, 1);
     CHECK_THROWS_WITH_AS(static_cast<void>(diamond::log_densities_of(density, flat.read())), Contains("2 rows for a density of dimension 3"), std::invalid_argument);
 }

@@ -61,7 +61,7 @@ results run_all(int threads) {
 
 } // namespace
 
-TEST_CASE_TEMPLATE("every driver has the CPU's result: the same ancestors and winners, numbers to rounding", back, BACK_ENDS) {
+TEST_CASE_TEMPLATE("every driver has the CPU's result: the same ancestors and winners, numbers to rounding", back, ALL_BACK_ENDS) {
     // Weights and scores differ by rounding, so an ancestor or a winner could differ by chance; on these seeds none does.
     const auto expected = run_all<back_ends::eigen<typename back::real>>(2), found = run_all<back>(1);
     CHECK(found.ancestors == expected.ancestors);

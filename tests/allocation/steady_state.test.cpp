@@ -423,6 +423,39 @@ TEST_CASE_TEMPLATE("nor does SMC with a network", back, HOST_BACK_ENDS) {
     CHECK(of_steps(m.context, smc{diamond::early_stop_kernel{map}, value, smc_options{.particles = 300, .steps = 4, .threshold = 2.0}}, diamond::labels(1)) == 0);
 }
 
+/// The most bytes that f holds at once beyond those of before, in states of `state` bytes.
+template <class F>
+double states_held(double state, const F& f) {
+    const long before = interposition::held.load();
+    interposition::most_held = before;
+    f();
+    return static_cast<double>(interposition::most_held.load() - before) / state;
+}
+
+// x, x of the next step, one buffer of the kernel's draws and one of the value's (made in slices), and .2 of rows.
+TEST_CASE_TEMPLATE("a run of SMC holds four states and a little more, whatever the resampler and the number of draws", back, back_ends::eigen<float>) {
+    using batch = typename back::batch;
+    constexpr index_t d = 64, n = 20000;
+    constexpr double state = static_cast<double>(sizeof(typename back::real) * d * n);
+    const auto context = back::make(1);
+    std::vector<double> mean(static_cast<std::size_t>(d), 0.0), covariance(static_cast<std::size_t>(d * d), 0.0);
+    for (index_t i = 0; i < d; ++i) covariance[static_cast<std::size_t>(i * d + i)] = 1.0;
+    const diamond::gaussian<batch, diamond::linear_schedule> model{context, {}, mean, covariance};
+    const diamond::linear_reward<batch> reward{context, std::vector<typename back::real>(static_cast<std::size_t>(d), typename back::real(0.1))};
+    const exact_posterior posterior(model);
+    for (const index_t samples : {1, 4, 16}) {
+        const posterior_value value{posterior, reward, {.samples = samples}};
+        const auto run = [&](auto resampler) {
+            smc sampler{diamond::ddpm_posterior_kernel{posterior}, value, smc_options{.particles = n, .steps = 3, .threshold = 2.0, .log_delta = -infinity}, resampler};
+            return states_held(state, [&] { static_cast<void>(sampler(context, philox{1})); });
+        };
+        const double systematic = run(diamond::systematic{}), residual = run(diamond::residual{});
+        MESSAGE("states held with ", samples, " draws: ", systematic, " ", residual);
+        CHECK(systematic < 4.5);
+        CHECK(residual < 4.5);
+    }
+}
+
 #else
 
 TEST_CASE("allocations are not counted under sanitizers, nor without glibc") {}

@@ -33,12 +33,12 @@ void check_counts(const Context& context, index_t n) {
 }
 } // namespace
 
-TEST_CASE_TEMPLATE("for_each meets every element once", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("for_each meets every element once", back_end, ALL_BACK_ENDS) {
     const auto context = back_end::make();
     for (const index_t n : {0, 1, 2, 255, 256, 257, 8192, 8193, 100'003}) check_counts(context, n);
 }
 
-TEST_CASE_TEMPLATE("for_each over rows and columns", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("for_each over rows and columns", back_end, ALL_BACK_ENDS) {
     using real         = typename back_end::real;
     const auto context = back_end::make();
     for (const auto& [rows, columns] :

@@ -18,7 +18,7 @@ std::vector<Real> counting(index_t n) {
 }
 } // namespace
 
-TEST_CASE_TEMPLATE("a batch goes to the device and back", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("a batch goes to the device and back", back_end, ALL_BACK_ENDS) {
     using real         = typename back_end::real;
     const auto context = back_end::make();
     for (const auto& [rows, columns] : {std::pair<index_t, index_t>{0, 0}, {0, 5}, {3, 0}, {1, 1}, {3, 5}, {64, 1000}}) {
@@ -38,7 +38,7 @@ TEST_CASE_TEMPLATE("a batch goes to the device and back", back_end, BACK_ENDS) {
     }
 }
 
-TEST_CASE_TEMPLATE("sizes are checked on the way in", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("sizes are checked on the way in", back_end, ALL_BACK_ENDS) {
     using real         = typename back_end::real;
     const auto context = back_end::make();
     CHECK_THROWS_WITH_AS(static_cast<void>(diamond::from_host(context, 3, 5, counting<real>(14))),
@@ -54,13 +54,13 @@ TEST_CASE_TEMPLATE("sizes are checked on the way in", back_end, BACK_ENDS) {
                          std::invalid_argument);
 }
 
-TEST_CASE_TEMPLATE("memory begins at a cache line", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("memory begins at a cache line", back_end, ALL_BACK_ENDS) {
     const auto context = back_end::make();
     const typename back_end::batch batch(context, 1, 1);
     CHECK(reinterpret_cast<std::uintptr_t>(batch.data()) % 64 == 0);
 }
 
-TEST_CASE_TEMPLATE("a batch allocates only when it grows, and keeps its room", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("a batch allocates only when it grows, and keeps its room", back_end, ALL_BACK_ENDS) {
     const auto context = back_end::make(), another = back_end::make();
     typename back_end::batch batch(context, 8, 10);
     const auto* const room = batch.data();
@@ -83,7 +83,7 @@ TEST_CASE_TEMPLATE("a batch allocates only when it grows, and keeps its room", b
     CHECK(&batch.context() == &another);
 }
 
-TEST_CASE_TEMPLATE("a batch moves and does not copy", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("a batch moves and does not copy", back_end, ALL_BACK_ENDS) {
     using real  = typename back_end::real;
     using batch = typename back_end::batch;
     static_assert(!std::is_copy_constructible_v<batch> && !std::is_copy_assignable_v<batch>);
@@ -108,7 +108,7 @@ TEST_CASE_TEMPLATE("a batch moves and does not copy", back_end, BACK_ENDS) {
     CHECK(first.size() == 4);
 }
 
-TEST_CASE_TEMPLATE("scratch is not copied with its owner", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("scratch is not copied with its owner", back_end, ALL_BACK_ENDS) {
     using scratch      = diamond::scratch<typename back_end::real, typename back_end::context>;
     const auto context = back_end::make();
     scratch own(context, 2, 3);
@@ -123,7 +123,7 @@ TEST_CASE_TEMPLATE("scratch is not copied with its owner", back_end, BACK_ENDS) 
     CHECK(moved.size() == 6);
 }
 
-TEST_CASE_TEMPLATE("views share memory", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("views share memory", back_end, ALL_BACK_ENDS) {
     using real                                                     = typename back_end::real;
     const auto context                                             = back_end::make();
     auto batch                                                     = diamond::from_host(context, 3, 4, counting<real>(12));
@@ -139,7 +139,7 @@ TEST_CASE_TEMPLATE("views share memory", back_end, BACK_ENDS) {
     CHECK(&view.context() == &context);
 }
 
-TEST_CASE_TEMPLATE("extents whose product or bytes an index does not hold are refused with both", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("extents whose product or bytes an index does not hold are refused with both", back_end, ALL_BACK_ENDS) {
     using real            = typename back_end::real;
     const auto    context = back_end::make();
     const index_t k       = 1;

@@ -32,7 +32,7 @@ double largest_distance(const std::vector<Real>& a, const std::vector<Real>& b) 
 constexpr double most_ulps = 4.0;
 } // namespace
 
-TEST_CASE_TEMPLATE("normals of every shape are those of the definition", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("normals of every shape are those of the definition", back_end, ALL_BACK_ENDS) {
     using real = typename back_end::real;
     for (const index_t rows : {0, 1, 2, 3, 4, 5, 7, 8, 64, 127, 192, 255, 256, 257, 511, 513, 1000, 5000})
         for (const index_t columns : {0, 1, 2, 15, 129, 1000}) {
@@ -46,7 +46,7 @@ TEST_CASE_TEMPLATE("normals of every shape are those of the definition", back_en
         }
 }
 
-TEST_CASE_TEMPLATE("column j is value sample j % M of slot j / M", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("column j is value sample j % M of slot j / M", back_end, ALL_BACK_ENDS) {
     using real = typename back_end::real;
     for (const index_t samples : {1, 2, 3, 7, 16, 1000})
         for (const index_t rows : {1, 2, 4, 9, 300}) {
@@ -63,7 +63,7 @@ TEST_CASE_TEMPLATE("column j is value sample j % M of slot j / M", back_end, BAC
         }
 }
 
-TEST_CASE_TEMPLATE("far slots and the last sample have counters of their own", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("far slots and the last sample have counters of their own", back_end, ALL_BACK_ENDS) {
     using real = typename back_end::real;
     // A column far out: the vectorised counters must not round it. fill_normal begins at column 0, so this goes through the definition.
     const noise_stream stream{.seed = 1, .samples = noise_stream::most_samples};
@@ -76,7 +76,7 @@ TEST_CASE_TEMPLATE("far slots and the last sample have counters of their own", b
                     std::invalid_argument);
 }
 
-TEST_CASE_TEMPLATE("the call is all that counts: no state is kept between calls", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("the call is all that counts: no state is kept between calls", back_end, ALL_BACK_ENDS) {
     const noise_stream stream{.seed = 8, .step = 1};
     const auto first = filled<back_end>(stream, 3, 100);
     CHECK(numbers::same_bits(first, filled<back_end>(stream, 3, 100)));

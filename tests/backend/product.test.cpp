@@ -46,14 +46,14 @@ void check_product(const typename Back::context& context, transpose op, index_t 
 }
 } // namespace
 
-TEST_CASE_TEMPLATE("products of every number of columns", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("products of every number of columns", back_end, ALL_BACK_ENDS) {
     const auto context = back_end::make();
     for (const auto op : {transpose::no, transpose::yes})
         for (const index_t columns : {0, 1, 2, 3, 4, 5, 63, 64, 65, 255, 256, 257, 300, 1000})
             check_product<back_end>(context, op, 5, 7, columns);
 }
 
-TEST_CASE_TEMPLATE("products of every height and depth", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("products of every height and depth", back_end, ALL_BACK_ENDS) {
     const auto context = back_end::make();
     for (const auto op : {transpose::no, transpose::yes}) {
         for (const index_t rows : {0, 1, 2, 15, 16, 17, 31, 32, 33, 49, 100, 257})
@@ -63,13 +63,13 @@ TEST_CASE_TEMPLATE("products of every height and depth", back_end, BACK_ENDS) {
     }
 }
 
-TEST_CASE_TEMPLATE("products on one context of growing and shrinking shapes", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("products on one context of growing and shrinking shapes", back_end, ALL_BACK_ENDS) {
     const auto context = back_end::make();
     for (const index_t d : {3, 90, 12, 70, 1})
         for (const index_t columns : {600, 5, 258}) check_product<back_end>(context, transpose::no, d, 2 * d, columns);
 }
 
-TEST_CASE_TEMPLATE("a NaN in one column stays there", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("a NaN in one column stays there", back_end, ALL_BACK_ENDS) {
     using real         = typename back_end::real;
     const auto context = back_end::make();
     auto b             = numbers::normals<real>(4 * 10, 2);
@@ -81,7 +81,7 @@ TEST_CASE_TEMPLATE("a NaN in one column stays there", back_end, BACK_ENDS) {
     for (index_t k = 0; k < 30; ++k) CHECK(std::isnan(at(result, k)) == (k / 3 == 7));
 }
 
-TEST_CASE_TEMPLATE("products of shapes that do not fit", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("products of shapes that do not fit", back_end, ALL_BACK_ENDS) {
     using real         = typename back_end::real;
     const auto context = back_end::make();
     const typename back_end::batch a(context, 3, 4), b(context, 4, 6), c(context, 3, 6);

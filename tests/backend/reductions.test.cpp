@@ -27,7 +27,7 @@ struct not_a_number {
 constexpr index_t sizes[] = {1, 2, 3, 255, 256, 257, 1000, 8193, 100'001};
 } // namespace
 
-TEST_CASE_TEMPLATE("column sums", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("column sums", back_end, ALL_BACK_ENDS) {
     using real         = typename back_end::real;
     const auto context = back_end::make();
     for (const auto& [rows, columns] :
@@ -51,7 +51,7 @@ TEST_CASE_TEMPLATE("column sums", back_end, BACK_ENDS) {
     }
 }
 
-TEST_CASE_TEMPLATE("sum and max", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("sum and max", back_end, ALL_BACK_ENDS) {
     const auto context = back_end::make();
     for (const index_t n : sizes) {
         CAPTURE(n);
@@ -65,7 +65,7 @@ TEST_CASE_TEMPLATE("sum and max", back_end, BACK_ENDS) {
     }
 }
 
-TEST_CASE_TEMPLATE("reductions of nothing", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("reductions of nothing", back_end, ALL_BACK_ENDS) {
     const auto context = back_end::make();
     CHECK(context.sum(0, element<double>{nullptr}) == 0.0);
     CHECK(context.max(0, element<double>{nullptr}) == -infinity);
@@ -73,7 +73,7 @@ TEST_CASE_TEMPLATE("reductions of nothing", back_end, BACK_ENDS) {
     context.column_sums(0, 0, element<double>{nullptr}, nullptr);
 }
 
-TEST_CASE_TEMPLATE("max shows NaN and infinities", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("max shows NaN and infinities", back_end, ALL_BACK_ENDS) {
     const auto context = back_end::make();
     const double nan   = std::numeric_limits<double>::quiet_NaN();
     for (const index_t n : sizes)
@@ -92,7 +92,7 @@ TEST_CASE_TEMPLATE("max shows NaN and infinities", back_end, BACK_ENDS) {
         }
 }
 
-TEST_CASE_TEMPLATE("find_first", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("find_first", back_end, ALL_BACK_ENDS) {
     const auto context = back_end::make();
     for (const index_t n : sizes) {
         std::vector<double> host(static_cast<std::size_t>(n));
@@ -106,7 +106,7 @@ TEST_CASE_TEMPLATE("find_first", back_end, BACK_ENDS) {
     }
 }
 
-TEST_CASE_TEMPLATE("scans, also in place", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("scans, also in place", back_end, ALL_BACK_ENDS) {
     const auto context = back_end::make();
     std::mt19937_64 generator(3);
     for (const index_t n : {0, 1, 2, 257, 100'001}) {
@@ -133,7 +133,7 @@ TEST_CASE_TEMPLATE("scans, also in place", back_end, BACK_ENDS) {
     }
 }
 
-TEST_CASE_TEMPLATE("gather", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("gather", back_end, ALL_BACK_ENDS) {
     using real         = typename back_end::real;
     const auto context = back_end::make();
     std::mt19937_64 generator(4);

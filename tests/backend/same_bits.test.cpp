@@ -84,7 +84,7 @@ std::vector<Real> first_columns(const std::vector<Real>& x, index_t rows, index_
 }
 } // namespace
 
-TEST_CASE_TEMPLATE("the same bits on any number of threads", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("the same bits on any number of threads", back_end, ALL_BACK_ENDS) {
     for (const auto& [rows, columns] : {std::pair<index_t, index_t>{1, 20'000}, {3, 5001}, {64, 1003}, {700, 130}}) {
         CAPTURE(rows);
         const auto host = numbers::normals<typename back_end::real>(rows * columns, 1);
@@ -99,7 +99,7 @@ TEST_CASE_TEMPLATE("the same bits on any number of threads", back_end, BACK_ENDS
     }
 }
 
-TEST_CASE_TEMPLATE("a particle does not depend on N", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("a particle does not depend on N", back_end, ALL_BACK_ENDS) {
     const index_t most = 1000;
     const auto equal   = [](std::size_t k, const auto& a, const auto& b) {
         return is_product(k) && !back_end::column_free_products ? numbers::close(a, b, back_end::tolerance) : same_bits(a, b);
@@ -122,7 +122,7 @@ TEST_CASE_TEMPLATE("a particle does not depend on N", back_end, BACK_ENDS) {
     }
 }
 
-TEST_CASE_TEMPLATE("a particle does not depend on where it lies", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("a particle does not depend on where it lies", back_end, ALL_BACK_ENDS) {
     using real = typename back_end::real;
     for (const index_t rows : {1, 3, 5, 17, 31, 100, 1437}) {
         CAPTURE(rows);

@@ -38,7 +38,7 @@ std::vector<double> log_sum_exp(index_t rows, index_t columns, const std::vector
 }
 } // namespace
 
-TEST_CASE_TEMPLATE("softmax and log-sum-exp of any shape", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("softmax and log-sum-exp of any shape", back_end, ALL_BACK_ENDS) {
     using real = typename back_end::real;
     for (const auto& [rows, columns, spread] :
          {std::tuple<index_t, index_t, double>{1, 1, 1}, {2, 9, 1}, {3, 9, 10}, {16, 3, 1}, {17, 1000, 30}, {100, 7, 1000}, {5000, 3, 3}}) {
@@ -68,14 +68,14 @@ TEST_CASE_TEMPLATE("softmax and log-sum-exp of any shape", back_end, BACK_ENDS) 
     }
 }
 
-TEST_CASE_TEMPLATE("softmax of nothing", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("softmax of nothing", back_end, ALL_BACK_ENDS) {
     CHECK(softmax<back_end>(0, 3, {}).log_sums == std::vector<double>(3, -infinity));
     CHECK(softmax<back_end>(3, 0, {}).log_sums.empty());
     CHECK(log_sum_exp<back_end>(0, 3, {}) == std::vector<double>(3, -infinity));
     CHECK(log_sum_exp<back_end>(0, 0, {}).empty());
 }
 
-TEST_CASE_TEMPLATE("softmax at the ends of the range", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("softmax at the ends of the range", back_end, ALL_BACK_ENDS) {
     using real     = typename back_end::real;
     const real inf = std::numeric_limits<real>::infinity(), nan = std::numeric_limits<real>::quiet_NaN(),
                big = std::numeric_limits<real>::max() / 4;
@@ -126,7 +126,7 @@ TEST_CASE_TEMPLATE("softmax at the ends of the range", back_end, BACK_ENDS) {
     }
 }
 
-TEST_CASE_TEMPLATE("a spoilt column does not touch its neighbours", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("a spoilt column does not touch its neighbours", back_end, ALL_BACK_ENDS) {
     using real        = typename back_end::real;
     auto host         = numbers::normals<real>(3 * 5, 1);
     const auto clean  = softmax<back_end>(3, 5, host);

@@ -6,7 +6,7 @@
 
 using diamond::index_t, numbers::at;
 
-TEST_CASE_TEMPLATE("A u = lambda u, U orthonormal, values ascending", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("A u = lambda u, U orthonormal, values ascending", back_end, ALL_BACK_ENDS) {
     const auto context = back_end::make();
     for (const index_t d : {1, 2, 3, 17, 64}) {
         CAPTURE(d);
@@ -34,7 +34,7 @@ TEST_CASE_TEMPLATE("A u = lambda u, U orthonormal, values ascending", back_end, 
     }
 }
 
-TEST_CASE_TEMPLATE("nothing is taken apart into nothing, and what are no numbers is refused", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("nothing is taken apart into nothing, and what are no numbers is refused", back_end, ALL_BACK_ENDS) {
     const auto context = back_end::make();
     diamond::owning_batch<double, typename back_end::context> none(context, 0, 0), values(context, 2, 1);
     CHECK_NOTHROW(context.symmetric_eigen(none.mutable_view(), values.data()));

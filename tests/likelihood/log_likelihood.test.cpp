@@ -190,3 +190,76 @@ TEST_CASE("bad options and shapes are refused") {
     back_end::batch x(context, d, n), fewer(context, d, n - 1), numbers(context, 1, n);
     CHECK_THROWS_AS(likelihood.push_forward(x, none, fewer, numbers.data()), std::invalid_argument);
 }
+
+namespace {
+struct put_number {
+    index_t at;
+    double value;
+    double* m;
+    DIAMOND_HD void operator()(index_t j) const {
+        if (j == at) m[j] = value;
+    }
+};
+template <class View>
+struct put_coordinate {
+    index_t row, at;
+    double value;
+    View out;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        if (i == row && j == at) out(i, j) = static_cast<typename View::value_type>(value);
+    }
+};
+/// A map whose mean divergence, or a coordinate of whose state, is no number for one particle in jump `from` and after it.
+template <class Map>
+struct breaking : Map {
+    using batch_type = typename Map::batch_type;
+    using view       = diamond::view_t<batch_type>;
+    bool in_divergence;
+    index_t from;
+    double value;
+    index_t jumps = 0;
+    static constexpr index_t particle = 6;
+
+    breaking(Map map, bool divergence, index_t first, double number) : Map(std::move(map)), in_divergence(divergence), from(first), value(number) {}
+    void operator()(diamond::const_view_t<batch_type> x, diamond::interval span, diamond::no_condition c, view out) { Map::operator()(x, span, c, out); }
+    void operator()(diamond::const_view_t<batch_type> x, diamond::interval span, diamond::no_condition c, view out, double* m) {
+        Map::operator()(x, span, c, out, m);
+        if (++jumps < from) return;
+        if (in_divergence)
+            x.context().for_each(x.columns(), put_number{particle, value, m});
+        else
+            x.context().for_each(d, x.columns(), put_coordinate<view>{1, particle, value, out});
+    }
+};
+} // namespace
+
+TEST_CASE_TEMPLATE("a jump that is no number is named with its particle, in both directions", back_end, BACK_ENDS) {
+    using batch        = typename back_end::batch;
+    const auto context = back_end::make();
+    const auto x       = batches::normal<batch>(context, d, n, 1, 1.0);
+    for (const bool in_divergence : {true, false})
+        for (const index_t from : {1, 2, 4, 5}) // the fifth does not happen
+            for (const double value : {static_cast<double>(NAN), diamond::infinity, -diamond::infinity})
+                for (const bool forward : {false, true}) {
+                    CAPTURE(in_divergence);
+                    CAPTURE(from);
+                    CAPTURE(value);
+                    CAPTURE(forward);
+                    diamond::log_likelihood likelihood(breaking(joint_map<back_end>(context, 1.0), in_divergence, from, value), {.steps = 4});
+                    long step = 5, particle = 6; // nothing said
+                    try {
+                        batch other(context, d, n);
+                        diamond::rebind_t<batch, double> out(context, 1, n);
+                        if (forward)
+                            likelihood.push_forward(x, none, other, out.data());
+                        else
+                            likelihood(x, none, out.data());
+                        for (const double log_p : diamond::to_host(out)) CHECK(std::isfinite(log_p));
+                    } catch (const diamond::numeric_error& error) {
+                        step     = error.step();
+                        particle = error.particle();
+                    }
+                    CHECK(step == from);
+                    CHECK(particle == 6);
+                }
+}

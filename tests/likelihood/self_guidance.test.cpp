@@ -248,7 +248,74 @@ TEST_CASE("what a step costs, and what is refused") {
         plain(bad);
         CHECK(false);
     } catch (const diamond::numeric_error& error) {
-        CHECK(error.step() == 0);
+        CHECK(error.step() == 1);
         CHECK(error.particle() == 4);
     }
+}
+
+namespace {
+/// |x|^2/2, whose value or gradient is no number for one particle from call `from` on.
+template <class Batch>
+struct breaking_objective {
+    using batch_type = Batch;
+    using const_view = diamond::const_view_t<Batch>;
+    using view       = diamond::view_t<Batch>;
+    struct half_square {
+        const typename Batch::value_type* x;
+        index_t broken;
+        double added;
+        double* out;
+        DIAMOND_HD void operator()(index_t j) const {
+            double sum = j == broken ? added : 0.0;
+            for (index_t i = 0; i < d; ++i) sum += 0.5 * static_cast<double>(x[i + d * j]) * static_cast<double>(x[i + d * j]);
+            out[j] = sum;
+        }
+    };
+    struct itself {
+        const typename Batch::value_type* x;
+        index_t broken;
+        double added;
+        typename Batch::value_type* out;
+        DIAMOND_HD void operator()(index_t i, index_t j) const {
+            out[i + d * j] = static_cast<typename Batch::value_type>(static_cast<double>(x[i + d * j]) + (j == broken && i == 1 ? added : 0.0));
+        }
+    };
+    double value_added, gradient_added;
+    index_t from, values = 0, gradients = 0;
+    static constexpr index_t broken = 7;
+
+    [[nodiscard]] index_t dimension() const { return d; }
+    [[nodiscard]] diamond::cost spent() const { return {}; }
+    void operator()(const_view x, diamond::no_condition, double* out) {
+        x.context().for_each(x.columns(), half_square{x.data(), broken, ++values >= from ? value_added : 0.0, out});
+    }
+    void gradient(const_view x, diamond::no_condition, view out) {
+        x.context().for_each(d, x.columns(), itself{x.data(), broken, ++gradients >= from ? gradient_added : 0.0, out.data()});
+    }
+};
+} // namespace
+
+TEST_CASE_TEMPLATE("an objective or a gradient that is no number stops the descent, which names step and particle", back_end, BACK_ENDS) {
+    using batch        = typename back_end::batch;
+    using breaking     = breaking_objective<batch>;
+    const auto context = back_end::make();
+    const auto said    = [&](double value_added, double gradient_added, index_t from, index_t halvings) -> std::pair<long, long> {
+        batch x(context, d, n);
+        diamond::draw_normal(diamond::philox{1}.stream(diamond::purpose::initial), x.mutable_view());
+        try {
+            diamond::self_guidance descent(breaking{value_added, gradient_added, from}, {.steps = 4, .step_size = 0.1, .halvings = halvings});
+            descent(x);
+            for (const auto number : diamond::to_host(x)) CHECK(std::isfinite(number));
+        } catch (const diamond::numeric_error& error) {
+            return {error.step(), error.particle()};
+        }
+        return {0, -1};
+    };
+    for (const index_t halvings : {0, 2}) {
+        CHECK(said(0.0, 0.0, 1, halvings) == std::pair{0L, -1L}); // sound
+        for (const double added : {static_cast<double>(NAN), diamond::infinity, -diamond::infinity})
+            for (const index_t from : {1, 2, 4}) CHECK(said(0.0, added, from, halvings) == std::pair{static_cast<long>(from), 7L});
+    }
+    CHECK(said(NAN, 0.0, 1, 2) == std::pair{1L, 7L});
+    CHECK(said(diamond::infinity, 0.0, 1, 2) == std::pair{0L, -1L}); // an objective may forbid: nothing is lower than +inf but a number
 }

@@ -328,7 +328,7 @@ TEST_CASE("a condition stays with its particle, repeated for its draws") {
 }
 
 namespace {
-/// Draw m of a group of four is the number of its place, of weight 1, 2, 0 or 4.
+/// Draw m of a group of four is the number of its place, of weight 1, 2, 0 or 4; what is added, to all places of the groups of particle 3, makes those no numbers.
 template <class Batch>
 struct numbered {
     using batch_type = Batch;
@@ -337,10 +337,13 @@ struct numbered {
         real*   out;
         double* log_weights;
         bool    dead;
+        index_t group;
+        double  to_draw, to_weight;
         DIAMOND_HD void operator()(index_t m) const {
             const index_t place = m % 4;
-            out[m]              = static_cast<real>(place);
-            log_weights[m]      = dead || place == 2 ? -diamond::infinity : std::log(place == 0 ? 1.0 : place == 1 ? 2.0 : 4.0) - 900.0; // exp would be 0
+            const bool    third = m / group == 3;
+            out[m]              = static_cast<real>(static_cast<double>(place) + (third ? to_draw : 0.0));
+            log_weights[m]      = third && to_weight != 0.0 ? to_weight : dead || place == 2 ? -diamond::infinity : std::log(place == 0 ? 1.0 : place == 1 ? 2.0 : 4.0) - 900.0; // exp would be 0
         }
     };
     struct alone { // the sampler that it weighs
@@ -351,14 +354,15 @@ struct numbered {
         [[nodiscard]] bool exact() const { return false; }
         void operator()(diamond::const_view_t<Batch>, double, diamond::no_condition, diamond::noise_stream, diamond::view_t<Batch>) {}
     };
-    bool dead = false;
+    bool dead      = false;
+    double to_draw = 0.0, to_weight = 0.0;
     [[nodiscard]] index_t dimension() const { return 1; }
     [[nodiscard]] diamond::linear_schedule schedule() const { return {}; }
     [[nodiscard]] diamond::cost spent() const { return {}; }
     [[nodiscard]] bool exact() const { return false; }
     [[nodiscard]] alone sampler() const { return {}; }
-    void operator()(diamond::const_view_t<Batch>, double, diamond::no_condition, diamond::noise_stream, diamond::view_t<Batch> out, double* log_weights) {
-        out.context().for_each(out.columns(), write{out.data(), log_weights, dead});
+    void operator()(diamond::const_view_t<Batch>, double, diamond::no_condition, diamond::noise_stream noise, diamond::view_t<Batch> out, double* log_weights) {
+        out.context().for_each(out.columns(), write{out.data(), log_weights, dead, noise.samples, to_draw, to_weight});
     }
 };
 } // namespace
@@ -388,6 +392,20 @@ TEST_CASE_TEMPLATE("a resampled posterior takes each proposal by its weight, for
         static_cast<void>(diamond::to_host(drawn));
     };
     CHECK_THROWS_WITH_AS(refused(), doctest::Contains("weigh nothing"), diamond::numeric_error);
+    for (const bool of_weights : {false, true})
+        for (const double added : {not_a_number, diamond::infinity, -diamond::infinity}) {
+            diamond::resampled_posterior broken(numbered<own_batch>{false, of_weights ? 0.0 : added, of_weights ? added : 0.0}, {.proposals = 4});
+            long step = -1, particle = -1;
+            try {
+                broken(x, 0.5, none, stream(samples), drawn);
+                static_cast<void>(diamond::to_host(drawn));
+            } catch (const diamond::numeric_error& error) {
+                step     = error.step();
+                particle = error.particle();
+            }
+            CHECK(step == 3);
+            CHECK(particle == 3);
+        }
     CHECK_THROWS_WITH_AS(diamond::resampled_posterior(numbered<own_batch>{}, {.proposals = 0}), doctest::Contains("0 proposals"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(diamond::resampled_posterior(numbered<own_batch>{}, {.proposals = index_t{1} << 24})(x, 0.5, none, stream(samples), drawn), doctest::Contains("2^24 a particle"), std::invalid_argument);
 }

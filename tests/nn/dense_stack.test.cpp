@@ -89,7 +89,7 @@ std::vector<Real> as(const std::vector<double>& from) {
 
 } // namespace
 
-TEST_CASE_TEMPLATE("a dense stack, its tangent and the gradient through both", back, BACK_ENDS) {
+TEST_CASE_TEMPLATE("a dense stack, its tangent and the gradient through both", back, ALL_BACK_ENDS) {
     using real         = typename back::real;
     using batch        = typename back::batch;
     using stack_type   = dense_stack<batch>;

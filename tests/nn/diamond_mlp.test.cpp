@@ -74,7 +74,7 @@ void check_same(const Batch& a, const Batch& b, double tolerance) {
 
 } // namespace
 
-TEST_CASE_TEMPLATE("with its last layer 0 the network is the Gaussian's Diamond map, at any time", back, BACK_ENDS) {
+TEST_CASE_TEMPLATE("with its last layer 0 the network is the Gaussian's Diamond map, at any time", back, ALL_BACK_ENDS) {
     using batch = typename back::batch;
     for (const bool rotated : {false, true}) {
         setting<back> c(rotated, 3);

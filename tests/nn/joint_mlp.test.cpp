@@ -63,7 +63,7 @@ struct setting {
 
 } // namespace
 
-TEST_CASE_TEMPLATE("with its last layer 0 the network is the Gaussian's joint flow map, in either direction", back, BACK_ENDS) {
+TEST_CASE_TEMPLATE("with its last layer 0 the network is the Gaussian's joint flow map, in either direction", back, ALL_BACK_ENDS) {
     using batch = typename back::batch;
     for (const bool rotated : {false, true}) {
         setting<back> c(rotated);

@@ -79,7 +79,7 @@ TEST_CASE_TEMPLATE("a reward that keeps state is called once a column, in order,
     CHECK(values(reward, z).front() == 5000.0); // by reference: its state stays
 }
 
-TEST_CASE_TEMPLATE("a column-parallel reward gives what the plain loop gives", back_end, BACK_ENDS) {
+TEST_CASE_TEMPLATE("a column-parallel reward gives what the plain loop gives", back_end, ALL_BACK_ENDS) {
     using Batch        = typename back_end::batch;
     const auto context = back_end::make();
     const auto z       = points<Batch>(context, 3, 5000);

@@ -1,6 +1,8 @@
-/// The one list of back ends. A typed test is TEST_CASE_TEMPLATE("...", back_end, BACK_ENDS): every behaviour holds on all of them, to
-/// their tolerance. What takes long to compile is over TWO_BACK_ENDS, or over DOUBLE_BACK_ENDS where it needs the digits or knows no particles:
-/// fewer on the CPU, and the same on a device. CMake's DIAMOND_TEST_BACK_ENDS leaves one or two of them, for a quick look or under sanitizers.
+/// The one list of back ends. A typed test is TEST_CASE_TEMPLATE("...", back_end, BACK_ENDS): every behaviour holds on all of them, to their
+/// tolerance. What a back end does itself, and what the vocabulary's lanes and products make, is over ALL_BACK_ENDS, which has thrust by OpenMP, too: generic
+/// code meets thrust's vocabulary in the emulated device. What takes long to compile is over TWO_BACK_ENDS, or over DOUBLE_BACK_ENDS where it needs
+/// the digits or knows no particles: fewer on the CPU, and the same on a device. CMake's DIAMOND_TEST_BACK_ENDS leaves one or two of them, for a quick
+/// look or under sanitizers.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -86,6 +88,7 @@ TYPE_TO_STRING(back_ends::eigen<float>);
 #if defined(DIAMOND_TEST_CUDA)
 #define HOST_BACK_ENDS back_ends::eigen<double>
 #define BACK_ENDS back_ends::cuda<float>, back_ends::cuda<double>
+#define ALL_BACK_ENDS BACK_ENDS
 #define TWO_BACK_ENDS BACK_ENDS
 #define DOUBLE_BACK_ENDS back_ends::cuda<double>
 TYPE_TO_STRING(back_ends::cuda<float>);
@@ -98,16 +101,19 @@ TYPE_TO_STRING(back_ends::cuda<double>);
 #else
 #if DIAMOND_TEST_BACK_ENDS == 1
 #define HOST_BACK_ENDS back_ends::eigen<double>
+#define ALL_BACK_ENDS HOST_BACK_ENDS
 #define BACK_ENDS HOST_BACK_ENDS
 #define TWO_BACK_ENDS HOST_BACK_ENDS
 #define DOUBLE_BACK_ENDS HOST_BACK_ENDS
 #else
 #if DIAMOND_TEST_BACK_ENDS == 2
 #define HOST_BACK_ENDS back_ends::eigen<float>, back_ends::thrust_cpu<double>
+#define ALL_BACK_ENDS HOST_BACK_ENDS
 #define BACK_ENDS HOST_BACK_ENDS
 #else
 #define HOST_BACK_ENDS back_ends::eigen<double>, back_ends::eigen<float>, back_ends::thrust_omp<float>
-#define BACK_ENDS HOST_BACK_ENDS, back_ends::emulated_device<double>
+#define ALL_BACK_ENDS HOST_BACK_ENDS, back_ends::emulated_device<double>
+#define BACK_ENDS back_ends::eigen<double>, back_ends::eigen<float>, back_ends::emulated_device<double>
 #endif
 #define TWO_BACK_ENDS back_ends::eigen<double>, back_ends::thrust_cpu<float>
 #define DOUBLE_BACK_ENDS back_ends::eigen<double>, back_ends::thrust_cpu<double>

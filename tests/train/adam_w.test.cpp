@@ -10,7 +10,7 @@
 
 using diamond::index_t;
 
-TEST_CASE_TEMPLATE("AdamW, step by step", back, BACK_ENDS) {
+TEST_CASE_TEMPLATE("AdamW, step by step", back, ALL_BACK_ENDS) {
     using real         = typename back::real;
     using batch        = typename back::batch;
     const auto context = back::make(2);

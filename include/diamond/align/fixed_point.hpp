@@ -12,7 +12,7 @@
 namespace diamond {
 
 namespace detail {
-__extension__ using wide = unsigned __int128; // products of two 64-bit words
+__extension__ using double_word = unsigned __int128; // products of two 64-bit words
 
 /// round(exp(log_weight - high) scale)
 struct to_fixed_point {

@@ -32,7 +32,7 @@ struct share_of_draws {
 /// Offsets u_k of draws in their strata, as the greatest integer below or at u_k total.
 struct same_offset {
     std::uint64_t bits; ///< of u
-    DIAMOND_HD std::int64_t operator()(std::int64_t, std::uint64_t total) const { return static_cast<std::int64_t>(wide{bits} * total >> 53); }
+    DIAMOND_HD std::int64_t operator()(std::int64_t, std::uint64_t total) const { return static_cast<std::int64_t>(double_word{bits} * total >> 53); }
 };
 struct offset_per_stratum {
     noise_stream stream;
@@ -100,8 +100,8 @@ struct find_ancestor {
     DIAMOND_HD void operator()(index_t k) const {
         const philox_block  words   = stream.words(k, 0);
         const std::uint64_t u       = std::uint64_t{words.word[1]} << 32 | words.word[0];
-        const auto          target  = static_cast<std::uint64_t>(wide{u} * cumulative[columns - 1] >> 64);
-        const auto          stratum = static_cast<index_t>(wide{u} * static_cast<std::uint64_t>(columns) >> 64);
+        const auto          target  = static_cast<std::uint64_t>(double_word{u} * cumulative[columns - 1] >> 64);
+        const auto          stratum = static_cast<index_t>(double_word{u} * static_cast<std::uint64_t>(columns) >> 64);
         index_t             low = guide[stratum], high = stratum + 1 < columns ? guide[stratum + 1] : columns - 1;
         while (low < high) {
             const index_t middle = low + (high - low) / 2;

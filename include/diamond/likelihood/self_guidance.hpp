@@ -114,7 +114,7 @@ public:
     [[nodiscard]] cost             spent() const { return objective_.spent(); }
     [[nodiscard]] Objective&       objective() { return objective_; }
 
-    /// Moves x_0, d x N, in place. @throws numeric_error naming step and particle where objective or gradient are no numbers.
+    /// Moves x_0, d x N, in place. @throws numeric_error naming step, from 1 on, and particle where objective or gradient are no numbers.
     void operator()(view x_0, const condition_type& condition = {}) {
         require(x_0.rows() == dimension(), [&] { return "self_guidance: " + digits_of(x_0.rows()) + " rows for dimension " + digits_of(dimension()); });
         const auto&   context = x_0.context();
@@ -125,12 +125,12 @@ public:
         for (index_t k = 0; k < options_.steps; ++k) {
             objective_.gradient(x_0, condition, gradient_.mutable_view());
             context.column_sums(d, n, detail::slope_term<Step, real>{step_, gradient_.data(), d}, slope);
-            context.forbid(n, detail::not_finite{slope}, blame{.what = "the gradient of the objective is not finite", .step = k});
+            context.forbid(n, detail::not_finite{slope}, blame{.what = "the gradient of the objective is not finite", .step = k + 1});
             context.for_each(d * n, detail::turn_to_step<Step, real>{step_, gradient_.data()});
             context.for_each(n, detail::fill_number{options_.step_size, eta});
-            if (options_.halvings > 0) search(x_0, condition, k);
+            if (options_.halvings > 0) search(x_0, condition, k + 1);
             context.for_each(d, n, detail::move_against<real>{x_0.data(), gradient_.data(), eta, d, x_0.data()});
-            detail::require_finite_columns(x_0, blame{.what = "a step of self-guidance leaves what is finite: take shorter ones", .step = k});
+            detail::require_finite_columns(x_0, blame{.what = "a step of self-guidance leaves what is finite: take shorter ones", .step = k + 1});
         }
     }
 
