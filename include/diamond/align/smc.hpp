@@ -106,6 +106,11 @@ public:
         static_assert(diagnose_driver_call<Rng>());
     }
 
+    template <class State>
+    void step(State&) const {
+        static_assert(diagnose_driver_call<std::enable_if_t<(sizeof(State) > 0), philox>>());
+    }
+
     /// One step. Where it throws, the state is as before and the step may be tried again.
     /// @throws numeric_error where a value, a reward or a weight is NaN or +inf, or an ancestor no particle; dead_weights where all weights are zero. On a device
     /// whatever next waits throws that, and the state is of no more use. std::invalid_argument for a state of another sampler, with both values.
