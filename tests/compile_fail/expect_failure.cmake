@@ -1,16 +1,23 @@
 cmake_minimum_required(VERSION 3.25)
 
-file(STRINGS ${source} first_line LIMIT_COUNT 1)
-string(REPLACE "\\;" ";" first_line "${first_line}")
-if(NOT first_line MATCHES "^// expect: (.+)$")
-  message(FATAL_ERROR "line 1 must be `// expect: <sentence>`")
-endif()
-set(sentence "${CMAKE_MATCH_1}")
-
 list(TRANSFORM includes PREPEND -I)
 list(TRANSFORM definitions PREPEND -D)
-execute_process(COMMAND ${compiler} -std=c++20 -fsyntax-only ${includes} ${definitions} -include ${precompiled} ${source}
+execute_process(COMMAND ${compiler} -std=c++20 -fsyntax-only -D CASE=${case} ${includes} ${definitions} -include ${precompiled} ${source}
                 RESULT_VARIABLE failed OUTPUT_VARIABLE output ERROR_VARIABLE output)
+if(case EQUAL 0)
+  if(failed)
+    message("${output}")
+    message(FATAL_ERROR "what is outside the cases does not compile")
+  endif()
+  return()
+endif()
+
+file(READ ${source} text)
+string(REPLACE ";" "\\;" text "${text}")
+if(NOT text MATCHES "\n?#if CASE == ${case} // [a-z_]+\n// expect: ([^\n]+)\n")
+  message(FATAL_ERROR "after `#if CASE == ${case} // <name>` the next line must be `// expect: <sentence>`")
+endif()
+string(REPLACE "\\;" ";" sentence "${CMAKE_MATCH_1}")
 if(NOT failed)
   message(FATAL_ERROR "it compiles")
 endif()

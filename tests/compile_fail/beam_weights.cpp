@@ -1,6 +1,0 @@
-// expect: this kernel's transitions carry weights that would be lost here: give it kernel.kernel(), uncorrected, or use smc, which carries them
-#include <diamond/align/search.hpp>
-
-#include <support/archetypes.hpp>
-
-static_assert(sizeof(diamond::beam<archetypes::weighted_transition_kernel, archetypes::value_estimator>) > 0);
