@@ -23,7 +23,8 @@ int main(int argc, char** argv) {
     try {
         app.parse(arguments);
         for (const auto& command : commands)
-            if (command.options->parsed()) return command.run();
+            if (command.options->parsed()) command.run();
+        return 0;
     } catch (const CLI::ParseError& error) {
         return app.exit(error);
     } catch (const std::exception& error) {
