@@ -1,6 +1,5 @@
 // Trains joint flow maps, sampling with densities, on laws that are known exactly, and prints how wrong their densities are.
 #include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -14,6 +13,7 @@
 
 #include "../option_checks.hpp"
 #include "../over_seeds.hpp"
+#include "../run_main.hpp"
 #include "study.hpp"
 
 namespace joint {
@@ -101,10 +101,8 @@ std::vector<examples::table> run(const options& chosen) {
     return told.tables();
 }
 
-} // namespace joint
-
-int main(int argc, char** argv) {
-    joint::options chosen;
+int from_command_line(int argc, char** argv) {
+    options chosen;
     auto& training = chosen.training;
     CLI::App app{"Trains joint flow maps on a law that is known exactly, and prints the error of log p at 1, 2, 4 and 8 evaluations."};
     app.add_option("--law", chosen.law, "what is learned")->check(CLI::IsMember({"checkerboard", "mixture"}))->capture_default_str();
@@ -119,10 +117,12 @@ int main(int argc, char** argv) {
     app.add_option("--threads", chosen.threads, "0: as many as can work at once")->check(CLI::Range(0, 1024))->capture_default_str();
     app.add_option("--out", chosen.out, "folder of the report and its pictures")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
-    try {
-        examples::run_over_seeds(chosen, chosen.law, "Joint flow maps: samples and densities in a few evaluations", [](const joint::options& one) { return joint::run(one); });
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "checkerboard: %s\n", error.what());
-        return 1;
-    }
+    examples::run_over_seeds(chosen, chosen.law, "Joint flow maps: samples and densities in a few evaluations", [](const options& one) { return run(one); });
+    return 0;
+}
+
+} // namespace joint
+
+int main(int argc, char** argv) {
+    return examples::run_main("checkerboard", [&] { return joint::from_command_line(argc, argv); });
 }

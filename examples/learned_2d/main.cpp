@@ -2,7 +2,6 @@
 // against the truth: posterior moments, values and their gradients, samples.
 #include <cmath>
 #include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -17,6 +16,7 @@
 #include "../device_option.hpp"
 #include "../option_checks.hpp"
 #include "../over_seeds.hpp"
+#include "../run_main.hpp"
 #include "pictures.hpp"
 #include "training.hpp"
 
@@ -89,10 +89,8 @@ std::vector<examples::table> run(const options& chosen) {
     return told.tables();
 }
 
-} // namespace learned
-
-int main(int argc, char** argv) {
-    learned::options chosen;
+int from_command_line(int argc, char** argv) {
+    options chosen;
     auto& training = chosen.training;
     CLI::App app{
         "Trains Diamond networks on draws of an asymmetric mixture and of a checkerboard, and holds what they learned against the truth."};
@@ -107,10 +105,12 @@ int main(int argc, char** argv) {
     app.add_option("--threads", chosen.threads, "0: as many as can work at once")->check(CLI::Range(0, 1024))->capture_default_str();
     app.add_option("--out", chosen.out, "folder of the report and its pictures")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
-    try {
-        examples::run_over_seeds(chosen, "report", "Diamond maps learned from draws of known laws", learned::run);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "learned_2d: %s\n", error.what());
-        return 1;
-    }
+    examples::run_over_seeds(chosen, "report", "Diamond maps learned from draws of known laws", run);
+    return 0;
+}
+
+} // namespace learned
+
+int main(int argc, char** argv) {
+    return examples::run_main("learned_2d", [&] { return learned::from_command_line(argc, argv); });
 }

@@ -1,7 +1,6 @@
 // Draws that know their density and correct themselves, on a mixture that is known exactly: weighted values by a joint flow map's density, posterior
 // draws and SMC by Diamond maps that were trained too briefly.
 #include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <string>
 
@@ -9,6 +8,7 @@
 
 #include "../option_checks.hpp"
 #include "../over_seeds.hpp"
+#include "../run_main.hpp"
 #include "runs.hpp"
 #include "values.hpp"
 
@@ -38,10 +38,8 @@ std::vector<examples::table> run(const options& chosen) {
     return told.tables();
 }
 
-} // namespace self_correction
-
-int main(int argc, char** argv) {
-    self_correction::options chosen;
+int from_command_line(int argc, char** argv) {
+    options chosen;
     auto& training = chosen.training;
     bool quick     = false;
     CLI::App app{"Corrects learned maps by their own densities, and holds values, posterior draws and log Z against a mixture that is known exactly. A quarter of an hour on one core."};
@@ -67,10 +65,12 @@ int main(int argc, char** argv) {
     CLI11_PARSE(app, argc, argv);
     for (const auto& [option, value] : numbers)
         if (quick && option->count() == 0) *value.first = value.second;
-    try {
-        examples::run_over_seeds(chosen, "report", "Draws that correct themselves", self_correction::run);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "self_correction: %s\n", error.what());
-        return 1;
-    }
+    examples::run_over_seeds(chosen, "report", "Draws that correct themselves", run);
+    return 0;
+}
+
+} // namespace self_correction
+
+int main(int argc, char** argv) {
+    return examples::run_main("self_correction", [&] { return self_correction::from_command_line(argc, argv); });
 }
