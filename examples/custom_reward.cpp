@@ -5,6 +5,8 @@
 #include <diamond/diamond.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 
+#include "run_main.hpp"
+
 // [readme]
 struct near_a_point { // r(z) = -|z - (x, y)|^2 / 2 of one sample; DIAMOND_HD lets a GPU call it, too
     float x, y;
@@ -14,7 +16,7 @@ struct near_a_point { // r(z) = -|z - (x, y)|^2 / 2 of one sample; DIAMOND_HD le
     }
 };
 
-int main() {
+void align() {
     const diamond::eigen::context context{.threads = 2};
     const diamond::linear_schedule schedule;
 
@@ -37,3 +39,5 @@ int main() {
     for (const auto& warning : result.warnings) std::printf("warning: %s\n", warning.c_str());
 }
 // [/readme]
+
+int main() { return examples::run_main("custom_reward", align); }

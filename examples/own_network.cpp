@@ -2,7 +2,6 @@
 // Diamond map is first trained on points of a ring, in seconds, and written there.
 #include <cmath>
 #include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <numbers>
 #include <string>
@@ -12,6 +11,8 @@
 #include <diamond/backend/eigen.hpp>
 #include <diamond/diamond.hpp>
 #include <diamond/io/checkpoint.hpp>
+
+#include "run_main.hpp"
 
 using batch = diamond::eigen::batch<float>;
 
@@ -56,19 +57,17 @@ void align(const diamond::eigen::context& context, const std::filesystem::path& 
     // [/load]
 }
 
-int main(int argc, char** argv) {
-    try {
-        const std::filesystem::path file = argc > 1 ? argv[1] : "ring.safetensors";
-        const diamond::eigen::context context{.threads = 2};
-        if (!std::filesystem::exists(file)) {
-            constexpr double radius = 2.0, bandwidth = 0.1;
-            diamond::io::save_diamond_network(file, train(context, ring(context, radius), bandwidth), {{"trained_on", "a ring"}});
-            // E exp(c . z) of a ring with noise is I_0(|c| radius) exp(|c|^2 h^2/2); here |c|^2 = 1/2.
-            std::printf("log Z of a ring is %.3f\n", std::log(std::cyl_bessel_i(0.0, radius * std::sqrt(0.5))) + 0.25 * bandwidth * bandwidth);
-        }
-        align(context, file);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "own_network: %s\n", error.what());
-        return 1;
+void run(const std::filesystem::path& file) {
+    const diamond::eigen::context context{.threads = 2};
+    if (!std::filesystem::exists(file)) {
+        constexpr double radius = 2.0, bandwidth = 0.1;
+        diamond::io::save_diamond_network(file, train(context, ring(context, radius), bandwidth), {{"trained_on", "a ring"}});
+        // E exp(c . z) of a ring with noise is I_0(|c| radius) exp(|c|^2 h^2/2); here |c|^2 = 1/2.
+        std::printf("log Z of a ring is %.3f\n", std::log(std::cyl_bessel_i(0.0, radius * std::sqrt(0.5))) + 0.25 * bandwidth * bandwidth);
     }
+    align(context, file);
+}
+
+int main(int argc, char** argv) {
+    return examples::run_main("own_network", [&] { run(argc > 1 ? argv[1] : "ring.safetensors"); });
 }

@@ -1,6 +1,5 @@
 // Trains joint flow maps, sampling with densities, on laws that are known exactly, and prints how wrong their densities are.
 #include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -13,6 +12,8 @@
 #include <diamond/oracle/gaussian_mixture.hpp>
 
 #include "../option_checks.hpp"
+#include "../over_seeds.hpp"
+#include "../run_main.hpp"
 #include "study.hpp"
 
 namespace joint {
@@ -22,6 +23,7 @@ struct options {
     std::string law           = "checkerboard";
     bool all                  = false;
     std::uint64_t seed        = 1;
+    index_t seeds             = 1; ///< from that one on
     int threads               = 0;
     std::filesystem::path out = "out/checkerboard";
 };
@@ -53,6 +55,8 @@ void run(const context& where, const options& chosen, report& told, const subjec
     constexpr diamond::semigroup_loss shortcut{.midpoint = true};
     const diamond::detail::stopwatch clock;
     const sampler teacher = train_sampler(data, o, rng.split(2), show);
+    examples::table trainings{"trainings", "Trainings", "", {"map", "seconds"}};
+    trainings.add({"flow matching, the teacher", {"%.0f", clock.seconds()}});
     std::printf("flow matching, the teacher: trained in %.0f s\n", clock.seconds());
     const diamond::network_velocity field{teacher};
     const auto taught = [&](const std::string& name, auto loss) { train_by(name, [&] { return distil(data, o, name, loss, field, &teacher, rng.split(3), show); }); };
@@ -67,6 +71,8 @@ void run(const context& where, const options& chosen, report& told, const subjec
         const std::string exactly = "LSD-F2D2, taught by the law's own velocity";
         train_by(exactly, [&] { return distil(data, o, exactly, diamond::lagrangian_loss{}, of.model, nullptr, rng.split(3), show); });
     }
+    for (const auto& map : maps) trainings.add({map.name, {"%.0f", map.seconds}});
+    told.record(std::move(trainings));
     told.line("\n## " + of.title);
     const study<Model> s(where, of, told, chosen.out, rng.split(4));
     if (chosen.all) compare_densities(s, maps, maps.front());
@@ -75,10 +81,10 @@ void run(const context& where, const options& chosen, report& told, const subjec
     show_densities(s, maps.front());
 }
 
-void run(const options& chosen) {
+/// One seed: its tables.
+std::vector<examples::table> run(const options& chosen) {
     const context where{.threads = chosen.threads};
-    std::filesystem::create_directories(chosen.out);
-    diamond::io::require_writable(chosen.out / (chosen.law + ".md")); // before it trains
+    examples::make_folder_of(chosen.out / (chosen.law + ".md")); // before it trains
     report told;
     told.line("# Joint flow maps: samples and densities in a few evaluations\n");
     told.line(text("%td steps of %td, width %td, %td residual blocks, rate %g, seed %llu. Networks see draws of their law, and where it is said a teacher: flow matching trained just so.", chosen.training.steps,
@@ -90,13 +96,13 @@ void run(const options& chosen) {
     else
         run(where, chosen, told, subject{"checkerboard", "A checkerboard", diamond::checkerboard<batch, linear_schedule>(where, {}), toy::plane{{-4.6, 4.6}, {-4.6, 4.6}}});
     told.write(chosen.out / (chosen.law + ".md"));
-    std::printf("\n%s: %s.md and the pictures\n", chosen.out.c_str(), chosen.law.c_str());
+    diamond::io::write_json(chosen.out / (chosen.law + ".json"), told.json());
+    std::printf("\n%s: %s.md, %s.json and the pictures\n", chosen.out.c_str(), chosen.law.c_str(), chosen.law.c_str());
+    return told.tables();
 }
 
-} // namespace joint
-
-int main(int argc, char** argv) {
-    joint::options chosen;
+int from_command_line(int argc, char** argv) {
+    options chosen;
     auto& training = chosen.training;
     CLI::App app{"Trains joint flow maps on a law that is known exactly, and prints the error of log p at 1, 2, 4 and 8 evaluations."};
     app.add_option("--law", chosen.law, "what is learned")->check(CLI::IsMember({"checkerboard", "mixture"}))->capture_default_str();
@@ -107,13 +113,16 @@ int main(int argc, char** argv) {
     app.add_option("--blocks", training.blocks, "residual layers of the networks")->check(CLI::Range(0, 64))->capture_default_str();
     app.add_option("--rate", training.rate, "the peak of the learning rate")->check(examples::between(1e-9, 10))->capture_default_str();
     app.add_option("--seed", chosen.seed, "of all random numbers")->check(examples::not_negative)->capture_default_str();
+    examples::add_seeds(app, chosen.seeds);
     app.add_option("--threads", chosen.threads, "0: as many as can work at once")->check(CLI::Range(0, 1024))->capture_default_str();
     app.add_option("--out", chosen.out, "folder of the report and its pictures")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
-    try {
-        joint::run(chosen);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "checkerboard: %s\n", error.what());
-        return 1;
-    }
+    examples::run_over_seeds(chosen, chosen.law, "Joint flow maps: samples and densities in a few evaluations", [](const options& one) { return run(one); });
+    return 0;
+}
+
+} // namespace joint
+
+int main(int argc, char** argv) {
+    return examples::run_main("checkerboard", [&] { return joint::from_command_line(argc, argv); });
 }

@@ -11,12 +11,13 @@
 
 #include "../energy_distance.hpp"
 #include "../learned_2d/report.hpp"
+#include "../report.hpp"
 #include "density.hpp"
 
 namespace joint {
 
 using diamond::philox, diamond::purpose;
-using learned::report, learned::text;
+using examples::cell, examples::report, examples::text;
 
 /// A law of the plane.
 template <class Model>
@@ -60,14 +61,14 @@ struct study {
 /// Mean, root mean square, worst, and leaked mass: a mean alone says nothing.
 template <class Model>
 void tell_densities(const study<Model>& s, const trained_map& by) {
-    s.told.line("\n### log p by " + by.name + "\n");
-    s.told.line("Errors in nats over " + std::to_string(s.x.columns()) + " draws of the law, from data to noise. Mass of the claimed density over the plane of the pictures, "
-                                                                         "and where the exact one is below e^-12 of its greatest.");
-    s.told.head({"evaluations", "mean", "root mean square", "median size", "worst", "whole mass", "leaked mass"});
+    s.told.table("log p by evaluations", "log p by " + by.name,
+                 "Errors in nats over " + std::to_string(s.x.columns()) + " draws of the law, from data to noise. Mass of the claimed density over the plane of the pictures, "
+                                                                          "and where the exact one is below e^-12 of its greatest.",
+                 {"evaluations", "mean", "root mean square", "median size", "worst", "whole mass", "leaked mass"});
     const auto row = [&](const std::string& name, const std::vector<double>& found, const std::vector<double>& grid) {
         const density_errors e(found, s.exact);
         const density_mass m(grid, s.truth);
-        s.told.row({name, text("%.4f", e.mean), text("%.4f", e.root_mean_square), text("%.4f", e.median), text("%.2f", e.worst), text("%.4f", m.whole), text("%.4f", m.leaked)});
+        s.told.row({name, {"%.4f", e.mean}, {"%.4f", e.root_mean_square}, {"%.4f", e.median}, {"%.2f", e.worst}, {"%.4f", m.whole}, {"%.4f", m.leaked}});
     };
     const batch cells = s.centres();
     for (const index_t n : all_evaluations) row(std::to_string(n), by_joint_map(by.of, n, s.x), by_joint_map(by.of, n, cells));
@@ -79,24 +80,24 @@ void tell_densities(const study<Model>& s, const trained_map& by) {
 /// Root mean square errors of all, evaluation by evaluation; in brackets against the many steps of the same velocity.
 template <class Model>
 void compare_densities(const study<Model>& s, const std::vector<trained_map>& maps, const trained_map& for_probes) {
-    s.told.line("\n### log p, sample by sample\n");
-    s.told.line("Root mean square errors in nats at 8, 4, 2 and 1 evaluations; in brackets those against many steps of the map's own velocity with the exact trace.");
-    s.told.head({"", "8", "4", "2", "1", "its velocity", "training, s"});
+    s.told.table("log p, sample by sample", "log p, sample by sample",
+                 "Root mean square errors in nats at 8, 4, 2 and 1 evaluations; in brackets those against many steps of the map's own velocity with the exact trace.",
+                 {"", "8", "4", "2", "1", "its velocity", "training, s"});
     for (const auto& map : maps) {
-        std::vector<std::string> row{map.name};
+        std::vector<cell> row{map.name};
         const auto reference = by_many_steps(map.of, s.x);
         for (const index_t n : all_evaluations) {
             const auto found = by_joint_map(map.of, n, s.x);
-            row.push_back(text("%.3f (%.3f)", density_errors(found, s.exact).root_mean_square, density_errors(found, reference).root_mean_square));
+            row.emplace_back("%.3f (%.3f)", density_errors(found, s.exact).root_mean_square, density_errors(found, reference).root_mean_square);
         }
-        row.push_back(text("%.3f", density_errors(reference, s.exact).root_mean_square));
-        row.push_back(text("%.0f", map.seconds));
+        row.emplace_back("%.3f", density_errors(reference, s.exact).root_mean_square);
+        row.emplace_back("%.0f", map.seconds);
         s.told.row(row);
     }
-    std::vector<std::string> matching{"Euler steps of the velocity of " + for_probes.name + ", Hutchinson"}, probed{"its jumps, Hutchinson"};
+    std::vector<cell> matching{"Euler steps of the velocity of " + for_probes.name + ", Hutchinson"}, probed{"its jumps, Hutchinson"};
     for (const index_t n : all_evaluations) {
-        matching.push_back(text("%.3f", density_errors(by_euler_steps(for_probes.of, n, s.x, s.probes()), s.exact).root_mean_square));
-        probed.push_back(text("%.3f", density_errors(by_probed_map(for_probes.of, n, s.x, s.probes()), s.exact).root_mean_square));
+        matching.emplace_back("%.3f", density_errors(by_euler_steps(for_probes.of, n, s.x, s.probes()), s.exact).root_mean_square);
+        probed.emplace_back("%.3f", density_errors(by_probed_map(for_probes.of, n, s.x, s.probes()), s.exact).root_mean_square);
     }
     for (auto* row : {&matching, &probed}) {
         row->insert(row->end(), {"", ""});
@@ -112,16 +113,14 @@ void compare_samples(const study<Model>& s, const std::vector<trained_map>& maps
     s.of.model.draw(s.rng.split(3).stream(purpose::data), exact.mutable_view());
     s.of.model.draw(s.rng.split(4).stream(purpose::data), other.mutable_view());
     const examples::sample truth(examples::cloud(to_host(exact), 2));
-    s.told.line("\n### Samples\n");
-    s.told.line(text("Energy distance to exact draws, unbiased: %td of each. Noise to data by n jumps.", count));
-    s.told.head({"", "1", "2", "4", "8"});
+    s.told.table("samples", "Samples", text("Energy distance to exact draws, unbiased: %td of each. Noise to data by n jumps.", count), {"", "1", "2", "4", "8"});
     std::vector<diamond::io::curve> curves;
     const auto tell = [&](const std::string& name, const network& of, bool by_euler) {
-        std::vector<std::string> row{name};
+        std::vector<cell> row{name};
         diamond::io::curve curve{.name = name};
         for (const index_t n : {1, 2, 4, 8}) {
             const auto [distance, error] = energy_distance(examples::sample(examples::cloud(to_host(samples(of, n, by_euler, count, s.rng.split(5).stream(purpose::user))), 2)), truth);
-            row.push_back(text("%.4f ± %.4f", distance, error));
+            row.emplace_back("%.4f ± %.4f", distance, error);
             curve.x.push_back(static_cast<double>(n));
             curve.y.push_back(std::max(distance, error)); // below its own error a distance has no place on a logarithmic axis
             curve.error.push_back(0.0);
@@ -132,7 +131,7 @@ void compare_samples(const study<Model>& s, const std::vector<trained_map>& maps
     for (const auto& map : maps) tell(map.name, map.of, false);
     tell("Euler steps of the velocity of " + maps.front().name, maps.front().of, true);
     const auto [floor, error] = energy_distance(examples::sample(examples::cloud(to_host(other), 2)), truth);
-    s.told.row({"exact draws", text("%.4f ± %.4f", floor, error), "", "", ""});
+    s.told.row({"exact draws", {"%.4f ± %.4f", floor, error}, "", "", ""});
     s.told.picture(s.out, s.of.name + "_samples_by_loss",
                    diamond::io::line_plot{.title  = s.of.title + ": flow maps by their loss",
                                           .x      = {.label = "evaluations", .scale = diamond::io::axis_scale::logarithmic},

@@ -26,7 +26,8 @@ public:
         s_.task.rng = rng_.split(1);
     }
 
-    void run() {
+    /// The tables.
+    std::vector<examples::table> run() {
         const diamond::detail::stopwatch clock;
         prepare(s_.out);
         for (const auto& reward : task_names())
@@ -37,6 +38,10 @@ public:
         diamond::io::write_json(s_.out / "report.json", json);
         write_text(s_.out / "report.md", markdown(sections_, s_.model == "exact" ? "the exact model" : "a learned model", setting()));
         std::printf("%s: report.md, report.json and the pictures, in %.1f s\n", s_.out.string().c_str(), clock.seconds());
+        std::vector<examples::table> tables{truths_of(sections_)};
+        for (const auto& part : sections_) tables.push_back(table_of(part));
+        tables.push_back(seconds_of(clock.seconds()));
+        return tables;
     }
 
 private:
@@ -172,10 +177,7 @@ command add_align(CLI::App& app) {
     const auto s   = std::make_shared<align_settings>();
     auto&      sub = *app.add_subcommand("align", "aligns a model with four rewards by up to nine methods; writes pictures, report.md and report.json");
     add_options(sub, *s);
-    return {&sub, [s] {
-                alignment(*s).run();
-                return 0;
-            }};
+    return {&sub, [s] { examples::run_over_seeds(*s, "report", "Aligning models of handwritten digits", [](const align_settings& one) { return alignment(one).run(); }); }};
 }
 
 } // namespace digits

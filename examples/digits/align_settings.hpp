@@ -24,6 +24,7 @@ struct align_settings {
     double                   guidance_weight = 1.0;
     int                      condition       = diamond::labels::unconditional, threads = 0;
     std::uint64_t            seed            = 1;
+    index_t                  seeds           = 1; ///< from that one on
     bool                     sweep           = true;
 };
 
@@ -53,6 +54,7 @@ inline void add_options(CLI::App& sub, align_settings& s) {
     sub.add_option("--strength", s.task.strength, "of the ink reward, in nats per standard deviation of ink")->check(between(-100, 100))->capture_default_str();
     sub.add_option("--bandwidth", s.bandwidth, "standard deviation h of the exact model's smoothing; default what the networks were trained with, 0.2 for --model exact")->check(between(0.01, 10));
     sub.add_option("--seed", s.seed, "of everything drawn")->check(not_negative)->capture_default_str();
+    examples::add_seeds(sub, s.seeds);
     sub.add_option("--threads", s.threads, "0: one per core")->check(CLI::Range(0, 1024))->capture_default_str();
     sub.add_option("--data", s.data, "folder of images.npy, labels.npy and held_out.npy");
     sub.add_option("--out", s.out, "folder to write to")->capture_default_str();

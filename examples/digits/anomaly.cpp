@@ -21,6 +21,7 @@ struct anomaly_settings {
     index_t               images      = 360; ///< held-out ones, from the first on
     index_t               evaluations = 4;   ///< of the joint map
     std::uint64_t         seed        = 1;
+    index_t               seeds       = 1; ///< from that one on
     int                   threads     = 0;
 };
 
@@ -54,7 +55,8 @@ void try_labels(diamond::log_likelihood<joint_map>& likelihood, const context& w
     found.wrong          = roc_of(right, wrong);
 }
 
-int run(const anomaly_settings& chosen) {
+/// One seed: its tables.
+std::vector<examples::table> run(const anomaly_settings& chosen) {
     const diamond::detail::stopwatch clock;
     const context                    where{.threads = chosen.threads};
     const data_set                   data  = load(chosen.data);
@@ -65,7 +67,7 @@ int run(const anomaly_settings& chosen) {
     const diamond::philox         rng{chosen.seed};
     diamond::log_likelihood       likelihood{joint, {.steps = chosen.evaluations, .base_deviation = joint.base_deviation()}};
     const auto                    scores = all_scores(where, data.train, bandwidth, likelihood);
-    std::filesystem::create_directories(chosen.out);
+    examples::make_folder_of(chosen.out / "anomaly.md");
 
     anomaly_findings found{.evaluations = chosen.evaluations, .seed = chosen.seed, .held_out = scored("held-out", floats(data.held_out.data.begin(), data.held_out.data.begin() + count * pixels), scores)};
     for (const auto& by : scores) found.scores.push_back(by.name);
@@ -78,9 +80,9 @@ int run(const anomaly_settings& chosen) {
 
     write_anomaly(chosen.out, found, bandwidth);
     diamond::io::write_png(chosen.out / "anomaly.png", anomaly_grid(found));
-    std::printf("%s\n%s%s: anomaly.md, anomaly.json and anomaly.png, in %.1f s\n", detail::table_of(found).c_str(), detail::labels_text(found, static_cast<std::size_t>(count)).c_str(),
+    std::printf("%s\n%s%s: anomaly.md, anomaly.json and anomaly.png, in %.1f s\n", markdown_of(detail::areas_of(found)).c_str(), detail::labels_text(found, static_cast<std::size_t>(count)).c_str(),
                 chosen.out.string().c_str(), clock.seconds());
-    return 0;
+    return {detail::areas_of(found), detail::labels_of(found), seconds_of(clock.seconds())};
 }
 
 } // namespace
@@ -92,10 +94,11 @@ command add_anomaly(CLI::App& app) {
     sub.add_option("--images", s->images, "held-out images, and as many of each other kind")->check(CLI::Range(2, 360))->capture_default_str();
     sub.add_option("--evaluations", s->evaluations, "of the joint map for a log p")->check(CLI::Range(1, 1 << 10))->capture_default_str();
     sub.add_option("--seed", s->seed, "of partners, noise and wrong labels")->check(not_negative)->capture_default_str();
+    examples::add_seeds(sub, s->seeds);
     sub.add_option("--threads", s->threads, "0: one per core")->check(CLI::Range(0, 1024))->capture_default_str();
     sub.add_option("--data", s->data, "folder of images.npy, labels.npy and held_out.npy");
     sub.add_option("--out", s->out, "folder to write to")->capture_default_str();
-    return {&sub, [s] { return run(*s); }};
+    return {&sub, [s] { examples::run_over_seeds(*s, "anomaly", "Anomaly by log p", run); }};
 }
 
 } // namespace digits

@@ -40,32 +40,41 @@ struct anomaly_findings {
 
 namespace detail {
 
-inline std::string area_text(double area, std::optional<double> error) { return number(area, "%.4f") + " ± " + (error ? number(error, "%.1g") : "none"); }
+inline examples::cell area(const roc& of) {
+    const auto error = standard_error(of);
+    return error ? examples::cell("%.4f ± %.1g", of.area, *error) : examples::cell("%.4f ± none", of.area);
+}
 
 inline double median(std::vector<double> values) {
     std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
     return values[values.size() / 2];
 }
 
-inline std::string table_of(const anomaly_findings& found) {
-    std::string text = "| held-out images against |", line = "\n| --- |";
-    for (const auto& name : found.scores) {
-        text.append(" ").append(name).append(" |");
-        line += " --- |";
-    }
-    text += line;
+inline examples::table areas_of(const anomaly_findings& found) {
+    examples::table result{"areas", "Areas under the ROC curve", "", {"held-out images against"}};
+    result.columns.insert(result.columns.end(), found.scores.begin(), found.scores.end());
     for (const auto& kind : found.kinds) {
-        text.append("\n| ").append(kind.name).append(" |");
-        for (const auto& curve : kind.curves) text.append(" ").append(area_text(curve.area, standard_error(curve))).append(" |");
+        std::vector<examples::cell> cells{kind.name};
+        for (const auto& curve : kind.curves) cells.push_back(area(curve));
+        result.add(std::move(cells));
     }
-    return text + "\n";
+    return result;
+}
+
+/// What labels_text says.
+inline examples::table labels_of(const anomaly_findings& found) {
+    examples::table result{"labels", "Labels", "", {"", "over all images"}};
+    result.add({"likeliest label is the right one, %", {"%.1f", 100.0 * found.right}});
+    result.add({"three nearest training images vote right, %", {"%.1f", 100.0 * found.right_by_judge}});
+    result.add({"wrong labels against right ones, area", area(found.wrong)});
+    return result;
 }
 
 inline std::string labels_text(const anomaly_findings& found, std::size_t count) {
     const double error = std::sqrt(found.right * (1.0 - found.right) / static_cast<double>(count));
     return "The likeliest label, argmax over c of log p(image | c), is the right one for " + number(100.0 * found.right, "%.1f") + " ± " + number(100.0 * error, "%.1f") +
            " % of the images; three nearest training images vote right for " + number(100.0 * found.right_by_judge, "%.1f") +
-           " %. The same images with wrong labels against right ones, by log p(image) - log p(image | label): area " + area_text(found.wrong.area, standard_error(found.wrong)) + ".\n";
+           " %. The same images with wrong labels against right ones, by log p(image) - log p(image | label): area " + area(found.wrong).shown + ".\n";
 }
 
 } // namespace detail
@@ -78,7 +87,7 @@ inline void write_anomaly(const std::filesystem::path& folder, const anomaly_fin
                    (found.evaluations == 1 ? " evaluation" : " evaluations") + ", of images with noise N(0, " + number(bandwidth) +
                    "² I), which the Gaussian and the exact model of the training images have, too. Areas under the ROC curve, 0.5 for no better than chance and below it for worse, with DeLong's standard error over pairs of an image and what it became; none where all "
                    "changed images score above all others.\n\n" +
-                   detail::table_of(found) + "\n" + detail::labels_text(found, count));
+                   markdown_of(detail::areas_of(found)) + "\n" + detail::labels_text(found, count));
 
     nlohmann::ordered_json json{{"images", count}, {"evaluations", found.evaluations}, {"seed", found.seed}, {"kinds", nlohmann::ordered_json::array()}};
     const auto             of_error = [](std::optional<double> error) { return error ? nlohmann::ordered_json(*error) : nlohmann::ordered_json(nullptr); };

@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "../option_checks.hpp"
+#include "../over_seeds.hpp"
 #include "../progress_line.hpp"
 #include "text.hpp"
 
@@ -17,7 +18,7 @@ namespace digits {
 /// A subcommand, and what it does once its options are read.
 struct command {
     CLI::App*            options;
-    std::function<int()> run;
+    std::function<void()> run;
 };
 command add_align(CLI::App& app);
 command add_train(CLI::App& app);

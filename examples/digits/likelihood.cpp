@@ -24,6 +24,7 @@ struct likelihood_settings {
     index_t images     = 180; ///< held-out ones, from the first on
     double tolerance   = 1e-3;
     std::uint64_t seed = 1;
+    index_t seeds      = 1; ///< from that one on
     int threads        = 0;
 };
 
@@ -86,7 +87,8 @@ void draw_scatter(const std::filesystem::path& path, const std::vector<bits_row>
     diamond::io::write_png(path, plot);
 }
 
-int run(const likelihood_settings& chosen) {
+/// One seed: its tables.
+std::vector<examples::table> run(const likelihood_settings& chosen) {
     using namespace diamond;
     const diamond::detail::stopwatch clock;
     const context where{.threads = chosen.threads};
@@ -96,7 +98,7 @@ int run(const likelihood_settings& chosen) {
     const auto bandwidth = trained_bandwidth(chosen.weights, {"teacher", "joint"}, std::nullopt); // the teacher's, and the joint map's where it says one
     const auto count    = std::min(chosen.images, data.held_out.count());
     const batch x       = dequantised(where, data.held_out, count, philox{chosen.seed});
-    std::filesystem::create_directories(chosen.out);
+    examples::make_folder_of(chosen.out / "likelihood.md");
     progress_line line;
     line.show("the teacher by many steps, with the exact trace");
 
@@ -136,26 +138,25 @@ int run(const likelihood_settings& chosen) {
     by_exact.values = bits(std::move(by_exact.values));
     rows.push_back(std::move(by_exact));
 
-    std::string table = "| log p by | evaluations | bits per dimension | minus the teacher's | root mean square of that | correlation | round trip | there against back, nats |\n"
-                        "| --- | --- | --- | --- | --- | --- | --- | --- |\n";
+    examples::table table{"likelihood", "Bits per dimension", "", {"log p by", "evaluations", "bits per dimension", "minus the teacher's", "root mean square of that", "correlation", "round trip", "there against back, nats"}};
     nlohmann::ordered_json json = nlohmann::ordered_json::array();
     for (auto& row : rows) {
         row.compare(truth);
-        table += "| " + row.name + " | " + std::to_string(row.evaluations) + " | " + with_error(row.mean, row.standard_error, "%.4f") + " | " + number(row.difference, "%.4f") + " | " +
-                 number(row.root_mean_square, "%.4f") + " | " + number(row.correlation, "%.4f") + " | " + number(row.round_trip) + " | " + number(row.gap) + " |\n";
+        table.add({row.name, digits::count(row.evaluations), figure(row.mean, row.standard_error, "%.4f", "%.1g"), figure(row.difference, "%.4f"), figure(row.root_mean_square, "%.4f"),
+                   figure(row.correlation, "%.4f"), figure(row.round_trip), figure(row.gap)});
         json.push_back({{"by", row.name}, {"evaluations", row.evaluations}, {"bits_per_dimension", row.mean}, {"standard_error", row.standard_error}, {"difference", row.difference},
                         {"root_mean_square", row.root_mean_square}, {"correlation", row.correlation}, {"round_trip", row.round_trip}, {"gap", row.gap}, {"values", row.values}});
     }
-    line.finish(table);
+    line.finish(markdown_of(table));
     draw_scatter(chosen.out / "scatter.png", rows, truth);
     io::write_json(chosen.out / "likelihood.json", json);
     write_text(chosen.out / "likelihood.md", "# Likelihood of held-out digits\n\n" + std::to_string(count) + " held-out images of " + std::to_string(levels) +
                                                  " grey levels, dequantised uniformly; unconditional. The models are of images with noise N(0, " + number(bandwidth) +
                                                  "^2 I), whose density is what is compared. Evaluations are those of one image, a Jacobian-vector product counting as two. The round trip is |X_{0,1} X_{1,0} x - x|, "
                                                  "root mean square over images of " +
-                                                 std::to_string(pixels) + " pixels.\n\n![image by image](scatter.png)\n\n" + table);
+                                                 std::to_string(pixels) + " pixels.\n\n![image by image](scatter.png)\n\n" + markdown_of(table));
     std::printf("%s: likelihood.md, likelihood.json and scatter.png, in %.1f s\n", chosen.out.string().c_str(), clock.seconds());
-    return 0;
+    return {std::move(table), seconds_of(clock.seconds())};
 }
 
 } // namespace
@@ -167,10 +168,11 @@ command add_likelihood(CLI::App& app) {
     sub.add_option("--images", s->images, "held-out images")->check(CLI::Range(2, 360))->capture_default_str();
     sub.add_option("--tolerance", s->tolerance, "of the teacher's adaptive solver")->check(between(1e-9, 1))->capture_default_str();
     sub.add_option("--seed", s->seed, "of dequantisation and probes")->check(not_negative)->capture_default_str();
+    examples::add_seeds(sub, s->seeds);
     sub.add_option("--threads", s->threads, "0: one per core")->check(CLI::Range(0, 1024))->capture_default_str();
     sub.add_option("--data", s->data, "folder of images.npy, labels.npy and held_out.npy");
     sub.add_option("--out", s->out, "folder to write to")->capture_default_str();
-    return {&sub, [s] { return run(*s); }};
+    return {&sub, [s] { examples::run_over_seeds(*s, "likelihood", "Likelihood of held-out digits", run); }};
 }
 
 } // namespace digits

@@ -5,13 +5,13 @@
 #include <filesystem>
 #include <map>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include <diamond/io/json.hpp>
 
 #include "../energy_distance.hpp"
+#include "../output_folder.hpp"
 #include "judge.hpp"
 #include "methods.hpp"
 #include "text.hpp"
@@ -149,22 +149,37 @@ inline std::string agreement(const std::vector<row>& rows) {
            number(most, "%.1f") + " standard errors of the difference.\n";
 }
 
+/// What the methods reached, a row each.
+inline examples::table table_of(const section& part) {
+    examples::table result{part.about.name, part.about.title, part.about.title + ".",
+                           {"method", "mean reward", "ESS", "log Z", "evaluations", "of rewards", "seconds", "energy distance", "judged right", "exact for"}};
+    for (const auto& line : part.rows) {
+        if (line.failure) {
+            result.add({line.title, "died", "–", "–", "–", "–", "–", "–", "–", "–"}, line.method);
+            continue;
+        }
+        result.add({line.title, figure(line.mean_reward, line.mean_reward_se, "%.3g", "%.1g"), figure(line.ess, "%.0f"), figure(line.log_z, line.log_z_se, "%.3f", "%.3f"), count(line.evaluations),
+                    count(line.reward_calls), figure(line.seconds, "%.2f"), figure(line.energy_distance, line.energy_distance_se, "%.3f", "%.1g"),
+                    line.judge_accuracy ? figure(100.0 * *line.judge_accuracy, "%.0f %%") : examples::cell("–"), words_of(line)},
+                   line.method);
+    }
+    return result;
+}
+
+/// What the exact tilted models say of the rewards.
+inline examples::table truths_of(const std::vector<section>& sections) {
+    examples::table result{"exact tilted model", "The exact tilted model", "", {"reward", "mean reward", "log Z"}};
+    for (const auto& part : sections) result.add({part.about.name, figure(part.truth.mean_reward, part.truth.mean_reward_se, "%.3g", "%.1g"), figure(part.about.log_z_exact, "%.4f")});
+    return result;
+}
+
 inline std::string markdown(const std::vector<section>& sections, const std::string& title, const std::string& setting) {
     std::string text = "# Aligning " + title + " of handwritten digits\n\n" + setting + "\n";
-    for (const auto& [t, truth, rows, pictures, failures] : sections) {
+    for (const auto& part : sections) {
+        const auto& [t, truth, rows, pictures, failures] = part;
         text += "\n## " + t.title + "\n\nThe exact tilted model: mean reward " + number(truth.mean_reward) + " ± " + number(truth.mean_reward_se, "%.1g") +
                 (t.log_z_exact ? ", log Z " + number(t.log_z_exact, "%.4f") : "") + ".\n\n";
-        text += "| method | mean reward | ESS | log Z | evaluations | of rewards | seconds | energy distance | judged right | exact for |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
-        for (const auto& line : rows) {
-            if (line.failure) {
-                text += "| " + line.title + " | died | – | – | – | – | – | – | – | – |\n";
-                continue;
-            }
-            text += "| " + line.title + " | " + number(line.mean_reward) + " ± " + number(line.mean_reward_se, "%.1g") + " | " + number(line.ess, "%.0f") + " | " +
-                    (line.log_z ? number(line.log_z, "%.3f") + " ± " + number(line.log_z_se, "%.3f") : "–") + " | " + std::to_string(line.evaluations) + " | " +
-                    std::to_string(line.reward_calls) + " | " + number(line.seconds, "%.2f") + " | " + number(line.energy_distance, "%.3f") + " ± " + number(line.energy_distance_se, "%.1g") + " | " +
-                    (line.judge_accuracy ? number(100.0 * *line.judge_accuracy, "%.0f") + " %" : "–") + " | " + words_of(line) + " |\n";
-        }
+        text += markdown_of(table_of(part));
         text += agreement(rows);
         for (const auto& line : rows)
             if (line.failure) text += "\n- **" + line.title + "** died: " + *line.failure;
@@ -185,9 +200,7 @@ inline const std::vector<std::string>& picture_kinds() {
 /// Makes the folder where it is missing, and takes an earlier run's report and pictures out of it, and nothing else.
 /// @throws diamond::io::file_error where the folder cannot be made or written to: before any work is done.
 inline void prepare(const std::filesystem::path& folder) {
-    std::error_code code;
-    std::filesystem::create_directories(folder, code);
-    if (code) throw diamond::io::file_error{folder, "no folder to write to: " + code.message()};
+    examples::make_folder_of(folder / "report.md");
     write_text(folder / "report.md", "This run is not done, or was broken off.\n");
     std::filesystem::remove(folder / "report.json");
     for (const auto& kind : picture_kinds())

@@ -63,7 +63,8 @@ void draw_posteriors(const study& s) {
     diamond::io::write_png(s.chosen.out / "posterior.png", grid);
 }
 
-int run(const sample_settings& chosen) {
+/// One seed: its tables.
+std::vector<examples::table> run(const sample_settings& chosen) {
     const diamond::detail::stopwatch clock;
     const context                    where{.threads = chosen.threads};
     const data_set                   data = load(chosen.data);
@@ -77,7 +78,7 @@ int run(const sample_settings& chosen) {
     const model  exact     = diamond::data_mixture(where, diamond::linear_schedule{}, diamond::from_host<real>(where, pixels, data.train.count(), data.train.data).read(), bandwidth);
     const study s{where, chosen, data, bandwidth, exact, load_network(where, chosen.weights, "teacher"), load_network(where, chosen.weights, "diamond"),
                   taught, diamond::philox{chosen.seed}};
-    std::filesystem::create_directories(chosen.out);
+    examples::make_folder_of(chosen.out / "quality.md");
     progress_line line;
     line.show("samples");
     const generation g = measure_generation(s);
@@ -95,7 +96,9 @@ int run(const sample_settings& chosen) {
     }
     write_quality(s, g, rows);
     std::printf("%s: quality.md, quality.json and the pictures, in %.1f s\n", chosen.out.string().c_str(), clock.seconds());
-    return 0;
+    auto tables = detail::tables_of(g, rows);
+    tables.push_back(seconds_of(clock.seconds()));
+    return tables;
 }
 
 } // namespace
@@ -111,10 +114,11 @@ command add_sample(CLI::App& app) {
     sub.add_option("--guidance-weight", s->guidance_weight, "w of classifier-free guidance, in the picture by label")->check(between(-100, 100))->capture_default_str();
     sub.add_option("--bandwidth", s->bandwidth, "standard deviation h of the noise on the images; default what the networks were trained with")->check(between(0.01, 10));
     sub.add_option("--seed", s->seed, "of everything drawn")->check(not_negative)->capture_default_str();
+    examples::add_seeds(sub, s->seeds);
     sub.add_option("--threads", s->threads, "0: one per core")->check(CLI::Range(0, 1024))->capture_default_str();
     sub.add_option("--data", s->data, "folder of images.npy, labels.npy and held_out.npy");
     sub.add_option("--out", s->out, "folder to write to")->capture_default_str();
-    return {&sub, [s] { return run(*s); }};
+    return {&sub, [s] { examples::run_over_seeds(*s, "quality", "What the learned models draw", run); }};
 }
 
 } // namespace digits

@@ -31,7 +31,7 @@ struct guidance_settings {
 
 constexpr index_t few[] = {1, 2, 4, 8};
 
-int run(const guidance_settings& chosen) {
+void run(const guidance_settings& chosen) {
     using namespace diamond;
     const diamond::detail::stopwatch clock;
     const context where{.threads = chosen.threads};
@@ -40,7 +40,7 @@ int run(const guidance_settings& chosen) {
     // The shipped map's file says no bandwidth, and is of the usual one; a file that says another is refused.
     const double bandwidth = trained_bandwidth(chosen.weights, {"joint"}, default_bandwidth);
     const philox rng{chosen.seed};
-    std::filesystem::create_directories(chosen.out);
+    examples::make_folder_of(chosen.out / "self_guidance.md");
     progress_line line;
     line.show("the classifier whose features measure");
     const feature_classifier classifier(where, data.train, {.bandwidth = bandwidth, .rng = rng.split(1)});
@@ -87,7 +87,6 @@ int run(const guidance_settings& chosen) {
     write_text(chosen.out / "self_guidance.md", "# Self-guidance\n\n" + std::to_string(chosen.samples) + " samples, " + std::to_string(chosen.steps) + " sign step(s) of " + number(chosen.step_size) +
                                                     " down -log p; features are those of a classifier that is no reward, distances to held-out images with the noise of training. The same noise in every row.\n\n![samples](samples.png)\n\n" + table);
     std::printf("%s: self_guidance.md, self_guidance.json and samples.png, in %.1f s\n", chosen.out.string().c_str(), clock.seconds());
-    return 0;
 }
 
 } // namespace
@@ -103,7 +102,7 @@ command add_self_guidance(CLI::App& app) {
     sub.add_option("--threads", s->threads, "0: one per core")->check(CLI::Range(0, 1024))->capture_default_str();
     sub.add_option("--data", s->data, "folder of images.npy, labels.npy and held_out.npy");
     sub.add_option("--out", s->out, "folder to write to")->capture_default_str();
-    return {&sub, [s] { return run(*s); }};
+    return {&sub, [s] { run(*s); }};
 }
 
 } // namespace digits

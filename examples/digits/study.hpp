@@ -24,6 +24,7 @@ struct sample_settings {
     std::optional<double> bandwidth = {}; ///< as asked for
     double                guidance_weight = 1.0;
     std::uint64_t         seed            = 1;
+    index_t               seeds           = 1; ///< from that one on
     int                   threads         = 0;
 };
 

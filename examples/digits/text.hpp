@@ -2,13 +2,17 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <diamond/io/file.hpp>
+
+#include "../table.hpp"
 
 namespace digits {
 
@@ -21,6 +25,23 @@ inline std::string number(std::optional<double> x, const char* format = "%.3g") 
 
 inline std::string with_error(std::optional<double> x, std::optional<double> error, const char* format = "%.3g") {
     return number(x, format) + (error && std::isfinite(*error) ? " ± " + number(error, "%.1g") : "");
+}
+
+/// The same as cells of tables.
+inline examples::cell figure(std::optional<double> x, const char* format = "%.3g") {
+    return x && std::isfinite(*x) ? examples::cell(format, *x) : examples::cell("–");
+}
+inline examples::cell figure(std::optional<double> x, std::optional<double> error, const char* format, const char* error_format) {
+    if (!x || !std::isfinite(*x) || !error || !std::isfinite(*error)) return figure(x, format);
+    return {std::string(format) + " ± " + error_format, std::vector<double>{*x, *error}};
+}
+inline examples::cell count(std::int64_t n) { return {"%.0f", static_cast<double>(n)}; }
+
+/// What a run took, for the table over seeds.
+inline examples::table seconds_of(double whole) {
+    examples::table result{"seconds", "Time", "", {"", "seconds"}};
+    result.add({"the whole run", {"%.1f", whole}});
+    return result;
 }
 
 /// Writes a text file, whole or not at all.

@@ -24,12 +24,11 @@ struct settings {
 /// Where a loss ended; null where it never was.
 nlohmann::ordered_json last(const diamond::loss_curve::points& curve) { return curve.loss.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(curve.loss.back()); }
 
-int run(settings s) {
+void run(settings s) {
     const diamond::eigen::context where{.threads = s.threads};
     const data_set                data = load(s.data);
     s.training.resume                  = !s.fresh;
-    std::filesystem::create_directories(s.training.out);
-    diamond::io::require_writable(s.training.out / "report.json"); // before it trains
+    examples::make_folder_of(s.training.out / "report.json"); // before it trains
     const diamond::detail::stopwatch clock;
     auto names = network_names();
     names.emplace_back("joint");
@@ -49,7 +48,6 @@ int run(settings s) {
     if (!trained.empty()) write_text(s.training.out / "report.json", nlohmann::ordered_json{{"device", device}, {"seconds", clock.seconds()}, {"networks", trained}}.dump(1) + "\n");
     std::printf("%s: the networks and their loss curves, in %.1f s; digits align --weights %s uses them\n", s.training.out.string().c_str(), clock.seconds(),
                 s.training.out.string().c_str());
-    return 0;
 }
 
 } // namespace
@@ -73,7 +71,7 @@ command add_train(CLI::App& app) {
     sub.add_option("--data", s->data, "folder of images.npy, labels.npy and held_out.npy");
     sub.add_option("--out", s->training.out, "folder to write to")->capture_default_str();
     sub.add_flag("--fresh", s->fresh, "ignore what an earlier run left");
-    return {&sub, [s] { return run(*s); }};
+    return {&sub, [s] { run(*s); }};
 }
 
 } // namespace digits

@@ -2,7 +2,6 @@
 // against the truth: posterior moments, values and their gradients, samples.
 #include <cmath>
 #include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -16,6 +15,8 @@
 
 #include "../device_option.hpp"
 #include "../option_checks.hpp"
+#include "../over_seeds.hpp"
+#include "../run_main.hpp"
 #include "pictures.hpp"
 #include "training.hpp"
 
@@ -43,16 +44,17 @@ training_result show(const context& where, const options& chosen, report& told, 
     return trained;
 }
 
+double last(const diamond::loss_curve::points& curve) { return curve.loss.empty() ? NAN : curve.loss.back(); }
+
 /// How long a training took, and where its losses ended.
 nlohmann::ordered_json to_json(const std::string& name, const training_result& trained) {
-    const auto last = [](const diamond::loss_curve::points& curve) { return curve.loss.empty() ? NAN : curve.loss.back(); };
     return {{"name", name}, {"seconds", trained.seconds}, {"diagonal_loss", last(trained.losses.diagonal())}, {"lagrangian_loss", last(trained.losses.off_diagonal())}};
 }
 
-void run(const options& chosen) {
+/// One seed: its tables.
+std::vector<examples::table> run(const options& chosen) {
     const context where{.threads = chosen.threads};
-    std::filesystem::create_directories(chosen.out);
-    diamond::io::require_writable(chosen.out / "report.json"); // before it trains
+    examples::make_folder_of(chosen.out / "report.json"); // before it trains
     report told;
     told.line("# Diamond maps learned from draws of known laws\n");
     told.line(text("%td steps of %td, width %td, %td residual blocks, rate %g, seed %llu; no teacher, linear schedule. A network sees "
@@ -74,15 +76,21 @@ void run(const options& chosen) {
                             std::vector<std::pair<position, position>>{
                                 {{0.6, 1.4}, {0.6, -0.6}}, {{-2.2, 2.2}, {0.5, -0.5}}, {{3.5, -0.5}, {0.4, 0.8}}}});
     told.write(chosen.out / "report.md");
-    const nlohmann::ordered_json report{{"device", mixture.device}, {"laws", {to_json("mixture", mixture), to_json("checkerboard", checkerboard)}}};
+    examples::table trainings{"trainings", "Trainings", "Where the losses ended, and how long it took.", {"law", "diagonal loss", "Lagrangian loss", "seconds"}};
+    nlohmann::ordered_json report{{"device", mixture.device}, {"laws", nlohmann::ordered_json::array()}};
+    for (const auto& [name, trained] : {std::pair{"mixture", &mixture}, std::pair{"checkerboard", &checkerboard}}) {
+        report["laws"].push_back(to_json(name, *trained));
+        trainings.add({name, {"%.4g", last(trained->losses.diagonal())}, {"%.4g", last(trained->losses.off_diagonal())}, {"%.0f", trained->seconds}});
+    }
+    told.record(std::move(trainings));
+    report.update(told.json());
     diamond::io::write_atomically(chosen.out / "report.json", {diamond::io::bytes_of(report.dump(1) + "\n")});
     std::printf("\n%s: report.md, report.json and the pictures; training took %.0f s\n", chosen.out.c_str(), mixture.seconds + checkerboard.seconds);
+    return told.tables();
 }
 
-} // namespace learned
-
-int main(int argc, char** argv) {
-    learned::options chosen;
+int from_command_line(int argc, char** argv) {
+    options chosen;
     auto& training = chosen.training;
     CLI::App app{
         "Trains Diamond networks on draws of an asymmetric mixture and of a checkerboard, and holds what they learned against the truth."};
@@ -92,14 +100,17 @@ int main(int argc, char** argv) {
     app.add_option("--blocks", training.blocks, "residual layers of the networks")->check(CLI::Range(0, 64))->capture_default_str();
     app.add_option("--rate", training.rate, "the peak of the learning rate")->check(examples::between(1e-9, 10))->capture_default_str();
     app.add_option("--seed", chosen.seed, "of all random numbers")->check(examples::not_negative)->capture_default_str();
+    examples::add_seeds(app, chosen.seeds);
     examples::add_device(app, chosen.device, "where training runs; what was learned is measured on the CPU");
     app.add_option("--threads", chosen.threads, "0: as many as can work at once")->check(CLI::Range(0, 1024))->capture_default_str();
     app.add_option("--out", chosen.out, "folder of the report and its pictures")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
-    try {
-        learned::run(chosen);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "learned_2d: %s\n", error.what());
-        return 1;
-    }
+    examples::run_over_seeds(chosen, "report", "Diamond maps learned from draws of known laws", run);
+    return 0;
+}
+
+} // namespace learned
+
+int main(int argc, char** argv) {
+    return examples::run_main("learned_2d", [&] { return learned::from_command_line(argc, argv); });
 }

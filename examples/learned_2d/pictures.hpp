@@ -22,14 +22,12 @@ void show_samples(const study<Model>& s, const toy::density& data) {
     const examples::sample truth(examples::cloud(to_host(exact_draws(10)), 2));
     const batch nothing = diamond::from_host<float>(s.where, 2, count, std::vector<float>(static_cast<std::size_t>(2 * count), 0.0f));
     std::vector<diamond::io::panel> panels;
-    s.told.line("\n### Samples of the law itself\n");
-    s.told.line(text("Energy distance, unbiased, to exact draws: %td of each.", count));
-    s.told.head({"samples", "energy distance"});
+    s.told.table(s.of.name + ", samples", "Samples of the law itself", text("Energy distance, unbiased, to exact draws: %td of each.", count), {"samples", "energy distance"});
     const auto show = [&](const std::string& name, const batch& drawn) {
         constexpr std::size_t shown  = 3000;
         auto points                  = to_host(drawn);
         const auto [distance, error] = energy_distance(examples::sample(examples::cloud(points, 2)), truth);
-        s.told.row({name, text("%.4f ± %.4f", distance, error)});
+        s.told.row({name, {"%.4f ± %.4f", distance, error}});
         points.resize(2 * shown);
         panels.push_back(panel(name, data, std::move(points)));
     };

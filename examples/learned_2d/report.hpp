@@ -1,71 +1,33 @@
-// The report's tables, as Markdown that a terminal shows well, too; and its pictures.
+// Cells and pictures of the report.
 #pragma once
 
 #include <algorithm>
-#include <cstdio>
-#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <diamond/io/file.hpp>
 #include <diamond/io/panels.hpp>
 #include <diamond/io/plot.hpp>
-#include <diamond/io/png.hpp>
 #include <diamond/train/loss_curve.hpp>
 
+#include "../report.hpp"
 #include "../toy_2d/plane.hpp"
 #include "measure.hpp"
 
 namespace learned {
 
-template <class... Numbers>
-std::string text(const char* format, Numbers... numbers) {
-    std::string result(static_cast<std::size_t>(std::snprintf(nullptr, 0, format, numbers...)), ' ');
-    std::snprintf(result.data(), result.size() + 1, format, numbers...);
-    return result;
-}
-
-/// Lines that are printed as they come, and end in a file.
-class report {
-public:
-    void line(const std::string& what) {
-        text_ += what + "\n";
-        std::printf("%s\n", what.c_str());
-        std::fflush(stdout);
-    }
-    void row(const std::vector<std::string>& cells) {
-        std::string whole = "|";
-        for (const auto& cell : cells) whole += " " + cell + " |";
-        line(whole);
-    }
-    void head(const std::vector<std::string>& cells) {
-        line("");
-        row(cells);
-        row(std::vector<std::string>(cells.size(), "---"));
-    }
-    /// Writes a picture, and names it here.
-    template <class Picture>
-    void picture(const std::filesystem::path& folder, const std::string& name, const Picture& drawn) {
-        diamond::io::write_png(folder / (name + ".png"), drawn);
-        text_ += "\n![" + name + "](" + name + ".png)\n";
-    }
-    void write(const std::filesystem::path& path) const { diamond::io::write_atomically(path, {diamond::io::bytes_of(text_)}); }
-
-private:
-    std::string text_;
-};
+using examples::cell, examples::report, examples::text;
 
 inline std::string evaluations(index_t count) { return std::to_string(count) + (count == 1 ? " evaluation" : " evaluations"); }
-inline std::string number(const root_mean_square& of) { return text("%.3f ± %.3f", of.value, of.standard_error); }
+inline cell number(const root_mean_square& of) { return {"%.3f ± %.3f", of.value, of.standard_error}; }
 
 /// Mean, covariance and weights as cells, behind a name.
-inline std::vector<std::string> cells(const std::string& name, const moments& of) {
-    std::vector<std::string> result{name, text("(%.3f, %.3f)", of.mean[0], of.mean[1]),
-                                    text("%.3f, %.3f, %.3f", of.covariance[0], of.covariance[1], of.covariance[2])};
+inline std::vector<cell> cells(const std::string& name, const moments& of) {
+    std::vector<cell> result{name, {"(%.3f, %.3f)", of.mean[0], of.mean[1]}, {"%.3f, %.3f, %.3f", of.covariance[0], of.covariance[1], of.covariance[2]}};
     if (of.weights.empty()) return result;
-    result.emplace_back();
-    for (const double weight : of.weights) result.back() += (result.back().empty() ? "" : ", ") + text("%.3f", weight);
+    std::string format;
+    for (std::size_t k = 0; k < of.weights.size(); ++k) format += k == 0 ? "%.3f" : ", %.3f";
+    result.emplace_back(format, std::vector<double>(of.weights.begin(), of.weights.end()));
     return result;
 }
 

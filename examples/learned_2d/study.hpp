@@ -25,6 +25,7 @@ struct position {
 struct options {
     training_options training;
     std::uint64_t seed        = 1;
+    index_t seeds             = 1;     ///< from that one on
     std::string device        = "cpu"; ///< of training
     int threads               = 0;
     std::filesystem::path out = "out/learned_2d";
@@ -72,11 +73,10 @@ struct study {
 template <class Model>
 void tell_moments(const study<Model>& s) {
     constexpr index_t draws = 20000; // a standard error of 0.007 standard deviations
-    s.told.line("\n### Posteriors of a few x_t\n");
-    s.told.line(text("From %td draws each: a mean has a standard error of 0.007 standard deviations, a variance of 1 %%.", draws));
     std::vector<std::string> head{"draws of z given x_t", "mean", "covariance xx, xy, yy"};
     if (has_components<Model>) head.emplace_back("component weights");
-    s.told.head(head);
+    s.told.table(s.of.name + ", posteriors", "Posteriors of a few x_t",
+                 text("From %td draws each: a mean has a standard error of 0.007 standard deviations, a variance of 1 %%.", draws), head);
     for (const double t : outer_times) {
         const batch x    = s.seen(t);
         const auto exact = exact_moments(s.of.model, x, t);
@@ -88,13 +88,13 @@ void tell_moments(const study<Model>& s) {
             found.emplace_back(to_host(z), component_weights(s.of.model, z, 1.0));
         }
         for (std::size_t j = 0; j < exact.size(); ++j) {
-            s.told.row(cells(
-                text("t = %.1f, x_t = (%.2f, %.2f): **exact**", t, static_cast<double>(at[2 * j]), static_cast<double>(at[2 * j + 1])),
-                exact[j]));
-            for (std::size_t k = 0; k < found.size(); ++k)
-                s.told.row(cells(
-                    evaluations(all_evaluations[k]),
-                    sample_moments(found[k].first, found[k].second, j * static_cast<std::size_t>(draws), static_cast<std::size_t>(draws))));
+            const auto state = text("t = %.1f, x_t = (%.2f, %.2f): ", t, static_cast<double>(at[2 * j]), static_cast<double>(at[2 * j + 1]));
+            s.told.row(cells(state + "**exact**", exact[j]), state + "exact");
+            for (std::size_t k = 0; k < found.size(); ++k) {
+                const auto name = evaluations(all_evaluations[k]);
+                s.told.row(cells(name, sample_moments(found[k].first, found[k].second, j * static_cast<std::size_t>(draws), static_cast<std::size_t>(draws))),
+                           state + name);
+            }
         }
     }
 }
@@ -103,23 +103,24 @@ void tell_moments(const study<Model>& s) {
 template <class Model>
 void tell_errors(const study<Model>& s) {
     constexpr index_t states = 500, draws = 256;
-    s.told.line(text("\n### Errors of posterior moments over %td x_t\n", states));
-    s.told.line(
+    std::vector<std::string> head{"t", "draws", "mean", "covariance"};
+    if (has_components<Model>) head.emplace_back("component weights");
+    s.told.table(
+        s.of.name + ", errors of posterior moments", text("Errors of posterior moments over %td x_t", states),
         text("Root mean squares over x_t of the data's law, from %td draws each with their Monte Carlo part subtracted: the mean in units "
              "of the exact posterior's standard "
              "deviation, |m - D|/sqrt(tr Cov); the covariance in units of its variance, |C - Cov|/tr Cov; component weights as they are.",
-             draws));
-    std::vector<std::string> head{"t", "draws", "mean", "covariance"};
-    if (has_components<Model>) head.emplace_back("component weights");
-    s.told.head(head);
+             draws),
+        head);
     for (const double t : outer_times) {
         const batch x    = noised_draws(s.where, s.of.model, t, states, s.rng.split(1));
         const auto exact = exact_moments(s.of.model, x, t);
         const auto tell  = [&](const std::string& name, auto sampler, index_t step) {
             const auto errors = errors_of(s.of.model, std::move(sampler), x, t, exact, s.rng.stream(purpose::value, step, draws));
-            std::vector<std::string> row{text("%.1f", t), name, number(errors.mean), number(errors.covariance)};
+            const auto at     = text("%.1f", t);
+            std::vector<cell> row{at, name, number(errors.mean), number(errors.covariance)};
             if (has_components<Model>) row.push_back(number(errors.weights));
-            s.told.row(row);
+            s.told.row(row, "t = " + at + ", " + name);
         };
         for (const index_t evaluations : all_evaluations) tell(learned::evaluations(evaluations), s.sampler(evaluations), evaluations);
         tell("exact draws: the floor", diamond::exact_posterior{s.of.model}, 100);
@@ -131,33 +132,33 @@ template <class Model>
 void tell_values(const study<Model>& s) {
     constexpr index_t states = 500;
     const auto tell_reward   = [&](const std::string& name, const auto& reward) {
-        s.told.line("\n### Values and gradients, " + name + "\n");
-        s.told.line(text("Root mean square errors over %td x_t: of V in nats, of grad V as a share of the exact gradient's. M draws for "
-                             "each x_t, Monte Carlo errors included.",
-                           states));
-        s.told.head({"estimate", "V, t = 0.2", "0.5", "0.8", "grad V, t = 0.2", "0.5", "0.8"});
+        s.told.table(s.of.name + ", values and gradients, " + name, "Values and gradients, " + name,
+                     text("Root mean square errors over %td x_t: of V in nats, of grad V as a share of the exact gradient's. M draws for "
+                          "each x_t, Monte Carlo errors included.",
+                          states),
+                     {"estimate", "V, t = 0.2", "V, 0.5", "V, 0.8", "grad V, t = 0.2", "grad V, 0.5", "grad V, 0.8"});
         std::vector<batch> x;
         std::vector<values> exact;
         for (const double t : outer_times) {
             x.push_back(noised_draws(s.where, s.of.model, t, states, s.rng.split(2)));
             exact.push_back(evaluate(diamond::exact_value{s.of.model, reward}, x.back(), t, s.rng.stream(purpose::value)));
         }
-        std::vector<std::string> size{"(the exact one itself, about its mean)"};
+        std::vector<cell> size{"(the exact one itself, about its mean)"};
         for (const auto& e : exact) {
             double mean = 0.0, square = 0.0;
             for (const double v : e.value) mean += v / static_cast<double>(states);
             for (const double v : e.value) square += diamond::square(v - mean) / static_cast<double>(states);
-            size.push_back(text("%.3f", std::sqrt(square)));
+            size.emplace_back("%.3f", std::sqrt(square));
         }
         size.insert(size.end(), 3, "1");
         s.told.row(size);
         const auto tell = [&](const std::string& estimate, const auto& estimator) {
-            std::vector<std::string> row{estimate}, gradients;
+            std::vector<cell> row{estimate}, gradients;
             for (std::size_t k = 0; k < exact.size(); ++k) {
                 const auto [value, gradient] =
                     errors_of(evaluate(estimator, x[k], outer_times[k], s.rng.stream(purpose::value, 1)), exact[k]);
-                row.push_back(text("%.3f", value));
-                gradients.push_back(text("%.3f", gradient));
+                row.emplace_back("%.3f", value);
+                gradients.emplace_back("%.3f", gradient);
             }
             row.insert(row.end(), gradients.begin(), gradients.end());
             s.told.row(row);

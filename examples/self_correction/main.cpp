@@ -1,24 +1,23 @@
 // Draws that know their density and correct themselves, on a mixture that is known exactly: weighted values by a joint flow map's density, posterior
 // draws and SMC by Diamond maps that were trained too briefly.
 #include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <string>
 
 #include <CLI/CLI.hpp>
 
 #include "../option_checks.hpp"
+#include "../over_seeds.hpp"
+#include "../run_main.hpp"
 #include "runs.hpp"
-#include "seeds.hpp"
 #include "values.hpp"
 
 namespace self_correction {
 
 /// One seed: its tables.
-nlohmann::ordered_json run_seed(const options& chosen) {
+std::vector<examples::table> run(const options& chosen) {
     const context where{.threads = chosen.threads};
-    std::filesystem::create_directories(chosen.out);
-    diamond::io::require_writable(chosen.out / "report.md"); // before it trains
+    examples::make_folder_of(chosen.out / "report.md"); // before it trains
     report told;
     const auto& training = chosen.training;
     told.line("# Draws that correct themselves\n");
@@ -29,7 +28,8 @@ nlohmann::ordered_json run_seed(const options& chosen) {
     const auto part = [&](const char* name, void (*tell)(study&)) {
         if (!chosen.asks_for(name)) return;
         tell(s);
-        told.write(chosen.out);
+        told.write(chosen.out / "report.md");
+        diamond::io::write_json(chosen.out / "report.json", told.json());
     };
     part("values", tell_values);
     part("draws", tell_draws);
@@ -38,26 +38,8 @@ nlohmann::ordered_json run_seed(const options& chosen) {
     return told.tables();
 }
 
-/// All seeds, each in a folder of its own, and what they say together.
-void run(const options& chosen) {
-    if (chosen.seeds == 1) return static_cast<void>(run_seed(chosen));
-    std::vector<nlohmann::ordered_json> of_seed;
-    for (diamond::index_t k = 0; k < chosen.seeds; ++k) {
-        options one = chosen;
-        one.seed += static_cast<std::uint64_t>(k);
-        one.out = (std::filesystem::path(chosen.out) / text("seed_%llu", static_cast<unsigned long long>(one.seed))).string();
-        of_seed.push_back(run_seed(one));
-    }
-    report told;
-    told.line(text("# Draws that correct themselves, over %td seeds from %llu\n", chosen.seeds, static_cast<unsigned long long>(chosen.seed)));
-    tell_over_seeds(told, of_seed);
-    told.write(chosen.out);
-}
-
-} // namespace self_correction
-
-int main(int argc, char** argv) {
-    self_correction::options chosen;
+int from_command_line(int argc, char** argv) {
+    options chosen;
     auto& training = chosen.training;
     bool quick     = false;
     CLI::App app{"Corrects learned maps by their own densities, and holds values, posterior draws and log Z against a mixture that is known exactly. A quarter of an hour on one core."};
@@ -77,16 +59,18 @@ int main(int argc, char** argv) {
                           number("--particles", chosen.particles, 256, 2, 10000000, "of an island")};
     app.add_option("--rate", training.rate, "the peak of the learning rate")->check(examples::between(1e-9, 10))->capture_default_str();
     app.add_option("--seed", chosen.seed, "of all random numbers")->check(examples::not_negative)->capture_default_str();
-    app.add_option("--seeds", chosen.seeds, "as many seeds from --seed on, a folder each; report.md then has means and spreads over them")->check(CLI::Range(diamond::index_t{1}, diamond::index_t{1000}))->capture_default_str();
+    examples::add_seeds(app, chosen.seeds);
     app.add_option("--threads", chosen.threads, "0: as many as can work at once")->check(CLI::Range(0, 1024))->capture_default_str();
     app.add_option("--out", chosen.out, "folder of the report and its pictures")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
     for (const auto& [option, value] : numbers)
         if (quick && option->count() == 0) *value.first = value.second;
-    try {
-        self_correction::run(chosen);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "self_correction: %s\n", error.what());
-        return 1;
-    }
+    examples::run_over_seeds(chosen, "report", "Draws that correct themselves", run);
+    return 0;
+}
+
+} // namespace self_correction
+
+int main(int argc, char** argv) {
+    return examples::run_main("self_correction", [&] { return self_correction::from_command_line(argc, argv); });
 }

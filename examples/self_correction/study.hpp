@@ -12,12 +12,13 @@
 #include <diamond/oracle/gaussian_mixture.hpp>
 
 #include "../learned_2d/measure.hpp"
-#include "report.hpp"
+#include "../report.hpp"
 #include "training.hpp"
 
 namespace self_correction {
 
 using diamond::philox, diamond::purpose;
+using examples::report, examples::cell, examples::text;
 using reward_type = diamond::linear_reward<batch>;
 
 struct options {

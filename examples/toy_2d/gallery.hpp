@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdio>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -10,6 +9,7 @@
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 
+#include "../output_folder.hpp"
 #include "scene.hpp"
 
 namespace toy {
@@ -143,7 +143,7 @@ auto two_moons(const Context& context) {
 /// All pictures of both models.
 template <class Context>
 findings draw(const Context& context, const options& chosen) {
-    std::filesystem::create_directories(chosen.out);
+    examples::make_folder_of(chosen.out / "report.json");
     findings found{context.device_name(), {}};
     show(scene{"checkerboard", context, chosen, found, diamond::checkerboard<diamond::owning_batch<float, Context>, linear_schedule>{context, {}}, plane{{-4.4, 4.4}, {-4.4, 4.4}},
                near_a_point{{1, -1}, 0.8}, position{0.6, 1.4}});

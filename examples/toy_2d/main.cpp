@@ -1,7 +1,6 @@
 // Two models of the plane that are known exactly, a checkerboard and two moons, and what the library draws from them: the prior, the
 // posterior of a noisy state, and the model tilted by a reward. Every picture has the exact density below the samples.
 #include <cstdio>
-#include <exception>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -13,6 +12,7 @@
 
 #include "../device_option.hpp"
 #include "../option_checks.hpp"
+#include "../run_main.hpp"
 #include "gallery.hpp"
 
 namespace toy {
@@ -24,10 +24,8 @@ void write_report(const options& chosen, const findings& found) {
     diamond::io::write_atomically(chosen.out / "report.json", {diamond::io::bytes_of(report.dump(1) + "\n")});
 }
 
-} // namespace toy
-
-int main(int argc, char** argv) {
-    toy::options chosen;
+int from_command_line(int argc, char** argv) {
+    options chosen;
     std::string device = "cpu";
     int threads        = 0;
     CLI::App app{"Draws a checkerboard and two moons, their posteriors and their tilts by a reward, on the exact densities."};
@@ -38,10 +36,12 @@ int main(int argc, char** argv) {
     app.add_option("--threads", threads, "0: as many as can work at once")->check(CLI::Range(0, 1024))->capture_default_str();
     app.add_option("--out", chosen.out, "folder of the pictures")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
-    try {
-        toy::write_report(chosen, device == "cuda" ? toy::draw_on_gpu(chosen) : toy::draw(diamond::eigen::context{.threads = threads}, chosen));
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "toy_2d: %s\n", error.what());
-        return 1;
-    }
+    write_report(chosen, device == "cuda" ? draw_on_gpu(chosen) : draw(diamond::eigen::context{.threads = threads}, chosen));
+    return 0;
+}
+
+} // namespace toy
+
+int main(int argc, char** argv) {
+    return examples::run_main("toy_2d", [&] { return toy::from_command_line(argc, argv); });
 }

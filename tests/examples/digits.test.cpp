@@ -141,6 +141,25 @@ TEST_CASE("a smaller run in a used folder: nothing of the earlier one is left or
     CHECK(shown(out) == std::set<std::string>{"samples_ink.png", "sweep_ink.png", "story_ink.png", "ess_ink.png"});
 }
 
+TEST_CASE("align over seeds: the means of theirs") {
+    const auto out              = empty_folder("digits_seeds");
+    const auto [status, output] = run_example("digits", "align --model exact --no-sweep --reward ink --method prior smc_ddpm --particles 64 --samples 2 --steps 4 --seed 3 --seeds 2 --threads 2 --out " + quoted(out));
+    INFO(output);
+    REQUIRE(status == 0);
+    const auto tables = diamond::io::read_json(out / "report.json").at("tables");
+    const auto one = diamond::io::read_json(out / "seed_3" / "report.json"), other = diamond::io::read_json(out / "seed_4" / "report.json");
+    REQUIRE(one.size() == 2);
+    for (std::size_t k = 0; k < one.size(); ++k) {
+        const auto& row = tables.at("ink").at(one[k].at("method").get<std::string>());
+        for (const auto& [column, key] : {std::pair{"mean reward", "mean_reward"}, std::pair{"energy distance", "energy_distance"}, std::pair{"evaluations", "evaluations"}, std::pair{"seconds", "seconds"}})
+            diamond_test::check_over_two_seeds(row.at(column), one[k].at(key), other[k].at(key));
+    }
+    diamond_test::check_over_two_seeds(tables.at("ink").at("smc_ddpm").at("log Z"), one[1].at("log_z"), other[1].at("log_z"));
+    CHECK(tables.at("ink").at("prior").at("log Z") == "–");
+    CHECK(diamond::io::read_text(out / "report.md", 1 << 20).find("over 2 seeds from 3") != std::string::npos);
+    CHECK(run_example("digits", "align --seeds 0").status != 0);
+}
+
 TEST_CASE("--device cuda runs on a GPU, or not at all") {
     const auto out              = empty_folder("digits_device");
     const auto [status, output] = run_example("digits", "--device cuda --no-sweep --reward ink --method smc_ddpm --particles 64 --steps 4 --out " + quoted(out));

@@ -76,6 +76,22 @@ TEST_CASE("changed and foreign images are told from held-out digits, and labels 
     CHECK(found.at("wrong_label_area") > 0.99);
 }
 
+TEST_CASE("anomaly over seeds: the means of theirs") {
+    const auto out              = empty_folder("digits_anomaly_seeds");
+    const auto [status, output] = run_example("digits", "anomaly --images 20 --evaluations 1 --seed 3 --seeds 2 --threads 2 --out " + quoted(out));
+    INFO(output);
+    REQUIRE(status == 0);
+    const auto tables = diamond::io::read_json(out / "anomaly.json").at("tables");
+    const auto one = diamond::io::read_json(out / "seed_3" / "anomaly.json"), other = diamond::io::read_json(out / "seed_4" / "anomaly.json");
+    for (std::size_t k = 0; k < one.at("kinds").size(); ++k)
+        for (std::size_t i = 0; i < 4; ++i) {
+            const auto &area = one.at("kinds")[k].at("areas")[i], &of_other = other.at("kinds")[k].at("areas")[i];
+            diamond_test::check_over_two_seeds(tables.at("areas").at(one.at("kinds")[k].at("kind").get<std::string>()).at(area.at("by").get<std::string>()), area.at("area"), of_other.at("area"));
+        }
+    diamond_test::check_over_two_seeds(tables.at("labels").at("wrong labels against right ones, area").at("over all images"), one.at("wrong_label_area"), other.at("wrong_label_area"));
+    CHECK(run_example("digits", "anomaly --seeds 0").status != 0);
+}
+
 TEST_CASE("the same seed gives the same areas on any number of threads, another seed other noise") {
     const auto run = [](const std::string& name, const std::string& arguments) {
         const auto out = empty_folder(name);

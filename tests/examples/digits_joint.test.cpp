@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 #include <string>
+#include <utility>
 
 using diamond_test::empty_folder, diamond_test::quoted, diamond_test::run_example;
 
@@ -26,6 +27,22 @@ TEST_CASE("bits per dimension by few evaluations are near the many-step teacher'
     }
     CHECK(rows[4].at("difference").get<double>() > 1.0); // one Euler step with one probe
     for (const char* name : {"likelihood.md", "scatter.png"}) CHECK(std::filesystem::exists(out / name));
+}
+
+TEST_CASE("likelihood over seeds: the means of theirs") {
+    const auto out              = empty_folder("digits_likelihood_seeds");
+    const auto [status, output] = run_example("digits", "likelihood --images 4 --tolerance 1e-1 --seed 3 --seeds 2 --threads 2 --out " + quoted(out));
+    INFO(output);
+    REQUIRE(status == 0);
+    const auto tables = diamond::io::read_json(out / "likelihood.json").at("tables");
+    const auto one = diamond::io::read_json(out / "seed_3" / "likelihood.json"), other = diamond::io::read_json(out / "seed_4" / "likelihood.json");
+    for (std::size_t k = 0; k < one.size(); ++k) {
+        const auto& row = tables.at("likelihood").at(one[k].at("by").get<std::string>());
+        for (const auto& [column, key] : {std::pair{"bits per dimension", "bits_per_dimension"}, std::pair{"minus the teacher's", "difference"}, std::pair{"evaluations", "evaluations"}})
+            diamond_test::check_over_two_seeds(row.at(column), one[k].at(key), other[k].at(key));
+    }
+    CHECK(tables.at("seconds").at("the whole run").at("seconds").at("mean") > 0.0);
+    CHECK(run_example("digits", "likelihood --seeds 0").status != 0);
 }
 
 TEST_CASE("self-guidance raises the claimed density more than the control that only shrinks the noise") {

@@ -117,6 +117,25 @@ TEST_CASE("sample: the tables and pictures") {
     }
 }
 
+TEST_CASE("sample over seeds: the means of theirs") {
+    const auto out              = empty_folder("digits_sample_seeds");
+    const auto [status, output] = run_example("digits", "sample --samples 64 --mean-images 2 --mean-draws 2 --most-solved 1 --seed 3 --seeds 2 --threads 2 --out " + quoted(out));
+    INFO(output);
+    REQUIRE(status == 0);
+    const auto tables = diamond::io::read_json(out / "quality.json").at("tables");
+    const auto one = diamond::io::read_json(out / "seed_3" / "quality.json"), other = diamond::io::read_json(out / "seed_4" / "quality.json");
+    const auto& generation = one.at("generation");
+    for (std::size_t k = 1; k < generation.size(); ++k) { // from the first law: the held-out images have no distance to themselves
+        const auto& row = tables.at("generation").at(generation[k].at("law").get<std::string>());
+        diamond_test::check_over_two_seeds(row.at("energy distance, features"), generation[k].at("features").at("value"), other.at("generation")[k].at("features").at("value"));
+        diamond_test::check_over_two_seeds(row.at("nearest training image"), generation[k].at("nearest"), other.at("generation")[k].at("nearest"));
+    }
+    const auto& draws = one.at("posterior")[0];
+    diamond_test::check_over_two_seeds(tables.at("posterior, t = 0").at(draws.at("draws").get<std::string>() + ", 1").at("pooled"), draws.at("pooled").at("value"),
+                                       other.at("posterior")[0].at("pooled").at("value"));
+    CHECK(run_example("digits", "sample --seeds 0").status != 0);
+}
+
 TEST_CASE("what align and sample refuse of learned models") {
     const auto refused = [](const std::string& arguments, const std::string& reason) {
         const auto [status, output] = run_example("digits", arguments);

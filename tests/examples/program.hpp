@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <string>
@@ -11,6 +12,7 @@
 #include <sys/wait.h>
 
 #include <diamond/io/file.hpp>
+#include <diamond/io/json.hpp>
 
 namespace diamond_test {
 
@@ -41,6 +43,37 @@ inline std::filesystem::path empty_folder(const std::string& name) {
 }
 
 inline std::string quoted(const std::filesystem::path& path) { return "'" + path.string() + "'"; }
+
+/// A figure over two seeds is the mean of theirs, and its deviation the root of half their difference's square.
+inline void check_over_two_seeds(const nlohmann::json& figure, double one, double other) {
+    INFO(figure.dump(), " of ", one, " and ", other);
+    CHECK(figure.at("seeds") == 2);
+    CHECK(figure.at("mean").get<double>() == doctest::Approx(0.5 * (one + other)).epsilon(1e-12));
+    CHECK(figure.at("deviation").get<double>() == doctest::Approx(std::abs(one - other) / std::sqrt(2.0)).epsilon(1e-6));
+}
+
+/// Every figure of every table of <name>.json in `folder` against those of the folders of its two seeds. Gives their number.
+inline int check_tables_over_two_seeds(const std::filesystem::path& folder, const std::string& name, const std::string& one, const std::string& other) {
+    const auto read   = [&](const std::filesystem::path& of) { return diamond::io::read_json(of / (name + ".json")).at("tables"); };
+    const auto tables = read(folder), tables_of_one = read(folder / one), tables_of_other = read(folder / other);
+    REQUIRE(tables.size() == tables_of_one.size());
+    int figures = 0;
+    for (const auto& [table, rows] : tables.items())
+        for (const auto& [row, cells] : rows.items())
+            for (const auto& [column, cell] : cells.items()) {
+                if (cell.is_string()) continue;
+                INFO(table, ": ", row, ": ", column);
+                const auto of_one = tables_of_one.at(table).at(row).at(column), of_other = tables_of_other.at(table).at(row).at(column);
+                const auto all     = cell.is_array() ? cell : nlohmann::json::array({cell}); // the errors of single seeds are left out
+                const auto numbers = [](const nlohmann::json& of, std::size_t k) { return of.is_array() ? of.at(k) : of; };
+                for (std::size_t k = 0; k < all.size(); ++k) {
+                    if (all[k].at("seeds") != 2) continue; // some seed has none
+                    check_over_two_seeds(all[k], numbers(of_one, k), numbers(of_other, k));
+                    ++figures;
+                }
+            }
+    return figures;
+}
 
 /// --device cuda runs on a GPU, or not at all: then it says what is missing.
 inline void check_device_cuda(const std::string& name, const std::string& arguments) {

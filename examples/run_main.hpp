@@ -1,0 +1,32 @@
+// The end of a program: what every main of the examples returns.
+#pragma once
+
+#include <cstdio>
+#include <exception>
+#include <iostream>
+#include <type_traits>
+
+namespace examples {
+
+/// Runs `work`, which may give an exit status, and gives the program's. An error ends in a sentence and in 1, and so does standard output that cannot be
+/// written, on a full disk say: what was printed is then not all there.
+template <class Work>
+int run_main(const char* program, const Work& work) {
+    int status = 0;
+    try {
+        if constexpr (std::is_void_v<std::invoke_result_t<const Work&>>)
+            work();
+        else
+            status = work();
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s: %s\n", program, error.what());
+        status = 1;
+    }
+    std::cout.flush(); // --help goes there, and on through stdout
+    const bool flushed = std::fflush(stdout) == 0;
+    if (flushed && std::ferror(stdout) == 0 && std::cout) return status;
+    std::fprintf(stderr, "%s: standard output could not be written in full: free space where it goes, or send it elsewhere\n", program);
+    return status == 0 ? 1 : status;
+}
+
+} // namespace examples
