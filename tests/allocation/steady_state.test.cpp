@@ -53,6 +53,8 @@
 using diamond::exact_posterior, diamond::index_t, diamond::infinity, diamond::interval, diamond::philox, diamond::posterior_value,
     diamond::purpose, diamond::smc, diamond::smc_options;
 
+#define ALLOCATING_BACK_ENDS back_ends::eigen<float>, back_ends::thrust_omp<double> // a number's type allocates nothing
+
 namespace {
 
 long allocations() { return interposition::calls.load(); }
@@ -162,7 +164,7 @@ TEST_CASE("the count sees every way to allocate") {
     CHECK(counts([] {}) == 0);
 }
 
-TEST_CASE_TEMPLATE("a step of SMC allocates nothing", back, HOST_BACK_ENDS) {
+TEST_CASE_TEMPLATE("a step of SMC allocates nothing", back, ALLOCATING_BACK_ENDS) {
     models<back> m;
     const exact_posterior draws{m.mixture};
     const diamond::ddpm_posterior_kernel kernel{draws};
@@ -209,7 +211,7 @@ TEST_CASE_TEMPLATE("nor do labels that are gathered with their particles", back,
                    diamond::labels(given.data())) == 0);
 }
 
-TEST_CASE_TEMPLATE("a transition allocates nothing", back, HOST_BACK_ENDS) {
+TEST_CASE_TEMPLATE("a transition allocates nothing", back, ALLOCATING_BACK_ENDS) {
     models<back> m;
     const exact_posterior draws{m.mixture};
     const diamond::gaussian_diamond_map map{m.gaussian};
@@ -224,7 +226,7 @@ TEST_CASE_TEMPLATE("a transition allocates nothing", back, HOST_BACK_ENDS) {
     CHECK(m.of_kernel(diamond::euler_maruyama_kernel{m.schedule, m.mixture}) == 0);
 }
 
-TEST_CASE_TEMPLATE("posterior draws allocate nothing, nor do their derivatives", back, HOST_BACK_ENDS) {
+TEST_CASE_TEMPLATE("posterior draws allocate nothing, nor do their derivatives", back, ALLOCATING_BACK_ENDS) {
     models<back> m;
     const auto of = [&](auto sampler) {
         return in_steady_state([&](int call) {
@@ -242,7 +244,7 @@ TEST_CASE_TEMPLATE("posterior draws allocate nothing, nor do their derivatives",
     CHECK(of(diamond::diamond_posterior{diamond::glass_diamond_map{m.schedule, m.mixture, diamond::explicit_midpoint{.steps = 2}}}) == 0);
 }
 
-TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, HOST_BACK_ENDS) {
+TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, ALLOCATING_BACK_ENDS) {
     models<back> m;
     const diamond::gaussian_diamond_map map{m.gaussian};
     const diamond::diamond_posterior draws{map};
@@ -261,7 +263,7 @@ TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, HOS
           }) == 0);
 }
 
-TEST_CASE_TEMPLATE("nor do densities, of draws, of transitions and of marginals, nor what is corrected by them", back, back_ends::eigen<double>, back_ends::thrust_omp<float>) {
+TEST_CASE_TEMPLATE("nor do densities, of draws, of transitions and of marginals, nor what is corrected by them", back, ALLOCATING_BACK_ENDS) {
     models<back> m;
     const diamond::gaussian_diamond_map map{m.gaussian};
     const diamond::exact_density exact{m.schedule, m.gaussian};
@@ -300,7 +302,7 @@ TEST_CASE_TEMPLATE("nor do densities, of draws, of transitions and of marginals,
         CHECK(of_steps(m.context, smc{diamond::corrected_kernel{kernel, joint}, value, smc_options{.particles = 300, .steps = 5, .threshold = threshold, .log_delta = -infinity}}) == 0);
 }
 
-TEST_CASE_TEMPLATE("steps of guidance, of a chain and of a beam allocate nothing", back, HOST_BACK_ENDS) {
+TEST_CASE_TEMPLATE("steps of guidance, of a chain and of a beam allocate nothing", back, ALLOCATING_BACK_ENDS) {
     models<back> m;
     const exact_posterior draws{m.mixture};
     const posterior_value value{draws, m.reward, {.samples = 2}};
@@ -311,7 +313,7 @@ TEST_CASE_TEMPLATE("steps of guidance, of a chain and of a beam allocate nothing
     CHECK(between_observers(m.context, diamond::beam{kernel, value, {.beams = 20, .width = 3, .children = 4, .steps = 5}}) == 0);
 }
 
-TEST_CASE_TEMPLATE("products of any width allocate nothing", back, HOST_BACK_ENDS) {
+TEST_CASE_TEMPLATE("products of any width allocate nothing", back, ALLOCATING_BACK_ENDS) {
     using batch        = typename back::batch;
     const auto context = back::make(2);
     for (const index_t width : {3, 256, 300, 1100}) {
@@ -359,7 +361,7 @@ struct network_models {
 };
 } // namespace
 
-TEST_CASE_TEMPLATE("a training step allocates nothing, with a teacher or without one, with a learned weight or without one", back, HOST_BACK_ENDS) {
+TEST_CASE_TEMPLATE("a training step allocates nothing, with a teacher or without one, with a learned weight or without one", back, ALLOCATING_BACK_ENDS) {
     const network_models<back> m;
     const auto of_trainer = [](auto trainer) {
         auto state = trainer.start();
@@ -373,7 +375,7 @@ TEST_CASE_TEMPLATE("a training step allocates nothing, with a teacher or without
                                               diamond::glass_teacher(diamond::linear_schedule{}, teacher))) == 0);
 }
 
-TEST_CASE_TEMPLATE("nor does one of a joint network, or a likelihood by its map", back, HOST_BACK_ENDS) {
+TEST_CASE_TEMPLATE("nor does one of a joint network, or a likelihood by its map", back, ALLOCATING_BACK_ENDS) {
     using batch = typename back::batch;
     const network_models<back> m;
     const diamond::joint_mlp<batch, diamond::linear_schedule> net({}, m.net.frame(), m.net.options());
@@ -398,7 +400,7 @@ TEST_CASE_TEMPLATE("nor does one of a joint network, or a likelihood by its map"
     CHECK(in_steady_state([&](int) { likelihood(x.read(), diamond::labels(1), out.data()); }) == 0);
 }
 
-TEST_CASE_TEMPLATE("nor do a network's own densities by its determinants, and SMC that they correct", back, back_ends::eigen<double>, back_ends::thrust_omp<float>) {
+TEST_CASE_TEMPLATE("nor do a network's own densities by its determinants, and SMC that they correct", back, ALLOCATING_BACK_ENDS) {
     using batch = typename back::batch;
     const network_models<back> m;
     const diamond::joint_mlp<batch, diamond::linear_schedule> net({}, m.net.frame(), m.net.options());
@@ -414,7 +416,7 @@ TEST_CASE_TEMPLATE("nor do a network's own densities by its determinants, and SM
                    diamond::labels(own.data())) == 0);
 }
 
-TEST_CASE_TEMPLATE("nor does SMC with a network", back, HOST_BACK_ENDS) {
+TEST_CASE_TEMPLATE("nor does SMC with a network", back, ALLOCATING_BACK_ENDS) {
     using batch = typename back::batch;
     const network_models<back> m;
     const diamond::posterior_diamond_map map{diamond::trained_diamond_network(m.net, m.parameters())};

@@ -47,7 +47,7 @@ auto sampler_on(const diamond::eigen::context& context, const smc_options& optio
 
 } // namespace
 
-TEST_CASE_TEMPLATE("a run with a weighted kernel goes on from a file, bit for bit", back, BACK_ENDS) {
+TEST_CASE_TEMPLATE("a run with a weighted kernel goes on from a file, bit for bit", back, TWO_BACK_ENDS) {
     using own_batch    = typename back::batch;
     const auto context = back::make();
     const diamond::gaussian<own_batch, diamond::linear_schedule> wrong{context, {}, {0.2, -0.8, 0.9}, {2.05, 0.75, -0.3, 0.75, 1.0, 0.15, -0.3, 0.15, 0.475}};
@@ -60,7 +60,7 @@ TEST_CASE_TEMPLATE("a run with a weighted kernel goes on from a file, bit for bi
     check_resumes<typename back::real>(make, context, diamond::no_condition{});
 }
 
-TEST_CASE_TEMPLATE("so does a run under labels", back, HOST_BACK_ENDS) {
+TEST_CASE_TEMPLATE("so does a run under labels", back, TWO_BACK_ENDS) {
     using own_batch    = typename back::batch;
     const auto context = back::make();
     const labelled::field<own_batch, diamond::linear_schedule> field{diamond::linear_schedule{}};
