@@ -51,10 +51,10 @@ inline images chosen_images(const images& all, int label) {
 /// Reads images.npy, labels.npy and held_out.npy (the indices of the held-out part); grey level k becomes k/8 - 1 in [-1, 1].
 /// @throws diamond::io::file_error where a file is spoilt, std::invalid_argument where they do not belong together.
 inline data_set load(const std::filesystem::path& folder) {
-    using diamond::io::any;
-    const auto grey   = diamond::io::read_npy<std::uint8_t>(folder / "images.npy", {.shape = {{any, static_cast<std::size_t>(pixels)}}});
+    using diamond::io::any_extent;
+    const auto grey   = diamond::io::read_npy<std::uint8_t>(folder / "images.npy", {.shape = {{any_extent, static_cast<std::size_t>(pixels)}}});
     const auto label  = diamond::io::read_npy<std::uint8_t>(folder / "labels.npy", {.shape = std::vector{grey.shape[0]}});
-    const auto chosen = diamond::io::read_npy<std::int32_t>(folder / "held_out.npy", {.shape = std::vector{any}});
+    const auto chosen = diamond::io::read_npy<std::int32_t>(folder / "held_out.npy", {.shape = std::vector{any_extent}});
 
     std::vector<bool> held_out(label.data.size(), false);
     for (const auto i : chosen.data) {

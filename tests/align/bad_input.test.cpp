@@ -127,7 +127,7 @@ TEST_CASE("no particles, no steps, and grids that are none") {
         CHECK_THROWS_WITH_AS(make(4, 4, {no_number, 0.5, 1.0}), Contains("from nan"), invalid_argument);
         CHECK_THROWS_WITH_AS(make(4, 4, {0.1, 1.0}), Contains("from 0.1"), invalid_argument);
         CHECK_THROWS_WITH_AS(make(4, 4, {0.0, 0.9}), Contains("to 0.9"), invalid_argument);
-        CHECK_THROWS_WITH_AS(make(4, 4, {0.0}), Contains("at least the two times"), invalid_argument);
+        CHECK_THROWS_WITH_AS(make(4, 4, {0.0}), Contains("a time grid of 1 times"), invalid_argument);
     });
     CHECK_THROWS_WITH_AS(diamond::best_of_n(p.kernel, tilt_2d<double>(), {.winners = 2, .candidates = 0}), Contains("0 candidates"),
                          invalid_argument);

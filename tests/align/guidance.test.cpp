@@ -192,6 +192,26 @@ TEST_CASE("strength and norm matching are what they say, in one Euler step") {
     }
 }
 
+/// A reward whose gradient is no number at one particle.
+struct breaking_gradient {
+    double broken;
+    double operator()(diamond::column_view<const double> z) const { return z[0]; }
+    void gradient(diamond::const_view_t<batch> z, diamond::view_t<batch> out) const {
+        for (index_t j = 0; j < z.columns(); ++j)
+            for (index_t i = 0; i < z.rows(); ++i) out(i, j) = j == 3 ? broken : 1.0;
+    }
+};
+
+TEST_CASE("guidance that is no number is refused, and not left out by norm matching") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto model = mixture<batch>(context);
+    for (const bool matched : {false, true})
+        for (const double broken : {diamond::not_a_number, diamond::infinity}) {
+            guidance sampler{model, diamond::denoised_value{linear_schedule{}, model, breaking_gradient{broken}}, {.particles = 8, .steps = 2, .norm_matched = matched}};
+            CHECK_THROWS_AS(sampler(context, philox{11}), diamond::numeric_error);
+        }
+}
+
 TEST_CASE("where there is no guidance to scale, norm matching adds none") {
     const diamond::eigen::context context{.threads = 1};
     const auto model = mixture<batch>(context);

@@ -1,5 +1,6 @@
 // Programs open namespaces: std, diamond, diamond::io and POSIX's functions in the global one must not share a common name. Each line below
-// names a type that had one (midpoint, times, array, extent), and `batch` is what a program calls its own alias.
+// names a type that had one (midpoint, times, array, extent, any), and `batch` is what a program calls its own alias.
+#include <any>
 #include <array>
 #include <numeric>
 #include <sys/times.h>
@@ -23,4 +24,5 @@ static_assert(is_same_v<decltype(times(nullptr)), clock_t>);
 static_assert(is_same_v<decltype(npy_array<float>{}.data), vector<float>>);
 static_assert(tuple_size_v<array<int, 3>> == 3);
 static_assert(is_same_v<decltype(value_range{0.0, 1.0}.from), double> && extent_v<int[3]> == 3);
+static_assert(is_class_v<any> && any_extent > 0);
 static_assert(is_same_v<batch::value_type, float>);

@@ -125,7 +125,7 @@ TEST_CASE("what means something else is refused with the reason") {
     refused("major.minor is expected", [](tensor_file& f) { f.metadata["version"] = "one"; });
     refused("major.minor is expected", [](tensor_file& f) { f.metadata["version"] = "1.x"; });
     refused("must be orthonormal", [](tensor_file& f) { f.tensors["frame.basis"] = diamond::io::make_tensor({2, 2}, std::vector<double>{1.0, 0.5, 0.0, 1.0}); });
-    refused("mean must be finite", [](tensor_file& f) { f.tensors["frame.mean"] = diamond::io::make_tensor({2}, std::vector<double>{1.0, NAN}); });
+    refused("mean has nan as a coordinate", [](tensor_file& f) { f.tensors["frame.mean"] = diamond::io::make_tensor({2}, std::vector<double>{1.0, NAN}); });
     refused("schedule 'linear'", [](tensor_file& f) { f.metadata["schedule"] = "linear"; });
     refused("schedule 'variance_preserving 0.1 12'", [](tensor_file& f) { f.metadata["schedule"] = "variance_preserving 0.1 12"; });
     refused("time_direction 'data_to_noise'", [](tensor_file& f) { f.metadata["time_direction"] = "data_to_noise"; });

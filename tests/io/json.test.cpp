@@ -52,6 +52,9 @@ TEST_CASE("bad JSON is refused with the reason") {
     CHECK(why("{\"a\": 1} 2") == Contains("no valid JSON"));
     CHECK(why("[1e999]") == Contains("number overflow parsing '1e999'"));
     CHECK(why("\"\xff\"") == Contains("no valid JSON"));
+    CHECK(why(std::string_view("{\"a\": 1}\0, {\"b\": 2}", 18)) == Contains("a zero byte behind 8 others"));
+    CHECK(why(std::string_view("{\"a\": 1}\n\0", 10)) == Contains("a zero byte behind 9 others"));
+    CHECK(why("{\"a\": \"\\u0000\"}") == "nothing thrown");
     CHECK(why("[1, 2, 3]", {.max_bytes = 8}) == Contains("too large: 9 bytes, at most 8"));
     CHECK(why(std::string(100'000, '[')) == Contains("nested deeper than 256"));
     CHECK(why(std::string(4, '[') + std::string(4, ']'), {.max_depth = 4}) == "nothing thrown");

@@ -171,8 +171,8 @@ TEST_CASE("another element type, order or shape is refused, with what was found 
         return reason([&] { io::read_npy<float>(data("float_3x4.npy"), {.shape = shape}); });
     };
     CHECK(expecting({3, 4}) == "nothing thrown");
-    CHECK(expecting({io::any, 4}) == "nothing thrown");
-    CHECK(expecting({io::any, 64}) == "misshapen: shape (3, 4) found, (any, 64) expected");
+    CHECK(expecting({io::any_extent, 4}) == "nothing thrown");
+    CHECK(expecting({io::any_extent, 64}) == "misshapen: shape (3, 4) found, (any, 64) expected");
     CHECK(expecting({12}) == "misshapen: shape (3, 4) found, (12,) expected");
     CHECK(expecting({3, 4, 1}) == Contains("(3, 4, 1) expected"));
 }
@@ -259,7 +259,7 @@ TEST_CASE("writing: wrong sizes are refused, and a failure leaves what was there
     CHECK(diamond_test::message<std::invalid_argument>([&] {
               io::write_npy(folder / "a.npy", values, {3, 5});
           }) == "write_npy: 12 elements for shape (3, 5)");
-    CHECK_THROWS_AS(io::write_npy(folder / "a.npy", values, {io::any, io::any}), std::invalid_argument);
+    CHECK_THROWS_AS(io::write_npy(folder / "a.npy", values, {io::any_extent, io::any_extent}), std::invalid_argument);
     CHECK_FALSE(std::filesystem::exists(folder / "a.npy"));
     CHECK(reason([&] { io::write_npy(folder / "no folder/a.npy", values, {3, 4}); }) == Contains("cannot be written"));
 }

@@ -75,4 +75,5 @@ TEST_CASE("what is no level is refused with its place") {
                              std::invalid_argument);
     }
     CHECK_THROWS_AS((void)diamond::bits_per_dimension(0.0, 2, 1), std::invalid_argument);
+    for (const index_t d : {0, -2}) CHECK_THROWS_WITH_AS((void)diamond::bits_per_dimension(-3.0, d, 256), doctest::Contains((diamond::digits_of(d) + " dimensions").c_str()), std::invalid_argument);
 }

@@ -406,7 +406,8 @@ TEST_CASE_TEMPLATE("a resampled posterior takes each proposal by its weight, for
             CHECK(step == 3);
             CHECK(particle == 3);
         }
-    CHECK_THROWS_WITH_AS(diamond::resampled_posterior(numbered<own_batch>{}, {.proposals = 0}), doctest::Contains("0 proposals"), std::invalid_argument);
+    for (const index_t proposals : {index_t{0}, index_t{1} << 62}) // 2^62 times 4 draws are 0 by 64 bits
+        CHECK_THROWS_WITH_AS(diamond::resampled_posterior(numbered<own_batch>{}, {.proposals = proposals}), doctest::Contains((diamond::digits_of(proposals) + " proposals").c_str()), std::invalid_argument);
     CHECK_THROWS_WITH_AS(diamond::resampled_posterior(numbered<own_batch>{}, {.proposals = index_t{1} << 24})(x, 0.5, none, stream(samples), drawn), doctest::Contains("2^24 a particle"), std::invalid_argument);
 }
 

@@ -1,5 +1,6 @@
 #include <diamond/map/diamond_posterior.hpp>
 
+#include <cmath>
 #include <limits>
 
 #include <diamond/map/early_stop_kernel.hpp>
@@ -236,6 +237,34 @@ TEST_CASE("early stop reaches the inner signal-to-noise ratio snr(t') - snr(t), 
     CHECK_THROWS_AS(stop(std::numeric_limits<double>::quiet_NaN(), 1.0), std::invalid_argument);
 }
 
+/// sigma vanishes as a power of 1 - t, and times are doubles.
+struct power_schedule {
+    double power;
+    double alpha(double t) const { return t; }
+    double sigma(double t) const { return std::pow(1.0 - t, power); }
+    double d_alpha(double) const { return 1.0; }
+    double d_sigma(double t) const { return -power * std::pow(1.0 - t, power - 1.0); }
+};
+
+TEST_CASE("early stop keeps mean and deviation where no double says the inner time, and a search by derivatives is one early") {
+    for (const double outer_power : {1.0, 2.0, 3.0})
+        for (const double inner_power : {1.0, 2.0, 3.0})
+            for (const double from : {0.0, 0.5, 1.0 - 0x1p-20})
+                for (int bits = 21; bits <= 53; ++bits) {
+                    CAPTURE(outer_power);
+                    CAPTURE(inner_power);
+                    CAPTURE(from);
+                    CAPTURE(bits);
+                    const power_schedule schedule{outer_power}, inner{inner_power};
+                    const double to   = 1.0 - std::ldexp(1.0, -bits);
+                    const auto stop   = diamond::early_stop_at(schedule, inner, {from, to});
+                    const auto here   = diamond::level_at(schedule, from), at = diamond::level_at(inner, stop.inner_time);
+                    const double mean = stop.outer * here.alpha + stop.inner * at.alpha;
+                    CHECK(mean == doctest::Approx(schedule.alpha(to)).epsilon(1e-12));
+                    CHECK(std::hypot(stop.outer * here.sigma, stop.inner * at.sigma) / schedule.sigma(to) == doctest::Approx(1.0).epsilon(1e-12));
+                }
+}
+
 TEST_CASE("posterior draws and Diamond maps refuse what does not fit, and can be used afterwards") {
     const auto context  = back_ends::eigen<double>::make(1);
     constexpr index_t d = 2, n = 4;
@@ -243,6 +272,12 @@ TEST_CASE("posterior draws and Diamond maps refuse what does not fit, and can be
         CHECK_THROWS_WITH_AS(diamond::diamond_posterior(mixture_map<batch>(any_schedule{}), {.evaluations = evaluations}),
                              doctest::Contains(std::to_string(evaluations).c_str()), std::invalid_argument);
     CHECK_THROWS_WITH_AS(mixture_map<batch>(any_schedule{}, 0), doctest::Contains("0 steps"), std::invalid_argument);
+    { // 4 x 2^62 evaluations are 0 columns of working states by 64 bits
+        diamond::diamond_posterior endless(mixture_map<batch>(any_schedule{}), {.evaluations = index_t{1} << 62});
+        const auto points = batches::normal<batch>(context, d, n, 10);
+        batch drawn(context, d, n);
+        CHECK_THROWS_WITH_AS(endless(points, 0.5, none, value_stream(1), drawn), doctest::Contains("4 x 4611686018427387904 is more than 2^63 - 1"), std::invalid_argument);
+    }
 
     auto map = mixture_map<batch>(any_schedule{});
     diamond::diamond_posterior posterior(map);

@@ -36,8 +36,8 @@ TEST_CASE("any increasing grid from 0 to 1 is one") {
 
 TEST_CASE("what is no grid is refused, with the numbers") {
     const double nan = std::numeric_limits<double>::quiet_NaN();
-    check_refused({}, "a time grid needs at least the two times 0 and 1");
-    check_refused({0.0}, "a time grid needs at least the two times 0 and 1");
+    check_refused({}, "a time grid of 0 times: at least the two, 0 and 1, are needed");
+    check_refused({0.0}, "a time grid of 1 times: at least the two, 0 and 1, are needed");
     check_refused({0.1, 1.0}, "a time grid runs from 0 to 1, not from 0.1 to 1");
     check_refused({0.0, 0.9}, "a time grid runs from 0 to 1, not from 0 to 0.9");
     check_refused({1.0, 0.0}, "a time grid runs from 0 to 1, not from 1 to 0");

@@ -62,6 +62,13 @@ struct slope {
     DIAMOND_HD double operator()(diamond::column_view<const Real> z) const { return by * static_cast<double>(z[0]); }
 };
 
+/// All but what no draw reaches is forbidden.
+template <class Real>
+struct beyond_all_draws {
+    static constexpr bool column_parallel = true;
+    DIAMOND_HD double operator()(diamond::column_view<const Real> z) const { return z[0] > Real{100} ? 0.0 : -diamond::infinity; }
+};
+
 /// Guidance over what it stands for to first order, 1/(1 - t) times `by` times the variance of z.
 template <class Back, class Sampler>
 auto share(const typename Back::context& context, const Sampler& sampler, double reward, diamond::posterior_value_options options, std::vector<std::string>* warnings = nullptr) {
@@ -139,4 +146,18 @@ TEST_CASE_TEMPLATE("what a strong reward leaves of guidance by two draws is know
     const auto pair = share<back>(context, draws, 1.0, {.samples = 2, .antithetic = true}, &warnings);
     CHECK(std::abs(pair.value - normal_mean([](double e) { return 1.0 / diamond::square(std::cosh(e)); })) < 5.0 * pair.standard_error);
     CHECK(warnings.size() == 1);
+}
+
+TEST_CASE_TEMPLATE("guidance by draws that are all forbidden is none of the tilt, and is warned of", back, TWO_BACK_ENDS) {
+    const auto context = back::make(2);
+    typename back::batch x(context, 1, 10), out(context, 1, 10);
+    diamond::draw_normal(diamond::philox{4}.stream(diamond::purpose::initial), x.mutable_view());
+    for (const bool pairs : {false, true}) {
+        diamond::posterior_value value{bent_draws<typename back::batch>{0.0}, beyond_all_draws<typename back::real>{}, {.samples = 4, .antithetic = pairs}};
+        value.guidance(x, 0.5, {}, diamond::philox{3}.stream(diamond::purpose::value, 1), out);
+        for (const auto g : diamond::to_host(out)) CHECK(std::abs(g) < 1e-5);
+        const std::vector<std::string> warnings = value.guidance_warnings();
+        REQUIRE(warnings.size() == 1);
+        CHECK(warnings[0] == doctest::Contains("a share of about 0 of the tilt"));
+    }
 }

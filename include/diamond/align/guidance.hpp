@@ -30,12 +30,14 @@ struct squared_entry {
     index_t     rows;
     DIAMOND_HD double operator()(index_t i, index_t j) const { return square(static_cast<double>(x[i + rows * j])); }
 };
-/// (1, strength |u|/|g|) a column, from squares; no guidance where g is but the rounding of u: its direction would be noise.
+/// (1, strength |u|/|g|) a column, from squares; no guidance where g is but the rounding of u: its direction would be noise. A g that is not finite makes the
+/// particle NaN, which is refused: a factor of 0 would switch it off, and leave the particle without guidance.
 struct matched_scale {
     const double *velocity, *guidance;
     double        strength, rounding;
     DIAMOND_HD numbers<2> operator()(index_t j) const {
-        return {{1.0, guidance[j] > square(rounding) * velocity[j] ? strength * std::sqrt(velocity[j] / guidance[j]) : 0.0}};
+        if (guidance[j] <= square(rounding) * velocity[j]) return {{1.0, 0.0}};
+        return {{1.0, guidance[j] < infinity ? strength * std::sqrt(velocity[j] / guidance[j]) : not_a_number}};
     }
 };
 } // namespace detail

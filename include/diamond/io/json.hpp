@@ -109,6 +109,8 @@ inline nlohmann::json read_json(const std::filesystem::path& path, const json_op
     const auto text = read_text(path, options.max_bytes);
     detail::json_builder builder{path, options.max_depth};
     try {
+        if (const auto zero = text.find('\0'); zero != text.npos) // nlohmann::json would take it for the end
+            throw file_error{path, "no valid JSON: a zero byte behind " + digits_of(zero) + " others"};
         nlohmann::json::sax_parse(text, &builder);
     } catch (const file_error& error) {
         input_file{path, bytes_of(text)}.fail_as_other("not valid JSON", error.reason(), "a text");

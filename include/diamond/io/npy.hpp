@@ -48,7 +48,7 @@ inline constexpr std::uintmax_t default_max_npy_bytes = std::uintmax_t{1} << 30;
 
 struct npy_options {
     std::uintmax_t max_bytes       = default_max_npy_bytes; ///< of data; more are refused before allocating, and not written either
-    std::vector<std::size_t> shape = {};                    ///< the shape expected, say {any, 64}; empty: whatever it is
+    std::vector<std::size_t> shape = {};                    ///< the shape expected, say {any_extent, 64}; empty: whatever it is
 };
 
 namespace detail {
@@ -139,7 +139,7 @@ npy_element npy_element_of(const input_file& file, const std::string& dtype) {
 
 /// Refuses another shape than the one expected.
 inline void check_npy_shape(const input_file& file, std::span<const std::size_t> found, std::span<const std::size_t> expected) {
-    const auto fits = [](std::size_t wanted, std::size_t extent) { return wanted == any || wanted == extent; };
+    const auto fits = [](std::size_t wanted, std::size_t extent) { return wanted == any_extent || wanted == extent; };
     if (!expected.empty() && !std::ranges::equal(expected, found, fits))
         file.fail("misshapen: shape " + shape_text(found) + " found, " + shape_text(expected) + " expected");
 }

@@ -12,16 +12,16 @@
 namespace diamond::io {
 
 /// In a shape that is expected: an extent that may be anything.
-inline constexpr std::size_t any = std::numeric_limits<std::size_t>::max();
+inline constexpr std::size_t any_extent = std::numeric_limits<std::size_t>::max();
 
 namespace detail {
 
-/// "(3, 4)", with "any" for any.
+/// "(3, 4)", with "any" for any_extent.
 template <class Shape>
 std::string shape_text(const Shape& shape) {
     std::string text = "(";
     for (const auto extent : shape)
-        text += (text.size() > 1 ? ", " : "") + (std::cmp_equal(extent, any) ? std::string{"any"} : digits_of(extent));
+        text += (text.size() > 1 ? ", " : "") + (std::cmp_equal(extent, any_extent) ? std::string{"any"} : digits_of(extent));
     return text + (shape.size() == 1 ? ",)" : ")");
 }
 

@@ -32,6 +32,9 @@ struct is_no_level {
         return !(value >= 0.0 && value <= count - 1.0 && value == std::floor(value));
     }
 };
+inline void require_dimension(index_t d) {
+    require(d >= 1, [&] { return "bits per dimension of " + digits_of(d) + " dimensions: at least 1 is needed"; });
+}
 inline void require_levels(index_t levels) {
     require(levels >= 2, [&] { return "data of " + digits_of(levels) + " levels: at least 2 are needed"; });
 }
@@ -66,6 +69,7 @@ void dequantise(batch_view<In, Context> levels, index_t count, noise_stream stre
 /// of the bits that a code of the levels by this model takes.
 [[nodiscard]] inline double bits_per_dimension(double log_density, index_t d, index_t levels) {
     detail::require_levels(levels);
+    detail::require_dimension(d);
     const auto rows = static_cast<double>(d);
     return -(log_density + rows * std::log(2.0 / static_cast<double>(levels))) / (rows * std::log(2.0));
 }
@@ -73,6 +77,7 @@ void dequantise(batch_view<In, Context> levels, index_t count, noise_stream stre
 template <class Context>
 void bits_per_dimension(const Context& context, index_t n, double* log_density, index_t d, index_t levels) {
     detail::require_levels(levels);
+    detail::require_dimension(d);
     const auto rows = static_cast<double>(d);
     context.for_each(n, detail::density_to_bits{rows * std::log(2.0 / static_cast<double>(levels)), -1.0 / (rows * std::log(2.0)), log_density});
 }

@@ -135,7 +135,7 @@ private:
 
     void make_room(const_view like) {
         draws_ = like.columns();
-        states_.resize(like.context(), like.rows(), draws_ * options_.evaluations);
+        states_.resize(like.context(), like.rows(), extent_product("posterior draws and their evaluations", draws_, options_.evaluations));
         if constexpr (joint_diamond_map<Map>) divergence_.resize(like.context(), 1, draws_);
     }
     void draw_noise(noise_stream stream, const_view like) {

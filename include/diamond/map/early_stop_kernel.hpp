@@ -22,18 +22,26 @@ struct early_stop {
 };
 
 namespace detail {
+inline constexpr double stop_rounding = 0x1p-42; ///< of 1 - r*, that its double may leave
+
 /// Where no double says r* well enough: stops at the next one after it, where xbar knows a little more than x_t' may, and puts so much more weight on x_t that
 ///   outer alpha + inner abar = alpha',   outer^2 sigma^2 + inner^2 sbar^2 = sigma'^2
 /// all the same. With outer sigma = sigma' cos phi, inner sbar = sigma' sin phi the left of the first is largest where S has its phi, and the root below that is taken.
 template <class InnerSchedule>
 [[nodiscard]] early_stop stop_after(const InnerSchedule& inner, instant sought, noise_level from, noise_level to) {
-    const double      near  = 1.0 - sought.rest;
-    const double      after = sought.t <= 0.0 ? least_normal : 1.0 - near > sought.rest ? std::nextafter(near, 1.0) : near;
-    const noise_level at    = level_at(inner, after);
-    const double      known = from.alpha * at.sigma, drawn = at.alpha * from.sigma;
-    const double      most  = std::fmin(to.alpha * from.sigma * at.sigma / (to.sigma * std::hypot(known, drawn)), 1.0); // above 1 by rounding alone
-    const double      phi   = std::atan2(drawn, known) - std::acos(most);
-    const double      outer = to.sigma * std::cos(phi) / from.sigma;
+    const double near  = 1.0 - sought.rest;
+    double       after = sought.t <= 0.0 ? least_normal : 1.0 - near > sought.rest ? std::nextafter(near, 1.0) : near;
+    noise_level  at    = level_at(inner, after);
+    const auto   most_of = [&] { return to.alpha * from.sigma * at.sigma / (to.sigma * std::hypot(from.alpha * at.sigma, at.alpha * from.sigma)); };
+    // A search by the derivatives of a schedule that knows doubles only may be one of them early, where xbar knows less than x_t' must.
+    if (after >= 0.5 && most_of() > 1.0 + stop_rounding) {
+        after = std::nextafter(after, 1.0);
+        at    = level_at(inner, after);
+    }
+    const double known = from.alpha * at.sigma, drawn = at.alpha * from.sigma;
+    const double most  = std::fmin(most_of(), 1.0); // above 1 by rounding alone
+    const double phi   = std::atan2(drawn, known) - std::acos(most);
+    const double outer = to.sigma * std::cos(phi) / from.sigma;
     return {after, outer, most > 0.5 ? to.sigma * std::sin(phi) / at.sigma : (to.alpha - outer * from.alpha) / at.alpha};
 }
 } // namespace detail
@@ -45,13 +53,12 @@ template <class InnerSchedule>
 /// within sigma(t') sqrt(2^-53/(1 - r*)) of what DDPM's transition does. @throws std::invalid_argument with both numbers unless 0 <= t < t' <= 1.
 template <class Schedule, class InnerSchedule>
 [[nodiscard]] early_stop early_stop_at(const Schedule& schedule, const InnerSchedule& inner, interval span) {
-    constexpr double rounding = 0x1p-42; // of 1 - r* that its double may leave
     require_transition(span);
     if (span.to == 1.0) return {1.0, 0.0, 1.0};
     const noise_level from = level_at(schedule, span.from), to = level_at(schedule, span.to);
     const double      signal = std::sqrt(snr_gain(schedule, span)), noise = from.sigma * to.sigma;
     const instant     r = time_at(inner, signal, noise);
-    if (r.t <= 0.0 || std::abs(detail::lateness(r)) > rounding * r.rest) return detail::stop_after(inner, r, from, to);
+    if (r.t <= 0.0 || std::abs(detail::lateness(r)) > detail::stop_rounding * r.rest) return detail::stop_after(inner, r, from, to);
     // alpha' S = (alpha/sigma^2 x_t + abar/sbar^2 xbar) sigma'^2/alpha'; the inner ratio is the exact one even where time_at was rounded.
     const double to_noise = square(to.sigma) / to.alpha;
     return {r.t, to_noise * from.alpha / square(from.sigma), to_noise * signal / (noise * level_at(inner, r.t).sigma)};

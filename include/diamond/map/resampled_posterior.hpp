@@ -65,9 +65,10 @@ public:
     using view           = view_t<batch_type>;
     using const_view     = const_view_t<batch_type>;
 
-    /// @throws std::invalid_argument unless there is at least one proposal.
+    /// @throws std::invalid_argument unless there is at least one proposal, and no more than samples of a particle can be told apart.
     explicit resampled_posterior(Sampler sampler, resampled_posterior_options options = {}) : sampler_(std::move(sampler)), options_(options) {
-        require(options.proposals >= 1, [&] { return "a resampled posterior of " + digits_of(options.proposals) + " proposals: at least 1 is needed"; });
+        require(options.proposals >= 1 && options.proposals <= noise_stream::most_samples,
+                [&] { return "a resampled posterior of " + digits_of(options.proposals) + " proposals: at least 1 is needed, and at most 2^24 a particle can be told apart"; });
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(sampler_.dimension()); }

@@ -55,7 +55,7 @@ public:
                     return "a Gaussian frame of dimension " + digits_of(d) + " has " + digits_of(numbers_.variance.size()) +
                            " variances and a basis of " + digits_of(numbers_.basis.size()) + " numbers: d and d x d (or none) are needed";
                 });
-        for (const double m : numbers_.mean) require(std::isfinite(m), "a Gaussian frame's mean must be finite");
+        for (const double m : numbers_.mean) require(std::isfinite(m), [&] { return "a Gaussian frame's mean has " + digits_of(m) + " as a coordinate: it must be finite"; });
         for (const double v : numbers_.variance) require(v >= least_normal && v < infinity, [&] { return "a Gaussian frame's variance is " + digits_of(v) + ": it must be positive"; });
         require_scale();
         std::vector<double> rotated(numbers_.mean);

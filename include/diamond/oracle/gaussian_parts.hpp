@@ -29,7 +29,7 @@ public:
     gaussian_parts(const context_type& context, std::vector<double> mean, std::vector<double> covariance)
         : mean_(std::move(mean)), covariance_(std::move(covariance)), eigen_(context, covariance_, static_cast<index_t>(mean_.size())) {
         require(!mean_.empty(), "a Gaussian needs a mean of at least one coordinate");
-        for (const double m : mean_) require(std::isfinite(m), "a Gaussian's mean must be finite");
+        for (const double m : mean_) require(std::isfinite(m), [&] { return "a Gaussian's mean has " + digits_of(m) + " as a coordinate: it must be finite"; });
         require_range();
         const index_t d = dimension();
         basis_          = from_host<real>(context, d, d, std::vector<real>(eigen_.vectors.begin(), eigen_.vectors.end()));

@@ -26,9 +26,9 @@ namespace detail {
         require(static_cast<index_t>(part->size()) == d, [&] {
             return "a quadratic form of " + digits_of(part->size()) + " coordinates for a model of dimension " + digits_of(d);
         });
-        for (const double number : *part) require(std::isfinite(number), "a quadratic form's coefficients must be finite");
+        for (const double number : *part) require(std::isfinite(number), [&] { return "a quadratic form has the coefficient " + digits_of(number) + ": it must be finite"; });
     }
-    require(std::isfinite(form.constant), "a quadratic form's coefficients must be finite");
+    require(std::isfinite(form.constant), [&] { return "a quadratic form has the constant " + digits_of(form.constant) + ": it must be finite"; });
     return form;
 }
 

@@ -176,7 +176,7 @@ inline constexpr bool same_schedule = std::is_same_v<std::remove_cvref_t<decltyp
 /// 0 = t_0 < ... < t_K = 1, checked. @throws std::invalid_argument naming the first pair out of order.
 template <class Times>
 void require_time_grid(const Times& grid) {
-    require(grid.size() >= 2, "a time grid needs at least the two times 0 and 1");
+    require(grid.size() >= 2, [&] { return "a time grid of " + digits_of(grid.size()) + " times: at least the two, 0 and 1, are needed"; });
     require(grid.front() == 0.0 && grid.back() == 1.0, [&] {
         return "a time grid runs from 0 to 1, not from " + digits_of(grid.front()) + " to " + digits_of(grid.back());
     });

@@ -86,7 +86,7 @@ public:
         x.context().for_each(out.rows(), out.columns(),
                              detail::tilted_mean_shift<real>{draws_.data(), weights_.data(), weighted ? base_weights_.data() : nullptr, mean_shift_factor(sampler_.schedule(), t), out.rows(),
                                                              options_.samples, options_.antithetic, out.data()});
-        lost_.add(x.context(), x.columns(), {weights_.data(), options_.samples, options_.antithetic});
+        lost_.add(x.context(), x.columns(), {weights_.data(), options_.samples, options_.antithetic, (weighted ? tilted_ : rewards_).data()});
     }
     void begin_guidance() { lost_.forget(); }
     /// The share of the tilt that the guidance since gave, where it is small.

@@ -136,12 +136,17 @@ struct tilted_mean_shift {
 };
 
 /// What the tilted mean of one particle's draws lacks of the tilt, where r is Gaussian among them: sum p^2, p the soft weights, or of pairs the squared
-/// differences in them. By Stein's identity E sum p_i (r_i - mean r) is Var r times 1 minus the mean of this, whatever the variance.
+/// differences in them. By Stein's identity E sum p_i (r_i - mean r) is Var r times 1 minus the mean of this, whatever the variance. It is 1, all of the
+/// tilt, where all draws are forbidden by the logarithms of their weights, if these are given.
 struct lost_of_tilt {
     const double* tilted;
     index_t       samples;
     bool          pairs;
+    const double* log_weight = nullptr;
     DIAMOND_HD double operator()(index_t j) const {
+        bool forbidden = log_weight != nullptr;
+        for (index_t m = j * samples; forbidden && m < (j + 1) * samples; ++m) forbidden = log_weight[m] == -infinity;
+        if (forbidden) return 1.0;
         double lost = 0.0;
         for (index_t m = j * samples; m < (j + 1) * samples; m += pairs ? 2 : 1) lost += square(tilted[m] - (pairs ? tilted[m + 1] : 0.0));
         return lost;
