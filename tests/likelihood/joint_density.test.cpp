@@ -175,7 +175,7 @@ TEST_CASE("of a map whose divergence depends on where it begins: density in clos
 TEST_CASE("what is not the noise of a schedule is refused, and so are times beyond [0, 1]") {
     const auto context = back_ends::eigen<double>::make(1);
     const diamond::jacobian_network network(crooked::network<batch>{});
-    CHECK_THROWS_WITH_AS(joint_density(diamond::network_joint_flow_map(network, {.base_deviation = 2.0})), doctest::Contains("2.0"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(joint_density(diamond::network_joint_flow_map(network, {.base_deviation = 2.0})), doctest::Contains("noise of deviation 2:"), std::invalid_argument);
     CHECK_NOTHROW(joint_density(diamond::network_joint_flow_map(network)));
     CHECK_THROWS_AS(joint_density(diamond::stepped_flow_map(diamond::network_joint_flow_map(network, {.base_deviation = 2.0}))), std::invalid_argument);
     auto density = closed_density<batch>(context, {});

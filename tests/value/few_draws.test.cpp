@@ -158,6 +158,7 @@ TEST_CASE_TEMPLATE("guidance by draws that are all forbidden is none of the tilt
         for (const auto g : diamond::to_host(out)) CHECK(std::abs(g) < 1e-5);
         const std::vector<std::string> warnings = value.guidance_warnings();
         REQUIRE(warnings.size() == 1);
-        CHECK(warnings[0] == doctest::Contains("a share of about 0 of the tilt"));
+        CAPTURE(warnings[0]);
+        CHECK(warnings[0].find("a share of about 0 of the tilt") != std::string::npos);
     }
 }
