@@ -91,7 +91,7 @@ case_file smc_case(const context_type& context, const network& net) {
     const auto result = sampler(context, rng);
     case_file file;
     file.add("x", normals(context, rng.stream(purpose::initial), particles));
-    std::vector<double> offsets, time_view, inner_times, outer, inner;
+    std::vector<double> offsets, times, inner_times, outer, inner;
     for (index_t k = 1; k <= steps; ++k) {
         const diamond::interval span{static_cast<double>(k - 1) / steps, static_cast<double>(k) / steps};
         const auto stop = diamond::early_stop_at(net.schedule(), net.inner_schedule(), span);
@@ -105,7 +105,7 @@ case_file smc_case(const context_type& context, const network& net) {
         stream.samples = samples;
         file.add("value_" + std::to_string(k), normals(context, stream, particles * samples));
     }
-    file.add("t", time_view);
+    file.add("t", times);
     file.add("inner_time", inner_times);
     file.add("outer", outer);
     file.add("inner", inner);

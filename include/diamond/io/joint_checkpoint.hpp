@@ -42,11 +42,11 @@ void save_joint_flow_map(const std::filesystem::path& path, const joint_mlp_map<
     const auto& net  = map.network().architecture();
     const auto& head = net.head();
     detail::put_network(file, "joint_network", net, map.network().parameters());
-    for (const double number : {head.divisor, head.resolution, map.base_deviation()})
-        require(number > 0.0 && std::isfinite(number), [&] {
-            return "a joint flow map of divisor " + digits_of(head.divisor) + ", resolution " + digits_of(head.resolution) + " and base deviation " +
-                   digits_of(map.base_deviation()) + ": positive finite ones are saved";
-        });
+    const auto positive = [](double number) { return number > 0.0 && std::isfinite(number); };
+    require(positive(head.divisor) && positive(head.resolution) && positive(map.base_deviation()), [&] {
+        return "a joint flow map of divisor " + digits_of(head.divisor) + ", resolution " + digits_of(head.resolution) + " and base deviation " +
+               digits_of(map.base_deviation()) + ": positive finite ones are saved";
+    });
     file.metadata["divergence"]            = head.sign > 0.0 ? "+div" : "-div";
     file.metadata["divergence_divisor"]    = detail::exact_text(head.divisor);
     file.metadata["divergence_resolution"] = detail::exact_text(head.resolution);
