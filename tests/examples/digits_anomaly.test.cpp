@@ -122,5 +122,5 @@ TEST_CASE("what anomaly refuses, and how it says so") {
     refused("--weights " + quoted(out), "the metadata say bandwidth 'wide', which is no number above 0");
     file.metadata["schedule"] = "cosine";
     diamond::io::write_safetensors(out / "joint.safetensors", file);
-    refused("--weights " + quoted(out), "the metadata say schedule 'cosine'");
+    refused("--weights " + quoted(out), "the metadata say schedule 'cosine 0.008'");
 }

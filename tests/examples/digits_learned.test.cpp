@@ -178,7 +178,7 @@ TEST_CASE("what align and sample refuse of learned models") {
     const std::string corrected = "align --method corrected --out " + quoted(out / "none") + " ";
     refused(corrected + "--weights " + joint("alone", "", ""), "alone/joint.safetensors: no such file, and densities are the joint flow map's: digits train --network joint");
     refused(corrected + "--weights " + joint("wider", "bandwidth", "0.3"), "trained on images with noise of standard deviation 0.3, not 0.2");
-    refused(corrected + "--weights " + joint("cosine", "schedule", "cosine"), "the metadata say schedule 'cosine', and 'linear' is expected");
+    refused(corrected + "--weights " + joint("cosine", "schedule", "cosine"), "the metadata say schedule 'cosine 0.008', and 'linear' is expected");
     refused(corrected + "--weights " + joint("unlabelled", "classes", "0"), "joint.safetensors");
     refused(corrected + "--weights " + joint("far", "base_deviation", "2"), "only 1 is the noise of a schedule");
     refused(corrected + "--condition 7 --guidance-weight 2", "it samples the law of the joint map, which is not guided; leave one of the two out");
