@@ -42,8 +42,10 @@ def compare(options, folder):
     includes = {"old": folder / "old" / "include", "new": root / "include"}
     for program in sorted({program for program, _ in steps.values()}):
         for side, include in includes.items():
-            subprocess.run([options.compiler, "-std=c++20", "-O3", "-DNDEBUG", "-march=native", "-mtune=generic", "-I", include, "-isystem", options.eigen,
-                            root / "benchmarks" / "steps" / f"{program}.cpp", "-o", folder / f"{program}_{side}", "-pthread"], check=True)
+            compiled = subprocess.run([options.compiler, "-std=c++20", "-O3", "-DNDEBUG", "-march=native", "-mtune=generic", "-I", include, "-isystem", options.eigen,
+                            root / "benchmarks" / "steps" / f"{program}.cpp", "-o", folder / f"{program}_{side}", "-pthread"])
+            if compiled.returncode:
+                sys.exit(f"{program}.cpp does not compile with the {side} headers: hold commits against each other that share its names")
     commit = subprocess.run(["git", "-C", root, "rev-parse", options.commit], capture_output=True, text=True, check=True).stdout.strip()
     results = {"old": commit, "pairs": options.pairs, "steps": {}}
     for name, (program, argument) in steps.items():

@@ -19,7 +19,7 @@ function(diamond_light_host_code target)
   if(CMAKE_BUILD_TYPE STREQUAL Debug) # whose flags say themselves how much
     return()
   endif()
-  set(flags -Og) # templates cost -O3 three times as much, -O1 half as much again; -O0 compiles hardly faster and runs four times as long
+  set(flags -Og) # templates cost -O3 two and a half times as much, -O1 half as much again; -O0 compiles hardly faster and runs three to four times as long
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     # gcc 12 at -Og takes its own _mm512_undefined for a mistake of ours; and it leaves out vzeroupper, without which libm is 15 times slower
     list(APPEND flags -Wno-uninitialized -fexpensive-optimizations)

@@ -11,7 +11,7 @@ diamond_find_nvcc(nvcc note)
 if(nvcc)
   message(STATUS "With CUDA: ${note}")
   set(preset cuda)
-  set(options -D CMAKE_CUDA_ARCHITECTURES=90 -D DIAMOND_CUDA_ALL_TESTS=OFF) # one architecture, a typed test a folder: the time to compile counts here
+  set(options -D CMAKE_CUDA_ARCHITECTURES=90 -D DIAMOND_CUDA_ALL_TESTS=OFF) # one architecture, a sample of the typed tests: the time to compile counts here
 else()
   message(STATUS "Without CUDA: ${note}")
   set(preset cpu)

@@ -8,6 +8,15 @@
 
 #include <support/archetypes.hpp>
 
+struct divergence_without_stream {
+    using field_type             = archetypes::differentiable_velocity_field;
+    using batch_type             = archetypes::batch;
+    static constexpr bool random = false;
+    diamond::cost spent() const;
+    field_type field() const;
+    void operator()(archetypes::const_view, diamond::time_view, diamond::no_condition, double*);
+};
+
 #if CASE == 1 // diamond_map_batch_type
 // expect: a Diamond map needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)
 struct broken {
@@ -84,30 +93,12 @@ static_assert(sizeof(diamond::glass_diamond_map<archetypes::schedule, broken, di
 
 #if CASE == 9 // glass_joint_diamond_map_divergence
 // expect: a joint Diamond map by an ODE solver needs a divergence of likelihood/divergence.hpp, or one called like them
-struct broken {
-    using field_type             = archetypes::differentiable_velocity_field;
-    using batch_type             = archetypes::batch;
-    static constexpr bool random = false;
-    diamond::cost spent() const;
-    field_type field() const;
-    void operator()(archetypes::const_view, diamond::time_view, diamond::no_condition, double*); // no stream to draw from
-};
-
-static_assert(sizeof(diamond::glass_joint_diamond_map<archetypes::schedule, broken, diamond::euler>) > 0);
+static_assert(sizeof(diamond::glass_joint_diamond_map<archetypes::schedule, divergence_without_stream, diamond::euler>) > 0);
 #endif
 
 #if CASE == 10 // inner_divergence_divergence
 // expect: an inner divergence needs a divergence of likelihood/divergence.hpp, or one called like them
-struct broken {
-    using field_type             = archetypes::differentiable_velocity_field;
-    using batch_type             = archetypes::batch;
-    static constexpr bool random = false;
-    diamond::cost spent() const;
-    field_type field() const;
-    void operator()(archetypes::const_view, diamond::time_view, diamond::no_condition, double*); // no stream to draw from
-};
-
-static_assert(sizeof(diamond::inner_divergence<archetypes::schedule, broken>) > 0);
+static_assert(sizeof(diamond::inner_divergence<archetypes::schedule, divergence_without_stream>) > 0);
 #endif
 
 #if CASE == 11 // joint_diamond_map_call

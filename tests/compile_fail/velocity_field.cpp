@@ -9,6 +9,13 @@
 
 #include <support/archetypes.hpp>
 
+struct tiltable : archetypes::velocity_field_with_density {
+    archetypes::schedule schedule() const;
+    void score(archetypes::const_view, diamond::time_view, diamond::no_condition, workspace&, archetypes::view) const;
+    void denoiser(archetypes::const_view, diamond::time_view, diamond::no_condition, workspace&, archetypes::view) const;
+    diamond::tilt<tiltable> tilted(const diamond::quadratic_form&) const;
+};
+
 #if CASE == 1 // differentiable_velocity_field_products
 // expect: a differentiable velocity field needs vjp and jvp (x, t, condition, direction, workspace, out) const beside operator()
 struct broken : archetypes::differentiable_velocity_field {
@@ -52,12 +59,6 @@ static_assert(sizeof(diamond::network_velocity<broken>) > 0);
 
 #if CASE == 6 // tiltable_field_denoiser
 // expect: an exact value's model needs denoiser(x, t, condition, workspace, out) const, E[z | x_t]
-struct tiltable : archetypes::velocity_field_with_density {
-    archetypes::schedule schedule() const;
-    void score(archetypes::const_view, diamond::time_view, diamond::no_condition, workspace&, archetypes::view) const;
-    void denoiser(archetypes::const_view, diamond::time_view, diamond::no_condition, workspace&, archetypes::view) const;
-    diamond::tilt<tiltable> tilted(const diamond::quadratic_form&) const;
-};
 struct broken : tiltable {
     void denoiser() = delete;
 };
@@ -67,12 +68,6 @@ static_assert(sizeof(diamond::exact_value<broken, archetypes::reward_with_quadra
 
 #if CASE == 7 // tiltable_field_schedule
 // expect: an exact value's model needs schedule() const, its noise schedule
-struct tiltable : archetypes::velocity_field_with_density {
-    archetypes::schedule schedule() const;
-    void score(archetypes::const_view, diamond::time_view, diamond::no_condition, workspace&, archetypes::view) const;
-    void denoiser(archetypes::const_view, diamond::time_view, diamond::no_condition, workspace&, archetypes::view) const;
-    diamond::tilt<tiltable> tilted(const diamond::quadratic_form&) const;
-};
 struct broken : tiltable {
     void schedule() = delete;
 };
@@ -82,12 +77,6 @@ static_assert(sizeof(diamond::exact_value<broken, archetypes::reward_with_quadra
 
 #if CASE == 8 // tiltable_field_score
 // expect: an exact value's model needs score(x, t, condition, workspace, out) const
-struct tiltable : archetypes::velocity_field_with_density {
-    archetypes::schedule schedule() const;
-    void score(archetypes::const_view, diamond::time_view, diamond::no_condition, workspace&, archetypes::view) const;
-    void denoiser(archetypes::const_view, diamond::time_view, diamond::no_condition, workspace&, archetypes::view) const;
-    diamond::tilt<tiltable> tilted(const diamond::quadratic_form&) const;
-};
 struct broken : tiltable {
     void score() = delete;
 };
@@ -97,12 +86,6 @@ static_assert(sizeof(diamond::exact_value<broken, archetypes::reward_with_quadra
 
 #if CASE == 9 // tiltable_field_tilted
 // expect: an exact value's model needs tilted(quadratic_form) const, which returns {tilted, log_z}
-struct tiltable : archetypes::velocity_field_with_density {
-    archetypes::schedule schedule() const;
-    void score(archetypes::const_view, diamond::time_view, diamond::no_condition, workspace&, archetypes::view) const;
-    void denoiser(archetypes::const_view, diamond::time_view, diamond::no_condition, workspace&, archetypes::view) const;
-    diamond::tilt<tiltable> tilted(const diamond::quadratic_form&) const;
-};
 struct broken : tiltable {
     void tilted() = delete;
 };

@@ -317,5 +317,5 @@ TEST_CASE_TEMPLATE("an objective or a gradient that is no number stops the desce
             for (const index_t from : {1, 2, 4}) CHECK(said(0.0, added, from, halvings) == std::pair{static_cast<long>(from), 7L});
     }
     CHECK(said(NAN, 0.0, 1, 2) == std::pair{1L, 7L});
-    CHECK(said(diamond::infinity, 0.0, 1, 2) == std::pair{0L, -1L}); // an objective may forbid: nothing is lower than +inf but a number
+    CHECK(said(diamond::infinity, 0.0, 1, 2) == std::pair{0L, -1L}); // it may forbid a place, and all it goes through: the gradient alone leads then
 }

@@ -106,9 +106,9 @@ public:
         static_assert(diagnose_driver_call<Rng>());
     }
 
-    template <class State>
+    template <class State, class Rng = philox>
     void step(State&) const {
-        static_assert(diagnose_driver_call<std::enable_if_t<(sizeof(State) > 0), philox>>());
+        static_assert(diagnose_driver_call<Rng>());
     }
 
     /// One step. Where it throws, the state is as before and the step may be tried again.
