@@ -17,7 +17,7 @@ namespace {
 using diamond::index_t, diamond::philox, diamond::transpose;
 using batch        = diamond::cuda::batch<float>;
 using architecture = diamond::diamond_mlp<batch, diamond::linear_schedule>;
-using network      = diamond::trained_diamond_network<architecture>;
+using network      = diamond::trained_network<architecture>;
 
 constexpr index_t dimension = 64, blocks = 4; // the shipped networks' but for the width
 
@@ -116,7 +116,7 @@ void diamond_step(benchmark::State& state) {
     const diamond::cuda::context context;
     const auto net = trained(context, state.range(0));
     const index_t n = state.range(1);
-    diamond::early_stop_kernel kernel{diamond::posterior_diamond_map{net}};
+    diamond::early_stop_kernel kernel{diamond::network_diamond_map{net}};
     batch x(context, dimension, n), out(context, dimension, n);
     diamond::draw_normal(philox{3}.stream(diamond::purpose::initial), x.mutable_view());
     against_both(state, context, net.architecture().layers(), n, 1, [&] { kernel(x.read(), {0.3, 0.6}, {}, philox{4}.stream(diamond::purpose::transition, 1), out.mutable_view()); });
@@ -128,7 +128,7 @@ void smc_run(benchmark::State& state) {
     const diamond::cuda::context context;
     const auto net = trained(context, state.range(0));
     const index_t n = state.range(1);
-    const diamond::posterior_diamond_map map{net};
+    const diamond::network_diamond_map map{net};
     const diamond::linear_reward<batch> reward{context, std::vector<float>(dimension, 0.05f)};
     diamond::smc sampler{diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_posterior{map}, reward, {.samples = samples}}, {.particles = n, .steps = steps, .log_delta = -diamond::infinity}};
     const double evaluations = static_cast<double>(sampler(context, philox{5}).spent.forward) / static_cast<double>(n);

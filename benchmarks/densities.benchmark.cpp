@@ -13,8 +13,8 @@ namespace {
 
 using diamond::index_t, diamond::philox;
 using batch   = diamond::eigen::batch<float>;
-using joint   = diamond::joint_mlp<batch, diamond::linear_schedule>;
-using network = diamond::trained_joint_network<joint>;
+using architecture = diamond::diamond_mlp_with_divergence<batch, diamond::linear_schedule>;
+using network = diamond::trained_network<joint>;
 
 network make_network(const diamond::eigen::context& context, index_t d, index_t width) {
     const auto at = static_cast<std::size_t>(d);
@@ -25,13 +25,13 @@ network make_network(const diamond::eigen::context& context, index_t d, index_t 
 }
 
 struct by_head {
-    auto operator()(const network& net) const { return diamond::early_stop_kernel{diamond::posterior_diamond_map{net}}; }
+    auto operator()(const network& net) const { return diamond::early_stop_kernel{diamond::network_diamond_map{net}}; }
 };
 struct by_determinant {
-    auto operator()(const network& net) const { return diamond::early_stop_kernel{diamond::posterior_diamond_map{diamond::jacobian_network{net}}}; }
+    auto operator()(const network& net) const { return diamond::early_stop_kernel{diamond::network_diamond_map{diamond::jacobian_network{net}}}; }
 };
 struct corrected_by_head {
-    auto operator()(const network& net) const { return diamond::corrected_kernel{by_head{}(net), diamond::joint_density{diamond::network_joint_flow_map{net}}}; }
+    auto operator()(const network& net) const { return diamond::corrected_kernel{by_head{}(net), diamond::flow_density{diamond::network_flow_map{net}}}; }
 };
 
 template <class Make>
@@ -40,7 +40,7 @@ void density(benchmark::State& state) {
     const diamond::eigen::context context{.threads = 1};
     const auto net = make_network(context, d, width);
     auto subject   = Make{}(net);
-    diamond::early_stop_kernel plain{diamond::posterior_diamond_map{net}};
+    diamond::early_stop_kernel plain{diamond::network_diamond_map{net}};
     batch x(context, d, columns), next(context, d, columns);
     std::vector<double> before(static_cast<std::size_t>(columns)), after(before), weight(before);
     diamond::draw_normal(philox{2}.stream(diamond::purpose::initial), x.mutable_view());

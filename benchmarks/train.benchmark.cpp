@@ -17,7 +17,7 @@ namespace {
 using diamond::index_t, diamond::philox;
 using batch  = diamond::eigen::batch<float>;
 using plain  = diamond::diamond_mlp<batch, diamond::linear_schedule>;
-using joint  = diamond::joint_mlp<batch, diamond::linear_schedule>;
+using with_divergence = diamond::diamond_mlp_with_divergence<batch, diamond::linear_schedule>;
 
 constexpr index_t dimension = 64;
 
@@ -57,7 +57,7 @@ constexpr passes passes_of(diamond::semigroup_loss) { return {1 + 1 + 2, 1}; } /
 template <class Network, class Loss>
 constexpr passes with_trace(Loss loss) {
     passes result = passes_of(loss);
-    if constexpr (diamond::joint_trainable_network<Network> && !std::is_same_v<Loss, diamond::semigroup_loss>) result.whole += std::is_same_v<Loss, diamond::mean_flow_loss> ? 3 : 2;
+    if constexpr (diamond::trainable_network_with_divergence<Network> && !std::is_same_v<Loss, diamond::semigroup_loss>) result.whole += std::is_same_v<Loss, diamond::mean_flow_loss> ? 3 : 2;
     return result;
 }
 

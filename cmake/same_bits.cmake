@@ -1,12 +1,15 @@
-# cmake -P cmake/same_bits.cmake -- COMMIT: builds tests/same_bits of COMMIT and of this tree by the same compiler and flags, and says which compositions'
-# bits differ and by how much at most. COMMIT is one that has tests/same_bits.
+# cmake -P cmake/same_bits.cmake -- COMMIT [digits]: builds tests/same_bits of COMMIT and of this tree by the same compiler and flags, and says which
+# compositions' bits differ and by how much at most. With `digits` also the example of that name (minutes to compile), and holds the reports of
+# `digits align` against each other, less their seconds. COMMIT is one that has tests/same_bits.
 cmake_minimum_required(VERSION 3.25)
 include(${CMAKE_CURRENT_LIST_DIR}/packages.cmake)
-diamond_install(build test)
-diamond_arguments(commit)
-if(NOT commit)
-  message(FATAL_ERROR "say which commit to compare with: cmake -P cmake/same_bits.cmake -- COMMIT")
+diamond_install(build test demo)
+diamond_arguments(arguments)
+list(POP_FRONT arguments commit)
+if(NOT commit OR NOT "${arguments}" MATCHES "^(digits)?$")
+  message(FATAL_ERROR "say which commit to compare with: cmake -P cmake/same_bits.cmake -- COMMIT [digits]")
 endif()
+set(targets same_bits ${arguments})
 
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH root)
 set(place ${root}/build/same_bits)
@@ -16,10 +19,10 @@ if(NOT EXISTS ${place}/${name}/CMakeLists.txt)
 endif()
 
 cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
+# The same for both: flags that differ move bits, too.
+set(flags -D CMAKE_BUILD_TYPE=Release -D "CMAKE_CXX_FLAGS_RELEASE=-O2 -DNDEBUG" -D DIAMOND_CUDA=OFF -D DIAMOND_BUILD_BENCHMARKS=OFF -D DIAMOND_BUILD_EXAMPLES=ON)
 function(build source binary)
-  foreach(command
-      "${CMAKE_COMMAND};-S;${source};-B;${binary};-D;CMAKE_BUILD_TYPE=Release;-D;DIAMOND_CUDA=OFF;-D;DIAMOND_BUILD_EXAMPLES=OFF;-D;DIAMOND_BUILD_BENCHMARKS=OFF"
-      "${CMAKE_COMMAND};--build;${binary};--target;same_bits;--parallel;${cores}")
+  foreach(command "${CMAKE_COMMAND};-S;${source};-B;${binary};${flags}" "${CMAKE_COMMAND};--build;${binary};--target;${targets};--parallel;${cores}")
     execute_process(COMMAND ${command} COMMAND_ERROR_IS_FATAL ANY)
   endforeach()
 endfunction()
@@ -27,6 +30,26 @@ build(${place}/${name} ${place}/${name}_build)
 build(${root} ${place}/here_build)
 execute_process(COMMAND ${place}/${name}_build/tests/same_bits --write ${place}/${name}.txt OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${place}/here_build/tests/same_bits --against ${place}/${name}.txt RESULT_VARIABLE moved)
+
+# align(<of> <result>): the lines of the report of a small run that are no seconds.
+function(align of result)
+  execute_process(COMMAND ${place}/${of}_build/examples/digits align --particles 128 --steps 4 --winners 16 --samples 4 --no-sweep --threads 2 --out ${place}/${of}_digits
+                  OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+  file(STRINGS ${place}/${of}_digits/report.json lines)
+  list(FILTER lines EXCLUDE REGEX "seconds")
+  set(${result} "${lines}" PARENT_SCOPE)
+endfunction()
+if(arguments)
+  align(${name} before)
+  align(here after)
+  if(NOT before STREQUAL after)
+    message(SEND_ERROR "the reports of digits align differ: ${place}/${name}_digits and ${place}/here_digits")
+    set(moved TRUE)
+  else()
+    list(LENGTH after count)
+    message(STATUS "digits align: ${count} lines of its report are equal")
+  endif()
+endif()
 if(moved)
   message(FATAL_ERROR "bits differ from those of ${commit}, as said above")
 endif()

@@ -31,7 +31,7 @@ auto train(const diamond::eigen::context& context, batch points, double bandwidt
         std::printf("step %td: loss %.3f, off the diagonal %.3f\n", at.step + 1, at.diagonal_loss, at.off_diagonal_loss);
         return true;
     });
-    return diamond::trained_diamond_network{decltype(network){{}, frame, shape}, trainer.averaged(state)};
+    return diamond::trained_network{decltype(network){{}, frame, shape}, trainer.averaged(state)};
 }
 // [/train]
 
@@ -46,8 +46,8 @@ batch ring(const diamond::eigen::context& context, double radius) {
 
 void align(const diamond::eigen::context& context, const std::filesystem::path& file) {
     // [load]
-    const auto network = diamond::io::load_diamond_network<batch>(context, file); // a file that means something else is refused
-    const diamond::posterior_diamond_map map{network};
+    const auto network = diamond::io::load_network<batch>(context, file); // a file that means something else is refused
+    const diamond::network_diamond_map map{network};
     const diamond::linear_reward reward{context, std::vector<float>(static_cast<std::size_t>(network.dimension()), 0.5f)}; // half the sum of z
 
     diamond::smc sampler{diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_posterior{map}, reward, {.samples = 8}},
@@ -61,7 +61,7 @@ void run(const std::filesystem::path& file) {
     const diamond::eigen::context context{.threads = 2};
     if (!std::filesystem::exists(file)) {
         constexpr double radius = 2.0, bandwidth = 0.1;
-        diamond::io::save_diamond_network(file, train(context, ring(context, radius), bandwidth), {{"trained_on", "a ring"}});
+        diamond::io::save_network(file, train(context, ring(context, radius), bandwidth), {{"trained_on", "a ring"}});
         // E exp(c . z) of a ring with noise is I_0(|c| radius) exp(|c|^2 h^2/2); here |c|^2 = 1/2.
         std::printf("log Z of a ring is %.3f\n", std::log(std::cyl_bessel_i(0.0, radius * std::sqrt(0.5))) + 0.25 * bandwidth * bandwidth);
     }

@@ -156,7 +156,15 @@ struct spread_figure {
         for (const double x : of_seed) deviation += (x - mean) * (x - mean);
         deviation = std::sqrt(deviation / (n - 1.0));
     }
-    [[nodiscard]] std::string shown() const { return seeds == 0 ? "–" : seeds == 1 ? text("%.4g", mean) : text("%.4g ± %.2g", mean, deviation); }
+    static constexpr double rounding      = 1e-12; // of equal figures' mean
+    static constexpr int    most_decimals = 7;     // beyond, powers of ten are read more easily
+    /// Two digits of the deviation, and as many of the mean as stand before them; the mean alone, as a seed prints it, where all seeds agree.
+    [[nodiscard]] std::string shown(const std::string& conversion) const {
+        if (seeds == 0) return "–";
+        if (seeds == 1 || deviation <= rounding * std::abs(mean)) return text(conversion.c_str(), mean);
+        const int decimals = 1 - static_cast<int>(std::floor(std::log10(deviation)));
+        return decimals > most_decimals ? text("%.4g ± %.2g", mean, deviation) : text("%.*f ± %.*f", std::max(decimals, 0), mean, std::max(decimals, 0), deviation);
+    }
     [[nodiscard]] nlohmann::ordered_json json() const {
         const auto number = [](double x, bool known) { return known ? nlohmann::ordered_json(x) : nlohmann::ordered_json(nullptr); };
         return {{"mean", number(mean, seeds > 0)}, {"deviation", number(deviation, seeds > 1)}, {"seeds", seeds}};
@@ -180,7 +188,7 @@ inline cell over_seeds(const std::vector<const cell*>& of_seed) {
         for (const cell* one : of_seed)
             if (k < one->figures.size() && std::isfinite(one->figures[k])) found.push_back(one->figures[k]);
         const detail::spread_figure figure(found);
-        shown += parts.figures[k].before + figure.shown();
+        shown += parts.figures[k].before + figure.shown(parts.figures[k].conversion);
         values.push_back(figure.json());
         fewest = std::min(fewest, figure.seeds);
     }

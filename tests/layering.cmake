@@ -8,17 +8,17 @@ set(concepts   random)
 set(schedule   concepts)
 set(glass      schedule)
 set(reward     glass)
-set(map        glass)
+set(density    glass reward)
+set(map        density)
 set(value      map reward)
 set(align      value)
-set(likelihood map)
 set(oracle     map reward)
 set(nn         map)
 set(io         train)
-set(train      align likelihood oracle nn) # not io: the umbrella includes train and depends on nothing; io writes its checkpoints
+set(train      align oracle nn) # not io: the umbrella includes train and depends on nothing; io writes its checkpoints
 set(backend    concepts)
-set(umbrella   align likelihood oracle nn train) # diamond.hpp itself
-set(folders core concepts schedule random glass reward map value align likelihood oracle nn io train backend)
+set(umbrella   align oracle nn train) # diamond.hpp itself
+set(folders core concepts schedule random glass reward density map value align oracle nn io train backend)
 
 # Who may name a library, as "<its headers> => <our files>". Standard headers are free to all.
 set(libraries

@@ -16,7 +16,7 @@ using diamond::index_t, diamond::philox, diamond::purpose;
 using context_type = diamond::cuda::context;
 using batch        = diamond::cuda::batch<float>;
 using architecture = diamond::diamond_mlp<batch, diamond::linear_schedule>;
-using network      = diamond::trained_diamond_network<architecture>;
+using network      = diamond::trained_network<architecture>;
 
 constexpr index_t dimension = 64;
 
@@ -62,7 +62,7 @@ network stirred(const context_type& context, index_t width) {
 case_file step_case(const context_type& context, const network& net) {
     constexpr index_t columns = 4096;
     const diamond::interval span{0.3, 0.6};
-    diamond::early_stop_kernel kernel{diamond::posterior_diamond_map{net}};
+    diamond::early_stop_kernel kernel{diamond::network_diamond_map{net}};
     const auto stream = philox{4}.stream(purpose::transition, 1);
     const batch x     = normals(context, philox{3}.stream(purpose::initial), columns);
     batch out(context, dimension, columns);
@@ -84,7 +84,7 @@ case_file smc_case(const context_type& context, const network& net) {
     constexpr index_t particles = 512, steps = 8, samples = 2;
     constexpr double tilt = 0.3;
     const philox rng{5};
-    const diamond::posterior_diamond_map map{net};
+    const diamond::network_diamond_map map{net};
     const diamond::linear_reward<batch> reward{context, std::vector<float>(dimension, static_cast<float>(tilt))};
     diamond::smc sampler{diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_posterior{map}, reward, {.samples = samples}},
                          {.particles = particles, .steps = steps, .log_delta = -diamond::infinity}};
@@ -158,7 +158,7 @@ int main(int count, char** arguments) {
     for (const index_t width : {64, 128, 512}) {
         const auto net     = stirred(context, width);
         const auto path_of = [&](const char* name) { return folder / (name + ("_" + std::to_string(width)) + ".safetensors"); };
-        diamond::io::save_diamond_network(path_of("network"), net);
+        diamond::io::save_network(path_of("network"), net);
         step_case(context, net).write(path_of("step"));
         smc_case(context, net).write(path_of("smc"));
         training_case(context, net).write(path_of("training"));

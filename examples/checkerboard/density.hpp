@@ -15,7 +15,7 @@ namespace joint {
 inline constexpr index_t all_evaluations[] = {8, 4, 2, 1};
 
 /// A flow map's jumps with Hutchinson's estimate of the velocity's divergence where each begins: what there is without a divergence head.
-/// Models joint_flow_map.
+/// Models flow_map_with_divergence.
 template <class Network>
 class probed_flow_map {
 public:
@@ -49,12 +49,12 @@ std::vector<double> log_densities(Map map, index_t jumps, const batch& x) {
 }
 /// n evaluations of the joint map.
 inline std::vector<double> by_joint_map(const network& of, index_t evaluations, const batch& x) {
-    return log_densities(diamond::network_joint_flow_map{of}, evaluations, x);
+    return log_densities(diamond::network_flow_map{of}, evaluations, x);
 }
 /// n Euler steps of the network's velocity, one probe for all of them, as is usual; each takes a Jacobian-vector product, too.
 template <class Network>
 std::vector<double> by_euler_steps(const Network& of, index_t evaluations, const batch& x, diamond::noise_stream probes) {
-    return log_densities(diamond::ode_joint_flow_map{diamond::hutchinson_divergence{diamond::network_velocity{of}}, diamond::euler{.steps = evaluations}, probes}, 1, x);
+    return log_densities(diamond::ode_flow_map{diamond::hutchinson_divergence{diamond::network_velocity{of}}, diamond::euler{.steps = evaluations}, probes}, 1, x);
 }
 /// n jumps of the flow map, the same probe for all of them.
 template <class Network>
@@ -64,7 +64,7 @@ std::vector<double> by_probed_map(const Network& of, index_t evaluations, const 
 /// The velocity's own density: many steps of the ODE, the exact trace.
 template <class Network>
 std::vector<double> by_many_steps(const Network& of, const batch& x) {
-    return log_densities(diamond::ode_joint_flow_map{diamond::exact_divergence{diamond::network_velocity{of}}, diamond::dormand_prince{.relative_tolerance = 1e-4, .absolute_tolerance = 1e-4}}, 1, x);
+    return log_densities(diamond::ode_flow_map{diamond::exact_divergence{diamond::network_velocity{of}}, diamond::dormand_prince{.relative_tolerance = 1e-4, .absolute_tolerance = 1e-4}}, 1, x);
 }
 
 /// Errors of log p, sample by sample, in nats.

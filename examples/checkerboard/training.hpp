@@ -9,7 +9,7 @@
 
 #include <diamond/backend/eigen.hpp>
 #include <diamond/diamond.hpp>
-#include <diamond/likelihood/network_joint_flow_map.hpp>
+#include <diamond/map/network_flow_map.hpp>
 #include <diamond/train/warm_start.hpp>
 
 namespace joint {
@@ -18,9 +18,9 @@ using diamond::index_t;
 using diamond::linear_schedule;
 using batch        = diamond::eigen::batch<float>;
 using context      = diamond::eigen::context;
-using architecture = diamond::joint_mlp<batch, linear_schedule>;
-using network      = diamond::trained_joint_network<architecture>;
-using sampler      = diamond::trained_diamond_network<diamond::diamond_mlp<batch, linear_schedule>>;
+using architecture = diamond::diamond_mlp_with_divergence<batch, linear_schedule>;
+using network      = diamond::trained_network<architecture>;
+using sampler      = diamond::trained_network<diamond::diamond_mlp<batch, linear_schedule>>;
 
 struct training_options {
     index_t steps = 10000, batch = 512, width = 128, blocks = 3;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "align_settings.hpp"
-#include "joint_map.hpp"
+#include "digits_flow_map.hpp"
 #include "pictures.hpp"
 
 namespace digits {

@@ -32,7 +32,7 @@ scored_images scored(std::string name, floats images, const std::vector<score>& 
 }
 
 /// The likeliest labels, and wrong labels against right ones by log p(image) - log p(image | label): what is strange of the image itself cancels.
-void try_labels(diamond::log_likelihood<joint_map>& likelihood, const context& where, const data_set& data, diamond::philox rng, anomaly_findings& found) {
+void try_labels(diamond::log_likelihood<digits_flow_map>& likelihood, const context& where, const data_set& data, diamond::philox rng, anomaly_findings& found) {
     const auto&                      images = found.held_out.images;
     const auto                       count  = images.size() / pixels;
     std::vector<std::vector<double>> by_label;
@@ -60,7 +60,7 @@ std::vector<examples::table> run(const anomaly_settings& chosen) {
     const diamond::detail::stopwatch clock;
     const context                    where{.threads = chosen.threads};
     const data_set                   data  = load(chosen.data);
-    const joint_map                  joint = load_joint(where, chosen.weights);
+    const digits_flow_map                  joint = load_joint(where, chosen.weights);
     // The shipped map's file says no bandwidth, and is of the usual one; a file that says another has its own.
     const double                  bandwidth = bandwidth_of(network_file(chosen.weights, "joint")).value_or(default_bandwidth);
     const auto                    count     = std::min(chosen.images, data.held_out.count());

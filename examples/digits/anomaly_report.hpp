@@ -42,7 +42,7 @@ namespace detail {
 
 inline examples::cell area(const roc& of) {
     const auto error = standard_error(of);
-    return error ? examples::cell("%.4f ± %.1g", of.area, *error) : examples::cell("%.4f ± none", of.area);
+    return error ? examples::cell("%.4f ± %.1g", of.area, *error) : examples::cell("%.4f", of.area);
 }
 
 inline double median(std::vector<double> values) {

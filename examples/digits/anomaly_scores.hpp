@@ -11,7 +11,7 @@
 
 #include <diamond/oracle/gaussian.hpp>
 
-#include "joint_map.hpp"
+#include "digits_flow_map.hpp"
 #include "tasks.hpp"
 
 namespace digits {
@@ -22,7 +22,7 @@ struct score {
 };
 
 /// -log p(image | label) by the joint flow map.
-inline std::vector<double> surprise(diamond::log_likelihood<joint_map>& likelihood, const context& where, const floats& images, diamond::labels label = {}) {
+inline std::vector<double> surprise(diamond::log_likelihood<digits_flow_map>& likelihood, const context& where, const floats& images, diamond::labels label = {}) {
     const auto          x = diamond::from_host<real>(where, pixels, static_cast<index_t>(images.size()) / pixels, images);
     std::vector<double> values(static_cast<std::size_t>(x.columns()));
     likelihood(x.read(), label, values.data());
@@ -78,7 +78,7 @@ inline std::vector<double> nearest(const images& train, const floats& images) {
 } // namespace detail
 
 /// The joint map's first, then what it is held against. `where`, `train` and `likelihood` must outlive them.
-inline std::vector<score> all_scores(const context& where, const images& train, double bandwidth, diamond::log_likelihood<joint_map>& likelihood) {
+inline std::vector<score> all_scores(const context& where, const images& train, double bandwidth, diamond::log_likelihood<digits_flow_map>& likelihood) {
     return {{"joint flow map", [&](const floats& images) { return surprise(likelihood, where, images); }},
             detail::surprise_of("Gaussian", where, detail::fitted_gaussian(where, train, bandwidth)),
             {"nearest training image", [&](const floats& images) { return detail::nearest(train, images); }},

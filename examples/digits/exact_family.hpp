@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include <diamond/likelihood/glass_joint_diamond_map.hpp>
+#include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/map/corrected_kernel.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
 
@@ -65,7 +65,7 @@ subject make_exact(std::shared_ptr<const Context> context, const images& train, 
     // steps of the other methods miss by nats.
     result.methods.push_back(corrected_by(family, [exact](const method_options&) {
         using namespace diamond;
-        return corrected_kernel{early_stop_kernel{glass_joint_diamond_map{linear_schedule{}, own_divergence{exact}, dormand_prince{.relative_tolerance = 1e-5, .absolute_tolerance = 1e-5}}},
+        return corrected_kernel{early_stop_kernel{glass_diamond_map{linear_schedule{}, own_divergence{exact}, dormand_prince{.relative_tolerance = 1e-5, .absolute_tolerance = 1e-5}}},
                                 exact_density{linear_schedule{}, exact}};
     }));
     return result;

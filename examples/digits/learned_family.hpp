@@ -4,16 +4,16 @@
 #include <memory>
 #include <utility>
 
-#include <diamond/likelihood/jacobian_network.hpp>
-#include <diamond/likelihood/joint_density.hpp>
+#include <diamond/density/jacobian_network.hpp>
+#include <diamond/density/flow_density.hpp>
 #include <diamond/map/corrected_kernel.hpp>
-#include <diamond/map/network_flow.hpp>
-#include <diamond/map/posterior_diamond_map.hpp>
+#include <diamond/map/network_flow_map.hpp>
+#include <diamond/map/network_diamond_map.hpp>
 #include <diamond/map/stepped_flow_map.hpp>
 
 #include "families.hpp"
 #include "guided_network.hpp"
-#include "joint_map.hpp"
+#include "digits_flow_map.hpp"
 
 namespace digits::detail {
 
@@ -28,8 +28,8 @@ struct learned_family {
     index_t                        steps; ///< of a posterior draw
 
     [[nodiscard]] const Context& where() const { return *context; }
-    [[nodiscard]] auto draws() const { return diamond::diamond_posterior{diamond::posterior_diamond_map<guided>{of_map}, {.evaluations = steps}}; }
-    [[nodiscard]] auto map(const method_options&) const { return diamond::posterior_diamond_map<guided>{of_map}; }
+    [[nodiscard]] auto draws() const { return diamond::diamond_posterior{diamond::network_diamond_map<guided>{of_map}, {.evaluations = steps}}; }
+    [[nodiscard]] auto map(const method_options&) const { return diamond::network_diamond_map<guided>{of_map}; }
     [[nodiscard]] auto field() const { return diamond::network_velocity<guided>{of_velocity}; }
     [[nodiscard]] auto flow_map(const method_options&) const { return diamond::network_flow_map<guided>{of_map}; }
     [[nodiscard]] diamond::labels condition() const { return label; }
@@ -44,7 +44,7 @@ auto corrected_early_stop(const Context& where, const network_on<Context>& net, 
     require(s.guidance_weight == 1.0, [&] {
         return "the method 'corrected' with a guidance weight of " + std::to_string(s.guidance_weight) + ": it samples the law of the joint map, which is not guided; leave one of the two out";
     });
-    return corrected_kernel{early_stop_kernel{posterior_diamond_map{jacobian_network{net}}}, joint_density{stepped_flow_map{load_joint(where, s.weights), {.steps = s.density_jumps}}}};
+    return corrected_kernel{early_stop_kernel{network_diamond_map{jacobian_network{net}}}, flow_density{stepped_flow_map{load_joint(where, s.weights), {.steps = s.density_jumps}}}};
 }
 
 template <class Context>

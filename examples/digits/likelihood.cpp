@@ -9,10 +9,10 @@
 #include <diamond/io/json.hpp>
 #include <diamond/io/plot.hpp>
 #include <diamond/io/png.hpp>
-#include <diamond/likelihood/validity.hpp>
+#include <diamond/density/likelihood_validity.hpp>
 
 #include "command_line.hpp"
-#include "joint_training.hpp"
+#include "flow_map_training.hpp"
 #include "tasks.hpp"
 
 namespace digits {
@@ -112,7 +112,7 @@ std::vector<examples::table> run(const likelihood_settings& chosen) {
         return row;
     };
     const dormand_prince solver{.relative_tolerance = chosen.tolerance, .absolute_tolerance = chosen.tolerance};
-    bits_row reference = measured("teacher, many steps, exact trace", ode_joint_flow_map{exact_divergence{network_velocity{teacher}}, solver}, 1);
+    bits_row reference = measured("teacher, many steps, exact trace", ode_flow_map{exact_divergence{network_velocity{teacher}}, solver}, 1);
     const auto truth   = reference.values;
     std::vector<bits_row> rows;
     for (const index_t n : few) {
@@ -128,8 +128,8 @@ std::vector<examples::table> run(const likelihood_settings& chosen) {
     }
     for (const index_t n : few)
         rows.push_back(measured("teacher, Euler and Hutchinson, " + std::to_string(n),
-                                ode_joint_flow_map{hutchinson_divergence{network_velocity{teacher}}, euler{.steps = n}, philox{chosen.seed}.stream(purpose::user)}, 1));
-    rows.push_back(measured("the joint map's own velocity, many steps", ode_joint_flow_map{exact_divergence{network_velocity{joint.network()}}, solver}, 1));
+                                ode_flow_map{hutchinson_divergence{network_velocity{teacher}}, euler{.steps = n}, philox{chosen.seed}.stream(purpose::user)}, 1));
+    rows.push_back(measured("the joint map's own velocity, many steps", ode_flow_map{exact_divergence{network_velocity{joint.network()}}, solver}, 1));
     rows.push_back(std::move(reference));
     const model exact = data_mixture(where, linear_schedule{}, from_host<real>(where, pixels, data.train.count(), data.train.data).read(), bandwidth);
     bits_row by_exact{.name = "exact model of the training images", .evaluations = 1, .values = std::vector<double>(static_cast<std::size_t>(count))};

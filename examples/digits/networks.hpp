@@ -19,9 +19,9 @@ namespace digits {
 
 using batch        = diamond::eigen::batch<real>;
 using architecture = diamond::diamond_mlp<batch, diamond::linear_schedule>;
-using network      = diamond::trained_diamond_network<architecture>;
+using network      = diamond::trained_network<architecture>;
 template <class Context>
-using network_on = diamond::trained_diamond_network<diamond::diamond_mlp<diamond::owning_batch<real, Context>, diamond::linear_schedule>>;
+using network_on = diamond::trained_network<diamond::diamond_mlp<diamond::owning_batch<real, Context>, diamond::linear_schedule>>;
 
 /// What is trained. `teacher`: velocities of the data by flow matching; `diamond`: a Diamond map from the data alone; `taught`: one distilled
 /// from the teacher through GLASS.
@@ -34,7 +34,7 @@ inline std::filesystem::path network_file(const std::filesystem::path& folder, c
 /// @throws diamond::io::file_error where the file is not there or is not such a network, std::invalid_argument where it is not one of digits.
 template <class Context>
 network_on<Context> load_network(const Context& where, const std::filesystem::path& folder, const std::string& name) {
-    auto result = diamond::io::load_diamond_network<diamond::owning_batch<real, Context>>(where, network_file(folder, name));
+    auto result = diamond::io::load_network<diamond::owning_batch<real, Context>>(where, network_file(folder, name));
     diamond::require(result.dimension() == pixels && result.architecture().options().classes == classes, [&] {
         return network_file(folder, name).string() + ": a network of dimension " + std::to_string(result.dimension()) + " with " +
                std::to_string(result.architecture().options().classes) + " classes is not one of digits";

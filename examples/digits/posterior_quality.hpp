@@ -65,7 +65,7 @@ inline std::vector<drawer> all_drawers(const study& s) {
     for (const auto& [title, net] : {std::pair{"learned map", &s.diamond}, std::pair{"taught map", s.taught ? &*s.taught : nullptr}}) {
         if (!net) continue;
         for (const index_t evaluations : {1, 2, 4})
-            all.push_back(detail::drawing(title, evaluations, images, diamond_posterior{posterior_diamond_map{*net}, {.evaluations = evaluations}}));
+            all.push_back(detail::drawing(title, evaluations, images, diamond_posterior{network_diamond_map{*net}, {.evaluations = evaluations}}));
     }
     for (const index_t evaluations : {1, 2, 4, 8, 48, 200})
         if (evaluations <= s.chosen.most_solved)

@@ -11,9 +11,10 @@
 #include <diamond/io/png.hpp>
 
 #include "../energy_distance.hpp"
+#include "../over_seeds.hpp"
 #include "command_line.hpp"
 #include "feature_classifier.hpp"
-#include "joint_training.hpp"
+#include "flow_map_training.hpp"
 #include "tasks.hpp"
 
 namespace digits {
@@ -26,12 +27,14 @@ struct guidance_settings {
     double step_size   = 0.1;
     index_t steps      = 1;
     std::uint64_t seed = 1;
+    index_t seeds      = 1;
     int threads        = 0;
 };
 
 constexpr index_t few[] = {1, 2, 4, 8};
 
-void run(const guidance_settings& chosen) {
+/// One seed: its table.
+std::vector<examples::table> run(const guidance_settings& chosen) {
     using namespace diamond;
     const diamond::detail::stopwatch clock;
     const context where{.threads = chosen.threads};
@@ -56,9 +59,10 @@ void run(const guidance_settings& chosen) {
     self_guidance control{negative_log_prior<batch>{pixels, base}, options};
 
     io::image_grid grid{.title = "Self-guidance, one evaluation", .shape = shape, .shades = {1, -1}, .zoom = 5};
-    std::string table = "| noise | jumps | evaluations | energy distance of features | mean claimed log p |\n| --- | --- | --- | --- | --- |\n";
+    examples::table table{"self-guidance", {}, {}, {"noise", "jumps", "evaluations", "energy distance of features", "mean claimed log p", "more than unguided"}};
     nlohmann::ordered_json json = nlohmann::ordered_json::array();
     for (const index_t jumps : few) {
+        double unguided = 0.0;
         const auto tell = [&](const std::string& name, auto&& move, index_t more) {
             line.show(name + ", " + std::to_string(jumps));
             batch x_0(where, pixels, chosen.samples), x(where, pixels, chosen.samples); // the same noise for all: differences are the guidance's
@@ -72,8 +76,9 @@ void run(const guidance_settings& chosen) {
             for (const double value : log_p) mean += value / static_cast<double>(chosen.samples);
             const auto samples  = to_host(x);
             const auto distance = energy_distance(examples::sample(examples::cloud(classifier.features_of(samples), feature_classifier::features)), truth);
-            table += "| " + name + " | " + std::to_string(jumps) + " | " + std::to_string(jumps + more) + " | " + number(distance.value, "%.4f") + " ± " + number(distance.standard_error, "%.1g") + " | " +
-                     number(mean, "%.2f") + " |\n";
+            if (name == "unguided") unguided = mean;
+            table.add({name, {"%.0f", static_cast<double>(jumps)}, {"%.0f", static_cast<double>(jumps + more)}, {"%.4f ± %.1g", distance.value, distance.standard_error}, {"%.2f", mean}, {"%.2f", mean - unguided}},
+                      name + ", " + std::to_string(jumps));
             json.push_back({{"noise", name}, {"jumps", jumps}, {"evaluations", jumps + more}, {"distance", distance.value}, {"standard_error", distance.standard_error}, {"mean_log_p", mean}});
             if (jumps == 1) grid.rows.push_back({.label = name, .pixels = floats(samples.begin(), samples.begin() + 20 * pixels)});
         };
@@ -81,12 +86,13 @@ void run(const guidance_settings& chosen) {
         tell("guided", [&](auto x_0) { guided(x_0); }, cost::vjp_weight * chosen.steps);
         tell("control: the noise's own density alone", [&](auto x_0) { control(x_0); }, 0);
     }
-    line.finish(table);
+    line.finish(examples::markdown_of(table));
     io::write_png(chosen.out / "samples.png", grid);
     io::write_json(chosen.out / "self_guidance.json", json);
     write_text(chosen.out / "self_guidance.md", "# Self-guidance\n\n" + std::to_string(chosen.samples) + " samples, " + std::to_string(chosen.steps) + " sign step(s) of " + number(chosen.step_size) +
-                                                    " down -log p; features are those of a classifier that is no reward, distances to held-out images with the noise of training. The same noise in every row.\n\n![samples](samples.png)\n\n" + table);
+                                                    " down -log p; features are those of a classifier that is no reward, distances to held-out images with the noise of training. The same noise in every row.\n\n![samples](samples.png)\n\n" + examples::markdown_of(table));
     std::printf("%s: self_guidance.md, self_guidance.json and samples.png, in %.1f s\n", chosen.out.string().c_str(), clock.seconds());
+    return {table};
 }
 
 } // namespace
@@ -102,7 +108,8 @@ command add_self_guidance(CLI::App& app) {
     sub.add_option("--threads", s->threads, "0: one per core")->check(CLI::Range(0, 1024))->capture_default_str();
     sub.add_option("--data", s->data, "folder of images.npy, labels.npy and held_out.npy");
     sub.add_option("--out", s->out, "folder to write to")->capture_default_str();
-    return {&sub, [s] { run(*s); }};
+    examples::add_seeds(sub, s->seeds);
+    return {&sub, [s] { examples::run_over_seeds(*s, "self_guidance", "Self-guidance", run); }};
 }
 
 } // namespace digits

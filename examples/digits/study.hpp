@@ -5,8 +5,8 @@
 #include <optional>
 #include <utility>
 
-#include <diamond/map/network_flow.hpp>
-#include <diamond/map/posterior_diamond_map.hpp>
+#include <diamond/map/network_flow_map.hpp>
+#include <diamond/map/network_diamond_map.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 

@@ -7,7 +7,7 @@
 
 #include "../device_option.hpp"
 #include "command_line.hpp"
-#include "joint_training.hpp"
+#include "flow_map_training.hpp"
 
 namespace digits {
 

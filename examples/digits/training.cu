@@ -1,7 +1,7 @@
 // Training on a GPU.
 #include <diamond/backend/cuda.cuh>
 
-#include "joint_training.hpp"
+#include "flow_map_training.hpp"
 
 namespace digits {
 

@@ -123,7 +123,7 @@ diamond::loss_curve train_network(const Context& where, const images& train, con
     }
     write_curves(o.out, name, state.losses()); // before the network, whose file says that all is done
     const network_on<Context> trained(architecture({}, frame, shape), std::move(state.average));
-    io::save_diamond_network(network_file(o.out, name), trained, {{"trained_on", "optical recognition of handwritten digits, training part"}, {"bandwidth", io::detail::exact_text(o.bandwidth)}, {"setting", setting}});
+    io::save_network(network_file(o.out, name), trained, {{"trained_on", "optical recognition of handwritten digits, training part"}, {"bandwidth", io::detail::exact_text(o.bandwidth)}, {"setting", setting}});
     std::filesystem::remove(o.out / (name + ".training"));
     return state.losses();
 }

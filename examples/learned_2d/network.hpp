@@ -4,8 +4,8 @@
 #include <utility>
 
 #include <diamond/backend/eigen.hpp>
-#include <diamond/map/network_flow.hpp>
-#include <diamond/nn/trained_diamond_network.hpp>
+#include <diamond/map/network_velocity.hpp>
+#include <diamond/nn/trained_network.hpp>
 
 #include "training_options.hpp"
 
@@ -15,7 +15,7 @@ using diamond::linear_schedule;
 using batch        = diamond::eigen::batch<float>;
 using context      = diamond::eigen::context;
 using architecture = diamond::diamond_mlp<batch, linear_schedule>;
-using network      = diamond::trained_diamond_network<architecture>;
+using network      = diamond::trained_network<architecture>;
 
 inline network network_of(const context& where, const training_result& result, const training_options& chosen) {
     architecture layers({}, diamond::gaussian_frame<batch>(where, result.frame), shape_of(chosen));

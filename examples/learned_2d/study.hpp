@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include <diamond/map/posterior_diamond_map.hpp>
+#include <diamond/map/network_diamond_map.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/exact_value.hpp>
 
@@ -56,7 +56,7 @@ struct study {
     philox rng;
 
     [[nodiscard]] auto sampler(index_t evaluations) const {
-        return diamond::diamond_posterior{diamond::posterior_diamond_map{trained}, {.evaluations = evaluations}};
+        return diamond::diamond_posterior{diamond::network_diamond_map{trained}, {.evaluations = evaluations}};
     }
     /// The points seen, at time t.
     [[nodiscard]] batch seen(double t) const {

@@ -18,7 +18,7 @@ namespace self_correction {
 
 template <class Network>
 auto posterior_of(const Network& network) {
-    return diamond::diamond_posterior{diamond::posterior_diamond_map{network}};
+    return diamond::diamond_posterior{diamond::network_diamond_map{network}};
 }
 template <class Field>
 auto glass_posterior(const Field& velocity, index_t steps) {

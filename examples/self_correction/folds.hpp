@@ -39,7 +39,7 @@ struct leave_out_folds {
 } // namespace detail
 
 /// Densities by determinants, where folded draws have log q = +infinity: corrected, they weigh nothing. What that leaves out is their share of the
-/// mass, which a report should tell; jacobian_network alone would have the first of them end the program. Says exact_density() until it has seen one. Models joint_diamond_network.
+/// mass, which a report should tell; jacobian_network alone would have the first of them end the program. Says exact_density() until it has seen one. Models diamond_network_with_divergence.
 template <class Network>
 class determinants {
 public:
@@ -55,11 +55,11 @@ public:
     [[nodiscard]] auto schedule() const { return network_.schedule(); }
     [[nodiscard]] auto inner_schedule() const { return network_.inner_schedule(); }
     [[nodiscard]] bool exact_density() const { return !folded_.get(); }
-    [[nodiscard]] diamond::cost joint_cost() const { return network_.joint_cost(); }
+    [[nodiscard]] diamond::cost divergence_cost() const { return network_.divergence_cost(); }
     [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<batch_type>& context, diamond::index_t columns) const { return network_.make_workspace(context, columns); }
     void operator()(const arguments& at, const condition_type& condition, workspace& space, view out) const { network_(at, condition, space, out); }
-    void joint(const arguments& at, const condition_type& condition, workspace& space, view out, double* divergence) const {
-        network_.joint(at, condition, space, out, divergence);
+    void operator()(const arguments& at, const condition_type& condition, workspace& space, view out, double* divergence) const {
+        network_(at, condition, space, out, divergence);
         out.context().for_each(out.columns(), detail::leave_out_folds{at.s, at.r, divergence, &folded_});
     }
 

@@ -53,10 +53,10 @@ islands_result islands(const study& s, const Run& run) {
 template <class Network>
 auto corrected_run(const context& where, philox rng, const Network& network, const self_correction::network& flow, const reward_type& reward, index_t particles) {
     // [corrected]
-    // Draws that know their density. `network` is a diamond::jacobian_network{yours}, exact by its determinants; or a joint network, whose head is a guess.
-    auto map     = diamond::posterior_diamond_map{network};
-    // log p_t at every time, by a joint flow map.
-    auto density = diamond::joint_density{diamond::stepped_flow_map{diamond::network_joint_flow_map{flow}}};
+    // Draws that know their density. `network` is a diamond::jacobian_network{yours}, exact by its determinants; or one with a learned divergence, which is a guess.
+    auto map     = diamond::network_diamond_map{network};
+    // log p_t at every time, by a flow map with divergence.
+    auto density = diamond::flow_density{diamond::stepped_flow_map{diamond::network_flow_map{flow}}};
     // Transitions that carry weights from the one to the other; values need none, for Z is unbiased whatever they are.
     auto kernel  = diamond::corrected_kernel{diamond::early_stop_kernel{map}, density};
     auto value   = diamond::posterior_value{diamond::diamond_posterior{map}, reward, {.samples = 4}};
@@ -81,19 +81,19 @@ void for_each_run(study& s, const With& with) {
     };
     const auto plain = [&](const std::string& name, const auto& map) { by(name, diamond::early_stop_kernel{map}, diamond::diamond_posterior{map}); };
     const auto corrected = [&](const std::string& name, const auto& network, const auto& density) {
-        const diamond::posterior_diamond_map map{network};
+        const diamond::network_diamond_map map{network};
         by(name, diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, diamond::diamond_posterior{map});
     };
     const auto wholly_corrected = [&](const std::string& name, const auto& network, const auto& density) {
-        const diamond::posterior_diamond_map map{network};
+        const diamond::network_diamond_map map{network};
         by(name, diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, diamond::corrected_posterior{diamond::diamond_posterior{map}, density});
     };
     const auto glass = [&](const std::string& name, const auto& velocity) {
         for (const index_t steps : {4, 16})
             plain("GLASS, " + name + text(" velocity, %td steps", steps), diamond::glass_diamond_map{linear_schedule{}, velocity, diamond::explicit_midpoint{.steps = steps}});
     };
-    plain("taught", diamond::posterior_diamond_map{taught});
-    plain("from data alone", diamond::posterior_diamond_map{data});
+    plain("taught", diamond::network_diamond_map{taught});
+    plain("from data alone", diamond::network_diamond_map{data});
     corrected("taught, corrected by its head", taught, exact);
     corrected("from data alone, corrected by its head", data, exact);
     corrected("taught, corrected by determinants", determinants{taught}, exact);

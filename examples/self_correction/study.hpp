@@ -72,6 +72,6 @@ struct study {
 };
 
 /// log p_t by so many jumps of the joint flow map.
-inline auto density_of(const network& flow, index_t jumps) { return diamond::joint_density{diamond::stepped_flow_map{diamond::network_joint_flow_map{flow}, {.steps = jumps}}}; }
+inline auto density_of(const network& flow, index_t jumps) { return diamond::flow_density{diamond::stepped_flow_map{diamond::network_flow_map{flow}, {.steps = jumps}}}; }
 
 } // namespace self_correction

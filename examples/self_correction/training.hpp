@@ -48,7 +48,7 @@ public:
         return kept(taught_, "taught Diamond map", [&](const std::string& name) {
             auto options           = briefly();
             options.diagonal_first = 0.2; // a teacher's velocities are learned sooner than the data's
-            return train(name, options, diamond::joint_glass_teacher{linear_schedule{}, diamond::exact_divergence{law_}});
+            return train(name, options, diamond::glass_teacher{linear_schedule{}, diamond::exact_divergence{law_}});
         });
     }
     const network& from_data() {

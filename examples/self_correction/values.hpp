@@ -84,7 +84,7 @@ void for_each_density(study& s, const With& with) {
     const network& flow = s.networks.flow();
     const diamond::network_velocity velocity{flow};
     const auto integrated = [&](index_t steps) {
-        return diamond::scored_density{diamond::joint_density{diamond::ode_joint_flow_map{diamond::exact_divergence{velocity}, diamond::runge_kutta_4{.steps = steps}}}, velocity};
+        return diamond::scored_density{diamond::flow_density{diamond::ode_flow_map{diamond::exact_divergence{velocity}, diamond::runge_kutta_4{.steps = steps}}}, velocity};
     };
     with("exact density", s.exact_density());
     with("joint density, 1 jump", diamond::scored_density{density_of(flow, 1), velocity});

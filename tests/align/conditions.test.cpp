@@ -4,7 +4,7 @@
 #include <diamond/align/guidance.hpp>
 #include <diamond/align/log_densities.hpp>
 #include <diamond/align/search.hpp>
-#include <diamond/likelihood/glass_joint_diamond_map.hpp>
+#include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/map/corrected_kernel.hpp>
 #include <diamond/map/corrected_posterior.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
@@ -300,7 +300,7 @@ TEST_CASE("corrections read the label of their own particle, after resampling, t
 
     // and of any field: alone or among others, the same bits
     using field = labelled::field<batch, diamond::linear_schedule>;
-    const diamond::glass_joint_diamond_map map(diamond::linear_schedule{}, diamond::exact_divergence{field(diamond::linear_schedule{})}, diamond::explicit_midpoint{.steps = 2});
+    const diamond::glass_diamond_map map(diamond::linear_schedule{}, diamond::exact_divergence{field(diamond::linear_schedule{})}, diamond::explicit_midpoint{.steps = 2});
     const auto compared = labelled::compare(context, 9, 1, [&](const labels& c) {
         smc sampler{diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, diamond::posterior_value{diamond::diamond_posterior{map}, labelled::reward{}, {.samples = 2}},
                     smc_options{.particles = 9, .steps = 3, .threshold = 0.0, .log_delta = -infinity}};

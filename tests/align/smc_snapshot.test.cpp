@@ -2,7 +2,7 @@
 #include <functional>
 
 #include <diamond/map/corrected_kernel.hpp>
-#include <diamond/value/marginal_density.hpp>
+#include <diamond/density/exact_density.hpp>
 #include <support/back_ends.hpp>
 
 #include "cases.hpp"

@@ -10,18 +10,17 @@
 #include <diamond/align/guidance.hpp>
 #include <diamond/align/search.hpp>
 #include <diamond/align/smc.hpp>
-#include <diamond/likelihood/glass_joint_diamond_map.hpp>
-#include <diamond/likelihood/jacobian_network.hpp>
-#include <diamond/likelihood/joint_density.hpp>
-#include <diamond/likelihood/log_likelihood.hpp>
-#include <diamond/likelihood/network_joint_flow_map.hpp>
-#include <diamond/likelihood/rescheduled_density.hpp>
+#include <diamond/map/glass_diamond_map.hpp>
+#include <diamond/density/jacobian_network.hpp>
+#include <diamond/density/flow_density.hpp>
+#include <diamond/density/log_likelihood.hpp>
+#include <diamond/map/network_flow_map.hpp>
+#include <diamond/density/rescheduled_density.hpp>
 #include <diamond/map/corrected_kernel.hpp>
 #include <diamond/map/corrected_posterior.hpp>
 #include <diamond/map/diamond_posterior.hpp>
 #include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/flow_kernels.hpp>
-#include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/map/glass_kernel.hpp>
 #include <diamond/map/ode_flow_map.hpp>
 #include <diamond/map/posterior_kernels.hpp>
@@ -30,20 +29,18 @@
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/exact_value.hpp>
 #include <diamond/oracle/gaussian.hpp>
-#include <diamond/oracle/gaussian_joint_flow_map.hpp>
 #include <diamond/oracle/gaussian_maps.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 #include <diamond/reward/linear.hpp>
-#include <diamond/map/network_flow.hpp>
-#include <diamond/map/posterior_diamond_map.hpp>
+#include <diamond/map/network_velocity.hpp>
+#include <diamond/map/network_diamond_map.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
-#include <diamond/nn/trained_diamond_network.hpp>
-#include <diamond/nn/trained_joint_network.hpp>
+#include <diamond/nn/trained_network.hpp>
 #include <diamond/schedule/linear.hpp>
 #include <diamond/train/diamond_trainer.hpp>
 #include <diamond/value/point.hpp>
 #include <diamond/value/posterior.hpp>
-#include <diamond/value/scored_density.hpp>
+#include <diamond/density/scored_density.hpp>
 #include <diamond/value/weighted.hpp>
 #include <support/back_ends.hpp>
 #include <support/numbers.hpp>
@@ -275,7 +272,7 @@ TEST_CASE_TEMPLATE("nor do densities, of draws, of transitions and of marginals,
                in_steady_state([&](int call) { sampler.log_density(m.x.read(), 0.2 * call, {}, m.pulled.read(), logs.data()); });
     };
     CHECK(of_draws(draws) == 0);
-    CHECK(of_draws(diamond::diamond_posterior{diamond::glass_joint_diamond_map{m.schedule, diamond::exact_divergence{m.mixture}, diamond::explicit_midpoint{.steps = 2}}}) == 0);
+    CHECK(of_draws(diamond::diamond_posterior{diamond::glass_diamond_map{m.schedule, diamond::exact_divergence{m.mixture}, diamond::explicit_midpoint{.steps = 2}}}) == 0);
     diamond::early_stop_kernel kernel{map};
     CHECK(in_steady_state([&](int call) {
               const interval span{0.2 * call, 0.2 * call + 0.2};
@@ -288,7 +285,7 @@ TEST_CASE_TEMPLATE("nor do densities, of draws, of transitions and of marginals,
             if constexpr (diamond::scored_marginal_density<decltype(density)>) density.score(m.x.read(), 0.2 * call, {}, m.out.mutable_view());
         });
     };
-    const diamond::joint_density joint{diamond::stepped_flow_map{diamond::gaussian_joint_flow_map{m.gaussian}, {.steps = 3}}};
+    const diamond::flow_density joint{diamond::stepped_flow_map{diamond::gaussian_flow_map{m.gaussian}, {.steps = 3}}};
     CHECK(of_density(exact) == 0);
     CHECK(of_density(joint) == 0);
     CHECK(of_density(diamond::rescheduled_density{joint, m.schedule}) == 0);
@@ -370,15 +367,15 @@ TEST_CASE_TEMPLATE("a training step allocates nothing, with a teacher or without
     CHECK(of_trainer(diamond::diamond_trainer(m.net, m.data, philox{1}, {.steps = 9, .batch = 700, .diagonal_first = 0.0})) == 0);
     const diamond::diamond_training_options<diamond::uniform_time, diamond::triangle_pair, diamond::learned_weight> learned{.steps = 9, .batch = 700, .diagonal_first = 0.0};
     CHECK(of_trainer(diamond::diamond_trainer(m.net, m.data, philox{1}, learned)) == 0);
-    const diamond::network_velocity teacher{diamond::trained_diamond_network(m.net, m.parameters())};
+    const diamond::network_velocity teacher{diamond::trained_network(m.net, m.parameters())};
     CHECK(of_trainer(diamond::diamond_trainer(m.net, m.data, philox{1}, {.steps = 9, .batch = 700, .diagonal_first = 0.0},
                                               diamond::glass_teacher(diamond::linear_schedule{}, teacher))) == 0);
 }
 
-TEST_CASE_TEMPLATE("nor does one of a joint network, or a likelihood by its map", back, ALLOCATING_BACK_ENDS) {
+TEST_CASE_TEMPLATE("nor does one of a network with divergence, or a likelihood by its map", back, ALLOCATING_BACK_ENDS) {
     using batch = typename back::batch;
     const network_models<back> m;
-    const diamond::joint_mlp<batch, diamond::linear_schedule> net({}, m.net.frame(), m.net.options());
+    const diamond::diamond_mlp_with_divergence<batch, diamond::linear_schedule> net({}, m.net.frame(), m.net.options());
     const auto of_trainer = [](auto trainer) {
         auto state = trainer.start();
         return in_steady_state([&](int) { trainer.step(state); });
@@ -389,26 +386,26 @@ TEST_CASE_TEMPLATE("nor does one of a joint network, or a likelihood by its map"
     };
     CHECK(of_trainer(diamond::diamond_trainer(net, m.data, philox{1}, with(diamond::lagrangian_loss{}))) == 0);
     CHECK(of_trainer(diamond::diamond_trainer(net, m.data, philox{1}, with(diamond::mean_flow_loss{}))) == 0);
-    const diamond::network_velocity field{diamond::trained_diamond_network(m.net, m.parameters())};
+    const diamond::network_velocity field{diamond::trained_network(m.net, m.parameters())};
     CHECK(of_trainer(diamond::diamond_trainer(net, m.data, philox{1}, with(diamond::semigroup_loss{.midpoint = true}), diamond::flow_teacher{diamond::exact_divergence{field}})) == 0);
 
     batch theta(m.context, net.parameters(), 1), x(m.context, 2, 300);
     net.initialise(philox{1}, theta.mutable_view());
     diamond::draw_normal(philox{2}.stream(diamond::purpose::user), x.mutable_view());
     diamond::rebind_t<batch, double> out(m.context, 1, 300);
-    diamond::log_likelihood likelihood{diamond::network_joint_flow_map{diamond::trained_joint_network(net, std::move(theta))}, {.steps = 2}};
+    diamond::log_likelihood likelihood{diamond::network_flow_map{diamond::trained_network(net, std::move(theta))}, {.steps = 2}};
     CHECK(in_steady_state([&](int) { likelihood(x.read(), diamond::labels(1), out.data()); }) == 0);
 }
 
 TEST_CASE_TEMPLATE("nor do a network's own densities by its determinants, and SMC that they correct", back, ALLOCATING_BACK_ENDS) {
     using batch = typename back::batch;
     const network_models<back> m;
-    const diamond::joint_mlp<batch, diamond::linear_schedule> net({}, m.net.frame(), m.net.options());
+    const diamond::diamond_mlp_with_divergence<batch, diamond::linear_schedule> net({}, m.net.frame(), m.net.options());
     batch theta(m.context, net.parameters(), 1);
     net.initialise(philox{1}, theta.mutable_view()); // the Gaussian's maps, which do not fold
-    const diamond::trained_joint_network trained(net, std::move(theta));
-    const diamond::posterior_diamond_map map{diamond::jacobian_network{trained}};
-    const diamond::joint_density density{diamond::network_joint_flow_map{trained}};
+    const diamond::trained_network trained(net, std::move(theta));
+    const diamond::network_diamond_map map{diamond::jacobian_network{trained}};
+    const diamond::flow_density density{diamond::network_flow_map{trained}};
     const diamond::corrected_posterior draws{diamond::diamond_posterior{map}, density};
     const posterior_value value{draws, diamond::linear_reward<batch>{m.context, std::vector<typename back::real>{1, -1}}, {.samples = 2}};
     const std::vector<std::int32_t> own(300, 1);
@@ -419,7 +416,7 @@ TEST_CASE_TEMPLATE("nor do a network's own densities by its determinants, and SM
 TEST_CASE_TEMPLATE("nor does SMC with a network", back, ALLOCATING_BACK_ENDS) {
     using batch = typename back::batch;
     const network_models<back> m;
-    const diamond::posterior_diamond_map map{diamond::trained_diamond_network(m.net, m.parameters())};
+    const diamond::network_diamond_map map{diamond::trained_network(m.net, m.parameters())};
     const diamond::linear_reward<batch> reward{m.context, std::vector<typename back::real>{1, -1}};
     const posterior_value value{diamond::diamond_posterior{map}, reward, {.samples = 2}};
     CHECK(of_steps(m.context, smc{diamond::early_stop_kernel{map}, value, smc_options{.particles = 300, .steps = 4, .threshold = 2.0}}, diamond::labels(1)) == 0);

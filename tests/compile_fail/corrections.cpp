@@ -32,7 +32,7 @@ struct elsewhere : archetypes::marginal_density {
     other_schedule schedule() const;
 };
 
-static_assert(sizeof(diamond::corrected_kernel<diamond::early_stop_kernel<archetypes::joint_diamond_map>, elsewhere>) > 0);
+static_assert(sizeof(diamond::corrected_kernel<diamond::early_stop_kernel<archetypes::diamond_map_with_divergence>, elsewhere>) > 0);
 #endif
 
 #if CASE == 4 // corrected_posterior_batch_type

@@ -1,9 +1,8 @@
 // What is refused of a diamond map, and in which words: see CMakeLists.txt.
-#include <diamond/concepts/joint_diamond_map.hpp>
-#include <diamond/likelihood/glass_joint_diamond_map.hpp>
-#include <diamond/likelihood/inner_divergence.hpp>
-#include <diamond/map/early_stop_kernel.hpp>
+#include <diamond/concepts/diamond_map.hpp>
 #include <diamond/map/glass_diamond_map.hpp>
+#include <diamond/density/inner_divergence.hpp>
+#include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/solver.hpp>
 
 #include <support/archetypes.hpp>
@@ -91,17 +90,17 @@ struct broken {};
 static_assert(sizeof(diamond::glass_diamond_map<archetypes::schedule, broken, diamond::euler>) > 0);
 #endif
 
-#if CASE == 9 // glass_joint_diamond_map_divergence
-// expect: a joint Diamond map by an ODE solver needs a divergence of likelihood/divergence.hpp, or one called like them
-static_assert(sizeof(diamond::glass_joint_diamond_map<archetypes::schedule, divergence_without_stream, diamond::euler>) > 0);
+#if CASE == 9 // glass_diamond_map_divergence
+// expect: a divergence needs operator()(const_view x, time_view t, const condition&, noise_stream, double* out, double* standard_error)
+static_assert(sizeof(diamond::glass_diamond_map<archetypes::schedule, divergence_without_stream, diamond::euler>) > 0);
 #endif
 
 #if CASE == 10 // inner_divergence_divergence
-// expect: an inner divergence needs a divergence of likelihood/divergence.hpp, or one called like them
+// expect: a divergence needs operator()(const_view x, time_view t, const condition&, noise_stream, double* out, double* standard_error)
 static_assert(sizeof(diamond::inner_divergence<archetypes::schedule, divergence_without_stream>) > 0);
 #endif
 
-#if CASE == 11 // joint_diamond_map_call
-// expect: a joint Diamond map needs operator()(const_view xbar, interval inner, const_view x_t, time_view t, const condition&, view out, double* divergence) that writes X_{s,r} into out and the mean divergence of the inner flow into divergence
-static_assert(diamond::diagnose_joint_diamond_map<archetypes::diamond_map>());
+#if CASE == 11 // diamond_map_with_divergence_call
+// expect: a Diamond map with divergence needs operator()(const_view xbar, interval inner, const_view x_t, time_view t, const condition&, view out, double* divergence) that writes X_{s,r} into out and the mean divergence of the inner flow into divergence
+static_assert(diamond::diagnose_diamond_map_with_divergence<archetypes::diamond_map>());
 #endif

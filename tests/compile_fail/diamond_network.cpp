@@ -1,8 +1,8 @@
 // What is refused of a diamond network, and in which words: see CMakeLists.txt.
-#include <diamond/likelihood/jacobian_network.hpp>
-#include <diamond/likelihood/network_joint_flow_map.hpp>
-#include <diamond/map/posterior_diamond_map.hpp>
-#include <diamond/nn/trained_diamond_network.hpp>
+#include <diamond/density/jacobian_network.hpp>
+#include <diamond/map/network_flow_map.hpp>
+#include <diamond/map/network_diamond_map.hpp>
+#include <diamond/nn/trained_network.hpp>
 
 #include <support/archetypes.hpp>
 
@@ -12,7 +12,7 @@ struct broken {
     int dimension() const;
 };
 
-static_assert(sizeof(diamond::posterior_diamond_map<broken>) > 0);
+static_assert(sizeof(diamond::network_diamond_map<broken>) > 0);
 #endif
 
 #if CASE == 2 // diamond_network_call
@@ -21,7 +21,7 @@ struct broken : archetypes::diamond_network {
     void operator()() const = delete;
 };
 
-static_assert(sizeof(diamond::posterior_diamond_map<broken>) > 0);
+static_assert(sizeof(diamond::network_diamond_map<broken>) > 0);
 #endif
 
 #if CASE == 3 // diamond_network_copyable
@@ -30,7 +30,7 @@ struct broken : archetypes::diamond_network {
     broken(const broken&) = delete;
 };
 
-static_assert(sizeof(diamond::posterior_diamond_map<broken>) > 0);
+static_assert(sizeof(diamond::network_diamond_map<broken>) > 0);
 #endif
 
 #if CASE == 4 // diamond_network_dimension
@@ -39,7 +39,7 @@ struct broken : archetypes::diamond_network {
     void dimension() const = delete;
 };
 
-static_assert(sizeof(diamond::posterior_diamond_map<broken>) > 0);
+static_assert(sizeof(diamond::network_diamond_map<broken>) > 0);
 #endif
 
 #if CASE == 5 // diamond_network_schedules
@@ -48,7 +48,7 @@ struct broken : archetypes::diamond_network {
     void inner_schedule() const = delete;
 };
 
-static_assert(sizeof(diamond::posterior_diamond_map<broken>) > 0);
+static_assert(sizeof(diamond::network_diamond_map<broken>) > 0);
 #endif
 
 #if CASE == 6 // diamond_network_workspace
@@ -57,7 +57,7 @@ struct broken : archetypes::diamond_network {
     void make_workspace() const = delete;
 };
 
-static_assert(sizeof(diamond::posterior_diamond_map<broken>) > 0);
+static_assert(sizeof(diamond::network_diamond_map<broken>) > 0);
 #endif
 
 #if CASE == 7 // jacobian_network_products
@@ -69,16 +69,16 @@ struct broken : archetypes::differentiable_diamond_network {
 static_assert(sizeof(diamond::jacobian_network<broken>) > 0);
 #endif
 
-#if CASE == 8 // joint_diamond_network_joint
-// expect: a joint Diamond network needs joint(diamond_arguments, const condition&, workspace&, view out, double* divergence) const
-static_assert(sizeof(diamond::network_joint_flow_map<archetypes::diamond_network>) > 0);
+#if CASE == 8 // diamond_network_with_divergence_call
+// expect: a Diamond network with divergence needs operator()(diamond_arguments, const condition&, workspace&, view out, double* divergence) const
+static_assert(diamond::diagnose_diamond_network_with_divergence<archetypes::diamond_network>());
 #endif
 
-#if CASE == 9 // trained_diamond_network_workspace
+#if CASE == 9 // trained_network_workspace
 // expect: a trainable network needs batch_type, e.g. diamond::eigen::batch<float>, and a type `workspace`
 struct broken {
     using batch_type = archetypes::batch;
 };
 
-static_assert(sizeof(diamond::trained_diamond_network<broken>) > 0);
+static_assert(sizeof(diamond::trained_network<broken>) > 0);
 #endif

@@ -1,10 +1,10 @@
 // What is refused of a flow map, and in which words: see CMakeLists.txt.
-#include <diamond/likelihood/log_likelihood.hpp>
-#include <diamond/likelihood/objective.hpp>
-#include <diamond/likelihood/ode_joint_flow_map.hpp>
-#include <diamond/likelihood/self_guidance.hpp>
+#include <diamond/density/log_likelihood.hpp>
+#include <diamond/align/objective.hpp>
+#include <diamond/map/ode_flow_map.hpp>
+#include <diamond/align/self_guidance.hpp>
 #include <diamond/map/flow_kernels.hpp>
-#include <diamond/map/network_flow.hpp>
+#include <diamond/map/network_flow_map.hpp>
 #include <diamond/map/stepped_flow_map.hpp>
 
 #include <support/archetypes.hpp>
@@ -63,9 +63,9 @@ struct broken : archetypes::flow_map {
 static_assert(sizeof(diamond::ode_kernel<broken>) > 0);
 #endif
 
-#if CASE == 7 // joint_flow_map_call
-// expect: a joint flow map needs operator()(const_view x, interval, const condition&, view out, double* divergence) that writes X_{from,to}(x) into out and the mean divergence into divergence
-struct broken : archetypes::joint_flow_map {
+#if CASE == 7 // flow_map_with_divergence_call
+// expect: a flow map with divergence needs operator()(const_view x, interval, const condition&, view out, double* divergence) that writes X_{from,to}(x) into out and the mean divergence into divergence
+struct broken : archetypes::flow_map_with_divergence {
     using flow_map::operator();
     void operator()(archetypes::const_view, diamond::interval, diamond::no_condition, archetypes::view, float*) = delete; // densities are double
 };
@@ -73,27 +73,28 @@ struct broken : archetypes::joint_flow_map {
 static_assert(sizeof(diamond::log_likelihood<broken>) > 0);
 #endif
 
-#if CASE == 8 // joint_flow_map_divergence
-// expect: a joint flow map by an ODE solver needs a divergence of likelihood/divergence.hpp, or one called like them
+#if CASE == 8 // ode_flow_map_divergence
+// expect: a divergence needs operator()(const_view x, time_view t, const condition&, noise_stream, double* out, double* standard_error)
 struct broken { // it cannot be called
     using field_type = archetypes::differentiable_velocity_field;
     using batch_type = archetypes::batch;
     static constexpr bool random = false;
+    const field_type& field() const;
 };
 
-static_assert(sizeof(diamond::ode_joint_flow_map<broken, diamond::euler>) > 0);
+static_assert(sizeof(diamond::ode_flow_map<broken, diamond::euler>) > 0);
 #endif
 
-#if CASE == 9 // joint_flow_map_flow_map
+#if CASE == 9 // flow_map_with_divergence_flow_map
 // expect: a flow map needs spent() const, the diamond::cost of its calls so far
-struct broken : archetypes::joint_flow_map {
+struct broken : archetypes::flow_map_with_divergence {
     void spent() const = delete;
 };
 
 static_assert(sizeof(diamond::log_likelihood<broken>) > 0);
 #endif
 
-#if CASE == 10 // joint_flow_map_objective
+#if CASE == 10 // self_guidance_objective
 // expect: an objective needs batch_type, dimension(), operator()(const_view x_0, condition, double* out), gradient(const_view x_0, condition, view out) and spent()
 struct broken { // without a gradient
     using batch_type = archetypes::batch;
@@ -105,18 +106,18 @@ struct broken { // without a gradient
 static_assert(sizeof(diamond::self_guidance<broken>) > 0);
 #endif
 
-#if CASE == 11 // joint_flow_map_schedule
-// expect: a joint flow map needs schedule() const, the noise schedule of its times
-struct broken : archetypes::joint_flow_map {
+#if CASE == 11 // flow_map_with_divergence_schedule
+// expect: a flow map with divergence needs schedule() const, the noise schedule of its times
+struct broken : archetypes::flow_map_with_divergence {
     void schedule() const = delete;
 };
 
 static_assert(sizeof(diamond::log_likelihood<broken>) > 0);
 #endif
 
-#if CASE == 12 // joint_flow_map_vjp
-// expect: a differentiable joint flow map needs vjp(const_view x, interval, const condition&, const_view cotangent, const double* divergence_cotangent, view out), either cotangent null for zero
-struct broken : archetypes::differentiable_joint_flow_map {
+#if CASE == 12 // flow_map_with_divergence_vjp
+// expect: a differentiable flow map with divergence needs vjp(const_view x, interval, const condition&, const_view cotangent, const double* divergence_cotangent, view out), either cotangent null for zero
+struct broken : archetypes::differentiable_flow_map_with_divergence {
     void vjp() = delete;
 };
 

@@ -1,13 +1,13 @@
 // What is refused of a marginal density, and in which words: see CMakeLists.txt.
-#include <diamond/likelihood/joint_density.hpp>
+#include <diamond/density/flow_density.hpp>
 #include <diamond/map/corrected_posterior.hpp>
-#include <diamond/value/scored_density.hpp>
+#include <diamond/density/scored_density.hpp>
 
 #include <support/archetypes.hpp>
 
-#if CASE == 1 // joint_density_joint_flow_map
-// expect: a joint flow map needs schedule() const, the noise schedule of its times
-static_assert(sizeof(diamond::joint_density<archetypes::flow_map>) > 0);
+#if CASE == 1 // flow_density_flow_map
+// expect: a flow map with divergence needs schedule() const, the noise schedule of its times
+static_assert(sizeof(diamond::flow_density<archetypes::flow_map>) > 0);
 #endif
 
 #if CASE == 2 // marginal_density_batch_type

@@ -102,7 +102,7 @@ static_assert(sizeof(diamond::ddpm_posterior_kernel<broken>) > 0);
 #endif
 
 #if CASE == 12 // posterior_sampler_with_density_draws
-// expect: a posterior sampler with density needs draw_with_density(x_t, t, condition, stream, out, double* log_density); diamond_posterior has it where its map is a joint Diamond map
+// expect: a posterior sampler with density needs draw_with_density(x_t, t, condition, stream, out, double* log_density); diamond_posterior has it where its map is a Diamond map with divergence
 static_assert(sizeof(diamond::corrected_posterior<diamond::diamond_posterior<archetypes::diamond_map>, archetypes::marginal_density>) > 0);
 #endif
 

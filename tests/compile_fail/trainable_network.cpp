@@ -1,17 +1,17 @@
 // What is refused of a trainable network, and in which words: see CMakeLists.txt.
-#include <diamond/nn/trained_joint_network.hpp>
+#include <diamond/nn/trained_network.hpp>
 #include <diamond/train/diamond_trainer.hpp>
 
 #include <support/archetypes.hpp>
 
-#if CASE == 1 // joint_trainable_network_outputs
-// expect: a joint trainable network needs outputs() const, d + 1, and divergence_spread() const
-static_assert(sizeof(diamond::trained_joint_network<archetypes::trainable_network>) > 0);
+#if CASE == 1 // trainable_network_with_divergence_outputs
+// expect: a trainable network with divergence needs outputs() const, d + 1, and divergence_spread() const
+static_assert(diamond::diagnose_trainable_network_with_divergence<archetypes::trainable_network>());
 #endif
 
-#if CASE == 2 // joint_trainable_network_products
-// expect: a joint trainable network needs vjp and jvp, with theta before their arguments, const
-struct broken : archetypes::joint_trainable_network {
+#if CASE == 2 // trainable_network_with_divergence_products
+// expect: a trainable network with divergence needs vjp and jvp, with theta before their arguments, const
+struct broken : archetypes::trainable_network_with_divergence {
     void jvp() const = delete;
 };
 

@@ -86,7 +86,7 @@ static_assert(sizeof(diamond::chain<broken>) > 0);
 #endif
 
 #if CASE == 10 // transition_kernel_with_density_draws
-// expect: a transition kernel with density needs draw_with_density(x, interval, condition, stream, out, double* log_density); early_stop_kernel has it where its map is a joint Diamond map
+// expect: a transition kernel with density needs draw_with_density(x, interval, condition, stream, out, double* log_density); early_stop_kernel has it where its map is a Diamond map with divergence
 static_assert(sizeof(diamond::corrected_kernel<diamond::early_stop_kernel<archetypes::diamond_map>, archetypes::marginal_density>) > 0);
 #endif
 

@@ -80,7 +80,7 @@ static_assert(sizeof(diamond::guidance<archetypes::velocity_field, broken>) > 0)
 #endif
 
 #if CASE == 9 // weighted_value_density
-// expect: a weighted value needs a marginal_density for its map's batches (exact_density, joint_density), or what knows it up to a number a particle
+// expect: a weighted value needs a marginal_density for its map's batches (exact_density, flow_density), or what knows it up to a number a particle
 struct broken {
     archetypes::schedule schedule() const;
     int dimension() const;
@@ -98,5 +98,5 @@ struct elsewhere : archetypes::marginal_density {
     other_schedule schedule() const;
 };
 
-static_assert(sizeof(diamond::weighted_value<elsewhere, archetypes::joint_flow_map, archetypes::batchwise_reward>) > 0);
+static_assert(sizeof(diamond::weighted_value<elsewhere, archetypes::flow_map_with_divergence, archetypes::batchwise_reward>) > 0);
 #endif

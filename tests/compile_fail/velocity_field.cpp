@@ -1,11 +1,11 @@
 // What is refused of a velocity field, and in which words: see CMakeLists.txt.
-#include <diamond/map/network_flow.hpp>
+#include <diamond/map/network_velocity.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/exact_value.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
 #include <diamond/schedule/guided_field.hpp>
 #include <diamond/schedule/readings.hpp>
-#include <diamond/value/marginal_density.hpp>
+#include <diamond/density/exact_density.hpp>
 
 #include <support/archetypes.hpp>
 

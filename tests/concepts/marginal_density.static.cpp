@@ -1,8 +1,8 @@
 #include <diamond/align/log_densities.hpp>
-#include <diamond/likelihood/joint_density.hpp>
-#include <diamond/likelihood/rescheduled_density.hpp>
+#include <diamond/density/flow_density.hpp>
+#include <diamond/density/rescheduled_density.hpp>
 #include <diamond/map/stepped_flow_map.hpp>
-#include <diamond/value/scored_density.hpp>
+#include <diamond/density/scored_density.hpp>
 #include <diamond/value/weighted.hpp>
 
 #include <support/archetypes.hpp>
@@ -31,9 +31,9 @@ static_assert(!marginal_density<without_schedule> && !marginal_density<without_c
 static_assert(!marginal_density<without_cost> && !marginal_density<silent> && !marginal_density<archetypes::uncopyable<archetypes::marginal_density>>);
 static_assert(!marginal_density<archetypes::posterior_sampler> && !marginal_density<archetypes::velocity_field_with_density> && !marginal_density<int>);
 
-// A joint flow map makes one, with a score where it is differentiable; a velocity adds one; another schedule reads one.
-static_assert(marginal_density<diamond::joint_density<archetypes::joint_flow_map>> && !scored_marginal_density<diamond::joint_density<archetypes::joint_flow_map>>);
-static_assert(scored_marginal_density<diamond::joint_density<archetypes::differentiable_joint_flow_map>>);
+// A flow map with divergence makes one, with a score where it is differentiable; a velocity adds one; another schedule reads one.
+static_assert(marginal_density<diamond::flow_density<archetypes::flow_map_with_divergence>> && !scored_marginal_density<diamond::flow_density<archetypes::flow_map_with_divergence>>);
+static_assert(scored_marginal_density<diamond::flow_density<archetypes::differentiable_flow_map_with_divergence>>);
 static_assert(scored_marginal_density<diamond::scored_density<archetypes::marginal_density, archetypes::velocity_field>>);
 static_assert(marginal_density<diamond::rescheduled_density<archetypes::marginal_density, archetypes::schedule>> &&
               !scored_marginal_density<diamond::rescheduled_density<archetypes::marginal_density, archetypes::schedule>>);
@@ -50,17 +50,17 @@ static_assert(diamond::value_estimator<weighted<archetypes::marginal_density>> &
 static_assert(diamond::value_estimator_with_gradient<weighted<archetypes::scored_marginal_density>>);
 
 // Several jumps keep what a map is.
-static_assert(diamond::joint_flow_map<diamond::stepped_flow_map<archetypes::joint_flow_map>> && !diamond::joint_flow_map<diamond::stepped_flow_map<archetypes::flow_map>>);
-static_assert(diamond::differentiable_joint_flow_map<diamond::stepped_flow_map<archetypes::differentiable_joint_flow_map>>);
+static_assert(diamond::flow_map_with_divergence<diamond::stepped_flow_map<archetypes::flow_map_with_divergence>> && !diamond::flow_map_with_divergence<diamond::stepped_flow_map<archetypes::flow_map>>);
+static_assert(diamond::differentiable_flow_map_with_divergence<diamond::stepped_flow_map<archetypes::differentiable_flow_map_with_divergence>>);
 static_assert(diamond::differentiable_flow_map<diamond::stepped_flow_map<archetypes::differentiable_flow_map>> && diamond::flow_map<diamond::stepped_flow_map<archetypes::flow_map>>);
 
 // Instantiated, no part uses more than the concepts grant. (Whole classes: clang 14 instantiates members that are constrained away.)
-struct complete : archetypes::differentiable_joint_flow_map {
-    using archetypes::differentiable_joint_flow_map::vjp;
+struct complete : archetypes::differentiable_flow_map_with_divergence {
+    using archetypes::differentiable_flow_map_with_divergence::vjp;
     void vjp(archetypes::const_view, diamond::interval, diamond::no_condition, archetypes::const_view, archetypes::view);
     double base_deviation() const;
 };
-template class diamond::joint_density<archetypes::differentiable_joint_flow_map>;
+template class diamond::flow_density<archetypes::differentiable_flow_map_with_divergence>;
 template class diamond::rescheduled_density<archetypes::scored_marginal_density, archetypes::schedule>;
 template class diamond::scored_density<archetypes::marginal_density, archetypes::velocity_field>;
 template class diamond::stepped_flow_map<complete>;

@@ -105,7 +105,7 @@ TEST_CASE("SMC with the map of another mixture, which corrects itself by the den
     const diamond::linear_schedule schedule;
     const auto model = mixture(context);
     const diamond::gaussian_mixture<diamond::cuda::batch<double>, diamond::linear_schedule> other{context, schedule, {0.4, 0.6}, {-0.8, 0.4, 1.0, -0.7}, {0.4, 0.5, 0.5, 0.6}};
-    const diamond::glass_joint_diamond_map map{schedule, diamond::exact_divergence{other}, diamond::runge_kutta_4{.steps = 8}};
+    const diamond::glass_diamond_map map{schedule, diamond::exact_divergence{other}, diamond::runge_kutta_4{.steps = 8}};
     const diamond::exact_density density{schedule, model};
     diamond::smc program{diamond::corrected_kernel{diamond::early_stop_kernel{map}, density},
                          diamond::posterior_value{diamond::corrected_posterior{diamond::diamond_posterior{map}, density}, tilt{}, {.samples = 2}}, {.particles = 1024, .steps = 3}};

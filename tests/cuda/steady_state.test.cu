@@ -71,7 +71,7 @@ struct network {
     [[nodiscard]] auto map() const {
         batch theta(context, net.parameters(), 1);
         net.initialise(philox{1}, theta.mutable_view());
-        return diamond::posterior_diamond_map{diamond::trained_diamond_network(net, std::move(theta))};
+        return diamond::network_diamond_map{diamond::trained_network(net, std::move(theta))};
     }
 };
 } // namespace

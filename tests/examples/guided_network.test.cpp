@@ -5,9 +5,9 @@
 #include <vector>
 
 #include <diamond/backend/eigen.hpp>
-#include <diamond/map/network_flow.hpp>
+#include <diamond/map/network_velocity.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
-#include <diamond/nn/trained_diamond_network.hpp>
+#include <diamond/nn/trained_network.hpp>
 
 #include "digits/guided_network.hpp"
 
@@ -15,7 +15,7 @@ namespace {
 
 using batch        = diamond::eigen::batch<double>;
 using architecture = diamond::diamond_mlp<batch, diamond::linear_schedule>;
-using network      = diamond::trained_diamond_network<architecture>;
+using network      = diamond::trained_network<architecture>;
 using guided       = digits::guided_network<network>;
 static_assert(diamond::diamond_network<guided>);
 

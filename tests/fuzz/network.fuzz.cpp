@@ -1,6 +1,6 @@
-// A tensor file of any numbers that looks like a network, a joint network or a training: loads and works, or is a file_error.
+// A tensor file of any numbers that looks like a network, a network with divergence or a training: loads and works, or is a file_error.
 #include <diamond/backend/eigen.hpp>
-#include <diamond/io/joint_checkpoint.hpp>
+#include <diamond/io/checkpoint.hpp>
 #include <diamond/io/training_checkpoint.hpp>
 
 #include "draws.hpp"
@@ -54,7 +54,7 @@ void use(const eigen::context& context, const io::tensor_file& file) {
     } catch (const io::file_error&) {
     }
     try {
-        auto map        = io::joint_flow_map_from<Batch>(context, file);
+        auto map        = io::flow_map_from<Batch>(context, file);
         const index_t d = map.network().dimension(), n = 3;
         Batch x(context, d, n), out(context, d, n);
         for (index_t i = 0; i < d * n; ++i) x.data()[i] = static_cast<real>(0.1);

@@ -23,7 +23,7 @@ namespace {
 
 using batch   = diamond::eigen::batch<float>;
 using net     = diamond_mlp<batch, diamond::variance_preserving_schedule>;
-using trained = diamond::trained_diamond_network<net>;
+using trained = diamond::trained_network<net>;
 
 std::filesystem::path scratch_file(const char* name) { return std::filesystem::temp_directory_path() / (std::string("diamond_checkpoint_") + name); }
 
@@ -51,8 +51,8 @@ TEST_CASE("a network comes back bit for bit") {
     const auto path = scratch_file("network");
     for (const bool rotated : {false, true}) {
         const auto network = make(context, rotated);
-        diamond::io::save_diamond_network(path, network, {{"note", "from a test"}});
-        const auto back = diamond::io::load_diamond_network<batch, diamond::variance_preserving_schedule>(context, path);
+        diamond::io::save_network(path, network, {{"note", "from a test"}});
+        const auto back = diamond::io::load_network<batch, diamond::variance_preserving_schedule>(context, path);
         CHECK(diamond::to_host(back.parameters()) == diamond::to_host(network.parameters()));
         CHECK(values_of(back, context) == values_of(network, context));
         CHECK(diamond::io::read_safetensors(path).metadata.at("note") == "from a test");
@@ -75,14 +75,14 @@ void save_with(const std::filesystem::path& path, const diamond::eigen::context&
     const diamond::diamond_mlp<batch, Schedule> network(schedule, diamond::gaussian_frame<batch>(context, {{0.1, -0.2}, {1.5, 0.3}, {}}), {.mlp = {.width = 5, .blocks = 1}});
     batch theta(context, network.parameters(), 1);
     diamond::draw_normal(philox{4}.stream(diamond::purpose::user), theta.mutable_view());
-    diamond::io::save_diamond_network(path, diamond::trained_diamond_network{network, std::move(theta)});
+    diamond::io::save_network(path, diamond::trained_network{network, std::move(theta)});
 }
 } // namespace
 
 TEST_CASE("a schedule's parameters are in the file: one with others is refused with both") {
     const diamond::eigen::context context{.threads = 1};
     const auto path    = scratch_file("parameters");
-    const auto loaded  = [&](auto schedule) { return diamond::io::load_diamond_network<batch>(context, path, schedule).schedule(); };
+    const auto loaded  = [&](auto schedule) { return diamond::io::load_network<batch>(context, path, schedule).schedule(); };
     const auto refused = [&](auto schedule, const char* theirs, const char* ours) {
         CHECK_THROWS_WITH_AS(static_cast<void>(loaded(schedule)), doctest::Contains(theirs), file_error);
         CHECK_THROWS_WITH_AS(static_cast<void>(loaded(schedule)), doctest::Contains(ours), file_error);
@@ -111,7 +111,7 @@ TEST_CASE("a schedule's parameters are in the file: one with others is refused w
 TEST_CASE("what means something else is refused with the reason") {
     const diamond::eigen::context context{.threads = 1};
     const auto path = scratch_file("refused");
-    diamond::io::save_diamond_network(path, make(context, true));
+    diamond::io::save_network(path, make(context, true));
     const tensor_file whole = diamond::io::read_safetensors(path);
     const auto refused      = [&](const char* reason, const auto& spoil) {
         tensor_file file = whole;
@@ -156,7 +156,7 @@ TEST_CASE("a file that is no network is refused by its header, before its data a
         std::filesystem::resize_file(path, 8 + header.size() + data, unsupported);
         if (unsupported) return std::string("no sparse files here");
         try {
-            static_cast<void>(diamond::io::load_diamond_network<batch, diamond::variance_preserving_schedule>(context, path));
+            static_cast<void>(diamond::io::load_network<batch, diamond::variance_preserving_schedule>(context, path));
         } catch (const file_error& error) {
             return error.reason();
         }
@@ -168,7 +168,7 @@ TEST_CASE("a file that is no network is refused by its header, before its data a
     constexpr std::uintmax_t large = 1'000'000'000'000;
     CHECK(refused("{\"a\":" + tensor("125000000000", 0, large) + "}", large) == "the metadata do not say 'format'");
     // one that says it is a network, but for the shape of a layer
-    diamond::io::save_diamond_network(path, make(context, false));
+    diamond::io::save_network(path, make(context, false));
     std::string metadata;
     for (const auto& [key, value] : diamond::io::read_safetensors(path).metadata)
         if (key != "checksum") metadata += (metadata.empty() ? "\"" : ",\"") + key + "\":\"" + value + "\"";
@@ -184,7 +184,7 @@ TEST_CASE("any bit that a disk or a copy turns is found, or means nothing") {
     const diamond::eigen::context context{.threads = 1};
     const auto path    = scratch_file("spoilt");
     const auto network = make(context, true);
-    diamond::io::save_diamond_network(path, network);
+    diamond::io::save_network(path, network);
     std::ifstream in{path, std::ios::binary};
     const std::string whole{std::istreambuf_iterator<char>{in}, {}};
     const auto expected = diamond::to_host(network.parameters());
@@ -207,17 +207,17 @@ TEST_CASE("any bit that a disk or a copy turns is found, or means nothing") {
 TEST_CASE("a file from before checksums, and one whose numbers others made halves, are read") {
     const diamond::eigen::context context{.threads = 1};
     const auto path = scratch_file("older");
-    diamond::io::save_diamond_network(path, make(context, true));
+    diamond::io::save_network(path, make(context, true));
     auto file = diamond::io::read_safetensors(path);
     CHECK(file.metadata.at("checksum").starts_with("crc32c "));
     file.metadata.erase("checksum");
     diamond::io::write_safetensors(path, file);
-    const auto whole = diamond::io::load_diamond_network<batch, diamond::variance_preserving_schedule>(context, path);
+    const auto whole = diamond::io::load_network<batch, diamond::variance_preserving_schedule>(context, path);
     CHECK(diamond::to_host(whole.parameters()) == diamond::to_host(make(context, true).parameters()));
     file.tensors["layers.0.bias"] = {diamond::io::dtype::bf16, {5}, {}};
     for (const auto byte : {0x80, 0x3f, 0x00, 0xc0, 0x00, 0x00, 0x80, 0xbf, 0x00, 0x40}) file.tensors["layers.0.bias"].bytes.push_back(std::byte(byte));
     diamond::io::write_safetensors(path, file);
-    const auto halves = diamond::to_host(diamond::io::load_diamond_network<batch, diamond::variance_preserving_schedule>(context, path).parameters());
+    const auto halves = diamond::to_host(diamond::io::load_network<batch, diamond::variance_preserving_schedule>(context, path).parameters());
     const auto& layer = whole.architecture().layers()[0];
     const float expected[] = {1, -2, 0, -1, 2};
     for (std::size_t i = 0; i < 5; ++i) CHECK(halves[static_cast<std::size_t>(layer.bias()) + i] == expected[i]);
@@ -228,22 +228,22 @@ TEST_CASE("what would not be read again is not written, and the old file stays")
     const diamond::eigen::context context{.threads = 1};
     const auto path = scratch_file("not_written");
     const auto good = make(context, true);
-    diamond::io::save_diamond_network(path, good);
+    diamond::io::save_network(path, good);
     const auto refused = [&](const char* reason, const auto& save) {
         CHECK_THROWS_WITH_AS(save(), doctest::Contains(reason), std::invalid_argument);
-        CHECK(diamond::to_host(diamond::io::load_diamond_network<batch, diamond::variance_preserving_schedule>(context, path).parameters()) == diamond::to_host(good.parameters()));
+        CHECK(diamond::to_host(diamond::io::load_network<batch, diamond::variance_preserving_schedule>(context, path).parameters()) == diamond::to_host(good.parameters()));
     };
     for (const float bad : {NAN, INFINITY, -INFINITY}) {
         auto theta = diamond::to_host(good.parameters());
         theta[7]   = bad;
         const trained spoilt(good.architecture(), diamond::from_host<float>(context, good.architecture().parameters(), 1, theta));
-        refused("parameter 7 is ", [&] { diamond::io::save_diamond_network(path, spoilt); });
+        refused("parameter 7 is ", [&] { diamond::io::save_network(path, spoilt); });
     }
-    refused("a note 'schedule': the name is the format's own", [&] { diamond::io::save_diamond_network(path, good, {{"schedule", "mine"}}); });
-    refused("UTF-8", [&] { diamond::io::save_diamond_network(path, good, {{"note", "\xff"}}); });
+    refused("a note 'schedule': the name is the format's own", [&] { diamond::io::save_network(path, good, {{"schedule", "mine"}}); });
+    refused("UTF-8", [&] { diamond::io::save_network(path, good, {{"note", "\xff"}}); });
     const net deep({}, diamond::gaussian_frame<batch>(context, {{0.0}, {1.0}, {}}), {.mlp = {.width = 1, .blocks = 1025}});
     const trained too_deep(deep, batch(context, deep.parameters(), 1));
-    refused("blocks 1025: files hold at most 1024", [&] { diamond::io::save_diamond_network(path, too_deep); });
+    refused("blocks 1025: files hold at most 1024", [&] { diamond::io::save_network(path, too_deep); });
     std::filesystem::remove(path);
 }
 

@@ -18,7 +18,7 @@ TEST_CASE_TEMPLATE("a network written by PyTorch has PyTorch's values", Real, fl
     using batch = diamond::eigen::batch<Real>;
     const double most = std::is_same_v<Real, float> ? 1e-5 : 1e-12;
     const diamond::eigen::context context{.threads = 1};
-    const auto network = diamond::io::load_diamond_network<batch>(context, diamond_test::data("pytorch_network.safetensors"));
+    const auto network = diamond::io::load_network<batch>(context, diamond_test::data("pytorch_network.safetensors"));
     const auto& net    = network.architecture();
     REQUIRE(net.dimension() == 3);
     CHECK(net.options().mlp.width == 16);

@@ -3,7 +3,7 @@
 
 #include <diamond/map/corrected_kernel.hpp>
 #include <diamond/map/glass_diamond_map.hpp>
-#include <diamond/value/marginal_density.hpp>
+#include <diamond/density/exact_density.hpp>
 
 #include "align/cases.hpp"
 #include "align/results.hpp"

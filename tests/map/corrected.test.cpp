@@ -6,17 +6,17 @@
 #include <cstdio>
 #include <limits>
 
-#include <diamond/likelihood/glass_joint_diamond_map.hpp>
-#include <diamond/likelihood/joint_density.hpp>
-#include <diamond/likelihood/ode_joint_flow_map.hpp>
+#include <diamond/map/glass_diamond_map.hpp>
+#include <diamond/density/flow_density.hpp>
+#include <diamond/map/ode_flow_map.hpp>
 #include <diamond/map/diamond_posterior.hpp>
 #include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/oracle/checkerboard.hpp>
 #include <diamond/oracle/gaussian_maps.hpp>
-#include <diamond/value/marginal_density.hpp>
+#include <diamond/density/exact_density.hpp>
 
 #include "corrections.hpp"
-#include "likelihood/densities.hpp"
+#include "support/densities.hpp"
 #include "support/any_schedule.hpp"
 #include "support/back_ends.hpp"
 #include "support/batches.hpp"
@@ -281,7 +281,7 @@ TEST_CASE("exact is what both densities say they are: the model's, and the draws
     const auto map     = gaussian_map<batch>(context, {}, true);
     const auto density = exact_density<batch>(context, {});
     using field        = diamond::gaussian<batch, any_schedule>;
-    const diamond::glass_joint_diamond_map by_solver(any_schedule{}, diamond::exact_divergence{field(map.model())}, diamond::explicit_midpoint{.steps = 2}, any_schedule{});
+    const diamond::glass_diamond_map by_solver(any_schedule{}, diamond::exact_divergence{field(map.model())}, diamond::explicit_midpoint{.steps = 2}, any_schedule{});
     const corrections::altered unknown(density, corrections::wall{-9.0});
     const auto posterior = [](const auto& m, const auto& d) { return diamond::corrected_posterior{diamond::diamond_posterior{m}, d}.exact(); };
     const auto kernel    = [](const auto& m, const auto& d) {
@@ -298,8 +298,8 @@ TEST_CASE("a condition stays with its particle, repeated for its draws") {
     const auto context = back_ends::eigen<double>::make(2);
     constexpr diamond::linear_schedule linear;
     constexpr index_t n = 9, samples = 2;
-    const diamond::glass_joint_diamond_map map(linear, diamond::exact_divergence{conditional_field(linear)}, diamond::explicit_midpoint{.steps = 3});
-    const diamond::joint_density density(diamond::ode_joint_flow_map(diamond::exact_divergence{scheduled(linear)}, diamond::explicit_midpoint{.steps = 3}));
+    const diamond::glass_diamond_map map(linear, diamond::exact_divergence{conditional_field(linear)}, diamond::explicit_midpoint{.steps = 3});
+    const diamond::flow_density density(diamond::ode_flow_map(diamond::exact_divergence{scheduled(linear)}, diamond::explicit_midpoint{.steps = 3}));
     const auto x = batches::normal<batch>(context, 2, n, 33);
     diamond::corrected_posterior posterior(diamond::diamond_posterior{map}, density);
     diamond::corrected_kernel kernel(diamond::early_stop_kernel{map}, density);

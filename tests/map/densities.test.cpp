@@ -3,11 +3,11 @@
 
 #include <limits>
 
-#include <diamond/likelihood/glass_joint_diamond_map.hpp>
+#include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/map/diamond_posterior.hpp>
 #include <diamond/oracle/gaussian_maps.hpp>
 
-#include "likelihood/densities.hpp"
+#include "support/densities.hpp"
 #include "support/any_schedule.hpp"
 #include "support/back_ends.hpp"
 #include "support/batches.hpp"
@@ -121,7 +121,7 @@ TEST_CASE("a mixture by GLASS's inner flow and its divergence, as far as 500 ste
     check_densities<batch>(
         context,
         [&](const any_schedule& schedule, const any_schedule& inner) {
-            return diamond::glass_joint_diamond_map(schedule, diamond::exact_divergence{mixture(schedule)}, diamond::runge_kutta_4{.steps = 500}, inner);
+            return diamond::glass_diamond_map(schedule, diamond::exact_divergence{mixture(schedule)}, diamond::runge_kutta_4{.steps = 500}, inner);
         },
         mixture_density, 2, 2e-8, true);
 }
@@ -133,7 +133,7 @@ TEST_CASE_TEMPLATE("on every back end: the density of a draw and of the same poi
     constexpr index_t n = 5, samples = 2;
     const any_schedule schedule{};
     const auto x = batches::normal<own_batch>(context, 2, n, 21, 0.8);
-    auto map     = diamond::glass_joint_diamond_map(schedule, diamond::exact_divergence{mixture(schedule)}, diamond::runge_kutta_4{.steps = 64}, any_schedule{});
+    auto map     = diamond::glass_diamond_map(schedule, diamond::exact_divergence{mixture(schedule)}, diamond::runge_kutta_4{.steps = 64}, any_schedule{});
     diamond::diamond_posterior posterior(map);
     diamond::early_stop_kernel kernel(map);
     own_batch drawn(context, 2, n * samples), next(context, 2, n);

@@ -2,9 +2,9 @@
 #include <diamond/map/stepped_flow_map.hpp>
 
 #include <diamond/map/ode_flow_map.hpp>
-#include <diamond/oracle/gaussian_joint_flow_map.hpp>
+#include <diamond/oracle/gaussian_maps.hpp>
 
-#include "likelihood/bent_map.hpp"
+#include "support/bent_map.hpp"
 #include "support/any_schedule.hpp"
 #include "support/back_ends.hpp"
 #include "support/batches.hpp"
@@ -123,7 +123,7 @@ TEST_CASE_TEMPLATE("of an exact map it is the map, either way, with m and with d
         CAPTURE(std::string(schedule.name()));
         const diamond::gaussian<own_batch, any_schedule> model(context, schedule, numbers.mean, numbers.covariance);
         diamond::gaussian_flow_map flow(model);
-        diamond::gaussian_joint_flow_map joint(model);
+        diamond::gaussian_flow_map joint(model);
         for (const index_t steps : {1, 2, 5}) {
             stepped_flow_map parts(flow, {.steps = steps});
             stepped_flow_map joint_parts(joint, {.steps = steps});
@@ -189,7 +189,7 @@ TEST_CASE("derivatives by differences: of a mixture's flow, and of a joint map t
         for (const index_t steps : {1, 2, 4}) {
             CAPTURE(steps);
             stepped_flow_map flow(diamond::ode_flow_map(models::mixture<batch, any_schedule>(schedule), diamond::heun{.steps = 2}), {.steps = steps});
-            static_assert(diamond::differentiable_flow_map<decltype(flow)> && !diamond::joint_flow_map<decltype(flow)>);
+            static_assert(diamond::differentiable_flow_map<decltype(flow)> && !diamond::flow_map_with_divergence<decltype(flow)>);
             flow.vjp(x, span, none, cotangent, pulled);
             CHECK(largest_error(diamond::to_host(pulled), gradient(x, [&](const batch& at) {
                       flow(at, span, none, out);
@@ -197,7 +197,7 @@ TEST_CASE("derivatives by differences: of a mixture's flow, and of a joint map t
                   })) < 1e-7);
 
             stepped_flow_map joint(bent_flow<batch>{}, {.steps = steps});
-            static_assert(diamond::differentiable_joint_flow_map<decltype(joint)> && !diamond::differentiable_flow_map<decltype(joint)>);
+            static_assert(diamond::differentiable_flow_map_with_divergence<decltype(joint)> && !diamond::differentiable_flow_map<decltype(joint)>);
             const auto number = [&](double of_x, double of_divergence) {
                 return gradient(x, [&](const batch& at) {
                     joint(at, span, none, out, m.data());

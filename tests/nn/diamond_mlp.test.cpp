@@ -5,10 +5,10 @@
 #include <vector>
 
 #include <diamond/diamond.hpp>
-#include <diamond/map/network_flow.hpp>
-#include <diamond/map/posterior_diamond_map.hpp>
+#include <diamond/map/network_flow_map.hpp>
+#include <diamond/map/network_diamond_map.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
-#include <diamond/nn/trained_diamond_network.hpp>
+#include <diamond/nn/trained_network.hpp>
 
 #include "support/back_ends.hpp"
 #include "support/batches.hpp"
@@ -81,7 +81,7 @@ TEST_CASE_TEMPLATE("with its last layer 0 the network is the Gaussian's Diamond 
         const auto numbers = frame_numbers(rotated);
         diamond::gaussian_diamond_map exact{diamond::gaussian<batch, diamond::trigonometric_schedule>(c.context, {}, numbers.mean, covariance(numbers))};
         auto parameters = diamond::from_host<typename back::real>(c.context, c.theta.size(), 1, diamond::to_host(c.theta));
-        diamond::posterior_diamond_map map{diamond::trained_diamond_network(c.network, std::move(parameters))};
+        diamond::network_diamond_map map{diamond::trained_network(c.network, std::move(parameters))};
         batch expected(c.context, 3, c.n), found(c.context, 3, c.n), other(c.context, 3, c.n), of_x_t(c.context, 3, c.n), of_x_t_exact(c.context, 3, c.n);
         for (const interval inner : {interval{0.0, 1.0}, {0.2, 0.9}, {0.9, 0.1}, {0.0, 0.0}}) {
             exact(c.xbar.read(), inner, c.x_t.read(), time_view(c.t.data()), {}, expected.mutable_view());
@@ -176,7 +176,7 @@ struct echo {
 
 TEST_CASE("a network is given 0 for x_t where nothing is known, and a label it has") {
     setting<back_ends::eigen<double>> c(false, 3);
-    diamond::posterior_diamond_map map{echo{}};
+    diamond::network_diamond_map map{echo{}};
     map(c.xbar.read(), {0.0, 1.0}, c.x_t.read(), time_view(c.t.data()), {}, c.v.mutable_view()); // xbar + x_t, but at column 0, whose t is 0
     for (index_t i = 0; i < 3; ++i) {
         CHECK(c.v.data()[i] == c.xbar.data()[i]);
@@ -193,7 +193,7 @@ TEST_CASE("at t = 0 the network is a velocity field and a flow map") {
     setting<back> c(true, 0);
     const auto numbers = frame_numbers(true);
     const diamond::gaussian<back::batch, diamond::linear_schedule> exact(c.context, {}, numbers.mean, covariance(numbers));
-    const diamond::trained_diamond_network network(c.network, diamond::from_host<double>(c.context, c.theta.size(), 1, diamond::to_host(c.theta)));
+    const diamond::trained_network network(c.network, diamond::from_host<double>(c.context, c.theta.size(), 1, diamond::to_host(c.theta)));
     const diamond::network_velocity field{network};
     static_assert(diamond::differentiable_velocity_field<decltype(field)>);
     auto space = field.make_workspace(c.context, c.n);

@@ -5,10 +5,9 @@
 #include <vector>
 
 #include <diamond/diamond.hpp>
-#include <diamond/map/network_flow.hpp>
+#include <diamond/map/network_flow_map.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
-#include <diamond/nn/trained_diamond_network.hpp>
-#include <diamond/nn/trained_joint_network.hpp>
+#include <diamond/nn/trained_network.hpp>
 
 #include "support/back_ends.hpp"
 #include "support/batches.hpp"
@@ -57,11 +56,11 @@ TEST_CASE_TEMPLATE("a label that is none of the network's is refused, in whichev
     constexpr index_t n     = 5;
     constexpr bool says     = back::context::host_memory; // a device tells of the column and the classes alone, and when it is waited for
     const auto net          = small<batch>(context, 3);
-    const diamond::trained_diamond_network network(net, trained<batch>(net, context));
+    const diamond::trained_network network(net, trained<batch>(net, context));
     const auto none         = small<batch>(context, 0);
-    const diamond::trained_diamond_network unlabelled(none, trained<batch>(none, context));
-    const diamond::joint_mlp<batch, linear_schedule> joint_net({}, net.frame(), net.options());
-    const diamond::trained_joint_network joint(joint_net, trained<batch>(joint_net, context));
+    const diamond::trained_network unlabelled(none, trained<batch>(none, context));
+    const diamond::diamond_mlp_with_divergence<batch, linear_schedule> joint_net({}, net.frame(), net.options());
+    const diamond::trained_network joint(joint_net, trained<batch>(joint_net, context));
     const auto x            = batches::normal<batch>(context, 2, n, 1);
     batch out(context, 2, n);
     const diamond::time_view half(0.5);
@@ -76,11 +75,11 @@ TEST_CASE_TEMPLATE("a label that is none of the network's is refused, in whichev
             auto space = network.make_workspace(context, n);
             network.jvp(diamond::diamond_arguments<batch>{x.read(), x.read(), half, half, half}, c, x.read(), space, out.mutable_view());
         });
-        check("a joint network", [&](const labels& c) {
+        check("a network with divergence", [&](const labels& c) {
             auto space = joint.make_workspace(context, n);
             joint(diamond::diamond_arguments<batch>{x.read(), x.read(), half, half, half}, c, space, out.mutable_view());
         });
-        check("its Diamond map", [&](const labels& c) { diamond::posterior_diamond_map{network}(x.read(), {0.0, 1.0}, x.read(), half, c, out.mutable_view()); });
+        check("its Diamond map", [&](const labels& c) { diamond::network_diamond_map{network}(x.read(), {0.0, 1.0}, x.read(), half, c, out.mutable_view()); });
         check("its flow map", [&](const labels& c) { diamond::network_flow_map{network}(x.read(), {0.0, 1.0}, c, out.mutable_view()); });
         check("its velocity, guided", [&](const labels& c) {
             diamond::ode_flow_map map(diamond::guided_field{diamond::network_velocity{network}, 2.0}, diamond::euler{.steps = 1});
@@ -91,12 +90,12 @@ TEST_CASE_TEMPLATE("a label that is none of the network's is refused, in whichev
             map(x.read(), {0.0, 1.0}, c, out.mutable_view());
         });
         check("a posterior draw", [&](const labels& c) {
-            diamond::diamond_posterior posterior(diamond::posterior_diamond_map{network});
+            diamond::diamond_posterior posterior(diamond::network_diamond_map{network});
             batch draws(context, 2, 2 * n);
             posterior(x.read(), 0.5, c, philox{3}.stream(diamond::purpose::value, 1, 2), draws.mutable_view());
         });
         check("a chain", [&](const labels& c) {
-            diamond::chain chain(diamond::early_stop_kernel{diamond::posterior_diamond_map{network}}, {.particles = n, .steps = 2});
+            diamond::chain chain(diamond::early_stop_kernel{diamond::network_diamond_map{network}}, {.particles = n, .steps = 2});
             chain(context, philox{7}, c);
         });
     };
@@ -147,7 +146,7 @@ TEST_CASE("labels stay refused where particles were gathered and repeated: SMC w
     using batch = diamond::eigen::batch<float>;
     const diamond::eigen::context context{.threads = 1};
     const auto net = small<batch>(context, 3);
-    const diamond::posterior_diamond_map map{diamond::trained_diamond_network(net, trained<batch>(net, context))};
+    const diamond::network_diamond_map map{diamond::trained_network(net, trained<batch>(net, context))};
     const auto first = [](const auto& z) { return static_cast<double>(z[0]); };
     diamond::smc sampler{diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_posterior{map}, first, {.samples = 2}},
                          {.particles = 4, .steps = 3, .threshold = 2.0, .pilot_particles = 0}};

@@ -149,20 +149,20 @@ class compositions {
         value("value: look-ahead", diamond::look_ahead_value{linear{}, flow_map, reward_});
         value("value: exact", diamond::exact_value{mixture_, reward_});
         density("density: exact", diamond::exact_density{linear{}, mixture_});
-        density("density: joint Gaussian map", diamond::joint_density{diamond::stepped_flow_map{diamond::gaussian_joint_flow_map{gaussian_}, {.steps = 3}}});
-        density("density: ODE", diamond::joint_density{diamond::ode_joint_flow_map{diamond::exact_divergence{mixture_}, diamond::runge_kutta_4{.steps = 4}}});
+        density("density: joint Gaussian map", diamond::flow_density{diamond::stepped_flow_map{diamond::gaussian_flow_map{gaussian_}, {.steps = 3}}});
+        density("density: ODE", diamond::flow_density{diamond::ode_flow_map{diamond::exact_divergence{mixture_}, diamond::runge_kutta_4{.steps = 4}}});
         flow("flow: ODE", diamond::ode_flow_map{mixture_, diamond::runge_kutta_4{.steps = 4}});
         flow("flow: closed", flow_map);
     }
 
     void trainings() {
         using network = diamond::diamond_mlp<batch, linear>;
-        using joint   = diamond::joint_mlp<batch, linear>;
+        using joint   = diamond::diamond_mlp_with_divergence<batch, linear>;
         const diamond::training_set<batch> data{diamond::from_host<real>(context_, 2, 3, std::vector<real>{0, 1, 2, -1, -2, real(0.5)}), 0.3, {0, 1, 1}};
         const diamond::gaussian_frame<batch> frame(context_, {{0.0, 0.0}, {2.0, 1.0}, {}});
         const network net{{}, frame, {.mlp = {.width = 24, .blocks = 2}, .classes = 2}};
         const joint both{{}, frame, net.options()};
-        const diamond::trained_diamond_network learned(net, train("training: Diamond map from data", diamond::diamond_trainer(net, data, philox{1}, {.steps = 60, .batch = 70})));
+        const diamond::trained_network learned(net, train("training: Diamond map from data", diamond::diamond_trainer(net, data, philox{1}, {.steps = 60, .batch = 70})));
         const diamond::network_velocity teacher{learned};
         train("training: Diamond map from a teacher", diamond::diamond_trainer(net, data, philox{1}, {.steps = 60, .batch = 70}, diamond::glass_teacher(linear{}, teacher)));
         const auto with = [](auto loss) {
@@ -171,18 +171,18 @@ class compositions {
         };
         train("training: joint, MeanFlow", diamond::diamond_trainer(both, data, philox{1}, with(diamond::mean_flow_loss{})));
         train("training: joint, shortcut distilled", diamond::diamond_trainer(both, data, philox{1}, with(diamond::semigroup_loss{.midpoint = true}), diamond::flow_teacher{diamond::exact_divergence{teacher}}));
-        const diamond::trained_joint_network trained(both, train("training: joint, Lagrangian", diamond::diamond_trainer(both, data, philox{1}, with(diamond::lagrangian_loss{}))));
+        const diamond::trained_network trained(both, train("training: joint, Lagrangian", diamond::diamond_trainer(both, data, philox{1}, with(diamond::lagrangian_loss{}))));
 
-        const diamond::posterior_diamond_map map{learned};
+        const diamond::network_diamond_map map{learned};
         smc("SMC: learned Diamond map, labels", diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_posterior{map}, reward_, {.samples = 2}}, diamond::systematic{}, diamond::labels{1});
-        density("density: learned joint flow map", diamond::joint_density{diamond::network_joint_flow_map{trained}}, diamond::labels{0});
-        const diamond::posterior_diamond_map determined{diamond::jacobian_network{trained}};
+        density("density: learned joint flow map", diamond::flow_density{diamond::network_flow_map{trained}}, diamond::labels{0});
+        const diamond::network_diamond_map determined{diamond::jacobian_network{trained}};
         batch x = noise(n), z(context_, 2, n);
         diamond::rebind_t<batch, double> log_q(context_, 1, n);
         diamond::diamond_posterior draws{determined};
         draws.draw_with_density(x.read(), 0.4, diamond::labels{1}, philox{5}.stream(purpose::value, 1), z.mutable_view(), log_q.data());
         records_.push_back(record("draws: learned map, log q by determinants").add(to_host(z)).add(to_host(log_q)));
-        diamond::self_guidance guide{diamond::negative_log_likelihood{diamond::network_joint_flow_map{trained}}, {.steps = 2}};
+        diamond::self_guidance guide{diamond::negative_log_likelihood{diamond::network_flow_map{trained}}, {.steps = 2}};
         guide(x.mutable_view(), diamond::labels{0});
         records_.push_back(record("self-guidance").add(to_host(x)));
     }

@@ -6,9 +6,8 @@
 #include <cstdint>
 
 #include <diamond/concepts/diamond_map.hpp>
-#include <diamond/concepts/joint_diamond_map.hpp>
-#include <diamond/concepts/joint_diamond_network.hpp>
-#include <diamond/concepts/joint_flow_map.hpp>
+#include <diamond/concepts/diamond_network.hpp>
+#include <diamond/concepts/flow_map.hpp>
 #include <diamond/concepts/marginal_density.hpp>
 #include <diamond/concepts/measurement.hpp>
 #include <diamond/concepts/resampler.hpp>
@@ -134,12 +133,12 @@ struct flow_map {
 struct differentiable_flow_map : flow_map {
     void vjp(const_view, interval, no_condition, const_view, view);
 };
-struct joint_flow_map : flow_map {
+struct flow_map_with_divergence : flow_map {
     archetypes::schedule schedule() const;
     using flow_map::operator();
     void operator()(const_view, interval, no_condition, view, double*);
 };
-struct differentiable_joint_flow_map : joint_flow_map {
+struct differentiable_flow_map_with_divergence : flow_map_with_divergence {
     void vjp(const_view, interval, no_condition, const_view, const double*, view);
 };
 
@@ -155,7 +154,7 @@ struct differentiable_diamond_map : diamond_map {
     void vjp(const_view, interval, const_view, time_view, no_condition, const_view, view, view);
 };
 
-struct joint_diamond_map : diamond_map {
+struct diamond_map_with_divergence : diamond_map {
     using diamond_map::operator();
     void operator()(const_view, interval, const_view, time_view, no_condition, view, double*);
 };
@@ -282,13 +281,14 @@ struct differentiable_diamond_network : diamond_network {
     void vjp(const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view, view) const;
     void jvp(const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view) const;
 };
-struct joint_diamond_network : diamond_network {
-    void joint(const diamond::diamond_arguments<batch>&, no_condition, workspace&, view, double*) const;
+struct diamond_network_with_divergence : diamond_network {
+    using diamond_network::operator();
+    void operator()(const diamond::diamond_arguments<batch>&, no_condition, workspace&, view, double*) const;
 };
-struct differentiable_joint_diamond_network : joint_diamond_network {
+struct differentiable_diamond_network_with_divergence : diamond_network_with_divergence {
     void vjp(const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view, view) const;
     void jvp(const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view) const;
-    void joint_vjp(const diamond::diamond_arguments<batch>&, no_condition, const_view, const double*, workspace&, view, view) const;
+    void vjp(const diamond::diamond_arguments<batch>&, no_condition, const_view, const double*, workspace&, view, view) const;
 };
 struct trainable_network {
     using batch_type = batch;
@@ -307,7 +307,7 @@ struct trainable_network {
     };
     spread_type spread() const;
 };
-struct joint_trainable_network : trainable_network {
+struct trainable_network_with_divergence : trainable_network {
     struct divergence_spread_type {
         double operator()(double, double) const;
     };

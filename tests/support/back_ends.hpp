@@ -113,7 +113,7 @@ TYPE_TO_STRING(back_ends::cuda<double>);
 #else
 #define HOST_BACK_ENDS back_ends::eigen<double>, back_ends::eigen<float>, back_ends::thrust_omp<float>
 #define ALL_BACK_ENDS HOST_BACK_ENDS, back_ends::emulated_device<double>
-#define BACK_ENDS back_ends::eigen<double>, back_ends::eigen<float>, back_ends::emulated_device<double>
+#define BACK_ENDS back_ends::eigen<double>, back_ends::emulated_device<float>
 #endif
 #define TWO_BACK_ENDS back_ends::eigen<double>, back_ends::thrust_cpu<float>
 #define DOUBLE_BACK_ENDS back_ends::eigen<double>, back_ends::thrust_cpu<double>
@@ -124,4 +124,5 @@ TYPE_TO_STRING(back_ends::thrust_cpu<float>);
 TYPE_TO_STRING(back_ends::thrust_omp<float>);
 #endif
 TYPE_TO_STRING(back_ends::emulated_device<double>);
+TYPE_TO_STRING(back_ends::emulated_device<float>);
 #endif

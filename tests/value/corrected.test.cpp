@@ -7,7 +7,7 @@
 #include <diamond/map/diamond_posterior.hpp>
 #include <diamond/oracle/gaussian_maps.hpp>
 #include <diamond/reward/linear.hpp>
-#include <diamond/value/marginal_density.hpp>
+#include <diamond/density/exact_density.hpp>
 
 #include "estimates.hpp"
 #include "map/corrections.hpp"

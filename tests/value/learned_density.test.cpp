@@ -1,14 +1,14 @@
-/// Weighted Diamond by a joint flow map that was trained for seconds: its density adds less than a third of what [DM]'s trapezoid adds to the error of V.
+/// Weighted Diamond by a flow map with divergence that was trained for seconds: its density adds less than a third of what [DM]'s trapezoid adds to the error of V.
 #include <chrono>
 #include <cstdio>
 
 #include <diamond/backend/eigen.hpp>
-#include <diamond/likelihood/joint_density.hpp>
-#include <diamond/likelihood/network_joint_flow_map.hpp>
-#include <diamond/map/network_flow.hpp>
+#include <diamond/density/flow_density.hpp>
+#include <diamond/map/network_flow_map.hpp>
+#include <diamond/map/network_velocity.hpp>
 #include <diamond/map/stepped_flow_map.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
-#include <diamond/nn/trained_joint_network.hpp>
+#include <diamond/nn/trained_network.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 #include <diamond/train/diamond_trainer.hpp>
 #include <diamond/value/weighted.hpp>
@@ -23,7 +23,7 @@
 using diamond::index_t, diamond::linear_schedule, diamond::philox, diamond::purpose;
 using batch   = diamond::eigen::batch<float>;
 using field   = models::mixture<batch, linear_schedule>;
-using network = diamond::trained_joint_network<diamond::joint_mlp<batch, linear_schedule>>;
+using network = diamond::trained_network<diamond::diamond_mlp_with_divergence<batch, linear_schedule>>;
 using list    = std::vector<double>;
 
 namespace {
@@ -58,7 +58,7 @@ diamond::gaussian_frame_numbers frame_numbers() {
 /// Distilled from the exact velocity and its divergence, both ways: the flow of the data alone, t = 0.
 network train(const diamond::eigen::context& context, index_t steps) {
     const auto data = draws(context, 1 << 16);
-    const diamond::joint_mlp<batch, linear_schedule> architecture({}, diamond::gaussian_frame<batch>(context, frame_numbers()), {.mlp = {.width = 64, .blocks = 2}});
+    const diamond::diamond_mlp_with_divergence<batch, linear_schedule> architecture({}, diamond::gaussian_frame<batch>(context, frame_numbers()), {.mlp = {.width = 64, .blocks = 2}});
     diamond::diamond_training_options<diamond::uniform_time, diamond::both_ways_pair, diamond::adaptive_weight, diamond::semigroup_loss, diamond::exact_trace> options{
         .steps = steps, .batch = 512, .diagonal_first = 0.2, .times = {.at_zero = 1.0}, .loss = {.midpoint = true}, .rate = {.peak = 5e-3}, .average = 0.998};
     options.rate.warm_up = std::min(options.rate.warm_up, steps / 10);
@@ -92,7 +92,7 @@ TEST_CASE("the learned density's own part of the error of V is below a third of 
                 estimator(x.read(), t, {}, philox{4}.stream(purpose::value, 1), {.value = value.data()});
                 return diamond::to_host(value);
             };
-            const auto by_network = [&](const network& net) { return values(diamond::joint_density{diamond::stepped_flow_map{diamond::network_joint_flow_map{net}}}); };
+            const auto by_network = [&](const network& net) { return values(diamond::flow_density{diamond::stepped_flow_map{diamond::network_flow_map{net}}}); };
             const list exact = values(labelled::unlabelled{diamond::exact_density{linear_schedule{}, field({})}});
             const auto square_error = [&](const list& value) {
                 double sum = 0.0;

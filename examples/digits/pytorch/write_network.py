@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A Diamond network in PyTorch, written so that diamond::io::load_diamond_network reads it. Needs torch and the standard library only.
+"""A Diamond network in PyTorch, written so that diamond::io::load_network reads it. Needs torch and the standard library only.
 
 Train a DiamondNetwork as you like, then save(network, "network.safetensors"). Run as a script, this writes a small network of random
 weights and some of its values, with which the library's tests compare their own.
@@ -53,7 +53,7 @@ class DiamondNetwork(nn.Module):
             xbar, x_t, mean = (x @ self.basis.double().T for x in (xbar, x_t, mean))
 
         # The Gaussian's posterior given x_t, and how far s and r have come in it.
-        times = [t, s, r, self.joint_time(t, s), self.joint_time(t, r)]
+        times = [t, s, r, self.combined_time(t, s), self.combined_time(t, r)]
         t, s, r = (x[:, None] for x in (t, s, r))
         alpha, noise = t, (1 - t) ** 2
         total = noise + alpha**2 * c
@@ -72,7 +72,7 @@ class DiamondNetwork(nn.Module):
         return (v if self.basis is None else v @ self.basis.double()).to(dtype)
 
     @staticmethod
-    def joint_time(t, s):
+    def combined_time(t, s):
         """The time that is as informative as x_t and xbar_s together; 1 where either is the data."""
         h, q = torch.hypot(t * (1 - s), (1 - t) * s), (1 - t) * (1 - s)
         return torch.where(h + q > 0, ratio(h, h + q), torch.ones_like(h))
@@ -92,7 +92,7 @@ class DiamondNetwork(nn.Module):
 
 
 def save(network, path):
-    """Writes the network for diamond::io::load_diamond_network."""
+    """Writes the network for diamond::io::load_network."""
     metadata = {
         "format": "diamond_network",
         "version": "1.0",

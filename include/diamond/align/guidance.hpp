@@ -9,6 +9,7 @@
 #include <diamond/align/chain.hpp>
 #include <diamond/concepts/value_estimator.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/map/runge_kutta.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
@@ -115,7 +116,7 @@ private:
         else
             value_.guidance(x, t, condition, stream, gradient_);
         if (!options_.norm_matched) {
-            combine(coefficients<2>(numbers<2>{{1.0, options_.strength}}), out, out, gradient_);
+            assign(out, out + options_.strength * gradient_);
             return;
         }
         constexpr double rounding = 64.0 * static_cast<double>(std::numeric_limits<real>::epsilon()); // of a sum of many terms
@@ -133,12 +134,12 @@ private:
         value_.guidance(x, apart, condition, stream, gradient_);
         if constexpr (points > 1) {
             double weight = points;
-            combine(coefficients<1>(numbers<1>{{weight}}), gradient_.mutable_view(), gradient_.read());
+            assign(gradient_, weight * gradient_);
             later_.resize(x.context(), x.rows(), x.columns());
             for (int i = 2; i <= points; ++i) {
                 weight *= -static_cast<double>(points - i + 1) / i;
                 value_.guidance(x, i * apart, condition, stream, later_);
-                combine(coefficients<2>(numbers<2>{{1.0, weight}}), gradient_.mutable_view(), gradient_.read(), later_.read());
+                assign(gradient_, gradient_ + weight * later_);
             }
         }
     }

@@ -8,7 +8,16 @@
 ///      zeros where alpha(t) = 0 or may be anything; it is copyable and need not be const; out must not overlap xbar or x_t;
 ///   4. m.spent() is the diamond::cost of all calls so far.
 /// `differentiable_diamond_map`: also m.vjp(xbar, inner, x_t, t, condition, cotangent, out_xbar, out_x_t) writes the cotangents of both.
-/// Models: glass_diamond_map (by ODE), gaussian_diamond_map (closed). Used by: early_stop_kernel, diamond_posterior. Source: [DM], section 5.
+///
+/// `diamond_map_with_divergence` also knows what its inner flow does to densities, by one evaluation of both:
+///   5. m(xbar, interval{s, r}, x_t, t, condition, out, double* divergence) also writes into divergence[j] the mean divergence
+///      m(xbar_j, x_t_j, t_j, s, r) of the inner flow, for which log q_r(X_{s,r}(xbar)) = log q_s(xbar) - (r - s) m, q_s the law of xbar_s
+///      given x_t: div ubar_s where s = r, divided by nothing. Either direction of the inner time; divergence is in the memory of the batch.
+/// It may say bool exact_density() const: whether m is that of its own X_{s,r}, so that draws by it have their very own density.
+///
+/// Models: glass_diamond_map (by ODE; with divergence where it is made of one), network_diamond_map (with divergence of a network that has
+/// one), gaussian_diamond_map (closed). Used by: early_stop_kernel and diamond_posterior, whose draws know their density where the map has a
+/// divergence. Source: [DM], sections 5 and 8.
 #pragma once
 
 #include <concepts>
@@ -30,6 +39,10 @@ concept maps_posterior = requires(M& m, const_view_t<typename M::batch_type> x, 
 template <class M>
 concept posterior_vjp = requires(M& m, const_view_t<typename M::batch_type> x, interval span, time_view t, const condition_of_t<M>& c,
                                  view_t<typename M::batch_type> out) { m.vjp(x, span, x, t, c, x, out, out); };
+template <class M>
+concept maps_posterior_with_divergence =
+    requires(M& m, const_view_t<typename M::batch_type> x, interval span, time_view t, const condition_of_t<M>& c,
+             view_t<typename M::batch_type> out, double* divergence) { m(x, span, x, t, c, out, divergence); };
 } // namespace detail
 
 template <class M>
@@ -37,6 +50,8 @@ concept diamond_map = std::copy_constructible<M> && detail::names_batch<M> && de
                       detail::maps_posterior<M> && detail::counts_cost<M>;
 template <class M>
 concept differentiable_diamond_map = diamond_map<M> && detail::posterior_vjp<M>;
+template <class M>
+concept diamond_map_with_divergence = diamond_map<M> && detail::maps_posterior_with_divergence<M>;
 
 /// The ladder: the first clause that M breaks says what to write.
 template <class M>
@@ -57,6 +72,15 @@ consteval bool diagnose_differentiable_diamond_map() {
     static_assert(diagnose_diamond_map<M>());
     static_assert(detail::posterior_vjp<M>,
                   "a differentiable Diamond map needs vjp(xbar, inner, x_t, t, condition, cotangent, out_xbar, out_x_t)");
+    return true;
+}
+template <class M>
+consteval bool diagnose_diamond_map_with_divergence() {
+    static_assert(diagnose_diamond_map<M>());
+    static_assert(detail::maps_posterior_with_divergence<M>,
+                  "a Diamond map with divergence needs operator()(const_view xbar, interval inner, const_view x_t, time_view t, "
+                  "const condition&, view out, double* divergence) that writes X_{s,r} into out and the mean divergence of the inner flow "
+                  "into divergence");
     return true;
 }
 

@@ -10,13 +10,23 @@
 ///      labels calls require_labels (core/condition.hpp) before it reads any.
 /// `differentiable_diamond_network`: also n.vjp(arguments, condition, cotangent, workspace, out_xbar, out_x_t), and n.jvp(arguments, condition,
 /// tangent, workspace, out) along xbar.
-/// Models: trained_diamond_network. Used by: posterior_diamond_map, network_velocity, network_flow_map. Source: [DM], section 5.
+///
+/// `diamond_network_with_divergence` also gives the mean divergence m of its inner flow:
+///   5. n(arguments, condition, workspace, out, double* divergence), const and re-entrant, writes v into out and m, +div divided by nothing,
+///      into divergence; at t = 0 both are a flow map's. Where that costs more than an evaluation, n.divergence_cost() says how much a
+///      column, a diamond::cost. It may say bool exact_density() const, as its map then does.
+/// `differentiable_diamond_network_with_divergence`: also n.vjp(arguments, condition, cotangent, const double* divergence_cotangent, workspace,
+/// out_xbar, out_x_t), either cotangent null for zero.
+///
+/// Models: trained_network (with divergence where its architecture has that head), jacobian_network (by determinants). Used by:
+/// network_diamond_map, network_velocity, network_flow_map. Source: [DM], [F2], sections 5 and 8.
 #pragma once
 
 #include <concepts>
 
 #include <diamond/concepts/diamond_map.hpp>
 #include <diamond/concepts/velocity_field.hpp>
+#include <diamond/core/cost.hpp>
 
 namespace diamond {
 
@@ -36,6 +46,14 @@ concept has_mean_velocity_products = requires(const N& n, const diamond_argument
                                          view_t<typename N::batch_type> out) { n.vjp(at, c, at.xbar, w, out, out);
                                          n.jvp(at, c, at.xbar, w, out);
                                      };
+template <class N>
+concept evaluates_divergence =
+    requires(const N& n, const diamond_arguments<typename N::batch_type>& at, const condition_of_t<N>& c, workspace_t<N>& w,
+             view_t<typename N::batch_type> out, double* divergence) { n(at, c, w, out, divergence); };
+template <class N>
+concept has_divergence_vjp =
+    requires(const N& n, const diamond_arguments<typename N::batch_type>& at, const condition_of_t<N>& c, workspace_t<N>& w,
+             view_t<typename N::batch_type> out, const double* cotangent) { n.vjp(at, c, at.xbar, cotangent, w, out, out); };
 } // namespace detail
 
 template <class N>
@@ -43,6 +61,21 @@ concept diamond_network = std::copy_constructible<N> && detail::names_batch<N> &
                                 detail::makes_workspace<N> && detail::evaluates_mean_velocity<N>;
 template <class N>
 concept differentiable_diamond_network = diamond_network<N> && detail::has_mean_velocity_products<N>;
+template <class N>
+concept diamond_network_with_divergence = diamond_network<N> && detail::evaluates_divergence<N>;
+template <class N>
+concept differentiable_diamond_network_with_divergence = diamond_network_with_divergence<N> && detail::has_divergence_vjp<N>;
+
+namespace detail {
+/// What `columns` evaluations with their divergence cost.
+template <class N>
+[[nodiscard]] cost divergence_cost(const N& network, index_t columns) {
+    if constexpr (requires { cost(network.divergence_cost()); })
+        return cost(network.divergence_cost()) * columns;
+    else
+        return {.forward = columns};
+}
+} // namespace detail
 
 /// The ladder: the first clause that N breaks says what to write.
 template <class N>
@@ -57,6 +90,15 @@ consteval bool diagnose_diamond_network() {
             static_assert(detail::evaluates_mean_velocity<N>,
                           "a Diamond network needs operator()(diamond_arguments, const condition&, workspace&, view out) const that writes v into out");
     }
+    return true;
+}
+template <class N>
+consteval bool diagnose_diamond_network_with_divergence() {
+    static_assert(diagnose_diamond_network<N>());
+    if constexpr (diamond_network<N>)
+        static_assert(detail::evaluates_divergence<N>,
+                      "a Diamond network with divergence needs operator()(diamond_arguments, const condition&, workspace&, view out, double* divergence) "
+                      "const that writes v into out and the mean divergence into divergence");
     return true;
 }
 

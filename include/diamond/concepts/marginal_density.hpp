@@ -8,7 +8,7 @@
 ///   4. d.spent() is the diamond::cost of all calls so far;
 ///   5. d.exact() tells whether these are the model's own densities (in floating point) or approximate them.
 /// `scored_marginal_density`: also d.score(x, t, condition, out) writes grad log p_t(x_j), d x N.
-/// Models: exact_density, joint_density, rescheduled_density, scored_density. Used by: corrected_posterior, corrected_kernel, weighted_value.
+/// Models: exact_density, flow_density, rescheduled_density, scored_density. Used by: corrected_posterior, corrected_kernel, weighted_value.
 /// Source: section 8.
 #pragma once
 

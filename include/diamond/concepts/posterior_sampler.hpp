@@ -16,7 +16,7 @@
 /// weight, up to a number a particle: draws by these weights follow the posterior of whatever law the sampler corrects its draws to; p.exact() tells
 /// whether that is the model's.
 /// Models: diamond_posterior (of a Diamond map), exact_posterior (of an oracle), resampled_posterior (of a weighted one); with density diamond_posterior
-/// of a joint Diamond map; weighted corrected_posterior. Used by: kernels, posterior_value. Source: [DM], [GF], sections 4 to 6.
+/// of a Diamond map with divergence; weighted corrected_posterior. Used by: kernels, posterior_value. Source: [DM], [GF], sections 4 to 6.
 #pragma once
 
 #include <concepts>
@@ -27,10 +27,6 @@
 namespace diamond {
 
 namespace detail {
-template <class P>
-concept names_schedule = requires(const P& p) {
-    { p.schedule() } -> schedule;
-};
 template <class P>
 concept draws_posterior = requires(P& p, const_view_t<typename P::batch_type> x, double t, const condition_of_t<P>& c, noise_stream stream,
                                    view_t<typename P::batch_type> out) { p(x, t, c, stream, out); };
@@ -103,8 +99,8 @@ template <class P>
 consteval bool diagnose_posterior_sampler_with_density() {
     static_assert(diagnose_posterior_sampler<P>());
     static_assert(detail::draws_posterior_with_density<P>,
-                  "a posterior sampler with density needs draw_with_density(x_t, t, condition, stream, out, double* log_density); diamond_posterior has it where its map is a joint Diamond map, "
-                  "as posterior_diamond_map is of a joint network or a jacobian_network");
+                  "a posterior sampler with density needs draw_with_density(x_t, t, condition, stream, out, double* log_density); diamond_posterior has it where its map is a Diamond map with divergence, "
+                  "as network_diamond_map is of a network with divergence or a jacobian_network");
     return true;
 }
 template <class P>

@@ -35,6 +35,14 @@ concept schedule_derivatives = requires(const S& s, double t) {
 template <class S>
 concept schedule = std::copy_constructible<S> && detail::schedule_coefficients<S> && detail::schedule_derivatives<S>;
 
+namespace detail {
+/// Whether T says the noise schedule of its times.
+template <class T>
+concept names_schedule = requires(const T& t) {
+    { t.schedule() } -> schedule;
+};
+} // namespace detail
+
 /// The ladder: the first clause that S breaks says what to write.
 template <class S>
 consteval bool diagnose_schedule() {

@@ -14,10 +14,10 @@
 /// It may also have vjp(theta, arguments, condition, cotangent, workspace, out_xbar, out_x_t) and jvp(theta, arguments, condition, tangent,
 /// workspace, out): a trained network of it is then differentiable.
 ///
-/// `joint_trainable_network`: also n.outputs() is d + 1, and every `out` and cotangent has a last row, that of the mean divergence m of
-/// concepts/joint_flow_map.hpp, sign and scale undone; n.divergence_spread() is a functor (s, r) of the variance in whose units errors of m
+/// `trainable_network_with_divergence`: also n.outputs() is d + 1, and every `out` and cotangent has a last row, that of the mean divergence m of
+/// concepts/flow_map_with_divergence.hpp, sign and scale undone; n.divergence_spread() is a functor (s, r) of the variance in whose units errors of m
 /// count; and it has vjp and jvp, of which the trace is made. (x, log p) moves with (u, -div u), which does not depend on log p: m is one more row of a flow map's mean velocity, and every loss of
-/// train/off_diagonal.hpp means the same for it. theta and gradient are pointers to the back end's memory. Models: diamond_mlp, joint_mlp. Used by: diamond_trainer.
+/// train/off_diagonal.hpp means the same for it. theta and gradient are pointers to the back end's memory. Models: diamond_mlp, diamond_mlp_with_divergence. Used by: diamond_trainer.
 #pragma once
 
 #include <concepts>
@@ -90,7 +90,7 @@ concept trainable_network = std::copy_constructible<N> && detail::names_workspac
                             detail::evaluates_with_parameters<N> && detail::records<N> && detail::pulls_back<N> && detail::has_spread<N>;
 
 template <class N>
-concept joint_trainable_network = trainable_network<N> && detail::has_divergence_row<N> && detail::has_parameter_products<N>;
+concept trainable_network_with_divergence = trainable_network<N> && detail::has_divergence_row<N> && detail::has_parameter_products<N>;
 
 /// The ladder: the first clause that N breaks says what to write.
 template <class N>
@@ -109,11 +109,11 @@ consteval bool diagnose_trainable_network() {
     return true;
 }
 template <class N>
-consteval bool diagnose_joint_trainable_network() {
+consteval bool diagnose_trainable_network_with_divergence() {
     static_assert(diagnose_trainable_network<N>());
-    static_assert(detail::has_divergence_row<N>, "a joint trainable network needs outputs() const, d + 1, and divergence_spread() const, a functor (s, r) of the variance that "
+    static_assert(detail::has_divergence_row<N>, "a trainable network with divergence needs outputs() const, d + 1, and divergence_spread() const, a functor (s, r) of the variance that "
                                                  "errors of the mean divergence are measured in");
-    static_assert(detail::has_parameter_products<N>, "a joint trainable network needs vjp and jvp, with theta before their arguments, const: the trace of its velocity is made of them");
+    static_assert(detail::has_parameter_products<N>, "a trainable network with divergence needs vjp and jvp, with theta before their arguments, const: the trace of its velocity is made of them");
     return true;
 }
 
@@ -121,7 +121,7 @@ consteval bool diagnose_joint_trainable_network() {
 template <class N>
 consteval bool diagnose_any_trainable_network() {
     if constexpr (detail::has_divergence_row<N>)
-        return diagnose_joint_trainable_network<N>();
+        return diagnose_trainable_network_with_divergence<N>();
     else
         return diagnose_trainable_network<N>();
 }

@@ -17,7 +17,7 @@
 ///      and the draws' density is their own, which k may say by bool exact_density() const;
 ///   7. k.kernel() is the transition kernel whose draws these are; k.exact() tells whether the law is the model's own.
 /// Models: glass_kernel, early_stop_kernel, ddpm_posterior_kernel, renoise_kernel, ode_kernel, ancestral_kernel, euler_maruyama_kernel.
-/// Of a joint Diamond map early_stop_kernel has a density; weighted is corrected_kernel. Used by: chain, smc, beam; weighted by smc alone. Source: [GF], [DM], sections 4 and 5.
+/// Of a Diamond map with divergence early_stop_kernel has a density; weighted is corrected_kernel. Used by: chain, smc, beam; weighted by smc alone. Source: [GF], [DM], sections 4 and 5.
 #pragma once
 
 #include <concepts>
@@ -74,8 +74,8 @@ template <class K>
 consteval bool diagnose_transition_kernel_with_density() {
     static_assert(diagnose_transition_kernel<K>());
     static_assert(detail::transitions_with_density<K>,
-                  "a transition kernel with density needs draw_with_density(x, interval, condition, stream, out, double* log_density); early_stop_kernel has it where its map is a joint "
-                  "Diamond map, as posterior_diamond_map is of a joint network or a jacobian_network");
+                  "a transition kernel with density needs draw_with_density(x, interval, condition, stream, out, double* log_density); early_stop_kernel has it where its map is a Diamond "
+                  "map with divergence, as network_diamond_map is of a network with divergence or a jacobian_network");
     return true;
 }
 template <class K>

@@ -1,4 +1,4 @@
-// Diamond networks and the states of their training as safetensors files.
+// Diamond networks and flow maps with divergence as safetensors files.
 //
 // A network's file says in its metadata everything that its numbers mean: `format` diamond_network, `version` major.minor, `schedule`,
 // `inner_schedule`, `parametrisation`, `time_direction`, `preconditioning`, `architecture`, `width`, `blocks`, `nonlinearity`,
@@ -6,17 +6,24 @@
 // wrong. Tensors: frame.mean (d, of the data), frame.basis (d x d, a row a direction, orthonormal;
 // or absent) and frame.variance (d, along the directions), and layers.<k>.weight
 // (outputs x inputs, as PyTorch keeps a Linear) and layers.<k>.bias.
+// A flow map with divergence (a joint flow map) says beside that: `format` joint_network; `divergence` +div or -div, the sign of what its head gives;
+// `divergence_divisor`, what that is to be multiplied by; `divergence_resolution`, h of nn/divergence_features.hpp; and `base_deviation`, s0 of
+// x_0 ~ N(0, s0^2 I). One that does not is refused: an evaluator that guesses them is wrong by a factor, or reversed.
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
 #include <diamond/io/checksum.hpp>
 #include <diamond/io/safetensors.hpp>
 #include <diamond/io/schedule_name.hpp>
+#include <diamond/io/text.hpp>
+#include <diamond/map/network_flow_map.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
-#include <diamond/nn/trained_diamond_network.hpp>
+#include <diamond/nn/trained_network.hpp>
 
 #include <charconv>
+#include <cmath>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -246,10 +253,10 @@ template <class Batch, class Schedule, class Head>
 
 /// Writes a network atomically: a kill at any moment leaves the old file or the new one. `notes` joins the metadata: where it comes from. A
 /// checksum (io/checksum.hpp) lets a spoilt file be refused.
-/// @throws std::invalid_argument where load_diamond_network would refuse the file: a parameter is not finite, a size is beyond the limits;
+/// @throws std::invalid_argument where load_network would refuse the file: a parameter is not finite, a size is beyond the limits;
 /// file_error where it cannot be written.
 template <class Batch, class Schedule>
-void save_diamond_network(const std::filesystem::path& path, const trained_diamond_network<diamond_mlp<Batch, Schedule>>& network,
+void save_network(const std::filesystem::path& path, const trained_network<diamond_mlp<Batch, Schedule>>& network,
                           std::map<std::string, std::string> notes = {}) {
     tensor_file file;
     file.metadata = std::move(notes);
@@ -261,16 +268,73 @@ void save_diamond_network(const std::filesystem::path& path, const trained_diamo
 /// The network that a file holds, its schedule checked against `schedule`.
 /// @throws file_error where the file is spoilt, says anything else than what this type is, misses a tensor or has one too many.
 template <class Batch, class Schedule>
-[[nodiscard]] trained_diamond_network<diamond_mlp<Batch, Schedule>> network_from(const backend_of_t<Batch>& context, const tensor_file& file, Schedule schedule = {}) {
+[[nodiscard]] trained_network<diamond_mlp<Batch, Schedule>> network_from(const backend_of_t<Batch>& context, const tensor_file& file, Schedule schedule = {}) {
     auto [net, theta] = detail::take_network<Batch, Schedule, no_head>(context, file, "diamond_network", std::move(schedule), {});
     return {std::move(net), std::move(theta)};
 }
 template <class Batch, class Schedule = linear_schedule>
-[[nodiscard]] trained_diamond_network<diamond_mlp<Batch, Schedule>> load_diamond_network(const backend_of_t<Batch>& context, const std::filesystem::path& path,
+[[nodiscard]] trained_network<diamond_mlp<Batch, Schedule>> load_network(const backend_of_t<Batch>& context, const std::filesystem::path& path,
                                                                                        Schedule schedule = {}) {
     safetensors_reader reader{path};
     static_cast<void>(detail::network_shape_of<Batch, Schedule, no_head>(reader.header(), "diamond_network", schedule)); // before any data is read
     return network_from<Batch, Schedule>(context, reader.read_all(), std::move(schedule));
+}
+
+/// The flow map with divergence of a network that the library ships.
+template <class Batch, class Schedule = linear_schedule>
+using mlp_flow_map = network_flow_map<trained_network<diamond_mlp_with_divergence<Batch, Schedule>>>;
+
+namespace detail {
+/// A positive finite number.
+template <class File>
+double metadata_positive(const File& file, const std::string& key) {
+    const auto& text = metadata_of(file, key);
+    double value     = 0.0;
+    const auto end   = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (end.ec != std::errc{} || end.ptr != text.data() + text.size() || !(value > 0.0) || !std::isfinite(value))
+        throw file_error{file.path, "the metadata say " + key + " '" + text + "': a positive number is expected"};
+    return value;
+}
+} // namespace detail
+
+/// Writes a flow map with divergence, as save_network does a network.
+template <class Batch, class Schedule>
+void save_flow_map(const std::filesystem::path& path, const mlp_flow_map<Batch, Schedule>& map, std::map<std::string, std::string> notes = {}) {
+    tensor_file file;
+    file.metadata    = std::move(notes);
+    const auto& net  = map.network().architecture();
+    const auto& head = net.head();
+    detail::put_network(file, "joint_network", net, map.network().parameters());
+    const auto positive = [](double number) { return number > 0.0 && std::isfinite(number); };
+    require(positive(head.divisor) && positive(head.resolution) && positive(map.base_deviation()), [&] {
+        return "a flow map with divergence of divisor " + digits_of(head.divisor) + ", resolution " + digits_of(head.resolution) + " and base deviation " +
+               digits_of(map.base_deviation()) + ": positive finite ones are saved";
+    });
+    file.metadata["divergence"]            = head.sign > 0.0 ? "+div" : "-div";
+    file.metadata["divergence_divisor"]    = detail::exact_text(head.divisor);
+    file.metadata["divergence_resolution"] = detail::exact_text(head.resolution);
+    file.metadata["base_deviation"]        = detail::exact_text(map.base_deviation());
+    put_checksum(file);
+    write_safetensors(path, file);
+}
+
+/// The map that a file holds; map.base_deviation() belongs into likelihood_options.
+/// @throws file_error as load_network, and where sign, divisor, resolution or base deviation are not said.
+template <class Batch, class Schedule = linear_schedule>
+[[nodiscard]] mlp_flow_map<Batch, Schedule> flow_map_from(const backend_of_t<Batch>& context, const tensor_file& file, Schedule schedule = {}) {
+    detail::expect_metadata(file, "format", "joint_network");
+    const auto& sign = detail::metadata_of(file, "divergence");
+    if (sign != "+div" && sign != "-div") throw file_error{file.path, "the metadata say divergence '" + sign + "': '+div' or '-div' is expected"};
+    const divergence_head head{detail::metadata_positive(file, "divergence_divisor"), detail::metadata_positive(file, "divergence_resolution"), sign == "+div" ? 1.0 : -1.0};
+    const double base_deviation = detail::metadata_positive(file, "base_deviation");
+    auto [net, theta]           = detail::take_network<Batch>(context, file, "joint_network", std::move(schedule), head);
+    return mlp_flow_map<Batch, Schedule>(trained_network(std::move(net), std::move(theta)), {.base_deviation = base_deviation});
+}
+template <class Batch, class Schedule = linear_schedule>
+[[nodiscard]] mlp_flow_map<Batch, Schedule> load_flow_map(const backend_of_t<Batch>& context, const std::filesystem::path& path, Schedule schedule = {}) {
+    safetensors_reader reader{path};
+    static_cast<void>(detail::network_shape_of<Batch, Schedule, divergence_head>(reader.header(), "joint_network", schedule)); // before any data is read
+    return flow_map_from<Batch, Schedule>(context, reader.read_all(), std::move(schedule));
 }
 
 } // namespace diamond::io

@@ -5,9 +5,9 @@
 #include <string>
 #include <utility>
 
-#include <diamond/concepts/joint_diamond_map.hpp>
+#include <diamond/concepts/diamond_map.hpp>
 #include <diamond/concepts/posterior_sampler.hpp>
-#include <diamond/core/combine.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/log_density.hpp>
 #include <diamond/random/draw.hpp>
@@ -34,7 +34,7 @@ struct sum_draws {
 };
 } // namespace detail
 
-/// z = X_{0,1}(xbar_0 | x_t, t), xbar_0 ~ N(0, I). Of a joint Diamond map also a posterior_sampler_with_density,
+/// z = X_{0,1}(xbar_0 | x_t, t), xbar_0 ~ N(0, I). Of a Diamond map with divergence also a posterior_sampler_with_density,
 ///   log q(z | x_t) = log N(xbar_0; 0, I) - sum_k (r_k - s_k) m(xbar_{s_k}, x_t, t, s_k, r_k):
 /// the density of the map's own draws, as far as its m is the divergence of its own flow. Cost: `evaluations` calls of the map a draw, with its
 /// density or without. [DM], sections 5 and 8.
@@ -75,7 +75,7 @@ public:
 
     /// The same draws, and log_density[m] = log q(z_m | x_t), by way of their noise. @throws std::invalid_argument at t = 1, where q is a point.
     void draw_with_density(const_view x_t, double t, const condition_type& condition, noise_stream stream, view out, double* log_density)
-        requires joint_diamond_map<Map>
+        requires diamond_map_with_divergence<Map>
     {
         require_density(t);
         const auto [outer, repeated] = repeat(x_t, condition, stream.samples, out);
@@ -87,7 +87,7 @@ public:
     /// log_density[m] = log q(z_m | x_t) of given z, d x (N M), by the way back to their noise. For an exact map it is what the draws were told; for
     /// a learned one the two ways differ by what X_{1,0} misses of the inverse of X_{0,1}. @throws std::invalid_argument at t = 1.
     void log_density(const_view x_t, double t, const condition_type& condition, const_view z, double* log_density)
-        requires joint_diamond_map<Map>
+        requires diamond_map_with_divergence<Map>
     {
         require_density(t);
         const auto [outer, repeated] = repeat(x_t, condition, x_t.columns() > 0 ? z.columns() / x_t.columns() : 1, z);
@@ -116,7 +116,7 @@ public:
         for (index_t k = options_.evaluations - 1; k >= 0; --k) {
             const bool first = k == options_.evaluations - 1;
             map_.vjp(state(k), inner(k), outer, time_view(t), repeated, lambda_.read(), pulled_.mutable_view(), (first ? outer_total_ : outer_cotangent_).mutable_view());
-            if (!first) combine(coefficients<2>(numbers<2>{{1.0, 1.0}}), outer_total_.mutable_view(), outer_total_.read(), outer_cotangent_.read());
+            if (!first) assign(outer_total_, outer_total_ + outer_cotangent_);
             lambda_.swap(pulled_);
         }
         context.for_each(out.rows(), out.columns(), detail::sum_draws<real>{outer_total_.data(), out.data(), out.rows(), stream.samples});
@@ -136,7 +136,7 @@ private:
     void make_room(const_view like) {
         draws_ = like.columns();
         states_.resize(like.context(), like.rows(), extent_product("posterior draws and their evaluations", draws_, options_.evaluations));
-        if constexpr (joint_diamond_map<Map>) divergence_.resize(like.context(), 1, draws_);
+        if constexpr (diamond_map_with_divergence<Map>) divergence_.resize(like.context(), 1, draws_);
     }
     void draw_noise(noise_stream stream, const_view like) {
         make_room(like);

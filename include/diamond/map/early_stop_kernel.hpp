@@ -4,9 +4,9 @@
 #include <cmath>
 #include <utility>
 
-#include <diamond/concepts/joint_diamond_map.hpp>
+#include <diamond/concepts/diamond_map.hpp>
 #include <diamond/concepts/transition_kernel.hpp>
-#include <diamond/core/combine.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/log_density.hpp>
 #include <diamond/random/draw.hpp>
@@ -64,7 +64,7 @@ template <class Schedule, class InnerSchedule>
     return {r.t, to_noise * from.alpha / square(from.sigma), to_noise * signal / (noise * level_at(inner, r.t).sigma)};
 }
 
-/// x_t' = alpha(t') S(x_t, X_{0,r*}(xbar_0 | x_t, t)) = outer x_t + inner xbar_{r*}: DDPM's transition when the map is exact. Of a joint Diamond map
+/// x_t' = alpha(t') S(x_t, X_{0,r*}(xbar_0 | x_t, t)) = outer x_t + inner xbar_{r*}: DDPM's transition when the map is exact. Of a Diamond map with divergence
 /// also a transition_kernel_with_density,
 ///   log q(x_t' | x_t) = log N(xbar_0; 0, I) - r* m(xbar_0, x_t, t, 0, r*) - d log inner.
 /// Cost: one call of the map, with the density or without. [DM], sections 5 and 8.
@@ -93,26 +93,26 @@ public:
         const early_stop stop = prepare(x, span, out);
         draw_normal(stream, noise_.mutable_view());
         map_(noise_, interval{0.0, stop.inner_time}, x, time_view(span.from), condition, out);
-        combine(coefficients<2>(numbers<2>{{stop.outer, stop.inner}}), out, x, out);
+        assign(out, stop.outer * x + stop.inner * out);
     }
 
     /// The same draws, and log_density[j] = log q(x_t'_j | x_j), by way of their noise.
     void draw_with_density(const_view x, interval span, const condition_type& condition, noise_stream stream, view out, double* log_density)
-        requires joint_diamond_map<Map>
+        requires diamond_map_with_divergence<Map>
     {
         const early_stop stop = prepare(x, span, out);
         draw_normal(stream, noise_.mutable_view());
         map_(noise_, interval{0.0, stop.inner_time}, x, time_view(span.from), condition, out, divergence_.data());
-        combine(coefficients<2>(numbers<2>{{stop.outer, stop.inner}}), out, x, out);
+        assign(out, stop.outer * x + stop.inner * out);
         write_density(noise_, stop, log_density);
     }
     /// log_density[j] = log q(next_j | x_j) of given x_t', by the way back to their noise; diamond_posterior::log_density says how the two ways differ.
     void log_density(const_view x, interval span, const condition_type& condition, const_view next, double* log_density)
-        requires joint_diamond_map<Map>
+        requires diamond_map_with_divergence<Map>
     {
         const early_stop stop = prepare(x, span, next);
         stopped_.resize(x.context(), x.rows(), x.columns());
-        combine(coefficients<2>(numbers<2>{{-stop.outer / stop.inner, 1.0 / stop.inner}}), stopped_.mutable_view(), x, next);
+        assign(stopped_, -stop.outer / stop.inner * x + next / stop.inner);
         map_(stopped_, interval{stop.inner_time, 0.0}, x, time_view(span.from), condition, noise_.mutable_view(), divergence_.data());
         write_density(noise_, stop, log_density);
     }
@@ -124,7 +124,7 @@ private:
     early_stop prepare(const_view x, interval span, const_view next) {
         require_same_shape("early_stop_kernel", x, next);
         noise_.resize(x.context(), x.rows(), x.columns());
-        if constexpr (joint_diamond_map<Map>) divergence_.resize(x.context(), 1, x.columns());
+        if constexpr (diamond_map_with_divergence<Map>) divergence_.resize(x.context(), 1, x.columns());
         return early_stop_at(map_.schedule(), map_.inner_schedule(), span);
     }
     void write_density(const_view noise, const early_stop& stop, double* log_density) {

@@ -7,6 +7,7 @@
 #include <diamond/concepts/flow_map.hpp>
 #include <diamond/concepts/transition_kernel.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/glass/correlation.hpp>
@@ -66,7 +67,7 @@ public:
         model_.denoiser(x, time_view(span.from), condition, out);
         noise_.resize(x.context(), x.rows(), x.columns());
         draw_normal(stream, noise_.mutable_view());
-        combine(coefficients<3>(numbers<3>{{kernel.abar, kernel.gamma, kernel.sbar}}), out, out, x, noise_);
+        assign(out, kernel.abar * out + kernel.gamma * x + kernel.sbar * noise_);
     }
 
 private:

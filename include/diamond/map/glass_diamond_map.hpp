@@ -1,63 +1,93 @@
-/// The Diamond map of any velocity field, by integrating GLASS's posterior flow.
+/// The Diamond map of any velocity field, by integrating GLASS's posterior flow: the many-step reference of learned ones.
 #pragma once
 
+#include <type_traits>
 #include <utility>
 
 #include <diamond/concepts/diamond_map.hpp>
+#include <diamond/core/expression.hpp>
+#include <diamond/density/inner_divergence.hpp>
 #include <diamond/glass/inner_velocity.hpp>
+#include <diamond/map/divergence_integrator.hpp>
 #include <diamond/map/runge_kutta.hpp>
 #include <diamond/schedule/linear.hpp>
 
 namespace diamond {
 
-/// X_{s,r}(xbar | x_t, t): integrates d xbar/ds = ubar_s(xbar | x_t, t) of the kernel t' = 1. Cost: one evaluation a stage. [GF], [DM].
+/// X_{s,r}(xbar | x_t, t): integrates d xbar/ds = ubar_s(xbar | x_t, t) of the kernel t' = 1. `Field` is a velocity field, or a divergence of one
+/// (exact_divergence{field}): then div ubar is integrated with it, and m is its integral over [s, r] by that length.
+///
+/// Models diamond_map; differentiable_diamond_map where the field is differentiable; diamond_map_with_divergence where it was given a
+/// divergence, whose way to the end r = 1 of an inner schedule with infinite sigma'(1) needs a solver that does not read it, as euler and
+/// explicit_midpoint. xbar, x_t and out are d x N. Cost: one evaluation a stage, with m one evaluation and one divergence. [GF], [DM], sections
+/// 5 and 8.
 template <class Schedule, class Field, class Solver, class InnerSchedule = linear_schedule>
 class glass_diamond_map {
-    static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Field>());
+    static_assert(diagnose_schedule<Schedule>() && detail::diagnose_field_or_divergence<Field>());
     static_assert(diagnose_solver<Solver>() && diagnose_schedule<InnerSchedule>());
+    static constexpr bool has_divergence = detail::is_divergence<Field>;
 
 public:
-    using batch_type     = typename Field::batch_type;
-    using condition_type = condition_of_t<Field>;
+    using field_type     = detail::velocity_of_t<Field>;
+    using batch_type     = typename field_type::batch_type;
+    using condition_type = condition_of_t<field_type>;
     using view           = view_t<batch_type>;
     using const_view     = const_view_t<batch_type>;
 
+    /// Of a velocity field, or of a divergence that draws nothing.
     glass_diamond_map(Schedule schedule, Field field, Solver solver, InnerSchedule inner = {})
-        : velocity_(std::move(schedule), std::move(field), std::move(inner)), solver_(std::move(solver)) {}
+        requires(!detail::needs_stream<Field>)
+        : velocity_(schedule, detail::velocity_of<Field>::get(field), inner), solver_(solver),
+          divergence_(estimator(std::move(schedule), std::move(field), std::move(inner)), std::move(solver), noise_stream{}) {}
+    /// @param stream where the probes come from, the same all along the path and in every call.
+    glass_diamond_map(Schedule schedule, Field divergence, Solver solver, noise_stream stream, InnerSchedule inner = {})
+        requires has_divergence
+        : velocity_(schedule, detail::velocity_of<Field>::get(divergence), inner), solver_(solver),
+          divergence_(estimator(std::move(schedule), std::move(divergence), std::move(inner)), std::move(solver), stream) {}
 
     [[nodiscard]] index_t              dimension() const { return velocity_.dimension(); }
     [[nodiscard]] const Schedule&      schedule() const { return velocity_.schedule(); }
     [[nodiscard]] const InnerSchedule& inner_schedule() const { return velocity_.inner_schedule(); }
-    [[nodiscard]] const cost&          spent() const { return velocity_.spent(); }
+    [[nodiscard]] cost                 spent() const { return velocity_.spent() + divergence_.spent(); }
 
-    /// out = X_{from,to}(xbar | x_t, t, condition), all d x N. @throws std::invalid_argument where shapes differ or a time leaves [0, 1].
+    /// out = X_{from,to}(xbar | x_t, t, condition). @throws std::invalid_argument where shapes differ or a time leaves [0, 1].
     void operator()(const_view xbar, interval inner, const_view x_t, time_view t, const condition_type& condition, view out) {
         check(xbar, inner, x_t, t, out);
         xbar.context().copy(xbar.data(), xbar.size(), out.data());
         solver_(system{velocity_, x_t, t, condition, nullptr}, inner, out);
     }
+    /// The same, and divergence[j] = m(xbar_j, x_t_j, t_j, from, to).
+    void operator()(const_view xbar, interval inner, const_view x_t, time_view t, const condition_type& condition, view out, double* divergence)
+        requires has_divergence
+    {
+        check(xbar, inner, x_t, t, out);
+        divergence_.integrate(
+            xbar, inner, [&](const_view x, double s, view rate) { velocity_(x, time_view(s), x_t, t, posterior_kernel_coefficients, condition, rate); },
+            [&](const_view x, double s, double* rate) { divergence_.estimate(x, time_view(s), x_t, t, condition, divergence_.stream, rate); }, out,
+            divergence);
+    }
     /// out_xbar = cotangent^T dX/d xbar and out_x_t = cotangent^T dX/dx_t of the discrete map.
     void vjp(const_view xbar, interval inner, const_view x_t, time_view t, const condition_type& condition, const_view cotangent, view out_xbar, view out_x_t)
-        requires differentiable_velocity_field<Field>
+        requires differentiable_velocity_field<field_type>
     {
         check(xbar, inner, x_t, t, out_xbar);
         require_same_shape("glass_diamond_map::vjp", xbar, cotangent);
         require_same_shape("glass_diamond_map::vjp", xbar, const_view(out_x_t));
         xbar.context().copy(cotangent.data(), xbar.size(), out_xbar.data());
-        combine(coefficients<1>(numbers<1>{{0.0}}), out_x_t, x_t);
+        set_to_zero(out_x_t);
         solver_.vjp(system{velocity_, x_t, t, condition, &out_x_t}, inner, xbar, out_xbar);
     }
 
 private:
     struct system {
-        inner_velocity<Schedule, Field, InnerSchedule>& velocity;
-        const_view                                      x_t;
-        time_view                                           t;
-        const condition_type&                           condition;
-        view*                                           x_t_cotangent;
+        inner_velocity<Schedule, field_type, InnerSchedule>& velocity;
+        const_view                                           x_t;
+        time_view                                            t;
+        const condition_type&                                condition;
+        view*                                                x_t_cotangent;
         void operator()(const_view xbar, double s, view out) const { velocity(xbar, time_view(s), x_t, t, posterior_kernel_coefficients, condition, out); }
         void vjp(const_view xbar, double s, const_view cotangent, view out) const
-            requires differentiable_velocity_field<Field>
+            requires differentiable_velocity_field<field_type>
         {
             velocity.vjp(xbar, time_view(s), x_t, t, posterior_kernel_coefficients, condition, cotangent, out, *x_t_cotangent);
         }
@@ -70,13 +100,21 @@ private:
         require_time("a Diamond map's inner flow", inner.from);
         require_time("a Diamond map's inner flow", inner.to);
     }
+    using estimator       = detail::inner_divergence_of<Schedule, Field, InnerSchedule>;
+    using divergence_part = detail::divergence_part<has_divergence, estimator, batch_type, Solver>;
 
-    inner_velocity<Schedule, Field, InnerSchedule> velocity_;
-    runge_kutta<Solver, batch_type>                solver_;
+    inner_velocity<Schedule, field_type, InnerSchedule> velocity_;
+    runge_kutta<Solver, batch_type>                     solver_;
+    [[no_unique_address]] divergence_part               divergence_;
 };
 template <class Schedule, class Field, class Solver>
 glass_diamond_map(Schedule, Field, Solver) -> glass_diamond_map<Schedule, Field, Solver>;
-template <class Schedule, class Field, class Solver, class Inner>
-glass_diamond_map(Schedule, Field, Solver, Inner) -> glass_diamond_map<Schedule, Field, Solver, Inner>;
+template <class Schedule, class Field, class Solver, class InnerSchedule>
+    requires(!std::is_same_v<InnerSchedule, noise_stream>)
+glass_diamond_map(Schedule, Field, Solver, InnerSchedule) -> glass_diamond_map<Schedule, Field, Solver, InnerSchedule>;
+template <class Schedule, class Divergence, class Solver>
+glass_diamond_map(Schedule, Divergence, Solver, noise_stream) -> glass_diamond_map<Schedule, Divergence, Solver>;
+template <class Schedule, class Divergence, class Solver, class InnerSchedule>
+glass_diamond_map(Schedule, Divergence, Solver, noise_stream, InnerSchedule) -> glass_diamond_map<Schedule, Divergence, Solver, InnerSchedule>;
 
 } // namespace diamond

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <diamond/concepts/transition_kernel.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/glass/inner_velocity.hpp>
 #include <diamond/map/runge_kutta.hpp>
 #include <diamond/random/draw.hpp>
@@ -36,7 +37,7 @@ public:
         const kernel_coefficients kernel = kernel_at(velocity_.schedule(), span, correlation_);
         draw_normal(stream, out);
         // Plain noise would be wrong: the inner flow starts from what x_t' keeps of x_t's noise.
-        combine(coefficients<2>(numbers<2>{{1.0, kernel.gamma}}), out, out, x);
+        assign(out, out + kernel.gamma * x);
         solver_(system{velocity_, x, span.from, kernel, condition}, interval{0.0, 1.0}, out);
     }
 

@@ -1,42 +1,73 @@
-/// The flow map of a velocity field by an ODE solver.
+/// The flow map of a velocity field by an ODE solver: the many-step reference that learned ones are held against. Sections 3 and 8.
 #pragma once
 
 #include <utility>
 
+#include <diamond/concepts/divergence_estimator.hpp>
 #include <diamond/concepts/flow_map.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/map/divergence_integrator.hpp>
 #include <diamond/map/runge_kutta.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
 
 namespace diamond {
 
-/// X_{t,s}(x): integrates dx/dt = u(x, t) from t to s. Cost: one evaluation a stage of the solver; vjp: the forward run twice and one
-/// vector-Jacobian product a stage. [FM], section 3.
+/// X_{t,s}(x): integrates dx/dt = u(x, t) from t to s. `Field` is a velocity field, or a divergence of one (exact_divergence{field}): then
+/// dl/dt = div u(x, t) is integrated with it, both in double whatever the particles are, and m = l/(s - t).
+///
+/// Models flow_map; differentiable_flow_map where the field is differentiable; flow_map_with_divergence where it was given a divergence and
+/// the field names its schedule. An adaptive solver's step is held to flow and divergence. x and out are d x N. Cost: one evaluation a stage
+/// of the solver, with m one evaluation and one divergence; vjp the forward run twice and one vector-Jacobian product a stage. [FM], [F2]
 template <class Field, class Solver>
 class ode_flow_map {
-    static_assert(diagnose_velocity_field<Field>() && diagnose_solver<Solver>());
+    static_assert(detail::diagnose_field_or_divergence<Field>() && diagnose_solver<Solver>());
+    static constexpr bool has_divergence = detail::is_divergence<Field>;
 
 public:
-    using batch_type     = typename Field::batch_type;
-    using condition_type = condition_of_t<Field>;
+    using field_type     = detail::velocity_of_t<Field>;
+    using batch_type     = typename field_type::batch_type;
+    using condition_type = condition_of_t<field_type>;
     using view           = view_t<batch_type>;
     using const_view     = const_view_t<batch_type>;
 
-    ode_flow_map(Field field, Solver solver) : field_(std::move(field)), solver_(std::move(solver)) {}
+    /// Of a velocity field, or of a divergence that draws nothing.
+    ode_flow_map(Field field, Solver solver)
+        requires(!detail::needs_stream<Field>)
+        : field_(detail::velocity_of<Field>::get(field)), solver_(solver), divergence_(std::move(field), std::move(solver), noise_stream{}) {}
+    /// @param stream where the probes come from, the same all along the path and in every call.
+    ode_flow_map(Field divergence, Solver solver, noise_stream stream)
+        requires has_divergence
+        : field_(detail::velocity_of<Field>::get(divergence)), solver_(solver), divergence_(std::move(divergence), std::move(solver), stream) {}
 
-    [[nodiscard]] index_t     dimension() const { return field_.dimension(); }
-    [[nodiscard]] const cost& spent() const { return field_.spent(); }
-    [[nodiscard]] const Field& field() const { return field_.field(); }
+    [[nodiscard]] index_t           dimension() const { return field_.dimension(); }
+    [[nodiscard]] const field_type& field() const { return field_.field(); }
+    [[nodiscard]] auto              schedule() const
+        requires detail::names_schedule<field_type>
+    {
+        return field().schedule();
+    }
+    [[nodiscard]] cost spent() const { return field_.spent() + divergence_.spent(); }
 
-    /// out = X_{from,to}(x | condition), d x N. @throws std::invalid_argument where shapes differ or a time leaves [0, 1].
+    /// out = X_{from,to}(x | condition). @throws std::invalid_argument where shapes differ or a time leaves [0, 1]; numeric_error when an
+    /// adaptive solver cannot reach its tolerance.
     void operator()(const_view x, interval span, const condition_type& condition, view out) {
         check(x, span, out);
         x.context().copy(x.data(), x.size(), out.data());
         solver_(system{field_, condition}, span, out);
     }
+    /// The same, and divergence[j] = m(x_j, from, to).
+    void operator()(const_view x, interval span, const condition_type& condition, view out, double* divergence)
+        requires has_divergence
+    {
+        check(x, span, out);
+        divergence_.integrate(
+            x, span, [&](const_view at, double t, view rate) { field_(at, time_view(t), condition, rate); },
+            [&](const_view at, double t, double* rate) { divergence_.estimate(at, time_view(t), condition, divergence_.stream, rate); }, out,
+            divergence);
+    }
     /// out = cotangent^T dX/dx, exactly that of the discrete map.
     void vjp(const_view x, interval span, const condition_type& condition, const_view cotangent, view out)
-        requires differentiable_velocity_field<Field>
+        requires differentiable_velocity_field<field_type>
     {
         check(x, span, out);
         require_same_shape("ode_flow_map::vjp", x, cotangent);
@@ -46,11 +77,11 @@ public:
 
 private:
     struct system {
-        field_evaluator<Field>& field;
-        const condition_type&   condition;
+        field_evaluator<field_type>& field;
+        const condition_type&        condition;
         void operator()(const_view x, double t, view out) const { field(x, time_view(t), condition, out); }
         void vjp(const_view x, double t, const_view cotangent, view out) const
-            requires differentiable_velocity_field<Field>
+            requires differentiable_velocity_field<field_type>
         {
             field.vjp(x, time_view(t), condition, cotangent, out);
         }
@@ -62,10 +93,15 @@ private:
         });
     }
 
-    field_evaluator<Field>          field_;
-    runge_kutta<Solver, batch_type> solver_;
+    using divergence_part = detail::divergence_part<has_divergence, Field, batch_type, Solver>;
+
+    field_evaluator<field_type>           field_;
+    runge_kutta<Solver, batch_type>       solver_;
+    [[no_unique_address]] divergence_part divergence_;
 };
 template <class Field, class Solver>
 ode_flow_map(Field, Solver) -> ode_flow_map<Field, Solver>;
+template <class Divergence, class Solver>
+ode_flow_map(Divergence, Solver, noise_stream) -> ode_flow_map<Divergence, Solver>;
 
 } // namespace diamond

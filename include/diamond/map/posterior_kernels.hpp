@@ -5,7 +5,7 @@
 
 #include <diamond/concepts/posterior_sampler.hpp>
 #include <diamond/concepts/transition_kernel.hpp>
-#include <diamond/core/combine.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/glass/correlation.hpp>
 #include <diamond/schedule/check_schedule.hpp>
@@ -40,7 +40,7 @@ public:
         sampler_(x, span.from, condition, stream.with_samples(1), out);
         noise_.resize(x.context(), x.rows(), x.columns());
         draw_normal(stream.with(purpose::transition_end), noise_.mutable_view());
-        combine(coefficients<3>(numbers<3>{{kernel.abar, kernel.gamma, kernel.sbar}}), out, out, x, noise_);
+        assign(out, kernel.abar * out + kernel.gamma * x + kernel.sbar * noise_);
     }
 
 private:

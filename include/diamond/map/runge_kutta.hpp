@@ -9,6 +9,7 @@
 
 #include <diamond/concepts/backend.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/map/solver.hpp>
 
@@ -157,17 +158,17 @@ private:
             const auto at = static_cast<std::size_t>(i);
             if (!matters(i)) continue;
             const double t = tableau.node[at] == 1.0 ? to : from + tableau.node[at] * h;
-            combine(coefficients<1>(numbers<1>{{h * tableau.weight[at]}}), point_.mutable_view(), lambda);
+            assign(point_, h * tableau.weight[at] * lambda);
             for (int j = i + 1; j < stages; ++j)
                 if (const double a = tableau.stage[static_cast<std::size_t>(j)][at]; a != 0.0 && matters(j))
-                    combine(coefficients<2>(numbers<2>{{1.0, h * a}}), point_.mutable_view(), point_.read(), adjoint_[static_cast<std::size_t>(j)].read());
+                    assign(point_, point_ + h * a * adjoint_[static_cast<std::size_t>(j)]);
             // The stage's state is made again: keeping all would cost `stages` more batches.
             state_.resize(context, x.rows(), x.columns());
             accumulate(x, tableau.stage[at].data(), i, h, state_.mutable_view());
             system.vjp(state_.read(), t, point_.read(), adjoint_[at].mutable_view());
         }
         for (int i = 0; i < stages; ++i)
-            if (matters(i)) combine(coefficients<2>(numbers<2>{{1.0, 1.0}}), lambda, lambda, adjoint_[static_cast<std::size_t>(i)].read());
+            if (matters(i)) assign(lambda, lambda + adjoint_[static_cast<std::size_t>(i)]);
     }
     /// Whether x' depends on stage i: the last of Dormand and Prince's serves the error alone.
     static constexpr bool matters(int i) { return tableau.weight[static_cast<std::size_t>(i)] != 0.0 || i < stages - 1; }
@@ -199,7 +200,7 @@ private:
         next_.resize(x.context(), x.rows(), x.columns());
         error_.resize(x.context(), x.rows(), x.columns());
         zero_.resize(x.context(), x.rows(), x.columns());
-        combine(coefficients<1>(numbers<1>{{0.0}}), zero_.mutable_view(), x);
+        set_to_zero(zero_.mutable_view());
         for (index_t step = 0; t != span.to; ++step) {
             if (step >= solver_.most_steps)
                 throw numeric_error("the adaptive solver took " + digits_of(step) + " steps and reached t = " + digits_of(t) + ": raise its tolerances or most_steps", -1, worst(x));

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include <diamond/concepts/joint_flow_map.hpp>
+#include <diamond/concepts/flow_map.hpp>
 #include <diamond/core/combine.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/log_density.hpp>
@@ -17,7 +17,7 @@ struct stepped_flow_map_options {
 };
 
 /// X_{t,s} = X_{t_n-1,s} o ... o X_{t,t_1} over n equal parts of any interval: what a learned map says better in several jumps than in one. Models whatever its
-/// map does of differentiable_flow_map, joint_flow_map and differentiable_joint_flow_map; m is the mean of the parts'.
+/// map does of differentiable_flow_map, flow_map_with_divergence and differentiable_flow_map_with_divergence; m is the mean of the parts'.
 /// Cost: n calls of the map; a vjp n - 1 and n vjps.
 template <class Map>
 class stepped_flow_map {
@@ -53,7 +53,7 @@ public:
         for (index_t k = 0; k < options_.steps; ++k) map_(before(k, x), part(span, k), condition, after(k, out));
     }
     void operator()(const_view x, interval span, const condition_type& condition, view out, double* divergence)
-        requires joint_flow_map<Map>
+        requires flow_map_with_divergence<Map>
     {
         prepare(x, out);
         numbers_.resize(x.context(), 1, x.columns());
@@ -71,7 +71,7 @@ public:
     }
     /// out = cotangent^T dX/dx + divergence_cotangent dm/dx; null data of either mean zero.
     void vjp(const_view x, interval span, const condition_type& condition, const_view cotangent, const double* divergence_cotangent, view out)
-        requires differentiable_joint_flow_map<Map>
+        requires differentiable_flow_map_with_divergence<Map>
     {
         forward(x, span, condition);
         const double* of_part = nullptr;

@@ -126,7 +126,7 @@ struct moving_time {
     double value, speed;
 };
 /// t*, where the snr is alpha^2/sigma^2 + s^2/(1 - s)^2 on the linear schedule: h/(h + sigma (1 - s)), h = hypot(alpha (1 - s), sigma s).
-[[nodiscard]] DIAMOND_HD inline moving_time joint_time(double alpha, double sigma, double s, double s_dot) {
+[[nodiscard]] DIAMOND_HD inline moving_time combined_time(double alpha, double sigma, double s, double s_dot) {
     const double h = std::hypot(alpha * (1.0 - s), sigma * s), q = sigma * (1.0 - s);
     if (!(h + q > 0.0)) return {1.0, 0.0};
     const double h_dot = s_dot * (h > 0.0 ? (sigma * sigma * s - alpha * alpha * (1.0 - s)) / h : sigma), q_dot = -s_dot * sigma;
@@ -149,7 +149,7 @@ struct fill_conditions {
         Real* to          = inputs + first + rows * j;
         Real* dot         = tangents ? tangents + first + rows * j : nullptr;
         const double* row = table + 4 * j;
-        const moving_time time[network_times] = {{t[j], 0.0}, {row[2], s_dot}, {row[3], r_dot}, joint_time(row[0], row[1], row[2], s_dot), joint_time(row[0], row[1], row[3], r_dot)};
+        const moving_time time[network_times] = {{t[j], 0.0}, {row[2], s_dot}, {row[3], r_dot}, combined_time(row[0], row[1], row[2], s_dot), combined_time(row[0], row[1], row[3], r_dot)};
         for (const auto& [tau, v] : time) {
             *to++ = static_cast<Real>(2.0 * tau - 1.0);
             if (dot) *dot++ = static_cast<Real>(2.0 * v);

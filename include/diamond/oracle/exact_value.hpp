@@ -5,7 +5,7 @@
 #include <utility>
 
 #include <diamond/concepts/value_estimator.hpp>
-#include <diamond/core/combine.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/oracle/tilt.hpp>
 #include <diamond/reward/evaluate.hpp>
 #include <diamond/schedule/check_schedule.hpp>
@@ -124,7 +124,7 @@ public:
         gradient_part(noisy, model_, model_space_, x, t, condition, other_);
         gradient_part(noisy, tilt_.tilted, tilted_space_, x, t, condition, out);
         const double factor = !noisy ? guidance_factor(plan, t) : plan.d_alpha(t) - level.alpha * sigma_d_sigma(plan, t) / square(level.sigma);
-        combine(coefficients<2>(numbers<2>{{factor, -factor}}), out, out, other_.read());
+        assign(out, factor * (out - other_));
     }
 
 private:

@@ -11,7 +11,8 @@ namespace diamond {
 
 /// X_{t,s}(x) = alpha(s) mu + V_s^{1/2} V_t^{-1/2} (x - alpha(t) mu), V_t = alpha^2 C + sigma^2 I, in either direction of time.
 ///
-/// Models differentiable_flow_map. x and out are d x N; a call costs one evaluation a column, its vjp one vjp. [FM]
+/// Models differentiable_flow_map and differentiable_flow_map_with_divergence. x and out are d x N; a call costs one evaluation a column, with
+/// its divergence or without, its vjp one vjp. [FM], [F2]
 template <class Batch, class Schedule>
 class gaussian_flow_map {
 public:
@@ -36,6 +37,13 @@ public:
         x.context().for_each(dimension(), x.columns(), detail::gaussian_flow<real>{flow(x, span), rotated_.data()});
         model_.parts().rotate_back(rotated_.read(), out);
     }
+    /// The same, and divergence[j] = m(x_j, t, s) = (log p_t(x_t) - log p_s(x_s))/(s - t), the mean of div u along the path, div u at s = t;
+    /// it is the same at every x. [F2]
+    void operator()(const_view x, interval span, no_condition none, view out, double* divergence) {
+        (*this)(x, span, none, out);
+        const auto velocity = reading_at<Schedule>{schedule(), reading_kind::velocity}(span.from);
+        x.context().column_sums(dimension(), x.columns(), detail::gaussian_mean_divergence{flow(x, span), span.length(), velocity}, divergence);
+    }
     /// out = cotangent^T dX/dx, the same at every x.
     void vjp(const_view x, interval span, no_condition, const_view cotangent, view out) {
         detail::require_gaussian_batch("gaussian_flow_map::vjp", dimension(), x, out);
@@ -46,11 +54,11 @@ public:
         model_.parts().rotate_back(rotated_.read(), out);
     }
 
-    /// out[j] = m(x_j, t, s) = (log p_t(x_t) - log p_s(x_s))/(s - t), the mean of div u along the path; div u at s = t. [F2]
-    void mean_divergence(const_view x, interval span, no_condition, double* out) {
-        spent_.forward += x.columns();
-        const auto velocity = reading_at<Schedule>{schedule(), reading_kind::velocity}(span.from);
-        x.context().column_sums(dimension(), x.columns(), detail::gaussian_mean_divergence{flow(x, span), span.length(), velocity}, out);
+    /// The same with a cotangent of m, whose derivative is 0; null data of the other mean zero.
+    void vjp(const_view x, interval span, no_condition none, const_view cotangent, const double*, view out) {
+        if (cotangent.data()) return vjp(x, span, none, cotangent, out);
+        spent_.vjp += x.columns();
+        x.context().for_each(out.size(), detail::set_to_zero<real>{out.data()});
     }
 
 private:
@@ -68,7 +76,7 @@ private:
 /// X_{s,r}(xbar | x_t, t) = a_r mean + W_r^{1/2} W_s^{-1/2} (xbar - a_s mean), mean and covariance C_p those of p_{1|t}(. | x_t), a and b
 /// the inner schedule and W_s = a_s^2 C_p + b_s^2 I.
 ///
-/// Models differentiable_diamond_map and joint_diamond_map: any inner interval either way, t one value or one per column. Exact at t = 0 and at t = 1, where
+/// Models differentiable_diamond_map and diamond_map_with_divergence: any inner interval either way, t one value or one per column. Exact at t = 0 and at t = 1, where
 /// the posterior is x_t; what cannot be undone, the way back from s = 1 at t = 1, gives a_r x_t. xbar, x_t and out are d x N; a call costs
 /// one evaluation a column, its vjp one vjp. [DM]
 template <class Batch, class Schedule, class InnerSchedule = linear_schedule>

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include <diamond/core/combine.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
 
@@ -104,7 +104,7 @@ private:
         space.unconditional.resize(x.context(), x.rows(), x.columns());
         call(labels(), space.unconditional.mutable_view());
         call(c, out);
-        combine(coefficients<2>(numbers<2>{{1.0 - weight_, weight_}}), out, space.unconditional.read(), out);
+        assign(out, (1.0 - weight_) * space.unconditional + weight_ * out);
     }
 
     Field  field_;

@@ -27,7 +27,7 @@ struct posterior_weight {
 template <class Spread> // clang 16 deduces no aggregates
 posterior_weight(Spread, time_view, time_view, double, bool) -> posterior_weight<Spread>;
 
-/// w of a joint network's last row, 1/(the variance in whose units errors of m count): at (s, r), or where the target stands.
+/// w of a network with divergence's last row, 1/(the variance in whose units errors of m count): at (s, r), or where the target stands.
 template <class Spread>
 struct divergence_weight {
     Spread spread;

@@ -23,7 +23,7 @@ namespace detail {
 /// The losses of a step, or sums of them.
 struct training_losses {
     double diagonal = 0.0, off_diagonal = 0.0;
-    double diagonal_divergence = 0.0, off_diagonal_divergence = 0.0; ///< of a joint network
+    double diagonal_divergence = 0.0, off_diagonal_divergence = 0.0; ///< of a network with divergence
 };
 /// What steps sum up in the back end's memory.
 struct training_numbers {
@@ -76,9 +76,9 @@ struct norm_is_not_finite {
 };
 } // namespace detail
 
-/// Minimises |v(xbar_s, x_t, t, s, s) - ubar|^2 and a loss off the diagonal (train/off_diagonal.hpp), weighted; of a joint network also
+/// Minimises |v(xbar_s, x_t, t, s, s) - ubar|^2 and a loss off the diagonal (train/off_diagonal.hpp), weighted; of a network with divergence also
 /// |m(xbar_s, x_t, t, s, s) - div ubar|^2 and the same loss of m. A step's randomness depends on the seed and its number only. Cost of a step
-/// and column: diagonal one forward and one backward pass; off it as the loss says; of a joint network the trace's products for each.
+/// and column: diagonal one forward and one backward pass; off it as the loss says; of a network with divergence the trace's products for each.
 template <class Network, class Teacher = no_teacher, class Times = uniform_time, class Pairs = triangle_pair, class Weighting = adaptive_weight,
           class Loss = lagrangian_loss, class Trace = default_trace>
 class diamond_trainer {
@@ -104,7 +104,7 @@ public:
                 return "a training set with label " + digits_of(data.classes() - 1) + " for a network of " + digits_of(network_.classes()) + " classes: it takes " + detail::labels_of(network_.classes());
             });
         }
-        if constexpr (is_joint) detail::require_probes("the trace of a joint training", options.trace.products(network_.dimension()));
+        if constexpr (has_divergence) detail::require_probes("the trace of a joint training", options.trace.products(network_.dimension()));
         if constexpr (requires { Teacher::knows_no_outer_time; options.times.at_zero; })
             require(options.times.at_zero >= 1.0, [&] { return "a flow_teacher knows t = 0 alone, and a share of " + digits_of(options.times.at_zero) + " is drawn there: it needs .times = {.at_zero = 1}"; });
         check_schedule(network_.schedule());
@@ -118,7 +118,7 @@ public:
     [[nodiscard]] const Network& network() const { return network_; }
     [[nodiscard]] const options_type& options() const { return options_; }
     /// Of the state: the network's, and behind them what learned weights own.
-    [[nodiscard]] index_t parameters() const { return network_.parameters() + (is_joint ? 2 : 1) * weighting_.parameters(); }
+    [[nodiscard]] index_t parameters() const { return network_.parameters() + (has_divergence ? 2 : 1) * weighting_.parameters(); }
 
     /// Before the first step.
     [[nodiscard]] state_type start() const {
@@ -202,7 +202,7 @@ public:
     }
 
 private:
-    static constexpr bool is_joint = detail::has_divergence_row<Network>;
+    static constexpr bool has_divergence = detail::has_divergence_row<Network>;
     using errors                   = detail::loss_errors<real>;
 
     // Noise has the deviation 1, and times are drawn as if the data had about that, too. Beyond these bounds hardly a time is drawn at which neither
@@ -212,7 +212,7 @@ private:
 
     /// What a step depends on, as far as it can be told.
     [[nodiscard]] std::string text() const {
-        std::string result = is_joint ? "a joint network of " : "a network of ";
+        std::string result = has_divergence ? "a joint network of " : "a network of ";
         result += digits_of(parameters()) + " parameters";
         if constexpr (requires { network_.layers(); }) {
             result += " in layers";
@@ -304,7 +304,7 @@ private:
         auto* const here = &numbers_.data()->here;
         turn(state, detail::weighted_square<real, decltype(weight)>{weight, of, 0}, d, at, scale, kind(diagonal, random), weighting_, network_.parameters(), false,
              diagonal ? &here->diagonal : &here->off_diagonal);
-        if constexpr (is_joint) {
+        if constexpr (has_divergence) {
             const time_view where = of.v_dot ? at.r : at.s; // where div ubar is taken, a moving head's error is measured
             const detail::divergence_weight unit{network_.divergence_spread(), where, at.r};
             bool stopped = false;

@@ -1,4 +1,4 @@
-/// Where the training of a joint network has its divergences from. With no teacher they are those of the moving average's own velocity: its trace,
+/// Where the training of a network with divergence has its divergences from. With no teacher they are those of the moving average's own velocity: its trace,
 /// exactly or by probes, or what its head says of it. Sections 5 and 8.
 ///
 /// A type of these is `Trace` of diamond_training_options: trace.products(d) is how many Jacobian-vector products a column takes, trace.random(d)
@@ -9,8 +9,8 @@
 #include <utility>
 
 #include <diamond/concepts/trainable_network.hpp>
-#include <diamond/likelihood/divergence.hpp>
-#include <diamond/likelihood/probe.hpp>
+#include <diamond/density/divergence.hpp>
+#include <diamond/density/probe.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
 #include <diamond/train/option_checks.hpp>
 #include <diamond/train/teacher.hpp>
@@ -90,8 +90,8 @@ struct put_last_row {
 };
 } // namespace detail
 
-/// A trained sampler as the teacher of a joint flow map: a velocity field on the inner schedule, with the divergence `Divergence` of
-/// likelihood/divergence.hpp makes of it. For training at t = 0 (uniform_time{.at_zero = 1}). Cost: one evaluation of the field and a divergence.
+/// A trained sampler as the teacher of a flow map with divergence: a velocity field on the inner schedule, with the divergence that a `Divergence`
+/// (density/divergence.hpp) makes of it. For training at t = 0 (uniform_time{.at_zero = 1}). Cost: one evaluation of the field and a divergence.
 template <class Field, class Divergence>
 class flow_teacher {
     static_assert(diagnose_differentiable_velocity_field<Field>());

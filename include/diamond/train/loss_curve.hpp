@@ -19,7 +19,7 @@ struct training_report {
     index_t step, steps;
     double diagonal_loss, off_diagonal_loss; ///< means over columns of the mean weighted square, before adaptive weights; 0 where there were none
     double gradient_norm, rate;
-    double diagonal_divergence_loss = 0.0, off_diagonal_divergence_loss = 0.0; ///< of a joint network
+    double diagonal_divergence_loss = 0.0, off_diagonal_divergence_loss = 0.0; ///< of a network with divergence
 };
 
 /// Means of both losses over each hundredth of a training: part of its state, so that a run that goes on has the whole curve, bit for bit.

@@ -1,6 +1,7 @@
 /// What the losses ask for of a velocity: of the data, of a teacher, or of the network's own moving average; and its divergence.
 #pragma once
 
+#include <concepts>
 #include <type_traits>
 #include <utility>
 
@@ -10,12 +11,18 @@
 
 namespace diamond::detail {
 
-template <class Teacher>
-concept knows_divergence = requires { Teacher::random; };
+/// A teacher of divergences: teacher.divergence(arguments, condition, stream, double* out), and Teacher::random says whether it draws them.
+template <class Teacher, class Network>
+concept knows_divergence =
+    requires(Teacher& teacher, const diamond_arguments<typename Network::batch_type>& at, const condition_of_t<Network>& c, noise_stream stream,
+             double* out) {
+        teacher.divergence(at, c, stream, out);
+        { Teacher::random } -> std::convertible_to<bool>;
+    };
 template <class Trace>
 inline constexpr bool by_head = requires { Trace::off_diagonal_by_head; };
 
-/// Writes ubar, and for a joint network div ubar behind it, at states of the diagonal s = r.
+/// Writes ubar, and for a network with divergence div ubar behind it, at states of the diagonal s = r.
 template <class Network, class Teacher, class Trace>
 class loss_targets {
 public:
@@ -25,7 +32,7 @@ public:
     using arguments  = diamond_arguments<batch_type>;
 
     static constexpr bool has_teacher = !std::is_same_v<Teacher, no_teacher>;
-    static constexpr bool is_joint    = joint_trainable_network<Network>;
+    static constexpr bool has_divergence    = trainable_network_with_divergence<Network>;
 
     loss_targets(Teacher teacher, Trace trace) : teacher_(std::move(teacher)), trace_(std::move(trace)) {}
 
@@ -36,18 +43,18 @@ public:
             teach(at, c, out);
         else
             put(random_velocity, at.xbar.rows(), out);
-        if constexpr (is_joint) put_divergence(network, average, at, c, stream, space, out);
+        if constexpr (has_divergence) put_divergence(network, average, at, c, stream, space, out);
     }
     /// Of a loss off the diagonal.
     void off_diagonal(const Network& network, const real* average, const arguments& at, const condition& c, noise_stream stream, typename Network::workspace& space,
                       view_t<batch_type> out) {
         if constexpr (!has_teacher || by_head<Trace>) network(average, at, c, space, out);
         if constexpr (has_teacher) teach(at, c, out);
-        if constexpr (is_joint && !by_head<Trace>) put_divergence(network, average, at, c, stream, space, out);
+        if constexpr (has_divergence && !by_head<Trace>) put_divergence(network, average, at, c, stream, space, out);
     }
     [[nodiscard]] bool random_divergence(index_t d, bool diagonal) const {
         if (!diagonal && by_head<Trace>) return false;
-        if constexpr (knows_divergence<Teacher>)
+        if constexpr (knows_divergence<Teacher, Network>)
             return Teacher::random;
         else
             return trace_.random(d);
@@ -58,7 +65,7 @@ private:
         out.context().for_each(d, out.columns(), copy_rows<real>{velocity, d, out.data(), out.rows()});
     }
     void teach(const arguments& at, const condition& c, view_t<batch_type> out) {
-        if constexpr (is_joint) {
+        if constexpr (has_divergence) {
             direction_.resize(out.context(), at.xbar.rows(), out.columns());
             teacher_(at, c, direction_.mutable_view());
             put(direction_.data(), at.xbar.rows(), out);
@@ -70,7 +77,7 @@ private:
                         view_t<batch_type> out) {
         const auto& context = out.context();
         const index_t d = at.xbar.rows(), n = at.xbar.columns();
-        if constexpr (knows_divergence<Teacher>) {
+        if constexpr (knows_divergence<Teacher, Network>) {
             rate_.resize(context, 1, n);
             teacher_.divergence(at, c, stream, rate_.data());
             context.for_each(n, put_last_row<real>{rate_.data(), d, out.data()});

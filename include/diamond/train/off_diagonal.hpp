@@ -10,7 +10,7 @@
 /// A joint network's v has a last row m, and ubar's is div ubar: (x, log p) flows with (ubar, -div ubar), so the same lines are, for it,
 ///   Lagrangian  m + (r - s) d_r m = div ubar_r(X_{s,r});      Eulerian  m = div ubar_s + (r - s)(d_s m + (grad m) ubar_s);
 ///   semigroup   the length-weighted mean of the two parts.                                                                        [F2]
-/// LSD-F2D2 is lagrangian_loss with a joint network, MeanFlow-F2D2 mean_flow_loss, Shortcut-F2D2 semigroup_loss{.midpoint = true}, and
+/// LSD-F2D2 is lagrangian_loss with a network with divergence, MeanFlow-F2D2 mean_flow_loss, Shortcut-F2D2 semigroup_loss{.midpoint = true}, and
 /// Shortcut-Distill-F2D2 that with a flow_teacher.
 #pragma once
 
@@ -25,7 +25,7 @@ namespace diamond {
 
 /// Whose values a target is made of: the moving average's or the student's own, without a gradient in either case.
 enum class held_fixed { average, student };
-/// Whether the Lagrangian loss's gradient goes through d_r m of a joint network, as its meaning asks, or is stopped there, as [F2]'s code has it.
+/// Whether the Lagrangian loss's gradient goes through d_r m of a network with divergence, as its meaning asks, or is stopped there, as [F2]'s code has it.
 enum class tangent_gradient { followed, stopped };
 
 namespace detail {
@@ -146,7 +146,7 @@ struct eulerian_loss {
     }
 };
 
-/// The Eulerian loss with z - eps' as the velocity: no teacher and no average is asked, but for the divergence of a joint network. Cost: one
+/// The Eulerian loss with z - eps' as the velocity: no teacher and no average is asked, but for the divergence of a network with divergence. Cost: one
 /// evaluation less.
 struct mean_flow_loss {
     static constexpr bool random_target = true;

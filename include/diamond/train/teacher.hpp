@@ -4,8 +4,8 @@
 #include <type_traits>
 #include <utility>
 
+#include <diamond/density/inner_divergence.hpp>
 #include <diamond/glass/inner_velocity.hpp>
-#include <diamond/likelihood/inner_divergence.hpp>
 #include <diamond/schedule/linear.hpp>
 
 namespace diamond {
@@ -24,45 +24,37 @@ template <class Field, class Condition>
 }
 } // namespace detail
 
-/// GLASS's inner velocity of a velocity field is the target, on the diagonal and off it. Cost: one evaluation of the field a column.
+/// GLASS's inner velocity of a velocity field is the target, on the diagonal and off it. `Field` is the velocity field, or a divergence of one
+/// (exact_divergence{field}): then div ubar is a target, too, for networks with divergence. Cost: one evaluation of the field a column, and the
+/// divergence.
 template <class Schedule, class Field>
 class glass_teacher {
+    static_assert(diagnose_schedule<Schedule>() && detail::diagnose_field_or_divergence<Field>());
+
 public:
-    glass_teacher(Schedule schedule, Field field) : velocity_(std::move(schedule), std::move(field), linear_schedule{}) {}
-    template <class Arguments, class Condition, class View>
-    void operator()(const Arguments& at, const Condition& condition, View out) {
-        velocity_(at.xbar, at.s, at.x_t, at.t, posterior_kernel_coefficients, detail::known_condition<Field>(condition), out);
-    }
+    using field_type = detail::velocity_of_t<Field>;
+    using batch_type = typename field_type::batch_type;
+    static constexpr bool random = detail::needs_stream<Field>; ///< whether the divergence is a random number of the right mean
 
-private:
-    inner_velocity<Schedule, Field, linear_schedule> velocity_;
-};
-
-/// The same for a joint Diamond map: GLASS's inner velocity and its divergence, as `Divergence` of likelihood/divergence.hpp makes it of the field's.
-/// Cost: one evaluation of the field and a divergence a column.
-template <class Schedule, class Divergence>
-class joint_glass_teacher {
-public:
-    using field_type             = typename Divergence::field_type;
-    using batch_type             = typename field_type::batch_type;
-    static constexpr bool random = Divergence::random;
-
-    joint_glass_teacher(Schedule schedule, Divergence divergence) : velocity_(schedule, divergence.field()), divergence_(schedule, std::move(divergence)) {}
+    glass_teacher(Schedule schedule, Field field)
+        : velocity_(schedule, detail::velocity_of<Field>::get(field), linear_schedule{}), divergence_(std::move(schedule), std::move(field)) {}
 
     /// out = ubar, d x n.
     template <class Arguments, class Condition>
     void operator()(const Arguments& at, const Condition& condition, view_t<batch_type> out) {
-        velocity_(at, condition, out);
+        velocity_(at.xbar, at.s, at.x_t, at.t, posterior_kernel_coefficients, detail::known_condition<field_type>(condition), out);
     }
     /// out[j] = div ubar, or an estimate.
     template <class Arguments, class Condition>
+        requires detail::is_divergence<Field>
     void divergence(const Arguments& at, const Condition& condition, noise_stream stream, double* out) {
         divergence_(at.xbar, at.s, at.x_t, at.t, detail::known_condition<field_type>(condition), stream, out);
     }
-
 private:
-    glass_teacher<Schedule, field_type>    velocity_;
-    inner_divergence<Schedule, Divergence> divergence_;
+    using inner_divergence_type = detail::inner_divergence_of<Schedule, Field>;
+
+    inner_velocity<Schedule, field_type, linear_schedule> velocity_;
+    [[no_unique_address]] inner_divergence_type           divergence_;
 };
 
 } // namespace diamond

@@ -25,8 +25,8 @@ struct diamond_training_options {
     double variance_floor    = 1e-3; ///< errors are weighted by 1/(pv + this)
     Loss loss                = {};  ///< off the diagonal: lagrangian_loss, eulerian_loss, mean_flow_loss or semigroup_loss
     double off_diagonal      = 1.0; ///< its weight beside the diagonal loss's 1
-    double divergence        = 1.0; ///< of a joint network: the weight of m's losses beside v's
-    Trace trace              = {};  ///< of a joint network: default_trace, exact_trace, hutchinson_trace or on_diagonal of one; a flow_teacher has its own
+    double divergence        = 1.0; ///< of a network with divergence: the weight of m's losses beside v's
+    Trace trace              = {};  ///< of a network with divergence: default_trace, exact_trace, hutchinson_trace or on_diagonal of one; a flow_teacher has its own
     Weighting weighting      = {};  ///< adaptive_weight or learned_weight
     learning_rate rate       = {.peak = 5e-3};
     adam_w_options optimiser = {};

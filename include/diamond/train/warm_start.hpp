@@ -5,7 +5,7 @@
 
 #include <diamond/core/digits_of.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
-#include <diamond/nn/trained_diamond_network.hpp>
+#include <diamond/nn/trained_network.hpp>
 #include <diamond/train/off_diagonal.hpp>
 
 namespace diamond {
@@ -14,11 +14,11 @@ namespace diamond {
 /// divergence's row stays as it was: 0 at a training's start, the Gaussian's own. The schedule must be the sampler's, as its type says.
 /// @throws std::invalid_argument where the layers differ in anything but that row, or the frame or the labels in anything.
 template <class Batch, class Schedule>
-void warm_start(const joint_mlp<Batch, Schedule>& network, const trained_diamond_network<diamond_mlp<Batch, Schedule>>& sampler, view_t<Batch> theta) {
+void warm_start(const diamond_mlp_with_divergence<Batch, Schedule>& network, const trained_network<diamond_mlp<Batch, Schedule>>& sampler, view_t<Batch> theta) {
     const auto &to = network.layers(), &from = sampler.architecture().layers();
     const index_t d = network.dimension();
     require(to.size() == from.size() && sampler.dimension() == d && network.options().classes == sampler.architecture().options().classes, [&] {
-        return "warm start of a joint network of dimension " + digits_of(d) + " and " + digits_of(to.size()) + " layers from one of dimension " +
+        return "warm start of a network with divergence of dimension " + digits_of(d) + " and " + digits_of(to.size()) + " layers from one of dimension " +
                digits_of(sampler.dimension()) + " and " + digits_of(from.size()) + ": they must agree, and so must the classes";
     });
     const auto &ours = network.frame().numbers(), &theirs = sampler.architecture().frame().numbers();

@@ -6,7 +6,7 @@
 
 #include <diamond/concepts/flow_map.hpp>
 #include <diamond/concepts/value_estimator.hpp>
-#include <diamond/core/combine.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/readings.hpp>
@@ -56,7 +56,7 @@ public:
         require_same_shape("denoised_value::guidance", x, const_view(out));
         if (t >= 1.0) { // D = x, where a network of a schedule with infinite sigma'(1) need not have a velocity
             reward_.gradient(x, condition, stream.step, out);
-            return combine(coefficients<1>(numbers<1>{{final_guidance_factor(model_.schedule())}}), out, out);
+            return assign(out, final_guidance_factor(model_.schedule()) * out);
         }
         const double b = guidance_factor(model_.schedule(), t);
         point_.resize(x.context(), x.rows(), x.columns());
@@ -120,14 +120,14 @@ public:
         const double factor = signal_guidance_factor(schedule_, t);
         if (t >= 1.0) {
             reward_.gradient(x, condition, stream.step, out);
-            return combine(coefficients<1>(numbers<1>{{factor}}), out, out);
+            return assign(out, factor * out);
         }
         point_.resize(x.context(), x.rows(), x.columns());
         gradient_.resize(x.context(), x.rows(), x.columns());
         map_(x, interval{t, 1.0}, condition, point_);
         reward_.gradient(point_, condition, stream.step, gradient_);
         map_.vjp(x, interval{t, 1.0}, condition, gradient_, out);
-        combine(coefficients<1>(numbers<1>{{factor}}), out, out);
+        assign(out, factor * out);
     }
 
 private:

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <diamond/concepts/value_estimator.hpp>
-#include <diamond/core/combine.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/value/guidance_factor.hpp>
 #include <diamond/value/reward_caller.hpp>
@@ -131,12 +131,12 @@ protected:
         if constexpr (differentiable_reward<Reward, batch_type, condition_type>) {
             if (b != 0.0) {
                 reward_.gradient(x, condition, stream.step, out);
-                combine(coefficients<1>(numbers<1>{{b}}), out, out);
+                assign(out, b * out);
                 return;
             }
         }
         require(b == 0.0, "guidance at t = 1 with this schedule is b(1) grad r: the reward needs gradient(z, out)");
-        combine(coefficients<1>(numbers<1>{{0.0}}), out, x);
+        set_to_zero(out);
     }
 
     Sampler                                             sampler_;
@@ -189,7 +189,7 @@ public:
         this->lost_.add(x.context(), x.columns(), {this->weights_.data(), this->options_.samples, this->options_.antithetic});
         x.context().for_each(x.rows(), cotangent_.columns(), detail::scale_columns<real>{this->weights_.data(), cotangent_.data(), x.rows()});
         this->sampler_.vjp(x, t, condition, detail::value_stream(stream, this->options_), cotangent_, out);
-        combine(coefficients<1>(numbers<1>{{b}}), out, out);
+        assign(out, b * out);
     }
 
 private:

@@ -8,13 +8,13 @@
 
 #include <diamond/concepts/flow_map.hpp>
 #include <diamond/concepts/value_estimator.hpp>
-#include <diamond/core/combine.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/noising.hpp>
 #include <diamond/value/guidance_factor.hpp>
-#include <diamond/value/marginal_density.hpp>
+#include <diamond/density/exact_density.hpp>
 #include <diamond/value/reward_caller.hpp>
 #include <diamond/value/weights.hpp>
 
@@ -115,7 +115,7 @@ struct weighted_gradient {
 };
 } // namespace detail
 
-/// V by a flow map and a density of its marginals: joint_density of a joint flow map, which gives both, or best_density of a velocity.
+/// V by a flow map and a density of its marginals: flow_density of a flow map with divergence, which gives both, or best_density of a velocity.
 ///
 /// Renoises x_- = a x_t + std eps, looks ahead z = X_{t_-,1}(x_-), and weighs
 ///   log w = r(z) + log N(x_t; alpha z, sigma^2 I) + log p_{t_-}(x_-) - log N(eps; 0, I) + d log std:
@@ -203,7 +203,7 @@ public:
         const index_t  samples  = options_.samples;
         if (t >= 1.0) {
             reward_.gradient(x, condition, stream.step, out);
-            combine(coefficients<1>(numbers<1>{{final_guidance_factor(schedule)}}), out, out);
+            assign(out, final_guidance_factor(schedule) * out);
             return;
         }
         if (t <= 0.0) detail::require_spread("a weighted value", t, samples);
@@ -245,7 +245,7 @@ private:
         const bool      from_noise = t <= 0.0;
         const renoising back       = from_noise ? renoising{0.0, 0.0, 1.0} : renoising_at(schedule, t, kappa(t));
         repeat_columns(x, samples, renoised_.mutable_view());
-        combine(coefficients<2>(numbers<2>{{back.scale, back.spread}}), renoised_.mutable_view(), renoised_.read(), noise_.read());
+        assign(renoised_, back.scale * renoised_ + back.spread * noise_);
         map_(renoised_, interval{back.time, 1.0}, repeated, z_);
         reward_(z_, repeated, stream.step, samples, reward_values_.data());
         if (from_noise) {

@@ -1,0 +1,134 @@
+/// The densities of a Diamond network's own maps, exactly: log-determinants in place of a divergence head. Section 8.
+#pragma once
+
+#include <cmath>
+#include <utility>
+
+#include <diamond/concepts/diamond_network.hpp>
+#include <diamond/core/batch.hpp>
+#include <diamond/core/interval.hpp>
+#include <diamond/density/divergence.hpp>
+
+namespace diamond {
+
+namespace detail {
+/// Column k of each particle's Jacobian dv/d xbar, d x d and one after the other.
+template <class Real>
+struct keep_product {
+    const Real* product;
+    index_t     k, rows;
+    double*     jacobian;
+    DIAMOND_HD void operator()(index_t i, index_t j) const { jacobian[i + rows * (k + rows * j)] = static_cast<double>(product[i + rows * j]); }
+};
+/// m = log det(I + (r - s) J)/(r - s), tr J where r = s; NaN where the determinant is not positive: there the map folds. By elimination with partial pivoting,
+/// in place.
+struct mean_log_determinant {
+    static constexpr index_t price = 4096;
+
+    index_t rows;
+    time_view   s, r;
+    double *jacobian, *out;
+
+    DIAMOND_HD void operator()(index_t j) const {
+        double* const a      = jacobian + rows * rows * j;
+        const double  length = r[j] - s[j];
+        double        sum    = 0.0;
+        if (length == 0.0) {
+            for (index_t k = 0; k < rows; ++k) sum += a[k + rows * k];
+            out[j] = sum;
+            return;
+        }
+        for (index_t at = 0; at < rows * rows; ++at) a[at] *= length;
+        for (index_t k = 0; k < rows; ++k) a[k + rows * k] += 1.0;
+        bool positive = true;
+        for (index_t k = 0; k < rows; ++k) {
+            index_t pivot = k;
+            for (index_t i = k + 1; i < rows; ++i)
+                if (std::fabs(a[i + rows * k]) > std::fabs(a[pivot + rows * k])) pivot = i;
+            if (pivot != k) {
+                positive = !positive;
+                for (index_t l = k; l < rows; ++l) {
+                    const double swapped  = a[k + rows * l];
+                    a[k + rows * l]       = a[pivot + rows * l];
+                    a[pivot + rows * l]   = swapped;
+                }
+            }
+            const double diagonal = a[k + rows * k];
+            if (!(std::fabs(diagonal) > 0.0)) {
+                out[j] = not_a_number;
+                return;
+            }
+            if (diagonal < 0.0) positive = !positive;
+            sum += std::log(std::fabs(diagonal));
+            for (index_t i = k + 1; i < rows; ++i) a[i + rows * k] /= diagonal;
+            for (index_t l = k + 1; l < rows; ++l) { // columns: the inner loop runs along memory
+                const double factor = a[k + rows * l];
+                for (index_t i = k + 1; i < rows; ++i) a[i + rows * l] -= a[i + rows * k] * factor;
+            }
+        }
+        out[j] = positive ? sum / length : not_a_number;
+    }
+};
+} // namespace detail
+
+/// m = log det(I + (r - s) dv/d xbar)/(r - s): with it the density of a draw of X_{s,r} is that of the map as it is, not as it should be, however badly it was
+/// trained. Where the determinant is not positive m is NaN: the map folds there.
+///
+/// A density is that of a draw's own branch. Beside a fold, and wherever else several xbar land on one point with positive determinants, it leaves the others
+/// out, and importance weights then average more than 1: SMC warns of that. Of a given point, by way of X_{1,0}, it is no density of draws by X_{0,1}, whose
+/// inverse a learned X_{1,0} is only nearly. Models diamond_network_with_divergence on any differentiable Diamond network, whose head it does not ask where it has one.
+/// Right for jumps of any length, and so no divergence of the flow but where r = s. Cost with m: an evaluation, d Jacobian-vector products and d^3/3 multiplications a column;
+/// memory d^2 doubles a column: for dimensions of tens.
+template <class Network>
+class jacobian_network {
+    static_assert(diagnose_diamond_network<Network>());
+    static_assert(differentiable_diamond_network<Network>, "a jacobian_network needs a differentiable Diamond network: one with vjp and jvp");
+
+public:
+    using batch_type     = typename Network::batch_type;
+    using condition_type = condition_of_t<Network>;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+    using arguments      = diamond_arguments<batch_type>;
+    struct workspace {
+        detail::workspace_t<Network>                                       network;
+        scratch<typename batch_type::value_type, backend_of_t<batch_type>> tangent, product;
+        scratch<double, backend_of_t<batch_type>>                          jacobian;
+    };
+
+    explicit jacobian_network(Network network) : network_(std::move(network)) {}
+
+    [[nodiscard]] index_t   dimension() const { return static_cast<index_t>(network_.dimension()); }
+    [[nodiscard]] auto      schedule() const { return network_.schedule(); }
+    [[nodiscard]] auto      inner_schedule() const { return network_.inner_schedule(); }
+    [[nodiscard]] bool      exact_density() const { return true; } ///< wherever the map is one to one
+    [[nodiscard]] cost      divergence_cost() const { return {.forward = 1, .jvp = dimension()}; }
+    [[nodiscard]] workspace make_workspace(const backend_of_t<batch_type>& context, index_t columns) const { return {network_.make_workspace(context, columns), {}, {}, {}}; }
+
+    void operator()(const arguments& at, const condition_type& condition, workspace& space, view out) const { network_(at, condition, space.network, out); }
+    void jvp(const arguments& at, const condition_type& condition, const_view tangent, workspace& space, view out) const { network_.jvp(at, condition, tangent, space.network, out); }
+    void vjp(const arguments& at, const condition_type& condition, const_view cotangent, workspace& space, view out_xbar, view out_x_t) const {
+        network_.vjp(at, condition, cotangent, space.network, out_xbar, out_x_t);
+    }
+    /// out = v, divergence[j] = m.
+    void operator()(const arguments& at, const condition_type& condition, workspace& space, view out, double* divergence) const {
+        const auto&   context = out.context();
+        const index_t d = out.rows(), n = out.columns();
+        for (auto* room : {&space.tangent, &space.product}) room->resize(context, d, n);
+        space.jacobian.resize(context, d * d, n);
+        for (index_t k = 0; k < d; ++k) {
+            context.for_each(d, n, detail::unit_tangent<real>{k, d, space.tangent.data()});
+            network_.jvp(at, condition, space.tangent.read(), space.network, space.product.mutable_view());
+            context.for_each(d, n, detail::keep_product<real>{space.product.data(), k, d, space.jacobian.data()});
+        }
+        context.for_each(n, detail::mean_log_determinant{d, at.s, at.r, space.jacobian.data(), divergence});
+        network_(at, condition, space.network, out);
+    }
+
+private:
+    using real = typename batch_type::value_type;
+
+    Network network_;
+};
+
+} // namespace diamond

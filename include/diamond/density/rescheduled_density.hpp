@@ -1,0 +1,78 @@
+/// A marginal density of one noise schedule read by another's. Section 1.
+#pragma once
+
+#include <cmath>
+#include <utility>
+
+#include <diamond/concepts/marginal_density.hpp>
+#include <diamond/core/expression.hpp>
+#include <diamond/core/log_density.hpp>
+#include <diamond/schedule/check_schedule.hpp>
+#include <diamond/schedule/schedule.hpp>
+
+namespace diamond {
+
+/// x_t of `Schedule` is scale times x_s of the density's own, s the time of the same signal-to-noise ratio:
+///   log p_t(x) = log p'_s(x/scale) - d log scale.
+/// Models marginal_density, and scored_marginal_density where its density does; exact where that is and its own
+/// alpha(0) = 0: below a ratio of alpha(0)/sigma(0) there is no time of its own, and noise is all that is read. Cost: the density's own.
+template <class Density, class Schedule>
+class rescheduled_density {
+    static_assert(diagnose_marginal_density<Density>() && diagnose_schedule<Schedule>());
+
+public:
+    using batch_type     = typename Density::batch_type;
+    using condition_type = condition_of_t<Density>;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+
+    rescheduled_density(Density density, Schedule schedule)
+        : density_(std::move(density)), schedule_(detail::checked_schedule(std::move(schedule))) {
+        check_schedule(density_.schedule());
+    }
+
+    [[nodiscard]] index_t         dimension() const { return static_cast<index_t>(density_.dimension()); }
+    [[nodiscard]] const Schedule& schedule() const { return schedule_; }
+    [[nodiscard]] cost            spent() const { return density_.spent(); }
+    [[nodiscard]] bool            exact() const { return density_.exact() && density_.schedule().alpha(0.0) == 0.0; }
+
+    /// out[j] = log p_t(x_j). @throws std::invalid_argument where t leaves [0, 1].
+    void operator()(const_view x, double t, const condition_type& condition, double* out) {
+        const place at = own(t);
+        density_(scaled(x, at), at.time, condition, out);
+        x.context().for_each(x.columns(), detail::add_constant{-static_cast<double>(x.rows()) * std::log(at.scale), out});
+    }
+    /// out = grad log p_t(x).
+    void score(const_view x, double t, const condition_type& condition, view out)
+        requires scored_marginal_density<Density>
+    {
+        const place at = own(t);
+        density_.score(scaled(x, at), at.time, condition, out);
+        assign(out, out / at.scale);
+    }
+
+private:
+    struct place {
+        instant time;
+        double  scale;
+    };
+    [[nodiscard]] place own(double t) const {
+        require_time("rescheduled_density", t);
+        const auto        theirs = density_.schedule();
+        const noise_level here   = level_at(schedule_, t);
+        const instant     s      = time_at(theirs, here.alpha, here.sigma);
+        const noise_level there  = level_at(theirs, s);
+        return {s, here.alpha > here.sigma ? here.alpha / there.alpha : here.sigma / there.sigma}; // either ratio; one may be 0/0 at an end
+    }
+    const_view scaled(const_view x, const place& at) {
+        scaled_.resize(x.context(), x.rows(), x.columns());
+        assign(scaled_, x / at.scale);
+        return scaled_.read();
+    }
+
+    Density                                                             density_;
+    Schedule                                                            schedule_;
+    scratch<typename batch_type::value_type, backend_of_t<batch_type>> scaled_;
+};
+
+} // namespace diamond

@@ -1,0 +1,123 @@
+/// What a Diamond network holds at t = 0: the flow map of the data, on the network's inner schedule. Sections 5 and 8.
+#pragma once
+
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include <diamond/concepts/diamond_network.hpp>
+#include <diamond/concepts/flow_map.hpp>
+#include <diamond/core/expression.hpp>
+#include <diamond/core/digits_of.hpp>
+#include <diamond/map/network_velocity.hpp>
+#include <diamond/schedule/check_schedule.hpp>
+#include <diamond/schedule/held_network.hpp>
+
+namespace diamond {
+
+struct network_flow_map_options {
+    double base_deviation = 1.0; ///< s0: x is s0 times what the network was trained on, and x_0 ~ N(0, s0^2 I)
+};
+
+/// X_{s,r}(x) = x + (r - s) s0 v(x/s0, 0, 0, s, r), and m(x/s0, 0, 0, s, r), which is the same in any units.
+///
+/// Models differentiable_flow_map where the network is differentiable, flow_map_with_divergence where the network has one, and
+/// differentiable_flow_map_with_divergence where it is both. Densities by log_likelihood need base_deviation() in its options. x and out are
+/// d x N. Cost: one evaluation a column, with m what the network says of its divergence; a vjp one. [DM], [F2]
+template <class Network>
+class network_flow_map {
+    static_assert(diagnose_diamond_network<Network>());
+
+public:
+    using batch_type     = typename Network::batch_type;
+    using condition_type = condition_of_t<Network>;
+    using view           = view_t<batch_type>;
+    using const_view     = const_view_t<batch_type>;
+
+    /// @throws std::invalid_argument unless the base deviation is positive.
+    explicit network_flow_map(Network network, network_flow_map_options options = {}) : held_(std::move(network)), options_(options) {
+        check_schedule(this->network().schedule());
+        check_schedule(schedule());
+        require(options.base_deviation > 0.0 && std::isfinite(options.base_deviation),
+                [&] { return "a base deviation of " + digits_of(options.base_deviation) + ": it must be positive and finite"; });
+    }
+
+    [[nodiscard]] index_t        dimension() const { return held_.dimension(); }
+    [[nodiscard]] auto           schedule() const { return network().inner_schedule(); }
+    [[nodiscard]] double         base_deviation() const { return options_.base_deviation; }
+    [[nodiscard]] const Network& network() const { return held_.network(); }
+    [[nodiscard]] const cost&    spent() const { return held_.spent(); }
+
+    /// out = X_{from,to}(x | condition). @throws std::invalid_argument where shapes differ or a time leaves [0, 1].
+    void operator()(const_view x, interval span, const condition_type& condition, view out) {
+        check(x, span, const_view(out));
+        network()(arguments(x, span), condition, held_.workspace(x), out);
+        add_to(x, span, out);
+        held_.spent().forward += x.columns();
+    }
+    /// The same, and divergence[j] = m(x_j, from, to).
+    void operator()(const_view x, interval span, const condition_type& condition, view out, double* divergence)
+        requires diamond_network_with_divergence<Network>
+    {
+        check(x, span, const_view(out));
+        network()(arguments(x, span), condition, held_.workspace(x), out, divergence);
+        add_to(x, span, out);
+        held_.spent() += detail::divergence_cost(network(), x.columns());
+    }
+    /// out = cotangent^T dX/dx.
+    void vjp(const_view x, interval span, const condition_type& condition, const_view cotangent, view out)
+        requires differentiable_diamond_network<Network>
+    {
+        check(x, span, const_view(out));
+        require_same_shape("network_flow_map::vjp", x, cotangent);
+        spare_.resize(x.context(), x.rows(), x.columns());
+        network().vjp(arguments(x, span), condition, cotangent, held_.workspace(x), out, spare_.mutable_view());
+        assign(out, cotangent + span.length() * out);
+        held_.spent().vjp += x.columns();
+    }
+    /// out = cotangent^T dX/dx + divergence_cotangent dm/dx; null data of either mean zero.
+    void vjp(const_view x, interval span, const condition_type& condition, const_view cotangent, const double* divergence_cotangent, view out)
+        requires differentiable_diamond_network_with_divergence<Network>
+    {
+        check(x, span, const_view(out));
+        const auto at = arguments(x, span);
+        spare_.resize(x.context(), x.rows(), x.columns());
+        const_view pulled = cotangent;
+        if (cotangent.data()) { // of v: s0 (r - s) times it
+            cotangent_.resize(x.context(), x.rows(), x.columns());
+            assign(cotangent_, span.length() * options_.base_deviation * cotangent);
+            pulled = cotangent_.read();
+        }
+        network().vjp(at, condition, pulled, divergence_cotangent, held_.workspace(x), out, spare_.mutable_view());
+        cotangent.data() ? assign(out, out / options_.base_deviation + cotangent) : assign(out, out / options_.base_deviation);
+        held_.spent().vjp += x.columns();
+    }
+
+private:
+    using real         = typename batch_type::value_type;
+    using context_type = backend_of_t<batch_type>;
+
+    void add_to(const_view x, interval span, view out) const {
+        assign(out, x + span.length() * options_.base_deviation * out);
+    }
+    static void check(const_view x, interval span, const_view out) {
+        require_same_shape("network_flow_map", x, out);
+        require_time("network_flow_map", span.from);
+        require_time("network_flow_map", span.to);
+    }
+    diamond_arguments<batch_type> arguments(const_view x, interval span) {
+        const_view scaled = x;
+        if (options_.base_deviation != 1.0) {
+            scaled_.resize(x.context(), x.rows(), x.columns());
+            assign(scaled_, x / options_.base_deviation);
+            scaled = scaled_.read();
+        }
+        return {scaled, detail::zeros_like(x, zeros_), time_view(0.0), time_view(span.from), time_view(span.to)};
+    }
+
+    held_network<Network> held_;
+    network_flow_map_options options_;
+    scratch<real, context_type> zeros_, scaled_, cotangent_, spare_;
+};
+
+} // namespace diamond
