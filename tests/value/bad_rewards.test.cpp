@@ -204,6 +204,30 @@ struct half_plane {
 };
 } // namespace
 
+namespace {
+/// Writes the rewards of all columns but the last few.
+struct short_reward {
+    const index_t* skipped;
+    void operator()(diamond::const_view_t<diamond::eigen::batch<double>> z, double* values) const {
+        for (index_t j = 0; j + *skipped < z.columns(); ++j) values[j] = 1.0;
+    }
+};
+} // namespace
+
+TEST_CASE("what a reward of a batch leaves unwritten is refused, and not taken for the numbers of the call before") {
+    using batch        = diamond::eigen::batch<double>;
+    const auto context = back_ends::eigen<double>::make(2);
+    const auto x       = batches::normal<batch>(context, 2, 4, 1);
+    index_t skipped    = 0;
+    diamond::posterior_value estimator(sampler<batch>(), short_reward{&skipped}, {.samples = 2});
+    const auto values_of = [&] { return values(estimator, x, 0.5, estimates::stream(3)).value; };
+    CHECK(values_of() == std::vector<double>(4, 1.0));
+    skipped           = 1;
+    const auto report = fails([&] { values_of(); });
+    CHECK(report.step == 3);
+    CHECK(report.particle == 3);
+}
+
 TEST_CASE("-inf forbids a sample: it counts as weight 0, and all of them as V = -inf") {
     using batch         = diamond::eigen::batch<double>;
     const auto context  = back_ends::eigen<double>::make(2);

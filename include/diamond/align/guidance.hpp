@@ -9,8 +9,8 @@
 #include <diamond/align/chain.hpp>
 #include <diamond/concepts/value_estimator.hpp>
 #include <diamond/core/combine.hpp>
-#include <diamond/core/expression.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/map/runge_kutta.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
 
@@ -108,6 +108,8 @@ private:
         void operator()(const_view x, double t, view out) { owner.tilted_velocity(x, t, condition, rng.stream(purpose::value, ++evaluation), first_step, out); }
     };
 
+    static constexpr const char* not_guiding = "the gradient of the value is NaN or infinite: the reward's gradient is not finite there, or the map's derivative";
+
     void tilted_velocity(const_view x, double t, const condition_type& condition, noise_stream stream, double step, view out) {
         gradient_.resize(x.context(), x.rows(), x.columns());
         field_(x, time_view(t), condition, out);
@@ -115,6 +117,7 @@ private:
             guide_noise(x, step, condition, stream);
         else
             value_.guidance(x, t, condition, stream, gradient_);
+        if (options_.strength != 0.0) detail::require_finite_columns(gradient_.read(), blame{.what = not_guiding, .step = static_cast<index_t>(stream.step)});
         if (!options_.norm_matched) {
             assign(out, out + options_.strength * gradient_);
             return;

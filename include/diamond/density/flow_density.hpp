@@ -6,8 +6,8 @@
 
 #include <diamond/concepts/flow_map.hpp>
 #include <diamond/concepts/marginal_density.hpp>
-#include <diamond/core/expression.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/core/log_density.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include <diamond/core/expression.hpp>
-#include <diamond/glass/inner_velocity.hpp>
 #include <diamond/density/divergence.hpp>
+#include <diamond/glass/inner_velocity.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/linear.hpp>
 

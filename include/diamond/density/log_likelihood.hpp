@@ -7,8 +7,8 @@
 #include <vector>
 
 #include <diamond/concepts/flow_map.hpp>
-#include <diamond/core/expression.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/core/finite.hpp>
 #include <diamond/core/log_density.hpp>
 #include <diamond/random/draw.hpp>

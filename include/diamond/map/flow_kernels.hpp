@@ -7,10 +7,10 @@
 #include <diamond/concepts/flow_map.hpp>
 #include <diamond/concepts/transition_kernel.hpp>
 #include <diamond/core/combine.hpp>
-#include <diamond/core/expression.hpp>
 #include <diamond/core/digits_of.hpp>
-#include <diamond/random/draw.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/glass/correlation.hpp>
+#include <diamond/random/draw.hpp>
 #include <diamond/schedule/readings.hpp>
 
 namespace diamond {

@@ -7,8 +7,8 @@
 
 #include <diamond/concepts/diamond_network.hpp>
 #include <diamond/concepts/flow_map.hpp>
-#include <diamond/core/expression.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/map/network_velocity.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/held_network.hpp>

@@ -6,8 +6,8 @@
 #include <diamond/concepts/posterior_sampler.hpp>
 #include <diamond/concepts/transition_kernel.hpp>
 #include <diamond/core/expression.hpp>
-#include <diamond/random/draw.hpp>
 #include <diamond/glass/correlation.hpp>
+#include <diamond/random/draw.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 
 namespace diamond {

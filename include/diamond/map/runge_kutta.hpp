@@ -9,8 +9,8 @@
 
 #include <diamond/concepts/backend.hpp>
 #include <diamond/core/combine.hpp>
-#include <diamond/core/expression.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/map/solver.hpp>
 
 namespace diamond {

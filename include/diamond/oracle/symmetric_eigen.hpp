@@ -94,7 +94,7 @@ struct covariance_eigen : symmetric_eigen {
         const double least = values.front(), largest = values.back();
         require(least > -half_the_digits * largest,
                 [&] { return "a covariance must be positive definite: its smallest eigenvalue is " + digits_of(least); });
-        if (least < half_the_digits * largest) resolve(c);
+        if (least < half_the_digits * largest) resolve(context, c);
     }
 
 private:
@@ -117,8 +117,10 @@ private:
     }
     /// Rotates the columns of L, C = L L^T, until they are orthogonal: then they are the eigenvectors times their deviations, each to the
     /// digits that the entries of C know it by (Veselic and Hari 1989); coordinates go from the largest variance to the least, so that
-    /// small entries of a vector, which meet large coordinates, have all their digits. Some ten sweeps of 2 d^3 multiplications, on one thread.
-    void resolve(const std::vector<double>& c) {
+    /// small entries of a vector, which meet large coordinates, have all their digits. The back end's eigenvectors of L^T L come first: they leave
+    /// what is below the rounding of the largest, two or three sweeps of 2 d^3 multiplications on one thread, and not ten.
+    template <class Context>
+    void resolve(const Context& context, const std::vector<double>& c) {
         const auto largest_first = [&](auto size) {
             std::vector<index_t> order(static_cast<std::size_t>(d));
             std::iota(order.begin(), order.end(), index_t{0});
@@ -129,8 +131,8 @@ private:
         std::vector<double> sorted(c.size());
         for (index_t j = 0; j < d; ++j)
             for (index_t i = 0; i < d; ++i) sorted[at(i, j)] = c[at(rows[static_cast<std::size_t>(i)], rows[static_cast<std::size_t>(j)])];
-        std::vector<double> l           = cholesky("a covariance, coordinates by falling variance,", std::move(sorted), d, pivot_unit::own).factor();
-        constexpr int       most_sweeps = 60; // quadratic convergence: ten are plenty
+        std::vector<double> l           = nearly_orthogonal(context, cholesky("a covariance, coordinates by falling variance,", std::move(sorted), d, pivot_unit::own).factor());
+        constexpr int       most_sweeps = 60; // quadratic convergence: a few are plenty
         for (int sweep = 0; sweep < most_sweeps && make_orthogonal(l); ++sweep) {}
         const auto columns = largest_first([&](index_t k) { return dot(&l[at(0, k)], &l[at(0, k)]).sum; });
         for (index_t k = 0; k < d; ++k) {
@@ -140,6 +142,16 @@ private:
             for (index_t i = 0; i < d; ++i) vectors[at(rows[static_cast<std::size_t>(i)], k)] = from[i] / std::sqrt(variance);
             choose_sign(&vectors[at(0, k)]);
         }
+    }
+    /// L V, V the eigenvectors of L^T L as the back end finds them: a product loses of each row no more than the rounding of its own length.
+    template <class Context>
+    [[nodiscard]] std::vector<double> nearly_orthogonal(const Context& context, const std::vector<double>& l) const {
+        const auto                    factor = from_host<double>(context, d, d, l);
+        owning_batch<double, Context> gram(context, d, d), found(context, d, 1), product(context, d, d);
+        context.product(transpose::yes, factor.read(), factor.read(), gram.mutable_view());
+        context.symmetric_eigen(gram.mutable_view(), found.data());
+        context.product(transpose::no, factor.read(), gram.read(), product.mutable_view());
+        return to_host(product);
     }
     /// One rotation for each pair of columns that needs it; whether any did.
     bool make_orthogonal(std::vector<double>& l) const {

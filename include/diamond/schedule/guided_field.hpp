@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
-#include <diamond/core/expression.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
 
 namespace diamond {

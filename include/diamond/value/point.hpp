@@ -6,8 +6,8 @@
 
 #include <diamond/concepts/flow_map.hpp>
 #include <diamond/concepts/value_estimator.hpp>
-#include <diamond/core/expression.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/readings.hpp>
 #include <diamond/value/guidance_factor.hpp>

@@ -8,6 +8,7 @@
 
 #include <diamond/core/cost.hpp>
 #include <diamond/core/errors.hpp>
+#include <diamond/core/log_density.hpp>
 #include <diamond/random/philox.hpp>
 #include <diamond/reward/evaluate.hpp>
 
@@ -46,7 +47,7 @@ void rethrow_with_place(const char* what, index_t step, const index_t& calls, in
 }
 } // namespace detail
 
-/// values[j] = r(z_j), column j belonging to particle j / samples; refuses NaN and +inf, -inf forbids a sample.
+/// values[j] = r(z_j), column j belonging to particle j / samples; refuses NaN, +inf and what the reward leaves unwritten, -inf forbids a sample.
 /// @throws numeric_error naming step and particle where a value is NaN or +inf, or where the reward throws: then with the reward's own
 /// exception nested in it, and no particle where a whole batch was asked for at once.
 template <class Reward, class Real, class Context, class Condition>
@@ -57,6 +58,7 @@ void call_reward(Reward& reward, batch_view<const Real, Context> z, const Condit
             detail::counted_reward<Reward> counted{reward, calls};
             evaluate_reward(counted, z, condition, values);
         } else {
+            z.context().for_each(z.columns(), detail::fill_number{not_a_number, values}); // what a reward leaves unwritten is no reward
             evaluate_reward(reward, z, condition, values);
         }
     });

@@ -8,13 +8,13 @@
 
 #include <diamond/concepts/flow_map.hpp>
 #include <diamond/concepts/value_estimator.hpp>
-#include <diamond/core/expression.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/expression.hpp>
+#include <diamond/density/exact_density.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/noising.hpp>
 #include <diamond/value/guidance_factor.hpp>
-#include <diamond/density/exact_density.hpp>
 #include <diamond/value/reward_caller.hpp>
 #include <diamond/value/weights.hpp>
 
