@@ -130,7 +130,7 @@ void smc_run(benchmark::State& state) {
     const index_t n = state.range(1);
     const diamond::network_diamond_map map{net};
     const diamond::linear_reward<batch> reward{context, std::vector<float>(dimension, 0.05f)};
-    diamond::smc sampler{diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_posterior{map}, reward, {.samples = samples}}, {.particles = n, .steps = steps, .log_delta = -diamond::infinity}};
+    diamond::smc sampler{diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_map_posterior{map}, reward, {.samples = samples}}, {.particles = n, .steps = steps, .log_delta = -diamond::infinity}};
     const double evaluations = static_cast<double>(sampler(context, philox{5}).spent.forward) / static_cast<double>(n);
     against_both(state, context, net.architecture().layers(), n, evaluations, [&] { static_cast<void>(sampler(context, philox{5})); });
     state.counters["evaluations"] = evaluations;

@@ -14,9 +14,9 @@
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 #include <diamond/random/draw.hpp>
-#include <diamond/reward/linear.hpp>
+#include <diamond/reward/linear_reward.hpp>
 #include <diamond/schedule/linear.hpp>
-#include <diamond/value/posterior.hpp>
+#include <diamond/value/posterior_value.hpp>
 
 #include "against.hpp"
 

@@ -25,7 +25,7 @@ void align() {
         context, schedule, {0.5, 0.3, 0.2}, {-2, 0, 1, 2, 2, -1}, {0.1, 0.2, 0.3}};
 
     const diamond::glass_diamond_map map{schedule, model, diamond::explicit_midpoint{.steps = 8}}; // draws z given x_t
-    const diamond::posterior_value value{diamond::diamond_posterior{map}, near_a_point{2, 1}, {.samples = 4}};
+    const diamond::posterior_value value{diamond::diamond_map_posterior{map}, near_a_point{2, 1}, {.samples = 4}};
     diamond::smc sampler{diamond::early_stop_kernel{map}, value, {.particles = 4096, .steps = 8}};
 
     const auto result  = sampler(context, diamond::philox{.seed = 42});

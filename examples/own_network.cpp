@@ -50,7 +50,7 @@ void align(const diamond::eigen::context& context, const std::filesystem::path& 
     const diamond::network_diamond_map map{network};
     const diamond::linear_reward reward{context, std::vector<float>(static_cast<std::size_t>(network.dimension()), 0.5f)}; // half the sum of z
 
-    diamond::smc sampler{diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_posterior{map}, reward, {.samples = 8}},
+    diamond::smc sampler{diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_map_posterior{map}, reward, {.samples = 8}},
                          {.particles = 2048, .steps = 8}};
     const auto result = sampler(context, diamond::philox{.seed = 42}); // a third argument, diamond::labels{7}, asks for a class
     std::printf("log Z %.3f +- %.3f, %lld evaluations\n", result.log_z, result.log_z_standard_error, static_cast<long long>(result.spent.evaluations()));

@@ -55,7 +55,7 @@ private:
     std::string                name_;
     diamond::time_left         left_;
     progress_line              line_;
-    diamond::detail::stopwatch clock_;
+    diamond::stopwatch clock_;
     double                     before_ = 0.0, told_ = 0.0;
     average                    diagonal_, off_diagonal_;
 };

@@ -86,7 +86,7 @@ case_file smc_case(const context_type& context, const network& net) {
     const philox rng{5};
     const diamond::network_diamond_map map{net};
     const diamond::linear_reward<batch> reward{context, std::vector<float>(dimension, static_cast<float>(tilt))};
-    diamond::smc sampler{diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_posterior{map}, reward, {.samples = samples}},
+    diamond::smc sampler{diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_map_posterior{map}, reward, {.samples = samples}},
                          {.particles = particles, .steps = steps, .log_delta = -diamond::infinity}};
     const auto result = sampler(context, rng);
     case_file file;

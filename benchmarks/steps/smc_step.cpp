@@ -12,7 +12,7 @@
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 #include <diamond/schedule/linear.hpp>
-#include <diamond/value/posterior.hpp>
+#include <diamond/value/posterior_value.hpp>
 
 using batch   = diamond::eigen::batch<float>;
 using mixture = diamond::gaussian_mixture<batch, diamond::linear_schedule>;

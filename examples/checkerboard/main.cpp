@@ -45,7 +45,7 @@ void run(const context& where, const options& chosen, report& told, const subjec
     const auto data   = subject_data::of(where, of.model, o, rng.split(1));
     std::vector<trained_map> maps;
     const auto train_by = [&](const std::string& name, auto&& make) {
-        const diamond::detail::stopwatch clock;
+        const diamond::stopwatch clock;
         network made = make();
         maps.push_back({name, std::move(made), clock.seconds()});
         std::printf("%s: trained in %.0f s\n", name.c_str(), maps.back().seconds);
@@ -53,7 +53,7 @@ void run(const context& where, const options& chosen, report& told, const subjec
     };
     const auto alone = [&](const std::string& name, auto loss) { train_by(name, [&] { return train(data, o, name, loss, rng.split(2), show); }); };
     constexpr diamond::semigroup_loss shortcut{.midpoint = true};
-    const diamond::detail::stopwatch clock;
+    const diamond::stopwatch clock;
     const sampler teacher = train_sampler(data, o, rng.split(2), show);
     examples::table trainings{"trainings", "Trainings", "", {"map", "seconds"}};
     trainings.add({"flow matching, the teacher", {"%.0f", clock.seconds()}});

@@ -28,7 +28,7 @@ public:
 
     /// The tables.
     std::vector<examples::table> run() {
-        const diamond::detail::stopwatch clock;
+        const diamond::stopwatch clock;
         prepare(s_.out);
         for (const auto& reward : task_names())
             if (contains(s_.rewards, reward)) align(reward);

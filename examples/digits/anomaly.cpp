@@ -57,7 +57,7 @@ void try_labels(diamond::log_likelihood<digits_flow_map>& likelihood, const cont
 
 /// One seed: its tables.
 std::vector<examples::table> run(const anomaly_settings& chosen) {
-    const diamond::detail::stopwatch clock;
+    const diamond::stopwatch clock;
     const context                    where{.threads = chosen.threads};
     const data_set                   data  = load(chosen.data);
     const digits_flow_map                  joint = load_joint(where, chosen.weights);

@@ -52,7 +52,7 @@ public:
     }
 
 private:
-    diamond::held_network<Model> held_;
+    diamond::counted_network<Model> held_;
 };
 
 template <class Context>

@@ -28,7 +28,7 @@ diamond::cost priced(const Family& family, diamond::cost spent) {
 
 template <class Family, class Driver>
 outcome run_plain(const Family& family, Driver driver, const method_options& o, const progress& tell) {
-    const diamond::detail::stopwatch clock; // a chain's own is stopped when its work is queued
+    const diamond::stopwatch clock; // a chain's own is stopped when its work is queued
     auto    result = driver(family.where(), o.rng, family.condition(), telling(tell));
     outcome out    = independent(diamond::to_host(result.particles));
     out.returned   = result.particles.columns();

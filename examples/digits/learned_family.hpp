@@ -28,7 +28,7 @@ struct learned_family {
     index_t                        steps; ///< of a posterior draw
 
     [[nodiscard]] const Context& where() const { return *context; }
-    [[nodiscard]] auto draws() const { return diamond::diamond_posterior{diamond::network_diamond_map<guided>{of_map}, {.evaluations = steps}}; }
+    [[nodiscard]] auto draws() const { return diamond::diamond_map_posterior{diamond::network_diamond_map<guided>{of_map}, {.evaluations = steps}}; }
     [[nodiscard]] auto map(const method_options&) const { return diamond::network_diamond_map<guided>{of_map}; }
     [[nodiscard]] auto field() const { return diamond::network_velocity<guided>{of_velocity}; }
     [[nodiscard]] auto flow_map(const method_options&) const { return diamond::network_flow_map<guided>{of_map}; }

@@ -90,7 +90,7 @@ void draw_scatter(const std::filesystem::path& path, const std::vector<bits_row>
 /// One seed: its tables.
 std::vector<examples::table> run(const likelihood_settings& chosen) {
     using namespace diamond;
-    const diamond::detail::stopwatch clock;
+    const diamond::stopwatch clock;
     const context where{.threads = chosen.threads};
     const data_set data = load(chosen.data);
     const auto joint    = load_joint(where, chosen.weights);

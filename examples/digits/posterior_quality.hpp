@@ -46,7 +46,7 @@ template <class Field>
 void add_solved(std::vector<drawer>& all, const std::string& of, const Field& field, index_t evaluations, index_t images) {
     using namespace diamond;
     const auto add = [&](const std::string& name, const auto& solver) {
-        all.push_back(drawing("GLASS of " + of + ", " + name, evaluations, images, diamond_posterior{glass_diamond_map{linear_schedule{}, field, solver}}));
+        all.push_back(drawing("GLASS of " + of + ", " + name, evaluations, images, diamond_map_posterior{glass_diamond_map{linear_schedule{}, field, solver}}));
     };
     const bool dear = evaluations > 8; // there the higher order is the better one
     if (!dear) add("Euler", euler{.steps = evaluations});
@@ -65,7 +65,7 @@ inline std::vector<drawer> all_drawers(const study& s) {
     for (const auto& [title, net] : {std::pair{"learned map", &s.diamond}, std::pair{"taught map", s.taught ? &*s.taught : nullptr}}) {
         if (!net) continue;
         for (const index_t evaluations : {1, 2, 4})
-            all.push_back(detail::drawing(title, evaluations, images, diamond_posterior{network_diamond_map{*net}, {.evaluations = evaluations}}));
+            all.push_back(detail::drawing(title, evaluations, images, diamond_map_posterior{network_diamond_map{*net}, {.evaluations = evaluations}}));
     }
     for (const index_t evaluations : {1, 2, 4, 8, 48, 200})
         if (evaluations <= s.chosen.most_solved)

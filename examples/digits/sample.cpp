@@ -65,7 +65,7 @@ void draw_posteriors(const study& s) {
 
 /// One seed: its tables.
 std::vector<examples::table> run(const sample_settings& chosen) {
-    const diamond::detail::stopwatch clock;
+    const diamond::stopwatch clock;
     const context                    where{.threads = chosen.threads};
     const data_set                   data = load(chosen.data);
     std::vector<std::string>         names{"teacher", "diamond"};

@@ -36,7 +36,7 @@ constexpr index_t few[] = {1, 2, 4, 8};
 /// One seed: its table.
 std::vector<examples::table> run(const guidance_settings& chosen) {
     using namespace diamond;
-    const diamond::detail::stopwatch clock;
+    const diamond::stopwatch clock;
     const context where{.threads = chosen.threads};
     const data_set data = load(chosen.data);
     const auto joint    = load_joint(where, chosen.weights);

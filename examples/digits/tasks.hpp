@@ -18,12 +18,12 @@
 #include <diamond/diamond.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 #include <diamond/reward/affine_measurement.hpp>
-#include <diamond/reward/classifier.hpp>
+#include <diamond/reward/classifier_reward.hpp>
 #include <diamond/reward/gaussian_measurement.hpp>
-#include <diamond/reward/linear.hpp>
+#include <diamond/reward/linear_reward.hpp>
 #include <diamond/reward/linear_discriminant.hpp>
 #include <diamond/reward/mask_measurement.hpp>
-#include <diamond/reward/sum.hpp>
+#include <diamond/reward/sum_reward.hpp>
 
 #include "data_set.hpp"
 

@@ -29,7 +29,7 @@ void run(settings s) {
     const data_set                data = load(s.data);
     s.training.resume                  = !s.fresh;
     examples::make_folder_of(s.training.out / "report.json"); // before it trains
-    const diamond::detail::stopwatch clock;
+    const diamond::stopwatch clock;
     auto names = network_names();
     names.emplace_back("joint");
     std::string device;

@@ -56,7 +56,7 @@ struct study {
     philox rng;
 
     [[nodiscard]] auto sampler(index_t evaluations) const {
-        return diamond::diamond_posterior{diamond::network_diamond_map{trained}, {.evaluations = evaluations}};
+        return diamond::diamond_map_posterior{diamond::network_diamond_map{trained}, {.evaluations = evaluations}};
     }
     /// The points seen, at time t.
     [[nodiscard]] batch seen(double t) const {

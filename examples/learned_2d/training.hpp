@@ -31,7 +31,7 @@ training_result train(const Context& where, const std::string& name, const std::
         diamond::diamond_mlp<batch, diamond::linear_schedule>({}, diamond::gaussian_frame<batch>(where, diamond::in_own_coordinates(frame.numbers())), shape_of(chosen)),
         inside, rng, options);
 
-    const diamond::detail::stopwatch clock;
+    const diamond::stopwatch clock;
     examples::training_line line(name, diamond::time_left(options));
     auto state = trainer.start();
     trainer.run(state, [&](const diamond::training_report& report) {

@@ -44,7 +44,7 @@ all_draws collect(const study& s, Sampler sampler, index_t count) {
             batch z(s.where, 2, n);
             std::vector<double> log_weights(static_cast<std::size_t>(n), 0.0);
             const auto stream = s.rng.split(4 + i).stream(purpose::value, first / portion, samples);
-            const diamond::detail::stopwatch clock;
+            const diamond::stopwatch clock;
             if constexpr (diamond::weighted_posterior_sampler<Sampler>)
                 sampler(x.read(), draw_times[i], {}, stream, z.mutable_view(), log_weights.data());
             else

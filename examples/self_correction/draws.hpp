@@ -18,11 +18,11 @@ namespace self_correction {
 
 template <class Network>
 auto posterior_of(const Network& network) {
-    return diamond::diamond_posterior{diamond::network_diamond_map{network}};
+    return diamond::diamond_map_posterior{diamond::network_diamond_map{network}};
 }
 template <class Field>
 auto glass_posterior(const Field& velocity, index_t steps) {
-    return diamond::diamond_posterior{diamond::glass_diamond_map{linear_schedule{}, velocity, diamond::explicit_midpoint{.steps = steps}}};
+    return diamond::diamond_map_posterior{diamond::glass_diamond_map{linear_schedule{}, velocity, diamond::explicit_midpoint{.steps = steps}}};
 }
 
 /// Calls with(name, sampler) for every sampler.

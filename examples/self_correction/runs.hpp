@@ -59,7 +59,7 @@ auto corrected_run(const context& where, philox rng, const Network& network, con
     auto density = diamond::flow_density{diamond::stepped_flow_map{diamond::network_flow_map{flow}}};
     // Transitions that carry weights from the one to the other; values need none, for Z is unbiased whatever they are.
     auto kernel  = diamond::corrected_kernel{diamond::early_stop_kernel{map}, density};
-    auto value   = diamond::posterior_value{diamond::diamond_posterior{map}, reward, {.samples = 4}};
+    auto value   = diamond::posterior_value{diamond::diamond_map_posterior{map}, reward, {.samples = 4}};
     auto sampler = diamond::smc{kernel, value, {.particles = particles, .steps = 6}};
     auto result  = sampler(where, rng); // the target is the density's law, tilted, whatever law the map draws from
     // [/corrected]
@@ -79,14 +79,14 @@ void for_each_run(study& s, const With& with) {
             return diamond::smc{kernel, value, {.particles = s.chosen.particles, .steps = run_steps}}(s.where, rng);
         });
     };
-    const auto plain = [&](const std::string& name, const auto& map) { by(name, diamond::early_stop_kernel{map}, diamond::diamond_posterior{map}); };
+    const auto plain = [&](const std::string& name, const auto& map) { by(name, diamond::early_stop_kernel{map}, diamond::diamond_map_posterior{map}); };
     const auto corrected = [&](const std::string& name, const auto& network, const auto& density) {
         const diamond::network_diamond_map map{network};
-        by(name, diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, diamond::diamond_posterior{map});
+        by(name, diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, diamond::diamond_map_posterior{map});
     };
     const auto wholly_corrected = [&](const std::string& name, const auto& network, const auto& density) {
         const diamond::network_diamond_map map{network};
-        by(name, diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, diamond::corrected_posterior{diamond::diamond_posterior{map}, density});
+        by(name, diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, diamond::corrected_posterior{diamond::diamond_map_posterior{map}, density});
     };
     const auto glass = [&](const std::string& name, const auto& velocity) {
         for (const index_t steps : {4, 16})

@@ -39,7 +39,7 @@ value_estimates estimate(study& s, const Density& density, const batch& x, doubl
     };
     auto estimator = of(samples), slope = of(std::max<index_t>(samples / 8, 2));
     value_estimates result;
-    const diamond::detail::stopwatch clock;
+    const diamond::stopwatch clock;
     for (index_t k = 0; k < batches; ++k) {
         std::vector<double> value(states), ess(states), ess_base(states);
         estimator(x.read(), t, {}, stream(k), {.value = value.data(), .ess = ess.data(), .ess_base = ess_base.data()});

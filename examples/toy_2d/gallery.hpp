@@ -69,10 +69,10 @@ void show_posterior(const scene<Model>& s) {
             shown.push_back(panel(text("t = %.2g: ", t) + name, truth, &drawn));
         };
         show("exact draws", diamond::exact_posterior{s.model});
-        show("Euler, 1 step (the mean)", diamond::diamond_posterior{diamond_map(s.model, diamond::euler{.steps = 1})});
-        show("Euler, 4 steps", diamond::diamond_posterior{diamond_map(s.model, diamond::euler{.steps = 4})});
-        show("midpoint, 4 steps", diamond::diamond_posterior{diamond_map(s.model, diamond::explicit_midpoint{.steps = 4})});
-        show("RK4, 8 steps", diamond::diamond_posterior{diamond_map(s.model, diamond::runge_kutta_4{.steps = 8})});
+        show("Euler, 1 step (the mean)", diamond::diamond_map_posterior{diamond_map(s.model, diamond::euler{.steps = 1})});
+        show("Euler, 4 steps", diamond::diamond_map_posterior{diamond_map(s.model, diamond::euler{.steps = 4})});
+        show("midpoint, 4 steps", diamond::diamond_map_posterior{diamond_map(s.model, diamond::explicit_midpoint{.steps = 4})});
+        show("RK4, 8 steps", diamond::diamond_map_posterior{diamond_map(s.model, diamond::runge_kutta_4{.steps = 8})});
     }
     write(s, "posterior", "Draws of z given xₜ by Diamond maps of growing cost, on the exact posterior density", std::move(shown), 5);
 }
@@ -97,7 +97,7 @@ void show_tilt(const scene<Model>& s) {
     };
     const diamond::explicit_midpoint solver{.steps = 3};
     const auto map = diamond_map(s.model, solver);
-    const diamond::posterior_value by_posterior{diamond::diamond_posterior{map}, s.reward, {.samples = 2}};
+    const diamond::posterior_value by_posterior{diamond::diamond_map_posterior{map}, s.reward, {.samples = 2}};
     sample("SMC, Diamond early stop", diamond::early_stop_kernel{map}, by_posterior);
     sample("SMC, GLASS transitions", diamond::glass_kernel{linear_schedule{}, s.model, solver}, by_posterior);
     sample("SMC, weighted Diamond value", diamond::early_stop_kernel{map},

@@ -74,7 +74,7 @@ std::vector<std::pair<std::string, told>> every_driver(const typename Back::cont
     const looks_away<typename Back::real> reward;
     const diamond::linear_schedule schedule;
     const diamond::glass_diamond_map map{schedule, network, diamond::explicit_midpoint{.steps = 2}};
-    const diamond::posterior_value value{diamond::diamond_posterior{map}, reward, {.samples = 2}};
+    const diamond::posterior_value value{diamond::diamond_map_posterior{map}, reward, {.samples = 2}};
     // A value that does not read the network: what breaks is the particle alone.
     const diamond::denoised_value apart{schedule, breaking_network<batch>{2.0, 0.0}, reward};
     const diamond::ode_kernel by_midpoint{diamond::ode_flow_map{network, diamond::explicit_midpoint{.steps = 2}}};

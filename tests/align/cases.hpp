@@ -9,7 +9,7 @@
 
 #include <diamond/align/smc.hpp>
 #include <diamond/backend/eigen.hpp>
-#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/glass_kernel.hpp>
 #include <diamond/map/ode_flow_map.hpp>
@@ -20,9 +20,9 @@
 #include <diamond/oracle/gaussian_maps.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 #include <diamond/schedule/linear.hpp>
-#include <diamond/value/point.hpp>
-#include <diamond/value/posterior.hpp>
-#include <diamond/value/weighted.hpp>
+#include <diamond/value/point_values.hpp>
+#include <diamond/value/posterior_value.hpp>
+#include <diamond/value/weighted_value.hpp>
 #include <support/statistics.hpp>
 
 #include "one_of.hpp"

@@ -265,7 +265,7 @@ TEST_CASE("corrections read the label of their own particle, after resampling, t
     const auto run = [&](double push, double threshold) {
         const labelled_map map{push};
         smc sampler{diamond::corrected_kernel{diamond::early_stop_kernel{map}, density},
-                    diamond::posterior_value{diamond::corrected_posterior{diamond::diamond_posterior{map}, density}, labelled_reward<batch>{&misplaced}, {.samples = 2}},
+                    diamond::posterior_value{diamond::corrected_posterior{diamond::diamond_map_posterior{map}, density}, labelled_reward<batch>{&misplaced}, {.samples = 2}},
                     smc_options{.particles = 300, .steps = 4, .threshold = threshold, .log_delta = -infinity}};
         return sampler(context, philox{6}, labels(given.data()));
     };
@@ -302,7 +302,7 @@ TEST_CASE("corrections read the label of their own particle, after resampling, t
     using field = labelled::field<batch, diamond::linear_schedule>;
     const diamond::glass_diamond_map map(diamond::linear_schedule{}, diamond::exact_divergence{field(diamond::linear_schedule{})}, diamond::explicit_midpoint{.steps = 2});
     const auto compared = labelled::compare(context, 9, 1, [&](const labels& c) {
-        smc sampler{diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, diamond::posterior_value{diamond::diamond_posterior{map}, labelled::reward{}, {.samples = 2}},
+        smc sampler{diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, diamond::posterior_value{diamond::diamond_map_posterior{map}, labelled::reward{}, {.samples = 2}},
                     smc_options{.particles = 9, .steps = 3, .threshold = 0.0, .log_delta = -infinity}};
         return sampler(context, philox{7}, c).log_weights;
     });

@@ -53,14 +53,14 @@ void works(const context& on, schedule plan, const Field& field) {
     const diamond::philox            rng{7};
     const diamond::chain_options     eight{.particles = many, .steps = 8};
     const diamond::glass_diamond_map map{plan, field, solver};
-    const diamond::posterior_value   value{diamond::diamond_posterior{map}, identity{}, {.samples = 4}};
+    const diamond::posterior_value   value{diamond::diamond_map_posterior{map}, identity{}, {.samples = 4}};
     // SMC, by early stops: exact for its own chain, whose law is the map's.
     const auto result = diamond::smc{diamond::early_stop_kernel{map}, value, {.particles = many, .steps = 8}}(on, rng);
     CHECK(std::abs(result.log_z - log_z) < 4.5 * result.log_z_standard_error + 2e-3);
     // Transitions that keep the marginals
     has_law(diamond::chain{diamond::early_stop_kernel{map}, eight}(on, rng).particles, mean, variance, 2e-3);
     has_law(diamond::chain{diamond::glass_kernel{plan, field, solver}, eight}(on, rng).particles, mean, variance, 2e-3);
-    has_law(diamond::chain{diamond::ddpm_posterior_kernel{diamond::diamond_posterior{map}}, eight}(on, rng).particles, mean, variance, 2e-3);
+    has_law(diamond::chain{diamond::ddpm_posterior_kernel{diamond::diamond_map_posterior{map}}, eight}(on, rng).particles, mean, variance, 2e-3);
     // The ODE needs a velocity only, and the last step of a unit norm's is not to be had from a denoiser.
     const diamond::explicit_midpoint fine{.steps = 64};
     has_law(diamond::chain{diamond::ode_kernel{diamond::ode_flow_map{field, fine}}, {.particles = many, .steps = 1}}(on, rng).particles,
@@ -74,7 +74,7 @@ void works(const context& on, schedule plan, const Field& field) {
     const auto walked = diamond::chain{diamond::euler_maruyama_kernel{plan, field}, {.particles = many, .steps = 64}}(on, rng);
     has_law(walked.particles, mean, variance, 0.05);
     // Guidance by many draws
-    const diamond::posterior_value tilting{diamond::diamond_posterior{map}, identity{}, {.samples = 16}};
+    const diamond::posterior_value tilting{diamond::diamond_map_posterior{map}, identity{}, {.samples = 16}};
     const auto guided = diamond::guidance{field, tilting, {.particles = 512, .steps = 16}}(on, rng);
     has_law(guided.particles, tilted_mean, variance, 0.04);
 }
@@ -127,13 +127,13 @@ TEST_CASE("where a network's prediction says nothing of the data a sentence says
         const diamond::philox            rng{7};
         const diamond::chain_options     one{.particles = 4, .steps = 2};
         diamond::glass_diamond_map       map{plan, field, solver};
-        const diamond::posterior_value   value{diamond::diamond_posterior{map}, identity{}, {.samples = 2}};
+        const diamond::posterior_value   value{diamond::diamond_map_posterior{map}, identity{}, {.samples = 2}};
         batch out(on, 1, 4);
         const std::vector<std::pair<const char*, std::function<void()>>> all{
             {"smc", [&] { (void)diamond::smc{diamond::early_stop_kernel{map}, value, {.particles = 4, .steps = 2}}(on, rng); }},
             {"early stop", [&] { (void)diamond::chain{diamond::early_stop_kernel{map}, one}(on, rng); }},
             {"glass", [&] { (void)diamond::chain{diamond::glass_kernel{plan, field, solver}, one}(on, rng); }},
-            {"ddpm", [&] { (void)diamond::chain{diamond::ddpm_posterior_kernel{diamond::diamond_posterior{map}}, one}(on, rng); }},
+            {"ddpm", [&] { (void)diamond::chain{diamond::ddpm_posterior_kernel{diamond::diamond_map_posterior{map}}, one}(on, rng); }},
             {"Euler-Maruyama", [&] { (void)diamond::chain{diamond::euler_maruyama_kernel{plan, field}, one}(on, rng); }},
             {"ancestral", [&] { (void)diamond::chain{diamond::ancestral_kernel{plan, field}, one}(on, rng); }},
             {"best of n", [&] { (void)diamond::best_of_n{diamond::early_stop_kernel{map}, identity{}, {.candidates = 4, .steps = 2}}(on, rng); }},

@@ -78,7 +78,7 @@ TEST_CASE("guidance along paths") {
     const diamond::eigen::context context{.threads = 2};
     const auto model = mixture<batch>(context);
     const auto tilt  = tilt_2d<double>();
-    const diamond::diamond_posterior sampler{diamond::glass_diamond_map{linear_schedule{}, model, diamond::runge_kutta_4{.steps = 2}}};
+    const diamond::diamond_map_posterior sampler{diamond::glass_diamond_map{linear_schedule{}, model, diamond::runge_kutta_4{.steps = 2}}};
     guidance guided{model, diamond::pathwise_posterior_value{sampler, tilt, {.samples = 64}}, {.particles = 600, .steps = 12}};
     check_moments(guided(context, philox{5}).particles, model.tilted(tilt.quadratic_form()).tilted, 0.05);
 }
@@ -89,7 +89,7 @@ TEST_CASE("both gradients of a Gaussian's value carry noise where the exact one 
     const auto model = gaussian<batch>(context);
     const auto bowl  = bowl_3d<double>();
     const diamond::gaussian_diamond_map map{model};
-    const diamond::diamond_posterior draws{map};
+    const diamond::diamond_map_posterior draws{map};
     const guidance_options options{.particles = 50, .steps = 12};
     const auto exact     = guidance{model, exact_value{model, bowl}, options}(context, philox{6});
     const auto free      = guidance{model, posterior_value{draws, bowl, {.samples = 1024}}, options}(context, philox{6});
@@ -258,7 +258,7 @@ TEST_CASE("guidance by few draws says so, of the run that it was, and exact guid
     CHECK(guidance{model, posterior_value{exact_posterior{model}, tilt_2d<double>(2.0), {.samples = 256}}, options}(context, philox{12}).warnings.empty());
     CHECK(guidance{model, posterior_value{exact_posterior{model}, tilt_2d<double>(0.1), {.samples = 2}}, options}(context, philox{12}).warnings.empty());
     CHECK(guidance{model, exact_value{model, tilt_2d<double>(2.0)}, options}(context, philox{12}).warnings.empty());
-    const diamond::diamond_posterior paths{diamond::glass_diamond_map{linear_schedule{}, model, diamond::euler{.steps = 2}}};
+    const diamond::diamond_map_posterior paths{diamond::glass_diamond_map{linear_schedule{}, model, diamond::euler{.steps = 2}}};
     const auto pathwise = guidance{model, diamond::pathwise_posterior_value{paths, bowl_2d<double>()}, options}(context, philox{12});
     REQUIRE(pathwise.warnings.size() == 1);
     CHECK(pathwise.warnings[0].find("an effective 1 of 1 draws") != std::string::npos);

@@ -84,7 +84,7 @@ TEST_CASE("guidance by every estimator with V's gradient converges to the tilted
         CAPTURE(std::string(schedule.name()));
         check_solvers("exact value", context, model, diamond::exact_value{model, linear_reward()}, expected);
         check_solvers("denoised value", context, model, diamond::denoised_value{schedule, model, linear_reward()}, expected);
-        const diamond::diamond_posterior draws{diamond::gaussian_diamond_map{model}};
+        const diamond::diamond_map_posterior draws{diamond::gaussian_diamond_map{model}};
         for (const index_t samples : {1, 2})
             check_solvers("pathwise value", context, model, diamond::pathwise_posterior_value{draws, linear_reward(), {.samples = samples}}, expected);
     };
@@ -128,7 +128,7 @@ TEST_CASE("guidance by point and pathwise values runs on the variance preserving
     const any_schedule schedule{kind::variance_preserving};
     const auto model    = gaussian_on(context, schedule);
     const auto expected = truth(context, model, particles, seed);
-    const diamond::diamond_posterior draws{diamond::gaussian_diamond_map{model}};
+    const diamond::diamond_map_posterior draws{diamond::gaussian_diamond_map{model}};
     const auto check = [&](const auto& value) {
         for (const auto& times : {std::vector<double>{}, std::vector<double>{0.0, 1e-6, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0}, std::vector<double>{0.0, 0.3, 0.5, 0.7, 0.9, 1.0}}) {
             const auto result = guidance{model, value, {.particles = particles, .steps = 32, .times = times}, diamond::runge_kutta_4{.steps = 4}}(context, seed);
@@ -149,7 +149,7 @@ TEST_CASE_TEMPLATE("guidance by the denoised value, the look-ahead and one pathw
         const auto model   = gaussian<batch_here>(context);
         const auto reward  = bowl_3d<real>();
         const diamond::ode_flow_map flow{model, diamond::explicit_midpoint{.steps = 2}};
-        const diamond::diamond_posterior draws{diamond::glass_diamond_map{diamond::linear_schedule{}, model, diamond::explicit_midpoint{.steps = 2}}};
+        const diamond::diamond_map_posterior draws{diamond::glass_diamond_map{diamond::linear_schedule{}, model, diamond::explicit_midpoint{.steps = 2}}};
         const auto options = diamond::guidance_options{.particles = 30, .steps = 5};
         std::vector<double> all;
         const auto add = [&](const auto& value) {

@@ -92,7 +92,7 @@ template <class Field, class Condition>
 std::vector<std::vector<double>> all_drivers(const diamond::eigen::context& context, const Field& of, const Condition& c, index_t n) {
     const diamond::glass_diamond_map map(linear_schedule{}, of, diamond::explicit_midpoint{.steps = 4});
     const diamond::early_stop_kernel kernel(map);
-    const diamond::posterior_value value(diamond::diamond_posterior{map}, first, {.samples = 3});
+    const diamond::posterior_value value(diamond::diamond_map_posterior{map}, first, {.samples = 3});
     diamond::chain chain(kernel, {.particles = n, .steps = 3});
     diamond::smc smc(kernel, value, {.particles = n, .steps = 3, .threshold = 0.0, .pilot_particles = 0});
     diamond::guidance guidance(of, value, {.particles = n, .steps = 3});
@@ -147,7 +147,7 @@ TEST_CASE("SMC that resamples takes each particle's row along, and goes on from 
     }
     const prompts<batch> own{means.read()};
     const auto map = map_of<prompts<batch>>();
-    diamond::smc sampler(diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_posterior{map}, near_own_mean{}, {.samples = 2}},
+    diamond::smc sampler(diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_map_posterior{map}, near_own_mean{}, {.samples = 2}},
                          {.particles = n, .steps = 4, .threshold = 2.0, .pilot_particles = 0});
     const auto result = sampler(context, philox{3}, own);
     bool moved        = false;

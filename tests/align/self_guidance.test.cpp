@@ -1,8 +1,8 @@
 #include <diamond/align/self_guidance.hpp>
 
 #include <diamond/oracle/gaussian_maps.hpp>
-#include <diamond/reward/linear.hpp>
-#include <diamond/reward/quadratic.hpp>
+#include <diamond/reward/linear_reward.hpp>
+#include <diamond/reward/quadratic_reward.hpp>
 
 #include "support/bent_map.hpp"
 #include "support/back_ends.hpp"

@@ -101,9 +101,9 @@ TEST_CASE("Z-hat is unbiased for every combination on a Gaussian with closed map
     const auto bowl    = bowl_3d<double>();
     const double log_z = model.tilted(bowl.quadratic_form()).log_z;
     const diamond::gaussian_diamond_map map{model};
-    const diamond::diamond_posterior drawn{map};
+    const diamond::diamond_map_posterior drawn{map};
 
-    using sampler = diamond::diamond_posterior<diamond::gaussian_diamond_map<batch, diamond::linear_schedule>>;
+    using sampler = diamond::diamond_map_posterior<diamond::gaussian_diamond_map<batch, diamond::linear_schedule>>;
     using flow    = diamond::gaussian_flow_map<batch, diamond::linear_schedule>;
     using density = diamond::exact_density<diamond::linear_schedule, gaussian_of<batch>>;
     using value   = one_of::value<posterior_value<sampler, form_reward<double, 3>>, diamond::weighted_value<density, flow, form_reward<double, 3>>>;

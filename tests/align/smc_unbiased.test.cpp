@@ -204,7 +204,7 @@ TEST_CASE("Z-hat is unbiased: Gaussian, one-step maps in float, weighted value i
         const auto model = gaussian<single>(context);
         const auto bowl  = bowl_3d<float>();
         const diamond::gaussian_diamond_map map{model};
-        check_unbiased(smc{diamond::early_stop_kernel{map}, posterior_value{diamond::diamond_posterior{map}, bowl, {.samples = 2}},
+        check_unbiased(smc{diamond::early_stop_kernel{map}, posterior_value{diamond::diamond_map_posterior{map}, bowl, {.samples = 2}},
                            smc_options{.particles = 128, .steps = 6, .log_delta = -infinity}, diamond::residual{}},
                        context, 3000, model.tilted(bowl.quadratic_form()).log_z);
     }

@@ -59,7 +59,7 @@ TEST_CASE("no map, kernel, estimator, network or oracle is made with a schedule 
         {"ancestral_kernel", [](schedule s) { diamond::ancestral_kernel(s, field(s)); }},
         {"euler_maruyama_kernel", [](schedule s) { diamond::euler_maruyama_kernel(s, field(s)); }},
         {"early_stop_kernel", [](schedule s) { diamond::early_stop_kernel(own_map{s}); }},
-        {"diamond_posterior", [](schedule s) { diamond::diamond_posterior(own_map{s}); }},
+        {"diamond_map_posterior", [](schedule s) { diamond::diamond_map_posterior(own_map{s}); }},
         {"ddpm_posterior_kernel", [](schedule s) { diamond::ddpm_posterior_kernel(own_sampler{s}); }},
         {"renoise_kernel", [](schedule s) { diamond::renoise_kernel(own_sampler{s}); }},
         {"posterior_value", [](schedule s) { diamond::posterior_value(own_sampler{s}, sum_of_coordinates{}); }},

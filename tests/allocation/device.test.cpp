@@ -33,7 +33,7 @@ template <class Context>
 auto sampler(const Context& context, const target& reward, const diamond::smc_options& options) {
     const auto model = mixture(context);
     const diamond::glass_diamond_map map{diamond::linear_schedule{}, model, diamond::explicit_midpoint{.steps = 4}};
-    return diamond::smc{diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_posterior{map}, reward, {.samples = 2}}, options};
+    return diamond::smc{diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_map_posterior{map}, reward, {.samples = 2}}, options};
 }
 const diamond::smc_options options{.particles = 300, .steps = 6, .record_ancestors = true};
 
@@ -178,7 +178,7 @@ TEST_CASE("a step of a chain neither waits nor allocates; guidance waits for no 
     CHECK(spent.waits == 0);
     CHECK(spent.allocations == 0);
 
-    diamond::guidance program{model, diamond::posterior_value{diamond::diamond_posterior{map}, diamond::linear_reward<emulated::batch<double>>{context, std::vector<double>{1, -1}}, {.samples = 4}},
+    diamond::guidance program{model, diamond::posterior_value{diamond::diamond_map_posterior{map}, diamond::linear_reward<emulated::batch<double>>{context, std::vector<double>{1, -1}}, {.samples = 4}},
                               {.particles = 100, .steps = 6}};
     const auto before = context.counted().waits;
     const auto result = program(context, philox{8});

@@ -18,7 +18,7 @@
 #include <diamond/density/rescheduled_density.hpp>
 #include <diamond/map/corrected_kernel.hpp>
 #include <diamond/map/corrected_posterior.hpp>
-#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/flow_kernels.hpp>
 #include <diamond/map/glass_kernel.hpp>
@@ -31,17 +31,17 @@
 #include <diamond/oracle/gaussian.hpp>
 #include <diamond/oracle/gaussian_maps.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
-#include <diamond/reward/linear.hpp>
+#include <diamond/reward/linear_reward.hpp>
 #include <diamond/map/network_velocity.hpp>
 #include <diamond/map/network_diamond_map.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
 #include <diamond/nn/trained_network.hpp>
 #include <diamond/schedule/linear.hpp>
 #include <diamond/train/diamond_trainer.hpp>
-#include <diamond/value/point.hpp>
-#include <diamond/value/posterior.hpp>
+#include <diamond/value/point_values.hpp>
+#include <diamond/value/posterior_value.hpp>
 #include <diamond/density/scored_density.hpp>
-#include <diamond/value/weighted.hpp>
+#include <diamond/value/weighted_value.hpp>
 #include <support/back_ends.hpp>
 #include <support/numbers.hpp>
 
@@ -217,7 +217,7 @@ TEST_CASE_TEMPLATE("a transition allocates nothing", back, ALLOCATING_BACK_ENDS)
     CHECK(m.of_kernel(diamond::early_stop_kernel{map}) == 0);
     CHECK(m.of_kernel(diamond::early_stop_kernel{diamond::glass_diamond_map{m.schedule, m.mixture, diamond::explicit_midpoint{.steps = 2}}}) == 0);
     CHECK(m.of_kernel(diamond::ddpm_posterior_kernel{draws}) == 0);
-    CHECK(m.of_kernel(diamond::renoise_kernel{diamond::diamond_posterior{map}}) == 0);
+    CHECK(m.of_kernel(diamond::renoise_kernel{diamond::diamond_map_posterior{map}}) == 0);
     CHECK(m.of_kernel(diamond::ode_kernel{diamond::ode_flow_map{m.mixture, diamond::euler{.steps = 3}}}) == 0);
     CHECK(m.of_kernel(diamond::ancestral_kernel{m.schedule, m.mixture}) == 0);
     CHECK(m.of_kernel(diamond::euler_maruyama_kernel{m.schedule, m.mixture}) == 0);
@@ -236,15 +236,15 @@ TEST_CASE_TEMPLATE("posterior draws allocate nothing, nor do their derivatives",
     const diamond::gaussian_diamond_map map{m.gaussian};
     CHECK(of(exact_posterior{m.mixture}) == 0);
     CHECK(of(exact_posterior{m.gaussian}) == 0);
-    CHECK(of(diamond::diamond_posterior{map}) == 0);
-    CHECK(of(diamond::diamond_posterior{map, {.evaluations = 3}}) == 0);
-    CHECK(of(diamond::diamond_posterior{diamond::glass_diamond_map{m.schedule, m.mixture, diamond::explicit_midpoint{.steps = 2}}}) == 0);
+    CHECK(of(diamond::diamond_map_posterior{map}) == 0);
+    CHECK(of(diamond::diamond_map_posterior{map, {.evaluations = 3}}) == 0);
+    CHECK(of(diamond::diamond_map_posterior{diamond::glass_diamond_map{m.schedule, m.mixture, diamond::explicit_midpoint{.steps = 2}}}) == 0);
 }
 
 TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, ALLOCATING_BACK_ENDS) {
     models<back> m;
     const diamond::gaussian_diamond_map map{m.gaussian};
-    const diamond::diamond_posterior draws{map};
+    const diamond::diamond_map_posterior draws{map};
     const diamond::gaussian_flow_map flow{m.gaussian};
     const auto both = [&](auto value) { return m.of_value(value) + m.of_guidance(value); };
     CHECK(both(posterior_value{exact_posterior{m.mixture}, m.reward, {.samples = 4}}) == 0);
@@ -264,7 +264,7 @@ TEST_CASE_TEMPLATE("nor do densities, of draws, of transitions and of marginals,
     models<back> m;
     const diamond::gaussian_diamond_map map{m.gaussian};
     const diamond::exact_density exact{m.schedule, m.gaussian};
-    const diamond::diamond_posterior draws{map, {.evaluations = 2}};
+    const diamond::diamond_map_posterior draws{map, {.evaluations = 2}};
     const diamond::corrected_posterior corrected{draws, exact};
     diamond::rebind_t<typename back::batch, double> logs{m.context, 1, 2000};
     const auto of_draws = [&](auto sampler) {
@@ -272,7 +272,7 @@ TEST_CASE_TEMPLATE("nor do densities, of draws, of transitions and of marginals,
                in_steady_state([&](int call) { sampler.log_density(m.x.read(), 0.2 * call, {}, m.pulled.read(), logs.data()); });
     };
     CHECK(of_draws(draws) == 0);
-    CHECK(of_draws(diamond::diamond_posterior{diamond::glass_diamond_map{m.schedule, diamond::exact_divergence{m.mixture}, diamond::explicit_midpoint{.steps = 2}}}) == 0);
+    CHECK(of_draws(diamond::diamond_map_posterior{diamond::glass_diamond_map{m.schedule, diamond::exact_divergence{m.mixture}, diamond::explicit_midpoint{.steps = 2}}}) == 0);
     diamond::early_stop_kernel kernel{map};
     CHECK(in_steady_state([&](int call) {
               const interval span{0.2 * call, 0.2 * call + 0.2};
@@ -406,7 +406,7 @@ TEST_CASE_TEMPLATE("nor do a network's own densities by its determinants, and SM
     const diamond::trained_network trained(net, std::move(theta));
     const diamond::network_diamond_map map{diamond::jacobian_network{trained}};
     const diamond::flow_density density{diamond::network_flow_map{trained}};
-    const diamond::corrected_posterior draws{diamond::diamond_posterior{map}, density};
+    const diamond::corrected_posterior draws{diamond::diamond_map_posterior{map}, density};
     const posterior_value value{draws, diamond::linear_reward<batch>{m.context, std::vector<typename back::real>{1, -1}}, {.samples = 2}};
     const std::vector<std::int32_t> own(300, 1);
     CHECK(of_steps(m.context, smc{diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, value, smc_options{.particles = 300, .steps = 4, .threshold = 2.0, .log_delta = -infinity}},
@@ -418,7 +418,7 @@ TEST_CASE_TEMPLATE("nor does SMC with a network", back, ALLOCATING_BACK_ENDS) {
     const network_models<back> m;
     const diamond::network_diamond_map map{diamond::trained_network(m.net, m.parameters())};
     const diamond::linear_reward<batch> reward{m.context, std::vector<typename back::real>{1, -1}};
-    const posterior_value value{diamond::diamond_posterior{map}, reward, {.samples = 2}};
+    const posterior_value value{diamond::diamond_map_posterior{map}, reward, {.samples = 2}};
     CHECK(of_steps(m.context, smc{diamond::early_stop_kernel{map}, value, smc_options{.particles = 300, .steps = 4, .threshold = 2.0}}, diamond::labels(1)) == 0);
 }
 

@@ -1,5 +1,5 @@
 // What is refused of a backend, and in which words: see CMakeLists.txt.
-#include <diamond/reward/linear.hpp>
+#include <diamond/reward/linear_reward.hpp>
 
 #include <support/archetypes.hpp>
 
@@ -76,7 +76,7 @@ static_assert(sizeof(diamond::linear_reward<diamond::owning_batch<double, broken
 #endif
 
 #if CASE == 9 // backend_search
-// expect: a back end's context needs index_t find_first(n, predicate) and forbid(n, predicate, diamond::blame), const
+// expect: a back end's context needs index_t find_first(n, predicate) and forbid(n, predicate, diamond::deferred_error), const
 struct broken : archetypes::basic_context<broken> {
     void find_first() const = delete;
 };

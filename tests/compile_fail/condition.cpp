@@ -1,6 +1,6 @@
 // What is refused of a condition, and in which words: see CMakeLists.txt.
 #include <diamond/core/condition.hpp>
-#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/schedule/linear.hpp>
 
@@ -30,5 +30,5 @@ struct network {
     void operator()(diamond::const_view_t<batch_type>, diamond::time_view, const prompt&, space&, diamond::view_t<batch_type>) const {}
 };
 using map = diamond::glass_diamond_map<diamond::linear_schedule, network, diamond::heun>;
-static_assert(sizeof(diamond::diamond_posterior<map>) > 0);
+static_assert(sizeof(diamond::diamond_map_posterior<map>) > 0);
 #endif

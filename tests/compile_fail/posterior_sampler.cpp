@@ -1,10 +1,10 @@
 // What is refused of a posterior sampler, and in which words: see CMakeLists.txt.
 #include <diamond/map/corrected_posterior.hpp>
-#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/glass_kernel.hpp>
 #include <diamond/map/posterior_kernels.hpp>
 #include <diamond/map/resampled_posterior.hpp>
-#include <diamond/value/posterior.hpp>
+#include <diamond/value/posterior_value.hpp>
 
 #include <support/archetypes.hpp>
 
@@ -102,8 +102,8 @@ static_assert(sizeof(diamond::ddpm_posterior_kernel<broken>) > 0);
 #endif
 
 #if CASE == 12 // posterior_sampler_with_density_draws
-// expect: a posterior sampler with density needs draw_with_density(x_t, t, condition, stream, out, double* log_density); diamond_posterior has it where its map is a Diamond map with divergence
-static_assert(sizeof(diamond::corrected_posterior<diamond::diamond_posterior<archetypes::diamond_map>, archetypes::marginal_density>) > 0);
+// expect: a posterior sampler with density needs draw_with_density(x_t, t, condition, stream, out, double* log_density); diamond_map_posterior has it where its map is a Diamond map with divergence
+static_assert(sizeof(diamond::corrected_posterior<diamond::diamond_map_posterior<archetypes::diamond_map>, archetypes::marginal_density>) > 0);
 #endif
 
 #if CASE == 13 // weighted_posterior_sampler_call

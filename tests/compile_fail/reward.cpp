@@ -3,9 +3,9 @@
 #include <diamond/reward/evaluate.hpp>
 #include <diamond/reward/forbid_failures.hpp>
 #include <diamond/reward/forbid_non_finite.hpp>
-#include <diamond/reward/sum.hpp>
-#include <diamond/reward/tempered.hpp>
-#include <diamond/value/posterior.hpp>
+#include <diamond/reward/sum_reward.hpp>
+#include <diamond/reward/tempered_reward.hpp>
+#include <diamond/value/posterior_value.hpp>
 
 #include <support/archetypes.hpp>
 

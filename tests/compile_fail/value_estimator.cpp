@@ -1,8 +1,8 @@
 // What is refused of a value estimator, and in which words: see CMakeLists.txt.
 #include <diamond/align/guidance.hpp>
 #include <diamond/align/search.hpp>
-#include <diamond/value/posterior.hpp>
-#include <diamond/value/weighted.hpp>
+#include <diamond/value/posterior_value.hpp>
+#include <diamond/value/weighted_value.hpp>
 
 #include <support/archetypes.hpp>
 

@@ -2,11 +2,11 @@
 #include <diamond/map/network_flow_map.hpp>
 #include <diamond/map/corrected_kernel.hpp>
 #include <diamond/map/corrected_posterior.hpp>
-#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/network_diamond_map.hpp>
 #include <diamond/map/resampled_posterior.hpp>
-#include <diamond/value/posterior.hpp>
+#include <diamond/value/posterior_value.hpp>
 
 #include <support/archetypes.hpp>
 
@@ -38,8 +38,8 @@ static_assert(!diamond_map_with_divergence<network_diamond_map<archetypes::diamo
 static_assert(diamond::flow_map_with_divergence<diamond::network_flow_map<by_determinant>> && !diamond::differentiable_flow_map_with_divergence<diamond::network_flow_map<by_determinant>>);
 
 // Draws and transitions with densities, and weights made of them.
-static_assert(diamond::posterior_sampler_with_density<diamond::diamond_posterior<archetypes::diamond_map_with_divergence>> &&
-              !diamond::posterior_sampler_with_density<diamond::diamond_posterior<archetypes::diamond_map>>);
+static_assert(diamond::posterior_sampler_with_density<diamond::diamond_map_posterior<archetypes::diamond_map_with_divergence>> &&
+              !diamond::posterior_sampler_with_density<diamond::diamond_map_posterior<archetypes::diamond_map>>);
 static_assert(diamond::transition_kernel_with_density<diamond::early_stop_kernel<archetypes::diamond_map_with_divergence>> &&
               !diamond::transition_kernel_with_density<diamond::early_stop_kernel<archetypes::diamond_map>>);
 using weighted_draws = diamond::corrected_posterior<archetypes::posterior_sampler_with_density, archetypes::marginal_density>;
@@ -55,7 +55,7 @@ struct complete : archetypes::diamond_map_with_divergence {
 };
 template class diamond::network_diamond_map<archetypes::differentiable_diamond_network_with_divergence>;
 template class diamond::jacobian_network<archetypes::differentiable_diamond_network>;
-template class diamond::diamond_posterior<complete>;
+template class diamond::diamond_map_posterior<complete>;
 template class diamond::early_stop_kernel<archetypes::diamond_map_with_divergence>;
 template class diamond::corrected_posterior<archetypes::posterior_sampler_with_density, archetypes::marginal_density>;
 template class diamond::corrected_kernel<archetypes::transition_kernel_with_density, archetypes::marginal_density>;

@@ -3,7 +3,7 @@
 #include <diamond/density/rescheduled_density.hpp>
 #include <diamond/map/stepped_flow_map.hpp>
 #include <diamond/density/scored_density.hpp>
-#include <diamond/value/weighted.hpp>
+#include <diamond/value/weighted_value.hpp>
 
 #include <support/archetypes.hpp>
 

@@ -20,7 +20,7 @@ struct is_right {
     const double* x;
     DIAMOND_HD double operator()(index_t j) const { return x[j] == static_cast<double>(j) ? 1.0 : 0.0; }
 };
-[[noreturn]] void raise_logic_error(const diamond::blame&, index_t j) { throw std::logic_error("index " + std::to_string(j)); }
+[[noreturn]] void raise_logic_error(const diamond::deferred_error&, index_t j) { throw std::logic_error("index " + std::to_string(j)); }
 } // namespace
 
 TEST_CASE("the first check that fails is thrown at the next wait, with the least index, and once") {

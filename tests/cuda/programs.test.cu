@@ -108,7 +108,7 @@ TEST_CASE("SMC with the map of another mixture, which corrects itself by the den
     const diamond::glass_diamond_map map{schedule, diamond::exact_divergence{other}, diamond::runge_kutta_4{.steps = 8}};
     const diamond::exact_density density{schedule, model};
     diamond::smc program{diamond::corrected_kernel{diamond::early_stop_kernel{map}, density},
-                         diamond::posterior_value{diamond::corrected_posterior{diamond::diamond_posterior{map}, density}, tilt{}, {.samples = 2}}, {.particles = 1024, .steps = 3}};
+                         diamond::posterior_value{diamond::corrected_posterior{diamond::diamond_map_posterior{map}, density}, tilt{}, {.samples = 2}}, {.particles = 1024, .steps = 3}};
     const auto result = program(context, philox{5});
     check_log_z(result);
     CHECK_FALSE(result.exact_for_density); // a solver's density is nearly, not quite, that of its draws

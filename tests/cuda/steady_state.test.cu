@@ -91,7 +91,7 @@ TEST_CASE("a step of SMC with a network") {
     const network m;
     const auto map = m.map();
     const diamond::linear_reward<batch> reward{m.context, std::vector<float>{1, -1}};
-    const diamond::posterior_value value{diamond::diamond_posterior{map}, reward, {.samples = 2}};
+    const diamond::posterior_value value{diamond::diamond_map_posterior{map}, reward, {.samples = 2}};
     for (const double threshold : {0.0, 2.0}) { // never, and always resampled
         diamond::smc program{diamond::early_stop_kernel{map}, value, {.particles = 3000, .steps = 8, .threshold = threshold}};
         auto state = program.start(m.context, philox{3}, diamond::labels(1));

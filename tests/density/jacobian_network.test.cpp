@@ -3,7 +3,7 @@
 
 #include <diamond/map/network_flow_map.hpp>
 #include <diamond/map/corrected_posterior.hpp>
-#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/network_diamond_map.hpp>
 #include <diamond/oracle/gaussian.hpp>
 #include <diamond/density/exact_density.hpp>
@@ -131,7 +131,7 @@ TEST_CASE_TEMPLATE("of a linear network the draws' density is the Gaussian's, in
     own_batch z(context, 3, n * samples), plain(context, 3, n * samples);
     diamond::rebind_t<own_batch, double> told(context, 1, n * samples);
     for (const index_t evaluations : {1, 2}) {
-        diamond::diamond_posterior posterior(map, {.evaluations = evaluations});
+        diamond::diamond_map_posterior posterior(map, {.evaluations = evaluations});
         const auto stream = diamond::philox{5}.stream(diamond::purpose::value, 1, samples);
         posterior.draw_with_density(x, 0.4, none, stream, z, told.data());
         posterior(x, 0.4, none, stream, plain);
@@ -163,7 +163,7 @@ TEST_CASE("of a bent network, importance weights by the densities of its draws a
     const diamond::eigen::context context{.threads = 2};
     constexpr index_t samples = 40000;
     const crooked::numbers of{.d = 2, .size = 0.25};
-    diamond::diamond_posterior posterior(diamond::network_diamond_map(jacobian_network(network<batch>{of})));
+    diamond::diamond_map_posterior posterior(diamond::network_diamond_map(jacobian_network(network<batch>{of})));
     const auto x = batches::make<batch>(context, 2, 1, {0.2, -0.3});
     batch z(context, 2, samples), told(context, 1, samples);
     const auto stream = diamond::philox{6}.stream(diamond::purpose::value, 1, samples);
@@ -225,7 +225,7 @@ TEST_CASE_TEMPLATE("as a flow map with divergence and as a Diamond map with dive
 
 TEST_CASE("draws of a map that folds are refused where they are to be corrected") {
     const diamond::eigen::context context{.threads = 1};
-    const diamond::diamond_posterior posterior(diamond::network_diamond_map(jacobian_network(network<batch>{{.size = 1.5}})));
+    const diamond::diamond_map_posterior posterior(diamond::network_diamond_map(jacobian_network(network<batch>{{.size = 1.5}})));
     diamond::corrected_posterior corrected(posterior, diamond::exact_density(diamond::linear_schedule{}, diamond::gaussian<batch, diamond::linear_schedule>(
                                                                                                              context, {}, {0.0, 0.0, 0.0}, {1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0})));
     const auto x = batches::normal<batch>(context, 3, 20, 9);

@@ -10,7 +10,7 @@
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 #include <diamond/schedule/linear.hpp>
-#include <diamond/value/posterior.hpp>
+#include <diamond/value/posterior_value.hpp>
 
 using namespace diamond;
 

@@ -5,10 +5,10 @@
 #include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/map/ode_flow_map.hpp>
 #include <diamond/map/posterior_kernels.hpp>
-#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/oracle/gaussian.hpp>
 #include <diamond/oracle/gaussian_maps.hpp>
-#include <diamond/value/weighted.hpp>
+#include <diamond/value/weighted_value.hpp>
 
 #include "glass/ends.hpp"
 #include "support/back_ends.hpp"

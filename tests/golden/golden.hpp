@@ -14,9 +14,9 @@
 
 #include <diamond/backend/eigen.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
-#include <diamond/reward/linear.hpp>
-#include <diamond/reward/quadratic.hpp>
-#include <diamond/reward/sum.hpp>
+#include <diamond/reward/linear_reward.hpp>
+#include <diamond/reward/quadratic_reward.hpp>
+#include <diamond/reward/sum_reward.hpp>
 
 #include "support/any_schedule.hpp"
 

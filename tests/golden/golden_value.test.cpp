@@ -2,7 +2,7 @@
 /// noises are the file's: they reach the estimator through a back end of our own whose normals are what we tell it.
 #include <diamond/map/ode_flow_map.hpp>
 #include <diamond/map/solver.hpp>
-#include <diamond/value/weighted.hpp>
+#include <diamond/value/weighted_value.hpp>
 
 #include <diamond/backend/thrust_cpu.hpp>
 

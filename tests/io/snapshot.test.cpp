@@ -66,7 +66,7 @@ TEST_CASE_TEMPLATE("so does a run under labels", back, TWO_BACK_ENDS) {
     const labelled::field<own_batch, diamond::linear_schedule> field{diamond::linear_schedule{}};
     const diamond::glass_diamond_map map{diamond::linear_schedule{}, field, diamond::explicit_midpoint{.steps = 2}};
     const auto make = [&] {
-        return smc{diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_posterior{map}, labelled::reward{}, {.samples = 2}},
+        return smc{diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_map_posterior{map}, labelled::reward{}, {.samples = 2}},
                    smc_options{.particles = 50, .steps = 4, .threshold = 2.0, .pilot_particles = 20}, diamond::multinomial{}};
     };
     std::vector<std::int32_t> own(50);

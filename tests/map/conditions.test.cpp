@@ -1,5 +1,5 @@
 // A condition stays with its particle through maps, posterior draws and kernels.
-#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/flow_kernels.hpp>
 #include <diamond/map/glass_diamond_map.hpp>
@@ -41,14 +41,14 @@ TEST_CASE("every kernel, map and posterior draw takes each particle's own label"
     diamond::glass_diamond_map map(any{}, field, solver);
     check_kernel(diamond::glass_kernel(any{}, field, solver));
     check_kernel(diamond::early_stop_kernel(map));
-    check_kernel(diamond::ddpm_posterior_kernel(diamond::diamond_posterior(map)));
-    check_kernel(diamond::renoise_kernel(diamond::diamond_posterior(map)));
+    check_kernel(diamond::ddpm_posterior_kernel(diamond::diamond_map_posterior(map)));
+    check_kernel(diamond::renoise_kernel(diamond::diamond_map_posterior(map)));
     check_kernel(diamond::ode_kernel(diamond::ode_flow_map(field, solver)));
     check_kernel(diamond::ancestral_kernel(any{}, field));
     check_kernel(diamond::euler_maruyama_kernel(any{}, field));
 
     // A particle's label is repeated for its samples.
-    diamond::diamond_posterior posterior(map, {.evaluations = 2});
+    diamond::diamond_map_posterior posterior(map, {.evaluations = 2});
     const auto draws     = diamond::philox{3}.stream(diamond::purpose::value, 2, samples);
     const auto cotangent = batches::normal<batch>(context, 2, n * samples, 2);
     check(2 * samples, [&](const labels& c) {

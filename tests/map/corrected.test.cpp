@@ -9,7 +9,7 @@
 #include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/density/flow_density.hpp>
 #include <diamond/map/ode_flow_map.hpp>
-#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/oracle/checkerboard.hpp>
 #include <diamond/oracle/gaussian_maps.hpp>
@@ -99,7 +99,7 @@ TEST_CASE_TEMPLATE("exact draws all weigh p_t(x_t), exact transitions 1", back_e
     for (const auto kind : schedules::every_kind) {
         const any_schedule schedule{kind};
         CAPTURE(std::string(schedule.name()));
-        const diamond::diamond_posterior draws(gaussian_map<own_batch>(context, schedule, true), {.evaluations = 2});
+        const diamond::diamond_map_posterior draws(gaussian_map<own_batch>(context, schedule, true), {.evaluations = 2});
         diamond::corrected_posterior corrected(draws, exact_density<own_batch>(context, schedule));
         CHECK(corrected.exact());
         for (const double t : {0.0, 0.3, 0.7}) {
@@ -147,7 +147,7 @@ TEST_CASE("draws of a wrong map: mean weight p_t(x_t), weighted moments the post
                 const any_schedule schedule{kind};
                 CAPTURE(std::string(schedule.name()));
                 CAPTURE(t);
-                diamond::corrected_posterior corrected(diamond::diamond_posterior(gaussian_map<batch>(context, schedule, false, any_schedule{schedules::kind::trigonometric}), {.evaluations = evaluations}),
+                diamond::corrected_posterior corrected(diamond::diamond_map_posterior(gaussian_map<batch>(context, schedule, false, any_schedule{schedules::kind::trigonometric}), {.evaluations = evaluations}),
                                                        exact_density<batch>(context, schedule));
                 corrected(x, t, none, stream(samples, ++seed), drawn, weights.data());
                 const list z = batches::host(drawn), w = batches::host(weights);
@@ -185,7 +185,7 @@ TEST_CASE("a checkerboard from a Gaussian's draws: those outside weigh nothing, 
     const auto context = back_ends::eigen<double>::make(2);
     using linear       = diamond::linear_schedule;
     const diamond::checkerboard<batch, linear> board(context, linear{});
-    diamond::corrected_posterior corrected(diamond::diamond_posterior(diamond::gaussian_diamond_map(diamond::gaussian<batch, linear>(context, {}, {0.0, 0.0}, {9.0, 0.0, 0.0, 9.0}))),
+    diamond::corrected_posterior corrected(diamond::diamond_map_posterior(diamond::gaussian_diamond_map(diamond::gaussian<batch, linear>(context, {}, {0.0, 0.0}, {9.0, 0.0, 0.0, 9.0}))),
                                            diamond::exact_density(linear{}, board));
     constexpr index_t samples = 40000;
     const auto x = batches::make<batch>(context, 2, 2, {0.3, -0.4, 0.9, 0.2});
@@ -242,7 +242,7 @@ TEST_CASE_TEMPLATE("weights that are NaN or +inf are refused by step and particl
     const auto x = batches::normal<own_batch>(context, 3, n, 32);
     own_batch drawn(context, 3, n * samples), next(context, 3, n);
     diamond::rebind_t<own_batch, double> weights(context, 1, n * samples), before(context, 1, n), after(context, 1, n);
-    const diamond::diamond_posterior draws(gaussian_map<own_batch>(context, {}, false));
+    const diamond::diamond_map_posterior draws(gaussian_map<own_batch>(context, {}, false));
     const diamond::early_stop_kernel moves(gaussian_map<own_batch>(context, {}, false));
     const auto blamed = [&](const auto& call) {
         try {
@@ -283,7 +283,7 @@ TEST_CASE("exact is what both densities say they are: the model's, and the draws
     using field        = diamond::gaussian<batch, any_schedule>;
     const diamond::glass_diamond_map by_solver(any_schedule{}, diamond::exact_divergence{field(map.model())}, diamond::explicit_midpoint{.steps = 2}, any_schedule{});
     const corrections::altered unknown(density, corrections::wall{-9.0});
-    const auto posterior = [](const auto& m, const auto& d) { return diamond::corrected_posterior{diamond::diamond_posterior{m}, d}.exact(); };
+    const auto posterior = [](const auto& m, const auto& d) { return diamond::corrected_posterior{diamond::diamond_map_posterior{m}, d}.exact(); };
     const auto kernel    = [](const auto& m, const auto& d) {
         const diamond::corrected_kernel one{diamond::early_stop_kernel{m}, d};
         return std::pair{one.exact_density(), one.exact()};
@@ -301,7 +301,7 @@ TEST_CASE("a condition stays with its particle, repeated for its draws") {
     const diamond::glass_diamond_map map(linear, diamond::exact_divergence{conditional_field(linear)}, diamond::explicit_midpoint{.steps = 3});
     const diamond::flow_density density(diamond::ode_flow_map(diamond::exact_divergence{scheduled(linear)}, diamond::explicit_midpoint{.steps = 3}));
     const auto x = batches::normal<batch>(context, 2, n, 33);
-    diamond::corrected_posterior posterior(diamond::diamond_posterior{map}, density);
+    diamond::corrected_posterior posterior(diamond::diamond_map_posterior{map}, density);
     diamond::corrected_kernel kernel(diamond::early_stop_kernel{map}, density);
     diamond::resampled_posterior resampled(posterior, {.proposals = 3});
     const auto check = [&](std::size_t width, const auto& call) {
@@ -414,7 +414,7 @@ TEST_CASE_TEMPLATE("a resampled posterior takes each proposal by its weight, for
 TEST_CASE("of one proposal it is the plain sampler; its bias falls as 1/K") {
     const auto context = back_ends::eigen<double>::make(2);
     constexpr double t = 0.4;
-    const diamond::diamond_posterior draws(gaussian_map<batch>(context, {}, false));
+    const diamond::diamond_map_posterior draws(gaussian_map<batch>(context, {}, false));
     const diamond::corrected_posterior corrected(draws, exact_density<batch>(context, {}));
     const auto x = batches::normal<batch>(context, 3, 6, 34);
     batch plain(context, 3, 12), drawn(context, 3, 12);

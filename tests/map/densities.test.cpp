@@ -4,7 +4,7 @@
 #include <limits>
 
 #include <diamond/map/glass_diamond_map.hpp>
-#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/oracle/gaussian_maps.hpp>
 
 #include "support/densities.hpp"
@@ -78,7 +78,7 @@ void check_densities(const diamond::backend_of_t<Batch>& context, const Make& ma
             const auto within = [&](double t) { return is_field && schedule.noisy_start() && t == 0.0 ? 2e-4 : tolerance; };
             auto map = make(schedule, inner_schedule);
             for (const index_t evaluations : {1, 3}) {
-                diamond::diamond_posterior posterior(map, {.evaluations = evaluations});
+                diamond::diamond_map_posterior posterior(map, {.evaluations = evaluations});
                 for (const double t : {0.0, 0.35, 0.8}) {
                     CAPTURE(t);
                     posterior.draw_with_density(x, t, none, stream(samples), drawn, told.data());
@@ -134,7 +134,7 @@ TEST_CASE_TEMPLATE("on every back end: the density of a draw and of the same poi
     const any_schedule schedule{};
     const auto x = batches::normal<own_batch>(context, 2, n, 21, 0.8);
     auto map     = diamond::glass_diamond_map(schedule, diamond::exact_divergence{mixture(schedule)}, diamond::runge_kutta_4{.steps = 64}, any_schedule{});
-    diamond::diamond_posterior posterior(map);
+    diamond::diamond_map_posterior posterior(map);
     diamond::early_stop_kernel kernel(map);
     own_batch drawn(context, 2, n * samples), next(context, 2, n);
     diamond::rebind_t<own_batch, double> told(context, 1, n * samples), given(context, 1, n * samples);
@@ -154,7 +154,7 @@ TEST_CASE_TEMPLATE("on every back end: the density of a draw and of the same poi
 TEST_CASE("a posterior at t = 1 is a point, and is refused") {
     const auto context = back_ends::eigen<double>::make(1);
     const models::gaussian_numbers n;
-    diamond::diamond_posterior posterior(diamond::gaussian_diamond_map(diamond::gaussian<batch, any_schedule>(context, any_schedule{}, n.mean, n.covariance), any_schedule{}));
+    diamond::diamond_map_posterior posterior(diamond::gaussian_diamond_map(diamond::gaussian<batch, any_schedule>(context, any_schedule{}, n.mean, n.covariance), any_schedule{}));
     batch x(context, 3, 2), z(context, 3, 2);
     list told(2);
     CHECK_THROWS_WITH_AS(posterior.draw_with_density(x, 1.0, none, stream(), z, told.data()), doctest::Contains("point"), std::invalid_argument);

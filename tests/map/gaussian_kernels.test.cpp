@@ -1,5 +1,5 @@
 // Kernels, with no randomness: what each does to the mean and covariance of correlated Gaussian data, exactly.
-#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/flow_kernels.hpp>
 #include <diamond/map/glass_diamond_map.hpp>
@@ -71,12 +71,12 @@ TEST_CASE("closed maps keep mean and covariance to rounding, whatever the schedu
             const map closed(d.of(schedule), any{inner_kind});
             CAPTURE(std::string(any{inner_kind}.name()));
             check_marginals(d, diamond::early_stop_kernel(closed), exactly);
-            check_marginals(d, diamond::renoise_kernel(diamond::diamond_posterior(closed, {.evaluations = 3})), exactly);
+            check_marginals(d, diamond::renoise_kernel(diamond::diamond_map_posterior(closed, {.evaluations = 3})), exactly);
         }
         for (const double rho : every_correlation) {
             CAPTURE(name_of(rho));
             check_marginals(d,
-                            diamond::ddpm_posterior_kernel(diamond::diamond_posterior(map(d.of(schedule), any{})), chosen_correlation{rho}),
+                            diamond::ddpm_posterior_kernel(diamond::diamond_map_posterior(map(d.of(schedule), any{})), chosen_correlation{rho}),
                             exactly);
             check_marginals(d, diamond::ddpm_posterior_kernel(diamond::exact_posterior(d.of(schedule)), chosen_correlation{rho}), exactly);
         }
@@ -162,9 +162,9 @@ TEST_CASE("the Diamond map by integrating GLASS makes the same kernels, to its s
         diamond::glass_diamond_map by_ode(schedule, d.of(schedule), diamond::runge_kutta_4{.steps = 16}, any{});
         CAPTURE(std::string(schedule.name()));
         check_marginals(d, diamond::early_stop_kernel(by_ode), 2e-3);
-        check_marginals(d, diamond::ddpm_posterior_kernel(diamond::diamond_posterior(by_ode), chosen_correlation{-0.6}), 2e-3);
+        check_marginals(d, diamond::ddpm_posterior_kernel(diamond::diamond_map_posterior(by_ode), chosen_correlation{-0.6}), 2e-3);
         CHECK_FALSE(diamond::early_stop_kernel(by_ode).exact());
-        CHECK_FALSE(diamond::renoise_kernel(diamond::diamond_posterior(by_ode)).exact());
+        CHECK_FALSE(diamond::renoise_kernel(diamond::diamond_map_posterior(by_ode)).exact());
     }
 }
 

@@ -1,4 +1,4 @@
-#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/flow_kernels.hpp>
 #include <diamond/map/glass_diamond_map.hpp>
@@ -60,9 +60,9 @@ TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on ev
 
     diamond::glass_diamond_map map(schedule, models::mixture<own_batch, any_schedule>(schedule), solver, inner);
     diamond::early_stop_kernel stop(map);
-    diamond::ddpm_posterior_kernel ddpm(diamond::diamond_posterior{map});
-    diamond::ddpm_posterior_kernel constant(diamond::diamond_posterior{map}, diamond::constant_correlation(-0.4));
-    diamond::renoise_kernel renoise(diamond::diamond_posterior{map});
+    diamond::ddpm_posterior_kernel ddpm(diamond::diamond_map_posterior{map});
+    diamond::ddpm_posterior_kernel constant(diamond::diamond_map_posterior{map}, diamond::constant_correlation(-0.4));
+    diamond::renoise_kernel renoise(diamond::diamond_map_posterior{map});
     diamond::glass_kernel glass(schedule, models::mixture<own_batch, any_schedule>(schedule), solver, diamond::constant_correlation(0.7), inner);
     diamond::ancestral_kernel ancestral(schedule, models::mixture<own_batch, any_schedule>(schedule));
 

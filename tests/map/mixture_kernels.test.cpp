@@ -1,5 +1,5 @@
 // A few kernels with randomness: chains on an asymmetric mixture end at its component weights, means and covariances.
-#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/flow_kernels.hpp>
 #include <diamond/map/glass_diamond_map.hpp>

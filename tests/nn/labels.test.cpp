@@ -90,7 +90,7 @@ TEST_CASE_TEMPLATE("a label that is none of the network's is refused, in whichev
             map(x.read(), {0.0, 1.0}, c, out.mutable_view());
         });
         check("a posterior draw", [&](const labels& c) {
-            diamond::diamond_posterior posterior(diamond::network_diamond_map{network});
+            diamond::diamond_map_posterior posterior(diamond::network_diamond_map{network});
             batch draws(context, 2, 2 * n);
             posterior(x.read(), 0.5, c, philox{3}.stream(diamond::purpose::value, 1, 2), draws.mutable_view());
         });
@@ -148,7 +148,7 @@ TEST_CASE("labels stay refused where particles were gathered and repeated: SMC w
     const auto net = small<batch>(context, 3);
     const diamond::network_diamond_map map{diamond::trained_network(net, trained<batch>(net, context))};
     const auto first = [](const auto& z) { return static_cast<double>(z[0]); };
-    diamond::smc sampler{diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_posterior{map}, first, {.samples = 2}},
+    diamond::smc sampler{diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_map_posterior{map}, first, {.samples = 2}},
                          {.particles = 4, .steps = 3, .threshold = 2.0, .pilot_particles = 0}};
     const std::vector<std::int32_t> right{0, 1, 2, -1}, wrong{0, 1, 2, 3};
     CHECK_NOTHROW(sampler(context, philox{1}, labels(right.data())));

@@ -1,5 +1,5 @@
 /// The closed Gaussian maps against the laws that define flow maps and Diamond maps, and against the ODE that they solve.
-#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/gaussian_maps.hpp>
 
@@ -247,7 +247,7 @@ TEST_CASE_TEMPLATE("one noise gives the exact posterior's draw and the Diamond m
     typename back_end::batch x(context, 2, n), first(context, 2, n * samples), second(context, 2, n * samples);
     context.fill_normal(philox{31}.stream(purpose::user), x.mutable_view());
     exact_posterior   sampler(model);
-    diamond_posterior mapped(gaussian_diamond_map{model});
+    diamond_map_posterior mapped(gaussian_diamond_map{model});
     auto              stream = philox{32}.stream(purpose::value, 4, samples);
     for (const bool antithetic : {false, true}) {
         stream.antithetic = antithetic;

@@ -6,7 +6,7 @@
 #include <diamond/oracle/exact_value.hpp>
 #include <diamond/oracle/gaussian_maps.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
-#include <diamond/reward/linear.hpp>
+#include <diamond/reward/linear_reward.hpp>
 #include <diamond/schedule/cosine.hpp>
 
 namespace {

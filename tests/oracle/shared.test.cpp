@@ -9,10 +9,10 @@
 #include <diamond/oracle/gaussian_mixture.hpp>
 #include <diamond/reward/affine_measurement.hpp>
 #include <diamond/reward/gaussian_measurement.hpp>
-#include <diamond/reward/linear.hpp>
+#include <diamond/reward/linear_reward.hpp>
 #include <diamond/reward/mask_measurement.hpp>
-#include <diamond/reward/quadratic.hpp>
-#include <diamond/value/posterior.hpp>
+#include <diamond/reward/quadratic_reward.hpp>
+#include <diamond/value/posterior_value.hpp>
 
 #include <future>
 #include <optional>

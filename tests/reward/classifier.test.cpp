@@ -1,4 +1,4 @@
-#include <diamond/reward/classifier.hpp>
+#include <diamond/reward/classifier_reward.hpp>
 
 #include <diamond/reward/affine_measurement.hpp>
 

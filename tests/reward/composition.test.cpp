@@ -1,12 +1,12 @@
 #include <diamond/reward/affine_measurement.hpp>
-#include <diamond/reward/classifier.hpp>
+#include <diamond/reward/classifier_reward.hpp>
 #include <diamond/reward/forbid_non_finite.hpp>
 #include <diamond/reward/gaussian_measurement.hpp>
-#include <diamond/reward/linear.hpp>
+#include <diamond/reward/linear_reward.hpp>
 #include <diamond/reward/mask_measurement.hpp>
-#include <diamond/reward/quadratic.hpp>
-#include <diamond/reward/sum.hpp>
-#include <diamond/reward/tempered.hpp>
+#include <diamond/reward/quadratic_reward.hpp>
+#include <diamond/reward/sum_reward.hpp>
+#include <diamond/reward/tempered_reward.hpp>
 
 #include "checks.hpp"
 

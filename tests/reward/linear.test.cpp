@@ -1,4 +1,4 @@
-#include <diamond/reward/linear.hpp>
+#include <diamond/reward/linear_reward.hpp>
 
 #include <limits>
 

@@ -7,7 +7,7 @@
 #include <Eigen/LU>
 
 #include <diamond/reward/affine_measurement.hpp>
-#include <diamond/reward/classifier.hpp>
+#include <diamond/reward/classifier_reward.hpp>
 
 #include "checks.hpp"
 

@@ -1,4 +1,4 @@
-#include <diamond/reward/quadratic.hpp>
+#include <diamond/reward/quadratic_reward.hpp>
 
 #include <limits>
 

@@ -103,7 +103,7 @@ class compositions {
         chain("chain: early stop, GLASS Diamond map", diamond::early_stop_kernel{map});
         chain("chain: early stop, Gaussian Diamond map", diamond::early_stop_kernel{diamond::gaussian_diamond_map{gaussian_}});
         chain("chain: DDPM posterior", diamond::ddpm_posterior_kernel{draws});
-        chain("chain: renoise", diamond::renoise_kernel{diamond::diamond_posterior{map}});
+        chain("chain: renoise", diamond::renoise_kernel{diamond::diamond_map_posterior{map}});
         chain("chain: GLASS", diamond::glass_kernel{linear{}, mixture_, diamond::runge_kutta_4{.steps = 3}, diamond::constant_correlation(0.5)});
         chain("chain: ancestral", diamond::ancestral_kernel{linear{}, mixture_});
         chain("chain: ODE, Dormand-Prince", diamond::ode_kernel{diamond::ode_flow_map{mixture_, diamond::dormand_prince{}}}, 2);
@@ -123,14 +123,14 @@ class compositions {
         const diamond::ddpm_posterior_kernel ddpm{draws};
         const diamond::posterior_value value{draws, reward_, {.samples = 4}};
         const diamond::glass_diamond_map map{linear{}, mixture_, diamond::explicit_midpoint{.steps = 4}};
-        smc("SMC: early stop, systematic", diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_posterior{map}, reward_, {.samples = 2}});
+        smc("SMC: early stop, systematic", diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_map_posterior{map}, reward_, {.samples = 2}});
         smc("SMC: DDPM posterior, multinomial", ddpm, value, diamond::multinomial{});
         smc("SMC: DDPM posterior, stratified", ddpm, value, diamond::stratified{});
         smc("SMC: DDPM posterior, residual", ddpm, value, diamond::residual{});
         smc("SMC: exact value", ddpm, diamond::exact_value{mixture_, reward_});
         const diamond::exact_density exact{linear{}, gaussian_};
         const diamond::gaussian_diamond_map closed{gaussian_};
-        smc("SMC: corrected", diamond::corrected_kernel{diamond::early_stop_kernel{closed}, exact}, diamond::posterior_value{diamond::corrected_posterior{diamond::diamond_posterior{closed}, exact}, reward_, {.samples = 4}});
+        smc("SMC: corrected", diamond::corrected_kernel{diamond::early_stop_kernel{closed}, exact}, diamond::posterior_value{diamond::corrected_posterior{diamond::diamond_map_posterior{closed}, exact}, reward_, {.samples = 4}});
         keep("guidance", diamond::guidance{mixture_, value, {.particles = n, .steps = 5}}(context_, philox{1}));
         keep("guidance, norm-matched", diamond::guidance{mixture_, value, {.particles = n, .steps = 5, .norm_matched = true}}(context_, philox{1}));
         keep("best of N", diamond::best_of_n{ddpm, reward_, {.winners = 40, .candidates = 5, .steps = 4}}(context_, philox{1}));
@@ -142,7 +142,7 @@ class compositions {
         const diamond::gaussian_flow_map flow_map{gaussian_};
         const diamond::gaussian_diamond_map map{gaussian_};
         value("value: posterior", diamond::posterior_value{draws, reward_, {.samples = 4}});
-        value("value: pathwise", diamond::pathwise_posterior_value{diamond::diamond_posterior{map}, reward_, {.samples = 4, .antithetic = true}});
+        value("value: pathwise", diamond::pathwise_posterior_value{diamond::diamond_map_posterior{map}, reward_, {.samples = 4, .antithetic = true}});
         value("value: weighted Diamond", diamond::weighted_value{diamond::best_density(linear{}, gaussian_), flow_map, reward_, {.samples = 4}});
         value("value: weighted Diamond by the trapezoid", diamond::weighted_value{diamond::trapezoid_density{linear{}, gaussian_}, flow_map, reward_, {.samples = 4}});
         value("value: denoised", diamond::denoised_value{linear{}, mixture_, reward_});
@@ -174,12 +174,12 @@ class compositions {
         const diamond::trained_network trained(both, train("training: joint, Lagrangian", diamond::diamond_trainer(both, data, philox{1}, with(diamond::lagrangian_loss{}))));
 
         const diamond::network_diamond_map map{learned};
-        smc("SMC: learned Diamond map, labels", diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_posterior{map}, reward_, {.samples = 2}}, diamond::systematic{}, diamond::labels{1});
+        smc("SMC: learned Diamond map, labels", diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_map_posterior{map}, reward_, {.samples = 2}}, diamond::systematic{}, diamond::labels{1});
         density("density: learned joint flow map", diamond::flow_density{diamond::network_flow_map{trained}}, diamond::labels{0});
         const diamond::network_diamond_map determined{diamond::jacobian_network{trained}};
         batch x = noise(n), z(context_, 2, n);
         diamond::rebind_t<batch, double> log_q(context_, 1, n);
-        diamond::diamond_posterior draws{determined};
+        diamond::diamond_map_posterior draws{determined};
         draws.draw_with_density(x.read(), 0.4, diamond::labels{1}, philox{5}.stream(purpose::value, 1), z.mutable_view(), log_q.data());
         records_.push_back(record("draws: learned map, log q by determinants").add(to_host(z)).add(to_host(log_q)));
         diamond::self_guidance guide{diamond::negative_log_likelihood{diamond::network_flow_map{trained}}, {.steps = 2}};

@@ -6,7 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <diamond/backend/eigen.hpp>
-#include <diamond/schedule/held_network.hpp>
+#include <diamond/schedule/counted_network.hpp>
 
 namespace {
 
@@ -34,7 +34,7 @@ TEST_CASE("a workspace is made anew when a batch grows or comes from another con
     const diamond::eigen::context one{.threads = 1}, other{.threads = 1};
     const batch few(one, 2, 3), many(one, 2, 5), elsewhere(other, 2, 5);
     const counting_network network;
-    diamond::held_network held(network);
+    diamond::counted_network held(network);
     CHECK(*network.made == 0);
     CHECK(held.workspace(few.read()).columns == 3);
     CHECK(held.workspace(few.read()).columns == 3);
@@ -50,7 +50,7 @@ TEST_CASE("a copy has the network, and no workspace and no bill; a move takes al
     const diamond::eigen::context context{.threads = 1};
     const batch x(context, 2, 3);
     const counting_network network;
-    diamond::held_network held(network);
+    diamond::counted_network held(network);
     static_cast<void>(held.workspace(x.read()));
     held.spent().forward = 7;
     auto copy = held;
@@ -72,6 +72,6 @@ TEST_CASE("a copy has the network, and no workspace and no bill; a move takes al
 TEST_CASE("a batch of another dimension is refused") {
     const diamond::eigen::context context{.threads = 1};
     const batch x(context, 3, 4);
-    diamond::held_network held(counting_network{});
+    diamond::counted_network held(counting_network{});
     CHECK_THROWS_WITH_AS(static_cast<void>(held.workspace(x.read())), "the network has dimension 2, the batch has 3 rows", std::invalid_argument);
 }

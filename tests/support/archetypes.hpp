@@ -81,7 +81,7 @@ struct basic_context {
     template <class F>
     index_t find_first(index_t, const F&) const;
     template <class F>
-    void forbid(index_t, const F&, const diamond::blame&) const;
+    void forbid(index_t, const F&, const diamond::deferred_error&) const;
 
     void symmetric_eigen(diamond::batch_view<double, Self>, double*) const;
 

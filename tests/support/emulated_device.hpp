@@ -26,7 +26,7 @@ namespace detail {
 struct state {
     memory room;
     std::vector<std::function<void()>> queue;
-    std::optional<std::pair<diamond::blame, diamond::index_t>> failure; // the first
+    std::optional<std::pair<diamond::deferred_error, diamond::index_t>> failure; // the first
     diamond::thrust_cpu::context cpu;
     counts count;
 
@@ -116,7 +116,7 @@ struct context : diamond::detail::thrust_vocabulary<context> {
         return result;
     }
     template <class F>
-    void forbid(index_t count, const F& f, diamond::blame why) const {
+    void forbid(index_t count, const F& f, diamond::deferred_error why) const {
         static_assert(std::is_trivially_copyable_v<F>, "a kernel's arguments are copied byte for byte");
         why.values  = nullptr; // the host cannot read them
         why.indices = nullptr;
@@ -155,7 +155,7 @@ struct context : diamond::detail::thrust_vocabulary<context> {
     void wait() const {
         ++state_.count.waits;
         state_.run();
-        if (const auto failure = std::exchange(state_.failure, std::nullopt)) diamond::throw_blame(failure->first, failure->second);
+        if (const auto failure = std::exchange(state_.failure, std::nullopt)) diamond::throw_deferred(failure->first, failure->second);
     }
 
 private:

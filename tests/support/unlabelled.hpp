@@ -20,7 +20,7 @@ public:
     [[nodiscard]] auto schedule() const { return density_.schedule(); }
     [[nodiscard]] diamond::cost spent() const { return density_.spent(); }
     [[nodiscard]] bool exact() const
-        requires diamond::detail::says_exact<Density>
+        requires diamond::detail::has_exact<Density>
     {
         return density_.exact();
     }

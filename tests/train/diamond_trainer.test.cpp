@@ -148,7 +148,7 @@ TEST_CASE("a short training on an asymmetric mixture comes near its posterior, w
 
     const auto error_of = [&](const auto& trained_parameters) {
         const diamond_mlp<batch, linear_schedule> outside({}, frame, network.options());
-        diamond::diamond_posterior draws{diamond::network_diamond_map{
+        diamond::diamond_map_posterior draws{diamond::network_diamond_map{
             diamond::trained_network(outside, diamond::from_host<float>(context, network.parameters(), 1, trained_parameters))}};
         diamond::exact_posterior exact{model};
         const index_t n = 200, samples = 64;

@@ -5,7 +5,7 @@
 #include <diamond/backend/eigen.hpp>
 #include <diamond/density/jacobian_network.hpp>
 #include <diamond/map/corrected_posterior.hpp>
-#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/network_diamond_map.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
 #include <diamond/nn/trained_network.hpp>
@@ -77,7 +77,7 @@ struct found {
 template <class Net>
 found look(const diamond::eigen::context& context, const Net& net, double x, double y, double t) {
     constexpr index_t samples = 20000;
-    diamond::corrected_posterior posterior(diamond::diamond_posterior{diamond::network_diamond_map{net}}, labelled::unlabelled{diamond::exact_density{linear_schedule{}, field({})}});
+    diamond::corrected_posterior posterior(diamond::diamond_map_posterior{diamond::network_diamond_map{net}}, labelled::unlabelled{diamond::exact_density{linear_schedule{}, field({})}});
     const auto at = batches::make<batch>(context, 2, 1, {x, y});
     batch drawn(context, 2, samples);
     diamond::rebind_t<batch, double> weights(context, 1, samples);

@@ -2,12 +2,12 @@
 #include <limits>
 #include <stdexcept>
 
-#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/map/ode_flow_map.hpp>
-#include <diamond/value/point.hpp>
-#include <diamond/value/posterior.hpp>
-#include <diamond/value/weighted.hpp>
+#include <diamond/value/point_values.hpp>
+#include <diamond/value/posterior_value.hpp>
+#include <diamond/value/weighted_value.hpp>
 
 #include "estimates.hpp"
 #include "support/any_schedule.hpp"
@@ -82,7 +82,7 @@ failure_report fails(const Call& call) {
 
 template <class Batch>
 auto sampler() {
-    return diamond::diamond_posterior(
+    return diamond::diamond_map_posterior(
         diamond::glass_diamond_map(any_schedule{}, models::mixture<Batch, any_schedule>(any_schedule{}), diamond::heun{.steps = 2}, any_schedule{}));
 }
 template <class Batch>

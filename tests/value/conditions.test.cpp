@@ -1,10 +1,10 @@
 // A condition stays with its particle, and with that particle's samples, in every estimator: the network's and the reward's.
-#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/map/ode_flow_map.hpp>
-#include <diamond/value/point.hpp>
-#include <diamond/value/posterior.hpp>
-#include <diamond/value/weighted.hpp>
+#include <diamond/value/point_values.hpp>
+#include <diamond/value/posterior_value.hpp>
+#include <diamond/value/weighted_value.hpp>
 
 #include <doctest/doctest.h>
 
@@ -41,7 +41,7 @@ TEST_CASE("every estimator's value and guidance take each particle's own label")
         CHECK(guidance.mixed < 1e-11);
         if (t < 1.0) CHECK(guidance.apart > 0.01); // on the linear schedule b(1) = 0
     };
-    diamond::diamond_posterior posterior(diamond::glass_diamond_map(any{}, field, solver));
+    diamond::diamond_map_posterior posterior(diamond::glass_diamond_map(any{}, field, solver));
     diamond::ode_flow_map map(field, solver);
     for (const double t : {0.0, 0.4, 1.0}) {
         check(diamond::posterior_value(posterior, labelled::reward{}, {.samples = 3}), t);

@@ -1,12 +1,12 @@
 /// Posterior values by draws that carry weights: of a wrong map, corrected, V and its guidance are the model's; without the weights they are not.
-#include <diamond/value/posterior.hpp>
+#include <diamond/value/posterior_value.hpp>
 
 #include <array>
 
 #include <diamond/map/corrected_posterior.hpp>
-#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/oracle/gaussian_maps.hpp>
-#include <diamond/reward/linear.hpp>
+#include <diamond/reward/linear_reward.hpp>
 #include <diamond/density/exact_density.hpp>
 
 #include "estimates.hpp"
@@ -31,7 +31,7 @@ template <class Batch>
 auto draws_of(const diamond::backend_of_t<Batch>& context, const any_schedule& schedule, bool right) {
     const models::gaussian_numbers n;
     const corrections::wrong_numbers w;
-    return diamond::diamond_posterior(
+    return diamond::diamond_map_posterior(
         diamond::gaussian_diamond_map(diamond::gaussian<Batch, any_schedule>(context, schedule, right ? n.mean : w.mean, right ? n.covariance : w.covariance), any_schedule{}));
 }
 template <class Batch>

@@ -2,7 +2,7 @@
 /// of it is known, and said.
 ///
 /// A reward that varies by 0.02 among the draws leaves relative errors of 4e-4; N particles of the same x measure the mean with its own standard error, and bounds are 5 of these.
-#include <diamond/value/posterior.hpp>
+#include <diamond/value/posterior_value.hpp>
 
 #include <doctest/doctest.h>
 

@@ -11,7 +11,7 @@
 #include <diamond/nn/trained_network.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 #include <diamond/train/diamond_trainer.hpp>
-#include <diamond/value/weighted.hpp>
+#include <diamond/value/weighted_value.hpp>
 
 #include <doctest/doctest.h>
 

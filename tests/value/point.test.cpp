@@ -1,4 +1,4 @@
-#include <diamond/value/point.hpp>
+#include <diamond/value/point_values.hpp>
 
 #include <limits>
 

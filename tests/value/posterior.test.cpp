@@ -1,10 +1,10 @@
-#include <diamond/value/posterior.hpp>
+#include <diamond/value/posterior_value.hpp>
 
-#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
-#include <diamond/reward/tempered.hpp>
+#include <diamond/reward/tempered_reward.hpp>
 
 #include "estimates.hpp"
 #include "support/any_schedule.hpp"
@@ -28,7 +28,7 @@ constexpr point some_points[] = {{0.4, -0.3}, {-1.1, 0.9}, {0.1, 1.4}};
 /// Posterior draws by integrating GLASS over the mixture.
 template <class Batch>
 auto glass_posterior(const any_schedule& schedule, index_t steps) {
-    return diamond::diamond_posterior(
+    return diamond::diamond_map_posterior(
         diamond::glass_diamond_map(schedule, models::mixture<Batch, any_schedule>(schedule), diamond::runge_kutta_4{.steps = steps}, any_schedule{}));
 }
 auto exact_posterior(const diamond::eigen::context& context, const any_schedule& schedule) {

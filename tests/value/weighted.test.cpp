@@ -1,4 +1,4 @@
-#include <diamond/value/weighted.hpp>
+#include <diamond/value/weighted_value.hpp>
 
 #include <cstdio>
 #include <limits>

@@ -80,7 +80,7 @@ public:
     /// @throws numeric_error naming step and particle where a coordinate is NaN or infinite; a device when the host next waits.
     template <class Observer = no_observer>
     chain_result<batch_type> operator()(const context_type& context, philox rng, const condition_type& condition = {}, Observer observer = {}) {
-        const detail::stopwatch  clock;
+        const stopwatch  clock;
         const cost               before = kernel_.spent();
         chain_result<batch_type> result;
         batch_type               next;

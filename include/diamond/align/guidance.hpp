@@ -72,7 +72,7 @@ public:
     /// V in place of the step.
     template <class Observer = no_observer>
     chain_result<batch_type> operator()(const context_type& context, philox rng, const condition_type& condition = {}, Observer observer = {}) {
-        const detail::stopwatch  clock;
+        const stopwatch  clock;
         const cost               before = field_.spent() + cost(value_.spent());
         chain_result<batch_type> result;
         if constexpr (detail::warns_of_guidance<Value>) value_.begin_guidance();
@@ -117,7 +117,7 @@ private:
             guide_noise(x, step, condition, stream);
         else
             value_.guidance(x, t, condition, stream, gradient_);
-        if (options_.strength != 0.0) detail::require_finite_columns(gradient_.read(), blame{.what = not_guiding, .step = static_cast<index_t>(stream.step)});
+        if (options_.strength != 0.0) detail::require_finite_columns(gradient_.read(), deferred_error{.what = not_guiding, .step = static_cast<index_t>(stream.step)});
         if (!options_.norm_matched) {
             assign(out, out + options_.strength * gradient_);
             return;

@@ -24,7 +24,7 @@ template <class Density, class Model = std::remove_cvref_t<Density>>
     require(samples.rows() == density.dimension(), [&] { return "samples of " + digits_of(samples.rows()) + " rows for a density of dimension " + digits_of(density.dimension()); });
     rebind_t<typename Model::batch_type, double> values(samples.context(), 1, samples.columns());
     density(samples, 1.0, condition, values.data());
-    samples.context().forbid(samples.columns(), detail::not_a_weight{values.data()}, blame{.what = "a log-density is NaN or +inf", .values = values.data()});
+    samples.context().forbid(samples.columns(), detail::not_a_weight{values.data()}, deferred_error{.what = "a log-density is NaN or +inf", .values = values.data()});
     return to_host(values);
 }
 
@@ -36,7 +36,7 @@ void add_log_densities(smc_result<Batch>& result, Density&& density, const condi
     require(result.complete, "densities of an incomplete run of SMC: its particles are not data yet");
     const auto& context = result.particles.context();
     const cost  before  = density.spent();
-    const detail::stopwatch clock;
+    const stopwatch clock;
     condition_store<condition_of_t<Model>, backend_of_t<Batch>> conditions;
     const auto families = from_host<std::int32_t>(context, 1, static_cast<index_t>(result.families.size()), result.families);
     result.log_densities = log_densities_of(density, result.particles.read(), conditions.gather(context, condition, families.data(), families.columns()));

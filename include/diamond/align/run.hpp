@@ -1,7 +1,6 @@
 /// What drivers share: the clock, the bill, the observer's answer.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <string>
@@ -11,6 +10,7 @@
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/finite.hpp>
 #include <diamond/core/log_density.hpp>
+#include <diamond/core/stopwatch.hpp>
 #include <diamond/random/philox.hpp>
 #include <diamond/value/reward_caller.hpp>
 
@@ -40,14 +40,6 @@ inline void require_particles(const char* what, index_t particles) {
             [&] { return std::string(what) + " of " + digits_of(particles) + " particles: at least 1 and at most 2^31 - 1 are needed"; });
 }
 
-class stopwatch {
-public:
-    [[nodiscard]] double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
-
-private:
-    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
 /// Calls an observer; one that returns bool stops the run by false.
 template <class Observer, class View>
 bool keep_going(Observer& observer, const View& view) {
@@ -73,13 +65,13 @@ void at_step(index_t k, const Step& step) {
 /// @throws numeric_error naming step and particle where a particle has a coordinate that is NaN or infinite, one that no reward reads among them.
 template <class Value, class Context>
 void require_particles(batch_view<Value, Context> x, index_t step) {
-    require_finite_columns(x, blame{.what = "a coordinate of a particle is NaN or infinite: the network is not finite there", .step = step});
+    require_finite_columns(x, deferred_error{.what = "a coordinate of a particle is NaN or infinite: the network is not finite there", .step = step});
 }
 
 /// @throws numeric_error naming step and particle where a value is NaN or +inf.
 template <class Context>
 void require_values(const Context& context, index_t columns, const double* values, index_t step) {
-    context.forbid(columns, not_a_reward{values}, blame{.what = "the value estimate is NaN or +infinity", .step = step});
+    context.forbid(columns, not_a_reward{values}, deferred_error{.what = "the value estimate is NaN or +infinity", .step = step});
 }
 
 /// @throws std::invalid_argument with both dimensions unless they agree.

@@ -38,7 +38,7 @@ struct sorted_runs {
 /// The first runs, each sorted by itself: a heap of the best so far, the worst of them on top, is then taken apart from there. n log n.
 struct sort_run {
     static constexpr index_t length = 256; ///< so many are sorted in a core's first cache, and their merging pays
-    static constexpr index_t price  = 4 * length;
+    static constexpr index_t relative_cost  = 4 * length;
 
     sorted_runs   of;
     std::int32_t* out;
@@ -71,7 +71,7 @@ struct sort_run {
 
 /// Two neighbours become one run: a candidate's place is that in its own, and how many of the other are better.
 struct merge_runs {
-    static constexpr index_t price = 16;
+    static constexpr index_t relative_cost = 16;
 
     sorted_runs         from;
     const std::int32_t* in;
@@ -102,7 +102,7 @@ class best_of_groups {
 public:
     best_of_groups(const Context& context, index_t groups, index_t size) : context_(&context), groups_(groups), size_(size) {
         if (first_runs(nullptr, 1).count() == 1) return;
-        for (auto* room : {&runs_, &merged_}) room->resize(context, 1, groups * size);
+        for (auto* buffer : {&runs_, &merged_}) buffer->resize(context, 1, groups * size);
     }
     /// The `keep` best of each group, best first, keep <= size.
     void operator()(index_t keep, const double* scores, std::int32_t* best) {
@@ -158,7 +158,7 @@ public:
 
     template <class Observer = no_observer>
     search_result<batch_type> operator()(const context_type& context, philox rng, const condition_type& condition = {}, Observer observer = {}) {
-        const detail::stopwatch   clock;
+        const stopwatch   clock;
         const auto                calls = reward_.calls();
         auto                      prior = chain_(context, rng, condition, observer);
         search_result<batch_type> result;
@@ -244,7 +244,7 @@ public:
     /// @throws numeric_error naming step and particle where a value or reward is NaN or +inf, or a coordinate NaN or infinite.
     template <class Observer = no_observer>
     search_result<batch_type> operator()(const context_type& context, philox rng, const condition_type& condition = {}, Observer observer = {}) {
-        const detail::stopwatch clock;
+        const stopwatch clock;
         const cost              before = cost(kernel_.spent()) + cost(value_.spent());
         const index_t           rows = static_cast<index_t>(kernel_.dimension()), group = options_.width * options_.children, all = options_.beams * group;
         batch_type                       x(context, rows, all), next(context, rows, all), survivors(context, rows, options_.beams * options_.width);

@@ -124,12 +124,12 @@ public:
         for (index_t k = 0; k < options_.steps; ++k) {
             objective_.gradient(x_0, condition, gradient_.mutable_view());
             context.column_sums(d, n, detail::slope_term<Step, real>{step_, gradient_.data(), d}, slope);
-            context.forbid(n, detail::not_finite{slope}, blame{.what = "the gradient of the objective is not finite", .step = k + 1});
+            context.forbid(n, detail::not_finite{slope}, deferred_error{.what = "the gradient of the objective is not finite", .step = k + 1});
             context.for_each(d * n, detail::turn_to_step<Step, real>{step_, gradient_.data()});
             context.for_each(n, detail::fill_number{options_.step_size, eta});
             if (options_.halvings > 0) search(x_0, condition, k + 1);
             context.for_each(d, n, detail::move_against<real>{x_0.data(), gradient_.data(), eta, d, x_0.data()});
-            detail::require_finite_columns(x_0, blame{.what = "a step of self-guidance leaves what is finite: take shorter ones", .step = k + 1});
+            detail::require_finite_columns(x_0, deferred_error{.what = "a step of self-guidance leaves what is finite: take shorter ones", .step = k + 1});
         }
     }
 
@@ -143,7 +143,7 @@ private:
         double *const slope = numbers_.data(), *const eta = slope + n, *const value = eta + n, *const trial = value + n, *const accepted = trial + n;
         trial_.resize(context, d, n);
         objective_(x_0, condition, value);
-        context.forbid(n, detail::is_nan{value}, blame{.what = "the objective is NaN", .step = step});
+        context.forbid(n, detail::is_nan{value}, deferred_error{.what = "the objective is NaN", .step = step});
         context.for_each(n, detail::fill_number{0.0, accepted});
         for (index_t h = 0; h <= options_.halvings; ++h) {
             context.for_each(d, n, detail::move_against<real>{x_0.data(), gradient_.data(), eta, d, trial_.data()});

@@ -133,7 +133,7 @@ public:
         detail::require_particles(s.next_.read(), k);
         if constexpr (weighted) {
             s.context_->forbid(s.columns(), detail::not_a_weight{s.correction_.data()},
-                               blame{.what = "the weight of a transition is NaN or +inf", .step = k, .values = s.correction_.data()});
+                               deferred_error{.what = "the weight of a transition is NaN or +inf", .step = k, .values = s.correction_.data()});
             require_densities(s, s.next_log_p_.data(), s.correction_.data(), k);
         }
         detail::at_step(k, [&] { evaluate(s, plan); });
@@ -200,7 +200,7 @@ private:
     /// Of a weighted kernel: of the particles that live by `log_weight`, or of all where that is null.
     static void require_densities(const state& s, const double* log_density, const double* log_weight, index_t k) {
         s.context_->forbid(s.columns(), detail::not_a_log_density{log_density, log_weight},
-                           blame{.what = "the log-density that a particle carries is NaN or +inf", .step = k, .values = log_density});
+                           deferred_error{.what = "the log-density that a particle carries is NaN or +inf", .step = k, .values = log_density});
     }
 
     template <class Observer>

@@ -152,7 +152,7 @@ private:
         cumulative_weights(*context_, weights, columns(), space_, cumulative_.data());
         resampler(*context_, cumulative_.data(), columns(), rng_.stream(purpose::resampling, k), space_, chosen_.data());
         context_->forbid(columns(), detail::no_particle{chosen_.data(), columns()},
-                         blame{.what = "the resampler wrote an ancestor that is no particle", .step = k, .indices = chosen_.data()});
+                         deferred_error{.what = "the resampler wrote an ancestor that is no particle", .step = k, .indices = chosen_.data()});
         if constexpr (!context_type::host_memory) context_->for_each(columns(), detail::stay_unless_resampled{line(k), columns(), chosen_.data()});
     }
 
@@ -205,7 +205,7 @@ private:
     rebind_t<Batch, std::uint64_t>           cumulative_;
     resampling_scratch<context_type>         space_;
     cost                                     spent_;
-    detail::stopwatch                        clock_;
+    stopwatch                        clock_;
 };
 
 } // namespace diamond

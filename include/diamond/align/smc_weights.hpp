@@ -187,14 +187,14 @@ struct settle_step {
         run->resamplings += line->resampled ? 1 : 0;
     }
 };
-[[noreturn]] inline void throw_dead_weights(const blame& why, index_t) { throw dead_weights(static_cast<long>(why.step)); }
+[[noreturn]] inline void throw_dead_weights(const deferred_error& why, index_t) { throw dead_weights(static_cast<long>(why.step)); }
 
 /// The trace's line of a step with these log weights, which `increment` has just made of `before`.
 /// @throws dead_weights naming the step where all weights are zero; a device throws when the host next waits.
 template <class Context>
 void summarise_weights(const Context& context, index_t columns, const double* before, const double* log_weight, const weight_increment& increment, const step_plan& plan, step_numbers* step, smc_step* line) {
     context.max(columns, log_weight_entry{log_weight}, &step->high);
-    context.forbid(1, is_dead{&step->high}, blame{.what = "all weights are zero", .step = plan.k, .raise = throw_dead_weights});
+    context.forbid(1, is_dead{&step->high}, deferred_error{.what = "all weights are zero", .step = plan.k, .raise = throw_dead_weights});
     context.sum(columns, relative_weight{log_weight, &step->high, 1}, &step->sum);
     context.sum(columns, relative_weight{log_weight, &step->high, 2}, &step->sum_square);
     context.max(columns, live_increment{log_weight, increment, -1.0}, &step->minus_least);

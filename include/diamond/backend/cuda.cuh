@@ -93,13 +93,13 @@ struct context {
     }
     template <class F>
     [[nodiscard]] double sum(index_t count, const F& f) const {
-        double* const result = state.own().number.room<double>(1);
+        double* const result = state.own().number.buffer<double>(1);
         sum(count, f, result);
         return state.number(result);
     }
     template <class F>
     [[nodiscard]] double max(index_t count, const F& f) const {
-        double* const result = state.own().number.room<double>(1);
+        double* const result = state.own().number.buffer<double>(1);
         max(count, f, result);
         return state.number(result);
     }
@@ -152,14 +152,14 @@ struct context {
     // 9. search
     template <class F>
     [[nodiscard]] index_t find_first(index_t count, const F& f) const {
-        auto* const found = state.own().number.room<unsigned long long>(1);
-        for_each(1, detail::forget{found});
+        auto* const found = state.own().number.buffer<unsigned long long>(1);
+        for_each(1, detail::reset_found{found});
         for_each(count, detail::note_least<F>{f, 0, found});
         const unsigned long long result = state.number(found);
         return result == detail::none ? count : static_cast<index_t>(result);
     }
     template <class F>
-    void forbid(index_t count, const F& f, blame why) const {
+    void forbid(index_t count, const F& f, deferred_error why) const {
         why.values  = nullptr; // the host cannot read them
         why.indices = nullptr;
         if (count > 0) for_each(count, detail::note_least<F>{f, state.next_check(why), state.failure()});

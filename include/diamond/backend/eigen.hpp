@@ -82,10 +82,10 @@ template <class Real>
 void softmax_short_columns(Real* x, index_t rows, index_t columns, double* log_sums) {
     using namespace Eigen::internal;
     using packet             = typename packet_traits<Real>::type;
-    constexpr index_t lanes  = packet_traits<Real>::size, room = 512;
+    constexpr index_t lanes  = packet_traits<Real>::size, most_terms = 512;
     constexpr Real    lowest = -std::numeric_limits<Real>::infinity();
-    alignas(64) Real  terms[room];
-    for (const index_t together = room / rows; columns > 0; x += together * rows, log_sums += together, columns -= together) {
+    alignas(64) Real  terms[most_terms];
+    for (const index_t together = most_terms / rows; columns > 0; x += together * rows, log_sums += together, columns -= together) {
         const index_t count = std::min(together, columns);
         for (index_t c = 0; c < count; ++c) {
             const Real* column = x + c * rows;
@@ -94,7 +94,7 @@ void softmax_short_columns(Real* x, index_t rows, index_t columns, double* log_s
             for (index_t i = 0; i < rows; ++i) terms[c * rows + i] = column[i] - (high == lowest ? Real{0} : high);
             log_sums[c] = static_cast<double>(high);
         }
-        std::fill(terms + count * rows, terms + room, Real{0});
+        std::fill(terms + count * rows, terms + most_terms, Real{0});
         for (index_t i = 0; i < count * rows; i += lanes) pstore(terms + i, exponentials<Real>(pload<packet>(terms + i)));
         for (index_t c = 0; c < count; ++c) {
             double total = 0.0;
@@ -213,8 +213,8 @@ struct context {
         };
         session work(state.pool);
         if (work.nested()) {
-            detail::product_space<Real> room(1); // the context's is at work
-            write(room, [](index_t tasks, const auto& body) {
+            detail::product_space<Real> space(1); // the context's is at work
+            write(space, [](index_t tasks, const auto& body) {
                 for (index_t task = 0; task < tasks; ++task) body(task, 0);
             });
         } else {
@@ -297,7 +297,7 @@ struct context {
     }
 
     template <class F>
-    void forbid(index_t count, const F& f, const blame& why) const {
+    void forbid(index_t count, const F& f, const deferred_error& why) const {
         diamond::detail::forbid_now(*this, count, f, why);
     }
 
@@ -333,11 +333,11 @@ private:
     template <class F>
     using own = std::conditional_t<std::is_trivially_copyable_v<F>, const F, const F&>;
 
-    /// What a functor's call costs, in copies of a number: its `price`, if it states one.
+    /// What a functor's call costs, in copies of a number: its `relative_cost`, if it states one.
     template <class F>
     static constexpr index_t price_of = [] {
-        if constexpr (requires { F::price; })
-            return index_t{F::price};
+        if constexpr (requires { F::relative_cost; })
+            return index_t{F::relative_cost};
         else
             return index_t{1};
     }();

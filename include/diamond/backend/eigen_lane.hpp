@@ -63,14 +63,14 @@ public:
     }
     /// to = f(a) + h; behind it, where there are two sides, f'(a) a' + h'. h may be null; to may be a or h.
     template <class Real>
-    void activate(activation kind, const Real* a, const Real* h, Real* to, index_t count, index_t sides) {
+    void activate(activation kind, const Real* a, const Real* h, Real* to, index_t count, index_t parts) {
         using tile = activation_tile<Real>;
         using in   = typename tile::const_part;
         using out  = typename tile::part;
         tile::over(count, [&](tile& t, index_t at, index_t n) {
             t.prepare(kind, in(a + at, n));
             t.with(kind, in(a + at, n), [&](const auto& value, const auto& slope, const auto&) {
-                if (sides == 2) { // before the value, which may overwrite a
+                if (parts == 2) { // before the value, which may overwrite a
                     out tangent(to + count + at, n);
                     if (h)
                         tangent = slope * in(a + count + at, n) + in(h + count + at, n);
@@ -87,7 +87,7 @@ public:
     }
     /// a = f'(a) k + f''(a) a' k', a' = f'(a) k'.
     template <class Real>
-    void pull_back(activation kind, const Real* k, Real* a, index_t count, index_t sides) {
+    void pull_back(activation kind, const Real* k, Real* a, index_t count, index_t parts) {
         using tile = activation_tile<Real>;
         using in   = typename tile::const_part;
         using out  = typename tile::part;
@@ -95,7 +95,7 @@ public:
             t.prepare(kind, in(a + at, n));
             t.with(kind, in(a + at, n), [&](const auto&, const auto& slope, const auto& curvature) {
                 out result(a + at, n);
-                if (sides == 1) {
+                if (parts == 1) {
                     result = slope * in(k + at, n);
                 } else {
                     out tangent(a + count + at, n);
@@ -118,10 +118,10 @@ public:
     }
     /// out = W h + b for the first `columns`; for as many more, where there are two sides, W h.
     template <class Real>
-    void affine(const Real* weights, const Real* bias, const Real* h, Real* out, index_t outputs, index_t columns, index_t inputs, index_t sides) {
+    void affine(const Real* weights, const Real* bias, const Real* h, Real* out, index_t outputs, index_t columns, index_t inputs, index_t parts) {
         for (index_t j = 0; j < columns; ++j) std::copy_n(bias, outputs, out + outputs * j);
-        std::fill_n(out + outputs * columns, (sides - 1) * outputs * columns, Real{0});
-        product(transpose::no, weights, transpose::no, h, out, outputs, columns * sides, inputs);
+        std::fill_n(out + outputs * columns, (parts - 1) * outputs * columns, Real{0});
+        product(transpose::no, weights, transpose::no, h, out, outputs, columns * parts, inputs);
     }
     /// out += the sum of the columns of a.
     template <class Real>

@@ -20,7 +20,7 @@ struct first_exception {
     index_t at = std::numeric_limits<index_t>::max();
     std::exception_ptr what;
 
-    void keep(index_t j) {
+    void record(index_t j) {
 #pragma omp critical(diamond_first_exception)
         if (j < at) {
             at   = j;
@@ -37,7 +37,7 @@ struct guarded {
         try {
             f(j);
         } catch (...) {
-            caught->keep(j);
+            caught->record(j);
         }
     }
 };

@@ -7,7 +7,7 @@
 ///      C::host_memory (static constexpr bool) says that the host may read and write that memory itself, and that operations are done when
 ///      they return;
 ///   2. c.for_each(n, f) calls f(j) for j < n; c.for_each(d, n, f) calls f(i, j) for i < d, j < n, in any order; an F
-///      whose calls cost far more than the copy of a number may say how much more, `static constexpr index_t price`, which helps to spread work;
+///      whose calls cost far more than the copy of a number may say how much more, `static constexpr index_t relative_cost`, which helps to spread work;
 ///   3. c.column_sums(d, n, f, out) writes out[j] = sum_i f(i, j) in double; c.sum(n, f, out), c.max(n, f, out) reduce f(j) to one double;
 ///      c.sum(n, f), c.max(n, f) return it to the host. None depends on the number of threads; a NaN is the largest number;
 ///   4. c.product(op, a, b, out) writes op(a) b, op the identity or the transpose;
@@ -15,7 +15,7 @@
 ///   6. c.gather(x, ancestors, out) writes out(:, j) = x(:, ancestors[j]);
 ///   7. c.scan_sum(in, n, out) is the inclusive scan of 64-bit integers, c.scan_max(in, n, out) of 32-bit ones;
 ///   8. c.fill_normal(stream, out) writes the normals of random/normal.hpp;
-///   9. c.find_first(n, f) is the least j with f(j), or n; c.forbid(n, f, why) throws what the blame `why` says of that j, if there is one:
+///   9. c.find_first(n, f) is the least j with f(j), or n; c.forbid(n, f, why) throws what `why`, a deferred_error, says of that j, if there is one:
 ///      at once, or else when the host next waits, and then of the first call that found one;
 ///  10. c.lanes(n, body) calls body(lane, task, worker) for task < n, worker < c.concurrency(), no two calls at once with one worker. A lane
 ///      does the work of dense layers on its own: affine(W, b, h, out, outputs, columns, inputs, sides) writes W h + b, and W h' of as many
@@ -139,7 +139,7 @@ concept backend_lanes = requires(const C& c, index_t n, const double* a, double*
 template <class C>
 concept backend_symmetric_eigen = requires(const C& c, batch_view<double, C> a, double* values) { c.symmetric_eigen(a, values); };
 template <class C>
-concept backend_search = requires(const C& c, index_t n, predicate_probe f, const blame& why) {
+concept backend_search = requires(const C& c, index_t n, predicate_probe f, const deferred_error& why) {
     { c.find_first(n, f) } -> std::same_as<index_t>;
     c.forbid(n, f, why);
 };
@@ -161,7 +161,7 @@ consteval bool diagnose_backend() {
     static_assert(detail::backend_gather<C>, "a back end's context needs gather(const_view, const std::int32_t* ancestors, view), const");
     static_assert(detail::backend_scan<C>, "a back end's context needs scan_sum of std::uint64_t and scan_max of std::int32_t (in, n, out), const");
     static_assert(detail::backend_normals<C>, "a back end's context needs fill_normal(diamond::noise_stream, view), const");
-    static_assert(detail::backend_search<C>, "a back end's context needs index_t find_first(n, predicate) and forbid(n, predicate, diamond::blame), const");
+    static_assert(detail::backend_search<C>, "a back end's context needs index_t find_first(n, predicate) and forbid(n, predicate, diamond::deferred_error), const");
     static_assert(detail::backend_lanes<C>, "a back end's context needs lanes(n, body), concurrency(), dense_block_columns() and prepare_product<T>, const, "
                                             "and its lanes affine, product, activate, pull_back, copy, fill and add_columns");
     static_assert(detail::backend_symmetric_eigen<C>, "a back end's context needs symmetric_eigen(batch_view<double> a, double* values), const");

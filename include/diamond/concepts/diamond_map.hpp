@@ -16,7 +16,7 @@
 /// It may say bool exact_density() const: whether m is that of its own X_{s,r}, so that draws by it have their very own density.
 ///
 /// Models: glass_diamond_map (by ODE; with divergence where it is made of one), network_diamond_map (with divergence of a network that has
-/// one), gaussian_diamond_map (closed). Used by: early_stop_kernel and diamond_posterior, whose draws know their density where the map has a
+/// one), gaussian_diamond_map (closed). Used by: early_stop_kernel and diamond_map_posterior, whose draws know their density where the map has a
 /// divergence. Source: [DM], sections 5 and 8.
 #pragma once
 

@@ -17,7 +17,7 @@
 /// cotangent^T dX/dx + divergence_cotangent dm/dx. Null data of either cotangent means zero, and a map may then leave that part out.
 ///
 /// Models: ode_flow_map (with divergence where it is made of one), network_flow_map (of a network with divergence), gaussian_flow_map,
-/// stepped_flow_map (of one of them). Used by: samplers, ode_kernel, value/weighted.hpp; with divergence by density/, negative_log_likelihood.
+/// stepped_flow_map (of one of them). Used by: samplers, ode_kernel, value/weighted_value.hpp; with divergence by density/, negative_log_likelihood.
 /// Source: [FM], [F2], sections 3 and 8.
 #pragma once
 

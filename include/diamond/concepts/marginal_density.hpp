@@ -27,7 +27,7 @@ concept says_score = requires(D& d, const_view_t<typename D::batch_type> x, doub
 
 template <class D>
 concept marginal_density = std::copy_constructible<D> && detail::names_batch<D> && detail::has_dimension<D> && detail::names_schedule<D> && detail::says_log_density<D> &&
-                           detail::counts_cost<D> && detail::says_exact<D>;
+                           detail::counts_cost<D> && detail::has_exact<D>;
 template <class D>
 concept scored_marginal_density = marginal_density<D> && detail::says_score<D>;
 
@@ -42,7 +42,7 @@ consteval bool diagnose_marginal_density() {
         static_assert(detail::says_log_density<D>, "a marginal density needs operator()(const_view x, double t, const condition&, double* out) that writes log p_t(x) into out; "
                                                     "exact_density{schedule, model} is one of a velocity field with density");
         static_assert(detail::counts_cost<D>, "a marginal density needs spent() const, the diamond::cost of its calls so far");
-        static_assert(detail::says_exact<D>, "a marginal density needs bool exact() const: whether its densities are the model's own");
+        static_assert(detail::has_exact<D>, "a marginal density needs bool exact() const: whether its densities are the model's own");
     }
     return true;
 }

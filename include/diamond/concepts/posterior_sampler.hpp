@@ -11,11 +11,11 @@
 /// gets sum over a particle's draws of cotangent^T dz/dx_t, the noise held fixed.
 /// `posterior_sampler_with_density`: also p.draw_with_density(x_t, t, condition, stream, out, double* log_density), the same draws with log q(z | x_t)
 /// of each, N M numbers, normalised in z. It may say bool exact_density() const: whether that is the density of its very draws (in floating point), and
-/// not that of a learned head or a solver, which are taken for it where it does not say. diamond_posterior also has the density of given z, log_density.
+/// not that of a learned head or a solver, which are taken for it where it does not say. diamond_map_posterior also has the density of given z, log_density.
 /// `weighted_posterior_sampler`, which is none of these: p(x_t, t, condition, stream, out, double* log_weights) also writes a draw's log importance
 /// weight, up to a number a particle: draws by these weights follow the posterior of whatever law the sampler corrects its draws to; p.exact() tells
 /// whether that is the model's.
-/// Models: diamond_posterior (of a Diamond map), exact_posterior (of an oracle), resampled_posterior (of a weighted one); with density diamond_posterior
+/// Models: diamond_map_posterior (of a Diamond map), exact_posterior (of an oracle), resampled_posterior (of a weighted one); with density diamond_map_posterior
 /// of a Diamond map with divergence; weighted corrected_posterior. Used by: kernels, posterior_value. Source: [DM], [GF], sections 4 to 6.
 #pragma once
 
@@ -42,13 +42,13 @@ template <class P>
 concept weighs_draws = requires(P& p, const_view_t<typename P::batch_type> x, double t, const condition_of_t<P>& c, noise_stream stream, view_t<typename P::batch_type> out,
                                 double* log_weights) { p(x, t, c, stream, out, log_weights); };
 template <class P>
-concept says_exact = requires(const P& p) {
+concept has_exact = requires(const P& p) {
     { p.exact() } -> std::same_as<bool>;
 };
 /// Whether `part` is exact, for what is made of it: not, where it does not say.
 template <class Part>
 [[nodiscard]] bool is_exact(const Part& part) {
-    if constexpr (says_exact<Part>)
+    if constexpr (has_exact<Part>)
         return part.exact();
     else
         return false;
@@ -65,14 +65,14 @@ template <class Part>
 
 template <class P>
 concept posterior_sampler = std::copy_constructible<P> && detail::names_batch<P> && detail::has_dimension<P> && detail::names_schedule<P> &&
-                            detail::draws_posterior<P> && detail::counts_cost<P> && detail::says_exact<P>;
+                            detail::draws_posterior<P> && detail::counts_cost<P> && detail::has_exact<P>;
 template <class P>
 concept differentiable_posterior_sampler = posterior_sampler<P> && detail::draws_vjp<P>;
 template <class P>
 concept posterior_sampler_with_density = posterior_sampler<P> && detail::draws_posterior_with_density<P>;
 template <class P>
 concept weighted_posterior_sampler = std::copy_constructible<P> && detail::names_batch<P> && detail::has_dimension<P> && detail::names_schedule<P> && detail::weighs_draws<P> &&
-                                     detail::counts_cost<P> && detail::says_exact<P>;
+                                     detail::counts_cost<P> && detail::has_exact<P>;
 
 /// The ladder: the first clause that P breaks says what to write.
 template <class P>
@@ -85,7 +85,7 @@ consteval bool diagnose_posterior_sampler() {
         static_assert(detail::draws_posterior<P>,
                       "a posterior sampler needs operator()(const_view x_t, double t, const condition&, noise_stream, view out), out d x (N * stream.samples)");
         static_assert(detail::counts_cost<P>, "a posterior sampler needs spent() const, the diamond::cost of its calls so far");
-        static_assert(detail::says_exact<P>, "a posterior sampler needs bool exact() const: whether its draws follow the model's posterior exactly");
+        static_assert(detail::has_exact<P>, "a posterior sampler needs bool exact() const: whether its draws follow the model's posterior exactly");
     }
     return true;
 }
@@ -99,13 +99,13 @@ template <class P>
 consteval bool diagnose_posterior_sampler_with_density() {
     static_assert(diagnose_posterior_sampler<P>());
     static_assert(detail::draws_posterior_with_density<P>,
-                  "a posterior sampler with density needs draw_with_density(x_t, t, condition, stream, out, double* log_density); diamond_posterior has it where its map is a Diamond map with divergence, "
+                  "a posterior sampler with density needs draw_with_density(x_t, t, condition, stream, out, double* log_density); diamond_map_posterior has it where its map is a Diamond map with divergence, "
                   "as network_diamond_map is of a network with divergence or a jacobian_network");
     return true;
 }
 template <class P>
 consteval bool diagnose_weighted_posterior_sampler() {
-    static_assert(std::copy_constructible<P> && detail::names_batch<P> && detail::has_dimension<P> && detail::names_schedule<P> && detail::counts_cost<P> && detail::says_exact<P>,
+    static_assert(std::copy_constructible<P> && detail::names_batch<P> && detail::has_dimension<P> && detail::names_schedule<P> && detail::counts_cost<P> && detail::has_exact<P>,
                   "a weighted posterior sampler must be copyable and needs batch_type, dimension(), schedule(), spent() and bool exact(), as a posterior sampler does");
     static_assert(detail::weighs_draws<P>,
                   "a weighted posterior sampler needs operator()(const_view x_t, double t, const condition&, noise_stream, view out, double* log_weights), N * stream.samples of them");

@@ -45,7 +45,7 @@ concept begins_with_density = requires(K& k, const_view_t<typename K::batch_type
 
 template <class K>
 concept transition_kernel = std::copy_constructible<K> && detail::names_batch<K> && detail::has_dimension<K> && detail::transitions<K> &&
-                            detail::counts_cost<K> && detail::says_exact<K>;
+                            detail::counts_cost<K> && detail::has_exact<K>;
 template <class K>
 concept transition_kernel_with_density = transition_kernel<K> && detail::transitions_with_density<K>;
 namespace detail {
@@ -54,7 +54,7 @@ concept names_kernel = requires(const K& k) { requires transition_kernel<std::re
 } // namespace detail
 template <class K>
 concept weighted_transition_kernel = std::copy_constructible<K> && detail::names_batch<K> && detail::has_dimension<K> && detail::weighs_transitions<K> && detail::begins_with_density<K> &&
-                                     detail::names_kernel<K> && detail::counts_cost<K> && detail::says_exact<K>;
+                                     detail::names_kernel<K> && detail::counts_cost<K> && detail::has_exact<K>;
 
 /// The ladder: the first clause that K breaks says what to write.
 template <class K>
@@ -66,7 +66,7 @@ consteval bool diagnose_transition_kernel() {
         static_assert(detail::transitions<K>,
                       "a transition kernel needs operator()(const_view x, interval, const condition&, noise_stream, view out) that draws x_to into out");
         static_assert(detail::counts_cost<K>, "a transition kernel needs spent() const, the diamond::cost of its calls so far");
-        static_assert(detail::says_exact<K>, "a transition kernel needs bool exact() const: whether it keeps the model's marginals exactly");
+        static_assert(detail::has_exact<K>, "a transition kernel needs bool exact() const: whether it keeps the model's marginals exactly");
     }
     return true;
 }
@@ -80,7 +80,7 @@ consteval bool diagnose_transition_kernel_with_density() {
 }
 template <class K>
 consteval bool diagnose_weighted_transition_kernel() {
-    static_assert(std::copy_constructible<K> && detail::names_batch<K> && detail::has_dimension<K> && detail::counts_cost<K> && detail::says_exact<K>,
+    static_assert(std::copy_constructible<K> && detail::names_batch<K> && detail::has_dimension<K> && detail::counts_cost<K> && detail::has_exact<K>,
                   "a weighted transition kernel must be copyable and needs batch_type, dimension(), spent() and bool exact(), as a transition kernel does");
     static_assert(detail::weighs_transitions<K>,
                   "a weighted transition kernel needs operator()(const_view x, interval, const condition&, noise_stream, view out, const double* log_density, double* next_log_density, "

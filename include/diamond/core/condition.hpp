@@ -76,7 +76,7 @@ inline void require_list(const labels& given, index_t columns) {
 [[nodiscard]] inline std::string labels_of(index_t classes) {
     return classes > 0 ? "0 to " + digits_of(classes - 1) + ", or labels::unconditional" : "labels::unconditional alone";
 }
-[[noreturn]] inline void throw_no_label(const blame& why, index_t column) {
+[[noreturn]] inline void throw_no_label(const deferred_error& why, index_t column) {
     throw std::invalid_argument("the label of column " + digits_of(column) + " for a network of " + digits_of(why.number) +
                                 " classes: it takes " + labels_of(why.number));
 }
@@ -102,7 +102,7 @@ void require_labels(const Context& context, const labels& given, index_t columns
         const index_t j = context.find_first(columns, bad);
         if (j < columns) refuse(given[j], " of column " + digits_of(j));
     } else {
-        context.forbid(columns, bad, blame{.what = "a label that is none", .raise = detail::throw_no_label, .number = classes});
+        context.forbid(columns, bad, deferred_error{.what = "a label that is none", .raise = detail::throw_no_label, .number = classes});
     }
 }
 
@@ -185,15 +185,15 @@ public:
     labels gather(const Context& context, labels from, const std::int32_t* ancestors, index_t columns) {
         detail::require_list(from, columns);
         if (from.broadcast()) return from;
-        spare_.resize(context, 1, columns);
-        context.for_each(columns, detail::gather_label{from, ancestors, spare_.data()});
-        spare_.swap(gathered_);
-        spare_.resize(context, 1, columns); // the next call allocates nothing
+        next_.resize(context, 1, columns);
+        context.for_each(columns, detail::gather_label{from, ancestors, next_.data()});
+        next_.swap(gathered_);
+        next_.resize(context, 1, columns); // the next call allocates nothing
         return labels(gathered_.data());
     }
 
 private:
-    scratch<std::int32_t, Context> repeated_, gathered_, spare_;
+    scratch<std::int32_t, Context> repeated_, gathered_, next_;
 };
 
 /// A type's condition: what it names `condition_type`, or nothing.

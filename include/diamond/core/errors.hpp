@@ -37,18 +37,18 @@ private:
 };
 
 /// What to throw where a check of a back end's numbers fails: plain data, since a device keeps it until the host next waits.
-struct blame {
+struct deferred_error {
     const char*   what;                             ///< a literal
     index_t       step    = -1;
     index_t       samples = 1;                      ///< the j-th number checked belongs to particle j / samples; 0: to none
     const double* values  = nullptr;                ///< the numbers, where the host can still read them when it throws
     const std::int32_t* indices = nullptr;          ///< or the indices
-    void (*raise)(const blame&, index_t) = nullptr; ///< throws something else than a numeric_error
+    void (*raise)(const deferred_error&, index_t) = nullptr; ///< throws something else than a numeric_error
     index_t number = 0;                             ///< that `raise` may name
 };
 
 /// @throws what `why` says, of the j-th number.
-[[noreturn]] inline void throw_blame(const blame& why, index_t j) {
+[[noreturn]] inline void throw_deferred(const deferred_error& why, index_t j) {
     if (why.raise) why.raise(why, j);
     const std::string value = why.values ? " (here " + digits_of(why.values[j]) + ")" : why.indices ? " (here " + digits_of(why.indices[j]) + ")" : std::string();
     throw numeric_error(why.what + value, static_cast<long>(why.step), why.samples > 0 ? static_cast<long>(j / why.samples) : -1L);

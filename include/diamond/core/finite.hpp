@@ -26,7 +26,7 @@ struct not_finite_column {
 
 /// @throws what `why` says of the first column of x with an entry that is NaN or infinite; a device throws when the host next waits. One pass over x.
 template <class Value, class Context>
-void require_finite_columns(batch_view<Value, Context> x, const blame& why) {
+void require_finite_columns(batch_view<Value, Context> x, const deferred_error& why) {
     x.context().forbid(x.columns(), not_finite_column<std::remove_const_t<Value>>{x.data(), x.rows()}, why);
 }
 

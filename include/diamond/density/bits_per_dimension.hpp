@@ -12,7 +12,7 @@ namespace diamond {
 namespace detail {
 template <class Real>
 struct dequantise_level {
-    static constexpr index_t price = 32; // ten rounds of Philox a number
+    static constexpr index_t relative_cost = 32; // ten rounds of Philox a number
 
     const Real*  level;
     index_t      rows;

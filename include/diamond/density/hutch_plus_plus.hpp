@@ -42,7 +42,7 @@ struct column_basis {
 /// Gram and Schmidt's method, twice, which is enough [Giraud, Langou, Rozloznik 2005]; what depends on the vectors before it becomes 0.
 template <class Real>
 struct orthonormalise {
-    static constexpr index_t price  = 64;
+    static constexpr index_t relative_cost  = 64;
     static constexpr double  rounding = 16.0 * static_cast<double>(std::numeric_limits<Real>::epsilon());
 
     column_basis<Real> space;
@@ -62,7 +62,7 @@ struct orthonormalise {
 };
 template <class Real>
 struct project_out_basis {
-    static constexpr index_t price = 64;
+    static constexpr index_t relative_cost = 64;
 
     column_basis<Real> space;
     Real*              x;
@@ -99,7 +99,7 @@ public:
     void operator()(const_view x, time_view t, const condition_type& condition, noise_stream stream, double* out, double* standard_error = nullptr) {
         const auto&   context = x.context();
         const index_t d = x.rows(), n = x.columns(), all = options_.sketch + options_.probes;
-        for (auto* room : {&tangent_, &product_}) room->resize(context, d, n);
+        for (auto* buffer : {&tangent_, &product_}) buffer->resize(context, d, n);
         basis_.resize(context, d, extent_product("columns and vectors of the sketch", n, options_.sketch));
         known_.resize(context, 1, n);
         const auto draw = [&](index_t k) { context.for_each(n, detail::fill_probe<Probe, real>{probe_, stream, all, k, d, tangent_.data()}); };

@@ -15,7 +15,7 @@ namespace diamond {
 
 namespace detail {
 /// div ubar = velocity input_inner div u + d inner, in place of div u.
-struct turn_inner {
+struct to_inner_divergence {
     coefficients<2> c;
     double          rows;
     double *        divergence, *standard_error;
@@ -65,7 +65,7 @@ public:
             assign(point_, c.input_outer * x_t + c.input_inner * xbar);
             const bool evaluates = c.velocity * c.input_inner != 0.0;
             if (evaluates) divergence_(point_.read(), time_view(c.time), condition, stream, out, standard_error);
-            context.for_each(n, detail::turn_inner{coefficients<2>(numbers<2>{{c.velocity * c.input_inner, c.inner}}), static_cast<double>(xbar.rows()), out, standard_error, evaluates});
+            context.for_each(n, detail::to_inner_divergence{coefficients<2>(numbers<2>{{c.velocity * c.input_inner, c.inner}}), static_cast<double>(xbar.rows()), out, standard_error, evaluates});
             return;
         }
         const detail::inner_velocity_table<Schedule, InnerSchedule> table{schedule_, inner_, posterior_kernel_coefficients, t, s};
@@ -75,7 +75,7 @@ public:
         context.for_each(n, detail::time_of{all_.data(), time_.data(), time_.data() + n});
         combine(input_table_(context, false, n, detail::table_rows<2>{all_.data(), 2}), point_.mutable_view(), x_t, xbar);
         divergence_(point_.read(), time_view(time_.data(), time_.data() + n), condition, stream, out, standard_error);
-        context.for_each(n, detail::turn_inner{product_table_(context, false, n, detail::inner_products{all_.data()}), static_cast<double>(xbar.rows()), out, standard_error, true});
+        context.for_each(n, detail::to_inner_divergence{product_table_(context, false, n, detail::inner_products{all_.data()}), static_cast<double>(xbar.rows()), out, standard_error, true});
     }
 
 private:

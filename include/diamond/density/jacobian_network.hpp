@@ -23,7 +23,7 @@ struct keep_product {
 /// m = log det(I + (r - s) J)/(r - s), tr J where r = s; NaN where the determinant is not positive: there the map folds. By elimination with partial pivoting,
 /// in place.
 struct mean_log_determinant {
-    static constexpr index_t price = 4096;
+    static constexpr index_t relative_cost = 4096;
 
     index_t rows;
     time_view   s, r;
@@ -114,7 +114,7 @@ public:
     void operator()(const arguments& at, const condition_type& condition, workspace& space, view out, double* divergence) const {
         const auto&   context = out.context();
         const index_t d = out.rows(), n = out.columns();
-        for (auto* room : {&space.tangent, &space.product}) room->resize(context, d, n);
+        for (auto* buffer : {&space.tangent, &space.product}) buffer->resize(context, d, n);
         space.jacobian.resize(context, d * d, n);
         for (index_t k = 0; k < d; ++k) {
             context.for_each(d, n, detail::unit_tangent<real>{k, d, space.tangent.data()});

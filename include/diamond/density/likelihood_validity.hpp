@@ -89,7 +89,7 @@ private:
     using context_type = backend_of_t<batch_type>;
 
     void prepare(const_view x) {
-        for (auto* room : {&there_, &back_}) room->resize(x.context(), x.rows(), x.columns());
+        for (auto* buffer : {&there_, &back_}) buffer->resize(x.context(), x.rows(), x.columns());
         way_back_.resize(x.context(), 1, x.columns());
     }
     void compare(const_view x, double sign, double* round_trip, double* gap) {

@@ -111,15 +111,15 @@ private:
         require_same_shape("log_likelihood", from, const_view(to));
         const auto&   context = from.context();
         const index_t count   = static_cast<index_t>(grid_.size()) - 1;
-        for (auto& room : between_)
-            if (count > 1) room.resize(context, from.rows(), from.columns());
+        for (auto& buffer : between_)
+            if (count > 1) buffer.resize(context, from.rows(), from.columns());
         mean_divergence_.resize(context, 1, from.columns());
         const_view here = from;
         for (index_t k = 0; k < count; ++k, first += direction) {
             const interval span{grid_[static_cast<std::size_t>(first)], grid_[static_cast<std::size_t>(first + direction)]};
             const view     there = k + 1 == count ? to : between_[k % 2].mutable_view();
             map_(here, span, condition, there, mean_divergence_.data());
-            const blame why{.what = "a jump of a flow map with divergence is not finite: its mean divergence or its state", .step = k + 1};
+            const deferred_error why{.what = "a jump of a flow map with divergence is not finite: its mean divergence or its state", .step = k + 1};
             context.forbid(from.columns(), detail::not_finite{mean_divergence_.data()}, why);
             detail::require_finite_columns(const_view(there), why);
             context.for_each(from.columns(), detail::add_scaled_number{-std::abs(span.length()), mean_divergence_.data(), k == 0, out});

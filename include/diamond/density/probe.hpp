@@ -39,7 +39,7 @@ namespace detail {
 /// Probe `sample` of `samples` a column. Where the stream has value samples of its own, each of them has its own probes.
 template <class Probe, class Real>
 struct fill_probe {
-    static constexpr index_t price = 64; // a few hundred operations a column at the least
+    static constexpr index_t relative_cost = 64; // a few hundred operations a column at the least
 
     Probe        probe;
     noise_stream stream;

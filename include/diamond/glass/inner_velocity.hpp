@@ -95,7 +95,7 @@ struct hides_data {
     const double* table;
     DIAMOND_HD bool operator()(index_t j) const { return !std::isfinite(table[7 * j + 4]); }
 };
-[[noreturn]] inline void throw_infinite_end(const blame& why, index_t) { throw std::invalid_argument(why.what); }
+[[noreturn]] inline void throw_infinite_end(const deferred_error& why, index_t) { throw std::invalid_argument(why.what); }
 } // namespace detail
 
 /// ubar_s(xbar | x_t, t) of a GLASS kernel. Cost: one evaluation a column; vjp one vector-Jacobian product. Where the batch's one t* is 1,
@@ -165,7 +165,7 @@ private:
         if (s.broadcast())
             require(s.value() < 1.0, what);
         else
-            xbar.context().forbid(xbar.columns(), detail::at_end{s}, blame{.what = what, .raise = detail::throw_infinite_end});
+            xbar.context().forbid(xbar.columns(), detail::at_end{s}, deferred_error{.what = what, .raise = detail::throw_infinite_end});
     }
 
     step_coefficients at(const_view xbar, time_view s, time_view t, const kernel_coefficients& kernel, prediction from) {
@@ -188,7 +188,7 @@ private:
         context.for_each(n, diamond::detail::fill_coefficients<7, detail::inner_velocity_table<Schedule, InnerSchedule>>{row, all_.data()});
         const double* all = all_.data();
         if (!std::isfinite(readings_at(schedule_, 0.0, from).denoiser_u))
-            context.forbid(n, detail::hides_data{all}, blame{.what = detail::hidden_data(from), .raise = detail::throw_infinite_end});
+            context.forbid(n, detail::hides_data{all}, deferred_error{.what = detail::hidden_data(from), .raise = detail::throw_infinite_end});
         context.for_each(n, detail::time_of{all, time_.data(), time_.data() + n});
         return {time_view(time_.data(), time_.data() + n), input_table_(context, false, n, detail::table_rows<2>{all, 2}), output_table_(context, false, n, detail::table_rows<3>{all, 4}),
                 outer_table_(context, false, n, detail::outer_products{all}), inner_table_(context, false, n, detail::inner_products{all}), true};

@@ -78,7 +78,7 @@ public:
         density_(out, span.to, condition, next_log_density);
         context.column_sums(x.rows(), x.columns(), detail::transition_density_term<real>{x.data(), out.data(), back.scale, back.spread, x.rows(), 1}, likelihood_.data());
         context.for_each(x.columns(), detail::correct_transition_weight{log_density, next_log_density, likelihood_.data(), log_weight});
-        context.forbid(x.columns(), detail::not_a_weight{log_weight}, blame{.what = detail::bad_correction, .step = static_cast<index_t>(stream.step), .values = log_weight});
+        context.forbid(x.columns(), detail::not_a_weight{log_weight}, deferred_error{.what = detail::bad_correction, .step = static_cast<index_t>(stream.step), .values = log_weight});
     }
 
 private:

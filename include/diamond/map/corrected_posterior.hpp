@@ -63,7 +63,7 @@ public:
         density_(out, 1.0, repeated_.repeat(context, condition, x_t.columns(), stream.samples), density);
         context.column_sums(out.rows(), out.columns(), detail::transition_density_term<real>{x_t.data(), out.data(), here.alpha, here.sigma, out.rows(), stream.samples}, likelihood);
         context.for_each(out.columns(), detail::correct_posterior_weight{density, likelihood, log_weights});
-        context.forbid(out.columns(), detail::not_a_weight{log_weights}, blame{.what = detail::bad_correction, .step = static_cast<index_t>(stream.step), .samples = stream.samples, .values = log_weights});
+        context.forbid(out.columns(), detail::not_a_weight{log_weights}, deferred_error{.what = detail::bad_correction, .step = static_cast<index_t>(stream.step), .samples = stream.samples, .values = log_weights});
     }
 
 private:

@@ -106,7 +106,7 @@ public:
         assign(out, stop.outer * x + stop.inner * out);
         write_density(noise_, stop, log_density);
     }
-    /// log_density[j] = log q(next_j | x_j) of given x_t', by the way back to their noise; diamond_posterior::log_density says how the two ways differ.
+    /// log_density[j] = log q(next_j | x_j) of given x_t', by the way back to their noise; diamond_map_posterior::log_density says how the two ways differ.
     void log_density(const_view x, interval span, const condition_type& condition, const_view next, double* log_density)
         requires diamond_map_with_divergence<Map>
     {

@@ -8,14 +8,14 @@
 #include <diamond/concepts/posterior_sampler.hpp>
 #include <diamond/core/expression.hpp>
 #include <diamond/schedule/check_schedule.hpp>
-#include <diamond/schedule/held_network.hpp>
+#include <diamond/schedule/counted_network.hpp>
 
 namespace diamond {
 
 namespace detail {
 /// x_t, or 0 in the columns whose time is 0.
 template <class Real>
-struct forget_noise {
+struct zero_where_noise {
     time_view t;
     const Real* x_t;
     Real* out;
@@ -37,33 +37,33 @@ public:
     using view           = view_t<batch_type>;
     using const_view     = const_view_t<batch_type>;
 
-    explicit network_diamond_map(Network network) : held_(std::move(network)) {
+    explicit network_diamond_map(Network network) : network_(std::move(network)) {
         check_schedule(schedule());
         check_schedule(inner_schedule());
     }
 
-    [[nodiscard]] index_t dimension() const { return held_.dimension(); }
+    [[nodiscard]] index_t dimension() const { return network_.dimension(); }
     [[nodiscard]] auto schedule() const { return network().schedule(); }
     [[nodiscard]] auto inner_schedule() const { return network().inner_schedule(); }
     [[nodiscard]] bool exact_density() const { return detail::knows_own_density(network()); }
-    [[nodiscard]] const Network& network() const { return held_.network(); }
-    [[nodiscard]] const cost& spent() const { return held_.spent(); }
+    [[nodiscard]] const Network& network() const { return network_.network(); }
+    [[nodiscard]] const cost& spent() const { return network_.spent(); }
 
     /// @throws std::invalid_argument where shapes differ or a time leaves [0, 1].
     void operator()(const_view xbar, interval inner, const_view x_t, time_view t, const condition_type& condition, view out) {
         check(xbar, inner, x_t, t, out);
-        network()(arguments(xbar, inner, x_t, t), condition, held_.workspace(xbar), out);
+        network()(arguments(xbar, inner, x_t, t), condition, network_.workspace(xbar), out);
         assign(out, xbar + inner.length() * out);
-        held_.spent().forward += xbar.columns();
+        network_.spent().forward += xbar.columns();
     }
     /// divergence[j] = m(xbar_j, x_t_j, t, s, r), beside X_{s,r}. Cost: what the network says of its divergence.
     void operator()(const_view xbar, interval inner, const_view x_t, time_view t, const condition_type& condition, view out, double* divergence)
         requires diamond_network_with_divergence<Network>
     {
         check(xbar, inner, x_t, t, out);
-        network()(arguments(xbar, inner, x_t, t), condition, held_.workspace(xbar), out, divergence);
+        network()(arguments(xbar, inner, x_t, t), condition, network_.workspace(xbar), out, divergence);
         assign(out, xbar + inner.length() * out);
-        held_.spent() += detail::divergence_cost(network(), xbar.columns());
+        network_.spent() += detail::divergence_cost(network(), xbar.columns());
     }
     /// out_xbar = cotangent^T dX/d xbar, out_x_t = cotangent^T dX/dx_t.
     void vjp(const_view xbar, interval inner, const_view x_t, time_view t, const condition_type& condition, const_view cotangent, view out_xbar, view out_x_t)
@@ -72,23 +72,23 @@ public:
         check(xbar, inner, x_t, t, out_xbar);
         require_same_shape("network_diamond_map::vjp", xbar, cotangent);
         require_same_shape("network_diamond_map::vjp", xbar, const_view(out_x_t));
-        network().vjp(arguments(xbar, inner, x_t, t), condition, cotangent, held_.workspace(xbar), out_xbar, out_x_t);
+        network().vjp(arguments(xbar, inner, x_t, t), condition, cotangent, network_.workspace(xbar), out_xbar, out_x_t);
         assign(out_xbar, cotangent + inner.length() * out_xbar);
         assign(out_x_t, inner.length() * out_x_t);
-        forget(const_view(out_x_t), t, out_x_t);
-        held_.spent().vjp += xbar.columns();
+        zero_at_noise(const_view(out_x_t), t, out_x_t);
+        network_.spent().vjp += xbar.columns();
     }
 
 private:
     using real = typename batch_type::value_type;
 
-    static void forget(const_view x_t, time_view t, view out) {
-        if (!t.broadcast() || t.value() == 0.0) out.context().for_each(out.rows(), out.columns(), detail::forget_noise<real>{t, x_t.data(), out.data(), out.rows()});
+    static void zero_at_noise(const_view x_t, time_view t, view out) {
+        if (!t.broadcast() || t.value() == 0.0) out.context().for_each(out.rows(), out.columns(), detail::zero_where_noise<real>{t, x_t.data(), out.data(), out.rows()});
     }
     const_view known(const_view x_t, time_view t) {
         if (t.broadcast() && t.value() != 0.0) return x_t;
         known_.resize(x_t.context(), x_t.rows(), x_t.columns());
-        forget(x_t, t, known_.mutable_view());
+        zero_at_noise(x_t, t, known_.mutable_view());
         return known_.read();
     }
     diamond_arguments<batch_type> arguments(const_view xbar, interval inner, const_view x_t, time_view t) { return {xbar, known(x_t, t), t, time_view(inner.from), time_view(inner.to)}; }
@@ -100,7 +100,7 @@ private:
         require_time("a Diamond map's inner flow", inner.to);
     }
 
-    held_network<Network> held_;
+    counted_network<Network> network_;
     scratch<real, backend_of_t<batch_type>> known_;
 };
 

@@ -11,7 +11,7 @@
 #include <diamond/core/expression.hpp>
 #include <diamond/map/network_velocity.hpp>
 #include <diamond/schedule/check_schedule.hpp>
-#include <diamond/schedule/held_network.hpp>
+#include <diamond/schedule/counted_network.hpp>
 
 namespace diamond {
 
@@ -35,34 +35,34 @@ public:
     using const_view     = const_view_t<batch_type>;
 
     /// @throws std::invalid_argument unless the base deviation is positive.
-    explicit network_flow_map(Network network, network_flow_map_options options = {}) : held_(std::move(network)), options_(options) {
+    explicit network_flow_map(Network network, network_flow_map_options options = {}) : network_(std::move(network)), options_(options) {
         check_schedule(this->network().schedule());
         check_schedule(schedule());
         require(options.base_deviation > 0.0 && std::isfinite(options.base_deviation),
                 [&] { return "a base deviation of " + digits_of(options.base_deviation) + ": it must be positive and finite"; });
     }
 
-    [[nodiscard]] index_t        dimension() const { return held_.dimension(); }
+    [[nodiscard]] index_t        dimension() const { return network_.dimension(); }
     [[nodiscard]] auto           schedule() const { return network().inner_schedule(); }
     [[nodiscard]] double         base_deviation() const { return options_.base_deviation; }
-    [[nodiscard]] const Network& network() const { return held_.network(); }
-    [[nodiscard]] const cost&    spent() const { return held_.spent(); }
+    [[nodiscard]] const Network& network() const { return network_.network(); }
+    [[nodiscard]] const cost&    spent() const { return network_.spent(); }
 
     /// out = X_{from,to}(x | condition). @throws std::invalid_argument where shapes differ or a time leaves [0, 1].
     void operator()(const_view x, interval span, const condition_type& condition, view out) {
         check(x, span, const_view(out));
-        network()(arguments(x, span), condition, held_.workspace(x), out);
+        network()(arguments(x, span), condition, network_.workspace(x), out);
         add_to(x, span, out);
-        held_.spent().forward += x.columns();
+        network_.spent().forward += x.columns();
     }
     /// The same, and divergence[j] = m(x_j, from, to).
     void operator()(const_view x, interval span, const condition_type& condition, view out, double* divergence)
         requires diamond_network_with_divergence<Network>
     {
         check(x, span, const_view(out));
-        network()(arguments(x, span), condition, held_.workspace(x), out, divergence);
+        network()(arguments(x, span), condition, network_.workspace(x), out, divergence);
         add_to(x, span, out);
-        held_.spent() += detail::divergence_cost(network(), x.columns());
+        network_.spent() += detail::divergence_cost(network(), x.columns());
     }
     /// out = cotangent^T dX/dx.
     void vjp(const_view x, interval span, const condition_type& condition, const_view cotangent, view out)
@@ -70,10 +70,10 @@ public:
     {
         check(x, span, const_view(out));
         require_same_shape("network_flow_map::vjp", x, cotangent);
-        spare_.resize(x.context(), x.rows(), x.columns());
-        network().vjp(arguments(x, span), condition, cotangent, held_.workspace(x), out, spare_.mutable_view());
+        unused_.resize(x.context(), x.rows(), x.columns());
+        network().vjp(arguments(x, span), condition, cotangent, network_.workspace(x), out, unused_.mutable_view());
         assign(out, cotangent + span.length() * out);
-        held_.spent().vjp += x.columns();
+        network_.spent().vjp += x.columns();
     }
     /// out = cotangent^T dX/dx + divergence_cotangent dm/dx; null data of either mean zero.
     void vjp(const_view x, interval span, const condition_type& condition, const_view cotangent, const double* divergence_cotangent, view out)
@@ -81,16 +81,16 @@ public:
     {
         check(x, span, const_view(out));
         const auto at = arguments(x, span);
-        spare_.resize(x.context(), x.rows(), x.columns());
+        unused_.resize(x.context(), x.rows(), x.columns());
         const_view pulled = cotangent;
         if (cotangent.data()) { // of v: s0 (r - s) times it
             cotangent_.resize(x.context(), x.rows(), x.columns());
             assign(cotangent_, span.length() * options_.base_deviation * cotangent);
             pulled = cotangent_.read();
         }
-        network().vjp(at, condition, pulled, divergence_cotangent, held_.workspace(x), out, spare_.mutable_view());
+        network().vjp(at, condition, pulled, divergence_cotangent, network_.workspace(x), out, unused_.mutable_view());
         cotangent.data() ? assign(out, out / options_.base_deviation + cotangent) : assign(out, out / options_.base_deviation);
-        held_.spent().vjp += x.columns();
+        network_.spent().vjp += x.columns();
     }
 
 private:
@@ -115,9 +115,9 @@ private:
         return {scaled, detail::zeros_like(x, zeros_), time_view(0.0), time_view(span.from), time_view(span.to)};
     }
 
-    held_network<Network> held_;
+    counted_network<Network> network_;
     network_flow_map_options options_;
-    scratch<real, context_type> zeros_, scaled_, cotangent_, spare_;
+    scratch<real, context_type> zeros_, scaled_, cotangent_, unused_;
 };
 
 } // namespace diamond

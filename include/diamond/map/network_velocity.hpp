@@ -13,12 +13,12 @@ namespace diamond {
 namespace detail {
 /// x_0 of nothing known: a batch of zeros.
 template <class Real, class Context>
-batch_view<const Real, Context> zeros_like(batch_view<const Real, Context> x, scratch<Real, Context>& room) {
-    if (room.rows() != x.rows() || room.columns() < x.columns() || room.size() == 0 || &room.context() != &x.context()) {
-        room.resize(x.context(), x.rows(), x.columns());
-        x.context().for_each(room.size(), set_to_zero<Real>{room.data()});
+batch_view<const Real, Context> zeros_like(batch_view<const Real, Context> x, scratch<Real, Context>& buffer) {
+    if (buffer.rows() != x.rows() || buffer.columns() < x.columns() || buffer.size() == 0 || &buffer.context() != &x.context()) {
+        buffer.resize(x.context(), x.rows(), x.columns());
+        x.context().for_each(buffer.size(), set_to_zero<Real>{buffer.data()});
     }
-    return room.read().columns(0, x.columns());
+    return buffer.read().columns(0, x.columns());
 }
 } // namespace detail
 
@@ -34,7 +34,7 @@ public:
     using const_view     = const_view_t<batch_type>;
     struct workspace {
         detail::workspace_t<Network> network;
-        scratch<typename batch_type::value_type, backend_of_t<batch_type>> zeros, spare;
+        scratch<typename batch_type::value_type, backend_of_t<batch_type>> zeros, unused;
     };
 
     explicit network_velocity(Network network) : network_(std::move(network)) { check_schedule(schedule()); }
@@ -51,8 +51,8 @@ public:
     void vjp(const_view x, time_view s, const condition_type& condition, const_view cotangent, workspace& space, view out) const
         requires differentiable_diamond_network<Network>
     {
-        space.spare.resize(x.context(), x.rows(), x.columns());
-        network_.vjp(diamond_arguments<batch_type>{x, detail::zeros_like(x, space.zeros), time_view(0.0), s, s}, condition, cotangent, space.network, out, space.spare.mutable_view());
+        space.unused.resize(x.context(), x.rows(), x.columns());
+        network_.vjp(diamond_arguments<batch_type>{x, detail::zeros_like(x, space.zeros), time_view(0.0), s, s}, condition, cotangent, space.network, out, space.unused.mutable_view());
     }
     void jvp(const_view x, time_view s, const condition_type& condition, const_view tangent, workspace& space, view out) const
         requires differentiable_diamond_network<Network>

@@ -20,7 +20,7 @@ struct resampled_posterior_options {
 namespace detail {
 /// The first of a group's weights whose running sum passes a uniform share of the whole.
 struct take_by_weight {
-    static constexpr index_t price = 64;
+    static constexpr index_t relative_cost = 64;
 
     const double* log_weight;
     index_t       group;
@@ -90,13 +90,13 @@ public:
         chosen_.resize(context, 1, out.columns());
         sampler_(x_t, t, condition, stream.with_samples(stream.samples * options_.proposals), proposals_.mutable_view(), log_weights_.data());
         context.forbid(all, detail::not_a_weight{log_weights_.data()},
-                       blame{.what = "the weight of a posterior draw is NaN or +inf", .step = static_cast<index_t>(stream.step), .samples = stream.samples * options_.proposals, .values = log_weights_.data()});
+                       deferred_error{.what = "the weight of a posterior draw is NaN or +inf", .step = static_cast<index_t>(stream.step), .samples = stream.samples * options_.proposals, .values = log_weights_.data()});
         context.forbid(out.columns(), detail::group_is_dead{log_weights_.data(), options_.proposals},
-                       blame{.what = "all proposals for a resampled posterior draw weigh nothing: use more of them", .step = static_cast<index_t>(stream.step), .samples = stream.samples});
+                       deferred_error{.what = "all proposals for a resampled posterior draw weigh nothing: use more of them", .step = static_cast<index_t>(stream.step), .samples = stream.samples});
         const auto uniforms = stream.with(stream.purpose == purpose::value ? purpose::value_component : purpose::component);
         context.for_each(out.columns(), detail::take_by_weight{log_weights_.data(), options_.proposals, uniforms, chosen_.data()});
         context.gather(proposals_.read(), chosen_.data(), out);
-        detail::require_finite_columns(const_view(out), blame{.what = "a coordinate of a posterior draw is NaN or infinite", .step = static_cast<index_t>(stream.step), .samples = stream.samples});
+        detail::require_finite_columns(const_view(out), deferred_error{.what = "a coordinate of a posterior draw is NaN or infinite", .step = static_cast<index_t>(stream.step), .samples = stream.samples});
     }
 
 private:

@@ -108,7 +108,7 @@ private:
     }
     template <class Pull>
     void pull_back(const_view x, view out, const_view cotangent, const Pull& pull, interval span) {
-        for (auto* room : {&lambda_, &pulled_}) room->resize(x.context(), x.rows(), x.columns());
+        for (auto* buffer : {&lambda_, &pulled_}) buffer->resize(x.context(), x.rows(), x.columns());
         for (index_t k = options_.steps - 1; k >= 0; --k) {
             pull(before(k, x), part(span, k), k + 1 == options_.steps ? cotangent : lambda_.read(), k == 0 ? out : pulled_.mutable_view());
             lambda_.swap(pulled_);

@@ -81,19 +81,19 @@ public:
 
     /// out = f(in), and its tangent; nothing is kept for a backward pass.
     void forward(const context_type& context, const real* theta, dual_in in, index_t columns, dual_out out, workspace& space) const {
-        const index_t sides = in.tangent ? 2 : 1, width = block_columns(context, columns, sides);
-        const index_t room = 2 * widest_ * width * sides;
-        space.lanes.resize(context, room, context.concurrency());
-        prepare(context, columns, width, sides, false);
+        const index_t parts = in.tangent ? 2 : 1, width = block_columns(context, columns, parts);
+        const index_t block_size = 2 * widest_ * width * parts;
+        space.lanes.resize(context, block_size, context.concurrency());
+        prepare(context, columns, width, parts, false);
         context.lanes(blocks(columns, width), [&](auto& lane, index_t block, index_t worker) {
             const index_t first = block * width, n = std::min(width, columns - first), m = padded(n);
-            real* h = space.lanes.data() + room * worker;
-            real* a = h + widest_ * width * sides;
-            load(lane, in, inputs(), first, n, sides, h);
+            real* h = space.lanes.data() + block_size * worker;
+            real* a = h + widest_ * width * parts;
+            load(lane, in, inputs(), first, n, parts, h);
             for (const dense_layer& layer : layers_) {
-                apply(lane, layer, theta, h, a, m, sides);
+                apply(lane, layer, theta, h, a, m, parts);
                 real* to = layer.residual ? h : a;
-                lane.activate(layer.kind, a, layer.residual ? h : nullptr, to, layer.outputs * m, sides);
+                lane.activate(layer.kind, a, layer.residual ? h : nullptr, to, layer.outputs * m, parts);
                 if (!layer.residual) std::swap(h, a);
             }
             store(lane, h, outputs(), first, n, out);
@@ -102,20 +102,20 @@ public:
 
     /// The same, recorded in `space` for one backward pass.
     void record(const context_type& context, const real* theta, dual_in in, index_t columns, dual_out out, workspace& space) const {
-        const index_t sides = in.tangent ? 2 : 1, width = block_columns(context, columns, sides), room = (states_ + outputs()) * width * sides;
+        const index_t parts = in.tangent ? 2 : 1, width = block_columns(context, columns, parts), block_size = (states_ + outputs()) * width * parts;
         space.columns     = columns;
         space.has_tangent = in.tangent != nullptr;
-        space.states.resize(context, room, blocks(columns, width));
-        prepare(context, columns, width, sides, false);
+        space.states.resize(context, block_size, blocks(columns, width));
+        prepare(context, columns, width, parts, false);
         context.lanes(blocks(columns, width), [&](auto& lane, index_t block, index_t) {
             const index_t first = block * width, n = std::min(width, columns - first), m = padded(n);
-            real* h = space.states.data() + room * block;
-            load(lane, in, inputs(), first, n, sides, h);
+            real* h = space.states.data() + block_size * block;
+            load(lane, in, inputs(), first, n, parts, h);
             for (const dense_layer& layer : layers_) {
-                real* a    = h + layer.inputs * m * sides;
-                real* next = a + layer.outputs * m * sides;
-                apply(lane, layer, theta, h, a, m, sides);
-                lane.activate(layer.kind, a, layer.residual ? h : nullptr, next, layer.outputs * m, sides);
+                real* a    = h + layer.inputs * m * parts;
+                real* next = a + layer.outputs * m * parts;
+                apply(lane, layer, theta, h, a, m, parts);
+                lane.activate(layer.kind, a, layer.residual ? h : nullptr, next, layer.outputs * m, parts);
                 h = next;
             }
             store(lane, h, outputs(), first, n, out);
@@ -126,35 +126,35 @@ public:
     /// inputs, or is null; the gradient of the parameters is added to `gradient`, or is null.
     void backward(const context_type& context, const real* theta, workspace& space, dual_in cotangent, dual_out in, real* gradient) const {
         if (space.columns == 0) return;
-        const index_t columns = space.columns, sides = space.has_tangent ? 2 : 1, width = block_columns(context, columns, sides);
-        const index_t room = (states_ + outputs()) * width * sides, lane_room = 2 * widest_ * width * sides;
+        const index_t columns = space.columns, parts = space.has_tangent ? 2 : 1, width = block_columns(context, columns, parts);
+        const index_t block_size = (states_ + outputs()) * width * parts, lane_size = 2 * widest_ * width * parts;
         const index_t count = blocks(columns, width), groups = gradient ? std::min(count, most_groups) : count;
-        space.lanes.resize(context, lane_room, context.concurrency());
-        prepare(context, columns, width, sides, true);
+        space.lanes.resize(context, lane_size, context.concurrency());
+        prepare(context, columns, width, parts, true);
         if (gradient) space.gradients.resize(context, parameters(), groups);
         context.lanes(groups, [&](auto& lane, index_t group, index_t worker) {
             real* sums = gradient ? space.gradients.data() + parameters() * group : nullptr;
             if (sums) lane.fill(sums, parameters(), real{0});
             for (index_t block = group * count / groups; block < (group + 1) * count / groups; ++block) {
                 const index_t first = block * width, n = std::min(width, columns - first), m = padded(n);
-                real* k     = space.lanes.data() + lane_room * worker;
-                real* spare = k + widest_ * width * sides;
-                load(lane, cotangent, outputs(), first, n, sides, k);
-                real* state = space.states.data() + room * block + (states_ - layers_.back().inputs - layers_.back().outputs) * m * sides;
+                real* k     = space.lanes.data() + lane_size * worker;
+                real* other = k + widest_ * width * parts;
+                load(lane, cotangent, outputs(), first, n, parts, k);
+                real* state = space.states.data() + block_size * block + (states_ - layers_.back().inputs - layers_.back().outputs) * m * parts;
                 for (std::size_t l = layers_.size(); l-- > 0;) {
                     const dense_layer& layer = layers_[l];
-                    real *h = state, *a = state + layer.inputs * m * sides;
-                    lane.pull_back(layer.kind, k, a, layer.outputs * m, sides); // a becomes its cotangent
+                    real *h = state, *a = state + layer.inputs * m * parts;
+                    lane.pull_back(layer.kind, k, a, layer.outputs * m, parts); // a becomes its cotangent
                     if (sums) {
-                        lane.product(transpose::no, a, transpose::yes, h, sums + layer.offset, layer.outputs, layer.inputs, m * sides);
+                        lane.product(transpose::no, a, transpose::yes, h, sums + layer.offset, layer.outputs, layer.inputs, m * parts);
                         lane.add_columns(a, layer.outputs, m, sums + layer.bias());
                     }
                     if (l == 0 && !in.value) break;
-                    real* to = layer.residual ? k : spare;
-                    if (!layer.residual) lane.fill(to, layer.inputs * m * sides, real{0});
-                    lane.product(transpose::yes, theta + layer.offset, transpose::no, a, to, layer.inputs, m * sides, layer.outputs);
-                    if (!layer.residual) std::swap(k, spare);
-                    if (l > 0) state -= (layers_[l - 1].inputs + layers_[l - 1].outputs) * m * sides;
+                    real* to = layer.residual ? k : other;
+                    if (!layer.residual) lane.fill(to, layer.inputs * m * parts, real{0});
+                    lane.product(transpose::yes, theta + layer.offset, transpose::no, a, to, layer.inputs, m * parts, layer.outputs);
+                    if (!layer.residual) std::swap(k, other);
+                    if (l > 0) state -= (layers_[l - 1].inputs + layers_[l - 1].outputs) * m * parts;
                 }
                 if (in.value) store(lane, k, inputs(), first, n, in);
             }
@@ -166,16 +166,16 @@ private:
     static constexpr index_t pad         = 4; // columns that Eigen's kernel takes at once
     static constexpr index_t most_groups = 8; // of blocks that add their gradients up: a fixed number, for the bits depend on it
 
-    static index_t block_columns(const context_type& context, index_t columns, index_t sides) {
-        return std::min(padded(columns), std::max<index_t>(context.dense_block_columns() / sides, pad));
+    static index_t block_columns(const context_type& context, index_t columns, index_t parts) {
+        return std::min(padded(columns), std::max<index_t>(context.dense_block_columns() / parts, pad));
     }
     /// A tail is padded, so that its columns take the same path as those of a whole block.
     static index_t padded(index_t n) { return (n + pad - 1) / pad * pad; }
     static index_t blocks(index_t columns, index_t width) { return width == 0 ? 0 : (columns + width - 1) / width; }
 
     /// Makes room for the products of a pass, whichever lane meets them.
-    void prepare(const context_type& context, index_t columns, index_t width, index_t sides, bool backward) const {
-        for (const index_t n : {width * sides, padded(columns % std::max<index_t>(width, 1)) * sides})
+    void prepare(const context_type& context, index_t columns, index_t width, index_t parts, bool backward) const {
+        for (const index_t n : {width * parts, padded(columns % std::max<index_t>(width, 1)) * parts})
             for (const dense_layer& layer : layers_) {
                 if (n == 0) continue;
                 if (backward) {
@@ -187,17 +187,17 @@ private:
             }
     }
     template <class Lane>
-    static void apply(Lane& lane, const dense_layer& layer, const real* theta, const real* h, real* a, index_t m, index_t sides) {
-        lane.affine(theta + layer.offset, theta + layer.bias(), h, a, layer.outputs, m, layer.inputs, sides);
+    static void apply(Lane& lane, const dense_layer& layer, const real* theta, const real* h, real* a, index_t m, index_t parts) {
+        lane.affine(theta + layer.offset, theta + layer.bias(), h, a, layer.outputs, m, layer.inputs, parts);
     }
     template <class Lane>
-    static void load(Lane& lane, dual_in from, index_t rows, index_t first, index_t n, index_t sides, real* to) {
-        const index_t room = rows * padded(n), size = rows * n;
-        for (index_t side = 0; side < sides; ++side) {
-            const real* part = side == 0 ? from.value : from.tangent;
-            if (part) lane.copy(part + rows * first, size, to);
-            lane.fill(to + (part ? size : 0), room - (part ? size : 0), real{0});
-            to += room;
+    static void load(Lane& lane, dual_in from, index_t rows, index_t first, index_t n, index_t parts, real* to) {
+        const index_t block_size = rows * padded(n), size = rows * n;
+        for (index_t part = 0; part < parts; ++part) {
+            const real* source = part == 0 ? from.value : from.tangent;
+            if (source) lane.copy(source + rows * first, size, to);
+            lane.fill(to + (source ? size : 0), block_size - (source ? size : 0), real{0});
+            to += block_size;
         }
     }
     template <class Lane>

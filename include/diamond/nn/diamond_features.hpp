@@ -84,7 +84,7 @@ struct diamond_coordinate {
 
 template <class Real>
 struct diamond_functor {
-    static constexpr index_t price = 8;
+    static constexpr index_t relative_cost = 8;
     const double *mean, *variance, *table; // of the frame, and of the times
     const Real *xbar, *x_t;
     index_t dimension, outputs; // rows of the states, and of what the network gives
@@ -137,7 +137,7 @@ struct moving_time {
 /// ones of (t, s) and (t, r).
 template <class Real>
 struct fill_conditions {
-    static constexpr index_t price = 64;
+    static constexpr index_t relative_cost = 64;
     time_view t;
     const double* table;
     labels label;

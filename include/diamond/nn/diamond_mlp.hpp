@@ -106,11 +106,11 @@ public:
     /// Adds to `gradient` that of sum_ij cotangent v + cotangent_dot v', the second where a tangent was recorded, else null.
     void backward(const real* theta, workspace& space, const_view cotangent, const real* cotangent_dot, real* gradient) const {
         const auto& context = cotangent.context();
-        const auto pull     = [&](const real* from, scratch<real, context_type>& room) {
-            room.resize(context, cotangent.rows(), cotangent.columns());
+        const auto pull     = [&](const real* from, scratch<real, context_type>& buffer) {
+            buffer.resize(context, cotangent.rows(), cotangent.columns());
             const const_view inside = frame_.into(const_view(from, cotangent.rows(), cotangent.columns(), &context), space.xbar_dot);
-            context.for_each(dimension(), room.columns(), detail::pull_to_network<real>{space.recorded, inside.data(), room.data()});
-            return room.data();
+            context.for_each(dimension(), buffer.columns(), detail::pull_to_network<real>{space.recorded, inside.data(), buffer.data()});
+            return buffer.data();
         };
         real* k     = pull(cotangent.data(), space.out);
         real* k_dot = cotangent_dot ? pull(cotangent_dot, space.out_dot) : nullptr;
@@ -150,9 +150,9 @@ public:
     }
 
 private:
-    static view fitted(scratch<real, context_type>& room, const_view like) {
-        room.resize(like.context(), like.rows(), like.columns());
-        return room.mutable_view();
+    static view fitted(scratch<real, context_type>& buffer, const_view like) {
+        buffer.resize(like.context(), like.rows(), like.columns());
+        return buffer.mutable_view();
     }
     Head resolved(const Head& head) const {
         if constexpr (Head::rows == 1)

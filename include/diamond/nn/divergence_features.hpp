@@ -80,7 +80,7 @@ struct divergence_spread {
 /// m in place of F, the last row of a column, and m' in place of F' where there is one.
 template <class Real>
 struct mean_divergence : diamond_functor<Real> {
-    static constexpr index_t price = 64;
+    static constexpr index_t relative_cost = 64;
     divergence_head head;
     double s_dot, r_dot;
     Real *F, *F_dot;

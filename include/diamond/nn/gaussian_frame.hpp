@@ -23,7 +23,7 @@ namespace detail {
 /// U^T or U on the first d rows of a column; what stands behind them passes.
 template <class Real>
 struct rotate_rows {
-    static constexpr index_t price = 64;
+    static constexpr index_t relative_cost = 64;
     transpose op;
     const Real *basis, *x;
     index_t d, rows;
@@ -81,11 +81,11 @@ public:
     [[nodiscard]] const double* variance() const { return memory_->variance.data(); }
 
     /// U^T x: `room` where there is a basis, else x itself. Rows behind the first d pass as they are.
-    [[nodiscard]] const_view_t<Batch> into(const_view_t<Batch> x, Batch& room) const {
+    [[nodiscard]] const_view_t<Batch> into(const_view_t<Batch> x, Batch& buffer) const {
         if (!has_basis()) return x;
-        room.resize(x.context(), x.rows(), x.columns()); // the caller's context works, for copies of a network may serve several
-        rotate(transpose::yes, x, room.mutable_view());
-        return room.read();
+        buffer.resize(x.context(), x.rows(), x.columns()); // the caller's context works, for copies of a network may serve several
+        rotate(transpose::yes, x, buffer.mutable_view());
+        return buffer.read();
     }
     /// out = U y; y may be `room` only.
     void out_of(const_view_t<Batch> y, view_t<Batch> out) const { rotate(transpose::no, y, out); }

@@ -16,7 +16,7 @@ template <class Schedule>
 
 template <class Schedule, class Real, class View>
 struct checkerboard_reading {
-    static constexpr index_t price = board::price;
+    static constexpr index_t relative_cost = board::relative_cost;
 
     Schedule     schedule;
     reading_kind kind;
@@ -71,7 +71,7 @@ struct checkerboard_jacobian {
 
 template <class Schedule, class Real, class View>
 struct checkerboard_product {
-    static constexpr index_t price = board::price;
+    static constexpr index_t relative_cost = board::relative_cost;
 
     Schedule schedule;
     time_view    t;
@@ -86,7 +86,7 @@ struct checkerboard_product {
 };
 template <class Schedule, class View>
 struct checkerboard_divergence {
-    static constexpr index_t price = board::price;
+    static constexpr index_t relative_cost = board::relative_cost;
 
     Schedule schedule;
     time_view    t;
@@ -100,7 +100,7 @@ struct checkerboard_divergence {
 
 template <class Schedule, class View>
 struct checkerboard_density {
-    static constexpr index_t price = board::price;
+    static constexpr index_t relative_cost = board::relative_cost;
 
     Schedule schedule;
     time_view    t;
@@ -129,7 +129,7 @@ struct checkerboard_draw {
 
 template <class Real, class View>
 struct checkerboard_posterior_draw {
-    static constexpr index_t price = board::price;
+    static constexpr index_t relative_cost = board::relative_cost;
 
     noise_level  level;
     noise_stream stream, choices;

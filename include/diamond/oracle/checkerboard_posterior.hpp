@@ -10,7 +10,7 @@ namespace diamond::detail {
 struct board {
     static constexpr int    intervals = 4, cells = 8;
     static constexpr double side = 2.0, area = 32.0;
-    static constexpr index_t price = 256; ///< of a call that needs a board_posterior, in copies of a number
+    static constexpr index_t relative_cost = 256; ///< of a call that needs a board_posterior, in copies of a number
 
     [[nodiscard]] DIAMOND_HD static constexpr double first(int interval) { return -4.0 + side * interval; }
     /// The interval of cell c on an axis.

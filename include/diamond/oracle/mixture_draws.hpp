@@ -83,7 +83,7 @@ template <class Real>
 /// Component of draw j (of particle first + j / samples) from the particle's responsibilities.
 template <class Real>
 struct choose_posterior_component {
-    static constexpr index_t price = 64;
+    static constexpr index_t relative_cost = 64;
 
     noise_stream  stream;
     index_t       first;

@@ -13,7 +13,7 @@ namespace diamond::detail {
 /// l_k of column j, directly from its definition.
 template <class Real, class View>
 struct direct_logit {
-    static constexpr index_t price = 8;
+    static constexpr index_t relative_cost = 8;
 
     mixture_view      parts;
     gaussian_readings at;

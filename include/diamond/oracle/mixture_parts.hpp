@@ -139,8 +139,8 @@ private:
         const double widest = *std::max_element(norms.begin(), norms.end());
         const double most   = static_cast<double>(std::numeric_limits<real>::max());
         // Squares of states and inverse variances, with room for thousands of coordinates and deviations, are numbers of the type.
-        constexpr double room = 0x1p20;
-        const bool       fits = room * (widest + *std::max_element(variances_.begin(), variances_.end())) <= most && room / least <= most;
+        constexpr double margin = 0x1p20;
+        const bool       fits = margin * (widest + *std::max_element(variances_.begin(), variances_.end())) <= most && margin / least <= most;
         precise_              = fits && widest / least * std::sqrt(static_cast<double>(std::numeric_limits<real>::epsilon())) <= 1.0;
 
         device_means_       = from_host<double>(context, dimension_, count(), means_);

@@ -72,7 +72,7 @@ DIAMOND_HD inline double flip_sign(double x, std::uint64_t bits) {
 struct sine_cosine_float {
     float cosine, sine;
 };
-DIAMOND_HD inline sine_cosine_float turn(std::uint32_t bits) {
+DIAMOND_HD inline sine_cosine_float sine_cosine_of(std::uint32_t bits) {
     const auto centred = static_cast<std::int32_t>((bits << 2) ^ 0x80000000u); // angle / (pi/2) - 1/2 in 32 bits
     const float x      = (static_cast<float>(centred) + 0.5f) * (0x1p-32f * 1.57079632679489661923f);
     const float z      = x * x;
@@ -85,7 +85,7 @@ DIAMOND_HD inline sine_cosine_float turn(std::uint32_t bits) {
 struct sine_cosine_double {
     double cosine, sine;
 };
-DIAMOND_HD inline sine_cosine_double turn(std::uint64_t bits) {
+DIAMOND_HD inline sine_cosine_double sine_cosine_of(std::uint64_t bits) {
     // 52 bits of the quadrant's angle: converting them through the exponent is exact and vectorises where an integer conversion does not.
     const std::uint64_t mantissa = (bits << 2) >> 12;
     const double x    = (__builtin_bit_cast(double, mantissa | 0x3ff0000000000000ull) - (1.0 - 0x1p-53) - 0.5) * 1.57079632679489661923;
@@ -126,13 +126,13 @@ struct polar_block {
     DIAMOND_HD explicit polar_block(const philox_block& block) {
         if constexpr (sizeof(Real) == 4) {
             for (int k = 0; k < 2; ++k) {
-                const auto direction = detail::turn(block.word[2 * k + 1]);
+                const auto direction = detail::sine_cosine_of(block.word[2 * k + 1]);
                 squared_radius[k]    = detail::squared_radius(block.word[2 * k]);
                 cosine[k]            = direction.cosine;
                 sine[k]              = direction.sine;
             }
         } else {
-            const auto direction = detail::turn(std::uint64_t{block.word[3]} << 32 | block.word[2]);
+            const auto direction = detail::sine_cosine_of(std::uint64_t{block.word[3]} << 32 | block.word[2]);
             squared_radius[0]    = detail::squared_radius(std::uint64_t{block.word[1]} << 32 | block.word[0]);
             cosine[0]            = direction.cosine;
             sine[0]              = direction.sine;

@@ -11,7 +11,7 @@ namespace diamond {
 namespace detail {
 template <class Reward, class View>
 struct pointwise_functor {
-    static constexpr index_t price = 64; // unknown, but worth spreading: the reward says so
+    static constexpr index_t relative_cost = 64; // unknown, but worth spreading: the reward says so
 
     Reward reward;
     View z;

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include <diamond/schedule/held_network.hpp>
+#include <diamond/schedule/counted_network.hpp>
 
 namespace diamond {
 
@@ -16,7 +16,7 @@ template <class Field>
 inline constexpr index_t evaluations_of<Field> = Field::evaluations;
 } // namespace detail
 
-/// Calls a velocity field and counts evaluations; held_network says what a copy shares.
+/// Calls a velocity field and counts evaluations; counted_network says what a copy shares.
 template <class Field>
 class field_evaluator {
     static_assert(diagnose_velocity_field<Field>());
@@ -28,30 +28,30 @@ public:
     using view           = view_t<batch_type>;
     using const_view     = const_view_t<batch_type>;
 
-    explicit field_evaluator(Field field) : held_(std::move(field)) {}
+    explicit field_evaluator(Field field) : network_(std::move(field)) {}
 
-    [[nodiscard]] index_t      dimension() const { return held_.dimension(); }
-    [[nodiscard]] const Field& field() const { return held_.network(); }
-    [[nodiscard]] const cost&  spent() const { return held_.spent(); }
+    [[nodiscard]] index_t      dimension() const { return network_.dimension(); }
+    [[nodiscard]] const Field& field() const { return network_.network(); }
+    [[nodiscard]] const cost&  spent() const { return network_.spent(); }
 
     /// out = u(x, t | condition).
     void operator()(const_view x, time_view t, const condition_type& condition, view out) {
-        field()(x, t, condition, held_.workspace(x), out);
-        held_.spent().forward += x.columns() * detail::evaluations_of<Field>;
+        field()(x, t, condition, network_.workspace(x), out);
+        network_.spent().forward += x.columns() * detail::evaluations_of<Field>;
     }
     /// out = cotangent^T du/dx.
     void vjp(const_view x, time_view t, const condition_type& condition, const_view cotangent, view out)
         requires differentiable_velocity_field<Field>
     {
-        field().vjp(x, t, condition, cotangent, held_.workspace(x), out);
-        held_.spent().vjp += x.columns() * detail::evaluations_of<Field>;
+        field().vjp(x, t, condition, cotangent, network_.workspace(x), out);
+        network_.spent().vjp += x.columns() * detail::evaluations_of<Field>;
     }
     /// out = du/dx tangent.
     void jvp(const_view x, time_view t, const condition_type& condition, const_view tangent, view out)
         requires differentiable_velocity_field<Field>
     {
-        field().jvp(x, t, condition, tangent, held_.workspace(x), out);
-        held_.spent().jvp += x.columns() * detail::evaluations_of<Field>;
+        field().jvp(x, t, condition, tangent, network_.workspace(x), out);
+        network_.spent().jvp += x.columns() * detail::evaluations_of<Field>;
     }
     /// out = what `reading` names: u, or D or N of a field that gives it.
     void predict(prediction reading, const_view x, time_view t, const condition_type& condition, view out) {
@@ -62,8 +62,8 @@ public:
                 if (reading == prediction::noise) return field().noise(x, t, condition, space, out);
             field()(x, t, condition, space, out);
         };
-        of(held_.workspace(x));
-        held_.spent().forward += x.columns() * detail::evaluations_of<Field>;
+        of(network_.workspace(x));
+        network_.spent().forward += x.columns() * detail::evaluations_of<Field>;
     }
     /// out = cotangent^T times its Jacobian.
     void predict_vjp(prediction reading, const_view x, time_view t, const condition_type& condition, const_view cotangent,
@@ -77,26 +77,26 @@ public:
                 if (reading == prediction::noise) return field().noise_vjp(x, t, condition, cotangent, space, out);
             field().vjp(x, t, condition, cotangent, space, out);
         };
-        of(held_.workspace(x));
-        held_.spent().vjp += x.columns() * detail::evaluations_of<Field>;
+        of(network_.workspace(x));
+        network_.spent().vjp += x.columns() * detail::evaluations_of<Field>;
     }
     /// out = score at (x, t).
     void score(const_view x, time_view t, const condition_type& condition, view out)
         requires scored_velocity_field<Field>
     {
-        field().score(x, t, condition, held_.workspace(x), out);
-        held_.spent().forward += x.columns() * detail::evaluations_of<Field>;
+        field().score(x, t, condition, network_.workspace(x), out);
+        network_.spent().forward += x.columns() * detail::evaluations_of<Field>;
     }
     /// out[j] = log p_t(x_j).
     void log_density(const_view x, time_view t, const condition_type& condition, double* out)
         requires velocity_field_with_density<Field>
     {
-        field().log_density(x, t, condition, held_.workspace(x), out);
-        held_.spent().forward += x.columns() * detail::evaluations_of<Field>;
+        field().log_density(x, t, condition, network_.workspace(x), out);
+        network_.spent().forward += x.columns() * detail::evaluations_of<Field>;
     }
 
 private:
-    held_network<Field> held_;
+    counted_network<Field> network_;
 };
 
 } // namespace diamond

@@ -94,8 +94,8 @@ template <class Real>
 struct average_update {
     Real* average;
     const Real* theta;
-    Real keep;
-    DIAMOND_HD void operator()(index_t i) const { average[i] = keep * average[i] + (Real{1} - keep) * theta[i]; }
+    Real decay;
+    DIAMOND_HD void operator()(index_t i) const { average[i] = decay * average[i] + (Real{1} - decay) * theta[i]; }
 };
 } // namespace detail
 
@@ -117,9 +117,9 @@ void adam_w(const adam_w_options& options, double rate, index_t k, view_t<Batch>
 
 /// average = keep average + (1 - keep) theta, keep <= (1 + k)/(10 + k), so that a young average forgets its start.
 template <class Batch>
-void moving_average(double keep, index_t k, view_t<Batch> average, const_view_t<Batch> theta) {
+void moving_average(double decay, index_t k, view_t<Batch> average, const_view_t<Batch> theta) {
     using real       = typename Batch::value_type;
-    const double now = std::min(keep, static_cast<double>(1 + k) / static_cast<double>(10 + k));
+    const double now = std::min(decay, static_cast<double>(1 + k) / static_cast<double>(10 + k));
     theta.context().for_each(theta.size(), detail::average_update<real>{average.data(), theta.data(), static_cast<real>(now)});
 }
 

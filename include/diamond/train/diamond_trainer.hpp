@@ -12,8 +12,8 @@
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/train/adam_w.hpp>
 #include <diamond/train/diamond_loss.hpp>
-#include <diamond/train/loss_weight.hpp>
 #include <diamond/train/loss_targets.hpp>
+#include <diamond/train/loss_weight.hpp>
 #include <diamond/train/training_options.hpp>
 #include <diamond/train/training_set.hpp>
 
@@ -67,7 +67,7 @@ struct state_is_not_finite {
         return !(difference == Real{0});
     }
 };
-[[noreturn]] inline void throw_not_finite(const blame& why, index_t k) {
+[[noreturn]] inline void throw_not_finite(const deferred_error& why, index_t k) {
     throw numeric_error("parameter " + digits_of(k) + " of a training state, its average or one of its moments is not finite", static_cast<long>(why.step), -1L);
 }
 struct norm_is_not_finite {
@@ -76,7 +76,7 @@ struct norm_is_not_finite {
 };
 } // namespace detail
 
-/// Minimises |v(xbar_s, x_t, t, s, s) - ubar|^2 and a loss off the diagonal (train/off_diagonal.hpp), weighted; of a network with divergence also
+/// Minimises |v(xbar_s, x_t, t, s, s) - ubar|^2 and a loss off the diagonal (train/flow_map_losses.hpp), weighted; of a network with divergence also
 /// |m(xbar_s, x_t, t, s, s) - div ubar|^2 and the same loss of m. A step's randomness depends on the seed and its number only. Cost of a step
 /// and column: diagonal one forward and one backward pass; off it as the loss says; of a network with divergence the trace's products for each.
 template <class Network, class Teacher = no_teacher, class Times = uniform_time, class Pairs = triangle_pair, class Weighting = adaptive_weight,
@@ -160,7 +160,7 @@ public:
         auto* norm = &numbers_.data()->norm;
         adam_w<batch_type>(options_.optimiser, options_.rate.at(k, options_.steps), k, state.theta.mutable_view(), state.mean.mutable_view(), state.variance.mutable_view(),
                            gradient_.read(), norm);
-        context.forbid(1, detail::norm_is_not_finite{norm}, blame{.what = "the gradient of a training step is not finite: lower the rate", .step = k, .samples = 0});
+        context.forbid(1, detail::norm_is_not_finite{norm}, deferred_error{.what = "the gradient of a training step is not finite: lower the rate", .step = k, .samples = 0});
         moving_average<batch_type>(options_.average, k, state.average.mutable_view(), state.theta.read());
         const auto window = [&](bool on, bool off) { return on ? state.loss_sums.data() + loss_curve::window_of(!off, k, options_.steps) : nullptr; };
         context.for_each(1, detail::count_losses{numbers_.data(), window(diagonal > 0, false), window(diagonal < n, true), k});
@@ -242,7 +242,7 @@ private:
     /// On a device it is told when the host next waits.
     void require_finite(const state_type& state) const {
         data_->context().forbid(parameters(), detail::state_is_not_finite<real>{state.theta.data(), state.average.data(), state.mean.data(), state.variance.data()},
-                                blame{.what = "a number of a training state is not finite", .step = state.step, .raise = detail::throw_not_finite});
+                                deferred_error{.what = "a number of a training state is not finite", .step = state.step, .raise = detail::throw_not_finite});
     }
     static const options_type& checked(const options_type& options) {
         options.check();
@@ -282,7 +282,7 @@ private:
         };
         const bool moving = options_.loss(loss_setting<Network, decltype(velocity)>{
             network_, state.theta.data(), state.average.data(), velocity, at, label, states_.velocity.data() + network_.dimension() * first, rng_.stream(purpose::data, 4 * step_ + 3), space_,
-            other_space_, v_.mutable_view(), v_dot_.mutable_view(), target_.mutable_view(), room_.mutable_view(), state_.mutable_view(), time_});
+            other_space_, v_.mutable_view(), v_dot_.mutable_view(), target_.mutable_view(), buffer_.mutable_view(), state_.mutable_view(), time_});
         pull(state, {v_.data(), moving ? v_dot_.data() : nullptr, target_.data(), at.s, at.r, v_.rows()}, at, options_.off_diagonal, false, Loss::random_target);
     }
     static constexpr target_kind kind(bool diagonal, bool random) {
@@ -291,7 +291,7 @@ private:
     /// Of the random directions that divergences are estimated by.
     [[nodiscard]] noise_stream probes(index_t which) const { return rng_.split(1).stream(purpose::data, 2 * step_ + which); }
     void fit(index_t count) {
-        for (auto* room : {&v_, &v_dot_, &target_, &room_}) room->resize(data_->context(), detail::outputs_of(network_), count);
+        for (auto* buffer : {&v_, &v_dot_, &target_, &buffer_}) buffer->resize(data_->context(), detail::outputs_of(network_), count);
         state_.resize(data_->context(), network_.dimension(), count);
         losses_.resize(data_->context(), 1, count);
         multiples_.resize(data_->context(), 1, count);
@@ -302,14 +302,14 @@ private:
         const double scale = multiple / static_cast<double>(options_.batch);
         const detail::posterior_weight weight{network_.spread(), at.t, at.s, options_.variance_floor, diagonal || random};
         auto* const here = &numbers_.data()->here;
-        turn(state, detail::weighted_square<real, decltype(weight)>{weight, of, 0}, d, at, scale, kind(diagonal, random), weighting_, network_.parameters(), false,
+        to_cotangents(state, detail::weighted_square<real, decltype(weight)>{weight, of, 0}, d, at, scale, kind(diagonal, random), weighting_, network_.parameters(), false,
              diagonal ? &here->diagonal : &here->off_diagonal);
         if constexpr (has_divergence) {
             const time_view where = of.v_dot ? at.r : at.s; // where div ubar is taken, a moving head's error is measured
             const detail::divergence_weight unit{network_.divergence_spread(), where, at.r};
             bool stopped = false;
             if constexpr (requires { options_.loss.divergence_tangent; }) stopped = options_.loss.divergence_tangent == tangent_gradient::stopped;
-            turn(state, detail::weighted_square<real, decltype(unit)>{unit, of, d}, 1, at, scale * options_.divergence,
+            to_cotangents(state, detail::weighted_square<real, decltype(unit)>{unit, of, d}, 1, at, scale * options_.divergence,
                                  kind(diagonal, (!diagonal && random) || targets_.random_divergence(d, diagonal)), divergence_weighting_, network_.parameters() + weighting_.parameters(), stopped,
                  diagonal ? &here->diagonal_divergence : &here->off_diagonal_divergence);
         }
@@ -317,7 +317,7 @@ private:
     }
     /// The loss of some rows, which become cotangents; *mean gets its mean.
     template <class Term>
-    void turn(state_type& state, const Term& term, index_t rows, const diamond_arguments<batch_type>& at, double scale, target_kind targets, detail::loss_weighting<batch_type, Weighting>& weighting,
+    void to_cotangents(state_type& state, const Term& term, index_t rows, const diamond_arguments<batch_type>& at, double scale, target_kind targets, detail::loss_weighting<batch_type, Weighting>& weighting,
                 index_t own, bool stopped, double* mean) {
         const auto& context = data_->context();
         const index_t count = v_.columns();
@@ -337,7 +337,7 @@ private:
     detail::loss_weighting<batch_type, Weighting> weighting_, divergence_weighting_;
     training_states<batch_type> states_;
     typename Network::workspace space_, other_space_;
-    scratch<real, context_type> v_, v_dot_, target_, room_, state_, gradient_;
+    scratch<real, context_type> v_, v_dot_, target_, buffer_, state_, gradient_;
     scratch<double, context_type> losses_, multiples_;
     rebind_t<batch_type, double> time_;
     scratch<detail::training_numbers, context_type> numbers_;

@@ -86,8 +86,8 @@ template <class Batch>
 /// The training set in the coordinates of the frame.
 template <class Batch>
 [[nodiscard]] training_set<Batch> in_coordinates_of(const gaussian_frame<Batch>& frame, const training_set<Batch>& data) {
-    Batch rotated(data.context(), data.points().rows(), data.points().columns()), room;
-    const auto points = frame.into(data.points().read(), room);
+    Batch rotated(data.context(), data.points().rows(), data.points().columns()), buffer;
+    const auto points = frame.into(data.points().read(), buffer);
     data.context().copy(points.data(), points.size(), rotated.data());
     std::vector<std::int32_t> labels(data.labels() ? static_cast<std::size_t>(data.points().columns()) : 0);
     if (data.labels()) data.context().to_host(data.labels(), data.points().columns(), labels.data());

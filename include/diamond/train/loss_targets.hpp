@@ -6,7 +6,7 @@
 #include <utility>
 
 #include <diamond/train/divergence_target.hpp>
-#include <diamond/train/off_diagonal.hpp>
+#include <diamond/train/flow_map_losses.hpp>
 #include <diamond/train/teacher.hpp>
 
 namespace diamond::detail {

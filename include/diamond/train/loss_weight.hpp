@@ -3,8 +3,8 @@
 
 #include <cmath>
 
-#include <diamond/nn/mlp.hpp>
 #include <diamond/core/interval.hpp>
+#include <diamond/nn/mlp.hpp>
 #include <diamond/train/option_checks.hpp>
 
 namespace diamond {

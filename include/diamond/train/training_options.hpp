@@ -7,9 +7,9 @@
 #include <diamond/concepts/backend.hpp>
 #include <diamond/train/adam_w.hpp>
 #include <diamond/train/divergence_target.hpp>
+#include <diamond/train/flow_map_losses.hpp>
 #include <diamond/train/loss_curve.hpp>
 #include <diamond/train/loss_weight.hpp>
-#include <diamond/train/off_diagonal.hpp>
 #include <diamond/train/time_sampler.hpp>
 
 namespace diamond {

@@ -173,7 +173,7 @@ public:
         const noise_stream choice = rng.stream(purpose::data, 4 * k + 3);
         context.for_each(columns, detail::choose_times<Sampler, Pairs>{choice, sampler, pairs, diagonal, t.data(), s.data(), r.data()});
         context.forbid(columns, detail::time_leaves_unit{t.data(), s.data(), r.data()},
-                       blame{.what = "a training's samplers drew a time outside [0, 1]", .step = k});
+                       deferred_error{.what = "a training's samplers drew a time outside [0, 1]", .step = k});
         context.for_each(d, columns, detail::place_at_point<real>{choice, data.points().data(), data.points().columns(), d, static_cast<real>(data.bandwidth()), z_.data()});
         context.for_each(d, columns, detail::noise_states<real, Schedule>{schedule, t.data(), s.data(), z_.data(), x_t.data(), xbar.data(), velocity.data(), d});
         label = labels();

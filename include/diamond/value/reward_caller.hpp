@@ -63,7 +63,7 @@ void call_reward(Reward& reward, batch_view<const Real, Context> z, const Condit
         }
     });
     z.context().forbid(z.columns(), detail::not_a_reward{values},
-                       blame{.what = "the reward is NaN or +inf: rewards must be finite, or -inf to forbid a sample", .step = step, .samples = samples, .values = values});
+                       deferred_error{.what = "the reward is NaN or +inf: rewards must be finite, or -inf to forbid a sample", .step = step, .samples = samples, .values = values});
 }
 
 /// A reward and how often it was called, a column at a time. Called once per batch on the caller's thread.

@@ -173,7 +173,7 @@ public:
     [[nodiscard]] bool empty() const { return calls_ == 0; }
     /// The mean since the last call of this, of which there is at least one; waits for a device.
     [[nodiscard]] double take() { return to_host(numbers_)[1] / static_cast<double>(std::exchange(calls_, 0)); }
-    void forget() { calls_ = 0; }
+    void reset() { calls_ = 0; }
 
 private:
     scratch<double, Context> numbers_; // the sum of a call, and of the calls' means

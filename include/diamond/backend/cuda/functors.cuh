@@ -40,7 +40,7 @@ struct read_number {
 /// Where no index has been found.
 inline constexpr unsigned long long none = ~0ull;
 
-struct forget {
+struct reset_found {
     unsigned long long* found;
     __device__ void operator()(index_t) const { *found = none; }
 };

@@ -14,17 +14,17 @@ public:
     dense_lane(const Context& context, context_state& state) : diamond::detail::functor_lane<Context>(context), context_(context), state_(state) {}
 
     template <class Real>
-    void affine(const Real* weights, const Real* bias, const Real* h, Real* out, index_t outputs, index_t columns, index_t inputs, index_t sides) {
+    void affine(const Real* weights, const Real* bias, const Real* h, Real* out, index_t outputs, index_t columns, index_t inputs, index_t parts) {
         if (columns == 0) return;
         if constexpr (std::is_same_v<Real, float>) {
             const device_guard guard(state_.device());
             if (state_.own().products.write_layer(weights, bias, h, out, outputs, columns, inputs)) {
-                if (sides == 2)
+                if (parts == 2)
                     state_.own().products.write(transpose::no, weights, transpose::no, h + inputs * columns, Real{0}, out + outputs * columns, outputs, columns, inputs);
                 return;
             }
         }
-        diamond::detail::functor_lane<Context>::affine(weights, bias, h, out, outputs, columns, inputs, sides);
+        diamond::detail::functor_lane<Context>::affine(weights, bias, h, out, outputs, columns, inputs, parts);
     }
     /// out += the sum of the columns of a.
     template <class Real>

@@ -79,7 +79,7 @@ public:
         check(cublasLtMatmulDescSetAttribute(plan.product.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias), "cublasLtMatmulDescSetAttribute");
         const float one = 1.0f, zero = 0.0f;
         check(cublasLtMatmul(light(), plan.product.get(), &one, weights, plan.weights.get(), h, plan.h.get(), &zero, out, plan.out.get(), out, plan.out.get(), &plan.kernel,
-                             workspace_.room<char>(workspace_bytes_), static_cast<std::size_t>(workspace_bytes_), memory_.stream()),
+                             workspace_.buffer<char>(workspace_bytes_), static_cast<std::size_t>(workspace_bytes_), memory_.stream()),
               "cublasLtMatmul");
         return true;
     }
@@ -92,7 +92,7 @@ private:
         if (!ready_) { // not as soon as there is a handle: what fails below is tried again
             if (!handle_.get()) check(cublasCreate(handle_.receive()), "cublasCreate");
             check(cublasSetStream(handle_.get(), memory_.stream()), "cublasSetStream");
-            check(cublasSetWorkspace(handle_.get(), workspace_.room<char>(workspace_bytes_), static_cast<std::size_t>(workspace_bytes_)), "cublasSetWorkspace"); // after the stream, which resets it
+            check(cublasSetWorkspace(handle_.get(), workspace_.buffer<char>(workspace_bytes_), static_cast<std::size_t>(workspace_bytes_)), "cublasSetWorkspace"); // after the stream, which resets it
             check(cublasSetMathMode(handle_.get(), tf32_ ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH), "cublasSetMathMode");
             ready_ = true;
         }

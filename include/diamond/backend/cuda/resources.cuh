@@ -105,7 +105,7 @@ public:
     }
     /// At least `count` of T; what was there is lost.
     template <class T>
-    [[nodiscard]] T* room(index_t count) {
+    [[nodiscard]] T* buffer(index_t count) {
         const index_t bytes = count * static_cast<index_t>(sizeof(T));
         if (bytes > bytes_) {
             if (data_) memory_.give_back(std::exchange(data_, nullptr));

@@ -30,12 +30,12 @@ struct device_resources {
     detail::products products;
 
     device_resources(int device, cudaStream_t users, int major, bool tf32) : memory(device, users), products(memory, major, tf32) {
-        static_cast<void>(number.room<double>(1));
+        static_cast<void>(number.buffer<double>(1));
         forget_failure();
     }
     void forget_failure() {
         constexpr int all_ones = 0xff; // the bytes of `none`
-        check(cudaMemsetAsync(failure.room<unsigned long long>(1), all_ones, sizeof(unsigned long long), memory.stream()), "cudaMemsetAsync");
+        check(cudaMemsetAsync(failure.buffer<unsigned long long>(1), all_ones, sizeof(unsigned long long), memory.stream()), "cudaMemsetAsync");
     }
 };
 
@@ -91,7 +91,7 @@ public:
     [[nodiscard]] T* scratch(index_t count) {
         const index_t before = own_->scratch.bytes();
         const device_guard guard(device_);
-        T* result = own_->scratch.room<T>(count);
+        T* result = own_->scratch.buffer<T>(count);
         counts_.allocations += own_->scratch.bytes() != before;
         return result;
     }
@@ -127,12 +127,12 @@ public:
     }
 
     /// The place in the list of checks that the next one takes, as the upper bits of its keys; the lower ones are the index that failed.
-    [[nodiscard]] unsigned long long next_check(const blame& why) {
+    [[nodiscard]] unsigned long long next_check(const deferred_error& why) {
         if (blames_.size() == most_checks) wait();
         blames_.push_back(why);
         return static_cast<unsigned long long>(blames_.size() - 1) << index_bits;
     }
-    [[nodiscard]] unsigned long long* failure() { return own_->failure.room<unsigned long long>(1); }
+    [[nodiscard]] unsigned long long* failure() { return own_->failure.buffer<unsigned long long>(1); }
 
 private:
     static constexpr int index_bits          = 40;    // more numbers than a device's memory has room for
@@ -152,16 +152,16 @@ private:
         synchronise();
         const unsigned long long key = *found;
         if (key == none) return blames_.clear();
-        const blame why = blames_[static_cast<std::size_t>(key >> index_bits)];
+        const deferred_error why = blames_[static_cast<std::size_t>(key >> index_bits)];
         blames_.clear();
         own_->forget_failure();
-        throw_blame(why, static_cast<index_t>(key & ((1ull << index_bits) - 1)));
+        throw_deferred(why, static_cast<index_t>(key & ((1ull << index_bits) - 1)));
     }
 
     int device_;
     device_properties properties_;
     std::unique_ptr<device_resources> own_;
-    std::vector<blame> blames_;
+    std::vector<deferred_error> blames_;
     counts counts_;
 };
 

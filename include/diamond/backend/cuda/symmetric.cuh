@@ -31,9 +31,9 @@ inline void decompose_symmetric(context_state& state, double* a, index_t d, doub
     check(cusolverDnSetStream(handle.get(), state.stream()), "cusolverDnSetStream");
     int size = 0;
     check(cusolverDnDsyevd_bufferSize(handle.get(), CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_LOWER, n, a, n, values, &size), "cusolverDnDsyevd_bufferSize");
-    device_buffer room(state.own().memory), outcome(state.own().memory);
-    int* const info = outcome.room<int>(1);
-    check(cusolverDnDsyevd(handle.get(), CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_LOWER, n, a, n, values, room.room<double>(size), size, info), "cusolverDnDsyevd");
+    device_buffer buffer(state.own().memory), outcome(state.own().memory);
+    int* const info = outcome.buffer<int>(1);
+    check(cusolverDnDsyevd(handle.get(), CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_LOWER, n, a, n, values, buffer.buffer<double>(size), size, info), "cusolverDnDsyevd");
     require(state.number(info) == 0, "a symmetric matrix has no eigenvalues that a solver finds: are all its entries numbers?");
 }
 

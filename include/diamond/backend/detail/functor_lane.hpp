@@ -11,10 +11,10 @@ struct activate_each {
     activation kind;
     const Real *a, *h;
     Real* to;
-    index_t count, sides;
+    index_t count, parts;
     DIAMOND_HD void operator()(index_t i) const {
         const activated<Real> f = diamond::activate(kind, a[i]);
-        if (sides == 2) to[count + i] = f.slope * a[count + i] + (h ? h[count + i] : Real{0});
+        if (parts == 2) to[count + i] = f.slope * a[count + i] + (h ? h[count + i] : Real{0});
         to[i] = f.value + (h ? h[i] : Real{0});
     }
 };
@@ -23,12 +23,12 @@ struct pull_back_each {
     activation kind;
     const Real* k;
     Real* a;
-    index_t count, sides;
+    index_t count, parts;
     DIAMOND_HD void operator()(index_t i) const {
         const activated<Real> f = diamond::activate(kind, a[i]);
-        const Real tangent      = sides == 2 ? f.curvature * a[count + i] * k[count + i] : Real{0};
+        const Real tangent      = parts == 2 ? f.curvature * a[count + i] * k[count + i] : Real{0};
         a[i]                    = f.slope * k[i] + tangent;
-        if (sides == 2) a[count + i] = f.slope * k[count + i];
+        if (parts == 2) a[count + i] = f.slope * k[count + i];
     }
 };
 template <class Real>
@@ -66,12 +66,12 @@ public:
         context_.add_product(op_a, a, op_b, b, out, rows, columns, depth);
     }
     template <class Real>
-    void activate(activation kind, const Real* a, const Real* h, Real* to, index_t count, index_t sides) {
-        context_.for_each(count, activate_each<Real>{kind, a, h, to, count, sides});
+    void activate(activation kind, const Real* a, const Real* h, Real* to, index_t count, index_t parts) {
+        context_.for_each(count, activate_each<Real>{kind, a, h, to, count, parts});
     }
     template <class Real>
-    void pull_back(activation kind, const Real* k, Real* a, index_t count, index_t sides) {
-        context_.for_each(count, pull_back_each<Real>{kind, k, a, count, sides});
+    void pull_back(activation kind, const Real* k, Real* a, index_t count, index_t parts) {
+        context_.for_each(count, pull_back_each<Real>{kind, k, a, count, parts});
     }
     template <class Real>
     void copy(const Real* from, index_t count, Real* to) {
@@ -82,9 +82,9 @@ public:
         context_.for_each(count, fill_each<Real>{to, value});
     }
     template <class Real>
-    void affine(const Real* weights, const Real* bias, const Real* h, Real* out, index_t outputs, index_t columns, index_t inputs, index_t sides) {
-        context_.for_each(outputs, columns * sides, start_affine<Real>{bias, out, outputs, columns});
-        context_.add_product(transpose::no, weights, transpose::no, h, out, outputs, columns * sides, inputs);
+    void affine(const Real* weights, const Real* bias, const Real* h, Real* out, index_t outputs, index_t columns, index_t inputs, index_t parts) {
+        context_.for_each(outputs, columns * parts, start_affine<Real>{bias, out, outputs, columns});
+        context_.add_product(transpose::no, weights, transpose::no, h, out, outputs, columns * parts, inputs);
     }
     template <class Real>
     void add_columns(const Real* a, index_t rows, index_t columns, Real* out) {

@@ -21,9 +21,9 @@ inline void host_deallocate(void* p) noexcept { ::operator delete[](p, host_alig
 
 /// forbid of a context on the host: what it throws, it throws at once.
 template <class Context, class F>
-void forbid_now(const Context& context, index_t count, const F& f, const blame& why) {
+void forbid_now(const Context& context, index_t count, const F& f, const deferred_error& why) {
     const index_t bad = context.find_first(count, f);
-    if (bad < count) throw_blame(why, bad);
+    if (bad < count) throw_deferred(why, bad);
 }
 
 } // namespace diamond::detail

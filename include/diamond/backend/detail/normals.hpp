@@ -78,12 +78,12 @@ void fill_normal_columns(const noise_stream& stream, Real* out, index_t rows, in
             for (int k = 0; k < used; ++k) {
                 for (int l = 0; l < lanes; ++l) {
                     if constexpr (sizeof(Real) == 4) {
-                        const auto direction = turn(w[2 * k + 1][l]);
+                        const auto direction = sine_cosine_of(w[2 * k + 1][l]);
                         radius[k][l]         = squared_radius(w[2 * k][l]);
                         cosine[k][l]         = direction.cosine;
                         sine[k][l]           = direction.sine;
                     } else {
-                        const auto direction = turn(std::uint64_t{w[3][l]} << 32 | w[2][l]);
+                        const auto direction = sine_cosine_of(std::uint64_t{w[3][l]} << 32 | w[2][l]);
                         radius[k][l]         = squared_radius(std::uint64_t{w[1][l]} << 32 | w[0][l]);
                         cosine[k][l]         = direction.cosine;
                         sine[k][l]           = direction.sine;

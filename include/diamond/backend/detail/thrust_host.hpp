@@ -89,7 +89,7 @@ public:
         *out = max(count, f);
     }
     template <class F>
-    void forbid(index_t count, const F& f, const blame& why) const {
+    void forbid(index_t count, const F& f, const deferred_error& why) const {
         forbid_now(self(), count, f, why);
     }
 

@@ -1,3 +1,3 @@
 #include <diamond/core/upward.hpp>
-#include <diamond/reward/linear.hpp> // a neighbour
+#include <diamond/reward/linear_reward.hpp> // a neighbour
 #  include "quoted.hpp"              // unreadable

@@ -1,4 +1,4 @@
-#include <diamond/map/diamond_posterior.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
 
 #include <cmath>
 #include <limits>
@@ -48,7 +48,7 @@ TEST_CASE_TEMPLATE("column j M + i is draw i of particle j, from that particle's
     constexpr index_t d = 2, n = 5, samples = 3;
     const auto x_t = batches::normal<own_batch>(context, d, n, 1);
     auto map       = mixture_map<own_batch>(any_schedule{});
-    diamond::diamond_posterior posterior(map);
+    diamond::diamond_map_posterior posterior(map);
     own_batch draws(context, d, n * samples), noise(context, d, n * samples), again(context, d, n);
     posterior(x_t, 0.4, none, value_stream(samples), draws);
     diamond::draw_normal(value_stream(samples), noise.mutable_view());
@@ -77,7 +77,7 @@ TEST_CASE("antithetic draws use opposite noises") {
     constexpr index_t d = 3, n = 4, samples = 6;
     const auto model = gaussian(context, any_schedule{});
     const auto x_t   = batches::normal<batch>(context, d, n, 2);
-    diamond::diamond_posterior posterior(diamond::gaussian_diamond_map(model, any_schedule{}));
+    diamond::diamond_map_posterior posterior(diamond::gaussian_diamond_map(model, any_schedule{}));
     auto stream       = value_stream(samples);
     stream.antithetic = true;
     batch draws(context, d, n * samples), mean(context, d, n);
@@ -104,7 +104,7 @@ TEST_CASE("several evaluations of an exact map are one, and cost as many") {
         for (const double t : {0.0, 0.5, 0.97, 1.0}) {
             batch one(context, d, n * samples), many(context, d, n * samples), by_model(context, d, n * samples), one_pulled(context, d, n),
                 many_pulled(context, d, n);
-            diamond::diamond_posterior once(map), often(map, {.evaluations = 5});
+            diamond::diamond_map_posterior once(map), often(map, {.evaluations = 5});
             once(x_t, t, none, value_stream(samples), one);
             often(x_t, t, none, value_stream(samples), many);
             exact(x_t, t, none, value_stream(samples), by_model);
@@ -124,7 +124,7 @@ TEST_CASE("several evaluations of an exact map are one, and cost as many") {
             }
         }
     }
-    CHECK_FALSE(diamond::diamond_posterior(mixture_map<batch>(any_schedule{})).exact());
+    CHECK_FALSE(diamond::diamond_map_posterior(mixture_map<batch>(any_schedule{})).exact());
 }
 
 TEST_CASE("vjp is the derivative of the draws in x_t, the noise held, for several evaluations and samples") {
@@ -136,7 +136,7 @@ TEST_CASE("vjp is the derivative of the draws in x_t, the noise held, for severa
         for (const double t : {0.1, 0.6, 0.95})
             for (const index_t evaluations : {1, 2, 4})
                 for (const index_t samples : {1, 3}) {
-                    diamond::diamond_posterior posterior(mixture_map<batch>(any_schedule{kind}, 2), {.evaluations = evaluations});
+                    diamond::diamond_map_posterior posterior(mixture_map<batch>(any_schedule{kind}, 2), {.evaluations = evaluations});
                     const auto cotangent = batches::normal<batch>(context, d, n * samples, 6);
                     batch pulled(context, d, n);
                     posterior.vjp(x_t, t, none, value_stream(samples), cotangent, pulled);
@@ -269,18 +269,18 @@ TEST_CASE("posterior draws and Diamond maps refuse what does not fit, and can be
     const auto context  = back_ends::eigen<double>::make(1);
     constexpr index_t d = 2, n = 4;
     for (const index_t evaluations : {0, -1})
-        CHECK_THROWS_WITH_AS(diamond::diamond_posterior(mixture_map<batch>(any_schedule{}), {.evaluations = evaluations}),
+        CHECK_THROWS_WITH_AS(diamond::diamond_map_posterior(mixture_map<batch>(any_schedule{}), {.evaluations = evaluations}),
                              doctest::Contains(std::to_string(evaluations).c_str()), std::invalid_argument);
     CHECK_THROWS_WITH_AS(mixture_map<batch>(any_schedule{}, 0), doctest::Contains("0 steps"), std::invalid_argument);
     { // 4 x 2^62 evaluations are 0 columns of working states by 64 bits
-        diamond::diamond_posterior endless(mixture_map<batch>(any_schedule{}), {.evaluations = index_t{1} << 62});
+        diamond::diamond_map_posterior endless(mixture_map<batch>(any_schedule{}), {.evaluations = index_t{1} << 62});
         const auto points = batches::normal<batch>(context, d, n, 10);
         batch drawn(context, d, n);
         CHECK_THROWS_WITH_AS(endless(points, 0.5, none, value_stream(1), drawn), doctest::Contains("4 x 4611686018427387904 is more than 2^63 - 1"), std::invalid_argument);
     }
 
     auto map = mixture_map<batch>(any_schedule{});
-    diamond::diamond_posterior posterior(map);
+    diamond::diamond_map_posterior posterior(map);
     const auto x = batches::normal<batch>(context, d, n, 10);
     batch out(context, d, n), wide(context, d, 3 * n), tall(context, d + 1, n), before(context, d, n);
     posterior(x, 0.5, none, value_stream(1), before);

@@ -99,7 +99,7 @@ struct loss_setting {
     const real* random_velocity; ///< z - eps'
     noise_stream uniforms;       ///< one a column, for whatever a loss draws
     typename Network::workspace &recorded, &other;
-    view_t<batch_type> v, v_dot, target, room;
+    view_t<batch_type> v, v_dot, target, buffer;
     view_t<batch_type> state; ///< room for one, d x n
     rebind_t<batch_type, double>& time;
 
@@ -139,7 +139,7 @@ struct eulerian_loss {
     bool operator()(const Setting& l) const {
         using real = typename Setting::real;
         l.velocity({l.at.xbar, l.at.x_t, l.at.t, l.at.s, l.at.s}, l.condition, l.target);
-        l.network.record(l.fixed(fixed), l.at, l.condition, {l.direction(), 1.0, 0.0}, l.other, l.room, l.v_dot);
+        l.network.record(l.fixed(fixed), l.at, l.condition, {l.direction(), 1.0, 0.0}, l.other, l.buffer, l.v_dot);
         l.v.context().for_each(l.v.rows(), l.v.columns(), detail::eulerian_target<real>{l.target.data(), l.v_dot.data(), l.at.s, l.at.r, l.v.rows()});
         l.network.record(l.theta, l.at, l.condition, l.recorded, l.v);
         return false;
@@ -157,7 +157,7 @@ struct mean_flow_loss {
         const index_t d = l.state.rows();
         if (l.target.rows() > d) l.velocity({l.at.xbar, l.at.x_t, l.at.t, l.at.s, l.at.s}, l.condition, l.target); // for its divergence, which the data do not show
         l.v.context().for_each(d, l.v.columns(), detail::copy_rows<real>{l.random_velocity, d, l.target.data(), l.target.rows()});
-        l.network.record(l.theta, l.at, l.condition, {l.direction(), 1.0, 0.0}, l.other, l.room, l.v_dot);
+        l.network.record(l.theta, l.at, l.condition, {l.direction(), 1.0, 0.0}, l.other, l.buffer, l.v_dot);
         l.v.context().for_each(l.v.rows(), l.v.columns(), detail::eulerian_target<real>{l.target.data(), l.v_dot.data(), l.at.s, l.at.r, l.v.rows()});
         l.network.record(l.theta, l.at, l.condition, l.recorded, l.v);
         return false;

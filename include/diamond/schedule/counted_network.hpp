@@ -14,20 +14,20 @@ namespace diamond {
 /// Makes the workspace anew only when a batch grows or comes from another context. A copy shares the network, not the workspace, and starts a
 /// bill of its own.
 template <class Network>
-class held_network {
+class counted_network {
 public:
     using batch_type     = typename Network::batch_type;
     using workspace_type = detail::workspace_t<Network>;
 
-    explicit held_network(Network network) : network_(std::move(network)) {}
-    held_network(const held_network& other) : network_(other.network_) {}
-    held_network(held_network&&) noexcept = default;
-    held_network& operator=(const held_network& other) {
-        if (this != &other) *this = held_network(other);
+    explicit counted_network(Network network) : network_(std::move(network)) {}
+    counted_network(const counted_network& other) : network_(other.network_) {}
+    counted_network(counted_network&&) noexcept = default;
+    counted_network& operator=(const counted_network& other) {
+        if (this != &other) *this = counted_network(other);
         return *this;
     }
-    held_network& operator=(held_network&&) noexcept = default;
-    ~held_network()                                  = default;
+    counted_network& operator=(counted_network&&) noexcept = default;
+    ~counted_network()                                  = default;
 
     [[nodiscard]] const Network& network() const { return network_; }
     [[nodiscard]] index_t        dimension() const { return static_cast<index_t>(network_.dimension()); }

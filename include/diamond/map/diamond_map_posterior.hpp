@@ -15,7 +15,7 @@
 
 namespace diamond {
 
-struct diamond_posterior_options {
+struct diamond_map_posterior_options {
     index_t evaluations = 1; ///< calls of the map for a draw: its steps along a uniform grid of inner times
 };
 
@@ -39,7 +39,7 @@ struct sum_draws {
 /// the density of the map's own draws, as far as its m is the divergence of its own flow. Cost: `evaluations` calls of the map a draw, with its
 /// density or without. [DM], sections 5 and 8.
 template <class Map>
-class diamond_posterior {
+class diamond_map_posterior {
     static_assert(diagnose_diamond_map<Map>());
     static_assert(diagnose_condition<condition_of_t<Map>, backend_of_t<typename Map::batch_type>>());
 
@@ -50,7 +50,7 @@ public:
     using const_view     = const_view_t<batch_type>;
 
     /// @throws std::invalid_argument unless evaluations >= 1.
-    explicit diamond_posterior(Map map, diamond_posterior_options options = {}) : map_(std::move(map)), options_(options) {
+    explicit diamond_map_posterior(Map map, diamond_map_posterior_options options = {}) : map_(std::move(map)), options_(options) {
         check_schedule(map_.schedule());
         check_schedule(map_.inner_schedule());
         require(options.evaluations >= 1, [&] { return "a posterior draw of " + digits_of(options.evaluations) + " evaluations: at least 1 is needed"; });
@@ -107,7 +107,7 @@ public:
     {
         const auto& context = x_t.context();
         require_time("posterior draws", t);
-        require_same_shape("diamond_posterior::vjp", x_t, const_view(out));
+        require_same_shape("diamond_map_posterior::vjp", x_t, const_view(out));
         const auto [outer, repeated] = repeat(x_t, condition, stream.samples, cotangent);
         draw_noise(stream, cotangent);
         for (index_t k = 0; k + 1 < options_.evaluations; ++k) map_(state(k), inner(k), outer, time_view(t), repeated, state(k + 1));
@@ -166,15 +166,15 @@ private:
     }
 
     Map                       map_;
-    diamond_posterior_options options_;
+    diamond_map_posterior_options options_;
     index_t                   draws_ = 0;
     scratch<real, context_type> states_, repeated_, lambda_, pulled_, outer_cotangent_, outer_total_;
     scratch<double, context_type> divergence_;
     condition_store<condition_type, context_type> conditions_;
 };
 template <class Map>
-diamond_posterior(Map) -> diamond_posterior<Map>;
+diamond_map_posterior(Map) -> diamond_map_posterior<Map>;
 template <class Map>
-diamond_posterior(Map, diamond_posterior_options) -> diamond_posterior<Map>;
+diamond_map_posterior(Map, diamond_map_posterior_options) -> diamond_map_posterior<Map>;
 
 } // namespace diamond

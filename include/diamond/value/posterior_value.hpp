@@ -88,7 +88,7 @@ public:
                                                              options_.samples, options_.antithetic, out.data()});
         lost_.add(x.context(), x.columns(), {weights_.data(), options_.samples, options_.antithetic, (weighted ? tilted_ : rewards_).data()});
     }
-    void begin_guidance() { lost_.forget(); }
+    void begin_guidance() { lost_.reset(); }
     /// The share of the tilt that the guidance since gave, where it is small.
     [[nodiscard]] std::vector<std::string> guidance_warnings() {
         if (lost_.empty()) return {};
@@ -109,7 +109,7 @@ protected:
             log_weights_.resize(x.context(), 1, columns);
             sampler_(x, t, condition, detail::value_stream(stream, options_), draws_, log_weights_.data());
             x.context().forbid(columns, detail::not_a_weight{log_weights_.data()},
-                               blame{.what = "the weight of a posterior draw is NaN or +inf", .step = static_cast<index_t>(stream.step), .samples = options_.samples, .values = log_weights_.data()});
+                               deferred_error{.what = "the weight of a posterior draw is NaN or +inf", .step = static_cast<index_t>(stream.step), .samples = options_.samples, .values = log_weights_.data()});
         } else {
             sampler_(x, t, condition, detail::value_stream(stream, options_), draws_);
         }
@@ -120,7 +120,7 @@ protected:
         const index_t columns = rewards_.columns();
         weights_.resize(x.context(), 1, columns);
         if constexpr (weighted) {
-            for (auto* room : {&tilted_, &base_weights_}) room->resize(x.context(), 1, columns);
+            for (auto* buffer : {&tilted_, &base_weights_}) buffer->resize(x.context(), 1, columns);
             x.context().for_each(columns, detail::sum_of_two{rewards_.data(), log_weights_.data(), tilted_.data()});
             x.context().for_each(x.columns(), detail::soft_weights{log_weights_.data(), options_.samples, base_weights_.data()});
         }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
-#include <diamond/reward/scaled.hpp>
+#include <diamond/reward/scaled_reward.hpp>
 
 namespace diamond {
 
