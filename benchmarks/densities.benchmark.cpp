@@ -13,7 +13,7 @@ namespace {
 
 using diamond::index_t, diamond::philox;
 using batch   = diamond::eigen::batch<float>;
-using architecture = diamond::diamond_mlp_with_divergence<batch, diamond::linear_schedule>;
+using joint   = diamond::diamond_mlp_with_divergence<batch, diamond::linear_schedule>;
 using network = diamond::trained_network<joint>;
 
 network make_network(const diamond::eigen::context& context, index_t d, index_t width) {

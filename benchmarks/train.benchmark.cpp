@@ -17,7 +17,7 @@ namespace {
 using diamond::index_t, diamond::philox;
 using batch  = diamond::eigen::batch<float>;
 using plain  = diamond::diamond_mlp<batch, diamond::linear_schedule>;
-using with_divergence = diamond::diamond_mlp_with_divergence<batch, diamond::linear_schedule>;
+using joint  = diamond::diamond_mlp_with_divergence<batch, diamond::linear_schedule>;
 
 constexpr index_t dimension = 64;
 

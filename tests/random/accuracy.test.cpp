@@ -75,7 +75,7 @@ TEST_CASE_TEMPLATE("the logarithm is good to 1.5 ulp", word, std::uint32_t, std:
 TEST_CASE_TEMPLATE("directions are good to 3 ulp, and of unit length", word, std::uint32_t, std::uint64_t) {
     double worst = 0.0, worst_length = 0.0;
     for (const word w : words<word>()) {
-        const auto direction = diamond::detail::turn(w);
+        const auto direction = diamond::detail::sine_cosine_of(w);
         const exact_turn exact(w);
         worst        = std::max({worst, ulps(direction.cosine, exact.cosine), ulps(direction.sine, exact.sine)});
         worst_length = std::max(worst_length, ulps(direction.cosine * direction.cosine + direction.sine * direction.sine, 1.0L));

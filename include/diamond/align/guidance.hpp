@@ -68,7 +68,7 @@ public:
         detail::require_same_dimension("velocity field", field_, value_);
     }
 
-    /// @throws numeric_error naming step and particle where a reward is NaN or +inf, or throws, and where a coordinate is NaN or infinite. What a device tells later names the evaluation of
+    /// @throws numeric_error naming step and particle where a reward is NaN or +inf, or throws, where the gradient of V is not finite, and where a coordinate is NaN or infinite. What a device tells later names the evaluation of
     /// V in place of the step.
     template <class Observer = no_observer>
     chain_result<batch_type> operator()(const context_type& context, philox rng, const condition_type& condition = {}, Observer observer = {}) {
@@ -108,7 +108,7 @@ private:
         void operator()(const_view x, double t, view out) { owner.tilted_velocity(x, t, condition, rng.stream(purpose::value, ++evaluation), first_step, out); }
     };
 
-    static constexpr const char* not_guiding = "the gradient of the value is NaN or infinite: the reward's gradient is not finite there, or the map's derivative";
+    static constexpr const char* not_guiding = "the gradient of the value is NaN or infinite: the reward's gradient is not finite there, or the network or its derivative";
 
     void tilted_velocity(const_view x, double t, const condition_type& condition, noise_stream stream, double step, view out) {
         gradient_.resize(x.context(), x.rows(), x.columns());
@@ -117,7 +117,8 @@ private:
             guide_noise(x, step, condition, stream);
         else
             value_.guidance(x, t, condition, stream, gradient_);
-        if (options_.strength != 0.0) detail::require_finite_columns(gradient_.read(), deferred_error{.what = not_guiding, .step = static_cast<index_t>(stream.step)});
+        if constexpr (!is_adaptive<Solver>) // which may try a step that is too long, and shortens it
+            if (options_.strength != 0.0) detail::require_finite_columns(gradient_.read(), deferred_error{.what = not_guiding, .step = static_cast<index_t>(stream.step)});
         if (!options_.norm_matched) {
             assign(out, out + options_.strength * gradient_);
             return;

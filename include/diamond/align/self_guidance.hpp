@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <diamond/align/objective.hpp>
+#include <diamond/align/run.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/finite.hpp>
 
@@ -113,7 +114,8 @@ public:
     [[nodiscard]] cost             spent() const { return objective_.spent(); }
     [[nodiscard]] Objective&       objective() { return objective_; }
 
-    /// Moves x_0, d x N, in place. @throws numeric_error naming step, from 1 on, and particle where objective or gradient are no numbers.
+    /// Moves x_0, d x N, in place. @throws numeric_error naming step, from 1 on, and particle where objective or gradient are no numbers,
+    /// and where a reward is NaN or +inf, at a trial of the line search, too.
     void operator()(view x_0, const condition_type& condition = {}) {
         require(x_0.rows() == dimension(), [&] { return "self_guidance: " + digits_of(x_0.rows()) + " rows for dimension " + digits_of(dimension()); });
         const auto&   context = x_0.context();
@@ -122,7 +124,7 @@ public:
         numbers_.resize(context, 5, n);
         double *const slope = numbers_.data(), *const eta = slope + n;
         for (index_t k = 0; k < options_.steps; ++k) {
-            objective_.gradient(x_0, condition, gradient_.mutable_view());
+            detail::at_step(k + 1, [&] { objective_.gradient(x_0, condition, gradient_.mutable_view()); });
             context.column_sums(d, n, detail::slope_term<Step, real>{step_, gradient_.data(), d}, slope);
             context.forbid(n, detail::not_finite{slope}, deferred_error{.what = "the gradient of the objective is not finite", .step = k + 1});
             context.for_each(d * n, detail::turn_to_step<Step, real>{step_, gradient_.data()});
@@ -142,12 +144,12 @@ private:
         const index_t d = x_0.rows(), n = x_0.columns();
         double *const slope = numbers_.data(), *const eta = slope + n, *const value = eta + n, *const trial = value + n, *const accepted = trial + n;
         trial_.resize(context, d, n);
-        objective_(x_0, condition, value);
+        detail::at_step(step, [&] { objective_(x_0, condition, value); });
         context.forbid(n, detail::is_nan{value}, deferred_error{.what = "the objective is NaN", .step = step});
         context.for_each(n, detail::fill_number{0.0, accepted});
         for (index_t h = 0; h <= options_.halvings; ++h) {
             context.for_each(d, n, detail::move_against<real>{x_0.data(), gradient_.data(), eta, d, trial_.data()});
-            objective_(trial_.read(), condition, trial);
+            detail::at_step(step, [&] { objective_(trial_.read(), condition, trial); });
             context.for_each(n, detail::halve_unless_lower{slope, value, trial, h == options_.halvings, eta, accepted});
             if (context.find_first(n, detail::unaccepted{accepted}) == n) return;
         }

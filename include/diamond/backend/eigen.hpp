@@ -166,14 +166,14 @@ struct context {
     // 2. elementwise
     template <class F>
     void for_each(index_t count, const F& f) const {
-        blocks_of(count, price_of<F>, [&](index_t first, index_t last) {
+        blocks_of(count, relative_cost_of<F>, [&](index_t first, index_t last) {
             own<F> local = f;
             for (index_t j = first; j < last; ++j) local(j);
         });
     }
     template <class F>
     void for_each(index_t rows, index_t columns, const F& f) const {
-        blocks_of(columns, rows * price_of<F>, [&](index_t first, index_t last) {
+        blocks_of(columns, rows * relative_cost_of<F>, [&](index_t first, index_t last) {
             own<F> local = f;
             for (index_t j = first; j < last; ++j)
                 for (index_t i = 0; i < rows; ++i) local(i, j);
@@ -335,7 +335,7 @@ private:
 
     /// What a functor's call costs, in copies of a number: its `relative_cost`, if it states one.
     template <class F>
-    static constexpr index_t price_of = [] {
+    static constexpr index_t relative_cost_of = [] {
         if constexpr (requires { F::relative_cost; })
             return index_t{F::relative_cost};
         else

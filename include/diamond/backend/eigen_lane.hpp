@@ -61,7 +61,7 @@ public:
     void product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows, index_t columns, index_t depth) {
         add_product(op_a, a, op_b, b, out, rows, columns, depth, blocking<Real>());
     }
-    /// to = f(a) + h; behind it, where there are two sides, f'(a) a' + h'. h may be null; to may be a or h.
+    /// to = f(a) + h; behind it, where there are two parts, f'(a) a' + h'. h may be null; to may be a or h.
     template <class Real>
     void activate(activation kind, const Real* a, const Real* h, Real* to, index_t count, index_t parts) {
         using tile = activation_tile<Real>;
@@ -116,7 +116,7 @@ public:
     void fill(Real* to, index_t count, Real value) {
         std::fill_n(to, count, value);
     }
-    /// out = W h + b for the first `columns`; for as many more, where there are two sides, W h.
+    /// out = W h + b for the first `columns`; for as many more, where there are two parts, W h.
     template <class Real>
     void affine(const Real* weights, const Real* bias, const Real* h, Real* out, index_t outputs, index_t columns, index_t inputs, index_t parts) {
         for (index_t j = 0; j < columns; ++j) std::copy_n(bias, outputs, out + outputs * j);

@@ -18,7 +18,7 @@
 ///   9. c.find_first(n, f) is the least j with f(j), or n; c.forbid(n, f, why) throws what `why`, a deferred_error, says of that j, if there is one:
 ///      at once, or else when the host next waits, and then of the first call that found one;
 ///  10. c.lanes(n, body) calls body(lane, task, worker) for task < n, worker < c.concurrency(), no two calls at once with one worker. A lane
-///      does the work of dense layers on its own: affine(W, b, h, out, outputs, columns, inputs, sides) writes W h + b, and W h' of as many
+///      does the work of dense layers on its own: affine(W, b, h, out, outputs, columns, inputs, parts) writes W h + b, and W h' of as many
 ///      tangents behind; product(op_a, a, op_b, b, out, rows, columns, depth) adds op(a) op(b) to out; activate and pull_back are the
 ///      activations' two directions (nn/dense_stack.hpp); copy, fill, add_columns move numbers.
 ///      c.dense_block_columns() is how many columns a lane works on best, and c.prepare_product<T>(rows, columns, depth) makes room;

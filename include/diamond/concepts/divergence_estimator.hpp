@@ -76,7 +76,7 @@ inline constexpr bool is_divergence = !std::is_same_v<velocity_of_t<Field>, Fiel
 template <class Field>
 inline constexpr bool needs_stream = false;
 template <class Field>
-    requires is_divergence<Field>
+    requires(is_divergence<Field> && says_random<Field>)
 inline constexpr bool needs_stream<Field> = Field::random;
 
 /// The ladder of the two.

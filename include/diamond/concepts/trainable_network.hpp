@@ -15,7 +15,7 @@
 /// workspace, out): a trained network of it is then differentiable.
 ///
 /// `trainable_network_with_divergence`: also n.outputs() is d + 1, and every `out` and cotangent has a last row, that of the mean divergence m of
-/// concepts/flow_map_with_divergence.hpp, sign and scale undone; n.divergence_spread() is a functor (s, r) of the variance in whose units errors of m
+/// concepts/flow_map.hpp, sign and scale undone; n.divergence_spread() is a functor (s, r) of the variance in whose units errors of m
 /// count; and it has vjp and jvp, of which the trace is made. (x, log p) moves with (u, -div u), which does not depend on log p: m is one more row of a flow map's mean velocity, and every loss of
 /// train/flow_map_losses.hpp means the same for it. theta and gradient are pointers to the back end's memory. Models: diamond_mlp, diamond_mlp_with_divergence. Used by: diamond_trainer.
 #pragma once

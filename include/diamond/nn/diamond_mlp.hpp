@@ -23,7 +23,7 @@ struct diamond_mlp_options {
 
 /// v(xbar, x_t, t, s, r | label) = pm + k e + sqrt(pv) F(e, g, times, label); see nn/diamond_features.hpp. Models trainable_network. With a
 /// divergence_head it gives d + 1 rows, v and the mean divergence m (nn/divergence_features.hpp), and models trainable_network_with_divergence.
-/// Parameters 0 in the last layer give the (joint) Diamond map of the Gaussian N(mean, U diag(variance) U^T) itself, exactly. The inner schedule
+/// Parameters 0 in the last layer give the Diamond map, with its divergence, of the Gaussian N(mean, U diag(variance) U^T) itself, exactly. The inner schedule
 /// is linear. Cost: one evaluation a column; a tangent is one jvp.
 template <class Batch, class Schedule, class Head = no_head>
 class diamond_mlp {
@@ -201,7 +201,7 @@ private:
     dense_stack<Batch> stack_;
 };
 
-/// A joint network: velocity and divergence heads on a shared trunk.
+/// A network with divergence: velocity and divergence heads on a shared trunk.
 template <class Batch, class Schedule>
 using diamond_mlp_with_divergence = diamond_mlp<Batch, Schedule, divergence_head>;
 

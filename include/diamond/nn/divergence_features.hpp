@@ -2,7 +2,7 @@
 ///
 /// With pv, S and R as in nn/diamond_features.hpp, the Gaussian's mean divergence is sum_i log(R_i/S_i)/(r - s), at r = s its limit, and
 ///   m = sum_i log(R_i/S_i)/(r - s) + sign divisor l(s, r) F,   l = log((1 - s + h)/(1 - r + h))/(r - s),
-/// F the network's last row: F = 0 is the Gaussian's own joint map. l is the mean over [s, r] of 1/(1 - tau + h), which is how fast a law with
+/// F the network's last row: F = 0 is the Gaussian's own divergence. l is the mean over [s, r] of 1/(1 - tau + h), which is how fast a law with
 /// details of size h contracts at tau: F is of order 1 at all times, and the head need not learn a pole.
 #pragma once
 

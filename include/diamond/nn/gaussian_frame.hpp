@@ -80,14 +80,14 @@ public:
     [[nodiscard]] const double* mean() const { return memory_->mean.data(); }
     [[nodiscard]] const double* variance() const { return memory_->variance.data(); }
 
-    /// U^T x: `room` where there is a basis, else x itself. Rows behind the first d pass as they are.
+    /// U^T x: `buffer` where there is a basis, else x itself. Rows behind the first d pass as they are.
     [[nodiscard]] const_view_t<Batch> into(const_view_t<Batch> x, Batch& buffer) const {
         if (!has_basis()) return x;
         buffer.resize(x.context(), x.rows(), x.columns()); // the caller's context works, for copies of a network may serve several
         rotate(transpose::yes, x, buffer.mutable_view());
         return buffer.read();
     }
-    /// out = U y; y may be `room` only.
+    /// out = U y; y may be `buffer` only.
     void out_of(const_view_t<Batch> y, view_t<Batch> out) const { rotate(transpose::no, y, out); }
 
 private:

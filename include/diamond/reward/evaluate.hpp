@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include <diamond/concepts/reward.hpp>
+#include <diamond/core/log_density.hpp>
 
 namespace diamond {
 
@@ -24,7 +25,7 @@ concept says_column_parallel = requires {
 };
 } // namespace detail
 
-/// values[j] = r(z_j | c_j), z d x n. What the reward throws passes through.
+/// values[j] = r(z_j | c_j), z d x n; NaN where a reward of a batch writes none. What the reward throws passes through.
 template <class Reward, class Real, class Context, class Condition>
 void evaluate_reward(Reward& reward, batch_view<const Real, Context> z, const Condition& condition, double* values) {
     using batch_type = owning_batch<Real, Context>;
@@ -32,8 +33,10 @@ void evaluate_reward(Reward& reward, batch_view<const Real, Context> z, const Co
     if constexpr (!std::is_same_v<detail::referred_t<Reward>, Reward>) {
         evaluate_reward(detail::referred(reward), z, condition, values);
     } else if constexpr (detail::conditional_reward<Reward, batch_type, Condition>) {
+        z.context().for_each(z.columns(), detail::fill_number{not_a_number, values});
         reward(z, condition, values);
     } else if constexpr (detail::batchwise_reward<Reward, batch_type>) {
+        z.context().for_each(z.columns(), detail::fill_number{not_a_number, values});
         reward(z, values);
     } else if constexpr (detail::says_column_parallel<Reward> || !Context::host_memory) {
         static_assert(std::invocable<const Reward&, column_view<const Real>>,

@@ -115,7 +115,7 @@ void adam_w(const adam_w_options& options, double rate, index_t k, view_t<Batch>
                                                                r(options.beta_2), r(rate / bias_1), r(1.0 / bias_2), r(options.epsilon), r(rate * options.weight_decay)});
 }
 
-/// average = keep average + (1 - keep) theta, keep <= (1 + k)/(10 + k), so that a young average forgets its start.
+/// average = decay average + (1 - decay) theta, decay <= (1 + k)/(10 + k), so that a young average forgets its start.
 template <class Batch>
 void moving_average(double decay, index_t k, view_t<Batch> average, const_view_t<Batch> theta) {
     using real       = typename Batch::value_type;

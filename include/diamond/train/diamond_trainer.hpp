@@ -1,4 +1,4 @@
-/// Trains a Diamond network, or a joint one: from data alone, or from a teacher. [DM], section 5; [F2], section 8.
+/// Trains a Diamond network, with divergence or without: from data alone, or from a teacher. [DM], section 5; [F2], section 8.
 #pragma once
 
 #include <cmath>
@@ -104,7 +104,7 @@ public:
                 return "a training set with label " + digits_of(data.classes() - 1) + " for a network of " + digits_of(network_.classes()) + " classes: it takes " + detail::labels_of(network_.classes());
             });
         }
-        if constexpr (has_divergence) detail::require_probes("the trace of a joint training", options.trace.products(network_.dimension()));
+        if constexpr (has_divergence) detail::require_probes("the trace of a training with divergence", options.trace.products(network_.dimension()));
         if constexpr (requires { Teacher::knows_no_outer_time; options.times.at_zero; })
             require(options.times.at_zero >= 1.0, [&] { return "a flow_teacher knows t = 0 alone, and a share of " + digits_of(options.times.at_zero) + " is drawn there: it needs .times = {.at_zero = 1}"; });
         check_schedule(network_.schedule());

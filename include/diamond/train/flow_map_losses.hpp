@@ -7,7 +7,7 @@
 /// A loss is a type with operator()(setting): it records v, and v' where it returns true, and writes the target; the error is v + (r - s) v' -
 /// target, or v - target. ubar is the teacher's, or without one the diagonal of the network's moving average.
 ///
-/// A joint network's v has a last row m, and ubar's is div ubar: (x, log p) flows with (ubar, -div ubar), so the same lines are, for it,
+/// The v of a network with divergence has a last row m, and ubar's is div ubar: (x, log p) flows with (ubar, -div ubar), so the same lines are, for it,
 ///   Lagrangian  m + (r - s) d_r m = div ubar_r(X_{s,r});      Eulerian  m = div ubar_s + (r - s)(d_s m + (grad m) ubar_s);
 ///   semigroup   the length-weighted mean of the two parts.                                                                        [F2]
 /// LSD-F2D2 is lagrangian_loss with a network with divergence, MeanFlow-F2D2 mean_flow_loss, Shortcut-F2D2 semigroup_loss{.midpoint = true}, and
@@ -85,7 +85,7 @@ struct join_parts {
 };
 } // namespace detail
 
-/// What a loss works with. States are d x n, v, v', target and room as many rows as the network gives; `velocity(arguments, condition, out)` writes ubar.
+/// What a loss works with. States are d x n, v, v', target and buffer as many rows as the network gives; `velocity(arguments, condition, out)` writes ubar.
 template <class Network, class Velocity>
 struct loss_setting {
     using batch_type = typename Network::batch_type;

@@ -34,6 +34,9 @@ public:
     static constexpr bool has_teacher = !std::is_same_v<Teacher, no_teacher>;
     static constexpr bool has_divergence    = trainable_network_with_divergence<Network>;
 
+    static_assert(!has_divergence || !says_random<Teacher> || knows_divergence<Teacher, Network>,
+                  "a teacher of networks with divergence that says `random` needs divergence(arguments, condition, stream, double* out)");
+
     loss_targets(Teacher teacher, Trace trace) : teacher_(std::move(teacher)), trace_(std::move(trace)) {}
 
     /// Of the diagonal loss; z - eps' where there is no teacher.

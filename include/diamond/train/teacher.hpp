@@ -22,19 +22,26 @@ template <class Field, class Condition>
     else
         return {};
 }
+/// What a teacher says of its divergence, where it has one: whether that is a random number of the right mean.
+template <class Field>
+struct teaches {};
+template <class Field>
+    requires is_divergence<Field>
+struct teaches<Field> {
+    static constexpr bool random = Field::random;
+};
 } // namespace detail
 
 /// GLASS's inner velocity of a velocity field is the target, on the diagonal and off it. `Field` is the velocity field, or a divergence of one
 /// (exact_divergence{field}): then div ubar is a target, too, for networks with divergence. Cost: one evaluation of the field a column, and the
 /// divergence.
 template <class Schedule, class Field>
-class glass_teacher {
+class glass_teacher : public detail::teaches<Field> {
     static_assert(diagnose_schedule<Schedule>() && detail::diagnose_field_or_divergence<Field>());
 
 public:
     using field_type = detail::velocity_of_t<Field>;
     using batch_type = typename field_type::batch_type;
-    static constexpr bool random = detail::needs_stream<Field>; ///< whether the divergence is a random number of the right mean
 
     glass_teacher(Schedule schedule, Field field)
         : velocity_(schedule, detail::velocity_of<Field>::get(field), linear_schedule{}), divergence_(std::move(schedule), std::move(field)) {}

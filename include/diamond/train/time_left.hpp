@@ -7,7 +7,7 @@
 namespace diamond {
 
 /// Seconds to the end, from the seconds that steps took in this run: those with columns on the diagonal alone, which come first, and those with
-/// others, too, are timed apart. Before a step of the second kind was seen it is taken to cost `relative_cost` of the first.
+/// others, too, are timed apart. Before a step of the second kind was seen it is taken to cost `off_diagonal_price` of the first, averaged with the diagonal's.
 class time_left {
 public:
     /// A diagonal column costs a forward pass and a backward one, which is twice that; one of a Lagrangian loss a Jacobian-vector product and

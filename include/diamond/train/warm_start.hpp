@@ -1,4 +1,4 @@
-/// A joint network's start from a trained sampler of the same trunk.
+/// The start of a network with divergence from a trained sampler of the same trunk.
 #pragma once
 
 #include <string>
@@ -26,7 +26,7 @@ void warm_start(const diamond_mlp_with_divergence<Batch, Schedule>& network, con
     require(theta.size() >= network.parameters(), [&] { return "warm start: " + digits_of(theta.size()) + " parameters for a network of " + digits_of(network.parameters()); });
     for (std::size_t l = 0; l < to.size(); ++l)
         require(to[l].inputs == from[l].inputs && to[l].outputs == from[l].outputs + (l + 1 == to.size() ? 1 : 0) && to[l].kind == from[l].kind, [&] {
-            return "warm start: layer " + digits_of(l) + " is " + digits_of(to[l].outputs) + " x " + digits_of(to[l].inputs) + " in the joint network and " +
+            return "warm start: layer " + digits_of(l) + " is " + digits_of(to[l].outputs) + " x " + digits_of(to[l].inputs) + " in the network with divergence and " +
                    digits_of(from[l].outputs) + " x " + digits_of(from[l].inputs) + " in the sampler, or of another activation";
         });
     using real              = typename Batch::value_type;

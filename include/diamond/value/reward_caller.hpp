@@ -8,7 +8,6 @@
 
 #include <diamond/core/cost.hpp>
 #include <diamond/core/errors.hpp>
-#include <diamond/core/log_density.hpp>
 #include <diamond/random/philox.hpp>
 #include <diamond/reward/evaluate.hpp>
 
@@ -58,7 +57,6 @@ void call_reward(Reward& reward, batch_view<const Real, Context> z, const Condit
             detail::counted_reward<Reward> counted{reward, calls};
             evaluate_reward(counted, z, condition, values);
         } else {
-            z.context().for_each(z.columns(), detail::fill_number{not_a_number, values}); // what a reward leaves unwritten is no reward
             evaluate_reward(reward, z, condition, values);
         }
     });

@@ -43,7 +43,7 @@ class context_state {
 public:
     context_state(int device, cudaStream_t users, bool tf32) : device_(device), properties_(device) {
         diamond::detail::require_ieee();
-        blames_.reserve(most_checks); // a step in steady state takes no memory of the host's, either
+        deferred_.reserve(most_checks); // a step in steady state takes no memory of the host's, either
         const device_guard guard(device_);
         own_ = std::make_unique<device_resources>(device, users, properties_.major, tf32);
     }
@@ -122,15 +122,15 @@ public:
     }
     /// Everything queued has happened. @throws what the first failed check says.
     void wait() {
-        if (blames_.empty()) return synchronise();
+        if (deferred_.empty()) return synchronise();
         report();
     }
 
     /// The place in the list of checks that the next one takes, as the upper bits of its keys; the lower ones are the index that failed.
     [[nodiscard]] unsigned long long next_check(const deferred_error& why) {
-        if (blames_.size() == most_checks) wait();
-        blames_.push_back(why);
-        return static_cast<unsigned long long>(blames_.size() - 1) << index_bits;
+        if (deferred_.size() == most_checks) wait();
+        deferred_.push_back(why);
+        return static_cast<unsigned long long>(deferred_.size() - 1) << index_bits;
     }
     [[nodiscard]] unsigned long long* failure() { return own_->failure.buffer<unsigned long long>(1); }
 
@@ -146,14 +146,14 @@ private:
     }
     /// Throws the first check that failed of those made, all of which are then forgotten.
     void report() {
-        if (blames_.empty()) return;
+        if (deferred_.empty()) return;
         auto* const found = own_->staged.number<unsigned long long>();
         copy(found, failure(), sizeof *found, cudaMemcpyDeviceToHost);
         synchronise();
         const unsigned long long key = *found;
-        if (key == none) return blames_.clear();
-        const deferred_error why = blames_[static_cast<std::size_t>(key >> index_bits)];
-        blames_.clear();
+        if (key == none) return deferred_.clear();
+        const deferred_error why = deferred_[static_cast<std::size_t>(key >> index_bits)];
+        deferred_.clear();
         own_->forget_failure();
         throw_deferred(why, static_cast<index_t>(key & ((1ull << index_bits) - 1)));
     }
@@ -161,7 +161,7 @@ private:
     int device_;
     device_properties properties_;
     std::unique_ptr<device_resources> own_;
-    std::vector<deferred_error> blames_;
+    std::vector<deferred_error> deferred_;
     counts counts_;
 };
 
