@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <diamond/concepts/flow_map.hpp>
+#include <diamond/concepts/posterior_sampler.hpp>
 #include <diamond/core/combine.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/log_density.hpp>

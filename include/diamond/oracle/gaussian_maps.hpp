@@ -2,6 +2,7 @@
 #pragma once
 
 #include <diamond/concepts/diamond_map.hpp>
+#include <diamond/core/combine.hpp>
 #include <diamond/oracle/gaussian.hpp>
 #include <diamond/oracle/gaussian_map_functors.hpp>
 #include <diamond/schedule/check_schedule.hpp>
