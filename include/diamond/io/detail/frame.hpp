@@ -43,14 +43,14 @@ struct ruler {
 
     /// Labels of an axis to the left, which stand above each other.
     static ruler upright(const axis& axis, value_range range, double length) {
-        constexpr double spacing = 40; // about three lines of text a label: more would look crowded
-        return {{axis.scale, range}, std::max(2, static_cast<int>(length / spacing)), axis.label};
+        constexpr double pixels_a_tick = 40; // about three lines of text a label: more would look crowded
+        return {{axis.scale, range}, std::max(2, static_cast<int>(length / pixels_a_tick)), axis.label};
     }
 
     /// Labels of an axis below, which stand beside each other.
     static ruler lying(const axis& axis, value_range range, double length) {
-        constexpr double spacing = 70; // twice a label of four digits
-        for (int wanted = std::max(3, static_cast<int>(length / spacing));; --wanted) {
+        constexpr double pixels_a_tick = 70; // twice a label of four digits
+        for (int wanted = std::max(3, static_cast<int>(length / pixels_a_tick));; --wanted) {
             ruler result{{axis.scale, range}, wanted, axis.label};
             if (wanted <= 2 || result.narrowest_step() * length > result.widest_mark() + spacing) return result;
         }
