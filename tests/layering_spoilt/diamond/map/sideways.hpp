@@ -1,3 +1,3 @@
 #include <diamond/core/upward.hpp>
-#include <diamond/reward/linear_reward.hpp> // a neighbour
+#include <diamond/value/point_values.hpp> // what stands above
 #  include "quoted.hpp"              // unreadable
