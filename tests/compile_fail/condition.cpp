@@ -19,6 +19,7 @@ static_assert(diamond::diagnose_condition<prompt, diamond::eigen::context>());
 
 #if CASE == 2 // condition_store_missing
 // expect: a condition of your own needs diamond::condition_store<your condition, Context>, with repeat and gather
+#include <diamond/backend/eigen.hpp>
 
 struct prompt {};
 struct network {
