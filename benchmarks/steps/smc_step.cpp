@@ -12,7 +12,11 @@
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 #include <diamond/schedule/linear.hpp>
+#if __has_include(<diamond/value/posterior_value.hpp>)
 #include <diamond/value/posterior_value.hpp>
+#else
+#include <diamond/value/posterior.hpp> // an older commit's name
+#endif
 
 using batch   = diamond::eigen::batch<float>;
 using mixture = diamond::gaussian_mixture<batch, diamond::linear_schedule>;
