@@ -79,6 +79,13 @@ template <class Field>
     requires(is_divergence<Field> && says_random<Field>)
 inline constexpr bool needs_stream<Field> = Field::random;
 
+/// What stands in the place of a divergence, and of whatever is made of one, where only a velocity field was given.
+struct no_divergence {
+    template <class... Parts>
+    explicit no_divergence(const Parts&...) {}
+    [[nodiscard]] cost spent() const { return {}; }
+};
+
 /// The ladder of the two.
 template <class Field>
 consteval bool diagnose_field_or_divergence() {

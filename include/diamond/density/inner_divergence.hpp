@@ -95,13 +95,9 @@ template <class Schedule, class Divergence, class InnerSchedule>
 inner_divergence(Schedule, Divergence, InnerSchedule) -> inner_divergence<Schedule, Divergence, InnerSchedule>;
 
 namespace detail {
-/// What stands in its place where only a velocity field was given.
-struct no_inner_divergence {
-    template <class... Parts>
-    explicit no_inner_divergence(const Parts&...) {}
-};
+/// Of a divergence; of a velocity field nothing.
 template <class Schedule, class Field, class InnerSchedule = linear_schedule>
-using inner_divergence_of = std::conditional_t<is_divergence<Field>, inner_divergence<Schedule, Field, InnerSchedule>, no_inner_divergence>;
+using inner_divergence_of = std::conditional_t<is_divergence<Field>, inner_divergence<Schedule, Field, InnerSchedule>, no_divergence>;
 } // namespace detail
 
 } // namespace diamond

@@ -83,23 +83,17 @@ private:
     scratch<double, context_type>    state_, rate_;
 };
 
-/// What a map by an ODE solver holds beside its velocity: an estimator of that velocity's divergence with its integrator and the stream of its
-/// probes; nothing where it was given none.
-template <bool Has, class Estimator, class Batch, class Solver>
+/// What a map by an ODE solver holds beside its velocity where it was given a divergence: the estimator of its velocity's, the integrator of both
+/// and the stream of the probes.
+template <class Estimator, class Batch, class Solver>
 struct divergence_part {
     divergence_part(Estimator estimator, Solver solver, noise_stream probes)
         : estimate(std::move(estimator)), integrate(std::move(solver)), stream(probes) {}
     [[nodiscard]] cost spent() const { return estimate.spent(); }
 
-    Estimator                           estimate;
+    Estimator                            estimate;
     divergence_integrator<Batch, Solver> integrate;
-    noise_stream                        stream;
-};
-template <class Estimator, class Batch, class Solver>
-struct divergence_part<false, Estimator, Batch, Solver> {
-    template <class... Parts>
-    explicit divergence_part(const Parts&...) {}
-    [[nodiscard]] cost spent() const { return {}; }
+    noise_stream                         stream;
 };
 
 } // namespace diamond::detail

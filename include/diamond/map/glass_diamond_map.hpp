@@ -101,7 +101,7 @@ private:
         require_time("a Diamond map's inner flow", inner.to);
     }
     using estimator       = detail::inner_divergence_of<Schedule, Field, InnerSchedule>;
-    using divergence_part = detail::divergence_part<has_divergence, estimator, batch_type, Solver>;
+    using divergence_part = std::conditional_t<has_divergence, detail::divergence_part<estimator, batch_type, Solver>, detail::no_divergence>;
 
     inner_velocity<Schedule, field_type, InnerSchedule> velocity_;
     runge_kutta<Solver, batch_type>                     solver_;

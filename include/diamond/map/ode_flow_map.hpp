@@ -1,6 +1,7 @@
 /// The flow map of a velocity field by an ODE solver: the many-step reference that learned ones are held against. Sections 3 and 8.
 #pragma once
 
+#include <type_traits>
 #include <utility>
 
 #include <diamond/concepts/divergence_estimator.hpp>
@@ -93,7 +94,7 @@ private:
         });
     }
 
-    using divergence_part = detail::divergence_part<has_divergence, Field, batch_type, Solver>;
+    using divergence_part = std::conditional_t<has_divergence, detail::divergence_part<Field, batch_type, Solver>, detail::no_divergence>;
 
     field_evaluator<field_type>           field_;
     runge_kutta<Solver, batch_type>       solver_;
