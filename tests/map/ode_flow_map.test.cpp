@@ -1,3 +1,4 @@
+#include <diamond/density/divergence.hpp>
 #include <diamond/map/ode_flow_map.hpp>
 
 #include <diamond/density/log_likelihood.hpp>
