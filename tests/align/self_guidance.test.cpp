@@ -319,3 +319,28 @@ TEST_CASE_TEMPLATE("an objective or a gradient that is no number stops the desce
     CHECK(said(NAN, 0.0, 1, 2) == std::pair{1L, 7L});
     CHECK(said(diamond::infinity, 0.0, 1, 2) == std::pair{0L, -1L}); // it may forbid a place, and all it goes through: the gradient alone leads then
 }
+
+namespace {
+/// A reward of a batch that is no number for one column, with a gradient that is.
+struct broken_at {
+    index_t column;
+    void operator()(diamond::const_view_t<diamond::eigen::batch<double>> z, double* values) const {
+        for (index_t j = 0; j < z.columns(); ++j) values[j] = j == column ? diamond::not_a_number : 0.0;
+    }
+    void gradient(diamond::const_view_t<diamond::eigen::batch<double>> z, diamond::view_t<diamond::eigen::batch<double>> out) const {
+        for (index_t i = 0; i < z.size(); ++i) out.data()[i] = 0.1;
+    }
+};
+} // namespace
+
+TEST_CASE("a reward that is NaN is refused, by step and particle, and is no trial that a line search halves") {
+    using batch        = diamond::eigen::batch<double>;
+    const auto context = back_ends::eigen<double>::make(1);
+    const auto climb   = [&](index_t column) {
+        auto x = batches::normal<batch>(context, 2, 4, 1);
+        diamond::self_guidance{diamond::negative_log_posterior(bent::map<batch>{2}, broken_at{column}), {.steps = 2, .halvings = 3}}(x.mutable_view());
+    };
+    CHECK_NOTHROW(climb(4)); // of four columns none
+    CHECK_THROWS_WITH_AS(climb(2), doctest::Contains("the reward is NaN or +inf"), diamond::numeric_error);
+    CHECK_THROWS_WITH_AS(climb(2), doctest::Contains("(step 1, particle 2)"), diamond::numeric_error);
+}
