@@ -1,123 +1,344 @@
-/// Lines of mathematics over batches: assign(out, a * x + b * y) for the linear combinations of core/combine.hpp.
+/// Elementwise mathematics as lines: assign(out, exp(w - high)), assign(out, select(w > floor, w, floor)).
 ///
-/// x and y are batches, views of them or scratch, all d x N and of one number type; a and b are doubles. Operators make a linear_sum, which holds
-/// views and numbers and computes nothing; assign writes it by one pass over memory. A factor of 0 switches its term off, whatever stands
-/// there. Coefficients that are one per column are `combine`'s.
+/// The operands are batches and views of them (d x N), rows (one number for each column), times, numbers in the back end's memory
+/// (number_at) and doubles. Operators and functions make small structs that compute nothing; assign runs them over the elements
+/// by one for_each of the back end. There are two arithmetics:
+///   - a linear sum of batches alone (core/linear_sum.hpp) is written by `combine`, in the particles' own number type;
+///   - everything else is computed element by element in double and rounded once, where it is written.
+/// An expression over rows is also a functor of the column, f(j), and one over batches of the element, f(i, j): it can be given to
+/// a context's sum, max, column_sums, find_first and forbid as it is. What has no operator here is a plain DIAMOND_HD function of
+/// numbers, elementwise<f>(a, b, ...). An expression holds views: it must not outlive what it reads.
 #pragma once
 
+#include <concepts>
+#include <cstddef>
+#include <string>
 #include <type_traits>
 #include <utility>
 
-#include <diamond/core/combine.hpp>
+#include <diamond/core/interval.hpp>
+#include <diamond/core/linear_sum.hpp>
+#include <diamond/core/row.hpp>
 
 namespace diamond {
 
-/// sum_k factor_k term_k.
-template <class Real, class Context, int K>
-struct linear_sum {
-    batch_view<const Real, Context> term[static_cast<std::size_t>(K)];
-    numbers<K>                      factor;
-};
+/// A tree of operations on elements, as the factories of this file make it.
+template <class E>
+concept expression = requires { typename E::is_expression; };
 
 namespace detail {
-/// What stands in a linear sum: its type as one, and how it becomes that.
+/// Extents of what an expression reads; 0 where any number fits.
+struct extents {
+    index_t rows = 0, columns = 0;
+};
+
+struct constant {
+    using is_expression = void;
+    double  number;
+    extents shape() const { return {}; }
+    DIAMOND_HD double operator()(index_t, index_t) const { return number; }
+};
+struct number_in_memory {
+    using is_expression = void;
+    const double* at;
+    extents       shape() const { return {}; }
+    DIAMOND_HD double operator()(index_t, index_t) const { return *at; }
+    DIAMOND_HD double operator()(index_t) const { return *at; }
+};
+struct own_column {
+    using is_expression = void;
+    extents shape() const { return {}; }
+    DIAMOND_HD index_t operator()(index_t, index_t j) const { return j; }
+    DIAMOND_HD index_t operator()(index_t j) const { return j; }
+};
+struct time_of_column {
+    using is_expression = void;
+    time_view t;
+    extents   shape() const { return {}; }
+    DIAMOND_HD double operator()(index_t, index_t j) const { return t[j]; }
+    DIAMOND_HD double operator()(index_t j) const { return t[j]; }
+};
+template <class Value>
+struct number_of_column {
+    using is_expression = void;
+    const Value* data;
+    index_t      columns;
+    extents      shape() const { return {0, columns}; }
+    DIAMOND_HD Value operator()(index_t, index_t j) const { return data[j]; }
+    DIAMOND_HD Value operator()(index_t j) const { return data[j]; }
+};
+template <class Value>
+struct element_of_batch {
+    using is_expression = void;
+    const Value* data;
+    index_t      rows, columns;
+    extents      shape() const { return {rows, columns}; }
+    DIAMOND_HD Value operator()(index_t i, index_t j) const { return data[i + rows * j]; }
+};
+
+/// How a T stands in an expression.
 template <class T>
-struct summand {};
+struct operand;
+template <expression E>
+struct operand<E> {
+    using type = E;
+    static const E& of(const E& e) { return e; }
+};
+template <class T>
+    requires std::is_arithmetic_v<T>
+struct operand<T> {
+    using type = constant;
+    static constant of(T number) { return {static_cast<double>(number)}; }
+};
+template <>
+struct operand<time_view> {
+    using type = time_of_column;
+    static type of(time_view t) { return {t}; }
+};
 template <class Value, class Context>
-struct summand<batch_view<Value, Context>> {
-    using type = linear_sum<std::remove_const_t<Value>, Context, 1>;
-    static type of(batch_view<Value, Context> x) { return {{x}, {{1.0}}}; }
+struct operand<row_view<Value, Context>> {
+    using type = number_of_column<std::remove_const_t<Value>>;
+    static type of(row_view<Value, Context> x) { return {x.data(), x.columns()}; }
+};
+template <class Value, class Context>
+struct operand<batch_view<Value, Context>> {
+    using type = element_of_batch<std::remove_const_t<Value>>;
+    static type of(batch_view<Value, Context> x) { return {x.data(), x.rows(), x.columns()}; }
 };
 template <class Real, class Context>
-struct summand<owning_batch<Real, Context>> {
-    using type = linear_sum<Real, Context, 1>;
-    static type of(const owning_batch<Real, Context>& x) { return {{x.read()}, {{1.0}}}; }
+struct operand<owning_batch<Real, Context>> {
+    using type = element_of_batch<Real>;
+    static type of(const owning_batch<Real, Context>& x) { return {x.data(), x.rows(), x.columns()}; }
 };
 template <class Real, class Context>
-struct summand<scratch<Real, Context>> : summand<owning_batch<Real, Context>> {};
-template <class Real, class Context, int K>
-struct summand<linear_sum<Real, Context, K>> {
-    using type = linear_sum<Real, Context, K>;
-    static const type& of(const type& x) { return x; }
-};
+struct operand<scratch<Real, Context>> : operand<owning_batch<Real, Context>> {};
 template <class T>
-concept summable = requires { typename summand<T>::type; };
+using operand_t = typename operand<T>::type;
 template <class T>
-using summand_t = typename summand<T>::type;
+concept is_operand = requires { typename operand<T>::type; };
 
-template <class L, class R>
-struct joined_type;
-template <class Real, class Context, int K, int M>
-struct joined_type<linear_sum<Real, Context, K>, linear_sum<Real, Context, M>> {
-    using type = linear_sum<Real, Context, K + M>;
+template <std::size_t, class E>
+struct argument {
+    E value;
 };
-template <class L, class R>
-using joined_t = typename joined_type<summand_t<L>, summand_t<R>>::type;
-template <class L, class R>
-concept add_up = summable<L> && summable<R> && requires { typename joined_t<L, R>; };
+/// f(a(i, j), b(i, j), ...).
+template <auto F, class Places, class... Arguments>
+struct applied;
+template <auto F, std::size_t... I, class... Arguments>
+struct applied<F, std::index_sequence<I...>, Arguments...> : argument<I, Arguments>... {
+    using is_expression = void;
+    /// @throws std::invalid_argument with both numbers where the operands are of different shapes.
+    extents shape() const {
+        extents    result;
+        const auto join = [&](extents next) {
+            const auto agree = [](index_t& own, index_t other, const char* what) {
+                require(own == 0 || other == 0 || own == other,
+                        [&] { return "an expression of operands with " + digits_of(own) + " and with " + digits_of(other) + what; });
+                own = own == 0 ? other : own;
+            };
+            agree(result.rows, next.rows, " rows");
+            agree(result.columns, next.columns, " columns");
+        };
+        (join(argument<I, Arguments>::value.shape()), ...);
+        return result;
+    }
+    DIAMOND_HD auto operator()(index_t i, index_t j) const { return F(argument<I, Arguments>::value(i, j)...); }
+    DIAMOND_HD auto operator()(index_t j) const { return F(argument<I, Arguments>::value(0, j)...); }
+};
+template <auto F, class... T>
+using applied_t = applied<F, std::index_sequence_for<T...>, operand_t<T>...>;
 
-template <class Real, class Context, int K, int M, std::size_t... I, std::size_t... J>
-linear_sum<Real, Context, K + M> joined(const linear_sum<Real, Context, K>& left, const linear_sum<Real, Context, M>& right, double sign,
-                                        std::index_sequence<I...>, std::index_sequence<J...>) {
-    return {{left.term[I]..., right.term[J]...}, {{left.factor.value[I]..., (sign * right.factor.value[J])...}}};
-}
-template <class Real, class Context, int K, int M>
-linear_sum<Real, Context, K + M> joined(const linear_sum<Real, Context, K>& left, const linear_sum<Real, Context, M>& right, double sign) {
-    return joined(left, right, sign, std::make_index_sequence<static_cast<std::size_t>(K)>{}, std::make_index_sequence<static_cast<std::size_t>(M)>{});
-}
-template <class Real, class Context, int K>
-linear_sum<Real, Context, K> times(double factor, linear_sum<Real, Context, K> sum) {
-    for (double& each : sum.factor.value) each *= factor;
-    return sum;
-}
-template <class Real, class Context, int K, std::size_t... I>
-void write_sum(batch_view<Real, Context> out, const linear_sum<Real, Context, K>& sum, std::index_sequence<I...>) {
-    combine(coefficients<K>(sum.factor), out, sum.term[I]...);
+template <class T>
+struct is_row : std::false_type {};
+template <class Value, class Context>
+struct is_row<row_view<Value, Context>> : std::true_type {};
+/// What makes an operator elementwise: a batch and a number alone are a linear sum's.
+template <class T>
+concept elementwise_operand = expression<T> || is_row<T>::value || std::is_same_v<T, time_view>;
+template <class L, class R>
+concept elementwise_pair = is_operand<L> && is_operand<R> && (elementwise_operand<L> || elementwise_operand<R>);
+template <class L, class R>
+concept elementwise_factors = elementwise_pair<L, R> || (summable<L> && summable<R> && is_operand<L> && is_operand<R>);
+template <class T>
+concept elementwise_argument = is_operand<T> && !std::is_arithmetic_v<T>;
+
+DIAMOND_HD constexpr double plus(double a, double b) { return a + b; }
+DIAMOND_HD constexpr double minus(double a, double b) { return a - b; }
+DIAMOND_HD constexpr double multiplied(double a, double b) { return a * b; }
+DIAMOND_HD constexpr double divided(double a, double b) { return a / b; }
+DIAMOND_HD constexpr double negated(double a) { return -a; }
+DIAMOND_HD constexpr bool   less(double a, double b) { return a < b; }
+DIAMOND_HD constexpr bool   less_or_equal(double a, double b) { return a <= b; }
+DIAMOND_HD constexpr bool   equal(double a, double b) { return a == b; }
+DIAMOND_HD constexpr bool   both(bool a, bool b) { return a && b; }
+DIAMOND_HD constexpr bool   either(bool a, bool b) { return a || b; }
+DIAMOND_HD constexpr bool   inverted(bool a) { return !a; }
+DIAMOND_HD constexpr double selected(bool condition, double a, double b) { return condition ? a : b; }
+DIAMOND_HD constexpr double squared(double a) { return a * a; }
+DIAMOND_HD inline double    root(double a) { return std::sqrt(a); }
+DIAMOND_HD inline double    exponential(double a) { return std::exp(a); }
+DIAMOND_HD inline double    logarithm(double a) { return std::log(a); }
+
+template <class Real, class Context, class E>
+struct write_elements {
+    batch_view<Real, Context> out;
+    E                         value;
+    DIAMOND_HD void operator()(index_t i, index_t j) const { out(i, j) = static_cast<Real>(value(i, j)); }
+};
+template <class Value, class Context, class E>
+struct write_row {
+    row_view<Value, Context> out;
+    E                        value;
+    DIAMOND_HD void operator()(index_t j) const { out[j] = static_cast<Value>(value(0, j)); }
+};
+template <class E>
+struct sums_of_columns {
+    E value;
+};
+inline void require_extents_of(extents found, index_t rows, index_t columns) {
+    require((found.rows == 0 || found.rows == rows) && (found.columns == 0 || found.columns == columns), [&] {
+        return "an expression of " + digits_of(found.rows) + " x " + digits_of(found.columns) + " written to " + digits_of(rows) + " x " +
+               digits_of(columns) + " (0 stands for any number)";
+    });
 }
 } // namespace detail
 
-template <detail::summable X>
-[[nodiscard]] detail::summand_t<X> operator*(double factor, const X& x) {
-    return detail::times(factor, detail::summand<X>::of(x));
+/// f of the elements, f a DIAMOND_HD function of numbers: elementwise<log_add_exp>(a, b). f must not be overloaded.
+template <auto F, detail::is_operand... T>
+[[nodiscard]] detail::applied_t<F, T...> elementwise(const T&... x) {
+    return {{detail::operand<T>::of(x)}...};
 }
-template <detail::summable X>
-[[nodiscard]] detail::summand_t<X> operator*(const X& x, double factor) {
-    return factor * x;
-}
-/// One division, and a product a number: x / a is (1/a) x.
-template <detail::summable X>
-[[nodiscard]] detail::summand_t<X> operator/(const X& x, double divisor) {
-    return (1.0 / divisor) * x;
-}
-template <detail::summable X>
-[[nodiscard]] detail::summand_t<X> operator-(const X& x) {
-    return -1.0 * x;
+/// The number that stands at `at` in the back end's memory when the expression is run: nothing waits for the host.
+[[nodiscard]] inline detail::number_in_memory number_at(const double* at) { return {at}; }
+/// The column's own number, 0 ... N - 1.
+[[nodiscard]] inline detail::own_column column_number() { return {}; }
+
+template <class L, class R>
+    requires detail::elementwise_pair<L, R>
+[[nodiscard]] detail::applied_t<detail::plus, L, R> operator+(const L& l, const R& r) {
+    return elementwise<detail::plus>(l, r);
 }
 template <class L, class R>
-    requires detail::add_up<L, R>
-[[nodiscard]] detail::joined_t<L, R> operator+(const L& left, const R& right) {
-    return detail::joined(detail::summand<L>::of(left), detail::summand<R>::of(right), 1.0);
+    requires detail::elementwise_pair<L, R>
+[[nodiscard]] detail::applied_t<detail::minus, L, R> operator-(const L& l, const R& r) {
+    return elementwise<detail::minus>(l, r);
 }
 template <class L, class R>
-    requires detail::add_up<L, R>
-[[nodiscard]] detail::joined_t<L, R> operator-(const L& left, const R& right) {
-    return detail::joined(detail::summand<L>::of(left), detail::summand<R>::of(right), -1.0);
+    requires detail::elementwise_factors<L, R>
+[[nodiscard]] detail::applied_t<detail::multiplied, L, R> operator*(const L& l, const R& r) {
+    return elementwise<detail::multiplied>(l, r);
+}
+template <class L, class R>
+    requires detail::elementwise_factors<L, R>
+[[nodiscard]] detail::applied_t<detail::divided, L, R> operator/(const L& l, const R& r) {
+    return elementwise<detail::divided>(l, r);
+}
+template <detail::elementwise_operand E>
+[[nodiscard]] detail::applied_t<detail::negated, E> operator-(const E& e) {
+    return elementwise<detail::negated>(e);
+}
+template <class L, class R>
+    requires detail::elementwise_pair<L, R>
+[[nodiscard]] detail::applied_t<detail::less, L, R> operator<(const L& l, const R& r) {
+    return elementwise<detail::less>(l, r);
+}
+template <class L, class R>
+    requires detail::elementwise_pair<L, R>
+[[nodiscard]] detail::applied_t<detail::less_or_equal, L, R> operator<=(const L& l, const R& r) {
+    return elementwise<detail::less_or_equal>(l, r);
+}
+template <class L, class R>
+    requires detail::elementwise_pair<L, R>
+[[nodiscard]] detail::applied_t<detail::less, R, L> operator>(const L& l, const R& r) {
+    return elementwise<detail::less>(r, l);
+}
+template <class L, class R>
+    requires detail::elementwise_pair<L, R>
+[[nodiscard]] detail::applied_t<detail::less_or_equal, R, L> operator>=(const L& l, const R& r) {
+    return elementwise<detail::less_or_equal>(r, l);
+}
+template <class L, class R>
+    requires detail::elementwise_pair<L, R>
+[[nodiscard]] detail::applied_t<detail::equal, L, R> operator==(const L& l, const R& r) {
+    return elementwise<detail::equal>(l, r);
+}
+/// Both sides are evaluated.
+template <expression L, expression R>
+[[nodiscard]] detail::applied_t<detail::both, L, R> operator&&(const L& l, const R& r) {
+    return elementwise<detail::both>(l, r);
+}
+template <expression L, expression R>
+[[nodiscard]] detail::applied_t<detail::either, L, R> operator||(const L& l, const R& r) {
+    return elementwise<detail::either>(l, r);
+}
+template <expression E>
+[[nodiscard]] detail::applied_t<detail::inverted, E> operator!(const E& e) {
+    return elementwise<detail::inverted>(e);
+}
+template <detail::elementwise_argument X>
+[[nodiscard]] detail::applied_t<detail::squared, X> square(const X& x) {
+    return elementwise<detail::squared>(x);
+}
+template <detail::elementwise_argument X>
+[[nodiscard]] detail::applied_t<detail::root, X> sqrt(const X& x) {
+    return elementwise<detail::root>(x);
+}
+template <detail::elementwise_argument X>
+[[nodiscard]] detail::applied_t<detail::exponential, X> exp(const X& x) {
+    return elementwise<detail::exponential>(x);
+}
+template <detail::elementwise_argument X>
+[[nodiscard]] detail::applied_t<detail::logarithm, X> log(const X& x) {
+    return elementwise<detail::logarithm>(x);
+}
+/// a where the condition holds, else b. Both are evaluated.
+template <expression Condition, detail::is_operand A, detail::is_operand B>
+[[nodiscard]] detail::applied_t<detail::selected, Condition, A, B> select(const Condition& condition, const A& a, const B& b) {
+    return elementwise<detail::selected>(condition, a, b);
+}
+/// sum_i x(i, j), for assign to a row: in double, and the same bits on any number of threads.
+template <detail::elementwise_argument X>
+[[nodiscard]] detail::sums_of_columns<detail::operand_t<X>> column_sums(const X& x) {
+    return {detail::operand<X>::of(x)};
 }
 
-/// out = x, a sum or a batch, all of one shape; out may be among its terms. @throws std::invalid_argument where shapes differ.
+/// out = x, a linear sum or a batch, all of one shape; out may be among its terms. @throws std::invalid_argument where shapes differ.
 template <class Real, class Context, detail::summable X>
 void assign(batch_view<Real, Context> out, const X& x) {
     const auto& sum = detail::summand<X>::of(x);
     detail::write_sum(out, sum, std::make_index_sequence<std::extent_v<decltype(sum.factor.value)>>{});
 }
+/// out = x, element by element; out may be among its operands. @throws std::invalid_argument where shapes differ.
+template <class Real, class Context, class X>
+    requires detail::elementwise_operand<X> || std::is_arithmetic_v<X>
+void assign(batch_view<Real, Context> out, const X& x) {
+    const auto value = detail::operand<X>::of(x);
+    detail::require_extents_of(value.shape(), out.rows(), out.columns());
+    out.context().for_each(out.rows(), out.columns(), detail::write_elements<Real, Context, detail::operand_t<X>>{out, value});
+}
+template <class Real, class Context, class X>
+    requires requires(batch_view<Real, Context> out, const X& x) { assign(out, x); }
+void assign(owning_batch<Real, Context>& out, const X& x) {
+    assign(out.mutable_view(), x);
+}
+/// out[j] = x of column j; out may be among its operands. @throws std::invalid_argument where lengths differ, or x has rows.
+template <class Value, class Context, class X>
+    requires detail::elementwise_operand<X> || std::is_arithmetic_v<X>
+void assign(row_view<Value, Context> out, const X& x) {
+    const auto value = detail::operand<X>::of(x);
+    detail::require_extents_of(value.shape(), 1, out.columns());
+    out.context().for_each(out.columns(), detail::write_row<Value, Context, detail::operand_t<X>>{out, value});
+}
+template <class Context, class E>
+void assign(row_view<double, Context> out, const detail::sums_of_columns<E>& x) {
+    const detail::extents shape = x.value.shape();
+    detail::require_extents_of(shape, shape.rows, out.columns());
+    out.context().column_sums(shape.rows, out.columns(), x.value, out.data());
+}
 /// out = 0 everywhere.
 template <class Real, class Context>
 void set_to_zero(batch_view<Real, Context> out) {
     out.context().for_each(out.size(), detail::set_to_zero<Real>{out.data()});
-}
-template <class Real, class Context, detail::summable X>
-void assign(owning_batch<Real, Context>& out, const X& x) {
-    assign(out.mutable_view(), x);
 }
 
 } // namespace diamond
