@@ -26,13 +26,14 @@ namespace diamond {
 template <class E>
 concept expression = requires { typename E::is_expression; };
 
-namespace detail {
-/// Extents of what an expression reads; 0 where any number fits.
+// The nodes stand in this namespace, where their operators are looked for.
+
+/// The extents that an expression's operands have; 0 where any number fits.
 struct extents {
     index_t rows = 0, columns = 0;
 };
 
-struct constant {
+struct constant_number {
     using is_expression = void;
     double  number;
     extents shape() const { return {}; }
@@ -48,8 +49,8 @@ struct number_in_memory {
 struct own_column {
     using is_expression = void;
     extents shape() const { return {}; }
-    DIAMOND_HD index_t operator()(index_t, index_t j) const { return j; }
-    DIAMOND_HD index_t operator()(index_t j) const { return j; }
+    DIAMOND_HD double operator()(index_t, index_t j) const { return static_cast<double>(j); }
+    DIAMOND_HD double operator()(index_t j) const { return static_cast<double>(j); }
 };
 struct time_of_column {
     using is_expression = void;
@@ -76,6 +77,58 @@ struct element_of_batch {
     DIAMOND_HD Value operator()(index_t i, index_t j) const { return data[i + rows * j]; }
 };
 
+/// A linear sum as an operand: in double, as all that stands around it, and a term whose factor is 0 is off.
+template <class Real, class Context, int K>
+struct element_of_sum {
+    using is_expression = void;
+    linear_sum<Real, Context, K> of;
+    /// @throws std::invalid_argument with both shapes where the terms are of different ones.
+    extents shape() const {
+        for (const auto& term : of.term) require_same_shape("a linear sum", of.term[0], term);
+        return {of.term[0].rows(), of.term[0].columns()};
+    }
+    DIAMOND_HD double operator()(index_t i, index_t j) const {
+        double sum = 0.0;
+        for (int k = 0; k < K; ++k) {
+            const double factor = of.factor.value[k];
+            sum += factor == 0.0 ? 0.0 : factor * static_cast<double>(of.term[k](i, j));
+        }
+        return sum;
+    }
+};
+
+namespace detail {
+template <std::size_t, class E>
+struct argument {
+    E value;
+};
+} // namespace detail
+/// f(a(i, j), b(i, j), ...).
+template <auto F, class Places, class... Arguments>
+struct applied;
+template <auto F, std::size_t... I, class... Arguments>
+struct applied<F, std::index_sequence<I...>, Arguments...> : detail::argument<I, Arguments>... {
+    using is_expression = void;
+    /// @throws std::invalid_argument with both numbers where the operands are of different shapes.
+    extents shape() const {
+        extents    result;
+        const auto join = [&](extents next) {
+            const auto agree = [](index_t& own, index_t other, const char* what) {
+                require(own == 0 || other == 0 || own == other,
+                        [&] { return "an expression of operands with " + digits_of(own) + " and with " + digits_of(other) + what; });
+                own = own == 0 ? other : own;
+            };
+            agree(result.rows, next.rows, " rows");
+            agree(result.columns, next.columns, " columns");
+        };
+        (join(detail::argument<I, Arguments>::value.shape()), ...);
+        return result;
+    }
+    DIAMOND_HD auto operator()(index_t i, index_t j) const { return F(detail::argument<I, Arguments>::value(i, j)...); }
+    DIAMOND_HD auto operator()(index_t j) const { return F(detail::argument<I, Arguments>::value(0, j)...); }
+};
+
+namespace detail {
 /// How a T stands in an expression.
 template <class T>
 struct operand;
@@ -87,8 +140,8 @@ struct operand<E> {
 template <class T>
     requires std::is_arithmetic_v<T>
 struct operand<T> {
-    using type = constant;
-    static constant of(T number) { return {static_cast<double>(number)}; }
+    using type = constant_number;
+    static constant_number of(T number) { return {static_cast<double>(number)}; }
 };
 template <>
 struct operand<time_view> {
@@ -112,39 +165,16 @@ struct operand<owning_batch<Real, Context>> {
 };
 template <class Real, class Context>
 struct operand<scratch<Real, Context>> : operand<owning_batch<Real, Context>> {};
+template <class Real, class Context, int K>
+struct operand<linear_sum<Real, Context, K>> {
+    using type = element_of_sum<Real, Context, K>;
+    static type of(const linear_sum<Real, Context, K>& x) { return {x}; }
+};
 template <class T>
 using operand_t = typename operand<T>::type;
 template <class T>
 concept is_operand = requires { typename operand<T>::type; };
 
-template <std::size_t, class E>
-struct argument {
-    E value;
-};
-/// f(a(i, j), b(i, j), ...).
-template <auto F, class Places, class... Arguments>
-struct applied;
-template <auto F, std::size_t... I, class... Arguments>
-struct applied<F, std::index_sequence<I...>, Arguments...> : argument<I, Arguments>... {
-    using is_expression = void;
-    /// @throws std::invalid_argument with both numbers where the operands are of different shapes.
-    extents shape() const {
-        extents    result;
-        const auto join = [&](extents next) {
-            const auto agree = [](index_t& own, index_t other, const char* what) {
-                require(own == 0 || other == 0 || own == other,
-                        [&] { return "an expression of operands with " + digits_of(own) + " and with " + digits_of(other) + what; });
-                own = own == 0 ? other : own;
-            };
-            agree(result.rows, next.rows, " rows");
-            agree(result.columns, next.columns, " columns");
-        };
-        (join(argument<I, Arguments>::value.shape()), ...);
-        return result;
-    }
-    DIAMOND_HD auto operator()(index_t i, index_t j) const { return F(argument<I, Arguments>::value(i, j)...); }
-    DIAMOND_HD auto operator()(index_t j) const { return F(argument<I, Arguments>::value(0, j)...); }
-};
 template <auto F, class... T>
 using applied_t = applied<F, std::index_sequence_for<T...>, operand_t<T>...>;
 
@@ -209,9 +239,9 @@ template <auto F, detail::is_operand... T>
     return {{detail::operand<T>::of(x)}...};
 }
 /// The number that stands at `at` in the back end's memory when the expression is run: nothing waits for the host.
-[[nodiscard]] inline detail::number_in_memory number_at(const double* at) { return {at}; }
-/// The column's own number, 0 ... N - 1.
-[[nodiscard]] inline detail::own_column column_number() { return {}; }
+[[nodiscard]] inline number_in_memory number_at(const double* at) { return {at}; }
+/// The column's own number as a double, 0 ... N - 1.
+[[nodiscard]] inline own_column column_number() { return {}; }
 
 template <class L, class R>
     requires detail::elementwise_pair<L, R>
@@ -331,7 +361,7 @@ void assign(row_view<Value, Context> out, const X& x) {
 }
 template <class Context, class E>
 void assign(row_view<double, Context> out, const detail::sums_of_columns<E>& x) {
-    const detail::extents shape = x.value.shape();
+    const extents shape = x.value.shape();
     detail::require_extents_of(shape, shape.rows, out.columns());
     out.context().column_sums(shape.rows, out.columns(), x.value, out.data());
 }

@@ -1,4 +1,4 @@
-/// What a program hands back is made of numbers: the check of it, a column at a time.
+/// Checks that what a program hands back is made of finite numbers.
 #pragma once
 
 #include <cmath>
@@ -8,26 +8,27 @@
 
 namespace diamond::detail {
 
-struct not_finite {
-    const double* values;
-    DIAMOND_HD bool operator()(index_t j) const { return !(std::fabs(values[j]) < infinity); }
-};
-/// Whether a column has an entry that is no finite number.
-template <class Real>
+/// Says whether x is NaN or infinite.
+DIAMOND_HD inline bool is_not_finite(double x) { return !(std::fabs(x) < infinity); }
+
+/// Says whether column j of x has an entry that is NaN or infinite.
+template <class View>
 struct not_finite_column {
-    const Real* x;
-    index_t     rows;
+    View x;
     DIAMOND_HD bool operator()(index_t j) const {
-        bool bad = false; // without a way out, which vectorises
-        for (index_t i = 0; i < rows; ++i) bad |= !(std::fabs(x[i + rows * j]) < static_cast<Real>(infinity));
+        using real = typename View::value_type;
+        bool bad   = false; // the loop has no early exit, so that compilers vectorise it
+        for (index_t i = 0; i < x.rows(); ++i) bad |= !(std::fabs(x(i, j)) < static_cast<real>(infinity));
         return bad;
     }
 };
 
-/// @throws what `why` says of the first column of x with an entry that is NaN or infinite; a device throws when the host next waits. One pass over x.
+/// Checks each column of x, d x N, in one pass. @throws what `why` says of the first column with an entry that is NaN or
+/// infinite; a device throws it when the host next waits.
 template <class Value, class Context>
 void require_finite_columns(batch_view<Value, Context> x, const deferred_error& why) {
-    x.context().forbid(x.columns(), not_finite_column<std::remove_const_t<Value>>{x.data(), x.rows()}, why);
+    using view = batch_view<const std::remove_const_t<Value>, Context>;
+    x.context().forbid(x.columns(), not_finite_column<view>{.x = x}, why);
 }
 
 } // namespace diamond::detail
