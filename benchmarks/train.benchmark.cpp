@@ -68,10 +68,10 @@ void step(benchmark::State& state) {
     batch points(context, dimension, 1000);
     diamond::draw_normal(philox{3}.stream(diamond::purpose::data), points.mutable_view());
     const diamond::training_set<batch> data(std::move(points), 0.2);
-    const diamond::diamond_training_options<diamond::uniform_time, diamond::both_ways_pair, diamond::adaptive_weight, Loss, diamond::hutchinson_trace<>> options{
+    const diamond::diamond_training_options options{
         .steps = 1 << 30, .batch = columns, .diagonal = 0.0, .diagonal_first = 0.0};
     diamond::diamond_trainer trainer(Network({}, diamond::gaussian_frame<batch>(context, {std::vector<double>(dimension), std::vector<double>(dimension, 1.0), {}}), {.mlp = {.width = width, .blocks = 4}}),
-                                     data, philox{1}, options);
+                                     data, philox{1}, options, diamond::both_ways_pair{}, Loss{}, diamond::hutchinson_trace<>{});
     auto training        = trainer.start();
     constexpr passes all = with_trace<Network>(Loss{});
     diamond_benchmarks::against(state, "products", [&] { trainer.step(training); }, bare_products(trainer.network().layers(), columns, all.whole, all.others));
@@ -98,7 +98,7 @@ void adam_w_step(benchmark::State& state) {
     diamond::owning_batch<diamond::clipped_norm, diamond::eigen::context> norm(context, 1, 1);
     index_t k = 0;
     diamond_benchmarks::against(
-        state, "copy", [&] { diamond::adam_w<batch>({}, 1e-3, k++, theta.mutable_view(), mean.mutable_view(), variance.mutable_view(), gradient.read(), norm.data()); },
+        state, "copy", [&] { diamond::adam_w<batch>({}, {.k = k++, .rate = 1e-3}, {theta, mean, variance}, gradient.read(), norm.data()); },
         diamond_benchmarks::copy_ceiling(8.0 * sizeof(float) * static_cast<double>(parameters)));
 }
 BENCHMARK(adam_w_step)->ArgName("parameters")->Arg(1'000'000)->Arg(30'000'000)->Apply(diamond_benchmarks::in_milliseconds);

@@ -1,4 +1,5 @@
-// Energy distances between samples, with their errors: by matrix products, for there are millions of pairs.
+/// This header computes energy distances between samples, with their errors. It uses matrix products, because
+/// there are millions of pairs.
 #pragma once
 
 #include <algorithm>
@@ -18,13 +19,13 @@ namespace examples {
 
 using diamond::index_t;
 
-/// Points, a column each.
+/// A cloud holds points, one in each column.
 class cloud {
 public:
     cloud(const std::vector<float>& data, index_t rows) : points_(Eigen::Map<const Eigen::MatrixXf>(data.data(), rows, static_cast<index_t>(data.size()) / rows)) {
         squares_ = points_.colwise().squaredNorm();
     }
-    /// The pairs (x_j, y_j) as points.
+    /// Returns the pairs (x_j, y_j) as points.
     static cloud joined(const std::vector<float>& x, const std::vector<float>& y, index_t rows) {
         std::vector<float> both;
         both.reserve(x.size() + y.size());
@@ -36,7 +37,7 @@ public:
     }
     [[nodiscard]] index_t count() const { return points_.cols(); }
 
-    /// Distances of all columns to columns first ... first + n - 1 of another cloud.
+    /// Returns the distances of all points to points first ... first + n - 1 of another cloud.
     [[nodiscard]] Eigen::ArrayXXf to(const cloud& other, index_t first, index_t n) const {
         Eigen::MatrixXf squares = -2.0f * points_.transpose() * other.points_.middleCols(first, n);
         squares.colwise() += squares_.transpose();
@@ -49,7 +50,7 @@ private:
     Eigen::RowVectorXf squares_;
 };
 
-/// The median over x of the distance to the nearest y.
+/// Returns the median over x of the distance to the nearest y.
 inline double median_nearest(const cloud& x, const cloud& y) {
     Eigen::ArrayXf nearest = x.to(y, 0, y.count()).rowwise().minCoeff();
     const auto     middle  = nearest.data() + nearest.size() / 2;
@@ -59,20 +60,21 @@ inline double median_nearest(const cloud& x, const cloud& y) {
 
 namespace detail {
 
-/// Points that depend on each other, and their weight.
+/// A family consists of points that depend on each other, and of their weight.
 struct family {
     std::vector<index_t> members = {};
     double               weight  = 0.0;
 };
 using families = std::map<std::int32_t, family>;
 
-/// For each x the weighted sum of its distances to the y of other families than its own, and for each y that to the x.
+/// For each x, of_x holds the weighted sum of its distances to the y of other families than its own; of_y
+/// holds the same for each y and the x.
 struct distance_sums {
     Eigen::ArrayXd of_x, of_y;
 
     distance_sums(const cloud& x, const Eigen::VectorXd& of_x_weights, const families* kin_of, const cloud& y, const Eigen::VectorXd& of_y_weights, const std::vector<std::int32_t>& of_y_families)
         : of_x(Eigen::ArrayXd::Zero(x.count())), of_y(y.count()) {
-        constexpr index_t     block = 128; // its distances to a thousand points fit in the cache
+        constexpr index_t     block = 128; // the distances to a thousand points then fit into the cache
         const Eigen::VectorXf w = of_x_weights.cast<float>(), v = of_y_weights.cast<float>();
         for (index_t first = 0; first < y.count(); first += block) {
             const index_t   n         = std::min(block, y.count() - first);
@@ -88,10 +90,11 @@ struct distance_sums {
 
 } // namespace detail
 
-/// Draws of a law, with weights that sum to 1. Those of one family, as particles with a common x_0, depend on each other: no pair of them counts.
+/// A sample consists of draws of a law with weights that sum to 1. Those of one family, for instance
+/// particles with a common x_0, depend on each other, and no pair of them counts.
 class sample {
 public:
-    /// Independent draws of the same weight.
+    /// Makes a sample of independent draws of equal weight.
     explicit sample(cloud points)
         : sample(std::move(points), {}, {}) {}
     sample(cloud points, const std::vector<double>& weights, std::vector<std::int32_t> families) : points_(std::move(points)), family_of_(std::move(families)) {
@@ -102,7 +105,7 @@ public:
             std::iota(family_of_.begin(), family_of_.end(), 0);
         }
         for (index_t i = 0; i < n; ++i) {
-            if (weights_[i] == 0.0) continue; // a family without weight is none
+            if (weights_[i] == 0.0) continue; // a family without weight does not count
             auto& own = families_[family_of_[static_cast<std::size_t>(i)]];
             own.members.push_back(i);
             own.weight += weights_[i];
@@ -120,13 +123,13 @@ public:
         const auto found = families_.find(name);
         return found == families_.end() ? 0.0 : found->second.weight;
     }
-    /// E|X - X'| of two independent draws.
+    /// Returns an estimate of E|X - X'| for two independent draws.
     [[nodiscard]] double mean_distance() const { return mean_; }
-    /// Its derivative by the logarithm of a family's weight.
+    /// Returns the derivative of that estimate with respect to the logarithm of a family's weight.
     [[nodiscard]] double influence(const detail::family& own) const {
         return 2.0 * (sum_over(own, to_others_) - own.weight * (1.0 - own.weight) * mean_) / pairs_;
     }
-    /// The weighted sum of numbers of points over a family.
+    /// Returns the weighted sum of numbers over the points of a family.
     [[nodiscard]] double sum_over(const detail::family& own, const Eigen::ArrayXd& numbers) const {
         double sum = 0.0;
         for (const index_t i : own.members) sum += weights_[i] * numbers[i];
@@ -139,10 +142,11 @@ private:
     std::vector<std::int32_t> family_of_;
     detail::families          families_;
     Eigen::ArrayXd            to_others_;
-    double                    pairs_ = 1.0, mean_ = NAN; // the weight of pairs of two families
+    double                    pairs_ = 1.0, mean_ = NAN; // the weight of all pairs of two families
 };
 
-/// The energy distance, 2 E|X - Y| - E|X - X'| - E|Y - Y'|; NaN where all the weight of a sample is in one family.
+/// The estimate is of the energy distance, 2 E|X - Y| - E|X - X'| - E|Y - Y'|. It is NaN if all the weight of
+/// a sample is in one family.
 struct distance_estimate {
     double value = NAN, standard_error = NAN;
 };
@@ -156,7 +160,8 @@ inline distance_estimate energy_distance(const sample& x, const sample& y, bool 
         for (const auto& [name, own] : x.families()) pairs -= own.weight * y.weight_of(name);
     const double mean = x.weights().dot(across.of_x.matrix()) / pairs;
 
-    std::map<std::pair<bool, std::int32_t>, double> influences; // of families; those of y apart unless they depend on those of x
+    // Families of y have entries of their own, unless they depend on those of x.
+    std::map<std::pair<bool, std::int32_t>, double> influences;
     const auto add = [&](bool apart, const sample& own, const sample& other, const Eigen::ArrayXd& to_other) {
         for (const auto& [name, f] : own.families()) {
             const double others = paired ? 1.0 - other.weight_of(name) : 1.0;
@@ -171,12 +176,15 @@ inline distance_estimate energy_distance(const sample& x, const sample& y, bool 
 }
 } // namespace detail
 
-/// Of independent samples. Unbiased for independent families of given weights, and so it may be below zero where X and Y are close; weights
-/// made to sum to 1, as SMC's are, leave a bias that falls as one over the number of families. The standard error is the infinitesimal
-/// jackknife over the families of both; it is too large, by up to sqrt 2, where X and Y have one law.
+/// Returns the energy distance of independent samples. It is unbiased for independent families of given
+/// weights, so that it may be negative where X and Y are close. Weights that were made to sum to 1, as those
+/// of SMC, leave a bias that falls as one over the number of families. The standard error is the
+/// infinitesimal jackknife over the families of both samples; where X and Y have one law, it is too large by
+/// up to sqrt 2.
 inline distance_estimate energy_distance(const sample& x, const sample& y) { return detail::energy_distance(x, y, false); }
 
-/// Of samples whose families of the same number depend on each other, as draws from posteriors given one x_t do: no pair of them counts.
+/// Returns the energy distance of samples whose families of the same number depend on each other, such as
+/// draws from posteriors given one x_t. No pair of such draws counts.
 inline distance_estimate paired_energy_distance(const sample& x, const sample& y) { return detail::energy_distance(x, y, true); }
 
 } // namespace examples

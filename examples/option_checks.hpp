@@ -1,4 +1,5 @@
-// What examples accept as numbers: CLI11's own range lets NaN pass, and a minus before an unsigned number.
+/// This header checks the numbers that examples accept. CLI11's own range lets NaN pass, and a minus before
+/// an unsigned number.
 #pragma once
 
 #include <cerrno>
@@ -11,7 +12,7 @@
 
 namespace examples {
 
-/// A number from low to high.
+/// Accepts a number from low to high.
 inline CLI::Validator between(double low, double high) {
     char range[64];
     std::snprintf(range, sizeof range, "%g to %g", low, high);
@@ -22,7 +23,8 @@ inline CLI::Validator between(double low, double high) {
             "from " + std::string(range)};
 }
 
-/// An unsigned option takes -1 for its largest number, and what is above that for something else.
+/// Refuses negative numbers. An unsigned option would otherwise take -1 for its largest number, and a larger
+/// number for something else.
 inline std::string not_negative(const std::string& text) {
     if (text.starts_with('-')) return "'" + text + "' is below zero";
     errno = 0;

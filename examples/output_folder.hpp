@@ -1,4 +1,4 @@
-// The folder that a program writes to.
+/// This header makes the folder to which a program writes.
 #pragma once
 
 #include <filesystem>
@@ -8,8 +8,8 @@
 
 namespace examples {
 
-/// Makes the folder of a report where it is missing, for use before the work whose result goes there.
-/// @throws diamond::io::file_error where the folder cannot be made, or the report not be written in it.
+/// Makes the folder of a report if it is missing. It is called before the work whose result goes there.
+/// @throws diamond::io::file_error if the folder cannot be made, or the report cannot be written into it.
 inline void make_folder_of(const std::filesystem::path& report) {
     const auto folder = report.parent_path();
     std::error_code code;

@@ -1,4 +1,5 @@
-// --seeds: a program runs once a seed, each in a folder of its own, and tells what they say together.
+/// This header implements --seeds: a program runs once for each seed, each time in a folder of its own, and
+/// summarises the results.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +24,9 @@ inline void add_seeds(CLI::App& app, diamond::index_t& seeds) {
     app.add_option("--seeds", seeds, "as many seeds from --seed on, a folder each; the report then has means and spreads over them")->check(CLI::Range(diamond::index_t{1}, diamond::index_t{1000}))->capture_default_str();
 }
 
-/// run(options) of one seed gives its tables. Of more, `options` have `seed`, `seeds` and `out`, each runs in the folder seed_<number> of `out`,
-/// and `out` gets <name>.md and <name>.json with their tables over the seeds.
+/// Calls run(options), which returns the tables of one seed, for each seed. `options` have `seed`, `seeds`
+/// and `out`. If there are several seeds, each runs in the folder seed_<number> of `out`, and `out` gets
+/// <name>.md and <name>.json with their tables combined.
 template <class Options, class Run>
 void run_over_seeds(const Options& chosen, const std::string& name, const std::string& title, const Run& run) {
     if (chosen.seeds == 1) return static_cast<void>(run(chosen));

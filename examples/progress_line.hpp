@@ -1,4 +1,4 @@
-// What a long run tells on the terminal.
+/// This header shows the progress of a long run on the terminal.
 #pragma once
 
 #include <cstdio>
@@ -8,7 +8,7 @@
 
 namespace examples {
 
-/// A line of progress on a terminal, rewritten; elsewhere only what is done.
+/// On a terminal, this line of progress is rewritten; elsewhere only what is done is printed.
 class progress_line {
 public:
     [[nodiscard]] bool on_terminal() const { return terminal_; }

@@ -1,4 +1,4 @@
-// What a program that was built without CUDA answers to --device cuda.
+/// This header answers --device cuda in a program that was built without CUDA.
 #pragma once
 
 #include <stdexcept>

@@ -1,4 +1,4 @@
-// A report that is printed as it comes.
+/// This header defines a report that is printed while it grows.
 #pragma once
 
 #include <cstdio>
@@ -14,7 +14,8 @@
 
 namespace examples {
 
-/// Lines, tables with what should not be trusted behind each of them, and pictures.
+/// A report consists of lines, of tables, each followed by warnings about what should not be trusted, and of
+/// pictures.
 class report {
 public:
     void line(const std::string& what) {
@@ -22,15 +23,16 @@ public:
         std::printf("%s\n", what.c_str());
         std::fflush(stdout);
     }
-    /// Begins a table; `name` is its own in the JSON; in `columns` the first is what its rows are called.
+    /// Begins a table. `name` is its key in the JSON, and the first of `columns` says what its rows are
+    /// called.
     void table(const std::string& name, const std::string& title, const std::string& explanation, std::vector<std::string> columns) {
         tables_.push_back({name, title, explanation, std::move(columns)});
         line("\n### " + title + "\n\n" + explanation + "\n\n" + head_of(tables_.back()));
     }
-    /// Where several rows have the same first cell, each has a `name` of its own.
+    /// Adds a row. Where several rows have the same first cell, each needs a `name` of its own.
     void row(std::vector<cell> cells, std::string name = {}) { line(markdown_of(tables_.back().add(std::move(cells), std::move(name)))); }
     void warn(const std::string& of_row, const std::string& what) { warnings_.push_back("- " + of_row + ": " + what + "."); }
-    /// The warnings since the last table.
+    /// Prints the warnings since the last table.
     void end_table() {
         if (!warnings_.empty()) line("\nWarnings:\n");
         for (const auto& warning : warnings_) {
@@ -39,16 +41,17 @@ public:
         }
         warnings_.clear();
     }
-    /// Figures that stand elsewhere in the text, for programs and other seeds.
+    /// Adds figures that the text states elsewhere, for programs and for tables over seeds.
     void record(examples::table figures) { tables_.push_back(std::move(figures)); }
-    /// Writes a picture, and names it here.
+    /// Writes a picture and refers to it here.
     template <class Picture>
     void picture(const std::filesystem::path& folder, const std::string& name, const Picture& drawn) {
         diamond::io::write_png(folder / (name + ".png"), drawn);
         text_ += "\n![" + name + "](" + name + ".png)\n";
     }
     [[nodiscard]] const std::vector<examples::table>& tables() const { return tables_; }
-    /// By table, row and column: a number, a number and its error, or a text. By table its warnings.
+    /// Returns a number, a number and its error, or a text by table, row and column, and the warnings by
+    /// table.
     [[nodiscard]] nlohmann::ordered_json json() const {
         nlohmann::ordered_json result{{"tables", json_of(tables_)}};
         if (!all_warnings_.empty()) result["warnings"] = all_warnings_;

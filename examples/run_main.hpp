@@ -1,4 +1,4 @@
-// The end of a program: what every main of the examples returns.
+/// This header ends a program: every main of the examples returns what it gives.
 #pragma once
 
 #include <cstdio>
@@ -8,8 +8,9 @@
 
 namespace examples {
 
-/// Runs `work`, which may give an exit status, and gives the program's. An error ends in a sentence and in 1, and so does standard output that cannot be
-/// written, on a full disk say: what was printed is then not all there.
+/// Runs `work`, which may return an exit status, and returns that of the program. An error is printed as one
+/// sentence and gives 1. So does standard output that cannot be written, for instance on a full disk, because
+/// part of what was printed is then missing.
 template <class Work>
 int run_main(const char* program, const Work& work) {
     int status = 0;
@@ -22,7 +23,7 @@ int run_main(const char* program, const Work& work) {
         std::fprintf(stderr, "%s: %s\n", program, error.what());
         status = 1;
     }
-    std::cout.flush(); // --help goes there, and on through stdout
+    std::cout.flush(); // --help is written to cout, and from there through stdout
     const bool flushed = std::fflush(stdout) == 0;
     if (flushed && std::ferror(stdout) == 0 && std::cout) return status;
     std::fprintf(stderr, "%s: standard output could not be written in full: free space where it goes, or send it elsewhere\n", program);

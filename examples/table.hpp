@@ -1,4 +1,5 @@
-// Tables that are read as Markdown and by programs as JSON, and what the tables of several seeds say together.
+/// This header defines tables that people read as Markdown and programs as JSON, and combines the tables of
+/// several seeds.
 #pragma once
 
 #include <algorithm>
@@ -26,15 +27,15 @@ std::string text(const char* format, Numbers... numbers) {
 
 namespace detail {
 
-/// A figure of a format: the words before it, and how it is printed.
+/// This type is a figure of a format: the words before it, and how it is printed.
 struct placed_figure {
     std::string before, conversion;
 
-    /// Behind "± " stands the error of the figure before it.
+    /// Returns whether this figure is the error of the figure before it, as "± " says.
     [[nodiscard]] bool is_error() const { return before.ends_with("± "); }
 };
 
-/// A printf format of doubles in its parts.
+/// This type takes a printf format of doubles apart.
 struct figure_format {
     std::vector<placed_figure> figures;
     std::string end;
@@ -64,7 +65,7 @@ inline std::string printed(const std::string& format, std::span<const double> nu
 
 } // namespace detail
 
-/// What stands in a table: a text, or figures and how they are shown.
+/// A cell of a table holds a text, or figures and how they are shown.
 struct cell {
     std::string shown;
     nlohmann::ordered_json value; ///< a text, a number or a list of numbers
@@ -73,7 +74,8 @@ struct cell {
 
     cell(const char* words) : shown(words), value(words) {}
     cell(std::string words) : shown(std::move(words)), value(shown) {}
-    /// A printf format of that many doubles; one behind "± " is the error of the one before.
+    /// Makes a cell from a printf format and as many doubles as it shows. One that follows "± " is the error
+    /// of the one before.
     cell(std::string as, std::vector<double> numbers) : shown(detail::printed(as, numbers)), value(numbers), format(std::move(as)), figures(std::move(numbers)) {
         if (figures.size() == 1) value = figures.front();
     }
@@ -83,14 +85,15 @@ struct cell {
 
 struct table {
     struct row {
-        std::string name; ///< among the rows of its table
+        std::string name; ///< unique among the rows of its table
         std::vector<cell> cells;
     };
     std::string name, title, explanation;
-    std::vector<std::string> columns; ///< the first is what the rows are called
+    std::vector<std::string> columns; ///< the first says what the rows are called
     std::vector<row> rows = {};
 
-    /// A row is named by its first cell, or where those of several rows are one by `name`. @throws where two are of one name.
+    /// Adds a row that is named by its first cell, or by `name` if several rows have the same first cell.
+    /// @throws std::invalid_argument if two rows have one name.
     const row& add(std::vector<cell> cells, std::string name = {}) {
         if (name.empty()) name = cells.front().shown;
         diamond::require(cells.size() == columns.size(), [&] { return "table '" + this->name + "', row '" + name + "': " + std::to_string(cells.size()) + " cells for " + std::to_string(columns.size()) + " columns"; });
@@ -104,7 +107,7 @@ inline std::string markdown_of(const table::row& row) {
     for (const auto& cell : row.cells) line += " " + cell.shown + " |";
     return line;
 }
-/// The line of columns, and the one below it.
+/// Returns the line of column names and the line below it.
 inline std::string head_of(const table& of) {
     std::string names = "|", below = "|";
     for (const auto& column : of.columns) {
@@ -118,7 +121,7 @@ inline std::string markdown_of(const table& of) {
     for (const auto& row : of.rows) lines += markdown_of(row) + "\n";
     return lines;
 }
-/// By table, row and column.
+/// Returns the values by table, row and column.
 inline nlohmann::ordered_json json_of(const std::vector<table>& tables) {
     nlohmann::ordered_json json = nlohmann::ordered_json::object();
     for (const auto& of : tables)
@@ -129,7 +132,7 @@ inline nlohmann::ordered_json json_of(const std::vector<table>& tables) {
 
 namespace detail {
 
-/// What the seeds say where none has a figure: one text, or which and how often.
+/// Combines cells without figures over the seeds: one text, or the different texts and how often each occurs.
 inline cell words_over_seeds(const std::vector<const cell*>& of_seed) {
     std::vector<std::pair<std::string, std::size_t>> counted;
     for (const cell* one : of_seed) {
@@ -145,7 +148,8 @@ inline cell words_over_seeds(const std::vector<const cell*>& of_seed) {
     return all;
 }
 
-/// Mean, standard deviation over the seeds and their number. JSON has null for a deviation of one seed.
+/// This type holds mean, standard deviation over the seeds, and their number. The JSON has null for the
+/// deviation of one seed.
 struct spread_figure {
     double mean = 0.0, deviation = 0.0;
     std::size_t seeds;
@@ -156,9 +160,10 @@ struct spread_figure {
         for (const double x : of_seed) deviation += (x - mean) * (x - mean);
         deviation = std::sqrt(deviation / (n - 1.0));
     }
-    static constexpr double rounding      = 1e-12; // of equal figures' mean
-    static constexpr int    most_decimals = 7;     // beyond, powers of ten are read more easily
-    /// Two digits of the deviation, and as many of the mean as stand before them; the mean alone, as a seed prints it, where all seeds agree.
+    static constexpr double rounding      = 1e-12; // of the mean of equal figures
+    static constexpr int    most_decimals = 7;     // more are easier to read as powers of ten
+    /// Returns the figure as text: two digits of the deviation, and the mean with the same decimals. Where
+    /// all seeds agree, it is the mean alone, as a seed prints it.
     [[nodiscard]] std::string shown(const std::string& conversion) const {
         if (seeds == 0) return "–";
         if (seeds == 1 || deviation <= rounding * std::abs(mean)) return text(conversion.c_str(), mean);
@@ -173,8 +178,8 @@ struct spread_figure {
 
 } // namespace detail
 
-/// One cell of all seeds: of each figure the mean ± the standard deviation over the seeds, and where some have none in how many of them it stands.
-/// The errors that single seeds give are theirs, and left out.
+/// Combines one cell of all seeds: for each figure the mean ± the standard deviation over the seeds and, if
+/// it is missing for some, the number of seeds that have it. The errors that single seeds state are left out.
 inline cell over_seeds(const std::vector<const cell*>& of_seed) {
     const auto with_figures = std::ranges::find_if(of_seed, [](const cell* one) { return !one->figures.empty(); });
     if (with_figures == of_seed.end()) return detail::words_over_seeds(of_seed);
@@ -199,7 +204,8 @@ inline cell over_seeds(const std::vector<const cell*>& of_seed) {
     return result;
 }
 
-/// Tables of the same names, rows and columns into one each. @throws where the seeds' are not.
+/// Combines tables with the same names, rows and columns into one each.
+/// @throws std::invalid_argument if the tables of the seeds differ in them.
 inline std::vector<table> over_seeds(const std::vector<std::vector<table>>& of_seed) {
     std::vector<table> result;
     for (std::size_t i = 0; i < of_seed.front().size(); ++i) {

@@ -1,4 +1,4 @@
-// What a training tells on the terminal.
+/// This header shows the progress of a training on the terminal.
 #pragma once
 
 #include <cstdio>
@@ -6,14 +6,14 @@
 #include <utility>
 
 #include <diamond/align/run.hpp>
-#include <diamond/train/loss_curve.hpp>
-#include <diamond/train/time_left.hpp>
+#include <diamond/train/training_state.hpp>
 
 #include "progress_line.hpp"
 
 namespace examples {
 
-/// Losses of a training, their means since it last spoke, and the time left: on a terminal five times a second, elsewhere ten times a training.
+/// Prints the losses of a training, as means since the last line, and the time left: five times a second on a
+/// terminal, and ten times in a training elsewhere.
 class training_line {
 public:
     training_line(std::string name, diamond::time_left left) : name_(std::move(name)), left_(left) {}

@@ -127,12 +127,13 @@ case_file training_case(const context_type& context, const network& net) {
     batch points(context, dimension, 100);
     diamond::draw_normal(rng.stream(purpose::user), points.mutable_view());
     const diamond::training_set<batch> data(std::move(points), 0.2);
-    const diamond::diamond_training_options<> options{.steps = 1000, .batch = columns, .diagonal = 0.0, .diagonal_first = 0.0};
+    const diamond::diamond_training_options options{.steps = 1000, .batch = columns, .diagonal = 0.0, .diagonal_first = 0.0};
     diamond::diamond_trainer trainer(net.architecture(), data, rng, options);
     auto state = trainer.start();
     for (auto* own : {&state.theta, &state.average}) context.copy(net.parameters().data(), net.parameters().size(), own->data());
     diamond::training_states<batch> states;
-    states.draw(data, rng, 0, columns, 0, net.schedule(), options.times, options.pairs, options.label_dropout);
+    states.draw(data, net.schedule(), diamond::uniform_time{}, diamond::triangle_pair{}, rng, 0,
+                {.columns = columns, .diagonal = 0, .label_dropout = options.label_dropout});
     trainer.step(state);
     const auto report = trainer.report(state);
     case_file file;

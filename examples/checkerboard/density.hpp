@@ -1,4 +1,4 @@
-// Log-densities by a few evaluations, and how wrong they are.
+/// This header computes log-densities with a few evaluations, and measures how wrong they are.
 #pragma once
 
 #include <algorithm>
@@ -14,8 +14,8 @@ namespace joint {
 
 inline constexpr index_t all_evaluations[] = {8, 4, 2, 1};
 
-/// A flow map's jumps with Hutchinson's estimate of the velocity's divergence where each begins: what there is without a divergence head.
-/// Models flow_map_with_divergence.
+/// This map makes the jumps of a flow map with Hutchinson's estimate of the velocity's divergence at the
+/// beginning of each jump, which is what there is without a divergence head. Models flow_map_with_divergence.
 template <class Network>
 class probed_flow_map {
 public:
@@ -38,7 +38,7 @@ private:
     diamond::hutchinson_divergence<diamond::network_velocity<Network>> divergence_;
     diamond::noise_stream stream_;
 };
-template <class Network> // clang 16 deduces no alias of it
+template <class Network> // clang 16 does not deduce an alias of it
 probed_flow_map(Network, diamond::noise_stream) -> probed_flow_map<Network>;
 
 template <class Map>
@@ -47,27 +47,28 @@ std::vector<double> log_densities(Map map, index_t jumps, const batch& x) {
     diamond::log_likelihood{std::move(map), {.steps = jumps}}(x.read(), diamond::labels(), result.data());
     return result;
 }
-/// n evaluations of the joint map.
+/// Returns log p by this many evaluations of the joint map.
 inline std::vector<double> by_joint_map(const network& of, index_t evaluations, const batch& x) {
     return log_densities(diamond::network_flow_map{of}, evaluations, x);
 }
-/// n Euler steps of the network's velocity, one probe for all of them, as is usual; each takes a Jacobian-vector product, too.
+/// Returns log p by this many Euler steps of the network's velocity, with one probe for all of them, as is
+/// usual. Each step also takes a Jacobian-vector product.
 template <class Network>
 std::vector<double> by_euler_steps(const Network& of, index_t evaluations, const batch& x, diamond::noise_stream probes) {
     return log_densities(diamond::ode_flow_map{diamond::hutchinson_divergence{diamond::network_velocity{of}}, diamond::euler{.steps = evaluations}, probes}, 1, x);
 }
-/// n jumps of the flow map, the same probe for all of them.
+/// Returns log p by this many jumps of the flow map, with the same probe for all of them.
 template <class Network>
 std::vector<double> by_probed_map(const Network& of, index_t evaluations, const batch& x, diamond::noise_stream probes) {
     return log_densities(probed_flow_map{of, probes}, evaluations, x);
 }
-/// The velocity's own density: many steps of the ODE, the exact trace.
+/// Returns the density of the velocity itself, by many steps of the ODE and the exact trace.
 template <class Network>
 std::vector<double> by_many_steps(const Network& of, const batch& x) {
     return log_densities(diamond::ode_flow_map{diamond::exact_divergence{diamond::network_velocity{of}}, diamond::dormand_prince{.relative_tolerance = 1e-4, .absolute_tolerance = 1e-4}}, 1, x);
 }
 
-/// Errors of log p, sample by sample, in nats.
+/// This type holds the errors of log p for each sample, in nats.
 struct density_errors {
     double mean = 0.0, root_mean_square = 0.0, median = 0.0, worst = 0.0;
 
@@ -87,8 +88,8 @@ struct density_errors {
     }
 };
 
-/// What a claimed density holds on a plane: all of its mass there, which should be 1, and the part where the exact density is less than e^-12 of
-/// its greatest, which should be none.
+/// This type measures a claimed density on a plane: all of its mass there, which should be 1, and the mass
+/// where the exact density is less than e^-12 of its maximum, which should be 0.
 struct density_mass {
     double whole = 0.0, leaked = 0.0;
 
@@ -103,7 +104,7 @@ struct density_mass {
     }
 };
 
-/// Samples by n jumps of the flow map, and by n Euler steps.
+/// Returns samples by this many jumps of the flow map, or by as many Euler steps.
 template <class Network>
 batch samples(const Network& of, index_t evaluations, bool by_euler, index_t count, diamond::noise_stream stream) {
     const auto& where = of.parameters().context();

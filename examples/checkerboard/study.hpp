@@ -1,4 +1,4 @@
-// What a law's joint maps got right: tables and pictures.
+/// This header reports what the joint maps of a law got right, as tables and pictures.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,7 @@ namespace joint {
 using diamond::philox, diamond::purpose;
 using examples::cell, examples::report, examples::text;
 
-/// A law of the plane.
+/// A subject is a law of the plane.
 template <class Model>
 struct subject {
     std::string name, title;
@@ -29,14 +29,14 @@ struct subject {
 template <class Model> // clang 16 deduces no aggregates
 subject(std::string, std::string, Model, toy::plane) -> subject<Model>;
 
-/// A trained joint map, and how long that took.
+/// This type is a trained joint map, with the time that its training took.
 struct trained_map {
     std::string name;
     network of;
     double seconds;
 };
 
-/// What all parts of the report share. Every part has its own random numbers.
+/// A study holds what all parts of the report share. Every part has its own random numbers.
 template <class Model>
 struct study {
     const context& where;
@@ -58,7 +58,7 @@ struct study {
     [[nodiscard]] batch centres() const { return diamond::from_host<float>(where, 2, static_cast<index_t>(truth.log_values.size()), truth.plane.centres()); }
 };
 
-/// Mean, root mean square, worst, and leaked mass: a mean alone says nothing.
+/// Reports the mean, root mean square and worst error, and leaked mass, since a mean alone says nothing.
 template <class Model>
 void tell_densities(const study<Model>& s, const trained_map& by) {
     s.told.table("log p by evaluations", "log p by " + by.name,
@@ -77,7 +77,8 @@ void tell_densities(const study<Model>& s, const trained_map& by) {
         row(std::to_string(n) + ", Euler steps of its velocity, Hutchinson", by_euler_steps(by.of, n, s.x, s.probes()), by_euler_steps(by.of, n, cells, s.probes()));
 }
 
-/// Root mean square errors of all, evaluation by evaluation; in brackets against the many steps of the same velocity.
+/// Compares root mean square errors at each number of evaluations; brackets hold those against many steps of
+/// the same velocity.
 template <class Model>
 void compare_densities(const study<Model>& s, const std::vector<trained_map>& maps, const trained_map& for_probes) {
     s.told.table("log p, sample by sample", "log p, sample by sample",
@@ -105,7 +106,7 @@ void compare_densities(const study<Model>& s, const std::vector<trained_map>& ma
     }
 }
 
-/// Energy distances of samples to exact draws.
+/// Compares energy distances of samples to exact draws.
 template <class Model>
 void compare_samples(const study<Model>& s, const std::vector<trained_map>& maps) {
     constexpr index_t count = 8000;
@@ -122,7 +123,8 @@ void compare_samples(const study<Model>& s, const std::vector<trained_map>& maps
             const auto [distance, error] = energy_distance(examples::sample(examples::cloud(to_host(samples(of, n, by_euler, count, s.rng.split(5).stream(purpose::user))), 2)), truth);
             row.emplace_back("%.4f ± %.4f", distance, error);
             curve.x.push_back(static_cast<double>(n));
-            curve.y.push_back(std::max(distance, error)); // below its own error a distance has no place on a logarithmic axis
+            // Below its own error, a distance has no place on a logarithmic axis.
+            curve.y.push_back(std::max(distance, error));
             curve.error.push_back(0.0);
         }
         s.told.row(row);
@@ -139,7 +141,7 @@ void compare_samples(const study<Model>& s, const std::vector<trained_map>& maps
                                           .curves = std::move(curves)});
 }
 
-/// Densities at equal evaluations beside the truth.
+/// Draws the densities at equal numbers of evaluations beside the truth.
 template <class Model>
 void show_densities(const study<Model>& s, const trained_map& by) {
     const auto truth  = s.truth.normalised();

@@ -1,4 +1,4 @@
-// The ways to train a joint flow map, each a composition of the library's parts.
+/// This header trains a joint flow map in several ways, each of which composes parts of the library.
 #pragma once
 
 #include <algorithm>
@@ -27,11 +27,12 @@ struct training_options {
     double rate = 5e-3;
 };
 
-/// Tells how far a training is: its name and report.
+/// This function is told how far a training is, by its name and report.
 using progress = std::function<void(const std::string&, const diamond::training_report&)>;
 
-/// What is trained on: draws of a law, and the networks' frame, which is the draws' Gaussian without its correlation: so that the law itself, in
-/// its own coordinates, can be a teacher.
+/// This type holds what is trained on: draws of a law, and the frame of the networks. The frame is the
+/// Gaussian of the draws without its correlation, so that the law itself, in its own coordinates, can be a
+/// teacher.
 struct subject_data {
     diamond::gaussian_frame<batch> frame;
     diamond::training_set<batch> points;
@@ -52,17 +53,23 @@ struct subject_data {
 };
 
 namespace detail {
-/// A flow map is a Diamond map at t = 0; both directions are trained, for samples and for densities.
-template <class Loss>
-auto options_of(const training_options& o, Loss loss) {
-    diamond::diamond_training_options<diamond::uniform_time, diamond::both_ways_pair, diamond::adaptive_weight, Loss, diamond::exact_trace> options{
-        .steps = o.steps, .batch = o.batch, .times = {.at_zero = 1.0}, .loss = loss, .rate = {.peak = o.rate}, .average = 0.998};
-    if constexpr (Loss::random_target) { // [MF]: most of the batch on the diagonal, and errors divided by their size
-        options.diagonal               = 0.75;
-        options.weighting.random_power = 1.0;
-    }
+/// Returns the options of a training. [MF] puts most of the batch on the diagonal.
+inline diamond::diamond_training_options options_of(const training_options& o, bool random_target) {
+    diamond::diamond_training_options options{
+        .steps = o.steps, .batch = o.batch, .rate = {.peak = o.rate}, .average = 0.998};
+    if (random_target) options.diagonal = 0.75;
     options.rate.warm_up = std::min(options.rate.warm_up, o.steps / 10);
     return options;
+}
+/// Returns the trainer of a flow map, which is a Diamond map at t = 0. Both directions are trained, for samples
+/// and for densities. [MF] divides errors by their size.
+template <class Network, class Loss, class... Teacher>
+auto trainer_of(const Network& network, const subject_data& data, diamond::philox rng,
+                const diamond::diamond_training_options& options, Loss loss, Teacher... teacher) {
+    return diamond::diamond_trainer(network, data.points, rng, options, diamond::uniform_time{.at_zero = 1.0},
+                                    diamond::both_ways_pair{},
+                                    diamond::adaptive_weight{.random_power = Loss::random_target ? 1.0 : 0.0},
+                                    diamond::exact_trace{}, loss, std::move(teacher)...);
 }
 template <class Trainer>
 auto run(Trainer& trainer, diamond::training_state<batch>& state, const std::string& name, const progress& told) {
@@ -74,31 +81,34 @@ auto run(Trainer& trainer, diamond::training_state<batch>& state, const std::str
 }
 } // namespace detail
 
-/// Self-distilled from the data alone. LSD-F2D2: lagrangian_loss; MeanFlow-F2D2: mean_flow_loss; Shortcut-F2D2: semigroup_loss{.midpoint = true}.
+/// Trains by self-distillation from the data alone. LSD-F2D2 is lagrangian_loss, MeanFlow-F2D2 is
+/// mean_flow_loss, and Shortcut-F2D2 is semigroup_loss{.midpoint = true}.
 template <class Loss>
 network train(const subject_data& data, const training_options& o, const std::string& name, Loss loss, diamond::philox rng, const progress& told) {
-    diamond::diamond_trainer trainer(architecture({}, data.frame, data.shape), data.points, rng, detail::options_of(o, loss));
+    auto trainer = detail::trainer_of(architecture({}, data.frame, data.shape), data, rng,
+                                      detail::options_of(o, Loss::random_target), loss);
     auto state = trainer.start();
     return {trainer.network(), detail::run(trainer, state, name, told)};
 }
 
-/// Flow matching: a velocity, and no more.
+/// Trains a velocity by flow matching, and no more.
 inline sampler train_sampler(const subject_data& data, const training_options& o, diamond::philox rng, const progress& told) {
-    auto options           = detail::options_of(o, diamond::lagrangian_loss{});
+    auto options           = detail::options_of(o, false);
     options.diagonal_first = 1.0;
     const diamond::diamond_mlp<batch, linear_schedule> plain({}, data.frame, data.shape);
-    diamond::diamond_trainer trainer(plain, data.points, rng, options);
+    auto trainer = detail::trainer_of(plain, data, rng, options, diamond::lagrangian_loss{});
     auto state = trainer.start();
     return {plain, detail::run(trainer, state, "flow matching", told)};
 }
-/// Distilled from a velocity: a trained sampler's, from whose parameters it starts, or the law's own.
-/// Shortcut-Distill-F2D2: semigroup_loss{.midpoint = true}.
+/// Trains by distillation from a velocity: that of a trained sampler, with whose parameters it starts, or the
+/// law's own. Shortcut-Distill-F2D2 is semigroup_loss{.midpoint = true}.
 template <class Loss, class Velocity>
 network distil(const subject_data& data, const training_options& o, const std::string& name, Loss loss, const Velocity& teacher, const sampler* start_from, diamond::philox rng,
                const progress& told) {
-    auto options           = detail::options_of(o, loss);
-    options.diagonal_first = 0.2; // a teacher's velocities are learned sooner than the data's
-    diamond::diamond_trainer trainer(architecture({}, data.frame, data.shape), data.points, rng, options, diamond::flow_teacher{diamond::exact_divergence{teacher}});
+    auto options           = detail::options_of(o, Loss::random_target);
+    options.diagonal_first = 0.2; // the velocities of a teacher are learned sooner than those of data
+    auto trainer = detail::trainer_of(architecture({}, data.frame, data.shape), data, rng, options, loss,
+                                      diamond::flow_teacher{diamond::exact_divergence{teacher}});
     auto state = trainer.start();
     if (start_from) {
         diamond::warm_start(trainer.network(), *start_from, state.theta.mutable_view());

@@ -1,4 +1,4 @@
-// The options of `digits align`, and the budgets of its sweep.
+/// This header defines the options of `digits align` and the budgets of its sweep.
 #pragma once
 
 #include <algorithm>
@@ -20,11 +20,11 @@ struct align_settings {
     method_options           method;
     task_options             task;
     index_t                  evaluations     = 1;
-    std::optional<double>    bandwidth = {}; ///< as asked for
+    std::optional<double>    bandwidth = {}; ///< empty unless the user asks for one
     double                   guidance_weight = 1.0;
     int                      condition       = diamond::labels::unconditional, threads = 0;
     std::uint64_t            seed            = 1;
-    index_t                  seeds           = 1; ///< from that one on
+    index_t                  seeds           = 1; ///< the number of seeds, beginning with `seed`
     bool                     sweep           = true;
 };
 
@@ -61,7 +61,7 @@ inline void add_options(CLI::App& sub, align_settings& s) {
     sub.add_flag("--sweep,!--no-sweep", s.sweep, "also run each method at smaller budgets, for reward against evaluations (default)");
 }
 
-/// Budgets of the sweep: shares of the full number of steps, with fewer particles.
+/// Returns the budgets of the sweep: shares of the full number of steps, with fewer particles.
 inline std::vector<method_options> smaller_budgets(const method_options& full, bool with_full) {
     std::vector<method_options> budgets;
     for (const int divisor : {8, 4, 2, 1}) {

@@ -1,4 +1,4 @@
-// Images that are no digits, or not quite: made of held-out ones, each of one of them.
+/// This header makes images that are not quite digits, or no digits at all, each from one held-out image.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 
 namespace digits {
 
-/// A way to spoil an image: what one becomes, with another of another class and random numbers at hand.
+/// A corruption changes an image, with another image of another class and random numbers at hand.
 struct corruption {
     std::string name;
     std::function<floats(const floats& image, const floats& other, const std::function<double(index_t)>& uniform)> make;
@@ -24,7 +24,7 @@ namespace detail {
 inline constexpr index_t side  = 8;
 inline constexpr real    paper = -1;
 
-/// Pixel (y, x) of the result is made(y, x).
+/// Returns an image whose pixel (y, x) is made(y, x).
 template <class Make>
 floats drawn(const Make& made) {
     floats result;
@@ -36,7 +36,7 @@ inline real at(const floats& image, index_t y, index_t x) { return image[static_
 
 } // namespace detail
 
-/// From the slightest to the wildest.
+/// Returns all corruptions, from the slightest to the strongest.
 inline std::vector<corruption> corruptions() {
     using namespace detail;
     using numbers = std::function<double(index_t)>;
@@ -62,8 +62,9 @@ inline std::vector<corruption> corruptions() {
          }}};
 }
 
-/// One image of each of the first `count`, beside partners of other classes, the same for all kinds.
-/// @throws std::invalid_argument where all are of one class.
+/// Returns one changed image for each of the first `count` images. The partners of other classes are the same
+/// for all corruptions.
+/// @throws std::invalid_argument if all images are of one class.
 inline floats corrupted(const corruption& kind, const images& originals, index_t count, diamond::philox rng) {
     diamond::require(std::ranges::any_of(originals.labels, [&](int label) { return label != originals.labels[0]; }), "images of one class: a half or a patch of another has no other to come from");
     const auto partners = rng.stream(diamond::purpose::data), own = rng.stream(diamond::purpose::user);

@@ -1,4 +1,5 @@
-// What a run of `anomaly` finds and leaves in its folder: anomaly.md, anomaly.json and anomaly.png.
+/// This header writes what a run of `anomaly` finds into its folder: anomaly.md, anomaly.json and
+/// anomaly.png.
 #pragma once
 
 #include <algorithm>
@@ -20,22 +21,23 @@
 
 namespace digits {
 
-/// Images of one kind, and their scores by each of anomaly_findings::scores.
+/// This type holds images of one kind, and their scores by each of anomaly_findings::scores.
 struct scored_images {
     std::string                      name;
     floats                           images;
     std::vector<std::vector<double>> scores = {};
-    std::vector<roc>                 curves = {}; ///< against the held-out images
+    std::vector<roc>                 curves = {}; ///< each against the held-out images
 };
 
 struct anomaly_findings {
-    index_t                    evaluations; ///< for a log p
+    index_t                    evaluations; ///< spent on one log p
     std::uint64_t              seed;
     scored_images              held_out;
-    std::vector<std::string>   scores = {}; ///< names, the joint map's first
+    std::vector<std::string>   scores = {}; ///< the names, that of the joint map first
     std::vector<scored_images> kinds  = {};
-    double                     right = NAN, right_by_judge = NAN; ///< shares of images whose label is the likeliest, and of those that the judge gets right
-    roc                        wrong = {}; ///< labels against the right ones
+    /// The shares of images whose label is the likeliest, and of images that the judge classifies correctly.
+    double                     right = NAN, right_by_judge = NAN;
+    roc                        wrong = {}; ///< wrong labels against the right ones
 };
 
 namespace detail {
@@ -61,7 +63,7 @@ inline examples::table areas_of(const anomaly_findings& found) {
     return result;
 }
 
-/// What labels_text says.
+/// Returns the table of what labels_text says.
 inline examples::table labels_of(const anomaly_findings& found) {
     examples::table result{"labels", "Labels", "", {"", "over all images"}};
     result.add({"likeliest label is the right one, %", {"%.1f", 100.0 * found.right}});
@@ -93,7 +95,8 @@ inline void write_anomaly(const std::filesystem::path& folder, const anomaly_fin
     const auto             of_error = [](std::optional<double> error) { return error ? nlohmann::ordered_json(*error) : nlohmann::ordered_json(nullptr); };
     for (const auto& kind : found.kinds) {
         auto areas = nlohmann::ordered_json::array();
-        for (std::size_t k = 0; k < found.scores.size(); ++k) // beside each: how much more the joint map's is, on the same images
+        // Beside each other score stands by how much the joint map's is larger, on the same images.
+        for (std::size_t k = 0; k < found.scores.size(); ++k)
             areas.push_back({{"by", found.scores[k]},
                              {"area", kind.curves[k].area},
                              {"standard_error", of_error(standard_error(kind.curves[k]))},
@@ -110,7 +113,8 @@ inline void write_anomaly(const std::filesystem::path& folder, const anomaly_fin
     diamond::io::write_json(folder / "anomaly.json", json);
 }
 
-/// The most and the least probable held-out images by the joint map, and what some of the others became, with the medians of their scores.
+/// Returns the most and the least probable held-out images by the joint map, and examples of the changed
+/// images, with the medians of their scores.
 inline diamond::io::image_grid anomaly_grid(const anomaly_findings& found) {
     constexpr std::size_t most  = 16;
     const auto&           joint = found.held_out.scores[0];

@@ -1,4 +1,5 @@
-// Scores of anomaly, the higher the stranger: -log p by a model, or the distance to what is known.
+/// This header defines scores of anomaly, which are higher for stranger images: -log p by a model, or the
+/// distance to known images.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +22,7 @@ struct score {
     std::function<std::vector<double>(const floats& images)> of;
 };
 
-/// -log p(image | label) by the joint flow map.
+/// Returns -log p(image | label) by the joint flow map.
 inline std::vector<double> surprise(diamond::log_likelihood<digits_flow_map>& likelihood, const context& where, const floats& images, diamond::labels label = {}) {
     const auto          x = diamond::from_host<real>(where, pixels, static_cast<index_t>(images.size()) / pixels, images);
     std::vector<double> values(static_cast<std::size_t>(x.columns()));
@@ -32,7 +33,7 @@ inline std::vector<double> surprise(diamond::log_likelihood<digits_flow_map>& li
 
 namespace detail {
 
-/// -log p_1 of a model that says it.
+/// Returns the score -log p_1 of a model that knows it.
 template <class Model>
 score surprise_of(std::string name, const context& where, Model model) {
     return {std::move(name), [&where, model = std::move(model)](const floats& images) {
@@ -45,7 +46,7 @@ score surprise_of(std::string name, const context& where, Model model) {
             }};
 }
 
-/// The Gaussian with the images' mean and covariance, noise N(0, h^2 I) added.
+/// Returns the Gaussian with the mean and the covariance of the images, with noise N(0, h^2 I) added.
 inline auto fitted_gaussian(const context& where, const images& train, double bandwidth) {
     const auto          n = static_cast<double>(train.count());
     std::vector<double> mean(pixels, 0.0), covariance(pixels * pixels, 0.0);
@@ -60,7 +61,7 @@ inline auto fitted_gaussian(const context& where, const images& train, double ba
     return diamond::gaussian<batch, diamond::linear_schedule>(where, {}, mean, covariance);
 }
 
-/// The distance to the nearest training image.
+/// Returns the distance to the nearest training image.
 inline std::vector<double> nearest(const images& train, const floats& images) {
     std::vector<double> result;
     for (std::size_t first = 0; first < images.size(); first += pixels) {
@@ -77,7 +78,7 @@ inline std::vector<double> nearest(const images& train, const floats& images) {
 
 } // namespace detail
 
-/// The joint map's first, then what it is held against. `where`, `train` and `likelihood` must outlive them.
+/// Returns all scores, that of the joint map first. `where`, `train` and `likelihood` must outlive them.
 inline std::vector<score> all_scores(const context& where, const images& train, double bandwidth, diamond::log_likelihood<digits_flow_map>& likelihood) {
     return {{"joint flow map", [&](const floats& images) { return surprise(likelihood, where, images); }},
             detail::surprise_of("Gaussian", where, detail::fitted_gaussian(where, train, bandwidth)),

@@ -1,4 +1,5 @@
-// What the subcommands share: checks of options, a line of progress, and how one is run.
+/// This header defines what the subcommands share: checks of options, a line of progress, and how a
+/// subcommand is run.
 #pragma once
 
 #include <cmath>
@@ -15,7 +16,7 @@
 
 namespace digits {
 
-/// A subcommand, and what it does once its options are read.
+/// A command is a subcommand together with what it does after its options have been read.
 struct command {
     CLI::App*            options;
     std::function<void()> run;

@@ -1,4 +1,4 @@
-// The digits, split for good into a training and a held-out part.
+/// This header reads the digits, which are divided once and for all into a training part and a held-out part.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 namespace digits {
 
 using diamond::index_t;
-using real   = float; // of particles; densities, values and weights are double all the same
+using real   = float; // the type of particles; densities, values and weights are double all the same
 using floats = std::vector<real>;
 
 inline constexpr diamond::io::image_shape shape{1, 8, 8};
@@ -22,7 +22,7 @@ inline constexpr index_t                  pixels  = 64;
 inline constexpr int                      classes = 10;
 inline constexpr int                      levels  = 17; // grey levels 0 ... 16
 
-/// Images one after the other, a column each: pixels x count.
+/// This type holds images as the columns of a pixels x count matrix.
 struct images {
     floats                    data;
     std::vector<std::int32_t> labels;
@@ -35,7 +35,7 @@ struct data_set {
     images train, held_out;
 };
 
-/// All images, or those of one class where label >= 0.
+/// Returns all images, or those of one class if label >= 0.
 inline images chosen_images(const images& all, int label) {
     if (label < 0) return all;
     images chosen;
@@ -48,8 +48,10 @@ inline images chosen_images(const images& all, int label) {
     return chosen;
 }
 
-/// Reads images.npy, labels.npy and held_out.npy (the indices of the held-out part); grey level k becomes k/8 - 1 in [-1, 1].
-/// @throws diamond::io::file_error where a file is spoilt, std::invalid_argument where they do not belong together.
+/// Reads images.npy, labels.npy and held_out.npy, which holds the indices of the held-out part. Grey level k
+/// becomes k/8 - 1 in [-1, 1].
+/// @throws diamond::io::file_error if a file is damaged; std::invalid_argument if the files do not belong
+/// together.
 inline data_set load(const std::filesystem::path& folder) {
     using diamond::io::any_extent;
     const auto grey   = diamond::io::read_npy<std::uint8_t>(folder / "images.npy", {.shape = {{any_extent, static_cast<std::size_t>(pixels)}}});

@@ -1,4 +1,4 @@
-// The joint flow map of the digits, as a file holds it: what knows log p.
+/// This header loads the joint flow map of the digits, which knows log p.
 #pragma once
 
 #include <filesystem>
@@ -13,7 +13,8 @@ template <class Context>
 using digits_flow_map_on = diamond::io::mlp_flow_map<diamond::owning_batch<real, Context>>;
 using digits_flow_map    = digits_flow_map_on<diamond::eigen::context>;
 
-/// The file in a folder. @throws diamond::io::file_error, saying what to do, where it is not there.
+/// Returns the file in a folder.
+/// @throws diamond::io::file_error that says what to do if the file does not exist.
 inline std::filesystem::path joint_file(const std::filesystem::path& folder) {
     auto path = network_file(folder, "joint");
     if (!std::filesystem::exists(path))
@@ -21,7 +22,9 @@ inline std::filesystem::path joint_file(const std::filesystem::path& folder) {
     return path;
 }
 
-/// @throws diamond::io::file_error where the file is not there or is no joint flow map on the linear schedule, std::invalid_argument where it is not one of digits.
+/// Loads the joint flow map.
+/// @throws diamond::io::file_error if the file does not exist or holds no joint flow map on the linear
+/// schedule; std::invalid_argument if the map is not one of digits.
 template <class Context>
 digits_flow_map_on<Context> load_joint(const Context& where, const std::filesystem::path& folder) {
     const auto path = joint_file(folder);

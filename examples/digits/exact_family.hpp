@@ -1,4 +1,5 @@
-// The exact model on a back end. Its posterior stands for a Diamond map: one evaluation a draw.
+/// This header runs the exact model on a back end. Its posterior stands for a Diamond map, with one
+/// evaluation for each draw.
 #pragma once
 
 #include <memory>
@@ -31,7 +32,7 @@ struct exact_family {
     [[nodiscard]] index_t evaluations() const { return 1; }
 };
 
-/// The divergence that a model knows itself, at the price of an evaluation.
+/// This is the divergence that a model knows itself, at the cost of one evaluation.
 template <class Model>
 class own_divergence {
 public:
@@ -47,7 +48,7 @@ public:
 
     void operator()(diamond::const_view_t<batch_type> x, diamond::time_view t, diamond::no_condition none, diamond::noise_stream, double* out, double* standard_error = nullptr) {
         field().divergence(x, t, none, held_.workspace(x), out);
-        if (standard_error) x.context().for_each(x.columns(), diamond::detail::fill_number{0.0, standard_error});
+        if (standard_error) diamond::assign(diamond::row(x.context(), x.columns(), standard_error), 0.0);
         held_.spent().forward += x.columns();
     }
 
@@ -61,8 +62,8 @@ subject make_exact(std::shared_ptr<const Context> context, const images& train, 
     const auto exact  = diamond::data_mixture(*context, diamond::linear_schedule{}, points.read(), bandwidth);
     const exact_family<Context> family{std::move(context), exact};
     subject                     result = subject_of("exact", "exact model", family);
-    // The density of these draws is that of the flow, and theirs only as far as the flow is solved: late transitions narrow by a factor, which the Runge-Kutta
-    // steps of the other methods miss by nats.
+    // The density of these draws is that of the flow, and is their own only as far as the flow is solved.
+    // Late transitions narrow by a factor that the Runge-Kutta steps of the other methods miss by nats.
     result.methods.push_back(corrected_by(family, [exact](const method_options&) {
         using namespace diamond;
         return corrected_kernel{early_stop_kernel{glass_diamond_map{linear_schedule{}, own_divergence{exact}, dormand_prince{.relative_tolerance = 1e-5, .absolute_tolerance = 1e-5}}},

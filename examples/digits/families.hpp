@@ -1,8 +1,9 @@
-// All methods of alignment, for any family of models.
-//
-// A family is a small struct with a batch_type that makes, anew each time: draws(), a posterior sampler; map(options), a Diamond map; field(), a
-// velocity field; flow_map(options), a look-ahead flow map; condition(); evaluations(), how many of the network one of theirs is; and where(),
-// the context that all of it runs on. One that has densities adds corrected_by to its methods.
+/// This header runs all methods of alignment for any family of models.
+///
+/// A family is a small struct with a batch_type that makes, anew at each call: draws(), a posterior sampler;
+/// map(options), a Diamond map; field(), a velocity field; flow_map(options), a look-ahead flow map;
+/// condition(); evaluations(), the number of network evaluations in one of theirs; and where(), the context
+/// on which everything runs. A family that has densities adds corrected_by to its methods.
 #pragma once
 
 #include <cmath>
@@ -15,7 +16,7 @@
 
 namespace digits::detail {
 
-/// Tells the progress of a driver.
+/// Returns an observer that passes on the progress of a driver.
 inline auto telling(const progress& tell) {
     return [&tell](const auto& at) { tell(static_cast<double>(at.step) / static_cast<double>(at.steps)); };
 }
@@ -28,7 +29,7 @@ diamond::cost priced(const Family& family, diamond::cost spent) {
 
 template <class Family, class Driver>
 outcome run_plain(const Family& family, Driver driver, const method_options& o, const progress& tell) {
-    const diamond::stopwatch clock; // a chain's own is stopped when its work is queued
+    const diamond::stopwatch clock; // that of a chain stops as soon as its work is queued
     auto    result = driver(family.where(), o.rng, family.condition(), telling(tell));
     outcome out    = independent(diamond::to_host(result.particles));
     out.returned   = result.particles.columns();
@@ -69,13 +70,14 @@ auto value_of(const Family& f, const task& t, index_t samples) {
     return diamond::posterior_value{f.draws(), t.asks.template on<typename Family::batch_type>(f.where()), {.samples = samples}};
 }
 
-/// SMC whose transitions carry weights: `make_kernel` makes them of the options. Its values are draws without weights, as the neighbours': any finite ones do.
+/// Returns SMC whose transitions carry weights; `make_kernel` makes them from the options. Its values are
+/// draws without weights, like those of the other methods, because any finite values do.
 template <class Family, class MakeKernel>
 subject::method corrected_by(const Family& f, const MakeKernel& make_kernel) {
     return [f, make_kernel](const task& t, const method_options& o, const progress& tell) { return run_smc(f, make_kernel(o), value_of(f, t, o.samples), o, tell); };
 }
 
-/// In the order of method_names(), those that need no density.
+/// Returns the methods that need no density, in the order of method_names().
 template <class Family>
 std::vector<subject::method> methods_of(const Family& f) {
     using namespace diamond;
@@ -104,7 +106,8 @@ std::vector<subject::method> methods_of(const Family& f) {
             return run_smc(f, glass_kernel{linear_schedule{}, f.field(), runge_kutta_4{.steps = o.glass_steps}}, value(t, o.samples), o, tell);
         },
         [f, reward](const task& t, const method_options& o, const progress& tell) {
-            // A look-ahead costs several evaluations: half the particles and half the samples of the others.
+            // A look-ahead costs several evaluations, so it gets half the particles and half the samples of
+            // the others.
             auto half      = o;
             half.particles = std::max<index_t>(2, o.particles / 2);
             return run_smc(f, ddpm_posterior_kernel{f.draws()},

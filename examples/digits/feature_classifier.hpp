@@ -1,4 +1,5 @@
-// A small classifier of noised digits, whose penultimate features measure samples; it is never a reward.
+/// This header defines a small classifier of noised digits. Its penultimate features measure samples; it is
+/// never a reward.
 #pragma once
 
 #include <algorithm>
@@ -38,11 +39,12 @@ public:
             to_cotangent(scores, labels);
             std::fill_n(gradient.data(), gradient.size(), real{0});
             stack_.backward(where, theta_.data(), space_, {scores.data()}, {nullptr}, gradient.data());
-            adam_w<batch>({}, learning_rate{.peak = o.rate}.at(k, o.steps), k, theta_.mutable_view(), mean.mutable_view(), variance.mutable_view(), gradient.read(), norm.data());
+            adam_w<batch>({}, {.k = k, .rate = learning_rate{.peak = o.rate}.at(k, o.steps)}, {theta_, mean, variance},
+                          gradient.read(), norm.data());
         }
     }
 
-    /// The activations before the last layer, features x count.
+    /// Returns the activations before the last layer, features x count.
     [[nodiscard]] floats features_of(const floats& z) const { return run(penultimate_, z, features); }
     [[nodiscard]] std::vector<int> classes_of(const floats& z) const {
         const floats     scores = run(stack_, z, classes);
@@ -63,7 +65,7 @@ private:
         std::fill_n(result.data(), result.size(), real{0});
         return result;
     }
-    /// Images chosen at random with fresh noise, and their labels.
+    /// Returns randomly chosen images with fresh noise, and their labels.
     std::pair<batch, std::vector<int>> noised(const images& train, const options& o, index_t step) const {
         batch            z(*where_, pixels, o.batch);
         std::vector<int> labels(static_cast<std::size_t>(o.batch));
@@ -77,7 +79,7 @@ private:
         }
         return {std::move(z), std::move(labels)};
     }
-    /// Scores become d(mean cross-entropy)/d score = (softmax - one at the label)/batch.
+    /// Replaces scores by d(mean cross-entropy)/d score = (softmax - one at the label)/batch.
     static void to_cotangent(batch& scores, const std::vector<int>& labels) {
         const auto n = static_cast<index_t>(labels.size());
         for (index_t j = 0; j < n; ++j) {
@@ -98,7 +100,8 @@ private:
 
     const diamond::eigen::context*    where_;
     std::vector<diamond::dense_layer> layers_;
-    stack                             stack_, penultimate_; // the second is the first's beginning, and so its parameters are
+    // The second stack is the beginning of the first one, and so are its parameters.
+    stack                             stack_, penultimate_;
     batch                             theta_;
     typename stack::workspace         space_;
 };

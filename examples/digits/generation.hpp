@@ -1,4 +1,5 @@
-// How good the learned laws are: samples against held-out images, in pixels and in features.
+/// This header measures how good the learned laws are: it compares samples with held-out images, in pixels
+/// and in features.
 #pragma once
 
 #include <array>
@@ -15,18 +16,18 @@ namespace digits {
 
 using examples::cloud, examples::sample, examples::distance_estimate;
 
-/// Samples of one law, and what they are measured to be.
+/// This type holds samples of one law and what they are measured to be.
 struct generation_row {
     std::string                 title;
     floats                      samples;
     distance_estimate           in_pixels = {}, in_features = {};
-    double                      nearest = NAN; ///< median distance to the nearest training image
+    double                      nearest = NAN; ///< the median distance to the nearest training image
     std::array<double, classes> shares  = {};
 };
 
 struct generation {
     double                      classifier_accuracy = NAN;
-    generation_row              held_out; ///< with its noise; distances are to it
+    generation_row              held_out; ///< with noise; all distances are to these
     std::vector<generation_row> rows = {};
 };
 
@@ -44,7 +45,7 @@ inline floats gaussian_draws(const study& s, index_t count, index_t which) {
 }
 } // namespace detail
 
-/// Every law has its own noise.
+/// Measures every law, each with noise of its own.
 inline generation measure_generation(const study& s) {
     const feature_classifier classifier(s.where, s.data.train, {.bandwidth = s.bandwidth, .rng = s.rng.split(1)});
     const index_t            n = s.chosen.samples;

@@ -1,4 +1,4 @@
-// Classifier-free guidance of a Diamond network.
+/// This header defines classifier-free guidance of a Diamond network.
 #pragma once
 
 #include <cmath>
@@ -10,9 +10,11 @@
 
 namespace digits {
 
-/// v = v_0 + w (v_c - v_0), v_0 the network's mean velocity under labels::unconditional; w = 1 is the network itself. On the diagonal this
-/// is diamond::guided_field; off it, the maps of two laws mixed, which are no law's map: the chains stay what they are, but what they sample
-/// is no tilt of anything. Models diamond_network. Cost: two evaluations, one where w = 1.
+/// This network computes v = v_0 + w (v_c - v_0), where v_0 is the mean velocity of the network under
+/// labels::unconditional; w = 1 is the network itself. On the diagonal it equals diamond::guided_field. Off
+/// the diagonal it mixes the maps of two laws, and the result is the map of no law: chains work as before,
+/// but what they sample is no tilt of anything. Models diamond_network. An evaluation costs two evaluations
+/// of the network, and one where w = 1.
 template <class Network>
 class guided_network {
     static_assert(diamond::diagnose_diamond_network<Network>());
@@ -26,6 +28,7 @@ public:
         diamond::scratch<typename batch_type::value_type, context_type> unconditional;
     };
 
+    /// Guides a network with this weight.
     /// @throws std::invalid_argument unless the weight is finite.
     guided_network(Network network, double weight) : network_(std::move(network)), weight_(weight) {
         diamond::require(std::isfinite(weight), [&] { return "classifier-free guidance of weight " + std::to_string(weight) + ": it must be finite"; });

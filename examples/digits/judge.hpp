@@ -1,4 +1,4 @@
-// A classifier that is never a reward: k nearest training images.
+/// This header defines a classifier that is never a reward: the k nearest training images.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,8 @@ public:
                          [&] { return "judge: " + std::to_string(neighbours) + " neighbours among " + std::to_string(train.count()) + " images"; });
     }
 
-    /// The class of an image: the vote of its nearest training images, ties to the nearest.
+    /// Returns the class of an image by the vote of its nearest training images, where ties go to the
+    /// nearest.
     [[nodiscard]] int operator()(const real* image) const {
         std::vector<std::pair<double, std::int32_t>> distances(static_cast<std::size_t>(train_->count()));
         for (std::size_t n = 0; n < distances.size(); ++n) {
@@ -37,7 +38,7 @@ public:
         return winner;
     }
 
-    /// The share of the weight on images of a class.
+    /// Returns the share of the weight that lies on images of a class.
     [[nodiscard]] double share_of(int label, const floats& images, const std::vector<double>& weights) const {
         double share = 0.0;
         for (std::size_t j = 0; j < weights.size(); ++j)

@@ -1,4 +1,5 @@
-// A learned Diamond map on a back end: a posterior draw, a transition and a look-ahead are one evaluation each.
+/// This header runs a learned Diamond map on a back end. A posterior draw, a transition and a look-ahead are
+/// one evaluation each.
 #pragma once
 
 #include <memory>
@@ -25,7 +26,7 @@ struct learned_family {
     std::shared_ptr<const Context> context;
     guided                         of_map, of_velocity;
     diamond::labels                label;
-    index_t                        steps; ///< of a posterior draw
+    index_t                        steps; ///< the steps of one posterior draw
 
     [[nodiscard]] const Context& where() const { return *context; }
     [[nodiscard]] auto draws() const { return diamond::diamond_map_posterior{diamond::network_diamond_map<guided>{of_map}, {.evaluations = steps}}; }
@@ -36,8 +37,9 @@ struct learned_family {
     [[nodiscard]] index_t evaluations() const { return of_map.evaluations(); }
 };
 
-/// Early stops of the network with their exact densities, by determinants, corrected to the law of the joint map. A divergence head would have to be right
-/// to a nat over 64 dimensions for that; a determinant is, for 64 Jacobian-vector products.
+/// Returns early stops of the network with their exact densities by determinants, corrected to the law of the
+/// joint map. A divergence head would have to be right to a nat over 64 dimensions for this. A determinant
+/// is, at the cost of 64 Jacobian-vector products.
 template <class Context>
 auto corrected_early_stop(const Context& where, const network_on<Context>& net, const learned_settings& s) {
     using namespace diamond;

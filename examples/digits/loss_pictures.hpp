@@ -1,4 +1,4 @@
-// The losses of a training as pictures.
+/// This header draws the losses of a training as pictures.
 #pragma once
 
 #include <filesystem>
@@ -6,11 +6,12 @@
 
 #include <diamond/io/plot.hpp>
 #include <diamond/io/png.hpp>
-#include <diamond/train/loss_curve.hpp>
+#include <diamond/train/training_state.hpp>
 
 namespace digits {
 
-/// The losses against the step: that of the diagonal is mostly the data's own variance, which no network takes away.
+/// Draws the losses against the step. The loss on the diagonal is mostly the variance of the data, which no
+/// network removes.
 inline void write_curves(const std::filesystem::path& folder, const std::string& name, const diamond::loss_curve& losses) {
     using namespace diamond::io;
     const auto draw_one = [&](const std::string& kind, const diamond::loss_curve::points& points, axis_scale scale) {

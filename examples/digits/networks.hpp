@@ -1,4 +1,5 @@
-// The learned models: Diamond networks on 8 x 8 digits with labels, one of them trained as the teacher of the others' kind.
+/// This header loads the learned models: Diamond networks on 8 x 8 digits with labels, one of which is
+/// trained to be the teacher of the others.
 #pragma once
 
 #include <charconv>
@@ -23,15 +24,17 @@ using network      = diamond::trained_network<architecture>;
 template <class Context>
 using network_on = diamond::trained_network<diamond::diamond_mlp<diamond::owning_batch<real, Context>, diamond::linear_schedule>>;
 
-/// What is trained. `teacher`: velocities of the data by flow matching; `diamond`: a Diamond map from the data alone; `taught`: one distilled
-/// from the teacher through GLASS.
+/// Returns the names of what is trained. `teacher` is the velocity of the data by flow matching, `diamond` a
+/// Diamond map from the data alone, and `taught` one distilled from the teacher through GLASS.
 inline const std::vector<std::string>& network_names() {
     static const std::vector<std::string> names{"teacher", "diamond", "taught"};
     return names;
 }
 inline std::filesystem::path network_file(const std::filesystem::path& folder, const std::string& name) { return folder / (name + ".safetensors"); }
 
-/// @throws diamond::io::file_error where the file is not there or is not such a network, std::invalid_argument where it is not one of digits.
+/// Loads a network.
+/// @throws diamond::io::file_error if the file does not exist or holds no such network; std::invalid_argument
+/// if it is not one of digits.
 template <class Context>
 network_on<Context> load_network(const Context& where, const std::filesystem::path& folder, const std::string& name) {
     auto result = diamond::io::load_network<diamond::owning_batch<real, Context>>(where, network_file(folder, name));
@@ -42,8 +45,9 @@ network_on<Context> load_network(const Context& where, const std::filesystem::pa
     return result;
 }
 
-/// The standard deviation h of the noise on the images that a network was trained on, where its file says one.
-/// @throws diamond::io::file_error where what it says is no number above 0.
+/// Returns the standard deviation h of the noise on the images on which a network was trained, if its file
+/// states one.
+/// @throws diamond::io::file_error if the file states no number above 0.
 inline std::optional<double> bandwidth_of(const std::filesystem::path& path) {
     const auto file  = diamond::io::read_safetensors(path);
     const auto found = file.metadata.find("bandwidth");
@@ -55,17 +59,17 @@ inline std::optional<double> bandwidth_of(const std::filesystem::path& path) {
     return value;
 }
 
-/// That of networks that are used together: the exact model with it is their truth, and no other.
-/// @throws diamond::io::file_error where a file says nothing and `asked` neither, or they say two things.
+/// Returns the h of networks that are used together. The exact model with this h, and no other, is their
+/// truth.
+/// @throws diamond::io::file_error if neither a file nor `asked` states one, or if two of them differ.
 inline double trained_bandwidth(const std::filesystem::path& folder, const std::vector<std::string>& names, std::optional<double> asked) {
     for (const auto& name : names) {
         const auto path = network_file(folder, name);
         const auto own  = bandwidth_of(path);
         if (!own && !asked) throw diamond::io::file_error{path, "the metadata do not say 'bandwidth', the noise on the images it was trained on: say it with --bandwidth"};
         if (own && asked && *asked != *own) {
-            using diamond::io::detail::exact_text;
-            throw diamond::io::file_error{path, "trained on images with noise of standard deviation " + exact_text(*own) + ", not " + exact_text(*asked) +
-                                                    ": leave --bandwidth out, or train networks with it (digits train --bandwidth " + exact_text(*asked) +
+            throw diamond::io::file_error{path, "trained on images with noise of standard deviation " + diamond::digits_of(*own) + ", not " + diamond::digits_of(*asked) +
+                                                    ": leave --bandwidth out, or train networks with it (digits train --bandwidth " + diamond::digits_of(*asked) +
                                                     " --out FOLDER) and name them by --weights FOLDER"};
         }
         if (own) asked = own;

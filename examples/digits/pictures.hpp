@@ -1,4 +1,4 @@
-// The pictures of `align`.
+/// This header draws the pictures of `align`.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@
 
 namespace digits {
 
-/// `count` samples chosen in proportion to their weights, evenly spread.
+/// Returns `count` samples that are chosen in proportion to their weights, evenly spread.
 inline floats choose(const floats& samples, const std::vector<double>& weights, std::size_t count) {
     floats              chosen;
     double              cumulative = 0.0;
@@ -31,7 +31,7 @@ inline floats choose(const floats& samples, const std::vector<double>& weights, 
 inline constexpr std::size_t shown = 20; // samples of a method in a picture
 inline constexpr diamond::io::value_range ink_on_paper{1, -1};
 
-/// One labelled row a method, the truth above them.
+/// Draws one labelled row for each method, with the truth above them.
 inline diamond::io::image_grid sample_grid(const task& t, const std::vector<std::pair<row, outcome>>& results, const row& truth) {
     diamond::io::image_grid grid{.title = "Reward: " + t.title, .shape = shape, .shades = ink_on_paper, .zoom = 5};
     if (!t.reference.empty()) {
@@ -48,7 +48,8 @@ inline diamond::io::image_grid sample_grid(const task& t, const std::vector<std:
     return grid;
 }
 
-/// The lineages of a few final particles of SMC: each a row of states x_t above a row of denoised ones, a column a time of the story.
+/// Draws the lineages of a few final particles of SMC. Each is a row of states x_t above a row of denoised
+/// ones, with a column for each time of the story.
 inline diamond::io::image_grid story(const subject& model, const task& t, const outcome& result) {
     constexpr std::size_t lineages = 4;
     const std::size_t     steps = result.steps.size(), columns = result.states.size(), n = result.weights.size();
@@ -58,7 +59,7 @@ inline diamond::io::image_grid story(const subject& model, const task& t, const 
         if (in_story(static_cast<index_t>(step), static_cast<index_t>(steps))) times.push_back(result.steps[step - 1].time);
     for (const double time : times) grid.headings.push_back(number(time, "%.2f"));
     for (std::size_t k = 0; k < lineages; ++k) {
-        // A particle in proportion to its weight, then back through the ancestors.
+        // A particle is chosen in proportion to its weight, and its ancestors are followed back.
         double      cumulative = 0.0;
         std::size_t at = 0;
         while (at + 1 < n && (cumulative += result.weights[at]) < (static_cast<double>(k) + 0.5) / lineages) ++at;
@@ -77,7 +78,7 @@ inline diamond::io::image_grid story(const subject& model, const task& t, const 
     return grid;
 }
 
-/// Effective sample size over t, of every method that has one.
+/// Draws the effective sample size over t for every method that has one.
 inline diamond::io::line_plot ess_plot(const task& t, const std::vector<std::pair<row, outcome>>& results) {
     diamond::io::line_plot plot{.title = "Effective sample size: " + t.title, .x = {.label = "t", .range = diamond::io::value_range{0, 1}},
                                 .y = {.label = "ESS / N before resampling", .range = diamond::io::value_range{0, 1}}};
@@ -94,7 +95,7 @@ inline diamond::io::line_plot ess_plot(const task& t, const std::vector<std::pai
     return plot;
 }
 
-/// Two pictures side by side.
+/// Puts two pictures side by side.
 inline diamond::io::canvas beside(const diamond::io::canvas& left, const diamond::io::canvas& right) {
     diamond::io::canvas both(left.width() + right.width(), std::max(left.height(), right.height()));
     double              at = 0.0;
@@ -106,14 +107,15 @@ inline diamond::io::canvas beside(const diamond::io::canvas& left, const diamond
     return both;
 }
 
-/// The rows of one model at all budgets.
+/// A sweep holds the rows of one model at all budgets.
 struct sweep {
     std::string      title;
     std::vector<row> rows = {};
 };
 
-/// Mean reward against evaluations for each returned sample, a curve a method, a panel a model, axes shared. The aim is the exact tilted
-/// model's reward, not the highest.
+/// Draws the mean reward against the evaluations for each returned sample, with a curve for each method, a
+/// panel for each model, and shared axes. The aim is the reward of the exact tilted model, not the highest
+/// one.
 inline diamond::io::canvas sweep_plot(const task& t, std::vector<sweep> sweeps, double truth_reward) {
     using namespace diamond::io;
     std::erase_if(sweeps, [](const sweep& s) { return s.rows.empty(); });
@@ -126,7 +128,8 @@ inline diamond::io::canvas sweep_plot(const task& t, std::vector<sweep> sweeps, 
         for (const auto& m : method_names()) {
             curve line{.name = m.title};
             for (const auto& r : rows) {
-                if (r.method != m.name || (r.method == "prior" && rows.size() > 1)) continue; // the prior, below all, would set the scale
+                // The prior lies below all others and would set the scale.
+                if (r.method != m.name || (r.method == "prior" && rows.size() > 1)) continue;
                 line.x.push_back(static_cast<double>(r.evaluations) / static_cast<double>(r.returned));
                 line.y.push_back(r.mean_reward);
                 line.error.push_back(r.mean_reward_se);
@@ -139,7 +142,7 @@ inline diamond::io::canvas sweep_plot(const task& t, std::vector<sweep> sweeps, 
         plots.back().references.push_back({.y = truth_reward, .name = "exact tilted model"});
     }
     if (plots.size() == 1) return draw(plots[0]);
-    constexpr double margin = 0.04; // of the axes' lengths
+    constexpr double margin = 0.04; // as a share of the length of an axis
     const double     room = margin * (y.to - y.from), factor = std::pow(x.to / x.from, margin);
     for (auto& plot : plots) {
         plot.x.range = {x.from / (1.1 * factor), x.to * (1.1 * factor)};

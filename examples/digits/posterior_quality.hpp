@@ -1,4 +1,5 @@
-// How good posterior draws are: for noised training images, against the exact model's own draws and its E[z | x_t].
+/// This header measures how good posterior draws are: for noised training images, against draws of the exact
+/// model and its E[z | x_t].
 #pragma once
 
 #include <algorithm>
@@ -16,11 +17,12 @@ namespace digits {
 
 using examples::cloud, examples::sample, examples::distance_estimate;
 
-/// A way to draw from posteriors. Draws are columns j M + i, as posterior_sampler says.
+/// A drawer is a way to draw from posteriors. The draws are columns j M + i, as posterior_sampler defines.
 struct drawer {
     std::string                                                                  title;
     index_t                                                                      evaluations;
-    index_t                                                                      images; ///< whose means are measured
+    /// The number of images whose means are measured.
+    index_t                                                                      images;
     std::function<void(const_view x, double t, diamond::noise_stream, view out)> draw;
 };
 
@@ -28,8 +30,10 @@ struct posterior_row {
     double            t;
     std::string       title;
     index_t           evaluations;
-    distance_estimate pooled, joint; ///< of z, and of the pairs (x_t, z)
-    double            mean_error, spread; ///< of posterior means, in standard deviations of the exact posterior; variance over the exact one's
+    distance_estimate pooled, joint; ///< the distances of z, and of the pairs (x_t, z)
+    /// The error of the posterior means in standard deviations of the exact posterior, and the variance over
+    /// that of the exact one.
+    double            mean_error, spread;
 };
 
 inline constexpr double outer_times[] = {0.0, 0.01, 0.3, 0.6, 0.8};
@@ -41,14 +45,14 @@ drawer drawing(std::string title, index_t evaluations, index_t images, Sampler s
     return {std::move(title), evaluations, images, [sampler](const_view x, double t, diamond::noise_stream stream, view out) mutable { sampler(x, t, {}, stream, out); }};
 }
 
-/// Solvers of GLASS's inner flow with as many evaluations, as far as they divide them.
+/// Adds solvers of GLASS's inner flow with this number of evaluations, as far as their order divides it.
 template <class Field>
 void add_solved(std::vector<drawer>& all, const std::string& of, const Field& field, index_t evaluations, index_t images) {
     using namespace diamond;
     const auto add = [&](const std::string& name, const auto& solver) {
         all.push_back(drawing("GLASS of " + of + ", " + name, evaluations, images, diamond_map_posterior{glass_diamond_map{linear_schedule{}, field, solver}}));
     };
-    const bool dear = evaluations > 8; // there the higher order is the better one
+    const bool dear = evaluations > 8; // for so many, the higher order is better
     if (!dear) add("Euler", euler{.steps = evaluations});
     if (!dear && evaluations % 2 == 0) add("midpoint", explicit_midpoint{.steps = evaluations / 2});
     if (evaluations % 4 == 0) add("Runge-Kutta 4", runge_kutta_4{.steps = evaluations / 4});
@@ -75,7 +79,7 @@ inline std::vector<drawer> all_drawers(const study& s) {
     return all;
 }
 
-/// Noised training images at one time, and what is exactly known of their posteriors.
+/// This type holds noised training images at one time, and what is exactly known about their posteriors.
 class noised_images {
 public:
     noised_images(const study& s, double t) : s_(&s), t_(t), z_(s.noised(s.data.train, 4)), x_(s.where, pixels, s.data.train.count()) {
@@ -98,7 +102,8 @@ public:
     [[nodiscard]] diamond::noise_stream stream(index_t which, index_t samples) const {
         return s_->rng.stream(diamond::purpose::value, which, samples);
     }
-    /// Sums of squares over images and pixels of E^[z] - E[z | x_t], Monte Carlo part subtracted, and of the draws' variances.
+    /// These are sums of squares over images and pixels: of E^[z] - E[z | x_t], with the Monte Carlo part
+    /// subtracted, and of the variances of the draws.
     struct moments {
         double error = 0.0, variance = 0.0;
     };

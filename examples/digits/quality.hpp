@@ -1,4 +1,4 @@
-// quality.md and quality.json.
+/// This header writes quality.md and quality.json.
 #pragma once
 
 #include <algorithm>
@@ -34,7 +34,7 @@ inline examples::table table_of(const generation& g) {
     return result;
 }
 
-/// One for each time.
+/// Returns one table for each time.
 inline std::vector<examples::table> tables_of(const std::vector<posterior_row>& rows) {
     std::vector<examples::table> result;
     double t = -1.0;

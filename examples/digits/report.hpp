@@ -1,4 +1,5 @@
-// What a run of `align` leaves in its folder: report.json and report.md. The pictures are in pictures.hpp.
+/// This header writes what a run of `align` leaves in its folder, report.json and report.md. The pictures are
+/// in pictures.hpp.
 #pragma once
 
 #include <cmath>
@@ -18,7 +19,7 @@
 
 namespace digits {
 
-/// A line of the report: what a method reached at what price.
+/// A row is a line of the report: what a method reached at which cost.
 struct row {
     std::string           reward = {}, method = {}, title = {};
     double                mean_reward = NAN, mean_reward_se = NAN;
@@ -29,12 +30,12 @@ struct row {
     std::optional<double> energy_distance = {}, energy_distance_se = {}, judge_accuracy = {};
     std::string           device = {}, model = {};
     exactness             exact_for = {};
-    std::string           otherwise = {}; ///< what the method does where it is exact for nothing
+    std::string           otherwise = {}; ///< what the method does if it is exact for nothing
     std::vector<std::string> warnings = {};
-    std::optional<std::string> failure = {}; ///< of a run without samples
+    std::optional<std::string> failure = {}; ///< why a run has no samples
 };
 
-/// What a row is exact for, in words.
+/// Says in words for what a row is exact.
 inline std::string words_of(const row& line) {
     std::string words;
     for (const auto& [holds, word] : {std::pair{line.exact_for.sampler, "sampler"}, std::pair{line.exact_for.density, "density"}, std::pair{line.exact_for.model, "model"}})
@@ -42,7 +43,7 @@ inline std::string words_of(const row& line) {
     return words.empty() ? line.otherwise : words;
 }
 
-/// A method's outcome; of one whose numbers died, that it did: the others go on.
+/// Runs a method. If its numbers are not finite, the outcome says so, and the other methods go on.
 inline outcome attempt(const subject::method& method, const task& t, const method_options& o, const progress& tell) {
     try {
         return method(t, o, tell);
@@ -51,7 +52,8 @@ inline outcome attempt(const subject::method& method, const task& t, const metho
     }
 }
 
-/// The weighted mean reward and its standard error; samples of one family count as one, and one family alone tells no error.
+/// Measures the weighted mean reward and its standard error. Samples of one family count as one, so that a
+/// single family states no error.
 inline void measure_reward(const context& where, const task& t, const outcome& result, row& line) {
     const auto n = static_cast<index_t>(result.weights.size());
     std::vector<double> rewards(result.weights.size());
@@ -116,21 +118,22 @@ inline nlohmann::ordered_json to_json(const row& line) {
             {"failure", optional(line.failure)}};
 }
 
-/// A picture that has been written.
+/// This type is a picture that has been written.
 struct picture {
     std::string file, caption;
 };
 
-/// All that the report says of one task.
+/// A section is all that the report says about one task.
 struct section {
     task                 about;
-    row                  truth; ///< of the exact tilted model: the mean reward
+    row                  truth; ///< the mean reward of the exact tilted model
     std::vector<row>     rows     = {};
     std::vector<picture> pictures = {};
-    std::vector<std::string> failures = {}; ///< of smaller budgets
+    std::vector<std::string> failures = {}; ///< of runs with smaller budgets
 };
 
-/// Whether the unbiased estimates of one Z, those of SMC with full weights, agree: the pair that is the most standard errors apart.
+/// Says whether the unbiased estimates of one Z, those of SMC with full weights, agree, by the pair that is
+/// the most standard errors apart.
 inline std::string agreement(const std::vector<row>& rows) {
     const row *  one = nullptr, *other = nullptr;
     double       most = -1.0;
@@ -149,7 +152,7 @@ inline std::string agreement(const std::vector<row>& rows) {
            number(most, "%.1f") + " standard errors of the difference.\n";
 }
 
-/// What the methods reached, a row each.
+/// Returns the table of what the methods reached, one row each.
 inline examples::table table_of(const section& part) {
     examples::table result{part.about.name, part.about.title, part.about.title + ".",
                            {"method", "mean reward", "ESS", "log Z", "evaluations", "of rewards", "seconds", "energy distance", "judged right", "exact for"}};
@@ -166,7 +169,7 @@ inline examples::table table_of(const section& part) {
     return result;
 }
 
-/// What the exact tilted models say of the rewards.
+/// Returns the table of what the exact tilted models say about the rewards.
 inline examples::table truths_of(const std::vector<section>& sections) {
     examples::table result{"exact tilted model", "The exact tilted model", "", {"reward", "mean reward", "log Z"}};
     for (const auto& part : sections) result.add({part.about.name, figure(part.truth.mean_reward, part.truth.mean_reward_se, "%.3g", "%.1g"), figure(part.about.log_z_exact, "%.4f")});
@@ -197,8 +200,9 @@ inline const std::vector<std::string>& picture_kinds() {
     return kinds;
 }
 
-/// Makes the folder where it is missing, and takes an earlier run's report and pictures out of it, and nothing else.
-/// @throws diamond::io::file_error where the folder cannot be made or written to: before any work is done.
+/// Makes the folder if it is missing, and removes the report and the pictures of an earlier run, and nothing
+/// else.
+/// @throws diamond::io::file_error if the folder cannot be made or written to, before any work is done.
 inline void prepare(const std::filesystem::path& folder) {
     examples::make_folder_of(folder / "report.md");
     write_text(folder / "report.md", "This run is not done, or was broken off.\n");

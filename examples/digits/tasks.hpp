@@ -1,4 +1,5 @@
-// What the digits are asked to be: the rewards, and all that is known exactly about their targets.
+/// This header defines what the digits are asked to be: the rewards, and all that is known exactly about
+/// their targets.
 #pragma once
 
 #include <algorithm>
@@ -35,7 +36,8 @@ using view       = diamond::view_t<batch>;
 using const_view = diamond::const_view_t<batch>;
 using model      = diamond::gaussian_mixture<batch, diamond::linear_schedule>;
 
-/// Any differentiable reward on a back end, so that each method is compiled once and not once a reward.
+/// This type holds any differentiable reward on a back end, so that each method is compiled once and not once
+/// for each reward.
 template <class Batch>
 class any_reward {
 public:
@@ -53,14 +55,15 @@ private:
     std::function<void(diamond::const_view_t<Batch>, diamond::view_t<Batch>)> gradient_;
 };
 
-/// The numbers of a task's reward, from which it is built on any back end.
+/// A wish holds the numbers of a task's reward, from which the reward is built on any back end.
 struct wish {
-    std::string                      name; ///< of task_names()
+    std::string                      name; ///< one of task_names()
     floats                           ink;  ///< much ink: linear in the mean pixel
     double                           ink_offset = 0.0;
-    diamond::linear_discriminant      of_class; ///< be of a class: the log-probability under a linear discriminant classifier
+    /// The wish to be of a class, as the log-probability under a linear discriminant classifier.
+    diamond::linear_discriminant      of_class;
     int                              label = 0;
-    floats                           upper_half; ///< match it, seen with Gaussian noise
+    floats                           upper_half; ///< to be matched, seen with Gaussian noise
     double                           noise = 0.0;
 
     template <class Batch>
@@ -91,7 +94,7 @@ struct task {
     wish                  asks;
     any_reward<batch>     reward;         ///< on the CPU, where results are judged
     std::optional<int>    wanted;         ///< the class that the judge looks for
-    std::optional<double> log_z_exact;    ///< of linear and quadratic rewards
+    std::optional<double> log_z_exact;    ///< known for linear and quadratic rewards
     floats                truth;          ///< draws of the exact tilted model, pixels x count
     floats                reference = {}; ///< an image to show beside the samples
 };
@@ -104,10 +107,12 @@ inline floats draws(const context& where, const model& from, diamond::noise_stre
     return diamond::to_host(drawn);
 }
 
-/// Exact draws of `from` tilted by a reward that is never above 0: each draw is accepted with probability exp r.
+/// Returns exact draws of `from` tilted by a reward that is never above 0, where each draw is accepted with
+/// probability exp r.
 inline floats accepted_draws(const context& where, const model& from, const any_reward<batch>& reward, diamond::philox rng, index_t count) {
     constexpr index_t   block      = 4096;
-    constexpr int       most_tries = 4000; // 16 million draws: a reward rarer than that is refused
+    // Up to 16 million draws are made, and a reward that is rarer is refused.
+    constexpr int       most_tries = 4000;
     floats              result;
     std::vector<double> rewards(block);
     for (int attempt = 0; attempt < most_tries; ++attempt) {
@@ -129,21 +134,23 @@ inline floats accepted_draws(const context& where, const model& from, const any_
 } // namespace detail
 
 struct task_options {
-    index_t         held_out = 12;   ///< which held-out image's upper half is to be matched
-    double          noise    = 0.7;  ///< standard deviation of that measurement
-    double          strength = 2.0;  ///< of the ink reward: nats per standard deviation of a training image's ink
+    index_t         held_out = 12;   ///< the held-out image whose upper half is to be matched
+    double          noise    = 0.7;  ///< the standard deviation of that measurement
+    /// The strength of the ink reward, in nats for each standard deviation of a training image's ink.
+    double          strength = 2.0;
     int             label    = 7;
     index_t         truth    = 2000; ///< draws of the exact tilted model
     diamond::philox rng{0};
 };
 
-/// The names of all tasks, in the report's order.
+/// Returns the names of all tasks in the order of the report.
 inline const std::vector<std::string>& task_names() {
     static const std::vector<std::string> names{"seven", "upper_half", "ink", "seven_ink"};
     return names;
 }
 
-/// Builds one task. @throws std::invalid_argument for options out of range.
+/// Builds one task.
+/// @throws std::invalid_argument if an option is out of range.
 inline task make_task(const std::string& name, const context& where, const model& exact, const data_set& data, const task_options& options) {
     using diamond::require;
     require(std::ranges::find(task_names(), name) != task_names().end(), [&] { return "no reward is named '" + name + "'"; });
@@ -151,7 +158,7 @@ inline task make_task(const std::string& name, const context& where, const model
             [&] { return "held-out image " + std::to_string(options.held_out) + " of " + std::to_string(data.held_out.count()); });
     const auto rng = options.rng;
 
-    // Much ink: linear in the mean pixel.
+    // Much ink is linear in the mean pixel.
     double sum = 0.0, squares = 0.0;
     for (index_t j = 0; j < data.train.count(); ++j) {
         const auto   image = data.train.image(j);

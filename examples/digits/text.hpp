@@ -1,4 +1,4 @@
-// Numbers as the reports write them, and text files.
+/// This header writes numbers as the reports show them, and text files.
 #pragma once
 
 #include <cmath>
@@ -27,7 +27,7 @@ inline std::string with_error(std::optional<double> x, std::optional<double> err
     return number(x, format) + (error && std::isfinite(*error) ? " ± " + number(error, "%.1g") : "");
 }
 
-/// The same as cells of tables.
+/// These functions return such numbers as cells of tables.
 inline examples::cell figure(std::optional<double> x, const char* format = "%.3g") {
     return x && std::isfinite(*x) ? examples::cell(format, *x) : examples::cell("–");
 }
@@ -37,7 +37,7 @@ inline examples::cell figure(std::optional<double> x, std::optional<double> erro
 }
 inline examples::cell count(std::int64_t n) { return {"%.0f", static_cast<double>(n)}; }
 
-/// What a run took, for the table over seeds.
+/// Returns what a run took, for the table over seeds.
 inline examples::table seconds_of(double whole) {
     examples::table result{"seconds", "Time", "", {"", "seconds"}};
     result.add({"the whole run", {"%.1f", whole}});

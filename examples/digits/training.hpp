@@ -1,4 +1,5 @@
-// Trains the networks on the exact model's law: a training image plus N(0, h^2 I), fresh each time.
+/// This header trains the networks on the law of the exact model, a training image plus N(0, h^2 I) that is
+/// fresh each time.
 #pragma once
 
 #include <algorithm>
@@ -23,36 +24,38 @@ namespace digits {
 
 namespace detail {
 
-/// Each network's steps: at full share all take about a quarter of an hour on two cores.
+/// Returns the steps of a network. At full share, all networks take about a quarter of an hour on two cores.
 inline index_t steps_of(const std::string& name, double share) {
     const double full = name == "diamond" ? 12'000 : 8'000;
     return std::max<index_t>(10, static_cast<index_t>(share * full));
 }
 
-/// 64 bits of the bytes of numbers (FNV-1a), as text: what another training set or teacher does not have.
+/// Returns 64 bits of the bytes of numbers (FNV-1a) as text, which tell them from another training set or
+/// teacher.
 inline std::string fingerprint(const floats& numbers) {
     std::uint64_t hash = 0xcbf29ce484222325;
     for (const std::byte byte : std::as_bytes(std::span(numbers))) hash = (hash ^ static_cast<std::uint64_t>(byte)) * 0x100000001b3;
     return std::to_string(hash);
 }
 
-/// What a network's file and its checkpoints say of how it is trained: those of another setting, data or teacher are not taken for it.
+/// Returns what the file of a network and its checkpoints say about its training, so that those of another
+/// setting, data or teacher are not mistaken for it.
 inline std::string setting_of(const std::string& name, const images& train, const training_options& o) {
-    using diamond::io::detail::exact_text;
     std::string data = fingerprint(train.data);
     if (const auto teacher = network_file(o.out, "teacher"); name == "taught" && std::filesystem::exists(teacher)) {
         const auto file = diamond::io::read_safetensors(teacher);
-        const auto bias = file.tensors.find("layers.0.bias"); // its other numbers depend on these, as these on them
+        // All other numbers of the network depend on these, and these on them.
+        const auto bias = file.tensors.find("layers.0.bias");
         if (bias != file.tensors.end() && bias->second.type == diamond::io::dtype::f32) {
             const auto values = bias->second.values<float>();
             data += ", teacher " + fingerprint(floats(values.begin(), values.end()));
         }
     }
     return "digits " + name + ": " + std::to_string(steps_of(name, o.share)) + " steps of " + std::to_string(o.batch) + ", width " + std::to_string(o.width) + ", blocks " +
-           std::to_string(o.blocks) + ", rate " + exact_text(o.rate) + ", h " + exact_text(o.bandwidth) + ", seed " + std::to_string(o.seed) + ", data " + data;
+           std::to_string(o.blocks) + ", rate " + diamond::digits_of(o.rate) + ", h " + diamond::digits_of(o.bandwidth) + ", seed " + std::to_string(o.seed) + ", data " + data;
 }
 
-/// Trains to the end, or to the end of what an earlier run left; writes a checkpoint now and then.
+/// Trains to the end, beginning where an earlier run stopped, and writes checkpoints on the way.
 template <class Trainer, class Batch>
 void run(const std::string& name, Trainer& trainer, diamond::training_state<Batch>& state, const training_options& o, const std::string& setting) {
     const auto file = o.out / (name + ".training");
@@ -69,7 +72,7 @@ void run(const std::string& name, Trainer& trainer, diamond::training_state<Batc
 
 } // namespace detail
 
-/// Whether a file holds a network already that was trained in this way to its end.
+/// Returns whether a file already holds a network that was trained to the end in this way.
 inline bool is_trained(const std::filesystem::path& file, const std::string& setting) {
     if (!std::filesystem::exists(file)) return false;
     const diamond::io::safetensors_reader reader{file};
@@ -78,14 +81,15 @@ inline bool is_trained(const std::filesystem::path& file, const std::string& set
     return found != metadata.end() && found->second == setting;
 }
 
-/// Trains one network and writes it to `out`, in the coordinates of the images, with its loss curves.
+/// Trains one network, in the coordinates of the images, and writes it to `out` with its loss curves.
 template <class Context>
 diamond::loss_curve train_network(const Context& where, const images& train, const std::string& name, const training_options& o) {
     using namespace diamond;
     using batch        = diamond::owning_batch<real, Context>;
     using architecture = diamond_mlp<batch, linear_schedule>;
     const training_set<batch> data(from_host<real>(where, pixels, train.count(), train.data), o.bandwidth, train.labels);
-    // A distilled network shares its teacher's frame: principal directions found anew may have the other sign.
+    // A distilled network shares the frame of its teacher, because principal directions found anew may have
+    // the other sign.
     const auto fitted  = fit_gaussian_frame(data);
     const auto teacher = name == "taught" ? std::optional(load_network(where, o.out, "teacher")) : std::nullopt;
     if (teacher) {
@@ -99,12 +103,12 @@ diamond::loss_curve train_network(const Context& where, const images& train, con
     const diamond_mlp_options shape{.mlp = {.width = o.width, .blocks = o.blocks}, .classes = classes};
     const architecture inner({}, gaussian_frame<batch>(where, in_own_coordinates(frame.numbers())), shape);
 
-    diamond_training_options<> options{.steps = detail::steps_of(name, o.share), .batch = o.batch, .rate = {.peak = o.rate}};
+    diamond_training_options options{.steps = detail::steps_of(name, o.share), .batch = o.batch, .rate = {.peak = o.rate}};
     const std::string setting = detail::setting_of(name, train, o);
     std::filesystem::create_directories(o.out);
     training_state<batch> state;
     if (teacher) {
-        // It starts as its teacher, whose velocity it has on the diagonal at t = 0 already.
+        // The network starts as its teacher, whose velocity it therefore has on the diagonal at t = 0.
         require(teacher->parameters().size() == inner.parameters(), "the teacher has another width or number of blocks than --width and --blocks say");
         const network_on<Context> inside_teacher(inner, from_host<real>(where, inner.parameters(), 1, to_host(teacher->parameters())));
         options.diagonal_first = 0.25;
@@ -113,17 +117,18 @@ diamond::loss_curve train_network(const Context& where, const images& train, con
         for (auto* parameters : {&state.theta, &state.average}) where.copy(teacher->parameters().data(), inner.parameters(), parameters->data());
         detail::run(name, trainer, state, o, setting);
     } else {
+        uniform_time times;
         if (name == "teacher") {
-            options.times.at_zero  = 1.0; // flow matching: t = 0, r = s
+            times.at_zero = 1.0; // flow matching: t = 0, r = s
             options.diagonal_first = 1.0;
         }
-        diamond_trainer trainer(inner, inside, philox{o.seed}, options);
+        diamond_trainer trainer(inner, inside, philox{o.seed}, options, times);
         state = trainer.start();
         detail::run(name, trainer, state, o, setting);
     }
     write_curves(o.out, name, state.losses()); // before the network, whose file says that all is done
     const network_on<Context> trained(architecture({}, frame, shape), std::move(state.average));
-    io::save_network(network_file(o.out, name), trained, {{"trained_on", "optical recognition of handwritten digits, training part"}, {"bandwidth", io::detail::exact_text(o.bandwidth)}, {"setting", setting}});
+    io::save_network(network_file(o.out, name), trained, {{"trained_on", "optical recognition of handwritten digits, training part"}, {"bandwidth", diamond::digits_of(o.bandwidth)}, {"setting", setting}});
     std::filesystem::remove(o.out / (name + ".training"));
     return state.losses();
 }

@@ -1,11 +1,11 @@
-// How the networks are trained.
+/// This header defines how the networks are trained.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <string>
 
-#include <diamond/train/loss_curve.hpp>
+#include <diamond/train/training_state.hpp>
 
 #include "data_set.hpp"
 
@@ -14,7 +14,7 @@ namespace digits {
 inline constexpr double default_bandwidth = 0.2;
 
 struct training_options {
-    double share               = 1.0; ///< of the usual number of steps
+    double share               = 1.0; ///< a share of the usual number of steps
     index_t batch              = 1024, width = 288, blocks = 6;
     double rate                = 3e-3, bandwidth = default_bandwidth;
     std::uint64_t seed         = 1;
@@ -23,13 +23,15 @@ struct training_options {
     std::filesystem::path out  = "out/digits/weights"; ///< where `taught` finds its teacher, too
 };
 
-/// A training that has come to its end: where it ran, and its losses, those of what an earlier run left among them.
+/// This type describes a finished training: where it ran, and its losses, including those of an earlier run
+/// that it continued.
 struct training_result {
     std::string         device;
     diamond::loss_curve losses;
 };
 
-/// Trains the network of that name and writes it to `out`. @throws where there is no GPU: it never trains on the CPU instead.
+/// Trains the network of this name and writes it to `out`.
+/// @throws diamond::cuda::error or std::runtime_error if there is no GPU; it never trains on the CPU instead.
 training_result train_on_gpu(const images& train, const std::string& name, const training_options& options);
 
 } // namespace digits

@@ -1,4 +1,5 @@
-// What a sampler of posteriors gets right: moments, weights of components, values and their gradients, held against the exact ones.
+/// This header measures what a sampler of posteriors gets right: moments, weights of components, values and
+/// their gradients, against the exact ones.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +23,7 @@ concept has_components = requires(const Model& model) {
     model.components();
 };
 
-/// Of a law on the plane; the weights of a mixture's components, else none.
+/// This type holds the moments of a law on the plane, with the weights of the components if it is a mixture.
 struct moments {
     std::array<double, 2> mean{};
     std::array<double, 3> covariance{}; ///< xx, xy, yy
@@ -31,7 +32,7 @@ struct moments {
     [[nodiscard]] double trace() const { return covariance[0] + covariance[2]; }
 };
 
-/// K x N probabilities of the components given x_t; nothing for a model without components.
+/// Returns the K x N probabilities of the components given x_t, or nothing for a model without components.
 template <class Model>
 std::vector<float> component_weights(const Model& model, const batch& x, double t) {
     if constexpr (has_components<Model>) {
@@ -44,7 +45,8 @@ std::vector<float> component_weights(const Model& model, const batch& x, double 
     }
 }
 
-/// Of p_{1|t}(. | x_t), a column of x each. D is the mean, and Cov[z | x_t] = sigma^2/alpha dD/dx, D = x + sigma u on the linear schedule.
+/// Returns the moments of p_{1|t}(. | x_t) for each column of x. Their mean is D, and Cov[z | x_t] =
+/// sigma^2/alpha dD/dx, where D = x + sigma u on the linear schedule.
 template <class Model>
 std::vector<moments> exact_moments(const Model& model, const batch& x, double t) {
     const auto& where = x.context();
@@ -75,7 +77,8 @@ std::vector<moments> exact_moments(const Model& model, const batch& x, double t)
     return result;
 }
 
-/// Of draws first ... first + count - 1, the covariance without bias; `weights` are those of the components of all draws.
+/// Returns the moments of draws first ... first + count - 1, with an unbiased covariance. `weights` are those
+/// of the components for all draws.
 inline moments sample_moments(const std::vector<float>& draws, const std::vector<float>& weights, std::size_t first, std::size_t count) {
     moments result;
     const auto n        = static_cast<double>(count);
@@ -94,11 +97,12 @@ inline moments sample_moments(const std::vector<float>& draws, const std::vector
     return result;
 }
 
-/// A root of a mean square; its standard error is that of the mean square, carried through the root.
+/// This type is the root of a mean square. Its standard error is that of the mean square, carried through the
+/// root.
 struct root_mean_square {
     double value = 0.0, standard_error = 0.0;
 
-    /// Mean squares may be below 0 where something was subtracted: the root is then 0.
+    /// A mean square may be negative if something was subtracted from it; its root is then 0.
     explicit root_mean_square(const std::vector<double>& squares) {
         const auto n = static_cast<double>(squares.size());
         double mean = 0.0, variance = 0.0;
@@ -110,15 +114,18 @@ struct root_mean_square {
     }
 };
 
-/// Errors of posterior moments over many x_t, root mean square without what finitely many draws add.
+/// These errors of posterior moments over many x_t are root mean squares, without what finitely many draws
+/// add to them.
 struct moment_errors {
-    root_mean_square mean;       ///< in units of the exact posterior's standard deviation: |m - D|^2/tr Cov
-    root_mean_square covariance; ///< in units of its variance: |C - Cov|^2/(tr Cov)^2, Frobenius
-    root_mean_square weights;    ///< of components
+    /// m - D|^2/tr Cov, in units of the standard deviation of the exact posterior.
+    root_mean_square mean;
+    /// C - Cov|^2/(tr Cov)^2 in the Frobenius norm, in units of its variance.
+    root_mean_square covariance;
+    root_mean_square weights;    ///< the errors of the component weights
 };
 
-/// Two halves of the draws have independent errors of the same mean, so the mean of their product is the square of that: no Monte Carlo
-/// part.
+/// Measures the errors. Two halves of the draws have independent errors with the same mean, so that the mean
+/// of their product is the square of that mean, without a Monte Carlo part.
 template <class Model, class Sampler>
 moment_errors errors_of(const Model& model, Sampler sampler, const batch& x, double t, const std::vector<moments>& exact,
                         diamond::noise_stream stream) {
@@ -146,7 +153,7 @@ moment_errors errors_of(const Model& model, Sampler sampler, const batch& x, dou
     return {root_mean_square(of_mean), root_mean_square(of_covariance), root_mean_square(of_weights)};
 }
 
-/// x_t = t z + (1 - t) eps of N draws of the model.
+/// Returns x_t = t z + (1 - t) eps of `count` draws of the model.
 template <class Model>
 batch noised_draws(const context& where, const Model& model, double t, index_t count, diamond::philox rng) {
     batch z(where, 2, count), x(where, 2, count);
@@ -156,13 +163,13 @@ batch noised_draws(const context& where, const Model& model, double t, index_t c
     return x;
 }
 
-/// V and grad V of a batch of states.
+/// This type holds V and grad V of a batch of states.
 struct values {
     std::vector<double> value;
     std::vector<float> gradient;
 };
 
-/// As an estimator gives them: its guidance is b(t) grad V.
+/// Returns them as an estimator gives them, whose guidance is b(t) grad V.
 template <class Estimator>
 values evaluate(Estimator estimator, const batch& x, double t, diamond::noise_stream stream) {
     values result{.value = std::vector<double>(static_cast<std::size_t>(x.columns())), .gradient = {}};
@@ -177,7 +184,8 @@ values evaluate(Estimator estimator, const batch& x, double t, diamond::noise_st
     return result;
 }
 
-/// Root mean squares of the error of V, in nats, and of that of its gradient over the exact gradient.
+/// Returns the root mean squares of the error of V, in nats, and of that of its gradient divided by the exact
+/// gradient.
 inline std::pair<double, double> errors_of(const values& found, const values& exact) {
     double value = 0.0, gradient = 0.0, size = 0.0;
     for (std::size_t j = 0; j < exact.value.size(); ++j) value += diamond::square(found.value[j] - exact.value[j]);

@@ -1,4 +1,4 @@
-// The trained networks, on the CPU, where they are held against the truth.
+/// This header defines the trained networks on the CPU, where they are compared with the truth.
 #pragma once
 
 #include <utility>

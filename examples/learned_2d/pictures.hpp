@@ -1,4 +1,4 @@
-// Samples and posterior draws of a network, on the exact densities.
+/// This header draws samples and posterior draws of a network on the exact densities.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace learned {
 
-/// Samples of the law itself: posteriors at t = 0, where x_t says nothing.
+/// Draws samples of the law itself, which are posteriors at t = 0, where x_t says nothing.
 template <class Model>
 void show_samples(const study<Model>& s, const toy::density& data) {
     constexpr index_t count = 5000;
@@ -44,7 +44,7 @@ void show_samples(const study<Model>& s, const toy::density& data) {
                                           .panels = std::move(panels)});
 }
 
-/// Draws by one evaluation beside exact ones, on the exact posterior density.
+/// Draws the draws by one evaluation beside exact ones, on the exact posterior density.
 template <class Model>
 void show_posteriors(const study<Model>& s, const toy::density& data) {
     constexpr index_t draws = 500; // more would hide the density

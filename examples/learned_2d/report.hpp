@@ -1,4 +1,4 @@
-// Cells and pictures of the report.
+/// This header makes cells and pictures of the report.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 
 #include <diamond/io/panels.hpp>
 #include <diamond/io/plot.hpp>
-#include <diamond/train/loss_curve.hpp>
+#include <diamond/train/training_state.hpp>
 
 #include "../report.hpp"
 #include "../toy_2d/plane.hpp"
@@ -21,7 +21,7 @@ using examples::cell, examples::report, examples::text;
 inline std::string evaluations(index_t count) { return std::to_string(count) + (count == 1 ? " evaluation" : " evaluations"); }
 inline cell number(const root_mean_square& of) { return {"%.3f ± %.3f", of.value, of.standard_error}; }
 
-/// Mean, covariance and weights as cells, behind a name.
+/// Returns the mean, the covariance and the weights as cells behind a name.
 inline std::vector<cell> cells(const std::string& name, const moments& of) {
     std::vector<cell> result{name, {"(%.3f, %.3f)", of.mean[0], of.mean[1]}, {"%.3f, %.3f, %.3f", of.covariance[0], of.covariance[1], of.covariance[2]}};
     if (of.weights.empty()) return result;
@@ -31,7 +31,7 @@ inline std::vector<cell> cells(const std::string& name, const moments& of) {
     return result;
 }
 
-/// Points on a density that is pale enough for them to be seen.
+/// Draws points on a density that is pale enough for them to be seen.
 inline diamond::io::panel panel(std::string title, const toy::density& below, std::vector<float> points) {
     constexpr double paleness = 1.6;
     const auto values         = below.normalised();
@@ -45,7 +45,7 @@ inline diamond::io::panel panel(std::string title, const toy::density& below, st
             .clouds  = {{.points = std::move(points), .colour = diamond::io::colours::palette[1], .radius = 0.9, .alpha = 0.7}}};
 }
 
-/// Both losses against the step.
+/// Draws both losses against the step.
 inline diamond::io::line_plot plot_of(const std::string& title, const diamond::loss_curve& losses) {
     const auto diagonal = losses.diagonal(), lagrangian = losses.off_diagonal();
     return {.title  = title,

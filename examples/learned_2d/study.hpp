@@ -1,4 +1,5 @@
-// What a network learned of a law, as tables: posterior moments, values and their gradients beside the exact ones.
+/// This header reports what a network learned of a law, as tables: posterior moments, values and their
+/// gradients beside the exact ones.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +26,8 @@ struct position {
 struct options {
     training_options training;
     std::uint64_t seed        = 1;
-    index_t seeds             = 1;     ///< from that one on
-    std::string device        = "cpu"; ///< of training
+    index_t seeds             = 1;     ///< the number of seeds, beginning with `seed`
+    std::string device        = "cpu"; ///< the device that trains
     int threads               = 0;
     std::filesystem::path out = "out/learned_2d";
 };
@@ -34,7 +35,7 @@ struct options {
 constexpr double outer_times[]      = {0.2, 0.5, 0.8};
 constexpr index_t all_evaluations[] = {1, 2, 4};
 
-/// A law, and the noised points whose posteriors are shown: x_t = t z + (1 - t) eps.
+/// A subject is a law, with the noised points whose posteriors are shown: x_t = t z + (1 - t) eps.
 template <class Model>
 struct subject {
     std::string name, title;
@@ -45,7 +46,7 @@ struct subject {
 template <class Model> // clang 16 deduces no aggregates
 subject(std::string, std::string, Model, toy::plane, std::vector<std::pair<position, position>>) -> subject<Model>;
 
-/// What all parts of the report share. Every part has its own random numbers.
+/// A study holds what all parts of the report share. Every part has its own random numbers.
 template <class Model>
 struct study {
     const context& where;
@@ -58,7 +59,7 @@ struct study {
     [[nodiscard]] auto sampler(index_t evaluations) const {
         return diamond::diamond_map_posterior{diamond::network_diamond_map{trained}, {.evaluations = evaluations}};
     }
-    /// The points seen, at time t.
+    /// Returns the points seen, at time t.
     [[nodiscard]] batch seen(double t) const {
         std::vector<float> x;
         for (const auto& [z, eps] : of.seen) {
@@ -69,10 +70,10 @@ struct study {
     }
 };
 
-/// Posterior moments at a few x_t.
+/// Reports posterior moments at a few x_t.
 template <class Model>
 void tell_moments(const study<Model>& s) {
-    constexpr index_t draws = 20000; // a standard error of 0.007 standard deviations
+    constexpr index_t draws = 20000; // for a standard error of 0.007 standard deviations
     std::vector<std::string> head{"draws of z given x_t", "mean", "covariance xx, xy, yy"};
     if (has_components<Model>) head.emplace_back("component weights");
     s.told.table(s.of.name + ", posteriors", "Posteriors of a few x_t",
@@ -81,7 +82,8 @@ void tell_moments(const study<Model>& s) {
         const batch x    = s.seen(t);
         const auto exact = exact_moments(s.of.model, x, t);
         const auto at    = to_host(x);
-        std::vector<std::pair<std::vector<float>, std::vector<float>>> found; // draws and their components, for each number of evaluations
+        // These are draws and their components for each number of evaluations.
+        std::vector<std::pair<std::vector<float>, std::vector<float>>> found;
         for (const index_t evaluations : all_evaluations) {
             batch z(s.where, 2, x.columns() * draws);
             s.sampler(evaluations)(x.read(), t, {}, s.rng.stream(purpose::value, evaluations, draws), z.mutable_view());
@@ -99,7 +101,7 @@ void tell_moments(const study<Model>& s) {
     }
 }
 
-/// Errors of posterior moments over many x_t.
+/// Reports errors of posterior moments over many x_t.
 template <class Model>
 void tell_errors(const study<Model>& s) {
     constexpr index_t states = 500, draws = 256;
@@ -127,7 +129,7 @@ void tell_errors(const study<Model>& s) {
     }
 }
 
-/// Values and gradients against the exact ones.
+/// Reports values and gradients beside the exact ones.
 template <class Model>
 void tell_values(const study<Model>& s) {
     constexpr index_t states = 500;

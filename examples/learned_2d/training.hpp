@@ -1,4 +1,4 @@
-// Trains a Diamond network from points of a law, on any back end, and shows how far it is.
+/// This header trains a Diamond network from points of a law, on any back end, and shows its progress.
 #pragma once
 
 #include <algorithm>
@@ -15,16 +15,17 @@
 
 namespace learned {
 
-/// A Diamond network that has seen the points and nothing else.
+/// Trains a Diamond network that sees the points and nothing else.
 template <class Context>
 training_result train(const Context& where, const std::string& name, const std::vector<float>& points, const training_options& chosen, diamond::philox rng) {
     using batch = diamond::owning_batch<float, Context>;
     const diamond::training_set<batch> data(diamond::from_host<float>(where, 2, static_cast<index_t>(points.size() / 2), points), 0.0);
 
-    // Training works in the coordinates of the data's Gaussian; the network that leaves takes its basis along.
+    // Training works in the coordinates of the Gaussian of the data, and the finished network takes the basis
+    // with it.
     const diamond::gaussian_frame<batch> frame(where, diamond::fit_gaussian_frame(data));
     const auto inside = diamond::in_coordinates_of(frame, data);
-    diamond::diamond_training_options<> options{
+    diamond::diamond_training_options options{
         .steps = chosen.steps, .batch = chosen.batch, .rate = {.peak = chosen.rate}, .average = 0.998};
     options.rate.warm_up = std::min(options.rate.warm_up, chosen.steps / 10);
     diamond::diamond_trainer trainer(

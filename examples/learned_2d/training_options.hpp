@@ -1,4 +1,5 @@
-// How a network of the plane is trained, and what training leaves: host numbers, whatever device it ran on.
+/// This header says how a network of the plane is trained, and what training leaves: host numbers, whatever
+/// device it ran on.
 #pragma once
 
 #include <string>
@@ -6,7 +7,7 @@
 
 #include <diamond/nn/diamond_mlp.hpp>
 #include <diamond/random/philox.hpp>
-#include <diamond/train/loss_curve.hpp>
+#include <diamond/train/training_state.hpp>
 
 namespace learned {
 
@@ -27,7 +28,8 @@ struct training_result {
     double seconds = 0.0;
 };
 
-/// From points {x, y, x, y, ...}. @throws where there is no GPU: it never trains on the CPU instead.
+/// Trains from points {x, y, x, y, ...}.
+/// @throws diamond::cuda::error or std::runtime_error if there is no GPU; it never trains on the CPU instead.
 training_result train_on_gpu(const std::string& name, const std::vector<float>& points, const training_options& chosen, diamond::philox rng);
 
 } // namespace learned

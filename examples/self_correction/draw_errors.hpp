@@ -1,4 +1,5 @@
-// Posterior draws, with weights or without: by how many standard errors are their moments off?
+/// This header measures by how many standard errors the moments of posterior draws, with weights or without,
+/// are wrong.
 #pragma once
 
 #include <algorithm>
@@ -13,16 +14,17 @@
 
 namespace self_correction {
 
-/// Draws of one state with the logarithms of their weights, 0 where they carry none.
+/// This type holds draws of one state with the logarithms of their weights, which are 0 for draws without
+/// weights.
 struct state_draws {
     std::vector<float> z;
     std::vector<double> log_weights;
 };
 
-/// Of all states, those of one time together; and what they cost.
+/// This type holds the draws of all states, those of one time together, and what they cost.
 struct all_draws {
     std::vector<state_draws> of_state;
-    double evaluations = 0.0, microseconds = 0.0; ///< a draw
+    double evaluations = 0.0, microseconds = 0.0; ///< for one draw
 };
 
 inline constexpr double draw_times[]     = {0.1, 0.2, 0.4, 0.6};
@@ -31,7 +33,7 @@ inline constexpr std::size_t draw_states = std::size(draw_times) * states_a_time
 
 inline batch states_at(const study& s, double t) { return learned::noised_draws(s.where, s.law, t, states_a_time, s.rng.split(3)); }
 
-/// `count` draws of each state, in portions.
+/// Makes `count` draws of each state, in portions.
 template <class Sampler>
 all_draws collect(const study& s, Sampler sampler, index_t count) {
     constexpr index_t portion = 10000;
@@ -64,19 +66,26 @@ all_draws collect(const study& s, Sampler sampler, index_t count) {
     return result;
 }
 
-/// A state's errors: of the mean (2), the covariance (3) and the component weights (3), each over its own standard error; and its weights'.
+/// This type holds the errors of a state, of the mean (2), the covariance (3) and the component weights (3),
+/// each divided by its own standard error, and measures of its weights.
 struct state_errors {
-    static constexpr double least_expected = 10.0; ///< draws of a component, and not of it, for its weight to count
-    static constexpr double least_found    = 3.0;  ///< where so many are expected, fewer come by chance once in 400 times
-    int not_reached = 0; ///< components with fewer: their draws know no standard error of the weight, so that no number of errors is told
+    /// The weight of a component counts only if so many draws of it, and as many not of it, are expected.
+    static constexpr double least_expected = 10.0;
+    /// Where least_expected draws are expected, fewer than these occur by chance once in 400 times.
+    static constexpr double least_found    = 3.0;
+    /// The number of components with fewer draws. Their weight has no standard error, so that no error in
+    /// standard errors is stated.
+    int not_reached = 0;
 
     std::array<double, 8> in_errors{};
-    double of_weights   = 0.0; ///< root mean square error of the component weights, as they are
-    double ess          = 0.0; ///< a share
-    double mean_weight  = 0.0, mean_weight_error = 0.0; ///< over p_t(x_t); 1 where densities of one law corrected the draws
+    double of_weights   = 0.0; ///< root mean square error of the component weights themselves
+    double ess          = 0.0; ///< as a share of the draws
+    /// The mean weight over p_t(x_t), which is 1 where densities of one law corrected the draws.
+    double mean_weight  = 0.0, mean_weight_error = 0.0;
     double folded       = 0.0; ///< share of draws that weigh nothing
 
-    /// Self-normalised means of f_k over the draws have the variance sum w^2 (f_k - mean)^2; a covariance's f is taken about the draws' own mean.
+    /// Measures the errors. Self-normalised means of f_k over the draws have the variance sum w^2 (f_k -
+    /// mean)^2; for a covariance, f is taken about the mean of the draws themselves.
     state_errors(const state_draws& draws, const std::vector<float>& components, const learned::moments& exact, double log_density) {
         const std::size_t n = draws.log_weights.size();
         const double high   = *std::max_element(draws.log_weights.begin(), draws.log_weights.end());
@@ -107,11 +116,13 @@ struct state_errors {
         const auto& e = exact;
         const std::array<double, 8> truth{e.mean[0], e.mean[1], e.covariance[0], e.covariance[1], e.covariance[2], e.weights[0], e.weights[1], e.weights[2]};
         for (std::size_t k = 0; k < 8; ++k) in_errors[k] = (found[k] - truth[k]) / std::sqrt(variance[k]);
-        for (std::size_t k = 5; k < 8; ++k) // where hardly a draw is expected its number has no normal error
+        // Where hardly a draw is expected, the error of its number is not normal.
+        for (std::size_t k = 5; k < 8; ++k)
             if (truth[k] * (1.0 - truth[k]) * static_cast<double>(n) < least_expected) in_errors[k] = NAN;
         for (std::size_t k = 5; k < 8; ++k) {
             if (truth[k] * (1.0 - truth[k]) * static_cast<double>(n) < least_expected) continue;
-            const double here = found[k] / squares, elsewhere = (1.0 - found[k]) / squares; // effective draws
+            // Numbers of effective draws.
+            const double here = found[k] / squares, elsewhere = (1.0 - found[k]) / squares;
             if (here >= least_found && elsewhere >= least_found) continue;
             in_errors[k] = NAN;
             if (here < least_found) ++not_reached;
@@ -119,7 +130,8 @@ struct state_errors {
         for (std::size_t k = 5; k < 8; ++k) of_weights += diamond::square(found[k] - truth[k]) / 3.0;
         of_weights = std::sqrt(of_weights);
     }
-    /// Root mean square of some of the errors, in standard errors: 1 where there is no other error.
+    /// Returns the root mean square of some of the errors, in standard errors, which is 1 if there is no
+    /// other error.
     [[nodiscard]] double size(std::size_t from, std::size_t to) const {
         double sum = 0.0, count = 0.0;
         for (std::size_t k = from; k < to; ++k)

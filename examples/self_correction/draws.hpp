@@ -1,4 +1,5 @@
-// Posterior draws of maps that were trained too briefly, as they are and corrected, beside those of many steps.
+/// This header compares posterior draws of maps that were trained too briefly, as they are and corrected,
+/// with those of many steps.
 #pragma once
 
 #include <algorithm>
@@ -41,7 +42,7 @@ void for_each_sampler(study& s, const With& with) {
     for (const index_t steps : {4, 16}) with(text("GLASS, learned velocity, %td steps", steps), glass_posterior(diamond::network_velocity{flow}, steps));
 }
 
-/// Of one number of all states: root mean square, and the least and the greatest.
+/// This type summarises one number over all states: its root mean square, its least and its greatest value.
 struct over_states {
     double rms = 0.0, least = diamond::infinity, most = -diamond::infinity, count = 0.0;
     template <class Number>
@@ -58,7 +59,7 @@ struct over_states {
     }
 };
 
-/// Draws in proportion to their weights, evenly spaced along them.
+/// Returns draws in proportion to their weights, evenly spaced along them.
 inline std::vector<float> some_of(const state_draws& draws, std::size_t count) {
     const std::size_t n = draws.log_weights.size();
     const double high   = *std::max_element(draws.log_weights.begin(), draws.log_weights.end());
@@ -73,7 +74,7 @@ inline std::vector<float> some_of(const state_draws& draws, std::size_t count) {
     return result;
 }
 
-/// What is shown of some samplers, on the exact posterior density: a column each.
+/// This class draws some samplers on the exact posterior density, with a column for each.
 class draw_panels {
 public:
     void add(const study& s, const std::string& sampler, const all_draws& draws) {

@@ -1,4 +1,5 @@
-// A map that was trained too briefly can fold, so that two draws land on one point: its determinant is then no density.
+/// This header treats maps that were trained too briefly and fold, so that two draws land on one point. Their
+/// determinant is then not a density.
 #pragma once
 
 #include <atomic>
@@ -10,7 +11,7 @@
 namespace self_correction {
 
 namespace detail {
-/// Whether something was seen, on any thread. A copy goes on for itself.
+/// This flag says whether something was seen on any thread. A copy goes on independently.
 class seen {
 public:
     seen() = default;
@@ -25,7 +26,8 @@ public:
 private:
     std::atomic<bool> it_ = false;
 };
-/// log q = ... - (r - s) m is +infinity where m is this.
+/// This functor replaces an m that is NaN, which a folded draw has, by the infinity for which log q = ... -
+/// (r - s) m is +infinity.
 struct leave_out_folds {
     diamond::time_view s, r;
     double* divergence;
@@ -38,8 +40,10 @@ struct leave_out_folds {
 };
 } // namespace detail
 
-/// Densities by determinants, where folded draws have log q = +infinity: corrected, they weigh nothing. What that leaves out is their share of the
-/// mass, which a report should tell; jacobian_network alone would have the first of them end the program. Says exact_density() until it has seen one. Models diamond_network_with_divergence.
+/// This network computes densities by determinants, where folded draws have log q = +infinity, so that they
+/// weigh nothing when corrected. What this leaves out is their share of the mass, which a report should
+/// state; with jacobian_network alone, the first folded draw would end the program. Its exact_density() is
+/// true until it has seen one. Models diamond_network_with_divergence.
 template <class Network>
 class determinants {
 public:

@@ -1,4 +1,4 @@
-// The pictures: errors of values, posterior draws, and Z by evaluations.
+/// This header draws the pictures: errors of values, posterior draws, and Z by evaluations.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,7 @@ inline diamond::io::line_plot picture_of_values(std::vector<diamond::io::curve> 
             .curves = std::move(curves)};
 }
 
-/// A run of SMC, or many.
+/// This type is one run of SMC, or many.
 struct measured_run {
     std::string name;
     double ratio, error, evaluations;

@@ -1,4 +1,5 @@
-// Sequential Monte Carlo with kernels that were trained too briefly: does it reach the exact model's Z?
+/// This header runs sequential Monte Carlo with kernels that were trained too briefly, and asks whether it
+/// reaches the Z of the exact model.
 #pragma once
 
 #include <algorithm>
@@ -11,14 +12,18 @@
 
 namespace self_correction {
 
-/// Independent islands of one composition.
+/// This type summarises independent islands of one composition.
 struct islands_result {
     diamond::combined_log_z log_z;
-    double evaluations = 0.0, seconds = 0.0; ///< a particle, all in all; of all islands
-    double ess = NAN, mean_correction = NAN; ///< the least of a step's corrections, a share; the farthest from 1 of their means over the islands
-    bool exact_for_sampler = true, exact_for_density = true, exact_for_model = true; ///< of all islands
-    index_t warned = 0;    ///< islands that warn
-    std::string warning;   ///< the first of theirs
+    /// The evaluations for one particle in a whole run, and the seconds of all islands.
+    double evaluations = 0.0, seconds = 0.0;
+    /// The least effective sample size of a step's corrections, as a share, and the mean of the corrections
+    /// over the islands that is farthest from 1.
+    double ess = NAN, mean_correction = NAN;
+    /// Each holds only if it holds for all islands.
+    bool exact_for_sampler = true, exact_for_density = true, exact_for_model = true;
+    index_t warned = 0;    ///< the number of islands that warn
+    std::string warning;   ///< their first warning
 };
 
 template <class Run>
@@ -49,7 +54,7 @@ islands_result islands(const study& s, const Run& run) {
     return result;
 }
 
-/// A chain that corrects itself.
+/// Runs a chain that corrects itself.
 template <class Network>
 auto corrected_run(const context& where, philox rng, const Network& network, const self_correction::network& flow, const reward_type& reward, index_t particles) {
     // [corrected]
@@ -66,9 +71,9 @@ auto corrected_run(const context& where, philox rng, const Network& network, con
     return result;
 }
 
-inline constexpr index_t value_samples = 4, run_steps = 6; // of all other runs, too
+inline constexpr index_t value_samples = 4, run_steps = 6; // in all other runs, too
 
-/// Calls with(name, run) for every composition, run(rng).
+/// Calls with(name, run) for every composition, where run(rng) runs it.
 template <class With>
 void for_each_run(study& s, const With& with) {
     const network &taught = s.networks.taught(), &data = s.networks.from_data(), &flow = s.networks.flow();

@@ -1,4 +1,5 @@
-// What the parts share: the law and its reward, known exactly; the options; the densities that learned draws are held against.
+/// This header holds what the parts share: the law and its reward, known exactly; the options; and the
+/// densities with which learned draws are compared.
 #pragma once
 
 #include <cstdint>
@@ -24,17 +25,19 @@ using reward_type = diamond::linear_reward<batch>;
 struct options {
     training_options training;
     std::string part          = "all";
-    index_t draws             = 100000; ///< of a row of values or posteriors, for each state
+    /// The draws for each state in one row of values or posteriors.
+    index_t draws             = 100000;
     index_t islands           = 32, particles = 2048;
     std::uint64_t seed        = 1;
-    index_t seeds             = 1; ///< from that one on
+    index_t seeds             = 1; ///< the number of seeds, beginning with `seed`
     int threads               = 0;
     std::filesystem::path out = "out/self_correction";
 
     [[nodiscard]] bool asks_for(const char* what) const { return part == "all" || part == what; }
 };
 
-/// A density of a law without labels, asked by those whose networks know some. Models scored_marginal_density where it does.
+/// This class is the density of a law without labels for networks that have labels. Models
+/// scored_marginal_density if the density does.
 template <class Density>
 class unlabelled {
 public:
@@ -54,7 +57,8 @@ private:
     Density density_;
 };
 
-/// The law, its reward, the networks that a part asks for, and where it reports. Every part has its own random numbers.
+/// A study holds the law, its reward, the networks for which a part asks, and the report. Every part has its
+/// own random numbers.
 struct study {
     const context& where;
     const options& chosen;
@@ -71,7 +75,7 @@ struct study {
     [[nodiscard]] auto exact_density() const { return unlabelled{diamond::exact_density{linear_schedule{}, law}}; }
 };
 
-/// log p_t by so many jumps of the joint flow map.
+/// Returns log p_t by this many jumps of the joint flow map.
 inline auto density_of(const network& flow, index_t jumps) { return diamond::flow_density{diamond::stepped_flow_map{diamond::network_flow_map{flow}, {.steps = jumps}}}; }
 
 } // namespace self_correction

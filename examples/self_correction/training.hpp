@@ -1,4 +1,5 @@
-// The networks: a joint flow map, trained well; and joint Diamond maps, trained briefly on purpose. Each when it is first asked for.
+/// This header trains the networks when they are first asked for: a joint flow map, which is trained well,
+/// and joint Diamond maps, which are trained briefly on purpose.
 #pragma once
 
 #include <algorithm>
@@ -22,20 +23,21 @@ struct training_options {
     double rate = 5e-3;
 };
 
-/// Trains and keeps. The law teaches, and its draws are the data.
+/// The workshop trains networks and keeps them. The law teaches, and its draws are the data.
 class workshop {
 public:
     workshop(const context& on, const model_type& law, const training_options& o, diamond::philox rng)
         : law_(law), options_(o), rng_(rng),
           data_(joint::subject_data::of(on, law, {.steps = o.steps, .batch = o.batch, .width = o.width, .blocks = o.blocks, .rate = o.rate}, rng.split(1))) {}
 
-    /// Velocity, flow map and density of the data, which are a joint Diamond map at t = 0: distilled from flow matching on data, the best way of examples/checkerboard.
+    /// Returns the velocity, flow map and density of the data, which are a joint Diamond map at t = 0. It is
+    /// distilled from flow matching on data, the best way of examples/checkerboard.
     const network& flow() {
         return kept(flow_, "joint flow map", [&](const std::string& name) {
             const joint::training_options o{.steps = options_.steps, .batch = options_.batch, .width = options_.width, .blocks = options_.blocks, .rate = options_.rate};
             constexpr diamond::semigroup_loss shortcut{.midpoint = true};
             const auto telling = [&](const std::string& what, double diagonal_first) {
-                auto options           = joint::detail::options_of(o, shortcut);
+                auto options           = joint::detail::options_of(o, shortcut.random_target);
                 options.diagonal_first = diagonal_first;
                 return [line = examples::training_line(what, diamond::time_left(options))](const std::string&, const diamond::training_report& report) mutable { line(report); };
             };
@@ -43,11 +45,11 @@ public:
             return joint::distil(data_, o, name, shortcut, diamond::network_velocity{teacher}, &teacher, rng_.split(4), telling(name, 0.2));
         });
     }
-    /// Taught by GLASS's inner velocity of the law and its divergence.
+    /// Returns the network that is taught by GLASS's inner velocity of the law and its divergence.
     const network& taught() {
         return kept(taught_, "taught Diamond map", [&](const std::string& name) {
             auto options           = briefly();
-            options.diagonal_first = 0.2; // a teacher's velocities are learned sooner than the data's
+            options.diagonal_first = 0.2; // the velocities of a teacher are learned sooner than those of data
             return train(name, options, diamond::glass_teacher{linear_schedule{}, diamond::exact_divergence{law_}});
         });
     }
@@ -56,15 +58,15 @@ public:
     }
 
 private:
-    using brief_options = diamond::diamond_training_options<diamond::uniform_time, diamond::triangle_pair, diamond::adaptive_weight, diamond::lagrangian_loss, diamond::exact_trace>;
-    [[nodiscard]] brief_options briefly() const {
-        brief_options options{.steps = options_.short_steps, .batch = options_.batch, .rate = {.peak = options_.rate}, .average = 0.99};
+    [[nodiscard]] diamond::diamond_training_options briefly() const {
+        diamond::diamond_training_options options{.steps = options_.short_steps, .batch = options_.batch, .rate = {.peak = options_.rate}, .average = 0.99};
         options.rate.warm_up = std::min(options.rate.warm_up, options_.short_steps / 10);
         return options;
     }
-    template <class Options, class Teacher>
-    network train(const std::string& name, const Options& options, Teacher teacher) {
-        diamond::diamond_trainer trainer(architecture({}, data_.frame, data_.shape), data_.points, rng_.split(3), options, std::move(teacher));
+    template <class Teacher>
+    network train(const std::string& name, const diamond::diamond_training_options& options, Teacher teacher) {
+        diamond::diamond_trainer trainer(architecture({}, data_.frame, data_.shape), data_.points, rng_.split(3), options,
+                                         diamond::exact_trace{}, std::move(teacher));
         examples::training_line line(name, diamond::time_left(options));
         auto state = trainer.start();
         trainer.run(state, [&](const diamond::training_report& report) {

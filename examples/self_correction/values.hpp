@@ -1,4 +1,5 @@
-// Weighted Diamond by different densities: how wrong are V and its gradient, and how much of that is the density's own part?
+/// This header measures how wrong V and its gradient are with Weighted Diamond for different densities, and
+/// how much of that is due to the density.
 #pragma once
 
 #include <algorithm>
@@ -13,20 +14,24 @@
 
 namespace self_correction {
 
-/// Numbers of all states, once for every batch of draws.
+/// This type holds numbers of all states, once for every batch of draws.
 using batches_of = std::vector<std::vector<double>>;
 
-/// V and grad V, and what a draw cost.
+/// This type holds V and grad V, and the cost of a draw.
 struct value_estimates {
     static constexpr index_t batches = 8;
 
     batches_of value, gradient;
-    double ess = 0.0, ess_base = 0.0;        ///< with the reward and without, as shares of the draws, mean over states
-    double evaluations = 0.0, seconds = 0.0; ///< of V: a draw; of all draws
+    /// The effective sample sizes with the reward and without it, as shares of the draws, averaged over the
+    /// states.
+    double ess = 0.0, ess_base = 0.0;
+    /// The evaluations for one draw of V, and the seconds of all draws.
+    double evaluations = 0.0, seconds = 0.0;
 };
 
-/// `draws` of each state. The look-ahead is the same learned map in 2 jumps, and the noise the same, whatever the density. Gradients take an eighth of the draws: their
-/// errors are so much larger that more tell nothing.
+/// Estimates V with `draws` draws of each state. The look-ahead is the same learned map in 2 jumps, and the
+/// noise is the same, whatever the density is. Gradients take an eighth of the draws, because their errors
+/// are so much larger that more draws would show nothing.
 template <class Density>
 value_estimates estimate(study& s, const Density& density, const batch& x, double t, std::optional<double> kappa, index_t draws, bool gradients) {
     constexpr index_t batches = value_estimates::batches;
@@ -61,7 +66,8 @@ value_estimates estimate(study& s, const Density& density, const batch& x, doubl
     return result;
 }
 
-/// Root mean square over `states` of the mean over batches of a - b, without what finitely many draws add to it; and that, by the spread of the batches.
+/// Returns the root mean square over the states of the mean over batches of a - b, without what finitely many
+/// draws add to it, and its error from the spread of the batches.
 inline std::pair<double, double> difference(const batches_of& a, const batches_of& b, double states) {
     const auto n  = static_cast<double>(a.size());
     double square = 0.0, noise = 0.0;
@@ -94,7 +100,7 @@ void for_each_density(study& s, const With& with) {
     with("integrated divergence, 2 steps", integrated(2));
 }
 
-/// The part of V at many times.
+/// Reports V at many times.
 inline void show_values(study& s) {
     constexpr index_t states = 8;
     std::vector<diamond::io::curve> curves;

@@ -1,4 +1,5 @@
-// What the library draws from a model of the plane: the prior, the posterior of a noisy state, and the model tilted by a reward; on any back end.
+/// This header draws from a model of the plane with the library, on any back end: the prior, the posterior of
+/// a noisy state, and the model tilted by a reward.
 #pragma once
 
 #include <cstdio>
@@ -17,13 +18,13 @@ namespace toy {
 using diamond::linear_schedule;
 using panels = std::vector<diamond::io::panel>;
 
-/// The model's Diamond map, from GLASS's posterior flow by an ODE solver.
+/// Returns the Diamond map of the model, by GLASS's posterior flow with an ODE solver.
 template <class Model, class Solver>
 auto diamond_map(const Model& model, Solver solver) {
     return diamond::glass_diamond_map{linear_schedule{}, model, solver};
 }
 
-/// A chain of Diamond transitions on its way from noise to data.
+/// Shows a chain of Diamond transitions on its way from noise to data.
 template <class Model>
 void show_prior(const scene<Model>& s) {
     const diamond::philox rng{s.chosen.seed};
@@ -34,7 +35,8 @@ void show_prior(const scene<Model>& s) {
 
     panels shown;
     const auto watch = [&](const auto& now) {
-        constexpr index_t count = 4; // pictures: of the last step, and of others at equal distances before it
+        // The pictures are of the last step and of others at equal distances before it.
+        constexpr index_t count = 4;
         if ((now.steps - now.step) * count % now.steps >= count) return;
         batch_of<Model> copy(s.context, 2, s.chosen.particles);
         s.context.copy(now.particles.data(), now.particles.size(), copy.data());
@@ -48,7 +50,7 @@ void show_prior(const scene<Model>& s) {
     write(s, "prior", "From noise to data: particles of a Diamond chain on the exact density of xₜ", std::move(shown), 0);
 }
 
-/// Draws of z given a noisy x_t: exact ones, and those of Diamond maps of growing cost.
+/// Shows draws of z given a noisy x_t: exact ones, and those of Diamond maps of growing cost.
 template <class Model>
 void show_posterior(const scene<Model>& s) {
     const diamond::philox rng{s.chosen.seed};
@@ -56,7 +58,8 @@ void show_posterior(const scene<Model>& s) {
     panels shown;
     for (const double t : {0.2, 0.4, 0.6}) {
         const double sigma = 1.0 - t;
-        const position at{t * s.seen.x + 0.6 * sigma, t * s.seen.y - 0.6 * sigma}; // x_t = alpha z + sigma eps
+        // X_t = alpha z + sigma eps.
+        const position at{t * s.seen.x + 0.6 * sigma, t * s.seen.y - 0.6 * sigma};
         const auto x_t = diamond::from_host<float>(s.context, 2, 1, std::vector<float>{static_cast<float>(at.x), static_cast<float>(at.y)});
         const auto truth = tilted(data, [&](double x, double y) {
             return -0.5 * (diamond::square((at.x - t * x) / sigma) + diamond::square((at.y - t * y) / sigma));
@@ -77,7 +80,8 @@ void show_posterior(const scene<Model>& s) {
     write(s, "posterior", "Draws of z given xₜ by Diamond maps of growing cost, on the exact posterior density", std::move(shown), 5);
 }
 
-/// The model tilted by the reward: SMC with two transitions and two estimates of the value, and guidance.
+/// Shows the model tilted by the reward, by SMC with two transitions and two estimates of the value, and by
+/// guidance.
 template <class Model>
 void show_tilt(const scene<Model>& s) {
     const auto data  = marginal(s.context, s.model, s.plane, 1.0);
@@ -123,7 +127,7 @@ void show(const scene<Model>& s) {
     show_tilt(s);
 }
 
-/// Two half circles, as a mixture of Gaussians along them.
+/// Returns two half circles, as a mixture of Gaussians along them.
 template <class Context>
 auto two_moons(const Context& context) {
     constexpr int centres_a_moon = 32;
@@ -140,7 +144,7 @@ auto two_moons(const Context& context) {
                                  thickness);
 }
 
-/// All pictures of both models.
+/// Draws all pictures of both models.
 template <class Context>
 findings draw(const Context& context, const options& chosen) {
     examples::make_folder_of(chosen.out / "report.json");

@@ -1,4 +1,4 @@
-// What toy_2d may be told, and what it finds.
+/// This header defines the options of toy_2d and what it finds.
 #pragma once
 
 #include <cstdint>
@@ -19,17 +19,18 @@ struct options {
     std::filesystem::path out = "out/toy_2d";
 };
 
-/// What was found of the samplers.
+/// This type holds what was found about the samplers.
 struct findings {
     struct line {
         std::string model, sampler;
-        double energy_distance, evaluations; ///< evaluations a particle
+        double energy_distance, evaluations; ///< the evaluations are those of one particle
     };
-    std::string device; ///< where they ran
+    std::string device; ///< the device on which they ran
     std::vector<line> samplers;
 };
 
-/// @throws where there is no GPU: it never runs on the CPU instead.
+/// Draws all pictures on a GPU.
+/// @throws diamond::cuda::error or std::runtime_error if there is no GPU; it never runs on the CPU instead.
 findings draw_on_gpu(const options& chosen);
 
 } // namespace toy

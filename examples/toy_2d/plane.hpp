@@ -1,4 +1,5 @@
-// Densities on a grid of the plane: what is exact, to draw and to measure against.
+/// This header computes densities on a grid of the plane, which are exact, to be drawn and to be compared
+/// with.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +16,7 @@ namespace toy {
 
 using diamond::index_t;
 
-/// A rectangle in square cells. Models end, if they do, between cells.
+/// A plane is a rectangle of square cells. Where models end, they do so between cells.
 struct plane {
     static constexpr double cell = 0.1;
 
@@ -26,7 +27,7 @@ struct plane {
     [[nodiscard]] std::vector<float> centres() const { return diamond::io::cell_centres<float>(x, y, columns(), rows()); }
 };
 
-/// log f of every cell's centre, and log of its integral by the midpoint rule.
+/// A density holds log f at the centre of every cell, and the log of its integral by the midpoint rule.
 struct density {
     toy::plane plane;
     std::vector<double> log_values;
@@ -38,7 +39,7 @@ struct density {
         for (const double value : log_values) sum += std::exp(value - high);
         log_integral = high + std::log(sum * diamond::square(plane.cell));
     }
-    /// f over its integral.
+    /// Returns f divided by its integral.
     [[nodiscard]] std::vector<double> normalised() const {
         std::vector<double> result;
         for (const double value : log_values) result.push_back(std::exp(value - log_integral));
@@ -46,7 +47,7 @@ struct density {
     }
 };
 
-/// p_t of a model.
+/// Returns p_t of a model.
 template <class Context, class Model>
 density marginal(const Context& context, const Model& model, const plane& on, double t) {
     const auto centres = on.centres();
@@ -57,7 +58,8 @@ density marginal(const Context& context, const Model& model, const plane& on, do
     return {on, diamond::to_host(logs)};
 }
 
-/// A density times exp(g), unnormalised: its integral is the normalising constant of the tilt. g takes the two coordinates.
+/// Returns a density times exp(g), unnormalised, whose integral is the normalising constant of the tilt. g
+/// takes the two coordinates.
 template <class Exponent>
 density tilted(const density& base, Exponent exponent) {
     const auto centres       = base.plane.centres();
@@ -66,7 +68,7 @@ density tilted(const density& base, Exponent exponent) {
     return {base.plane, std::move(logs)};
 }
 
-/// Sum over j of weights[j] |(x, y) - p_j| for points {x, y, x, y, ...}.
+/// Returns the sum over j of weights[j] |(x, y) - p_j| for points {x, y, x, y, ...}.
 inline double mean_distance(double x, double y, std::span<const float> points, std::span<const double> weights) {
     double sum = 0.0;
     for (std::size_t j = 0; j < weights.size(); ++j)
@@ -74,8 +76,8 @@ inline double mean_distance(double x, double y, std::span<const float> points, s
     return sum;
 }
 
-/// 2 E|X - Y| - E|X - X'| - E|Y - Y'| between weighted points and a density. Points of one family are dependent: only pairs of two
-/// families enter E|X - X'|, so draws of the density have 0 on average.
+/// Returns 2 E|X - Y| - E|X - X'| - E|Y - Y'| between weighted points and a density. Points of one family are
+/// dependent, and only pairs of two families enter E|X - X'|, so that draws of the density have 0 on average.
 inline double energy_distance(std::span<const float> points, std::span<const double> weights, std::span<const std::int32_t> families,
                               const density& truth) {
     const auto all  = truth.plane.centres();
@@ -83,7 +85,8 @@ inline double energy_distance(std::span<const float> points, std::span<const dou
     std::vector<float> cells;
     std::vector<double> cell_weights;
     for (std::size_t k = 0; k < mass.size(); ++k) {
-        if (mass[k] * diamond::square(plane::cell) < 1e-7) continue; // all such cells together weigh nothing that would be seen
+        // All such cells together have too little mass to be seen.
+        if (mass[k] * diamond::square(plane::cell) < 1e-7) continue;
         cells.insert(cells.end(), {all[2 * k], all[2 * k + 1]});
         cell_weights.push_back(mass[k] * diamond::square(plane::cell));
     }

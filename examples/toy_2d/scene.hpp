@@ -1,4 +1,5 @@
-// What the pictures of one model share: the model, its rectangle, its reward; and how samples become panels and lines of the report.
+/// This header holds what the pictures of one model share: the model, its rectangle and its reward; and it
+/// turns samples into panels and lines of the report.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,7 @@ struct position {
     double x, y;
 };
 
-/// r(z) = -strength |z - centre|^2 / 2.
+/// This reward is r(z) = -strength |z - centre|^2 / 2.
 struct near_a_point {
     static constexpr bool column_parallel = true;
 
@@ -63,7 +64,7 @@ struct scene {
 template <class Context, class Model>
 scene(std::string, const Context&, const options&, findings&, Model, plane, near_a_point, position) -> scene<Model>;
 
-/// Points {x, y, x, y, ...} whose weights sum to 1; those of one family are dependent.
+/// This type holds points {x, y, x, y, ...} whose weights sum to 1. Those of one family are dependent.
 struct particles {
     std::vector<float> points;
     std::vector<double> weights;
@@ -78,7 +79,7 @@ struct particles {
     explicit particles(const diamond::smc_result<Batch>& weighted)
         : points(to_host(weighted.particles)), weights(weighted.weights()), families(weighted.families) {}
 
-    /// At most `count` of the points, each as often as its weight says.
+    /// Returns at most `count` of the points, each as often as its weight says.
     [[nodiscard]] std::vector<float> some(std::size_t count) const {
         std::vector<float> result;
         const auto wanted = static_cast<double>(std::min(count, weights.size()));
@@ -90,7 +91,7 @@ struct particles {
     }
 };
 
-/// A density in blues, and some points on top of it.
+/// Draws a density in blues, and some points on top of it.
 inline diamond::io::panel panel(std::string title, const density& below, const particles* above = nullptr) {
     constexpr std::size_t most_points = 500; // more would hide the density
     diamond::io::panel result{.title   = std::move(title),
@@ -114,7 +115,7 @@ void write(const scene<Model>& of, const std::string& what, const std::string& t
     std::printf("  wrote %s\n", path.c_str());
 }
 
-/// A line of the report: how far the particles are from the exact density, and what one of them cost.
+/// Writes a line of the report: how far the particles are from the exact density, and what one of them cost.
 template <class Model>
 void report(const scene<Model>& of, const std::string& name, const particles& drawn, const density& truth, const diamond::cost& spent, const std::string& more = "") {
     const double distance    = energy_distance(drawn.points, drawn.weights, drawn.families, truth);

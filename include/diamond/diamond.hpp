@@ -64,7 +64,6 @@
 #include <diamond/schedule/variance_preserving.hpp>
 #include <diamond/train/diamond_trainer.hpp>
 #include <diamond/train/fit_gaussian_frame.hpp>
-#include <diamond/train/time_left.hpp>
 #include <diamond/train/warm_start.hpp>
 #include <diamond/value/point_values.hpp>
 #include <diamond/value/posterior_value.hpp>

@@ -365,8 +365,8 @@ TEST_CASE_TEMPLATE("a training step allocates nothing, with a teacher or without
         return in_steady_state([&](int) { trainer.step(state); });
     };
     CHECK(of_trainer(diamond::diamond_trainer(m.net, m.data, philox{1}, {.steps = 9, .batch = 700, .diagonal_first = 0.0})) == 0);
-    const diamond::diamond_training_options<diamond::uniform_time, diamond::triangle_pair, diamond::learned_weight> learned{.steps = 9, .batch = 700, .diagonal_first = 0.0};
-    CHECK(of_trainer(diamond::diamond_trainer(m.net, m.data, philox{1}, learned)) == 0);
+    CHECK(of_trainer(diamond::diamond_trainer(m.net, m.data, philox{1}, {.steps = 9, .batch = 700, .diagonal_first = 0.0},
+                                              diamond::learned_weight{})) == 0);
     const diamond::network_velocity teacher{diamond::trained_network(m.net, m.parameters())};
     CHECK(of_trainer(diamond::diamond_trainer(m.net, m.data, philox{1}, {.steps = 9, .batch = 700, .diagonal_first = 0.0},
                                               diamond::glass_teacher(diamond::linear_schedule{}, teacher))) == 0);
@@ -380,14 +380,14 @@ TEST_CASE_TEMPLATE("nor does one of a network with divergence, or a likelihood b
         auto state = trainer.start();
         return in_steady_state([&](int) { trainer.step(state); });
     };
-    const auto with = [&](auto loss) {
-        return diamond::diamond_training_options<diamond::uniform_time, diamond::both_ways_pair, diamond::adaptive_weight, decltype(loss)>{
-            .steps = 9, .batch = 700, .diagonal_first = 0.0, .times = {.at_zero = 1.0}, .loss = loss};
+    const auto with = [&](auto... policies) {
+        return diamond::diamond_trainer(net, m.data, philox{1}, {.steps = 9, .batch = 700, .diagonal_first = 0.0},
+                                        diamond::uniform_time{.at_zero = 1.0}, diamond::both_ways_pair{}, policies...);
     };
-    CHECK(of_trainer(diamond::diamond_trainer(net, m.data, philox{1}, with(diamond::lagrangian_loss{}))) == 0);
-    CHECK(of_trainer(diamond::diamond_trainer(net, m.data, philox{1}, with(diamond::mean_flow_loss{}))) == 0);
+    CHECK(of_trainer(with(diamond::lagrangian_loss{})) == 0);
+    CHECK(of_trainer(with(diamond::mean_flow_loss{})) == 0);
     const diamond::network_velocity field{diamond::trained_network(m.net, m.parameters())};
-    CHECK(of_trainer(diamond::diamond_trainer(net, m.data, philox{1}, with(diamond::semigroup_loss{.midpoint = true}), diamond::flow_teacher{diamond::exact_divergence{field}})) == 0);
+    CHECK(of_trainer(with(diamond::semigroup_loss{.midpoint = true}, diamond::flow_teacher{diamond::exact_divergence{field}})) == 0);
 
     batch theta(m.context, net.parameters(), 1), x(m.context, 2, 300);
     net.initialise(philox{1}, theta.mutable_view());

@@ -7,9 +7,11 @@ using diamond::backend;
 
 static_assert(backend<archetypes::context> && diamond::diagnose_backend<archetypes::context>());
 static_assert(backend<diamond::eigen::context> && diamond::diagnose_backend<diamond::eigen::context>());
-static_assert(backend<diamond::thrust_cpu::context> && diamond::diagnose_backend<diamond::thrust_cpu::context>());
+static_assert(backend<diamond::thrust_cpu::context> &&
+              diamond::diagnose_backend<diamond::thrust_cpu::context>());
 static_assert(std::is_same_v<diamond::backend_of_t<diamond::eigen::batch<float>>, diamond::eigen::context>);
-static_assert(std::is_same_v<diamond::rebind_t<diamond::eigen::batch<float>, double>, diamond::eigen::batch<double>>);
+static_assert(
+    std::is_same_v<diamond::rebind_t<diamond::eigen::batch<float>, double>, diamond::eigen::batch<double>>);
 
 // backend_of is the one point of customisation: a batch may come from a library that knows nothing of us.
 struct foreign_batch {
@@ -62,5 +64,6 @@ struct poor_lanes : archetypes::basic_context<poor_lanes> {
 };
 static_assert(!backend<without_lanes> && !backend<without_concurrency> && !backend<poor_lanes>);
 static_assert(backend<whole>);
-static_assert(!backend<without_memory> && !backend<without_for_each> && !backend<one_dimensional> && !backend<without_reductions>);
+static_assert(!backend<without_memory> && !backend<without_for_each> && !backend<one_dimensional> &&
+              !backend<without_reductions>);
 static_assert(!backend<float_sums> && !backend<without_scan> && !backend<without_search> && !backend<int>);

@@ -19,5 +19,7 @@ struct without_call : archetypes::flow_map {
 struct without_cost : archetypes::flow_map {
     void spent() const = delete;
 };
-static_assert(!flow_map<without_batch> && !flow_map<without_dimension> && !flow_map<without_call> && !flow_map<without_cost>);
-static_assert(!flow_map<archetypes::uncopyable<archetypes::flow_map>> && !flow_map<archetypes::diamond_map> && !flow_map<int>);
+static_assert(!flow_map<without_batch> && !flow_map<without_dimension> && !flow_map<without_call> &&
+              !flow_map<without_cost>);
+static_assert(!flow_map<archetypes::uncopyable<archetypes::flow_map>> && !flow_map<archetypes::diamond_map> &&
+              !flow_map<int>);

@@ -1,10 +1,12 @@
-// Programs open namespaces: std, diamond, diamond::io and POSIX's functions in the global one must not share a common name. Each line below
-// names a type that had one (midpoint, times, array, extent, any), and `batch` is what a program calls its own alias.
+// Programs open namespaces: std, diamond, diamond::io and POSIX's functions in the global one must not share
+// a common name. Each line below names a type that had one (midpoint, times, array, extent, any), and `batch`
+// is what a program calls its own alias.
 #include <any>
 #include <array>
 #include <numeric>
-#include <sys/times.h>
 #include <type_traits>
+
+#include <sys/times.h>
 
 #include <diamond/backend/eigen.hpp>
 #include <diamond/diamond.hpp>

@@ -21,8 +21,8 @@ template <class BackEnd>
 auto flow_map_of(const typename BackEnd::context& context, double deviation) {
     return wide_flow_map<typename BackEnd::batch>(context, deviation);
 }
-/// What the issue asks of an exact map: 1e-6 of log p in double; in float what its rounding leaves of eight jumps, d terms, and x of some
-/// units.
+/// The tolerance for log p of an exact map: 1e-6 in double, and in float the rounding of eight jumps, of d terms and
+/// of x of some units.
 template <class BackEnd>
 double density_tolerance() {
     return std::max(1e-6, 50 * BackEnd::tolerance);

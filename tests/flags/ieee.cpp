@@ -7,7 +7,7 @@
 
 #include <diamond/align/resampling.hpp>
 #include <diamond/backend/eigen.hpp>
-#include <diamond/value/reward_caller.hpp>
+#include <diamond/reward/reward_caller.hpp>
 
 using diamond::index_t;
 

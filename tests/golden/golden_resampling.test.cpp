@@ -1,6 +1,7 @@
 /// Effective sample size, log mean weight and systematic resampling against golden values.
 #include <diamond/align/resampling.hpp>
-#include <diamond/align/smc_weights.hpp>
+#include <diamond/align/smc_steps.hpp>
+#include <diamond/backend/eigen.hpp>
 
 #include "golden/golden.hpp"
 
@@ -14,12 +15,14 @@ TEST_CASE("golden: effective sample size, log mean weight, systematic ancestors"
         const golden::json&   wanted     = file.content.at("resampling");
         const golden::list log_weight = golden::flat(wanted.at("log_weights"));
         const auto            n          = static_cast<index_t>(log_weight.size());
-        const golden::list zeros(log_weight.size(), 0.0);
-        detail::step_numbers  numbers;
-        smc_step              line;
-        detail::summarise_weights(context, n, zeros.data(), log_weight.data(), {zeros.data(), zeros.data()}, {.k = 0, .time = 0.5, .least_ess = 0.0, .last = false}, &numbers, &line);
-        CHECK(error(line.ess, wanted.at("ess")) < tolerance);
-        CHECK(error(numbers.log_mean, wanted.at("log_mean_weight")) < tolerance);
+        // The weights of a first step whose values are the log weights.
+        smc_state<eigen::batch<double>, no_condition> state(
+            context, philox{1}, {}, {.dimension = 1, .particles = n, .steps = 1, .record_ancestors = false}, {});
+        detail::begin(state, 0.0, -infinity);
+        context.from_host(log_weight.data(), n, state.next_v.data());
+        detail::weigh(state, {.k = 1, .time = 0.5, .least_ess = 0.0, .last = false});
+        CHECK(error(state.line(1)[0].ess, wanted.at("ess")) < tolerance);
+        CHECK(error(state.step_sums.data()->log_mean, wanted.at("log_mean_weight")) < tolerance);
 
         std::vector<std::uint64_t>         cumulative(log_weight.size());
         std::vector<std::int32_t>          ancestors(log_weight.size());

@@ -424,7 +424,7 @@ TEST_CASE("of one proposal it is the plain sampler; its bias falls as 1/K") {
     one(x, t, none, stream(2), drawn);
     CHECK(numbers::same_bits(diamond::to_host(plain), diamond::to_host(drawn)));
 
-    // Of a slot's stream and particle nothing but these: fewer particles, and another call between, change no bit.
+    // A draw depends on its slot's stream and its particle only: fewer particles, and another call between, change no bit.
     diamond::resampled_posterior five(corrected, {.proposals = 5});
     five(x, t, none, stream(2), drawn);
     const auto all = diamond::to_host(drawn);

@@ -1,4 +1,5 @@
-/// What the tests of self-correction share: a Gaussian map that is wrong for the data, Bayes' rule in long double, and densities that are spoilt on purpose.
+/// The parts that the tests of corrected draws share: a Gaussian map that is wrong for the data, Bayes' rule in long
+/// double, and densities that are spoilt on purpose.
 #pragma once
 
 #include <utility>

@@ -24,7 +24,7 @@ using schedules::any;
 namespace {
 
 constexpr index_t outer_steps[] = {1, 4, 8, 32};
-/// Of closed maps: rounding of 32 steps and of the regression.
+/// The tolerance for closed maps: rounding of 32 steps and of the regression.
 constexpr double exactly = 1e-10;
 
 using model = diamond::gaussian<batch, any>;

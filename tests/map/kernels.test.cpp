@@ -47,7 +47,7 @@ TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on ev
     const any_schedule schedule{schedules::kind::trigonometric};
     const any_schedule inner{schedules::kind::linear};
     const auto solver = diamond::runge_kutta_4{.steps = 4};
-    // What each formula needs, in double, from the parts that are tested elsewhere.
+    // The parts of each formula, in double; they are tested elsewhere.
     diamond::glass_diamond_map exact_map(schedule, models::mixture<reference_batch, any_schedule>(schedule), solver, inner);
     const auto in_double = [&](const std::vector<double>& numbers) {
         return batches::make<reference_batch>(double_context, d, n, numbers);
@@ -98,7 +98,8 @@ TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on ev
         const auto step = diamond::kernel_at(schedule, span, diamond::ddpm_correlation{});
         check(ancestral, sum({{step.abar, batches::host(denoised)}, {step.gamma, state}, {step.sbar, eps}}));
     }
-    // What a kernel costs: three steps each, of one posterior draw (a stage that ends at s = 1 asks nothing), 16 stages, or one evaluation.
+    // The cost of a kernel: three steps each, of one posterior draw (a stage that ends at s = 1 asks nothing), 16 stages,
+    // or one evaluation.
     const auto draws = static_cast<std::int64_t>(3 * 15 * n);
     CHECK(ddpm.spent() == diamond::cost{.forward = draws});
     CHECK(renoise.spent() == diamond::cost{.forward = draws});

@@ -1,4 +1,5 @@
-// Dense layers against a plain loop over numbers and their tangents; gradients, also through the tangent, against central differences.
+// Dense layers against a plain loop over numbers and their tangents; gradients, also through the tangent,
+// against central differences.
 #include <cmath>
 #include <optional>
 #include <vector>
@@ -46,13 +47,19 @@ struct problem {
     index_t columns;
     std::vector<double> theta, x, x_dot, k, k_dot;
     explicit problem(index_t n)
-        : columns(n), theta(numbers::normals<double>(5 * 7 + 7 + 2 * (49 + 7) + 24, 1)), x(numbers::normals<double>(5 * n, 2)),
-          x_dot(numbers::normals<double>(5 * n, 3)), k(numbers::normals<double>(3 * n, 4)), k_dot(numbers::normals<double>(3 * n, 5)) {
+        : columns(n),
+          theta(numbers::normals<double>(5 * 7 + 7 + 2 * (49 + 7) + 24, 1)),
+          x(numbers::normals<double>(5 * n, 2)),
+          x_dot(numbers::normals<double>(5 * n, 3)),
+          k(numbers::normals<double>(3 * n, 4)),
+          k_dot(numbers::normals<double>(3 * n, 5)) {
         for (auto& t : theta) t *= 0.4;
     }
     [[nodiscard]] std::vector<dual> column(index_t j) const {
         std::vector<dual> in;
-        for (index_t i = 0; i < 5; ++i) in.emplace_back(x[static_cast<std::size_t>(i + 5 * j)], x_dot[static_cast<std::size_t>(i + 5 * j)]);
+        for (index_t i = 0; i < 5; ++i)
+            in.emplace_back(x[static_cast<std::size_t>(i + 5 * j)],
+                            x_dot[static_cast<std::size_t>(i + 5 * j)]);
         return plain(theta, in);
     }
     /// sum k y + k' y' over the columns first ... last - 1.
@@ -73,12 +80,12 @@ struct problem {
 template <class F>
 double slope(double& at, const F& f) {
     constexpr double step = 1e-5;
-    const double kept     = at;
-    at                    = kept + step;
-    const double above    = f();
-    at                    = kept - step;
-    const double below    = f();
-    at                    = kept;
+    const double kept = at;
+    at = kept + step;
+    const double above = f();
+    at = kept - step;
+    const double below = f();
+    at = kept;
     return (above - below) / (2.0 * step);
 }
 
@@ -90,12 +97,13 @@ std::vector<Real> as(const std::vector<double>& from) {
 } // namespace
 
 TEST_CASE_TEMPLATE("a dense stack, its tangent and the gradient through both", back, ALL_BACK_ENDS) {
-    using real         = typename back::real;
-    using batch        = typename back::batch;
-    using stack_type   = dense_stack<batch>;
+    using real = typename back::real;
+    using batch = typename back::batch;
+    using stack_type = dense_stack<batch>;
     const auto context = back::make(2);
     const stack_type stack(layers);
-    // Central differences lose 1e-10; a sum over 700 columns of about 10 numbers' products each loses the square root of that many ulp.
+    // Central differences lose 1e-10; a sum over 700 columns of about 10 numbers' products each loses the
+    // square root of that many ulp.
     const double tolerance = back::tolerance + 1e-8;
     for (const index_t n : {1, 3, 300, 700})
         for (const bool with_tangent : {false, true}) {
@@ -103,15 +111,20 @@ TEST_CASE_TEMPLATE("a dense stack, its tangent and the gradient through both", b
             CAPTURE(with_tangent);
             problem p(n);
             const auto theta = diamond::from_host<real>(context, stack.parameters(), 1, as<real>(p.theta));
-            const auto x = diamond::from_host<real>(context, 5, n, as<real>(p.x)), x_dot = diamond::from_host<real>(context, 5, n, as<real>(p.x_dot));
-            const auto k = diamond::from_host<real>(context, 3, n, as<real>(p.k)), k_dot = diamond::from_host<real>(context, 3, n, as<real>(p.k_dot));
+            const auto x = diamond::from_host<real>(context, 5, n, as<real>(p.x)),
+                       x_dot = diamond::from_host<real>(context, 5, n, as<real>(p.x_dot));
+            const auto k = diamond::from_host<real>(context, 3, n, as<real>(p.k)),
+                       k_dot = diamond::from_host<real>(context, 3, n, as<real>(p.k_dot));
             batch y(context, 3, n), y_dot(context, 3, n), again(context, 3, n), again_dot(context, 3, n);
-            batch gradient = diamond::from_host<real>(context, stack.parameters(), 1, std::vector<real>(p.theta.size(), real{1}));
+            batch gradient = diamond::from_host<real>(context, stack.parameters(), 1,
+                                                      std::vector<real>(p.theta.size(), real{1}));
             batch x_bar(context, 5, n), x_dot_bar(context, 5, n);
             typename stack_type::workspace space;
             const typename stack_type::dual_in in{x.data(), with_tangent ? x_dot.data() : nullptr};
-            stack.forward(context, theta.data(), in, n, {y.data(), with_tangent ? y_dot.data() : nullptr}, space);
-            stack.record(context, theta.data(), in, n, {again.data(), with_tangent ? again_dot.data() : nullptr}, space);
+            stack.forward(context, theta.data(), in, n, {y.data(), with_tangent ? y_dot.data() : nullptr},
+                          space);
+            stack.record(context, theta.data(), in, n,
+                         {again.data(), with_tangent ? again_dot.data() : nullptr}, space);
             stack.backward(context, theta.data(), space, {k.data(), with_tangent ? k_dot.data() : nullptr},
                            {x_bar.data(), with_tangent ? x_dot_bar.data() : nullptr}, gradient.data());
 
@@ -121,22 +134,31 @@ TEST_CASE_TEMPLATE("a dense stack, its tangent and the gradient through both", b
                 const auto expected = p.column(j);
                 for (std::size_t i = 0; i < 3; ++i) {
                     const auto at = i + 3 * static_cast<std::size_t>(j);
-                    CHECK(static_cast<double>(values[at]) == doctest::Approx(expected[i].value).epsilon(tolerance));
-                    if (with_tangent) CHECK(static_cast<double>(tangents[at]) == doctest::Approx(expected[i].tangent).epsilon(tolerance).scale(4));
+                    CHECK(static_cast<double>(values[at]) ==
+                          doctest::Approx(expected[i].value).epsilon(tolerance));
+                    if (with_tangent)
+                        CHECK(static_cast<double>(tangents[at]) ==
+                              doctest::Approx(expected[i].tangent).epsilon(tolerance).scale(4));
                 }
             }
-            const auto of_x = diamond::to_host(x_bar), of_x_dot = diamond::to_host(x_dot_bar), of_theta = diamond::to_host(gradient);
+            const auto of_x = diamond::to_host(x_bar), of_x_dot = diamond::to_host(x_dot_bar),
+                       of_theta = diamond::to_host(gradient);
             for (index_t j = 0; j < n; j += n / 3 + 1)
                 for (index_t i = 0; i < 5; ++i) {
-                    const auto at      = static_cast<std::size_t>(i + 5 * j);
+                    const auto at = static_cast<std::size_t>(i + 5 * j);
                     const auto pairing = [&] { return p.pairing(with_tangent, j, j + 1); };
-                    CHECK(static_cast<double>(of_x[at]) == doctest::Approx(slope(p.x[at], pairing)).epsilon(tolerance).scale(4));
+                    CHECK(static_cast<double>(of_x[at]) ==
+                          doctest::Approx(slope(p.x[at], pairing)).epsilon(tolerance).scale(4));
                     if (with_tangent)
-                        CHECK(static_cast<double>(of_x_dot[at]) == doctest::Approx(slope(p.x_dot[at], pairing)).epsilon(tolerance).scale(4));
+                        CHECK(static_cast<double>(of_x_dot[at]) ==
+                              doctest::Approx(slope(p.x_dot[at], pairing)).epsilon(tolerance).scale(4));
                 }
-            for (std::size_t at = 0; at < p.theta.size(); at += n > 3 ? 17 : 1) {
-                const double expected = 1.0 + slope(p.theta[at], [&] { return p.pairing(with_tangent, 0, n); }); // it is added
-                CHECK(static_cast<double>(of_theta[at]) == doctest::Approx(expected).epsilon(tolerance).scale(4.0 * std::sqrt(static_cast<double>(n))));
+            for (std::size_t at = 0; at<p.theta.size(); at += n> 3 ? 17 : 1) {
+                const double expected = 1.0 + slope(p.theta[at],
+                                                    [&] { return p.pairing(with_tangent, 0, n); }); // it is
+                                                                                                    // added
+                CHECK(static_cast<double>(of_theta[at]) == doctest::Approx(expected).epsilon(tolerance).scale(
+                                                               4.0 * std::sqrt(static_cast<double>(n))));
             }
         }
 }
@@ -149,12 +171,14 @@ TEST_CASE("no bit of a dense stack depends on the threads, nor a column on the o
         const diamond::eigen::context context{.threads = threads};
         const problem p(1003);
         const auto theta = diamond::from_host<float>(context, stack.parameters(), 1, as<float>(p.theta));
-        const auto x = diamond::from_host<float>(context, 5, 1003, as<float>(p.x)), k = diamond::from_host<float>(context, 3, 1003, as<float>(p.k));
-        batch y(context, 3, 1003), gradient = diamond::from_host<float>(context, stack.parameters(), 1, std::vector<float>(p.theta.size()));
+        const auto x = diamond::from_host<float>(context, 5, 1003, as<float>(p.x)),
+                   k = diamond::from_host<float>(context, 3, 1003, as<float>(p.k));
+        batch y(context, 3, 1003), gradient = diamond::from_host<float>(context, stack.parameters(), 1,
+                                                                        std::vector<float>(p.theta.size()));
         dense_stack<batch>::workspace space;
         stack.record(context, theta.data(), {x.data(), x.data()}, 1003, {y.data()}, space);
         stack.backward(context, theta.data(), space, {k.data(), k.data()}, {nullptr}, gradient.data());
-        auto all       = diamond::to_host(gradient);
+        auto all = diamond::to_host(gradient);
         const auto out = diamond::to_host(y);
         all.insert(all.end(), out.begin(), out.end());
         results.push_back(all);
@@ -171,6 +195,8 @@ TEST_CASE("no bit of a dense stack depends on the threads, nor a column on the o
 TEST_CASE("layers that do not fit are refused with their number") {
     using stack = dense_stack<diamond::eigen::batch<double>>;
     CHECK_THROWS_WITH_AS(stack({}), doctest::Contains("at least one layer"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(stack({{2, 3}, {4, 1}}), doctest::Contains("layer 1 of a dense stack: 1 x 4"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(stack({{2, 3, activation::silu, true}}), doctest::Contains("3 x 2, residual,"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(stack({{2, 3}, {4, 1}}), doctest::Contains("layer 1 of a dense stack: 1 x 4"),
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(stack({{2, 3, activation::silu, true}}), doctest::Contains("3 x 2, residual,"),
+                         std::invalid_argument);
 }

@@ -1,6 +1,6 @@
-/// The exact posterior's workspace: made anew when the batch grows or comes from another context, and only then.
+/// The exact posterior's workspace: made anew when the batch grows or comes from another context, and only
+/// then.
 #include <diamond/oracle/exact_posterior.hpp>
-
 #include <diamond/schedule/linear.hpp>
 
 #include "support/back_ends.hpp"
@@ -12,10 +12,10 @@ namespace {
 
 /// A model that can draw nothing but what it is given, and looks at its workspace.
 struct watchful {
-    using batch_type   = diamond::eigen::batch<double>;
+    using batch_type = diamond::eigen::batch<double>;
     using context_type = diamond::eigen::context;
-    using view         = diamond::view_t<batch_type>;
-    using const_view   = diamond::const_view_t<batch_type>;
+    using view = diamond::view_t<batch_type>;
+    using const_view = diamond::const_view_t<batch_type>;
     struct workspace {
         const context_type* context;
         index_t columns;
@@ -29,7 +29,8 @@ struct watchful {
         return {&context, columns};
     }
     void operator()(const_view, diamond::time_view, diamond::no_condition, workspace&, view) const {}
-    void draw_posterior(const_view x, double, diamond::no_condition, diamond::noise_stream, workspace& space, view) const {
+    void draw_posterior(const_view x, double, diamond::no_condition, diamond::noise_stream, workspace& space,
+                        view) const {
         CHECK(space.context == &x.context());
         CHECK(space.columns >= x.columns());
     }

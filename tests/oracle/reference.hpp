@@ -1,4 +1,5 @@
-/// Brute force to hold the oracles against: textbook sums in long double, quadrature over the data, and finite differences.
+/// Brute force to hold the oracles against: textbook sums in long double, quadrature over the data, and
+/// finite differences.
 #pragma once
 
 #include <cmath>
@@ -14,7 +15,7 @@
 namespace reference {
 
 using diamond::index_t, diamond::square;
-using real   = long double;
+using real = long double;
 using vector = std::vector<real>;
 
 using any_schedule = schedules::any;
@@ -24,19 +25,24 @@ inline constexpr any_schedule linear{schedules::kind::linear}, trigonometric{sch
 /// Calls f(schedule, its name) for the four schedules.
 template <class F>
 void for_each_schedule(const F& f) {
-    for (const auto kind : schedules::every_kind) f(any_schedule{kind}, std::string(any_schedule{kind}.name()));
+    for (const auto kind : schedules::every_kind)
+        f(any_schedule{kind}, std::string(any_schedule{kind}.name()));
 }
 
 /// A mixture as a list of diagonal Gaussians, and its noised law from the definitions. 0 < t < 1.
 struct mixture {
     std::vector<double> weights, means, variances; // K, d x K, d x K
-    index_t             d = 0;
+    index_t d = 0;
 
     mixture(std::vector<double> w, std::vector<double> m, std::vector<double> v)
-        : weights(std::move(w)), means(std::move(m)), variances(std::move(v)), d(static_cast<index_t>(means.size() / weights.size())) {
+        : weights(std::move(w)),
+          means(std::move(m)),
+          variances(std::move(v)),
+          d(static_cast<index_t>(means.size() / weights.size())) {
         if (variances.size() == weights.size()) {
             std::vector<double> spread;
-            for (const double value : variances) spread.insert(spread.end(), static_cast<std::size_t>(d), value);
+            for (const double value : variances)
+                spread.insert(spread.end(), static_cast<std::size_t>(d), value);
             variances = spread;
         }
         double total = 0.0;
@@ -44,14 +50,19 @@ struct mixture {
         for (double& value : weights) value /= total;
     }
     [[nodiscard]] index_t count() const { return static_cast<index_t>(weights.size()); }
-    [[nodiscard]] real    mean(index_t i, index_t k) const { return static_cast<real>(means[static_cast<std::size_t>(i + d * k)]); }
-    [[nodiscard]] real    variance(index_t i, index_t k) const { return static_cast<real>(variances[static_cast<std::size_t>(i + d * k)]); }
+    [[nodiscard]] real mean(index_t i, index_t k) const {
+        return static_cast<real>(means[static_cast<std::size_t>(i + d * k)]);
+    }
+    [[nodiscard]] real variance(index_t i, index_t k) const {
+        return static_cast<real>(variances[static_cast<std::size_t>(i + d * k)]);
+    }
 
     /// log of w_k N(x; alpha m_k, alpha^2 v_k + sigma^2).
     [[nodiscard]] real log_part(const vector& x, real alpha, real sigma, index_t k) const {
         real sum = std::log(static_cast<real>(weights[static_cast<std::size_t>(k)]));
         for (index_t i = 0; i < d; ++i) {
-            const real total = alpha * alpha * variance(i, k) + sigma * sigma, off = x[static_cast<std::size_t>(i)] - alpha * mean(i, k);
+            const real total = alpha * alpha * variance(i, k) + sigma * sigma,
+                       off = x[static_cast<std::size_t>(i)] - alpha * mean(i, k);
             sum -= (off * off / total + std::log(2 * std::acos(real{-1}) * total)) / 2;
         }
         return sum;
@@ -65,13 +76,16 @@ struct mixture {
     /// E[z | x] by Bayes' rule, component by component: each posterior has precision 1/v + alpha^2/sigma^2.
     [[nodiscard]] vector denoiser(const vector& x, real alpha, real sigma) const {
         const real whole = log_density(x, alpha, sigma);
-        vector     result(static_cast<std::size_t>(d));
+        vector result(static_cast<std::size_t>(d));
         for (index_t k = 0; k < count(); ++k) {
             const real share = std::exp(log_part(x, alpha, sigma, k) - whole);
             for (index_t i = 0; i < d; ++i) {
                 const real precision = 1 / variance(i, k) + alpha * alpha / (sigma * sigma);
-                result[static_cast<std::size_t>(i)] +=
-                    share * (mean(i, k) / variance(i, k) + alpha * x[static_cast<std::size_t>(i)] / (sigma * sigma)) / precision;
+                result[static_cast<std::size_t>(i)] += share *
+                                                       (mean(i, k) / variance(i, k) +
+                                                        alpha * x[static_cast<std::size_t>(i)] /
+                                                            (sigma * sigma)) /
+                                                       precision;
             }
         }
         return result;
@@ -96,33 +110,39 @@ template <class F>
 
 /// Calls f(x.read(), out.mutable_view()) on d x N batches of a back end and brings the result home in double.
 template <class BackEnd, class F>
-[[nodiscard]] std::vector<double> call(const typename BackEnd::context& context, index_t d, const std::vector<double>& x, const F& f) {
-    using number       = typename BackEnd::real;
-    const index_t n    = static_cast<index_t>(x.size()) / d;
-    const auto    in   = diamond::from_host<number>(context, d, n, std::vector<number>(x.begin(), x.end()));
-    auto          out  = diamond::from_host<number>(context, d, n, std::vector<number>(x.size(), number{-77}));
+[[nodiscard]] std::vector<double> call(const typename BackEnd::context& context, index_t d,
+                                       const std::vector<double>& x, const F& f) {
+    using number = typename BackEnd::real;
+    const index_t n = static_cast<index_t>(x.size()) / d;
+    const auto in = diamond::from_host<number>(context, d, n, std::vector<number>(x.begin(), x.end()));
+    auto out = diamond::from_host<number>(context, d, n, std::vector<number>(x.size(), number{-77}));
     f(in.read(), out.mutable_view());
     const auto host = diamond::to_host(out);
     return {host.begin(), host.end()};
 }
 /// The same for f(x.read(), double* out) with a number a column.
 template <class BackEnd, class F>
-[[nodiscard]] std::vector<double> call_numbers(const typename BackEnd::context& context, index_t d, const std::vector<double>& x, const F& f) {
-    using number    = typename BackEnd::real;
+[[nodiscard]] std::vector<double> call_numbers(const typename BackEnd::context& context, index_t d,
+                                               const std::vector<double>& x, const F& f) {
+    using number = typename BackEnd::real;
     const index_t n = static_cast<index_t>(x.size()) / d;
-    const auto    in = diamond::from_host<number>(context, d, n, std::vector<number>(x.begin(), x.end()));
-    auto out = diamond::from_host<double>(context, 1, n, std::vector<double>(static_cast<std::size_t>(n), -77.0));
+    const auto in = diamond::from_host<number>(context, d, n, std::vector<number>(x.begin(), x.end()));
+    auto out = diamond::from_host<double>(context, 1, n,
+                                          std::vector<double>(static_cast<std::size_t>(n), -77.0));
     f(in.read(), out.data());
     return diamond::to_host(out);
 }
 
-/// Numbers that a float holds exactly, so that both number types see the same input; spread about +-3, never symmetric.
-[[nodiscard]] inline std::vector<double> spread_points(index_t count, double scale = 2.0, unsigned start = 1) {
+/// Numbers that a float holds exactly, so that both number types see the same input; spread about +-3, never
+/// symmetric.
+[[nodiscard]] inline std::vector<double> spread_points(index_t count, double scale = 2.0,
+                                                       unsigned start = 1) {
     std::vector<double> x(static_cast<std::size_t>(count));
-    unsigned            state = start * 2654435761u;
+    unsigned state = start * 2654435761u;
     for (double& value : x) {
         state = state * 1664525u + 1013904223u;
-        value = static_cast<double>(static_cast<float>(scale * (static_cast<double>(state >> 8) / (1 << 23) - 0.93)));
+        value = static_cast<double>(
+            static_cast<float>(scale * (static_cast<double>(state >> 8) / (1 << 23) - 0.93)));
     }
     return x;
 }

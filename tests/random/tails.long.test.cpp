@@ -11,7 +11,7 @@ TEST_CASE_TEMPLATE("3, 4, 5 and 6 sigma are exceeded as often as they should be"
     const diamond::eigen::context context{.threads = 2};
     constexpr index_t rows = 64, columns = 1 << 14;
     constexpr int steps = 1000;
-    const double draws  = double{rows} * columns * steps; // 1.05e9
+    const double draws = double{rows} * columns * steps; // 1.05e9
     diamond::eigen::batch<real> x(context, rows, columns);
     double count[7] = {};
     for (int step = 0; step < steps; ++step) {
@@ -26,7 +26,8 @@ TEST_CASE_TEMPLATE("3, 4, 5 and 6 sigma are exceeded as often as they should be"
     for (int z = 3; z <= 6; ++z) {
         const double expected = draws * std::erfc(z / std::sqrt(2.0));
         MESSAGE(z << " sigma: " << count[z] << " of " << expected);
-        // A binomial count is within 4.5 standard errors but for 7 seeds in a million; of 6 sigma, 2.1 expected, 13 are as rare.
+        // A binomial count is within 4.5 standard errors but for 7 seeds in a million; of 6 sigma, 2.1
+        // expected, 13 are as rare.
         CHECK(std::abs(count[z] - expected) < (z < 6 ? 4.5 * std::sqrt(expected) : 11.0));
     }
 }

@@ -165,13 +165,13 @@ class compositions {
         const diamond::trained_network learned(net, train("training: Diamond map from data", diamond::diamond_trainer(net, data, philox{1}, {.steps = 60, .batch = 70})));
         const diamond::network_velocity teacher{learned};
         train("training: Diamond map from a teacher", diamond::diamond_trainer(net, data, philox{1}, {.steps = 60, .batch = 70}, diamond::glass_teacher(linear{}, teacher)));
-        const auto with = [](auto loss) {
-            return diamond::diamond_training_options<diamond::uniform_time, diamond::both_ways_pair, diamond::adaptive_weight, decltype(loss)>{
-                .steps = 60, .batch = 70, .diagonal_first = 0.0, .times = {.at_zero = 1.0}, .loss = loss};
+        const auto with = [&](auto... policies) {
+            return diamond::diamond_trainer(both, data, philox{1}, {.steps = 60, .batch = 70, .diagonal_first = 0.0},
+                                            diamond::uniform_time{.at_zero = 1.0}, diamond::both_ways_pair{}, policies...);
         };
-        train("training: joint, MeanFlow", diamond::diamond_trainer(both, data, philox{1}, with(diamond::mean_flow_loss{})));
-        train("training: joint, shortcut distilled", diamond::diamond_trainer(both, data, philox{1}, with(diamond::semigroup_loss{.midpoint = true}), diamond::flow_teacher{diamond::exact_divergence{teacher}}));
-        const diamond::trained_network trained(both, train("training: joint, Lagrangian", diamond::diamond_trainer(both, data, philox{1}, with(diamond::lagrangian_loss{}))));
+        train("training: joint, MeanFlow", with(diamond::mean_flow_loss{}));
+        train("training: joint, shortcut distilled", with(diamond::semigroup_loss{.midpoint = true}, diamond::flow_teacher{diamond::exact_divergence{teacher}}));
+        const diamond::trained_network trained(both, train("training: joint, Lagrangian", with(diamond::lagrangian_loss{})));
 
         const diamond::network_diamond_map map{learned};
         smc("SMC: learned Diamond map, labels", diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_map_posterior{map}, reward_, {.samples = 2}}, diamond::systematic{}, diamond::labels{1});

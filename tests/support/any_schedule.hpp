@@ -1,4 +1,5 @@
-/// A schedule chosen at run time: a test instantiates a kernel once and runs it on all of them.
+/// This header defines a schedule that is chosen at run time, so that a test instantiates a kernel once and
+/// runs it on all schedules.
 #pragma once
 
 #include <diamond/schedule/cosine.hpp>
@@ -46,13 +47,15 @@ struct any {
             return "cosine";
         }
     }
-    /// sigma'(1) is -inf, and alpha(0) may be above 0, for which time 0 is pure noise by definition: then exact to 2e-4 only.
+    /// Returns whether sigma'(1) is -inf. alpha(0) may also be above 0; time 0 is then pure noise by
+    /// definition, and results there are exact to 2e-4 only.
     [[nodiscard]] bool infinite_slope() const { return which == kind::variance_preserving || which == kind::cosine; }
     [[nodiscard]] bool noisy_start() const { return which == kind::variance_preserving; }
 
 private:
     template <class F>
-    [[gnu::noinline]] DIAMOND_HD double visit(F f) const { // inlined, four schedules at every call would be what a test takes long to compile
+    // If it were inlined, four schedules at every call would dominate the compile time of a test.
+    [[gnu::noinline]] DIAMOND_HD double visit(F f) const {
         switch (which) {
         case kind::linear:
             return f(diamond::linear_schedule{});

@@ -1,5 +1,6 @@
-/// The least that models each concept: nothing here is defined, so a test that compiles has used no more than the concept grants.
-/// A broken archetype inherits from a whole one and deletes a member.
+/// This header declares the minimal model of each concept. Nothing here is defined, so that a test that
+/// compiles has used no more than the concept grants. A broken archetype inherits from a whole one and
+/// deletes a member.
 #pragma once
 
 #include <concepts>
@@ -36,7 +37,7 @@ struct lane {
     void add_columns(const Real*, index_t, index_t, Real*);
 };
 
-/// Self is the context that inherits: its views are what it works on.
+/// This is the minimal context. Self is the context that inherits from it, whose views the operations take.
 template <class Self>
 struct basic_context {
     static constexpr bool host_memory = true;
@@ -261,7 +262,7 @@ struct selecting_measurement : measurement {
     std::vector<index_t> coordinates() const;
 };
 
-/// Whatever else it is, it cannot be copied.
+/// This archetype cannot be copied, and is the given one in everything else.
 template <class Archetype>
 struct uncopyable : Archetype {
     uncopyable()                  = default;

@@ -1,8 +1,10 @@
-/// The one list of back ends. A typed test is TEST_CASE_TEMPLATE("...", back_end, BACK_ENDS): every behaviour holds on all of them, to their
-/// tolerance. What a back end does itself, and what the vocabulary's lanes and products make, is over ALL_BACK_ENDS, which has thrust by OpenMP, too: generic
-/// code meets thrust's vocabulary in the emulated device. What takes long to compile is over TWO_BACK_ENDS, or over DOUBLE_BACK_ENDS where it needs
-/// the digits or knows no particles: fewer on the CPU, and the same on a device. CMake's DIAMOND_TEST_BACK_ENDS leaves one or two of them, for a quick
-/// look or under sanitizers.
+/// This header holds the one list of back ends. A typed test is TEST_CASE_TEMPLATE("...", back_end,
+/// BACK_ENDS), so that every behaviour holds on all of them, up to their tolerance. Tests of what a back end
+/// itself does, and of its lanes and products, run over ALL_BACK_ENDS, which adds thrust on OpenMP; generic
+/// code meets thrust's vocabulary in the emulated device. Tests that take long to compile run over
+/// TWO_BACK_ENDS, or over DOUBLE_BACK_ENDS if they need the digits or have no particles: these have fewer
+/// back ends on the CPU, and the same ones on a device. CMake's DIAMOND_TEST_BACK_ENDS leaves one or two back
+/// ends, for a quick run or for sanitizers.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -28,9 +30,10 @@ template <class Real>
 struct precision {
     using real                      = Real;
     static constexpr double epsilon = std::numeric_limits<Real>::epsilon();
-    /// Relative error of a result after a few hundred operations of either sign.
+    /// This bounds the relative error of a result after a few hundred operations of either sign.
     static constexpr double tolerance = 128 * epsilon;
-    /// A column of a product has the same bits whatever stands beside it. cuBLAS chooses its kernels by the number of columns.
+    /// Says whether a column of a product has the same bits whatever columns stand beside it. cuBLAS chooses
+    /// its kernels by the number of columns.
     static constexpr bool column_free_products = true;
 };
 
@@ -51,7 +54,7 @@ struct cuda : precision<Real> {
     static context make(int = 1) { return context{.device = 0}; }
 };
 template <class Real>
-using thrust_cpu = eigen<Real>; // thrust takes nvcc long
+using thrust_cpu = eigen<Real>; // nvcc takes long to compile thrust
 #else
 template <class Real>
 struct thrust_cpu : precision<Real> {
@@ -69,7 +72,7 @@ struct thrust_omp : precision<Real> {
 };
 #else
 template <class Real>
-using thrust_omp = thrust_cpu<Real>; // a compiler without OpenMP
+using thrust_omp = thrust_cpu<Real>; // for compilers without OpenMP
 #endif
 
 template <class Real>
@@ -93,7 +96,7 @@ TYPE_TO_STRING(back_ends::eigen<float>);
 #define DOUBLE_BACK_ENDS back_ends::cuda<double>
 TYPE_TO_STRING(back_ends::cuda<float>);
 TYPE_TO_STRING(back_ends::cuda<double>);
-// What has nothing to do with a device is tested elsewhere and is not compiled again.
+// Tests that do not depend on a device are compiled and run elsewhere.
 #undef TEST_CASE
 #define TEST_CASE(name)   \
     template <class Host> \

@@ -1,4 +1,5 @@
-/// Host numbers in and out of batches of any back end, always double on the host's side.
+/// This header moves host numbers into and out of batches of any back end. On the host they are always
+/// double.
 #pragma once
 
 #include <vector>
@@ -11,20 +12,20 @@ namespace batches {
 
 using diamond::index_t;
 
-/// A d x n batch from doubles, column by column.
+/// Returns a d x n batch with these numbers, column by column.
 template <class Batch>
 [[nodiscard]] Batch make(const diamond::backend_of_t<Batch>& context, index_t d, index_t n, const std::vector<double>& numbers) {
     using real = typename Batch::value_type;
     return diamond::from_host(context, d, n, std::vector<real>(numbers.begin(), numbers.end()));
 }
-/// n columns that all hold `column`.
+/// Returns n columns that all equal `column`.
 template <class Batch>
 [[nodiscard]] Batch repeat(const diamond::backend_of_t<Batch>& context, index_t n, const std::vector<double>& column) {
     std::vector<double> numbers;
     for (index_t j = 0; j < n; ++j) numbers.insert(numbers.end(), column.begin(), column.end());
     return make<Batch>(context, static_cast<index_t>(column.size()), n, numbers);
 }
-/// Standard normals times `spread`, from a stream that no other test draws from.
+/// Returns standard normals times `spread`, from a stream that no other test uses.
 template <class Batch>
 [[nodiscard]] Batch normal(const diamond::backend_of_t<Batch>& context, index_t d, index_t n, std::uint64_t seed, double spread = 1.0) {
     diamond::owning_batch<double, diamond::backend_of_t<Batch>> drawn(context, d, n);
@@ -38,7 +39,7 @@ template <class Batch>
     const auto numbers = diamond::to_host(batch);
     return {numbers.begin(), numbers.end()};
 }
-/// Writes all numbers, or one of them, into memory of any back end.
+/// This functor writes all numbers, or one of them, into the memory of any back end.
 template <class Batch>
 void put(Batch& batch, const std::vector<double>& numbers) {
     const std::vector<typename Batch::value_type> host(numbers.begin(), numbers.end());
@@ -49,12 +50,12 @@ void put(Batch& batch, index_t element, double number) {
     const auto value = static_cast<typename Batch::value_type>(number);
     batch.context().from_host(&value, 1, batch.data() + element);
 }
-/// All numbers moved by `by` times standard normals.
+/// Adds `by` times standard normals to all numbers.
 template <class Batch>
 void perturb(Batch& batch, double by) {
     put(batch, numbers::moved(host(batch), by, numbers::normals<double>(batch.size(), 3)));
 }
-/// Central difference of f() by one number of a batch, which is put back.
+/// Returns the central difference of f() with respect to one number of a batch, which is restored.
 template <class Batch, class F>
 [[nodiscard]] double slope(Batch& batch, index_t element, double number, double step, const F& f) {
     put(batch, element, number + step);

@@ -1,5 +1,6 @@
-/// A flow map with divergence from 0 to 1 whose mean divergence depends on where it begins, in closed form:
-/// y_i = x_i + a sin x_i, and y_1 has b x_0^2 more; the Jacobian is triangular, m = sum_i log(1 + a cos x_i).
+/// This header defines a flow map with divergence from 0 to 1 whose mean divergence depends on where it
+/// begins, in closed form: y_i = x_i + a sin x_i, and y_1 has b x_0^2 in addition. The Jacobian is
+/// triangular, and m = sum_i log(1 + a cos x_i).
 #pragma once
 
 #include <cmath>
@@ -48,7 +49,7 @@ struct pull_back {
     }
 };
 
-/// `sign` -1 is a head that has its gradient the wrong way round.
+/// With `sign` -1, the head has its gradient the wrong way round.
 template <class Batch>
 struct map {
     using batch_type = Batch;

@@ -1,7 +1,9 @@
-/// Brute force: condition z and the noise of x_bar on what is observed, from the joint covariance of each component of a mixture.
+/// This header computes posteriors by brute force: z and the noise of x_bar are conditioned on what is
+/// observed, through the joint covariance of each component of a mixture.
 ///
-/// No statistic, no network and no schedule identity is used: x_t = alpha z + sigma eps, xbar = abar z + gamma x_t + sbar eps', all
-/// Gaussian given the component, so E[z | x_t, xbar] and E[eps' | x_t, xbar] are a solve with the covariance of (x_t, xbar).
+/// It uses no statistic, no network and no identity of a schedule: x_t = alpha z + sigma eps and xbar = abar
+/// z + gamma x_t + sbar eps' are Gaussian given the component, so that E[z | x_t, xbar] and E[eps' | x_t,
+/// xbar] follow from one solve with the covariance of (x_t, xbar).
 #pragma once
 
 #include "small_matrix.hpp"
@@ -15,7 +17,7 @@ struct component {
     matrix mean, covariance; ///< d x 1, d x d
 };
 
-/// The coefficients of x_t and of xbar.
+/// These are the coefficients of x_t and of xbar.
 struct observation {
     number alpha, sigma, abar, gamma, sbar;
 };
@@ -24,7 +26,7 @@ struct expectation {
     matrix z, noise; ///< E[z | x_t, xbar], E[eps' | x_t, xbar], d x 1
 };
 
-/// z and eps' given both x_t and xbar.
+/// Returns the expectations of z and eps' given both x_t and xbar.
 inline expectation given_pair(const std::vector<component>& mixture, const observation& o, const matrix& x_t, const matrix& xbar) {
     const std::size_t d = x_t.rows;
     std::vector<number> log_weights;
@@ -32,7 +34,7 @@ inline expectation given_pair(const std::vector<component>& mixture, const obser
     for (const component& c : mixture) {
         const matrix one     = matrix::identity(d);
         const matrix outer   = o.alpha * o.alpha * c.covariance + o.sigma * o.sigma * one;
-        const number through = o.abar + o.gamma * o.alpha; // of z in xbar
+        const number through = o.abar + o.gamma * o.alpha; // the coefficient of z in xbar
         const matrix cross   = o.abar * o.alpha * c.covariance + o.gamma * outer;
         const matrix inner   = through * through * c.covariance + (o.gamma * o.gamma * o.sigma * o.sigma + o.sbar * o.sbar) * one;
         matrix joint(2 * d, 2 * d), residual(2 * d, 1), with_z(d, 2 * d), with_noise(d, 2 * d);

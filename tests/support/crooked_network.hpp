@@ -1,5 +1,6 @@
-/// A Diamond network that is no model of anything, whose Jacobian is known, depends on every time and is no symmetric matrix:
-/// v_i = size [(1 + s) sum_k A_ik xbar_k + (1 + t) waves sin(xbar_i + r)] + x_t_i, A_ik = sin(1.7 (i + d k) + 0.4) - shift (i == k).
+/// This header defines a Diamond network that is no model of anything. Its Jacobian is known, depends on
+/// every time and is not symmetric: v_i = size [(1 + s) sum_k A_ik xbar_k + (1 + t) waves sin(xbar_i + r)] +
+/// x_t_i, where A_ik = sin(1.7 (i + d k) + 0.4) - shift (i == k).
 #pragma once
 
 #include <cmath>
@@ -18,7 +19,7 @@ struct numbers {
     double size = 0.3, waves = 1.0, shift = 0.0;
 
     [[nodiscard]] DIAMOND_HD double entry(index_t i, index_t k) const { return std::sin(1.7 * static_cast<double>(i + d * k) + 0.4) - (i == k ? shift : 0.0); }
-    /// dv_i/d xbar_k at a column.
+    /// Returns dv_i/d xbar_k at a column.
     [[nodiscard]] DIAMOND_HD double slope(index_t i, index_t k, double xbar_i, double t, double s, double r) const {
         return size * ((1.0 + s) * entry(i, k) + (i == k ? (1.0 + t) * waves * std::cos(xbar_i + r) : 0.0));
     }
@@ -75,7 +76,8 @@ struct network {
     }
 };
 
-/// det(I + length dv/d xbar) with its sign, by expansion along the first row: another way than elimination.
+/// Returns det(I + length dv/d xbar) with its sign, by expansion along the first row, which is another way
+/// than elimination.
 [[nodiscard]] inline small::number determinant(const small::matrix& a) {
     if (a.rows == 0) return 1;
     small::number sum = 0;

@@ -1,4 +1,5 @@
-/// Log-densities by dense long-double algebra, owing nothing to the library, and joint maps that are spoilt on purpose.
+/// This header computes log-densities by dense long-double algebra that shares nothing with the library, and
+/// defines flow maps with divergence that are wrong on purpose.
 #pragma once
 
 #include <cmath>
@@ -16,8 +17,8 @@ namespace densities {
 
 using diamond::index_t;
 
-/// The joint map of Gaussian data over noise of another deviation, x_t = t z + s0 (1 - t) eps: that of z/s0 on the linear
-/// schedule, in units of s0.
+/// This is the flow map with divergence of Gaussian data over noise of another deviation, x_t = t z + s0 (1 -
+/// t) eps. In units of s0 it is that of z/s0 on the linear schedule.
 template <class Batch>
 class wide_flow_map : public diamond::gaussian_flow_map<Batch, diamond::linear_schedule> {
     using base = diamond::gaussian_flow_map<Batch, diamond::linear_schedule>;
@@ -56,7 +57,7 @@ private:
     diamond::scratch<typename Batch::value_type, diamond::backend_of_t<Batch>> units_;
 };
 
-/// log N(x_j; alpha mu, alpha^2 C + sigma^2 I) of models::gaussian_numbers, column by column.
+/// Returns log N(x_j; alpha mu, alpha^2 C + sigma^2 I) of models::gaussian_numbers, column by column.
 [[nodiscard]] inline std::vector<double> gaussian(const std::vector<double>& x, double alpha = 1.0, double sigma = 0.0) {
     const models::gaussian_numbers n;
     const std::size_t d = n.mean.size(), columns = x.size() / d;
@@ -81,7 +82,8 @@ struct scale_number {
     DIAMOND_HD void operator()(index_t j) const { m[j] *= by; }
 };
 
-/// m times `divergence` in jumps towards data, `way_back` in jumps towards noise; X times `position`.
+/// The divergence m is multiplied by `divergence` in jumps towards data and by `way_back` in jumps towards
+/// noise, and X by `position`.
 struct spoil {
     double divergence = 1.0, way_back = 1.0, position = 1.0;
 };

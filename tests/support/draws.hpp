@@ -1,4 +1,4 @@
-/// Draws of the CPU back end as one host vector, for tests of their law.
+/// This header returns draws of the CPU back end as one host vector, for tests of their law.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,5 @@
-/// A number and its derivative: what forward-mode differentiation of a formula, written once as a template, is checked with.
+/// This header defines a number together with its derivative. It checks the forward-mode derivative of a
+/// formula that is written once as a template.
 #pragma once
 
 #include <cmath>

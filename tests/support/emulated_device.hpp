@@ -1,7 +1,8 @@
-/// A device without a device: memory that the host cannot touch, and work that happens later.
+/// This header emulates a device, with memory that the host cannot touch and work that happens later.
 ///
-/// Operations are queued, their functors copied byte for byte as kernel arguments are, and run when the host waits. Between waits the memory has
-/// no access rights, so a host that reads or writes it dies. It counts waits and allocations. What runs here makes no use of a CPU's conveniences.
+/// Operations are queued. Their functors are copied byte for byte, as the arguments of kernels are, and run
+/// when the host waits. Between waits the memory has no access rights, so that a host that reads or writes it
+/// dies. Waits and allocations are counted. What runs here uses nothing that only a CPU provides.
 #pragma once
 
 #include <algorithm>
@@ -26,11 +27,11 @@ namespace detail {
 struct state {
     memory room;
     std::vector<std::function<void()>> queue;
-    std::optional<std::pair<diamond::deferred_error, diamond::index_t>> failure; // the first
+    std::optional<std::pair<diamond::deferred_error, diamond::index_t>> failure; // the first one
     diamond::thrust_cpu::context cpu;
     counts count;
 
-    /// A stream goes on by itself; here it does so when so much is queued.
+    /// A stream makes progress by itself. Here it does so when this much work is queued.
     static constexpr std::size_t most_queued = 4096;
 
     template <class Work>
@@ -71,7 +72,8 @@ struct context : diamond::detail::thrust_vocabulary<context> {
         wait();
     }
     template <class T>
-    void from_host(const T* host, index_t count, T* device) const { // a driver, too, copies small pageable memory before it returns
+    // A driver, too, copies small pageable memory before it returns.
+    void from_host(const T* host, index_t count, T* device) const {
         state_.later([staged = std::vector<T>(host, host + count), device] { std::copy_n(staged.data(), staged.size(), device); });
     }
     template <class T>
@@ -151,7 +153,8 @@ struct context : diamond::detail::thrust_vocabulary<context> {
         state_.later([=, this] { state_.cpu.symmetric_eigen(matrix(a.data(), a.rows(), a.columns(), &state_.cpu), values); });
     }
 
-    /// Everything queued has happened. @throws what the first failed check says.
+    /// Returns when everything queued has happened.
+    /// @throws what the first failed check says.
     void wait() const {
         ++state_.count.waits;
         state_.run();

@@ -1,4 +1,4 @@
-/// Memory that the host can touch only while it is open: what an emulated device has.
+/// This header defines memory that the host can touch only while it is open, which an emulated device has.
 #pragma once
 
 #include <sys/mman.h>
@@ -9,7 +9,7 @@
 
 namespace emulated {
 
-/// Room for all that a test allocates; only what is touched costs memory.
+/// This is room for everything that a test allocates. Only what is touched costs memory.
 inline constexpr std::size_t memory_bytes = std::size_t{1} << 36;
 
 class memory {
@@ -38,7 +38,8 @@ public:
     void close() const { protect(PROT_NONE); }
 
 private:
-    static std::size_t rounded(std::size_t bytes) { return (bytes + 255) / 256 * 256; } // as cudaMalloc aligns
+    // CudaMalloc aligns like this.
+    static std::size_t rounded(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
     void protect(int rights) const {
         constexpr std::size_t page = 4096;
         if (used_ > 0 && mprotect(base_, (used_ + page - 1) / page * page, rights) != 0) std::abort();

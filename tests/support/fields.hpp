@@ -1,4 +1,5 @@
-/// A field whose Jacobian is no symmetric matrix and whose trace is known: u(x, t) = (1 + t) A x + sin x, du/dx = (1 + t) A + diag cos x.
+/// This header defines a field whose Jacobian is not symmetric and whose trace is known: u(x, t) = (1 + t) A
+/// x + sin x, du/dx = (1 + t) A + diag cos x.
 #pragma once
 
 #include <cmath>
@@ -37,7 +38,7 @@ struct add_cosines {
     }
 };
 
-/// `waves` 0 leaves A alone.
+/// With `waves` 0, only A is left.
 template <class Batch>
 class waved {
 public:
@@ -72,7 +73,7 @@ private:
     double waves_;
 };
 
-/// d x d numbers without any symmetry, their symmetric part far from diagonal.
+/// Returns d x d numbers without any symmetry, whose symmetric part is far from diagonal.
 [[nodiscard]] inline std::vector<double> crooked(index_t d) {
     std::vector<double> a;
     for (index_t k = 0; k < d * d; ++k) a.push_back(std::sin(1.7 * static_cast<double>(k) + 0.4));

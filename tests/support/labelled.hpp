@@ -1,4 +1,5 @@
-/// A network and a reward that heed a label, for tests that a condition stays with its particle.
+/// This header defines a network and a reward that depend on a label, for tests that a condition stays with
+/// its particle.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,8 @@ namespace labelled {
 
 using diamond::index_t, diamond::labels;
 
-/// The mixture's velocity, turned and pushed by the label: no model of anything, but another field for each.
+/// This is the velocity of the mixture, turned and pushed by the label. It is no model of anything, but
+/// another field for each label.
 template <class Batch, class Schedule>
 struct field {
     using batch_type     = Batch;
@@ -44,7 +46,7 @@ struct field {
     }
 };
 
-/// r(z | c) = (1 + c) z_0 - z_1.
+/// This reward is r(z | c) = (1 + c) z_0 - z_1.
 struct reward {
     template <class View>
     void operator()(View z, const labels& c, double* values) const {
@@ -59,8 +61,9 @@ struct reward {
     }
 };
 
-/// Runs `call(labels)`, which gives `width` numbers a particle, for labels 0, 1 and 2 alone and for a mixture of them: the largest
-/// difference of a particle's numbers from those under its own label alone. And whether labels matter at all.
+/// `compare` calls `call(labels)`, which returns `width` numbers for each particle, for labels 0, 1 and 2
+/// alone and for a mixture of them. `mixed` is the largest difference of a particle's numbers from those
+/// under its own label alone, and `apart` says how much labels matter at all.
 struct agreement {
     double mixed = 0.0, apart = 0.0;
 };

@@ -1,4 +1,5 @@
-/// The models that kernels and values are tested on: nothing symmetric, or sign errors would pass.
+/// This header defines the models on which kernels and values are tested. Nothing in them is symmetric, since
+/// errors of sign would then pass.
 #pragma once
 
 #include <memory>
@@ -13,7 +14,7 @@ namespace models {
 
 using diamond::index_t;
 
-/// Three components in the plane, unlike in weight, place and shape.
+/// The mixture has three components in the plane that differ in weight, place and shape.
 struct mixture_numbers {
     static constexpr index_t d = 2, count = 3;
     double weight[count]      = {0.2, 0.5, 0.3};
@@ -21,7 +22,8 @@ struct mixture_numbers {
     double variance[count][d] = {{0.3, 0.1}, {0.15, 0.4}, {0.2, 0.25}};
 };
 
-/// What one point of x_t says, by plain loops: the components' shares, and D and the score with their Jacobians.
+/// This type computes, by plain loops, what one point of x_t says: the shares of the components, and D and
+/// the score with their Jacobians.
 struct mixture_point {
     static constexpr index_t d = mixture_numbers::d, count = mixture_numbers::count;
     double log_density = 0.0, share[count], denoiser[d] = {}, score[d] = {}, d_denoiser[d][d] = {}, d_score[d][d] = {};
@@ -61,7 +63,7 @@ struct mixture_point {
     }
 };
 
-/// What `What` makes of one column: sizes are the plane's.
+/// This functor computes what `What` makes of one column, in the dimension of the plane.
 template <class What, class Schedule, class ConstView>
 struct mixture_column {
     What what;
@@ -71,11 +73,11 @@ struct mixture_column {
     diamond::time_view t;
     DIAMOND_HD void operator()(index_t j) const {
         const double at[mixture_numbers::d] = {static_cast<double>(x(0, j)), static_cast<double>(x(1, j))}, time = t[j];
-        // As the library's oracles: the velocity reads the schedule as it is.
+        // Like the library's oracles, the velocity reads the schedule as it is.
         what(j, mixture_point(numbers, schedule.alpha(time), diamond::square(schedule.sigma(time)), at), schedule.d_alpha(time), diamond::sigma_d_sigma(schedule, time));
     }
 };
-/// u = alpha' D - sigma sigma' score.
+/// This is the velocity u = alpha' D - sigma sigma' score.
 template <class View>
 struct write_velocity {
     View out;
@@ -83,7 +85,7 @@ struct write_velocity {
         for (index_t i = 0; i < p.d; ++i) out(i, j) = static_cast<typename View::value_type>(d_alpha * p.denoiser[i] - spread * p.score[i]);
     }
 };
-/// The Jacobian, which is symmetric, times a direction; it is transposed all the same where asked for.
+/// This is the Jacobian times a direction. It is symmetric, but is transposed all the same where asked for.
 template <class View, class ConstView>
 struct write_jacobian_product {
     ConstView direction;
@@ -109,8 +111,9 @@ struct write_score {
     }
 };
 
-/// The mixture as a velocity field of any back end, owing nothing to oracle/ and quick to compile. `Gives` is what it knows beyond its
-/// velocity and products: with `nothing` it stands for a trained network.
+/// This is the mixture as a velocity field of any back end. It shares nothing with oracle/ and compiles
+/// quickly. `Gives` is what it knows beyond its velocity and products: with `nothing` it stands for a trained
+/// network.
 struct nothing {};
 struct density {};
 template <class Batch, class Schedule, class Gives = density>
@@ -166,7 +169,7 @@ private:
     return result;
 }
 
-/// A correlated Gaussian in three dimensions, its scales apart, for oracle/gaussian.hpp.
+/// This is a correlated Gaussian in three dimensions with different scales, for oracle/gaussian.hpp.
 struct gaussian_numbers {
     std::vector<double> mean{0.7, -1.2, 0.4};
     std::vector<double> covariance{1.3, 0.5, -0.2, 0.5, 0.6, 0.1, -0.2, 0.1, 0.25};

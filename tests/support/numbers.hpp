@@ -1,5 +1,5 @@
-/// Numbers for tests: fixed-seed draws from the standard library's generator, which shares nothing with ours, and distances in units in
-/// the last place.
+/// This header provides numbers for tests: draws with a fixed seed from the generator of the standard
+/// library, which shares nothing with that of diamond, and distances in units in the last place.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +24,7 @@ std::vector<Real> normals(index_t count, unsigned seed) {
     return result;
 }
 
-/// x + h direction, and x + h in all entries.
+/// These functions return x + h direction, and x + h in all entries.
 inline std::vector<double> moved(std::vector<double> x, double h, const std::vector<double>& direction) {
     for (std::size_t k = 0; k < x.size(); ++k) x[k] += h * direction[k];
     return x;
@@ -39,7 +39,7 @@ inline double pairing(const std::vector<double>& a, const std::vector<double>& b
     return sum;
 }
 
-/// Equal bits: 0 differs from -0, and a NaN equals itself.
+/// Returns whether the bits are equal: 0 differs from -0, and a NaN equals itself.
 template <class Real>
 bool same_bits(const std::vector<Real>& a, const std::vector<Real>& b) {
     using word = std::conditional_t<sizeof(Real) == 4, std::uint32_t, std::uint64_t>;
@@ -47,7 +47,7 @@ bool same_bits(const std::vector<Real>& a, const std::vector<Real>& b) {
            std::equal(a.begin(), a.end(), b.begin(), [](Real x, Real y) { return std::bit_cast<word>(x) == std::bit_cast<word>(y); });
 }
 
-/// Equal up to `tolerance` times one more than the largest number.
+/// Returns whether the numbers are equal up to `tolerance` times one more than the largest of them.
 template <class Real>
 bool close(const std::vector<Real>& a, const std::vector<Real>& b, double tolerance) {
     double largest = 0.0;
@@ -57,7 +57,7 @@ bool close(const std::vector<Real>& a, const std::vector<Real>& b, double tolera
            });
 }
 
-/// |x - exact| in units in the last place of Real at `exact`.
+/// Returns |x - exact| in units in the last place of Real at `exact`.
 template <class Real>
 double ulps(Real x, long double exact) {
     const Real near = std::abs(static_cast<Real>(exact));
@@ -66,7 +66,7 @@ double ulps(Real x, long double exact) {
     return static_cast<double>(std::abs(static_cast<long double>(x) - exact) / unit);
 }
 
-/// Element k of a host vector, for tests that are written with signed indices.
+/// Returns element k of a host vector, for tests that are written with signed indices.
 template <class Vector>
 auto& at(Vector& v, index_t k) {
     return v.at(static_cast<std::size_t>(k));

@@ -1,4 +1,5 @@
-/// Schedules that leave noise slowly, as users write them: alpha = t^p, for p > 1 with alpha'(0) = 0.
+/// This header defines schedules that leave noise slowly, as a user may write them: alpha = t^p, where
+/// alpha'(0) = 0 for p > 1.
 #pragma once
 
 #include <cmath>
@@ -8,7 +9,7 @@
 
 namespace powers {
 
-/// alpha = t^p, sigma = 1 - t.
+/// This schedule is alpha = t^p, sigma = 1 - t.
 struct power_schedule {
     double power = 2.0;
     DIAMOND_HD double alpha(double t) const { return std::pow(t, power); }
@@ -17,7 +18,7 @@ struct power_schedule {
     DIAMOND_HD double d_sigma(double) const { return -1.0; }
 };
 
-/// alpha = t^p, sigma = sqrt(1 - alpha^2).
+/// This schedule is alpha = t^p, sigma = sqrt(1 - alpha^2).
 struct unit_power_schedule {
     double power = 2.0;
     DIAMOND_HD double alpha(double t) const { return std::pow(t, power); }
@@ -29,7 +30,7 @@ struct unit_power_schedule {
     DIAMOND_HD double sigma_d_sigma(double t) const { return -alpha(t) * d_alpha(t); }
 };
 
-/// Either, chosen at run time: a test instantiates its kernels once.
+/// This schedule is either of them, chosen at run time, so that a test instantiates its kernels once.
 struct any_power_schedule {
     double power = 2.0;
     bool unit    = false;

@@ -1,4 +1,5 @@
-/// What an exact model knows, as bare networks that predict one reading and nothing else.
+/// This header takes what an exact model knows apart, into networks that predict one reading and nothing
+/// else.
 #pragma once
 
 #include <utility>
@@ -7,7 +8,7 @@
 
 namespace predictions {
 
-/// The model's velocity alone, its products and its schedule, but no denoiser.
+/// This network is the velocity of a model, with its products and its schedule but without a denoiser.
 template <class Model>
 struct velocity_of {
     using batch_type = typename Model::batch_type;
@@ -28,7 +29,7 @@ struct velocity_of {
         model.jvp(x, t, c, w, space, out);
     }
 };
-/// Its denoiser, as a network for denoiser_network.
+/// This network is the denoiser of a model, for denoiser_network.
 template <class Model>
 struct denoiser_of : velocity_of<Model> {
     using typename velocity_of<Model>::view;
@@ -45,7 +46,7 @@ struct denoiser_of : velocity_of<Model> {
         this->model.denoiser_jvp(x, t, c, w, space, out);
     }
 };
-/// Its noise, as a network for noise_network.
+/// This network is the noise prediction of a model, for noise_network.
 template <class Model>
 struct noise_of : velocity_of<Model> {
     using typename velocity_of<Model>::view;

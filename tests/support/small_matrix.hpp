@@ -1,4 +1,5 @@
-/// Small dense matrices in long double, for references that owe nothing to the library.
+/// This header computes with small dense matrices in long double, for references that share nothing with the
+/// library.
 #pragma once
 
 #include <cmath>
@@ -52,15 +53,15 @@ inline matrix operator*(const matrix& a, const matrix& b) {
     return product;
 }
 
-/// The largest |entry|.
+/// Returns the largest |entry|.
 inline double size(const matrix& a) {
     number largest = 0;
     for (const number entry : a.entries)
-        if (!(std::abs(entry) <= largest)) largest = std::abs(entry); // a NaN shows
+        if (!(std::abs(entry) <= largest)) largest = std::abs(entry); // so that a NaN is seen
     return static_cast<double>(largest);
 }
 
-/// x with a x = b and log |det a|, by elimination with row pivots.
+/// Returns x with a x = b, and log |det a|, by elimination with row pivots.
 struct solution {
     matrix x;
     number log_determinant = 0;

@@ -1,4 +1,5 @@
-/// A density of a law without labels, asked by those whose networks know some; absolute, or relative to an anchor.
+/// This header defines the density of a law without labels for networks that have labels. The density is
+/// absolute, or relative to an anchor.
 #pragma once
 
 #include <utility>

@@ -29,7 +29,7 @@ TEST_CASE_TEMPLATE("AdamW, step by step", back, ALL_BACK_ENDS) {
         norm = std::sqrt(norm);
         REQUIRE(norm > options.clip);
         const batch gradient = diamond::from_host<real>(context, n, 1, g);
-        diamond::adam_w<batch>(options, rate, k, x.mutable_view(), mean.mutable_view(), variance.mutable_view(), gradient.read(), told.data());
+        diamond::adam_w<batch>(options, {.k = k, .rate = rate}, {x, mean, variance}, gradient.read(), told.data());
         CHECK(diamond::to_host(told).front().norm == doctest::Approx(norm).epsilon(back::tolerance));
         for (std::size_t i = 0; i < theta.size(); ++i) {
             const double gi = static_cast<double>(g[i]) * options.clip / norm;
@@ -46,7 +46,7 @@ TEST_CASE_TEMPLATE("AdamW, step by step", back, ALL_BACK_ENDS) {
     std::vector<real> spoilt(host.size());
     spoilt[3]              = std::numeric_limits<real>::quiet_NaN();
     const batch gradient   = diamond::from_host<real>(context, n, 1, spoilt);
-    diamond::adam_w<batch>(options, 0.1, 5, x.mutable_view(), mean.mutable_view(), variance.mutable_view(), gradient.read(), told.data());
+    diamond::adam_w<batch>(options, {.k = 5, .rate = 0.1}, {x, mean, variance}, gradient.read(), told.data());
     CHECK(std::isnan(diamond::to_host(told).front().norm));
     CHECK(diamond::to_host(x) == found);
 }

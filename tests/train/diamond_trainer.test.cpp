@@ -35,10 +35,12 @@ TEST_CASE_TEMPLATE("at the exact map every loss with a deterministic target is 0
     const auto context = back::make(2);
     const auto data    = one_point<batch>(context);
     const auto check   = [&](const auto& loss) {
-        using loss_type = std::decay_t<decltype(loss)>;
-        const diamond::diamond_training_options<diamond::uniform_time, diamond::square_pair, diamond::adaptive_weight, loss_type> options{
-            .steps = 10, .batch = 300, .diagonal = 0.0, .diagonal_first = 0.0, .loss = loss};
-        diamond_trainer trainer(small_network<batch>(context), data, philox{1}, options);
+        diamond_trainer trainer{small_network<batch>(context),
+                                data,
+                                philox{1},
+                                {.steps = 10, .batch = 300, .diagonal = 0.0, .diagonal_first = 0.0},
+                                loss,
+                                diamond::square_pair{}};
         auto state        = trainer.start();
         trainer.step(state);
         const auto report = trainer.report(state);
@@ -69,13 +71,14 @@ TEST_CASE_TEMPLATE("at the exact map every loss with a deterministic target is 0
 
 namespace {
 /// How many standard errors the mean gradient of the last layer's two biases is from 0, over 400 steps of other noise.
-template <class Options>
-std::array<double, 2> gradient_deviation(const diamond::eigen::context& context, const Options& options, double offset) {
+template <class Loss>
+std::array<double, 2> gradient_deviation(const diamond::eigen::context& context,
+                                         const diamond::diamond_training_options& options, Loss loss, double offset) {
     using batch     = diamond::eigen::batch<double>;
     const auto data = one_point<batch>(context);
     std::array<std::vector<double>, 2> gradients;
     for (std::uint64_t run = 0; run < 400; ++run) {
-        diamond_trainer trainer(small_network<batch>(context), data, philox{2}.split(run), options);
+        diamond_trainer trainer(small_network<batch>(context), data, philox{2}.split(run), options, loss);
         auto state         = trainer.start();
         const index_t bias = state.theta.size() - 2;
         state.theta.data()[bias] += offset;
@@ -95,18 +98,17 @@ TEST_CASE("with random targets the expected gradient vanishes at the exact map")
     // Within 4.5 standard errors (7 in a million for each of four numbers), and not for a network beside the truth: flow matching, and MeanFlow.
     const diamond::eigen::context context{.threads = 2};
     const diamond::adam_w_options plain{.beta_1 = 0.0, .clip = 0.0};
-    const diamond::diamond_training_options<> diagonal{.steps = 10, .batch = 64, .diagonal = 1.0, .optimiser = plain};
-    const diamond::diamond_training_options<diamond::uniform_time, diamond::triangle_pair, diamond::adaptive_weight, diamond::mean_flow_loss> mean_flow{
-        .steps = 10, .batch = 64, .diagonal = 0.0, .diagonal_first = 0.0, .optimiser = plain};
-    const auto check = [&](const auto& options) {
-        const auto exact = gradient_deviation(context, options, 0.0), beside = gradient_deviation(context, options, 0.3);
+    const auto check = [&](const diamond::diamond_training_options& options, auto loss) {
+        const auto exact = gradient_deviation(context, options, loss, 0.0),
+                   beside = gradient_deviation(context, options, loss, 0.3);
         CHECK(exact[0] < 4.5);
         CHECK(exact[1] < 4.5);
         CHECK(beside[0] > 20.0);
         CHECK(beside[1] < 4.5);
     };
-    check(diagonal);
-    check(mean_flow);
+    check({.steps = 10, .batch = 64, .diagonal = 1.0, .optimiser = plain}, diamond::lagrangian_loss{});
+    check({.steps = 10, .batch = 64, .diagonal = 0.0, .diagonal_first = 0.0, .optimiser = plain},
+          diamond::mean_flow_loss{});
 }
 
 TEST_CASE("no bit of a training depends on the threads, or on a stop") {
@@ -115,7 +117,7 @@ TEST_CASE("no bit of a training depends on the threads, or on a stop") {
     for (const int threads : {1, 2, 3}) {
         const diamond::eigen::context context{.threads = threads};
         training_set<batch> data(diamond::from_host<float>(context, 2, 3, {0, 1, 2, -1, -2, 0.5f}), 0.3, {0, 1, 1});
-        const diamond::diamond_training_options<> options{.steps = 12, .batch = 700};
+        const diamond::diamond_training_options options{.steps = 12, .batch = 700};
         diamond_trainer trainer(small_network<batch>(context, 2), data, philox{5}, options);
         auto state = trainer.start();
         trainer.run(state, [](const auto& report) { return report.step < 5; });
@@ -144,7 +146,7 @@ TEST_CASE("a short training on an asymmetric mixture comes near its posterior, w
     const auto inside = diamond::in_coordinates_of(frame, data);
     const auto rotated_model = diamond::data_mixture(context, linear_schedule{}, inside.points().read(), data.bandwidth());
     const diamond_mlp<batch, linear_schedule> network({}, gaussian_frame<batch>(context, diamond::in_own_coordinates(frame.numbers())), {.mlp = {.width = 64, .blocks = 2}});
-    const diamond::diamond_training_options<> options{.steps = 1000, .batch = 512, .rate = {.peak = 1e-2}, .average = 0.99};
+    const diamond::diamond_training_options options{.steps = 1000, .batch = 512, .rate = {.peak = 1e-2}, .average = 0.99};
 
     const auto error_of = [&](const auto& trained_parameters) {
         const diamond_mlp<batch, linear_schedule> outside({}, frame, network.options());
@@ -186,7 +188,7 @@ TEST_CASE("options and data that do not fit are refused") {
     using batch = diamond::eigen::batch<double>;
     const diamond::eigen::context context{.threads = 1};
     const auto data = one_point<batch>(context);
-    const auto with = [&](const diamond::diamond_training_options<>& options) { diamond_trainer trainer(small_network<batch>(context), data, philox{1}, options); };
+    const auto with = [&](const diamond::diamond_training_options& options) { diamond_trainer trainer(small_network<batch>(context), data, philox{1}, options); };
     CHECK_THROWS_WITH_AS(with({.steps = 0}), doctest::Contains("0 steps of 512 columns"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(with({.diagonal = 1.5}), doctest::Contains("1.5"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(training_set<batch>(diamond::from_host<double>(context, 2, 1, {0.0, 1.0}), -0.1), doctest::Contains("bandwidth"), std::invalid_argument);
@@ -201,10 +203,10 @@ TEST_CASE("a learned weight becomes the logarithm of the loss, and joins the sta
     using batch = diamond::eigen::batch<double>;
     const diamond::eigen::context context{.threads = 2};
     const auto data = one_point<batch>(context);
-    const diamond::diamond_training_options<diamond::uniform_time, diamond::triangle_pair, diamond::learned_weight> options{
+    const diamond::diamond_training_options options{
         .steps = 400, .batch = 256, .diagonal = 1.0, .variance_floor = 0.49, .rate = {.peak = 1e-2}};
     const auto network = small_network<batch>(context);
-    diamond_trainer trainer(network, data, philox{3}, options);
+    diamond_trainer trainer(network, data, philox{3}, options, diamond::learned_weight{});
     auto state = trainer.start();
     CHECK(state.theta.size() == trainer.parameters());
     CHECK(trainer.parameters() > network.parameters());
@@ -214,7 +216,7 @@ TEST_CASE("a learned weight becomes the logarithm of the loss, and joins the sta
     diamond::dense_stack<batch>::workspace space;
     for (const double s : {0.2, 0.5, 0.8}) {
         batch in(context, 9, 1), w(context, 1, 1);
-        diamond::detail::weight_inputs<double>{diamond::time_view(0.0), diamond::time_view(s), diamond::time_view(s), in.data()}(0);
+        diamond::detail::weight_inputs<batch>{.t = 0.0, .s = s, .r = s, .inputs = in}(0);
         stack.forward(context, state.theta.data() + network.parameters(), {in.data()}, 1, {w.data()}, space);
         CHECK(w.data()[0] == doctest::Approx(std::log(0.5)).epsilon(0.25));
     }

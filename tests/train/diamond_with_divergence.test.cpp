@@ -50,10 +50,9 @@ struct losses {
 template <class Teacher>
 std::pair<network, losses> train(const diamond::eigen::context& context, const diamond::training_set<batch>& data, index_t steps, Teacher teacher) {
     const architecture shape({}, diamond::gaussian_frame<batch>(context, {{0.275, 0.325}, {1.13, 1.48}, {}}), {.mlp = {.width = 64, .blocks = 2}}); // the mixture's mean and variances
-    using options_type = diamond::diamond_training_options<diamond::uniform_time, diamond::triangle_pair, diamond::adaptive_weight, diamond::lagrangian_loss, diamond::exact_trace>;
-    options_type options{.steps = steps, .batch = 512, .diagonal_first = 0.2, .rate = {.peak = 5e-3}, .average = 0.98};
+    diamond::diamond_training_options options{.steps = steps, .batch = 512, .diagonal_first = 0.2, .rate = {.peak = 5e-3}, .average = 0.98};
     options.rate.warm_up = std::min(options.rate.warm_up, steps / 10);
-    diamond::diamond_trainer trainer(shape, data, philox{2}, options, std::move(teacher));
+    diamond::diamond_trainer trainer(shape, data, philox{2}, options, std::move(teacher), diamond::exact_trace{});
     auto state = trainer.start();
     losses result;
     constexpr index_t window = 30;

@@ -25,8 +25,12 @@ template <class Batch, class Context>
 diamond_mlp_with_divergence<Batch, linear_schedule> small_network(const Context& context) {
     return {{}, gaussian_frame<Batch>(context, {{0.5, -1.0}, {0.49, 0.49}, {}}), {.mlp = {.width = 16, .blocks = 1}}};
 }
-template <class Loss, class Trace = diamond::exact_trace>
-using options = diamond::diamond_training_options<diamond::uniform_time, diamond::both_ways_pair, diamond::adaptive_weight, Loss, Trace>;
+using options = diamond::diamond_training_options;
+/// A trainer of the small network on both directions of time.
+template <class Batch, class Context, class... Policies>
+auto trainer_of(const Context& context, const training_set<Batch>& data, const options& chosen, Policies... policies) {
+    return diamond_trainer(small_network<Batch>(context), data, philox{1}, chosen, diamond::both_ways_pair{}, policies...);
+}
 /// The exact velocity and its divergence: a teacher of flow maps.
 template <class Batch, class Context>
 auto gaussian_teacher(const Context& context) {
@@ -69,8 +73,7 @@ TEST_CASE_TEMPLATE("at the exact joint map every loss with a deterministic targe
         CHECK(row.gradient_norm > 1e-3);
     };
     const auto alone = [&](auto loss, auto trace) {
-        check(diamond_trainer(small_network<batch>(context), data, philox{1},
-                              options<decltype(loss), decltype(trace)>{.steps = 10, .batch = 300, .diagonal = 0.0, .diagonal_first = 0.0, .loss = loss, .trace = trace}));
+        check(trainer_of(context, data, {.steps = 10, .batch = 300, .diagonal = 0.0, .diagonal_first = 0.0}, loss, trace));
     };
     const diamond::exact_trace exact;
     alone(diamond::lagrangian_loss{}, exact); // LSD-F2D2
@@ -84,9 +87,12 @@ TEST_CASE_TEMPLATE("at the exact joint map every loss with a deterministic targe
     alone(diamond::lagrangian_loss{}, diamond::hutchinson_trace<>{.probes = 2});      // of a multiple of I every probe says the same
     // With a teacher, on the diagonal, too: Shortcut-Distill-F2D2 and the Lagrangian. At t = 0, where flow maps live.
     const auto taught = [&](auto loss) {
-        const options<decltype(loss)> chosen{.steps = 10, .batch = 300, .diagonal_first = 0.0, .times = {.at_zero = 1.0}, .loss = loss};
-        check(diamond_trainer(small_network<batch>(context), data, philox{1}, chosen, gaussian_teacher<batch>(context)));
-        diamond_trainer whole(small_network<batch>(context), data, philox{1}, chosen, gaussian_teacher<batch>(context));
+        const auto trainer = [&] {
+            return trainer_of(context, data, {.steps = 10, .batch = 300, .diagonal_first = 0.0}, loss, exact,
+                              diamond::uniform_time{.at_zero = 1.0}, gaussian_teacher<batch>(context));
+        };
+        check(trainer());
+        auto whole = trainer();
         auto state        = whole.start();
         whole.step(state);
         const auto report = whole.report(state);
@@ -99,13 +105,15 @@ TEST_CASE_TEMPLATE("at the exact joint map every loss with a deterministic targe
 
 namespace {
 /// How many standard errors the mean gradient of each of the last layer's biases, v's two and m's, is from 0, over 400 steps of other noise.
-template <class Options>
-std::array<double, 3> gradient_deviation(const diamond::eigen::context& context, const Options& options, double of_velocity, double of_divergence) {
+template <class Loss>
+std::array<double, 3> gradient_deviation(const diamond::eigen::context& context, const options& chosen, Loss loss,
+                                         double of_velocity, double of_divergence) {
     using batch     = diamond::eigen::batch<double>;
     const auto data = one_point<batch>(context);
     std::array<std::vector<double>, 3> gradients;
     for (std::uint64_t run = 0; run < 400; ++run) {
-        diamond_trainer trainer(small_network<batch>(context), data, philox{2}.split(run), options);
+        diamond_trainer trainer(small_network<batch>(context), data, philox{2}.split(run), chosen, loss,
+                                diamond::both_ways_pair{}, diamond::exact_trace{});
         auto state         = trainer.start();
         const index_t bias = state.theta.size() - 3;
         state.theta.data()[bias] += of_velocity;
@@ -128,27 +136,31 @@ TEST_CASE("with random targets the expected gradient vanishes at the exact joint
     // m is moved by a number, whose gradient is then found.
     const diamond::eigen::context context{.threads = 2};
     const diamond::adam_w_options plain{.beta_1 = 0.0, .clip = 0.0};
-    const auto check = [&](const auto& chosen) {
-        const auto exact = gradient_deviation(context, chosen, 0.0, 0.0), velocity = gradient_deviation(context, chosen, 0.3, 0.0), divergence = gradient_deviation(context, chosen, 0.0, 0.3);
+    const auto check = [&](const options& chosen, auto loss) {
+        const auto exact = gradient_deviation(context, chosen, loss, 0.0, 0.0),
+                   velocity = gradient_deviation(context, chosen, loss, 0.3, 0.0),
+                   divergence = gradient_deviation(context, chosen, loss, 0.0, 0.3);
         for (const double deviation : exact) CHECK(deviation < 4.5);
         CHECK(velocity[0] > 20.0);
         CHECK(velocity[1] < 4.5);
         CHECK(divergence[0] < 4.5);
         CHECK(divergence[2] > 20.0);
     };
-    check(options<diamond::mean_flow_loss>{.steps = 10, .batch = 64, .diagonal = 0.0, .diagonal_first = 0.0, .optimiser = plain});
-    check(options<diamond::lagrangian_loss>{.steps = 10, .batch = 64, .diagonal = 1.0, .optimiser = plain}); // flow matching with a trace
+    check({.steps = 10, .batch = 64, .diagonal = 0.0, .diagonal_first = 0.0, .optimiser = plain},
+          diamond::mean_flow_loss{});
+    // flow matching with a trace
+    check({.steps = 10, .batch = 64, .diagonal = 1.0, .optimiser = plain}, diamond::lagrangian_loss{});
 }
 
 TEST_CASE("a trace of no probes, and a flow teacher off t = 0, are refused") {
     using batch = diamond::eigen::batch<double>;
     const diamond::eigen::context context{.threads = 1};
     const auto data = one_point<batch>(context);
-    const options<diamond::lagrangian_loss, diamond::hutchinson_trace<>> none{.trace = {.probes = 0}};
-    CHECK_THROWS_WITH_AS(diamond_trainer(small_network<batch>(context), data, philox{1}, none), doctest::Contains("0 probes"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(trainer_of(context, data, {}, diamond::hutchinson_trace<>{.probes = 0}),
+                         doctest::Contains("0 probes"), std::invalid_argument);
     // and so is a teacher of flow maps where states of t > 0 are drawn, which it would be asked about as if they were of t = 0
-    CHECK_THROWS_WITH_AS(diamond_trainer(small_network<batch>(context), data, philox{1}, options<diamond::lagrangian_loss>{}, gaussian_teacher<batch>(context)), doctest::Contains("t = 0 alone"),
-                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(trainer_of(context, data, {}, gaussian_teacher<batch>(context), diamond::exact_trace{}),
+                         doctest::Contains("t = 0 alone"), std::invalid_argument);
 }
 
 TEST_CASE("Hutchinson's probes teach the trace on average") {
@@ -171,8 +183,10 @@ TEST_CASE("Hutchinson's probes teach the trace on average") {
     typename diamond_mlp_with_divergence<batch, linear_schedule>::workspace space;
     diamond::detail::loss_targets<diamond_mlp_with_divergence<batch, linear_schedule>, diamond::no_teacher, diamond::exact_trace> by_trace({}, {});
     diamond::detail::loss_targets<diamond_mlp_with_divergence<batch, linear_schedule>, diamond::no_teacher, diamond::hutchinson_trace<>> by_probe({}, {});
-    by_trace.off_diagonal(network, theta.data(), at, diamond::labels(), {}, space, exact.mutable_view());
-    by_probe.off_diagonal(network, theta.data(), at, diamond::labels(), philox{4}.stream(diamond::purpose::data), space, probed.mutable_view());
+    const diamond::detail::network_with_parameters<diamond_mlp_with_divergence<batch, linear_schedule>> average{
+        .network = network, .parameters = theta.data(), .workspace = space};
+    by_trace.off_diagonal(average, at, diamond::labels(), {}, exact.mutable_view());
+    by_probe.off_diagonal(average, at, diamond::labels(), philox{4}.stream(diamond::purpose::data), probed.mutable_view());
     const auto mean = statistics::average(n, [&](index_t j) { return probed.data()[2 + 3 * j]; });
     CHECK(mean.standard_error > 1e-4);
     CHECK(std::abs(mean.value - exact.data()[2]) < 4.5 * mean.standard_error);
@@ -201,13 +215,16 @@ TEST_CASE("no bit of a joint training depends on the threads, or on a stop; lear
     for (const int threads : {1, 2}) {
         const diamond::eigen::context context{.threads = threads};
         const auto data = one_point<batch>(context);
-        diamond::diamond_training_options<diamond::uniform_time, diamond::both_ways_pair, diamond::learned_weight, diamond::lagrangian_loss, diamond::hutchinson_trace<>> chosen{.steps = 8,
-                                                                                                                                                                                 .batch = 300};
-        diamond_trainer trainer(small_network<batch>(context), data, philox{5}, chosen);
+        const auto make = [&] {
+            return diamond_trainer{small_network<batch>(context), data, philox{5},
+                                   {.steps = 8, .batch = 300},    diamond::learned_weight{},
+                                   diamond::both_ways_pair{},     diamond::hutchinson_trace<>{}};
+        };
+        auto trainer = make();
         CHECK((trainer.parameters() - trainer.network().parameters()) % 2 == 0);
         auto state = trainer.start();
         trainer.run(state, [](const auto& report) { return report.step < 3; });
-        diamond_trainer another(small_network<batch>(context), data, philox{5}, chosen);
+        auto another = make();
         another.run(state);
         auto whole = trainer.start();
         trainer.run(whole);

@@ -18,7 +18,7 @@ namespace {
 
 using batch   = diamond::eigen::batch<double>;
 using network = diamond_mlp<batch, linear_schedule>;
-using options = diamond_training_options<>;
+using options = diamond_training_options;
 
 const diamond::eigen::context& where() {
     static const diamond::eigen::context context{.threads = 2};
@@ -94,8 +94,7 @@ TEST_CASE("a step past the end is refused, and so are states of another size, sh
     changed.steps     = 9;
     diamond_trainer longer(small(8), data, philox{1}, changed);
     refused("to a network of", "9 steps of 24", longer);
-    diamond_trainer eulerian(small(8), data, philox{1},
-                             diamond_training_options<diamond::uniform_time, diamond::triangle_pair, diamond::adaptive_weight, diamond::eulerian_loss>{.steps = 8, .batch = 24, .diagonal_first = 0.0});
+    diamond_trainer eulerian(small(8), data, philox{1}, brief, diamond::eulerian_loss{});
     refused("lagrangian_loss", "eulerian_loss of the student", eulerian);
     int calls = 0;
     diamond_trainer taught(small(8), data, philox{1}, brief,
@@ -134,6 +133,26 @@ TEST_CASE("a state from a file knows its training, too") {
     CHECK_NOTHROW(trainer.step(loaded));
     trainer.step(state);
     CHECK(diamond::to_host(loaded.theta) == diamond::to_host(state.theta));
+}
+
+TEST_CASE("a state names its training in words that files keep, and the order of the policies is none of them") {
+    const auto data = three_points();
+    diamond_trainer trainer{small(8), data, philox{1}, brief, diamond::mean_flow_loss{}, diamond::square_pair{}};
+    diamond_trainer another{small(8), data, philox{1}, brief, diamond::square_pair{}, diamond::mean_flow_loss{},
+                            diamond::uniform_time{}};
+    auto state = trainer.start();
+    const std::string expected =
+        ", 3 points in dimension 2 with bandwidth 0.3, seed 1, no teacher, 8 steps of 24 columns, diagonal 0.5, "
+        "diagonal_first 0, times uniform_time of 0.1, pairs square_pair of 0.2, label_dropout 0.15, variance_floor 0.001, "
+        "loss mean_flow_loss, off_diagonal 1, divergence 1, trace default_trace, hutchinson_trace of 1, weighting "
+        "adaptive_weight of 0.5, 0.001, 0, rate 0.005, 200, 1, optimiser 0.9, 0.99, 1e-08, 0, 1, average 0.999";
+    CHECK(state.belongs_to.starts_with("a network of " + diamond::digits_of(trainer.parameters()) + " parameters in layers 8 x "));
+    CHECK(state.belongs_to.ends_with(expected));
+    auto same = another.start();
+    CHECK(same.belongs_to == state.belongs_to);
+    trainer.run(state);
+    another.run(same);
+    CHECK(diamond::to_host(same.theta) == diamond::to_host(state.theta));
 }
 
 TEST_CASE("a step that threw and is tried again counts once") {

@@ -2,6 +2,7 @@
 // training sees anything of.
 #include <cmath>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <diamond/diamond.hpp>
@@ -26,34 +27,40 @@ auto points(double scale, double mean = 0.0) {
 }
 diamond_mlp<batch, linear_schedule> network() { return {{}, gaussian_frame<batch>(where(), {{0.0, 0.0}, {2.0, 2.0}, {}}), {.mlp = {.width = 6, .blocks = 1}}}; }
 
-/// What the trainer's constructor says of these options; nothing where it takes them.
-template <class Options>
-std::string said(const Options& options) {
+/// What the trainer's constructor says of these options and policies; nothing if it takes them.
+template <class... Policies>
+std::string said(const diamond_training_options& options, Policies... policies) {
     const training_set<batch> data(points(1.0), 0.1);
     try {
-        diamond_trainer trainer(network(), data, philox{1}, options);
+        diamond_trainer trainer(network(), data, philox{1}, options, policies...);
         return "";
     } catch (const std::invalid_argument& error) {
         return error.what();
     }
 }
-/// Sets a number of the options, each bad one refused by name with its digits, each good one taken.
-template <class Options, class Set>
+constexpr diamond_training_options brief{.steps = 5, .batch = 8};
+/// Sets a number of the options, or of a policy, each bad one refused by name with its digits, each good one taken.
+template <class Options = diamond_training_options, class Set>
 void check(const std::string& name, const std::vector<double>& bad, const std::vector<double>& good, const Set& set) {
     CAPTURE(name);
+    const auto with = [&](double number) {
+        if constexpr (std::is_same_v<Options, diamond_training_options>) {
+            auto options = brief;
+            set(options, number);
+            return said(options);
+        } else {
+            Options policy;
+            set(policy, number);
+            return said(brief, policy);
+        }
+    };
     for (const double number : bad) {
-        Options options{.steps = 5, .batch = 8};
-        set(options, number);
-        const std::string message = said(options);
+        const std::string message = with(number);
         CAPTURE(number);
         CAPTURE(message);
         CHECK(message.find(name + " is " + diamond::digits_of(number)) != std::string::npos);
     }
-    for (const double number : good) {
-        Options options{.steps = 5, .batch = 8};
-        set(options, number);
-        CHECK(said(options) == "");
-    }
+    for (const double number : good) CHECK(with(number) == "");
 }
 const std::vector<double> no_shares{-1e-9, -1.0, 1.0 + 1e-9, 2.0, NAN, INFINITY, -INFINITY}, shares{0.0, 0.5, 1.0};
 const std::vector<double> negative{-1e-9, -1.0, NAN, INFINITY, -INFINITY}, not_negative{0.0, 1e-9, 3.0};
@@ -62,46 +69,44 @@ const std::vector<double> not_positive{0.0, -0.1, NAN, INFINITY}, positive{1e-9,
 } // namespace
 
 TEST_CASE("every option of a training is refused by its name where it means nothing") {
-    using plain = diamond_training_options<>;
     const auto count = [](double x) { return static_cast<index_t>(x); };
-    CHECK(said(plain{.steps = 0, .batch = 8}).find("training of 0 steps of 8 columns") != std::string::npos);
-    CHECK(said(plain{.steps = 5, .batch = -3}).find("training of 5 steps of -3 columns") != std::string::npos);
-    check<plain>("report_every", {0, -3}, {1, 7}, [&](auto& o, double x) { o.report_every = count(x); });
-    check<plain>("diagonal", no_shares, shares, [](auto& o, double x) { o.diagonal = x; });
-    check<plain>("diagonal_first", no_shares, shares, [](auto& o, double x) { o.diagonal_first = x; });
-    check<plain>("label_dropout", no_shares, shares, [](auto& o, double x) { o.label_dropout = x; });
-    check<plain>("variance_floor", negative, not_negative, [](auto& o, double x) { o.variance_floor = x; });
-    check<plain>("off_diagonal", negative, not_negative, [](auto& o, double x) { o.off_diagonal = x; });
-    check<plain>("divergence", negative, not_negative, [](auto& o, double x) { o.divergence = x; });
-    check<plain>("average", no_shares, shares, [](auto& o, double x) { o.average = x; });
-    check<plain>("rate.peak", negative, not_negative, [](auto& o, double x) { o.rate.peak = x; });
-    check<plain>("rate.warm_up", {-1}, {0, 3}, [&](auto& o, double x) { o.rate.warm_up = count(x); });
-    check<plain>("rate.decay", no_shares, shares, [](auto& o, double x) { o.rate.decay = x; });
-    check<plain>("optimiser.beta_1", {-0.1, 1.0, 2.0, NAN}, {0.0, 0.9}, [](auto& o, double x) { o.optimiser.beta_1 = x; });
-    check<plain>("optimiser.beta_2", {-0.1, 1.0, 2.0, NAN}, {0.0, 0.9}, [](auto& o, double x) { o.optimiser.beta_2 = x; });
-    check<plain>("optimiser.epsilon", {0.0, -1e-8, 1e-50, NAN, INFINITY}, {1e-30, 1e-8}, [](auto& o, double x) { o.optimiser.epsilon = x; }); // 1e-50 is 0 in float
-    check<plain>("optimiser.weight_decay", negative, not_negative, [](auto& o, double x) { o.optimiser.weight_decay = x; });
-    check<plain>("optimiser.clip", {-1.0, NAN, -INFINITY}, {0.0, 1.0, INFINITY}, [](auto& o, double x) { o.optimiser.clip = x; });
-    check<plain>("weighting.power", negative, not_negative, [](auto& o, double x) { o.weighting.power = x; });
-    check<plain>("weighting.c", not_positive, positive, [](auto& o, double x) { o.weighting.c = x; });
-    check<plain>("weighting.random_power", negative, not_negative, [](auto& o, double x) { o.weighting.random_power = x; });
-    check<plain>("uniform_time: at_zero", no_shares, shares, [](auto& o, double x) { o.times.at_zero = x; });
-    check<plain>("triangle_pair: at_zero", no_shares, shares, [](auto& o, double x) { o.pairs.at_zero = x; });
-    check<plain>("triangle_pair: at_one", no_shares, shares, [](auto& o, double x) { o.pairs.at_one = x; });
+    CHECK(said({.steps = 0, .batch = 8}).find("training of 0 steps of 8 columns") != std::string::npos);
+    CHECK(said({.steps = 5, .batch = -3}).find("training of 5 steps of -3 columns") != std::string::npos);
+    check("report_every", {0, -3}, {1, 7}, [&](auto& o, double x) { o.report_every = count(x); });
+    check("diagonal", no_shares, shares, [](auto& o, double x) { o.diagonal = x; });
+    check("diagonal_first", no_shares, shares, [](auto& o, double x) { o.diagonal_first = x; });
+    check("label_dropout", no_shares, shares, [](auto& o, double x) { o.label_dropout = x; });
+    check("variance_floor", negative, not_negative, [](auto& o, double x) { o.variance_floor = x; });
+    check("off_diagonal", negative, not_negative, [](auto& o, double x) { o.off_diagonal = x; });
+    check("divergence", negative, not_negative, [](auto& o, double x) { o.divergence = x; });
+    check("average", no_shares, shares, [](auto& o, double x) { o.average = x; });
+    check("rate.peak", negative, not_negative, [](auto& o, double x) { o.rate.peak = x; });
+    check("rate.warm_up", {-1}, {0, 3}, [&](auto& o, double x) { o.rate.warm_up = count(x); });
+    check("rate.decay", no_shares, shares, [](auto& o, double x) { o.rate.decay = x; });
+    check("optimiser.beta_1", {-0.1, 1.0, 2.0, NAN}, {0.0, 0.9}, [](auto& o, double x) { o.optimiser.beta_1 = x; });
+    check("optimiser.beta_2", {-0.1, 1.0, 2.0, NAN}, {0.0, 0.9}, [](auto& o, double x) { o.optimiser.beta_2 = x; });
+    check("optimiser.epsilon", {0.0, -1e-8, 1e-50, NAN, INFINITY}, {1e-30, 1e-8}, [](auto& o, double x) { o.optimiser.epsilon = x; }); // 1e-50 is 0 in float
+    check("optimiser.weight_decay", negative, not_negative, [](auto& o, double x) { o.optimiser.weight_decay = x; });
+    check("optimiser.clip", {-1.0, NAN, -INFINITY}, {0.0, 1.0, INFINITY}, [](auto& o, double x) { o.optimiser.clip = x; });
+    check<diamond::adaptive_weight>("weighting.power", negative, not_negative, [](auto& o, double x) { o.power = x; });
+    check<diamond::adaptive_weight>("weighting.c", not_positive, positive, [](auto& o, double x) { o.c = x; });
+    check<diamond::adaptive_weight>("weighting.random_power", negative, not_negative, [](auto& o, double x) { o.random_power = x; });
+    check<diamond::uniform_time>("uniform_time: at_zero", no_shares, shares, [](auto& o, double x) { o.at_zero = x; });
+    check<diamond::triangle_pair>("triangle_pair: at_zero", no_shares, shares, [](auto& o, double x) { o.at_zero = x; });
+    check<diamond::triangle_pair>("triangle_pair: at_one", no_shares, shares, [](auto& o, double x) { o.at_one = x; });
 
-    using logit = diamond_training_options<diamond::logit_normal_time, diamond::both_ways_pair, diamond::learned_weight>;
-    check<logit>("logit_normal_time: at_zero", no_shares, shares, [](auto& o, double x) { o.times.at_zero = x; });
-    check<logit>("logit_normal_time: mean", {NAN, INFINITY}, {-3.0, 0.0}, [](auto& o, double x) { o.times.mean = x; });
-    check<logit>("logit_normal_time: deviation", negative, not_negative, [](auto& o, double x) { o.times.deviation = x; });
-    check<logit>("both_ways_pair: at_end", {-0.1, 0.6, NAN}, {0.0, 0.5}, [](auto& o, double x) { o.pairs.at_end = x; });
-    check<logit>("both_ways_pair: whole", no_shares, shares, [](auto& o, double x) { o.pairs.whole = x; });
-    check<logit>("weighting.width", {0, -4}, {1, 5}, [&](auto& o, double x) { o.weighting.width = count(x); });
-    check<diamond_training_options<diamond::uniform_time, diamond::square_pair>>("square_pair: at_zero", no_shares, shares, [](auto& o, double x) { o.pairs.at_zero = x; });
+    check<diamond::logit_normal_time>("logit_normal_time: at_zero", no_shares, shares, [](auto& o, double x) { o.at_zero = x; });
+    check<diamond::logit_normal_time>("logit_normal_time: mean", {NAN, INFINITY}, {-3.0, 0.0}, [](auto& o, double x) { o.mean = x; });
+    check<diamond::logit_normal_time>("logit_normal_time: deviation", negative, not_negative, [](auto& o, double x) { o.deviation = x; });
+    check<diamond::both_ways_pair>("both_ways_pair: at_end", {-0.1, 0.6, NAN}, {0.0, 0.5}, [](auto& o, double x) { o.at_end = x; });
+    check<diamond::both_ways_pair>("both_ways_pair: whole", no_shares, shares, [](auto& o, double x) { o.whole = x; });
+    check<diamond::learned_weight>("weighting.width", {0, -4}, {1, 5}, [&](auto& o, double x) { o.width = count(x); });
+    check<diamond::square_pair>("square_pair: at_zero", no_shares, shares, [](auto& o, double x) { o.at_zero = x; });
 
     // An optimiser of one's own loop, too.
     batch four[] = {batch(where(), 2, 1), batch(where(), 2, 1), batch(where(), 2, 1), batch(where(), 2, 1)};
     diamond::clipped_norm norm;
-    CHECK_THROWS_WITH_AS(diamond::adam_w<batch>({.beta_1 = 1.5}, 0.1, 0, four[0], four[1], four[2], four[3].read(), &norm), doctest::Contains("optimiser.beta_1 is 1.5"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(diamond::adam_w<batch>({.beta_1 = 1.5}, {.k = 0, .rate = 0.1}, {four[0], four[1], four[2]}, four[3].read(), &norm), doctest::Contains("optimiser.beta_1 is 1.5"), std::invalid_argument);
 }
 
 TEST_CASE("and so is the shape of a network") {
@@ -126,7 +131,7 @@ struct wild_time {
 
 TEST_CASE("a sampler that draws times outside [0, 1] is found at the step, which changes nothing") {
     const training_set<batch> data(points(1.0), 0.1);
-    diamond_trainer trainer(network(), data, philox{1}, diamond_training_options<wild_time>{.steps = 5, .batch = 32});
+    diamond_trainer trainer(network(), data, philox{1}, {.steps = 5, .batch = 32}, wild_time{});
     auto state        = trainer.start();
     const auto before = diamond::to_host(state.theta);
     CHECK_THROWS_WITH_AS(trainer.step(state), doctest::Contains("a time outside [0, 1]"), diamond::numeric_error);
@@ -172,4 +177,17 @@ TEST_CASE("data in units that no training sees anything of are refused, and thos
     CHECK_THROWS_WITH_AS(gaussian_frame<batch>(where(), {{1e39}, {1.0}, {}}), doctest::Contains("largest number 1e+39"), std::invalid_argument);
     CHECK_NOTHROW(gaussian_frame<diamond::eigen::batch<double>>(where(), {{0.0}, {1e-16}, {}}));
     CHECK_NOTHROW(gaussian_frame<batch>(where(), {{0.0, 0.0}, {1e-16, 1.0}, {}})); // a direction in which the data hardly differ
+}
+
+namespace {
+/// A network whose inner flow is not the one that a training draws along.
+struct other_inner_flow : diamond_mlp<batch, linear_schedule> {
+    [[nodiscard]] diamond::cosine_schedule inner_schedule() const { return {}; }
+};
+} // namespace
+
+TEST_CASE("a network with another inner schedule is refused: it would be trained on the wrong law") {
+    const training_set<batch> data(points(1.0), 0.1);
+    CHECK_THROWS_WITH_AS((diamond_trainer{other_inner_flow{network()}, data, philox{1}, brief}),
+                         doctest::Contains("the linear inner schedule"), std::invalid_argument);
 }

@@ -5,7 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <diamond/train/diamond_trainer.hpp>
-#include <diamond/train/time_left.hpp>
+#include <diamond/train/training_state.hpp>
 
 using diamond::index_t, diamond::loss_curve, diamond::time_left;
 
@@ -46,7 +46,7 @@ TEST_CASE("fewer steps than windows are a point each") {
 
 TEST_CASE("the time left knows that late steps cost more") {
     // 40 steps of 1 s, then 60 of 2 s. Half of a late step's columns are on the diagonal: price (1 + 7/3)/2 = 5/3, until one is seen.
-    const auto options = diamond::diamond_training_options<>{.steps = 100};
+    const auto options = diamond::diamond_training_options{.steps = 100};
     CHECK(options.diagonal_steps() == 40);
     time_left left(options);
     for (index_t k = 0; k < 100; ++k) {
@@ -67,7 +67,7 @@ TEST_CASE("a run that goes on late, and one with early steps only") {
 }
 
 TEST_CASE("the share of diagonal steps rounds up, as a step below the share is one") {
-    using options = diamond::diamond_training_options<>;
+    using options = diamond::diamond_training_options;
     for (const index_t steps : {1, 7, 10, 33})
         for (const double share : {0.0, 0.1, 0.25, 0.4, 1.0}) {
             const options o{.steps = steps, .diagonal_first = share};

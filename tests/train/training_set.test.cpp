@@ -27,7 +27,12 @@ TEST_CASE_TEMPLATE("training states have the law they say", back, BACK_ENDS) {
     const diamond::training_set<batch> data(diamond::from_host<real>(context, 2, 1, {1, -2}), 0.5, {3});
     diamond::training_states<batch> states;
     const index_t n = 20'000, diagonal = 5'000;
-    states.draw(data, philox{1}, 7, n, diagonal, diamond::trigonometric_schedule{}, diamond::uniform_time{.at_zero = 0.2}, diamond::triangle_pair{.at_zero = 0.3, .at_one = 0.5}, 0.4);
+    const auto draw = [&](auto& into, index_t step) {
+        into.draw(data, diamond::trigonometric_schedule{}, diamond::uniform_time{.at_zero = 0.2},
+                  diamond::triangle_pair{.at_zero = 0.3, .at_one = 0.5}, philox{1}, step,
+                  {.columns = n, .diagonal = diagonal, .label_dropout = 0.4});
+    };
+    draw(states, 7);
     const auto t = diamond::to_host(states.t), s = diamond::to_host(states.s), r = diamond::to_host(states.r);
     const auto x_t = diamond::to_host(states.x_t), xbar = diamond::to_host(states.xbar), velocity = diamond::to_host(states.velocity);
     diamond::owning_batch<std::int32_t, typename back::context> labels(context, 1, n);
@@ -72,9 +77,9 @@ TEST_CASE_TEMPLATE("training states have the law they say", back, BACK_ENDS) {
     }
     // The same step is the same draw, another is another.
     diamond::training_states<batch> again;
-    again.draw(data, philox{1}, 7, n, diagonal, diamond::trigonometric_schedule{}, diamond::uniform_time{.at_zero = 0.2}, diamond::triangle_pair{.at_zero = 0.3, .at_one = 0.5}, 0.4);
+    draw(again, 7);
     CHECK(diamond::to_host(again.xbar) == xbar);
-    again.draw(data, philox{1}, 8, n, diagonal, diamond::trigonometric_schedule{}, diamond::uniform_time{.at_zero = 0.2}, diamond::triangle_pair{.at_zero = 0.3, .at_one = 0.5}, 0.4);
+    draw(again, 8);
     CHECK(diamond::to_host(again.xbar) != xbar);
 }
 

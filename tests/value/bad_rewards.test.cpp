@@ -5,6 +5,8 @@
 #include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/map/ode_flow_map.hpp>
+#include <diamond/oracle/exact_value.hpp>
+#include <diamond/oracle/gaussian.hpp>
 #include <diamond/value/point_values.hpp>
 #include <diamond/value/posterior_value.hpp>
 #include <diamond/value/weighted_value.hpp>
@@ -48,7 +50,11 @@ struct failing_reward {
         tilts::reward{}.gradient(z, out);
     }
 };
-/// The same for a whole batch at once, which cannot say which particle it was.
+/// A failing reward that says, rightly or wrongly, that it is linear, as the exact value asks.
+struct failing_linear_reward : failing_reward {
+    [[nodiscard]] diamond::quadratic_form quadratic_form() const { return {.linear = {0.1, 0.2}}; }
+};
+/// A failing reward of a whole batch at once, which cannot say which particle it was.
 struct failing_batch_reward {
     plan* p;
     template <class View>
@@ -171,6 +177,9 @@ TEST_CASE("and so for every other estimator") {
         value_only(diamond::look_ahead_value(any_schedule{}, flow<batch>(), failing_reward{&p}), t);
     }
     check_failures<batch>(context, diamond::weighted_value(density, flow<batch>(), failing_reward{&p}, {.samples = 3}), p, 1, 1.0, true);
+    value_only(diamond::exact_value(diamond::gaussian<batch, any_schedule>(context, any_schedule{}, {0.0, 0.0}, {1.0, 0.0, 0.0, 1.0}),
+                                    failing_linear_reward{{&p}}),
+               1.0);
 
     // A gradient that throws.
     const auto x     = batches::normal<batch>(context, 2, 4, 1);

@@ -59,10 +59,12 @@ diamond::gaussian_frame_numbers frame_numbers() {
 network train(const diamond::eigen::context& context, index_t steps) {
     const auto data = draws(context, 1 << 16);
     const diamond::diamond_mlp_with_divergence<batch, linear_schedule> architecture({}, diamond::gaussian_frame<batch>(context, frame_numbers()), {.mlp = {.width = 64, .blocks = 2}});
-    diamond::diamond_training_options<diamond::uniform_time, diamond::both_ways_pair, diamond::adaptive_weight, diamond::semigroup_loss, diamond::exact_trace> options{
-        .steps = steps, .batch = 512, .diagonal_first = 0.2, .times = {.at_zero = 1.0}, .loss = {.midpoint = true}, .rate = {.peak = 5e-3}, .average = 0.998};
+    diamond::diamond_training_options options{
+        .steps = steps, .batch = 512, .diagonal_first = 0.2, .rate = {.peak = 5e-3}, .average = 0.998};
     options.rate.warm_up = std::min(options.rate.warm_up, steps / 10);
-    diamond::diamond_trainer trainer(architecture, data, philox{2}, options, diamond::flow_teacher{diamond::exact_divergence{field({})}});
+    diamond::diamond_trainer trainer(architecture, data, philox{2}, options, diamond::uniform_time{.at_zero = 1.0},
+                                     diamond::both_ways_pair{}, diamond::semigroup_loss{.midpoint = true},
+                                     diamond::exact_trace{}, diamond::flow_teacher{diamond::exact_divergence{field({})}});
     auto state = trainer.start();
     trainer.run(state);
     return {trainer.network(), trainer.averaged(state)};

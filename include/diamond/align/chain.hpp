@@ -1,4 +1,5 @@
-/// Runs a transition kernel from noise to data without any reward: the prior of an alignment, and the reference it is held against.
+/// A chain runs a transition kernel from noise to data without any reward: it is the prior of an alignment,
+/// and the reference that alignment is held against.
 #pragma once
 
 #include <string>
@@ -13,101 +14,119 @@
 
 namespace diamond {
 
+/// The options of chain.
 struct chain_options {
-    index_t             particles = 1024;
-    index_t             steps     = 16;
-    std::vector<double> times     = {}; ///< 0 = t_0 < ... < t_K = 1; `steps` equal ones where empty
+    index_t particles = 1024; ///< N, 1 ... 2^31 - 1
+    index_t steps = 16;       ///< K, the number of equal steps where `times` is empty
+    /// The grid 0 = t_0 < ... < t_K = 1; `steps` equal steps where it is empty.
+    std::vector<double> times = {};
 };
 
-/// What an observer of a chain sees after a step.
+/// The view of a chain that its observer gets after each step.
 template <class Batch>
 struct chain_view {
-    index_t             step, steps;
-    double              time;
-    const_view_t<Batch> particles;
+    index_t step, steps;           ///< the step just done, 1 ... K, and K
+    double time;                   ///< t_k
+    const_view_t<Batch> particles; ///< d x N
 };
 
+/// The result of a chain.
 template <class Batch>
 struct chain_result {
-    Batch  particles; ///< d x N draws at t = 1, or where the observer stopped
-    std::vector<std::string> warnings; ///< why they are not what they should be, if so
-    bool   complete = false;
-    cost   spent;
-    double seconds = 0.0; ///< on a device until all is queued: it is done when its particles have come to the host
+    Batch particles;                   ///< d x N draws at t = 1, or where the observer stopped
+    std::vector<std::string> warnings; ///< reasons why they are not what they should be
+    bool complete = false;             ///< says whether the last step was taken
+    cost spent;                        ///< the evaluations of this run
+    /// The time of the call: on a device until all is queued, which is done when its particles have come to
+    /// the host.
+    double seconds = 0.0;
 };
 
 namespace detail {
-/// Steps k = 1 ... K along a grid: step(k, span) moves the particles and returns a view of them for the observer. Whether the run came to its end.
+/// Takes steps k = 1 ... K along a grid: step(k, span) moves the particles and returns a view of them for the
+/// observer. Returns false where the observer stopped the run before its end.
 template <class Batch, class Observer, class Step>
 [[nodiscard]] bool walk(const std::vector<double>& grid, Observer& observer, const Step& step) {
     const auto steps = static_cast<index_t>(grid.size()) - 1;
     for (index_t k = 1; k <= steps; ++k) {
-        const interval            span{grid[static_cast<std::size_t>(k - 1)], grid[static_cast<std::size_t>(k)]};
-        const const_view_t<Batch> particles = step(k, span);
-        if (!keep_going(observer, chain_view<Batch>{k, steps, span.to, particles}) && k < steps) return false;
+        const interval span{grid[static_cast<std::size_t>(k - 1)], grid[static_cast<std::size_t>(k)]};
+        const chain_view<Batch> seen{.step = k, .steps = steps, .time = span.to, .particles = step(k, span)};
+        if (!keep_going(observer, seen) && k < steps) return false;
     }
     return true;
 }
 } // namespace detail
 
-/// The outer grid of options that have `time_view` and `steps`. @throws std::invalid_argument for unsorted grids or no steps.
+/// The grid of options that have `times` and `steps`: 0 = t_0 < ... < t_K = 1.
+/// @throws std::invalid_argument for unsorted grids or no steps.
 template <class Options>
 [[nodiscard]] std::vector<double> time_grid_of(const Options& options) {
     constexpr index_t most = index_t{1} << 31; // a draw's address has 32 bits for its step
-    require(!options.times.empty() || options.steps <= most, [&] { return "a time grid of " + digits_of(options.steps) + " steps: at most 2^31 can be told apart"; });
+    require(!options.times.empty() || options.steps <= most, [&] {
+        return "a time grid of " + digits_of(options.steps) + " steps: at most 2^31 can be told apart";
+    });
     if (options.times.empty()) return uniform_time_grid(options.steps);
     require_time_grid(options.times);
     return options.times;
 }
 
-/// x_0 ~ N(0, I), x_{k+1} ~ kernel(x_k), every particle of every step finite. Cost: `steps` transitions a particle.
+/// Draws x_0 ~ N(0, I) and x_{k+1} ~ kernel(x_k), and requires every particle of every step to be finite.
+/// Cost: `steps` transitions a particle.
 template <class Kernel>
 class chain {
     static_assert(diagnose_transition_kernel_without_weights<Kernel>());
 
 public:
-    using batch_type     = typename Kernel::batch_type;
+    using batch_type = typename Kernel::batch_type;
     using condition_type = condition_of_t<Kernel>;
-    using context_type   = backend_of_t<batch_type>;
+    using context_type = backend_of_t<batch_type>;
 
     /// @throws std::invalid_argument for no particles, no steps or an unsorted grid.
-    explicit chain(Kernel kernel, chain_options options = {}) : kernel_(std::move(kernel)), grid_(time_grid_of(options)), particles_(options.particles) {
+    explicit chain(Kernel kernel, chain_options options = {})
+        : kernel_(std::move(kernel)), grid_(time_grid_of(options)), particles_(options.particles) {
         detail::require_particles("a chain", particles_);
     }
 
     [[nodiscard]] index_t steps() const { return static_cast<index_t>(grid_.size()) - 1; }
 
-    /// @throws numeric_error naming step and particle where a coordinate is NaN or infinite; a device when the host next waits.
+    /// Runs all steps; the observer gets a chain_view after each of them, and stops the run where it returns
+    /// false.
+    /// @throws numeric_error naming step and particle where a coordinate is NaN or infinite; a device throws
+    /// it when the host next waits.
     template <class Observer = no_observer>
-    chain_result<batch_type> operator()(const context_type& context, philox rng, const condition_type& condition = {}, Observer observer = {}) {
-        const stopwatch  clock;
-        const cost               before = kernel_.spent();
+    chain_result<batch_type> operator()(const context_type& context, philox rng,
+                                        const condition_type& condition = {}, Observer observer = {}) {
+        const stopwatch clock;
+        const cost before = kernel_.spent();
         chain_result<batch_type> result;
-        batch_type               next;
-        const auto               rows = static_cast<index_t>(kernel_.dimension());
+        batch_type next;
+        const auto rows = static_cast<index_t>(kernel_.dimension());
         result.particles.resize(context, rows, particles_);
         next.resize(context, rows, particles_);
         draw_normal(rng.stream(purpose::initial), result.particles.mutable_view());
         result.complete = detail::walk<batch_type>(grid_, observer, [&](index_t k, interval span) {
-            detail::at_step(k, [&] { kernel_(result.particles, span, condition, rng.stream(purpose::transition, k), next); });
+            detail::at_step(k, [&] {
+                kernel_(result.particles, span, condition, rng.stream(purpose::transition, k), next);
+            });
             detail::require_particles(next.read(), k);
             result.particles.swap(next);
             return result.particles.read();
         });
-        result.spent    = cost(kernel_.spent()) - before;
-        result.seconds  = clock.seconds();
+        result.spent = cost(kernel_.spent()) - before;
+        result.seconds = clock.seconds();
         return result;
     }
     template <class Rng, class Observer = no_observer>
-    chain_result<batch_type> operator()(const context_type&, const Rng&, const condition_type& = {}, Observer = {}) const {
+    chain_result<batch_type> operator()(const context_type&, const Rng&, const condition_type& = {},
+                                        Observer = {}) const {
         static_assert(diagnose_driver_call<Rng>());
         return {};
     }
 
 private:
-    Kernel              kernel_;
+    Kernel kernel_;
     std::vector<double> grid_;
-    index_t             particles_;
+    index_t particles_;
 };
 template <class Kernel>
 chain(Kernel) -> chain<Kernel>;

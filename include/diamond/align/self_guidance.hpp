@@ -8,18 +8,19 @@
 #include <diamond/align/objective.hpp>
 #include <diamond/align/run.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/core/finite.hpp>
 
 namespace diamond {
 
-/// Steps by the sign of each derivative: Adam's first step from zero state, [F2]'s choice.
+/// The step by the sign of each derivative: Adam's first step from zero state, [F2]'s choice.
 struct sign_step {
     template <class Real>
     DIAMOND_HD Real operator()(Real g) const {
         return g > Real{0} ? Real{1} : g < Real{0} ? Real{-1} : g; // 0 stays, and so does a NaN
     }
 };
-/// Steps by the gradient itself.
+/// The step by the gradient itself.
 struct gradient_step {
     template <class Real>
     DIAMOND_HD Real operator()(Real g) const {
@@ -27,138 +28,138 @@ struct gradient_step {
     }
 };
 
+/// The options of self_guidance.
 struct self_guidance_options {
-    index_t steps     = 1;
-    double  step_size = 0.01; ///< eta, or the longest that a line search tries; [F2] does not publish its own
-    index_t halvings  = 0;    ///< 0: no line search. Else each particle's eta is halved at most so often until the objective falls enough, and then it stays
+    index_t steps = 1; ///< the number of steps, at least 0
+    /// The step size eta > 0, or the longest that a line search tries; [F2] does not publish its own.
+    double step_size = 0.01;
+    /// 0 means no line search. Else each particle's eta is halved at most so often until the objective falls
+    /// enough; a particle whose objective does not fall by then stays where it is.
+    index_t halvings = 0;
 };
 
 namespace detail {
-template <class Step, class Real>
-struct turn_to_step {
-    Step  step;
-    Real* g;
-    DIAMOND_HD void operator()(index_t at) const { g[at] = step(g[at]); }
+/// step(g) of each derivative, in the particles' own number type: an expression, as core/expression.hpp has
+/// them.
+template <class Step, class View>
+struct step_of {
+    using is_expression = void;
+    Step step;
+    View g; ///< d x N
+    [[nodiscard]] extents shape() const { return {g.rows(), g.columns()}; }
+    DIAMOND_HD auto operator()(index_t i, index_t j) const { return step(g(i, j)); }
 };
-template <class Step, class Real>
-struct slope_term {
-    Step        step;
-    const Real* g;
-    index_t     rows;
-    DIAMOND_HD double operator()(index_t i, index_t j) const {
-        const Real value = g[i + rows * j];
-        return static_cast<double>(value) * static_cast<double>(step(value));
-    }
-};
-struct is_nan {
-    const double* values;
-    DIAMOND_HD bool operator()(index_t j) const { return values[j] != values[j]; }
-};
-/// out = x - eta_j step.
-template <class Real>
-struct move_against {
-    const Real *  x, *step;
-    const double* eta;
-    index_t       rows;
-    Real*         out;
-    DIAMOND_HD void operator()(index_t i, index_t j) const {
-        const index_t at = i + rows * j;
-        out[at]          = eta[j] == 0.0 ? x[at] : static_cast<Real>(static_cast<double>(x[at]) - eta[j] * static_cast<double>(step[at]));
-    }
-};
-/// Armijo's rule: accepts a fall of at least a small share of what the slope promises; else halves, and at last gives up.
-struct halve_unless_lower {
-    static constexpr double share = 1e-4; // the usual constant: any fall in proportion to the slope will do
-
-    const double *slope, *value, *trial;
-    bool          last;
-    double *      eta, *accepted;
-    DIAMOND_HD void operator()(index_t j) const {
-        if (accepted[j] != 0.0) return;
-        if (trial[j] <= value[j] - share * eta[j] * slope[j])
-            accepted[j] = 1.0;
-        else
-            eta[j] = last ? 0.0 : 0.5 * eta[j];
-    }
-};
-struct unaccepted {
-    const double* accepted;
-    DIAMOND_HD bool operator()(index_t j) const { return accepted[j] == 0.0; }
-};
+/// x - eta step; x itself where eta is 0, whatever the step is.
+DIAMOND_HD inline double moved_against(double x, double eta, double step) {
+    return eta == 0.0 ? x : x - eta * step;
+}
+DIAMOND_HD inline bool is_nan(double x) { return x != x; }
+/// The share of the fall that the slope promises which Armijo's rule asks for. It is the usual constant: any
+/// fall in proportion to the slope will do.
+inline constexpr double armijo_share = 1e-4;
 } // namespace detail
 
-/// x_0 <- x_0 - eta step(grad f(x_0)), some times, f any objective of align/objective.hpp; each particle on its own.
-///
-/// With negative_log_prior it is the control that must be reported beside it. Cost: a gradient of f a step, and with a line search a value before
-/// and one a trial.
+/// Moves noise down an objective f of align/objective.hpp, each particle on its own, in some steps:
+///   x_0 <- x_0 - eta step(grad f(x_0)).
+/// Each eta is step_size, or is found by Armijo's rule. With negative_log_prior it is the control that must
+/// be reported beside the others. Cost: a gradient of f a step and particle, and with a line search a value
+/// before and one a trial. [F2]
 template <class Objective, class Step = sign_step>
 class self_guidance {
-    static_assert(detail::descends<Objective>, "an objective needs batch_type, dimension(), operator()(const_view x_0, condition, double* out), "
-                                               "gradient(const_view x_0, condition, view out) and spent()");
+    static_assert(
+        detail::descends<Objective>,
+        "an objective needs batch_type, dimension(), operator()(const_view x_0, condition, double* out), "
+        "gradient(const_view x_0, condition, view out) and spent()");
 
 public:
-    using batch_type     = typename Objective::batch_type;
+    using batch_type = typename Objective::batch_type;
     using condition_type = condition_of_t<Objective>;
-    using view           = view_t<batch_type>;
+    using view = view_t<batch_type>;
 
-    /// @throws std::invalid_argument for fewer than no steps, or a step size that is not positive.
+    /// @throws std::invalid_argument for a negative number of steps or halvings, and for a step size that is
+    /// not positive and finite.
     explicit self_guidance(Objective objective, self_guidance_options options = {}, Step step = {})
         : objective_(std::move(objective)), options_(options), step_(std::move(step)) {
-        require(options.steps >= 0 && options.halvings >= 0 && options.step_size > 0.0 && std::isfinite(options.step_size), [&] {
-            return "self-guidance by " + digits_of(options.steps) + " steps of " + digits_of(options.step_size) + " with " +
-                   digits_of(options.halvings) + " halvings: counts must not be negative, and a step size must be positive and finite";
-        });
+        require(
+            options.steps >= 0 && options.halvings >= 0 && options.step_size > 0.0 &&
+                std::isfinite(options.step_size),
+            [&] {
+                return "self-guidance by " + digits_of(options.steps) + " steps of " +
+                       digits_of(options.step_size) + " with " + digits_of(options.halvings) +
+                       " halvings: counts must not be negative, and a step size must be positive and finite";
+            });
     }
 
-    [[nodiscard]] index_t          dimension() const { return static_cast<index_t>(objective_.dimension()); }
-    [[nodiscard]] cost             spent() const { return objective_.spent(); }
-    [[nodiscard]] Objective&       objective() { return objective_; }
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(objective_.dimension()); }
+    [[nodiscard]] cost spent() const { return objective_.spent(); }
+    [[nodiscard]] Objective& objective() { return objective_; }
 
-    /// Moves x_0, d x N, in place. @throws numeric_error naming step, from 1 on, and particle where objective or gradient are no numbers,
-    /// and where a reward is NaN or +inf, at a trial of the line search, too.
+    /// Moves x_0, d x N, in place. @throws numeric_error naming step, from 1 on, and particle where objective
+    /// or gradient are no numbers, and where a reward is NaN or +inf, at a trial of the line search, too.
     void operator()(view x_0, const condition_type& condition = {}) {
-        require(x_0.rows() == dimension(), [&] { return "self_guidance: " + digits_of(x_0.rows()) + " rows for dimension " + digits_of(dimension()); });
-        const auto&   context = x_0.context();
+        require(x_0.rows() == dimension(), [&] {
+            return "self_guidance: " + digits_of(x_0.rows()) + " rows for dimension " +
+                   digits_of(dimension());
+        });
+        const auto& context = x_0.context();
         const index_t d = x_0.rows(), n = x_0.columns();
         gradient_.resize(context, d, n);
-        numbers_.resize(context, 5, n);
-        double *const slope = numbers_.data(), *const eta = slope + n;
-        for (index_t k = 0; k < options_.steps; ++k) {
-            detail::at_step(k + 1, [&] { objective_.gradient(x_0, condition, gradient_.mutable_view()); });
-            context.column_sums(d, n, detail::slope_term<Step, real>{step_, gradient_.data(), d}, slope);
-            context.forbid(n, detail::not_finite{slope}, deferred_error{.what = "the gradient of the objective is not finite", .step = k + 1});
-            context.for_each(d * n, detail::turn_to_step<Step, real>{step_, gradient_.data()});
-            context.for_each(n, detail::fill_number{options_.step_size, eta});
-            if (options_.halvings > 0) search(x_0, condition, k + 1);
-            context.for_each(d, n, detail::move_against<real>{x_0.data(), gradient_.data(), eta, d, x_0.data()});
-            detail::require_finite_columns(x_0, deferred_error{.what = "a step of self-guidance leaves what is finite: take shorter ones", .step = k + 1});
+        for (auto* numbers : {&slope_, &eta_, &value_, &trial_value_, &accepted_})
+            numbers->resize(context, 1, n);
+        const detail::step_of<Step, view> step{.step = step_, .g = gradient_};
+        for (index_t k = 1; k <= options_.steps; ++k) {
+            detail::at_step(k, [&] { objective_.gradient(x_0, condition, gradient_.mutable_view()); });
+            assign(row(slope_), column_sums(gradient_ * step));
+            context.forbid(n, elementwise<detail::is_not_finite>(row(slope_)),
+                           deferred_error{.what = "the gradient of the objective is not finite", .step = k});
+            assign(gradient_, step);
+            assign(row(eta_), options_.step_size);
+            if (options_.halvings > 0) search(x_0, condition, k);
+            move(x_0, x_0);
+            detail::require_finite_columns(
+                x_0,
+                deferred_error{.what = "a step of self-guidance leaves what is finite: take shorter ones",
+                               .step = k});
         }
     }
 
 private:
-    using real         = typename batch_type::value_type;
+    using real = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
 
+    /// out = x_0 - eta step, the step being what the gradient was turned to; out may be x_0.
+    void move(view x_0, view out) {
+        assign(out, elementwise<detail::moved_against>(x_0, row(eta_), gradient_));
+    }
+
+    /// Finds each particle's eta by Armijo's rule: a trial is accepted where f falls by at least a small
+    /// share of eta times the slope; else eta is halved, and is 0 after the last trial.
     void search(view x_0, const condition_type& condition, index_t step) {
-        const auto&   context = x_0.context();
-        const index_t d = x_0.rows(), n = x_0.columns();
-        double *const slope = numbers_.data(), *const eta = slope + n, *const value = eta + n, *const trial = value + n, *const accepted = trial + n;
-        trial_.resize(context, d, n);
-        detail::at_step(step, [&] { objective_(x_0, condition, value); });
-        context.forbid(n, detail::is_nan{value}, deferred_error{.what = "the objective is NaN", .step = step});
-        context.for_each(n, detail::fill_number{0.0, accepted});
+        const auto& context = x_0.context();
+        const index_t n = x_0.columns();
+        const auto slope = row(slope_), eta = row(eta_), value = row(value_), trial = row(trial_value_);
+        const auto accepted = row(accepted_); // 1 or 0
+        trial_.resize(context, x_0.rows(), n);
+        detail::at_step(step, [&] { objective_(x_0, condition, value.data()); });
+        context.forbid(n, elementwise<detail::is_nan>(value),
+                       deferred_error{.what = "the objective is NaN", .step = step});
+        assign(accepted, 0.0);
         for (index_t h = 0; h <= options_.halvings; ++h) {
-            context.for_each(d, n, detail::move_against<real>{x_0.data(), gradient_.data(), eta, d, trial_.data()});
-            detail::at_step(step, [&] { objective_(trial_.read(), condition, trial); });
-            context.for_each(n, detail::halve_unless_lower{slope, value, trial, h == options_.halvings, eta, accepted});
-            if (context.find_first(n, detail::unaccepted{accepted}) == n) return;
+            move(x_0, trial_);
+            detail::at_step(step, [&] { objective_(trial_.read(), condition, trial.data()); });
+            const auto falls = trial <= value - detail::armijo_share * eta * slope;
+            const double next = h == options_.halvings ? 0.0 : 0.5;
+            assign(accepted, select(accepted == 1.0 || falls, 1.0, 0.0));
+            assign(eta, select(accepted == 1.0, eta, next * eta));
+            if (context.find_first(n, accepted == 0.0) == n) return;
         }
     }
-    Objective                     objective_;
-    self_guidance_options         options_;
-    Step                          step_;
-    scratch<real, context_type>   gradient_, trial_;
-    scratch<double, context_type> numbers_;
+    Objective objective_;
+    self_guidance_options options_;
+    Step step_;
+    scratch<real, context_type> gradient_, trial_;
+    /// One number for each particle.
+    scratch<double, context_type> slope_, eta_, value_, trial_value_, accepted_;
 };
 template <class Objective>
 self_guidance(Objective) -> self_guidance<Objective>;

@@ -1,92 +1,232 @@
-/// What sequential Monte Carlo returns and what it shows on the way.
+/// The result of sequential Monte Carlo, the trace of its steps, and the warnings that say when it should not
+/// be trusted.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <vector>
 
 #include <diamond/align/log_z.hpp>
 #include <diamond/concepts/backend.hpp>
 #include <diamond/core/cost.hpp>
+#include <diamond/core/digits_of.hpp>
 
 namespace diamond {
 
-/// All weights died: Z-hat = 0. An error to the user, a zero in averages over runs.
+/// The error of a run whose weights are all zero, so that Z-hat = 0. An average of Z-hat over runs counts
+/// such a run as a zero.
 class dead_weights : public numeric_error {
 public:
     explicit dead_weights(long step)
-        : numeric_error("all weights are zero, so the estimate of Z is 0: the reward, or the density that corrects the kernel, forbids every particle; use more particles or a softer reward",
-                        step, -1) {}
+        : numeric_error(
+              "all weights are zero, so the estimate of Z is 0: the reward, or the density that corrects the "
+              "kernel, forbids every particle; use more particles or a softer reward",
+              step, -1) {}
 };
 
-/// One step of a run.
+/// One step of a run, as the trace has it. Weights are those accumulated since the last resampling, before
+/// any resampling of this step. Values and increments are in nats.
 struct smc_step {
-    double time          = 0.0;
-    double ess           = 0.0; ///< effective sample size of the accumulated weights, before any resampling
-    bool   resampled     = false;
-    double least_increment = 0.0, largest_increment = 0.0; ///< of log w, over particles whose weight is not zero
-    double largest_share = 0.0; ///< of the weight, in one particle, before any resampling
-    double mean_value    = 0.0; ///< weighted mean of V
-    index_t floored      = 0;   ///< values that were raised to the floor: SMC cannot tell these particles apart
-    // Of a weighted kernel: of its own weights at this step, w of N transitions.
-    double correction_ess      = NAN; ///< (sum w)^2 / sum w^2, over particles that were not dead before
-    double log_mean_correction = NAN; ///< log of the mean of w: 0 up to Monte Carlo error, where densities of one law corrected the kernel
+    double time = 0.0;              ///< t_k
+    double ess = 0.0;               ///< the effective sample size (sum w)^2 / sum w^2, 1 ... N
+    bool resampled = false;         ///< says whether the step resampled
+    double least_increment = 0.0;   ///< the least change of log w, over particles whose weight is not zero
+    double largest_increment = 0.0; ///< the largest one
+    double largest_share = 0.0;     ///< the largest share that one particle has of the weight, 1/N ... 1
+    double mean_value = 0.0;        ///< the weighted mean of V
+    index_t floored = 0; ///< the number of values raised to the floor: SMC cannot tell these particles apart
+    /// The effective sample size of a weighted kernel's own weights at this step, over particles that were
+    /// not dead before it; NaN for a kernel without weights.
+    double correction_ess = NAN;
+    /// The logarithm of the mean of these weights: 0 up to Monte Carlo error where densities of one law
+    /// corrected the kernel.
+    double log_mean_correction = NAN;
 
-    /// The same numbers, NaN being equal to itself.
+    /// Compares all numbers; NaN is equal to itself.
     friend bool operator==(const smc_step& a, const smc_step& b) {
         const auto same = [](double x, double y) { return x == y || (x != x && y != y); };
-        return a.time == b.time && a.resampled == b.resampled && a.floored == b.floored && same(a.ess, b.ess) && same(a.least_increment, b.least_increment) &&
-               same(a.largest_increment, b.largest_increment) && same(a.largest_share, b.largest_share) && same(a.mean_value, b.mean_value) &&
-               same(a.correction_ess, b.correction_ess) && same(a.log_mean_correction, b.log_mean_correction);
+        return a.time == b.time && a.resampled == b.resampled && a.floored == b.floored &&
+               same(a.ess, b.ess) && same(a.least_increment, b.least_increment) &&
+               same(a.largest_increment, b.largest_increment) && same(a.largest_share, b.largest_share) &&
+               same(a.mean_value, b.mean_value) && same(a.correction_ess, b.correction_ess) &&
+               same(a.log_mean_correction, b.log_mean_correction);
     }
 };
 
-/// What an observer sees after a step.
+/// The view of a run that its observer gets after each step.
 template <class Batch>
 struct smc_view {
-    index_t             step, steps;
-    double              time;
-    const_view_t<Batch> particles;
-    const double*       values;      ///< V of each particle, in the memory of the batch
-    const double*       log_weights; ///< accumulated since the last resampling
-    const smc_step&     trace;
+    index_t step, steps;           ///< the step just done, 1 ... K, and K
+    double time;                   ///< t_k
+    const_view_t<Batch> particles; ///< d x N
+    const double* values;          ///< N values V_k, in the memory of the batch
+    /// N log weights accumulated since the last resampling, in the memory of the batch.
+    const double* log_weights;
+    const smc_step& trace; ///< the step's line of the trace
 };
 
+/// The result of a run.
 template <class Batch>
 struct smc_result {
-    Batch                                  particles;   ///< d x N at t = 1
-    std::vector<double>                    log_weights; ///< of the particles, up to a constant
-    std::vector<double>                    rewards;     ///< r of each, where the run is complete
-    std::vector<double>                    log_densities; ///< log p_1 of each: a weighted kernel's particles carry it; for others add_log_densities
-    double                                 log_z                = NAN;
-    double                                 log_z_standard_error = NAN; ///< NaN where one run does not tell: `warnings` then says why
-    log_z_error                            log_z_method         = log_z_error::none; ///< how the standard error was found
-    double                                 ess                  = NAN;               ///< of the final weights
-    double                                 correction_ess       = NAN; ///< the least of the steps', of a weighted kernel's own weights
-    std::vector<std::int32_t>              families;  ///< the x_0 each particle descends from
-    std::vector<smc_step>                  steps;     ///< the trace
-    std::vector<std::vector<std::int32_t>> ancestors; ///< of each resampling step, where recorded; empty where a step did not resample
-    double                                 log_delta = -infinity; ///< what V was raised by
-    std::vector<std::string>               warnings;  ///< why the run should not be trusted, if so
-    bool                                   complete          = false;
-    bool                                   exact_for_sampler = false; ///< the target is the chain's own end law, tilted
-    bool                                   exact_for_density = false; ///< or it is the law that a weighted kernel corrects its draws to, tilted: it says exact_density()
-    bool                                   exact_for_model   = false; ///< and whichever of the two laws it is is the model's: the kernel says exact()
-    cost                                   spent;
-    double                                 seconds = 0.0;
+    Batch particles;                 ///< d x N at t = 1, or where the run was stopped
+    std::vector<double> log_weights; ///< the particles' log weights, up to a constant
+    std::vector<double> rewards;     ///< r of each particle; empty where the run is incomplete
+    /// log p_1 of each particle where the kernel is weighted, whose particles carry it; empty else:
+    /// add_log_densities.
+    std::vector<double> log_densities;
+    double log_z = NAN;                ///< log Z-hat; NaN where the run is incomplete
+    double log_z_standard_error = NAN; ///< NaN where one run does not tell: `warnings` then says why
+    log_z_error log_z_method = log_z_error::none; ///< the formula of the standard error
+    double ess = NAN;                             ///< the effective sample size of the final weights
+    double correction_ess = NAN;        ///< the least correction_ess of the steps, for a weighted kernel
+    std::vector<std::int32_t> families; ///< the x_0 that each particle descends from, 0 ... N - 1
+    std::vector<smc_step> steps;        ///< the trace
+    /// Each step's ancestors, where recorded; empty without resampling.
+    std::vector<std::vector<std::int32_t>> ancestors;
+    double log_delta = -infinity;      ///< the log delta by which values were raised
+    std::vector<std::string> warnings; ///< reasons why the run should not be trusted
+    bool complete = false;             ///< says whether the run took its last step
+    /// Says whether the target is the chain's own end law, tilted.
+    bool exact_for_sampler = false;
+    /// Says whether the target is the law to which a weighted kernel corrects its draws, tilted: the kernel's
+    /// exact_density().
+    bool exact_for_density = false;
+    /// Says whether that law, whichever of the two it is, is the model's: the kernel's exact().
+    bool exact_for_model = false;
+    cost spent;           ///< all evaluations, the pilot's among them
+    double seconds = 0.0; ///< the time from start to finish
 
-    /// The weights, summing to 1.
+    /// The weights, which sum to 1.
     [[nodiscard]] std::vector<double> weights() const {
         double high = -infinity;
         for (const double w : log_weights) high = std::max(high, w);
         std::vector<double> result(log_weights.size());
-        double              total = 0.0;
+        double total = 0.0;
         for (std::size_t j = 0; j < result.size(); ++j) total += result[j] = std::exp(log_weights[j] - high);
         for (double& w : result) w /= total;
         return result;
     }
 };
+
+/// The thresholds beyond which a result warns. None is negative.
+struct smc_trust {
+    double least_ess_share = 0.01; ///< the least ESS as a share of N: below it a step hangs on few particles
+    double largest_share = 0.5;    ///< the largest share of the weight in one particle
+    /// The largest share of the values at the floor: so many say nothing of how far below it they are.
+    double largest_floored = 0.1;
+    /// The largest difference, in nats, between the increments of a step that may resample: low values are
+    /// then lost though they carry the mean.
+    double largest_range = 15.0;
+    /// The least correction_ess as a share of N: below it few draws carry the correction of a weighted
+    /// kernel.
+    double least_correction_share = 0.1;
+    /// The largest distance of log_mean_correction from 0 beyond 5 standard errors: the densities that
+    /// correct the kernel are then not those of one law.
+    double largest_miss = 0.1;
+};
+
+namespace detail {
+/// A number with three digits, for warnings.
+[[nodiscard]] inline std::string three_digits(double x) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.3g", x);
+    return std::string(text);
+}
+/// Warns of a weighted kernel's weights. Their mean is looked at step by step and over the run, for small
+/// misses add up, and whatever the kernel says of its densities.
+inline void warn_of_corrections(const std::vector<smc_step>& steps, index_t particles, const smc_trust& trust,
+                                std::vector<std::string>& warnings) {
+    constexpr double errors = 5.0; // standard errors that chance is granted
+    const auto count = static_cast<double>(particles);
+    const auto by_ess = [](const auto& a, const auto& b) { return a.correction_ess < b.correction_ess; };
+    const auto least = std::min_element(steps.begin(), steps.end(), by_ess);
+    if (least->correction_ess < trust.least_correction_share * count)
+        warnings.push_back(
+            "the correction of the kernel hangs on few draws: the effective sample size of its weights "
+            "fell to " +
+            three_digits(least->correction_ess) + " of " + digits_of(particles) +
+            " at t = " + three_digits(least->time) + "; more steps, a better map or a better density help");
+    if (particles == 1) return; // one weight says nothing of their mean
+    const auto variance = [&](const smc_step& step) {
+        return std::max(1.0 / step.correction_ess - 1.0 / count, 0.0);
+    };
+    const auto miss = [&](const smc_step& step) {
+        return std::fabs(step.log_mean_correction) - errors * std::sqrt(variance(step));
+    };
+    const auto by_miss = [&](const auto& a, const auto& b) { return miss(a) < miss(b); };
+    const auto worst = std::max_element(steps.begin(), steps.end(), by_miss);
+    double total = 0.0, total_variance = 0.0;
+    for (const auto& step : steps) {
+        total += step.log_mean_correction;
+        total_variance += variance(step);
+    }
+    const std::string subject = "the weights that correct the kernel average exp(";
+    const std::string
+        reason = ", where densities of one law average 1: the density of its draws, or the one that "
+                 "corrects them, is off";
+    if (miss(*worst) > trust.largest_miss)
+        warnings.push_back(subject + three_digits(worst->log_mean_correction) +
+                           ") at t = " + three_digits(worst->time) + reason + " there");
+    else if (std::fabs(total) - errors * std::sqrt(total_variance) > trust.largest_miss)
+        warnings.push_back(subject + three_digits(total) + ") over the run" + reason);
+}
+/// Appends to `warnings` why a run should not be trusted. `relative_variance` is that of Z-hat, negative or
+/// NaN where one run does not tell; `weighted` says whether the kernel carries weights of its own.
+inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particles, log_z_error method,
+                             double relative_variance, bool weighted, const smc_trust& trust,
+                             std::vector<std::string>& warnings) {
+    if (steps.empty()) return;
+    const auto number = three_digits;
+    const auto count = static_cast<double>(particles);
+    const auto range_of = [](const smc_step& step) { return step.largest_increment - step.least_increment; };
+    const auto by_ess = [](const auto& a, const auto& b) { return a.ess < b.ess; };
+    const auto by_share = [](const auto& a, const auto& b) { return a.largest_share < b.largest_share; };
+    const auto by_range = [&](const auto& a, const auto& b) { return range_of(a) < range_of(b); };
+    const auto by_floors = [](const auto& a, const auto& b) { return a.floored < b.floored; };
+
+    const auto least = std::min_element(steps.begin(), steps.end(), by_ess);
+    if (least->ess < trust.least_ess_share * count)
+        warnings.push_back("the effective sample size fell to " + number(least->ess) + " of " +
+                           digits_of(particles) + " at t = " + number(least->time));
+    const auto share = std::max_element(steps.begin(), steps.end(), by_share);
+    if (particles > 1 && share->largest_share > trust.largest_share)
+        warnings.push_back("one particle held " + number(100.0 * share->largest_share) +
+                           " % of the weight at t = " + number(share->time));
+    // Not at the last step: its low rewards are exact, and nothing is resampled by them.
+    const auto range = std::max_element(steps.begin(), steps.end() - 1, by_range);
+    if (steps.size() > 1 && range_of(*range) > trust.largest_range)
+        warnings.push_back(
+            "log weights changed by amounts that differ by " + number(range_of(*range)) +
+            " nats at t = " + number(range->time) +
+            ": particles of low value, which may carry the mean, can have been resampled away; more "
+            "value samples, more steps or log_delta near log Z help");
+    const auto floored = std::max_element(steps.begin(), steps.end(), by_floors);
+    if (static_cast<double>(floored->floored) > trust.largest_floored * count)
+        warnings.push_back(
+            digits_of(floored->floored) + " of " + digits_of(particles) +
+            " values were at the floor at t = " + number(floored->time) +
+            ", where SMC cannot tell them apart: more value samples, log_delta near log Z or a "
+            "value_floor near the values that matter help");
+    if (weighted) warn_of_corrections(steps, particles, trust, warnings);
+
+    const std::string islands =
+        ": run independent islands, each with its own rng.split(k), and give their log_z to combine_islands";
+    const std::string variance = "the relative variance of Z is " + number(relative_variance);
+    if (particles == 1)
+        warnings.push_back(
+            "one particle says nothing of the error of log Z, which has no standard error: take more of "
+            "them; or" +
+            islands.substr(1));
+    if (relative_variance > trusted_relative_variance)
+        warnings.push_back(variance + " by one run's estimate, which is good only below " +
+                           number(trusted_relative_variance) + islands);
+    if (relative_variance < 0.0)
+        warnings.push_back(variance + " by the formula of " + name_of(method) +
+                           ", so log Z has no standard error" + islands);
+}
+} // namespace detail
 
 } // namespace diamond

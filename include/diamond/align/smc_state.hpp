@@ -1,211 +1,502 @@
-/// Where a run of sequential Monte Carlo stands: its particles, what they carry, and how they are saved.
+/// The state of a run of sequential Monte Carlo, and its snapshot on the host, to save and to resume.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <diamond/align/run.hpp>
-#include <diamond/align/smc_snapshot.hpp>
-#include <diamond/align/smc_weights.hpp>
+#include <diamond/align/smc_options.hpp>
+#include <diamond/align/smc_result.hpp>
 #include <diamond/concepts/resampler.hpp>
 #include <diamond/core/condition.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/errors.hpp>
+#include <diamond/core/expression.hpp>
+#include <diamond/core/stopwatch.hpp>
 #include <diamond/random/draw.hpp>
 
 namespace diamond {
 
-/// Made by smc::start or smc::resume, moved on by smc::step, ended by smc::finish. It belongs to the caller between these, and to a sampler of the same
-/// setting.
-template <class Batch, class Condition>
-class smc_state {
+/// A state on the host. Its run goes on from it bit for bit: in the sampler that it belongs to, by the same
+/// rng and under the same condition.
+template <class Real>
+struct smc_snapshot {
+    index_t step = 0;                ///< k, the number of steps done
+    std::vector<Real> particles;     ///< d N coordinates, particle by particle
+    std::vector<double> values;      ///< V_k of each particle
+    std::vector<double> log_weights; ///< accumulated since the last resampling
+    /// log p_t, which a weighted kernel's particles carry; empty for others.
+    std::vector<double> log_densities;
+    /// The x_0 that each particle descends from, whose condition it keeps.
+    std::vector<std::int32_t> families;
+    double log_z = 0.0;
+    double log_delta = 0.0;
+    index_t resamplings = 0;                          ///< the number of steps that resampled
+    std::vector<smc_step> steps;                      ///< the trace
+    std::vector<std::vector<std::int32_t>> ancestors; ///< each step's ancestors, where recorded
+    cost spent;                                       ///< all evaluations, the pilot's among them
+    std::uint64_t seed = 0;                           ///< the run's seed
+    smc_setting setting;                              ///< its sampler's setting
+};
+
+namespace detail {
+
+/// The sums of the step under way, in the back end's memory: what needs one of them reads it there, so that
+/// nothing waits for the host.
+struct step_numbers {
+    /// The best value, the floor, and how many values are left to it.
+    double best = 0, floor = 0, floored = 0;
+    /// The highest log weight, and sums of the weights relative to it.
+    double high = 0, sum = 0, sum_square = 0;
+    /// Minus the least increment of a live particle, and the largest one.
+    double minus_least = 0, largest = 0;
+    /// The weighted sum of values, and the logarithm of the mean weight.
+    double sum_of_values = 0, log_mean = 0;
+    double resampled = 0; ///< 1 where the step resamples
+    /// The highest log weight of a weighted kernel's own, sums of these weights relative to it, and how many
+    /// there are.
+    double correction_high = 0, correction_sum = 0, correction_sum_square = 0, corrected = 0;
+};
+/// The totals of a run, in the back end's memory.
+struct run_numbers {
+    double log_z = 0, log_delta = -infinity;
+    std::int64_t resamplings = 0;
+};
+
+/// Refuses a snapshot with a number that no run has. The snapshot's lengths fit each other, and it belongs to
+/// a run of these options, whose times are the whole grid.
+template <class Real>
+class snapshot_check {
 public:
-    using context_type  = backend_of_t<Batch>;
-    using snapshot_type = smc_snapshot<typename Batch::value_type>;
+    snapshot_check(const smc_snapshot<Real>& from, const smc_options& options)
+        : from_(from), options_(options) {}
 
-    [[nodiscard]] index_t                      step() const { return step_; }
-    [[nodiscard]] index_t                      steps() const { return total_; }
-    [[nodiscard]] bool                         done() const { return step_ == total_; }
-    [[nodiscard]] const_view_t<Batch>          particles() const { return x_.read(); }
-    // What follows waits for a device.
-    [[nodiscard]] double                       log_z_so_far() const { return run_on_host().log_z; }
-    [[nodiscard]] double                       log_delta() const { return run_on_host().log_delta; }
-    [[nodiscard]] std::vector<smc_step>        trace() const { return to_host(lines_.read().columns(0, step_)); }
-
-    /// Everything that a run depends on beside its own arguments, on the host.
-    [[nodiscard]] snapshot_type snapshot() const {
-        const auto run   = run_on_host();
-        const auto lines = trace();
-        return {step_, to_host(x_), to_host(v_), to_host(log_w_), to_host(log_p_), to_host(family_), run.log_z, run.log_delta, run.resamplings, lines, ancestors(lines),
-                spent_, rng_.seed, setting_};
+    /// @throws std::invalid_argument naming the number. Cost: some passes over the snapshot.
+    void operator()() const {
+        check_trace();
+        check_particles();
+        check_totals();
+        check_ancestry();
+        if (from_.step > 0 && !fresh()) check_sums();
     }
 
 private:
-    template <class, class, class>
-    friend class smc;
+    [[nodiscard]] index_t n() const { return options_.particles; }
+    [[nodiscard]] bool done() const { return from_.step == static_cast<index_t>(options_.times.size()) - 1; }
+    /// Says whether all weights are 1: at the start and after a resampling.
+    [[nodiscard]] bool fresh() const { return from_.step == 0 || from_.steps.back().resampled; }
 
-    smc_state(const context_type& context, philox rng, const Condition& condition, index_t rows, index_t columns, index_t steps, bool record_ancestors, bool weighted, smc_setting setting)
-        : context_(&context), rng_(rng), setting_(std::move(setting)), given_(condition), condition_(condition), total_(steps), record_(record_ancestors) {
-        for (auto* particles : {&x_, &next_}) particles->resize(context, rows, columns);
-        for (auto* numbers : {&v_, &next_v_, &log_w_, &next_log_w_}) numbers->resize(context, 1, columns);
-        for (auto* numbers : {&log_p_, &next_log_p_, &correction_}) numbers->resize(context, 1, weighted ? columns : 0);
-        family_.resize(context, 1, columns);
-        chosen_before_.resize(record_ ? static_cast<std::size_t>(steps) : 0);
-        lines_.resize(context, 1, steps);
-        numbers_.resize(context, 1, 1);
-        run_.resize(context, 1, 1);
+    /// @throws std::invalid_argument unless `holds`; `rule` says what the number should have been.
+    template <class Number>
+    static void expect(bool holds, const std::string& name, Number number, const std::string& rule) {
+        require(holds, [&] { return "this snapshot's " + name + " is " + digits_of(number) + ": " + rule; });
     }
-    template <class Resampler>
-    void prepare_to_resample(const Resampler& resampler) {
-        for (auto* indices : {&next_family_, &chosen_}) indices->resize(*context_, 1, columns());
-        cumulative_.resize(*context_, 1, columns());
-        if constexpr (!context_type::host_memory) masked_.resize(*context_, 1, columns());
-        if constexpr (requires { resampler.prepare(*context_, columns(), space_); }) resampler.prepare(*context_, columns(), space_);
-        space_.highest.resize(*context_, 1, 1);
+    template <class Numbers, class Rule>
+    static void expect_all(const Numbers& numbers, const char* name, const Rule& holds,
+                           const std::string& rule) {
+        for (std::size_t j = 0; j < numbers.size(); ++j)
+            if (!holds(j)) expect(false, std::string(name) + "[" + digits_of(j) + "]", numbers[j], rule);
+    }
+    static bool below_infinity(double x) { return !std::isnan(x) && x < infinity; }
+
+    void check_particles() const {
+        const auto& x = from_.particles;
+        const auto& v = from_.values;
+        const auto& w = from_.log_weights;
+        const auto& p = from_.log_densities;
+
+        expect_all(
+            x, "particles", [&](std::size_t j) { return std::isfinite(x[j]); }, "coordinates are finite");
+        if (from_.step == 0)
+            expect_all(
+                v, "values", [&](std::size_t j) { return v[j] == options_.initial_value; },
+                "before the first step values are V_0 = " + digits_of(options_.initial_value));
+        else if (!done())
+            expect_all(
+                v, "values", [&](std::size_t j) { return std::isfinite(v[j]); },
+                "values are finite before the last step");
+        else
+            expect_all(
+                v, "values", [&](std::size_t j) { return below_infinity(v[j]); },
+                "rewards are finite or -inf");
+
+        if (fresh())
+            expect_all(
+                w, "log_weights", [&](std::size_t j) { return w[j] == 0.0; },
+                "at the start and after a resampling weights are 1");
+        else
+            expect_all(
+                w, "log_weights", [&](std::size_t j) { return below_infinity(w[j]); },
+                "log weights are finite, or -inf of the dead");
+        require(std::any_of(w.begin(), w.end(), [](double one) { return one > -infinity; }),
+                "this snapshot's log_weights are -inf, all of them: such a run has ended");
+        expect_all(
+            p, "log_densities", [&](std::size_t j) { return w[j] == -infinity || below_infinity(p[j]); },
+            "log-densities of particles that live are finite or -inf");
     }
 
-    [[nodiscard]] index_t columns() const { return x_.columns(); }
-    [[nodiscard]] bool    weighted() const { return log_p_.size() > 0; } ///< whether the kernel carries weights of its own
-    [[nodiscard]] smc_step* line(index_t k) { return lines_.data() + (k - 1); } ///< of step k = 1, 2, ...
-    [[nodiscard]] detail::run_numbers run_on_host() const { return to_host(run_).front(); }
-    /// Of each step so far; empty where it did not resample, or before a snapshot that has none.
+    void check_trace() const {
+        for (std::size_t k = 0; k < from_.steps.size(); ++k) check_line(k);
+    }
+    void check_line(std::size_t k) const {
+        const auto count = static_cast<double>(n());
+        const double most = count * (1.0 + rounding), least = 1.0 - rounding;
+        const auto is_ess = [&](double ess) { return ess >= least && ess <= most; };
+
+        const smc_step& line = from_.steps[k];
+        const bool last = k + 2 == options_.times.size();
+        const auto name = [&](const char* what) { return "steps[" + digits_of(k) + "]." + what; };
+        const std::string many = "it lies between 1 and " + digits_of(n()) + ", the particles";
+        expect(line.time == options_.times[k + 1], name("time"), line.time,
+               "the grid has " + digits_of(options_.times[k + 1]));
+        expect(is_ess(line.ess), name("ess"), line.ess, many);
+        expect(line.resampled == (!last && line.ess < options_.threshold * count), name("resampled"),
+               static_cast<int>(line.resampled),
+               "the effective sample size was " + digits_of(line.ess) + " of " + digits_of(n()) +
+                   ", the threshold is " + digits_of(options_.threshold));
+        expect(std::isfinite(line.least_increment), name("least_increment"), line.least_increment,
+               "it is finite");
+        expect(std::isfinite(line.largest_increment) && line.largest_increment >= line.least_increment,
+               name("largest_increment"), line.largest_increment,
+               "it is finite and not below the least, " + digits_of(line.least_increment));
+        expect(line.largest_share * count >= least && line.largest_share <= 1.0 + rounding,
+               name("largest_share"), line.largest_share, "it lies between 1/N and 1");
+        expect(std::isfinite(line.mean_value), name("mean_value"), line.mean_value, "it is finite");
+        expect(line.floored >= 0 && line.floored <= (last ? 0 : n()), name("floored"), line.floored,
+               last ? "at the last step there is no floor" : "it lies between 0 and the particles");
+        if (from_.log_densities.empty()) {
+            const char* none = "a kernel without weights has none, NaN";
+            expect(std::isnan(line.correction_ess), name("correction_ess"), line.correction_ess, none);
+            expect(std::isnan(line.log_mean_correction), name("log_mean_correction"),
+                   line.log_mean_correction, none);
+            return;
+        }
+        expect(is_ess(line.correction_ess), name("correction_ess"), line.correction_ess, many);
+        expect(std::isfinite(line.log_mean_correction), name("log_mean_correction"), line.log_mean_correction,
+               "it is finite");
+    }
+
+    void check_totals() const {
+        const auto resampled = std::count_if(from_.steps.begin(), from_.steps.end(),
+                                             [](const smc_step& line) { return line.resampled; });
+        expect(from_.resamplings == resampled, "resamplings", from_.resamplings,
+               "its trace has " + digits_of(resampled));
+        const bool piloted = !options_.log_delta && options_.pilot_particles > 0 && options_.times.size() > 2;
+        const auto delta = options_.log_delta.value_or(-infinity);
+        if (piloted)
+            expect(below_infinity(from_.log_delta), "log_delta", from_.log_delta,
+                   "a pilot's is finite or -inf");
+        else
+            expect(from_.log_delta == delta, "log_delta", from_.log_delta,
+                   "this sampler's is " + digits_of(delta));
+        // Each resampling, and the end, adds the log of the mean weight: that of no more than what increments
+        // have made, and of at least one particle in N.
+        double low = options_.initial_value, high = low, least = 0.0, largest = 0.0;
+        for (std::size_t k = 0; k < from_.steps.size(); ++k) {
+            least += from_.steps[k].least_increment;
+            largest += from_.steps[k].largest_increment;
+            if (!from_.steps[k].resampled && k + 2 != options_.times.size()) continue;
+            low += least - std::log(static_cast<double>(n()));
+            high += largest;
+            least = largest = 0.0;
+        }
+        expect(std::isfinite(from_.log_z), "log_z", from_.log_z, "it is finite");
+        expect(from_.log_z >= low - slack(low) && from_.log_z <= high + slack(high), "log_z", from_.log_z,
+               "by its trace it lies between " + digits_of(low) + " and " + digits_of(high));
+        constexpr std::int64_t most = std::int64_t{1} << 53; // a run of so many evaluations takes centuries
+        const auto is_count = [](std::int64_t x) { return x >= 0 && x <= most; };
+        const std::string range = "it lies between 0 and 2^53";
+        expect(is_count(from_.spent.forward), "spent.forward", from_.spent.forward, range);
+        expect(is_count(from_.spent.jvp), "spent.jvp", from_.spent.jvp, range);
+        expect(is_count(from_.spent.vjp), "spent.vjp", from_.spent.vjp, range);
+        expect(is_count(from_.spent.reward), "spent.reward", from_.spent.reward, range);
+    }
+
+    /// Families and ancestors are particles; and where all ancestors are there, families are what they make
+    /// them.
+    void check_ancestry() const {
+        const auto is_particle = [&](std::int32_t i) { return i >= 0 && i < n(); };
+        for (const std::int32_t family : from_.families)
+            require(is_particle(family), [&] {
+                return "this snapshot names particle " + digits_of(family) + " of " + digits_of(n());
+            });
+        std::vector<std::int32_t> composed(from_.families.size());
+        for (std::size_t j = 0; j < composed.size(); ++j) composed[j] = static_cast<std::int32_t>(j);
+        bool all = true;
+        for (std::size_t k = 0; k < from_.steps.size(); ++k) {
+            const bool has = k < from_.ancestors.size() && !from_.ancestors[k].empty();
+            all = all && has == from_.steps[k].resampled;
+            if (!has) continue;
+            const auto& ancestors = from_.ancestors[k];
+            require(from_.steps[k].resampled, [&] {
+                return "this snapshot has ancestors of step " + digits_of(k + 1) + ", which did not resample";
+            });
+            expect_all(
+                ancestors, ("ancestors[" + digits_of(k) + "]").c_str(),
+                [&](std::size_t j) { return is_particle(ancestors[j]); },
+                "there are " + digits_of(n()) + " particles");
+            auto next = composed;
+            for (std::size_t j = 0; j < next.size(); ++j)
+                next[j] = composed[static_cast<std::size_t>(ancestors[j])];
+            composed.swap(next);
+        }
+        if (all)
+            expect_all(
+                from_.families, "families", [&](std::size_t j) { return from_.families[j] == composed[j]; },
+                "its ancestors say otherwise");
+    }
+
+    /// Sums the weights again: they must be what the trace says.
+    void check_sums() const {
+        const auto& w = from_.log_weights;
+        const double high = *std::max_element(w.begin(), w.end());
+        double sum = 0.0, squares = 0.0, values = 0.0, scale = 0.0;
+        for (std::size_t j = 0; j < w.size(); ++j) {
+            const double weight = std::exp(w[j] - high);
+            if (weight == 0.0) continue;
+            sum += weight;
+            squares += weight * weight;
+            values += weight * from_.values[j];
+            scale += weight * std::fabs(from_.values[j]);
+        }
+        const smc_step& line = from_.steps.back();
+        const auto agree = [](const char* what, double here, double there, double size) {
+            require(std::fabs(here - there) <= rounding * size, [&] {
+                return std::string(
+                           "this snapshot's numbers are not of one run: by its log_weights and values the ") +
+                       what + " is " + digits_of(here) + ", by its trace " + digits_of(there);
+            });
+        };
+        agree("effective sample size", sum * sum / squares, line.ess, line.ess);
+        agree("largest share", 1.0 / sum, line.largest_share, line.largest_share);
+        agree("mean value", values / sum, line.mean_value, scale / sum + least_normal);
+    }
+
+    /// relative, and far above that of sums of 2^31 numbers in any order.
+    static constexpr double rounding = 1e-6;
+    static double slack(double bound) { return rounding * (1.0 + std::fabs(bound)); }
+
+    const smc_snapshot<Real>& from_;
+    const smc_options& options_;
+};
+
+} // namespace detail
+
+/// The sizes of a run.
+struct smc_sizes {
+    index_t dimension, particles, steps; ///< d, N and K
+    bool record_ancestors;
+};
+
+/// The state of a run: the particles and what they carry, the next ones that a step makes of them, and the
+/// run's totals.
+///
+/// smc::start and smc::resume make it, smc::step moves it on, smc::finish ends it. Between these it belongs
+/// to the caller, and only a sampler of the same setting takes it. `Weighted` says whether the kernel is a
+/// weighted_transition_kernel.
+template <class Batch, class Condition, bool Weighted = false>
+struct smc_state {
+    using context_type = backend_of_t<Batch>;
+    using snapshot_type = smc_snapshot<typename Batch::value_type>;
+
+    static constexpr bool weighted = Weighted;
+
+    smc_state(const context_type& on, philox run, const Condition& given_condition, const smc_sizes& sizes,
+              smc_setting of_sampler)
+        : context(&on),
+          rng(run),
+          setting(std::move(of_sampler)),
+          given(given_condition),
+          condition(given_condition),
+          step_count(sizes.steps),
+          record(sizes.record_ancestors) {
+        for (auto* batch : {&x, &next_x}) batch->resize(on, sizes.dimension, sizes.particles);
+        for (auto* numbers : {&v, &next_v, &log_w, &next_log_w}) numbers->resize(on, 1, sizes.particles);
+        for (auto* numbers : {&log_p, &next_log_p, &correction})
+            numbers->resize(on, 1, weighted ? sizes.particles : 0);
+        family.resize(on, 1, sizes.particles);
+        recorded.resize(record ? static_cast<std::size_t>(step_count) : 0);
+        trace_lines.resize(on, 1, step_count);
+        step_sums.resize(on, 1, 1);
+        totals.resize(on, 1, 1);
+    }
+
+    [[nodiscard]] index_t step() const { return steps_done; }  ///< k, the number of steps done
+    [[nodiscard]] index_t steps() const { return step_count; } ///< K
+    [[nodiscard]] bool done() const { return steps_done == step_count; }
+    [[nodiscard]] const_view_t<Batch> particles() const { return x.read(); } ///< x_t, d x N
+
+    // The following accessors wait for a device.
+
+    /// The run's totals so far.
+    [[nodiscard]] detail::run_numbers totals_on_host() const { return to_host(totals).front(); }
+    /// log Z of the steps so far, as far as resamplings have added it up.
+    [[nodiscard]] double log_z_so_far() const { return totals_on_host().log_z; }
+    [[nodiscard]] double log_delta() const { return totals_on_host().log_delta; }
+    /// The trace of the steps so far.
+    [[nodiscard]] std::vector<smc_step> trace() const {
+        return to_host(trace_lines.read().columns(0, steps_done));
+    }
+    /// The ancestors of each step in `lines`, the trace; empty where a step did not resample, or comes before
+    /// a snapshot that has none.
     [[nodiscard]] std::vector<std::vector<std::int32_t>> ancestors(const std::vector<smc_step>& lines) const {
-        std::vector<std::vector<std::int32_t>> result(record_ ? lines.size() : 0);
+        std::vector<std::vector<std::int32_t>> result(record ? lines.size() : 0);
         for (std::size_t k = 0; k < result.size(); ++k)
-            if (lines[k].resampled && chosen_before_[k].size() > 0) result[k] = to_host(chosen_before_[k]);
+            if (lines[k].resampled && recorded[k].size() > 0) result[k] = to_host(recorded[k]);
         return result;
     }
-
-    /// x_0 ~ N(0, I), V_0 for all, weights 1.
-    void begin(double initial_value, double log_delta) {
-        write_run({.log_z = initial_value, .log_delta = log_delta});
-        draw_normal(rng_.stream(purpose::initial), x_.mutable_view());
-        context_->for_each(columns(), detail::fill_number{initial_value, v_.data()});
-        context_->for_each(columns(), detail::fill_number{0.0, log_w_.data()});
-        context_->for_each(columns(), detail::own_index{family_.data()});
-        order_conditions();
+    /// Everything that a run depends on beside its own arguments, on the host.
+    [[nodiscard]] snapshot_type snapshot() const {
+        const auto run = totals_on_host();
+        const auto lines = trace();
+        return {.step = steps_done,
+                .particles = to_host(x),
+                .values = to_host(v),
+                .log_weights = to_host(log_w),
+                .log_densities = to_host(log_p),
+                .families = to_host(family),
+                .log_z = run.log_z,
+                .log_delta = run.log_delta,
+                .resamplings = run.resamplings,
+                .steps = lines,
+                .ancestors = ancestors(lines),
+                .spent = spent,
+                .seed = rng.seed,
+                .setting = setting};
     }
 
-    /// @throws std::invalid_argument with the numbers of both unless the snapshot belongs to such a run, and with the number where it has one that no run has.
-    void restore(const snapshot_type& from, const smc_options& options) {
-        const auto n = static_cast<std::size_t>(columns());
-        require(static_cast<index_t>(from.log_densities.size()) == log_p_.size(), [&] {
-            return "this snapshot holds " + digits_of(from.log_densities.size()) + " log-densities, and this sampler's kernel carries " + digits_of(log_p_.size()) +
-                   ": a kernel with weights and one without do not go on with each other's runs";
-        });
-        require(from.particles.size() == static_cast<std::size_t>(x_.size()) && from.values.size() == n && from.log_weights.size() == n && from.families.size() == n,
-                [&] {
-                    return "this snapshot holds " + digits_of(from.values.size()) + " particles and " + digits_of(from.particles.size()) +
-                           " coordinates, this sampler has " + digits_of(n) + " and " + digits_of(x_.size());
-                });
-        require(from.step >= 0 && from.step <= total_ && static_cast<index_t>(from.steps.size()) == from.step, [&] {
-            return "this snapshot is of step " + digits_of(from.step) + " with a trace of " + digits_of(from.steps.size()) + ", this sampler has " +
-                   digits_of(total_) + " steps";
-        });
-        require(static_cast<index_t>(from.ancestors.size()) <= from.step,
-                [&] { return "this snapshot of step " + digits_of(from.step) + " has ancestors of " + digits_of(from.ancestors.size()) + " steps"; });
-        for (const auto& ancestors : from.ancestors)
-            require(ancestors.empty() || ancestors.size() == n, [&] { return "this snapshot has " + digits_of(ancestors.size()) + " ancestors of " + digits_of(n) + " particles"; });
-        detail::require_setting("snapshot", from.setting, setting_);
-        require(from.seed == rng_.seed, [&] { return "this snapshot belongs to the run of seed " + digits_of(from.seed) + ", this one is of seed " + digits_of(rng_.seed); });
-        detail::snapshot_check<typename Batch::value_type>(from, options)();
-        context_->from_host(from.particles.data(), x_.size(), x_.data());
-        context_->from_host(from.values.data(), columns(), v_.data());
-        context_->from_host(from.log_weights.data(), columns(), log_w_.data());
-        context_->from_host(from.log_densities.data(), log_p_.size(), log_p_.data());
-        context_->from_host(from.families.data(), columns(), family_.data());
-        for (std::size_t k = 0; k < (record_ ? from.ancestors.size() : 0); ++k)
-            if (!from.ancestors[k].empty()) chosen_before_[k] = from_host<std::int32_t>(*context_, 1, columns(), from.ancestors[k]);
-        context_->from_host(from.steps.data(), from.step, lines_.data());
-        order_conditions();
-        write_run({.log_z = from.log_z, .log_delta = from.log_delta, .resamplings = from.resamplings});
-        step_  = from.step;
-        spent_ = from.spent;
-    }
-    void write_run(const detail::run_numbers& run) { context_->from_host(&run, 1, run_.data()); }
-
-    /// The weights of the next particles by their values, and the step's line.
-    /// @throws dead_weights
-    void weigh(const detail::step_plan& plan) {
-        const detail::weight_increment increment{next_v_.data(), v_.data(), weighted() ? correction_.data() : nullptr};
-        context_->for_each(columns(), detail::add_increment{increment, log_w_.data(), next_log_w_.data()});
-        detail::summarise_weights(*context_, columns(), log_w_.data(), next_log_w_.data(), increment, plan, numbers_.data(), line(plan.k));
+    /// The trace's line of step k = 1 ... K, in the back end's memory.
+    [[nodiscard]] row_view<smc_step, context_type> line(index_t k) {
+        return row(*context, 1, trace_lines.data() + (k - 1));
     }
 
-    /// Whether there is resampling to do at step k: where the host cannot tell, there is, and it comes to nothing if the line says no.
-    [[nodiscard]] bool may_resample(const detail::step_plan& plan) {
-        if constexpr (context_type::host_memory)
-            return line(plan.k)->resampled;
-        else
-            return !plan.last && plan.least_ess > 0.0;
-    }
+    const context_type* context;
+    philox rng;
+    smc_setting setting; ///< the setting of the sampler that made it
 
-    /// Ancestors by the next weights. @throws numeric_error naming step and place where the resampler's is no particle.
-    template <class Resampler>
-    void choose(const Resampler& resampler, index_t k) {
-        const double* weights = next_log_w_.data();
-        if constexpr (!context_type::host_memory) {
-            context_->for_each(columns(), detail::weight_to_resample{line(k), weights, masked_.data()});
-            weights = masked_.data();
-        }
-        cumulative_weights(*context_, weights, columns(), space_, cumulative_.data());
-        resampler(*context_, cumulative_.data(), columns(), rng_.stream(purpose::resampling, k), space_, chosen_.data());
-        context_->forbid(columns(), detail::no_particle{chosen_.data(), columns()},
-                         deferred_error{.what = "the resampler wrote an ancestor that is no particle", .step = k, .indices = chosen_.data()});
-        if constexpr (!context_type::host_memory) context_->for_each(columns(), detail::stay_unless_resampled{line(k), columns(), chosen_.data()});
-    }
+    Condition given;     ///< the condition as the caller gave it, one for each x_0
+    Condition condition; ///< the condition in the order of the particles
+    condition_store<Condition, context_type> conditions; ///< the memory of `condition`
 
-    /// The next particles, values and weights become the state.
-    void advance(const detail::step_plan& plan) {
-        x_.swap(next_);
-        v_.swap(next_v_);
-        log_w_.swap(next_log_w_);
-        log_p_.swap(next_log_p_);
-        step_ = plan.k;
-        context_->for_each(1, detail::settle_step{numbers_.data(), line(step_), run_.data(), plan.last});
-    }
+    index_t steps_done = 0, step_count; ///< k and K
 
-    /// The chosen ancestors take all places: state, value, density, family and condition travel together, weights become 1.
-    void take_chosen() {
-        const auto take = [&](auto& carried, auto& next) {
-            context_->gather(carried.read(), chosen_.data(), next.mutable_view());
-            carried.swap(next);
-        };
-        take(x_, next_);
-        take(v_, next_v_);
-        if (weighted()) take(log_p_, next_log_p_);
-        take(family_, next_family_);
-        order_conditions();
-        context_->for_each(columns(), detail::forget_weight{line(step_), log_w_.data()});
-        if (!record_) return;
-        auto& kept = chosen_before_[static_cast<std::size_t>(step_ - 1)];
-        kept.resize(*context_, 1, columns());
-        context_->copy(chosen_.data(), columns(), kept.data());
-    }
+    Batch x, next_x;                   ///< d x N particles
+    rebind_t<Batch, double> v, next_v; ///< V_k
+    /// log weights; masked_w is 0 where a device does not resample.
+    rebind_t<Batch, double> log_w, next_log_w, masked_w;
+    /// A weighted kernel's log p_t and log weights; else empty.
+    rebind_t<Batch, double> log_p, next_log_p, correction;
+    rebind_t<Batch, std::int32_t> family, next_family; ///< the x_0 that each particle descends from
+    rebind_t<Batch, std::int32_t> chosen;              ///< the ancestors that a step resamples
 
-    /// Each particle keeps the condition of the x_0 that it descends from.
-    void order_conditions() { condition_ = conditions_.gather(*context_, given_, family_.data(), columns()); }
+    bool record; ///< says whether ancestors are recorded
+    /// Each step's ancestors, where recorded; else empty.
+    std::vector<rebind_t<Batch, std::int32_t>> recorded;
 
-    const context_type*                      context_;
-    philox                                   rng_;
-    smc_setting                              setting_; ///< of the sampler that made it
-    Condition                                given_, condition_; ///< as the caller gave it, and in the order of the particles
-    condition_store<Condition, context_type> conditions_;
-    index_t                                  step_ = 0, total_ = 0;
-    bool                                     record_ = false;
-    Batch                                    x_, next_;
-    rebind_t<Batch, double>                  v_, next_v_, log_w_, next_log_w_, masked_;
-    rebind_t<Batch, double>                  log_p_, next_log_p_, correction_; ///< of a weighted kernel; else empty
-    rebind_t<Batch, std::int32_t>            family_, next_family_, chosen_;
-    std::vector<rebind_t<Batch, std::int32_t>> chosen_before_; ///< of each step, where it is recorded; else empty
-    rebind_t<Batch, smc_step>                lines_; ///< the trace
-    rebind_t<Batch, detail::step_numbers>    numbers_;
-    rebind_t<Batch, detail::run_numbers>     run_;
-    rebind_t<Batch, std::uint64_t>           cumulative_;
-    resampling_scratch<context_type>         space_;
-    cost                                     spent_;
-    stopwatch                        clock_;
+    rebind_t<Batch, smc_step> trace_lines;           ///< K lines
+    rebind_t<Batch, detail::step_numbers> step_sums; ///< one
+    rebind_t<Batch, detail::run_numbers> totals;     ///< one
+
+    rebind_t<Batch, std::uint64_t> cumulative; ///< cumulative weights
+    resampling_scratch<context_type> space;    ///< the resampler's working space
+    cost spent;
+    stopwatch clock;
 };
+
+namespace detail {
+
+/// Gives each particle the condition of the x_0 that it descends from.
+template <class State>
+void order_conditions(State& s) {
+    s.condition = s.conditions.gather(*s.context, s.given, s.family.data(), s.x.columns());
+}
+template <class State>
+void write_totals(State& s, const run_numbers& run) {
+    s.context->from_host(&run, 1, s.totals.data());
+}
+/// Makes all room that resampling needs, so that the first one, whenever it comes, allocates nothing.
+template <class State, class Resampler>
+void prepare_to_resample(State& s, const Resampler& resampler) {
+    const auto& context = *s.context;
+    const index_t n = s.x.columns();
+    for (auto* indices : {&s.next_family, &s.chosen}) indices->resize(context, 1, n);
+    s.cumulative.resize(context, 1, n);
+    if constexpr (!State::context_type::host_memory) s.masked_w.resize(context, 1, n);
+    if constexpr (requires { resampler.prepare(context, n, s.space); })
+        resampler.prepare(context, n, s.space);
+    s.space.highest.resize(context, 1, 1);
+}
+
+/// Puts the state at the start: x_0 ~ N(0, I), V_0 = initial_value for all, weights 1.
+template <class State>
+void begin(State& s, double initial_value, double log_delta) {
+    write_totals(s, {.log_z = initial_value, .log_delta = log_delta});
+    draw_normal(s.rng.stream(purpose::initial), s.x.mutable_view());
+    assign(row(s.v), initial_value);
+    assign(row(s.log_w), 0.0);
+    assign(row(s.family), column_number());
+    order_conditions(s);
+}
+
+/// Puts the state where the snapshot was taken. @throws std::invalid_argument, with the numbers of both,
+/// unless the snapshot belongs to such a run, and with the number where it has one that no run has.
+template <class State>
+void restore(State& s, const typename State::snapshot_type& from, const smc_options& options) {
+    const index_t columns = s.x.columns();
+    const auto n = static_cast<std::size_t>(columns);
+    const auto densities = static_cast<index_t>(from.log_densities.size());
+    require(densities == s.log_p.size(), [&] {
+        return "this snapshot holds " + digits_of(densities) +
+               " log-densities, and this sampler's kernel carries " + digits_of(s.log_p.size()) +
+               ": a kernel with weights and one without do not go on with each other's runs";
+    });
+    require(from.particles.size() == static_cast<std::size_t>(s.x.size()) && from.values.size() == n &&
+                from.log_weights.size() == n && from.families.size() == n,
+            [&] {
+                return "this snapshot holds " + digits_of(from.values.size()) + " particles and " +
+                       digits_of(from.particles.size()) + " coordinates, this sampler has " + digits_of(n) +
+                       " and " + digits_of(s.x.size());
+            });
+    require(from.step >= 0 && from.step <= s.steps() && static_cast<index_t>(from.steps.size()) == from.step,
+            [&] {
+                return "this snapshot is of step " + digits_of(from.step) + " with a trace of " +
+                       digits_of(from.steps.size()) + ", this sampler has " + digits_of(s.steps()) + " steps";
+            });
+    require(static_cast<index_t>(from.ancestors.size()) <= from.step, [&] {
+        return "this snapshot of step " + digits_of(from.step) + " has ancestors of " +
+               digits_of(from.ancestors.size()) + " steps";
+    });
+    for (const auto& ancestors : from.ancestors)
+        require(ancestors.empty() || ancestors.size() == n, [&] {
+            return "this snapshot has " + digits_of(ancestors.size()) + " ancestors of " + digits_of(n) +
+                   " particles";
+        });
+    require_setting("snapshot", from.setting, s.setting);
+    require(from.seed == s.rng.seed, [&] {
+        return "this snapshot belongs to the run of seed " + digits_of(from.seed) + ", this one is of seed " +
+               digits_of(s.rng.seed);
+    });
+    snapshot_check(from, options)();
+
+    const auto& context = *s.context;
+    context.from_host(from.particles.data(), s.x.size(), s.x.data());
+    context.from_host(from.values.data(), columns, s.v.data());
+    context.from_host(from.log_weights.data(), columns, s.log_w.data());
+    context.from_host(from.log_densities.data(), s.log_p.size(), s.log_p.data());
+    context.from_host(from.families.data(), columns, s.family.data());
+    for (std::size_t k = 0; k < (s.record ? from.ancestors.size() : 0); ++k)
+        if (!from.ancestors[k].empty())
+            s.recorded[k] = from_host<std::int32_t>(context, 1, columns, from.ancestors[k]);
+    context.from_host(from.steps.data(), from.step, s.trace_lines.data());
+    order_conditions(s);
+    write_totals(s, {.log_z = from.log_z, .log_delta = from.log_delta, .resamplings = from.resamplings});
+    s.steps_done = from.step;
+    s.spent = from.spent;
+}
+
+} // namespace detail
 
 } // namespace diamond

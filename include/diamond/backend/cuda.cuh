@@ -1,10 +1,13 @@
-/// The back end on a GPU: memory of the device, a kernel for each operation, products by cuBLAS, eigenvectors by cuSOLVER.
+/// This header defines the back end on a GPU: device memory, a kernel for each operation, products by cuBLAS
+/// and cuBLASLt, and eigenvectors by cuSOLVER.
 ///
-/// A program becomes one of the GPU by its context and batch type, `diamond::cuda`, and its file's suffix, .cu, for nvcc; what it gives to for_each, a pointwise reward
-/// among it, must be DIAMOND_HD, trivially copyable, and of at most 4096 bytes.
-/// Calls queue work on one stream and return; only to_host and what returns a number wait. Checks that fail on the device are thrown then. Reductions add in an
-/// order that the extents alone fix, so a run's bits are the same each time; those of a product may depend on the number of columns, by which cuBLAS chooses its kernels.
-/// In steady state nothing allocates: `counted()` and `pool_bytes()` tell.
+/// A program runs on a GPU if its context and its batches are those of `diamond::cuda` and its file ends in
+/// .cu, for nvcc. What it gives to for_each, including a pointwise reward, must be DIAMOND_HD, trivially
+/// copyable and of at most 4096 bytes. Calls put work into one stream and return; only to_host and operations
+/// that return a number wait, and checks that failed on the device throw then. Reductions add in an order
+/// that the extents alone determine, so that a run gives the same bits each time. The bits of a product may
+/// depend on the number of columns, by which cuBLAS chooses its kernels. In steady state nothing is
+/// allocated, which `counted()` and `pool_bytes()` show.
 #pragma once
 
 #include <cstdint>
@@ -18,21 +21,32 @@
 
 namespace diamond::cuda {
 
-/// A GPU: `context{.device = 0}`. One context serves one thread of control, and must outlive the batches made from it; an operation takes
-/// batches of its own context only, for another one's stream does not wait for it. @throws cuda::error.
+/// This context is a GPU, for instance `context{.device = 0}`. One context serves one thread of control, and
+/// must outlive the batches made from it. An operation takes batches of its own context only, because the
+/// stream of another one does not wait for it. The operations are described in concepts/backend.hpp.
+/// @throws cuda::error from the constructor and from every operation, if the device or a library of CUDA
+/// fails.
 struct context {
+    /// This is the index of the device, as nvidia-smi -L lists it.
     int device          = 0;
-    cudaStream_t stream = nullptr; ///< a stream of yours, which must outlive the context; null: one of its own, which waits for no other
-    bool tf32           = false;   ///< products of float with 10 bits of fraction on tensor cores; off, with all 23
+    /// The context uses this stream of the user's, which must outlive it. For null the context makes a stream
+    /// of its own, which waits for no other one.
+    cudaStream_t stream = nullptr;
+    /// Lets products of float use tensor cores with 10 bits of fraction, where otherwise they use all 23.
+    bool tf32           = false;
 
     mutable detail::context_state state{device, stream, tf32};
 
+    /// Returns the name and the index of the device.
     [[nodiscard]] const char* device_name() const { return state.properties().name.c_str(); }
+    /// Returns how often the context waited, allocated and launched a kernel.
     [[nodiscard]] counts counted() const { return state.counted(); }
-    /// Bytes that the pool holds of the device's memory, in use or not.
+    /// Returns how many bytes of device memory the pool holds, in use or not.
     [[nodiscard]] index_t pool_bytes() const { return state.own().memory.attribute(cudaMemPoolAttrReservedMemCurrent); }
+    /// Returns how many bytes of device memory are in use.
     [[nodiscard]] index_t pool_bytes_in_use() const { return state.own().memory.attribute(cudaMemPoolAttrUsedMemCurrent); }
-    /// Returns when everything queued has happened. @throws what the first failed check says.
+    /// Returns when everything in the stream has happened.
+    /// @throws what the first failed check says.
     void wait() const { state.wait(); }
 
     // 1. memory
@@ -111,7 +125,7 @@ struct context {
         if (depth == 0) return for_each(out.size(), diamond::detail::fill_each<Real>{out.data(), Real{0}});
         write_product(op, a.data(), transpose::no, b.data(), Real{0}, out.data(), rows, b.columns(), depth);
     }
-    /// out += op(a) op(b).
+    /// Adds op(a) op(b) to `out`.
     template <class Real>
     void add_product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows, index_t columns, index_t depth) const {
         if (depth > 0) write_product(op_a, a, op_b, b, Real{1}, out, rows, columns, depth);
@@ -167,7 +181,8 @@ struct context {
 
     // 10. dense layers
     [[nodiscard]] static constexpr index_t concurrency() { return 1; }
-    [[nodiscard]] static constexpr index_t dense_block_columns() { return index_t{1} << 40; } // all at once
+    // One lane takes all columns at once.
+    [[nodiscard]] static constexpr index_t dense_block_columns() { return index_t{1} << 40; }
     template <class Real>
     void prepare_product(index_t, index_t, index_t) const {}
     template <class Body>
@@ -201,6 +216,7 @@ private:
 
 static_assert(diagnose_backend<context>());
 
+/// A batch of this back end is d x N numbers in device memory.
 template <class Real>
 using batch = diamond::owning_batch<Real, context>;
 

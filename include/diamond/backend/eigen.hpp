@@ -1,7 +1,9 @@
-/// The CPU back end: blocks of columns over a thread pool, products and transcendental functions by Eigen.
+/// This header defines the CPU back end: blocks of columns are spread over a thread pool, and products and
+/// transcendental functions are computed by Eigen.
 ///
-/// Every operation partitions columns into fixed blocks that do not depend on the number of threads, and every reduction adds its
-/// blocks in order, so results are the same bits on any number of threads. A steady-state call allocates nothing.
+/// Every operation partitions columns into fixed blocks that do not depend on the number of threads, and
+/// every reduction adds its blocks in order. Results are therefore the same bits on any number of threads. A
+/// call in steady state allocates nothing.
 #pragma once
 
 #include <algorithm>
@@ -30,22 +32,25 @@ namespace diamond::eigen {
 
 namespace detail {
 
-/// exp of numbers at or below 0; 0 below the logarithm of the least normal one: Eigen's takes long there and, without AVX-512, is 2.9e-39 at -inf.
+/// Returns exp of numbers <= 0, and 0 below the logarithm of the least normal number. There Eigen's exp is
+/// slow and, without AVX-512, gives 2.9e-39 at -inf.
 template <class Real, class Packet>
 Packet exponentials(const Packet& exponent) {
     using namespace Eigen::internal;
     const Packet least = pset1<Packet>(std::ceil(std::log(std::numeric_limits<Real>::min())));
-    return pandnot(pexp(pmax(exponent, least)), pcmp_lt(exponent, least)); // as std::max: a NaN on the left stays
+    // Like std::max, this keeps a NaN on the left.
+    return pandnot(pexp(pmax(exponent, least)), pcmp_lt(exponent, least));
 }
 
-/// The sum of exp(x[i] - shift); `terms` receives them if it is not null, and may be x. Eigen's own loops work up to an aligned address
-/// and after the last packet by other means, with other last bits. Here all goes by packets, so the bits do not depend on the address.
+/// Returns the sum of exp(x[i] - shift) over i < rows. `terms` receives the terms if it is not null, and may
+/// be x. Eigen's own loops compute differently before an aligned address and after the last packet, with
+/// other last bits. Here all terms are computed in packets, so that the bits do not depend on the address.
 template <class Real>
 double sum_exponentials(const Real* x, index_t rows, Real shift, Real* terms) {
     using namespace Eigen::internal;
     using packet                 = typename packet_traits<Real>::type;
     constexpr index_t lanes = packet_traits<Real>::size;
-    constexpr index_t flush = 32 * lanes; // numbers that are added up in Real before they are in double
+    constexpr index_t flush = 32 * lanes; // terms that are added in Real before their sum is added in double
     const packet      shifts = pset1<packet>(shift);
     packet            sum;
     const auto        add = [&](const Real* from, Real* to) {
@@ -74,10 +79,11 @@ double sum_exponentials(const Real* x, index_t rows, Real shift, Real* terms) {
     return total;
 }
 
-/// Columns of so few numbers are too short for vectors of their own.
+/// Columns of at most this many numbers are too short to be vectorised each on its own.
 inline constexpr index_t short_column = 24;
 
-/// The softmax of `columns` short columns at x, and their log-sum-exps: the exponentials of many are taken together.
+/// Replaces each of `columns` short columns at x by its softmax, and writes their log-sum-exps. The
+/// exponentials of many columns are computed together.
 template <class Real>
 void softmax_short_columns(Real* x, index_t rows, index_t columns, double* log_sums) {
     using namespace Eigen::internal;
@@ -99,14 +105,15 @@ void softmax_short_columns(Real* x, index_t rows, index_t columns, double* log_s
         for (index_t c = 0; c < count; ++c) {
             double total = 0.0;
             for (index_t i = 0; i < rows; ++i) total += static_cast<double>(terms[c * rows + i]);
-            const auto scale = static_cast<Real>(total > 0.0 ? 1.0 / total : total); // no term, or none that is a number
+            // Without a term it is 0, and a NaN stays.
+            const auto scale = static_cast<Real>(total > 0.0 ? 1.0 / total : total);
             for (index_t i = 0; i < rows; ++i) x[c * rows + i] = terms[c * rows + i] * scale;
             log_sums[c] = diamond::detail::log_of_sum(log_sums[c], total);
         }
     }
 }
 
-/// What a context keeps between calls, so that a call in steady state allocates nothing.
+/// The state keeps what a context uses in every call, so that a call in steady state allocates nothing.
 struct context_state {
     diamond::detail::thread_pool pool;
     product_space<float>         float_products;
@@ -126,18 +133,22 @@ struct context_state {
 
 } // namespace detail
 
-/// The CPU. `context{.threads = 2}`; 0 threads mean as many as can work at once: one for each processor that the process may run on, or
-/// fewer where its control groups grant less time. One context serves one thread of control, and must outlive the batches made from it.
-/// Operations may be called from inside the functor of another one, and then run in the thread that calls them.
-/// @throws std::invalid_argument for a negative number of threads, std::system_error if the system does not give so many; from an operation
-/// std::logic_error while the context is at work for another thread. After a fork() it works in the child, too: with threads of its own.
+/// This context is the CPU with a number of threads, for instance `context{.threads = 2}`. 0 threads mean as
+/// many as can work at once: one for each processor on which the process may run, or fewer if its control
+/// groups grant less time. One context serves one thread of control, and must outlive the batches made from
+/// it. An operation may be called from inside the functor of another one; it then runs in the calling thread.
+/// After a fork() the context works in the child process, too, with threads of its own. The operations are
+/// described in concepts/backend.hpp.
+/// @throws std::invalid_argument for a negative number of threads; std::system_error if the system does not
+/// provide them; and, from an operation, std::logic_error while the context works for another thread.
 struct context {
+    /// This is the number of threads; negative numbers are refused.
     int threads = 0;
 
     mutable detail::context_state state{threads};
 
     [[nodiscard]] static constexpr const char* device_name() { return "cpu"; }
-    /// Threads that work at once, each with caches of its own.
+    /// Returns the number of threads that work at once, each of which has caches of its own.
     [[nodiscard]] index_t concurrency() const { return state.pool.threads(); }
 
     // 1. memory
@@ -213,7 +224,7 @@ struct context {
         };
         session work(state.pool);
         if (work.nested()) {
-            detail::product_space<Real> space(1); // the context's is at work
+            detail::product_space<Real> space(1); // the context's own is in use
             write(space, [](index_t tasks, const auto& body) {
                 for (index_t task = 0; task < tasks; ++task) body(task, 0);
             });
@@ -260,7 +271,7 @@ struct context {
         });
     }
 
-    // 7. scans: bound by memory, so one thread
+    // 7. scans, which memory limits, so that one thread computes them
     void scan_sum(const std::uint64_t* in, index_t count, std::uint64_t* out) const {
         std::uint64_t total = 0;
         for (index_t j = 0; j < count; ++j) out[j] = total += in[j];
@@ -276,7 +287,8 @@ struct context {
         diamond::detail::require_stream(stream);
         blocks_of(out.columns(), out.rows() * normal_price, [&](index_t first, index_t last) {
             diamond::detail::fill_normal_columns(stream, out.data(), out.rows(), first, last, [](Real* p, index_t n) {
-                static_assert(diamond::detail::normal_lane_group % Eigen::internal::packet_traits<Real>::size == 0); // all by packets
+                // The group is a multiple of the packet, so that all roots are computed in packets.
+                static_assert(diamond::detail::normal_lane_group % Eigen::internal::packet_traits<Real>::size == 0);
                 Eigen::Map<Eigen::Array<Real, Eigen::Dynamic, 1>, Eigen::Aligned64> roots(p, n);
                 roots = roots.sqrt();
             });
@@ -289,7 +301,8 @@ struct context {
         for (index_t first = 0; first < count; first += block_columns) {
             const index_t last  = std::min(first + block_columns, count);
             bool          found = false;
-            for (index_t j = first; j < last; ++j) found |= f(j); // without a way out, which vectorises
+            // Without an early exit, this loop vectorises.
+            for (index_t j = first; j < last; ++j) found |= f(j);
             for (index_t j = first; found; ++j)
                 if (f(j)) return j;
         }
@@ -302,12 +315,14 @@ struct context {
     }
 
     // 10. dense layers
-    /// A block's states of width 512 and the weights that meet them fit a core's caches.
+    /// Returns 256 columns: the states of a block of width 512 and the weights that they meet fit into the
+    /// caches of a core.
     [[nodiscard]] static constexpr index_t dense_block_columns() { return 256; }
     template <class Real>
     void prepare_product(index_t rows, index_t columns, index_t depth) const {
         const session work(state.pool);
-        if (!work.nested()) state.products<Real>().prepare(rows, columns, depth); // else each product makes its own room
+        // A nested call makes room in each product.
+        if (!work.nested()) state.products<Real>().prepare(rows, columns, depth);
     }
     template <class Body>
     void lanes(index_t tasks, const Body& body) const {
@@ -325,15 +340,20 @@ struct context {
 private:
     using session = diamond::detail::thread_pool::session;
 
-    static constexpr index_t block_columns = 256;      // of a reduction: its bits depend on it
-    static constexpr index_t serial_work   = 8192;     // elements below which waking a thread costs more than it saves
-    static constexpr index_t exp_price = 4, normal_price = 4;       // elementwise work, in units of a copy
+    // The bits of a reduction depend on this number.
+    static constexpr index_t block_columns = 256;
+    // For at most this many elements, waking a thread costs more than it saves.
+    static constexpr index_t serial_work   = 8192;
+    // These are the costs of elementwise work, in copies of a number.
+    static constexpr index_t exp_price = 4, normal_price = 4;
 
-    /// A block's copy of a functor, which no other thread sees, so that its members stay in registers; a reference where copying may cost.
+    /// A block keeps its copy of a functor in this type. No other thread sees the copy, so that its members
+    /// stay in registers. A functor whose copy may be costly is taken by reference.
     template <class F>
     using own = std::conditional_t<std::is_trivially_copyable_v<F>, const F, const F&>;
 
-    /// What a functor's call costs, in copies of a number: its `relative_cost`, if it states one.
+    /// One call of a functor costs this many copies of a number. It is the functor's `relative_cost`, if it
+    /// states one.
     template <class F>
     static constexpr index_t relative_cost_of = [] {
         if constexpr (requires { F::relative_cost; })
@@ -342,33 +362,37 @@ private:
             return index_t{1};
     }();
 
-    /// body(first, last) for parts of the columns. Any split gives the same bits.
+    /// Calls body(first, last) for parts of the columns. Every partition gives the same bits.
     template <class Body>
     void blocks_of(index_t columns, index_t work_per_column, const Body& body) const {
         if (columns * work_per_column <= serial_work) return block_of(body, 0, columns);
         session work(state.pool);
         share(work, columns, work_per_column, body);
     }
-    /// body(first, last) in the one copy of its loop that there is: in two the compiler may fuse other products with other sums, and last bits
-    /// then depend on N.
+    /// Calls body(first, last) in the only copy of its loop. In a second copy the compiler may fuse other
+    /// products with other sums, and last bits would then depend on N.
     template <class Body>
     [[gnu::noinline]] static void block_of(const Body& body, index_t first, index_t last) {
-        asm("" : "+r"(first), "+r"(last)); // no copy for constants, either
+        asm("" : "+r"(first), "+r"(last)); // prevents a copy for constant bounds, too
         body(first, last);
     }
+    /// Spreads the columns over the threads of the session.
     template <class Body>
     void share(session& work, index_t columns, index_t work_per_column, const Body& body) const {
-        // Few long columns are worth a thread each; many short ones travel in blocks, of which each thread gets several.
+        // A few long columns are each worth a thread. Many short ones are put into blocks, of which each
+        // thread gets several.
         constexpr index_t shares = 8;
         const index_t     block = std::clamp<index_t>(columns / (shares * state.pool.threads()), 1, std::max<index_t>(serial_work / work_per_column, 1));
         work.run((columns + block - 1) / block, [&](index_t b) { block_of(body, b * block, std::min((b + 1) * block, columns)); });
     }
-    /// op over f(0) ... f(count - 1), and `start`, which changes nothing: in blocks, and in lanes inside a block, so that it vectorises.
+    /// Returns op over f(0) ... f(count - 1) and `start`, which is the neutral element of op. The order is by
+    /// blocks, and by lanes inside a block, so that it vectorises.
     template <class F, class Op>
     double reduce(index_t count, double start, const F& f, const Op& op) const {
         const index_t blocks = (count + block_columns - 1) / block_columns;
         double        result = start;
-        const auto    alone  = [&] { // in no memory of the context, where an outer reduction may be at work
+        // Nothing here uses the memory of the context, where an outer reduction may be at work.
+        const auto    alone  = [&] {
             for (index_t b = 0; b < blocks; ++b) result = op(result, reduce_block(b, count, start, f, op));
             return result;
         };
@@ -383,7 +407,8 @@ private:
         for (index_t b = 0; b < blocks; ++b) result = op(result, partial[b]);
         return result;
     }
-    template <class F, class Op> // one copy, too
+    // This function, too, has only one copy.
+    template <class F, class Op>
     [[gnu::noinline]] static double reduce_block(index_t block, index_t count, double start, const F& f, const Op& op) {
         constexpr index_t lanes = 16;
         own<F>            local = f;
@@ -398,7 +423,7 @@ private:
             for (index_t l = 0; l < half; ++l) lane[l] = op(lane[l], lane[l + half]);
         return lane[0];
     }
-    /// body(rows), where few rows are a constant: loops over them are then unrolled.
+    /// Calls body(rows) with a constant if there are few rows, so that loops over them are unrolled.
     template <class Body>
     static void with_rows(index_t rows, const Body& body) {
         switch (rows) {
@@ -409,6 +434,7 @@ private:
         default: return body(rows);
         }
     }
+    /// Returns the largest number of a column, NaN if one is NaN, and -inf if the column is empty.
     template <class Real, class Column>
     static Real highest(const Column& column) {
         return column.size() == 0 ? -std::numeric_limits<Real>::infinity()
@@ -416,6 +442,7 @@ private:
     }
 };
 
+/// A batch of this back end is d x N numbers in host memory.
 template <class Real>
 using batch = diamond::owning_batch<Real, context>;
 

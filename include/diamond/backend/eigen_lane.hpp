@@ -1,4 +1,4 @@
-/// One thread's work on dense layers, by Eigen.
+/// This header does the work of one thread on dense layers with Eigen.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,8 @@
 
 namespace diamond::eigen::detail {
 
-/// f, f' and f'' of a few hundred numbers at a time: what they share is computed once and stays in the cache.
+/// This tile evaluates f, f' and f'' of an activation for 256 numbers at a time. What these share is computed
+/// once and stays in the cache.
 template <class Real>
 struct activation_tile {
     static constexpr index_t size = 256;
@@ -30,7 +31,8 @@ struct activation_tile {
         for (index_t begin = 0; begin < count; begin += size) body(tile, begin, std::min(size, count - begin));
     }
 
-    /// What value, slope and curvature are made of: of SiLU the logistic function; of GELU Phi and its density.
+    /// Computes what value, slope and curvature are made of: the logistic function for SiLU, and Phi and its
+    /// density for GELU.
     void prepare(activation kind, const_part a) {
         part one(first, a.size()), two(second, a.size());
         if (kind == activation::silu) {
@@ -40,7 +42,7 @@ struct activation_tile {
             two = Real(0.39894228040143267794) * (Real(-0.5) * a.square()).exp();
         }
     }
-    /// body(value, slope, curvature) with what they are as expressions.
+    /// Calls body(value, slope, curvature) with Eigen expressions for these three.
     template <class Body>
     void with(activation kind, const_part a, const Body& body) const {
         const const_part one(first, a.size()), two(second, a.size());
@@ -53,6 +55,8 @@ struct activation_tile {
     }
 };
 
+/// This is the lane of the Eigen back end. It does the work on dense layers that concepts/backend.hpp lists,
+/// in the calling thread and with packing buffers of its own.
 class dense_lane {
 public:
     explicit dense_lane(owned_blocking<float>& of_float, owned_blocking<double>& of_double) : float_(of_float), double_(of_double) {}
@@ -61,7 +65,8 @@ public:
     void product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows, index_t columns, index_t depth) {
         add_product(op_a, a, op_b, b, out, rows, columns, depth, blocking<Real>());
     }
-    /// to = f(a) + h; behind it, where there are two parts, f'(a) a' + h'. h may be null; to may be a or h.
+    /// Writes to = f(a) + h and, if there are two parts, f'(a) a' + h' behind it. h may be null, and `to` may
+    /// be a or h.
     template <class Real>
     void activate(activation kind, const Real* a, const Real* h, Real* to, index_t count, index_t parts) {
         using tile = activation_tile<Real>;
@@ -85,7 +90,7 @@ public:
             });
         });
     }
-    /// a = f'(a) k + f''(a) a' k', a' = f'(a) k'.
+    /// Writes a = f'(a) k + f''(a) a' k' and, if there are two parts, a' = f'(a) k'.
     template <class Real>
     void pull_back(activation kind, const Real* k, Real* a, index_t count, index_t parts) {
         using tile = activation_tile<Real>;
@@ -116,14 +121,15 @@ public:
     void fill(Real* to, index_t count, Real value) {
         std::fill_n(to, count, value);
     }
-    /// out = W h + b for the first `columns`; for as many more, where there are two parts, W h.
+    /// Writes out = W h + b for the first `columns` columns and, if there are two parts, W h for as many
+    /// more.
     template <class Real>
     void affine(const Real* weights, const Real* bias, const Real* h, Real* out, index_t outputs, index_t columns, index_t inputs, index_t parts) {
         for (index_t j = 0; j < columns; ++j) std::copy_n(bias, outputs, out + outputs * j);
         std::fill_n(out + outputs * columns, (parts - 1) * outputs * columns, Real{0});
         product(transpose::no, weights, transpose::no, h, out, outputs, columns * parts, inputs);
     }
-    /// out += the sum of the columns of a.
+    /// Adds the sum of the columns of a to `out`.
     template <class Real>
     void add_columns(const Real* a, index_t rows, index_t columns, Real* out) {
         typename activation_tile<Real>::part sum(out, rows);

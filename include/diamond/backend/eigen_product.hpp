@@ -1,4 +1,4 @@
-/// Products by Eigen in blocks of columns, with packing buffers that are kept.
+/// This header computes products with Eigen in blocks of columns, and keeps the packing buffers.
 #pragma once
 
 #include <algorithm>
@@ -12,12 +12,13 @@
 
 namespace diamond::eigen::detail {
 
-/// Extents of the blocks in which Eigen takes a product, its packing buffers among them.
+/// These are the extents of the blocks in which Eigen computes a product, and so of its packing buffers.
 struct product_blocks {
     index_t rows, columns, depth;
 };
-/// Sums over the depth are taken in blocks, so their bits depend on the blocks' extent. Eigen takes it from the machine's first-level cache;
-/// this is its formula for one of 32 kB, the least that today's processors have, so that machines agree.
+/// Returns the extent of the blocks over the depth. Sums over the depth are taken in blocks, so that their
+/// bits depend on it. Eigen derives it from the first-level cache of the machine. This is its formula for a
+/// cache of 32 kB, the smallest of today's processors, so that different machines agree.
 template <class Real>
 index_t depth_block(index_t depth) {
     using kernel = Eigen::internal::gebp_traits<Real, Real>;
@@ -30,21 +31,23 @@ index_t depth_block(index_t depth) {
     if (depth <= most) return depth;
     return depth % most == 0 ? most : most - unrolled * ((most - 1 - depth % most) / (unrolled * (depth / most + 1)));
 }
+/// Returns the blocks of a product of these extents.
 template <class Real>
 product_blocks choose_blocks(index_t rows, index_t columns, index_t depth) {
     product_blocks result{rows, columns, depth};
-    // An empty product has no blocks: Eigen would divide by its extents.
+    // An empty product has no blocks, for Eigen would divide by its extents.
     if (rows > 0 && columns > 0 && depth > 0)
         Eigen::internal::computeProductBlockingSizes<Real, Real>(result.depth, result.rows, result.columns, index_t{1});
     result.depth = depth_block<Real>(depth);
     return result;
 }
 
-/// Eigen packs the operands of a product into buffers that it takes from malloc above 128 kB. These are kept instead.
+/// This class keeps the buffers into which Eigen packs the operands of a product. Eigen itself takes those
+/// above 128 kB from malloc in every product.
 template <class Real>
 class owned_blocking : public Eigen::internal::level3_blocking<Real, Real> {
 public:
-    /// Allocates only what it never had.
+    /// Sets the blocks of the next product. It allocates only if a buffer must be larger than ever before.
     void prepare(const product_blocks& blocks) {
         this->m_mc = blocks.rows;
         this->m_nc = blocks.columns;
@@ -75,7 +78,7 @@ private:
     index_t size_a_ = 0, size_b_ = 0;
 };
 
-/// out += op(a) op(b), rows x columns, in one thread.
+/// Adds op(a) op(b), rows x columns, to `out` in one thread.
 template <class Real>
 void add_product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows, index_t columns, index_t depth,
                  owned_blocking<Real>& blocking) {
@@ -83,7 +86,7 @@ void add_product(transpose op_a, const Real* a, transpose op_b, const Real* b, R
     blocking.prepare(choose_blocks<Real>(rows, columns, depth));
     using Eigen::ColMajor;
     using Eigen::RowMajor;
-    // A row-major operand is how Eigen's kernel reads a transposed one.
+    // Eigen's kernel reads a transposed operand as a row-major one.
     const auto run = [&]<int A, int B>() {
         Eigen::internal::general_matrix_matrix_product<index_t, Real, A, false, Real, B, false, ColMajor, 1>::run(
             rows, columns, depth, a, A == RowMajor ? depth : rows, b, B == RowMajor ? columns : depth, out, 1, rows, Real{1}, blocking, nullptr);
@@ -97,10 +100,12 @@ void add_product(transpose op_a, const Real* a, transpose op_b, const Real* b, R
         run.template operator()<ColMajor, ColMajor>();
 }
 
-/// Columns that a thread multiplies at once; Eigen's kernel takes them in fours, and the rest otherwise.
+/// A thread multiplies product_block columns at once. Eigen's kernel computes columns in fours, and the
+/// remaining ones in another way.
 inline constexpr index_t product_block = 256, product_pad = 4;
 
-/// What products keep: packing buffers, one a thread, and room for a padded tail. `run(tasks, body)` calls body(task, worker) for all tasks.
+/// This class keeps what products need between calls: one packing buffer for each thread, and memory for a
+/// padded tail. `run(tasks, body)` must call body(task, worker) for all tasks.
 template <class Real>
 struct product_space {
     std::vector<owned_blocking<Real>> blocking;
@@ -112,13 +117,14 @@ struct product_space {
     void prepare_workers(int threads) {
         if (blocking.size() < static_cast<std::size_t>(threads)) blocking.resize(static_cast<std::size_t>(threads));
     }
-    /// Room for products of these extents, whichever thread meets them.
+    /// Makes room for products of these extents, whichever thread computes them.
     void prepare(index_t rows, index_t columns, index_t depth) {
         const auto blocks = choose_blocks<Real>(rows, columns, depth);
         for (auto& each : blocking) each.prepare(blocks);
     }
 
-    /// out = op(a) b. A tail is padded, so that a column's product takes the same path, and has the same bits, whatever N is.
+    /// Writes out = op(a) b. The tail is padded, so that the product of a column is computed in the same way,
+    /// and has the same bits, for every N.
     template <class Run>
     void write(transpose op, const Real* a, const Real* b, Real* to, index_t rows, index_t columns, index_t depth, const Run& run) {
         const index_t tail = columns % product_block, padded = (tail + product_pad - 1) / product_pad * product_pad;
@@ -144,7 +150,7 @@ struct product_space {
         });
     }
 
-    /// out += op(a) op(b). A sum over particles, op(b) = b^T, is one thread's.
+    /// Adds op(a) op(b) to `out`. A sum over particles, op(b) = b^T, is computed by one thread.
     template <class Run>
     void add(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* to, index_t rows, index_t columns, index_t depth, const Run& run) {
         const index_t block = op_b == transpose::yes ? std::max<index_t>(columns, 1) : product_block, tasks = (columns + block - 1) / block;

@@ -1,6 +1,8 @@
-/// The vocabulary over a thrust system: what thrust_cpu.hpp and thrust_omp.hpp share. One thread works on a column.
+/// This header implements the vocabulary of a back end for a thrust system, as far as thrust_cpu.hpp and
+/// thrust_omp.hpp share it. One thread works on a column.
 ///
-/// Where there is no CUDA toolkit, compile with -DTHRUST_DEVICE_SYSTEM=THRUST_DEVICE_SYSTEM_CPP: thrust looks for one by default.
+/// Without a CUDA toolkit, compile with -DTHRUST_DEVICE_SYSTEM=THRUST_DEVICE_SYSTEM_CPP, because thrust looks
+/// for one by default.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +21,8 @@
 
 namespace diamond::detail {
 
-/// All of the vocabulary but memory, reductions to one number and products, for a `Context` whose policy() names a thrust system.
+/// This base class has all operations except memory, reductions to one number and products, for a `Context`
+/// whose policy() names a thrust system.
 template <class Context>
 class thrust_vocabulary {
 public:
@@ -69,7 +72,7 @@ public:
         return thrust::find_if(policy(), first(), first() + count, f) - first();
     }
 
-    /// One lane takes all columns at once; its products are the context's own add_product.
+    /// One lane takes all columns at once, and its products are those of the context's own add_product.
     [[nodiscard]] static constexpr index_t concurrency() { return 1; }
     [[nodiscard]] static constexpr index_t dense_block_columns() { return index_t{1} << 40; }
     template <class Real>

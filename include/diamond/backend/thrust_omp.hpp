@@ -1,4 +1,5 @@
-/// The back end on thrust's OpenMP system: the CPU, as many threads as OpenMP gives (OMP_NUM_THREADS). Compile with -fopenmp.
+/// This header defines the back end on thrust's OpenMP system: the CPU with as many threads as OpenMP
+/// provides (OMP_NUM_THREADS). Compile with -fopenmp.
 #pragma once
 
 #include <atomic>
@@ -15,7 +16,7 @@
 namespace diamond::thrust_omp {
 
 namespace detail {
-/// No exception may leave a parallel region: the one of the lowest index is kept.
+/// This type keeps the exception of the lowest index, since no exception may leave a parallel region.
 struct first_exception {
     index_t at = std::numeric_limits<index_t>::max();
     std::exception_ptr what;
@@ -28,7 +29,8 @@ struct first_exception {
         }
     }
 };
-/// Never inlined: in a second copy the compiler may fuse other products with other sums, and last bits then depend on N.
+/// This functor records the exceptions of f. It is never inlined: in a second copy the compiler may fuse
+/// other products with other sums, and last bits would then depend on N.
 template <class F>
 struct guarded {
     F f;
@@ -42,9 +44,11 @@ struct guarded {
     }
 };
 
-/// Of which process the OpenMP threads are that contexts work with, in forks; -1 before the first use.
+/// This number identifies the process that the OpenMP threads of all contexts belong to, in forks; it is -1
+/// before the first use.
 inline std::atomic<std::int64_t> team{-1};
-/// Whether OpenMP's threads are in this process: in a child of the process that used them first they are not, and libgomp waits for them for ever.
+/// Returns whether OpenMP's threads exist in this process. In a child of the process that used them first
+/// they do not, and libgomp would wait for them for ever.
 inline bool team_is_here() {
     const std::int64_t now = diamond::detail::forks.load(std::memory_order_relaxed);
     std::int64_t       of  = team.load(std::memory_order_relaxed);
@@ -52,17 +56,23 @@ inline bool team_is_here() {
 }
 } // namespace detail
 
-/// The CPU through thrust's OpenMP system. It must outlive the batches made from it; results do not depend on the number of threads. In the
-/// child of a process that has worked with such contexts it works in one thread, for the others do not survive a fork(). (A program that
-/// enters parallel regions of its own and then forks has to see to that itself, as all OpenMP code has.)
+/// This context is the CPU through thrust's OpenMP system. It must outlive the batches made from it, and
+/// serves one thread of control; results do not depend on the number of threads. In the child of a process
+/// that has worked with such contexts it works in one thread, because the others do not survive a fork(). A
+/// program that enters parallel regions of its own and then forks has to care for this itself, as all OpenMP
+/// code has. The operations are described in concepts/backend.hpp.
+/// @throws std::logic_error from products and reductions while the context works for another thread.
 struct context : diamond::detail::thrust_host<context> {
     [[nodiscard]] static constexpr const char* device_name() { return "cpu (thrust OpenMP)"; }
     [[nodiscard]] static constexpr auto policy() { return thrust::omp::par; }
+    /// Returns the number of threads that work at once.
     [[nodiscard]] static int workers() { return omp_get_max_threads(); }
+    /// Returns whether the caller is one of several threads that work at once.
     [[nodiscard]] static bool inside_team() { return omp_in_parallel() != 0; }
 
     using thrust_vocabulary::for_each;
-    /// Rethrows the exception of the lowest index.
+    /// Calls f(j) for j < count.
+    /// @throws the exception of the lowest index for which f throws.
     template <class F>
     void for_each(index_t count, const F& f) const {
         detail::first_exception    caught;
@@ -75,6 +85,7 @@ struct context : diamond::detail::thrust_host<context> {
         if (caught.what) std::rethrow_exception(caught.what);
     }
 
+    /// Calls body(task, worker) for all tasks, never for two tasks with the same worker at once.
     template <class Body>
     void run(index_t tasks, const Body& body) const {
         if (alone(tasks)) {
@@ -92,11 +103,14 @@ struct context : diamond::detail::thrust_host<context> {
     }
 
 private:
-    static constexpr index_t least_parallel = 64; // columns below which waking threads costs more than it saves
+    // For fewer columns, waking threads costs more than it saves.
+    static constexpr index_t least_parallel = 64;
 
+    /// Returns whether work on so many columns is done by the calling thread alone.
     static bool alone(index_t count) { return count < least_parallel || !detail::team_is_here(); }
 };
 
+/// A batch of this back end is d x N numbers in host memory.
 template <class Real>
 using batch = diamond::owning_batch<Real, context>;
 

@@ -1,32 +1,46 @@
-/// Back end: where batches live and the dozen operations that run there.
+/// A back end is where batches live and where the dozen operations run that the library computes with.
 ///
-/// A context is a back end's handle (threads; or device, stream, pool). All numerics that are not one of these operations are named
-/// DIAMOND_HD functors given to for_each, written once for all back ends. Operations happen in the order of their calls. On a device they
-/// may happen later, and only to_host and what returns a number wait for them. A type C models `backend` if, with pointers into its own memory,
-///   1. c.allocate<T>(n), c.deallocate(p, n) own memory; c.to_host(p, n, host), c.from_host(host, n, p), c.copy(p, n, q) move numbers;
-///      C::host_memory (static constexpr bool) says that the host may read and write that memory itself, and that operations are done when
-///      they return;
-///   2. c.for_each(n, f) calls f(j) for j < n; c.for_each(d, n, f) calls f(i, j) for i < d, j < n, in any order; an F
-///      whose calls cost far more than the copy of a number may say how much more, `static constexpr index_t relative_cost`, which helps to spread work;
-///   3. c.column_sums(d, n, f, out) writes out[j] = sum_i f(i, j) in double; c.sum(n, f, out), c.max(n, f, out) reduce f(j) to one double;
-///      c.sum(n, f), c.max(n, f) return it to the host. None depends on the number of threads; a NaN is the largest number;
-///   4. c.product(op, a, b, out) writes op(a) b, op the identity or the transpose;
-///   5. c.softmax(x, log_sums) replaces each column by its softmax; c.log_sum_exp(x, out) only reduces;
+/// A context is the handle of a back end: its threads, or its device, stream and pool. Numerical work that is
+/// none of these operations is a named DIAMOND_HD functor, or an expression, that is given to for_each and is
+/// written once for all back ends. Operations happen in the order of their calls. On a device they may happen
+/// later, and only to_host and the operations that return a number wait for them.
+///
+/// A type C models `backend` if, with pointers into its own memory,
+///   1. c.allocate<T>(n) and c.deallocate(p, n) own memory, and c.to_host(p, n, host), c.from_host(host, n,
+///      p) and c.copy(p, n, q) move n numbers; the constant bool C::host_memory says that the host may read
+///      and write that memory itself, and that operations are done when they return;
+///   2. c.for_each(n, f) calls f(j) for j < n, and c.for_each(d, n, f) calls f(i, j) for i < d and j < n, in
+///      any order. A functor whose calls cost far more than the copy of a number may say how many times as
+///      much, `static constexpr index_t relative_cost`, which helps to spread the work;
+///   3. c.column_sums(d, n, f, out) writes out[j] = sum_i f(i, j) in double; c.sum(n, f, out) and c.max(n, f,
+///      out) reduce f(j) to one double, and c.sum(n, f) and c.max(n, f) return it to the host. No result
+///      depends on the number of threads, and a NaN is the largest number;
+///   4. c.product(op, a, b, out) writes op(a) b, where op is the identity or the transpose;
+///   5. c.softmax(x, log_sums) replaces each column by its softmax and writes the log of its sum of
+///      exponentials; c.log_sum_exp(x, out) writes only that;
 ///   6. c.gather(x, ancestors, out) writes out(:, j) = x(:, ancestors[j]);
-///   7. c.scan_sum(in, n, out) is the inclusive scan of 64-bit integers, c.scan_max(in, n, out) of 32-bit ones;
+///   7. c.scan_sum(in, n, out) writes the inclusive sums of 64-bit integers, and c.scan_max(in, n, out) the
+///      inclusive maxima of 32-bit ones;
 ///   8. c.fill_normal(stream, out) writes the normals of random/normal.hpp;
-///   9. c.find_first(n, f) is the least j with f(j), or n; c.forbid(n, f, why) throws what `why`, a deferred_error, says of that j, if there is one:
-///      at once, or else when the host next waits, and then of the first call that found one;
-///  10. c.lanes(n, body) calls body(lane, task, worker) for task < n, worker < c.concurrency(), no two calls at once with one worker. A lane
-///      does the work of dense layers on its own: affine(W, b, h, out, outputs, columns, inputs, parts) writes W h + b, and W h' of as many
-///      tangents behind; product(op_a, a, op_b, b, out, rows, columns, depth) adds op(a) op(b) to out; activate and pull_back are the
-///      activations' two directions (nn/dense_stack.hpp); copy, fill, add_columns move numbers.
-///      c.dense_block_columns() is how many columns a lane works on best, and c.prepare_product<T>(rows, columns, depth) makes room;
-///  11. c.symmetric_eigen(a, values) takes a symmetric d x d matrix of double apart, for parameters: it may allocate and wait. Its columns
-///      become orthonormal eigenvectors of either sign, values[k], ascending, the eigenvalue of column k, each to rounding of the largest.
-///      Where the memory is the host's, several threads may call it at once, as they may allocate and copy: they make models from one model.
-/// It need not be copyable, nor serve two threads at once. Models: eigen::context, thrust_cpu::context,
-/// thrust_omp::context, cuda::context.
+///   9. c.find_first(n, f) returns the least j for which f(j) holds, or n; c.forbid(n, f, why) throws what
+///      `why`, a deferred_error, says of that j, if there is one: at once, or else when the host next waits,
+///      and then of the first call that found one;
+///  10. c.lanes(n, body) calls body(lane, task, worker) for task < n and worker < c.concurrency(), no two
+///      calls at once with one worker. A lane does the work of dense layers on its own: affine(W, b, h, out,
+///      outputs, columns, inputs, parts) writes W h + b, and behind it W h' of the tangent where there are
+///      two parts; product(op_a, a, op_b, b, out, rows, columns, depth) adds op(a) op(b) to out; activate and
+///      pull_back are the two directions of activations (nn/dense_stack.hpp); copy, fill and add_columns move
+///      numbers. c.dense_block_columns() is the number of columns that suits a lane best, and
+///      c.prepare_product<T>(rows, columns, depth) makes room for a product;
+///  11. c.symmetric_eigen(a, values) diagonalises a symmetric d x d matrix of double, for parameters: it may
+///      allocate and wait. The columns of a become orthonormal eigenvectors of either sign, and values[k], in
+///      ascending order, the eigenvalue of column k, each to rounding of the largest one.
+/// Where the memory is the host's, several threads may call symmetric_eigen at once, and may allocate and
+/// copy at once: they make models from one model. A back end need not be copyable, nor serve two threads at
+/// once.
+///
+/// Models: eigen::context, thrust_cpu::context, thrust_omp::context, cuda::context. Used by: everything that
+/// computes.
 #pragma once
 
 #include <concepts>
@@ -40,10 +54,10 @@
 
 namespace diamond {
 
-/// op(a) in a product.
+/// Says whether op(a) in a product is a itself or its transpose.
 enum class transpose : bool { no, yes };
 
-/// The one customisation point of the library: the context type that a batch belongs to.
+/// Names the context type that a batch belongs to, `type`. It is the library's only customisation point.
 template <class Batch>
 struct backend_of {};
 template <class Batch>
@@ -54,15 +68,19 @@ struct backend_of<Batch> {
 template <class Batch>
 using backend_of_t = typename backend_of<Batch>::type;
 
+/// Names the view of a batch, d x N, that can be written to.
 template <class Batch>
 using view_t = batch_view<typename Batch::value_type, backend_of_t<Batch>>;
+/// Names the read-only view of a batch, d x N.
 template <class Batch>
 using const_view_t = batch_view<const typename Batch::value_type, backend_of_t<Batch>>;
-/// A batch of another number type in the same memory: log weights, values and times are double whatever the particles are.
+/// Names a batch of another number type in the memory of the same back end: log weights, values and times are
+/// double whatever the particles are.
 template <class Batch, class Value>
 using rebind_t = owning_batch<Value, backend_of_t<Batch>>;
 
 namespace detail {
+/// The probes are functors of the kinds that a back end must take.
 struct element_probe {
     DIAMOND_HD void operator()(index_t) const {}
     DIAMOND_HD void operator()(index_t, index_t) const {}
@@ -114,21 +132,27 @@ concept backend_reductions = requires(const C& c, index_t n, number_probe f, dou
     { c.max(n, f) } -> std::same_as<double>;
 };
 template <class C>
-concept backend_product = requires(const C& c, batch_view<const double, C> a, batch_view<double, C> out) { c.product(transpose::yes, a, a, out); };
+concept backend_product = requires(const C& c, batch_view<const double, C> a, batch_view<double, C> out) {
+    c.product(transpose::yes, a, a, out);
+};
 template <class C>
 concept backend_softmax = requires(const C& c, batch_view<double, C> x, double* out) {
     c.softmax(x, out);
     c.log_sum_exp(batch_view<const double, C>(x), out);
 };
 template <class C>
-concept backend_gather = requires(const C& c, batch_view<const double, C> x, const std::int32_t* a, batch_view<double, C> out) { c.gather(x, a, out); };
+concept backend_gather = requires(const C& c, batch_view<const double, C> x, const std::int32_t* a,
+                                  batch_view<double, C> out) { c.gather(x, a, out); };
 template <class C>
-concept backend_scan = requires(const C& c, const std::uint64_t* in, std::uint64_t* out, const std::int32_t* in_32, std::int32_t* out_32, index_t n) {
+concept backend_scan = requires(const C& c, const std::uint64_t* in, std::uint64_t* out,
+                                const std::int32_t* in_32, std::int32_t* out_32, index_t n) {
     c.scan_sum(in, n, out);
     c.scan_max(in_32, n, out_32);
 };
 template <class C>
-concept backend_normals = requires(const C& c, noise_stream stream, batch_view<double, C> out) { c.fill_normal(stream, out); };
+concept backend_normals = requires(const C& c, noise_stream stream, batch_view<double, C> out) {
+    c.fill_normal(stream, out);
+};
 template <class C>
 concept backend_lanes = requires(const C& c, index_t n, const double* a, double* out) {
     { c.concurrency() } -> std::convertible_to<index_t>;
@@ -137,7 +161,9 @@ concept backend_lanes = requires(const C& c, index_t n, const double* a, double*
     c.lanes(n, lane_probe{a, out});
 };
 template <class C>
-concept backend_symmetric_eigen = requires(const C& c, batch_view<double, C> a, double* values) { c.symmetric_eigen(a, values); };
+concept backend_symmetric_eigen = requires(const C& c, batch_view<double, C> a, double* values) {
+    c.symmetric_eigen(a, values);
+};
 template <class C>
 concept backend_search = requires(const C& c, index_t n, predicate_probe f, const deferred_error& why) {
     { c.find_first(n, f) } -> std::same_as<index_t>;
@@ -146,25 +172,42 @@ concept backend_search = requires(const C& c, index_t n, predicate_probe f, cons
 } // namespace detail
 
 template <class C>
-concept backend = detail::backend_memory<C> && detail::backend_for_each<C> && detail::backend_reductions<C> && detail::backend_product<C> &&
-                  detail::backend_softmax<C> && detail::backend_gather<C> && detail::backend_scan<C> && detail::backend_normals<C> &&
-                  detail::backend_search<C> && detail::backend_lanes<C> && detail::backend_symmetric_eigen<C>;
+concept backend = detail::backend_memory<C> && detail::backend_for_each<C> && detail::backend_reductions<C> &&
+                  detail::backend_product<C> && detail::backend_softmax<C> && detail::backend_gather<C> &&
+                  detail::backend_scan<C> && detail::backend_normals<C> && detail::backend_search<C> &&
+                  detail::backend_lanes<C> && detail::backend_symmetric_eigen<C>;
 
-/// The ladder: the first clause that C breaks says what to write.
+/// The ladder of the concept: its static_asserts say what to write where C breaks a clause, the first one
+/// first.
 template <class C>
 consteval bool diagnose_backend() {
-    static_assert(detail::backend_memory<C>, "a back end's context needs allocate<T>(n), deallocate(p, n), to_host, from_host and copy (pointer, count, pointer), all const, and static constexpr bool host_memory");
-    static_assert(detail::backend_for_each<C>, "a back end's context needs for_each(n, f) and for_each(rows, columns, f), const");
-    static_assert(detail::backend_reductions<C>, "a back end's context needs column_sums(rows, columns, f, double* out), sum(n, f, out), max(n, f, out), double sum(n, f) and double max(n, f), const");
-    static_assert(detail::backend_product<C>, "a back end's context needs product(diamond::transpose, a, b, out) on its views, const");
-    static_assert(detail::backend_softmax<C>, "a back end's context needs softmax(view, double* log_sums) and log_sum_exp(const_view, double* out), const");
-    static_assert(detail::backend_gather<C>, "a back end's context needs gather(const_view, const std::int32_t* ancestors, view), const");
-    static_assert(detail::backend_scan<C>, "a back end's context needs scan_sum of std::uint64_t and scan_max of std::int32_t (in, n, out), const");
-    static_assert(detail::backend_normals<C>, "a back end's context needs fill_normal(diamond::noise_stream, view), const");
-    static_assert(detail::backend_search<C>, "a back end's context needs index_t find_first(n, predicate) and forbid(n, predicate, diamond::deferred_error), const");
-    static_assert(detail::backend_lanes<C>, "a back end's context needs lanes(n, body), concurrency(), dense_block_columns() and prepare_product<T>, const, "
-                                            "and its lanes affine, product, activate, pull_back, copy, fill and add_columns");
-    static_assert(detail::backend_symmetric_eigen<C>, "a back end's context needs symmetric_eigen(batch_view<double> a, double* values), const");
+    static_assert(detail::backend_memory<C>,
+                  "a back end's context needs allocate<T>(n), deallocate(p, n), to_host, from_host and copy "
+                  "(pointer, count, pointer), all const, and static constexpr bool host_memory");
+    static_assert(detail::backend_for_each<C>,
+                  "a back end's context needs for_each(n, f) and for_each(rows, columns, f), const");
+    static_assert(detail::backend_reductions<C>,
+                  "a back end's context needs column_sums(rows, columns, f, double* out), sum(n, f, out), "
+                  "max(n, f, out), double sum(n, f) and double max(n, f), const");
+    static_assert(detail::backend_product<C>,
+                  "a back end's context needs product(diamond::transpose, a, b, out) on its views, const");
+    static_assert(detail::backend_softmax<C>, "a back end's context needs softmax(view, double* log_sums) "
+                                              "and log_sum_exp(const_view, double* out), const");
+    static_assert(
+        detail::backend_gather<C>,
+        "a back end's context needs gather(const_view, const std::int32_t* ancestors, view), const");
+    static_assert(detail::backend_scan<C>, "a back end's context needs scan_sum of std::uint64_t and "
+                                           "scan_max of std::int32_t (in, n, out), const");
+    static_assert(detail::backend_normals<C>,
+                  "a back end's context needs fill_normal(diamond::noise_stream, view), const");
+    static_assert(detail::backend_search<C>, "a back end's context needs index_t find_first(n, predicate) "
+                                             "and forbid(n, predicate, diamond::deferred_error), const");
+    static_assert(detail::backend_lanes<C>,
+                  "a back end's context needs lanes(n, body), concurrency(), dense_block_columns() and "
+                  "prepare_product<T>, const, "
+                  "and its lanes affine, product, activate, pull_back, copy, fill and add_columns");
+    static_assert(detail::backend_symmetric_eigen<C>,
+                  "a back end's context needs symmetric_eigen(batch_view<double> a, double* values), const");
     return true;
 }
 

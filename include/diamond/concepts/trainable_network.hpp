@@ -1,23 +1,38 @@
-/// Trainable network: a Diamond network as a function of its parameters, one vector theta in the back end's memory, with their gradient.
+/// A trainable network is a Diamond network as a function of its parameters, one vector theta in the back
+/// end's memory, with the gradient with respect to them.
 ///
 /// A type N models `trainable_network` if
-///   1. N::batch_type, N::condition_type, N::workspace are its types, n.dimension() is d, n.schedule() and n.inner_schedule() its noise schedules;
-///   2. n.parameters() is how many theta has, and n.initialise(rng, view) writes a start;
-///   3. n(theta, diamond_arguments, condition, workspace, out) writes the mean velocity v, as concepts/diamond_network.hpp says;
-///   4. n.record(theta, arguments, condition, workspace, out) does and keeps what `backward` needs; n.record(theta, arguments, condition, {xbar',
-///      s', r'}, workspace, out, out_dot) also writes v's derivative along the direction;
-///   5. n.backward(theta, workspace, cotangent, cotangent_dot, gradient) adds the gradient of sum cotangent v + cotangent_dot v' to `gradient`;
-///      cotangent_dot is null where no direction was recorded;
-///   6. n.spread() is a functor, DIAMOND_HD where the back end is a device: spread(i, t) is the variance in whose units errors of coordinate i
-///      count at outer time t, for data of variance 1 about 1/(1 + snr(t)).
-/// One that takes labels may say n.classes(), how many: a trainer then refuses a training set with others. It calls require_labels itself.
-/// It may also have vjp(theta, arguments, condition, cotangent, workspace, out_xbar, out_x_t) and jvp(theta, arguments, condition, tangent,
-/// workspace, out): a trained network of it is then differentiable.
+///   1. N::batch_type, N::condition_type and N::workspace are its types, n.dimension() is d, and n.schedule()
+///      and n.inner_schedule() are its noise schedules;
+///   2. n.parameters() is the number of parameters, and n.initialise(rng, view) writes those that a training
+///      starts with;
+///   3. n(theta, diamond_arguments, condition, workspace, out) writes the mean velocity v, as
+///      concepts/diamond_network.hpp says;
+///   4. n.record(theta, arguments, condition, workspace, out) does so and keeps what `backward` needs;
+///      n.record(theta, arguments, condition, {xbar', s', r'}, workspace, out, out_dot) also writes v's
+///      derivative along the direction;
+///   5. n.backward(theta, workspace, cotangent, cotangent_dot, gradient) adds the gradient of sum cotangent v
+///      + cotangent_dot v' to `gradient`; cotangent_dot is null where no direction was recorded;
+///   6. n.spread() is a functor, DIAMOND_HD where the back end is a device: spread(i, t) is the variance in
+///      whose units errors of coordinate i count at the outer time t, for data of variance 1 about 1/(1 +
+///      snr(t)).
+/// theta and gradient are pointers to the back end's memory. A network that takes labels may have
+/// n.classes(), their number, and a trainer then refuses a training set with others; it calls require_labels
+/// itself. It may also have vjp(theta, arguments, condition, cotangent, workspace, out_xbar, out_x_t) and
+/// jvp(theta, arguments, condition, tangent, workspace, out), and a trained network of it is then
+/// differentiable.
 ///
-/// `trainable_network_with_divergence`: also n.outputs() is d + 1, and every `out` and cotangent has a last row, that of the mean divergence m of
-/// concepts/flow_map.hpp, sign and scale undone; n.divergence_spread() is a functor (s, r) of the variance in whose units errors of m
-/// count; and it has vjp and jvp, of which the trace is made. (x, log p) moves with (u, -div u), which does not depend on log p: m is one more row of a flow map's mean velocity, and every loss of
-/// train/flow_map_losses.hpp means the same for it. theta and gradient are pointers to the back end's memory. Models: diamond_mlp, diamond_mlp_with_divergence. Used by: diamond_trainer.
+/// A `trainable_network_with_divergence` also gives the mean divergence m of concepts/flow_map.hpp, with sign
+/// and scale undone:
+///   7. n.outputs() is d + 1, and every `out` and cotangent has a last row, that of m;
+///   8. n.divergence_spread() is a functor: divergence_spread(s, r) is the variance in whose units errors of
+///      m count;
+///   9. it has vjp and jvp, of which the trace of its velocity is made.
+/// (x, log p) moves with (u, -div u), which does not depend on log p: m is one more row of a flow map's mean
+/// velocity, and every loss of train/flow_map_losses.hpp means the same for it.
+///
+/// Models: diamond_mlp (with divergence where it has a divergence_head). Used by: diamond_trainer,
+/// trained_network. Source: [DM], [F2], sections 5 and 8.
 #pragma once
 
 #include <concepts>
@@ -29,7 +44,7 @@ namespace diamond {
 namespace detail {
 template <class N>
 using real_of = typename N::batch_type::value_type;
-/// How fast arguments move; a null xbar does not.
+/// Holds the speeds at which arguments of a Diamond network move; a null xbar does not move.
 template <class Real>
 struct diamond_speeds {
     const Real* xbar = nullptr;
@@ -43,18 +58,22 @@ concept has_parameters = requires(const N& n, philox rng, view_t<typename N::bat
     n.initialise(rng, theta);
 };
 template <class N>
-concept evaluates_with_parameters = requires(const N& n, const real_of<N>* theta, const diamond_arguments<typename N::batch_type>& at, const condition_of_t<N>& c,
-                                             typename N::workspace& w, view_t<typename N::batch_type> out) { n(theta, at, c, w, out); };
+concept evaluates_with_parameters = requires(const N& n, const real_of<N>* theta,
+                                             const diamond_arguments<typename N::batch_type>& at,
+                                             const condition_of_t<N>& c, typename N::workspace& w,
+                                             view_t<typename N::batch_type> out) { n(theta, at, c, w, out); };
 template <class N>
-concept records = requires(const N& n, const real_of<N>* theta, const diamond_arguments<typename N::batch_type>& at, const condition_of_t<N>& c,
-                           typename N::workspace& w, diamond_speeds<real_of<N>> direction, view_t<typename N::batch_type> out) {
+concept records = requires(const N& n, const real_of<N>* theta,
+                           const diamond_arguments<typename N::batch_type>& at, const condition_of_t<N>& c,
+                           typename N::workspace& w, diamond_speeds<real_of<N>> direction,
+                           view_t<typename N::batch_type> out) {
     n.record(theta, at, c, w, out);
     n.record(theta, at, c, direction, w, out, out);
 };
 template <class N>
-concept pulls_back = requires(const N& n, const real_of<N>* theta, typename N::workspace& w, const_view_t<typename N::batch_type> k, real_of<N>* gradient) {
-    n.backward(theta, w, k, theta, gradient);
-};
+concept pulls_back = requires(const N& n, const real_of<N>* theta, typename N::workspace& w,
+                              const_view_t<typename N::batch_type> k,
+                              real_of<N>* gradient) { n.backward(theta, w, k, theta, gradient); };
 template <class N>
 concept has_spread = requires(const N& n, index_t i, double t) {
     { n.spread()(i, t) } -> std::convertible_to<double>;
@@ -63,10 +82,12 @@ template <class N>
 concept says_classes = requires(const N& n) {
     { n.classes() } -> std::convertible_to<index_t>;
 };
-/// What makes a trained network differentiable: vjp and jvp with theta before their arguments.
+/// A network that has vjp and jvp, with theta before their arguments, which make a trained network
+/// differentiable.
 template <class N>
-concept has_parameter_products = requires(const N& n, const real_of<N>* theta, const diamond_arguments<typename N::batch_type>& at, const condition_of_t<N>& c,
-                                          typename N::workspace& w, view_t<typename N::batch_type> out) {
+concept has_parameter_products = requires(
+    const N& n, const real_of<N>* theta, const diamond_arguments<typename N::batch_type>& at,
+    const condition_of_t<N>& c, typename N::workspace& w, view_t<typename N::batch_type> out) {
     n.vjp(theta, at, c, at.xbar, w, out, out);
     n.jvp(theta, at, c, at.xbar, w, out);
 };
@@ -75,7 +96,7 @@ concept has_divergence_row = requires(const N& n, double s) {
     { n.outputs() } -> std::convertible_to<index_t>;
     { n.divergence_spread()(s, s) } -> std::convertible_to<double>;
 };
-/// Rows of what a network gives: d, unless it says otherwise.
+/// The number of rows that a network writes: d, or d + 1 with divergence.
 template <class N>
 [[nodiscard]] index_t outputs_of(const N& n) {
     if constexpr (has_divergence_row<N>)
@@ -86,38 +107,59 @@ template <class N>
 } // namespace detail
 
 template <class N>
-concept trainable_network = std::copy_constructible<N> && detail::names_workspace<N> && detail::has_dimension<N> && detail::names_schedules<N> && detail::has_parameters<N> &&
-                            detail::evaluates_with_parameters<N> && detail::records<N> && detail::pulls_back<N> && detail::has_spread<N>;
+concept trainable_network = std::copy_constructible<N> && detail::names_workspace<N> &&
+                            detail::has_dimension<N> && detail::names_schedules<N> &&
+                            detail::has_parameters<N> && detail::evaluates_with_parameters<N> &&
+                            detail::records<N> && detail::pulls_back<N> && detail::has_spread<N>;
 
 template <class N>
-concept trainable_network_with_divergence = trainable_network<N> && detail::has_divergence_row<N> && detail::has_parameter_products<N>;
+concept trainable_network_with_divergence = trainable_network<N> && detail::has_divergence_row<N> &&
+                                            detail::has_parameter_products<N>;
 
-/// The ladder: the first clause that N breaks says what to write.
+/// The ladder of the concept: its static_asserts say what to write where N breaks a clause, the first one
+/// first.
 template <class N>
 consteval bool diagnose_trainable_network() {
-    static_assert(std::copy_constructible<N>, "a trainable network must be copyable: its parameters are not its own");
-    static_assert(detail::names_workspace<N>, "a trainable network needs batch_type, e.g. diamond::eigen::batch<float>, and a type `workspace`");
+    static_assert(std::copy_constructible<N>,
+                  "a trainable network must be copyable: its parameters are not its own");
+    static_assert(
+        detail::names_workspace<N>,
+        "a trainable network needs batch_type, e.g. diamond::eigen::batch<float>, and a type `workspace`");
     if constexpr (detail::names_workspace<N>) {
-        static_assert(detail::has_dimension<N>, "a trainable network needs dimension() const, the number of rows d of its batches");
-        static_assert(detail::names_schedules<N>, "a trainable network needs schedule() and inner_schedule() const");
-        static_assert(detail::has_parameters<N>, "a trainable network needs parameters() and initialise(philox, view theta), const");
-        static_assert(detail::evaluates_with_parameters<N>, "a trainable network needs operator()(theta, diamond_arguments, condition, workspace&, view out) const");
-        static_assert(detail::records<N>, "a trainable network needs record(theta, arguments, condition, workspace&, out) const, and the same with a direction and its out_dot");
-        static_assert(detail::pulls_back<N>, "a trainable network needs backward(theta, workspace&, cotangent, cotangent_dot, gradient) const");
-        static_assert(detail::has_spread<N>, "a trainable network needs spread() const, a functor (i, t) of the variance that errors are measured in");
+        static_assert(detail::has_dimension<N>,
+                      "a trainable network needs dimension() const, the number of rows d of its batches");
+        static_assert(detail::names_schedules<N>,
+                      "a trainable network needs schedule() and inner_schedule() const");
+        static_assert(detail::has_parameters<N>,
+                      "a trainable network needs parameters() and initialise(philox, view theta), const");
+        static_assert(detail::evaluates_with_parameters<N>,
+                      "a trainable network needs operator()(theta, diamond_arguments, condition, workspace&, "
+                      "view out) const");
+        static_assert(detail::records<N>,
+                      "a trainable network needs record(theta, arguments, condition, workspace&, out) const, "
+                      "and the same with a direction and its out_dot");
+        static_assert(detail::pulls_back<N>, "a trainable network needs backward(theta, workspace&, "
+                                             "cotangent, cotangent_dot, gradient) const");
+        static_assert(detail::has_spread<N>, "a trainable network needs spread() const, a functor (i, t) of "
+                                             "the variance that errors are measured in");
     }
     return true;
 }
 template <class N>
 consteval bool diagnose_trainable_network_with_divergence() {
     static_assert(diagnose_trainable_network<N>());
-    static_assert(detail::has_divergence_row<N>, "a trainable network with divergence needs outputs() const, d + 1, and divergence_spread() const, a functor (s, r) of the variance that "
-                                                 "errors of the mean divergence are measured in");
-    static_assert(detail::has_parameter_products<N>, "a trainable network with divergence needs vjp and jvp, with theta before their arguments, const: the trace of its velocity is made of them");
+    static_assert(detail::has_divergence_row<N>,
+                  "a trainable network with divergence needs outputs() const, d + 1, and divergence_spread() "
+                  "const, a functor (s, r) of the variance that "
+                  "errors of the mean divergence are measured in");
+    static_assert(detail::has_parameter_products<N>,
+                  "a trainable network with divergence needs vjp and jvp, with theta before their arguments, "
+                  "const: the trace of its velocity is made of them");
     return true;
 }
 
-/// Of whichever of the two N says it is.
+/// The ladder of whichever of the two concepts N claims to model: that with divergence where it has outputs()
+/// and divergence_spread().
 template <class N>
 consteval bool diagnose_any_trainable_network() {
     if constexpr (detail::has_divergence_row<N>)

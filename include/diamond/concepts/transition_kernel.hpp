@@ -1,23 +1,35 @@
-/// Transition kernel: draws x_t' given x_t, t < t'.
+/// A transition kernel draws x_t' given x_t, t < t'.
 ///
 /// A type K models `transition_kernel` if
 ///   1. K::batch_type and k.dimension() are those of its batches;
-///   2. k(x, interval{t, t'}, condition, stream, out) draws column j of out from the kernel at column j of x; every number drawn comes
-///      from `stream` (stream.with(purpose) for further noises), column j from slot j; copyable, need not be const; out must not overlap x;
+///   2. k(x, interval{t, t'}, condition, stream, out) draws column j of out from the kernel at column j of x,
+///      both d x N; every number drawn comes from `stream` (stream.with(purpose) for further noises), column
+///      j from slot j; K is copyable and need not be const; out must not overlap x;
 ///   3. k.spent() is the diamond::cost of all calls so far;
-///   4. k.exact() tells whether it keeps the marginals p_t of the model exactly (in floating point), from time 0 on.
-/// `transition_kernel_with_density`: also k.draw_with_density(x, interval, condition, stream, out, double* log_density), the same draws with the log
-/// of their density given x, normalised; it may say bool exact_density() const, as a posterior_sampler_with_density may. early_stop_kernel also has
-/// the density of given x_t', log_density.
-/// `weighted_transition_kernel`, which is not one: its draws are corrected to another law by importance weights, which only drivers that carry weights
-/// can use. Each particle carries log p_t(x_t) of that law:
-///   5. k.begin(x_0, condition, double* log_density) writes log p_0(x_0);
-///   6. k(x, interval, condition, stream, out, const double* log_density, double* next_log_density, double* log_weight) draws as k.kernel() does, reads
-///      log p_t(x_j), writes log p_t'(x_t'_j) and the log of the transition's weight, whose mean over the draws is 1 for every x_j where all p_t are of one law
-///      and the draws' density is their own, which k may say by bool exact_density() const;
-///   7. k.kernel() is the transition kernel whose draws these are; k.exact() tells whether the law is the model's own.
-/// Models: glass_kernel, early_stop_kernel, ddpm_posterior_kernel, renoise_kernel, ode_kernel, ancestral_kernel, euler_maruyama_kernel.
-/// Of a Diamond map with divergence early_stop_kernel has a density; weighted is corrected_kernel. Used by: chain, smc, beam; weighted by smc alone. Source: [GF], [DM], sections 4 and 5.
+///   4. k.exact() tells whether it keeps the marginals p_t of the model exactly (in floating point), from
+///      time 0 on.
+///
+/// It models `transition_kernel_with_density` if also
+///   5. k.draw_with_density(x, interval, condition, stream, out, double* log_density) makes the same draws
+///      and writes the logarithm of their normalised density given x; bool exact_density() const may say that
+///      this is the draws' own density, as for a posterior_sampler_with_density. early_stop_kernel has the
+///      density of given x_t', log_density, too.
+///
+/// A `weighted_transition_kernel` is not a transition kernel: importance weights correct its draws to another
+/// law, and only drivers that carry weights can use it. Each particle carries log p_t(x_t) of that law.
+/// Beside 1 and 3,
+///   6. k.begin(x_0, condition, double* log_density) writes log p_0(x_0);
+///   7. k(x, interval, condition, stream, out, const double* log_density, double* next_log_density, double*
+///      log_weight) draws as k.kernel() does, reads log p_t(x_j), writes log p_t'(x_t'_j) and the logarithm
+///      of the transition's weight, whose mean over the draws is 1 for every x_j where all p_t are of one law
+///      and the draws' density is their own, which bool exact_density() const may say;
+///   8. k.kernel() is the transition kernel whose draws these are; k.exact() tells whether the law is the
+///      model's own.
+///
+/// Models: glass_kernel, early_stop_kernel, ddpm_posterior_kernel, renoise_kernel, ode_kernel,
+/// ancestral_kernel, euler_maruyama_kernel; with density early_stop_kernel, where its Diamond map has a
+/// divergence; weighted corrected_kernel. Used by: chain, smc, beam; the weighted one by smc alone. Source:
+/// [GF], [DM], sections 4 and 5.
 #pragma once
 
 #include <concepts>
@@ -29,85 +41,115 @@ namespace diamond {
 
 namespace detail {
 template <class K>
-concept transitions = requires(K& k, const_view_t<typename K::batch_type> x, interval span, const condition_of_t<K>& c, noise_stream stream,
+concept transitions = requires(K& k, const_view_t<typename K::batch_type> x, interval span,
+                               const condition_of_t<K>& c, noise_stream stream,
                                view_t<typename K::batch_type> out) { k(x, span, c, stream, out); };
 template <class K>
-concept transitions_with_density = requires(K& k, const_view_t<typename K::batch_type> x, interval span, const condition_of_t<K>& c, noise_stream stream,
+concept transitions_with_density = requires(K& k, const_view_t<typename K::batch_type> x, interval span,
+                                            const condition_of_t<K>& c, noise_stream stream,
                                             view_t<typename K::batch_type> out, double* log_density) {
     k.draw_with_density(x, span, c, stream, out, log_density);
 };
 template <class K>
-concept weighs_transitions = requires(K& k, const_view_t<typename K::batch_type> x, interval span, const condition_of_t<K>& c, noise_stream stream,
-                                      view_t<typename K::batch_type> out, const double* before, double* numbers) { k(x, span, c, stream, out, before, numbers, numbers); };
+concept weighs_transitions = requires(
+    K& k, const_view_t<typename K::batch_type> x, interval span, const condition_of_t<K>& c,
+    noise_stream stream, view_t<typename K::batch_type> out, const double* before,
+    double* numbers) { k(x, span, c, stream, out, before, numbers, numbers); };
 template <class K>
-concept begins_with_density = requires(K& k, const_view_t<typename K::batch_type> x, const condition_of_t<K>& c, double* log_density) { k.begin(x, c, log_density); };
+concept begins_with_density = requires(K& k, const_view_t<typename K::batch_type> x,
+                                       const condition_of_t<K>& c,
+                                       double* log_density) { k.begin(x, c, log_density); };
 } // namespace detail
 
 template <class K>
-concept transition_kernel = std::copy_constructible<K> && detail::names_batch<K> && detail::has_dimension<K> && detail::transitions<K> &&
-                            detail::counts_cost<K> && detail::has_exact<K>;
+concept transition_kernel = std::copy_constructible<K> && detail::names_batch<K> &&
+                            detail::has_dimension<K> && detail::transitions<K> && detail::counts_cost<K> &&
+                            detail::has_exact<K>;
 template <class K>
 concept transition_kernel_with_density = transition_kernel<K> && detail::transitions_with_density<K>;
 namespace detail {
 template <class K>
-concept names_kernel = requires(const K& k) { requires transition_kernel<std::remove_cvref_t<decltype(k.kernel())>>; };
+concept names_kernel = requires(const K& k) {
+    requires transition_kernel<std::remove_cvref_t<decltype(k.kernel())>>;
+};
 } // namespace detail
 template <class K>
-concept weighted_transition_kernel = std::copy_constructible<K> && detail::names_batch<K> && detail::has_dimension<K> && detail::weighs_transitions<K> && detail::begins_with_density<K> &&
-                                     detail::names_kernel<K> && detail::counts_cost<K> && detail::has_exact<K>;
+concept weighted_transition_kernel = std::copy_constructible<K> && detail::names_batch<K> &&
+                                     detail::has_dimension<K> && detail::weighs_transitions<K> &&
+                                     detail::begins_with_density<K> && detail::names_kernel<K> &&
+                                     detail::counts_cost<K> && detail::has_exact<K>;
 
 /// The ladder: the first clause that K breaks says what to write.
 template <class K>
 consteval bool diagnose_transition_kernel() {
-    static_assert(std::copy_constructible<K>, "a transition kernel must be copyable: keep working space in diamond::scratch");
-    static_assert(detail::names_batch<K>, "a transition kernel needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)");
+    static_assert(std::copy_constructible<K>,
+                  "a transition kernel must be copyable: keep working space in diamond::scratch");
+    static_assert(detail::names_batch<K>, "a transition kernel needs `using batch_type = "
+                                          "diamond::eigen::batch<float>;` (or another back end's batch)");
     if constexpr (detail::names_batch<K>) {
-        static_assert(detail::has_dimension<K>, "a transition kernel needs dimension() const, the number of rows d of its batches");
+        static_assert(detail::has_dimension<K>,
+                      "a transition kernel needs dimension() const, the number of rows d of its batches");
         static_assert(detail::transitions<K>,
-                      "a transition kernel needs operator()(const_view x, interval, const condition&, noise_stream, view out) that draws x_to into out");
-        static_assert(detail::counts_cost<K>, "a transition kernel needs spent() const, the diamond::cost of its calls so far");
-        static_assert(detail::has_exact<K>, "a transition kernel needs bool exact() const: whether it keeps the model's marginals exactly");
+                      "a transition kernel needs operator()(const_view x, interval, const condition&, "
+                      "noise_stream, view out) that draws x_to into out");
+        static_assert(detail::counts_cost<K>,
+                      "a transition kernel needs spent() const, the diamond::cost of its calls so far");
+        static_assert(
+            detail::has_exact<K>,
+            "a transition kernel needs bool exact() const: whether it keeps the model's marginals exactly");
     }
     return true;
 }
 template <class K>
 consteval bool diagnose_transition_kernel_with_density() {
     static_assert(diagnose_transition_kernel<K>());
-    static_assert(detail::transitions_with_density<K>,
-                  "a transition kernel with density needs draw_with_density(x, interval, condition, stream, out, double* log_density); early_stop_kernel has it where its map is a Diamond "
-                  "map with divergence, as network_diamond_map is of a network with divergence or a jacobian_network");
+    static_assert(
+        detail::transitions_with_density<K>,
+        "a transition kernel with density needs draw_with_density(x, interval, condition, stream, out, "
+        "double* log_density); early_stop_kernel has it where its map is a Diamond "
+        "map with divergence, as network_diamond_map is of a network with divergence or a jacobian_network");
     return true;
 }
 template <class K>
 consteval bool diagnose_weighted_transition_kernel() {
-    static_assert(std::copy_constructible<K> && detail::names_batch<K> && detail::has_dimension<K> && detail::counts_cost<K> && detail::has_exact<K>,
-                  "a weighted transition kernel must be copyable and needs batch_type, dimension(), spent() and bool exact(), as a transition kernel does");
+    static_assert(std::copy_constructible<K> && detail::names_batch<K> && detail::has_dimension<K> &&
+                      detail::counts_cost<K> && detail::has_exact<K>,
+                  "a weighted transition kernel must be copyable and needs batch_type, dimension(), spent() "
+                  "and bool exact(), as a transition kernel does");
     static_assert(detail::weighs_transitions<K>,
-                  "a weighted transition kernel needs operator()(const_view x, interval, const condition&, noise_stream, view out, const double* log_density, double* next_log_density, "
+                  "a weighted transition kernel needs operator()(const_view x, interval, const condition&, "
+                  "noise_stream, view out, const double* log_density, double* next_log_density, "
                   "double* log_weight)");
-    static_assert(detail::begins_with_density<K>, "a weighted transition kernel needs begin(const_view x_0, const condition&, double* log_density) that writes log p_0(x_0)");
-    static_assert(detail::names_kernel<K>, "a weighted transition kernel needs kernel() const, the transition kernel whose draws it weighs");
+    static_assert(detail::begins_with_density<K>,
+                  "a weighted transition kernel needs begin(const_view x_0, const condition&, double* "
+                  "log_density) that writes log p_0(x_0)");
+    static_assert(
+        detail::names_kernel<K>,
+        "a weighted transition kernel needs kernel() const, the transition kernel whose draws it weighs");
     return true;
 }
-/// For what carries no weights: it would take the draws as they come.
+/// The ladder for parts that carry no weights, which would take the draws as they come.
 template <class K>
 consteval bool diagnose_transition_kernel_without_weights() {
-    static_assert(!detail::weighs_transitions<K>, "this kernel's transitions carry weights that would be lost here: give it kernel.kernel(), uncorrected, or use smc, which carries them");
+    static_assert(!detail::weighs_transitions<K>,
+                  "this kernel's transitions carry weights that would be lost here: give it kernel.kernel(), "
+                  "uncorrected, or use smc, which carries them");
     if constexpr (!detail::weighs_transitions<K>) static_assert(diagnose_transition_kernel<K>());
     return true;
 }
 namespace detail {
-/// The kernel whose draws k's are, without weights.
+/// The kernel that makes the draws of k, without weights.
 template <class K>
 [[nodiscard]] auto draws_alone(const K& k) {
-    if constexpr (weighs_transitions<K>)
+    if constexpr (weighted_transition_kernel<K>)
         return k.kernel();
     else
         return k;
 }
 } // namespace detail
 
-/// For what takes both.
+/// The ladder for parts that take both kinds. It branches on the call, not on the concept, so that a kernel
+/// that is nearly a weighted one is told what it lacks as such.
 template <class K>
 consteval bool diagnose_any_transition_kernel() {
     if constexpr (detail::weighs_transitions<K>)

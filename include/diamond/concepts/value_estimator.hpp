@@ -1,17 +1,23 @@
-/// Value estimator: V_t(x) = log E[exp r(z) | x_t = x], noisy or exact.
+/// A value estimator estimates V_t(x) = log E[exp r(z) | x_t = x], with noise or exactly.
 ///
 /// A type E models `value_estimator` if
 ///   1. E::batch_type and e.dimension() are those of its batches;
-///   2. e(x, t, condition, stream, values) writes an estimate of V_t(x_j) into the fields of `values` (diamond::value_batch): value always;
-///      standard error and ESS where it has them; at t = 1 the value is r(x_j) exactly;
+///   2. e(x, t, condition, stream, values) writes an estimate of V_t(x_j) for each column of x, d x N, into
+///      the fields of `values` (diamond::value_batch): value always, standard error and ESS where it has
+///      them; at t = 1 the value is r(x_j) exactly; E is copyable and need not be const;
 ///   3. e.reward() is the reward, by reference: drivers evaluate V_1 = r themselves;
 ///   4. e.spent() is the diamond::cost of all calls so far, reward calls among them.
-/// Copyable; need not be const. `value_estimator_with_gradient`: also e.guidance(x, t, condition, stream, out) writes b(t) grad V_t(x_j), d x N,
-/// finite wherever section 7 says so. Where b(0) grad V_0 does not follow from what it has, for b(0) is infinite and grad V_0 is 0, it says
-/// `static constexpr bool begins_after_noise = true`: drivers then never ask at t = 0, and take the limit of what it gives shortly after.
-/// What its guidance should be warned of, as few draws, it may say: e.begin_guidance() forgets, and e.guidance_warnings() returns a vector of strings on
-/// all calls since.
-/// Models: posterior_value, weighted_value, point values, exact_value. Used by: smc, beam, guidance. Source: [DM], section 6.
+///
+/// It models `value_estimator_with_gradient` if also
+///   5. e.guidance(x, t, condition, stream, out) writes b(t) grad V_t(x_j), d x N, finite wherever section 7
+///      says so.
+/// Where b(0) grad V_0 does not follow from what the estimator has, for b(0) is infinite and grad V_0 is 0,
+/// it says `static constexpr bool begins_after_noise = true`: drivers then never ask at t = 0, and take the
+/// limit of what it gives shortly after. It may warn of its guidance, as of few draws: e.begin_guidance()
+/// begins a record, and e.guidance_warnings() returns a vector of strings on all calls since.
+///
+/// Models: posterior_value, weighted_value, point values, exact_value. Used by: smc, beam, guidance. Source:
+/// [DM], section 6.
 #pragma once
 
 #include <concepts>
@@ -23,22 +29,27 @@
 
 namespace diamond {
 
-/// Values of a batch, one entry a particle, in the memory of the batch. All but `value` may be null: not asked for.
+/// The places of N values and their errors, one entry a particle, in the memory of the batch. All but `value`
+/// may be null: they are then not asked for.
 struct value_batch {
-    double* value          = nullptr; ///< V_t(x_j)
-    double* standard_error = nullptr; ///< of value; NaN where there is none
-    double* ess            = nullptr; ///< effective number of value samples under the reward's weights; NaN where there is none
-    double* ess_base       = nullptr; ///< the same under the weights without the reward, where the estimator has such; else NaN
+    double* value = nullptr;          ///< V_t(x_j)
+    double* standard_error = nullptr; ///< the standard error of value; NaN where there is none
+    /// The effective number of value samples under the reward's weights; NaN where there is none.
+    double* ess = nullptr;
+    /// The effective number under the weights without the reward, where the estimator has such; else NaN.
+    double* ess_base = nullptr;
 };
 
 namespace detail {
 template <class E>
-concept estimates_value = requires(E& e, const_view_t<typename E::batch_type> x, double t, const condition_of_t<E>& c, noise_stream stream,
+concept estimates_value = requires(E& e, const_view_t<typename E::batch_type> x, double t,
+                                   const condition_of_t<E>& c, noise_stream stream,
                                    value_batch values) { e(x, t, c, stream, values); };
 template <class E>
-concept guides = requires(E& e, const_view_t<typename E::batch_type> x, double t, const condition_of_t<E>& c, noise_stream stream,
+concept guides = requires(E& e, const_view_t<typename E::batch_type> x, double t, const condition_of_t<E>& c,
+                          noise_stream stream,
                           view_t<typename E::batch_type> out) { e.guidance(x, t, c, stream, out); };
-/// Whether guidance by E has a value only after t = 0.
+/// Says whether guidance by E has a value only after t = 0.
 template <class E>
 inline constexpr bool begins_after_noise = false;
 template <class E>
@@ -51,33 +62,40 @@ concept warns_of_guidance = requires(E& e) {
 };
 template <class E>
 concept gives_reward = requires(E& e) { e.reward(); } &&
-                       reward<std::remove_cvref_t<decltype(std::declval<E&>().reward())>, typename E::batch_type, condition_of_t<E>>;
+                       reward<std::remove_cvref_t<decltype(std::declval<E&>().reward())>,
+                              typename E::batch_type, condition_of_t<E>>;
 } // namespace detail
 
 template <class E>
-concept value_estimator = std::copy_constructible<E> && detail::names_batch<E> && detail::has_dimension<E> && detail::estimates_value<E> &&
-                          detail::gives_reward<E> && detail::counts_cost<E>;
+concept value_estimator = std::copy_constructible<E> && detail::names_batch<E> && detail::has_dimension<E> &&
+                          detail::estimates_value<E> && detail::gives_reward<E> && detail::counts_cost<E>;
 template <class E>
 concept value_estimator_with_gradient = value_estimator<E> && detail::guides<E>;
 
 /// The ladder: the first clause that E breaks says what to write.
 template <class E>
 consteval bool diagnose_value_estimator() {
-    static_assert(std::copy_constructible<E>, "a value estimator must be copyable: keep working space in diamond::scratch");
-    static_assert(detail::names_batch<E>, "a value estimator needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)");
+    static_assert(std::copy_constructible<E>,
+                  "a value estimator must be copyable: keep working space in diamond::scratch");
+    static_assert(detail::names_batch<E>, "a value estimator needs `using batch_type = "
+                                          "diamond::eigen::batch<float>;` (or another back end's batch)");
     if constexpr (detail::names_batch<E>) {
-        static_assert(detail::has_dimension<E>, "a value estimator needs dimension() const, the number of rows d of its batches");
-        static_assert(detail::estimates_value<E>,
-                      "a value estimator needs operator()(const_view x, double t, const condition&, noise_stream, value_batch)");
-        static_assert(detail::gives_reward<E>, "a value estimator needs reward(), the reward whose value it estimates");
-        static_assert(detail::counts_cost<E>, "a value estimator needs spent() const, the diamond::cost of its calls so far");
+        static_assert(detail::has_dimension<E>,
+                      "a value estimator needs dimension() const, the number of rows d of its batches");
+        static_assert(detail::estimates_value<E>, "a value estimator needs operator()(const_view x, double "
+                                                  "t, const condition&, noise_stream, value_batch)");
+        static_assert(detail::gives_reward<E>,
+                      "a value estimator needs reward(), the reward whose value it estimates");
+        static_assert(detail::counts_cost<E>,
+                      "a value estimator needs spent() const, the diamond::cost of its calls so far");
     }
     return true;
 }
 template <class E>
 consteval bool diagnose_value_estimator_with_gradient() {
     static_assert(diagnose_value_estimator<E>());
-    static_assert(detail::guides<E>, "guidance needs a value estimator with guidance(const_view x, double t, const condition&, noise_stream, view out), b(t) grad V");
+    static_assert(detail::guides<E>, "guidance needs a value estimator with guidance(const_view x, double t, "
+                                     "const condition&, noise_stream, view out), b(t) grad V");
     return true;
 }
 

@@ -1,24 +1,35 @@
-/// Velocity field: the network u(x, t), whose ODE dx/dt = u carries noise at t = 0 to data at t = 1.
+/// A velocity field is the network u(x, t) whose ODE dx/dt = u carries noise at t = 0 to data at t = 1.
 ///
 /// A type V models `velocity_field` if
-///   0. it is copyable, and cheap to copy: weights are shared (std::shared_ptr<const ...>), for maps and kernels take it by value;
-///   1. V::batch_type is the batch it runs on, e.g. diamond::eigen::batch<float>;
-///   2. v.dimension() is d;
-///   3. v.make_workspace(context, columns) makes whatever a call on that many columns needs (an empty struct will do);
-///   4. v(x, times, condition, workspace, out), const and re-entrant, writes u(x_j, t_j | c_j) into column j of out, d x N like x.
-/// `condition` is V::condition_type, or no_condition if V names none; one that takes labels calls require_labels (core/condition.hpp) before it
-/// reads any. `time_view` is one value or one per column.
-/// `differentiable_velocity_field`: also v.vjp(x, times, condition, cotangent, workspace, out) writes cotangent^T du/dx, and
-/// v.jvp(x, times, condition, tangent, workspace, out) writes du/dx tangent.
-/// `velocity_field_with_density`: also v.log_density(x, times, condition, workspace, double* out) writes log p_t(x_j).
-/// `scored_velocity_field`: also v.score(x, times, condition, workspace, out): the score where the velocity does not give it.
-/// `velocity_field_with_denoiser`: also v.denoiser(x, times, condition, workspace, out) writes E[z | x_t], and, where products are asked for,
-/// denoiser_vjp and denoiser_jvp as vjp and jvp: at t = 0 a velocity with alpha'(0) = 0 says nothing of it.
-/// One whose network predicts the denoiser or the noise says so by `static constexpr diamond::prediction predicts = prediction::denoiser;` (or noise),
-/// and gives that by denoiser(...) (or noise(...), noise_vjp, noise_jvp): kernels and values then read it without the detour through u.
-/// One that evaluates a network more than once a call says so by `static constexpr index_t evaluations`, for the bill.
-/// Nothing forces a network to predict velocities: see schedule/readings.hpp for denoiser, noise and score networks.
-/// Models: the oracles, denoiser_network, noise_network, score_network, guided_field. Used by: map/, glass/, align/guidance.hpp.
+///   0. it is copyable, and cheap to copy because copies share their weights (std::shared_ptr<const ...>),
+///      since maps and kernels take it by value;
+///   1. V::batch_type is the type of the batches it runs on, e.g. diamond::eigen::batch<float>;
+///   2. v.dimension() is the number of their rows d;
+///   3. v.make_workspace(context, columns) makes whatever a call on that many columns needs; an empty struct
+///      will do;
+///   4. v(x, times, condition, workspace, out), const and re-entrant, writes u(x_j, t_j | c_j) into column j
+///      of out; x and out are d x N.
+/// `times` is a time_view, one value or one for each column. `condition` is a V::condition_type, or
+/// no_condition if V names none; a field that takes labels calls require_labels (core/condition.hpp) before
+/// it reads any.
+///
+/// A `differentiable_velocity_field` also has v.vjp(x, times, condition, cotangent, workspace, out), which
+/// writes cotangent^T du/dx, and v.jvp(x, times, condition, tangent, workspace, out), which writes du/dx
+/// tangent. A `velocity_field_with_density` also has v.log_density(x, times, condition, workspace, double*
+/// out), which writes log p_t(x_j). A `scored_velocity_field` also has v.score(x, times, condition,
+/// workspace, out), which writes the score where the velocity does not give it. A
+/// `velocity_field_with_denoiser` also has v.denoiser(x, times, condition, workspace, out), which writes E[z
+/// | x_t], and denoiser_vjp and denoiser_jvp, like vjp and jvp, where products are asked for: at t = 0 a
+/// velocity with alpha'(0) = 0 does not determine the denoiser. A field whose network predicts the denoiser
+/// or the noise says so by `static constexpr diamond::prediction predicts = prediction::denoiser;` (or
+/// noise), and gives that prediction by denoiser(...) (or noise(...), noise_vjp, noise_jvp): kernels and
+/// values then read it without the detour through u. A field that evaluates a network more than once in a
+/// call says so by `static constexpr index_t evaluations`, by which its calls are counted. It need not be
+/// made of a network that predicts velocities: schedule/readings.hpp makes fields of denoiser, noise and
+/// score networks.
+///
+/// Models: the oracles, denoiser_network, noise_network, score_network, guided_field. Used by: map/, glass/,
+/// align/guidance.hpp.
 #pragma once
 
 #include <concepts>
@@ -29,67 +40,80 @@
 
 namespace diamond {
 
-/// What a field's network gives, from which the rest follows.
+/// Names what a field's network predicts, from which the rest follows.
 enum class prediction { velocity, denoiser, noise };
 
 namespace detail {
 template <class V>
-concept names_batch = requires { typename V::batch_type; } && requires { typename backend_of<typename V::batch_type>::type; };
+concept names_batch = requires { typename V::batch_type; } &&
+                      requires { typename backend_of<typename V::batch_type>::type; };
 template <class V>
 concept has_dimension = requires(const V& v) {
     { v.dimension() } -> std::convertible_to<index_t>;
 };
 template <class V>
-concept makes_workspace = requires(const V& v, const backend_of_t<typename V::batch_type>& context, index_t n) { v.make_workspace(context, n); };
+concept makes_workspace = requires(const V& v, const backend_of_t<typename V::batch_type>& context,
+                                   index_t n) { v.make_workspace(context, n); };
 template <class V>
-using workspace_t = decltype(std::declval<const V&>().make_workspace(std::declval<const backend_of_t<typename V::batch_type>&>(), index_t{}));
+using workspace_t = decltype(std::declval<const V&>().make_workspace(
+    std::declval<const backend_of_t<typename V::batch_type>&>(), index_t{}));
 template <class V>
-concept evaluates_velocity = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t, const condition_of_t<V>& c, workspace_t<V>& w,
+concept evaluates_velocity = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t,
+                                      const condition_of_t<V>& c, workspace_t<V>& w,
                                       view_t<typename V::batch_type> out) { v(x, t, c, w, out); };
 template <class V>
-concept has_field_products = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t, const condition_of_t<V>& c, workspace_t<V>& w,
+concept has_field_products = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t,
+                                      const condition_of_t<V>& c, workspace_t<V>& w,
                                       view_t<typename V::batch_type> out) {
     v.vjp(x, t, c, x, w, out);
     v.jvp(x, t, c, x, w, out);
 };
 template <class V>
-concept has_log_density = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t, const condition_of_t<V>& c, workspace_t<V>& w, double* out) {
-    v.log_density(x, t, c, w, out);
-};
+concept has_log_density = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t,
+                                   const condition_of_t<V>& c, workspace_t<V>& w,
+                                   double* out) { v.log_density(x, t, c, w, out); };
 template <class V>
-concept has_score = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t, const condition_of_t<V>& c, workspace_t<V>& w,
+concept has_score = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t,
+                             const condition_of_t<V>& c, workspace_t<V>& w,
                              view_t<typename V::batch_type> out) { v.score(x, t, c, w, out); };
 template <class V>
-concept has_denoiser = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t, const condition_of_t<V>& c,
-                                workspace_t<V>& w, view_t<typename V::batch_type> out) { v.denoiser(x, t, c, w, out); };
+concept has_denoiser = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t,
+                                const condition_of_t<V>& c, workspace_t<V>& w,
+                                view_t<typename V::batch_type> out) { v.denoiser(x, t, c, w, out); };
 template <class V>
 concept has_denoiser_products = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t,
-                                         const condition_of_t<V>& c, workspace_t<V>& w, view_t<typename V::batch_type> out) {
+                                         const condition_of_t<V>& c, workspace_t<V>& w,
+                                         view_t<typename V::batch_type> out) {
     v.denoiser_vjp(x, t, c, x, w, out);
     v.denoiser_jvp(x, t, c, x, w, out);
 };
 template <class V>
-concept has_noise = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t, const condition_of_t<V>& c,
-                             workspace_t<V>& w, view_t<typename V::batch_type> out) { v.noise(x, t, c, w, out); };
+concept has_noise = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t,
+                             const condition_of_t<V>& c, workspace_t<V>& w,
+                             view_t<typename V::batch_type> out) { v.noise(x, t, c, w, out); };
 template <class V>
 concept has_noise_products = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t,
-                                      const condition_of_t<V>& c, workspace_t<V>& w, view_t<typename V::batch_type> out) {
+                                      const condition_of_t<V>& c, workspace_t<V>& w,
+                                      view_t<typename V::batch_type> out) {
     v.noise_vjp(x, t, c, x, w, out);
     v.noise_jvp(x, t, c, x, w, out);
 };
-/// What V says of itself; a velocity where it says nothing.
+/// What V says that it predicts; a velocity where it says nothing.
 template <class V>
 inline constexpr prediction predicts = prediction::velocity;
 template <class V>
     requires requires { prediction{V::predicts}; }
 inline constexpr prediction predicts<V> = V::predicts;
 template <class V>
-concept gives_prediction = predicts<V> == prediction::velocity || (predicts<V> == prediction::denoiser && has_denoiser<V>) ||
+concept gives_prediction = predicts<V> == prediction::velocity ||
+                           (predicts<V> == prediction::denoiser && has_denoiser<V>) ||
                            (predicts<V> == prediction::noise && has_noise<V>);
 } // namespace detail
 
 template <class V>
-concept velocity_field = std::copy_constructible<V> && detail::names_batch<V> && detail::has_dimension<V> && detail::makes_workspace<V> && detail::evaluates_velocity<V> && detail::gives_prediction<V>;
+concept velocity_field = std::copy_constructible<V> && detail::names_batch<V> && detail::has_dimension<V> &&
+                         detail::makes_workspace<V> && detail::evaluates_velocity<V> &&
+                         detail::gives_prediction<V>;
 template <class V>
 concept differentiable_velocity_field = velocity_field<V> && detail::has_field_products<V>;
 template <class V>
@@ -99,20 +123,28 @@ concept scored_velocity_field = velocity_field<V> && detail::has_score<V>;
 template <class V>
 concept velocity_field_with_denoiser = velocity_field<V> && detail::has_denoiser<V>;
 
-/// The ladder: the first clause that V breaks says what to write.
+/// The ladder of the concept: its static_asserts say what to write where V breaks a clause, the first one
+/// first.
 template <class V>
 consteval bool diagnose_velocity_field() {
-    static_assert(std::copy_constructible<V>, "a velocity field must be copyable: share its weights through std::shared_ptr<const ...>");
-    static_assert(detail::names_batch<V>, "a velocity field needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)");
+    static_assert(std::copy_constructible<V>,
+                  "a velocity field must be copyable: share its weights through std::shared_ptr<const ...>");
+    static_assert(detail::names_batch<V>, "a velocity field needs `using batch_type = "
+                                          "diamond::eigen::batch<float>;` (or another back end's batch)");
     if constexpr (detail::names_batch<V>) {
-        static_assert(detail::has_dimension<V>, "a velocity field needs dimension() const, the number of rows d of its batches");
-        static_assert(detail::makes_workspace<V>, "a velocity field needs make_workspace(context, columns) const; an empty struct will do");
+        static_assert(detail::has_dimension<V>,
+                      "a velocity field needs dimension() const, the number of rows d of its batches");
+        static_assert(
+            detail::makes_workspace<V>,
+            "a velocity field needs make_workspace(context, columns) const; an empty struct will do");
         if constexpr (detail::makes_workspace<V>)
             static_assert(detail::evaluates_velocity<V>,
-                          "a velocity field needs operator()(const_view x, time_view t, const condition&, workspace&, view out) const that writes u(x, t) into out");
+                          "a velocity field needs operator()(const_view x, time_view t, const condition&, "
+                          "workspace&, view out) const that writes u(x, t) into out");
         if constexpr (detail::evaluates_velocity<V>)
             static_assert(detail::gives_prediction<V>,
-                          "a velocity field that says what it predicts needs denoiser (or noise) (x, t, condition, workspace, out) const, which gives it");
+                          "a velocity field that says what it predicts needs denoiser (or noise) (x, t, "
+                          "condition, workspace, out) const, which gives it");
     }
     return true;
 }
@@ -120,13 +152,16 @@ template <class V>
 consteval bool diagnose_differentiable_velocity_field() {
     static_assert(diagnose_velocity_field<V>());
     static_assert(detail::has_field_products<V>,
-                  "a differentiable velocity field needs vjp and jvp (x, t, condition, direction, workspace, out) const beside operator()");
+                  "a differentiable velocity field needs vjp and jvp (x, t, condition, direction, workspace, "
+                  "out) const beside operator()");
     return true;
 }
 template <class V>
 consteval bool diagnose_velocity_field_with_density() {
     static_assert(diagnose_velocity_field<V>());
-    static_assert(detail::has_log_density<V>, "a velocity field with density needs log_density(x, t, condition, workspace, double* out) const");
+    static_assert(
+        detail::has_log_density<V>,
+        "a velocity field with density needs log_density(x, t, condition, workspace, double* out) const");
     return true;
 }
 

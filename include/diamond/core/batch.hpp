@@ -1,7 +1,8 @@
-/// A batch is d x N, one particle a column, column-major: NumPy's C-ordered (N, d), byte for byte.
+/// A batch is d x N, one particle a column, column-major; its bytes are those of NumPy's C-ordered array of
+/// shape (N, d).
 ///
-/// Views do not own and are passed by value; batches own, are move-only, and know the context their memory comes from.
-/// Copies have names: copy, to_host, from_host.
+/// Views do not own their memory and are passed by value. Batches own it, are move-only, and know the context
+/// that it comes from. Copies are functions with names: copy, to_host, from_host.
 #pragma once
 
 #include <span>
@@ -17,27 +18,28 @@
 
 namespace diamond {
 
-/// One particle: a contiguous column of a batch.
+/// A column_view is a view of one particle, which is a contiguous column of a batch, d numbers.
 template <class Value>
 class column_view {
 public:
     DIAMOND_HD constexpr column_view(Value* data, index_t size) : data_(data), size_(size) {}
 
-    [[nodiscard]] DIAMOND_HD constexpr index_t  size() const { return size_; }
+    [[nodiscard]] DIAMOND_HD constexpr index_t size() const { return size_; }
     [[nodiscard]] DIAMOND_HD constexpr Value& operator[](index_t i) const { return data_[i]; }
     [[nodiscard]] DIAMOND_HD constexpr Value* begin() const { return data_; }
     [[nodiscard]] DIAMOND_HD constexpr Value* end() const { return data_ + size_; }
 
 private:
     Value* data_;
-    index_t  size_;
+    index_t size_;
 };
 
-/// A non-owning d x N view in a context's memory. `batch_view<const Real, Context>` is read-only.
+/// A batch_view is a view of a d x N batch in a context's memory, which it does not own. `batch_view<const
+/// Real, Context>` is read-only.
 template <class Value, class Context>
 class batch_view {
 public:
-    using value_type   = std::remove_const_t<Value>;
+    using value_type = std::remove_const_t<Value>;
     using context_type = Context;
 
     DIAMOND_HD constexpr batch_view(Value* data, index_t rows, index_t columns, const Context* context)
@@ -45,60 +47,68 @@ public:
 
     template <class Other>
         requires(std::is_same_v<const Other, Value>)
-    DIAMOND_HD constexpr batch_view(const batch_view<Other, Context>& other) // NOLINT: adding const is not a conversion to name
+    DIAMOND_HD constexpr batch_view(const batch_view<Other, Context>& other) // NOLINT: adding const is not a
+                                                                             // conversion to name
         : data_(other.data()), rows_(other.rows()), columns_(other.columns()), context_(&other.context()) {}
 
     [[nodiscard]] DIAMOND_HD constexpr Value* data() const { return data_; }
-    [[nodiscard]] DIAMOND_HD constexpr index_t  rows() const { return rows_; }
-    [[nodiscard]] DIAMOND_HD constexpr index_t  columns() const { return columns_; }
-    [[nodiscard]] DIAMOND_HD constexpr index_t  size() const { return rows_ * columns_; }
+    [[nodiscard]] DIAMOND_HD constexpr index_t rows() const { return rows_; }
+    [[nodiscard]] DIAMOND_HD constexpr index_t columns() const { return columns_; }
+    [[nodiscard]] DIAMOND_HD constexpr index_t size() const { return rows_ * columns_; }
 
-    [[nodiscard]] DIAMOND_HD constexpr Value& operator()(index_t i, index_t j) const { return data_[i + rows_ * j]; }
+    [[nodiscard]] DIAMOND_HD constexpr Value& operator()(index_t i, index_t j) const {
+        return data_[i + rows_ * j];
+    }
     [[nodiscard]] DIAMOND_HD constexpr Value& operator[](index_t k) const { return data_[k]; }
 
-    [[nodiscard]] DIAMOND_HD constexpr column_view<Value> column(index_t j) const { return {data_ + rows_ * j, rows_}; }
-    /// Columns first ... first + count - 1, without a copy.
+    [[nodiscard]] DIAMOND_HD constexpr column_view<Value> column(index_t j) const {
+        return {data_ + rows_ * j, rows_};
+    }
+    /// Returns a view of the columns first ... first + count - 1.
     [[nodiscard]] DIAMOND_HD constexpr batch_view columns(index_t first, index_t count) const {
         return {data_ + rows_ * first, rows_, count, context_};
     }
-    /// The same memory as rows x columns.
-    [[nodiscard]] DIAMOND_HD constexpr batch_view reshaped(index_t rows, index_t columns) const { return {data_, rows, columns, context_}; }
+    /// Returns a view of this memory as rows x columns, column-major.
+    [[nodiscard]] DIAMOND_HD constexpr batch_view reshaped(index_t rows, index_t columns) const {
+        return {data_, rows, columns, context_};
+    }
 
-    /// The context whose vocabulary runs on this memory.
+    /// Returns the context whose operations run on this memory.
     [[nodiscard]] DIAMOND_HD constexpr const Context& context() const { return *context_; }
 
 private:
-    Value*         data_;
-    index_t          rows_, columns_;
+    Value* data_;
+    index_t rows_, columns_;
     const Context* context_;
 };
 
-/// How many numbers of `bytes` each a rows x columns batch has. @throws std::invalid_argument for negative extents, and where the numbers or
-/// their bytes are more than an index counts.
+/// Returns the number of elements, of `bytes` bytes each, of a rows x columns batch. @throws
+/// std::invalid_argument for negative extents, and where the elements or their bytes are more than an index
+/// counts.
 [[nodiscard]] inline index_t require_extents(index_t rows, index_t columns, std::size_t bytes) {
     const auto batch = [&] { return "a batch of " + digits_of(rows) + " x " + digits_of(columns); };
     require(rows >= 0 && columns >= 0, [&] { return batch() + ": extents must not be negative"; });
     index_t count = 0, total = 0;
-    require(!__builtin_mul_overflow(rows, columns, &count) && !__builtin_mul_overflow(count, static_cast<index_t>(bytes), &total), [&] {
-        return batch() + " numbers of " + digits_of(bytes) + " bytes: more bytes than 2^63 - 1";
-    });
+    require(!__builtin_mul_overflow(rows, columns, &count) &&
+                !__builtin_mul_overflow(count, static_cast<index_t>(bytes), &total),
+            [&] { return batch() + " numbers of " + digits_of(bytes) + " bytes: more bytes than 2^63 - 1"; });
     return count;
 }
 
-/// An owning d x N batch in the memory of `Context`, which must outlive it. It allocates only when it grows; its contents are
-/// unspecified after a resize.
+/// An owning_batch is a d x N batch that owns its memory, which comes from a context that must outlive it. It
+/// allocates only when it grows, and its contents are unspecified after a resize.
 template <class Real, class Context>
 class owning_batch {
 public:
-    using value_type   = Real;
+    using value_type = Real;
     using context_type = Context;
-    using view         = batch_view<Real, Context>;
-    using const_view   = batch_view<const Real, Context>;
+    using view = batch_view<Real, Context>;
+    using const_view = batch_view<const Real, Context>;
 
     owning_batch() = default;
     owning_batch(const Context& context, index_t rows, index_t columns) { resize(context, rows, columns); }
 
-    owning_batch(const owning_batch&)            = delete;
+    owning_batch(const owning_batch&) = delete;
     owning_batch& operator=(const owning_batch&) = delete;
     owning_batch(owning_batch&& other) noexcept { swap(other); }
     owning_batch& operator=(owning_batch&& other) noexcept {
@@ -109,18 +119,19 @@ public:
         if (data_) context_->deallocate(data_, capacity_);
     }
 
-    /// Makes room for rows x columns; allocates only when that is more than ever before.
+    /// Becomes rows x columns, and allocates only where that is more than ever before, or on another context.
+    /// @throws std::invalid_argument as require_extents does.
     void resize(const Context& context, index_t rows, index_t columns) {
         const index_t count = require_extents(rows, columns, sizeof(Real));
         if (count > capacity_ || (context_ && context_ != &context)) {
             owning_batch grown;
-            grown.context_  = &context;
-            grown.data_     = context.template allocate<Real>(count);
+            grown.context_ = &context;
+            grown.data_ = context.template allocate<Real>(count);
             grown.capacity_ = count;
             swap(grown);
         }
         context_ = &context;
-        rows_    = rows;
+        rows_ = rows;
         columns_ = columns;
     }
 
@@ -128,20 +139,22 @@ public:
     [[nodiscard]] index_t columns() const { return columns_; }
     [[nodiscard]] index_t size() const { return rows_ * columns_; }
 
-    [[nodiscard]] Real*       data() { return data_; }
+    [[nodiscard]] Real* data() { return data_; }
     [[nodiscard]] const Real* data() const { return data_; }
 
-    operator view() { return {data_, rows_, columns_, context_}; }                   // NOLINT: a batch is its view
-    operator const_view() const { return {data_, rows_, columns_, context_}; }       // NOLINT
-    [[nodiscard]] view       mutable_view() { return *this; }
+    operator view() { return {data_, rows_, columns_, context_}; }             // NOLINT: a batch is its view
+    operator const_view() const { return {data_, rows_, columns_, context_}; } // NOLINT
+    [[nodiscard]] view mutable_view() { return *this; }
     [[nodiscard]] const_view read() const { return *this; }
-    /// What `reader` works with: contexts may share parameters that never change. Memory of the host serves all of one back
-    /// end, once it is written; a device's only its own, for another one's stream neither waits for it nor holds it back.
-    /// @throws std::invalid_argument for a device's memory and another context.
+    /// Returns a view for work on the context `reader`: contexts may share parameters that never change.
+    /// Memory of the host, once it is written, serves all contexts of a back end; memory of a device serves
+    /// only its own, since the stream of another context neither waits for it nor holds it back. @throws
+    /// std::invalid_argument for a device's memory and another context.
     [[nodiscard]] const_view read_on(const Context& reader) const {
         if constexpr (!Context::host_memory)
-            require(&reader == context_, "parameters in a device's memory serve the context that they were made on: the stream of "
-                                         "another does not wait for them, so make the model or the reward on each context");
+            require(&reader == context_,
+                    "parameters in a device's memory serve the context that they were made on: the stream of "
+                    "another does not wait for them, so make the model or the reward on each context");
         return {data_, rows_, columns_, &reader};
     }
 
@@ -156,14 +169,15 @@ public:
     }
 
 private:
-    Real*          data_     = nullptr;
-    index_t          rows_     = 0;
-    index_t          columns_  = 0;
-    index_t          capacity_ = 0;
-    const Context* context_  = nullptr;
+    Real* data_ = nullptr;
+    index_t rows_ = 0;
+    index_t columns_ = 0;
+    index_t capacity_ = 0;
+    const Context* context_ = nullptr;
 };
 
-/// A batch that is working space: a copy of its owner starts with none of its own, so maps and kernels stay copyable.
+/// A scratch is a batch that is working space. Its copy is empty, so that maps and kernels that own one stay
+/// copyable.
 template <class Real, class Context>
 class scratch : public owning_batch<Real, Context> {
 public:
@@ -173,10 +187,10 @@ public:
     scratch(scratch&&) noexcept = default;
     scratch& operator=(const scratch&) { return *this; }
     scratch& operator=(scratch&&) noexcept = default;
-    ~scratch()                             = default;
+    ~scratch() = default;
 };
 
-/// The numbers of a view on the host, column by column.
+/// Copies the numbers of a view to the host, column by column, and waits for them.
 template <class Value, class Context>
 [[nodiscard]] std::vector<std::remove_const_t<Value>> to_host(batch_view<Value, Context> source) {
     std::vector<std::remove_const_t<Value>> host(static_cast<std::size_t>(source.size()));
@@ -188,27 +202,31 @@ template <class Real, class Context>
     return to_host(source.read());
 }
 
-/// A new rows x columns batch from host numbers, column by column. @throws std::invalid_argument unless there are rows * columns.
+/// Makes a rows x columns batch from numbers of the host, column by column. @throws std::invalid_argument
+/// unless there are rows * columns of them.
 template <class Real, class Context>
-[[nodiscard]] owning_batch<Real, Context> from_host(const Context& context, index_t rows, index_t columns, std::span<const Real> host) {
+[[nodiscard]] owning_batch<Real, Context> from_host(const Context& context, index_t rows, index_t columns,
+                                                    std::span<const Real> host) {
     require(static_cast<index_t>(host.size()) == require_extents(rows, columns, sizeof(Real)), [&] {
-        return "from_host: " + digits_of(host.size()) + " numbers for a batch of " + digits_of(rows) + " x " + digits_of(columns);
+        return "from_host: " + digits_of(host.size()) + " numbers for a batch of " + digits_of(rows) + " x " +
+               digits_of(columns);
     });
     owning_batch<Real, Context> result(context, rows, columns);
     context.from_host(host.data(), rows * columns, result.data());
     return result;
 }
 template <class Real, class Context>
-[[nodiscard]] owning_batch<Real, Context> from_host(const Context& context, index_t rows, index_t columns, const std::vector<Real>& host) {
+[[nodiscard]] owning_batch<Real, Context> from_host(const Context& context, index_t rows, index_t columns,
+                                                    const std::vector<Real>& host) {
     return from_host<Real>(context, rows, columns, std::span<const Real>(host));
 }
 
-/// @throws std::invalid_argument with both shapes unless they agree.
+/// @throws std::invalid_argument with `where` and both shapes unless they agree.
 template <class Value, class Context, class Other>
 void require_same_shape(const char* where, batch_view<Value, Context> a, batch_view<Other, Context> b) {
     require(a.rows() == b.rows() && a.columns() == b.columns(), [&] {
-        return std::string(where) + ": " + digits_of(a.rows()) + " x " + digits_of(a.columns()) + " against " +
-               digits_of(b.rows()) + " x " + digits_of(b.columns());
+        return std::string(where) + ": " + digits_of(a.rows()) + " x " + digits_of(a.columns()) +
+               " against " + digits_of(b.rows()) + " x " + digits_of(b.columns());
     });
 }
 

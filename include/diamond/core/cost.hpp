@@ -1,22 +1,27 @@
-/// What a computation cost in network evaluations: the one definition that every table and driver uses.
+/// The cost of a computation is counted in network evaluations, and every table and driver counts it so.
 #pragma once
 
 #include <cstdint>
 
 namespace diamond {
 
-/// Evaluations, counted a column (a particle) at a time. Reward calls are counted apart: their price is the user's.
+/// Counts evaluations: an evaluation of a batch of N columns, or particles, counts as N. Reward calls are
+/// counted apart, since their price is the user's.
 struct cost {
     std::int64_t forward = 0; ///< network evaluations
-    std::int64_t jvp     = 0; ///< Jacobian-vector products (forward mode)
-    std::int64_t vjp     = 0; ///< vector-Jacobian products (reverse mode)
-    std::int64_t reward  = 0; ///< reward evaluations
+    std::int64_t jvp = 0;     ///< Jacobian-vector products (forward mode)
+    std::int64_t vjp = 0;     ///< vector-Jacobian products (reverse mode)
+    std::int64_t reward = 0;  ///< reward evaluations
 
-    static constexpr std::int64_t jvp_weight = 2; ///< a Jacobian-vector product carries value and tangent
-    static constexpr std::int64_t vjp_weight = 3; ///< a vector-Jacobian product runs forward once and back at twice the price
+    static constexpr std::int64_t jvp_weight = 2; ///< since a Jacobian-vector product carries value and
+                                                  ///< tangent
+    static constexpr std::int64_t vjp_weight = 3; ///< since a vector-Jacobian product runs forward once and
+                                                  ///< back at twice the price
 
-    /// Network evaluations as one number: forward + 2 jvp + 3 vjp. Rewards stay apart.
-    [[nodiscard]] constexpr std::int64_t evaluations() const { return forward + jvp_weight * jvp + vjp_weight * vjp; }
+    /// Returns the network evaluations as one number, forward + 2 jvp + 3 vjp; rewards are not in it.
+    [[nodiscard]] constexpr std::int64_t evaluations() const {
+        return forward + jvp_weight * jvp + vjp_weight * vjp;
+    }
 
     constexpr cost& operator+=(const cost& other) {
         forward += other.forward;
@@ -29,7 +34,9 @@ struct cost {
     friend constexpr cost operator-(const cost& a, const cost& b) {
         return {a.forward - b.forward, a.jvp - b.jvp, a.vjp - b.vjp, a.reward - b.reward};
     }
-    friend constexpr cost operator*(const cost& a, std::int64_t times) { return {a.forward * times, a.jvp * times, a.vjp * times, a.reward * times}; }
+    friend constexpr cost operator*(const cost& a, std::int64_t times) {
+        return {a.forward * times, a.jvp * times, a.vjp * times, a.reward * times};
+    }
     friend constexpr bool operator==(const cost&, const cost&) = default;
 };
 

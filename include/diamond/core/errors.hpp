@@ -1,5 +1,6 @@
-/// Errors: types fail at a concept's ladder, shapes and ranges by std::invalid_argument with the numbers in it,
-/// and weights or rewards that die while a sampler runs by numeric_error.
+/// Errors: a type that is not what it should be fails at a concept's ladder, a shape or a range throws
+/// std::invalid_argument with the numbers in it, and a weight or a reward that is no number while a sampler
+/// runs throws numeric_error.
 #pragma once
 
 #include <cstdint>
@@ -12,49 +13,61 @@
 namespace diamond {
 
 namespace detail {
-/// " (step 3, particle 7)", of those that apply.
+/// Writes " (step 3, particle 7)", without those that are negative.
 [[nodiscard]] inline std::string place_of(long step, long particle) {
     if (step < 0 && particle < 0) return {};
-    const std::string of_step = step < 0 ? "" : "step " + digits_of(step), of_particle = particle < 0 ? "" : "particle " + digits_of(particle);
+    const std::string of_step = step < 0 ? "" : "step " + digits_of(step),
+                      of_particle = particle < 0 ? "" : "particle " + digits_of(particle);
     return " (" + of_step + (step < 0 || particle < 0 ? "" : ", ") + of_particle + ")";
 }
 } // namespace detail
 
-/// A number died while a sampler ran: names the step and the particle. Either is -1, and left out of what(), where it does not apply.
+/// The error that a number is NaN or infinite, or all weights are 0, while a sampler runs. It names the step
+/// and the particle; either is -1, and is left out of what(), where it does not apply.
 class numeric_error : public std::runtime_error {
 public:
     numeric_error(const std::string& what, long step, long particle)
         : std::runtime_error(what + detail::place_of(step, particle)),
-          reason_(what), step_(step), particle_(particle) {}
+          reason_(what),
+          step_(step),
+          particle_(particle) {}
 
-    [[nodiscard]] const std::string& reason() const noexcept { return reason_; } ///< what(), without the place
+    [[nodiscard]] const std::string& reason() const noexcept {
+        return reason_;
+    } ///< is what() without the place
     [[nodiscard]] long step() const noexcept { return step_; }
     [[nodiscard]] long particle() const noexcept { return particle_; }
 
 private:
     std::string reason_;
-    long        step_, particle_;
+    long step_, particle_;
 };
 
-/// What to throw where a check of a back end's numbers fails: plain data, since a device keeps it until the host next waits.
+/// Describes the error of a failed check of a back end's numbers. It is plain data, since a device keeps it
+/// until the host next waits.
 struct deferred_error {
-    const char*   what;                             ///< a literal
-    index_t       step    = -1;
-    index_t       samples = 1;                      ///< the j-th number checked belongs to particle j / samples; 0: to none
-    const double* values  = nullptr;                ///< the numbers, where the host can still read them when it throws
-    const std::int32_t* indices = nullptr;          ///< or the indices
-    void (*raise)(const deferred_error&, index_t) = nullptr; ///< throws something else than a numeric_error
-    index_t number = 0;                             ///< that `raise` may name
+    const char* what; ///< the message, a string literal
+    index_t step = -1;
+    index_t samples = 1; ///< the j-th checked number belongs to particle j / samples; 0: to no particle
+    const double* values = nullptr; ///< the checked numbers, where the host can still read them when it
+                                    ///< throws
+    const std::int32_t* indices = nullptr;                   ///< the checked indices, in place of `values`
+    void (*raise)(const deferred_error&, index_t) = nullptr; ///< throws another error than a numeric_error
+    index_t number = 0;                                      ///< a number that `raise` may name
 };
 
-/// @throws what `why` says, of the j-th number.
+/// @throws the error that `why` describes, for the j-th number.
 [[noreturn]] inline void throw_deferred(const deferred_error& why, index_t j) {
     if (why.raise) why.raise(why, j);
-    const std::string value = why.values ? " (here " + digits_of(why.values[j]) + ")" : why.indices ? " (here " + digits_of(why.indices[j]) + ")" : std::string();
-    throw numeric_error(why.what + value, static_cast<long>(why.step), why.samples > 0 ? static_cast<long>(j / why.samples) : -1L);
+    const std::string value = why.values  ? " (here " + digits_of(why.values[j]) + ")"
+                            : why.indices ? " (here " + digits_of(why.indices[j]) + ")"
+                                          : std::string();
+    throw numeric_error(why.what + value, static_cast<long>(why.step),
+                        why.samples > 0 ? static_cast<long>(j / why.samples) : -1L);
 }
 
-/// Throws std::invalid_argument unless the condition holds. The message is built only when it is needed.
+/// @throws std::invalid_argument with the message unless the condition holds. A message that is a function is
+/// only called then.
 template <class Message>
 void require(bool condition, Message message) {
     if (!condition) throw std::invalid_argument(message());
@@ -64,17 +77,23 @@ inline void require(bool condition, const char* message) {
     if (!condition) throw std::invalid_argument(message);
 }
 
-/// @throws std::invalid_argument unless `count` numbers of `bytes` each are at least 0 and have no more bytes than an index counts.
+/// @throws std::invalid_argument unless `count` is at least 0 and so many numbers of `bytes` each have no
+/// more bytes than an index counts.
 inline void require_countable(index_t count, std::size_t bytes) {
     index_t total = 0;
-    require(count >= 0 && !__builtin_mul_overflow(count, static_cast<index_t>(bytes), &total),
-            [&] { return "memory for " + digits_of(count) + " numbers of " + digits_of(bytes) + " bytes: not between 0 and 2^63 - 1 bytes"; });
+    require(count >= 0 && !__builtin_mul_overflow(count, static_cast<index_t>(bytes), &total), [&] {
+        return "memory for " + digits_of(count) + " numbers of " + digits_of(bytes) +
+               " bytes: not between 0 and 2^63 - 1 bytes";
+    });
 }
 
-/// a * b, of extents that are at least 0. @throws std::invalid_argument that begins with `what` if an index does not hold it.
+/// Returns the product a b of two extents that are at least 0. @throws std::invalid_argument with a message
+/// that begins with `what` if an index does not hold it.
 [[nodiscard]] inline index_t extent_product(const char* what, index_t a, index_t b) {
     index_t product = 0;
-    require(!__builtin_mul_overflow(a, b, &product), [&] { return std::string(what) + ": " + digits_of(a) + " x " + digits_of(b) + " is more than 2^63 - 1"; });
+    require(!__builtin_mul_overflow(a, b, &product), [&] {
+        return std::string(what) + ": " + digits_of(a) + " x " + digits_of(b) + " is more than 2^63 - 1";
+    });
     return product;
 }
 

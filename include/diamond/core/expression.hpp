@@ -77,6 +77,16 @@ struct element_of_batch {
     DIAMOND_HD Value operator()(index_t i, index_t j) const { return data[i + rows * j]; }
 };
 
+/// Row i of a batch: f(j) = x(i, j). It is read in expressions of rows, and never written.
+template <class Value, class Context>
+struct row_of_batch {
+    using is_expression = void;
+    batch_view<const Value, Context> x;
+    index_t i;
+    extents shape() const { return {0, x.columns()}; }
+    DIAMOND_HD Value operator()(index_t j) const { return x(i, j); }
+    DIAMOND_HD Value operator()(index_t, index_t j) const { return x(i, j); }
+};
 /// A linear sum as an operand: in double, as all that stands around it, and a term whose factor is 0 is off.
 template <class Real, class Context, int K>
 struct element_of_sum {
@@ -240,6 +250,17 @@ template <auto F, detail::is_operand... T>
 }
 /// The number that stands at `at` in the back end's memory when the expression is run: nothing waits for the host.
 [[nodiscard]] inline number_in_memory number_at(const double* at) { return {at}; }
+/// Row i of a d x N batch as an operand, an entry of a table or of a Jacobian-vector product for each column.
+/// @throws std::invalid_argument unless 0 <= i < d.
+template <class Value, class Context>
+[[nodiscard]] row_of_batch<std::remove_const_t<Value>, Context> row_of(batch_view<Value, Context> x, index_t i) {
+    require(i >= 0 && i < x.rows(), [&] { return "row " + digits_of(i) + " of a batch of " + digits_of(x.rows()) + " rows"; });
+    return {x, i};
+}
+template <class Real, class Context>
+[[nodiscard]] row_of_batch<Real, Context> row_of(const owning_batch<Real, Context>& x, index_t i) {
+    return row_of(x.read(), i);
+}
 /// The column's own number as a double, 0 ... N - 1.
 [[nodiscard]] inline own_column column_number() { return {}; }
 
@@ -351,7 +372,7 @@ template <class Real, class Context, class X>
 void assign(owning_batch<Real, Context>& out, const X& x) {
     assign(out.mutable_view(), x);
 }
-/// out[j] = x of column j; out may be among its operands. @throws std::invalid_argument where lengths differ, or x has rows.
+/// out[j] = x of column j, or the sum of column j; out may be among its operands. @throws std::invalid_argument where lengths differ, or x has rows.
 template <class Value, class Context, class X>
     requires detail::elementwise_operand<X> || std::is_arithmetic_v<X>
 void assign(row_view<Value, Context> out, const X& x) {
@@ -362,6 +383,7 @@ void assign(row_view<Value, Context> out, const X& x) {
 template <class Context, class E>
 void assign(row_view<double, Context> out, const detail::sums_of_columns<E>& x) {
     const extents shape = x.value.shape();
+    require(shape.rows > 0, "column sums of an expression of rows alone: there is nothing to sum over");
     detail::require_extents_of(shape, shape.rows, out.columns());
     out.context().column_sums(shape.rows, out.columns(), x.value, out.data());
 }

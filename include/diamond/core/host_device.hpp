@@ -1,4 +1,5 @@
-/// DIAMOND_HD marks a function that a device may run, too. It is the library's one macro.
+/// The macro DIAMOND_HD marks a function that a device may run as well as the host. It is the library's only
+/// macro but for the version's.
 #pragma once
 
 #include <diamond/core/compiler.hpp>

@@ -1,4 +1,4 @@
-/// What the rows of a batch are, when its columns are images.
+/// An image_shape is the shape of an image that is a column of a batch.
 #pragma once
 
 #include <cstddef>
@@ -8,16 +8,19 @@
 
 namespace diamond {
 
-/// Channels first, then rows of pixels from the top: element (c, y, x) of an image is row (c height + y) width + x of its column.
+/// Holds the extents of an image, whose channel is the outermost index and whose rows of pixels begin at the
+/// top: element (c, y, x) is row (c height + y) width + x of its column.
 struct image_shape {
     std::size_t channels = 1;
-    std::size_t height   = 1;
-    std::size_t width    = 1;
+    std::size_t height = 1;
+    std::size_t width = 1;
 
+    /// Returns the number of rows d of a batch of such images.
     [[nodiscard]] constexpr std::size_t size() const noexcept { return channels * height * width; }
     friend bool operator==(const image_shape&, const image_shape&) = default;
 };
 
+/// Writes "channels x height x width".
 [[nodiscard]] inline std::string to_string(const image_shape& shape) {
     return digits_of(shape.channels) + " x " + digits_of(shape.height) + " x " + digits_of(shape.width);
 }

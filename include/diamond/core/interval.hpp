@@ -1,4 +1,4 @@
-/// Times: one value for a batch or one per column, and pairs of them.
+/// Times lie in [0, 1]. They are one value for a batch or one for each column, and pairs of them.
 #pragma once
 
 #include <string>
@@ -10,10 +10,11 @@
 
 namespace diamond {
 
-/// A time beside what is left of 1, both to full relative precision: t alone says nothing of 1 - t where that is below 2^-53, and little just above. Of a double
-/// the rest is exact from 1/2 on; a time that was computed brings its own. A double is an instant, and an instant a double.
+/// Holds a time t with 1 - t beside it, both to full relative precision: t alone says nothing of 1 - t where
+/// that is below 2^-53, and little just above. The difference of 1 and a double is exact from 1/2 on; a time
+/// that was computed brings its own. A double converts to an instant, and an instant to a double.
 struct instant {
-    double t    = 0.0;
+    double t = 0.0;
     double rest = 1.0; ///< 1 - t
 
     instant() = default;
@@ -22,48 +23,57 @@ struct instant {
     DIAMOND_HD constexpr operator double() const { return t; } // NOLINT: and a time a number
 };
 
-/// A pair of times that travel together: a flow map carries a state `from` one `to` the other.
+/// Holds a pair of times that travel together: a flow map carries a state from the time `from` to the time
+/// `to`.
 struct interval {
     double from = 0.0;
-    double to   = 1.0;
+    double to = 1.0;
 
     [[nodiscard]] DIAMOND_HD constexpr double length() const { return to - from; }
 };
 
-/// A broadcast view of times: one for the whole batch, or one per column (in the memory of the batch). It does not own. Computed times may bring what is left of
-/// 1 beside them: at(column) has both, [column] the time alone.
+/// A time_view is a view of times: one for the whole batch, or one for each column, in the memory of the
+/// batch and not owned. Computed times may have 1 - t beside them: at(column) gives both, and [column] the
+/// time alone.
 class time_view {
 public:
     DIAMOND_HD constexpr time_view(double value) : value_(value) {}  // NOLINT: a number is a time
     DIAMOND_HD constexpr time_view(instant value) : value_(value) {} // NOLINT
-    DIAMOND_HD constexpr explicit time_view(const double* per_column, const double* rest = nullptr) : per_column_(per_column), rest_(rest) {}
+    DIAMOND_HD constexpr explicit time_view(const double* per_column, const double* rest = nullptr)
+        : per_column_(per_column), rest_(rest) {}
 
+    /// Says whether one time serves all columns.
     [[nodiscard]] DIAMOND_HD constexpr bool broadcast() const { return per_column_ == nullptr; }
-    /// The one time of a batch whose times are broadcast.
-    [[nodiscard]] DIAMOND_HD constexpr double  value() const { return value_.t; }
-    [[nodiscard]] DIAMOND_HD constexpr double  operator[](index_t column) const { return broadcast() ? value_.t : per_column_[column]; }
+    /// Returns the one time of a batch whose times are broadcast.
+    [[nodiscard]] DIAMOND_HD constexpr double value() const { return value_.t; }
+    [[nodiscard]] DIAMOND_HD constexpr double operator[](index_t column) const {
+        return broadcast() ? value_.t : per_column_[column];
+    }
     [[nodiscard]] DIAMOND_HD constexpr instant at(index_t column) const {
         if (broadcast()) return value_;
         return rest_ ? instant(per_column_[column], rest_[column]) : instant(per_column_[column]);
     }
 
 private:
-    instant       value_      = 0.0;
+    instant value_ = 0.0;
     const double* per_column_ = nullptr;
-    const double* rest_       = nullptr;
+    const double* rest_ = nullptr;
 };
 
-/// @throws std::invalid_argument with the number unless 0 <= t <= 1; NaN is refused, too.
+/// @throws std::invalid_argument with `where` and the number unless 0 <= t <= 1; NaN is refused, too.
 inline void require_time(const char* where, double t) {
-    require(t >= 0.0 && t <= 1.0, [&] { return std::string(where) + " at t = " + digits_of(t) + ": times lie in [0, 1]"; });
+    require(t >= 0.0 && t <= 1.0,
+            [&] { return std::string(where) + " at t = " + digits_of(t) + ": times lie in [0, 1]"; });
 }
-/// @throws std::invalid_argument with both numbers unless 0 <= t < t' <= 1: a transition goes forward.
+/// @throws std::invalid_argument with both numbers unless 0 <= t < t' <= 1, since a transition goes forward.
 inline void require_transition(interval span) {
     require(span.from >= 0.0 && span.from < span.to && span.to <= 1.0, [&] {
-        return "a transition from t = " + digits_of(span.from) + " to " + digits_of(span.to) + ": 0 <= t < t' <= 1 is needed";
+        return "a transition from t = " + digits_of(span.from) + " to " + digits_of(span.to) +
+               ": 0 <= t < t' <= 1 is needed";
     });
 }
-/// require_time for the one time of a batch. Times of single columns are in the memory of the batch, and not looked at.
+/// Does what require_time does for the one time of a batch. Times of single columns are in the memory of the
+/// batch, and are not checked.
 inline void require_time(const char* where, time_view t) {
     if (t.broadcast()) require_time(where, t.value());
 }

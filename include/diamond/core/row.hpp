@@ -26,6 +26,8 @@ public:
     [[nodiscard]] DIAMOND_HD constexpr Value*  data() const { return data_; }
     [[nodiscard]] DIAMOND_HD constexpr index_t columns() const { return columns_; }
     [[nodiscard]] DIAMOND_HD constexpr Value&  operator[](index_t j) const { return data_[j]; }
+    /// The number of column j, by value: a row is a functor that a context's sum, max and forbid take.
+    [[nodiscard]] DIAMOND_HD constexpr value_type operator()(index_t j) const { return data_[j]; }
 
     /// The context whose vocabulary runs on this memory.
     [[nodiscard]] DIAMOND_HD constexpr const Context& context() const { return *context_; }

@@ -1,4 +1,4 @@
-/// The library's version; the build reads it from here, so this is its only place.
+/// These macros are the version of the library, which the build reads from this file.
 #pragma once
 
 #define DIAMOND_VERSION_MAJOR 0

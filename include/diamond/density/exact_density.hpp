@@ -1,4 +1,5 @@
-/// log p_t of a model, exactly or by [DM]'s trapezoid: what the weighted estimator corrects its proposal with. Section 6.
+/// log p_t of a model, exactly or by the trapezoid of [DM], by which the weighted estimator corrects its
+/// proposal. Section 6.
 #pragma once
 
 #include <concepts>
@@ -7,31 +8,40 @@
 
 #include <diamond/concepts/marginal_density.hpp>
 #include <diamond/core/combine.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/schedule/readings.hpp>
 
 namespace diamond {
 
 namespace detail {
-/// log p_t up to a number that is a particle's: d(x, t, condition, anchor, samples, out), `samples` columns of x to a column of anchor.
+/// A density that gives log p_t up to a constant of each particle by d(x, t, condition, anchor, samples,
+/// out), `samples` columns of x belonging to each column of anchor.
 template <class D, class Map>
-concept relative_density = std::copy_constructible<D> && names_schedule<D> && has_dimension<D> && counts_cost<D> &&
-                           requires(D& d, const_view_t<typename Map::batch_type> x, double t, const condition_of_t<Map>& c, double* out) { d(x, t, c, x, index_t{1}, out); };
+concept relative_density = std::copy_constructible<D> && names_schedule<D> && has_dimension<D> &&
+                           counts_cost<D> &&
+                           requires(D& d, const_view_t<typename Map::batch_type> x, double t,
+                                    const condition_of_t<Map>& c,
+                                    double* out) { d(x, t, c, x, index_t{1}, out); };
 template <class D, class Map>
-concept absolute_density = marginal_density<D> && std::is_same_v<typename D::batch_type, typename Map::batch_type>;
+concept absolute_density =
+    marginal_density<D> && std::is_same_v<typename D::batch_type, typename Map::batch_type>;
 template <class D, class Map>
 concept corrects_proposal = absolute_density<D, Map> || relative_density<D, Map>;
 } // namespace detail
 
-/// The ladder of weighted_value's density, of one rung.
+/// The ladder for the density of a weighted_value; it has one clause.
 template <class D, class Map>
 consteval bool diagnose_density() {
     static_assert(detail::corrects_proposal<D, Map>,
-                  "a weighted value needs a marginal_density for its map's batches (exact_density, flow_density), or what knows it up to a number a particle, with (x, t, condition, anchor, "
-                  "samples, double* out), schedule(), dimension() and spent(): best_density(schedule, field) makes one");
+                  "a weighted value needs a marginal_density for its map's batches (exact_density, "
+                  "flow_density), or what knows it up to a number a particle, with (x, t, condition, anchor, "
+                  "samples, double* out), schedule(), dimension() and spent(): best_density(schedule, field) "
+                  "makes one");
     return true;
 }
 
-/// log p_t(x) as the model knows it, and its score. Models scored_marginal_density. Cost: one evaluation a column each.
+/// log p_t(x) and its score as the model gives them. Models scored_marginal_density. Cost: one evaluation for
+/// each column and call.
 template <class Schedule, class Field>
 class exact_density {
     static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field_with_density<Field>());
@@ -42,35 +52,35 @@ public:
 
     exact_density(Schedule schedule, Field field) : model_(std::move(schedule), std::move(field)) {}
 
-    [[nodiscard]] index_t                    dimension() const { return model_.dimension(); }
-    [[nodiscard]] const Schedule&            schedule() const { return model_.schedule(); }
-    [[nodiscard]] const cost&                spent() const { return model_.spent(); }
-    [[nodiscard]] bool                       exact() const { return true; }
+    [[nodiscard]] index_t         dimension() const { return model_.dimension(); }
+    [[nodiscard]] const Schedule& schedule() const { return model_.schedule(); }
+    [[nodiscard]] const cost&     spent() const { return model_.spent(); }
+    [[nodiscard]] bool            exact() const { return true; }
 
     /// out[j] = log p_t(x_j).
-    void operator()(const_view_t<batch_type> x, instant t, const condition_type& condition, double* out) { model_.field().log_density(x, time_view(t), condition, out); }
-    /// out = grad log p_t(x).
-    void score(const_view_t<batch_type> x, instant t, const condition_type& condition, view_t<batch_type> out) { model_.score(x, time_view(t), condition, out); }
+    void operator()(const_view_t<batch_type> x, instant t, const condition_type& condition, double* out) {
+        model_.field().log_density(x, time_view(t), condition, out);
+    }
+    /// out = grad log p_t(x), d x N.
+    void score(const_view_t<batch_type> x, instant t, const condition_type& condition,
+               view_t<batch_type> out) {
+        model_.score(x, time_view(t), condition, out);
+    }
 
 private:
     readings<Schedule, Field> model_;
 };
 
 namespace detail {
-/// 1/2 (score_t(anchor) + score_t(x)) . (x - anchor), coordinate by coordinate.
-template <class Real>
-struct trapezoid_term {
-    const Real *x, *anchor, *score_x, *score_anchor;
-    index_t     rows;
-    DIAMOND_HD double operator()(index_t i, index_t j) const {
-        const index_t at = i + rows * j;
-        return 0.5 * (static_cast<double>(score_x[at]) + static_cast<double>(score_anchor[at])) * (static_cast<double>(x[at]) - static_cast<double>(anchor[at]));
-    }
-};
+/// One coordinate's term of the trapezoid between x and anchor.
+DIAMOND_HD constexpr double trapezoid(double x, double anchor, double score_x, double score_anchor) {
+    return 0.5 * (score_x + score_anchor) * (x - anchor);
+}
 } // namespace detail
 
-/// log p_t(x) - log p_t(anchor) ~ 1/2 (score_t(anchor) + score_t(x)) . (x - anchor), both scores at t: exact for Gaussian p_t only. [DM]
-/// Cost: two evaluations a column.
+/// log p_t(x) - log p_t(anchor) ~ 1/2 (score_t(anchor) + score_t(x)) . (x - anchor), both scores at t.
+///
+/// It is exact for Gaussian p_t only. Cost: two evaluations for each column of x. [DM]
 template <class Schedule, class Field>
 class trapezoid_density {
     static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Field>());
@@ -81,14 +91,19 @@ public:
 
     trapezoid_density(Schedule schedule, Field field) : model_(std::move(schedule), std::move(field)) {}
 
-    [[nodiscard]] index_t                    dimension() const { return model_.dimension(); }
-    [[nodiscard]] const Schedule&            schedule() const { return model_.schedule(); }
-    [[nodiscard]] const cost&                spent() const { return model_.spent(); }
-    /// out = grad log p_t(x).
-    void score(const_view_t<batch_type> x, instant t, const condition_type& condition, view_t<batch_type> out) { model_.score(x, time_view(t), condition, out); }
+    [[nodiscard]] index_t         dimension() const { return model_.dimension(); }
+    [[nodiscard]] const Schedule& schedule() const { return model_.schedule(); }
+    [[nodiscard]] const cost&     spent() const { return model_.spent(); }
+    /// out = grad log p_t(x), d x N.
+    void score(const_view_t<batch_type> x, instant t, const condition_type& condition,
+               view_t<batch_type> out) {
+        model_.score(x, time_view(t), condition, out);
+    }
 
-    /// out[m] = the trapezoid between x_m and the anchor of its particle; `condition` is that of the columns of x.
-    void operator()(const_view_t<batch_type> x, instant t, const condition_type& condition, const_view_t<batch_type> anchor, index_t samples, double* out) {
+    /// out[m] = the trapezoid between x_m and column m / samples of anchor; x is d x (N M), anchor d x N, M =
+    /// samples, and `condition` is that of the columns of x.
+    void operator()(const_view_t<batch_type> x, instant t, const condition_type& condition,
+                    const_view_t<batch_type> anchor, index_t samples, double* out) {
         const auto& context = x.context();
         repeated_.resize(context, x.rows(), x.columns());
         there_.resize(context, x.rows(), x.columns());
@@ -96,7 +111,8 @@ public:
         repeat_columns(anchor, samples, repeated_.mutable_view());
         model_.score(x, time_view(t), condition, here_);
         model_.score(repeated_, time_view(t), condition, there_);
-        context.column_sums(x.rows(), x.columns(), detail::trapezoid_term<real>{x.data(), repeated_.data(), here_.data(), there_.data(), x.rows()}, out);
+        assign(row(context, x.columns(), out),
+               column_sums(elementwise<detail::trapezoid>(x, repeated_, here_, there_)));
     }
 
 private:
@@ -107,7 +123,7 @@ private:
     scratch<real, context_type> repeated_, here_, there_;
 };
 
-/// The exact density where the model has one, the trapezoid otherwise.
+/// Returns exact_density where the field has a density, and trapezoid_density otherwise.
 template <class Schedule, class Field>
 [[nodiscard]] auto best_density(Schedule schedule, Field field) {
     if constexpr (velocity_field_with_density<Field>)

@@ -1,4 +1,4 @@
-/// log p_t of a flow map with divergence: the density that corrects draws, at every time, by a few evaluations. Section 8.
+/// The density log p_t of a flow map with divergence, at every time and by a few evaluations. Section 8.
 #pragma once
 
 #include <string>
@@ -13,11 +13,14 @@
 
 namespace diamond {
 
-/// log p_t(x) = log N(X_{t,0}(x); 0, I) - t m(x, t, 0). In several jumps by stepped_flow_map.
+/// log p_t(x) = log N(X_{t,0}(x); 0, I) - t m(x, t, 0), m the map's mean divergence. Give it a
+/// stepped_flow_map to take several jumps.
 ///
-/// Models marginal_density, and scored_marginal_density where the map is differentiable: grad log p_t = -(dX/dx)^T X_{t,0}(x) - t dm/dx, whose error is
-/// the derivative of the map's; scored_density takes the score from a velocity instead. Exact where the map is and alpha(0) = 0: elsewhere X_{t,0}(x) has a
-/// little data in it, and log N misses by O(alpha(0)). Cost: one call of the map; a score one call and one vjp. [F2]
+/// Models marginal_density, and scored_marginal_density where the map is differentiable:
+///   grad log p_t = -(dX/dx)^T X_{t,0}(x) - t dm/dx,
+/// whose error is the derivative of the map's error; scored_density takes the score from a velocity instead.
+/// The density is exact where the map is exact and alpha(0) = 0: otherwise X_{t,0}(x) contains some data, and
+/// log N is off by O(alpha(0)). Cost: one call of the map; for a score one call and one vjp. [F2]
 template <class FlowMap>
 class flow_density {
     static_assert(diagnose_flow_map_with_divergence<FlowMap>());
@@ -28,12 +31,14 @@ public:
     using view           = view_t<batch_type>;
     using const_view     = const_view_t<batch_type>;
 
-    /// @throws std::invalid_argument for a map whose noise has another deviation than 1: its times are not those of a schedule.
+    /// @throws std::invalid_argument for a map whose noise has another deviation than 1: its times are not
+    /// those of a schedule.
     explicit flow_density(FlowMap map) : map_(std::move(map)) {
         check_schedule(map_.schedule());
         if constexpr (requires { map_.base_deviation(); })
             require(map_.base_deviation() == 1.0, [&] {
-                return "marginal densities of a flow map with divergence from noise of deviation " + digits_of(map_.base_deviation()) + ": only 1 is the noise of a schedule";
+                return "marginal densities of a flow map with divergence from noise of deviation " +
+                       digits_of(map_.base_deviation()) + ": only 1 is the noise of a schedule";
             });
     }
 
@@ -42,7 +47,7 @@ public:
     [[nodiscard]] cost    spent() const { return map_.spent(); }
     [[nodiscard]] bool    exact() const { return detail::is_exact(map_) && schedule().alpha(0.0) == 0.0; }
 
-    /// out[j] = log p_t(x_j). @throws std::invalid_argument where rows differ or t leaves [0, 1].
+    /// out[j] = log p_t(x_j). @throws std::invalid_argument if rows differ or t leaves [0, 1].
     void operator()(const_view x, double t, const condition_type& condition, double* out) {
         require_time("flow_density", t);
         const auto& context = x.context();
@@ -50,10 +55,13 @@ public:
         divergence_.resize(context, 1, x.columns());
         const bool moves = t > 0.0;
         if (moves) map_(x, interval{t, 0.0}, condition, noise_.mutable_view(), divergence_.data());
-        context.column_sums(x.rows(), x.columns(), detail::base_density_term<real>{moves ? noise_.data() : x.data(), x.rows(), 1.0}, out);
-        if (moves) context.for_each(x.columns(), detail::add_scaled_number{-t, divergence_.data(), false, out});
+        const const_view noise   = moves ? noise_.read() : x;
+        const auto       density = row(context, x.columns(), out);
+        assign(density, column_sums(elementwise<detail::log_normal_density>(noise, 1.0)));
+        if (moves) assign(density, density - t * row(divergence_));
     }
-    /// out = grad log p_t(x), d x N, the derivative of what operator() says.
+    /// out = grad log p_t(x), d x N: the gradient of the density that operator() gives.
+    /// @throws std::invalid_argument if shapes differ or t leaves [0, 1].
     void score(const_view x, double t, const condition_type& condition, view out)
         requires differentiable_flow_map_with_divergence<FlowMap>
     {
@@ -64,14 +72,14 @@ public:
         divergence_.resize(x.context(), 1, x.columns());
         map_(x, interval{t, 0.0}, condition, noise_.mutable_view());
         assign(noise_, -noise_);
-        x.context().for_each(x.columns(), detail::fill_number{-t, divergence_.data()});
+        assign(row(divergence_), -t);
         map_.vjp(x, interval{t, 0.0}, condition, noise_.read(), divergence_.data(), out);
     }
 
 private:
     using real = typename batch_type::value_type;
 
-    FlowMap                                  map_;
+    FlowMap                                   map_;
     scratch<real, backend_of_t<batch_type>>   noise_;
     scratch<double, backend_of_t<batch_type>> divergence_;
 };

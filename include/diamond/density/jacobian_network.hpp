@@ -1,4 +1,5 @@
-/// The densities of a Diamond network's own maps, exactly: log-determinants in place of a divergence head. Section 8.
+/// The exact densities of a Diamond network's own maps, by log-determinants in place of a divergence head.
+/// Section 8.
 #pragma once
 
 #include <cmath>
@@ -7,30 +8,36 @@
 #include <diamond/concepts/diamond_network.hpp>
 #include <diamond/core/batch.hpp>
 #include <diamond/core/interval.hpp>
+#include <diamond/core/row.hpp>
 #include <diamond/density/divergence.hpp>
 
 namespace diamond {
 
 namespace detail {
-/// Column k of each particle's Jacobian dv/d xbar, d x d and one after the other.
-template <class Real>
+/// Copies a product J e_k, d x N, to column k of each particle's Jacobian J; column j of `jacobian`, d^2 x N,
+/// is the d x d Jacobian of particle j.
+template <class Product, class Jacobian>
 struct keep_product {
-    const Real* product;
-    index_t     k, rows;
-    double*     jacobian;
-    DIAMOND_HD void operator()(index_t i, index_t j) const { jacobian[i + rows * (k + rows * j)] = static_cast<double>(product[i + rows * j]); }
+    Product  product;
+    index_t  k;
+    Jacobian jacobian;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        jacobian(i + product.rows() * k, j) = static_cast<double>(product(i, j));
+    }
 };
-/// m = log det(I + (r - s) J)/(r - s), tr J where r = s; NaN where the determinant is not positive: there the map folds. By elimination with partial pivoting,
-/// in place.
+/// m = log det(I + (r - s) J)/(r - s), tr J where r = s, and NaN where the determinant is not positive, for
+/// there the map folds. It is computed by Gaussian elimination with partial pivoting, in place.
+template <class Jacobian, class Row>
 struct mean_log_determinant {
     static constexpr index_t relative_cost = 4096;
 
-    index_t rows;
-    time_view   s, r;
-    double *jacobian, *out;
+    index_t   rows;
+    time_view s, r;
+    Jacobian  jacobian;
+    Row       out;
 
     DIAMOND_HD void operator()(index_t j) const {
-        double* const a      = jacobian + rows * rows * j;
+        double* const a      = jacobian.column(j).begin();
         const double  length = r[j] - s[j];
         double        sum    = 0.0;
         if (length == 0.0) {
@@ -71,18 +78,24 @@ struct mean_log_determinant {
 };
 } // namespace detail
 
-/// m = log det(I + (r - s) dv/d xbar)/(r - s): with it the density of a draw of X_{s,r} is that of the map as it is, not as it should be, however badly it was
-/// trained. Where the determinant is not positive m is NaN: the map folds there.
+/// m = log det(I + (r - s) dv/d xbar)/(r - s), by which the density of a draw of X_{s,r} is that of the map
+/// as it is, however well or badly it was trained. Where the determinant is not positive the map folds, and m
+/// is NaN.
 ///
-/// A density is that of a draw's own branch. Beside a fold, and wherever else several xbar land on one point with positive determinants, it leaves the others
-/// out, and importance weights then average more than 1: SMC warns of that. Of a given point, by way of X_{1,0}, it is no density of draws by X_{0,1}, whose
-/// inverse a learned X_{1,0} is only nearly. Models diamond_network_with_divergence on any differentiable Diamond network, whose head it does not ask where it has one.
-/// Right for jumps of any length, and so no divergence of the flow but where r = s. Cost with m: an evaluation, d Jacobian-vector products and d^3/3 multiplications a column;
-/// memory d^2 doubles a column: for dimensions of tens.
+/// The density is that of the draw's own branch. Near a fold, and wherever else several xbar are mapped to
+/// one point with positive determinants, the other branches are left out, and importance weights then average
+/// more than 1, of which SMC warns. The density of a given point, by way of X_{1,0}, is not that of draws by
+/// X_{0,1}, because a learned X_{1,0} is only approximately its inverse.
+///
+/// Models diamond_network_with_divergence for any differentiable Diamond network; a divergence head that the
+/// network may have is not evaluated. m holds for jumps of any length and is the divergence of the flow only
+/// where r = s. Cost with m: one evaluation, d Jacobian-vector products and d^3/3 multiplications for each
+/// column, and d^2 doubles of memory, which suits dimensions of some tens.
 template <class Network>
 class jacobian_network {
     static_assert(diagnose_diamond_network<Network>());
-    static_assert(differentiable_diamond_network<Network>, "a jacobian_network needs a differentiable Diamond network: one with vjp and jvp");
+    static_assert(differentiable_diamond_network<Network>,
+                  "a jacobian_network needs a differentiable Diamond network: one with vjp and jvp");
 
 public:
     using batch_type     = typename Network::batch_type;
@@ -101,32 +114,55 @@ public:
     [[nodiscard]] index_t   dimension() const { return static_cast<index_t>(network_.dimension()); }
     [[nodiscard]] auto      schedule() const { return network_.schedule(); }
     [[nodiscard]] auto      inner_schedule() const { return network_.inner_schedule(); }
-    [[nodiscard]] bool      exact_density() const { return true; } ///< wherever the map is one to one
+    [[nodiscard]] bool exact_density() const {
+        return true;
+    } ///< the density is exact wherever the map is one to one
     [[nodiscard]] cost      divergence_cost() const { return {.forward = 1, .jvp = dimension()}; }
-    [[nodiscard]] workspace make_workspace(const backend_of_t<batch_type>& context, index_t columns) const { return {network_.make_workspace(context, columns), {}, {}, {}}; }
+    [[nodiscard]] workspace make_workspace(const backend_of_t<batch_type>& context, index_t columns) const {
+        return {network_.make_workspace(context, columns), {}, {}, {}};
+    }
 
-    void operator()(const arguments& at, const condition_type& condition, workspace& space, view out) const { network_(at, condition, space.network, out); }
-    void jvp(const arguments& at, const condition_type& condition, const_view tangent, workspace& space, view out) const { network_.jvp(at, condition, tangent, space.network, out); }
-    void vjp(const arguments& at, const condition_type& condition, const_view cotangent, workspace& space, view out_xbar, view out_x_t) const {
+    /// out = v, d x N, by the network alone.
+    void operator()(const arguments& at, const condition_type& condition, workspace& space, view out) const {
+        network_(at, condition, space.network, out);
+    }
+    /// out = (dv/d xbar) tangent, d x N, by the network alone.
+    void jvp(const arguments& at, const condition_type& condition, const_view tangent, workspace& space,
+             view out) const {
+        network_.jvp(at, condition, tangent, space.network, out);
+    }
+    /// out_xbar = cotangent^T dv/d xbar and out_x_t = cotangent^T dv/dx_t, both d x N, by the network alone.
+    void vjp(const arguments& at, const condition_type& condition, const_view cotangent, workspace& space,
+             view out_xbar, view out_x_t) const {
         network_.vjp(at, condition, cotangent, space.network, out_xbar, out_x_t);
     }
-    /// out = v, divergence[j] = m.
-    void operator()(const arguments& at, const condition_type& condition, workspace& space, view out, double* divergence) const {
+    /// out = v, d x N, and divergence[j] = m of column j.
+    void operator()(const arguments& at, const condition_type& condition, workspace& space, view out,
+                    double* divergence) const {
         const auto&   context = out.context();
         const index_t d = out.rows(), n = out.columns();
         for (auto* buffer : {&space.tangent, &space.product}) buffer->resize(context, d, n);
         space.jacobian.resize(context, d * d, n);
         for (index_t k = 0; k < d; ++k) {
-            context.for_each(d, n, detail::unit_tangent<real>{k, d, space.tangent.data()});
+            context.for_each(d, n, detail::unit_tangent<view>{.k = k, .out = space.tangent.mutable_view()});
             network_.jvp(at, condition, space.tangent.read(), space.network, space.product.mutable_view());
-            context.for_each(d, n, detail::keep_product<real>{space.product.data(), k, d, space.jacobian.data()});
+            context.for_each(
+                d, n,
+                detail::keep_product<const_view, jacobian_view>{
+                    .product = space.product.read(), .k = k, .jacobian = space.jacobian.mutable_view()});
         }
-        context.for_each(n, detail::mean_log_determinant{d, at.s, at.r, space.jacobian.data(), divergence});
+        context.for_each(n, detail::mean_log_determinant<jacobian_view, row_view<double, context_type>>{
+                                .rows     = d,
+                                .s        = at.s,
+                                .r        = at.r,
+                                .jacobian = space.jacobian.mutable_view(),
+                                .out      = row(context, n, divergence)});
         network_(at, condition, space.network, out);
     }
 
 private:
-    using real = typename batch_type::value_type;
+    using context_type  = backend_of_t<batch_type>;
+    using jacobian_view = batch_view<double, context_type>;
 
     Network network_;
 };

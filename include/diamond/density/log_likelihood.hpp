@@ -1,4 +1,5 @@
-/// Log-densities by a few jumps of a flow map with divergence, of given data and of samples as they are made. Section 8.
+/// Log-densities of given data, and of samples as they are drawn, by a few jumps of a flow map with
+/// divergence. Section 8.
 #pragma once
 
 #include <cmath>
@@ -17,42 +18,52 @@
 namespace diamond {
 
 struct likelihood_options {
-    index_t             steps          = 1;   ///< n jumps of equal length
-    std::vector<double> times          = {};  ///< or the grid 0 = t_0 < ... < t_n <= 1; t_n is the time of the data
-    double              base_deviation = 1.0; ///< s0: x_0 ~ N(0, s0^2 I)
+    index_t steps = 1;              ///< n, the number of jumps of equal length, unless `times` is given
+    std::vector<double> times = {}; ///< the grid 0 = t_0 < ... < t_n <= 1; t_n is the time of the data
+    double              base_deviation = 1.0; ///< s0 > 0 of the noise, x_0 ~ N(0, s0^2 I)
 };
 
 namespace detail {
 inline void require_base_deviation(double deviation) {
-    require(deviation > 0.0 && std::isfinite(deviation), [&] { return "a base deviation of " + digits_of(deviation) + ": it must be positive and finite"; });
+    require(deviation > 0.0 && std::isfinite(deviation), [&] {
+        return "a base deviation of " + digits_of(deviation) + ": it must be positive and finite";
+    });
 }
-/// Of a map that says its own, that and no other.
+/// @throws std::invalid_argument also if the map states a base deviation and it is another one.
 template <class FlowMap>
 void require_base_deviation(const FlowMap& map, double deviation) {
     require_base_deviation(deviation);
     if constexpr (requires { map.base_deviation(); })
         require(map.base_deviation() == deviation, [&] {
-            return "a base deviation of " + digits_of(deviation) + " for a flow map with divergence of " + digits_of(map.base_deviation()) + ": give it map.base_deviation()";
+            return "a base deviation of " + digits_of(deviation) + " for a flow map with divergence of " +
+                   digits_of(map.base_deviation()) + ": give it map.base_deviation()";
         });
 }
 [[nodiscard]] inline std::vector<double> likelihood_grid(const likelihood_options& options) {
     if (options.times.empty()) return uniform_time_grid(options.steps);
     const auto& grid = options.times;
     require(grid.size() >= 2 && grid.front() == 0.0 && grid.back() <= 1.0, [&] {
-        return "a likelihood's grid of " + digits_of(grid.size()) + " times from " + digits_of(grid.front()) + " to " + digits_of(grid.back()) +
-               ": at least two are needed, from 0 and to at most 1";
+        return "a likelihood's grid of " + digits_of(grid.size()) + " times from " + digits_of(grid.front()) +
+               " to " + digits_of(grid.back()) + ": at least two are needed, from 0 and to at most 1";
     });
     for (std::size_t k = 1; k < grid.size(); ++k)
-        require(grid[k] > grid[k - 1], [&] { return "a likelihood's grid has " + digits_of(grid[k]) + " after " + digits_of(grid[k - 1]) + ": it must grow"; });
+        require(grid[k] > grid[k - 1], [&] {
+            return "a likelihood's grid has " + digits_of(grid[k]) + " after " + digits_of(grid[k - 1]) +
+                   ": it must grow";
+        });
     return grid;
 }
 } // namespace detail
 
-/// log p(x) = log N(x_0; 0, s0^2 I) - sum_k (t_{k+1} - t_k) m_k, m_k the mean divergence of jump k between the grid's times.
+/// log p(x) = log N(x_0; 0, s0^2 I) - sum_k (t_{k+1} - t_k) m_k, m_k the mean divergence of jump k between
+/// the grid's times.
 ///
-/// Both directions: the latent and the density of given data, and samples with their density. With ode_flow_map and one jump it is the
-/// many-step reference. Each throws numeric_error, naming jump and column, where a mean divergence or a state is not finite. x, x_0 and out are d x N and must not overlap; log-densities, a number a column, are in the memory of the batch.
-/// Cost: n evaluations of the map with its divergence. [F2]
+/// It works in both directions: it gives the latent and the density of given data, and samples with their
+/// density. With ode_flow_map and one jump it is the many-step reference. x and x_0 are d x N and must not
+/// overlap; log-densities, one number for each column, are in the memory of the batch. Each call throws
+/// numeric_error, naming jump and column, if a mean divergence or a state is not finite, and
+/// std::invalid_argument if shapes do not fit. Cost: n evaluations of the map with its divergence for each
+/// column. [F2]
 template <class FlowMap>
 class log_likelihood {
     static_assert(diagnose_flow_map_with_divergence<FlowMap>());
@@ -63,35 +74,37 @@ public:
     using view           = view_t<batch_type>;
     using const_view     = const_view_t<batch_type>;
 
-    /// @throws std::invalid_argument for no steps, a grid that does not grow from 0 to at most 1, or a base deviation that is not positive,
-    /// or not the map's, where the map says its own.
+    /// @throws std::invalid_argument for no steps, a grid that does not grow from 0 to at most 1, or a base
+    /// deviation that is not positive, or not the map's, where the map says its own.
     explicit log_likelihood(FlowMap map, likelihood_options options = {})
-        : map_(std::move(map)), grid_(detail::likelihood_grid(options)), base_deviation_(options.base_deviation) {
+        : map_(std::move(map)),
+          grid_(detail::likelihood_grid(options)),
+          base_deviation_(options.base_deviation) {
         detail::require_base_deviation(map_, base_deviation_);
     }
 
-    [[nodiscard]] index_t                    dimension() const { return static_cast<index_t>(map_.dimension()); }
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
     [[nodiscard]] auto                       schedule() const { return map_.schedule(); }
     [[nodiscard]] cost                       spent() const { return map_.spent(); }
     [[nodiscard]] const std::vector<double>& times() const { return grid_; }
     [[nodiscard]] double                     base_deviation() const { return base_deviation_; }
 
-    /// out[j] = log p(x_j), from data to noise.
+    /// out[j] = log p(x_j), by the way from data to noise.
     void operator()(const_view x, const condition_type& condition, double* out) {
         latent_.resize(x.context(), x.rows(), x.columns());
         pull_back(x, condition, latent_.mutable_view(), out);
     }
-    /// Also leaves the latent x_0 of each x.
+    /// out[j] = log p(x_j), by the way from data to noise; x_0 = the latent of each x.
     void pull_back(const_view x, const condition_type& condition, view x_0, double* out) {
         jump(x, condition, x_0, out, static_cast<index_t>(grid_.size()) - 1, -1);
         add_base(x_0, out);
     }
-    /// x = the sample that x_0 becomes, out[j] = log p(x_j), from noise to data.
+    /// x = the sample that x_0 is mapped to; out[j] = log p(x_j), by the way from noise to data.
     void push_forward(const_view x_0, const condition_type& condition, view x, double* out) {
         jump(x_0, condition, x, out, 0, 1);
         add_base(x_0, out);
     }
-    /// Draws x_0 = s0 eps and pushes it forward.
+    /// x = a sample, the image of a drawn x_0 = s0 eps; out[j] = log p(x_j).
     void draw(noise_stream stream, const condition_type& condition, view x, double* out) {
         latent_.resize(x.context(), x.rows(), x.columns());
         draw_normal(stream, latent_.mutable_view());
@@ -103,10 +116,13 @@ private:
     using real         = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
 
-    /// From the grid's time `first`, one place of it after the other: to = the end, out = -sum of |length| m.
-    void jump(const_view from, const condition_type& condition, view to, double* out, index_t first, index_t direction) {
+    /// Jumps along the grid from its time number `first`, forwards or backwards as `direction` is 1 or -1:
+    /// `to` = the end, out = -sum of |length| m.
+    void jump(const_view from, const condition_type& condition, view to, double* out, index_t first,
+              index_t direction) {
         require(from.rows() == dimension(), [&] {
-            return "log_likelihood: " + digits_of(from.rows()) + " rows for dimension " + digits_of(dimension());
+            return "log_likelihood: " + digits_of(from.rows()) + " rows for dimension " +
+                   digits_of(dimension());
         });
         require_same_shape("log_likelihood", from, const_view(to));
         const auto&   context = from.context();
@@ -114,24 +130,32 @@ private:
         for (auto& buffer : between_)
             if (count > 1) buffer.resize(context, from.rows(), from.columns());
         mean_divergence_.resize(context, 1, from.columns());
+        const auto log_density = row(context, from.columns(), out);
+        assign(log_density, 0.0);
         const_view here = from;
         for (index_t k = 0; k < count; ++k, first += direction) {
-            const interval span{grid_[static_cast<std::size_t>(first)], grid_[static_cast<std::size_t>(first + direction)]};
+            const interval span{grid_[static_cast<std::size_t>(first)],
+                                grid_[static_cast<std::size_t>(first + direction)]};
             const view     there = k + 1 == count ? to : between_[k % 2].mutable_view();
             map_(here, span, condition, there, mean_divergence_.data());
-            const deferred_error why{.what = "a jump of a flow map with divergence is not finite: its mean divergence or its state", .step = k + 1};
-            context.forbid(from.columns(), detail::not_finite{mean_divergence_.data()}, why);
+            const deferred_error why{
+                .what =
+                    "a jump of a flow map with divergence is not finite: its mean divergence or its state",
+                .step = k + 1};
+            context.forbid(from.columns(), elementwise<detail::is_not_finite>(row(mean_divergence_)), why);
             detail::require_finite_columns(const_view(there), why);
-            context.for_each(from.columns(), detail::add_scaled_number{-std::abs(span.length()), mean_divergence_.data(), k == 0, out});
+            assign(log_density, log_density - std::abs(span.length()) * row(mean_divergence_));
             here = there;
         }
     }
     void add_base(const_view x_0, double* out) {
-        x_0.context().column_sums(x_0.rows(), x_0.columns(), detail::base_density_term<real>{x_0.data(), x_0.rows(), base_deviation_}, mean_divergence_.data());
-        x_0.context().for_each(x_0.columns(), detail::add_scaled_number{1.0, mean_divergence_.data(), false, out});
+        const auto log_density = row(x_0.context(), x_0.columns(), out);
+        const auto base        = row(mean_divergence_);
+        assign(base, column_sums(elementwise<detail::log_normal_density>(x_0, base_deviation_)));
+        assign(log_density, log_density + base);
     }
 
-    FlowMap                      map_;
+    FlowMap                       map_;
     std::vector<double>           grid_;
     double                        base_deviation_;
     scratch<real, context_type>   latent_, between_[2];

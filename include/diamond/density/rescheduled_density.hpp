@@ -1,4 +1,4 @@
-/// A marginal density of one noise schedule read by another's. Section 1.
+/// A marginal density of one noise schedule, read at the times of another. Section 1.
 #pragma once
 
 #include <cmath>
@@ -6,16 +6,17 @@
 
 #include <diamond/concepts/marginal_density.hpp>
 #include <diamond/core/expression.hpp>
-#include <diamond/core/log_density.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/schedule.hpp>
 
 namespace diamond {
 
-/// x_t of `Schedule` is scale times x_s of the density's own, s the time of the same signal-to-noise ratio:
-///   log p_t(x) = log p'_s(x/scale) - d log scale.
-/// Models marginal_density, and scored_marginal_density where its density does; exact where that is and its own
-/// alpha(0) = 0: below a ratio of alpha(0)/sigma(0) there is no time of its own, and noise is all that is read. Cost: the density's own.
+/// log p_t(x) = log p'_s(x/scale) - d log scale, p' the given density and s its time of the same
+/// signal-to-noise ratio: x_t of `Schedule` is scale times x_s of the density's own schedule.
+///
+/// Models marginal_density, and scored_marginal_density where its density does. It is exact where its density
+/// is exact and that one's alpha(0) = 0: below a ratio of alpha(0)/sigma(0) the density's schedule has no
+/// time, and only noise is read. Cost: that of the density.
 template <class Density, class Schedule>
 class rescheduled_density {
     static_assert(diagnose_marginal_density<Density>() && diagnose_schedule<Schedule>());
@@ -34,15 +35,16 @@ public:
     [[nodiscard]] index_t         dimension() const { return static_cast<index_t>(density_.dimension()); }
     [[nodiscard]] const Schedule& schedule() const { return schedule_; }
     [[nodiscard]] cost            spent() const { return density_.spent(); }
-    [[nodiscard]] bool            exact() const { return density_.exact() && density_.schedule().alpha(0.0) == 0.0; }
+    [[nodiscard]] bool exact() const { return density_.exact() && density_.schedule().alpha(0.0) == 0.0; }
 
-    /// out[j] = log p_t(x_j). @throws std::invalid_argument where t leaves [0, 1].
+    /// out[j] = log p_t(x_j). @throws std::invalid_argument if t leaves [0, 1].
     void operator()(const_view x, double t, const condition_type& condition, double* out) {
         const place at = own(t);
         density_(scaled(x, at), at.time, condition, out);
-        x.context().for_each(x.columns(), detail::add_constant{-static_cast<double>(x.rows()) * std::log(at.scale), out});
+        const auto log_density = row(x.context(), x.columns(), out);
+        assign(log_density, log_density - static_cast<double>(x.rows()) * std::log(at.scale));
     }
-    /// out = grad log p_t(x).
+    /// out = grad log p_t(x), d x N. @throws std::invalid_argument if t leaves [0, 1].
     void score(const_view x, double t, const condition_type& condition, view out)
         requires scored_marginal_density<Density>
     {
@@ -62,7 +64,8 @@ private:
         const noise_level here   = level_at(schedule_, t);
         const instant     s      = time_at(theirs, here.alpha, here.sigma);
         const noise_level there  = level_at(theirs, s);
-        return {s, here.alpha > here.sigma ? here.alpha / there.alpha : here.sigma / there.sigma}; // either ratio; one may be 0/0 at an end
+        // The two ratios are equal, but one of them may be 0/0 at an end.
+        return {s, here.alpha > here.sigma ? here.alpha / there.alpha : here.sigma / there.sigma};
     }
     const_view scaled(const_view x, const place& at) {
         scaled_.resize(x.context(), x.rows(), x.columns());
@@ -70,8 +73,8 @@ private:
         return scaled_.read();
     }
 
-    Density                                                             density_;
-    Schedule                                                            schedule_;
+    Density                                                            density_;
+    Schedule                                                           schedule_;
     scratch<typename batch_type::value_type, backend_of_t<batch_type>> scaled_;
 };
 

@@ -1,4 +1,5 @@
-// Axes: where a value stands between the ends of an axis, and which values are marked.
+/// This header defines the axes of plots: where a value stands between the ends of an axis, and which values
+/// are marked.
 #pragma once
 
 #include <algorithm>
@@ -18,37 +19,44 @@
 
 namespace diamond::io {
 
+/// The scale of an axis says whether places are linear in the value or in its logarithm.
 enum class axis_scale { linear, logarithmic };
 
-/// The two ends of an axis, from < to; of shades, the values of black and white in any order.
+/// A range holds the two ends of an axis, from < to. Where it holds shades, the ends are the values drawn
+/// first and last, for instance black and white, in either order.
 struct value_range {
     double from = 0;
     double to   = 1;
 };
 
-/// An axis of a plot: its range is that of the data, a little wider, unless given.
+/// These are the options of one axis of a plot. Without a range, the axis covers the data and a small margin.
 struct axis {
     std::string label           = {};
     axis_scale scale            = axis_scale::linear;
     std::optional<value_range> range = std::nullopt;
 };
 
-/// A marked value; one without a label is a small mark between two.
+/// A tick is a marked value of an axis. A tick without a label is drawn as a small mark between labelled
+/// ones.
 struct tick {
     double value      = 0;
     std::string label = {};
 };
 
-/// A finite number, and on a logarithmic axis above zero: all else has no place on the axis.
+/// Returns whether a value can be drawn on an axis of this scale: it must be finite, and above zero on a
+/// logarithmic axis.
 inline bool has_place(axis_scale scale, double value) noexcept {
     return std::isfinite(value) && (scale == axis_scale::linear || value > 0);
 }
 
-/// Where a value stands: 0 at `from`, 1 at `to`.
+/// This map sends a value to its place on an axis: `from` to 0, `to` to 1, and linearly in between in the
+/// value or, on a logarithmic axis, in its logarithm.
 class axis_map {
 public:
-    /// @throws std::invalid_argument unless from < to, both have a place and are further apart than rounding; a linear axis has an end at 1e-300
-    /// or beyond, a logarithmic one begins at 2.3e-308 or above.
+    /// Makes the map of an axis.
+    /// @throws std::invalid_argument unless from < to, both ends can be drawn (`has_place`) and lie further
+    /// apart than rounding error; in addition, one end of a linear axis must be at least 1e-300 in magnitude,
+    /// and a logarithmic axis must begin at 2.3e-308 or above.
     axis_map(axis_scale scale, value_range range) : scale_{scale}, range_{range} {
         if (!has_place(scale, range.from) || !has_place(scale, range.to) || !(range.from < range.to) ||
             !std::isfinite(range.to - range.from) || is_narrow(range) || is_tiny(scale, range))
@@ -56,18 +64,25 @@ public:
                                         digits_of(range.from) + " to " + digits_of(range.to)};
     }
 
+    /// Returns the scale that the map was made with.
     axis_scale scale() const noexcept { return scale_; }
+    /// Returns the range that the map was made with.
     value_range range() const noexcept { return range_; }
 
+    /// Returns the place of a value, beyond [0, 1] outside of the range and NaN or infinite for a value that
+    /// cannot be drawn.
     double operator()(double value) const noexcept { return (place(value) - place(range_.from)) / (place(range_.to) - place(range_.from)); }
 
-    /// Ends so close that marks between them would differ by rounding alone.
+    /// Returns whether the ends are so close that marks between them would differ by rounding alone.
     static bool is_narrow(value_range range) noexcept {
-        constexpr double relative = 1e-10; // a hundred marks between still have four digits to differ in
+        // At this relative distance a hundred marks between the ends still have four digits in which they
+        // differ.
+        constexpr double relative = 1e-10;
         return range.to - range.from <= relative * std::max(std::abs(range.from), std::abs(range.to));
     }
 
-    /// So near to zero that steps between marks, or the powers of ten in their labels, are no doubles.
+    /// Returns whether the range is so near to zero that steps between marks, or the powers of ten in their
+    /// labels, cannot be held by a double.
     static bool is_tiny(axis_scale scale, value_range range) noexcept {
         constexpr double least = 1e-300;
         return scale == axis_scale::linear ? std::max(std::abs(range.from), std::abs(range.to)) < least
@@ -81,14 +96,17 @@ private:
     value_range range_;
 };
 
-/// The range of the values that have a place, widened by `margin` of itself to both sides; one value alone gets a
-/// range around it. None when no value has a place. @throws std::invalid_argument when they are too far apart for an axis.
+/// Returns the range of those values that can be drawn on an axis of this scale, widened on both sides by
+/// `margin` times its length, or std::nullopt if there is no such value. If all values are equal, the result
+/// is a range around them.
+/// @throws std::invalid_argument if the values are too far apart for an axis.
 inline std::optional<value_range> range_of(axis_scale scale, std::span<const double> values, double margin) {
     value_range range{std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
     for (const double value : values)
         if (has_place(scale, value)) range = {std::min(range.from, value), std::max(range.to, value)};
     if (range.from > range.to) return std::nullopt;
-    const bool tiny   = axis_map::is_tiny(axis_scale::linear, range); // no axis tells them from 0
+    // Such values cannot be told from 0 on an axis.
+    const bool tiny   = axis_map::is_tiny(axis_scale::linear, range);
     const bool narrow = range.from == range.to || axis_map::is_narrow(range) || (scale == axis_scale::linear && tiny);
     const auto wider = [&](value_range to) {
         if (!std::isfinite(to.to - to.from) || (scale == axis_scale::logarithmic && to.from <= 0))
@@ -96,7 +114,7 @@ inline std::optional<value_range> range_of(axis_scale scale, std::span<const dou
         return to;
     };
     if (scale == axis_scale::logarithmic) {
-        const double ratio  = range.to / range.from; // of 1e300 and 1e-300 it is none
+        const double ratio  = range.to / range.from; // infinite for 1e300 and 1e-300, say
         const double factor = narrow ? 2 : std::isfinite(ratio) ? std::pow(ratio, margin) : std::pow(range.to, margin) / std::pow(range.from, margin);
         return wider({range.from / factor, range.to * factor});
     }
@@ -107,6 +125,7 @@ inline std::optional<value_range> range_of(axis_scale scale, std::span<const dou
 
 namespace detail {
 
+/// Returns "10" with the exponent as superscript digits.
 inline std::string with_superscript(int exponent) {
     constexpr std::array<std::string_view, 10> digits{"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
     std::string text = exponent < 0 ? "10⁻" : "10";
@@ -114,7 +133,7 @@ inline std::string with_superscript(int exponent) {
     return text;
 }
 
-/// A number with this many decimals, in any locale, and a true minus sign.
+/// Returns the number with this many decimals, independently of the locale and with a true minus sign.
 inline std::string decimal_text(double value, int decimals) {
     std::array<char, 64> buffer{};
     const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), std::abs(value), std::chars_format::fixed, decimals);
@@ -123,7 +142,8 @@ inline std::string decimal_text(double value, int decimals) {
     return (value < 0 && !zero ? "−" : "") + digits;
 }
 
-/// The label of a multiple of `step`, an axis reaching to `largest`: plain digits, powers of ten beyond a million.
+/// Returns the label of a multiple of `step` on an axis that reaches to `largest`: plain digits, or a
+/// multiple of a power of ten for ends from a million on and for steps below 1e-4.
 inline std::string number_text(double value, double step, double largest) {
     constexpr int plain_digits = 6, plain_decimals = 4;
     const int step_exponent = static_cast<int>(std::floor(std::log10(step) + 1e-9));
@@ -133,22 +153,26 @@ inline std::string number_text(double value, double step, double largest) {
     return decimal_text(value * std::pow(10.0, -exponent), std::max(0, exponent - step_exponent)) + "·" + with_superscript(exponent);
 }
 
-/// Multiples of 1, 2 or 5 times a power of ten, as near to `wanted` of them as there is.
+/// Returns the multiples in `range` of a step that is 1, 2 or 5 times a power of ten, chosen so that their
+/// number is as near as possible to `wanted`.
 inline std::vector<tick> linear_ticks(value_range range, int wanted) {
     const double rough = (range.to - range.from) / wanted;
     const double power = std::pow(10.0, std::floor(std::log10(rough)));
     double step        = power;
     for (const double factor : {2.0, 5.0, 10.0})
         if (std::abs(std::log(factor * power / rough)) < std::abs(std::log(step / rough))) step = factor * power;
-    const double slack = 1e-9; // an end that is a multiple but for rounding is marked
+    // An end that is a multiple up to rounding error is marked, too.
+    const double slack = 1e-9;
     const double first = std::ceil(range.from / step - slack), last = std::floor(range.to / step + slack);
-    const double largest = std::max({std::abs(first), std::abs(last), 1.0}) * step; // 0 has no power of ten
+    // 1 stands in for 0, whose logarithm is infinite.
+    const double largest = std::max({std::abs(first), std::abs(last), 1.0}) * step;
     std::vector<tick> ticks;
     for (double k = first; k <= last; ++k) ticks.push_back({k * step, number_text(k * step, step, largest)});
     return ticks;
 }
 
-/// Powers of ten; 1, 2, 5 times them where there is one power only; a linear axis' marks where there is less.
+/// Returns powers of ten in `range`, together with 1, 2 and 5 times them if the range holds only one power.
+/// If fewer than two of these would be labelled, the marks are those of a linear axis.
 inline std::vector<tick> logarithmic_ticks(value_range range, int wanted) {
     const double slack       = 1e-9;
     const auto exponent_from = static_cast<int>(std::floor(std::log10(range.from) + slack));
@@ -176,9 +200,10 @@ inline std::vector<tick> logarithmic_ticks(value_range range, int wanted) {
 
 } // namespace detail
 
-/// The marks of an axis in rising order, about `wanted` with a label. @throws std::invalid_argument unless it is from 1 to 1,000.
+/// Returns the marks of an axis in rising order, about `wanted` of them with a label.
+/// @throws std::invalid_argument unless `wanted` lies in [1, 1000].
 inline std::vector<tick> ticks(const axis_map& map, int wanted) {
-    constexpr int most = 1000; // more do not fit a picture
+    constexpr int most = 1000; // more do not fit into a picture
     if (wanted < 1 || wanted > most) throw std::invalid_argument{"axis: " + digits_of(wanted) + " marks, where 1 to " + digits_of(most) + " are drawn"};
     return map.scale() == axis_scale::linear ? detail::linear_ticks(map.range(), wanted) : detail::logarithmic_ticks(map.range(), wanted);
 }

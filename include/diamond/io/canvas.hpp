@@ -1,4 +1,4 @@
-// A picture to draw on, with smooth edges.
+/// This header defines a picture of colour pixels and the shapes that can be drawn on it with smooth edges.
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
@@ -19,7 +19,7 @@
 
 namespace diamond::io {
 
-/// A rectangle in a picture, y downwards.
+/// A box is a rectangle in a picture, in units of length, with y pointing downwards.
 struct box {
     double left   = 0;
     double top    = 0;
@@ -30,8 +30,8 @@ struct box {
     double height() const noexcept { return bottom - top; }
 };
 
-/// How a line is drawn: `gap` > 0 breaks it into dashes of length `dash`. A width, dash and gap are 0 to 8192, dash and gap together at least a
-/// pixel where there is a gap; alpha is 0 to 1.
+/// This type says how a line is drawn. A `gap` above 0 breaks the line into dashes of length `dash`. Width,
+/// dash and gap are lengths in [0, 8192]; with a gap, dash + gap is at least one pixel. alpha lies in [0, 1].
 struct stroke {
     rgb colour   = colours::ink;
     double width = 1;
@@ -40,14 +40,17 @@ struct stroke {
     double gap   = 0;
 };
 
-/// Pixels a unit of length: pictures stay sharp on screens of high density.
+/// A unit of length has this many pixels. Two of them keep pictures sharp on screens of high density.
 inline constexpr int pixels_per_unit = 2;
 
-/// 8-bit colour pixels, addressed in units of `pixels_per_unit` pixels each; (0, 0) is the upper left corner.
-/// Whatever is drawn outside the picture is not seen. @throws std::invalid_argument, every function that draws, when a
-/// coordinate is not a number within +-1e6, an alpha none from 0 to 1, or a stroke's length is not what `stroke` says.
+/// A canvas is a picture of 8-bit red, green and blue pixels. Coordinates are in units of `pixels_per_unit`
+/// pixels, and (0, 0) is the upper left corner. What is drawn outside of the picture is not seen.
+/// @throws std::invalid_argument from every function that draws, if a coordinate is not a number in
+/// [-1e6, 1e6], an alpha is not in [0, 1], or a length of a stroke is outside of the range that `stroke`
+/// states.
 class canvas {
 public:
+    /// Makes a picture of width x height units, filled with the background colour.
     /// @throws std::invalid_argument unless 0 < width, height <= 8192 and width x height <= 2^24.
     canvas(double width, double height, rgb background = colours::white) {
         for (const double side : {width, height})
@@ -64,28 +67,34 @@ public:
         fill({0, 0, width + 1, height + 1}, background);
     }
 
+    /// Returns the width of the picture in pixels; width() and height() are in units of length.
     int pixels_wide() const noexcept { return pixels_wide_; }
     int pixels_high() const noexcept { return pixels_high_; }
     double width() const noexcept { return static_cast<double>(pixels_wide_) / pixels_per_unit; }
     double height() const noexcept { return static_cast<double>(pixels_high_) / pixels_per_unit; }
-    /// Red, green, blue of every pixel, row by row from the top.
+    /// Returns red, green and blue of every pixel, row by row from the top: 3 x pixels_wide() x pixels_high()
+    /// bytes.
     std::span<const std::uint8_t> bytes() const noexcept { return bytes_; }
+    /// Returns the colour of pixel (x, y), 0 <= x < pixels_wide() and 0 <= y < pixels_high(), which is not
+    /// checked.
     rgb pixel(int x, int y) const noexcept {
         const auto at = offset(x, y);
         return {bytes_[at], bytes_[at + 1], bytes_[at + 2]};
     }
 
-    /// From now on only what lies inside `area` is drawn.
+    /// Restricts all that is drawn from now on to the inside of `area`.
     void clip(const box& area) { clip_ = pixels_around(area, {0, 0, pixels_wide_, pixels_high_}); }
+    /// Lets the whole picture be drawn on again.
     void unclip() noexcept { clip_ = {0, 0, pixels_wide_, pixels_high_}; }
 
-    /// A rectangle, its sides on whole pixels and so always sharp.
+    /// Fills a rectangle. Its sides are moved to whole pixels, so that they are always sharp.
     void fill(const box& area, rgb colour, double alpha = 1) {
         shade(
             area, [colour](double, double) { return colour; }, alpha);
     }
 
-    /// Every pixel of a rectangle in the colour f(u, v), u and v in (0, 1) from its upper left corner.
+    /// Gives every pixel of a rectangle the colour f(u, v), an rgb, where u and v in (0, 1) are its place
+    /// from the upper left corner. f is called once for each pixel.
     template <class F>
     void shade(const box& area, F f, double alpha = 1) {
         check_alpha(alpha);
@@ -99,7 +108,7 @@ public:
             }
     }
 
-    /// A line through the points, round at its ends and corners.
+    /// Draws a line through the points, with round ends and corners. One point alone gives a disc.
     void line(std::span<const point> points, const stroke& style) {
         check(points);
         check(style);
@@ -111,13 +120,15 @@ public:
             for (std::size_t i = 1; i < points.size(); ++i) walked = add_dashes(shape, points[i - 1], points[i], walked, style);
         });
     }
+    /// Draws a line through these points.
     void line(std::initializer_list<point> points, const stroke& style) { line(std::span{points.begin(), points.size()}, style); }
 
+    /// Draws a disc about `centre`.
     void disc(point centre, double radius, rgb colour, double alpha = 1) {
         line({centre}, {.colour = colour, .width = 2 * radius, .alpha = alpha});
     }
 
-    /// The inside of closed contours; a contour in a contour of the other direction is a hole.
+    /// Fills the inside of closed contours. A contour inside another one of the opposite direction is a hole.
     void polygon(std::span<const std::vector<point>> contours, rgb colour, double alpha = 1) {
         std::vector<std::vector<point>> moved{contours.begin(), contours.end()};
         std::vector<point> all;
@@ -130,40 +141,47 @@ public:
         if (all.empty()) return;
         cover(around(all, 1), all.size(), colour, alpha, [&](detail::coverage& shape) { shape.add_polygon(moved); });
     }
+    /// Fills the inside of one closed contour.
     void polygon(std::vector<point> contour, rgb colour, double alpha = 1) {
         const std::vector<std::vector<point>> contours{std::move(contour)};
         polygon(contours, colour, alpha);
     }
 
 private:
-    /// Beyond this a picture would not be looked at, and its bytes not fit the PNG writer's int.
+    /// A larger picture would not be looked at, and its bytes would not fit into the int that the PNG writer
+    /// takes.
     static constexpr double max_side = 8192;
 
-    /// 200 MB of pixels: a report's largest picture has a hundredth of it.
+    /// A picture of this area takes 200 MB of pixels; the largest picture of a report has a hundredth of it.
     static constexpr double max_area = 1 << 24;
 
-    /// Far outside any picture; a dashed line to infinity would not end.
+    /// This coordinate is far outside of any picture. It is bounded because a dashed line to infinity would
+    /// never end.
     static constexpr double max_coordinate = 1e6;
 
-    /// A shape is drawn in bands, so that neither its coverage (8 bytes a pixel) nor the crossings of its edges with the lines of a band take more
-    /// than some tens of megabytes.
+    /// A shape is drawn in bands, so that neither its coverage (8 bytes a pixel) nor the crossings of its
+    /// edges with the lines of a band take more than some tens of megabytes.
     static constexpr std::size_t band_pixels = std::size_t{1} << 22, band_crossings = std::size_t{1} << 18;
 
+    /// Throws unless alpha lies in [0, 1].
     static void check_alpha(double alpha) {
         if (!(alpha >= 0 && alpha <= 1)) throw std::invalid_argument{"canvas: alpha " + digits_of(alpha) + ", where it is from 0 to 1"};
     }
+    /// Throws unless the lengths of a stroke are those that `stroke` allows.
     static void check(const stroke& style) {
         check_alpha(style.alpha);
         for (const auto& [name, length] : {std::pair{"width", style.width}, {"dash", style.dash}, {"gap", style.gap}})
             if (!(length >= 0 && length <= max_side))
                 throw std::invalid_argument{std::string{"canvas: a stroke of "} + name + " " + digits_of(length) + ", where it is from 0 to " + digits_of(max_side)};
-        constexpr double least = 1.0 / pixels_per_unit; // shorter ones would be a grey line, and nearly endless
+        // Shorter dashes would look like a grey line, and take nearly for ever.
+        constexpr double least = 1.0 / pixels_per_unit;
         if (style.gap > 0 && style.dash + style.gap < least)
             throw std::invalid_argument{"canvas: a stroke of dash " + digits_of(style.dash) + " and gap " + digits_of(style.gap) + ", where they are together at least " +
                                         digits_of(least)};
     }
 
-    /// Blends in what add(shape) covers of these pixels; a line of a band crosses at most so many of the shape's edges.
+    /// Blends the colour into those of these pixels that add(shape) covers. `edges` bounds how many edges of
+    /// the shape one line of pixels crosses.
     template <class Add>
     void cover(detail::pixel_box pixels, std::size_t edges, rgb colour, double alpha, Add add) {
         if (pixels.empty()) return;
@@ -179,8 +197,10 @@ private:
         }
     }
 
+    /// Returns a place in pixels.
     static point device(point p) noexcept { return {p.x * pixels_per_unit, p.y * pixels_per_unit}; }
 
+    /// Throws unless all coordinates are numbers in [-1e6, 1e6].
     static void check(std::span<const point> points) {
         for (const auto& p : points)
             if (!(std::abs(p.x) <= max_coordinate && std::abs(p.y) <= max_coordinate))
@@ -194,7 +214,8 @@ private:
                                      area.bottom * pixels_per_unit, limits);
     }
 
-    /// The pixels of the clip that a shape through the points can touch, `reach` pixels to all sides.
+    /// Returns the pixels inside the clip that a shape through the points can touch, if it reaches `reach`
+    /// pixels to all sides of them.
     detail::pixel_box around(std::span<const point> points, double reach) const {
         constexpr double infinity = std::numeric_limits<double>::infinity();
         point least{infinity, infinity}, most{-infinity, -infinity};
@@ -206,7 +227,8 @@ private:
         return detail::pixels_around(least.x - reach, least.y - reach, most.x + reach, most.y + reach, clip_);
     }
 
-    /// Adds the segment's dashes, `walked` units after the line's start; returns where the next segment starts.
+    /// Adds the dashes of the segment from a to b, which begins `walked` units after the start of the line,
+    /// and returns where the next segment begins.
     static double add_dashes(detail::coverage& shape, point a, point b, double walked, const stroke& style) {
         const double length = std::hypot(b.x - a.x, b.y - a.y), radius = style.width * pixels_per_unit / 2;
         const double period = style.gap > 0 ? style.dash + style.gap : 0;
@@ -214,10 +236,11 @@ private:
             shape.add_line(device(a), device(b), radius);
             return walked + length;
         }
-        if (!shape.reaches(device(a), device(b), radius)) return walked + length; // of the thousands of dashes none is seen
+        if (!shape.reaches(device(a), device(b), radius)) return walked + length; // no dash is seen
         const auto at = [&](double walk) { return device({a.x + (b.x - a.x) * (walk / length), a.y + (b.y - a.y) * (walk / length)}); };
         double start = -std::fmod(walked, period), end = length;
-        if (constexpr double many = 1000; length > many * period) { // dashes far outside of the picture are passed over
+        // Dashes far outside of the picture are skipped.
+        if (constexpr double many = 1000; length > many * period) {
             const auto [enters, leaves] = shape.visible_part(device(a), device(b), radius);
             start += std::max(0.0, std::floor((enters * length - start) / period) - 1) * period;
             end = std::min(length, leaves * length + period);

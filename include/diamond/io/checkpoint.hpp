@@ -1,14 +1,20 @@
-// Diamond networks and flow maps with divergence as safetensors files.
-//
-// A network's file says in its metadata everything that its numbers mean: `format` diamond_network, `version` major.minor, `schedule`,
-// `inner_schedule`, `parametrisation`, `time_direction`, `preconditioning`, `architecture`, `width`, `blocks`, `nonlinearity`,
-// `time_frequencies`, `classes`; and, of a schedule of one's own, `schedule_values`: alpha and sigma at 1/4, 1/2 and 3/4. What is missing or means something else is refused: a network read with the wrong schedule runs, and is
-// wrong. Tensors: frame.mean (d, of the data), frame.basis (d x d, a row a direction, orthonormal;
-// or absent) and frame.variance (d, along the directions), and layers.<k>.weight
-// (outputs x inputs, as PyTorch keeps a Linear) and layers.<k>.bias.
-// A flow map with divergence (a joint flow map) says beside that: `format` joint_network; `divergence` +div or -div, the sign of what its head gives;
-// `divergence_divisor`, what that is to be multiplied by; `divergence_resolution`, h of nn/divergence_features.hpp; and `base_deviation`, s0 of
-// x_0 ~ N(0, s0^2 I). One that does not is refused: an evaluator that guesses them is wrong by a factor, or reversed.
+/// This header saves Diamond networks and flow maps with divergence as safetensors files.
+///
+/// The metadata of a network file say everything that its numbers mean: `format` diamond_network, `version`
+/// major.minor, `schedule`, `inner_schedule`, `parametrisation`, `time_direction`, `preconditioning`,
+/// `architecture`, `width`, `blocks`, `nonlinearity`, `time_frequencies`, `classes` and, for a schedule that
+/// a user wrote, `schedule_values`, which are alpha and sigma at 1/4, 1/2 and 3/4. A file in which an entry
+/// is missing or differs is refused, because a network that is read with the wrong schedule runs and gives
+/// wrong results. The tensors are frame.mean (d, the mean of the data), frame.basis (d x d, orthonormal, one
+/// direction in a row; may be absent), frame.variance (d, the variances along the directions) and, for each
+/// layer k, layers.<k>.weight (outputs x inputs, the layout of a PyTorch Linear) and layers.<k>.bias
+/// (outputs).
+///
+/// The file of a flow map with divergence (a joint flow map) has in addition: `format` joint_network;
+/// `divergence`, +div or -div, the sign of what its head returns; `divergence_divisor`, the factor by which
+/// that is to be multiplied; `divergence_resolution`, h of nn/divergence_features.hpp; and `base_deviation`,
+/// s0 of x_0 ~ N(0, s0^2 I). A file without them is refused, because densities from guessed values would be
+/// wrong by a factor or reversed.
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
@@ -30,9 +36,12 @@
 
 namespace diamond::io {
 
+/// This library writes this version of the file format. It reads every minor version of this major one, and
+/// refuses newer major ones.
 inline constexpr int network_major = 1, network_minor = 0;
 
-/// Far beyond any network of this kind: what a spoilt number would ask for is not allocated. What is beyond is not written either.
+/// These limits are far beyond any network of this kind. A damaged file that states larger sizes is refused
+/// before anything is allocated, and larger networks are not written.
 inline constexpr index_t max_network_width = 1 << 16, max_network_blocks = 1024, max_network_classes = 1 << 16;
 
 namespace detail {
@@ -40,22 +49,25 @@ namespace detail {
 inline constexpr std::array<std::pair<activation, const char*>, 3> activation_names{
     {{activation::identity, "identity"}, {activation::silu, "silu"}, {activation::gelu, "gelu"}}};
 
-// `File`: a tensor_file, or a safetensors_header of which no data is read yet.
+// In what follows, `File` is a tensor_file, or a safetensors_header when no data have been read yet.
 
-/// The text under a key. @throws file_error when there is none.
+/// Returns the text of a metadata entry.
+/// @throws file_error if there is none.
 template <class File>
 const std::string& metadata_of(const File& file, const std::string& key) {
     const auto found = file.metadata.find(key);
     if (found == file.metadata.end()) throw file_error{file.path, "the metadata do not say '" + key + "'"};
     return found->second;
 }
-/// @throws file_error when the key says anything but this.
+/// Checks that a metadata entry has this text.
+/// @throws file_error if it has not.
 template <class File>
 void expect_metadata(const File& file, const std::string& key, const std::string& expected) {
     if (const auto& text = metadata_of(file, key); text != expected)
         throw file_error{file.path, "the metadata say " + key + " '" + text + "', and '" + expected + "' is expected"};
 }
-/// A number from 0 to `most`.
+/// Returns the number from 0 to `most` that a metadata entry holds.
+/// @throws file_error if it holds none.
 template <class File>
 index_t metadata_number(const File& file, const std::string& key, index_t most) {
     const auto& text = metadata_of(file, key);
@@ -65,7 +77,9 @@ index_t metadata_number(const File& file, const std::string& key, index_t most) 
         throw file_error{file.path, "the metadata say " + key + " '" + text + "': a number from 0 to " + digits_of(most) + " is expected"};
     return value;
 }
-/// major.minor, of which a newer major is refused; a newer minor adds metadata that may be ignored.
+/// Checks the version, major.minor, of a file. A newer major version is refused; a newer minor one only adds
+/// metadata that may be ignored.
+/// @throws file_error if the version is newer or malformed.
 template <class File>
 void expect_version(const File& file, int major) {
     const auto& text = metadata_of(file, "version");
@@ -78,7 +92,9 @@ void expect_version(const File& file, int major) {
     if (found > major)
         throw file_error{file.path, "written by format version " + text + ", and this library reads up to " + digits_of(major) + ".x: a newer diamond is needed"};
 }
-/// @throws file_error unless there is a tensor of this name and shape whose elements are read as float or double.
+/// Checks that a tensor of floating point numbers exists.
+/// @throws file_error unless there is a tensor of this name and shape whose elements are read as float or
+/// double.
 template <class File>
 void expect_numbers(const File& file, const std::string& name, const std::vector<index_t>& shape) {
     const auto found = file.tensors.find(name);
@@ -88,7 +104,8 @@ void expect_numbers(const File& file, const std::string& name, const std::vector
         throw file_error{file.path, "tensor '" + name + "': " + to_string(t.type) + " of shape " + shape_text(t.shape) +
                                         " found, F32 or F64 of shape " + shape_text(shape) + " expected"};
 }
-/// The elements of a floating point tensor of this shape.
+/// Returns the elements of a floating point tensor of this shape.
+/// @throws file_error if there is no such tensor.
 template <class Real>
 std::vector<Real> numbers_of(const tensor_file& file, const std::string& name, const std::vector<index_t>& shape) {
     const auto found = file.tensors.find(name);
@@ -101,6 +118,7 @@ std::vector<Real> numbers_of(const tensor_file& file, const std::string& name, c
     const auto values = t.values<float>();
     return {values.begin(), values.end()};
 }
+/// Returns the transpose of a column-major rows x columns matrix.
 template <class T>
 std::vector<T> transposed(const std::vector<T>& from, index_t rows, index_t columns) {
     std::vector<T> to(from.size());
@@ -113,14 +131,17 @@ std::vector<T> transposed(const std::vector<T>& from, index_t rows, index_t colu
 
 namespace detail {
 
-/// Numbers that would not be read again are not written. @throws std::invalid_argument that names the first that is not finite.
+/// Checks that all numbers are finite, since a file with others would not be read again.
+/// @throws std::invalid_argument that names the first number that is not finite.
 template <class Numbers>
 void require_finite_numbers(const char* what, const Numbers& numbers) {
     for (std::size_t i = 0; i < numbers.size(); ++i)
         require(std::isfinite(numbers[i]), [&] { return std::string(what) + " " + digits_of(i) + " is " + digits_of(numbers[i]) + ": what is not finite is not saved"; });
 }
 
-/// Into the file: what the numbers of a network mean, and the numbers.
+/// Writes the meaning of a network's numbers into the metadata, and the numbers into tensors.
+/// @throws std::invalid_argument if a size is beyond the limits, a note has the name of an entry of the
+/// format, or a parameter is not finite.
 template <class Batch, class Schedule, class Head>
 void put_network(tensor_file& file, const char* format, const diamond_mlp<Batch, Schedule, Head>& net, const Batch& parameters) {
     const auto& options = net.options();
@@ -165,15 +186,16 @@ void put_network(tensor_file& file, const char* format, const diamond_mlp<Batch,
     }
 }
 
-/// What a file says of a network before any number is read.
+/// This type holds what the metadata of a file say about a network, before any number is read.
 struct network_shape {
     diamond_mlp_options options = {};
     index_t dimension           = 0;
     bool has_basis              = false;
 };
 
-/// Checks all that the metadata say, and that the tensors are those that they account for, each of its shape.
-/// @throws file_error where something is missing, means something else or is one too many.
+/// Checks all metadata, and that the tensors are exactly those that the metadata account for, each with its
+/// shape.
+/// @throws file_error if an entry or a tensor is missing, differs or is superfluous.
 template <class Batch, class Schedule, class Head, class File>
 [[nodiscard]] network_shape network_shape_of(const File& file, const char* format, const Schedule& schedule) {
     network_shape shape;
@@ -221,8 +243,9 @@ template <class Batch, class Schedule, class Head, class File>
     return shape;
 }
 
-/// A network and its parameters. @throws file_error where the file is spoilt, says anything else than what this type is, misses a tensor or has
-/// one too many.
+/// Returns a network and its parameters, which lie in the memory of `context`.
+/// @throws file_error if the file is damaged, describes another network than this type, or lacks a tensor or
+/// has one too many.
 template <class Batch, class Schedule, class Head>
 [[nodiscard]] std::pair<diamond_mlp<Batch, Schedule, Head>, Batch> take_network(const backend_of_t<Batch>& context, const tensor_file& file, const char* format, Schedule schedule, Head head) {
     using real = typename Batch::value_type;
@@ -251,10 +274,12 @@ template <class Batch, class Schedule, class Head>
 
 } // namespace detail
 
-/// Writes a network atomically: a kill at any moment leaves the old file or the new one. `notes` joins the metadata: where it comes from. A
-/// checksum (io/checksum.hpp) lets a spoilt file be refused.
-/// @throws std::invalid_argument where load_network would refuse the file: a parameter is not finite, a size is beyond the limits;
-/// file_error where it cannot be written.
+/// Writes a network atomically: if the process is killed, `path` holds either the old file or the new one.
+/// `notes` are added to the metadata, for instance to say where the network comes from. A checksum
+/// (io/checksum.hpp) makes it possible to refuse a damaged file.
+/// @throws std::invalid_argument where load_network would refuse the file, because a parameter is not finite,
+/// a size is beyond the limits or a note has the name of an entry of the format; file_error if the file
+/// cannot be written.
 template <class Batch, class Schedule>
 void save_network(const std::filesystem::path& path, const trained_network<diamond_mlp<Batch, Schedule>>& network,
                           std::map<std::string, std::string> notes = {}) {
@@ -265,27 +290,32 @@ void save_network(const std::filesystem::path& path, const trained_network<diamo
     write_safetensors(path, file);
 }
 
-/// The network that a file holds, its schedule checked against `schedule`.
-/// @throws file_error where the file is spoilt, says anything else than what this type is, misses a tensor or has one too many.
+/// Returns the network that a file holds, with its parameters in the memory of `context`. The schedule of the
+/// file must agree with `schedule`.
+/// @throws file_error if the file is damaged, describes another network than this type, or lacks a tensor or
+/// has one too many.
 template <class Batch, class Schedule>
 [[nodiscard]] trained_network<diamond_mlp<Batch, Schedule>> network_from(const backend_of_t<Batch>& context, const tensor_file& file, Schedule schedule = {}) {
     auto [net, theta] = detail::take_network<Batch, Schedule, no_head>(context, file, "diamond_network", std::move(schedule), {});
     return {std::move(net), std::move(theta)};
 }
 template <class Batch, class Schedule = linear_schedule>
+/// Reads a network from a file. All metadata are checked before any data are read.
+/// @throws file_error as network_from does, and if the file cannot be read.
 [[nodiscard]] trained_network<diamond_mlp<Batch, Schedule>> load_network(const backend_of_t<Batch>& context, const std::filesystem::path& path,
                                                                                        Schedule schedule = {}) {
     safetensors_reader reader{path};
-    static_cast<void>(detail::network_shape_of<Batch, Schedule, no_head>(reader.header(), "diamond_network", schedule)); // before any data is read
+    static_cast<void>(detail::network_shape_of<Batch, Schedule, no_head>(reader.header(), "diamond_network", schedule));
     return network_from<Batch, Schedule>(context, reader.read_all(), std::move(schedule));
 }
 
-/// The flow map with divergence of a network that the library ships.
+/// This flow map with divergence consists of a network of this library and its parameters.
 template <class Batch, class Schedule = linear_schedule>
 using mlp_flow_map = network_flow_map<trained_network<diamond_mlp_with_divergence<Batch, Schedule>>>;
 
 namespace detail {
-/// A positive finite number.
+/// Returns the positive finite number that a metadata entry holds.
+/// @throws file_error if it holds none.
 template <class File>
 double metadata_positive(const File& file, const std::string& key) {
     const auto& text = metadata_of(file, key);
@@ -297,7 +327,10 @@ double metadata_positive(const File& file, const std::string& key) {
 }
 } // namespace detail
 
-/// Writes a flow map with divergence, as save_network does a network.
+/// Writes a flow map with divergence in the way in which save_network writes a network.
+/// @throws std::invalid_argument where load_flow_map would refuse the file, because of the network or because
+/// divisor, resolution or base deviation are not positive and finite; file_error if the file cannot be
+/// written.
 template <class Batch, class Schedule>
 void save_flow_map(const std::filesystem::path& path, const mlp_flow_map<Batch, Schedule>& map, std::map<std::string, std::string> notes = {}) {
     tensor_file file;
@@ -311,15 +344,17 @@ void save_flow_map(const std::filesystem::path& path, const mlp_flow_map<Batch, 
                digits_of(map.base_deviation()) + ": positive finite ones are saved";
     });
     file.metadata["divergence"]            = head.sign > 0.0 ? "+div" : "-div";
-    file.metadata["divergence_divisor"]    = detail::exact_text(head.divisor);
-    file.metadata["divergence_resolution"] = detail::exact_text(head.resolution);
-    file.metadata["base_deviation"]        = detail::exact_text(map.base_deviation());
+    file.metadata["divergence_divisor"]    = digits_of(head.divisor);
+    file.metadata["divergence_resolution"] = digits_of(head.resolution);
+    file.metadata["base_deviation"]        = digits_of(map.base_deviation());
     put_checksum(file);
     write_safetensors(path, file);
 }
 
-/// The map that a file holds; map.base_deviation() belongs into likelihood_options.
-/// @throws file_error as load_network, and where sign, divisor, resolution or base deviation are not said.
+/// Returns the flow map with divergence that a file holds. Its base_deviation() is to be given to
+/// likelihood_options.
+/// @throws file_error as network_from does, and if the file does not state sign, divisor, resolution or base
+/// deviation.
 template <class Batch, class Schedule = linear_schedule>
 [[nodiscard]] mlp_flow_map<Batch, Schedule> flow_map_from(const backend_of_t<Batch>& context, const tensor_file& file, Schedule schedule = {}) {
     detail::expect_metadata(file, "format", "joint_network");
@@ -330,10 +365,13 @@ template <class Batch, class Schedule = linear_schedule>
     auto [net, theta]           = detail::take_network<Batch>(context, file, "joint_network", std::move(schedule), head);
     return mlp_flow_map<Batch, Schedule>(trained_network(std::move(net), std::move(theta)), {.base_deviation = base_deviation});
 }
+/// Reads a flow map with divergence from a file. All metadata of the network are checked before any data are
+/// read.
+/// @throws file_error as flow_map_from does, and if the file cannot be read.
 template <class Batch, class Schedule = linear_schedule>
 [[nodiscard]] mlp_flow_map<Batch, Schedule> load_flow_map(const backend_of_t<Batch>& context, const std::filesystem::path& path, Schedule schedule = {}) {
     safetensors_reader reader{path};
-    static_cast<void>(detail::network_shape_of<Batch, Schedule, divergence_head>(reader.header(), "joint_network", schedule)); // before any data is read
+    static_cast<void>(detail::network_shape_of<Batch, Schedule, divergence_head>(reader.header(), "joint_network", schedule));
     return flow_map_from<Batch, Schedule>(context, reader.read_all(), std::move(schedule));
 }
 

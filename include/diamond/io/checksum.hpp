@@ -1,4 +1,5 @@
-// A checksum of what a tensor file holds, kept in its own metadata: what a disk or a copy spoilt is refused, though it may still read as numbers.
+/// This header computes a checksum of what a tensor file holds and keeps it in the metadata of that file.
+/// With it, a file that a disk or a copy has damaged is refused even though it still reads as numbers.
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
@@ -16,10 +17,12 @@
 
 namespace diamond::io {
 
-/// CRC-32C (Castagnoli, as iSCSI and ext4 have it) of bytes added one after the other: finds every change within 32 neighbouring bits, of others all
-/// but one in 2^32. Not against intent.
+/// This class computes the CRC-32C checksum (the Castagnoli polynomial, which iSCSI and ext4 use) of bytes
+/// that are added one after the other. It detects every change within 32 neighbouring bits, and of other
+/// changes all but one in 2^32. It does not protect against intent.
 class crc32c {
 public:
+    /// Adds these bytes to those before.
     void add(std::span<const std::byte> bytes) noexcept {
         constexpr std::size_t word = sizeof(std::uint64_t);
         for (; bytes.size() >= word; bytes = bytes.subspan(word)) {
@@ -31,14 +34,16 @@ public:
         }
         for (const auto byte : bytes) state_ = state_ >> 8 ^ tables[0][(state_ ^ static_cast<std::uint32_t>(byte)) & 0xff];
     }
+    /// Returns the checksum of all bytes added so far.
     [[nodiscard]] std::uint32_t value() const noexcept { return ~state_; }
 
 private:
     static_assert(std::endian::native == std::endian::little, "the eight tables are for words whose first byte is the lowest");
 
-    /// tables[k][b]: what byte b does to the checksum k bytes later; eight at a time are several times as fast as one.
+    /// tables[k][b] is what byte b contributes to the checksum k bytes later. Taking eight bytes at a time is
+    /// several times as fast as taking one.
     static constexpr auto tables = [] {
-        constexpr std::uint32_t polynomial = 0x82f63b78; // Castagnoli's, lowest bit first
+        constexpr std::uint32_t polynomial = 0x82f63b78; // Castagnoli's polynomial, lowest bit first
         std::array<std::array<std::uint32_t, 256>, 8> t{};
         for (std::uint32_t b = 0; b < 256; ++b) {
             t[0][b] = b;
@@ -52,15 +57,17 @@ private:
     std::uint32_t state_ = 0xffffffff;
 };
 
-/// The metadata's entry that holds the checksum.
+/// The metadata entry with this key holds the checksum.
 inline constexpr const char* checksum_key  = "checksum";
-inline constexpr const char* checksum_name = "crc32c "; ///< what it begins with
+inline constexpr const char* checksum_name = "crc32c "; ///< the text with which that entry begins
 
-/// "crc32c 0123abcd": of all metadata but the checksum's own, and of all names, types, shapes and bytes of tensors.
+/// Returns the checksum as text, for instance "crc32c 0123abcd". It covers all metadata except the checksum
+/// entry itself, and names, types, shapes and bytes of all tensors.
 [[nodiscard]] inline std::string checksum_of(const tensor_file& file) {
     crc32c sum;
     const auto add_number = [&](std::uint64_t number) { sum.add(std::as_bytes(std::span{&number, 1})); };
-    const auto add_text   = [&](std::string_view text) { // with its length, so that no text can pass for two
+    // The length is added too, so that no text can be taken for two.
+    const auto add_text   = [&](std::string_view text) {
         add_number(text.size());
         sum.add(std::as_bytes(std::span{text.data(), text.size()}));
     };
@@ -81,16 +88,19 @@ inline constexpr const char* checksum_name = "crc32c "; ///< what it begins with
     return text;
 }
 
-/// Writes the checksum into the metadata. Readers compare it, and write_safetensors renews it, so that a file may be read, changed and written.
+/// Writes the checksum into the metadata. Readers compare it, and write_safetensors renews it, so that a file
+/// may be read, changed and written again.
 inline void put_checksum(tensor_file& file) { file.metadata[checksum_key] = checksum_of(file); }
 
-/// Whether there is one of ours: older files have none, other programs' entry may mean something else.
+/// Returns whether the metadata hold a checksum of this library. Older files have none, and an entry of the
+/// same name that another program wrote may mean something else.
 [[nodiscard]] inline bool has_checksum(const std::map<std::string, std::string>& metadata) {
     const auto found = metadata.find(checksum_key);
     return found != metadata.end() && found->second.starts_with(checksum_name);
 }
 
-/// @throws file_error where the file has a checksum and it is another than its contents'.
+/// Compares the checksum that a file states with that of its contents. A file without a checksum passes.
+/// @throws file_error if the two differ.
 inline void check_checksum(const tensor_file& file) {
     if (!has_checksum(file.metadata)) return;
     const auto& said = file.metadata.at(checksum_key);

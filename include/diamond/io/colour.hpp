@@ -1,4 +1,4 @@
-// Colours that can be told apart, by colour-blind readers too.
+/// This header defines colours and colour maps that colour-blind readers can tell apart, too.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 namespace diamond::io {
 
-/// A colour on a screen, 0 to 255 each.
+/// An rgb is a colour on a screen; each component lies in [0, 255].
 struct rgb {
     std::uint8_t red   = 0;
     std::uint8_t green = 0;
@@ -28,11 +28,12 @@ inline constexpr rgb faded{110, 110, 110};    ///< text that stands back, refere
 inline constexpr rgb hairline{226, 226, 226}; ///< grid lines, frames of images
 inline constexpr rgb alarm{230, 0, 126};      ///< a value that is not finite, where nothing else is magenta
 
-/// Okabe and Ito's colours for eight categories, without the yellow, which is hard to see on white.
+/// The palette consists of the colours of Okabe and Ito for eight categories, without their yellow, which is
+/// hard to see on white.
 inline constexpr std::array<rgb, 7> palette{
     {{0, 114, 178}, {213, 94, 0}, {0, 158, 115}, {204, 121, 167}, {230, 159, 0}, {86, 180, 233}, {70, 70, 70}}};
 
-/// Nine points of matplotlib's viridis: dark is low, and lightness grows evenly.
+/// These are nine points of matplotlib's colour map viridis: low values are dark, and lightness grows evenly.
 inline constexpr std::array<rgb, 9> viridis{{{68, 1, 84},
                                              {71, 44, 122},
                                              {59, 81, 139},
@@ -43,15 +44,16 @@ inline constexpr std::array<rgb, 9> viridis{{{68, 1, 84},
                                              {170, 220, 50},
                                              {253, 231, 37}}};
 
-/// ColorBrewer's blues from white: low vanishes into the paper, so that points can be drawn on top.
+/// These are the blues of ColorBrewer, beginning with white: low values look like the paper, so that points
+/// can be drawn on top.
 inline constexpr std::array<rgb, 6> blues{{{255, 255, 255}, {222, 235, 247}, {158, 202, 225}, {66, 146, 198}, {8, 81, 156}, {8, 48, 107}}};
 
 } // namespace colours
 
-/// The colours of a map at equal distances from low to high, at least one.
+/// A colour map consists of its colours at equal distances from low to high, of which there is at least one.
 using colour_map = std::span<const rgb>;
 
-/// The colour a share of `amount` in [0, 1] of the way from a to b.
+/// Returns the colour that lies a share of `amount` in [0, 1] of the way from a to b.
 inline rgb mix(rgb a, rgb b, double amount) noexcept {
     const auto channel = [amount](std::uint8_t from, std::uint8_t to) {
         return static_cast<std::uint8_t>(std::lround(from + amount * (to - from)));
@@ -59,7 +61,8 @@ inline rgb mix(rgb a, rgb b, double amount) noexcept {
     return {channel(a.red, b.red), channel(a.green, b.green), channel(a.blue, b.blue)};
 }
 
-/// The colour of `share`, 0 low and 1 high, beyond which it stays; alarm when it is not a number.
+/// Returns the colour of a share, 0 for low and 1 for high. Shares outside of [0, 1] have the colour of the
+/// nearer end, and NaN has colours::alarm. `map` must not be empty.
 inline rgb colour_at(colour_map map, double share) noexcept {
     if (std::isnan(share)) return colours::alarm;
     const double place = std::clamp(share, 0.0, 1.0) * static_cast<double>(map.size() - 1);

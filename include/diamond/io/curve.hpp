@@ -1,4 +1,4 @@
-// One curve of a line plot: its points and how they are drawn.
+/// This header defines one curve of a line plot: its points, and how they are drawn.
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
@@ -18,19 +18,20 @@
 
 namespace diamond::io {
 
+/// The errors of a curve are drawn as vertical bars or as a band around the curve.
 enum class error_style { bars, band };
 
-/// Named points (x[i], y[i]), joined in their order; a point that has no place on the axes (NaN, infinite, not above
-/// zero on a logarithmic axis) is left out and breaks the line.
+/// A curve goes through the points (x[i], y[i]) in their order. A point that cannot be drawn on the axes
+/// (NaN, infinite, or not above zero on a logarithmic axis) is left out and breaks the line.
 struct curve {
-    std::string name          = {}; ///< in the legend, unless empty
+    std::string name          = {}; ///< shown in the legend unless empty
     std::vector<double> x     = {};
     std::vector<double> y     = {};
-    std::vector<double> error = {}; ///< from y up and down, 0 or more or NaN for none; empty, or one a point
+    std::vector<double> error = {}; ///< half length of the bar at each point: >= 0, or NaN for none
     error_style errors        = error_style::bars;
-    bool joined               = true;         ///< whether there is a line, or marks alone
+    bool joined               = true;         ///< whether a line joins the points
     bool marked               = true;         ///< whether every point has a mark
-    std::optional<rgb> colour = std::nullopt; ///< the palette's next, unless given
+    std::optional<rgb> colour = std::nullopt; ///< the next colour of the palette, unless given
 };
 
 namespace detail {
@@ -40,6 +41,8 @@ inline constexpr double error_width = 1.2;
 inline constexpr double mark_radius = 3.6;
 inline constexpr double band_alpha  = 0.18; // three bands on top of each other can still be told apart
 
+/// Checks that the vectors of a curve fit together.
+/// @throws std::invalid_argument if their lengths differ or an error is negative.
 inline void check(const curve& c) {
     if (c.x.size() != c.y.size() || (!c.error.empty() && c.error.size() != c.y.size()))
         throw std::invalid_argument{"line_plot: curve '" + c.name + "' has " + digits_of(c.x.size()) + " x, " +
@@ -48,17 +51,19 @@ inline void check(const curve& c) {
         if (error < 0) throw std::invalid_argument{"line_plot: curve '" + c.name + "' has the error " + digits_of(error)};
 }
 
-/// How the curve of this index is drawn: beyond the palette's colours they come again, dashed.
+/// Returns how the curve of this index is drawn. After the last colour of the palette, the colours begin
+/// again with dashed lines.
 inline stroke curve_stroke(const curve& c, std::size_t index) {
     const auto count = colours::palette.size();
     return {
         .colour = c.colour.value_or(colours::palette[index % count]), .width = curve_width, .dash = 8, .gap = index < count ? 0.0 : 4.0};
 }
 
-/// A disc, a square, a triangle or a lozenge, so that curves differ in more than colour.
+/// Draws a disc, a square, a triangle or a lozenge, depending on the index, so that curves differ in more
+/// than colour.
 inline void draw_mark(canvas& picture, point at, std::size_t index, rgb colour) {
     const auto corner = [&](double x, double y) { return point{at.x + x * mark_radius, at.y + y * mark_radius}; };
-    switch (index % 4) { // sizes that look alike
+    switch (index % 4) { // the four sizes look alike
     case 0:
         return picture.disc(at, mark_radius, colour);
     case 1:
@@ -70,7 +75,8 @@ inline void draw_mark(canvas& picture, point at, std::size_t index, rgb colour) 
     }
 }
 
-/// The errors of these points; a low end without a place on the axis reaches to the axis' end.
+/// Draws the errors of these points. A lower end that cannot be drawn on the axis reaches to the end of the
+/// axis.
 inline void draw_errors(canvas& picture, const frame& place, const curve& c, std::span<const std::size_t> points, rgb colour) {
     std::vector<point> upper, lower;
     for (const auto i : points) {
@@ -90,7 +96,8 @@ inline void draw_errors(canvas& picture, const frame& place, const curve& c, std
     }
 }
 
-/// The curve of this index within the frame: its runs of points that have a place, errors below lines below marks.
+/// Draws the curve of this index inside the frame, for each run of points that can be drawn: errors first,
+/// lines over them, marks on top.
 inline void draw_curve(canvas& picture, const frame& place, const curve& c, std::size_t index) {
     const auto style = curve_stroke(c, index);
     std::vector<std::size_t> run;

@@ -1,4 +1,4 @@
-// A file that could not be read or written, and why.
+/// This header defines the exception of the functions that read and write files.
 #pragma once
 
 #include <filesystem>
@@ -7,12 +7,14 @@
 
 namespace diamond::io {
 
-/// Thrown when a file cannot be read or written, or does not hold what was asked for; what() is "path: reason".
+/// This exception says that a file cannot be read or written, or does not hold what was asked for; what() is
+/// "path: reason".
 class file_error : public std::runtime_error {
 public:
     file_error(std::filesystem::path path, std::string reason)
         : std::runtime_error{path.string() + ": " + reason}, path_{std::move(path)}, reason_{std::move(reason)} {}
 
+    /// Returns the path of the file; reason() is the message without it.
     const std::filesystem::path& path() const noexcept { return path_; }
     const std::string& reason() const noexcept { return reason_; }
 

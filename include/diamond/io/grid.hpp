@@ -1,4 +1,5 @@
-// Grids of images: a labelled row a method, a column a sample.
+/// This header draws grids of images: one labelled row for each method, for instance, and one column for each
+/// sample.
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
@@ -18,16 +19,18 @@
 
 namespace diamond::io {
 
-/// Images one after the other, each channels x height x width, a label to their left and a note to their right.
+/// A row of a grid holds images one after the other, each with channels x height x width values, a label to
+/// their left and a note to their right.
 struct image_row {
     std::string label         = {};
     std::vector<float> pixels = {};
     std::string note          = {};
 };
 
-/// A grid of grey (one channel) or red, green, blue (three) images, enlarged `zoom` times without smoothing.
-/// `shades` are the values of black and white, beyond which values look black and white; from > to is ink on paper.
-/// A value that is not finite is magenta. Headings stand above the first columns.
+/// This grid shows grey images (one channel) or red, green and blue ones (three channels), enlarged `zoom`
+/// times without smoothing. `shades` are the values drawn as black and as white, which all values beyond them
+/// share; from > to gives dark ink on white paper. A value that is not finite is magenta. Headings stand
+/// above the first columns.
 struct image_grid {
     std::string title                 = {};
     image_shape shape                 = {};
@@ -37,7 +40,7 @@ struct image_grid {
     std::vector<image_row> rows       = {};
 };
 
-/// The first `most` columns of a d x N batch on the host, as image_row::pixels.
+/// Returns the first `most` columns of a d x N batch in host memory, as image_row::pixels expects them.
 template <class Batch>
 std::vector<float> pixels_of(const Batch& batch, std::size_t most) {
     const auto columns = std::min(most, static_cast<std::size_t>(batch.columns()));
@@ -52,8 +55,10 @@ namespace detail {
 inline constexpr double image_gap = 4;
 inline constexpr double row_gap   = 8;
 
+/// Checks that a grid can be drawn.
+/// @throws std::invalid_argument if it cannot; `draw` lists the reasons.
 inline void check(const image_grid& grid) {
-    constexpr std::size_t most = 8192; // as a canvas: so sizes cannot overflow
+    constexpr std::size_t most = 8192; // the bound of a canvas; sizes then cannot overflow
     const auto size = grid.shape.size();
     if ((grid.shape.channels != 1 && grid.shape.channels != 3) || size == 0 || grid.shape.height > most || grid.shape.width > most)
         throw std::invalid_argument{"image_grid: images of " + to_string(grid.shape) +
@@ -69,11 +74,12 @@ inline void check(const image_grid& grid) {
                                         " values, no multiple of " + to_string(grid.shape)};
 }
 
-/// The colour of pixel (y, x) of an image.
+/// Returns the colour of pixel (y, x) of an image.
 inline rgb pixel_colour(const image_grid& grid, const float* image, std::size_t y, std::size_t x) {
     const auto [channels, height, width] = grid.shape;
     const auto value                     = [&](std::size_t channel) { return static_cast<double>(image[(channel * height + y) * width + x]); };
-    const auto level                     = [&](double at) { // shades may be so near that a value's share of the way between them is infinite
+    // The shades may be so close that the share of a value between them is infinite.
+    const auto level                     = [&](double at) {
         const double share = (at - grid.shades.from) / (grid.shades.to - grid.shades.from);
         return static_cast<std::uint8_t>(std::lround(std::clamp(share, 0.0, 1.0) * 255));
     };
@@ -82,6 +88,7 @@ inline rgb pixel_colour(const image_grid& grid, const float* image, std::size_t 
     return {level(red), level(green), level(blue)};
 }
 
+/// Draws one image and its frame with its upper left corner at `at`.
 inline void draw_image(canvas& picture, const image_grid& grid, const float* image, point at) {
     const auto [channels, height, width] = grid.shape;
     const box area{at.x, at.y, at.x + static_cast<double>(width) * grid.zoom, at.y + static_cast<double>(height) * grid.zoom};
@@ -94,9 +101,10 @@ inline void draw_image(canvas& picture, const image_grid& grid, const float* ima
 
 } // namespace detail
 
-/// Draws a grid; rows may differ in length, and the columns are as wide as images and headings need.
-/// @throws std::invalid_argument when there are no rows, a row is not a whole number of images, or the shape, the zoom
-/// or the shades can not be drawn.
+/// Draws a grid. Rows may differ in length, and columns are as wide as images and headings need.
+/// @throws std::invalid_argument if there are no rows, a row is not a whole number of images, images have
+/// other than 1 or 3 channels or sides outside of [1, 8192], the zoom is below 1, or the shades are equal or
+/// not finite.
 inline canvas draw(const image_grid& grid) {
     using namespace detail;
     check(grid);
@@ -112,7 +120,7 @@ inline canvas draw(const image_grid& grid) {
         columns      = std::max(columns, row.pixels.size() / size);
     }
     for (const auto& heading : grid.headings) column_pitch = std::max(column_pitch, text_width(heading, label_size) + spacing);
-    column_pitch = std::ceil(column_pitch); // whole units keep the pixels of all images alike
+    column_pitch = std::ceil(column_pitch); // whole units make the pixels of all images alike
 
     const double left     = std::ceil(margin + widest_label + (widest_label > 0 ? 1.5 * spacing : 0));
     const double headings = margin + room_above(grid.title);

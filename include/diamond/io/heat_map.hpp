@@ -1,4 +1,4 @@
-// Values on a rectangle of cells, for heat maps.
+/// This header holds values on a rectangle of cells, which heat maps are drawn from.
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
@@ -17,9 +17,10 @@
 
 namespace diamond::io {
 
-/// Values at the centres of columns x rows equal cells, cell (i, j) from the left and from below at values[j columns + i].
-/// Between centres the map is bilinear. `shades` are the values of the first and the last colour, 0 and the largest
-/// finite value unless given. A cell that is not a number is magenta.
+/// A heat map has values at the centres of columns x rows equal cells; values[j columns + i] belongs to cell
+/// i from the left and j from below. Between the centres the map is bilinear. `shades` are the values of the
+/// first and the last colour, by default 0 and the largest finite value. A cell that is not a number is
+/// magenta.
 struct heat_map {
     std::size_t columns          = 0;
     std::size_t rows             = 0;
@@ -30,7 +31,9 @@ struct heat_map {
 
 namespace detail {
 
-/// Refuses sides without cells or with more than 2^26, whose numbers alone would fill a disk, and ranges that do not rise.
+/// Checks the cells and the ranges of a map; `what` names the caller in errors.
+/// @throws std::invalid_argument if there are no cells or more than 2^26, whose values alone would fill a
+/// disk, or if a range does not rise.
 inline void check_cells(const char* what, value_range x, value_range y, std::size_t columns, std::size_t rows) {
     constexpr std::size_t most = std::size_t{1} << 26;
     if (columns == 0 || rows == 0 || columns > most / rows)
@@ -42,8 +45,9 @@ inline void check_cells(const char* what, value_range x, value_range y, std::siz
 
 } // namespace detail
 
-/// The centres of the cells in a heat map's order, {x, y, x, y, ...}: a 2 x (columns rows) batch to evaluate a model on.
-/// @throws std::invalid_argument where a range does not rise or there are no cells, or more than 2^26.
+/// Returns the centres of the cells in the order of a heat map, {x, y, x, y, ...}: a 2 x (columns rows) batch
+/// on which a model can be evaluated.
+/// @throws std::invalid_argument if a range does not rise or the number of cells is not in [1, 2^26].
 template <class T = float>
 std::vector<T> cell_centres(value_range x, value_range y, std::size_t columns, std::size_t rows) {
     detail::check_cells("cell_centres", x, y, columns, rows);
@@ -60,7 +64,9 @@ std::vector<T> cell_centres(value_range x, value_range y, std::size_t columns, s
     return centres;
 }
 
-/// How many of the points {x, y, x, y, ...} fall into each cell. @throws std::invalid_argument as cell_centres.
+/// Counts how many of the points {x, y, x, y, ...} fall into each cell. Points outside of the ranges are not
+/// counted.
+/// @throws std::invalid_argument if a range does not rise or the number of cells is not in [1, 2^26].
 template <class T>
 heat_map histogram(std::span<const T> points, value_range x, value_range y, std::size_t columns, std::size_t rows) {
     detail::check_cells("histogram", x, y, columns, rows);
@@ -78,8 +84,11 @@ heat_map histogram(std::span<const T> points, value_range x, value_range y, std:
 
 namespace detail {
 
+/// Checks that a heat map can be drawn.
+/// @throws std::invalid_argument if its sizes disagree, it has no colours, or its shades do not rise.
 inline void check(const heat_map& map) {
-    const bool fits = map.columns != 0 && map.values.size() % map.columns == 0 && map.values.size() / map.columns == map.rows; // no product overflows
+    // The product of the extents is not formed, since it may overflow.
+    const bool fits = map.columns != 0 && map.values.size() % map.columns == 0 && map.values.size() / map.columns == map.rows;
     if (!fits || map.rows == 0 || map.colours.empty())
         throw std::invalid_argument{"heat_map: " + digits_of(map.values.size()) + " values and " + digits_of(map.colours.size()) +
                                     " colours for " + digits_of(map.columns) + " x " + digits_of(map.rows) + " cells"};
@@ -87,6 +96,7 @@ inline void check(const heat_map& map) {
         throw std::invalid_argument{"heat_map: shades from " + digits_of(map.shades->from) + " to " + digits_of(map.shades->to)};
 }
 
+/// Returns the shades given, or 0 and the largest finite value.
 inline value_range shades_of(const heat_map& map) {
     if (map.shades) return *map.shades;
     double largest = 0;
@@ -95,7 +105,8 @@ inline value_range shades_of(const heat_map& map) {
     return {0, largest > 0 ? largest : 1};
 }
 
-/// The value at a share (u, v) of the way from the left and from below, bilinear between the four nearest centres.
+/// Returns the value a share of (u, v) of the way from the left and from below, bilinear between the four
+/// nearest centres.
 inline double value_at(const heat_map& map, double u, double v) {
     struct pair {
         std::size_t first, second;
@@ -108,7 +119,8 @@ inline double value_at(const heat_map& map, double u, double v) {
     };
     const auto [left, right, along] = neighbours(u, map.columns);
     const auto [low, high, up]      = neighbours(v, map.rows);
-    const auto mean                 = [](double a, double b, double share) { // an infinite value of share zero has no part in it
+    // An infinite value does not count where its share is zero.
+    const auto mean                 = [](double a, double b, double share) {
         return share == 0 ? a : (1 - share) * a + share * b;
     };
     const auto value = [&](std::size_t i, std::size_t j) { return map.values[j * map.columns + i]; };

@@ -1,4 +1,4 @@
-/// Pictures and views share the shape that rewards know.
+/// This header gives pictures the image_shape that rewards use.
 #pragma once
 
 #include <diamond/core/image_shape.hpp>

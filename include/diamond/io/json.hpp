@@ -1,4 +1,4 @@
-// JSON files.
+/// This header reads and writes JSON files.
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
@@ -16,16 +16,21 @@
 
 namespace diamond::io {
 
-/// What is read, and so what is written: the same limits hold on both sides.
+/// This type holds the limits on JSON files. They apply for reading and for writing, so that what is written
+/// can be read again.
 struct json_options {
-    std::uintmax_t max_bytes = std::uintmax_t{1} << 26; ///< 64 MiB: reports and configurations are far smaller
-    int max_depth            = 256; ///< of nesting: copying, comparing and writing the value recurse, and a deep one overflows the stack
+    /// 64 MiB; reports and configurations are far smaller.
+    std::uintmax_t max_bytes = std::uintmax_t{1} << 26;
+    /// Values may nest this deeply. Copying, comparing and writing a value recurse, and a deep value would
+    /// overflow the stack.
+    int max_depth            = 256;
 };
 
 namespace detail {
 
-/// Builds the value from nlohmann::json's events in one pass: its own parser with a callback looks through all siblings at the end of each
-/// object, and one without knows no depth and takes the last of two entries of one name.
+/// Builds a value from the events of nlohmann::json in one pass. The library's own parser would not do: with
+/// a callback it looks through all siblings at the end of each object, and without one it does not know the
+/// depth and silently takes the last of two entries of one name.
 class json_builder {
 public:
     json_builder(const std::filesystem::path& path, int max_depth) : path_{path}, max_depth_{max_depth} {}
@@ -37,7 +42,8 @@ public:
     bool number_unsigned(std::uint64_t value) { return put(value); }
     bool number_float(double value, const std::string&) { return put(value); }
     bool string(std::string& value) { return put(std::move(value)); }
-    bool binary(nlohmann::json::binary_t&) { return false; } // JSON has none, nlohmann's other formats do
+    // JSON has no such value, other formats of nlohmann::json do.
+    bool binary(nlohmann::json::binary_t&) { return false; }
     bool start_object(std::size_t) { return open(nlohmann::json::value_t::object); }
     bool start_array(std::size_t) { return open(nlohmann::json::value_t::array); }
     bool end_object() { return close(); }
@@ -56,7 +62,8 @@ public:
     }
 
 private:
-    /// Where the next value goes: the entry whose key was read, the end of the open list, or the root.
+    /// Stores the next value and returns its place: the entry whose key was read, the end of the open list,
+    /// or the root.
     template <class T>
     nlohmann::json& place(T&& value) {
         if (open_.empty()) return root_ = std::forward<T>(value);
@@ -70,7 +77,8 @@ private:
     }
     bool open(nlohmann::json::value_t kind) {
         if (std::cmp_greater_equal(open_.size(), max_depth_)) throw file_error{path_, "nested deeper than " + digits_of(max_depth_) + " levels"};
-        open_.push_back(&place(nlohmann::json(kind))); // a list grows only while what it holds is closed
+        // A list does not grow, and so does not move, while a value inside of it is open.
+        open_.push_back(&place(nlohmann::json(kind)));
         return true;
     }
     bool close() {
@@ -85,7 +93,7 @@ private:
     nlohmann::json* entry_ = nullptr;
 };
 
-/// Whether the value nests deeper than this, without recursion.
+/// Returns whether the value nests deeper than `levels`, without recursion.
 template <class Json>
 bool is_deeper(const Json& value, int levels) {
     std::vector<std::pair<const Json*, int>> left{{&value, 0}};
@@ -103,13 +111,14 @@ bool is_deeper(const Json& value, int levels) {
 } // namespace detail
 
 /// Reads a JSON file, in a time proportional to its size.
-/// @throws file_error when it cannot be read, is larger or deeper than the options allow, or is no JSON, saying where or what it is; two entries of
-/// one name in an object are refused.
+/// @throws file_error if it cannot be read, is larger or deeper than the options allow, holds two entries of
+/// one name in an object, or is not JSON; the message says where it fails or what the file is instead.
 inline nlohmann::json read_json(const std::filesystem::path& path, const json_options& options = {}) {
     const auto text = read_text(path, options.max_bytes);
     detail::json_builder builder{path, options.max_depth};
     try {
-        if (const auto zero = text.find('\0'); zero != text.npos) // nlohmann::json would take it for the end
+        // nlohmann::json would take a zero byte for the end of the text.
+        if (const auto zero = text.find('\0'); zero != text.npos)
             throw file_error{path, "no valid JSON: a zero byte behind " + digits_of(zero) + " others"};
         nlohmann::json::sax_parse(text, &builder);
     } catch (const file_error& error) {
@@ -118,10 +127,10 @@ inline nlohmann::json read_json(const std::filesystem::path& path, const json_op
     return std::move(builder).result();
 }
 
-/// Writes a JSON value (nlohmann::json, or ordered_json to keep the order of keys), indented, whole or not at all; NaN and infinities
-/// become null, which JSON has in their place.
-/// @throws file_error when writing fails; std::invalid_argument when a string is not UTF-8, or `read_json` with these options would refuse the file
-/// for its size or depth.
+/// Writes a JSON value (nlohmann::json, or ordered_json to keep the order of keys), indented, whole or not at
+/// all. NaN and infinities become null, since JSON has no numbers for them.
+/// @throws file_error if writing fails; std::invalid_argument if a string is not UTF-8, or `read_json` with
+/// these options would refuse the file for its size or depth.
 template <class Json = nlohmann::json>
 void write_json(const std::filesystem::path& path, const Json& value, const json_options& options = {}) {
     constexpr int indent = 2;

@@ -1,4 +1,5 @@
-// numpy's npy files, in and out. A C-ordered (N, d) array is byte for byte a d x N batch, one particle a column.
+/// This header reads and writes the npy files of numpy. A C-ordered array of shape (N, d) is byte for byte a
+/// d x N batch, with one particle a column.
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
@@ -31,34 +32,42 @@ namespace diamond::io {
 
 static_assert(std::endian::native == std::endian::little, "diamond::io reads and writes little-endian files in place");
 
-/// The element types that npy files are read and written in.
+/// npy files are read and written in these element types.
 template <class T>
 concept npy_scalar = std::same_as<T, std::uint8_t> || std::same_as<T, std::int32_t> || std::same_as<T, std::int64_t> ||
     std::same_as<T, std::uint64_t> || std::same_as<T, float> || std::same_as<T, double>;
 
-/// An array of any number of axes in C order, the last index fastest; no axes is one number.
+/// An array of any number of axes in C order, so that the last index is the fastest. An array without axes
+/// holds one number.
 template <class T>
 struct npy_array {
     std::vector<std::size_t> shape = {};
     std::vector<T> data            = {};
 };
 
-/// A gibibyte holds four million 8 x 8 images in float; a file that claims more is more likely spoilt than wanted.
+/// The default limit is one gibibyte, which holds four million 8 x 8 images in float. A file that claims more
+/// is more likely damaged than wanted.
 inline constexpr std::uintmax_t default_max_npy_bytes = std::uintmax_t{1} << 30;
 
+/// These options bound what is read and written, and say what is expected.
 struct npy_options {
-    std::uintmax_t max_bytes       = default_max_npy_bytes; ///< of data; more are refused before allocating, and not written either
-    std::vector<std::size_t> shape = {};                    ///< the shape expected, say {any_extent, 64}; empty: whatever it is
+    /// The data may take this many bytes. More are refused before anything is allocated, and not written
+    /// either.
+    std::uintmax_t max_bytes       = default_max_npy_bytes;
+    /// The file must have this shape, for instance {any_extent, 64}. An empty shape accepts every file.
+    std::vector<std::size_t> shape = {};
 };
 
 namespace detail {
 
 inline constexpr std::string_view npy_magic = "\x93NUMPY";
-/// numpy itself refuses headers beyond 10,000 characters by default; version 1.0 cannot say more than this.
+/// numpy refuses headers beyond 10,000 characters by default, and version 1.0 of the format cannot state more
+/// than this.
 inline constexpr std::size_t max_npy_header = 65535;
-/// numpy pads its headers so that the data starts at a multiple of this, for memory maps.
+/// numpy pads its headers so that the data begin at a multiple of this, which memory maps need.
 inline constexpr std::size_t npy_alignment = 64;
 
+/// Returns how numpy spells the type T.
 template <npy_scalar T>
 constexpr std::string_view npy_dtype() {
     if constexpr (std::same_as<T, std::uint8_t>)
@@ -75,9 +84,10 @@ constexpr std::string_view npy_dtype() {
         return "<f8";
 }
 
-/// Reads magic, version, length and dictionary; afterwards the file stands at its data.
+/// Reads magic bytes, version, length and dictionary, and leaves the file at the beginning of its data.
+/// @throws file_error if one of them is malformed.
 inline npy_header read_npy_header(input_file& file) {
-    std::string start(npy_magic.size() + 2, '\0'); // then major and minor version
+    std::string start(npy_magic.size() + 2, '\0'); // followed by the major and the minor version
     if (file.remaining() < start.size())
         file.fail_as_other("not an npy file", "truncated: the start of an npy file takes " + digits_of(start.size()) + " bytes, " +
                                                   digits_of(file.remaining()) + " are left", "a numpy array");
@@ -98,14 +108,14 @@ inline npy_header read_npy_header(input_file& file) {
     return npy_header_parser{file.path(), text}.parse();
 }
 
-/// What an element is in the file.
+/// This type says how an element is stored in the file.
 struct npy_element {
-    char kind        = 'f'; ///< b for bool, i, u, f
-    std::size_t size = 4;   ///< bytes
+    char kind        = 'f'; ///< b for bool, i for signed, u for unsigned, f for float
+    std::size_t size = 4;   ///< in bytes
     bool swapped     = false;
 };
 
-/// What numpy's dtypes that are not read hold.
+/// Returns what the dtypes of numpy that are not read hold.
 inline std::string_view other_npy_kind(char kind) {
     switch (kind) {
     case 'c': return "complex numbers";
@@ -118,10 +128,12 @@ inline std::string_view other_npy_kind(char kind) {
     }
 }
 
-/// The element that numpy spells "<f4". @throws file_error where it is none that is read as T.
+/// Returns the element type for numpy's spelling, for instance "<f4".
+/// @throws file_error if this type is not read as T.
 template <npy_scalar T>
 npy_element npy_element_of(const input_file& file, const std::string& dtype) {
-    const auto at       = dtype.find_first_not_of("<>|="); // "=": this machine's order, which is "<"
+    // "=" is the byte order of this machine, which is "<".
+    const auto at       = dtype.find_first_not_of("<>|=");
     const bool reads    = at <= 1 && at < dtype.size();
     const char kind     = reads ? dtype[at] : '\0';
     std::size_t size    = 0;
@@ -137,20 +149,22 @@ npy_element npy_element_of(const input_file& file, const std::string& dtype) {
     return {kind, size, dtype.starts_with('>') && size > 1};
 }
 
-/// Refuses another shape than the one expected.
+/// Checks the shape of a file.
+/// @throws file_error if it differs from the expected one.
 inline void check_npy_shape(const input_file& file, std::span<const std::size_t> found, std::span<const std::size_t> expected) {
     const auto fits = [](std::size_t wanted, std::size_t extent) { return wanted == any_extent || wanted == extent; };
     if (!expected.empty() && !std::ranges::equal(expected, found, fits))
         file.fail("misshapen: shape " + shape_text(found) + " found, " + shape_text(expected) + " expected");
 }
 
-/// A half as npy files hold it.
+/// This type is a half precision number as npy files hold it.
 struct npy_half {
     std::uint16_t bits;
     explicit operator float() const noexcept { return float_of_half(bits); }
 };
 
-/// The value as T, the same number or the float nearest to it. @throws file_error, with the number, where there is none.
+/// Returns the value as T: the same number, or the float nearest to it.
+/// @throws file_error with the number if T has no such value.
 template <npy_scalar T, class Stored>
 T npy_number(const input_file& file, Stored stored, std::size_t index) {
     if constexpr (std::same_as<Stored, npy_half>) {
@@ -174,13 +188,15 @@ T npy_number(const input_file& file, Stored stored, std::size_t index) {
     }
 }
 
-/// Where the elements of a file go in C order, one after the other as the file has them.
+/// This iterator gives, for the elements of a file in the order in which the file has them, their indices in
+/// C order.
 class npy_order {
 public:
     npy_order(std::span<const std::size_t> shape, bool fortran) : shape_{fortran ? shape : std::span<const std::size_t>{}} {
         std::size_t stride = 1;
         for (std::size_t axis = shape_.size(); axis-- > 0; stride *= shape_[axis]) strides_[axis] = stride;
     }
+    /// Returns the index of the next element.
     std::size_t next() {
         if (shape_.empty()) return at_++;
         const auto here = at_;
@@ -198,9 +214,11 @@ private:
     std::size_t at_ = 0;
 };
 
+/// Reads the elements as Stored and converts each to T.
+/// @throws file_error if T cannot hold one of them.
 template <class Stored, npy_scalar T>
 void read_npy_elements(input_file& file, const npy_header& header, bool swapped, std::span<T> target) {
-    constexpr std::size_t at_once = 8192; // elements converted between two reads
+    constexpr std::size_t at_once = 8192; // elements that are converted between two reads
     npy_order order{header.shape, header.fortran_order && header.shape.size() > 1};
     std::vector<std::byte> bytes(std::min(at_once, target.size()) * sizeof(Stored));
     for (std::size_t done = 0; done < target.size();) {
@@ -215,6 +233,7 @@ void read_npy_elements(input_file& file, const npy_header& header, bool swapped,
     }
 }
 
+/// Reads an npy file that is open; the public functions below describe what is read.
 template <npy_scalar T>
 npy_array<T> read_npy(input_file& file, const npy_options& options) {
     auto header        = read_npy_header(file);
@@ -245,7 +264,7 @@ npy_array<T> read_npy(input_file& file, const npy_options& options) {
     case 'u': read_integers(std::uint8_t{}, std::uint16_t{}, std::uint32_t{}, std::uint64_t{}); break;
     case 'b':
         read(std::uint8_t{});
-        for (T& value : target) value = value != 0; // numpy takes every other byte for True
+        for (T& value : target) value = value != 0; // numpy takes every other byte for True, too
         break;
     default:
         if constexpr (std::floating_point<T>) // an integral T was refused above
@@ -256,27 +275,31 @@ npy_array<T> read_npy(input_file& file, const npy_options& options) {
 
 } // namespace detail
 
-/// Reads an npy file (versions 1.0, 2.0, 3.0) as T, in C order: T is what is asked for, the file may hold bool, integers or floats of any size and
-/// byte order, in C or Fortran order. float16 is exact; a float64 becomes the float nearest to it; an integer that T does not hold exactly, and a
-/// finite float64 beyond the largest float, are refused, as are floats where T is an integer.
-/// @throws file_error with the reason, before anything is allocated for the data, when the file is something else (which is named), is truncated,
-/// has bytes to spare, a malformed header, another dtype or shape, or too much data; with the number when one has no place in T.
+/// Reads an npy file (version 1.0, 2.0 or 3.0) as T, in C order. The file may hold bool, integers or floats
+/// of any size and byte order, in C or Fortran order. float16 is converted exactly, and a float64 becomes the
+/// float nearest to it. An integer that T does not hold exactly, a finite float64 beyond the largest float,
+/// and floats where T is an integer are refused.
+/// @throws file_error with the reason, before anything is allocated for the data, if the file is of another
+/// kind (which the message names), is truncated, has surplus bytes, a malformed header, another dtype or
+/// shape, or too much data; and with the number if T cannot hold one.
 template <npy_scalar T>
 npy_array<T> read_npy(const std::filesystem::path& path, const npy_options& options = {}) {
     input_file file{path};
     return detail::read_npy<T>(file, options);
 }
 
-/// The same of a file's bytes in memory; `name` is the path in errors.
+/// Reads an npy file from its bytes in memory; `name` stands for the path in errors. Everything else is as in
+/// read_npy.
 template <npy_scalar T>
 npy_array<T> parse_npy(std::span<const std::byte> bytes, const std::filesystem::path& name, const npy_options& options = {}) {
     input_file file{name, bytes};
     return detail::read_npy<T>(file, options);
 }
 
-/// Writes an npy file (version 1.0) of `shape` in C order, whole or not at all.
-/// @throws std::invalid_argument when `data` does not hold as many elements as `shape` says, or more bytes than `options` allow to read again;
-/// file_error when writing fails.
+/// Writes an npy file (version 1.0) of this shape in C order, whole or not at all.
+/// @throws std::invalid_argument if `data` has another number of elements than `shape` says, the shape has
+/// too many axes, or the data take more bytes than `options` allow to read again; file_error if writing
+/// fails.
 template <std::ranges::contiguous_range Data>
 requires npy_scalar<std::ranges::range_value_t<Data>>
 void write_npy(const std::filesystem::path& path, const Data& data, std::span<const std::size_t> shape, const npy_options& options = {}) {
@@ -293,7 +316,7 @@ void write_npy(const std::filesystem::path& path, const Data& data, std::span<co
 
     std::string text =
         "{'descr': '" + std::string{detail::npy_dtype<T>()} + "', 'fortran_order': False, 'shape': " + detail::shape_text(shape) + ", }";
-    const auto before = detail::npy_magic.size() + 4; // two bytes of version, two of length
+    const auto before = detail::npy_magic.size() + 4; // two bytes of version and two of length
     text.append(detail::npy_alignment - 1 - (before + text.size()) % detail::npy_alignment, ' ');
     text += '\n';
     std::string start{detail::npy_magic};
@@ -301,12 +324,14 @@ void write_npy(const std::filesystem::path& path, const Data& data, std::span<co
     write_atomically(path, {bytes_of(start), bytes_of(text), std::as_bytes(elements)});
 }
 
+/// Writes an npy file; everything else is as in the function that takes the shape as a span.
 template <std::ranges::contiguous_range Data>
 requires npy_scalar<std::ranges::range_value_t<Data>>
 void write_npy(const std::filesystem::path& path, const Data& data, std::initializer_list<std::size_t> shape, const npy_options& options = {}) {
     write_npy(path, data, std::span{shape.begin(), shape.size()}, options);
 }
 
+/// Writes an npy file of an array; everything else is as in the function that takes data and shape.
 template <npy_scalar T>
 void write_npy(const std::filesystem::path& path, const npy_array<T>& whole, const npy_options& options = {}) {
     write_npy(path, whole.data, whole.shape, options);

@@ -1,4 +1,5 @@
-// The header of an npy file: a Python dictionary of three entries, parsed as just that and nothing more.
+/// This header parses the header of an npy file, a Python dictionary of three entries, and accepts nothing
+/// else.
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
@@ -16,23 +17,26 @@
 
 namespace diamond::io {
 
-/// What the header says: the dtype as numpy spells it ("<f4"), the order, the shape.
+/// The header of an npy file states the dtype as numpy spells it ("<f4"), the order of the elements, and the
+/// shape.
 struct npy_header {
     std::string dtype;
     bool fortran_order = false;
     std::vector<std::size_t> shape;
 };
 
-/// numpy allows 32 axes, numpy 2 allows 64; a header with more is no array's.
+/// numpy 1 allows 32 axes and numpy 2 allows 64. A header with more cannot belong to an array.
 inline constexpr std::size_t max_npy_axes = 64;
 
-/// Parses `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`, entries in any order, each exactly once.
+/// This parser reads `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`, whose entries may come in
+/// any order, each exactly once.
 class npy_header_parser {
 public:
-    /// `path` is named in errors; `text` is the header after its length field and must outlive the parser.
+    /// Takes the path that errors name, and the header after its length field, which must outlive the parser.
     npy_header_parser(const std::filesystem::path& path, std::string_view text) : path_{path}, text_{text} {}
 
-    /// @throws file_error that says what was expected where.
+    /// Parses the header.
+    /// @throws file_error that says what was expected at which byte.
     npy_header parse() {
         std::optional<std::string> dtype;
         std::optional<bool> fortran_order;

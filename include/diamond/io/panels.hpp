@@ -1,4 +1,5 @@
-// Rows of panels for models in two dimensions: densities as heat maps, samples as points, axes shared.
+/// This header draws rows of panels for models in two dimensions: densities as heat maps and samples as
+/// points on shared axes.
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
@@ -20,7 +21,8 @@
 
 namespace diamond::io {
 
-/// Points of the plane, {x, y, x, y, ...}: byte for byte a 2 x N batch. Those outside the axes are not seen.
+/// A cloud consists of points of the plane, {x, y, x, y, ...}, which is byte for byte a 2 x N batch. Points
+/// outside of the axes are not seen.
 struct point_cloud {
     std::vector<float> points = {};
     rgb colour                = colours::palette[0];
@@ -28,15 +30,16 @@ struct point_cloud {
     double alpha              = 0.5;
 };
 
-/// A title, a heat map over the whole panel where given, points on top of it.
+/// A panel has a title, optionally a heat map over the whole area, and points on top of it.
 struct panel {
     std::string title               = {};
     std::optional<heat_map> density = std::nullopt;
     std::vector<point_cloud> clouds = {};
 };
 
-/// Panels side by side, `columns` a line (0: all in one), each with an area of `width` and a height that makes x and y
-/// units equally long. Axes without a range have that of all points; a density needs ranges.
+/// A row shows panels side by side, `columns` of them in a line (0 puts all into one line). Each has an area
+/// of `width`, and a height that makes the units of x and y equally long. Axes without a range have that of
+/// all points; a density needs ranges.
 struct panel_row {
     std::string title         = {};
     axis x                    = {};
@@ -48,9 +51,12 @@ struct panel_row {
 
 namespace detail {
 
-/// Of a point, beyond which it would be an area; ten thousand of them would take minutes.
+/// The radius of a point may not be larger. A larger one would be an area, and ten thousand of them would
+/// take minutes.
 inline constexpr double max_radius = 100;
 
+/// Checks that the panels can be drawn.
+/// @throws std::invalid_argument if they cannot; `draw` lists the reasons.
 inline void check(const panel_row& row) {
     if (row.panels.empty()) throw std::invalid_argument{"panel_row: no panels"};
     if (row.x.scale != axis_scale::linear || row.y.scale != axis_scale::linear)
@@ -70,7 +76,7 @@ inline void check(const panel_row& row) {
     }
 }
 
-/// The range given, or that of coordinate 0 (x) or 1 (y) of all points.
+/// Returns the range given, or the range of coordinate 0 (x) or 1 (y) of all points.
 inline value_range range_along(const panel_row& row, const axis& axis, std::size_t coordinate) {
     if (axis.range) return *axis.range;
     std::vector<double> values;
@@ -82,6 +88,7 @@ inline value_range range_along(const panel_row& row, const axis& axis, std::size
     return *range;
 }
 
+/// Draws one panel into the area of the frame.
 inline void draw_panel(canvas& picture, const panel& panel, const frame& place) {
     const auto& area = place.area();
     if (panel.density) {
@@ -108,9 +115,12 @@ inline void draw_panel(canvas& picture, const panel& panel, const frame& place) 
 
 } // namespace detail
 
-/// Draws the panels; the y axis stands left of each line of panels, the x axis below the lowest of each column.
-/// @throws std::invalid_argument when there are no panels, a heat map's sizes disagree, an axis is logarithmic, has no
-/// range and no point to take it from, or a density stands on one without a range.
+/// Draws the panels. The y axis stands to the left of each line of panels, the x axis below the lowest panel
+/// of each column.
+/// @throws std::invalid_argument if there are no panels, the sizes of a heat map disagree, an axis is
+/// logarithmic or has neither a range nor a point to take it from, a density stands on an axis without a
+/// range, coordinates are odd in number, a radius is not in [0, 100], an alpha is not in [0, 1], or width or
+/// height of a panel is not in [1, 8192].
 inline canvas draw(const panel_row& row) {
     using namespace detail;
     check(row);
@@ -124,7 +134,7 @@ inline canvas draw(const panel_row& row) {
     const auto lines    = (count + columns - 1) / columns;
     double widest_title = 0;
     for (const auto& panel : row.panels) widest_title = std::max(widest_title, text_width(panel.title, label_size));
-    // Whole units, so that like panels are alike to the pixel.
+    // Whole units make equal panels equal to the pixel.
     const double pitch_x  = std::ceil(std::max(row.width + spacing + std::max(spacing, x.widest_mark()), widest_title + spacing));
     const double pitch_y  = std::ceil(height + line_height + spacing);
     const double overhang = std::max(0.0, (widest_title - row.width) / 2);

@@ -1,4 +1,4 @@
-// Line plots: named curves over linear or logarithmic axes.
+/// This header draws line plots: named curves over linear or logarithmic axes.
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
@@ -18,14 +18,15 @@
 
 namespace diamond::io {
 
-/// A dashed line across the plot at height y, named in the legend.
+/// A reference is a dashed line across the plot at height y, which the legend names.
 struct reference_line {
     double y         = 0;
     std::string name = {};
     rgb colour       = colours::faded;
 };
 
-/// A plot; `width` and `height` are those of the area between the axes, the picture is as much larger as its texts need.
+/// A line plot shows curves over two axes. `width` and `height` are those of the area between the axes, and
+/// the picture is larger by what its texts need.
 struct line_plot {
     std::string title                      = {};
     axis x                                 = {};
@@ -38,11 +39,12 @@ struct line_plot {
 
 namespace detail {
 
-inline constexpr double legend_line = 28; // length of a curve's sample in the legend
+inline constexpr double legend_line = 28; // length of the sample of a curve in the legend
 
 inline stroke reference_stroke(const reference_line& reference) { return {.colour = reference.colour, .width = 1.4, .dash = 5, .gap = 4}; }
 
-/// The given ranges, or those of all that is drawn; x, then y.
+/// Returns the ranges given, or those of all that is drawn, first x and then y.
+/// @throws std::invalid_argument if no point of a curve, or not every reference, can be drawn on the axes.
 inline std::pair<value_range, value_range> ranges_of(const line_plot& plot) {
     std::vector<double> xs, ys;
     for (const auto& c : plot.curves)
@@ -62,7 +64,8 @@ inline std::pair<value_range, value_range> ranges_of(const line_plot& plot) {
             plot.y.range ? *plot.y.range : *range_of(plot.y.scale, ys, range_margin)};
 }
 
-/// Calls f(name, draw_sample) for every named curve and reference, draw_sample(picture, from, to).
+/// Calls f(name, draw_sample) for every named curve and reference, where draw_sample(picture, from, to) draws
+/// its sample.
 template <class F>
 void for_each_legend_entry(const line_plot& plot, F f) {
     for (std::size_t i = 0; i < plot.curves.size(); ++i)
@@ -78,9 +81,10 @@ void for_each_legend_entry(const line_plot& plot, F f) {
 
 } // namespace detail
 
-/// Draws a plot: title above, legend to the right, nothing cut off.
-/// @throws std::invalid_argument when the width or the height is not from 1 to 8192, a curve's vectors differ in length, an error is below zero, no point or a
-/// reference not has a place on the axes, or a range is none (from >= to, or not above zero on a logarithmic axis).
+/// Draws a plot, with the title above and the legend to the right. Nothing is cut off.
+/// @throws std::invalid_argument if the width or the height is not in [1, 8192], the vectors of a curve
+/// differ in length, an error is below zero, no point or not every reference can be drawn on the axes, or a
+/// range is invalid (from >= to, or not above zero on a logarithmic axis).
 inline canvas draw(const line_plot& plot) {
     using namespace detail;
     check_area("line_plot", plot.width, plot.height);

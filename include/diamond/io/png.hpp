@@ -1,4 +1,4 @@
-// Pictures as PNG files.
+/// This header writes pictures as PNG files.
 #pragma once
 
 #include <diamond/io/canvas.hpp>
@@ -14,7 +14,8 @@
 
 namespace diamond::io {
 
-/// Writes a picture as an RGB PNG of pixels_wide() x pixels_high(), whole or not at all. @throws file_error
+/// Writes a picture as an RGB PNG of pixels_wide() x pixels_high() pixels, whole or not at all.
+/// @throws file_error if the file cannot be written or there is no memory to compress the picture.
 inline void write_png(const std::filesystem::path& path, const canvas& picture) {
     struct free_memory {
         void operator()(unsigned char* bytes) const noexcept { std::free(bytes); }
@@ -27,8 +28,9 @@ inline void write_png(const std::filesystem::path& path, const canvas& picture) 
     write_atomically(path, {std::as_bytes(std::span{png.get(), static_cast<std::size_t>(size)})});
 }
 
-/// Draws a line_plot, an image_grid, a panel_row or a type of yours with draw(picture) -> canvas, and writes that.
-/// @throws file_error, and what draw throws.
+/// Draws a line_plot, an image_grid, a panel_row, or any type for which draw(picture) returns a canvas, and
+/// writes the result.
+/// @throws file_error as above, and whatever draw throws.
 template <class Picture>
 requires requires(const Picture& picture) {
     { draw(picture) } -> std::same_as<canvas>;

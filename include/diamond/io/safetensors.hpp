@@ -1,4 +1,5 @@
-// safetensors files, in and out: 8 bytes of header length, a JSON header, the tensors' bytes without gaps.
+/// This header reads and writes safetensors files: 8 bytes of header length, a JSON header, and the bytes of
+/// the tensors without gaps.
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
@@ -28,15 +29,15 @@ namespace diamond::io {
 
 static_assert(std::endian::native == std::endian::little, "diamond::io reads and writes little-endian files in place");
 
-/// The format's own bound on the bytes of a header, padding included.
+/// The format itself bounds the bytes of a header, padding included, by this number.
 inline constexpr std::uint64_t max_safetensors_header = 100'000'000;
 
 namespace detail {
 
-/// The padding makes the data start at a multiple of this, for memory maps.
+/// The padding of the header makes the data begin at a multiple of this, which memory maps need.
 inline constexpr std::size_t safetensors_alignment = 8;
 
-/// The bytes of floats that equal these halves.
+/// Returns the bytes of the floats that equal these halves.
 inline std::vector<std::byte> floats_of_halves(dtype type, std::span<const std::byte> halves) {
     std::vector<std::byte> floats(halves.size() / sizeof(std::uint16_t) * sizeof(float));
     for (std::size_t i = 0; i < halves.size() / sizeof(std::uint16_t); ++i) {
@@ -48,10 +49,12 @@ inline std::vector<std::byte> floats_of_halves(dtype type, std::span<const std::
     return floats;
 }
 
-/// Reads length and header; afterwards the file stands at its data.
+/// Reads the length and the header, and leaves the file at the beginning of its data.
+/// @throws file_error if one of them is malformed or the file is of another kind.
 inline safetensors_header read_safetensors_header(input_file& file) {
     const auto refuse_start = [&](const std::string& reason) {
-        file.fail_as_other("not a safetensors file", reason, "a safetensors file"); // which has a reason of its own
+        // Such files have a reason of their own.
+        file.fail_as_other("not a safetensors file", reason, "a safetensors file");
     };
     std::array<unsigned char, 8> length_bytes{};
     const auto truncated = [&](std::uintmax_t bytes, const char* what) {
@@ -73,7 +76,8 @@ inline safetensors_header read_safetensors_header(input_file& file) {
 
 using named_entry = std::pair<const std::string, safetensors_entry>;
 
-/// The entries in the order of their bytes; refuses them unless every byte of the data is in exactly one.
+/// Returns the entries in the order of their bytes.
+/// @throws file_error unless every byte of the data belongs to exactly one tensor.
 inline std::vector<const named_entry*> entries_in_order(const input_file& file, const safetensors_header& header) {
     std::vector<const named_entry*> entries;
     for (const auto& entry : header.tensors) entries.push_back(&entry);
@@ -97,37 +101,46 @@ inline std::vector<const named_entry*> entries_in_order(const input_file& file, 
 
 } // namespace detail
 
-/// A network of a billion parameters in float. A file that claims more is more likely spoilt than wanted.
+/// The default limit holds a network of a billion parameters in float. A file that claims more is more likely
+/// damaged than wanted.
 inline constexpr std::uintmax_t default_max_tensor_bytes = std::uintmax_t{1} << 32;
 
+/// These options bound what is read and written.
 struct safetensors_options {
-    std::uintmax_t max_bytes = default_max_tensor_bytes; ///< of all tensors in memory; more are refused before allocating, and not written either
+    /// All tensors together may take this many bytes of memory. More are refused before anything is
+    /// allocated, and not written either.
+    std::uintmax_t max_bytes = default_max_tensor_bytes;
 };
 
-/// A safetensors file open for reading: its header first, a tensor's bytes when it is asked for.
+/// This reader holds a safetensors file open. The header is read at once, the bytes of a tensor when it is
+/// asked for.
 class safetensors_reader {
 public:
-    /// @throws file_error with the reason, when the file is something else (which is named), is truncated, has bytes to spare, a malformed or
-    /// oversized header, entries that stand twice, a dtype that the format does not know, or tensors whose bytes are not as many as their shape
-    /// says, overlap or leave a hole.
+    /// Opens a file and reads its header.
+    /// @throws file_error with the reason if the file is of another kind (which the message names), is
+    /// truncated, has surplus bytes, a malformed or oversized header, duplicate entries, a dtype that the
+    /// format does not know, or tensors whose bytes do not match their shape, overlap or leave a hole.
     explicit safetensors_reader(const std::filesystem::path& path) : safetensors_reader{input_file{path}} {}
 
-    /// The same of a file's bytes in memory, which must outlive this; `name` is the path in errors.
+    /// Reads from the bytes of a file in memory, which must outlive this object; `name` stands for the path
+    /// in errors.
     safetensors_reader(std::span<const std::byte> bytes, const std::filesystem::path& name) : safetensors_reader{input_file{name, bytes}} {}
 
-    /// The metadata, and of each tensor its type as stored, its shape and its place.
+    /// Returns the metadata and, for each tensor, its type as stored, its shape and its place.
     [[nodiscard]] const safetensors_header& header() const noexcept { return header_; }
 
-    /// The tensor of this name; F16 and BF16 are read as F32, exactly. Elements without a C++ type are bytes.
-    /// @throws file_error when there is none of this name, or no memory for it.
+    /// Reads the tensor of this name. F16 and BF16 become F32, exactly; elements without a C++ type are kept
+    /// as bytes.
+    /// @throws file_error if there is no tensor of this name, or no memory for it.
     [[nodiscard]] tensor read(const std::string& name) {
         auto stored = read_stored(name);
         convert_halves(stored);
         return stored;
     }
 
-    /// All tensors. @throws file_error as `read`, where the file has a checksum and its contents another, and, before anything is allocated, where
-    /// they take more bytes than `options` allow.
+    /// Reads all tensors.
+    /// @throws file_error as `read` does; if the file states another checksum than that of its contents; and,
+    /// before anything is allocated, if the tensors take more bytes than `options` allow.
     [[nodiscard]] tensor_file read_all(const safetensors_options& options = {}) {
         std::uintmax_t bytes = 0;
         for (const auto& [_, place] : header_.tensors)
@@ -136,7 +149,7 @@ public:
             file_.fail("oversized: its tensors take " + digits_of(bytes) + " bytes, at most " + digits_of(options.max_bytes) + " are read");
         tensor_file result{.metadata = header_.metadata, .path = file_.path()};
         for (const auto* entry : in_order_) result.tensors.emplace(entry->first, read_stored(entry->first));
-        check_checksum(result); // of what is stored
+        check_checksum(result); // the checksum is that of the stored bytes
         for (auto& [_, tensor] : result.tensors) convert_halves(tensor);
         return result;
     }
@@ -176,7 +189,8 @@ private:
 
 namespace detail {
 
-/// Refuses a tensor that would not be read again.
+/// Checks that a tensor can be read again once it is written.
+/// @throws std::invalid_argument if it cannot.
 inline void check_tensor(const std::string& name, const tensor& tensor) {
     const auto fail = [&](const std::string& reason) {
         throw std::invalid_argument{"write_safetensors: tensor '" + name + "': " + reason};
@@ -189,18 +203,19 @@ inline void check_tensor(const std::string& name, const tensor& tensor) {
         fail(digits_of(tensor.bytes.size()) + " bytes for shape " + shape_text(tensor.shape) + " of " + to_string(tensor.type));
 }
 
-/// What stands before the data: length and header.
+/// Returns what stands before the data: the length and the header.
 inline std::string safetensors_start(const tensor_file& file) {
     nlohmann::ordered_json::object_t header;
     auto metadata = file.metadata;
-    if (has_checksum(metadata)) metadata[checksum_key] = checksum_of(file); // of what is written, whatever it was when it was read
+    // The checksum covers what is written now, which may differ from what was read.
+    if (has_checksum(metadata)) metadata[checksum_key] = checksum_of(file);
     if (!metadata.empty()) header.emplace_back("__metadata__", std::move(metadata));
     std::uint64_t at = 0;
     for (const auto& [name, tensor] : file.tensors) {
         check_tensor(name, tensor);
         const auto begin = std::exchange(at, at + tensor.bytes.size());
         nlohmann::ordered_json entry{{"dtype", to_string(tensor.type)}, {"shape", tensor.shape}, {"data_offsets", {begin, at}}};
-        header.emplace_back(name, std::move(entry)); // unlike operator[], without a search
+        header.emplace_back(name, std::move(entry)); // unlike operator[], this does not search
     }
     std::string text;
     try {
@@ -218,22 +233,25 @@ inline std::string safetensors_start(const tensor_file& file) {
 
 } // namespace detail
 
-/// Reads a whole safetensors file; `safetensors_reader` reads single tensors. F16 and BF16 become F32, exactly; tensors of types that have no C++
-/// type here (BOOL, I8, I16, U16, U32, C64, F8 and smaller) are kept as bytes.
-/// @throws file_error as safetensors_reader, and where the tensors take more bytes than `options` allow.
+/// Reads a whole safetensors file; `safetensors_reader` reads single tensors. F16 and BF16 become F32,
+/// exactly. Tensors of types without a C++ type here (BOOL, I8, I16, U16, U32, C64, F8 and smaller) are kept
+/// as bytes.
+/// @throws file_error as safetensors_reader does, and if the tensors take more bytes than `options` allow.
 inline tensor_file read_safetensors(const std::filesystem::path& path, const safetensors_options& options = {}) {
     return safetensors_reader{path}.read_all(options);
 }
 
-/// The same of a file's bytes in memory; `name` is the path in errors.
+/// Reads a safetensors file from its bytes in memory; `name` stands for the path in errors. Everything else
+/// is as in read_safetensors.
 inline tensor_file parse_safetensors(std::span<const std::byte> bytes, const std::filesystem::path& name, const safetensors_options& options = {}) {
     return safetensors_reader{bytes, name}.read_all(options);
 }
 
-/// Writes a safetensors file, whole or not at all: the same bytes for the same tensors, which stand in the order of their names.
-/// @throws std::invalid_argument when a tensor's bytes are not as many as its shape says, its name is "__metadata__", a name
-/// or text is not UTF-8, or the header becomes too long or the data more than `options` allow, and so would not be read; file_error when writing
-/// fails.
+/// Writes a safetensors file, whole or not at all. Equal tensors give equal bytes, since they stand in the
+/// order of their names.
+/// @throws std::invalid_argument if the bytes of a tensor do not match its shape, its name is "__metadata__",
+/// a name or a text is not UTF-8, or the header is too long or the data take more bytes than `options` allow,
+/// so that they would not be read again; file_error if writing fails.
 inline void write_safetensors(const std::filesystem::path& path, const tensor_file& file, const safetensors_options& options = {}) {
     const auto start = detail::safetensors_start(file);
     std::uintmax_t bytes = 0;

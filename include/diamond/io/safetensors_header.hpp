@@ -1,4 +1,5 @@
-// The header of a safetensors file: a JSON object of tensors and text, parsed as just that and nothing more.
+/// This header parses the header of a safetensors file, a JSON object of tensors and text, and accepts
+/// nothing else.
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
@@ -21,10 +22,10 @@
 
 namespace diamond::io {
 
-/// numpy 2 allows as many; a tensor with more is spoilt.
+/// numpy 2 allows this many axes. A tensor with more is damaged.
 inline constexpr std::size_t max_tensor_axes = 64;
 
-/// What the header says of a tensor; its bytes are those from `begin` to before `end` of what follows the header.
+/// An entry of the header describes one tensor, whose bytes are [begin, end) of what follows the header.
 struct safetensors_entry {
     dtype type                 = dtype::f32;
     std::vector<index_t> shape = {};
@@ -32,29 +33,35 @@ struct safetensors_entry {
     std::uint64_t end          = 0;
 };
 
+/// The header consists of the metadata and the entries of all tensors.
 struct safetensors_header {
     std::map<std::string, std::string> metadata      = {};
     std::map<std::string, safetensors_entry> tensors = {};
     std::filesystem::path path                       = {}; ///< named in errors
 };
 
-/// Parses `{"__metadata__": {"key": "text"}, "name": {"dtype": "F32", "shape": [3, 4], "data_offsets": [0, 48]}}`, entries in
-/// any order, each at most once, as the format's own library does: white space around the object, null for the metadata and further
-/// entries of a tensor mean nothing. nlohmann::json calls the members for events: a value would hide duplicates.
+/// This parser reads `{"__metadata__": {"key": "text"}, "name": {"dtype": "F32", "shape": [3, 4],
+/// "data_offsets": [0, 48]}}`, whose entries may come in any order, each at most once. Like the library of
+/// the format, it ignores white space around the object, null in place of the metadata, and further entries
+/// of a tensor. nlohmann::json calls its public members for events, since a parsed value would hide
+/// duplicates.
 class safetensors_header_parser {
 public:
-    /// `path` is named in errors; `text` is the header after its length and must outlive the parser.
+    /// Takes the path that errors name, and the header after its length field, which must outlive the parser.
     safetensors_header_parser(const std::filesystem::path& path, std::string_view text) : path_{path}, text_{text} {}
 
+    /// Parses the header.
     /// @throws file_error that says what was expected where.
     safetensors_header parse() {
         if (!is_object(text_)) fail("no object: it does not start with '{'");
-        if (text_.find('\0') != std::string_view::npos) fail("a zero byte"); // nlohmann::json would take it for the end
+        // nlohmann::json would take a zero byte for the end of the text.
+        if (text_.find('\0') != std::string_view::npos) fail("a zero byte");
         header_.path = path_;
         nlohmann::json::sax_parse(text_, this);
         return std::move(header_);
     }
 
+    /// Returns whether the text begins like a JSON object.
     static bool is_object(std::string_view text) {
         const auto first = text.find_first_not_of(" \t\r\n");
         return first != text.npos && text[first] == '{';
@@ -120,7 +127,7 @@ public:
         return true;
     }
     bool number_integer(std::int64_t number) {
-        if (number >= 0) return number_unsigned(static_cast<std::uint64_t>(number)); // -0
+        if (number >= 0) return number_unsigned(static_cast<std::uint64_t>(number)); // this number is -0
         if (place_ == place::further) return pass_further();
         unexpected("the negative number " + digits_of(number));
     }
@@ -151,7 +158,8 @@ public:
         if (place_ == place::further) return pass_further();
         unexpected("true or false");
     }
-    bool binary(nlohmann::json::binary_t&) { unexpected("bytes"); } // JSON has none, nlohmann's other formats do
+    // JSON has no such value, other formats of nlohmann::json do.
+    bool binary(nlohmann::json::binary_t&) { unexpected("bytes"); }
     bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception& error) {
         fail("no valid JSON: " + excerpt(error.what()));
     }
@@ -168,13 +176,13 @@ private:
         fail(where() + "unknown dtype '" + excerpt(name) + "', where " + known + " are known");
     }
 
-    /// A further entry's value, whatever it is: one scalar, or all until its list or object ends.
+    /// Skips the value of a further entry: one scalar, or everything until its list or object ends.
     bool pass_further() {
         if (further_depth_ == 0) place_ = place::tensor;
         return true;
     }
     bool enter_further() {
-        constexpr int most = 127; // as the format's own library
+        constexpr int most = 127; // the limit of the format's own library
         if (++further_depth_ > most) fail(where() + "entry '" + excerpt(key_) + "' nests deeper than " + digits_of(most) + " levels");
         return true;
     }
@@ -183,6 +191,7 @@ private:
         return pass_further();
     }
 
+    /// Checks an entry that is complete and stores it.
     void finish_tensor() {
         if (!type_ || !shape_ || !offsets_) fail(where() + "no entry '" + (!type_ ? "dtype" : !shape_ ? "shape" : "data_offsets") + "'");
         if (offsets_->size() != 2) fail(where() + digits_of(offsets_->size()) + " data_offsets, 2 expected");
@@ -207,7 +216,7 @@ private:
         fail(where() + (key_ == "dtype" ? "a string" : "a list") + " expected as '" + key_ + "', " + found + " found");
     }
 
-    /// The start of a text that may be as long as the file.
+    /// Returns the beginning of a text, which may be as long as the file.
     static std::string excerpt(const std::string& text) {
         constexpr std::size_t most = 200;
         return text.size() <= most ? text : text.substr(0, most) + "...";

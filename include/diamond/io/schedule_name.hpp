@@ -1,6 +1,7 @@
-// How files name noise schedules.
+/// This header gives noise schedules the names under which files refer to them.
 #pragma once
 
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/scalar.hpp>
 #include <diamond/schedule/cosine.hpp>
 #include <diamond/schedule/linear.hpp>
@@ -8,34 +9,27 @@
 #include <diamond/schedule/variance_preserving.hpp>
 
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <string>
 
 namespace diamond::io {
 
-namespace detail {
-/// The shortest text that reads back as the same number.
-inline std::string exact_text(double value) {
-    char text[32];
-    return {text, std::to_chars(text, text + sizeof text, value).ptr};
-}
-} // namespace detail
-
+/// Returns the name of a schedule of the library, together with its parameters.
 inline std::string schedule_name(linear_schedule) { return "linear"; }
 inline std::string schedule_name(trigonometric_schedule) { return "trigonometric"; }
 inline std::string schedule_name(const variance_preserving_schedule& s) {
-    return "variance_preserving " + detail::exact_text(s.rate_first) + " " + detail::exact_text(s.rate_last);
+    return "variance_preserving " + digits_of(s.rate_first) + " " + digits_of(s.rate_last);
 }
-inline std::string schedule_name(cosine_schedule s) { return "cosine " + detail::exact_text(s.offset); }
+inline std::string schedule_name(cosine_schedule s) { return "cosine " + digits_of(s.offset); }
 
 namespace detail {
 template <class Schedule>
 concept names_itself = requires(const Schedule& s) { std::string(s.name()); };
 } // namespace detail
 
-/// A schedule of your own is saved by the name that it gives itself, `std::string name() const`, and by schedule_values: one of another name or with
-/// other parameters is refused.
+/// Returns the name of a schedule that a user wrote, which the schedule itself gives by
+/// `std::string name() const`. Files also hold its schedule_values, so that a schedule of another name or
+/// with other parameters is refused.
 template <class Schedule>
 std::string schedule_name(const Schedule& schedule) {
     static_assert(detail::names_itself<Schedule>,
@@ -43,19 +37,22 @@ std::string schedule_name(const Schedule& schedule) {
     return schedule.name();
 }
 
-/// alpha and sigma at 1/4, 1/2 and 3/4: what tells a schedule from one of the same name with other parameters.
+/// Returns alpha and sigma at 1/4, 1/2 and 3/4, {alpha, sigma, alpha, sigma, ...}, which distinguish a
+/// schedule from one of the same name with other parameters.
 template <class Schedule>
 [[nodiscard]] std::array<double, 6> schedule_values(const Schedule& s) {
     return {s.alpha(0.25), s.sigma(0.25), s.alpha(0.5), s.sigma(0.5), s.alpha(0.75), s.sigma(0.75)};
 }
 
 namespace detail {
+/// Returns the numbers as text that reads back as the same numbers.
 inline std::string exact_list(const std::array<double, 6>& values) {
     std::string text;
-    for (const double value : values) text += (text.empty() ? "" : " ") + exact_text(value);
+    for (const double value : values) text += (text.empty() ? "" : " ") + digits_of(value);
     return text;
 }
-/// Whether the text has these six numbers, to what libraries of mathematics may differ by.
+/// Returns whether the text holds these six numbers, up to the rounding by which mathematical libraries may
+/// differ.
 inline bool says_values(const std::string& text, const std::array<double, 6>& values) {
     constexpr double rounding = 1e-9;
     const char *     at = text.data(), *const last = at + text.size();
@@ -67,7 +64,8 @@ inline bool says_values(const std::string& text, const std::array<double, 6>& va
     }
     return at == last;
 }
-/// What a file says of its schedule; the cosine schedule's offset was not written before, and was taken for the usual one.
+/// Returns the schedule that a file states. Older files did not state the offset of a cosine schedule, which
+/// was taken to be the usual one.
 inline std::string schedule_said(const std::string& name) { return name == "cosine" ? schedule_name(cosine_schedule{}) : name; }
 } // namespace detail
 

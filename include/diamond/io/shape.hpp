@@ -1,4 +1,4 @@
-// The shapes of arrays: how they are written, and how many elements they have.
+/// This header writes the shapes of arrays as text and counts their elements.
 #pragma once
 
 #include <cstddef>
@@ -11,12 +11,12 @@
 
 namespace diamond::io {
 
-/// In a shape that is expected: an extent that may be anything.
+/// In an expected shape, this extent accepts any number.
 inline constexpr std::size_t any_extent = std::numeric_limits<std::size_t>::max();
 
 namespace detail {
 
-/// "(3, 4)", with "any" for any_extent.
+/// Returns the shape as text, "(3, 4)", with "any" for any_extent.
 template <class Shape>
 std::string shape_text(const Shape& shape) {
     std::string text = "(";
@@ -25,7 +25,8 @@ std::string shape_text(const Shape& shape) {
     return text + (shape.size() == 1 ? ",)" : ")");
 }
 
-/// The number of elements of an array, none when it does not fit into size_t. A negative extent counts as too large.
+/// Returns the number of elements of an array, or std::nullopt if it does not fit into size_t. A negative
+/// extent counts as too large.
 template <class Shape>
 std::optional<std::size_t> element_count(const Shape& shape) {
     std::size_t count = 1;

@@ -1,12 +1,14 @@
-// A run of sequential Monte Carlo as a file, from which it goes on bit for bit.
-//
-// The metadata say `format` diamond_smc_snapshot, `version` major.minor, `setting`, the caller's text, `seed`, `step`, `recorded`, the steps whose ancestors are
-// known, `checksum`, and, each behind `run.`, the setting of the sampler. Tensors: particles (N x d), values, log_weights, log_densities (N, or none), families (N),
-// totals (log Z and log delta), counts (resamplings, and the evaluations spent), trace (steps x 8), trace_counts (steps x 2: resampled, floored) and ancestors.<k>
-// (N) of each step that has them.
+/// This header saves a run of sequential Monte Carlo as a file, from which it can be continued bit for bit.
+///
+/// The metadata hold `format` diamond_smc_snapshot, `version` major.minor, `setting` (the text of the
+/// caller), `seed`, `step`, `recorded` (the number of steps whose ancestors are known), `checksum` and, each
+/// with the prefix `run.`, the setting of the sampler. The tensors are particles (N x d), values, log_weights
+/// and families (N each), log_densities (N or 0), totals (log Z and log delta), counts (resamplings, and the
+/// four kinds of evaluations spent), trace (steps x 8), trace_counts (steps x 2: resampled, floored) and
+/// ancestors.<k> (N) for each step k that has them.
 #pragma once
 
-#include <diamond/align/smc_snapshot.hpp>
+#include <diamond/align/smc_state.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/io/checkpoint.hpp>
 #include <diamond/io/checksum.hpp>
@@ -23,18 +25,21 @@ namespace diamond::io {
 
 namespace detail {
 
+/// The metadata of the sampler have this prefix.
 inline constexpr const char* run_prefix = "run.";
 inline constexpr index_t trace_numbers = 8, trace_counts = 2;
-/// Particles of a large run take more than networks may.
+/// The tensors of a snapshot may take this many bytes, since the particles of a large run take more than a
+/// network may.
 inline constexpr safetensors_options snapshot_limits{.max_bytes = std::uintmax_t{1} << 40};
 
-/// The trace's line number by number, in the order of the file.
+/// Returns pointers to the numbers of one line of the trace, in the order of the file.
 template <class Line>
 auto numbers_of_line(Line& line) {
     return std::array{&line.time, &line.ess, &line.least_increment, &line.largest_increment, &line.largest_share, &line.mean_value, &line.correction_ess, &line.log_mean_correction};
 }
 
-/// That it is a snapshot, and whose. @throws file_error
+/// Checks that a file is a snapshot that belongs to this setting.
+/// @throws file_error if it is not.
 template <class File>
 void expect_snapshot(const File& file, const std::string& setting) {
     expect_metadata(file, "format", "diamond_smc_snapshot");
@@ -42,6 +47,8 @@ void expect_snapshot(const File& file, const std::string& setting) {
     expect_metadata(file, "setting", setting);
 }
 
+/// Returns the seed that the metadata state.
+/// @throws file_error if it is not a number below 2^64.
 inline std::uint64_t metadata_seed(const tensor_file& file) {
     const auto& text    = metadata_of(file, "seed");
     std::uint64_t value = 0;
@@ -52,7 +59,9 @@ inline std::uint64_t metadata_seed(const tensor_file& file) {
 
 } // namespace detail
 
-/// Writes a snapshot atomically. `setting` is a text that says whose run it is, its model and its reward; load_snapshot asks for the same one.
+/// Writes a snapshot atomically. `setting` is a text that identifies the run, its model and its reward;
+/// load_snapshot asks for the same text.
+/// @throws file_error if the file cannot be written.
 template <class Real>
 void save_snapshot(const std::filesystem::path& path, const smc_snapshot<Real>& from, const std::string& setting) {
     const auto n = static_cast<index_t>(from.values.size());
@@ -82,12 +91,15 @@ void save_snapshot(const std::filesystem::path& path, const smc_snapshot<Real>& 
     write_safetensors(path, file, detail::snapshot_limits);
 }
 
-/// The snapshot in a file. Whether a run can have such numbers, and which sampler and seed it belongs to, smc::resume looks at.
-/// @throws file_error where the file is something else or spoilt, of a newer format, of another setting, or its tensors are not those of one run of `Real` particles.
+/// Returns the snapshot that a file holds. Whether a run can have such numbers, and whether they belong to a
+/// sampler and a seed, is checked by smc::resume.
+/// @throws file_error if the file is of another kind or damaged, of a newer format or another setting, or its
+/// tensors are not those of one run with `Real` particles.
 template <class Real>
 [[nodiscard]] smc_snapshot<Real> snapshot_from(const tensor_file& file, const std::string& setting) {
     detail::expect_snapshot(file, setting);
-    constexpr index_t most_steps = index_t{1} << 31; // what a spoilt number would ask for is not allocated
+    // More, which only a damaged file asks for, are not allocated.
+    constexpr index_t most_steps = index_t{1} << 31;
     smc_snapshot<Real> to;
     to.step = detail::metadata_number(file, "step", most_steps);
     to.seed = detail::metadata_seed(file);
@@ -140,6 +152,8 @@ template <class Real>
     if (file.tensors.size() != known) throw file_error{file.path, digits_of(file.tensors.size()) + " tensors, of which a snapshot of this kind has " + digits_of(known)};
     return to;
 }
+/// Reads a snapshot from a file. The setting is checked before any data are read.
+/// @throws file_error as snapshot_from does, and if the file cannot be read.
 template <class Real>
 [[nodiscard]] smc_snapshot<Real> load_snapshot(const std::filesystem::path& path, const std::string& setting) {
     safetensors_reader reader{path};

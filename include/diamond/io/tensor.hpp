@@ -1,4 +1,4 @@
-// Named tensors with text beside them: what a safetensors file holds.
+/// This header defines named tensors and the text beside them, which is what a safetensors file holds.
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
@@ -25,25 +25,27 @@
 
 namespace diamond::io {
 
-/// The element types of tensors: those that have a C++ type, then those that a file may hold beside them.
+/// A dtype is the element type of a tensor. Those that have a C++ type come first, then further ones that a
+/// file may hold.
 enum class dtype {
     u8, i32, i64, u64, f32, f64,
     boolean, i8, i16, u16, u32, f16, bf16, c64,
     f4, f6_e2m3, f6_e3m2, f8_e4m3, f8_e5m2, f8_e8m0, f8_e4m3fnuz, f8_e5m2fnuz,
 };
 
+/// Elements of tensors can be read and written in these C++ types.
 template <class T>
 concept tensor_scalar = std::same_as<T, std::uint8_t> || std::same_as<T, std::int32_t> || std::same_as<T, std::int64_t> ||
     std::same_as<T, std::uint64_t> || std::same_as<T, float> || std::same_as<T, double>;
 
-/// What is known of a dtype: its name in safetensors files and the bits of an element.
+/// The traits of a dtype are its name in safetensors files and the number of bits of an element.
 struct dtype_traits {
     dtype type;
     std::string_view name;
     std::size_t bits;
 };
 
-/// All of them, in the order of `dtype`: those of safetensors 0.8.
+/// This table holds the traits of all types in the order of `dtype`. They are the types of safetensors 0.8.
 inline constexpr auto dtypes = std::to_array<dtype_traits>({
     {dtype::u8, "U8", 8},
     {dtype::i32, "I32", 32},
@@ -69,11 +71,15 @@ inline constexpr auto dtypes = std::to_array<dtype_traits>({
     {dtype::f8_e5m2fnuz, "F8_E5M2FNUZ", 8},
 });
 
+/// Returns the traits of a dtype.
 constexpr const dtype_traits& traits_of(dtype type) noexcept { return dtypes[static_cast<std::size_t>(type)]; }
+/// Returns the name of a dtype in safetensors files.
 inline std::string to_string(dtype type) { return std::string{traits_of(type).name}; }
-/// What a reader makes of it: halves become floats, which hold every one of them; all else stays.
+/// Returns the type to which a reader converts elements: halves become floats, which hold all of them
+/// exactly, and all other types stay.
 constexpr dtype as_read(dtype type) noexcept { return type == dtype::f16 || type == dtype::bf16 ? dtype::f32 : type; }
 
+/// Returns the dtype of a C++ type.
 template <tensor_scalar T>
 constexpr dtype dtype_of() noexcept {
     if constexpr (std::same_as<T, std::uint8_t>)
@@ -92,12 +98,14 @@ constexpr dtype dtype_of() noexcept {
 
 namespace detail {
 
-/// The bytes of a tensor; none when an extent is negative, the bytes are more than index_t counts, or the last one is not full.
+/// Returns the number of bytes of a tensor, or std::nullopt if an extent is negative, the bytes are more than
+/// index_t can count, or the last byte is not full.
 inline std::optional<std::size_t> byte_count(dtype type, std::span<const index_t> shape) {
     if (std::ranges::any_of(shape, [](index_t extent) { return extent < 0; })) return std::nullopt;
     const auto count = element_count(shape);
     const auto bits  = traits_of(type).bits;
-    const auto parts = bits % 8 == 0 ? bits / 8 : bits; // of an element: its bytes, or its bits where some share a byte
+    // The parts of an element are its bytes, or its bits if elements share a byte.
+    const auto parts = bits % 8 == 0 ? bits / 8 : bits;
     if (!count || *count > static_cast<std::size_t>(std::numeric_limits<index_t>::max()) / parts) return std::nullopt;
     if (bits % 8 == 0) return *count * parts;
     return *count * parts % 8 == 0 ? std::optional{*count * parts / 8} : std::nullopt;
@@ -105,24 +113,28 @@ inline std::optional<std::size_t> byte_count(dtype type, std::span<const index_t
 
 } // namespace detail
 
-/// An array of any number of axes in C order, the last index fastest; no axes is one number.
+/// An array of any number of axes in C order, so that the last index is the fastest. An array without axes
+/// holds one number.
 struct tensor {
     dtype type                   = dtype::f32;
     std::vector<index_t> shape   = {0};
     std::vector<std::byte> bytes = {};
 
-    /// The elements, valid as long as the tensor. @throws std::invalid_argument when they are of another type than T.
+    /// Returns the elements, which stay valid as long as the tensor.
+    /// @throws std::invalid_argument if their type is not T.
     template <tensor_scalar T>
     std::span<const T> values() const {
         if (type != dtype_of<T>())
             throw std::invalid_argument{"tensor: " + to_string(type) + " found, " + to_string(dtype_of<T>()) + " expected"};
-        return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)}; // a vector's memory is aligned for any of them
+        // The memory of a vector is aligned for each of these types.
+        return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
     }
 
     bool operator==(const tensor&) const = default;
 };
 
-/// A tensor of these values. @throws std::invalid_argument when they are not as many as `shape` says.
+/// Returns a tensor of this shape with these values.
+/// @throws std::invalid_argument if the shape has another number of elements.
 template <std::ranges::contiguous_range Values>
 requires tensor_scalar<std::ranges::range_value_t<Values>>
 tensor make_tensor(std::vector<index_t> shape, const Values& values) {
@@ -136,10 +148,11 @@ tensor make_tensor(std::vector<index_t> shape, const Values& values) {
 
 namespace detail {
 
-/// Why there is no such tensor: those there are.
+/// Returns the message that there is no tensor of this name, with the names that there are.
 template <class Tensors>
 std::string missing_tensor(const Tensors& tensors, const std::string& name) {
-    constexpr std::size_t most = 32; // a network of ours has fewer; thousands would hide the name that is missing
+    // A network of this library has fewer tensors. Thousands of names would hide the one that is missing.
+    constexpr std::size_t most = 32;
     std::string text;
     for (const auto& [other, _] : tensors | std::views::take(most)) text += (text.empty() ? "'" : ", '") + other + "'";
     if (tensors.size() > most) text += " and " + digits_of(tensors.size() - most) + " more";
@@ -148,14 +161,16 @@ std::string missing_tensor(const Tensors& tensors, const std::string& name) {
 
 } // namespace detail
 
-/// Tensors by their names, text by its keys, and where both were read.
+/// A tensor_file holds the tensors of a file by their names, its metadata by their keys, and the path from
+/// which they were read.
 struct tensor_file {
     std::map<std::string, std::string> metadata = {};
     std::map<std::string, tensor> tensors       = {};
     std::filesystem::path path                  = "tensors in memory"; ///< named in errors
 
-    /// The tensor of this name, type and shape.
-    /// @throws file_error when there is none, naming those there are, or it is another, saying what was found and what expected.
+    /// Returns the tensor of this name, type and shape.
+    /// @throws file_error if there is none of this name, with the names that there are, or if type or shape
+    /// differ, with what was found and what was expected.
     const tensor& require(const std::string& name, dtype type, const std::vector<index_t>& shape) const& {
         const auto found = tensors.find(name);
         if (found == tensors.end()) throw file_error{path, detail::missing_tensor(tensors, name)};
@@ -165,10 +180,11 @@ struct tensor_file {
                                        " found, " + to_string(type) + " of shape " + detail::shape_text(shape) + " expected"};
         return tensor;
     }
-    const tensor& require(const std::string&, dtype, const std::vector<index_t>&) const&& = delete; // it would not outlive the line
+    // The reference to a temporary's tensor would not outlive the statement.
+    const tensor& require(const std::string&, dtype, const std::vector<index_t>&) const&& = delete;
 
-    /// The elements of the tensor of this name, whatever its shape.
-    /// @throws file_error when there is none, or its elements are of another type than T, saying which.
+    /// Returns the elements of the tensor of this name, whatever its shape.
+    /// @throws file_error if there is no such tensor, or its elements are of another type than T.
     template <tensor_scalar T>
     std::span<const T> values(const std::string& name) const& {
         const auto found = tensors.find(name);

@@ -1,4 +1,5 @@
-// Text in pictures: DejaVu Sans, the same on every machine.
+/// This header writes text into pictures, with the font DejaVu Sans, so that it looks the same on every
+/// machine.
 #pragma once
 
 #include <diamond/io/canvas.hpp>
@@ -14,10 +15,11 @@
 
 namespace diamond::io {
 
-/// Which part of the text stands at the given place.
+/// The anchor says which part of a text stands at the given place.
 enum class anchor { start, middle, end };
 
-/// `size` is the em, in the canvas' units; `upward` text reads from bottom to top.
+/// This type says how a text looks. `size` is the em in units of the canvas; `upward` text reads from bottom
+/// to top.
 struct text_style {
     double size  = 12;
     rgb colour   = colours::ink;
@@ -25,12 +27,14 @@ struct text_style {
     bool upward  = false;
 };
 
-/// Of capital letters and digits; half of it above a line is where text is centred on the line.
+/// Returns the height of capital letters and digits. A text whose baseline is half of it below a line is
+/// centred on the line.
 inline double capital_height(double size) noexcept { return size * detail::font_ascent / detail::font_units; }
 
 namespace detail {
 
-/// Takes the next character off UTF-8 `text`, not empty; a spoilt one is U+FFFD.
+/// Removes the next character from UTF-8 text, which must not be empty, and returns it. A malformed character
+/// is U+FFFD.
 inline char32_t next_character(std::string_view& text) noexcept {
     constexpr char32_t replacement = 0xFFFD;
     const auto take                = [&text] {
@@ -50,12 +54,13 @@ inline char32_t next_character(std::string_view& text) noexcept {
     return code;
 }
 
-/// The glyph of a character, a question mark's when the font has none.
+/// Returns the glyph of a character, or that of a question mark if the font has none.
 inline const glyph_outline& glyph_of(char32_t code) noexcept {
     const auto found = std::ranges::lower_bound(font_glyphs, code, {}, &glyph_outline::code);
     return found != std::ranges::end(font_glyphs) && found->code == code ? *found : glyph_of(U'?');
 }
 
+/// Returns by how much the distance between two neighbouring characters changes, in font units.
 inline int kerning(char32_t first, char32_t second) noexcept {
     if (first > 0x7F || second > 0x7F) return 0;
     const std::pair key{static_cast<char>(first), static_cast<char>(second)};
@@ -65,7 +70,8 @@ inline int kerning(char32_t first, char32_t second) noexcept {
     return found != std::ranges::end(font_kerning) && found->first == key.first && found->second == key.second ? found->change : 0;
 }
 
-/// Calls f(glyph, x) for every character, x where it starts in font units; returns the width of all.
+/// Calls f(glyph, x) for every character, where x is its beginning in font units, and returns the width of
+/// the text.
 template <class F>
 double for_each_glyph(std::string_view text, F f) {
     double x        = 0;
@@ -81,10 +87,12 @@ double for_each_glyph(std::string_view text, F f) {
     return x;
 }
 
-/// A path as closed contours, every point through `place`, curves in `steps_per_curve` straight steps.
+/// Returns a path as closed contours. Every point is mapped by `place`, and curves become `steps_per_curve`
+/// straight steps.
 template <class Place>
 std::vector<std::vector<point>> contours_of(std::string_view path, Place place) {
-    constexpr int steps_per_curve = 6; // at 30 pixels an em a curve then leaves its letter by less than 0.05 pixels
+    // At 30 pixels an em, a curve of this many steps leaves its letter by less than 0.05 pixels.
+    constexpr int steps_per_curve = 6;
     const char* at                = path.data();
     const char* const end         = at + path.size();
     point pen;
@@ -121,15 +129,15 @@ std::vector<std::vector<point>> contours_of(std::string_view path, Place place) 
 
 } // namespace detail
 
-/// How much room a text takes along its line.
+/// Returns how long a text is along its line, in units of the canvas.
 inline double text_width(std::string_view text, double size) {
     return detail::for_each_glyph(text, [](const auto&, double) {}) * size / detail::font_units;
 }
 
-/// Writes UTF-8 text with its baseline at `at`; characters that the font lacks are written as question marks.
-/// @throws std::invalid_argument when the size is not above 0 and at most 8192, and as a canvas.
+/// Writes UTF-8 text with its baseline at `at`. Characters that the font lacks are written as question marks.
+/// @throws std::invalid_argument if the size is not in (0, 8192], and where drawing on the canvas throws.
 inline void draw_text(canvas& picture, point at, std::string_view text, const text_style& style = {}) {
-    constexpr double most = 8192; // as a canvas
+    constexpr double most = 8192; // the bound of a canvas
     if (!(style.size > 0 && style.size <= most))
         throw std::invalid_argument{"draw_text: size " + digits_of(style.size) + ", where it is above 0 and at most " + digits_of(most)};
     const double unit  = style.size / detail::font_units;

@@ -1,4 +1,4 @@
-// The state of a training as a file, from which it goes on bit for bit.
+/// This header saves the state of a training as a file, from which it can be continued bit for bit.
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
@@ -15,12 +15,14 @@
 namespace diamond::io {
 
 namespace detail {
-/// Diagonal and off it, windows, and what each of them keeps.
+/// Returns the shape of the tensor `losses`: the diagonal and the off-diagonal loss, the windows, and the
+/// numbers of each window.
 inline std::vector<index_t> losses_shape() { return {2, loss_curve::windows, loss_curve::numbers}; }
 
-inline constexpr index_t max_training_step = index_t{1} << 40; ///< years at any speed
+inline constexpr index_t max_training_step = index_t{1} << 40; ///< years of training at any speed
 
-/// Checks all but the numbers. @throws file_error
+/// Checks everything except the numbers.
+/// @throws file_error if the file does not fit.
 template <class File>
 void expect_training(const File& file, const std::string& setting, index_t parameters) {
     expect_metadata(file, "format", "diamond_training");
@@ -31,8 +33,10 @@ void expect_training(const File& file, const std::string& setting, index_t param
 }
 } // namespace detail
 
-/// Writes the state atomically. `setting` is a text that says what is trained how; `load_training` asks for the same one.
-/// @throws std::invalid_argument where load_training would refuse the file: a number is not finite; file_error where it cannot be written.
+/// Writes the state of a training atomically. `setting` is a text that says what is trained and how;
+/// `load_training` asks for the same text.
+/// @throws std::invalid_argument where load_training would refuse the file, because a number is not finite or
+/// the step is out of range; file_error if the file cannot be written.
 template <class Batch>
 void save_training(const std::filesystem::path& path, const training_state<Batch>& state, const std::string& setting) {
     tensor_file file;
@@ -55,13 +59,16 @@ void save_training(const std::filesystem::path& path, const training_state<Batch
     write_safetensors(path, file);
 }
 
-/// @throws file_error where the file belongs to another setting or to a network of another size, or a number in it is not finite.
+/// Returns the state of a training that a file holds, with its batches in the memory of `context`.
+/// @throws file_error if the file belongs to another setting or to another number of parameters, or a number
+/// in it is not finite.
 template <class Batch>
 [[nodiscard]] training_state<Batch> training_from(const backend_of_t<Batch>& context, const tensor_file& file, const std::string& setting, index_t parameters) {
     using real = typename Batch::value_type;
     detail::expect_training(file, setting, parameters);
     training_state<Batch> state;
-    if (const auto known = file.metadata.find("belongs_to"); known != file.metadata.end()) state.belongs_to = known->second; // files of 0.1 have none
+    // Files of version 0.1 have no such entry.
+    if (const auto known = file.metadata.find("belongs_to"); known != file.metadata.end()) state.belongs_to = known->second;
     state.step     = detail::metadata_number(file, "step", detail::max_training_step);
     const auto get = [&](const char* name) {
         const auto values = file.require(name, dtype_of<real>(), {parameters}).template values<real>();
@@ -79,10 +86,12 @@ template <class Batch>
     state.loss_sums = from_host<double>(context, loss_curve::size, 1, losses);
     return state;
 }
+/// Reads the state of a training from a file. The setting is checked before any data are read.
+/// @throws file_error as training_from does, and if the file cannot be read.
 template <class Batch>
 [[nodiscard]] training_state<Batch> load_training(const backend_of_t<Batch>& context, const std::filesystem::path& path, const std::string& setting, index_t parameters) {
     safetensors_reader reader{path};
-    detail::expect_training(reader.header(), setting, parameters); // before any data is read
+    detail::expect_training(reader.header(), setting, parameters);
     return training_from<Batch>(context, reader.read_all(), setting, parameters);
 }
 

@@ -1,10 +1,11 @@
-// xtensor's view of a batch of images, and a reward written on it. No other header names xtensor.
+/// This header views batches of images as xtensor expressions, and defines a reward written with them. No
+/// other header uses xtensor.
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
 #include <diamond/io/image_shape.hpp>
 
-#if __has_include(<xtensor/containers/xadapt.hpp>) // 0.26 sorted its headers into folders
+#if __has_include(<xtensor/containers/xadapt.hpp>) // version 0.26 moved its headers into folders
 #include <xtensor/containers/xadapt.hpp>
 #include <xtensor/core/xmath.hpp>
 #include <xtensor/core/xnoalias.hpp>
@@ -25,9 +26,10 @@
 
 namespace diamond::io {
 
-/// A d x N batch on the host, with d = channels height width, as an xtensor expression of shape (N, channels, height,
-/// width) on the same memory: constant where the batch's data() is. It must not outlive the batch.
-/// @throws std::invalid_argument when the shape's size is not the batch's number of rows.
+/// Returns a d x N batch in host memory, where d = channels height width, as an xtensor expression of shape
+/// (N, channels, height, width) on the same memory. The expression is constant if the batch's data() is, and
+/// must not outlive the batch.
+/// @throws std::invalid_argument if the size of the shape is not the number of rows of the batch.
 template <class Batch>
 auto images(Batch&& batch, const image_shape& shape) {
     const auto rows = static_cast<std::size_t>(batch.rows()), count = static_cast<std::size_t>(batch.columns());
@@ -38,17 +40,20 @@ auto images(Batch&& batch, const image_shape& shape) {
     return xt::adapt<xt::layout_type::row_major>(batch.data(), rows * count, xt::no_ownership(), extents);
 }
 
-/// The stock reward for images that look the same in a mirror, r(z) = -weight mean_p (z_p - z_p')^2 over all pixels and
-/// channels p, p' the pixel that a left-right mirror puts there. Greatest, 0, for symmetric images when weight > 0.
+/// This stock reward favours images that equal their mirror image: r(z) = -weight mean_p (z_p - z_p')^2 over
+/// all pixels and channels p, where p' is the pixel to which a left-right reflection sends p. For weight > 0
+/// its maximum is 0, at symmetric images.
 class mirror_symmetry_reward {
 public:
-    /// @throws std::invalid_argument when the shape has no pixels or the weight is not finite.
+    /// Makes the reward for images of this shape.
+    /// @throws std::invalid_argument if the shape has no pixels or the weight is not finite.
     explicit mirror_symmetry_reward(const image_shape& shape, double weight = 1) : shape_{shape}, weight_{weight} {
         if (shape.size() == 0 || !std::isfinite(weight))
             throw std::invalid_argument{"mirror_symmetry_reward: shape " + to_string(shape) + " and weight " + digits_of(weight)};
     }
 
-    /// values[j] = r(column j of z), z d x N. @throws std::invalid_argument when z's rows are not the shape's.
+    /// Writes values[j] = r(column j of z), where z is d x N in host memory.
+    /// @throws std::invalid_argument if the rows of z do not match the shape.
     template <class View, class Values>
     void operator()(const View& z, Values values) const {
         const auto all   = images(z, shape_);
@@ -57,8 +62,10 @@ public:
         for (std::size_t j = 0; j < all.shape(0); ++j) values[j] = scale * sums(j);
     }
 
-    /// Column j of `out` = grad r(column j of z) = -(4 weight / d) (z_p - z_p'); the two batches must not overlap.
-    /// @throws std::invalid_argument when z's or out's rows are not the shape's or they differ in columns.
+    /// Writes grad r(column j of z) = -(4 weight / d) (z_p - z_p') into column j of `out`. The two batches
+    /// are d x N and must not overlap.
+    /// @throws std::invalid_argument if the rows of z or out do not match the shape, or their numbers of
+    /// columns differ.
     template <class View, class GradientView>
     void gradient(const View& z, GradientView&& out) const {
         const auto from = images(z, shape_);
@@ -75,7 +82,7 @@ public:
     double weight() const noexcept { return weight_; }
 
 private:
-    /// The image (channels, height, width) with its columns in reverse.
+    /// Returns the image (channels, height, width) with its columns in reverse order.
     template <class Image>
     static auto mirrored(const Image& image) {
         using namespace xt::placeholders;

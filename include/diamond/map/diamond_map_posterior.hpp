@@ -1,4 +1,4 @@
-/// Posterior draws by a Diamond map.
+/// Posterior draws by a Diamond map, and their density. Sections 5 and 8.
 #pragma once
 
 #include <cmath>
@@ -16,28 +16,32 @@
 namespace diamond {
 
 struct diamond_map_posterior_options {
-    index_t evaluations = 1; ///< calls of the map for a draw: its steps along a uniform grid of inner times
+    index_t evaluations = 1; ///< calls of the map for each draw, in equal steps of inner time; at least 1
 };
 
 namespace detail {
-/// out_j = sum over a particle's draws of in.
-template <class Real>
+/// Sums over the draws of each particle: column j of `sum`, d x N, is the sum of columns j M ... j M + M - 1
+/// of `draws`, d x (N M), M = samples.
+template <class Draws, class Sum>
 struct sum_draws {
-    const Real* in;
-    Real*       out;
-    index_t     rows, samples;
+    Draws   draws;
+    Sum     sum;
+    index_t samples;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         double total = 0.0;
-        for (index_t m = 0; m < samples; ++m) total += static_cast<double>(in[i + rows * (j * samples + m)]);
-        out[i + rows * j] = static_cast<Real>(total);
+        for (index_t m = 0; m < samples; ++m) total += static_cast<double>(draws(i, j * samples + m));
+        sum(i, j) = static_cast<typename Sum::value_type>(total);
     }
 };
 } // namespace detail
 
-/// z = X_{0,1}(xbar_0 | x_t, t), xbar_0 ~ N(0, I). Of a Diamond map with divergence also a posterior_sampler_with_density,
-///   log q(z | x_t) = log N(xbar_0; 0, I) - sum_k (r_k - s_k) m(xbar_{s_k}, x_t, t, s_k, r_k):
-/// the density of the map's own draws, as far as its m is the divergence of its own flow. Cost: `evaluations` calls of the map a draw, with its
-/// density or without. [DM], sections 5 and 8.
+/// z = X_{0,1}(xbar_0 | x_t, t) with xbar_0 ~ N(0, I).
+///
+/// Models posterior_sampler, differentiable_posterior_sampler where the map is differentiable, and, where the
+/// map has a divergence, posterior_sampler_with_density with
+///   log q(z | x_t) = log N(xbar_0; 0, I) - sum_k (r_k - s_k) m(xbar_{s_k}, x_t, t, s_k, r_k),
+/// which is the density of the map's own draws if its m is the mean divergence of its own flow. Cost:
+/// `evaluations` calls of the map for each draw, with its density or without. [DM], sections 5 and 8.
 template <class Map>
 class diamond_map_posterior {
     static_assert(diagnose_diamond_map<Map>());
@@ -50,59 +54,79 @@ public:
     using const_view     = const_view_t<batch_type>;
 
     /// @throws std::invalid_argument unless evaluations >= 1.
-    explicit diamond_map_posterior(Map map, diamond_map_posterior_options options = {}) : map_(std::move(map)), options_(options) {
+    explicit diamond_map_posterior(Map map, diamond_map_posterior_options options = {})
+        : map_(std::move(map)), options_(options) {
         check_schedule(map_.schedule());
         check_schedule(map_.inner_schedule());
-        require(options.evaluations >= 1, [&] { return "a posterior draw of " + digits_of(options.evaluations) + " evaluations: at least 1 is needed"; });
+        require(options.evaluations >= 1, [&] {
+            return "a posterior draw of " + digits_of(options.evaluations) +
+                   " evaluations: at least 1 is needed";
+        });
     }
 
-    [[nodiscard]] index_t     dimension() const { return static_cast<index_t>(map_.dimension()); }
-    [[nodiscard]] auto        schedule() const { return map_.schedule(); }
-    [[nodiscard]] cost        spent() const { return map_.spent(); }
-    [[nodiscard]] bool        exact() const { return detail::is_exact(map_); }
-    [[nodiscard]] bool        exact_density() const { return detail::knows_own_density(map_); }
-    [[nodiscard]] Map& map() { return map_; }
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
+    [[nodiscard]] auto    schedule() const { return map_.schedule(); }
+    [[nodiscard]] cost    spent() const { return map_.spent(); }
+    [[nodiscard]] bool    exact() const { return detail::is_exact(map_); }
+    /// Says whether log q is the density of the draws, by the map's m.
+    [[nodiscard]] bool    exact_density() const { return detail::knows_own_density(map_); }
+    [[nodiscard]] Map&    map() { return map_; }
 
-    /// out, d x (N M): column j M + i is draw i of particle j, M = stream.samples.
-    void operator()(const_view x_t, double t, const condition_type& condition, noise_stream stream, view out) {
+    /// Draws M = stream.samples z for each column of x_t, d x N: column j M + i of out, d x (N M), is draw i
+    /// of column j. @throws std::invalid_argument if shapes do not fit or t leaves [0, 1].
+    void operator()(const_view x_t, double t, const condition_type& condition, noise_stream stream,
+                    view out) {
         require_time("posterior draws", t);
         const auto [outer, repeated] = repeat(x_t, condition, stream.samples, out);
         draw_noise(stream, out);
         for (index_t k = 0; k < options_.evaluations; ++k) {
-            map_(state(k), inner(k), outer, time_view(t), repeated, k + 1 == options_.evaluations ? out : view(state(k + 1)));
+            map_(state(k), inner(k), outer, time_view(t), repeated,
+                 k + 1 == options_.evaluations ? out : view(state(k + 1)));
         }
     }
 
-    /// The same draws, and log_density[m] = log q(z_m | x_t), by way of their noise. @throws std::invalid_argument at t = 1, where q is a point.
-    void draw_with_density(const_view x_t, double t, const condition_type& condition, noise_stream stream, view out, double* log_density)
+    /// Makes the draws of operator() and log_density[m] = log q(z_m | x_t), N M numbers in the memory of the
+    /// batch, from their noise. @throws std::invalid_argument also at t = 1, where the posterior is a point.
+    void draw_with_density(const_view x_t, double t, const condition_type& condition, noise_stream stream,
+                           view out, double* log_density)
         requires diamond_map_with_divergence<Map>
     {
         require_density(t);
         const auto [outer, repeated] = repeat(x_t, condition, stream.samples, out);
         draw_noise(stream, out);
-        add_base(state(0), log_density);
+        write_base(state(0), log_density);
         for (index_t k = 0; k < options_.evaluations; ++k)
-            jump(state(k), inner(k), outer, t, repeated, k + 1 == options_.evaluations ? out : view(state(k + 1)), log_density);
+            jump(state(k), inner(k), outer, t, repeated,
+                 k + 1 == options_.evaluations ? out : view(state(k + 1)), log_density);
     }
-    /// log_density[m] = log q(z_m | x_t) of given z, d x (N M), by the way back to their noise. For an exact map it is what the draws were told; for
-    /// a learned one the two ways differ by what X_{1,0} misses of the inverse of X_{0,1}. @throws std::invalid_argument at t = 1.
-    void log_density(const_view x_t, double t, const condition_type& condition, const_view z, double* log_density)
+    /// log_density[m] = log q(z_m | x_t) of given z, d x (N M), by the way back to their noise. For an exact
+    /// map these are the numbers that draw_with_density gives for z; for a learned one they differ, because
+    /// X_{1,0} is not exactly the inverse of X_{0,1}. Cost: `evaluations` calls of the map for each column of
+    /// z. @throws std::invalid_argument at t = 1.
+    void log_density(const_view x_t, double t, const condition_type& condition, const_view z,
+                     double* log_density)
         requires diamond_map_with_divergence<Map>
     {
         require_density(t);
-        const auto [outer, repeated] = repeat(x_t, condition, x_t.columns() > 0 ? z.columns() / x_t.columns() : 1, z);
+        const auto [outer, repeated] = repeat(x_t, condition,
+                                              x_t.columns() > 0 ? z.columns() / x_t.columns() : 1, z);
         make_room(z);
-        z.context().for_each(z.columns(), detail::fill_number{0.0, log_density});
+        const auto total = row(z.context(), z.columns(), log_density);
+        assign(total, 0.0);
         for (index_t k = options_.evaluations - 1; k >= 0; --k) {
             const interval forward = inner(k);
-            jump(k + 1 == options_.evaluations ? z : const_view(state(k + 1)), interval{forward.to, forward.from}, outer, t, repeated, state(k), log_density);
+            jump(k + 1 == options_.evaluations ? z : const_view(state(k + 1)),
+                 interval{forward.to, forward.from}, outer, t, repeated, state(k), log_density);
         }
-        add_base(state(0), divergence_.data());
-        z.context().for_each(z.columns(), detail::add_scaled_number{1.0, divergence_.data(), false, log_density});
+        write_base(state(0), divergence_.data());
+        assign(total, total + row(divergence_));
     }
 
-    /// out, d x N: the sum over a particle's draws of cotangent^T dz/dx_t, the noise held fixed. Cost: one vjp of the map a call.
-    void vjp(const_view x_t, double t, const condition_type& condition, noise_stream stream, const_view cotangent, view out)
+    /// out, d x N, = the sum over the draws of each particle of cotangent^T dz/dx_t, the noise held fixed;
+    /// cotangent is d x (N M). Cost: `evaluations` vjps and `evaluations` - 1 calls of the map for each draw.
+    /// @throws std::invalid_argument if shapes do not fit or t leaves [0, 1].
+    void vjp(const_view x_t, double t, const condition_type& condition, noise_stream stream,
+             const_view cotangent, view out)
         requires differentiable_diamond_map<Map>
     {
         const auto& context = x_t.context();
@@ -110,16 +134,21 @@ public:
         require_same_shape("diamond_map_posterior::vjp", x_t, const_view(out));
         const auto [outer, repeated] = repeat(x_t, condition, stream.samples, cotangent);
         draw_noise(stream, cotangent);
-        for (index_t k = 0; k + 1 < options_.evaluations; ++k) map_(state(k), inner(k), outer, time_view(t), repeated, state(k + 1));
-        for (auto* buffer : {&lambda_, &pulled_, &outer_cotangent_, &outer_total_}) buffer->resize(context, cotangent.rows(), cotangent.columns());
+        for (index_t k = 0; k + 1 < options_.evaluations; ++k)
+            map_(state(k), inner(k), outer, time_view(t), repeated, state(k + 1));
+        for (auto* buffer : {&lambda_, &pulled_, &outer_cotangent_, &outer_total_})
+            buffer->resize(context, cotangent.rows(), cotangent.columns());
         context.copy(cotangent.data(), cotangent.size(), lambda_.data());
         for (index_t k = options_.evaluations - 1; k >= 0; --k) {
             const bool first = k == options_.evaluations - 1;
-            map_.vjp(state(k), inner(k), outer, time_view(t), repeated, lambda_.read(), pulled_.mutable_view(), (first ? outer_total_ : outer_cotangent_).mutable_view());
+            map_.vjp(state(k), inner(k), outer, time_view(t), repeated, lambda_.read(),
+                     pulled_.mutable_view(), (first ? outer_total_ : outer_cotangent_).mutable_view());
             if (!first) assign(outer_total_, outer_total_ + outer_cotangent_);
             lambda_.swap(pulled_);
         }
-        context.for_each(out.rows(), out.columns(), detail::sum_draws<real>{outer_total_.data(), out.data(), out.rows(), stream.samples});
+        context.for_each(out.rows(), out.columns(),
+                         detail::sum_draws<const_view, view>{
+                             .draws = outer_total_.read(), .sum = out, .samples = stream.samples});
     }
 
 private:
@@ -130,12 +159,14 @@ private:
         const auto n = static_cast<double>(options_.evaluations);
         return {static_cast<double>(k) / n, static_cast<double>(k + 1) / n};
     }
-    /// Working state before evaluation k: two buffers in turn would do forwards, vjp needs all.
+    /// The state before evaluation k. Two alternating buffers would suffice for draws, but vjp needs all
+    /// states.
     view state(index_t k) { return states_.mutable_view().columns(k * draws_, draws_); }
 
     void make_room(const_view like) {
         draws_ = like.columns();
-        states_.resize(like.context(), like.rows(), extent_product("posterior draws and their evaluations", draws_, options_.evaluations));
+        states_.resize(like.context(), like.rows(),
+                       extent_product("posterior draws and their evaluations", draws_, options_.evaluations));
         if constexpr (diamond_map_with_divergence<Map>) divergence_.resize(like.context(), 1, draws_);
     }
     void draw_noise(noise_stream stream, const_view like) {
@@ -146,18 +177,25 @@ private:
         require_time("posterior densities", t);
         require(t < 1.0, "the posterior at t = 1 is a point and has no density");
     }
-    static void add_base(const_view noise, double* log_density) {
-        noise.context().column_sums(noise.rows(), noise.columns(), detail::base_density_term<real>{noise.data(), noise.rows(), 1.0}, log_density);
+    /// out[j] = log N(noise_j; 0, I).
+    static void write_base(const_view noise, double* out) {
+        assign(row(noise.context(), noise.columns(), out),
+               column_sums(elementwise<detail::log_normal_density>(noise, 1.0)));
     }
-    /// One call of the map; log_density loses |r - s| m, whichever way it goes.
-    void jump(const_view from, interval span, const_view outer, double t, const condition_type& condition, view to, double* log_density) {
+    /// Calls the map once, forwards or backwards in inner time, and subtracts |r - s| m from log_density.
+    void jump(const_view from, interval span, const_view outer, double t, const condition_type& condition,
+              view to, double* log_density) {
         map_(from, span, outer, time_view(t), condition, to, divergence_.data());
-        from.context().for_each(from.columns(), detail::add_scaled_number{-std::abs(span.length()), divergence_.data(), false, log_density});
+        const auto total = row(from.context(), from.columns(), log_density);
+        assign(total, total - std::abs(span.length()) * row(divergence_));
     }
-    std::pair<const_view, condition_type> repeat(const_view x_t, const condition_type& condition, index_t samples, const_view like) {
+    /// The x_t and conditions of the draws' own columns: each of them `samples` times.
+    std::pair<const_view, condition_type> repeat(const_view x_t, const condition_type& condition,
+                                                 index_t samples, const_view like) {
         require(like.rows() == x_t.rows() && like.columns() == x_t.columns() * samples, [&] {
-            return "posterior draws: " + digits_of(x_t.columns()) + " particles of " + digits_of(samples) + " samples need " +
-                   digits_of(x_t.rows()) + " x " + digits_of(x_t.columns() * samples) + ", not " + digits_of(like.rows()) + " x " + digits_of(like.columns());
+            return "posterior draws: " + digits_of(x_t.columns()) + " particles of " + digits_of(samples) +
+                   " samples need " + digits_of(x_t.rows()) + " x " + digits_of(x_t.columns() * samples) +
+                   ", not " + digits_of(like.rows()) + " x " + digits_of(like.columns());
         });
         if (samples == 1) return {x_t, condition};
         repeated_.resize(x_t.context(), like.rows(), like.columns());
@@ -165,11 +203,11 @@ private:
         return {repeated_.read(), conditions_.repeat(x_t.context(), condition, x_t.columns(), samples)};
     }
 
-    Map                       map_;
-    diamond_map_posterior_options options_;
-    index_t                   draws_ = 0;
+    Map                                           map_;
+    diamond_map_posterior_options                 options_;
+    index_t                                       draws_ = 0;
     scratch<real, context_type> states_, repeated_, lambda_, pulled_, outer_cotangent_, outer_total_;
-    scratch<double, context_type> divergence_;
+    scratch<double, context_type>                 divergence_;
     condition_store<condition_type, context_type> conditions_;
 };
 template <class Map>

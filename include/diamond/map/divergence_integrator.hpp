@@ -1,48 +1,37 @@
-/// Integrates a flow and its divergence together: what ode_flow_map and glass_diamond_map share.
+/// The integrator of a flow and its divergence together, which ode_flow_map and glass_diamond_map share.
+/// Section 8.
 #pragma once
 
 #include <utility>
 
 #include <diamond/concepts/divergence_estimator.hpp>
-#include <diamond/core/batch.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/map/runge_kutta.hpp>
 
 namespace diamond::detail {
 
-/// (x, 0) as one column of d + 1 doubles.
-template <class Real>
-struct append_zero {
-    const Real* x;
-    index_t     rows;
-    double*     state;
-    DIAMOND_HD void operator()(index_t i, index_t j) const { state[i + (rows + 1) * j] = i == rows ? 0.0 : static_cast<double>(x[i + rows * j]); }
-};
-template <class Real>
-struct append_divergence {
-    const Real*   velocity;
-    const double* divergence;
-    index_t       rows;
-    double*       rate;
+/// Writes x, d x N, and below it a row of N numbers into `state`, (d + 1) x N doubles.
+template <class Position, class Row, class State>
+struct append_row {
+    Position x;
+    Row      last;
+    State    state;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
-        rate[i + (rows + 1) * j] = i == rows ? divergence[j] : static_cast<double>(velocity[i + rows * j]);
+        state(i, j) = i == x.rows() ? last[j] : static_cast<double>(x(i, j));
     }
 };
-template <class Real>
+/// Writes the first d rows of `state`, (d + 1) x N doubles, into x, d x N.
+template <class State, class Position>
 struct take_position {
-    const double* state;
-    index_t       rows;
-    Real*         x;
-    DIAMOND_HD void operator()(index_t i, index_t j) const { x[i + rows * j] = static_cast<Real>(state[i + (rows + 1) * j]); }
-};
-struct take_mean_divergence {
-    const double* state;
-    index_t       rows;
-    double        length;
-    double*       out;
-    DIAMOND_HD void operator()(index_t j) const { out[j] = state[rows + (rows + 1) * j] / length; }
+    State    state;
+    Position x;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        x(i, j) = static_cast<typename Position::value_type>(state(i, j));
+    }
 };
 
-/// dx/dt = u(x, t) and dl/dt = div u(x, t) together, in double whatever the particles are. An adaptive solver's step is held to both.
+/// Integrates dx/dt = u(x, t) and dl/dt = div u(x, t) together, in double for any type of particles. An
+/// adaptive solver chooses its steps by the errors of both.
 template <class Batch, class Solver>
 class divergence_integrator {
     using real         = typename Batch::value_type;
@@ -52,9 +41,11 @@ class divergence_integrator {
 public:
     explicit divergence_integrator(Solver solver) : solver_(std::move(solver)) {}
 
-    /// out = x at span.to, divergence = l/(to - from), at no length div u itself. velocity(x, t, view out) writes u, rate(x, t, double* out) div u.
+    /// out = x at span.to, d x N, and divergence = l/(to - from), N numbers; for an interval of length 0, div
+    /// u itself. velocity(x, t, view out) writes u, rate(x, t, double* out) writes div u.
     template <class Velocity, class Rate>
-    void operator()(const_view_t<Batch> x, interval span, const Velocity& velocity, const Rate& rate, view_t<Batch> out, double* divergence) {
+    void operator()(const_view_t<Batch> x, interval span, const Velocity& velocity, const Rate& rate,
+                    view_t<Batch> out, double* divergence) {
         const auto&   context = x.context();
         const index_t d = x.rows(), n = x.columns();
         if (span.length() == 0.0) {
@@ -66,25 +57,41 @@ public:
         position_.resize(context, d, n);
         velocity_.resize(context, d, n);
         rate_.resize(context, 1, n);
-        context.for_each(d + 1, n, append_zero<real>{x.data(), d, state_.data()});
+        assign(row(rate_), 0.0);
+        append(x, rate_, state_.mutable_view());
         solver_([&](const_view_t<state_batch> state, double t, view_t<state_batch> rates) {
-            context.for_each(d, n, take_position<real>{state.data(), d, position_.data()});
+            take(state, position_.mutable_view());
             velocity(position_.read(), t, velocity_.mutable_view());
             rate(position_.read(), t, rate_.data());
-            context.for_each(d + 1, n, append_divergence<real>{velocity_.data(), rate_.data(), d, rates.data()});
+            append(velocity_, rate_, rates);
         }, span, state_.mutable_view());
-        context.for_each(d, n, take_position<real>{state_.data(), d, out.data()});
-        context.for_each(n, take_mean_divergence{state_.data(), d, span.length(), divergence});
+        take(state_, out);
+        assign(row(context, n, divergence), row_of(state_, d) / span.length());
     }
 
 private:
+    using row_of_numbers = row_view<const double, context_type>;
+
+    /// Writes x and, below it, the row `last` into `state`.
+    static void append(const_view_t<Batch> x, const owning_batch<double, context_type>& last,
+                       view_t<state_batch> state) {
+        using functor = append_row<const_view_t<Batch>, row_of_numbers, view_t<state_batch>>;
+        state.context().for_each(state.rows(), state.columns(),
+                                 functor{.x = x, .last = row(last), .state = state});
+    }
+    /// Writes all rows of `state` but the last into x.
+    static void take(const_view_t<state_batch> state, view_t<Batch> x) {
+        using functor = take_position<const_view_t<state_batch>, view_t<Batch>>;
+        x.context().for_each(x.rows(), x.columns(), functor{.state = state, .x = x});
+    }
+
     runge_kutta<Solver, state_batch> solver_;
     scratch<real, context_type>      position_, velocity_;
     scratch<double, context_type>    state_, rate_;
 };
 
-/// What a map by an ODE solver holds beside its velocity where it was given a divergence: the estimator of its velocity's, the integrator of both
-/// and the stream of the probes.
+/// The parts by which a map by an ODE solver has a divergence: the estimator of its velocity's divergence,
+/// the integrator of both, and the stream of the probes.
 template <class Estimator, class Batch, class Solver>
 struct divergence_part {
     divergence_part(Estimator estimator, Solver solver, noise_stream probes)

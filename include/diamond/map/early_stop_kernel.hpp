@@ -1,4 +1,5 @@
-/// A transition from one evaluation of a Diamond map, stopped at the inner time whose information is that of t'.
+/// A transition from one evaluation of a Diamond map, stopped at the inner time whose information is that of
+/// t'.
 #pragma once
 
 #include <cmath>
@@ -16,24 +17,36 @@
 
 namespace diamond {
 
-/// Where to stop, and x_t' = outer x_t + inner xbar_{r*} = alpha(t') S(x_t, xbar_{r*}).
+/// The inner time r* at which to stop, and the weights in x_t' = outer x_t + inner xbar_{r*} = alpha(t')
+/// S(x_t, xbar_{r*}).
 struct early_stop {
     double inner_time, outer, inner;
 };
 
 namespace detail {
-inline constexpr double stop_rounding = 0x1p-42; ///< of 1 - r*, that its double may leave
+/// The largest rounding error of 1 - r*, relative to it, with which the double nearest r* is used.
+inline constexpr double stop_rounding = 0x1p-42;
 
-/// Where no double says r* well enough: stops at the next one after it, where xbar knows a little more than x_t' may, and puts so much more weight on x_t that
-///   outer alpha + inner abar = alpha',   outer^2 sigma^2 + inner^2 sbar^2 = sigma'^2
-/// all the same. With outer sigma = sigma' cos phi, inner sbar = sigma' sin phi the left of the first is largest where S has its phi, and the root below that is taken.
+/// The stop where no double is near enough to r*. It is at the next double after r*, where xbar has a little
+/// more information than x_t' may have, and puts so much more weight on x_t that the marginals are kept all
+/// the same:
+///   outer alpha + inner abar = alpha',   outer^2 sigma^2 + inner^2 sbar^2 = sigma'^2.
+/// With outer sigma = sigma' cos phi and inner sbar = sigma' sin phi the left side of the first equation is
+/// largest at the phi of S, and the root below that one is taken.
 template <class InnerSchedule>
-[[nodiscard]] early_stop stop_after(const InnerSchedule& inner, instant sought, noise_level from, noise_level to) {
+[[nodiscard]] early_stop stop_after(const InnerSchedule& inner, instant sought, noise_level from,
+                                    noise_level to) {
     const double near  = 1.0 - sought.rest;
-    double       after = sought.t <= 0.0 ? least_normal : 1.0 - near > sought.rest ? std::nextafter(near, 1.0) : near;
+    double after = sought.t <= 0.0          ? least_normal
+                 : 1.0 - near > sought.rest ? std::nextafter(near, 1.0)
+                                            : near;
     noise_level  at    = level_at(inner, after);
-    const auto   most_of = [&] { return to.alpha * from.sigma * at.sigma / (to.sigma * std::hypot(from.alpha * at.sigma, at.alpha * from.sigma)); };
-    // A search by the derivatives of a schedule that knows doubles only may be one of them early, where xbar knows less than x_t' must.
+    const auto most_of = [&] {
+        return to.alpha * from.sigma * at.sigma /
+               (to.sigma * std::hypot(from.alpha * at.sigma, at.alpha * from.sigma));
+    };
+    // The search of time_at may stop one double early for a schedule of doubles, where xbar has less
+    // information than x_t' needs.
     if (after >= 0.5 && most_of() > 1.0 + stop_rounding) {
         after = std::nextafter(after, 1.0);
         at    = level_at(inner, after);
@@ -42,15 +55,19 @@ template <class InnerSchedule>
     const double most  = std::fmin(most_of(), 1.0); // above 1 by rounding alone
     const double phi   = std::atan2(drawn, known) - std::acos(most);
     const double outer = to.sigma * std::cos(phi) / from.sigma;
-    return {after, outer, most > 0.5 ? to.sigma * std::sin(phi) / at.sigma : (to.alpha - outer * from.alpha) / at.alpha};
+    return {after, outer,
+            most > 0.5 ? to.sigma * std::sin(phi) / at.sigma : (to.alpha - outer * from.alpha) / at.alpha};
 }
 } // namespace detail
 
-/// r* has inner snr equal to snr(t') - snr(t); the statistic of (x_t, xbar_{r*}) is then that of x_t' alone. t' = 1: r* = 1. [DM]
+/// Finds r*, whose inner signal-to-noise ratio is snr(t') - snr(t): the statistic of (x_t, xbar_{r*}) is then
+/// that of x_t' alone. For t' = 1, r* = 1. [DM]
 ///
-/// The inner time is a double, and a map may take it as it is: 1 - inner_time is exact. Near 1, or below the range of an inner schedule whose alpha(0) > 0, r* is no
-/// double. There the stop is just after it, and the weights are those with which the marginals are kept all the same, whatever x_t' then keeps of the noise of x_t:
-/// within sigma(t') sqrt(2^-53/(1 - r*)) of what DDPM's transition does. @throws std::invalid_argument with both numbers unless 0 <= t < t' <= 1.
+/// The inner time is a double, and 1 - inner_time is exact. Near 1, and below the range of an inner schedule
+/// with alpha(0) > 0, no double is near enough to r*. The stop is then just after r*, with weights that keep
+/// the marginals exactly, while the noise that x_t' keeps of x_t differs from that of DDPM's transition by at
+/// most sigma(t') sqrt(2^-53/(1 - r*)). @throws std::invalid_argument with both numbers unless 0 <= t < t' <=
+/// 1.
 template <class Schedule, class InnerSchedule>
 [[nodiscard]] early_stop early_stop_at(const Schedule& schedule, const InnerSchedule& inner, interval span) {
     require_transition(span);
@@ -58,14 +75,19 @@ template <class Schedule, class InnerSchedule>
     const noise_level from = level_at(schedule, span.from), to = level_at(schedule, span.to);
     const double      signal = std::sqrt(snr_gain(schedule, span)), noise = from.sigma * to.sigma;
     const instant     r = time_at(inner, signal, noise);
-    if (r.t <= 0.0 || std::abs(detail::lateness(r)) > detail::stop_rounding * r.rest) return detail::stop_after(inner, r, from, to);
-    // alpha' S = (alpha/sigma^2 x_t + abar/sbar^2 xbar) sigma'^2/alpha'; the inner ratio is the exact one even where time_at was rounded.
+    if (r.t <= 0.0 || std::abs(detail::lateness(r)) > detail::stop_rounding * r.rest)
+        return detail::stop_after(inner, r, from, to);
+    // alpha' S = (alpha/sigma^2 x_t + abar/sbar^2 xbar) sigma'^2/alpha'; the inner ratio is exact even if r
+    // is rounded.
     const double to_noise = square(to.sigma) / to.alpha;
-    return {r.t, to_noise * from.alpha / square(from.sigma), to_noise * signal / (noise * level_at(inner, r.t).sigma)};
+    return {r.t, to_noise * from.alpha / square(from.sigma),
+            to_noise * signal / (noise * level_at(inner, r.t).sigma)};
 }
 
-/// x_t' = alpha(t') S(x_t, X_{0,r*}(xbar_0 | x_t, t)) = outer x_t + inner xbar_{r*}: DDPM's transition when the map is exact. Of a Diamond map with divergence
-/// also a transition_kernel_with_density,
+/// x_t' = alpha(t') S(x_t, X_{0,r*}(xbar_0 | x_t, t)) = outer x_t + inner xbar_{r*}, which is DDPM's
+/// transition if the map is exact.
+///
+/// Models transition_kernel and, where the map has a divergence, transition_kernel_with_density with
 ///   log q(x_t' | x_t) = log N(xbar_0; 0, I) - r* m(xbar_0, x_t, t, 0, r*) - d log inner.
 /// Cost: one call of the map, with the density or without. [DM], sections 5 and 8.
 template <class Map>
@@ -87,33 +109,43 @@ public:
     [[nodiscard]] cost    spent() const { return map_.spent(); }
     [[nodiscard]] auto    schedule() const { return map_.schedule(); }
     [[nodiscard]] bool    exact() const { return detail::is_exact(map_); }
+    /// Says whether log q is the density of the draws, by the map's m.
     [[nodiscard]] bool    exact_density() const { return detail::knows_own_density(map_); }
 
-    void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream, view out) {
+    /// Draws x_t' given x, both d x N, into out.
+    /// @throws std::invalid_argument if shapes differ, and unless 0 <= t < t' <= 1.
+    void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream,
+                    view out) {
         const early_stop stop = prepare(x, span, out);
         draw_normal(stream, noise_.mutable_view());
         map_(noise_, interval{0.0, stop.inner_time}, x, time_view(span.from), condition, out);
         assign(out, stop.outer * x + stop.inner * out);
     }
 
-    /// The same draws, and log_density[j] = log q(x_t'_j | x_j), by way of their noise.
-    void draw_with_density(const_view x, interval span, const condition_type& condition, noise_stream stream, view out, double* log_density)
+    /// Makes the draws of operator() and log_density[j] = log q(out_j | x_j), N numbers in the memory of the
+    /// batch, from their noise.
+    void draw_with_density(const_view x, interval span, const condition_type& condition, noise_stream stream,
+                           view out, double* log_density)
         requires diamond_map_with_divergence<Map>
     {
         const early_stop stop = prepare(x, span, out);
         draw_normal(stream, noise_.mutable_view());
-        map_(noise_, interval{0.0, stop.inner_time}, x, time_view(span.from), condition, out, divergence_.data());
+        map_(noise_, interval{0.0, stop.inner_time}, x, time_view(span.from), condition, out,
+             divergence_.data());
         assign(out, stop.outer * x + stop.inner * out);
         write_density(noise_, stop, log_density);
     }
-    /// log_density[j] = log q(next_j | x_j) of given x_t', by the way back to their noise; diamond_map_posterior::log_density says how the two ways differ.
-    void log_density(const_view x, interval span, const condition_type& condition, const_view next, double* log_density)
+    /// log_density[j] = log q(next_j | x_j) of given x_t', d x N, by the way back to their noise;
+    /// diamond_map_posterior::log_density says how the two ways differ. Cost: one call of the map.
+    void log_density(const_view x, interval span, const condition_type& condition, const_view next,
+                     double* log_density)
         requires diamond_map_with_divergence<Map>
     {
         const early_stop stop = prepare(x, span, next);
         stopped_.resize(x.context(), x.rows(), x.columns());
         assign(stopped_, -stop.outer / stop.inner * x + next / stop.inner);
-        map_(stopped_, interval{stop.inner_time, 0.0}, x, time_view(span.from), condition, noise_.mutable_view(), divergence_.data());
+        map_(stopped_, interval{stop.inner_time, 0.0}, x, time_view(span.from), condition,
+             noise_.mutable_view(), divergence_.data());
         write_density(noise_, stop, log_density);
     }
 
@@ -128,10 +160,10 @@ private:
         return early_stop_at(map_.schedule(), map_.inner_schedule(), span);
     }
     void write_density(const_view noise, const early_stop& stop, double* log_density) {
-        const auto& context = noise.context();
-        context.column_sums(noise.rows(), noise.columns(), detail::base_density_term<real>{noise.data(), noise.rows(), 1.0}, log_density);
-        context.for_each(noise.columns(), detail::add_scaled_number{-stop.inner_time, divergence_.data(), false, log_density});
-        context.for_each(noise.columns(), detail::add_constant{-static_cast<double>(noise.rows()) * std::log(stop.inner), log_density});
+        const auto d    = static_cast<double>(noise.rows());
+        const auto sum = row(noise.context(), noise.columns(), log_density);
+        assign(sum, column_sums(elementwise<detail::log_normal_density>(noise, 1.0)));
+        assign(sum, sum - stop.inner_time * row(divergence_) - d * std::log(stop.inner));
     }
 
     Map                           map_;

@@ -1,4 +1,4 @@
-/// Transitions of an ordinary flow model, for comparison: its ODE, its SDE, ancestral steps and DDIM.
+/// Transitions of an ordinary flow model, for comparison: by its ODE, by its SDE, ancestral steps and DDIM's.
 #pragma once
 
 #include <cmath>
@@ -15,7 +15,8 @@
 
 namespace diamond {
 
-/// x_t' = X_{t,t'}(x_t): no noise at all. Keeps the marginals as well as the map does.
+/// x_t' = X_{t,t'}(x_t), without noise. It keeps the marginals as well as the map does. Cost: one call of the
+/// map.
 template <class Map>
 class ode_kernel {
     static_assert(diagnose_flow_map<Map>());
@@ -31,7 +32,7 @@ public:
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
     [[nodiscard]] cost    spent() const { return map_.spent(); }
     [[nodiscard]] bool    exact() const { return detail::is_exact(map_); }
-    /// @throws std::invalid_argument unless 0 <= t < t' <= 1.
+    /// Writes x_t', d x N, into out. @throws std::invalid_argument unless 0 <= t < t' <= 1.
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream, view out) {
         require_transition(span);
         map_(x, span, condition, out);
@@ -43,11 +44,14 @@ private:
 template <class Map>
 ode_kernel(Map) -> ode_kernel<Map>;
 
-/// x_t' = abar D(x_t, t) + gamma x_t + sbar eps': section 4 with the denoiser in place of z. With DDPM's correlation it is the ancestral
-/// step, with correlation 1 DDIM's. Its marginals are narrower than the model's. Cost: one evaluation.
+/// x_t' = abar D(x_t, t) + gamma x_t + sbar eps', the kernel of section 4 with the denoiser in place of z.
+///
+/// With DDPM's correlation it is the ancestral step, with correlation 1 DDIM's. Its marginals are narrower
+/// than the model's. Cost: one evaluation for each column.
 template <class Schedule, class Field, class Correlation = ddpm_correlation>
 class ancestral_kernel {
-    static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Field>() && diagnose_correlation<Correlation, Schedule>());
+    static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Field>() &&
+                  diagnose_correlation<Correlation, Schedule>());
 
 public:
     using batch_type     = typename Field::batch_type;
@@ -62,7 +66,9 @@ public:
     [[nodiscard]] const cost& spent() const { return model_.spent(); }
     [[nodiscard]] bool        exact() const { return false; }
 
-    void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream, view out) {
+    /// Draws x_t' given x, both d x N, into out. @throws std::invalid_argument if shapes or times do not fit.
+    void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream,
+                    view out) {
         const kernel_coefficients kernel = kernel_at(model_.schedule(), span, correlation_);
         model_.denoiser(x, time_view(span.from), condition, out);
         noise_.resize(x.context(), x.rows(), x.columns());
@@ -80,11 +86,12 @@ ancestral_kernel(Schedule, Field) -> ancestral_kernel<Schedule, Field>;
 template <class Schedule, class Field, class Correlation>
 ancestral_kernel(Schedule, Field, Correlation) -> ancestral_kernel<Schedule, Field, Correlation>;
 
-/// One Euler-Maruyama step of dx = (u + nu^2/2 score) dt + nu dW with nu^2 = 2 b(t), DDPM's noise. Order 1 in law, 1/2 along paths. Cost: one
-/// evaluation.
+/// One Euler-Maruyama step of dx = (u + nu^2/2 score) dt + nu dW with nu^2 = 2 b(t), DDPM's noise.
 ///
-/// At t = 0, where b is infinite, it takes the ancestral step, alpha(t') D(x, 0) + sigma(t') eps', D(x, 0) being the data's mean: the covariance
-/// lacks alpha(t')^2 times the data's there, second order in the step, so that the order of a chain stays.
+/// It is of order 1 in law and 1/2 along paths. At t = 0, where b is infinite, it takes the ancestral step
+/// alpha(t') D(x, 0) + sigma(t') eps', with D(x, 0) the mean of the data: the covariance then lacks
+/// alpha(t')^2 times that of the data, which is of second order in the step, so that the order of a chain is
+/// kept. Cost: one evaluation for each column.
 template <class Schedule, class Field>
 class euler_maruyama_kernel {
     static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Field>());
@@ -101,9 +108,12 @@ public:
     [[nodiscard]] const cost& spent() const { return model_.spent(); }
     [[nodiscard]] bool        exact() const { return false; }
 
-    void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream, view out) {
+    /// Draws x_t' given x, both d x N, into out. @throws std::invalid_argument unless 0 <= t < t' <= 1.
+    void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream,
+                    view out) {
         require(span.from >= 0.0 && span.from < span.to && span.to <= 1.0, [&] {
-            return "Euler-Maruyama from t = " + digits_of(span.from) + " to " + digits_of(span.to) + ": 0 <= t < t' <= 1 is needed";
+            return "Euler-Maruyama from t = " + digits_of(span.from) + " to " + digits_of(span.to) +
+                   ": 0 <= t < t' <= 1 is needed";
         });
         const bool begins = span.from <= 0.0;
         if (begins)
@@ -116,7 +126,7 @@ public:
     }
 
 private:
-    /// Of u, x and noise.
+    /// The coefficients of u, x and noise in a step from t > 0.
     [[nodiscard]] numbers<3> later_step(interval span) const {
         const Schedule&         schedule = model_.schedule();
         const velocity_readings read     = readings_at(schedule, span.from);
@@ -125,7 +135,7 @@ private:
         const double            h        = span.length();
         return {{h * (1.0 + pull * read.noise_u), 1.0 + h * pull * read.noise_x, std::sqrt(2.0 * b * h)}};
     }
-    /// Of D, x and noise.
+    /// The coefficients of D, x and noise in the step from t = 0.
     [[nodiscard]] numbers<3> first_step(interval span) const {
         const kernel_coefficients kernel = kernel_at(model_.schedule(), span, ddpm_correlation{});
         return {{kernel.abar, kernel.gamma, kernel.sbar}};

@@ -1,4 +1,5 @@
-/// The transition kernel of GLASS: the inner flow of section 4 by an ODE solver, for any correlation.
+/// The transition kernel of GLASS: the inner flow of section 4, integrated by an ODE solver, for any
+/// correlation.
 #pragma once
 
 #include <utility>
@@ -12,11 +13,15 @@
 
 namespace diamond {
 
-/// x_t' = xbar_1, d xbar/ds = ubar_s(xbar | x_t, t), xbar_0 = gamma x_t + noise. Marginal-preserving up to the solver's error. Cost: one
-/// evaluation a stage. [GF]
-template <class Schedule, class Field, class Solver, class Correlation = ddpm_correlation, class InnerSchedule = linear_schedule>
+/// x_t' = xbar_1, where d xbar/ds = ubar_s(xbar | x_t, t) and xbar_0 = gamma x_t + noise.
+///
+/// It preserves the marginals up to the solver's error. Cost: one evaluation for each stage of the solver.
+/// [GF]
+template <class Schedule, class Field, class Solver, class Correlation = ddpm_correlation,
+          class InnerSchedule = linear_schedule>
 class glass_kernel {
-    static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Field>() && diagnose_solver<Solver>());
+    static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Field>() &&
+                  diagnose_solver<Solver>());
     static_assert(diagnose_correlation<Correlation, Schedule>() && diagnose_schedule<InnerSchedule>());
 
 public:
@@ -25,18 +30,24 @@ public:
     using view           = view_t<batch_type>;
     using const_view     = const_view_t<batch_type>;
 
-    glass_kernel(Schedule schedule, Field field, Solver solver, Correlation correlation = {}, InnerSchedule inner = {})
-        : velocity_(std::move(schedule), std::move(field), std::move(inner)), solver_(std::move(solver)), correlation_(std::move(correlation)) {}
+    glass_kernel(Schedule schedule, Field field, Solver solver, Correlation correlation = {},
+                 InnerSchedule inner = {})
+        : velocity_(std::move(schedule), std::move(field), std::move(inner)),
+          solver_(std::move(solver)),
+          correlation_(std::move(correlation)) {}
 
     [[nodiscard]] index_t     dimension() const { return velocity_.dimension(); }
     [[nodiscard]] const cost& spent() const { return velocity_.spent(); }
     [[nodiscard]] bool        exact() const { return false; } // a solver has an error
 
-    void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream, view out) {
+    /// Draws x_t' given x, both d x N, into out. @throws std::invalid_argument if shapes or times do not fit.
+    void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream,
+                    view out) {
         require_same_shape("glass_kernel", x, const_view(out));
         const kernel_coefficients kernel = kernel_at(velocity_.schedule(), span, correlation_);
         draw_normal(stream, out);
-        // Plain noise would be wrong: the inner flow starts from what x_t' keeps of x_t's noise.
+        // The inner flow does not start from noise alone, but from gamma x_t too: x_t' keeps some of the
+        // noise of x_t.
         assign(out, out + kernel.gamma * x);
         solver_(system{velocity_, x, span.from, kernel, condition}, interval{0.0, 1.0}, out);
     }
@@ -48,7 +59,9 @@ private:
         double                                          t;
         const kernel_coefficients&                      kernel;
         const condition_type&                           condition;
-        void operator()(const_view xbar, double s, view out) const { velocity(xbar, time_view(s), x_t, time_view(t), kernel, condition, out); }
+        void operator()(const_view xbar, double s, view out) const {
+            velocity(xbar, time_view(s), x_t, time_view(t), kernel, condition, out);
+        }
     };
 
     inner_velocity<Schedule, Field, InnerSchedule> velocity_;
@@ -60,6 +73,7 @@ glass_kernel(Schedule, Field, Solver) -> glass_kernel<Schedule, Field, Solver>;
 template <class Schedule, class Field, class Solver, class Correlation>
 glass_kernel(Schedule, Field, Solver, Correlation) -> glass_kernel<Schedule, Field, Solver, Correlation>;
 template <class Schedule, class Field, class Solver, class Correlation, class Inner>
-glass_kernel(Schedule, Field, Solver, Correlation, Inner) -> glass_kernel<Schedule, Field, Solver, Correlation, Inner>;
+glass_kernel(Schedule, Field, Solver, Correlation, Inner)
+    -> glass_kernel<Schedule, Field, Solver, Correlation, Inner>;
 
 } // namespace diamond

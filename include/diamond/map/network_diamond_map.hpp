@@ -1,4 +1,4 @@
-/// The Diamond map that a Diamond network holds.
+/// The Diamond map of a Diamond network.
 #pragma once
 
 #include <utility>
@@ -12,21 +12,12 @@
 
 namespace diamond {
 
-namespace detail {
-/// x_t, or 0 in the columns whose time is 0.
-template <class Real>
-struct zero_where_noise {
-    time_view t;
-    const Real* x_t;
-    Real* out;
-    index_t rows;
-    DIAMOND_HD void operator()(index_t i, index_t j) const { out[i + rows * j] = t[j] == 0.0 ? Real{0} : x_t[i + rows * j]; }
-};
-} // namespace detail
-
-/// X_{s,r}(xbar | x_t, t) = xbar + (r - s) v(xbar, x_t, t, s, r). At t = 0, where x_t says nothing, the network is given 0 for it, as in its
-/// training. Of a network with divergence it is a Diamond map with divergence: m(xbar, x_t, t, s, r) by the same evaluation. Cost: one evaluation of the network; vjp one
-/// vjp. [DM], sections 5 and 8.
+/// X_{s,r}(xbar | x_t, t) = xbar + (r - s) v(xbar, x_t, t, s, r).
+///
+/// At t = 0, where x_t is noise alone, the network is given 0 for it, as in its training. Models diamond_map;
+/// differentiable_diamond_map where the network is differentiable; diamond_map_with_divergence where the
+/// network has a divergence, with m(xbar, x_t, t, s, r) from the same evaluation. xbar, x_t and out are d x
+/// N. Cost: one evaluation of the network for each column; for a vjp one vjp. [DM], sections 5 and 8.
 template <class Network>
 class network_diamond_map {
     static_assert(diagnose_diamond_network<Network>());
@@ -42,22 +33,28 @@ public:
         check_schedule(inner_schedule());
     }
 
-    [[nodiscard]] index_t dimension() const { return network_.dimension(); }
-    [[nodiscard]] auto schedule() const { return network().schedule(); }
-    [[nodiscard]] auto inner_schedule() const { return network().inner_schedule(); }
-    [[nodiscard]] bool exact_density() const { return detail::knows_own_density(network()); }
+    [[nodiscard]] index_t        dimension() const { return network_.dimension(); }
+    [[nodiscard]] auto           schedule() const { return network().schedule(); }
+    [[nodiscard]] auto           inner_schedule() const { return network().inner_schedule(); }
+    /// Says whether m gives the density of the map's own draws, and not one that the network learned.
+    [[nodiscard]] bool           exact_density() const { return detail::knows_own_density(network()); }
     [[nodiscard]] const Network& network() const { return network_.network(); }
-    [[nodiscard]] const cost& spent() const { return network_.spent(); }
+    [[nodiscard]] const cost&    spent() const { return network_.spent(); }
 
-    /// @throws std::invalid_argument where shapes differ or a time leaves [0, 1].
-    void operator()(const_view xbar, interval inner, const_view x_t, time_view t, const condition_type& condition, view out) {
+    /// out = X_{s,r}(xbar | x_t, t, condition); t is one time or one for each column.
+    /// @throws std::invalid_argument if shapes differ or a time leaves [0, 1].
+    void operator()(const_view xbar, interval inner, const_view x_t, time_view t,
+                    const condition_type& condition, view out) {
         check(xbar, inner, x_t, t, out);
         network()(arguments(xbar, inner, x_t, t), condition, network_.workspace(xbar), out);
         assign(out, xbar + inner.length() * out);
         network_.spent().forward += xbar.columns();
     }
-    /// divergence[j] = m(xbar_j, x_t_j, t, s, r), beside X_{s,r}. Cost: what the network says of its divergence.
-    void operator()(const_view xbar, interval inner, const_view x_t, time_view t, const condition_type& condition, view out, double* divergence)
+    /// out = X_{s,r}(xbar | x_t, t, condition) and divergence[j] = m(xbar_j, x_t_j, t_j, s, r), N numbers in
+    /// the memory of the batch. Cost: the network's divergence_cost() for each column, one evaluation unless
+    /// it states another.
+    void operator()(const_view xbar, interval inner, const_view x_t, time_view t,
+                    const condition_type& condition, view out, double* divergence)
         requires diamond_network_with_divergence<Network>
     {
         check(xbar, inner, x_t, t, out);
@@ -65,14 +62,16 @@ public:
         assign(out, xbar + inner.length() * out);
         network_.spent() += detail::divergence_cost(network(), xbar.columns());
     }
-    /// out_xbar = cotangent^T dX/d xbar, out_x_t = cotangent^T dX/dx_t.
-    void vjp(const_view xbar, interval inner, const_view x_t, time_view t, const condition_type& condition, const_view cotangent, view out_xbar, view out_x_t)
+    /// out_xbar = cotangent^T dX/d xbar and out_x_t = cotangent^T dX/dx_t, both d x N.
+    void vjp(const_view xbar, interval inner, const_view x_t, time_view t, const condition_type& condition,
+             const_view cotangent, view out_xbar, view out_x_t)
         requires differentiable_diamond_network<Network>
     {
         check(xbar, inner, x_t, t, out_xbar);
         require_same_shape("network_diamond_map::vjp", xbar, cotangent);
         require_same_shape("network_diamond_map::vjp", xbar, const_view(out_x_t));
-        network().vjp(arguments(xbar, inner, x_t, t), condition, cotangent, network_.workspace(xbar), out_xbar, out_x_t);
+        network().vjp(arguments(xbar, inner, x_t, t), condition, cotangent, network_.workspace(xbar),
+                      out_xbar, out_x_t);
         assign(out_xbar, cotangent + inner.length() * out_xbar);
         assign(out_x_t, inner.length() * out_x_t);
         zero_at_noise(const_view(out_x_t), t, out_x_t);
@@ -80,18 +79,21 @@ public:
     }
 
 private:
-    using real = typename batch_type::value_type;
-
+    /// out = x_t, and 0 in the columns whose time is 0. Where the one time of all columns is not 0, out is
+    /// left alone.
     static void zero_at_noise(const_view x_t, time_view t, view out) {
-        if (!t.broadcast() || t.value() == 0.0) out.context().for_each(out.rows(), out.columns(), detail::zero_where_noise<real>{t, x_t.data(), out.data(), out.rows()});
+        if (!t.broadcast() || t.value() == 0.0) assign(out, select(t == 0.0, 0.0, x_t));
     }
+    /// Returns what the network is given for x_t: x_t, with 0 in the columns whose time is 0.
     const_view known(const_view x_t, time_view t) {
         if (t.broadcast() && t.value() != 0.0) return x_t;
         known_.resize(x_t.context(), x_t.rows(), x_t.columns());
         zero_at_noise(x_t, t, known_.mutable_view());
         return known_.read();
     }
-    diamond_arguments<batch_type> arguments(const_view xbar, interval inner, const_view x_t, time_view t) { return {xbar, known(x_t, t), t, time_view(inner.from), time_view(inner.to)}; }
+    diamond_arguments<batch_type> arguments(const_view xbar, interval inner, const_view x_t, time_view t) {
+        return {xbar, known(x_t, t), t, time_view(inner.from), time_view(inner.to)};
+    }
     static void check(const_view xbar, interval inner, const_view x_t, time_view t, const_view out) {
         require_same_shape("network_diamond_map", xbar, x_t);
         require_same_shape("network_diamond_map", xbar, out);
@@ -100,8 +102,8 @@ private:
         require_time("a Diamond map's inner flow", inner.to);
     }
 
-    counted_network<Network> network_;
-    scratch<real, backend_of_t<batch_type>> known_;
+    counted_network<Network>                                           network_;
+    scratch<typename batch_type::value_type, backend_of_t<batch_type>> known_;
 };
 
 } // namespace diamond

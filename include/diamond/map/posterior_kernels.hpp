@@ -1,4 +1,4 @@
-/// Transitions made from a posterior draw and fresh noise: DDPM's (any correlation) and renoising.
+/// Transitions made of a posterior draw and fresh noise: DDPM's, with any correlation, and renoising.
 #pragma once
 
 #include <utility>
@@ -12,12 +12,15 @@
 
 namespace diamond {
 
-/// x_t' = abar z + gamma x_t + sbar eps', z ~ p_{1|t}(. | x_t), eps' fresh: the transition of DDPM, or of any other correlation, exact
-/// when the draw is. Cost: one posterior draw. [DM], section 5.
+/// x_t' = abar z + gamma x_t + sbar eps' with z ~ p_{1|t}(. | x_t) and fresh noise eps': the transition of
+/// DDPM, or of another correlation.
+///
+/// It is exact where the draw is. Cost: one posterior draw for each column. [DM], section 5.
 template <class Sampler, class Correlation = ddpm_correlation>
 class ddpm_posterior_kernel {
     static_assert(diagnose_posterior_sampler_without_weights<Sampler>());
-    static_assert(diagnose_correlation<Correlation, std::remove_cvref_t<decltype(std::declval<const Sampler&>().schedule())>>());
+    static_assert(diagnose_correlation<
+                  Correlation, std::remove_cvref_t<decltype(std::declval<const Sampler&>().schedule())>>());
 
 public:
     using batch_type     = typename Sampler::batch_type;
@@ -34,7 +37,9 @@ public:
     [[nodiscard]] cost    spent() const { return sampler_.spent(); }
     [[nodiscard]] bool    exact() const { return sampler_.exact(); }
 
-    void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream, view out) {
+    /// Draws x_t' given x, both d x N, into out. @throws std::invalid_argument if shapes or times do not fit.
+    void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream,
+                    view out) {
         require_same_shape("ddpm_posterior_kernel", x, const_view(out));
         const kernel_coefficients kernel = kernel_at(sampler_.schedule(), span, correlation_);
         sampler_(x, span.from, condition, stream.with_samples(1), out);
@@ -53,11 +58,14 @@ ddpm_posterior_kernel(Sampler) -> ddpm_posterior_kernel<Sampler>;
 template <class Sampler, class Correlation>
 ddpm_posterior_kernel(Sampler, Correlation) -> ddpm_posterior_kernel<Sampler, Correlation>;
 
-/// x_t' = alpha(t') z + sigma(t') eps': correlation 0. Cost: one posterior draw.
+/// x_t' = alpha(t') z + sigma(t') eps', the kernel of correlation 0. Cost: one posterior draw for each
+/// column.
 template <class Sampler>
 class renoise_kernel : public ddpm_posterior_kernel<Sampler, constant_correlation> {
 public:
-    explicit renoise_kernel(Sampler sampler) : ddpm_posterior_kernel<Sampler, constant_correlation>(std::move(sampler), constant_correlation(0.0)) {}
+    explicit renoise_kernel(Sampler sampler)
+        : ddpm_posterior_kernel<Sampler, constant_correlation>(std::move(sampler),
+                                                               constant_correlation(0.0)) {}
 };
 template <class Sampler>
 renoise_kernel(Sampler) -> renoise_kernel<Sampler>;

@@ -1,4 +1,5 @@
-/// Integrates dx/dt = f(x, t) over a batch with any solver of map/solver.hpp, and back-propagates through the steps it took.
+/// Integration of dx/dt = f(x, t) over a batch by any solver of map/solver.hpp, and back-propagation through
+/// its steps.
 #pragma once
 
 #include <algorithm>
@@ -16,31 +17,23 @@
 namespace diamond {
 
 namespace detail {
-/// Squared scaled error of one coordinate, summed by column_sums.
-template <class Real>
-struct scaled_error {
-    const Real *error, *x, *next;
-    double      absolute, relative;
-    index_t     rows;
-    DIAMOND_HD double operator()(index_t i, index_t j) const {
-        const index_t at    = i + rows * j;
-        const double  size  = std::fmax(std::fabs(static_cast<double>(x[at])), std::fabs(static_cast<double>(next[at])));
-        return square(static_cast<double>(error[at]) / (absolute + relative * size));
-    }
-};
-struct entry {
-    const double* values;
-    DIAMOND_HD double operator()(index_t j) const { return values[j]; }
-};
-/// A column whose number is as large as any, NaN being the largest.
-struct as_large_as {
-    const double* values;
-    double        largest;
-    DIAMOND_HD bool operator()(index_t j) const { return std::isnan(largest) ? std::isnan(values[j]) : values[j] >= largest; }
-};
+/// The squared error of one coordinate in a step from x to next, relative to its tolerance.
+DIAMOND_HD inline double squared_scaled_error(double error, double x, double next, double absolute,
+                                              double relative) {
+    const double size = std::fmax(std::fabs(x), std::fabs(next));
+    return square(error / (absolute + relative * size));
+}
+/// Says whether `value` is as large as the largest of its row, NaN being the largest.
+DIAMOND_HD inline bool is_largest(double value, double largest) {
+    return std::isnan(largest) ? std::isnan(value) : value >= largest;
+}
 } // namespace detail
 
-/// A solver with its stages. `System` is called as system(x, t, out), and for vjp as system.vjp(x, t, cotangent, out).
+/// A solver with the memory of its stages.
+///
+/// A `System` is called as system(x, t, out), which writes f(x, t), and for vjp as system.vjp(x, t,
+/// cotangent, out), which writes cotangent^T df/dx; all are d x N. Cost: one call of the system for each
+/// stage of each step.
 template <class Solver, class Batch>
 class runge_kutta {
     static_assert(diagnose_solver<Solver>());
@@ -52,18 +45,26 @@ class runge_kutta {
     static constexpr int   stages  = tableau.stages;
 
 public:
+    /// @throws std::invalid_argument unless the solver's tolerances are above 0 and it has at least 1 step.
     explicit runge_kutta(Solver solver) : solver_(solver) {
         if constexpr (is_adaptive<Solver>)
-            require(solver.relative_tolerance > 0.0 && solver.absolute_tolerance > 0.0 && solver.most_steps >= 1, [&] {
-                return "an adaptive solver with tolerances " + digits_of(solver.relative_tolerance) + " and " + digits_of(solver.absolute_tolerance) +
-                       " and at most " + digits_of(solver.most_steps) + " steps: tolerances above 0 and at least 1 step are needed";
-            });
+            require(solver.relative_tolerance > 0.0 && solver.absolute_tolerance > 0.0 &&
+                        solver.most_steps >= 1,
+                    [&] {
+                        return "an adaptive solver with tolerances " + digits_of(solver.relative_tolerance) +
+                               " and " + digits_of(solver.absolute_tolerance) + " and at most " +
+                               digits_of(solver.most_steps) +
+                               " steps: tolerances above 0 and at least 1 step are needed";
+                    });
         else
-            require(solver.steps >= 1, [&] { return "an ODE solver with " + digits_of(solver.steps) + " steps: at least 1 is needed"; });
+            require(solver.steps >= 1, [&] {
+                return "an ODE solver with " + digits_of(solver.steps) + " steps: at least 1 is needed";
+            });
     }
 
     [[nodiscard]] const Solver& solver() const { return solver_; }
-    /// The length of the first step of operator(); where the solver chooses its own, of the first that it tries.
+    /// The length of the first step of operator(), or, for a solver that chooses its steps, of the first step
+    /// that it tries.
     [[nodiscard]] double first_step(interval span) const {
         if constexpr (is_adaptive<Solver>)
             return first_share * span.length();
@@ -71,10 +72,11 @@ public:
             return span.length() / static_cast<double>(solver_.steps);
     }
 
-    /// Carries x, in place, from span.from to span.to; either may be the larger.
-    /// @throws numeric_error when an adaptive solver, whose step is the batch's, cannot reach its tolerance, for a velocity is not finite or the steps do not suffice:
-    /// it names the particle whose error is the largest, and its own step and time; x then holds all particles at that time. Other solvers take a particle that is
-    /// NaN through to the end, which drivers name.
+    /// Integrates x, in place, from span.from to span.to; either may be the larger. @throws numeric_error if
+    /// an adaptive solver, whose step is the same for the whole batch, cannot reach its tolerance, because a
+    /// velocity is not finite or the steps do not suffice. It names the particle whose error is the largest
+    /// and the solver's own step and time, and x then holds all particles at that time. Other solvers carry a
+    /// particle that is NaN to the end, where drivers name it.
     template <class System>
     void operator()(System&& system, interval span, view x) {
         prepare(x);
@@ -88,33 +90,43 @@ public:
         }
     }
 
-    /// Replaces `cotangent` at X(x) by cotangent^T dX/dx for the map of operator(), x at span.from. The steps are those of a
-    /// forward run, whose states are kept, so the gradient is that of the discrete map. Cost: at most the forward run twice and one vjp a stage.
+    /// Replaces `cotangent` at X(x) by cotangent^T dX/dx for the map X of operator(), x being at span.from.
+    /// The steps are those of a forward run, whose states are kept, so that the gradient is that of the
+    /// discrete map. Cost: at most the forward run twice and one vjp for each stage. It throws as operator()
+    /// does.
     template <class System>
     void vjp(System&& system, interval span, const_view x, view cotangent) {
         prepare(x);
         const std::vector<double>& grid  = steps_of(system, span, x);
         const index_t              count = static_cast<index_t>(grid.size()) - 1;
         const auto&                context = x.context();
-        states_.resize(context, x.rows(), extent_product("columns and steps that are kept", x.columns(), count));
-        const auto state = [&](index_t k) { return states_.mutable_view().columns(k * x.columns(), x.columns()); };
+        states_.resize(context, x.rows(),
+                       extent_product("columns and steps that are kept", x.columns(), count));
+        const auto state = [&](index_t k) {
+            return states_.mutable_view().columns(k * x.columns(), x.columns());
+        };
         context.copy(x.data(), x.size(), state(0).data());
         for (index_t k = 0; k + 1 < count; ++k) {
             context.copy(state(k).data(), x.size(), state(k + 1).data());
-            run_stages(system, state(k + 1), grid[static_cast<std::size_t>(k)], grid[static_cast<std::size_t>(k + 1)]);
+            run_stages(system, state(k + 1), grid[static_cast<std::size_t>(k)],
+                       grid[static_cast<std::size_t>(k + 1)]);
             advance(state(k + 1), grid[static_cast<std::size_t>(k + 1)] - grid[static_cast<std::size_t>(k)]);
         }
         for (index_t k = count - 1; k >= 0; --k)
-            pull_back(system, state(k), grid[static_cast<std::size_t>(k)], grid[static_cast<std::size_t>(k + 1)], cotangent);
+            pull_back(system, state(k), grid[static_cast<std::size_t>(k)],
+                      grid[static_cast<std::size_t>(k + 1)], cotangent);
     }
 
 private:
-    static constexpr double first_share = 0.01; // of the span: a guess that the control soon mends
+    static constexpr double first_share = 0.01; // first step/span: a guess that the step control soon
+                                                // corrects
 
     double grid_time(interval span, index_t k) const
         requires(!is_adaptive<Solver>)
     {
-        return k == solver_.steps ? span.to : span.from + span.length() * static_cast<double>(k) / static_cast<double>(solver_.steps);
+        return k == solver_.steps
+                 ? span.to
+                 : span.from + span.length() * static_cast<double>(k) / static_cast<double>(solver_.steps);
     }
 
     void prepare(const_view x) {
@@ -134,8 +146,11 @@ private:
     void run_stages(System& system, const_view x, double from, double to, int first = 0, int last = stages) {
         const double h = to - from;
         for (int i = first; i < last; ++i) {
-            // A stage at the end of the step is evaluated there exactly: `from + h` may be off by an ulp, and 1 + ulp is no time.
-            const double t = tableau.node[static_cast<std::size_t>(i)] == 1.0 ? to : from + tableau.node[static_cast<std::size_t>(i)] * h;
+            // A stage at the end of the step is evaluated exactly there: `from + h` may be off by an ulp, and
+            // 1 + ulp is no time.
+            const double t = tableau.node[static_cast<std::size_t>(i)] == 1.0
+                               ? to
+                               : from + tableau.node[static_cast<std::size_t>(i)] * h;
             if (i == 0) {
                 system(x, t, stage_[0].mutable_view());
             } else {
@@ -146,12 +161,14 @@ private:
     }
     void advance(view x, double h) { accumulate(x, tableau.weight.data(), stages, h, x); }
 
-    /// The adjoint of one step: kbar_i = h (weight_i lambda + sum_{j > i} stage_ji xbar_j), xbar_i = kbar_i^T df/dx, lambda += sum_i xbar_i.
+    /// The adjoint of one step: kbar_i = h (weight_i lambda + sum_{j > i} stage_ji xbar_j), xbar_i = kbar_i^T
+    /// df/dx, lambda += sum_i xbar_i.
     template <class System>
     void pull_back(System& system, const_view x, double from, double to, view lambda) {
         const double h = to - from;
         const auto&  context = x.context();
-        if (adjoint_.size() < static_cast<std::size_t>(stages)) adjoint_.resize(static_cast<std::size_t>(stages));
+        if (adjoint_.size() < static_cast<std::size_t>(stages))
+            adjoint_.resize(static_cast<std::size_t>(stages));
         for (auto& a : adjoint_) a.resize(context, x.rows(), x.columns());
         run_stages(system, x, from, to, 0, stages - 1); // no stage's state needs the last stage's velocity
         for (int i = stages - 1; i >= 0; --i) {
@@ -162,7 +179,8 @@ private:
             for (int j = i + 1; j < stages; ++j)
                 if (const double a = tableau.stage[static_cast<std::size_t>(j)][at]; a != 0.0 && matters(j))
                     assign(point_, point_ + h * a * adjoint_[static_cast<std::size_t>(j)]);
-            // The stage's state is made again: keeping all would cost `stages` more batches.
+            // The stage's state is computed again: keeping all of them would take the memory of `stages` more
+            // batches.
             state_.resize(context, x.rows(), x.columns());
             accumulate(x, tableau.stage[at].data(), i, h, state_.mutable_view());
             system.vjp(state_.read(), t, point_.read(), adjoint_[at].mutable_view());
@@ -170,8 +188,11 @@ private:
         for (int i = 0; i < stages; ++i)
             if (matters(i)) assign(lambda, lambda + adjoint_[static_cast<std::size_t>(i)]);
     }
-    /// Whether x' depends on stage i: the last of Dormand and Prince's serves the error alone.
-    static constexpr bool matters(int i) { return tableau.weight[static_cast<std::size_t>(i)] != 0.0 || i < stages - 1; }
+    /// Says whether x' depends on stage i: the last stage of Dormand and Prince's method serves the error
+    /// only.
+    static constexpr bool matters(int i) {
+        return tableau.weight[static_cast<std::size_t>(i)] != 0.0 || i < stages - 1;
+    }
 
     template <class System>
     const std::vector<double>& steps_of(System& system, interval span, const_view x) {
@@ -188,7 +209,8 @@ private:
 
     template <class System>
     void walk_adaptively(System& system, interval span, view x) {
-        // Standard control: h *= 0.9 error^(-1/5) within [0.2, 5]; the last stage of a step is the first of the next.
+        // Standard control: h *= 0.9 error^(-1/5) within [0.2, 5]; the last stage of a step is the first of
+        // the next.
         constexpr double safety = 0.9, least_change = 0.2, most_change = 5.0;
         grid_.assign(1, span.from);
         if (span.length() == 0.0 || x.columns() == 0) {
@@ -203,9 +225,14 @@ private:
         set_to_zero(zero_.mutable_view());
         for (index_t step = 0; t != span.to; ++step) {
             if (step >= solver_.most_steps)
-                throw numeric_error("the adaptive solver took " + digits_of(step) + " steps and reached t = " + digits_of(t) + ": raise its tolerances or most_steps", -1, worst(x));
+                throw numeric_error("the adaptive solver took " + digits_of(step) +
+                                        " steps and reached t = " + digits_of(t) +
+                                        ": raise its tolerances or most_steps",
+                                    -1, worst(x));
             const bool last = std::abs(h) >= std::abs(span.to - t);
-            const double to = last ? span.to : t + h == t ? std::nextafter(t, span.to) : t + h; // a step shorter than an ulp is one
+            const double to = last       ? span.to
+                            : t + h == t ? std::nextafter(t, span.to)
+                                         : t + h; // a step shorter than an ulp is one
             run_stages(system, x, t, to, first_stage_known ? 1 : 0);
             accumulate(x, tableau.weight.data(), stages, to - t, next_.mutable_view());
             accumulate(zero_.read(), tableau.error.data(), stages, to - t, error_.mutable_view());
@@ -220,32 +247,38 @@ private:
                 h *= least_change; // an infinite or undefined error says only: shorter
                 first_stage_known = error == error && first_stage_known;
                 if (std::abs(h) < 0x1p-40)
-                    throw numeric_error("the velocity is not finite near t = " + digits_of(t) + ", in step " + digits_of(step + 1) + " of the adaptive solver", -1, worst(x));
+                    throw numeric_error("the velocity is not finite near t = " + digits_of(t) + ", in step " +
+                                            digits_of(step + 1) + " of the adaptive solver",
+                                        -1, worst(x));
                 continue;
             }
-            h = (to - grid_[grid_.size() - (error <= 1.0 ? 2 : 1)]) * std::clamp(safety * std::pow(error, -0.2), least_change, most_change);
+            h = (to - grid_[grid_.size() - (error <= 1.0 ? 2 : 1)]) *
+                std::clamp(safety * std::pow(error, -0.2), least_change, most_change);
         }
     }
-    /// The column that has kept the last step from being taken.
+    /// The column with the largest error in the last step tried.
     [[nodiscard]] long worst(const_view x) const {
         const auto&  context = x.context();
-        const double largest = context.max(x.columns(), detail::entry{norms_.data()});
-        return static_cast<long>(context.find_first(x.columns(), detail::as_large_as{norms_.data(), largest}));
+        const auto   norms   = row(norms_);
+        const double largest = context.max(x.columns(), norms);
+        return static_cast<long>(
+            context.find_first(x.columns(), elementwise<detail::is_largest>(norms, largest)));
     }
+    /// The largest root mean square over coordinates of the scaled errors of any particle.
     double largest_error(const_view x, const_view next) {
         norms_.resize(x.context(), 1, x.columns());
-        x.context().column_sums(x.rows(), x.columns(),
-                                detail::scaled_error<real>{error_.data(), x.data(), next.data(), solver_.absolute_tolerance, solver_.relative_tolerance, x.rows()},
-                                norms_.data());
-        return std::sqrt(x.context().max(x.columns(), detail::entry{norms_.data()}) / static_cast<double>(x.rows()));
+        const auto norms = row(norms_);
+        assign(norms, column_sums(elementwise<detail::squared_scaled_error>(
+                          error_, x, next, solver_.absolute_tolerance, solver_.relative_tolerance)));
+        return std::sqrt(x.context().max(x.columns(), norms) / static_cast<double>(x.rows()));
     }
 
-    Solver                                             solver_;
+    Solver                                                                    solver_;
     std::array<scratch<real, context_type>, static_cast<std::size_t>(stages)> stage_;
-    std::vector<scratch<real, context_type>>           adjoint_;
-    scratch<real, context_type>                        point_, state_, states_, next_, error_, zero_;
-    scratch<double, context_type>                      norms_;
-    std::vector<double>                                grid_;
+    std::vector<scratch<real, context_type>>                                  adjoint_;
+    scratch<real, context_type> point_, state_, states_, next_, error_, zero_;
+    scratch<double, context_type>                                             norms_;
+    std::vector<double>                                                       grid_;
 };
 
 } // namespace diamond

@@ -1,4 +1,5 @@
-/// Explicit Runge-Kutta methods by their Butcher tableaux, each a small aggregate with its number of steps.
+/// Explicit Runge-Kutta methods, each of which is a Butcher tableau with a number of steps or with
+/// tolerances.
 #pragma once
 
 #include <array>
@@ -8,7 +9,8 @@
 
 namespace diamond {
 
-/// k_i = f(x + h sum_j stage[i][j] k_j, t + node[i] h), x' = x + h sum_i weight[i] k_i; `error` are weight minus the embedded method's.
+/// k_i = f(x + h sum_j stage[i][j] k_j, t + node[i] h), x' = x + h sum_i weight[i] k_i; `error` holds the
+/// weights minus those of the embedded method, and zeros for a method without one.
 template <int Stages>
 struct butcher_tableau {
     static constexpr auto size = static_cast<std::size_t>(Stages);
@@ -20,43 +22,50 @@ struct butcher_tableau {
     static constexpr int                           stages = Stages;
 };
 
-/// Euler's method, order 1, one evaluation a step.
+/// Euler's method, of order 1. Cost: one evaluation for each step.
 struct euler {
     index_t                             steps = 32;
     static constexpr int                order = 1;
     static constexpr butcher_tableau<1> tableau{{0.0}, {}, {1.0}, {}};
 };
 
-/// The midpoint method, order 2, two evaluations a step.
+/// The midpoint method, of order 2. Cost: two evaluations for each step.
 struct explicit_midpoint {
     index_t                             steps = 16;
     static constexpr int                order = 2;
     static constexpr butcher_tableau<2> tableau{{0.0, 0.5}, {{{}, {0.5}}}, {0.0, 1.0}, {}};
 };
 
-/// Heun's method, order 2, two evaluations a step.
+/// Heun's method, of order 2. Cost: two evaluations for each step.
 struct heun {
     index_t                             steps = 16;
     static constexpr int                order = 2;
     static constexpr butcher_tableau<2> tableau{{0.0, 1.0}, {{{}, {1.0}}}, {0.5, 0.5}, {}};
 };
 
-/// The classical fourth-order method, four evaluations a step.
+/// The classical fourth-order method. Cost: four evaluations for each step.
 struct runge_kutta_4 {
     index_t                             steps = 8;
     static constexpr int                order = 4;
     static constexpr butcher_tableau<4> tableau{
-        {0.0, 0.5, 0.5, 1.0}, {{{}, {0.5}, {0.0, 0.5}, {0.0, 0.0, 1.0}}}, {1.0 / 6, 1.0 / 3, 1.0 / 3, 1.0 / 6}, {}};
+        {0.0, 0.5, 0.5, 1.0},
+        {{{}, {0.5}, {0.0, 0.5}, {0.0, 0.0, 1.0}}},
+        {1.0 / 6, 1.0 / 3, 1.0 / 3, 1.0 / 6},
+        {}};
 };
 
-/// Dormand and Prince's embedded pair 5(4) with step control: the step is the batch's, chosen so that the largest error of any
-/// particle, root mean square over coordinates against absolute + relative |x|, stays below 1. Six evaluations a step.
+/// Dormand and Prince's embedded pair 5(4) with step control.
+///
+/// All particles of a batch take the same steps, which are chosen so that the largest error of any particle
+/// stays below 1: the root mean square over coordinates of the error divided by absolute_tolerance +
+/// relative_tolerance |x|. Cost: six evaluations for each step.
 struct dormand_prince {
-    double               relative_tolerance = 1e-6;
-    double               absolute_tolerance = 1e-6;
-    index_t              most_steps         = 10000; ///< beyond it the integration fails rather than crawls
+    double               relative_tolerance = 1e-6;  ///< above 0
+    double               absolute_tolerance = 1e-6;  ///< above 0
+    index_t most_steps = 10000; ///< at least 1; the integration fails if it needs more steps
     static constexpr int order              = 5;
-    // J. R. Dormand, P. J. Prince, A family of embedded Runge-Kutta formulae, J. Comput. Appl. Math. 6 (1980).
+    // J. R. Dormand, P. J. Prince, A family of embedded Runge-Kutta formulae, J. Comput. Appl. Math. 6
+    // (1980).
     static constexpr butcher_tableau<7> tableau{
         {0.0, 1.0 / 5, 3.0 / 10, 4.0 / 5, 8.0 / 9, 1.0, 1.0},
         {{{},
@@ -70,14 +79,14 @@ struct dormand_prince {
         {71.0 / 57600, 0.0, -71.0 / 16695, 71.0 / 1920, -17253.0 / 339200, 22.0 / 525, -1.0 / 40}};
 };
 
-/// The order of a solver that does not say is taken to be 2.
+/// The order of a solver: its `order`, or 2 for a solver that does not state one.
 template <class Solver>
 inline constexpr int order_of = 2;
 template <class Solver>
     requires requires { int{Solver::order}; }
 inline constexpr int order_of<Solver> = Solver::order;
 
-/// Whether a solver chooses its own steps.
+/// Says whether a solver chooses its own steps, which those with a relative_tolerance do.
 template <class Solver>
 inline constexpr bool is_adaptive = requires(const Solver& solver) { solver.relative_tolerance; };
 
@@ -99,9 +108,13 @@ concept has_steps = requires(const Solver& solver) {
 /// The ladder: the first clause that Solver breaks says what to write.
 template <class Solver>
 consteval bool diagnose_solver() {
-    static_assert(detail::has_tableau<Solver>,
-                  "a solver needs `static constexpr butcher_tableau<Stages> tableau`: euler, explicit_midpoint, heun, runge_kutta_4 and dormand_prince have one");
-    static_assert(detail::has_steps<Solver>, "a solver needs index_t steps, or relative_tolerance, absolute_tolerance and most_steps where it chooses its own");
+    static_assert(
+        detail::has_tableau<Solver>,
+        "a solver needs `static constexpr butcher_tableau<Stages> tableau`: euler, explicit_midpoint, heun, "
+        "runge_kutta_4 and dormand_prince have one");
+    static_assert(detail::has_steps<Solver>,
+                  "a solver needs index_t steps, or relative_tolerance, absolute_tolerance and "
+                  "most_steps where it chooses its own");
     return true;
 }
 

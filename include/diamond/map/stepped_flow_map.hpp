@@ -1,4 +1,4 @@
-/// A flow map taken in several jumps.
+/// A flow map that takes an interval in several jumps.
 #pragma once
 
 #include <cmath>
@@ -7,19 +7,21 @@
 
 #include <diamond/concepts/flow_map.hpp>
 #include <diamond/concepts/posterior_sampler.hpp>
-#include <diamond/core/combine.hpp>
 #include <diamond/core/digits_of.hpp>
-#include <diamond/core/log_density.hpp>
+#include <diamond/core/expression.hpp>
 
 namespace diamond {
 
 struct stepped_flow_map_options {
-    index_t steps = 2; ///< n jumps of equal length
+    index_t steps = 2; ///< n, the number of jumps of equal length, at least 1
 };
 
-/// X_{t,s} = X_{t_n-1,s} o ... o X_{t,t_1} over n equal parts of any interval: what a learned map says better in several jumps than in one. Models whatever its
-/// map does of differentiable_flow_map, flow_map_with_divergence and differentiable_flow_map_with_divergence; m is the mean of the parts'.
-/// Cost: n calls of the map; a vjp n - 1 and n vjps.
+/// X_{t,s} = X_{t_n-1,s} o ... o X_{t,t_1} over n equal parts of any interval, for learned maps, which are
+/// more accurate in several jumps than in one.
+///
+/// Models flow_map, and those of differentiable_flow_map, flow_map_with_divergence and
+/// differentiable_flow_map_with_divergence that its map models; m is the mean over the parts. x and out are d
+/// x N. Cost: n calls of the map; for a vjp n - 1 calls and n vjps.
 template <class Map>
 class stepped_flow_map {
     static_assert(diagnose_flow_map<Map>());
@@ -31,8 +33,10 @@ public:
     using const_view     = const_view_t<batch_type>;
 
     /// @throws std::invalid_argument unless steps >= 1.
-    explicit stepped_flow_map(Map map, stepped_flow_map_options options = {}) : map_(std::move(map)), options_(options) {
-        require(options.steps >= 1, [&] { return "a flow map in " + digits_of(options.steps) + " steps: at least 1 is needed"; });
+    explicit stepped_flow_map(Map map, stepped_flow_map_options options = {})
+        : map_(std::move(map)), options_(options) {
+        require(options.steps >= 1,
+                [&] { return "a flow map in " + digits_of(options.steps) + " steps: at least 1 is needed"; });
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
@@ -49,39 +53,54 @@ public:
         return map_.base_deviation();
     }
 
+    /// out = X_{from,to}(x | condition). @throws std::invalid_argument if shapes differ.
     void operator()(const_view x, interval span, const condition_type& condition, view out) {
         prepare(x, out);
-        for (index_t k = 0; k < options_.steps; ++k) map_(before(k, x), part(span, k), condition, after(k, out));
+        for (index_t k = 0; k < options_.steps; ++k)
+            map_(before(k, x), part(span, k), condition, after(k, out));
     }
-    void operator()(const_view x, interval span, const condition_type& condition, view out, double* divergence)
+    /// out = X_{from,to}(x | condition) and divergence[j] = m(x_j, from, to), N numbers in the memory of the
+    /// batch.
+    void operator()(const_view x, interval span, const condition_type& condition, view out,
+                    double* divergence)
         requires flow_map_with_divergence<Map>
     {
         prepare(x, out);
         numbers_.resize(x.context(), 1, x.columns());
+        const auto mean = row(x.context(), x.columns(), divergence);
+        assign(mean, 0.0);
         for (index_t k = 0; k < options_.steps; ++k) {
             map_(before(k, x), part(span, k), condition, after(k, out), numbers_.data());
-            x.context().for_each(x.columns(), detail::add_scaled_number{share(), numbers_.data(), k == 0, divergence});
+            assign(mean, mean + share() * row(numbers_));
         }
     }
-    /// out = cotangent^T dX/dx.
+    /// out = cotangent^T dX/dx, d x N.
     void vjp(const_view x, interval span, const condition_type& condition, const_view cotangent, view out)
         requires differentiable_flow_map<Map>
     {
         forward(x, span, condition);
-        pull_back(x, out, cotangent, [&](const_view here, interval step, const_view lambda, view pulled) { map_.vjp(here, step, condition, lambda, pulled); }, span);
+        const auto pull = [&](const_view here, interval step, const_view lambda, view pulled) {
+            map_.vjp(here, step, condition, lambda, pulled);
+        };
+        pull_back(x, out, cotangent, pull, span);
     }
-    /// out = cotangent^T dX/dx + divergence_cotangent dm/dx; null data of either mean zero.
-    void vjp(const_view x, interval span, const condition_type& condition, const_view cotangent, const double* divergence_cotangent, view out)
+    /// out = cotangent^T dX/dx + divergence_cotangent dm/dx, d x N; null data of either cotangent stand for
+    /// zeros.
+    void vjp(const_view x, interval span, const condition_type& condition, const_view cotangent,
+             const double* divergence_cotangent, view out)
         requires differentiable_flow_map_with_divergence<Map>
     {
         forward(x, span, condition);
         const double* of_part = nullptr;
         if (divergence_cotangent) {
             numbers_.resize(x.context(), 1, x.columns());
-            x.context().for_each(x.columns(), detail::add_scaled_number{share(), divergence_cotangent, true, numbers_.data()});
+            assign(row(numbers_), 0.0 + share() * row(x.context(), x.columns(), divergence_cotangent));
             of_part = numbers_.data();
         }
-        pull_back(x, out, cotangent, [&](const_view here, interval step, const_view lambda, view pulled) { map_.vjp(here, step, condition, lambda, of_part, pulled); }, span);
+        const auto pull = [&](const_view here, interval step, const_view lambda, view pulled) {
+            map_.vjp(here, step, condition, lambda, of_part, pulled);
+        };
+        pull_back(x, out, cotangent, pull, span);
     }
 
 private:
@@ -90,13 +109,17 @@ private:
 
     [[nodiscard]] double   share() const { return 1.0 / static_cast<double>(options_.steps); }
     [[nodiscard]] interval part(interval span, index_t k) const {
-        const auto time = [&](index_t i) { return i == options_.steps ? span.to : span.from + span.length() * static_cast<double>(i) / static_cast<double>(options_.steps); };
+        const auto n    = static_cast<double>(options_.steps);
+        const auto time = [&](index_t i) {
+            return i == options_.steps ? span.to : span.from + span.length() * static_cast<double>(i) / n;
+        };
         return {time(k), time(k + 1)};
     }
     void prepare(const_view x, const_view out) {
         require_same_shape("stepped_flow_map", x, out);
         columns_ = x.columns();
-        states_.resize(x.context(), x.rows(), extent_product("columns and steps that are kept", x.columns(), options_.steps - 1));
+        states_.resize(x.context(), x.rows(),
+                       extent_product("columns and steps that are kept", x.columns(), options_.steps - 1));
     }
     /// The state after part k < n - 1.
     view       state(index_t k) { return states_.mutable_view().columns(k * columns_, columns_); }
@@ -105,13 +128,15 @@ private:
 
     void forward(const_view x, interval span, const condition_type& condition) {
         prepare(x, x);
-        for (index_t k = 0; k + 1 < options_.steps; ++k) map_(before(k, x), part(span, k), condition, state(k));
+        for (index_t k = 0; k + 1 < options_.steps; ++k)
+            map_(before(k, x), part(span, k), condition, state(k));
     }
     template <class Pull>
     void pull_back(const_view x, view out, const_view cotangent, const Pull& pull, interval span) {
         for (auto* buffer : {&lambda_, &pulled_}) buffer->resize(x.context(), x.rows(), x.columns());
         for (index_t k = options_.steps - 1; k >= 0; --k) {
-            pull(before(k, x), part(span, k), k + 1 == options_.steps ? cotangent : lambda_.read(), k == 0 ? out : pulled_.mutable_view());
+            pull(before(k, x), part(span, k), k + 1 == options_.steps ? cotangent : lambda_.read(),
+                 k == 0 ? out : pulled_.mutable_view());
             lambda_.swap(pulled_);
         }
     }

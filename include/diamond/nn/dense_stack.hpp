@@ -1,9 +1,12 @@
-/// Dense layers one after another on blocks of columns, with a tangent beside and the gradient through both.
+/// A dense stack is dense layers that run one after another on blocks of columns, with a tangent beside the
+/// value and the gradient through both.
 ///
-/// Forward, layer by layer: a = W h + b, h <- f(a) (+ h); with a tangent a' = W h', h' <- f'(a) a' (+ h'). Backward, given the cotangents
-/// k of h and k' of h': c = f'(a) k + f''(a) a' k', c' = f'(a) k'; then W gets c h^T + c' h'^T, b gets c, h gets W^T c, h' gets W^T c'. A
-/// tangent is therefore n more columns of the same products. A block of columns runs through all layers in one lane and stays in its
-/// cache; blocks are fixed, and so is the order in which their gradients are added, so no bit depends on the number of threads.
+/// Forward, layer by layer: a = W h + b and h <- f(a) (+ h); with a tangent also a' = W h' and h' <- f'(a) a'
+/// (+ h'). Backward, given the cotangents k of h and k' of h': c = f'(a) k + f''(a) a' k' and c' = f'(a) k';
+/// then W gets c h^T + c' h'^T, b gets c, h gets W^T c, and h' gets W^T c'. A tangent is therefore n more
+/// columns of the same products. A block of columns runs through all layers in one lane and stays in its
+/// cache. The blocks are fixed, and so is the order in which their gradients are added, so that no bit
+/// depends on the number of threads.
 #pragma once
 
 #include <algorithm>
@@ -18,58 +21,67 @@
 namespace diamond {
 
 namespace detail {
-template <class Real>
+/// Adds to gradient[p] the sums of parameter p over all groups of blocks, in the order of the groups.
+template <class ConstView, class View>
 struct add_groups {
-    const Real* group;
-    index_t count, parameters;
-    Real* gradient;
+    ConstView groups; ///< parameters x groups
+    View gradient;
     DIAMOND_HD void operator()(index_t p) const {
-        Real sum = group[p];
-        for (index_t g = 1; g < count; ++g) sum += group[p + g * parameters];
+        typename View::value_type sum = groups(p, 0);
+        for (index_t g = 1; g < groups.columns(); ++g) sum += groups(p, g);
         gradient[p] += sum;
     }
 };
 } // namespace detail
 
+/// Runs a stack of dense layers, without their parameters: these are one vector theta in the back end's
+/// memory, and each layer says where its own begin. It is const and re-entrant; what a call needs is in its
+/// workspace.
 template <class Batch>
 class dense_stack {
 public:
-    using real         = typename Batch::value_type;
+    using real = typename Batch::value_type;
     using context_type = backend_of_t<Batch>;
-    using view         = view_t<Batch>;
-    using const_view   = const_view_t<Batch>;
+    using view = view_t<Batch>;
+    using const_view = const_view_t<Batch>;
 
-    /// What a call keeps: of a recorded forward pass the layers' states, else two states a lane.
+    /// Holds the working space of a call: the states of all layers for a recorded forward pass, two states a
+    /// lane for others, and sums of gradients.
     struct workspace {
         scratch<real, context_type> states, lanes, gradients;
-        index_t columns  = 0;
-        bool has_tangent = false;
+        index_t columns = 0;      ///< of the recorded pass; 0: none
+        bool has_tangent = false; ///< says whether the recorded pass had a tangent
     };
-    /// The two halves of a dual number of batches; a null tangent means that there is none.
+    /// Points to a batch and its tangent, column-major in the back end's memory; a null tangent means that
+    /// there is none.
     struct dual_in {
         const real* value;
         const real* tangent = nullptr;
     };
+    /// Points to where a batch and its tangent are written; a null tangent is not written.
     struct dual_out {
         real* value;
         real* tangent = nullptr;
     };
 
-    /// @throws std::invalid_argument unless each layer takes what the one before gives, and residual layers are square.
+    /// @throws std::invalid_argument unless each layer has as many inputs as the layer before has outputs,
+    /// and residual layers are square.
     explicit dense_stack(std::vector<dense_layer> layers) : layers_(std::move(layers)) {
         require(!layers_.empty(), "a dense stack needs at least one layer");
         index_t at = 0;
         for (std::size_t l = 0; l < layers_.size(); ++l) {
             auto& layer = layers_[l];
-            require(layer.inputs > 0 && layer.outputs > 0 && (l == 0 || layer.inputs == layers_[l - 1].outputs) &&
+            require(layer.inputs > 0 && layer.outputs > 0 &&
+                        (l == 0 || layer.inputs == layers_[l - 1].outputs) &&
                         (!layer.residual || layer.inputs == layer.outputs),
                     [&] {
-                        return "layer " + digits_of(l) + " of a dense stack: " + digits_of(layer.outputs) + " x " +
-                               digits_of(layer.inputs) + (layer.residual ? ", residual," : "") + " does not fit what precedes it";
+                        return "layer " + digits_of(l) + " of a dense stack: " + digits_of(layer.outputs) +
+                               " x " + digits_of(layer.inputs) + (layer.residual ? ", residual," : "") +
+                               " does not fit what precedes it";
                     });
             layer.offset = at;
-            at           = layer.end();
-            widest_      = std::max({widest_, layer.inputs, layer.outputs});
+            at = layer.end();
+            widest_ = std::max({widest_, layer.inputs, layer.outputs});
             states_ += layer.inputs + layer.outputs;
         }
     }
@@ -77,10 +89,13 @@ public:
     [[nodiscard]] const std::vector<dense_layer>& layers() const { return layers_; }
     [[nodiscard]] index_t inputs() const { return layers_.front().inputs; }
     [[nodiscard]] index_t outputs() const { return layers_.back().outputs; }
+    /// Returns how many numbers theta has.
     [[nodiscard]] index_t parameters() const { return layers_.back().end(); }
 
-    /// out = f(in), and its tangent; nothing is kept for a backward pass.
-    void forward(const context_type& context, const real* theta, dual_in in, index_t columns, dual_out out, workspace& space) const {
+    /// Writes f(in), inputs() x columns to outputs() x columns, and its tangent into out; nothing is kept for
+    /// a backward pass.
+    void forward(const context_type& context, const real* theta, dual_in in, index_t columns, dual_out out,
+                 workspace& space) const {
         const index_t parts = in.tangent ? 2 : 1, width = block_columns(context, columns, parts);
         const index_t block_size = 2 * widest_ * width * parts;
         space.lanes.resize(context, block_size, context.concurrency());
@@ -100,10 +115,12 @@ public:
         });
     }
 
-    /// The same, recorded in `space` for one backward pass.
-    void record(const context_type& context, const real* theta, dual_in in, index_t columns, dual_out out, workspace& space) const {
-        const index_t parts = in.tangent ? 2 : 1, width = block_columns(context, columns, parts), block_size = (states_ + outputs()) * width * parts;
-        space.columns     = columns;
+    /// Does what forward does, and records in `space` what one backward pass needs.
+    void record(const context_type& context, const real* theta, dual_in in, index_t columns, dual_out out,
+                workspace& space) const {
+        const index_t parts = in.tangent ? 2 : 1, width = block_columns(context, columns, parts),
+                      block_size = (states_ + outputs()) * width * parts;
+        space.columns = columns;
         space.has_tangent = in.tangent != nullptr;
         space.states.resize(context, block_size, blocks(columns, width));
         prepare(context, columns, width, parts, false);
@@ -112,7 +129,7 @@ public:
             real* h = space.states.data() + block_size * block;
             load(lane, in, inputs(), first, n, parts, h);
             for (const dense_layer& layer : layers_) {
-                real* a    = h + layer.inputs * m * parts;
+                real* a = h + layer.inputs * m * parts;
                 real* next = a + layer.outputs * m * parts;
                 apply(lane, layer, theta, h, a, m, parts);
                 lane.activate(layer.kind, a, layer.residual ? h : nullptr, next, layer.outputs * m, parts);
@@ -122,13 +139,18 @@ public:
         });
     }
 
-    /// Pulls the cotangents of value and tangent back through what `space` recorded, which it uses up. `in` gets the cotangents of the
-    /// inputs, or is null; the gradient of the parameters is added to `gradient`, or is null.
-    void backward(const context_type& context, const real* theta, workspace& space, dual_in cotangent, dual_out in, real* gradient) const {
+    /// Pulls the cotangents of value and tangent back through the pass that `space` recorded, which it uses
+    /// up. It writes the cotangents of the inputs to `in`, unless that is null, and adds the gradient of the
+    /// parameters to `gradient`, unless that is null.
+    void backward(const context_type& context, const real* theta, workspace& space, dual_in cotangent,
+                  dual_out in, real* gradient) const {
         if (space.columns == 0) return;
-        const index_t columns = space.columns, parts = space.has_tangent ? 2 : 1, width = block_columns(context, columns, parts);
-        const index_t block_size = (states_ + outputs()) * width * parts, lane_size = 2 * widest_ * width * parts;
-        const index_t count = blocks(columns, width), groups = gradient ? std::min(count, most_groups) : count;
+        const index_t columns = space.columns, parts = space.has_tangent ? 2 : 1,
+                      width = block_columns(context, columns, parts);
+        const index_t block_size = (states_ + outputs()) * width * parts,
+                      lane_size = 2 * widest_ * width * parts;
+        const index_t count = blocks(columns, width),
+                      groups = gradient ? std::min(count, most_groups) : count;
         space.lanes.resize(context, lane_size, context.concurrency());
         prepare(context, columns, width, parts, true);
         if (gradient) space.gradients.resize(context, parameters(), groups);
@@ -137,44 +159,54 @@ public:
             if (sums) lane.fill(sums, parameters(), real{0});
             for (index_t block = group * count / groups; block < (group + 1) * count / groups; ++block) {
                 const index_t first = block * width, n = std::min(width, columns - first), m = padded(n);
-                real* k     = space.lanes.data() + lane_size * worker;
+                real* k = space.lanes.data() + lane_size * worker;
                 real* other = k + widest_ * width * parts;
                 load(lane, cotangent, outputs(), first, n, parts, k);
-                real* state = space.states.data() + block_size * block + (states_ - layers_.back().inputs - layers_.back().outputs) * m * parts;
+                real* state = space.states.data() + block_size * block +
+                              (states_ - layers_.back().inputs - layers_.back().outputs) * m * parts;
                 for (std::size_t l = layers_.size(); l-- > 0;) {
                     const dense_layer& layer = layers_[l];
                     real *h = state, *a = state + layer.inputs * m * parts;
                     lane.pull_back(layer.kind, k, a, layer.outputs * m, parts); // a becomes its cotangent
                     if (sums) {
-                        lane.product(transpose::no, a, transpose::yes, h, sums + layer.offset, layer.outputs, layer.inputs, m * parts);
+                        lane.product(transpose::no, a, transpose::yes, h, sums + layer.offset, layer.outputs,
+                                     layer.inputs, m * parts);
                         lane.add_columns(a, layer.outputs, m, sums + layer.bias());
                     }
                     if (l == 0 && !in.value) break;
                     real* to = layer.residual ? k : other;
                     if (!layer.residual) lane.fill(to, layer.inputs * m * parts, real{0});
-                    lane.product(transpose::yes, theta + layer.offset, transpose::no, a, to, layer.inputs, m * parts, layer.outputs);
+                    lane.product(transpose::yes, theta + layer.offset, transpose::no, a, to, layer.inputs,
+                                 m * parts, layer.outputs);
                     if (!layer.residual) std::swap(k, other);
                     if (l > 0) state -= (layers_[l - 1].inputs + layers_[l - 1].outputs) * m * parts;
                 }
                 if (in.value) store(lane, k, inputs(), first, n, in);
             }
         });
-        if (gradient) context.for_each(parameters(), detail::add_groups<real>{space.gradients.data(), groups, parameters(), gradient});
+        if (gradient)
+            context.for_each(parameters(), detail::add_groups<const_view, view>{
+                                               .groups = space.gradients.read(),
+                                               .gradient = view(gradient, parameters(), 1, &context)});
     }
 
 private:
-    static constexpr index_t pad         = 4; // columns that Eigen's kernel takes at once
-    static constexpr index_t most_groups = 8; // of blocks that add their gradients up: a fixed number, for the bits depend on it
+    static constexpr index_t pad = 4;         // columns, which Eigen's kernel takes at once
+    static constexpr index_t most_groups = 8; // groups of blocks that add their gradients up; fixed, since
+                                              // the bits depend on it
 
     static index_t block_columns(const context_type& context, index_t columns, index_t parts) {
         return std::min(padded(columns), std::max<index_t>(context.dense_block_columns() / parts, pad));
     }
-    /// A tail is padded, so that its columns take the same path as those of a whole block.
+    /// Returns n, padded: the columns of a tail then take the same path as those of a whole block.
     static index_t padded(index_t n) { return (n + pad - 1) / pad * pad; }
-    static index_t blocks(index_t columns, index_t width) { return width == 0 ? 0 : (columns + width - 1) / width; }
+    static index_t blocks(index_t columns, index_t width) {
+        return width == 0 ? 0 : (columns + width - 1) / width;
+    }
 
-    /// Makes room for the products of a pass, whichever lane meets them.
-    void prepare(const context_type& context, index_t columns, index_t width, index_t parts, bool backward) const {
+    /// Makes the room that the products of a pass need, on every lane.
+    void prepare(const context_type& context, index_t columns, index_t width, index_t parts,
+                 bool backward) const {
         for (const index_t n : {width * parts, padded(columns % std::max<index_t>(width, 1)) * parts})
             for (const dense_layer& layer : layers_) {
                 if (n == 0) continue;
@@ -186,12 +218,16 @@ private:
                 }
             }
     }
+    /// Writes a = W h + b, and W h' of the tangent where there are two parts.
     template <class Lane>
-    static void apply(Lane& lane, const dense_layer& layer, const real* theta, const real* h, real* a, index_t m, index_t parts) {
+    static void apply(Lane& lane, const dense_layer& layer, const real* theta, const real* h, real* a,
+                      index_t m, index_t parts) {
         lane.affine(theta + layer.offset, theta + layer.bias(), h, a, layer.outputs, m, layer.inputs, parts);
     }
+    /// Copies columns first ... first + n - 1 of both parts to a lane's block, padded with zeros.
     template <class Lane>
-    static void load(Lane& lane, dual_in from, index_t rows, index_t first, index_t n, index_t parts, real* to) {
+    static void load(Lane& lane, dual_in from, index_t rows, index_t first, index_t n, index_t parts,
+                     real* to) {
         const index_t block_size = rows * padded(n), size = rows * n;
         for (index_t part = 0; part < parts; ++part) {
             const real* source = part == 0 ? from.value : from.tangent;
@@ -200,6 +236,7 @@ private:
             to += block_size;
         }
     }
+    /// Copies a lane's block, without its padding, to columns first ... first + n - 1 of both parts.
     template <class Lane>
     static void store(Lane& lane, const real* from, index_t rows, index_t first, index_t n, dual_out to) {
         lane.copy(from, rows * n, to.value + rows * first);
@@ -207,7 +244,8 @@ private:
     }
 
     std::vector<dense_layer> layers_;
-    index_t widest_ = 0, states_ = 0; // rows of the widest state, and of all that a recorded pass keeps but the last
+    index_t widest_ = 0; // rows of the widest state
+    index_t states_ = 0; // rows of all states that a recorded pass keeps, but the last
 };
 
 } // namespace diamond

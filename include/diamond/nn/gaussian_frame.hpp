@@ -1,4 +1,5 @@
-/// The Gaussian that a network is the residual of: N(mean, U diag(variance) U^T) of the data. Section 3.
+/// A Gaussian frame is the Gaussian N(mean, U diag(variance) U^T) of the data, to which a network adds its
+/// own part. Section 3.
 #pragma once
 
 #include <algorithm>
@@ -13,62 +14,81 @@
 
 namespace diamond {
 
-/// On the host, as files keep it. `mean` is that of the data; `basis`, d x d, column-major, has orthonormal columns, along which the variances
-/// are; empty means the coordinates themselves.
+/// Holds the numbers of a Gaussian frame on the host, as files keep them.
 struct gaussian_frame_numbers {
-    std::vector<double> mean, variance, basis;
+    std::vector<double> mean;     ///< of the data, d numbers
+    std::vector<double> variance; ///< along the columns of the basis, d positive numbers
+    std::vector<double> basis; ///< U, d x d, column-major, with orthonormal columns; empty: the coordinates
+                               ///< themselves
 };
 
 namespace detail {
-/// U^T or U on the first d rows of a column; what stands behind them passes.
-template <class Real>
+/// Writes op(U) times the first d rows of column j of x into those of `to`, and copies the rows behind them.
+template <class ConstView, class View>
 struct rotate_rows {
     static constexpr index_t relative_cost = 64;
     transpose op;
-    const Real *basis, *x;
-    index_t d, rows;
-    Real* out;
+    ConstView basis, x; ///< U, d x d, and at least d rows
+    View to;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
-        Real sum = x[i + rows * j];
-        if (i < d) {
-            sum = Real{0};
-            for (index_t k = 0; k < d; ++k) sum += (op == transpose::yes ? basis[k + d * i] : basis[i + d * k]) * x[k + rows * j];
+        using real = typename View::value_type;
+        real sum = x(i, j);
+        if (i < basis.rows()) {
+            sum = real{0};
+            for (index_t k = 0; k < basis.rows(); ++k)
+                sum += (op == transpose::yes ? basis(k, i) : basis(i, k)) * x(k, j);
         }
-        out[i + rows * j] = sum;
+        to(i, j) = sum;
     }
 };
 } // namespace detail
 
-/// In a back end's memory, shared by copies. Its mean() and variance() are those of U^T x.
+/// Holds a Gaussian frame in a back end's memory, which its copies share. Mean and variance are those of the
+/// coordinates U^T x.
 template <class Batch>
 class gaussian_frame {
 public:
     using context_type = backend_of_t<Batch>;
-    using real         = typename Batch::value_type;
+    using real = typename Batch::value_type;
+    using numbers_view = batch_view<const double, context_type>;
 
-    /// @throws std::invalid_argument unless mean and variance have d numbers, all are finite, variances positive, and basis has none or d^2, orthonormal;
-    /// and where the Gaussian is too small or too large for the particles' number type.
-    gaussian_frame(const context_type& context, gaussian_frame_numbers numbers) : numbers_(std::move(numbers)) {
+    /// @throws std::invalid_argument unless mean and variance have d numbers each, all finite and the
+    /// variances positive, and the basis has none or d^2, with orthonormal columns; and where the Gaussian is
+    /// too small or too large for the particles' number type.
+    gaussian_frame(const context_type& context, gaussian_frame_numbers numbers)
+        : numbers_(std::move(numbers)) {
         const index_t d = dimension();
-        require(d > 0 && numbers_.variance.size() == numbers_.mean.size() && (numbers_.basis.empty() || static_cast<index_t>(numbers_.basis.size()) == d * d),
+        require(d > 0 && numbers_.variance.size() == numbers_.mean.size() &&
+                    (numbers_.basis.empty() || static_cast<index_t>(numbers_.basis.size()) == d * d),
                 [&] {
-                    return "a Gaussian frame of dimension " + digits_of(d) + " has " + digits_of(numbers_.variance.size()) +
-                           " variances and a basis of " + digits_of(numbers_.basis.size()) + " numbers: d and d x d (or none) are needed";
+                    return "a Gaussian frame of dimension " + digits_of(d) + " has " +
+                           digits_of(numbers_.variance.size()) + " variances and a basis of " +
+                           digits_of(numbers_.basis.size()) + " numbers: d and d x d (or none) are needed";
                 });
-        for (const double m : numbers_.mean) require(std::isfinite(m), [&] { return "a Gaussian frame's mean has " + digits_of(m) + " as a coordinate: it must be finite"; });
-        for (const double v : numbers_.variance) require(v >= least_normal && v < infinity, [&] { return "a Gaussian frame's variance is " + digits_of(v) + ": it must be positive"; });
+        for (const double m : numbers_.mean)
+            require(std::isfinite(m), [&] {
+                return "a Gaussian frame's mean has " + digits_of(m) + " as a coordinate: it must be finite";
+            });
+        for (const double v : numbers_.variance)
+            require(v >= least_normal && v < infinity, [&] {
+                return "a Gaussian frame's variance is " + digits_of(v) + ": it must be positive";
+            });
         require_scale();
         std::vector<double> rotated(numbers_.mean);
         if (has_basis())
             for (index_t k = 0; k < d; ++k) {
                 rotated[static_cast<std::size_t>(k)] = 0.0;
-                for (index_t i = 0; i < d; ++i) rotated[static_cast<std::size_t>(k)] += numbers_.basis[static_cast<std::size_t>(i + d * k)] * numbers_.mean[static_cast<std::size_t>(i)];
+                for (index_t i = 0; i < d; ++i)
+                    rotated[static_cast<std::size_t>(k)] += numbers_
+                                                                .basis[static_cast<std::size_t>(i + d * k)] *
+                                                            numbers_.mean[static_cast<std::size_t>(i)];
             }
-        auto memory      = std::make_shared<memory_type>();
-        memory->mean     = from_host<double>(context, d, 1, rotated);
+        auto memory = std::make_shared<memory_type>();
+        memory->mean = from_host<double>(context, d, 1, rotated);
         memory->variance = from_host<double>(context, d, 1, numbers_.variance);
         if (has_basis()) {
-            memory->basis = from_host<real>(context, d, d, std::vector<real>(numbers_.basis.begin(), numbers_.basis.end()));
+            memory->basis = from_host<real>(context, d, d,
+                                            std::vector<real>(numbers_.basis.begin(), numbers_.basis.end()));
             require_orthonormal(context, memory->basis);
         }
         memory_ = std::move(memory);
@@ -77,44 +97,59 @@ public:
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(numbers_.mean.size()); }
     [[nodiscard]] const gaussian_frame_numbers& numbers() const { return numbers_; }
     [[nodiscard]] bool has_basis() const { return !numbers_.basis.empty(); }
-    [[nodiscard]] const double* mean() const { return memory_->mean.data(); }
-    [[nodiscard]] const double* variance() const { return memory_->variance.data(); }
+    /// Returns the variances, d x 1, on the context that the frame was made on.
+    [[nodiscard]] numbers_view variance() const { return memory_->variance.read(); }
+    /// Returns the means, d x 1, for work on `context`. @throws std::invalid_argument where they are in a
+    /// device's memory and were made on another context.
+    [[nodiscard]] numbers_view mean_on(const context_type& context) const {
+        return memory_->mean.read_on(context);
+    }
+    /// Returns the variances, d x 1, for work on `context`. @throws std::invalid_argument as mean_on does.
+    [[nodiscard]] numbers_view variance_on(const context_type& context) const {
+        return memory_->variance.read_on(context);
+    }
 
-    /// U^T x: `buffer` where there is a basis, else x itself. Rows behind the first d pass as they are.
+    /// Returns U^T x, which is written to `buffer` where there is a basis and is x itself where there is
+    /// none. The rows of x behind the first d are copied.
     [[nodiscard]] const_view_t<Batch> into(const_view_t<Batch> x, Batch& buffer) const {
         if (!has_basis()) return x;
-        buffer.resize(x.context(), x.rows(), x.columns()); // the caller's context works, for copies of a network may serve several
+        buffer.resize(x.context(), x.rows(), x.columns()); // on the caller's context, since copies of a
+                                                           // network may serve several
         rotate(transpose::yes, x, buffer.mutable_view());
         return buffer.read();
     }
-    /// out = U y; y may be `buffer` only.
+    /// Writes U y into out, and the rows of y behind the first d as they are; out must not overlap y.
     void out_of(const_view_t<Batch> y, view_t<Batch> out) const { rotate(transpose::no, y, out); }
 
 private:
     void rotate(transpose op, const_view_t<Batch> x, view_t<Batch> out) const {
-        const index_t d = dimension();
+        using rotate_rows = detail::rotate_rows<const_view_t<Batch>, view_t<Batch>>;
         const auto& context = out.context();
-        const auto  basis   = memory_->basis.read_on(context);
-        if (x.rows() == d)
+        const auto basis = memory_->basis.read_on(context);
+        if (x.rows() == dimension())
             context.product(op, basis, x, out);
         else
-            context.for_each(x.rows(), x.columns(), detail::rotate_rows<real>{op, basis.data(), x.data(), d, x.rows(), out.data()});
+            context.for_each(x.rows(), x.columns(), rotate_rows{.op = op, .basis = basis, .x = x, .to = out});
     }
+    /// @throws std::invalid_argument with two columns and their product unless the basis is orthonormal.
     static void require_orthonormal(const context_type& context, const Batch& basis) {
         constexpr double rounding = 1e-4; // a basis in single precision passes
-        Batch            gram(context, basis.rows(), basis.rows());
+        Batch gram(context, basis.rows(), basis.rows());
         context.product(transpose::yes, basis.read(), basis.read(), gram.mutable_view());
         const auto products = to_host(gram);
         for (index_t k = 0; k < basis.rows(); ++k)
             for (index_t l = 0; l <= k; ++l) {
-                const auto product = static_cast<double>(products[static_cast<std::size_t>(l + basis.rows() * k)]);
+                const auto product = static_cast<double>(
+                    products[static_cast<std::size_t>(l + basis.rows() * k)]);
                 require(std::abs(product - (k == l ? 1.0 : 0.0)) <= rounding, [&] {
-                    return "a Gaussian frame's basis must be orthonormal: columns " + digits_of(l) + " and " + digits_of(k) +
-                           " have the product " + digits_of(product);
+                    return "a Gaussian frame's basis must be orthonormal: columns " + digits_of(l) + " and " +
+                           digits_of(k) + " have the product " + digits_of(product);
                 });
             }
     }
-    /// A sample is noise of deviation 1 with a velocity added, in the particles' number type: of a Gaussian below its rounding nothing would be left.
+    /// A sample is noise of deviation 1 with a velocity added, in the particles' number type, whose rounding
+    /// would leave nothing of a smaller Gaussian. @throws std::invalid_argument with the numbers where the
+    /// Gaussian is too small or too large.
     void require_scale() const {
         using limits = std::numeric_limits<real>;
         double sum = 0.0, largest = 0.0;
@@ -122,11 +157,14 @@ private:
             sum += numbers_.variance[i];
             largest = std::max({largest, std::sqrt(numbers_.variance[i]), std::abs(numbers_.mean[i])});
         }
-        constexpr double least = 16.0 * static_cast<double>(limits::epsilon()), most = static_cast<double>(limits::max()) / 16.0; // a digit, and room for sums
+        constexpr double least = 16.0 * static_cast<double>(limits::epsilon()),
+                         most = static_cast<double>(limits::max()) / 16.0; // one digit is left, and sums do
+                                                                           // not overflow
         const double deviation = std::sqrt(sum / static_cast<double>(numbers_.mean.size()));
         require(deviation >= least && largest <= most, [&] {
-            return "a Gaussian frame of deviation " + digits_of(deviation) + " and largest number " + digits_of(largest) + ": particles of " + digits_of(sizeof(real)) +
-                   " bytes hold " + digits_of(least) + " to " + digits_of(most) + " beside noise of 1; scale the data";
+            return "a Gaussian frame of deviation " + digits_of(deviation) + " and largest number " +
+                   digits_of(largest) + ": particles of " + digits_of(sizeof(real)) + " bytes hold " +
+                   digits_of(least) + " to " + digits_of(most) + " beside noise of 1; scale the data";
         });
     }
     struct memory_type {

@@ -11,58 +11,72 @@ namespace diamond {
 
 namespace detail {
 template <class M>
-concept draws_own_posterior =
-    requires(const M& m, const_view_t<typename M::batch_type> x, double t, const condition_of_t<M>& c, noise_stream stream, workspace_t<M>& w,
-             view_t<typename M::batch_type> out) { m.draw_posterior(x, t, c, stream, w, out); };
+concept draws_own_posterior = requires(const M& m, const_view_t<typename M::batch_type> x, double t,
+                                       const condition_of_t<M>& c, noise_stream stream, workspace_t<M>& w,
+                                       view_t<typename M::batch_type> out) {
+    m.draw_posterior(x, t, c, stream, w, out);
+};
 template <class M>
-concept pulls_own_posterior =
-    requires(const M& m, const_view_t<typename M::batch_type> x, double t, const condition_of_t<M>& c, noise_stream stream, workspace_t<M>& w,
-             view_t<typename M::batch_type> out) { m.draw_posterior_vjp(x, t, c, stream, x, w, out); };
+concept pulls_own_posterior = requires(const M& m, const_view_t<typename M::batch_type> x, double t,
+                                       const condition_of_t<M>& c, noise_stream stream, workspace_t<M>& w,
+                                       view_t<typename M::batch_type> out) {
+    m.draw_posterior_vjp(x, t, c, stream, x, w, out);
+};
 } // namespace detail
 
-/// A velocity field that also has schedule() and draw_posterior(x_t, t, condition, stream, workspace, out) as the posterior_sampler concept
-/// says. Models: gaussian, gaussian_mixture, checkerboard.
+/// A velocity field that draws from its own posterior: it has schedule(), and draw_posterior(x_t, t,
+/// condition, stream, workspace, out), whose arguments and draws are those of the posterior_sampler concept.
+/// Models: gaussian, gaussian_mixture, checkerboard.
 template <class M>
-concept field_with_posterior = velocity_field<M> && detail::names_schedule<M> && detail::draws_own_posterior<M>;
+concept field_with_posterior = velocity_field<M> && detail::names_schedule<M> &&
+                               detail::draws_own_posterior<M>;
 
-/// The ladder: the first clause that M breaks says what to write.
+/// The ladder of field_with_posterior: the first clause that M breaks says what to write.
 template <class M>
 consteval bool diagnose_field_with_posterior() {
     static_assert(diagnose_velocity_field<M>());
-    static_assert(detail::names_schedule<M>, "an exact posterior's model needs schedule() const, its noise schedule");
+    static_assert(detail::names_schedule<M>,
+                  "an exact posterior's model needs schedule() const, its noise schedule");
     static_assert(detail::draws_own_posterior<M>,
-                  "an exact posterior's model needs draw_posterior(const_view x_t, double t, const condition&, noise_stream, workspace&, view out) const");
+                  "an exact posterior's model needs draw_posterior(const_view x_t, double t, const "
+                  "condition&, noise_stream, workspace&, view out) const");
     return true;
 }
 
-/// z ~ p_{1|t}(. | x_t) as the model knows it, column j M + i draw i of particle j, M = stream.samples; x_t itself at t = 1.
+/// Draws z ~ p_{1|t}(. | x_t) of a model that knows its posterior, M = stream.samples a particle: x_t is
+/// d x N, out d x (N M), and column j M + i is draw i of particle j. At t = 1 every draw is x_t itself.
 ///
-/// Models posterior_sampler, and differentiable_posterior_sampler where the model pulls its draws back. It stands for one evaluation of
-/// a Diamond map, and costs one forward evaluation a draw, one vjp a draw. Section 5.
+/// It models posterior_sampler, and differentiable_posterior_sampler where the model has draw_posterior_vjp.
+/// A draw takes the place of an evaluation of a Diamond map and is counted as one: one forward evaluation,
+/// and in vjp one vjp. Section 5.
 template <class Model>
 class exact_posterior {
     static_assert(diagnose_field_with_posterior<Model>());
 
 public:
-    using batch_type     = typename Model::batch_type;
+    using batch_type = typename Model::batch_type;
     using condition_type = condition_of_t<Model>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
     explicit exact_posterior(Model model) : model_(std::move(model)) { check_schedule(model_.schedule()); }
 
-    [[nodiscard]] index_t      dimension() const { return model_.dimension(); }
-    [[nodiscard]] auto         schedule() const { return model_.schedule(); }
+    [[nodiscard]] index_t dimension() const { return model_.dimension(); }
+    [[nodiscard]] auto schedule() const { return model_.schedule(); }
     [[nodiscard]] const Model& model() const { return model_; }
-    [[nodiscard]] cost         spent() const { return spent_; }
-    [[nodiscard]] bool         exact() const { return true; }
+    [[nodiscard]] cost spent() const { return spent_; }
+    [[nodiscard]] bool exact() const { return true; }
 
-    void operator()(const_view x_t, double t, const condition_type& condition, noise_stream stream, view out) {
+    /// Writes M draws a particle. @throws std::invalid_argument where the model does.
+    void operator()(const_view x_t, double t, const condition_type& condition, noise_stream stream,
+                    view out) {
         spent_.forward += out.columns();
         model_.draw_posterior(x_t, t, condition, stream, space(x_t), out);
     }
-    /// out, d x N: the sum over a particle's draws of cotangent^T dz/dx_t, the noise held fixed.
-    void vjp(const_view x_t, double t, const condition_type& condition, noise_stream stream, const_view cotangent, view out)
+    /// out, d x N, is the sum over a particle's draws of cotangent^T dz/dx_t, cotangent d x (N M), the noise
+    /// held fixed.
+    void vjp(const_view x_t, double t, const condition_type& condition, noise_stream stream,
+             const_view cotangent, view out)
         requires detail::pulls_own_posterior<Model>
     {
         spent_.vjp += cotangent.columns();
@@ -70,7 +84,8 @@ public:
     }
 
 private:
-    // Made at the first call, which knows the context, and again when the batch grows or comes from another context.
+    /// The model's workspace. It is made in the first call, and anew when the batch grows or comes from
+    /// another context.
     detail::workspace_t<Model>& space(const_view x_t) {
         if (!space_ || x_t.columns() > space_columns_ || space_context_ != &x_t.context()) {
             space_.reset(); // frees before it allocates
@@ -81,11 +96,11 @@ private:
         return *space_;
     }
 
-    Model                                     model_;
-    cost                                      spent_;
+    Model model_;
+    cost spent_;
     std::optional<detail::workspace_t<Model>> space_;
-    const backend_of_t<batch_type>*           space_context_ = nullptr;
-    index_t                                   space_columns_ = 0;
+    const backend_of_t<batch_type>* space_context_ = nullptr;
+    index_t space_columns_ = 0;
 };
 template <class Model>
 exact_posterior(Model) -> exact_posterior<Model>;

@@ -1,24 +1,33 @@
-/// Draws from a Gaussian mixture and from its posterior: a component by one uniform, then its Gaussian.
+/// Draws from a Gaussian mixture and from its posterior: one uniform chooses a component, from whose Gaussian
+/// the draw is taken.
 #pragma once
 
-#include <diamond/oracle/mixture_functors.hpp>
-#include <diamond/random/draw.hpp>
+#include <cmath>
+#include <cstdint>
+
+#include <diamond/concepts/backend.hpp>
+#include <diamond/core/row.hpp>
+#include <diamond/oracle/gaussian_reading.hpp>
+#include <diamond/oracle/mixture_parts.hpp>
+#include <diamond/random/philox.hpp>
 
 namespace diamond::detail {
 
-/// The block of a stream's counter that holds discrete choices of a draw from the data: no coordinate reaches it.
+/// The block of a stream's counter for the discrete choice of a draw from the data; no coordinate has this
+/// number.
 inline constexpr index_t choice_block = 0xffffffff;
 
-/// The stream of the discrete choices that belong to posterior draws from `stream`.
+/// The stream for the discrete choices of posterior draws whose normals come from `stream`.
 [[nodiscard]] constexpr noise_stream choices_of(noise_stream stream) {
     return stream.with(stream.purpose == purpose::value ? purpose::value_component : purpose::component);
 }
 
-/// The least k with u < sums[k], sums increasing to sums[count - 1]; never a k whose weight is 0.
+/// The least k with u sums[count - 1] < sums[k], where sums[k] is the sum of the weights 0 ... k and 0 <= u <
+/// 1. It is never a k whose weight is 0.
 template <class Real>
 [[nodiscard]] DIAMOND_HD index_t choose(const Real* sums, index_t count, double u) {
     const double wanted = u * static_cast<double>(sums[count - 1]);
-    index_t      low = 0, high = count - 1;
+    index_t low = 0, high = count - 1;
     while (low < high) {
         const index_t middle = low + (high - low) / 2;
         if (wanted < static_cast<double>(sums[middle]))
@@ -29,28 +38,29 @@ template <class Real>
     return low;
 }
 
-/// Column j of normals becomes m_k + sqrt(v_k) eps, k drawn from the cumulative weights.
-template <class Real>
+/// Column j of normals becomes m_k + sqrt(v_k) eps, k chosen by the cumulative weights.
+template <class Batch>
 struct draw_from_mixture {
-    mixture_view  parts;
-    noise_stream  stream;
-    const double* cumulative;
-    Real*         out;
+    mixture_view<backend_of_t<Batch>> parts;
+    noise_stream stream;
+    row_view<const double, backend_of_t<Batch>> cumulative;
+    view_t<Batch> out;
     DIAMOND_HD void operator()(index_t j) const {
-        const index_t k = choose(cumulative, parts.count, stream.uniform(j, choice_block));
-        for (index_t i = 0; i < parts.rows; ++i) {
-            Real& z = out[i + parts.rows * j];
-            z       = static_cast<Real>(parts.mean(i, k) + std::sqrt(parts.variance(i, k)) * static_cast<double>(z));
+        const index_t k = choose(cumulative.data(), parts.count(), stream.uniform(j, choice_block));
+        for (index_t i = 0; i < parts.rows(); ++i) {
+            const double eps = static_cast<double>(out(i, j));
+            out(i, j) = static_cast<typename Batch::value_type>(parts.mean(i, k) +
+                                                                std::sqrt(parts.variance(i, k)) * eps);
         }
     }
 };
 
-/// The sum of `count` numbers in lanes, which vectorise, in a fixed order.
+/// The sum of `count` numbers, taken in lanes, which vectorise, in a fixed order.
 template <class Real>
 [[nodiscard]] DIAMOND_HD double sum_in_lanes(const Real* numbers, index_t count) {
-    constexpr index_t lanes      = 16;
-    double            sum[lanes] = {}, total = 0.0;
-    index_t           k          = 0;
+    constexpr index_t lanes = 16;
+    double sum[lanes] = {}, total = 0.0;
+    index_t k = 0;
     for (; k + lanes <= count; k += lanes)
         for (index_t l = 0; l < lanes; ++l) sum[l] += static_cast<double>(numbers[k + l]);
     for (index_t l = 0; k + l < count; ++l) sum[l] += static_cast<double>(numbers[k + l]);
@@ -58,20 +68,23 @@ template <class Real>
     return total;
 }
 
-/// The least k with u times all weights < weights 0 ... k; never a k whose weight is 0. It skips whole blocks: running sums over all weights
-/// would wait for every single addition, which is slower for fewer than a dozen draws from the same weights.
+/// The least k for which u times the sum of all weights is less than the sum of the weights 0 ... k. It is
+/// never a k whose weight is 0. Whole blocks are skipped: running sums over all weights would wait for every
+/// single addition, which is slower for fewer than a dozen draws from the same weights.
 template <class Real>
 [[nodiscard]] DIAMOND_HD index_t choose_by_weight(const Real* weights, index_t count, double u) {
-    constexpr index_t block  = 64;
-    double            wanted = 0.0, below = 0.0;
-    for (index_t first = 0; first < count; first += block) wanted += u * sum_in_lanes(weights + first, first + block < count ? block : count - first);
+    constexpr index_t block = 64;
+    double wanted = 0.0, below = 0.0;
+    for (index_t first = 0; first < count; first += block)
+        wanted += u * sum_in_lanes(weights + first, first + block < count ? block : count - first);
     index_t k = 0;
     for (; k + block < count; k += block) {
         const double next = below + sum_in_lanes(weights + k, block);
         if (wanted < next) break;
         below = next;
     }
-    index_t last = 0; // sums differ by their rounding: where none exceeds what is wanted, the last that has a weight
+    index_t last = 0; // the sums differ by their rounding: where none exceeds the wanted one, the last k that
+                      // has a weight is chosen
     for (; k < count; ++k) {
         if (weights[k] > Real{0}) last = k;
         below += static_cast<double>(weights[k]);
@@ -80,37 +93,40 @@ template <class Real>
     return last;
 }
 
-/// Component of draw j (of particle first + j / samples) from the particle's responsibilities.
-template <class Real>
+/// The component of draw j of a chunk whose first particle is `first`, chosen by the responsibilities, K x n,
+/// of particle first + j / M, M = stream.samples.
+template <class Batch>
 struct choose_posterior_component {
     static constexpr index_t relative_cost = 64;
 
-    noise_stream  stream;
-    index_t       first;
-    const Real*   responsibilities;
-    index_t       count;
-    std::int32_t* out;
+    noise_stream stream;
+    index_t first;
+    const_view_t<Batch> responsibilities;
+    row_view<std::int32_t, backend_of_t<Batch>> out;
     DIAMOND_HD void operator()(index_t j) const {
         const double u = stream.uniform(first * stream.samples + j);
-        out[j]         = static_cast<std::int32_t>(choose_by_weight(responsibilities + count * (j / stream.samples), count, u));
+        const auto weights = responsibilities.column(j / stream.samples);
+        out[j] = static_cast<std::int32_t>(choose_by_weight(weights.begin(), weights.size(), u));
     }
 };
 
-/// z = (sigma^2 m + alpha v x)/V + sigma sqrt(v/V) eps in place of eps; exactly x at t = 1.
-template <class Real, class View>
+/// z = (sigma^2 m_k + alpha v_k x)/V_k + sigma sqrt(v_k/V_k) eps in place of eps, k the draw's component; z
+/// is x at t = 1. Column j of out belongs to column j / samples of x.
+template <class Batch>
 struct draw_posterior_component {
-    mixture_view        parts;
-    gaussian_reading    denoiser;
-    View                x;
-    index_t             samples;
-    const std::int32_t* component;
-    Real*               out;
+    mixture_view<backend_of_t<Batch>> parts;
+    gaussian_reading denoiser;
+    const_view_t<Batch> x;
+    index_t samples;
+    row_view<const std::int32_t, backend_of_t<Batch>> component;
+    view_t<Batch> out;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
-        const index_t k     = component[j];
-        const double  v     = parts.variance(i, k);
-        Real&         z     = out[i + parts.rows * j];
-        const double  drawn = std::sqrt(denoiser.variance * (v / denoiser.total(v))) * static_cast<double>(z);
-        z = static_cast<Real>(denoiser.mean_weight(v) * parts.mean(i, k) + denoiser.state_weight(v) * static_cast<double>(x(i, j / samples)) + drawn);
+        const index_t k = component[j];
+        const double v = parts.variance(i, k);
+        const double drawn = std::sqrt(posterior_variance(denoiser, v)) * static_cast<double>(out(i, j));
+        const double mean = affine_reading(denoiser, parts.mean(i, k), v,
+                                           static_cast<double>(x(i, j / samples)));
+        out(i, j) = static_cast<typename Batch::value_type>(mean + drawn);
     }
 };
 

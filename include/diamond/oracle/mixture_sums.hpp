@@ -1,87 +1,223 @@
-/// Sums over the components of a Gaussian mixture, for chunks of columns: responsibilities, readings, Jacobian products, divergences.
+/// Sums over a Gaussian mixture's components: responsibilities, readings, Jacobian products, divergences and
+/// densities.
 ///
-/// Two ways lead to the same numbers. By products: logits are a (features x K)^T (features x columns) product, means a (d x K) (K x columns) one,
-/// so that thousands of components run at the speed of the back end's product. Elementwise: each logit from its definition, for few
-/// components, for times per column with unequal variances, and where products would lose half the digits.
+/// i is a coordinate, k a component and j a column. Component k has f_k = P_k m_k + Q_k x for a reading, the
+/// log density l_k up to a constant, and the score s_k = (alpha m_k - x)/V_k. The mixture's reading is
+/// sum_k r_k f_k, r = softmax l; its Jacobian times w is sum_k [r_k Q_k w + delta_k f_k] with
+/// delta_k = r_k (s_k - sum_l r_l s_l) . w.
+///
+/// There are two ways to the same numbers: products (oracle/mixture_products.hpp), and the definitions,
+/// element by element, which serve few components, times per column with unequal variances, and mixtures of
+/// which products would lose half the digits. Section 9.
 #pragma once
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <optional>
 
-#include <diamond/oracle/mixture_functors.hpp>
-#include <diamond/oracle/mixture_product_functors.hpp>
+#include <diamond/core/expression.hpp>
+#include <diamond/oracle/gaussian_reading.hpp>
+#include <diamond/oracle/mixture_parts.hpp>
+#include <diamond/oracle/mixture_products.hpp>
 
 namespace diamond {
 
-/// Which way a mixture is summed; `automatic` takes the faster one that is accurate.
+/// The way in which a mixture is summed; `automatic` takes the faster one that is accurate.
 enum class mixture_path { automatic, products, elementwise };
 
-/// Working space of a mixture; it grows on the first call and then stays.
+/// The workspace of a gaussian_mixture. It allocates in the first call, and again only for a larger batch or
+/// another context.
 template <class Batch>
 struct mixture_workspace {
-    using real    = typename Batch::value_type;
+    using real = typename Batch::value_type;
     using context = backend_of_t<Batch>;
-    scratch<real, context>             features, logit_matrix, mean_matrix, state_matrix, responsibilities, tangents;
-    scratch<real, context>             mean_sums, state_sums, mean_deltas, state_deltas, reading, score;
-    scratch<double, context>           log_sums, tangent_means;
-    scratch<std::int32_t, context>     components;
+    scratch<real, context> responsibilities, tangents, reading, score;
+    scratch<double, context> log_sums, tangent_means;
+    scratch<std::int32_t, context> components;
     scratch<gaussian_reading, context> readings;
+    detail::mixture_product_space<Batch> products;
 };
 
 namespace detail {
 
-/// Columns worked on together: as many as keep each thread's part of the K x columns buffer in its second-level cache, in whole blocks of the
-/// product, so that no column's bits depend on how many there are.
+/// l_k of column j from its definition.
+template <class Batch>
+struct direct_logit {
+    static constexpr index_t relative_cost = 8;
+
+    mixture_view<backend_of_t<Batch>> parts;
+    gaussian_readings at;
+    const_view_t<Batch> x;
+    view_t<Batch> out;
+    DIAMOND_HD void operator()(index_t k, index_t j) const {
+        const gaussian_reading& r = at[j];
+        double sum = 0.0;
+        if (parts.variances.rows() == 1) {
+            const double total = r.total(parts.variances[k]);
+            for (index_t i = 0; i < parts.rows(); ++i)
+                sum += square(static_cast<double>(x(i, j)) - r.alpha * parts.mean(i, k));
+            sum = sum / total + static_cast<double>(parts.rows()) * std::log(total);
+        } else {
+            for (index_t i = 0; i < parts.rows(); ++i) {
+                const double total = r.total(parts.variance(i, k));
+                sum += square(static_cast<double>(x(i, j)) - r.alpha * parts.mean(i, k)) / total +
+                       std::log(total);
+            }
+        }
+        out(k, j) = static_cast<typename Batch::value_type>(parts.log_weights[k] - 0.5 * sum);
+    }
+};
+
+/// s_k . w of column j.
+template <class Batch>
+struct direct_tangent {
+    mixture_view<backend_of_t<Batch>> parts;
+    gaussian_readings at;
+    const_view_t<Batch> x, w;
+    view_t<Batch> out;
+    DIAMOND_HD void operator()(index_t k, index_t j) const {
+        const gaussian_reading& r = at[j];
+        double sum = 0.0;
+        for (index_t i = 0; i < parts.rows(); ++i)
+            sum += (r.alpha * parts.mean(i, k) - static_cast<double>(x(i, j))) /
+                   r.total(parts.variance(i, k)) * static_cast<double>(w(i, j));
+        out(k, j) = static_cast<typename Batch::value_type>(sum);
+    }
+};
+
+/// Coordinate i of column j of sum_k r_k f_k, or of sum_k r_k s_k where `score` is set.
+template <class Batch>
+struct direct_reading {
+    mixture_view<backend_of_t<Batch>> parts;
+    gaussian_readings at;
+    bool score;
+    const_view_t<Batch> x, responsibilities;
+    view_t<Batch> out;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        const gaussian_reading r = score ? at[j].score() : at[j];
+        const auto x_i = static_cast<double>(x(i, j));
+        double sum = 0.0;
+        for (index_t k = 0; k < parts.count(); ++k) {
+            const double v = parts.variance(i, k);
+            sum += static_cast<double>(responsibilities(k, j)) *
+                   (r.mean_weight(v) * parts.mean(i, k) + r.state_weight(v) * x_i);
+        }
+        out(i, j) = static_cast<typename Batch::value_type>(sum);
+    }
+};
+
+/// Coordinate i of column j of sum_k [r_k Q_k w + delta_k f_k].
+template <class Batch>
+struct direct_product {
+    mixture_view<backend_of_t<Batch>> parts;
+    gaussian_readings at;
+    const_view_t<Batch> x, w, responsibilities, deltas;
+    view_t<Batch> out;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        const gaussian_reading& r = at[j];
+        const auto x_i = static_cast<double>(x(i, j)), w_i = static_cast<double>(w(i, j));
+        double sum = 0.0;
+        for (index_t k = 0; k < parts.count(); ++k) {
+            const double v = parts.variance(i, k), q = r.state_weight(v);
+            sum += static_cast<double>(responsibilities(k, j)) * q * w_i +
+                   static_cast<double>(deltas(k, j)) * (r.mean_weight(v) * parts.mean(i, k) + q * x_i);
+        }
+        out(i, j) = static_cast<typename Batch::value_type>(sum);
+    }
+};
+
+/// Component k's share of the divergence in column j, r_k [trace Q_k + (f_k - f) . (s_k - s)], f and s the
+/// mixture's own.
+template <class Batch>
+struct divergence_term {
+    mixture_view<backend_of_t<Batch>> parts;
+    gaussian_readings at;
+    const_view_t<Batch> x, responsibilities, f, s;
+    DIAMOND_HD double operator()(index_t k, index_t j) const {
+        const gaussian_reading& r = at[j];
+        double sum = 0.0;
+        for (index_t i = 0; i < parts.rows(); ++i) {
+            const double v = parts.variance(i, k), q = r.state_weight(v), mean = parts.mean(i, k);
+            const auto x_i = static_cast<double>(x(i, j));
+            const double f_k = r.mean_weight(v) * mean + q * x_i - static_cast<double>(f(i, j));
+            const double s_k = (r.alpha * mean - x_i) / r.total(v) - static_cast<double>(s(i, j));
+            sum += q + f_k * s_k;
+        }
+        return static_cast<double>(responsibilities(k, j)) * sum;
+    }
+};
+
+/// log p_t of column j: the logits' log-sum-exp, and what the logits left out as constant in k.
+template <class Batch>
+struct finish_density {
+    using row_type = row_view<double, backend_of_t<Batch>>;
+    using const_row_type = row_view<const double, backend_of_t<Batch>>;
+
+    bool shared_products; ///< the logits are products for a shared variance
+    double shared_variance;
+    gaussian_readings at;
+    const_view_t<Batch> x;
+    const_row_type log_sums;
+    row_type out;
+    DIAMOND_HD void operator()(index_t j) const {
+        const auto d = static_cast<double>(x.rows());
+        double value = log_sums[j] - 0.5 * d * std::log(2.0 * pi);
+        if (shared_products) {
+            const double total = at[j].total(shared_variance);
+            double norm = 0.0;
+            for (index_t i = 0; i < x.rows(); ++i) norm += square(static_cast<double>(x(i, j)));
+            value -= 0.5 * (norm / total + d * std::log(total));
+        }
+        out[j] = value;
+    }
+};
+
+/// How many columns are worked on together: as many as keep each thread's part of the K x columns buffer in
+/// its second-level cache, in whole blocks of the product, so that no column's bits depend on how many there
+/// are.
 template <class Real, class Context>
 [[nodiscard]] index_t mixture_chunk(const Context& context, index_t count, index_t columns) {
     constexpr index_t bytes = index_t{3} << 19, block = 256; // 1.5 MiB a thread
-    const index_t     fitting = bytes / (count * static_cast<index_t>(sizeof(Real))) / block * block;
-    index_t           threads = 8; // where the back end does not say
+    const index_t fitting = bytes / (count * static_cast<index_t>(sizeof(Real))) / block * block;
+    index_t threads = 8; // where the back end does not say
     if constexpr (requires { context.concurrency(); }) threads = context.concurrency();
     return std::min(columns, threads * std::max(block, fitting));
 }
 
-/// Calls body(first, count) for each chunk.
+/// Calls body(first, count) for each chunk of the columns.
 template <class Real, class Context, class Body>
 void for_mixture_chunks(const Context& context, index_t components, index_t columns, const Body& body) {
     const index_t chunk = mixture_chunk<Real>(context, components, columns);
     for (index_t first = 0; first < columns; first += chunk) body(first, std::min(chunk, columns - first));
 }
 
-/// One call on a mixture: `at` are the readings of all its columns.
+/// The sums of one call on a mixture: `at` are the readings of all its columns, of which each function takes
+/// those from `first` on. All but responsibilities need the responsibilities of their columns, which are left
+/// in the workspace.
 template <class Batch>
 class mixture_sums {
 public:
-    using real       = typename Batch::value_type;
-    using view       = view_t<Batch>;
+    using real = typename Batch::value_type;
+    using view = view_t<Batch>;
     using const_view = const_view_t<Batch>;
+    using context_type = backend_of_t<Batch>;
 
     /// `context` is that of the batches of the call.
-    mixture_sums(const backend_of_t<Batch>& context, const mixture_parts<Batch>& parts, mixture_workspace<Batch>& space,
-                 gaussian_readings at, mixture_path path)
-        : context_(context), parts_(parts), view_(parts.view_on(context)), space_(space), at_(at),
-          products_(takes_products(parts, at, path)) {
-        if (!products_) return;
-        feature_rows_ = parts.kind() == mixture_kind::diagonal ? 2 * parts.dimension() + 1 : parts.dimension() + 2;
-        if (shared()) return;
-        const index_t d = parts.dimension(), count = parts.count(), state_rows = view_.variance_rows;
-        space_.logit_matrix.resize(context_, feature_rows_, count);
-        space_.mean_matrix.resize(context_, d, count);
-        space_.state_matrix.resize(context_, state_rows, count);
-        context_.for_each(feature_rows_, count, logit_matrix<real>{view_, at[0], feature_rows_, space_.logit_matrix.data()});
-        context_.for_each(d + state_rows, count, reading_matrices<real>{view_, at[0], space_.mean_matrix.data(), space_.state_matrix.data()});
+    mixture_sums(const context_type& context, const mixture_parts<Batch>& parts,
+                 mixture_workspace<Batch>& space, gaussian_readings at, mixture_path path)
+        : context_(context), parts_(parts), view_(parts.view_on(context)), space_(space), at_(at) {
+        if (takes_products(parts, at, path)) products_.emplace(context, parts, space.products, at);
     }
 
-    /// r = softmax of the logits of columns first ..., K x n, into `to`; log-sum-exps stay in the workspace.
+    /// to = r, K x n: the softmax of the logits of x. Their log-sum-exps stay in the workspace.
     void responsibilities(const_view x, index_t first, view to) {
         space_.log_sums.resize(context_, 1, x.columns());
-        if (products_) {
-            space_.features.resize(context_, feature_rows_, x.columns());
-            context_.for_each(feature_rows_, x.columns(),
-                              logit_features<real, const_view>{parts_.kind(), shared_variance(), at_.from(first), x, feature_rows_, space_.features.data()});
-            context_.product(transpose::yes, logits(), space_.features.read(), to);
-        } else {
-            context_.for_each(parts_.count(), x.columns(), direct_logit<real, const_view>{view_, at_.from(first), x, to.data()});
-        }
+        if (products_)
+            products_->logits(x, first, to);
+        else
+            context_.for_each(parts_.count(), x.columns(),
+                              direct_logit<Batch>{.parts = view_, .at = at_.from(first), .x = x, .out = to});
         context_.softmax(to, space_.log_sums.data());
     }
     void responsibilities(const_view x, index_t first) {
@@ -89,103 +225,101 @@ public:
         responsibilities(x, first, space_.responsibilities.mutable_view());
     }
 
-    /// log p_t, after responsibilities.
+    /// out[j] = log p_t(x_j).
     void log_density(const_view x, index_t first, double* out) {
-        context_.for_each(x.columns(), finish_density<real, const_view>{products_ && shared(), shared_variance(), at_.from(first), x,
-                                                                        space_.log_sums.data(), out});
+        context_.for_each(x.columns(),
+                          finish_density<Batch>{.shared_products = products_ && products_->shared(),
+                                                .shared_variance = parts_.variances().front(),
+                                                .at = at_.from(first),
+                                                .x = x,
+                                                .log_sums = row(space_.log_sums),
+                                                .out = row(context_, x.columns(), out)});
     }
 
-    /// sum_k r_k f_k, after responsibilities.
+    /// out = sum_k r_k f_k, d x n.
     void reading(const_view x, index_t first, view out) {
-        if (!products_) {
-            context_.for_each(parts_.dimension(), x.columns(),
-                              direct_reading<real, const_view>{view_, at_.from(first), false, x, space_.responsibilities.data(), out.data()});
-            return;
-        }
-        multiply(space_.responsibilities.read(), space_.mean_sums, space_.state_sums);
-        context_.for_each(parts_.dimension(), x.columns(),
-                          combine_reading<real, const_view>{shared(), shared_variance(), at_.from(first), x, space_.mean_sums.data(),
-                                                            space_.state_sums.data(), space_.state_sums.rows(), out.data()});
+        if (products_)
+            products_->reading(x, space_.responsibilities.read(), first, out);
+        else
+            read_directly(false, x, first, out);
     }
 
-    /// The reading's Jacobian times w, after responsibilities.
+    /// out = the reading's Jacobian times w, d x n.
     void product(const_view x, const_view w, index_t first, view out) {
         const index_t count = parts_.count(), columns = x.columns();
         space_.tangents.resize(context_, count, columns);
         space_.tangent_means.resize(context_, 1, columns);
-        if (products_) {
-            context_.for_each(feature_rows_, columns, tangent_features<real, const_view>{parts_.kind(), shared_variance(), at_.from(first), x, w,
-                                                                                         feature_rows_, space_.features.data()});
-            context_.product(transpose::yes, logits(), space_.features.read(), space_.tangents.mutable_view());
-        } else {
-            context_.for_each(count, columns, direct_tangent<real, const_view>{view_, at_.from(first), x, w, space_.tangents.data()});
-        }
-        context_.column_sums(count, columns, weighted_tangent<real>{space_.responsibilities.data(), space_.tangents.data(), count},
-                             space_.tangent_means.data());
-        context_.for_each(count, columns,
-                          centre_tangent<real>{space_.responsibilities.data(), space_.tangent_means.data(), count, space_.tangents.data()});
-        if (!products_) {
-            context_.for_each(parts_.dimension(), columns, direct_product<real, const_view>{view_, at_.from(first), x, w, space_.responsibilities.data(),
-                                                                                            space_.tangents.data(), out.data()});
-            return;
-        }
-        multiply(space_.tangents.read(), space_.mean_deltas, space_.state_deltas);
-        if (!shared()) {
-            space_.state_sums.resize(context_, space_.state_matrix.rows(), columns);
-            context_.product(transpose::no, space_.state_matrix.read(), space_.responsibilities.read(), space_.state_sums.mutable_view());
-        }
-        context_.for_each(parts_.dimension(), columns,
-                          combine_product<real, const_view>{shared(), shared_variance(), at_.from(first), x, w, space_.mean_deltas.data(),
-                                                            space_.state_deltas.data(), space_.state_sums.data(), space_.state_deltas.rows(), out.data()});
+        if (products_)
+            products_->tangents(x, w, first, space_.tangents);
+        else
+            context_.for_each(
+                count, columns,
+                direct_tangent<Batch>{
+                    .parts = view_, .at = at_.from(first), .x = x, .w = w, .out = space_.tangents});
+        const auto& r = space_.responsibilities;
+        auto& deltas = space_.tangents;
+        assign(row(space_.tangent_means), column_sums(r * space_.tangents));
+        assign(deltas, r * (space_.tangents - row(space_.tangent_means)));
+        if (products_)
+            products_->product(x, w, r.read(), deltas.read(), first, out);
+        else
+            context_.for_each(parts_.dimension(), columns,
+                              direct_product<Batch>{.parts = view_,
+                                                    .at = at_.from(first),
+                                                    .x = x,
+                                                    .w = w,
+                                                    .responsibilities = r,
+                                                    .deltas = deltas.read(),
+                                                    .out = out});
     }
 
-    /// The reading's divergence, after responsibilities.
+    /// out[j] = the reading's divergence.
     void divergence(const_view x, index_t first, double* out) {
-        const index_t count = parts_.count(), d = parts_.dimension(), columns = x.columns();
-        const real*   r     = space_.responsibilities.data();
-        if (products_ && shared()) {
-            multiply(space_.responsibilities.read(), space_.mean_sums, space_.state_sums);
-            context_.column_sums(count, columns, square_norm_term<real>{r, parts_.square_norms(), count}, out);
-            context_.for_each(columns, shared_divergence<real>{shared_variance(), at_.from(first), space_.mean_sums.data(), d, out});
+        const const_view r = space_.responsibilities;
+        if (products_ && products_->shared()) {
+            products_->divergence(r, first, out);
             return;
         }
+        const index_t d = parts_.dimension(), columns = x.columns();
         space_.reading.resize(context_, d, columns);
         space_.score.resize(context_, d, columns);
-        reading(x, first, space_.reading.mutable_view());
-        context_.for_each(d, columns, direct_reading<real, const_view>{view_, at_.from(first), true, x, r, space_.score.data()});
-        context_.column_sums(count, columns,
-                             divergence_term<real, const_view>{view_, at_.from(first), x, r, space_.reading.data(), space_.score.data()}, out);
+        reading(x, first, space_.reading);
+        read_directly(true, x, first, space_.score);
+        context_.column_sums(parts_.count(), columns,
+                             divergence_term<Batch>{.parts = view_,
+                                                    .at = at_.from(first),
+                                                    .x = x,
+                                                    .responsibilities = r,
+                                                    .f = space_.reading.read(),
+                                                    .s = space_.score.read()},
+                             out);
     }
 
 private:
-    static bool takes_products(const mixture_parts<Batch>& parts, const gaussian_readings& at, mixture_path path) {
-        constexpr index_t least_work = 16; // multiplications a column, below which the elementwise way is as fast, and more accurate
+    static bool takes_products(const mixture_parts<Batch>& parts, const gaussian_readings& at,
+                               mixture_path path) {
+        // Multiplications a column, below which the elementwise way is as fast, and more accurate.
+        constexpr index_t least_work = 16;
         if (parts.kind() != mixture_kind::shared && !at.broadcast()) return false;
         if (path != mixture_path::automatic) return path == mixture_path::products;
         return parts.precise() && parts.count() * parts.dimension() >= least_work;
     }
-    [[nodiscard]] bool       shared() const { return parts_.kind() == mixture_kind::shared; }
-    [[nodiscard]] double     shared_variance() const { return parts_.variances().front(); }
-    [[nodiscard]] const_view logits() const {
-        return shared() ? parts_.shared_logits().read_on(context_) : space_.logit_matrix.read();
+    void read_directly(bool score, const_view x, index_t first, view out) {
+        context_.for_each(parts_.dimension(), x.columns(),
+                          direct_reading<Batch>{.parts = view_,
+                                                .at = at_.from(first),
+                                                .score = score,
+                                                .x = x,
+                                                .responsibilities = space_.responsibilities.read(),
+                                                .out = out});
     }
 
-    void multiply(const_view weights, scratch<real, backend_of_t<Batch>>& means, scratch<real, backend_of_t<Batch>>& states) {
-        means.resize(context_, parts_.dimension(), weights.columns());
-        const auto matrix = shared() ? parts_.real_means().read_on(context_) : space_.mean_matrix.read();
-        context_.product(transpose::no, matrix, weights, means.mutable_view());
-        if (shared()) return;
-        states.resize(context_, space_.state_matrix.rows(), weights.columns());
-        context_.product(transpose::no, space_.state_matrix.read(), weights, states.mutable_view());
-    }
-
-    const backend_of_t<Batch>&  context_;
+    const context_type& context_;
     const mixture_parts<Batch>& parts_;
-    mixture_view                view_;
-    mixture_workspace<Batch>&   space_;
-    gaussian_readings           at_;
-    bool                        products_;
-    index_t                     feature_rows_ = 0;
+    mixture_view<context_type> view_;
+    mixture_workspace<Batch>& space_;
+    gaussian_readings at_;
+    std::optional<mixture_products<Batch>> products_;
 };
 
 } // namespace detail

@@ -1,4 +1,4 @@
-/// Draws a batch of normals, antithetic pairs among them where the stream asks for it.
+/// Draws batches of standard normals, with antithetic pairs where the stream asks for them.
 #pragma once
 
 #include <diamond/core/batch.hpp>
@@ -7,25 +7,30 @@
 namespace diamond {
 
 namespace detail {
-template <class Real>
+/// Makes sample 2k + 1 of a particle minus its sample 2k, for the j-th of all pairs; x is d x (N M), with M =
+/// samples.
+template <class View>
 struct mirror_odd_samples {
-    Real*   data;
-    index_t rows, samples;
+    View x;
+    index_t samples;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
-        const index_t pairs = samples / 2; // an odd last sample stays without a partner
-        const index_t even  = j / pairs * samples + 2 * (j % pairs);
-        data[i + rows * (even + 1)] = -data[i + rows * even];
+        const index_t pairs = samples / 2; // an odd last sample has no partner
+        const index_t even = j / pairs * samples + 2 * (j % pairs);
+        x(i, even + 1) = -x(i, even);
     }
 };
 } // namespace detail
 
-/// Standard normals for a stream: column j is value sample j % M of particle slot j / M. Antithetic: sample 2k + 1 is minus sample 2k.
+/// Draws the standard normals of a stream into out, d x (N M): column j is value sample j % M of particle
+/// slot j / M, with M = stream.samples. Where the stream is antithetic, sample 2k + 1 is minus sample 2k.
 template <class Real, class Context>
 void draw_normal(const noise_stream& stream, batch_view<Real, Context> out) {
     out.context().fill_normal(stream, out);
     const index_t pairs = stream.samples / 2;
     if (stream.antithetic && pairs > 0)
-        out.context().for_each(out.rows(), out.columns() / stream.samples * pairs, detail::mirror_odd_samples<Real>{out.data(), out.rows(), stream.samples});
+        out.context().for_each(
+            out.rows(), out.columns() / stream.samples * pairs,
+            detail::mirror_odd_samples<batch_view<Real, Context>>{.x = out, .samples = stream.samples});
 }
 
 } // namespace diamond

@@ -1,7 +1,8 @@
-/// Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3; SC 2011), and how draws are addressed.
+/// This file has the counter-based generator Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random
+/// numbers: as easy as 1, 2, 3; SC 2011), and the addresses of draws.
 ///
-/// Nothing here has state. A draw is a function of seed, purpose, step, value sample, particle slot and coordinate, so the same
-/// call gives the same numbers on any thread, back end and batch size.
+/// Nothing here has state. A draw is a function of seed, purpose, step, value sample, particle slot and
+/// coordinate, so that a call gives the same numbers on any thread, back end and batch size.
 #pragma once
 
 #include <cstdint>
@@ -11,110 +12,124 @@
 
 namespace diamond {
 
-/// Four 32-bit words: a Philox counter or its image.
+/// Holds four 32-bit words, which are a Philox counter or its image.
 struct philox_block {
     std::uint32_t word[4];
 
     friend DIAMOND_HD constexpr bool operator==(const philox_block& a, const philox_block& b) {
-        return a.word[0] == b.word[0] && a.word[1] == b.word[1] && a.word[2] == b.word[2] && a.word[3] == b.word[3];
+        return a.word[0] == b.word[0] && a.word[1] == b.word[1] && a.word[2] == b.word[2] &&
+               a.word[3] == b.word[3];
     }
 };
 
 namespace detail {
-/// The paper's numbers; the Weyl sequence of the keys steps by the golden ratio and sqrt(3) - 1.
+/// Holds the constants of the paper; the Weyl sequences of the keys step by the golden ratio and by sqrt(3) -
+/// 1.
 struct philox_constants {
-    static constexpr std::uint32_t multiplier_0 = 0xD2511F53u, multiplier_1 = 0xCD9E8D57u, weyl_0 = 0x9E3779B9u, weyl_1 = 0xBB67AE85u;
+    static constexpr std::uint32_t multiplier_0 = 0xD2511F53u, multiplier_1 = 0xCD9E8D57u,
+                                   weyl_0 = 0x9E3779B9u, weyl_1 = 0xBB67AE85u;
     static constexpr int rounds = 10;
 };
 } // namespace detail
 
-/// The Philox4x32-10 bijection of a counter under a 64-bit key. (Without its rounds the name is a macro of Random123.)
+/// Maps a counter by the Philox4x32-10 bijection under a 64-bit key. The name has its rounds, since without
+/// them it is a macro of Random123.
 DIAMOND_HD constexpr philox_block philox4x32_10(philox_block counter, std::uint64_t key) {
     using constants = detail::philox_constants;
     auto key_0 = static_cast<std::uint32_t>(key), key_1 = static_cast<std::uint32_t>(key >> 32);
     for (int round = 0; round < constants::rounds; ++round) {
         const std::uint64_t product_0 = std::uint64_t{constants::multiplier_0} * counter.word[0];
         const std::uint64_t product_1 = std::uint64_t{constants::multiplier_1} * counter.word[2];
-        counter = {{static_cast<std::uint32_t>(product_1 >> 32) ^ counter.word[1] ^ key_0, static_cast<std::uint32_t>(product_1),
-                    static_cast<std::uint32_t>(product_0 >> 32) ^ counter.word[3] ^ key_1, static_cast<std::uint32_t>(product_0)}};
+        counter = {{static_cast<std::uint32_t>(product_1 >> 32) ^ counter.word[1] ^ key_0,
+                    static_cast<std::uint32_t>(product_1),
+                    static_cast<std::uint32_t>(product_0 >> 32) ^ counter.word[3] ^ key_1,
+                    static_cast<std::uint32_t>(product_0)}};
         key_0 += constants::weyl_0;
         key_1 += constants::weyl_1;
     }
     return counter;
 }
 
-/// What a draw is for. Draws of different purposes are independent; the numbers are part of the reproducible stream.
+/// Names what a draw is for. Draws of different purposes are independent; the numbers are part of the
+/// reproducible stream.
 enum class purpose : std::uint8_t {
-    initial         = 0, ///< x_0
-    transition      = 1, ///< xbar_0 of a transition
-    transition_end  = 2, ///< the further noise eps' of a transition
-    value           = 3, ///< draws of a value estimator
+    initial = 0,         ///< x_0
+    transition = 1,      ///< xbar_0 of a transition
+    transition_end = 2,  ///< the further noise eps' of a transition
+    value = 3,           ///< draws of a value estimator
     value_component = 4, ///< discrete choices of a posterior draw inside a value estimator
-    component       = 5, ///< discrete choices of a posterior draw inside a transition
-    resampling      = 6,
-    split           = 7, ///< derives the seed of an independent run
-    data            = 8, ///< draws from a data distribution
-    user            = 9, ///< free for programs
+    component = 5,       ///< discrete choices of a posterior draw inside a transition
+    resampling = 6,      ///< ancestors
+    split = 7,           ///< derives the seed of an independent run
+    data = 8,            ///< draws from a data distribution
+    user = 9,            ///< free for programs
 };
 
-/// Where a batch of draws lives: column j of the batch is (particle slot j / samples, value sample j % samples).
+/// Holds the address of a batch of draws: column j of the batch is value sample j % samples of particle slot
+/// j / samples.
 struct noise_stream {
-    static constexpr index_t most_samples = index_t{1} << 24; ///< the counter keeps 24 bits for the value sample
+    static constexpr index_t most_samples = index_t{1} << 24; ///< since the counter has 24 bits for the value
+                                                              ///< sample
 
-    std::uint64_t seed       = 0;
+    std::uint64_t seed = 0;
     diamond::purpose purpose = diamond::purpose::user;
-    std::uint32_t step       = 0;
-    index_t samples          = 1;
-    bool antithetic          = false; ///< odd value samples are minus the even ones before them: see random/draw.hpp
+    std::uint32_t step = 0;
+    index_t samples = 1;
+    bool antithetic = false; ///< odd value samples are minus the even ones before them (random/draw.hpp)
 
-    /// The same place for another purpose.
+    /// Returns this stream with another purpose.
     [[nodiscard]] DIAMOND_HD constexpr noise_stream with(diamond::purpose other) const {
         noise_stream result = *this;
-        result.purpose      = other;
+        result.purpose = other;
         return result;
     }
-    /// The same place for M samples a particle.
+    /// Returns this stream with M samples a particle, 1 <= M <= most_samples.
     [[nodiscard]] DIAMOND_HD constexpr noise_stream with_samples(index_t count) const {
         noise_stream result = *this;
-        result.samples      = count;
+        result.samples = count;
         return result;
     }
 
-    /// Four random words: block `block` of column `column`.
+    /// Returns the four random words of block `block` of column `column`.
     [[nodiscard]] DIAMOND_HD constexpr philox_block words(index_t column, index_t block) const {
         return philox4x32_10(counter(column, block), seed);
     }
-    /// The counter is {coordinate block, particle slot, step, purpose and value sample}.
+    /// Returns the counter {coordinate block, particle slot, step, purpose and value sample} of a block.
     [[nodiscard]] DIAMOND_HD constexpr philox_block counter(index_t column, index_t block) const {
         const index_t slot = samples == 1 ? column : column / samples;
         return {{static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(slot), step,
-                 static_cast<std::uint32_t>(purpose) << 24 | static_cast<std::uint32_t>(column - slot * samples)}};
+                 static_cast<std::uint32_t>(purpose) << 24 |
+                     static_cast<std::uint32_t>(column - slot * samples)}};
     }
-    /// One uniform in (0, 1) for a column: an odd multiple of 2^-53.
+    /// Returns a uniform number in (0, 1) for a column, an odd multiple of 2^-53.
     [[nodiscard]] DIAMOND_HD constexpr double uniform(index_t column, index_t block = 0) const {
         const philox_block image = words(column, block);
         return uniform_53(image.word[0], image.word[1]);
     }
-    /// 52 random bits and the half that centres them in their cell, so that neither 0 nor 1 is drawn: 53 random bits and a half would round to 1.
+    /// Returns the uniform number of 52 random bits and the half that centres it in its cell, so that neither
+    /// 0 nor 1 is drawn; 53 random bits and a half could round to 1.
     [[nodiscard]] DIAMOND_HD static constexpr double uniform_53(std::uint32_t low, std::uint32_t high) {
         const std::uint64_t bits = (std::uint64_t{high} << 32 | low) >> 12;
         return (static_cast<double>(bits) + 0.5) * 0x1p-52;
     }
 };
 
-/// The seed of a run. It is a value and is never advanced: the same call with the same rng gives the same result.
+/// Holds the seed of a run. It is a value and is never advanced: a call that is repeated with the same rng
+/// gives the same result.
 struct philox {
     std::uint64_t seed;
 
-    /// An rng for the k-th independent run.
+    /// Returns the rng of the k-th of independent runs.
     [[nodiscard]] constexpr philox split(std::uint64_t k) const {
         const philox_block image = philox4x32_10(
-            {{static_cast<std::uint32_t>(k), static_cast<std::uint32_t>(k >> 32), 0, static_cast<std::uint32_t>(purpose::split) << 24}},
+            {{static_cast<std::uint32_t>(k), static_cast<std::uint32_t>(k >> 32), 0,
+              static_cast<std::uint32_t>(purpose::split) << 24}},
             seed);
         return {std::uint64_t{image.word[1]} << 32 | image.word[0]};
     }
-    /// The draws of a purpose at a step.
-    [[nodiscard]] constexpr noise_stream stream(diamond::purpose purpose, index_t step = 0, index_t samples = 1) const {
+    /// Returns the stream of draws of a purpose at a step, with M = samples value samples a particle.
+    [[nodiscard]] constexpr noise_stream stream(diamond::purpose purpose, index_t step = 0,
+                                                index_t samples = 1) const {
         return {seed, purpose, static_cast<std::uint32_t>(step), samples};
     }
 };

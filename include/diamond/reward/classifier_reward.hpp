@@ -1,4 +1,4 @@
-/// Classifier reward: be of a class.
+/// The classifier reward: the log-probability that a sample is of a given class.
 #pragma once
 
 #include <string>
@@ -11,66 +11,72 @@
 namespace diamond {
 
 namespace detail {
-template <class View>
+/// Writes values[j] = logits(label, j).
+template <class View, class Row>
 struct pick_logit {
     View logits;
     index_t label;
-    double* values;
+    Row values;
     DIAMOND_HD void operator()(index_t j) const { values[j] = static_cast<double>(logits(label, j)); }
 };
-struct subtract_value {
-    const double* by;
-    double* values;
-    DIAMOND_HD void operator()(index_t j) const { values[j] -= by[j]; }
-};
-/// d log softmax(l)_label / dl = e_label - softmax(l).
+/// Writes the gradient of log softmax(l)_label with respect to l, which is e_label - softmax(l), in place of
+/// softmax(l).
 template <class View>
 struct logit_slope {
     View probabilities;
     index_t label;
     DIAMOND_HD void operator()(index_t k, index_t j) const {
-        using value_type    = typename View::value_type;
+        using value_type = typename View::value_type;
         probabilities(k, j) = (k == label ? value_type{1} : value_type{0}) - probabilities(k, j);
     }
 };
 } // namespace detail
 
-/// r(z) = log softmax(A(z))_label: the log-probability of a class under a classifier whose m logits are the measurement A.
+/// The reward r(z) = log softmax(A(z))_label: the log-probability of a class under a classifier whose m
+/// logits are the measurement A.
 template <class Measurement>
 class classifier_reward {
     static_assert(diagnose_measurement<Measurement>());
 
 public:
-    using batch_type   = typename Measurement::batch_type;
-    using value_type   = typename batch_type::value_type;
+    using batch_type = typename Measurement::batch_type;
+    using value_type = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
-    using view         = view_t<batch_type>;
-    using const_view   = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
-    /// @param logits e.g. affine_measurement<Batch>(context, fit_linear_discriminant(...)).
+    /// @param logits is A, e.g. affine_measurement<Batch>(context, fit_linear_discriminant(...)).
     /// @throws std::invalid_argument unless 0 <= label < m.
     classifier_reward(Measurement logits, index_t label) : logits_of_(std::move(logits)), label_(label) {
-        require(label >= 0 && label < classes(),
-                [&] { return "classifier_reward: class " + digits_of(label) + " of " + digits_of(classes()); });
+        require(label >= 0 && label < classes(), [&] {
+            return "classifier_reward: class " + digits_of(label) + " of " + digits_of(classes());
+        });
     }
 
-    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(logits_of_.dimension()); }
-    [[nodiscard]] index_t classes() const { return static_cast<index_t>(logits_of_.outputs()); }
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(logits_of_.dimension()); } ///< d
+    [[nodiscard]] index_t classes() const { return static_cast<index_t>(logits_of_.outputs()); }     ///< m
 
-    /// values[j] = r(z_j), finite wherever the logits are; z d x n. @throws std::invalid_argument unless z has d rows.
+    /// Writes values[j] = r(z_j), finite wherever the logits are, for z d x n. @throws std::invalid_argument
+    /// unless z has d rows.
     void operator()(const_view z, double* values) {
         measure(z);
-        z.context().for_each(z.columns(), detail::pick_logit<view>{logits_, label_, values});
+        const auto r = row(z.context(), z.columns(), values);
+        z.context().for_each(z.columns(), detail::pick_logit<view, row_view<double, context_type>>{
+                                              .logits = logits_, .label = label_, .values = r});
         z.context().softmax(logits_.mutable_view(), log_sums_.data());
-        z.context().for_each(z.columns(), detail::subtract_value{log_sums_.data(), values});
+        assign(r, r - row(log_sums_));
     }
 
-    /// out = (dA/dz)^T (e_label - softmax(A(z))), d x n. @throws std::invalid_argument unless z has d rows and out is like z.
-    void gradient(const_view z, view out) requires differentiable_measurement<Measurement> {
+    /// Writes out = (dA/dz)^T (e_label - softmax(A(z))), d x n. @throws std::invalid_argument unless z has d
+    /// rows and out the shape of z.
+    void gradient(const_view z, view out)
+        requires differentiable_measurement<Measurement>
+    {
         require_same_shape("classifier_reward: gradient", z, out);
         measure(z);
         z.context().softmax(logits_.mutable_view(), log_sums_.data());
-        z.context().for_each(classes(), z.columns(), detail::logit_slope<view>{logits_, label_});
+        z.context().for_each(classes(), z.columns(),
+                             detail::logit_slope<view>{.probabilities = logits_, .label = label_});
         logits_of_.vjp(z, logits_.read(), out);
     }
 

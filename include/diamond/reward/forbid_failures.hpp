@@ -1,4 +1,4 @@
-/// By choice a -inf where a reward throws.
+/// A reward that forbids a sample, by -inf, where another reward throws.
 #pragma once
 
 #include <atomic>
@@ -11,9 +11,12 @@
 
 namespace diamond {
 
-/// r(z), or -inf where r throws: a simulator that fails for some particles forbids them, and the run goes on, where samplers would otherwise stop with
-/// its exception. `forbid_failures{r}`, r of one column; it stands innermost, for what throws for a whole batch does not say for which particle. It
-/// runs on the host. One that says column_parallel is caught on whichever thread it throws.
+/// The reward `forbid_failures{r}` is r(z), or -inf where r throws: a simulator that fails for some particles
+/// forbids them, and the run goes on, where samplers would otherwise stop with its exception.
+///
+/// r is a reward of one column, and this one stands innermost: an exception for a whole batch does not say
+/// for which particle. It runs on the host. It is column_parallel if r is, and then catches on the thread
+/// that throws. Copies share the count of failures.
 template <class Reward>
 class forbid_failures {
 public:
@@ -23,10 +26,10 @@ public:
 
     explicit forbid_failures(Reward reward) : reward_(std::move(reward)) {}
 
-    /// How many columns of this reward and its copies have thrown so far.
+    /// The number of columns for which this reward and its copies have thrown so far.
     [[nodiscard]] std::int64_t failures() const { return failures_->load(std::memory_order_relaxed); }
 
-    /// r(z), or -inf.
+    /// Returns r(z), or -inf where r throws.
     template <class Real>
         requires detail::returns_number<Reward, column_view<const Real>>
     double operator()(column_view<const Real> z) {
@@ -41,7 +44,8 @@ public:
         requires detail::batchwise_reward<Reward, owning_batch<Real, Context>>
     void operator()(batch_view<const Real, Context>, double*) const {
         static_assert(detail::pointwise_reward<Reward, owning_batch<Real, Context>>,
-                      "forbid_failures takes a reward of one column: what throws for a whole batch does not say for which particle");
+                      "forbid_failures takes a reward of one column: what throws for a whole batch does not "
+                      "say for which particle");
     }
 
 private:

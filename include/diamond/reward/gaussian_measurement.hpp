@@ -1,4 +1,4 @@
-/// Gaussian measurement reward: the log-likelihood of what was seen.
+/// The Gaussian measurement reward: the log-likelihood of an observation y = A(z) + noise.
 #pragma once
 
 #include <memory>
@@ -12,84 +12,72 @@
 
 namespace diamond {
 
-namespace detail {
-template <class Real, class View>
-struct squared_residual {
-    const Real* seen;
-    View measured;
-    double scale;
-    DIAMOND_HD double operator()(index_t k, index_t j) const {
-        return scale * square(static_cast<double>(measured(k, j)) - static_cast<double>(seen[k]));
-    }
-};
-template <class Real, class View>
-struct scaled_residual {
-    const Real* seen;
-    View measured;
-    double scale;
-    DIAMOND_HD void operator()(index_t k, index_t j) const {
-        measured(k, j) = static_cast<Real>(scale * (static_cast<double>(seen[k]) - static_cast<double>(measured(k, j))));
-    }
-};
-} // namespace detail
-
-/// r(z) = -|A(z) - y|^2 / (2 s^2): the log-likelihood, up to its constant, of y = A(z) + s noise. Copies share y.
+/// The reward r(z) = -|A(z) - y|^2 / (2 s^2): the log-likelihood, up to its constant, of an observation y =
+/// A(z) + s eps in R^m, eps ~ N(0, I). Copies share y.
 template <class Measurement>
 class gaussian_measurement_reward {
     static_assert(diagnose_measurement<Measurement>());
 
 public:
-    using batch_type   = typename Measurement::batch_type;
-    using value_type   = typename batch_type::value_type;
+    using batch_type = typename Measurement::batch_type;
+    using value_type = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
-    using view         = view_t<batch_type>;
-    using const_view   = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
-    /// @param seen y, m numbers. @param standard_deviation s.
-    /// @throws std::invalid_argument unless y has the measurement's m entries, all finite, and 0 < s < infinity.
-    gaussian_measurement_reward(const context_type& context, Measurement measurement, const std::vector<value_type>& seen,
-                                double standard_deviation)
+    /// @param measurement is A. @param seen is y, m numbers. @param standard_deviation is s.
+    /// @throws std::invalid_argument unless y has the measurement's m entries, all finite, and 0 < s <
+    /// infinity.
+    gaussian_measurement_reward(const context_type& context, Measurement measurement,
+                                const std::vector<value_type>& seen, double standard_deviation)
         : measurement_(std::move(measurement)), precision_(1.0 / square(standard_deviation)) {
         require(detail::count_of(seen) == outputs(), [&] {
-            return "gaussian_measurement_reward: " + digits_of(seen.size()) + " numbers were seen, the measurement gives " +
-                   digits_of(outputs());
+            return "gaussian_measurement_reward: " + digits_of(seen.size()) +
+                   " numbers were seen, the measurement gives " + digits_of(outputs());
         });
         detail::require_finite("gaussian_measurement_reward: seen", seen);
-        require(standard_deviation > 0.0 && std::isfinite(standard_deviation) && std::isfinite(precision_), [&] {
-            return "gaussian_measurement_reward: standard deviation " + digits_of(standard_deviation) + " must be positive and finite";
-        });
+        require(standard_deviation > 0.0 && std::isfinite(standard_deviation) && std::isfinite(precision_),
+                [&] {
+                    return "gaussian_measurement_reward: standard deviation " +
+                           digits_of(standard_deviation) + " must be positive and finite";
+                });
         seen_ = detail::share(context, outputs(), 1, seen);
     }
 
-    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(measurement_.dimension()); }
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(measurement_.dimension()); } ///< d
     [[nodiscard]] const Measurement& measurement() const { return measurement_; }
 
-    /// values[j] = r(z_j), z d x n. @throws std::invalid_argument unless z has d rows.
+    /// Writes values[j] = r(z_j) for z d x n. @throws std::invalid_argument unless z has d rows.
     void operator()(const_view z, double* values) {
         const view measured = measure(z);
-        z.context().column_sums(measured.rows(), measured.columns(),
-                                detail::squared_residual<value_type, view>{seen_->read_on(z.context()).data(), measured, -0.5 * precision_}, values);
+        const auto y = detail::each_column(seen_->read_on(z.context()));
+        assign(row(z.context(), z.columns(), values), column_sums(-0.5 * precision_ * square(measured - y)));
     }
 
-    /// out = (dA/dz)^T (y - A(z)) / s^2, d x n. @throws std::invalid_argument unless z has d rows and out is like z.
-    void gradient(const_view z, view out) requires differentiable_measurement<Measurement> {
+    /// Writes out = (dA/dz)^T (y - A(z)) / s^2, d x n. @throws std::invalid_argument unless z has d rows and
+    /// out the shape of z.
+    void gradient(const_view z, view out)
+        requires differentiable_measurement<Measurement>
+    {
         require_same_shape("gaussian_measurement_reward: gradient", z, out);
         const view measured = measure(z);
-        z.context().for_each(measured.rows(), measured.columns(),
-                             detail::scaled_residual<value_type, view>{seen_->read_on(z.context()).data(), measured, precision_});
+        assign(measured, precision_ * (detail::each_column(seen_->read_on(z.context())) - measured));
         measurement_.vjp(z, const_view(measured), out);
     }
 
-    /// For each coordinate that is seen, as y_k: curvature 1/s^2 and slope y_k/s^2.
-    [[nodiscard]] diamond::quadratic_form quadratic_form() const requires selecting_measurement<Measurement> {
-        const auto d                           = static_cast<std::size_t>(dimension());
-        const auto y                           = to_host(*seen_);
+    /// The reward as a quadratic form: a coordinate that is seen as y_k has curvature 1/s^2 and slope
+    /// y_k/s^2, and the others have 0.
+    [[nodiscard]] diamond::quadratic_form quadratic_form() const
+        requires selecting_measurement<Measurement>
+    {
+        const auto d = static_cast<std::size_t>(dimension());
+        const auto y = to_host(*seen_);
         const std::vector<index_t> coordinates = measurement_.coordinates();
         diamond::quadratic_form form{0.0, std::vector<double>(d, 0.0), std::vector<double>(d, 0.0)};
         for (std::size_t k = 0; k < y.size(); ++k) {
-            const auto i      = static_cast<std::size_t>(coordinates[k]);
+            const auto i = static_cast<std::size_t>(coordinates[k]);
             form.curvature[i] = precision_;
-            form.linear[i]    = precision_ * static_cast<double>(y[k]);
+            form.linear[i] = precision_ * static_cast<double>(y[k]);
             form.constant -= 0.5 * precision_ * square(static_cast<double>(y[k]));
         }
         return form;
@@ -98,6 +86,7 @@ public:
 private:
     [[nodiscard]] index_t outputs() const { return static_cast<index_t>(measurement_.outputs()); }
 
+    /// A(z), m x n, in working space.
     view measure(const_view z) {
         detail::require_rows("gaussian_measurement_reward", dimension(), z);
         measured_.resize(z.context(), outputs(), z.columns());

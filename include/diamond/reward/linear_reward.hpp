@@ -1,4 +1,4 @@
-/// Linear reward.
+/// The linear reward r(z) = offset + c . z.
 #pragma once
 
 #include <memory>
@@ -10,63 +10,47 @@
 
 namespace diamond {
 
-namespace detail {
-template <class Real, class View>
-struct weighted_entry {
-    const Real* weight;
-    View z;
-    DIAMOND_HD double operator()(index_t i, index_t j) const { return static_cast<double>(weight[i]) * static_cast<double>(z(i, j)); }
-};
-template <class Real, class View>
-struct repeat_column {
-    const Real* from;
-    View out;
-    DIAMOND_HD void operator()(index_t i, index_t j) const { out(i, j) = from[i]; }
-};
-struct shift_value {
-    double by;
-    double* values;
-    DIAMOND_HD void operator()(index_t j) const { values[j] += by; }
-};
-} // namespace detail
-
-/// r(z) = offset + c . z for z in R^d. Copies share c.
+/// The reward r(z) = offset + c . z for z in R^d. Copies share c.
 template <class Batch>
 class linear_reward {
     static_assert(diagnose_backend<backend_of_t<Batch>>());
 
 public:
-    using batch_type   = Batch;
-    using value_type   = typename Batch::value_type;
+    using batch_type = Batch;
+    using value_type = typename Batch::value_type;
     using context_type = backend_of_t<Batch>;
-    using view         = view_t<Batch>;
-    using const_view   = const_view_t<Batch>;
+    using view = view_t<Batch>;
+    using const_view = const_view_t<Batch>;
 
-    /// @throws std::invalid_argument unless c has at least one entry and all numbers are finite.
-    linear_reward(const context_type& context, const std::vector<value_type>& c, double offset = 0.0) : offset_(offset) {
+    /// @param c is d numbers. @throws std::invalid_argument unless c has at least one entry and all numbers
+    /// are finite.
+    linear_reward(const context_type& context, const std::vector<value_type>& c, double offset = 0.0)
+        : offset_(offset) {
         require(!c.empty(), "linear_reward: c has no entries");
         detail::require_finite("linear_reward: c", c);
-        require(std::isfinite(offset), [&] { return "linear_reward: offset = " + digits_of(offset) + " must be finite"; });
+        require(std::isfinite(offset),
+                [&] { return "linear_reward: offset = " + digits_of(offset) + " must be finite"; });
         c_ = detail::share(context, detail::count_of(c), 1, c);
     }
 
-    [[nodiscard]] index_t dimension() const { return c_->rows(); }
+    [[nodiscard]] index_t dimension() const { return c_->rows(); } ///< d
 
-    /// values[j] = r(z_j), z d x n. @throws std::invalid_argument unless z has d rows.
+    /// Writes values[j] = r(z_j) for z d x n. @throws std::invalid_argument unless z has d rows.
     void operator()(const_view z, double* values) const {
         detail::require_rows("linear_reward", dimension(), z);
-        z.context().column_sums(z.rows(), z.columns(), detail::weighted_entry<value_type, const_view>{c_->read_on(z.context()).data(), z}, values);
-        if (offset_ != 0.0) z.context().for_each(z.columns(), detail::shift_value{offset_, values});
+        const auto r = row(z.context(), z.columns(), values);
+        assign(r, column_sums(detail::each_column(c_->read_on(z.context())) * z));
+        if (offset_ != 0.0) assign(r, r + offset_);
     }
 
-    /// out(:, j) = c, d x n. @throws std::invalid_argument unless z has d rows and out is like z.
+    /// Writes out(:, j) = c, d x n. @throws std::invalid_argument unless z has d rows and out the shape of z.
     void gradient(const_view z, view out) const {
         detail::require_rows("linear_reward", dimension(), z);
         require_same_shape("linear_reward: gradient", z, out);
-        z.context().for_each(out.rows(), out.columns(), detail::repeat_column<value_type, view>{c_->read_on(z.context()).data(), out});
+        assign(out, detail::each_column(c_->read_on(z.context())));
     }
 
-    /// offset, c, 0.
+    /// The reward as a quadratic form: the offset, c, and no curvature.
     [[nodiscard]] diamond::quadratic_form quadratic_form() const {
         const auto c = to_host(*c_);
         return {offset_, {c.begin(), c.end()}, std::vector<double>(c.size(), 0.0)};
@@ -77,6 +61,7 @@ private:
     double offset_;
 };
 template <class Context, class Real>
-linear_reward(const Context&, const std::vector<Real>&, double = 0.0) -> linear_reward<owning_batch<Real, Context>>;
+linear_reward(const Context&, const std::vector<Real>&, double = 0.0)
+    -> linear_reward<owning_batch<Real, Context>>;
 
 } // namespace diamond

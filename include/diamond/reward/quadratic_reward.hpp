@@ -1,4 +1,4 @@
-/// Quadratic reward with a diagonal curvature.
+/// The quadratic reward with a diagonal curvature.
 #pragma once
 
 #include <memory>
@@ -11,38 +11,30 @@
 namespace diamond {
 
 namespace detail {
-template <class Real, class View>
-struct quadratic_entry {
-    const Real *centre, *curvature;
-    View z;
-    DIAMOND_HD double operator()(index_t i, index_t j) const {
-        return -0.5 * static_cast<double>(curvature[i]) * square(static_cast<double>(z(i, j)) - static_cast<double>(centre[i]));
-    }
-};
-template <class Real, class View, class ConstView>
-struct quadratic_slope {
-    const Real *centre, *curvature;
-    ConstView z;
-    View out;
-    DIAMOND_HD void operator()(index_t i, index_t j) const { out(i, j) = curvature[i] * (centre[i] - z(i, j)); }
-};
+/// The derivative q (y - z) of -q (z - y)^2/2, in the number type of the particles.
+template <class Real>
+DIAMOND_HD constexpr Real quadratic_slope(Real q, Real y, Real z) {
+    return q * (y - z);
+}
 } // namespace detail
 
-/// r(z) = -1/2 sum_i q_i (z_i - y_i)^2 for z in R^d, q_i >= 0: the log-density of N(y, diag(1/q)) up to its constant. Copies share y and q.
+/// The reward r(z) = -1/2 sum_i q_i (z_i - y_i)^2 for z in R^d and q_i >= 0: the log-density of N(y,
+/// diag(1/q)), up to its constant. Copies share y and q.
 template <class Batch>
 class quadratic_reward {
     static_assert(diagnose_backend<backend_of_t<Batch>>());
 
 public:
-    using batch_type   = Batch;
-    using value_type   = typename Batch::value_type;
+    using batch_type = Batch;
+    using value_type = typename Batch::value_type;
     using context_type = backend_of_t<Batch>;
-    using view         = view_t<Batch>;
-    using const_view   = const_view_t<Batch>;
+    using view = view_t<Batch>;
+    using const_view = const_view_t<Batch>;
 
-    /// @param centre y. @param curvature q.
+    /// @param centre is y, d numbers. @param curvature is q, d numbers.
     /// @throws std::invalid_argument unless both have the same d >= 1 entries, all finite and q >= 0.
-    quadratic_reward(const context_type& context, const std::vector<value_type>& centre, const std::vector<value_type>& curvature) {
+    quadratic_reward(const context_type& context, const std::vector<value_type>& centre,
+                     const std::vector<value_type>& curvature) {
         require(!centre.empty() && centre.size() == curvature.size(), [&] {
             return "quadratic_reward: centre has " + digits_of(centre.size()) + " entries, curvature has " +
                    digits_of(curvature.size());
@@ -50,28 +42,32 @@ public:
         detail::require_finite("quadratic_reward: centre", centre);
         detail::require_each("quadratic_reward: curvature", curvature, "finite and not negative",
                              [](value_type q) { return q >= 0 && std::isfinite(q); });
-        centre_    = detail::share(context, detail::count_of(centre), 1, centre);
+        centre_ = detail::share(context, detail::count_of(centre), 1, centre);
         curvature_ = detail::share(context, detail::count_of(curvature), 1, curvature);
     }
 
-    [[nodiscard]] index_t dimension() const { return centre_->rows(); }
+    [[nodiscard]] index_t dimension() const { return centre_->rows(); } ///< d
 
-    /// values[j] = r(z_j), z d x n. @throws std::invalid_argument unless z has d rows.
+    /// Writes values[j] = r(z_j) for z d x n. @throws std::invalid_argument unless z has d rows.
     void operator()(const_view z, double* values) const {
         detail::require_rows("quadratic_reward", dimension(), z);
-        z.context().column_sums(z.rows(), z.columns(),
-                                detail::quadratic_entry<value_type, const_view>{centre_->read_on(z.context()).data(), curvature_->data(), z}, values);
+        const auto y = detail::each_column(centre_->read_on(z.context()));
+        const auto q = detail::each_column(curvature_->read_on(z.context()));
+        assign(row(z.context(), z.columns(), values), column_sums(-0.5 * q * square(z - y)));
     }
 
-    /// out(i, j) = q_i (y_i - z_ij), d x n. @throws std::invalid_argument unless z has d rows and out is like z.
+    /// Writes out(i, j) = q_i (y_i - z_ij), d x n. @throws std::invalid_argument unless z has d rows and out
+    /// the shape of z.
     void gradient(const_view z, view out) const {
         detail::require_rows("quadratic_reward", dimension(), z);
         require_same_shape("quadratic_reward: gradient", z, out);
-        z.context().for_each(z.rows(), z.columns(),
-                             detail::quadratic_slope<value_type, view, const_view>{centre_->read_on(z.context()).data(), curvature_->data(), z, out});
+        const auto y = detail::each_column(centre_->read_on(z.context()));
+        const auto q = detail::each_column(curvature_->read_on(z.context()));
+        assign(out, elementwise<detail::quadratic_slope<value_type>>(q, y, z));
     }
 
-    /// -1/2 sum_i q_i y_i^2, q y, q.
+    /// The reward as a quadratic form: the constant -1/2 sum_i q_i y_i^2, the slope q_i y_i and the curvature
+    /// q_i.
     [[nodiscard]] diamond::quadratic_form quadratic_form() const {
         const auto y = to_host(*centre_), q = to_host(*curvature_);
         diamond::quadratic_form form{0.0, std::vector<double>(y.size()), {q.begin(), q.end()}};
@@ -86,6 +82,7 @@ private:
     std::shared_ptr<const Batch> centre_, curvature_;
 };
 template <class Context, class Real>
-quadratic_reward(const Context&, const std::vector<Real>&, const std::vector<Real>&) -> quadratic_reward<owning_batch<Real, Context>>;
+quadratic_reward(const Context&, const std::vector<Real>&, const std::vector<Real>&)
+    -> quadratic_reward<owning_batch<Real, Context>>;
 
 } // namespace diamond

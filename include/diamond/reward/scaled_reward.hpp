@@ -1,4 +1,4 @@
-/// Multiples of a reward.
+/// A reward times a number.
 #pragma once
 
 #include <cmath>
@@ -11,17 +11,9 @@
 
 namespace diamond {
 
-namespace detail {
-template <class Value>
-struct scale_entries {
-    double factor;
-    Value* entries;
-    DIAMOND_HD void operator()(index_t k) const { entries[k] = static_cast<Value>(factor * static_cast<double>(entries[k])); }
-};
-} // namespace detail
-
-/// factor r(z): `scaled_reward{2.0, r}`, r of any form. It has a gradient, or a quadratic form, if r has; a negative factor makes the
-/// curvature negative, which oracles refuse. Where r is -inf, a factor of 0 gives NaN and a negative one +inf, which samplers refuse.
+/// The reward factor r(z), `scaled_reward{2.0, r}`, for r of any form. It has a gradient, or a quadratic
+/// form, if r has one; a negative factor makes the curvature negative, which oracles refuse. Where r is -inf,
+/// a factor of 0 gives NaN and a negative one +inf, which samplers refuse.
 template <class Reward>
 class scaled_reward {
 public:
@@ -29,28 +21,34 @@ public:
 
     /// @throws std::invalid_argument unless the factor is finite.
     scaled_reward(double factor, Reward reward) : factor_(factor), reward_(std::move(reward)) {
-        require(std::isfinite(factor), [&] { return "scaled_reward: factor " + digits_of(factor) + " must be finite"; });
+        require(std::isfinite(factor),
+                [&] { return "scaled_reward: factor " + digits_of(factor) + " must be finite"; });
     }
 
     [[nodiscard]] double factor() const { return factor_; }
 
-    /// values[j] = factor r(z_j | c_j), z d x n.
+    /// Writes values[j] = factor r(z_j | c_j) for z d x n.
     template <class Real, class Context, class Condition>
-    requires reward<Reward, owning_batch<Real, Context>, Condition>
+        requires reward<Reward, owning_batch<Real, Context>, Condition>
     void operator()(batch_view<const Real, Context> z, const Condition& condition, double* values) {
         evaluate_reward(reward_, z, condition, values);
-        z.context().for_each(z.columns(), detail::scale_entries<double>{factor_, values});
+        const auto r = row(z.context(), z.columns(), values);
+        assign(r, factor_ * r);
     }
 
-    /// out = factor dr/dz, d x n.
+    /// Writes out = factor dr/dz, d x n.
     template <class Real, class Context, class Condition>
-    requires differentiable_reward<Reward, owning_batch<Real, Context>, Condition>
-    void gradient(batch_view<const Real, Context> z, const Condition& condition, batch_view<Real, Context> out) {
+        requires differentiable_reward<Reward, owning_batch<Real, Context>, Condition>
+    void gradient(batch_view<const Real, Context> z, const Condition& condition,
+                  batch_view<Real, Context> out) {
         evaluate_reward_gradient(reward_, z, condition, out);
-        z.context().for_each(out.size(), detail::scale_entries<Real>{factor_, out.data()});
+        assign(out, elementwise<detail::multiplied>(factor_, out)); // in double, which a linear sum is not
     }
 
-    [[nodiscard]] diamond::quadratic_form quadratic_form() const requires reward_with_quadratic_form<Reward> {
+    /// The quadratic form of r times the factor.
+    [[nodiscard]] diamond::quadratic_form quadratic_form() const
+        requires reward_with_quadratic_form<Reward>
+    {
         diamond::quadratic_form form = reward_.quadratic_form();
         form.constant *= factor_;
         for (double& slope : form.linear) slope *= factor_;

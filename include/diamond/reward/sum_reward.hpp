@@ -1,4 +1,4 @@
-/// Sums of rewards.
+/// The sum of several rewards.
 #pragma once
 
 #include <string>
@@ -13,28 +13,21 @@
 namespace diamond {
 
 namespace detail {
-struct add_values {
-    const double* from;
-    double* to;
-    DIAMOND_HD void operator()(index_t j) const { to[j] += from[j]; }
-};
-/// Of a form: the length of its vectors, of which an empty one stands for zeros. @throws std::invalid_argument with both where they differ.
+/// The length of a quadratic form's vectors, of which an empty one stands for zeros. @throws
+/// std::invalid_argument with both lengths where they differ.
 inline std::size_t require_form(const quadratic_form& form) {
-    require(form.linear.empty() || form.curvature.empty() || form.linear.size() == form.curvature.size(), [&] {
-        return "a quadratic form of " + digits_of(form.linear.size()) + " linear coefficients and " + digits_of(form.curvature.size()) + " curvatures";
-    });
+    require(form.linear.empty() || form.curvature.empty() || form.linear.size() == form.curvature.size(),
+            [&] {
+                return "a quadratic form of " + digits_of(form.linear.size()) + " linear coefficients and " +
+                       digits_of(form.curvature.size()) + " curvatures";
+            });
     return form.linear.empty() ? form.curvature.size() : form.linear.size();
 }
-template <class Real>
-struct add_entries {
-    const Real* from;
-    Real* to;
-    DIAMOND_HD void operator()(index_t k) const { to[k] += from[k]; }
-};
 } // namespace detail
 
-/// r(z) = sum_k r_k(z), the parts called in order: `sum_reward{a, b, c}`. Each may be of any form, a lambda too, and may take the
-/// condition. -inf in a part forbids the sample. It has a gradient, or a quadratic form, if all parts have.
+/// The reward r(z) = sum_k r_k(z), `sum_reward{a, b, c}`, whose parts are called in order. Each part may be
+/// of any form, a lambda too, and may take the condition. -inf in a part forbids the sample. It has a
+/// gradient, or a quadratic form, if all parts have one.
 template <class... Rewards>
 class sum_reward {
     static_assert(sizeof...(Rewards) > 0, "a sum of rewards needs a part");
@@ -44,14 +37,15 @@ public:
 
     explicit sum_reward(Rewards... rewards) : parts_(std::move(rewards)...) {}
 
-    /// values[j] = sum_k r_k(z_j | c_j), z d x n.
+    /// Writes values[j] = sum_k r_k(z_j | c_j) for z d x n.
     template <class Real, class Context, class Condition>
-    requires(reward<Rewards, owning_batch<Real, Context>, Condition>&&...) void operator()(batch_view<const Real, Context> z,
-                                                                                    const Condition& condition, double* values) {
+        requires(reward<Rewards, owning_batch<Real, Context>, Condition> && ...)
+    void operator()(batch_view<const Real, Context> z, const Condition& condition, double* values) {
         const auto add = [&](auto& part) {
             const auto more = values_.template resized<double>(z.context(), 1, z.columns());
+            const auto r = row(z.context(), z.columns(), values);
             evaluate_reward(part, z, condition, more.data());
-            z.context().for_each(z.columns(), detail::add_values{more.data(), values});
+            assign(r, r + row(more));
         };
         std::apply(
             [&](auto& first, auto&... rest) {
@@ -61,15 +55,15 @@ public:
             parts_);
     }
 
-    /// out = sum_k dr_k/dz, d x n.
+    /// Writes out = sum_k dr_k/dz, d x n.
     template <class Real, class Context, class Condition>
-    requires(differentiable_reward<Rewards, owning_batch<Real, Context>, Condition>&&...) void gradient(batch_view<const Real, Context> z,
-                                                                                                 const Condition& condition,
-                                                                                                 batch_view<Real, Context> out) {
+        requires(differentiable_reward<Rewards, owning_batch<Real, Context>, Condition> && ...)
+    void gradient(batch_view<const Real, Context> z, const Condition& condition,
+                  batch_view<Real, Context> out) {
         const auto add = [&](auto& part) {
             const auto more = gradient_.template resized<Real>(z.context(), z.rows(), z.columns());
             evaluate_reward_gradient(part, z, condition, more);
-            z.context().for_each(z.size(), detail::add_entries<Real>{more.data(), out.data()});
+            assign(out, out + more);
         };
         std::apply(
             [&](auto& first, auto&... rest) {
@@ -79,8 +73,11 @@ public:
             parts_);
     }
 
-    /// The sum of the parts' forms, empty where all are. @throws std::invalid_argument with both lengths where they differ.
-    [[nodiscard]] diamond::quadratic_form quadratic_form() const requires(reward_with_quadratic_form<Rewards>&&...) {
+    /// The sum of the parts' quadratic forms, with empty vectors where all are empty. @throws
+    /// std::invalid_argument with both lengths where they differ.
+    [[nodiscard]] diamond::quadratic_form quadratic_form() const
+        requires(reward_with_quadratic_form<Rewards> && ...)
+    {
         return std::apply(
             [](const auto& first, const auto&... rest) {
                 diamond::quadratic_form total = first.quadratic_form();
@@ -92,15 +89,17 @@ public:
     }
 
 private:
+    /// total += more. @throws std::invalid_argument with both lengths where they differ.
     static void add_form(const diamond::quadratic_form& more, diamond::quadratic_form& total) {
         const std::size_t length = detail::require_form(more), before = detail::require_form(total);
-        require(length == 0 || before == 0 || length == before,
-                [&] { return "sum_reward: parts of dimension " + digits_of(before) + " and " + digits_of(length); });
+        require(length == 0 || before == 0 || length == before, [&] {
+            return "sum_reward: parts of dimension " + digits_of(before) + " and " + digits_of(length);
+        });
         total.constant += more.constant;
         add_numbers(more.linear, total.linear);
         add_numbers(more.curvature, total.curvature);
     }
-    /// An empty vector stands for zeros.
+    /// total += more, where an empty vector stands for zeros.
     static void add_numbers(const std::vector<double>& more, std::vector<double>& total) {
         if (total.empty()) total.resize(more.size());
         for (std::size_t i = 0; i < more.size(); ++i) total[i] += more[i];

@@ -1,4 +1,4 @@
-/// Rewards at a temperature.
+/// A reward at a temperature.
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
@@ -6,18 +6,21 @@
 
 namespace diamond {
 
-/// r(z) / temperature: `tempered_reward{0.5, r}`, r of any form. The temperature belongs to the reward and divides it before anything else
-/// does: outside a log-mean-exp it would make the target depend on the number of value samples (section 11).
+/// The reward r(z) / temperature, `tempered_reward{0.5, r}`, for r of any form. The temperature belongs to
+/// the reward and divides it first: outside a log-mean-exp it would make the target depend on the number of
+/// value samples (section 11).
 template <class Reward>
 class tempered_reward : public scaled_reward<Reward> {
 public:
     /// @throws std::invalid_argument unless 0 < temperature < infinity and its reciprocal is finite.
-    tempered_reward(double temperature, Reward reward) : scaled_reward<Reward>(reciprocal(temperature), std::move(reward)) {}
+    tempered_reward(double temperature, Reward reward)
+        : scaled_reward<Reward>(reciprocal(temperature), std::move(reward)) {}
 
 private:
     static double reciprocal(double temperature) {
-        require(temperature > 0.0 && std::isfinite(temperature) && std::isfinite(1.0 / temperature),
-                [&] { return "tempered_reward: temperature " + digits_of(temperature) + " must be positive and finite"; });
+        require(temperature > 0.0 && std::isfinite(temperature) && std::isfinite(1.0 / temperature), [&] {
+            return "tempered_reward: temperature " + digits_of(temperature) + " must be positive and finite";
+        });
         return 1.0 / temperature;
     }
 };

@@ -1,6 +1,6 @@
-/// Whether a schedule does what clauses 1 and 2 of concepts/schedule.hpp say: a compiler sees that alpha
-/// exists, not that it ends at 1. Whatever is made with a schedule checks it once: one that breaks a clause
-/// would give wrong numbers without a word.
+/// A check that a schedule does what clauses 1 and 2 of concepts/schedule.hpp say. A compiler sees that alpha
+/// exists, but not that it ends at 1, and a schedule that breaks a clause would give wrong numbers in
+/// silence; so whatever is made with a schedule checks it once.
 #pragma once
 
 #include <algorithm>
@@ -16,14 +16,15 @@
 
 namespace diamond {
 
-/// The largest alpha(0). Time 0 is pure noise by definition: what is left of the data there puts kernels and
-/// posteriors out by alpha(0)^2, and plain ODEs by alpha(0) of the data's mean. Stable Diffusion's 0.0683 is
-/// the largest in wide use; the stock schedules have 0.0066, or 0.
+/// The largest alpha(0) that is taken. Time 0 is pure noise by definition: what is left of the data there
+/// gives kernels and posteriors an error of alpha(0)^2, and plain ODEs one of alpha(0) times the data's mean.
+/// Stable Diffusion's 0.0683 is the largest in wide use; the stock schedules have 0.0066, or 0.
 inline constexpr double most_initial_signal = 0.07;
 
 namespace detail {
 
-/// A schedule as plain functions, so that its check is compiled once for all; the last two may be null.
+/// A schedule as plain functions, so that its check is compiled once for all schedules. The last two are null
+/// for a schedule without sigma_d_sigma or time_at.
 struct schedule_functions {
     const void* schedule;
     double (*alpha_of)(const void*, double);
@@ -57,23 +58,28 @@ template <class S>
     return all;
 }
 
-// Where the inside is looked at: 2^-10 from an end, a formula with a cancelling 1 - alpha^2 has its digits.
+/// The inner times that are checked. At 2^-10 from an end a formula with a cancelling 1 - alpha^2 still has
+/// its digits.
 inline constexpr double checked_times[] = {0x1p-10, 0x1p-5, 0.125, 0.25,         0.375,        0.5,
                                            0.625,   0.75,   0.875, 1.0 - 0x1p-5, 1.0 - 0x1p-10};
 
-// A wrong sign, unit or constant is out by more; rounding and the corner of an interpolated table by less.
+/// The relative error that is taken. A wrong sign, unit or constant gives a larger one; rounding and the
+/// corner of an interpolated table give a smaller one.
 inline constexpr double schedule_tolerance = 1e-3;
 
-// What rounding leaves of 1 - alpha(1), and of a sigma(1) that is the root of a difference.
+/// The error that rounding may leave in alpha(1), and in a sigma(1) that is the root of a difference.
 inline constexpr double end_tolerance = 1e-6;
 
-/// A function's value, as sentences print it: "alpha(0.5) = 0.25".
+/// The value of a function at t, as messages print it: "alpha(0.5) = 0.25".
 struct value_at {
     const char* name;
     double t, value;
 
-    [[nodiscard]] std::string text() const { return std::string(name) + "(" + digits_of(t) + ") = " + digits_of(value); }
+    [[nodiscard]] std::string text() const {
+        return std::string(name) + "(" + digits_of(t) + ") = " + digits_of(value);
+    }
 };
+/// The beginning of a message: "a schedule with alpha(0) = 0, sigma(0) = 1: ".
 [[nodiscard]] inline std::string list_of(std::initializer_list<value_at> values) {
     std::string text = "a schedule with ";
     for (const value_at& value : values) {
@@ -83,6 +89,7 @@ struct value_at {
     return text + ": ";
 }
 
+/// Checks alpha and sigma at both ends.
 inline void check_ends(const schedule_functions& s) {
     const value_at alpha_0{"alpha", 0.0, s.alpha(0.0)}, sigma_0{"sigma", 0.0, s.sigma(0.0)};
     const value_at alpha_1{"alpha", 1.0, s.alpha(1.0)}, sigma_1{"sigma", 1.0, s.sigma(1.0)};
@@ -115,21 +122,21 @@ inline void check_ends(const schedule_functions& s) {
           "sigma(0) must be 1, for x_0 is N(0, I): divide sigma and d_sigma by sigma(0), and the data, too");
 }
 
-/// A derivative lies between the slopes to the left and to the right, over whichever step tells them best:
-/// neither a table's corner nor the rounding of a short step is an error.
+/// Checks a derivative at t: over one of three steps at least it must lie between the slopes to the left and
+/// to the right, so that neither the corner of a table nor the rounding of a short step is an error.
 inline void check_derivative(const schedule_functions& s, const char* name,
                              double (*function)(const void*, double),
                              double (*derivative)(const void*, double), double t) {
-    constexpr double steps[]  = {0x1p-20, 0x1p-13, 0x1p-7}; // of the way to the nearer end
+    constexpr double steps[] = {0x1p-20, 0x1p-13, 0x1p-7}; // in units of the distance to the nearer end
     constexpr double rounding = 0x1p-50;
     const double given = derivative(s.schedule, t), here = function(s.schedule, t);
-    double slope       = 0.0;
+    double slope = 0.0;
     for (const double step : steps) {
-        const double h     = step * std::min(t, 1.0 - t);
-        const double left  = (here - function(s.schedule, t - h)) / h;
+        const double h = step * std::min(t, 1.0 - t);
+        const double left = (here - function(s.schedule, t - h)) / h;
         const double right = (function(s.schedule, t + h) - here) / h;
-        const double tolerance =
-            schedule_tolerance * std::abs(left + right) / 2.0 + rounding * std::abs(here) / h;
+        const double tolerance = schedule_tolerance * std::abs(left + right) / 2.0 +
+                                 rounding * std::abs(here) / h;
         slope = 0.5 * (left + right);
         if (given >= std::min(left, right) - tolerance && given <= std::max(left, right) + tolerance) return;
     }
@@ -140,6 +147,7 @@ inline void check_derivative(const schedule_functions& s, const char* name,
                                         : "with respect to t in [0, 1] and not to a step or another time"));
 }
 
+/// Checks the coefficients, their derivatives, sigma_d_sigma and time_at at the inner times.
 inline void check_inside(const schedule_functions& s) {
     value_at alpha_before{"alpha", 0.0, s.alpha(0.0)}, sigma_before{"sigma", 0.0, s.sigma(0.0)};
     for (const double t : checked_times) {
@@ -179,7 +187,8 @@ inline void check_inside(const schedule_functions& s) {
     }
 }
 
-/// The derivatives at the ends, where differences tell little.
+/// Checks the derivatives at the ends, where differences tell little, and the limit of sigma_d_sigma at t =
+/// 1.
 inline void check_slopes_at_ends(const schedule_functions& s) {
     const value_at last{"d_sigma", 1.0, s.d_sigma_of(s.schedule, 1.0)};
     for (const value_at& end : {value_at{"d_alpha", 0.0, s.d_alpha_of(s.schedule, 0.0)},
@@ -205,6 +214,7 @@ inline void check_slopes_at_ends(const schedule_functions& s) {
     });
 }
 
+/// Runs all checks.
 inline void check_schedule_functions(const schedule_functions& s) {
     check_ends(s);
     check_inside(s);
@@ -214,11 +224,11 @@ inline void check_schedule_functions(const schedule_functions& s) {
 } // namespace detail
 
 /// Checks what a schedule promises, at both ends and at eleven times between: alpha and sigma run from noise,
-/// (0, 1), to data, (1, 0), and alpha/sigma grows; the derivatives are theirs, as differences tell;
-/// sigma_d_sigma and time_at, where it gives them, are what they are called. Costs about 150 evaluations of
-/// its functions. Maps, kernels, estimators, networks and oracles call it once, when they are made with a
-/// schedule.
+/// (0, 1), to data, (1, 0), and alpha/sigma grows; d_alpha and d_sigma are their derivatives, as differences
+/// tell; sigma_d_sigma is the product and time_at the inverse of alpha/sigma, where the schedule gives them.
+/// Maps, kernels, estimators, networks and oracles call it once, when they are made with a schedule.
 /// @throws std::invalid_argument with the time, the numbers, what they must be, and what to do.
+/// Cost: about 150 evaluations of the schedule's functions.
 template <class Schedule>
 void check_schedule(const Schedule& schedule) {
     static_assert(diagnose_schedule<Schedule>());
@@ -226,7 +236,7 @@ void check_schedule(const Schedule& schedule) {
 }
 
 namespace detail {
-/// The schedule, checked.
+/// Returns the schedule, checked. @throws std::invalid_argument as check_schedule does.
 template <class Schedule>
 [[nodiscard]] Schedule checked_schedule(Schedule schedule) {
     check_schedule(schedule);

@@ -1,4 +1,5 @@
-/// A network with its workspace and its bill: what every map, kernel and estimator holds in place of the bare network.
+/// A network together with its workspace and its cost: what maps, kernels and estimators hold in place of the
+/// bare network.
 #pragma once
 
 #include <optional>
@@ -11,12 +12,12 @@
 
 namespace diamond {
 
-/// Makes the workspace anew only when a batch grows or comes from another context. A copy shares the network, not the workspace, and starts a
-/// bill of its own.
+/// A network, its workspace, and the cost of its calls. It makes the workspace anew only when a batch grows
+/// or comes from another context. A copy copies the network; it has no workspace at first and a cost of 0.
 template <class Network>
 class counted_network {
 public:
-    using batch_type     = typename Network::batch_type;
+    using batch_type = typename Network::batch_type;
     using workspace_type = detail::workspace_t<Network>;
 
     explicit counted_network(Network network) : network_(std::move(network)) {}
@@ -27,33 +28,37 @@ public:
         return *this;
     }
     counted_network& operator=(counted_network&&) noexcept = default;
-    ~counted_network()                                  = default;
+    ~counted_network() = default;
 
     [[nodiscard]] const Network& network() const { return network_; }
-    [[nodiscard]] index_t        dimension() const { return static_cast<index_t>(network_.dimension()); }
-    [[nodiscard]] const cost&    spent() const { return spent_; }
-    [[nodiscard]] cost&          spent() { return spent_; }
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(network_.dimension()); }
+    /// The cost of all calls so far; the caller adds it up.
+    [[nodiscard]] const cost& spent() const { return spent_; }
+    [[nodiscard]] cost& spent() { return spent_; }
 
-    /// For batches like x. @throws std::invalid_argument where the network's dimension is another.
+    /// The workspace for batches of the shape and context of x. It allocates when x has more columns than any
+    /// batch before, or another context. @throws std::invalid_argument with both numbers unless x has as many
+    /// rows as the network.
     [[nodiscard]] workspace_type& workspace(const_view_t<batch_type> x) {
         require(x.rows() == dimension(), [&] {
-            return "the network has dimension " + digits_of(dimension()) + ", the batch has " + digits_of(x.rows()) + " rows";
+            return "the network has dimension " + digits_of(dimension()) + ", the batch has " +
+                   digits_of(x.rows()) + " rows";
         });
         if (!workspace_ || x.columns() > capacity_ || context_ != &x.context()) {
-            workspace_.reset(); // frees before it allocates
+            workspace_.reset(); // frees its memory before new memory is allocated
             workspace_.emplace(network_.make_workspace(x.context(), x.columns()));
             capacity_ = x.columns();
-            context_  = &x.context();
+            context_ = &x.context();
         }
         return *workspace_;
     }
 
 private:
-    Network                         network_;
-    std::optional<workspace_type>   workspace_;
-    const backend_of_t<batch_type>* context_  = nullptr;
-    index_t                         capacity_ = 0;
-    cost                            spent_;
+    Network network_;
+    std::optional<workspace_type> workspace_;
+    const backend_of_t<batch_type>* context_ = nullptr;
+    index_t capacity_ = 0;
+    cost spent_;
 };
 
 } // namespace diamond

@@ -1,6 +1,7 @@
-/// Denoiser D = E[z | x_t], noise N = E[eps | x_t], velocity u and score: any one gives the others, with no division by alpha or sigma.
-/// Section 2 of the mathematics:
-///   D = (sigma u - sigma' x)/(alpha' sigma - alpha sigma'),  N = (alpha' x - alpha u)/(alpha' sigma - alpha sigma'),  score = -N/sigma.
+/// Readings of a network: the denoiser D = E[z | x_t], the noise N = E[eps | x_t], the velocity u and the
+/// score. Each of them gives the others, with no division by alpha or sigma. Section 2 of the mathematics:
+///   D = (sigma u - sigma' x)/(alpha' sigma - alpha sigma'),  N = (alpha' x - alpha u)/(alpha' sigma - alpha
+///   sigma'),  score = -N/sigma.
 #pragma once
 
 #include <cmath>
@@ -15,13 +16,16 @@
 
 namespace diamond {
 
-/// D = denoiser_u u + denoiser_x x and N = noise_u u + noise_x x at one time, u the velocity, or what else was predicted.
+/// The coefficients of D = denoiser_u u + denoiser_x x and N = noise_u u + noise_x x at one time, where u is
+/// what the network predicts: the velocity, D or N.
 struct velocity_readings {
     double denoiser_u, denoiser_x, noise_u, noise_x;
 };
 
-/// The coefficients of D and N in (u, x), u the velocity, D or N itself, as `from` says. Time 0 and 1 are ordinary: at t = 1, D = x and N = 0. Where
-/// u tells nothing of the data those of D are not finite: the velocity's at t = 0 where alpha(0) = alpha'(0) = 0, the noise's where alpha(0) = 0.
+/// Computes the coefficients of D and N in (u, x) at t in [0, 1], where u is the velocity, D or N, as `from`
+/// says. Both ends are ordinary times: at t = 1, D = x and N = 0. Where u does not depend on the data the
+/// coefficients of D are not finite: those of the velocity at t = 0 where alpha(0) = alpha'(0) = 0, those of
+/// the noise at t = 0 where alpha(0) = 0.
 template <class Schedule>
 [[nodiscard]] DIAMOND_HD velocity_readings readings_at(const Schedule& schedule, instant t,
                                                        prediction from = prediction::velocity) {
@@ -35,217 +39,246 @@ template <class Schedule>
     return {sigma * scale, -d_sigma * scale, -alpha * scale, d_alpha * scale};
 }
 
-/// Which prediction of a field the rest is read from: what its network gives; for a velocity whose slope at t = 0 hides the data (alpha'(0) = 0) the
-/// denoiser, of a field that has it.
+/// The prediction of a field from which the other readings are computed: what its network predicts; but the
+/// denoiser, of a field that has one, in place of a velocity that does not depend on the data at t = 0
+/// (alpha'(0) = 0).
 template <class Field, class Schedule>
 [[nodiscard]] prediction best_prediction(const Schedule& schedule) {
     if constexpr (detail::predicts<Field> == prediction::velocity && velocity_field_with_denoiser<Field>)
-        return std::isfinite(readings_at(schedule, 0.0).denoiser_u) ? prediction::velocity : prediction::denoiser;
+        return std::isfinite(readings_at(schedule, 0.0).denoiser_u) ? prediction::velocity
+                                                                    : prediction::denoiser;
     else
         return detail::predicts<Field>;
 }
 
 namespace detail {
-/// The sentence for a denoiser that is asked for where nothing tells it.
+/// The message for a denoiser at t = 0 that does not follow from what the network predicts.
 [[nodiscard]] inline const char* hidden_data(prediction from) {
-    return from == prediction::noise
-               ? "the denoiser at t = 0 does not follow from a noise network where alpha(0) = 0: the noise is x there, whatever "
-                 "the data are: start after it, or use a denoiser_network"
-               : "the denoiser at t = 0 does not follow from a velocity where alpha(0) = alpha'(0) = 0, as on this schedule: it "
-                 "is sigma' x there, whatever the data are: start after it, use a denoiser_network, or give the field a denoiser(...)";
+    return from == prediction::noise ? "the denoiser at t = 0 does not follow from a noise network where "
+                                       "alpha(0) = 0: the noise is x there, whatever "
+                                       "the data are: start after it, or use a denoiser_network"
+                                     : "the denoiser at t = 0 does not follow from a velocity where alpha(0) "
+                                       "= alpha'(0) = 0, as on this schedule: it "
+                                       "is sigma' x there, whatever the data are: start after it, use a "
+                                       "denoiser_network, or give the field a denoiser(...)";
 }
 
+// The coefficients (a, b) of a u + b x, u what the network predicts, for a reading at time t.
 template <class Schedule>
-struct denoiser_coefficients {
-    Schedule   schedule;
-    time_view  t;
+[[nodiscard]] DIAMOND_HD numbers<2> denoiser_coefficients(const Schedule& schedule, instant t,
+                                                          prediction from) {
+    const velocity_readings r = readings_at(schedule, t, from);
+    return {{r.denoiser_u, r.denoiser_x}};
+}
+template <class Schedule>
+[[nodiscard]] DIAMOND_HD numbers<2> noise_coefficients(const Schedule& schedule, instant t, prediction from) {
+    const velocity_readings r = readings_at(schedule, t, from);
+    return {{r.noise_u, r.noise_x}};
+}
+template <class Schedule>
+[[nodiscard]] DIAMOND_HD numbers<2> score_coefficients(const Schedule& schedule, instant t, prediction from) {
+    const velocity_readings r = readings_at(schedule, t, from);
+    const double scale = -1.0 / sigma_at(schedule, t);
+    return {{scale * r.noise_u, scale * r.noise_x}};
+}
+/// The coefficients that Coefficients(schedule, t, from) gives at column j's time, times a factor.
+template <auto Coefficients, class Schedule>
+struct reading_coefficients {
+    Schedule schedule;
+    time_view t;
     prediction from;
-    DIAMOND_HD numbers<2> operator()(index_t j) const {
-        const velocity_readings r = readings_at(schedule, t.at(j), from);
-        return {{r.denoiser_u, r.denoiser_x}};
-    }
+    DIAMOND_HD numbers<2> operator()(index_t j) const { return Coefficients(schedule, t.at(j), from); }
 };
-template <class Schedule>
-struct scaled_denoiser_coefficients {
-    denoiser_coefficients<Schedule> of;
-    double                          factor;
+template <class Unscaled>
+struct scaled_coefficients {
+    Unscaled unscaled;
+    double factor;
     DIAMOND_HD numbers<2> operator()(index_t j) const {
-        const numbers<2> c = of(j);
+        const numbers<2> c = unscaled(j);
         return {{factor * c.value[0], factor * c.value[1]}};
     }
 };
-template <class Schedule>
-struct noise_coefficients {
-    Schedule   schedule;
-    time_view  t;
-    prediction from;
-    DIAMOND_HD numbers<2> operator()(index_t j) const {
-        const velocity_readings r = readings_at(schedule, t.at(j), from);
-        return {{r.noise_u, r.noise_x}};
-    }
-};
-template <class Schedule>
-struct score_coefficients {
-    Schedule   schedule;
-    time_view  t;
-    prediction from;
-    DIAMOND_HD numbers<2> operator()(index_t j) const {
-        const velocity_readings r     = readings_at(schedule, t.at(j), from);
-        const double            scale = -1.0 / sigma_at(schedule, t.at(j));
-        return {{scale * r.noise_u, scale * r.noise_x}};
-    }
-};
-/// sigma' N at t = 1, as a number to add to coefficients: 0 where sigma'(1) is finite, for N = 0 there; else it takes the score, and is NaN.
+
+/// The term sigma' N of the velocity at t = 1, as a number to add to coefficients: it is 0 where sigma'(1) is
+/// finite, since N = 0 there, and NaN where it is not, since the score would be needed.
 template <class Schedule>
 [[nodiscard]] DIAMOND_HD double final_noise_term(const Schedule& schedule) {
     return std::isfinite(schedule.d_sigma(1.0)) ? 0.0 : NAN;
 }
-/// u = (alpha' - alpha sigma'/sigma) D + sigma'/sigma x; at t = 1, where N = 0, u = alpha' D.
+/// The coefficients of u = (alpha' - alpha sigma'/sigma) D + sigma'/sigma x; at t = 1, where N = 0, u =
+/// alpha' D.
 template <class Schedule>
-struct from_denoiser_coefficients {
-    Schedule schedule;
-    time_view    t;
-    DIAMOND_HD numbers<2> operator()(index_t j) const {
-        const instant at = t.at(j);
-        if (at.rest <= 0.0) return {{schedule.d_alpha(1.0), final_noise_term(schedule)}};
-        const double ratio = d_sigma_at(schedule, at) / sigma_at(schedule, at);
-        return {{d_alpha_at(schedule, at) - alpha_at(schedule, at) * ratio, ratio}};
-    }
-};
-/// u = (sigma' - alpha' sigma/alpha) N + alpha'/alpha x.
+[[nodiscard]] DIAMOND_HD numbers<2> velocity_from_denoiser(const Schedule& schedule, instant t) {
+    if (t.rest <= 0.0) return {{schedule.d_alpha(1.0), final_noise_term(schedule)}};
+    const double ratio = d_sigma_at(schedule, t) / sigma_at(schedule, t);
+    return {{d_alpha_at(schedule, t) - alpha_at(schedule, t) * ratio, ratio}};
+}
+/// The coefficients of u = (sigma' - alpha' sigma/alpha) N + alpha'/alpha x.
 template <class Schedule>
-struct from_noise_coefficients {
-    Schedule schedule;
-    time_view    t;
-    DIAMOND_HD numbers<2> operator()(index_t j) const {
-        const instant at    = t.at(j);
-        const double  ratio = d_alpha_at(schedule, at) / alpha_at(schedule, at);
-        return {{at.rest <= 0.0 ? final_noise_term(schedule) : d_sigma_at(schedule, at) - sigma_at(schedule, at) * ratio, ratio}};
-    }
-};
-/// u = alpha' D + sigma' N with N = -sigma score: u = b(t) score + alpha'/alpha x, finite at t = 1 on every schedule.
+[[nodiscard]] DIAMOND_HD numbers<2> velocity_from_noise(const Schedule& schedule, instant t) {
+    const double ratio = d_alpha_at(schedule, t) / alpha_at(schedule, t);
+    return {
+        {t.rest <= 0.0 ? final_noise_term(schedule) : d_sigma_at(schedule, t) - sigma_at(schedule, t) * ratio,
+         ratio}};
+}
+/// The coefficients of u = alpha' D + sigma' N with N = -sigma score: u = b(t) score + alpha'/alpha x, finite
+/// at t = 1 on every schedule.
 template <class Schedule>
-struct from_score_coefficients {
-    Schedule schedule;
-    time_view    t;
-    DIAMOND_HD numbers<2> operator()(index_t j) const { return {{guidance_factor(schedule, t.at(j)), d_alpha_at(schedule, t.at(j)) / alpha_at(schedule, t.at(j))}}; }
-};
+[[nodiscard]] DIAMOND_HD numbers<2> velocity_from_score(const Schedule& schedule, instant t) {
+    return {{guidance_factor(schedule, t), d_alpha_at(schedule, t) / alpha_at(schedule, t)}};
+}
 } // namespace detail
 
-/// The four readings of one velocity field, one network evaluation a column each.
+/// The four readings of a velocity field. Each costs one evaluation of the network a column.
 template <class Schedule, class Field>
 class readings {
     static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Field>());
 
 public:
-    using batch_type     = typename Field::batch_type;
+    using batch_type = typename Field::batch_type;
     using condition_type = condition_of_t<Field>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
+    /// @throws std::invalid_argument for a schedule that breaks its promises (check_schedule).
     readings(Schedule schedule, Field field)
-        : schedule_(detail::checked_schedule(std::move(schedule))), field_(std::move(field)),
+        : schedule_(detail::checked_schedule(std::move(schedule))),
+          field_(std::move(field)),
           from_(best_prediction<Field>(schedule_)) {}
 
-    [[nodiscard]] index_t         dimension() const { return field_.dimension(); }
+    [[nodiscard]] index_t dimension() const { return field_.dimension(); }
     [[nodiscard]] const Schedule& schedule() const { return schedule_; }
-    [[nodiscard]] const cost&     spent() const { return field_.spent(); }
+    [[nodiscard]] const cost& spent() const { return field_.spent(); }
     [[nodiscard]] field_evaluator<Field>& field() { return field_; }
 
-    /// out = u(x, t).
+    /// Writes out = u(x, t), d x N.
     void velocity(const_view x, time_view t, const condition_type& c, view out) { field_(x, t, c, out); }
-    /// out = E[z | x_t = x]; x itself, without an evaluation, where the batch's time is 1. @throws std::invalid_argument at t = 0 where what
-    /// the network predicts says nothing of the data; a column with a time of its own is NaN there.
+    /// Writes out = E[z | x_t = x], d x N; where the one time of the batch is 1 it is x itself, without an
+    /// evaluation.
+    /// @throws std::invalid_argument at t = 0 where what the network predicts does not depend on the data; a
+    /// column with a time of its own is NaN there.
     void denoiser(const_view x, time_view t, const condition_type& c, view out) {
         require_known(t, from_);
         read<detail::denoiser_coefficients<Schedule>>(x, t, c, out);
     }
-    /// out = factor cotangent^T dD/dx. @throws std::invalid_argument where denoiser does.
-    void denoiser_vjp(const_view x, time_view t, const condition_type& c, const_view cotangent, double factor, view out)
+    /// Writes out = factor cotangent^T dD/dx, d x N. Cost: one vector-Jacobian product a column.
+    /// @throws std::invalid_argument where denoiser does.
+    void denoiser_vjp(const_view x, time_view t, const condition_type& c, const_view cotangent, double factor,
+                      view out)
         requires differentiable_velocity_field<Field>
     {
         require_known(t, pulled_from());
         field_.predict_vjp(pulled_from(), x, t, c, cotangent, out);
-        combine(table_(x.context(), t.broadcast(), x.columns(), detail::scaled_denoiser_coefficients<Schedule>{{schedule_, t, pulled_from()}, factor}),
-                out, out, cotangent);
+        using unscaled = detail::reading_coefficients<detail::denoiser_coefficients<Schedule>, Schedule>;
+        const detail::scaled_coefficients<unscaled> scaled{
+            .unscaled = {.schedule = schedule_, .t = t, .from = pulled_from()}, .factor = factor};
+        combine(table_(x.context(), t.broadcast(), x.columns(), scaled), out, out, cotangent);
     }
-    /// out = E[eps | x_t = x]; 0, without an evaluation, where the batch's time is 1.
-    void noise(const_view x, time_view t, const condition_type& c, view out) { read<detail::noise_coefficients<Schedule>>(x, t, c, out); }
-    /// out = grad log p_t(x). @throws std::invalid_argument at t = 1, unless the field gives its score.
+    /// Writes out = E[eps | x_t = x], d x N; where the one time of the batch is 1 it is 0, without an
+    /// evaluation.
+    void noise(const_view x, time_view t, const condition_type& c, view out) {
+        read<detail::noise_coefficients<Schedule>>(x, t, c, out);
+    }
+    /// Writes out = grad log p_t(x), d x N. @throws std::invalid_argument at t = 1, unless the field gives
+    /// its score; a column with a time of its own is not finite there.
     void score(const_view x, time_view t, const condition_type& c, view out) {
         if constexpr (scored_velocity_field<Field>) {
             field_.score(x, t, c, out);
         } else {
-            require(!(t.broadcast() && t.at(0).rest <= 0.0), "the score at t = 1 does not follow from the velocity: give the network a score(...)");
+            require(!(t.broadcast() && t.at(0).rest <= 0.0),
+                    "the score at t = 1 does not follow from the velocity: give the network a score(...)");
             read<detail::score_coefficients<Schedule>>(x, t, c, out);
         }
     }
 
 private:
-    template <class Coefficients>
+    /// Writes out = a u + b x, u what the network predicts and (a, b) = Coefficients(schedule, t, from).
+    template <auto Coefficients>
     void read(const_view x, time_view t, const condition_type& c, view out) {
-        // At t = 1 the prediction's coefficient is 0, and a network of a schedule with infinite sigma'(1) need not have one.
+        // At t = 1 the prediction's coefficient is 0, and a network need not have one where sigma'(1) is
+        // infinite.
         if (!t.broadcast() || t.at(0).rest > 0.0) field_.predict(from_, x, t, c, out);
-        const auto ab = table_(x.context(), t.broadcast(), x.columns(), Coefficients{schedule_, t, from_});
+        using of_columns = detail::reading_coefficients<Coefficients, Schedule>;
+        const auto ab = table_(x.context(), t.broadcast(), x.columns(),
+                               of_columns{.schedule = schedule_, .t = t, .from = from_});
         if (ab.broadcast() && ab(0, 0) == 1.0 && ab(1, 0) == 0.0) return; // it is what was predicted
         combine(ab, out, out, x);
     }
     void require_known(time_view t, prediction from) const {
-        if (t.broadcast()) require(std::isfinite(readings_at(schedule_, t.at(0), from).denoiser_u), detail::hidden_data(from));
+        if (t.broadcast())
+            require(std::isfinite(readings_at(schedule_, t.at(0), from).denoiser_u),
+                    detail::hidden_data(from));
     }
-    /// A field with a denoiser need not have its products.
+    /// The prediction whose vector-Jacobian product is taken: a field with a denoiser need not have the
+    /// denoiser's.
     [[nodiscard]] prediction pulled_from() const {
-        return from_ == prediction::denoiser && !detail::has_denoiser_products<Field> ? prediction::velocity : from_;
+        return from_ == prediction::denoiser && !detail::has_denoiser_products<Field> ? prediction::velocity
+                                                                                      : from_;
     }
 
-    Schedule                                        schedule_;
-    field_evaluator<Field>                          field_;
-    prediction                                      from_;
-    coefficient_table<2, backend_of_t<batch_type>>  table_;
+    Schedule schedule_;
+    field_evaluator<Field> field_;
+    prediction from_;
+    coefficient_table<2, backend_of_t<batch_type>> table_;
 };
 template <class Schedule, class Field>
 readings(Schedule, Field) -> readings<Schedule, Field>;
 
 namespace detail {
-/// A network that predicts another reading, as a velocity field: u = a net(x, t) + b x. Counted as the network counts itself.
-template <class Schedule, class Network, template <class> class Coefficients>
+/// The coefficients that Coefficients(schedule, t) gives at column j's time.
+template <auto Coefficients, class Schedule>
+struct velocity_coefficients {
+    Schedule schedule;
+    time_view t;
+    DIAMOND_HD numbers<2> operator()(index_t j) const { return Coefficients(schedule, t.at(j)); }
+};
+/// A network that predicts another reading, as a velocity field: u = a net(x, t) + b x, (a, b) =
+/// Coefficients(schedule, t). Cost of a call or product: one of the network.
+template <class Schedule, class Network, auto Coefficients>
 class converted_network {
     static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Network>());
 
 public:
-    using batch_type     = typename Network::batch_type;
+    using batch_type = typename Network::batch_type;
     using condition_type = condition_of_t<Network>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
-    using context_type   = backend_of_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
+    using context_type = backend_of_t<batch_type>;
 
     struct workspace_type {
-        detail::workspace_t<Network>       network;
+        detail::workspace_t<Network> network;
         coefficient_table<2, context_type> table;
     };
 
+    /// @throws std::invalid_argument for a schedule that breaks its promises (check_schedule).
     converted_network(Schedule schedule, Network network)
         : schedule_(checked_schedule(std::move(schedule))), network_(std::move(network)) {}
 
     static constexpr index_t evaluations = detail::evaluations_of<Network>;
 
-    [[nodiscard]] index_t        dimension() const { return static_cast<index_t>(network_.dimension()); }
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(network_.dimension()); }
     [[nodiscard]] workspace_type make_workspace(const context_type& context, index_t columns) const {
         return {network_.make_workspace(context, columns), {}};
     }
-    void operator()(const_view x, time_view t, const condition_type& c, workspace_type& space, view out) const {
+    /// Writes out = u(x, t), d x N.
+    void operator()(const_view x, time_view t, const condition_type& c, workspace_type& space,
+                    view out) const {
         const auto ab = convert(x, t, space);
         network_(x, t, c, space.network, out);
         combine(ab, out, out, x);
     }
-    void vjp(const_view x, time_view t, const condition_type& c, const_view cotangent, workspace_type& space, view out) const
+    /// Writes out = cotangent^T du/dx, d x N.
+    void vjp(const_view x, time_view t, const condition_type& c, const_view cotangent, workspace_type& space,
+             view out) const
         requires differentiable_velocity_field<Network>
     {
         const auto ab = convert(x, t, space);
         network_.vjp(x, t, c, cotangent, space.network, out);
         combine(ab, out, out, cotangent);
     }
-    void jvp(const_view x, time_view t, const condition_type& c, const_view tangent, workspace_type& space, view out) const
+    /// Writes out = du/dx tangent, d x N.
+    void jvp(const_view x, time_view t, const condition_type& c, const_view tangent, workspace_type& space,
+             view out) const
         requires differentiable_velocity_field<Network>
     {
         const auto ab = convert(x, t, space);
@@ -257,30 +290,41 @@ protected:
     const Network& network() const { return network_; }
 
 private:
+    using of_columns = velocity_coefficients<Coefficients, Schedule>;
+
+    /// The coefficients (a, b). @throws std::invalid_argument where the one time of the batch has none that
+    /// are finite.
     coefficients<2> convert(const_view x, time_view t, workspace_type& space) const {
         if (t.broadcast()) {
-            const coefficients<2> ab(Coefficients<Schedule>{schedule_, t}(0));
+            const coefficients<2> ab(Coefficients(schedule_, t.at(0)));
             require(std::isfinite(ab(0, 0)) && std::isfinite(ab(1, 0)), [&] {
                 if (t.at(0).rest <= 0.0)
-                    return std::string("the velocity at t = 1 of a schedule with infinite sigma'(1) needs the score, which this network does not give: "
-                                       "use a solver that does not read t = 1, as euler and explicit_midpoint, or a score_network");
-                return "the velocity at t = " + digits_of(t.value()) + " does not follow from what this network predicts: start after it, or use a denoiser_network";
+                    return std::string(
+                        "the velocity at t = 1 of a schedule with infinite sigma'(1) needs the score, which "
+                        "this "
+                        "network does not give: use a solver that does not read t = 1, as euler and "
+                        "explicit_midpoint, or a score_network");
+                return "the velocity at t = " + digits_of(t.value()) +
+                       " does not follow from what this network predicts: start after it, or use a "
+                       "denoiser_network";
             });
             return ab;
         }
-        return space.table(x.context(), false, x.columns(), Coefficients<Schedule>{schedule_, t});
+        return space.table(x.context(), false, x.columns(), of_columns{.schedule = schedule_, .t = t});
     }
 
     Schedule schedule_;
-    Network  network_;
+    Network network_;
 };
 } // namespace detail
 
-/// A network that predicts E[z | x_t], as a velocity field that gives its denoiser. One evaluation. @throws std::invalid_argument at t = 1 where sigma'(1) is infinite;
-/// a column with a time of its own is NaN there.
+/// A network that predicts D = E[z | x_t], as a velocity field that gives its denoiser.
+/// Cost: one evaluation of the network, or one product. A call, vjp or jvp @throws std::invalid_argument at t
+/// = 1 where sigma'(1) is infinite; a column with a time of its own is NaN there.
 template <class Schedule, class Network>
-class denoiser_network : public detail::converted_network<Schedule, Network, detail::from_denoiser_coefficients> {
-    using base = detail::converted_network<Schedule, Network, detail::from_denoiser_coefficients>;
+class denoiser_network
+    : public detail::converted_network<Schedule, Network, detail::velocity_from_denoiser<Schedule>> {
+    using base = detail::converted_network<Schedule, Network, detail::velocity_from_denoiser<Schedule>>;
 
 public:
     using typename base::condition_type;
@@ -291,27 +335,34 @@ public:
 
     denoiser_network(Schedule schedule, Network network) : base(std::move(schedule), std::move(network)) {}
 
-    /// out = E[z | x_t], as the network says, t = 0 and t = 1 among them.
+    /// Writes out = E[z | x_t], d x N, as the network predicts it, for t in [0, 1].
     void denoiser(const_view x, time_view t, const condition_type& c, workspace_type& space, view out) const {
         this->network()(x, t, c, space.network, out);
     }
-    void denoiser_vjp(const_view x, time_view t, const condition_type& c, const_view cotangent, workspace_type& space, view out) const
+    /// Writes out = cotangent^T dD/dx, d x N.
+    void denoiser_vjp(const_view x, time_view t, const condition_type& c, const_view cotangent,
+                      workspace_type& space, view out) const
         requires differentiable_velocity_field<Network>
     {
         this->network().vjp(x, t, c, cotangent, space.network, out);
     }
-    void denoiser_jvp(const_view x, time_view t, const condition_type& c, const_view tangent, workspace_type& space, view out) const
+    /// Writes out = dD/dx tangent, d x N.
+    void denoiser_jvp(const_view x, time_view t, const condition_type& c, const_view tangent,
+                      workspace_type& space, view out) const
         requires differentiable_velocity_field<Network>
     {
         this->network().jvp(x, t, c, tangent, space.network, out);
     }
 };
 
-/// A network that predicts E[eps | x_t], as a velocity field that gives its noise. One evaluation. @throws std::invalid_argument at t = 0 where alpha(0) = 0: the
-/// noise says nothing of the data there; and at t = 1 where sigma'(1) is infinite. A column with a time of its own is NaN there.
+/// A network that predicts N = E[eps | x_t], as a velocity field that gives its noise.
+/// Cost: one evaluation of the network, or one product. A call, vjp or jvp @throws std::invalid_argument at t
+/// = 0 where alpha(0) = 0, for the noise does not depend on the data there, and at t = 1 where sigma'(1) is
+/// infinite; a column with a time of its own is NaN there.
 template <class Schedule, class Network>
-class noise_network : public detail::converted_network<Schedule, Network, detail::from_noise_coefficients> {
-    using base = detail::converted_network<Schedule, Network, detail::from_noise_coefficients>;
+class noise_network
+    : public detail::converted_network<Schedule, Network, detail::velocity_from_noise<Schedule>> {
+    using base = detail::converted_network<Schedule, Network, detail::velocity_from_noise<Schedule>>;
 
 public:
     using typename base::condition_type;
@@ -322,28 +373,35 @@ public:
 
     noise_network(Schedule schedule, Network network) : base(std::move(schedule), std::move(network)) {}
 
-    /// out = E[eps | x_t], as the network says, t = 0 and t = 1 among them.
+    /// Writes out = E[eps | x_t], d x N, as the network predicts it, for t in [0, 1].
     void noise(const_view x, time_view t, const condition_type& c, workspace_type& space, view out) const {
         this->network()(x, t, c, space.network, out);
     }
-    void noise_vjp(const_view x, time_view t, const condition_type& c, const_view cotangent, workspace_type& space, view out) const
+    /// Writes out = cotangent^T dN/dx, d x N.
+    void noise_vjp(const_view x, time_view t, const condition_type& c, const_view cotangent,
+                   workspace_type& space, view out) const
         requires differentiable_velocity_field<Network>
     {
         this->network().vjp(x, t, c, cotangent, space.network, out);
     }
-    void noise_jvp(const_view x, time_view t, const condition_type& c, const_view tangent, workspace_type& space, view out) const
+    /// Writes out = dN/dx tangent, d x N.
+    void noise_jvp(const_view x, time_view t, const condition_type& c, const_view tangent,
+                   workspace_type& space, view out) const
         requires differentiable_velocity_field<Network>
     {
         this->network().jvp(x, t, c, tangent, space.network, out);
     }
 };
 
-/// A network that predicts grad log p_t(x), as a velocity field that gives its score: u = b(t) score + alpha'/alpha x. One evaluation. Good at
-/// t = 1 on every schedule. @throws std::invalid_argument at t = 0 where alpha(0) = 0: the score is -x there and says nothing of the data. A
-/// column with a time of its own is NaN there.
+/// A network that predicts the score grad log p_t(x), as a velocity field that gives its score:
+/// u = b(t) score + alpha'/alpha x, finite at t = 1 on every schedule.
+/// Cost: one evaluation of the network, or one product. A call, vjp or jvp @throws std::invalid_argument at t
+/// = 0 where alpha(0) = 0, for the score is -x there and does not depend on the data; a column with a time of
+/// its own is NaN there.
 template <class Schedule, class Network>
-class score_network : public detail::converted_network<Schedule, Network, detail::from_score_coefficients> {
-    using base = detail::converted_network<Schedule, Network, detail::from_score_coefficients>;
+class score_network
+    : public detail::converted_network<Schedule, Network, detail::velocity_from_score<Schedule>> {
+    using base = detail::converted_network<Schedule, Network, detail::velocity_from_score<Schedule>>;
 
 public:
     using typename base::condition_type;
@@ -353,8 +411,10 @@ public:
 
     score_network(Schedule schedule, Network network) : base(std::move(schedule), std::move(network)) {}
 
-    /// out = grad log p_t(x), as the network says, t = 0 and t = 1 among them.
-    void score(const_view x, time_view t, const condition_type& c, workspace_type& space, view out) const { this->network()(x, t, c, space.network, out); }
+    /// Writes out = grad log p_t(x), d x N, as the network predicts it, for t in [0, 1].
+    void score(const_view x, time_view t, const condition_type& c, workspace_type& space, view out) const {
+        this->network()(x, t, c, space.network, out);
+    }
 };
 
 } // namespace diamond

@@ -1,8 +1,10 @@
-/// Where training draws from: points with a bandwidth, and the noised states of a Diamond network's loss.
+/// The data of a training: points with a bandwidth, the distributions of its times, and the noised states of
+/// each step.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,15 +14,128 @@
 #include <diamond/concepts/diamond_network.hpp>
 #include <diamond/core/condition.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/core/scalar.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/schedule/schedule.hpp>
-#include <diamond/train/time_sampler.hpp>
+#include <diamond/train/option_checks.hpp>
 
 namespace diamond {
 
+/// An inner time s and the time r that the flow map carries a state of s to.
+struct time_pair {
+    double from, to;
+};
+
+/// Time sampler: a policy of diamond_trainer that draws the outer time t.
+///
+/// A type T models `time_sampler` if it is copyable and sampler(choice, u), const, returns a t in [0, 1] for
+/// two independent uniform numbers in (0, 1). It is DIAMOND_HD if the back end is a device. T may have
+/// check() const, which throws std::invalid_argument for members out of range, and text() const, which names
+/// it in the identity of a training. Models: uniform_time, logit_normal_time.
+template <class T>
+concept time_sampler = std::copy_constructible<T> && requires(const T& sampler, double u) {
+    { sampler(u, u) } -> std::convertible_to<double>;
+};
+/// Pair sampler: a policy of diamond_trainer that draws the inner times s and r off the diagonal.
+///
+/// A type T models `pair_sampler` if it is copyable and sampler(choice, u, w), const, returns a time_pair of
+/// numbers in [0, 1] for three independent uniform numbers in (0, 1). It is DIAMOND_HD if the back end is a
+/// device, and may have check() and text() as a time sampler has. Models: triangle_pair, square_pair,
+/// both_ways_pair.
+template <class T>
+concept pair_sampler = std::copy_constructible<T> && requires(const T& sampler, double u) {
+    { sampler(u, u, u) } -> std::convertible_to<time_pair>;
+};
+
+// The check() of each sampler throws std::invalid_argument with the name and the number of a member that is
+// out of range.
+
+/// t = 0 with probability `at_zero`, else uniform in (0, 1).
+struct uniform_time {
+    double at_zero = 0.1; ///< in [0, 1]
+    [[nodiscard]] DIAMOND_HD double operator()(double choice, double u) const {
+        return choice < at_zero ? 0.0 : u;
+    }
+    void check() const { detail::require_share("uniform_time: at_zero", at_zero); }
+    [[nodiscard]] std::string text() const { return "uniform_time of " + digits_of(at_zero); }
+};
+
+/// t = 0 with probability `at_zero`, else t = 1/(1 + exp(-(mean + deviation n))), where n is normal to four
+/// digits.
+struct logit_normal_time {
+    double at_zero = 0.1, mean = 0.0, deviation = 1.0; ///< in [0, 1]; finite; finite and at least 0
+    [[nodiscard]] DIAMOND_HD double operator()(double choice, double u) const {
+        if (choice < at_zero) return 0.0;
+        // Abramowitz and Stegun 26.2.23: within 4.5e-4 of the normal quantile
+        const double tail = u < 0.5 ? u : 1.0 - u, q = std::sqrt(-2.0 * std::log(tail));
+        const double n = q - (2.515517 + q * (0.802853 + q * 0.010328)) /
+                                 (1.0 + q * (1.432788 + q * (0.189269 + q * 0.001308)));
+        return 1.0 / (1.0 + std::exp(-(mean + deviation * (u < 0.5 ? -n : n))));
+    }
+    void check() const {
+        detail::require_share("logit_normal_time: at_zero", at_zero);
+        require(std::isfinite(mean),
+                [&] { return "logit_normal_time: mean is " + digits_of(mean) + ": it must be finite"; });
+        detail::require_not_negative("logit_normal_time: deviation", deviation);
+    }
+    [[nodiscard]] std::string text() const {
+        return "logit_normal_time of " + digits_of(at_zero) + ", " + digits_of(mean) + ", " +
+               digits_of(deviation);
+    }
+};
+
+/// A pair s <= r that is uniform in the triangle. With probability `at_zero` s = 0, where every draw starts,
+/// and in the share `at_one` of these cases r = 1.
+struct triangle_pair {
+    double at_zero = 0.5, at_one = 0.1; ///< in [0, 1]
+    [[nodiscard]] DIAMOND_HD time_pair operator()(double choice, double u, double w) const {
+        if (choice < at_zero) return {0.0, choice < at_one * at_zero ? 1.0 : u};
+        return u < w ? time_pair{u, w} : time_pair{w, u};
+    }
+    void check() const {
+        detail::require_share("triangle_pair: at_zero", at_zero);
+        detail::require_share("triangle_pair: at_one", at_one);
+    }
+    [[nodiscard]] std::string text() const {
+        return "triangle_pair of " + digits_of(at_zero) + ", " + digits_of(at_one);
+    }
+};
+
+/// Independent uniform s and r, in both directions, for densities and inversion. With probability `at_zero` s
+/// = 0.
+struct square_pair {
+    double at_zero = 0.2; ///< in [0, 1]
+    [[nodiscard]] DIAMOND_HD time_pair operator()(double choice, double u, double w) const {
+        return {choice < at_zero ? 0.0 : u, w};
+    }
+    void check() const { detail::require_share("square_pair: at_zero", at_zero); }
+    [[nodiscard]] std::string text() const { return "square_pair of " + digits_of(at_zero); }
+};
+
+/// A pair in both directions that includes the ends, where samples and densities start. s is 0 or 1, each
+/// with probability `at_end`, and in the share `whole` of these cases r is the other end; else both are
+/// uniform.
+struct both_ways_pair {
+    double at_end = 0.25, whole = 0.2; ///< in [0, 1/2]; in [0, 1]
+    [[nodiscard]] DIAMOND_HD time_pair operator()(double choice, double u, double w) const {
+        const bool first = choice < at_end;
+        if (!first && choice >= 2.0 * at_end) return {u, w};
+        const double end = first ? 0.0 : 1.0;
+        return {end, u < whole ? 1.0 - end : w};
+    }
+    void check() const {
+        detail::require_share("both_ways_pair: at_end", at_end, 0.5);
+        detail::require_share("both_ways_pair: whole", whole);
+    }
+    [[nodiscard]] std::string text() const {
+        return "both_ways_pair of " + digits_of(at_end) + ", " + digits_of(whole);
+    }
+};
+
 namespace detail {
-/// Of points, in double: the largest mean of a coordinate, and the root of the mean variance of all.
+/// Two moments of points on the host: the largest magnitude of a coordinate's mean, and the root of the mean
+/// variance of all coordinates.
 struct point_moments {
     double largest_mean = 0.0, deviation = 0.0;
 
@@ -30,59 +145,75 @@ struct point_moments {
         std::vector<double> mean(rows, 0.0);
         for (std::size_t j = 0; j < columns; ++j)
             for (std::size_t i = 0; i < rows; ++i) {
-                require(std::isfinite(x[i + rows * j]),
-                        [&] { return "a training set's point " + digits_of(j) + " has " + digits_of(x[i + rows * j]) + " as coordinate " + digits_of(i) + ": it must be finite"; });
+                require(std::isfinite(x[i + rows * j]), [&] {
+                    return "a training set's point " + digits_of(j) + " has " + digits_of(x[i + rows * j]) +
+                           " as coordinate " + digits_of(i) + ": it must be finite";
+                });
                 mean[i] += static_cast<double>(x[i + rows * j]);
             }
         for (double& m : mean) m /= static_cast<double>(columns);
         double sum = 0.0;
         for (std::size_t j = 0; j < columns; ++j)
-            for (std::size_t i = 0; i < rows; ++i) sum += square(static_cast<double>(x[i + rows * j]) - mean[i]);
+            for (std::size_t i = 0; i < rows; ++i)
+                sum += square(static_cast<double>(x[i + rows * j]) - mean[i]);
         for (const double m : mean) largest_mean = std::max(largest_mean, std::abs(m));
         deviation = std::sqrt(sum / static_cast<double>(rows * columns));
     }
 };
-/// A time that a sampler drew is none.
-struct time_leaves_unit {
-    const double *t, *s, *r;
-    DIAMOND_HD bool operator()(index_t j) const { return !(t[j] >= 0.0 && t[j] <= 1.0 && s[j] >= 0.0 && s[j] <= 1.0 && r[j] >= 0.0 && r[j] <= 1.0); }
-};
 } // namespace detail
 
-/// The law of a point chosen uniformly plus N(0, bandwidth^2 I), fresh each time. Points are d x n; labels n or none.
+/// The distribution that a training learns: a point chosen uniformly, plus fresh noise N(0, bandwidth^2 I).
+///
+/// The points are d x n. There are n labels, or none.
 template <class Batch>
 class training_set {
 public:
     using context_type = backend_of_t<Batch>;
 
-    /// @throws std::invalid_argument without points, for one that is not finite, a bandwidth that is negative or beyond the points' number type, and
-    /// labels below labels::unconditional or of another count. It waits for a device.
-    training_set(Batch points, double bandwidth, std::vector<std::int32_t> labels = {}) : points_(std::move(points)), bandwidth_(bandwidth) {
+    /// Takes the points and copies the labels to the context's memory; the host waits for a device.
+    /// @throws std::invalid_argument if there are no points, a point is not finite, the bandwidth is negative
+    /// or beyond the range of the points' number type, a label is below labels::unconditional, or labels are
+    /// not one for each point.
+    training_set(Batch points, double bandwidth, std::vector<std::int32_t> labels = {})
+        : points_(std::move(points)), bandwidth_(bandwidth) {
         require(points_.size() > 0, "a training set needs points");
-        require(bandwidth >= 0.0 && bandwidth < infinity, [&] { return "a training set's bandwidth is " + digits_of(bandwidth) + ": 0 or more is needed"; });
-        require(std::isfinite(static_cast<typename Batch::value_type>(bandwidth)), [&] { return "a training set's bandwidth is " + digits_of(bandwidth) + ": its points cannot hold it"; });
-        const auto rows = static_cast<std::size_t>(points_.rows()), columns = static_cast<std::size_t>(points_.columns());
+        require(bandwidth >= 0.0 && bandwidth < infinity, [&] {
+            return "a training set's bandwidth is " + digits_of(bandwidth) + ": 0 or more is needed";
+        });
+        require(std::isfinite(static_cast<typename Batch::value_type>(bandwidth)), [&] {
+            return "a training set's bandwidth is " + digits_of(bandwidth) + ": its points cannot hold it";
+        });
+        const auto rows = static_cast<std::size_t>(points_.rows()),
+                   columns = static_cast<std::size_t>(points_.columns());
         if constexpr (context_type::host_memory)
             moments_.emplace(points_.data(), rows, columns);
         else
             moments_.emplace(to_host(points_).data(), rows, columns);
         moments_->deviation = std::hypot(moments_->deviation, bandwidth);
-        require(labels.empty() || static_cast<index_t>(labels.size()) == points_.columns(),
-                [&] { return "a training set of " + digits_of(points_.columns()) + " points was given " + digits_of(labels.size()) + " labels"; });
+        require(labels.empty() || static_cast<index_t>(labels.size()) == points_.columns(), [&] {
+            return "a training set of " + digits_of(points_.columns()) + " points was given " +
+                   digits_of(labels.size()) + " labels";
+        });
         for (std::size_t j = 0; j < labels.size(); ++j) {
-            require(labels[j] >= diamond::labels::unconditional,
-                    [&] { return "a training set's label " + digits_of(j) + " is " + digits_of(labels[j]) + ": 0 or more is needed, or -1 for none"; });
+            require(labels[j] >= diamond::labels::unconditional, [&] {
+                return "a training set's label " + digits_of(j) + " is " + digits_of(labels[j]) +
+                       ": 0 or more is needed, or -1 for none";
+            });
             classes_ = std::max(classes_, index_t{labels[j]} + 1);
         }
-        if (!labels.empty()) labels_ = from_host<std::int32_t>(points_.context(), 1, points_.columns(), labels);
+        if (!labels.empty())
+            labels_ = from_host<std::int32_t>(points_.context(), 1, points_.columns(), labels);
     }
     [[nodiscard]] const Batch& points() const { return points_; }
     [[nodiscard]] double bandwidth() const { return bandwidth_; }
+    /// Returns the labels, in the context's memory, or null.
     [[nodiscard]] const std::int32_t* labels() const { return labels_.size() ? labels_.data() : nullptr; }
-    /// Of the law, the root of its mean variance over the coordinates; and the largest of its means' magnitudes.
+    /// Returns the root of the distribution's mean variance over the coordinates.
     [[nodiscard]] double deviation() const { return moments_->deviation; }
+    /// Returns the largest magnitude of a coordinate's mean.
     [[nodiscard]] double largest_mean() const { return moments_->largest_mean; }
-    [[nodiscard]] index_t classes() const { return classes_; } ///< that its labels need: the largest and 1
+    /// Returns the number of classes that the labels need: the largest label plus 1, or 0 without labels.
+    [[nodiscard]] index_t classes() const { return classes_; }
     [[nodiscard]] const context_type& context() const { return points_.context(); }
 
 private:
@@ -94,107 +225,131 @@ private:
 };
 
 namespace detail {
-/// z = point + h n in place of n.
-template <class Real>
-struct place_at_point {
-    noise_stream choice;
-    const Real* points;
-    index_t count, rows;
-    Real bandwidth;
-    Real* z;
-    DIAMOND_HD void operator()(index_t i, index_t j) const {
-        const auto chosen  = static_cast<index_t>(choice.uniform(j) * static_cast<double>(count));
-        Real& value = z[i + rows * j];
-        value       = points[i + rows * chosen] + bandwidth * value;
-    }
-};
-struct choose_label {
-    noise_stream choice;
-    const std::int32_t* given;
-    index_t count;
-    double dropout;
-    std::int32_t* label;
-    DIAMOND_HD void operator()(index_t j) const {
-        const auto chosen = static_cast<index_t>(choice.uniform(j) * static_cast<double>(count));
-        label[j]          = choice.uniform(j, 1) < dropout ? labels::unconditional : given[chosen];
-    }
-};
-template <class Sampler, class Pairs>
-struct choose_times {
-    noise_stream choice;
-    Sampler sampler;
+DIAMOND_HD constexpr bool is_time(double t) { return t >= 0.0 && t <= 1.0; }
+/// Draws t, s and r of a column, and its label if the data have labels. The uniform numbers 0 to 6 of the
+/// column's stream are, in this order: the point, the dropout of its label, two for t, and three for s and r.
+template <class Context, class Times, class Pairs>
+struct draw_times_and_label {
+    noise_stream uniforms;
+    Times times;
     Pairs pairs;
-    index_t diagonal; // the first columns have r = s
-    double *t, *s, *r;
+    index_t diagonal; ///< the first columns, which have r = s
+    row_view<double, Context> t, s, r;
+    row_view<const std::int32_t, Context> given; ///< the labels of the points; null without labels
+    double dropout;
+    row_view<std::int32_t, Context> label;
     DIAMOND_HD void operator()(index_t j) const {
-        t[j]                 = sampler(choice.uniform(j, 2), choice.uniform(j, 3));
-        const time_pair pair = pairs(choice.uniform(j, 4), choice.uniform(j, 5), choice.uniform(j, 6));
-        s[j]                 = j < diagonal ? choice.uniform(j, 6) : pair.from;
-        r[j]                 = j < diagonal ? s[j] : pair.to;
+        t[j] = times(uniforms.uniform(j, 2), uniforms.uniform(j, 3));
+        const time_pair pair = pairs(uniforms.uniform(j, 4), uniforms.uniform(j, 5), uniforms.uniform(j, 6));
+        s[j] = j < diagonal ? uniforms.uniform(j, 6) : pair.from;
+        r[j] = j < diagonal ? s[j] : pair.to;
+        if (!given.data()) return;
+        const auto chosen = static_cast<index_t>(uniforms.uniform(j) * static_cast<double>(given.columns()));
+        label[j] = uniforms.uniform(j, 1) < dropout ? labels::unconditional : given[chosen];
     }
 };
-/// x_t = alpha z + sigma eps in place of eps, 0 where alpha is 0; xbar = s z + (1 - s) eps' in place of eps', and z - eps'.
-template <class Real, class Schedule>
+/// Draws z = point + bandwidth n, and writes x_t = alpha z + sigma eps (0 at t = 0), xbar = s z + (1 - s)
+/// eps' and velocity = z - eps'. The batches x_t, xbar and normal hold eps, eps' and n when it starts.
+template <class Batch, class Schedule>
 struct noise_states {
+    using real = typename Batch::value_type;
+    using context = backend_of_t<Batch>;
+    noise_stream uniforms;
     Schedule schedule;
-    const double *t, *s;
-    const Real* z;
-    Real *x_t, *xbar, *velocity;
-    index_t rows;
+    const_view_t<Batch> points;
+    real bandwidth;
+    row_view<const double, context> t, s;
+    const_view_t<Batch> normal;
+    view_t<Batch> x_t, xbar, velocity;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
+        const auto chosen = static_cast<index_t>(uniforms.uniform(j) * static_cast<double>(points.columns()));
+        const real z = points(i, chosen) + bandwidth * normal(i, j);
         const noise_level level = level_at(schedule, t[j]);
-        const index_t at        = i + rows * j;
-        const double data = static_cast<double>(z[at]), noise = static_cast<double>(xbar[at]);
-        x_t[at]      = static_cast<Real>(t[j] == 0.0 ? 0.0 : level.alpha * data + level.sigma * static_cast<double>(x_t[at]));
-        xbar[at]     = static_cast<Real>(s[j] * data + (1.0 - s[j]) * noise);
-        velocity[at] = static_cast<Real>(data - noise);
+        const double data = static_cast<double>(z), noise = static_cast<double>(xbar(i, j));
+        x_t(i, j) = static_cast<real>(
+            t[j] == 0.0 ? 0.0 : level.alpha * data + level.sigma * static_cast<double>(x_t(i, j)));
+        xbar(i, j) = static_cast<real>(s[j] * data + (1.0 - s[j]) * noise);
+        velocity(i, j) = static_cast<real>(data - noise);
     }
 };
 } // namespace detail
 
-/// A batch of training states: t, s, r, label, x_t, xbar_s = s z + (1 - s) eps', and z - eps', whose mean given (xbar_s, x_t) is GLASS's velocity.
+/// The size of a training batch and how it is divided.
+struct training_batch_options {
+    index_t columns;      ///< at least 1
+    index_t diagonal;     ///< the first columns, which have r = s
+    double label_dropout; ///< the share of labels that become labels::unconditional
+};
+
+/// The states of one training step: t, s, r, labels, x_t, xbar_s = s z + (1 - s) eps', and z - eps', whose
+/// mean given (xbar_s, x_t) is GLASS's inner velocity. Batches are d x n.
 template <class Batch>
 class training_states {
 public:
-    using real         = typename Batch::value_type;
+    using real = typename Batch::value_type;
     using context_type = backend_of_t<Batch>;
 
-    /// Those of step k, `diagonal` of them with r = s first.
-    template <class Schedule, class Sampler, class Pairs>
-    void draw(const training_set<Batch>& data, philox rng, index_t k, index_t columns, index_t diagonal, const Schedule& schedule, const Sampler& sampler,
-              const Pairs& pairs, double dropout) {
+    /// Draws the states of step k. A state depends on the seed, the step and its column only.
+    /// @throws numeric_error with the step for a time outside [0, 1]; a device throws it when the host next
+    /// waits.
+    template <class Schedule, time_sampler Times, pair_sampler Pairs>
+    void draw(const training_set<Batch>& data, const Schedule& schedule, const Times& times,
+              const Pairs& pairs, philox rng, index_t k, const training_batch_options& options) {
         const auto& context = data.context();
-        const index_t d     = data.points().rows();
-        for (auto* batch : {&z_, &x_t, &xbar, &velocity}) batch->resize(context, d, columns);
-        for (auto* time : {&t, &s, &r}) time->resize(context, 1, columns);
-        scratch<real, context_type>* draws[] = {&z_, &x_t, &xbar};
+        const index_t d = data.points().rows(), n = options.columns;
+        for (auto* batch : {&normal_, &x_t, &xbar, &velocity}) batch->resize(context, d, n);
+        for (auto* time : {&t, &s, &r}) time->resize(context, 1, n);
+        scratch<real, context_type>* draws[] = {&normal_, &x_t, &xbar};
         for (index_t which = 0; which < 3; ++which)
             draw_normal(rng.stream(purpose::data, 4 * k + which), draws[which]->mutable_view());
-        const noise_stream choice = rng.stream(purpose::data, 4 * k + 3);
-        context.for_each(columns, detail::choose_times<Sampler, Pairs>{choice, sampler, pairs, diagonal, t.data(), s.data(), r.data()});
-        context.forbid(columns, detail::time_leaves_unit{t.data(), s.data(), r.data()},
+        const noise_stream uniforms = rng.stream(purpose::data, 4 * k + 3);
+        const bool labelled = data.labels() != nullptr;
+        if (labelled) label_.resize(context, 1, n);
+        context.for_each(n, detail::draw_times_and_label<context_type, Times, Pairs>{
+                                .uniforms = uniforms,
+                                .times = times,
+                                .pairs = pairs,
+                                .diagonal = options.diagonal,
+                                .t = row(t),
+                                .s = row(s),
+                                .r = row(r),
+                                .given = {data.labels(), data.points().columns(), &context},
+                                .dropout = options.label_dropout,
+                                .label = {label_.data(), n, &context}});
+        label = labelled ? labels(static_cast<const std::int32_t*>(label_.data())) : labels();
+        context.forbid(n,
+                       !(elementwise<detail::is_time>(row(t)) && elementwise<detail::is_time>(row(s)) &&
+                         elementwise<detail::is_time>(row(r))),
                        deferred_error{.what = "a training's samplers drew a time outside [0, 1]", .step = k});
-        context.for_each(d, columns, detail::place_at_point<real>{choice, data.points().data(), data.points().columns(), d, static_cast<real>(data.bandwidth()), z_.data()});
-        context.for_each(d, columns, detail::noise_states<real, Schedule>{schedule, t.data(), s.data(), z_.data(), x_t.data(), xbar.data(), velocity.data(), d});
-        label = labels();
-        if (data.labels()) {
-            label_.resize(context, 1, columns);
-            context.for_each(columns, detail::choose_label{choice, data.labels(), data.points().columns(), dropout, label_.data()});
-            label = labels(static_cast<const std::int32_t*>(label_.data()));
-        }
+        context.for_each(
+            d, n,
+            detail::noise_states<Batch, Schedule>{.uniforms = uniforms,
+                                                  .schedule = schedule,
+                                                  .points = data.points(),
+                                                  .bandwidth = static_cast<real>(data.bandwidth()),
+                                                  .t = row(t),
+                                                  .s = row(s),
+                                                  .normal = normal_,
+                                                  .x_t = x_t,
+                                                  .xbar = xbar,
+                                                  .velocity = velocity});
     }
-    /// The arguments of columns first ... first + count - 1.
+    /// Returns the arguments of columns first ... first + count - 1.
     [[nodiscard]] diamond_arguments<Batch> arguments(index_t first, index_t count) const {
-        return {xbar.read().columns(first, count), x_t.read().columns(first, count), time_view(t.data() + first), time_view(s.data() + first), time_view(r.data() + first)};
+        return {xbar.read().columns(first, count), x_t.read().columns(first, count),
+                time_view(t.data() + first), time_view(s.data() + first), time_view(r.data() + first)};
     }
-    [[nodiscard]] labels labels_from(index_t first) const { return label_.size() && !label.broadcast() ? labels(label_.data() + first) : label; }
+    /// Returns the labels of columns first, first + 1, ...
+    [[nodiscard]] labels labels_from(index_t first) const {
+        return label_.size() && !label.broadcast() ? labels(label_.data() + first) : label;
+    }
 
     scratch<real, context_type> x_t, xbar, velocity;
-    scratch<double, context_type> t, s, r;
+    scratch<double, context_type> t, s, r; ///< 1 x n
     diamond::labels label;
 
 private:
-    scratch<real, context_type> z_;
+    scratch<real, context_type> normal_;
     scratch<std::int32_t, context_type> label_;
 };
 

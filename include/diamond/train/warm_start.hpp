@@ -1,4 +1,4 @@
-/// The start of a network with divergence from a trained sampler of the same trunk.
+/// The start of a network with divergence from a trained sampler of the same layers.
 #pragma once
 
 #include <string>
@@ -10,33 +10,50 @@
 
 namespace diamond {
 
-/// Writes the sampler's parameters into the first of theta, those of `network`: the trunk as it is, and of the last layer the velocity's rows. The
-/// divergence's row stays as it was: 0 at a training's start, the Gaussian's own. The schedule must be the sampler's, as its type says.
-/// @throws std::invalid_argument where the layers differ in anything but that row, or the frame or the labels in anything.
+/// Writes the sampler's parameters into the first of theta, those of `network`: all layers but the last as
+/// they are, and of the last layer the velocity's rows. The divergence's row stays as it was: at a training's
+/// start it is 0, which gives the Gaussian's own divergence. The schedule must be the sampler's, as its type
+/// says.
+/// @throws std::invalid_argument if the layers differ in anything but that row, or the frames or the classes
+/// differ.
 template <class Batch, class Schedule>
-void warm_start(const diamond_mlp_with_divergence<Batch, Schedule>& network, const trained_network<diamond_mlp<Batch, Schedule>>& sampler, view_t<Batch> theta) {
+void warm_start(const diamond_mlp_with_divergence<Batch, Schedule>& network,
+                const trained_network<diamond_mlp<Batch, Schedule>>& sampler, view_t<Batch> theta) {
     const auto &to = network.layers(), &from = sampler.architecture().layers();
     const index_t d = network.dimension();
-    require(to.size() == from.size() && sampler.dimension() == d && network.options().classes == sampler.architecture().options().classes, [&] {
-        return "warm start of a network with divergence of dimension " + digits_of(d) + " and " + digits_of(to.size()) + " layers from one of dimension " +
-               digits_of(sampler.dimension()) + " and " + digits_of(from.size()) + ": they must agree, and so must the classes";
-    });
+    require(to.size() == from.size() && sampler.dimension() == d &&
+                network.options().classes == sampler.architecture().options().classes,
+            [&] {
+                return "warm start of a network with divergence of dimension " + digits_of(d) + " and " +
+                       digits_of(to.size()) + " layers from one of dimension " +
+                       digits_of(sampler.dimension()) + " and " + digits_of(from.size()) +
+                       ": they must agree, and so must the classes";
+            });
     const auto &ours = network.frame().numbers(), &theirs = sampler.architecture().frame().numbers();
-    require(ours.mean == theirs.mean && ours.variance == theirs.variance && ours.basis == theirs.basis, "warm start: the sampler has another Gaussian frame, in which its parameters mean something else");
-    require(theta.size() >= network.parameters(), [&] { return "warm start: " + digits_of(theta.size()) + " parameters for a network of " + digits_of(network.parameters()); });
+    require(
+        ours.mean == theirs.mean && ours.variance == theirs.variance && ours.basis == theirs.basis,
+        "warm start: the sampler has another Gaussian frame, in which its parameters mean something else");
+    require(theta.size() >= network.parameters(), [&] {
+        return "warm start: " + digits_of(theta.size()) + " parameters for a network of " +
+               digits_of(network.parameters());
+    });
     for (std::size_t l = 0; l < to.size(); ++l)
-        require(to[l].inputs == from[l].inputs && to[l].outputs == from[l].outputs + (l + 1 == to.size() ? 1 : 0) && to[l].kind == from[l].kind, [&] {
-            return "warm start: layer " + digits_of(l) + " is " + digits_of(to[l].outputs) + " x " + digits_of(to[l].inputs) + " in the network with divergence and " +
-                   digits_of(from[l].outputs) + " x " + digits_of(from[l].inputs) + " in the sampler, or of another activation";
-        });
-    using real              = typename Batch::value_type;
-    const auto& context     = theta.context();
-    const auto& last        = to.back();
-    const real* given       = sampler.parameters().data();
-    const index_t of_sampler = from.back().offset;
-    context.copy(given, of_sampler, theta.data());
-    const detail::copy_rows<real> weight{given + of_sampler, d, theta.data() + last.offset, d + 1}; // the bias is one more column
-    context.for_each(d, last.inputs + 1, weight);
+        require(to[l].inputs == from[l].inputs &&
+                    to[l].outputs == from[l].outputs + (l + 1 == to.size() ? 1 : 0) &&
+                    to[l].kind == from[l].kind,
+                [&] {
+                    return "warm start: layer " + digits_of(l) + " is " + digits_of(to[l].outputs) + " x " +
+                           digits_of(to[l].inputs) + " in the network with divergence and " +
+                           digits_of(from[l].outputs) + " x " + digits_of(from[l].inputs) +
+                           " in the sampler, or of another activation";
+                });
+    const auto& context = theta.context();
+    const auto* const given = sampler.parameters().data();
+    const index_t trunk = from.back().offset;
+    context.copy(given, trunk, theta.data());
+    const index_t columns = to.back().inputs + 1; // the bias is one more column of the last layer's weights
+    detail::assign_rows(view_t<Batch>(theta.data() + to.back().offset, d + 1, columns, &context), 0, d,
+                        const_view_t<Batch>(given + trunk, d, columns, &context));
 }
 
 } // namespace diamond

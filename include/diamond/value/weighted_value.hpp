@@ -1,4 +1,5 @@
-/// Weighted Diamond: V_t(x) from an ordinary flow map, by renoising, looking ahead and weighting. [DM], section 6.
+/// Weighted Diamond: an estimate of V_t(x) from an ordinary flow map, by renoising, looking ahead and
+/// importance weights. [DM], section 6.
 #pragma once
 
 #include <cmath>
@@ -12,115 +13,106 @@
 #include <diamond/core/expression.hpp>
 #include <diamond/density/exact_density.hpp>
 #include <diamond/random/draw.hpp>
+#include <diamond/reward/reward_caller.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/noising.hpp>
 #include <diamond/value/guidance_factor.hpp>
-#include <diamond/value/reward_caller.hpp>
 #include <diamond/value/weights.hpp>
 
 namespace diamond {
 
+/// Options of weighted_value.
 struct weighted_value_options {
-    index_t               samples = 1;     ///< M, renoised look-aheads a particle
-    bool antithetic               = false; ///< renoising in pairs of opposite noise; averaged before any standard error; M must be even
-    bool fixed_noise              = false; ///< the same noise at every step
-    std::optional<double> kappa   = {};    ///< snr(t)/snr(t_-); default 2 + 1/snr(t), where the spreads match for unit variance
-    bool force_small_kappa        = false; ///< allow kappa < 2, where the weights may have infinite variance: ESS and errors then mean nothing
+    index_t samples = 1; ///< M, the number of renoised look-aheads a particle, at most 2^24
+    /// Renoises pairs with opposite noise, which are averaged before any standard error; M must then be even.
+    bool antithetic = false;
+    bool fixed_noise = false; ///< renoises with the same noise at every step
+    /// kappa = snr(t)/snr(t_-) > 1. The default is 2 + 1/snr(t), at which the spreads match for data of unit
+    /// variance.
+    std::optional<double> kappa = {};
+    /// Allows kappa < 2, where the weights may have infinite variance, so that ESS and standard errors mean
+    /// nothing.
+    bool force_small_kappa = false;
 };
 
-/// Where a particle at t is renoised to: x_- = scale x_t + spread eps at time t_-.
+/// The renoising of a particle at time t to x_- = scale x_t + spread eps at an earlier `time` t_-.
 struct renoising {
     double time, scale, spread;
 };
 
-/// snr(t_-) = snr(t)/kappa as far as a double can say, scale = alpha(t_-)/alpha(t), spread^2 = sigma(t_-)^2 - scale^2 sigma(t)^2. t in (0, 1).
+/// The renoising with snr(t_-) = snr(t)/kappa as far as a double resolves t_-, for t in (0, 1) and kappa > 1:
+/// scale = alpha(t_-)/alpha(t) and spread^2 = sigma(t_-)^2 - scale^2 sigma(t)^2.
 template <class Schedule>
 [[nodiscard]] renoising renoising_at(const Schedule& schedule, double t, double kappa) {
-    const noise_level here   = level_at(schedule, t);
-    const double      sought = time_at(schedule, here.alpha, here.sigma * std::sqrt(kappa));
-    const double      time   = sought < t ? sought : std::nextafter(t, 0.0); // any earlier time will do, and this one is a double
-    const noising     back   = noising_at(schedule, {time, t});
+    const noise_level here = level_at(schedule, t);
+    const double sought = time_at(schedule, here.alpha, here.sigma * std::sqrt(kappa));
+    const double time = sought < t ? sought : std::nextafter(t, 0.0); // the nearest earlier double
+    const noising back = noising_at(schedule, {time, t});
     return {time, back.scale, back.spread};
 }
 
 namespace detail {
-/// log N(x_t; alpha z, sigma^2 I) - log N(eps; 0, I), coordinate by coordinate, constants apart.
-template <class Real>
+/// Coordinate i of log N(x_t; alpha z, sigma^2 I) - log N(eps; 0, I) without its constants, for sample m,
+/// which belongs to particle m / samples.
+template <class ConstView>
 struct renoising_weight {
-    const Real *x_t, *z, *noise;
-    double      alpha, sigma;
-    index_t     rows, samples;
+    ConstView x_t, z, noise;
+    double alpha, sigma;
+    index_t samples;
     DIAMOND_HD double operator()(index_t i, index_t m) const {
-        const double residual = (static_cast<double>(x_t[i + rows * (m / samples)]) - alpha * static_cast<double>(z[i + rows * m])) / sigma;
-        return 0.5 * (square(static_cast<double>(noise[i + rows * m])) - square(residual));
+        const double miss = static_cast<double>(x_t(i, m / samples)) - alpha * static_cast<double>(z(i, m));
+        const double residual = miss / sigma;
+        return 0.5 * (square(static_cast<double>(noise(i, m))) - square(residual));
     }
 };
-/// base += constant + density, full = base + r.
-struct add_log_terms {
-    const double *density, *reward;
-    double        constant;
-    double *      base, *full;
-    DIAMOND_HD void operator()(index_t m) const {
-        base[m] += constant + density[m];
-        full[m] = base[m] + reward[m];
-    }
-};
-/// At t = 0 the weights are the rewards alone.
-struct plain_weights {
-    const double* reward;
-    double *      base, *full;
-    DIAMOND_HD void operator()(index_t m) const {
-        base[m] = 0.0;
-        full[m] = reward[m];
-    }
-};
-struct log_mean_weight {
-    const double* full;
-    index_t       samples;
-    double*       out;
-    DIAMOND_HD void operator()(index_t j) const { out[j] = sum_weights(full + j * samples, samples, false).log_mean(samples); }
-};
-/// cotangent = p (grad r + alpha/sigma^2 (x_t - alpha z)), in place of grad r.
-template <class Real>
+/// Replaces grad r by the cotangent p (grad r + alpha/sigma^2 (x_t - alpha z)) of sample m. A weight of 0, a
+/// forbidden sample's, switches the gradient off, whatever it is.
+template <class View, class ConstView, class Row>
 struct weighted_cotangent {
-    const Real *  x_t, *z;
-    const double* p;
-    double        alpha, sigma;
-    index_t       rows, samples;
-    Real*         gradient;
+    ConstView x_t, z;
+    Row p;
+    double alpha, sigma;
+    index_t samples;
+    View gradient;
     DIAMOND_HD void operator()(index_t i, index_t m) const {
-        const index_t at   = i + rows * m;
-        const double  miss = static_cast<double>(x_t[i + rows * (m / samples)]) - alpha * static_cast<double>(z[at]);
-        // A weight of 0, a forbidden sample's, switches the gradient off, whatever it is.
-        gradient[at] = p[m] == 0.0 ? Real{0} : static_cast<Real>(p[m] * (static_cast<double>(gradient[at]) + alpha / square(sigma) * miss));
+        using real = typename View::value_type;
+        const double miss = static_cast<double>(x_t(i, m / samples)) - alpha * static_cast<double>(z(i, m));
+        const double slope = static_cast<double>(gradient(i, m)) + alpha / square(sigma) * miss;
+        gradient(i, m) = p[m] == 0.0 ? real{0} : static_cast<real>(p[m] * slope);
     }
 };
-/// out = factor (sum_m [scale pulled_m + p_m (scale score_m - (x_t - alpha z_m)/sigma^2)] - score_t), out holding score_t before.
-template <class Real>
+/// Replaces score_t, which `out` holds before, by
+///   factor (sum_m [scale pulled_m + p_m (scale score_m - (x_t - alpha z_m)/sigma^2)] - score_t).
+template <class View, class ConstView, class Row>
 struct weighted_gradient {
-    const Real *  x_t, *z, *pulled, *score;
-    const double* p;
-    double        alpha, sigma, scale, factor;
-    index_t       rows, samples;
-    Real*         out;
+    ConstView x_t, z, pulled, score;
+    Row p;
+    double alpha, sigma, scale, factor;
+    index_t samples;
+    View out;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
-        double sum = -static_cast<double>(out[i + rows * j]);
+        double sum = -static_cast<double>(out(i, j));
         for (index_t m = j * samples; m < (j + 1) * samples; ++m) {
-            const index_t at   = i + rows * m;
-            const double  miss = static_cast<double>(x_t[i + rows * j]) - alpha * static_cast<double>(z[at]);
-            sum += scale * static_cast<double>(pulled[at]) + p[m] * (scale * static_cast<double>(score[at]) - miss / square(sigma));
+            const double miss = static_cast<double>(x_t(i, j)) - alpha * static_cast<double>(z(i, m));
+            sum += scale * static_cast<double>(pulled(i, m)) +
+                   p[m] * (scale * static_cast<double>(score(i, m)) - miss / square(sigma));
         }
-        out[i + rows * j] = static_cast<Real>(factor * sum);
+        out(i, j) = static_cast<typename View::value_type>(factor * sum);
     }
 };
 } // namespace detail
 
-/// V by a flow map and a density of its marginals: flow_density of a flow map with divergence, which gives both, or best_density of a velocity.
+/// The weighted estimator of V, from a flow map and a density of its marginals: flow_density of a flow map
+/// with divergence, which gives both, or best_density of a velocity.
 ///
-/// Renoises x_- = a x_t + std eps, looks ahead z = X_{t_-,1}(x_-), and weighs
-///   log w = r(z) + log N(x_t; alpha z, sigma^2 I) + log p_{t_-}(x_-) - log N(eps; 0, I) + d log std:
-/// with an exact density mean(w) is unbiased for p_t(x_t) exp V_t(x_t), and V = logsumexp(log w) - logsumexp(log w - r) is consistent.
-/// Guidance needs the density's score(x, t, condition, out). At t = 0: x_- ~ N(0, I) and w = exp r. At t = 1: V = r. Cost: M calls of map, density and reward a particle.
+/// It renoises x_- = a x_t + std eps, looks ahead z = X_{t_-,1}(x_-), and weighs
+///   log w = r(z) + log N(x_t; alpha z, sigma^2 I) + log p_{t_-}(x_-) - log N(eps; 0, I) + d log std.
+/// With an exact density mean(w) is unbiased for p_t(x_t) exp V_t(x_t), and V = logsumexp(log w) -
+/// logsumexp(log w - r) is consistent. At t = 0, x_- ~ N(0, I) and w = exp r; at t = 1, V = r. Guidance needs
+/// the density's score(x, t, condition, out).
+///
+/// Cost a particle: M evaluations of the map, the density and the reward; guidance: also M vector-Jacobian
+/// products of the map, M gradients of the reward and M + 1 scores. Source: [DM].
 template <class Density, class Map, class Reward>
 class weighted_value {
     static_assert(diagnose_flow_map<Map>());
@@ -129,155 +121,227 @@ class weighted_value {
         if constexpr (detail::names_schedule<Map>)
             return detail::same_schedule<Map, Density>;
         else
-            return true; // a flow map need not say
+            return true; // a flow map need not name its schedule
     }
-    static_assert(schedules_agree(), "flow map and density must have the same noise schedule: rescheduled_density reads a density by another's");
+    static_assert(schedules_agree(), "flow map and density must have the same noise schedule: "
+                                     "rescheduled_density reads a density by another's");
     static_assert(diagnose_condition<condition_of_t<Map>, backend_of_t<typename Map::batch_type>>());
     static_assert(diagnose_reward<Reward, typename Map::batch_type, condition_of_t<Map>>());
 
 public:
-    using batch_type     = typename Map::batch_type;
+    using batch_type = typename Map::batch_type;
     using condition_type = condition_of_t<Map>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
-    /// kappa below this has, or may have, weights of infinite variance.
+    /// The kappa below which the weights have, or may have, infinite variance.
     static constexpr double least_kappa = 2.0;
 
-    /// @throws std::invalid_argument unless samples >= 1, and even where antithetic; for kappa <= 1, and for kappa < 2 unless forced.
+    /// @throws std::invalid_argument unless map and density have one dimension and 1 <= samples <= 2^24, even
+    /// where antithetic; for kappa <= 1, for kappa < 2 unless forced, and for a schedule that breaks its
+    /// promises (check_schedule).
     weighted_value(Density density, Map map, Reward reward, weighted_value_options options = {})
         : density_(std::move(density)), map_(std::move(map)), reward_(std::move(reward)), options_(options) {
         require(density_.dimension() == dimension(), [&] {
-            return "a weighted value with a density in dimension " + digits_of(density_.dimension()) + " and a map in dimension " + digits_of(dimension());
+            return "a weighted value with a density in dimension " + digits_of(density_.dimension()) +
+                   " and a map in dimension " + digits_of(dimension());
         });
         detail::require_samples("a weighted value", options);
         check_schedule(density_.schedule());
         if (options.kappa) {
-            require(*options.kappa > 1.0, [&] { return "kappa = " + digits_of(*options.kappa) + ": renoising goes back in time, kappa > 1"; });
+            require(*options.kappa > 1.0, [&] {
+                return "kappa = " + digits_of(*options.kappa) + ": renoising goes back in time, kappa > 1";
+            });
             require(*options.kappa >= least_kappa || options.force_small_kappa, [&] {
-                return "kappa = " + digits_of(*options.kappa) + ": below 2 the weights may have infinite variance; set force_small_kappa to do it all the same";
+                return "kappa = " + digits_of(*options.kappa) +
+                       ": below 2 the weights may have infinite variance; set force_small_kappa to do it all "
+                       "the same";
             });
         }
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
     [[nodiscard]] Reward& reward() { return reward_.reward(); }
-    [[nodiscard]] cost    spent() const {
+    [[nodiscard]] cost spent() const {
         cost total = map_.spent() + density_.spent();
         total.reward += reward_.calls();
         return total;
     }
-    /// kappa at time t.
-    [[nodiscard]] double kappa(double t) const { return options_.kappa ? *options_.kappa : 2.0 + 1.0 / level_at(density_.schedule(), t).snr(); }
+    /// The kappa that is used at time t in (0, 1).
+    [[nodiscard]] double kappa(double t) const {
+        return options_.kappa ? *options_.kappa : 2.0 + 1.0 / level_at(density_.schedule(), t).snr();
+    }
 
-    /// values.value[j] = V_t(x_j) self-normalised; ess under the weights with the reward, ess_base without.
-    void operator()(const_view x, double t, const condition_type& condition, noise_stream stream, value_batch values) {
+    /// Writes values.value[j] = V_t(x_j), self-normalised, d x N particles, t in [0, 1]; the field ess is
+    /// that of the weights with the reward, ess_base that of the weights without it.
+    /// @throws numeric_error naming the step and the particle where a reward is NaN or +inf.
+    void operator()(const_view x, double t, const condition_type& condition, noise_stream stream,
+                    value_batch values) {
         require_time("weighted_value", t);
         if (t >= 1.0) {
             reward_(x, condition, stream.step, 1, values.value);
-            x.context().for_each(x.columns(), detail::no_samples{values});
+            detail::write_no_spread(x.context(), x.columns(), values);
             return;
         }
         look_ahead(x, t, condition, stream);
-        soften(x);
-        x.context().for_each(x.columns(), detail::summarise_weighted{full_.data(), base_.data(), p_.data(), q_.data(), options_.samples,
-                                                                     options_.antithetic, values});
+        normalise(x);
+        x.context().for_each(x.columns(),
+                             detail::summarise_weighted<numbers_view>{.full = row(full_.read()),
+                                                                      .base = row(base_.read()),
+                                                                      .p = row(p_.read()),
+                                                                      .q = row(q_.read()),
+                                                                      .samples = options_.samples,
+                                                                      .pairs = options_.antithetic,
+                                                                      .out = values});
     }
 
-    /// out[j] = log of 1/M sum_i w_i, the estimate of log p_t(x_j) + V_t(x_j); the trapezoid's constant is missing from it. t in (0, 1).
-    void log_tilted_density(const_view x, double t, const condition_type& condition, noise_stream stream, double* out) {
-        require(t > 0.0 && t < 1.0, [&] { return "the weighted estimate of p_t exp V_t at t = " + digits_of(t) + ": 0 < t < 1 is needed"; });
+    /// Writes out[j] = log(1/M sum_i w_i), an estimate of log p_t(x_j) + V_t(x_j) for t in (0, 1), up to a
+    /// constant where the density has one: the trapezoid's misses its own. @throws std::invalid_argument for
+    /// other times.
+    void log_tilted_density(const_view x, double t, const condition_type& condition, noise_stream stream,
+                            double* out) {
+        require(t > 0.0 && t < 1.0, [&] {
+            return "the weighted estimate of p_t exp V_t at t = " + digits_of(t) + ": 0 < t < 1 is needed";
+        });
         look_ahead(x, t, condition, stream);
-        x.context().for_each(x.columns(), detail::log_mean_weight{full_.data(), options_.samples, out});
+        x.context().for_each(x.columns(),
+                             detail::summarise_posterior<numbers_view>{.rewards = row(full_.read()),
+                                                                       .samples = options_.samples,
+                                                                       .pairs = false,
+                                                                       .out = {.value = out}});
     }
 
-    /// out = b(t) grad V_t(x) by the gradient of section 6; at t = 0 its limit alpha'(0)(D^r - D), at t = 1 b(1) grad r.
+    /// Writes out = b(t) grad V_t(x), d x N, by the gradient of section 6, t in [0, 1]; at t = 0 it is the
+    /// limit alpha'(0)(D^r - D), at t = 1 b(1) grad r.
     /// @throws std::invalid_argument for one sample at t = 0, whose D^r - D is 0 whatever the reward.
     void guidance(const_view x, double t, const condition_type& condition, noise_stream stream, view out)
-        requires differentiable_flow_map<Map> && differentiable_reward<Reward, batch_type, condition_type> && detail::says_score<Density>
+        requires differentiable_flow_map<Map> &&
+                 differentiable_reward<Reward, batch_type, condition_type> && detail::says_score<Density>
     {
         require_time("weighted_value::guidance", t);
         require_same_shape("weighted_value::guidance", x, const_view(out));
-        const auto&    context  = x.context();
-        const auto&    schedule = density_.schedule();
-        const index_t  samples  = options_.samples;
+        const auto& context = x.context();
+        const auto& schedule = density_.schedule();
+        const index_t samples = options_.samples;
         if (t >= 1.0) {
             reward_.gradient(x, condition, stream.step, out);
             assign(out, final_guidance_factor(schedule) * out);
             return;
         }
         if (t <= 0.0) detail::require_spread("a weighted value", t, samples);
-        const renoising   back = look_ahead(x, t, condition, stream);
+        const renoising back = look_ahead(x, t, condition, stream);
         const noise_level here = level_at(schedule, t);
-        soften(x);
+        normalise(x);
         if (t <= 0.0) {
             context.for_each(out.rows(), out.columns(),
-                             detail::tilted_mean_shift<real>{z_.data(), p_.data(), q_.data(), mean_shift_factor(schedule, 0.0), out.rows(), samples, options_.antithetic, out.data()});
+                             detail::tilted_mean_shift<view, const_view, numbers_view>{
+                                 .z = z_.read(),
+                                 .tilted = row(p_.read()),
+                                 .plain = q_.data(),
+                                 .factor = mean_shift_factor(schedule, 0.0),
+                                 .samples = samples,
+                                 .pairs = options_.antithetic,
+                                 .out = out});
             return;
         }
         const auto repeated = repeated_.repeat(context, condition, x.columns(), samples);
         for (auto* buffer : {&gradient_, &pulled_, &score_}) buffer->resize(context, x.rows(), z_.columns());
         reward_.gradient(z_, repeated, stream.step, gradient_);
-        context.for_each(x.rows(), z_.columns(),
-                         detail::weighted_cotangent<real>{x.data(), z_.data(), p_.data(), here.alpha, here.sigma, x.rows(), samples, gradient_.data()});
+        context.for_each(
+            x.rows(), z_.columns(),
+            detail::weighted_cotangent<view, const_view, numbers_view>{.x_t = x,
+                                                                       .z = z_.read(),
+                                                                       .p = row(p_.read()),
+                                                                       .alpha = here.alpha,
+                                                                       .sigma = here.sigma,
+                                                                       .samples = samples,
+                                                                       .gradient = gradient_.mutable_view()});
         map_.vjp(renoised_, interval{back.time, 1.0}, repeated, gradient_, pulled_);
         density_.score(renoised_, back.time, repeated, score_);
         density_.score(x, t, condition, out);
-        context.for_each(out.rows(), out.columns(),
-                         detail::weighted_gradient<real>{x.data(), z_.data(), pulled_.data(), score_.data(), p_.data(), here.alpha, here.sigma, back.scale,
-                                                         guidance_factor(schedule, t), x.rows(), samples, out.data()});
+        context.for_each(
+            out.rows(), out.columns(),
+            detail::weighted_gradient<view, const_view, numbers_view>{.x_t = x,
+                                                                      .z = z_.read(),
+                                                                      .pulled = pulled_.read(),
+                                                                      .score = score_.read(),
+                                                                      .p = row(p_.read()),
+                                                                      .alpha = here.alpha,
+                                                                      .sigma = here.sigma,
+                                                                      .scale = back.scale,
+                                                                      .factor = guidance_factor(schedule, t),
+                                                                      .samples = samples,
+                                                                      .out = out});
     }
 
 private:
-    using real         = typename batch_type::value_type;
+    using real = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
+    using numbers_view = row_view<const double, context_type>;
 
-    /// Draws x_-, looks ahead and fills base_ (log w without the reward) and full_ (with it).
+    /// Draws x_-, looks ahead and fills base_, log w without the reward, and full_, log w with it.
     renoising look_ahead(const_view x, double t, const condition_type& condition, noise_stream stream) {
-        const auto&   context = x.context();
-        const auto&   schedule = density_.schedule();
-        const index_t samples = options_.samples, columns = extent_product("a weighted value's particles and samples", x.columns(), samples);
+        const auto& context = x.context();
+        const auto& schedule = density_.schedule();
+        const index_t samples = options_.samples;
+        const index_t columns = extent_product("a weighted value's particles and samples", x.columns(),
+                                               samples);
         for (auto* buffer : {&noise_, &renoised_, &z_}) buffer->resize(context, x.rows(), columns);
-        for (auto* buffer : {&base_, &full_, &density_values_, &reward_values_}) buffer->resize(context, 1, columns);
+        for (auto* buffer : {&base_, &full_, &density_values_, &reward_values_})
+            buffer->resize(context, 1, columns);
         const auto repeated = repeated_.repeat(context, condition, x.columns(), samples);
         draw_normal(detail::value_stream(stream, options_), noise_.mutable_view());
 
-        const bool      from_noise = t <= 0.0;
-        const renoising back       = from_noise ? renoising{0.0, 0.0, 1.0} : renoising_at(schedule, t, kappa(t));
+        const bool from_noise = t <= 0.0;
+        const renoising back = from_noise ? renoising{0.0, 0.0, 1.0} : renoising_at(schedule, t, kappa(t));
         repeat_columns(x, samples, renoised_.mutable_view());
         assign(renoised_, back.scale * renoised_ + back.spread * noise_);
         map_(renoised_, interval{back.time, 1.0}, repeated, z_);
         reward_(z_, repeated, stream.step, samples, reward_values_.data());
-        if (from_noise) {
-            context.for_each(columns, detail::plain_weights{reward_values_.data(), base_.data(), full_.data()});
+        if (from_noise) { // the weights are the rewards alone
+            assign(row(base_), 0.0);
+            assign(row(full_), row(reward_values_));
             return back;
         }
         const noise_level here = level_at(schedule, t);
-        if constexpr (detail::absolute_density<Density, Map>)
+        if constexpr (marginal_density<Density>)
             density_(renoised_, back.time, repeated, density_values_.data());
         else
             density_(renoised_, back.time, repeated, x, samples, density_values_.data());
         context.column_sums(x.rows(), columns,
-                            detail::renoising_weight<real>{x.data(), z_.data(), noise_.data(), here.alpha, here.sigma, x.rows(), samples}, base_.data());
+                            detail::renoising_weight<const_view>{.x_t = x,
+                                                                 .z = z_.read(),
+                                                                 .noise = noise_.read(),
+                                                                 .alpha = here.alpha,
+                                                                 .sigma = here.sigma,
+                                                                 .samples = samples},
+                            base_.data());
         // log N(x_t; alpha z, sigma^2 I) - log N(eps; 0, I): the 2 pi cancel
-        const double constant = static_cast<double>(x.rows()) * (std::log(back.spread) - std::log(here.sigma));
-        context.for_each(columns, detail::add_log_terms{density_values_.data(), reward_values_.data(), constant, base_.data(), full_.data()});
+        const double constant = static_cast<double>(x.rows()) *
+                                (std::log(back.spread) - std::log(here.sigma));
+        assign(row(base_), row(base_) + (constant + row(density_values_)));
+        assign(row(full_), row(base_) + row(reward_values_));
         return back;
     }
-    void soften(const_view x) {
-        p_.resize(x.context(), 1, full_.columns());
-        q_.resize(x.context(), 1, full_.columns());
-        x.context().for_each(x.columns(), detail::soft_weights{full_.data(), options_.samples, p_.data()});
-        x.context().for_each(x.columns(), detail::soft_weights{base_.data(), options_.samples, q_.data()});
+    /// Computes the normalised weights p_ of full_ and q_ of base_.
+    void normalise(const_view x) {
+        using softmax = detail::soft_weights<row_view<double, context_type>, numbers_view>;
+        for (auto* weights : {&p_, &q_}) weights->resize(x.context(), 1, full_.columns());
+        x.context().for_each(
+            x.columns(),
+            softmax{.log_weight = row(full_.read()), .samples = options_.samples, .weight = row(p_)});
+        x.context().for_each(
+            x.columns(),
+            softmax{.log_weight = row(base_.read()), .samples = options_.samples, .weight = row(q_)});
     }
 
-    Density                                           density_;
-    Map                                               map_;
+    Density density_;
+    Map map_;
     reward_caller<Reward, batch_type, condition_type> reward_;
-    weighted_value_options                            options_;
-    scratch<real, context_type>                       noise_, renoised_, z_, gradient_, pulled_, score_;
-    scratch<double, context_type>                     base_, full_, density_values_, reward_values_, p_, q_;
-    condition_store<condition_type, context_type>     repeated_;
+    weighted_value_options options_;
+    scratch<real, context_type> noise_, renoised_, z_, gradient_, pulled_, score_;
+    scratch<double, context_type> base_, full_, density_values_, reward_values_, p_, q_;
+    condition_store<condition_type, context_type> repeated_;
 };
 template <class Density, class Map, class Reward>
 weighted_value(Density, Map, Reward) -> weighted_value<Density, Map, Reward>;

@@ -1,4 +1,5 @@
-/// Errors of the device: which call failed, the code and its name, and what to do about it.
+/// This header defines the errors of a device: which call failed, the code and its name, and what to do about
+/// it.
 #pragma once
 
 #include <stdexcept>
@@ -12,14 +13,16 @@
 
 namespace diamond::cuda {
 
-/// A call of CUDA, cuBLAS or cuSOLVER failed. what() has the call, the code, its name, and what to do.
+/// This exception says that a call of CUDA, cuBLAS or cuSOLVER failed. what() has the call, the code, its
+/// name, and advice on what to do.
 class error : public std::runtime_error {
 public:
     error(const std::string& call, int code, const char* name, const char* meaning, const std::string& advice)
         : std::runtime_error("cuda: " + call + " failed with " + name + " (" + digits_of(code) + ": " + meaning + "). " + advice), call_(call), code_(code) {}
 
     [[nodiscard]] const std::string& call() const noexcept { return call_; }
-    [[nodiscard]] int code() const noexcept { return code_; } ///< a cudaError_t, cublasStatus_t or cusolverStatus_t
+    /// Returns the code, which is a cudaError_t, cublasStatus_t or cusolverStatus_t.
+    [[nodiscard]] int code() const noexcept { return code_; }
 
 private:
     std::string call_;
@@ -28,6 +31,7 @@ private:
 
 namespace detail {
 
+/// Returns what a user can do about an error of CUDA.
 inline const char* advice_on(cudaError_t status) {
     switch (status) {
     case cudaErrorNoDevice: return "No device is visible: see nvidia-smi and CUDA_VISIBLE_DEVICES, or run on the CPU with diamond::eigen::context.";
@@ -49,9 +53,11 @@ inline const char* advice_on(cudaError_t status) {
     }
 }
 
+/// These functions check the status that `call` returned.
+/// @throws cuda::error if it is not a success.
 inline void check(cudaError_t status, const char* call) {
     if (status == cudaSuccess) return;
-    cudaGetLastError(); // so that no later call reports this one again
+    cudaGetLastError(); // so that no later call reports this error again
     throw error(call, static_cast<int>(status), cudaGetErrorName(status), cudaGetErrorString(status), advice_on(status));
 }
 inline void check(cublasStatus_t status, const char* call) {
@@ -61,6 +67,7 @@ inline void check(cublasStatus_t status, const char* call) {
                              : "See the documentation of cublasStatus_t; an earlier kernel may have failed.";
     throw error(call, static_cast<int>(status), cublasGetStatusName(status), cublasGetStatusString(status), advice);
 }
+/// Throws a cuda::error that names the bytes asked for and those that are free.
 [[noreturn]] inline void throw_out_of_memory(cudaError_t status, index_t bytes) {
     cudaGetLastError();
     std::size_t free = 0, total = 0;
@@ -70,7 +77,8 @@ inline void check(cublasStatus_t status, const char* call) {
     throw error(call, static_cast<int>(status), cudaGetErrorName(status), cudaGetErrorString(status), advice_on(status));
 }
 
-/// Makes a device the current one while it lives: several contexts may have devices of their own.
+/// This guard makes a device the current one while it lives, since several contexts may have different
+/// devices.
 class device_guard {
 public:
     explicit device_guard(int device) {

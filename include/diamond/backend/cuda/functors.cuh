@@ -1,4 +1,5 @@
-/// The device's own elementwise functors: a thread a number where the CPU has a thread a column.
+/// This header defines elementwise functors for a device, which use one thread for each number where the CPU
+/// uses one for each column.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 
 namespace diamond::cuda::detail {
 
+/// Writes out(i, j) = x(i, ancestors[j]).
 template <class Real>
 struct gather_number {
     const Real* x;
@@ -19,7 +21,7 @@ struct gather_number {
     __device__ void operator()(index_t i, index_t j) const { out[i + rows * j] = x[i + rows * ancestors[j]]; }
 };
 
-/// The normals of block b of column j.
+/// Writes the normals of block b of column j.
 template <class Real>
 struct write_normal_block {
     noise_stream stream;
@@ -32,20 +34,23 @@ struct write_normal_block {
     }
 };
 
+/// Returns x[j].
 struct read_number {
     const double* x;
     __device__ double operator()(index_t j) const { return x[j]; }
 };
 
-/// Where no index has been found.
+/// This key says that no index has been found.
 inline constexpr unsigned long long none = ~0ull;
 
+/// Sets the key to `none`.
 struct reset_found {
     unsigned long long* found;
     __device__ void operator()(index_t) const { *found = none; }
 };
 
-/// The least key of an index that satisfies f. `key` is what goes before the index in its upper bits.
+/// Keeps the least key of an index that satisfies f. The upper bits of a key are `key`, the lower ones the
+/// index.
 template <class F>
 struct note_least {
     F f;
@@ -58,7 +63,8 @@ struct note_least {
     }
 };
 
-/// out(i, c) = the sum of columns c width ... of a in row i; added to what is there where `onto`.
+/// Writes into out(i, c) the sum of row i over the columns of a from c width on, `width` of them, and adds
+/// what is there if `onto`.
 template <class Real>
 struct add_some_columns {
     const Real* a;

@@ -1,5 +1,6 @@
-/// The kernels under the vocabulary. Whatever adds up does so in one order, which depends on the extents alone: not on the device, and for
-/// what belongs to a column not on the number of columns.
+/// This header defines the kernels under the vocabulary. Sums are added in one order, which depends on the
+/// extents alone and not on the device; the order of what belongs to one column does not depend on the number
+/// of columns either.
 #pragma once
 
 #include <cstdint>
@@ -13,17 +14,20 @@ namespace diamond::cuda::detail {
 
 inline constexpr int block_threads = 256;
 inline constexpr int warp_threads  = 32;
-inline constexpr index_t tile      = 16 * block_threads; // numbers that a block reduces or scans
+inline constexpr index_t tile      = 16 * block_threads; // how many numbers a block reduces or scans
 
+/// Returns the index of the calling thread in the grid.
 __device__ inline index_t first_index() { return static_cast<index_t>(blockIdx.x) * block_threads + threadIdx.x; }
+/// Returns the number of threads in the grid.
 __device__ inline index_t all_threads() { return static_cast<index_t>(gridDim.x) * block_threads; }
 
-/// f(j), a thread each; threads go on by the grid.
+/// Calls f(j) with one thread for each j; each thread goes on by the size of the grid.
 template <class F>
 __global__ void __launch_bounds__(block_threads) for_each_kernel(index_t count, const F f) {
     for (index_t j = first_index(); j < count; j += all_threads()) f(j);
 }
-/// f(i, j), neighbours down a column: what lies side by side is read side by side. Only the first element costs a division.
+/// Calls f(i, j) with neighbouring threads down a column, so that neighbouring numbers are read together.
+/// Only the first element of a thread costs a division.
 template <class F>
 __global__ void __launch_bounds__(block_threads) for_each_element_kernel(index_t rows, index_t size, index_t step_rows, index_t step_columns, const F f) {
     index_t k = first_index(), j = k / rows, i = k - j * rows;
@@ -51,7 +55,8 @@ struct greater_integer {
     }
 };
 
-/// op over what `width` threads side by side hold, to each of them; op commutes. `width` is a power of two up to a warp, or the block; all threads call.
+/// Returns op over the values of `width` neighbouring threads to each of them, where op commutes. `width` is
+/// a power of two up to a warp, or the block. All threads of the block must call it.
 template <class T, class Op>
 __device__ T reduce_group(T value, int width, const Op& op) {
     constexpr unsigned everyone = 0xffffffffu;
@@ -68,13 +73,16 @@ __device__ T reduce_group(T value, int width, const Op& op) {
     }
     return value;
 }
-/// Threads that work on a column together.
+/// Returns how many threads work on a column together.
 inline int column_width(index_t rows) {
-    constexpr index_t alone = 8, few = 64, many = 1024; // below: shorter than what a thread, eight threads or a warp take in turns of eight to 32
+    // Columns up to these lengths are worked on by one thread, by eight threads and by a warp, so that a
+    // thread takes at most eight or 32 numbers of a column.
+    constexpr index_t alone = 8, few = 64, many = 1024;
     return rows <= alone ? 1 : rows <= few ? 8 : rows <= many ? warp_threads : block_threads;
 }
 
-/// A thread's place in work on columns by groups of threads; a block's groups go on together, so all of its threads meet every step.
+/// This type is the place of a thread in work on columns by groups of threads. The groups of a block go on
+/// together, so that all of its threads meet at every step.
 struct column_walk {
     index_t first, step;
     int member, group;
@@ -83,6 +91,7 @@ struct column_walk {
           member(static_cast<int>(threadIdx.x) % width), group(static_cast<int>(threadIdx.x) / width) {}
 };
 
+/// Writes out[j] = sum_i f(i, j) in double.
 template <class F>
 __global__ void __launch_bounds__(block_threads) column_sums_kernel(index_t rows, index_t columns, int width, const F f, double* out) {
     const column_walk walk(width);
@@ -96,7 +105,8 @@ __global__ void __launch_bounds__(block_threads) column_sums_kernel(index_t rows
     }
 }
 
-/// diamond::detail::softmax_functor by groups of threads; only the logarithm of the sum where `write` is false.
+/// Does what diamond::detail::softmax_functor does, with groups of threads. If `write` is false, it only
+/// writes the logarithms of the sums.
 template <bool write, class Real, class Value>
 __global__ void __launch_bounds__(block_threads) softmax_kernel(Value* x, index_t rows, index_t columns, int width, double* log_sums) {
     constexpr Real lowest = static_cast<Real>(-infinity);
@@ -107,7 +117,7 @@ __global__ void __launch_bounds__(block_threads) softmax_kernel(Value* x, index_
         Real high       = lowest;
         for (index_t i = walk.member; i < end; i += width) high = diamond::detail::larger{}(high, static_cast<Real>(column[i]));
         high             = reduce_group(high, width, diamond::detail::larger{});
-        const Real shift = high == lowest ? Real{0} : high; // -inf - -inf is no number
+        const Real shift = high == lowest ? Real{0} : high; // -inf - -inf would be NaN
         double total     = 0.0;
         for (index_t i = walk.member; i < end; i += width) {
             const Real term = std::exp(column[i] - shift);
@@ -123,7 +133,7 @@ __global__ void __launch_bounds__(block_threads) softmax_kernel(Value* x, index_
     }
 }
 
-/// out[b] = op over the b-th tile of f; a tile may be empty.
+/// Writes out[b] = op over tile b of f. A tile may be empty.
 template <class F, class Op>
 __global__ void __launch_bounds__(block_threads) reduce_kernel(index_t count, double start, const F f, const Op op, double* out) {
     const index_t first = blockIdx.x * tile, end = first + tile < count ? first + tile : count;
@@ -133,7 +143,8 @@ __global__ void __launch_bounds__(block_threads) reduce_kernel(index_t count, do
     if (threadIdx.x == 0) out[blockIdx.x] = value;
 }
 
-/// The inclusive scan of what a block's threads hold, and the total; all threads call.
+/// Returns the inclusive scan of the values of a block's threads, and the total. All threads of the block
+/// must call it.
 template <class T, class Op>
 __device__ T scan_block(T value, const Op& op, T& total) {
     __shared__ T held[block_threads];
@@ -150,7 +161,8 @@ __device__ T scan_block(T value, const Op& op, T& total) {
     __syncthreads(); // before held is written again
     return value;
 }
-/// Block b scans numbers b * length ... of `in`, what came before being before[b], or `start` where that is null. in may be out.
+/// Scans numbers b * length ... of `in` by block b, where before[b - 1] precedes them, or `start` if there is
+/// nothing before. `out` may be `in`.
 template <class T, class Op>
 __global__ void __launch_bounds__(block_threads) scan_kernel(const T* in, index_t count, index_t length, T start, const T* before, const Op op, T* out) {
     const index_t first = blockIdx.x * length, end = first + length < count ? first + length : count;
@@ -163,6 +175,7 @@ __global__ void __launch_bounds__(block_threads) scan_kernel(const T* in, index_
         carry = op(carry, total);
     }
 }
+/// Writes totals[b] = op over tile b of `in`.
 template <class T, class Op>
 __global__ void __launch_bounds__(block_threads) tile_totals_kernel(const T* in, index_t count, T start, const Op op, T* totals) {
     const index_t first = blockIdx.x * tile, end = first + tile < count ? first + tile : count;

@@ -1,4 +1,5 @@
-/// Dense layers on a device: one lane takes all columns, a layer and its bias are one pass, and a bias' gradient is added up as a tree.
+/// This header does the work on dense layers on a device. One lane takes all columns, a layer and its bias
+/// are computed in one pass, and the gradient of a bias is added up as a tree.
 #pragma once
 
 #include <type_traits>
@@ -8,11 +9,14 @@
 
 namespace diamond::cuda::detail {
 
+/// This is the lane of the CUDA back end; concepts/backend.hpp describes its operations.
 template <class Context>
 class dense_lane : public diamond::detail::functor_lane<Context> {
 public:
     dense_lane(const Context& context, context_state& state) : diamond::detail::functor_lane<Context>(context), context_(context), state_(state) {}
 
+    /// Writes out = W h + b for the first `columns` columns and, if there are two parts, W h for as many
+    /// more.
     template <class Real>
     void affine(const Real* weights, const Real* bias, const Real* h, Real* out, index_t outputs, index_t columns, index_t inputs, index_t parts) {
         if (columns == 0) return;
@@ -26,12 +30,13 @@ public:
         }
         diamond::detail::functor_lane<Context>::affine(weights, bias, h, out, outputs, columns, inputs, parts);
     }
-    /// out += the sum of the columns of a.
+    /// Adds the sum of the columns of a to `out`.
     template <class Real>
     void add_columns(const Real* a, index_t rows, index_t columns, Real* out) {
-        constexpr index_t width = 64; // columns that a thread adds up
+        constexpr index_t width = 64; // columns that one thread adds up
         const index_t parts     = (columns + width - 1) / width;
-        Real* partial           = parts > 1 ? state_.template scratch<Real>(2 * rows * parts) : nullptr; // a level beside the next
+        // Two levels of the tree lie side by side.
+        Real* partial           = parts > 1 ? state_.template scratch<Real>(2 * rows * parts) : nullptr;
         Real* next              = parts > 1 ? partial + rows * parts : nullptr;
         while (columns > width) {
             const index_t count = (columns + width - 1) / width;

@@ -1,4 +1,5 @@
-/// Products by cuBLAS, in the precision of their numbers unless TF32 is asked for, and layers with their bias in one pass by cuBLASLt.
+/// This header computes products with cuBLAS, in the precision of their numbers unless TF32 is asked for, and
+/// layers with their bias in one pass with cuBLASLt.
 #pragma once
 
 #include <algorithm>
@@ -13,14 +14,15 @@
 
 namespace diamond::cuda::detail {
 
-/// What cuBLASLt is to choose a kernel for.
+/// cuBLASLt chooses a kernel for this shape of a layer.
 struct layer_shape {
     index_t outputs, columns, inputs;
     std::uint32_t weights_alignment, h_alignment, out_alignment;
     friend bool operator==(const layer_shape&, const layer_shape&) = default;
 };
 
-/// The description of one such product, and the kernel that was chosen; none where cuBLASLt has none.
+/// A plan holds the description of a product of one shape and the kernel chosen for it. No kernel is found if
+/// cuBLASLt has none.
 struct layer_plan {
     owned<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy> product;
     owned<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy> weights, h, out;
@@ -56,11 +58,13 @@ struct layer_plan {
     }
 };
 
+/// This class computes the products of one context, and keeps handles, workspace and plans.
 class products {
 public:
     products(device_memory& memory, int major, bool tf32) : memory_(memory), workspace_(memory), workspace_bytes_(major >= 9 ? hopper_workspace : workspace), tf32_(tf32) {}
 
-    /// out = op_a(a) op_b(b) + beta out; op_a(a) is rows x depth, op_b(b) is depth x columns, none empty.
+    /// Writes out = op_a(a) op_b(b) + beta out, where op_a(a) is rows x depth, op_b(b) is depth x columns,
+    /// and neither is empty.
     template <class Real>
     void write(transpose op_a, const Real* a, transpose op_b, const Real* b, Real beta, Real* out, index_t rows, index_t columns, index_t depth) {
         const auto operation = [](transpose op) { return op == transpose::yes ? CUBLAS_OP_T : CUBLAS_OP_N; };
@@ -71,7 +75,8 @@ public:
         else
             check(cublasDgemm_64(handle(), operation(op_a), operation(op_b), rows, columns, depth, &one, a, lead_a, b, lead_b, &beta, out, rows), "cublasDgemm");
     }
-    /// out = W h + b for all columns, in one pass; false, and nothing done, where cuBLASLt has no kernel for it.
+    /// Writes out = W h + b for all columns in one pass. Returns false, and does nothing, if cuBLASLt has no
+    /// kernel for it.
     bool write_layer(const float* weights, const float* bias, const float* h, float* out, index_t outputs, index_t columns, index_t inputs) {
         const layer_shape shape{outputs, columns, inputs, alignment(weights), alignment(h), std::min(alignment(out), alignment(bias))};
         const layer_plan& plan = plan_for(shape);
@@ -85,14 +90,18 @@ public:
     }
 
 private:
-    static constexpr index_t hopper_workspace = index_t{32} << 20, workspace = index_t{4} << 20; // as cuBLAS recommends
-    static constexpr std::size_t most_plans   = 64;                                              // a program has a few; what keeps changing starts anew
+    // These are the sizes that cuBLAS recommends.
+    static constexpr index_t hopper_workspace = index_t{32} << 20, workspace = index_t{4} << 20;
+    // A program has a few shapes; one whose shapes keep changing starts anew.
+    static constexpr std::size_t most_plans   = 64;
 
     cublasHandle_t handle() {
-        if (!ready_) { // not as soon as there is a handle: what fails below is tried again
+        // The handle alone does not say that it is ready, so that what fails below is tried again.
+        if (!ready_) {
             if (!handle_.get()) check(cublasCreate(handle_.receive()), "cublasCreate");
             check(cublasSetStream(handle_.get(), memory_.stream()), "cublasSetStream");
-            check(cublasSetWorkspace(handle_.get(), workspace_.buffer<char>(workspace_bytes_), static_cast<std::size_t>(workspace_bytes_)), "cublasSetWorkspace"); // after the stream, which resets it
+            // The workspace is set after the stream, which resets it.
+            check(cublasSetWorkspace(handle_.get(), workspace_.buffer<char>(workspace_bytes_), static_cast<std::size_t>(workspace_bytes_)), "cublasSetWorkspace");
             check(cublasSetMathMode(handle_.get(), tf32_ ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH), "cublasSetMathMode");
             ready_ = true;
         }
@@ -109,13 +118,13 @@ private:
         return *plans_.emplace_back(shape, std::make_unique<layer_plan>(light(), shape, tf32_, static_cast<std::size_t>(workspace_bytes_))).second;
     }
     static std::uint32_t alignment(const void* p) {
-        constexpr std::uintptr_t most = 256; // what cuBLASLt takes an address for unless told otherwise
+        constexpr std::uintptr_t most = 256; // the alignment that cuBLASLt assumes by default
         const auto address            = reinterpret_cast<std::uintptr_t>(p);
         return static_cast<std::uint32_t>(std::min(most, address & (~address + 1)));
     }
 
     device_memory& memory_;
-    device_buffer workspace_; // both libraries work on one stream, so one after the other
+    device_buffer workspace_; // both libraries use one stream, so their products do not overlap
     index_t workspace_bytes_;
     bool tf32_, ready_ = false;
     owned<cublasHandle_t, cublasDestroy> handle_;

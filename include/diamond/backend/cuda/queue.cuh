@@ -1,4 +1,4 @@
-/// Operations of several kernels each.
+/// This header defines operations that consist of several kernels.
 #pragma once
 
 #include <algorithm>
@@ -10,14 +10,16 @@
 
 namespace diamond::cuda::detail {
 
-/// How many tiles there are; one even of nothing.
+/// Returns the number of tiles, which is at least one.
 inline index_t tiles(index_t count) { return std::max<index_t>((count + tile - 1) / tile, 1); }
 
-/// *out = op over f(0) ... f(count - 1): tiles to one number each, then these, until one tile is left.
+/// Writes *out = op over f(0) ... f(count - 1). Each tile is reduced to one number, and so are these numbers,
+/// until one tile is left.
 template <class F, class Op>
 void queue_reduction(context_state& state, index_t count, double start, const F& f, const Op& op, double* out) {
     index_t blocks  = tiles(count);
-    double* partial = blocks > 1 ? state.scratch<double>(2 * blocks) : nullptr; // a level beside the next
+    // Two levels lie side by side.
+    double* partial = blocks > 1 ? state.scratch<double>(2 * blocks) : nullptr;
     double* next    = blocks > 1 ? partial + blocks : nullptr;
     state.launch("a reduction", blocks, reduce_kernel<F, Op>, count, start, f, op, blocks > 1 ? partial : out);
     while (blocks > 1) {
@@ -28,7 +30,8 @@ void queue_reduction(context_state& state, index_t count, double start, const F&
     }
 }
 
-/// The inclusive scan: the tiles' totals, their scan, and each tile's from there. in may be out.
+/// Writes the inclusive scan: it computes the totals of the tiles, scans them, and then scans each tile from
+/// there. `out` may be `in`.
 template <class T, class Op>
 void queue_scan(context_state& state, const T* in, index_t count, T start, const Op& op, T* out) {
     if (count == 0) return;

@@ -1,4 +1,5 @@
-/// What a context owns on its device: a stream, a pool of memory, a little pinned memory on the host's side.
+/// This header defines what a context owns: a stream and a pool of memory on its device, and a little pinned
+/// memory on the host.
 #pragma once
 
 #include <cstring>
@@ -15,7 +16,7 @@
 
 namespace diamond::cuda::detail {
 
-/// A handle that `release` gives back; it never throws.
+/// This class owns a handle and gives it back by `release`, which never throws.
 template <class Handle, auto release>
 class owned {
 public:
@@ -34,6 +35,7 @@ private:
     Handle handle_ = nullptr;
 };
 
+/// This type holds the properties of a device that a context needs.
 struct device_properties {
     int multiprocessors = 0, major = 0;
     std::string name;
@@ -50,7 +52,8 @@ struct device_properties {
     }
 };
 
-/// A stream of its own, which waits for no other, or the user's, and a pool that keeps what it once took: a steady state takes no more.
+/// This class manages the memory of a device with a stream, which is the user's or one that waits for no
+/// other, and a pool that keeps what it has ever taken, so that a steady state takes no more.
 class device_memory {
 public:
     device_memory(int device, cudaStream_t users) {
@@ -66,7 +69,9 @@ public:
     }
 
     [[nodiscard]] cudaStream_t stream() const { return stream_; }
-    /// @throws cuda::error with the bytes if there is no room, even without what the pool keeps unused.
+    /// Returns this many bytes of device memory.
+    /// @throws cuda::error that names the bytes if there are not enough, even without what the pool keeps
+    /// unused.
     [[nodiscard]] void* take(index_t bytes) {
         void* result       = nullptr;
         const auto size    = static_cast<std::size_t>(bytes);
@@ -94,7 +99,7 @@ private:
     cudaStream_t stream_ = nullptr;
 };
 
-/// Room in the device's memory that grows.
+/// This buffer lies in device memory and grows when needed.
 class device_buffer {
 public:
     explicit device_buffer(device_memory& memory) : memory_(memory) {}
@@ -103,7 +108,7 @@ public:
     ~device_buffer() {
         if (data_) memory_.give_back(data_);
     }
-    /// At least `count` of T; what was there is lost.
+    /// Returns memory for at least `count` numbers of type T. What was there before is lost.
     template <class T>
     [[nodiscard]] T* buffer(index_t count) {
         const index_t bytes = count * static_cast<index_t>(sizeof(T));
@@ -123,7 +128,8 @@ private:
     index_t bytes_ = 0;
 };
 
-/// Pinned memory: numbers go to the device through it without a wait, until it is full, and single numbers come back to it.
+/// This buffer lies in pinned host memory. Numbers travel to the device through it without a wait until it is
+/// full, and single numbers come back to it.
 class host_buffer {
 public:
     static constexpr std::size_t bytes = std::size_t{1} << 20; // a copy of so much takes longer than a wait
@@ -131,15 +137,16 @@ public:
     host_buffer() { check(cudaMallocHost(reinterpret_cast<void**>(data_.receive()), bytes + sizeof(double)), "cudaMallocHost"); }
 
     [[nodiscard]] std::size_t left() const { return bytes - used_; }
+    /// Copies bytes into the buffer, where there must be room, and returns where they are.
     [[nodiscard]] const void* keep(const void* from, std::size_t count) {
         void* result = data_.get() + used_;
         std::memcpy(result, from, count);
         used_ += count;
         return result;
     }
-    /// All copies from here have happened.
+    /// Empties the buffer. All copies from it must have happened.
     void clear() { used_ = 0; }
-    /// Eight bytes for a number that comes back.
+    /// Returns eight bytes for a number that comes back.
     template <class T>
     [[nodiscard]] T* number() const {
         static_assert(sizeof(T) <= sizeof(double));

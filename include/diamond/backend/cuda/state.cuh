@@ -1,4 +1,5 @@
-/// What a context keeps between calls: its resources, checks that it has not reported yet, and how often it did what takes time.
+/// This header defines what a context keeps between calls: its resources, the checks that it has not reported
+/// yet, and counts of costly operations.
 #pragma once
 
 #include <algorithm>
@@ -15,14 +16,15 @@
 
 namespace diamond::cuda {
 
-/// How often a context waited for its device, took memory from its pool, and launched a kernel of its own.
+/// The counts say how often a context waited for its device, took memory from its pool, and launched a kernel
+/// of its own.
 struct counts {
     long waits = 0, allocations = 0, launches = 0;
 };
 
 namespace detail {
 
-/// What lives on the device.
+/// This type holds the resources of a context on its device.
 struct device_resources {
     device_memory memory;
     host_buffer staged;
@@ -39,11 +41,13 @@ struct device_resources {
     }
 };
 
+/// This class keeps the state of a context. Launches, copies and allocations make the device of the context
+/// the current one while they run.
 class context_state {
 public:
     context_state(int device, cudaStream_t users, bool tf32) : device_(device), properties_(device) {
         diamond::detail::require_ieee();
-        deferred_.reserve(most_checks); // a step in steady state takes no memory of the host's, either
+        deferred_.reserve(most_checks); // a step in steady state allocates no host memory either
         const device_guard guard(device_);
         own_ = std::make_unique<device_resources>(device, users, properties_.major, tf32);
     }
@@ -71,7 +75,8 @@ public:
     }
     void give_back(void* p) noexcept { own_->memory.give_back(p); }
 
-    /// Queues a kernel of blocks of block_threads. @throws cuda::error that names `what`.
+    /// Launches a kernel of `blocks` blocks with block_threads threads each.
+    /// @throws cuda::error that names `what`.
     template <class... Parameters, class... Arguments>
     void launch(const char* what, index_t blocks, void (*kernel)(Parameters...), const Arguments&... arguments) {
         ++counts_.launches;
@@ -82,11 +87,13 @@ public:
         configuration.stream   = stream();
         check(cudaLaunchKernelEx(&configuration, kernel, arguments...), what);
     }
-    /// Enough blocks to fill the device several times over, or one thread for each of `count`.
+    /// Returns the smaller of two numbers of blocks: enough to fill the device several times over, or one
+    /// thread for each of `count`.
     [[nodiscard]] index_t blocks_for(index_t count, index_t per_block = block_threads) const {
-        constexpr index_t blocks_a_multiprocessor = 64; // 8 at once; several rounds even out unequal work
+        constexpr index_t blocks_a_multiprocessor = 64; // 8 run at once; several rounds even out unequal work
         return std::min((count + per_block - 1) / per_block, blocks_a_multiprocessor * properties_.multiprocessors);
     }
+    /// Returns device memory for `count` numbers. The next call may return the same memory.
     template <class T>
     [[nodiscard]] T* scratch(index_t count) {
         const index_t before = own_->scratch.bytes();
@@ -100,7 +107,7 @@ public:
         const device_guard guard(device_);
         check(cudaMemcpyAsync(to, from, static_cast<std::size_t>(bytes), kind, stream()), "cudaMemcpyAsync");
     }
-    /// The bytes are read before it returns, and it waits only if there are many.
+    /// Copies bytes to the device. They have been read when it returns, and it waits only if there are many.
     void upload(void* to, const void* from, index_t bytes) {
         auto target = static_cast<char*>(to);
         auto source = static_cast<const char*>(from);
@@ -111,7 +118,8 @@ public:
             target += part, source += part, left -= part;
         }
     }
-    /// A number of the device, when all before it has happened. @throws what the first failed check says.
+    /// Returns a number on the device, once everything before it has happened.
+    /// @throws what the first failed check says.
     template <class T>
     [[nodiscard]] T number(const T* from) {
         copy(own_->staged.number<T>(), from, sizeof(T), cudaMemcpyDeviceToHost);
@@ -120,13 +128,15 @@ public:
         report();
         return result;
     }
-    /// Everything queued has happened. @throws what the first failed check says.
+    /// Returns when everything in the stream has happened.
+    /// @throws what the first failed check says.
     void wait() {
         if (deferred_.empty()) return synchronise();
         report();
     }
 
-    /// The place in the list of checks that the next one takes, as the upper bits of its keys; the lower ones are the index that failed.
+    /// Adds a check to the list and returns its place there as the upper bits of its keys, whose lower bits
+    /// are the index that failed.
     [[nodiscard]] unsigned long long next_check(const deferred_error& why) {
         if (deferred_.size() == most_checks) wait();
         deferred_.push_back(why);
@@ -135,8 +145,9 @@ public:
     [[nodiscard]] unsigned long long* failure() { return own_->failure.buffer<unsigned long long>(1); }
 
 private:
-    static constexpr int index_bits          = 40;    // more numbers than a device's memory has room for
-    static constexpr std::size_t most_checks = 65536; // then it looks at them, so that the list stays short
+    static constexpr int index_bits          = 40;    // more numbers than device memory can hold
+    // So many checks are looked at together, which keeps the list short.
+    static constexpr std::size_t most_checks = 65536;
 
     void synchronise() {
         ++counts_.waits;
@@ -144,7 +155,7 @@ private:
         check(cudaStreamSynchronize(stream()), "waiting for the device");
         own_->staged.clear();
     }
-    /// Throws the first check that failed of those made, all of which are then forgotten.
+    /// Reads the results of all checks made so far, forgets the checks, and throws the first one that failed.
     void report() {
         if (deferred_.empty()) return;
         auto* const found = own_->staged.number<unsigned long long>();

@@ -1,4 +1,4 @@
-/// Symmetric matrices taken apart by cuSOLVER.
+/// This header decomposes symmetric matrices with cuSOLVER.
 #pragma once
 
 #include <limits>
@@ -18,11 +18,14 @@ inline void check(cusolverStatus_t status, const char* call) {
     throw error(call, static_cast<int>(status), "a cusolverStatus_t", "of cuSOLVER", advice);
 }
 
-/// The d x d matrix at `a` becomes its eigenvectors; values[k], ascending, is that of column k. It is for parameters: the handle is
-/// made, and room is taken, for this call, which waits. @throws std::invalid_argument unless it converges.
+/// Replaces the symmetric d x d matrix at `a` by its orthonormal eigenvectors; values[k], in ascending order,
+/// is the eigenvalue of column k. It is meant for parameters: it makes a handle, allocates workspace, and
+/// waits.
+/// @throws std::invalid_argument if d is beyond 32768 or the solver does not converge.
 inline void decompose_symmetric(context_state& state, double* a, index_t d, double* values) {
     if (d == 0) return;
-    constexpr index_t most = 32768; // whose working space, 2 d^2 numbers and more, an int still counts in bytes' eighths
+    // The workspace of such a matrix, 2 d^2 numbers and more, still has a size that an int can count.
+    constexpr index_t most = 32768;
     require(d <= most, [&] { return "a symmetric matrix of " + digits_of(d) + " rows: cuSOLVER takes " + digits_of(most) + " at most"; });
     const device_guard guard(state.device());
     const int n = static_cast<int>(d);

@@ -1,4 +1,5 @@
-/// How a thread's floating point works: rounding, and whether subnormal numbers are flushed to zero. Each thread has a mode of its own.
+/// This header reads and sets how a thread computes in floating point: the rounding mode, and whether
+/// subnormal numbers are flushed to zero. Each thread has a mode of its own.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +10,11 @@
 
 namespace diamond::detail {
 
-/// The control bits of this processor's floating point; nothing where we do not know them.
+/// A mode consists of the control bits of floating point on this processor. They are empty on processors that
+/// this header does not know.
 class float_mode {
 public:
+    /// Returns the mode of the calling thread.
     [[nodiscard]] static float_mode of_this_thread() {
         float_mode result;
 #if defined(__SSE__)
@@ -21,7 +24,7 @@ public:
 #endif
         return result;
     }
-    /// This thread works so from now on.
+    /// Sets this mode in the calling thread.
     void take_over() const {
         if (bits_ == of_this_thread().bits_) return;
 #if defined(__SSE__)
@@ -33,7 +36,8 @@ public:
 
 private:
 #if defined(__SSE__)
-    static constexpr unsigned exceptions_seen = 0x3f; // what has happened so far is no part of the mode
+    // These bits say which exceptions have occurred so far, which is not part of the mode.
+    static constexpr unsigned exceptions_seen = 0x3f;
 #endif
     std::uint64_t bits_ = 0;
 };

@@ -1,4 +1,5 @@
-/// Whether this process has been forked off since some moment: a child has one thread, whatever its parent had.
+/// This header tells whether this process has been forked off since some moment. A child has one thread,
+/// however many its parent had.
 #pragma once
 
 #include <atomic>
@@ -8,15 +9,16 @@
 
 namespace diamond::detail {
 
-/// How many forks lie between this process and the first of its line. Counted by fork() itself, so that to ask is to read a number:
-/// getpid() is a system call, and a child in a new namespace may have its parent's number.
+/// This number counts the forks between this process and the first of its line. fork() itself counts them, so
+/// that asking only reads a number: getpid() would be a system call, and a child in a new namespace may have
+/// the number of its parent.
 inline std::atomic<std::int64_t> forks{0};
 inline const int                 forks_are_counted = pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1); });
 
-/// When something was made, in forks.
+/// A birth is the moment at which something was made, as a number of forks.
 class birth {
 public:
-    /// Whether this process is a child, or a child's child, of the one in which it was made.
+    /// Returns whether this process is a descendant of the one in which it was made.
     [[nodiscard]] bool forked_since() const { return at_ != forks.load(std::memory_order_relaxed); }
 
 private:

@@ -1,4 +1,5 @@
-/// The work on dense layers by a back end's own for_each and add_product: the lane of whatever has but one.
+/// This header does the work on dense layers with a back end's own for_each and add_product. It is the lane
+/// of back ends that have only one.
 #pragma once
 
 #include <diamond/concepts/backend.hpp>
@@ -6,6 +7,7 @@
 
 namespace diamond::detail {
 
+/// Writes to = f(a) + h and, if there are two parts, f'(a) a' + h' behind it. h may be null.
 template <class Real>
 struct activate_each {
     activation kind;
@@ -18,6 +20,7 @@ struct activate_each {
         to[i] = f.value + (h ? h[i] : Real{0});
     }
 };
+/// Writes a = f'(a) k + f''(a) a' k' and, if there are two parts, a' = f'(a) k'.
 template <class Real>
 struct pull_back_each {
     activation kind;
@@ -37,6 +40,7 @@ struct fill_each {
     Real value;
     DIAMOND_HD void operator()(index_t i) const { to[i] = value; }
 };
+/// Writes the bias into the first `columns` columns of `out`, and zeros into all others.
 template <class Real>
 struct start_affine {
     const Real* bias;
@@ -44,6 +48,7 @@ struct start_affine {
     index_t rows, columns;
     DIAMOND_HD void operator()(index_t i, index_t j) const { out[i + rows * j] = j < columns ? bias[i] : Real{0}; }
 };
+/// Adds row i of all columns of a to out[i].
 template <class Real>
 struct add_columns_each {
     const Real* a;
@@ -56,6 +61,8 @@ struct add_columns_each {
     }
 };
 
+/// This lane works through the for_each, copy and add_product of its context. concepts/backend.hpp describes
+/// its operations.
 template <class Context>
 class functor_lane {
 public:

@@ -1,5 +1,6 @@
-/// The vocabulary's arithmetic as DIAMOND_HD functors, one call a column: what a back end with one thread a column runs as it is, and
-/// where the others take their definitions from.
+/// This header states the arithmetic of the vocabulary as DIAMOND_HD functors, with one call for each column.
+/// Back ends with one thread for each column run them as they are, and the other back ends take their
+/// definitions from them.
 #pragma once
 
 #include <cmath>
@@ -13,7 +14,7 @@
 
 namespace diamond::detail {
 
-/// sum_i f(i, j): independent partial sums, which vectorise, in an order that is fixed.
+/// Returns sum_i f(i, j). It adds independent partial sums, which vectorise, in a fixed order.
 template <class F>
 DIAMOND_HD double column_sum(const F& f, index_t rows, index_t j) {
     constexpr index_t lanes = 8;
@@ -32,15 +33,15 @@ struct column_sum_functor {
     DIAMOND_HD void operator()(index_t j) const { out[j] = column_sum(f, rows, j); }
 };
 
-/// The larger of two numbers; a NaN wins over every number, so that it is seen.
+/// Returns the larger of two numbers. A NaN wins over every number, so that it is seen.
 struct larger {
     template <class Real>
     DIAMOND_HD constexpr Real operator()(Real a, Real b) const {
-        return ((b > a) | (b != b)) ? b : a; // without a branch: it vectorises
+        return ((b > a) | (b != b)) ? b : a; // has no branch, so that it vectorises
     }
 };
 
-/// f(i, j) for all i of a column.
+/// Calls f(i, j) for all i of a column.
 template <class F>
 struct each_row {
     F f;
@@ -50,10 +51,12 @@ struct each_row {
     }
 };
 
-/// high + log(sum of exp(x - high)), given that sum; a column that is empty, or whose greatest is infinite or NaN, has that as its sum.
+/// Returns high + log(sum) for sum = sum_i exp(x_i - high). If `high` is infinite or NaN, which it is for an
+/// empty column (-inf), the result is `high`.
 DIAMOND_HD inline double log_of_sum(double high, double sum) { return high - high == 0.0 ? high + std::log(sum) : high; }
 
-/// A column becomes its softmax: all zeros where every entry is -inf, NaN where one is +inf or NaN.
+/// Replaces a column by its softmax, and writes its log-sum-exp. The softmax is zero if every entry is -inf,
+/// and NaN if one is +inf or NaN.
 template <class Real, class Context>
 struct softmax_functor {
     batch_view<Real, Context> x;
@@ -62,7 +65,7 @@ struct softmax_functor {
         constexpr auto lowest = static_cast<Real>(-infinity);
         Real high             = lowest;
         for (const Real value : x.column(j)) high = larger{}(high, value);
-        const Real shift = high == lowest ? Real{0} : high; // -inf - -inf is no number
+        const Real shift = high == lowest ? Real{0} : high; // -inf - -inf would be NaN
         double total     = 0.0;
         for (Real& value : x.column(j)) {
             value = std::exp(value - shift);
@@ -73,6 +76,7 @@ struct softmax_functor {
         log_sums[j] = log_of_sum(static_cast<double>(high), total);
     }
 };
+/// Writes the log-sum-exp of a column.
 template <class Context>
 struct log_sum_exp_functor {
     batch_view<const double, Context> x;
@@ -85,6 +89,7 @@ struct log_sum_exp_functor {
     }
 };
 
+/// Writes out(:, j) = x(:, ancestors[j]).
 template <class Real, class Context>
 struct gather_functor {
     batch_view<const Real, Context> x;
@@ -97,6 +102,7 @@ struct gather_functor {
     }
 };
 
+/// Writes the normals of column j, as random/normal.hpp defines them.
 template <class Real, class Context>
 struct normal_functor {
     noise_stream stream;
@@ -110,10 +116,11 @@ struct normal_functor {
     }
 };
 
-/// Extents of op(a) in out = op(a) b.
+/// In out = op(a) b, op(a) has these extents.
 struct product_extents {
     index_t rows, depth;
 };
+/// Returns the extents of op(a).
 /// @throws std::invalid_argument unless the extents of op(a), b and out fit.
 template <class Real, class Context>
 product_extents require_product(transpose op, batch_view<const Real, Context> a, batch_view<const Real, Context> b,
@@ -126,13 +133,15 @@ product_extents require_product(transpose op, batch_view<const Real, Context> a,
     });
     return result;
 }
-/// @throws std::invalid_argument unless columns of x fit into out.
+/// Checks the operands of gather.
+/// @throws std::invalid_argument unless x and out have the same number of rows.
 template <class Real, class Context>
 void require_gather(batch_view<const Real, Context> x, batch_view<Real, Context> out) {
     require(x.rows() == out.rows(),
             [&] { return "gather: columns of " + digits_of(x.rows()) + " numbers into columns of " + digits_of(out.rows()); });
 }
-/// @throws std::invalid_argument unless the stream's value samples have counters of their own.
+/// Checks that the value samples of a stream have counters of their own.
+/// @throws std::invalid_argument unless their number is in [1, most_samples].
 inline void require_stream(const noise_stream& stream) {
     require(stream.samples >= 1 && stream.samples <= noise_stream::most_samples, [&] {
         return "fill_normal: " + digits_of(stream.samples) + " value samples a particle, not 1 to " +

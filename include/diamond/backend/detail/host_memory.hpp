@@ -1,4 +1,4 @@
-/// Memory of a back end that runs on the host.
+/// This header manages the memory of back ends that run on the host.
 #pragma once
 
 #include <new>
@@ -10,8 +10,9 @@ namespace diamond::detail {
 
 inline constexpr std::align_val_t host_alignment{64}; // a cache line, and the widest vector
 
-/// Uninitialised room for `count` numbers; none for 0. @throws std::invalid_argument for a count that is negative or whose bytes an index
-/// does not count, std::bad_alloc where there is no such room.
+/// Returns uninitialised memory for `count` numbers, and null for 0.
+/// @throws std::invalid_argument if the count is negative or its bytes exceed what an index can count;
+/// std::bad_alloc if there is no memory.
 template <class T>
 [[nodiscard]] T* host_allocate(index_t count) {
     require_countable(count, sizeof(T));
@@ -19,7 +20,7 @@ template <class T>
 }
 inline void host_deallocate(void* p) noexcept { ::operator delete[](p, host_alignment); }
 
-/// forbid of a context on the host: what it throws, it throws at once.
+/// Implements forbid for a context on the host, which throws at once.
 template <class Context, class F>
 void forbid_now(const Context& context, index_t count, const F& f, const deferred_error& why) {
     const index_t bad = context.find_first(count, f);

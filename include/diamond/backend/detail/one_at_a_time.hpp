@@ -1,4 +1,5 @@
-/// A context serves one thread of control: a second one would work in the same buffers, and its numbers would be wrong in silence.
+/// This header makes sure that a context serves one thread of control. A second thread would work in the same
+/// buffers, and its numbers would be wrong without a warning.
 #pragma once
 
 #include <atomic>
@@ -7,20 +8,21 @@
 
 namespace diamond::detail {
 
-/// Which thread is served, if any.
+/// This class keeps which thread is served, if any.
 class one_at_a_time {
 public:
     one_at_a_time() = default;
-    one_at_a_time(const one_at_a_time&) {} // a copy serves nobody yet
+    one_at_a_time(const one_at_a_time&) {} // a copy serves no thread yet
     one_at_a_time& operator=(const one_at_a_time&) { return *this; }
 
-    /// Whether nobody was served: then this thread is, until leave().
+    /// Starts to serve the calling thread, until leave(), if no thread is served. Returns whether it does.
     [[nodiscard]] bool enter() {
         std::thread::id nobody;
         return thread_.compare_exchange_strong(nobody, std::this_thread::get_id(), std::memory_order_acquire);
     }
     void leave() { thread_.store({}, std::memory_order_release); }
-    /// @throws std::logic_error if another thread than this is served.
+    /// Checks that the calling thread is served.
+    /// @throws std::logic_error if another thread is.
     void require_this_thread() const {
         if (thread_.load(std::memory_order_relaxed) != std::this_thread::get_id())
             throw std::logic_error("the context is at work for another thread: it serves one thread at a time, so make a context for each");

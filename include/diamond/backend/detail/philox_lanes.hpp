@@ -1,5 +1,6 @@
-/// Philox4x32-10 of many counters at once. Its speed is that of one instruction, 32 x 32 -> 64 bits, which g++ 12 does not use with AVX-512
-/// and clang 16 does not with any: written out, it is 1.7 and 6 times as fast there. The words are those of random/philox.hpp.
+/// This header computes Philox4x32-10 for many counters at once. Its speed is that of one instruction, 32 x
+/// 32 -> 64 bits, which g++ 12 does not use with AVX-512 and clang 16 does not use at all. Written out, it is
+/// 1.7 and 6 times as fast there. The words are those of random/philox.hpp.
 #pragma once
 
 #include <cstdint>
@@ -20,11 +21,11 @@ inline constexpr int wide_lanes = 8;
 #else
 inline constexpr int wide_lanes = 4;
 #endif
-/// A vector register of 64-bit lanes. A word lies in a lane's low half; what the high half holds is ignored.
+/// A vector register of 64-bit lanes holds a word in the low half of each lane, and ignores the high half.
 using wide_words   = std::uint64_t __attribute__((vector_size(8 * wide_lanes)));
 using narrow_words = std::uint32_t __attribute__((vector_size(4 * wide_lanes)));
 
-/// The 64-bit products of the low halves.
+/// Returns the 64-bit products of the low halves.
 inline wide_words low_products(wide_words a, wide_words b) {
 #if defined(__AVX512F__)
     return reinterpret_cast<wide_words>(_mm512_mul_epu32(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
@@ -42,10 +43,12 @@ inline void store_words(std::uint32_t* to, wide_words lanes) {
     std::memcpy(to, &words, sizeof words);
 }
 
-/// Replaces the counters w[0 ... 3][l], l < lanes, by their images. It may do so for the rest of the array, too.
+/// Replaces the counters w[0 ... 3][l], l < lanes, by their images. It may replace the rest of the array,
+/// too.
 template <std::size_t capacity>
 void philox_lanes(std::uint32_t (&w)[4][capacity], int lanes, std::uint64_t key) {
-    constexpr int group = 2; // vectors under way: one waits for its products while the other works
+    // One of two vectors waits for its products while the other one works.
+    constexpr int group = 2;
     static_assert(capacity % (group * wide_lanes) == 0);
     const wide_words multiplier_0 = wide_words{} + philox_constants::multiplier_0,
                      multiplier_1 = wide_words{} + philox_constants::multiplier_1;

@@ -1,7 +1,9 @@
-/// How many threads a process can make use of: the processors it may run on, and the time that its control groups grant it.
+/// This header determines how many threads a process can use: the processors on which it may run, and the
+/// time that its control groups grant.
 ///
-/// Containers (`docker run --cpus=2`, Kubernetes' limits) leave all processors in sight and bound the time: a thread for each of them would
-/// be stopped in the middle of its work for most of every period.
+/// Containers (`docker run --cpus=2`, the limits of Kubernetes) leave all processors visible and bound the
+/// time. One thread for each processor would then be stopped in the middle of its work for most of every
+/// period.
 #pragma once
 
 #include <algorithm>
@@ -21,10 +23,12 @@
 
 namespace diamond::detail {
 
-/// Processors that this process may run on: its affinity, as taskset and cpusets set it.
+/// Returns the number of processors on which this process may run: its affinity, which taskset and cpusets
+/// set.
 [[nodiscard]] inline int processors_in_reach() {
 #if defined(__linux__)
-    constexpr std::size_t most = std::size_t{1} << 20; // far above what a kernel can be built for
+    // This many bits are far above what a kernel can be built for.
+    constexpr std::size_t most = std::size_t{1} << 20;
     for (std::size_t words = 16; words * sizeof(unsigned long) * 8 <= most; words *= 2) {
         std::vector<unsigned long> mask(words);
         if (sched_getaffinity(0, words * sizeof(unsigned long), reinterpret_cast<cpu_set_t*>(mask.data())) == 0) {
@@ -38,10 +42,12 @@ namespace diamond::detail {
     return std::max(static_cast<int>(std::thread::hardware_concurrency()), 1);
 }
 
-/// The first numbers of a quota's file, or -1: "150000 100000" in cpu.max, where "max" is no limit, and one number in version 1's files.
+/// This type holds the first two numbers of a quota file, or -1 for a missing one. cpu.max holds "150000
+/// 100000", where "max" means no limit, and the files of version 1 hold one number.
 struct quota_numbers {
     double first = -1.0, second = -1.0;
 };
+/// Reads the numbers of a quota file.
 [[nodiscard]] inline quota_numbers read_quota(const std::string& path) {
     std::ifstream file(path);
     quota_numbers result;
@@ -50,21 +56,21 @@ struct quota_numbers {
     if (!file) result.second = -1.0;
     return result;
 }
-/// quota / period in processors; infinite where there is no limit.
+/// Returns quota / period in processors, which is infinite without a limit.
 [[nodiscard]] inline double granted(double quota, double period) {
     return quota > 0.0 && period > 0.0 ? quota / period : std::numeric_limits<double>::infinity();
 }
 
-/// Where a hierarchy of control groups is mounted: the folder, and which of its groups lies there.
+/// A mount of a hierarchy of control groups consists of a folder and of the group that lies there.
 struct cgroup_mount {
     std::string folder, group;
 };
-/// Whether `name` is one of the comma-separated `names`.
+/// Returns whether `name` is one of the comma-separated `names`.
 [[nodiscard]] inline bool is_among(const std::string& names, const std::string& name) {
     return ("," + names + ",").find("," + name + ",") != std::string::npos;
 }
-/// The mounts of version 2, or of version 1's cpu controller, from proc/self/mountinfo. A line is "id parent device group folder options
-/// ... - type source options of the hierarchy".
+/// Returns the mounts of version 2, or of the cpu controller of version 1, from proc/self/mountinfo. A line
+/// of that file is "id parent device group folder options ... - type source options of the hierarchy".
 [[nodiscard]] inline std::vector<cgroup_mount> cgroup_mounts(const std::string& root, bool version_2) {
     std::vector<cgroup_mount> result;
     std::ifstream             file(root + "proc/self/mountinfo");
@@ -79,7 +85,8 @@ struct cgroup_mount {
     }
     return result;
 }
-/// The group that this process is in, from proc/self/cgroup, whose lines are "number:controllers:group", without controllers in version 2.
+/// Returns the group of this process from proc/self/cgroup, whose lines are "number:controllers:group". In
+/// version 2 there are no controllers.
 [[nodiscard]] inline std::string cgroup_of_process(const std::string& root, bool version_2) {
     std::ifstream file(root + "proc/self/cgroup");
     for (std::string line; std::getline(file, line);) {
@@ -90,13 +97,13 @@ struct cgroup_mount {
     }
     return {};
 }
-/// The least limit of a group and of all above it that are in sight.
+/// Returns the least limit of a group and of all visible groups above it.
 template <class Limit>
 [[nodiscard]] double least_limit(const std::string& root, bool version_2, const Limit& limit) {
     double            least = std::numeric_limits<double>::infinity();
     const std::string group = cgroup_of_process(root, version_2);
     for (const cgroup_mount& mount : cgroup_mounts(root, version_2)) {
-        // A container may see the group's name from outside, while its own group is all that is mounted.
+        // A container may see the name that its group has outside, while only its own group is mounted.
         std::string below = group;
         if (mount.group != "/" && below.starts_with(mount.group)) below.erase(0, mount.group.size());
         for (;; below.erase(below.rfind('/'))) {
@@ -108,8 +115,9 @@ template <class Limit>
     return least;
 }
 
-/// Processors' worth of time that the control groups grant: the least quota of version 2 (cpu.max) or 1 (cpu.cfs_quota_us over
-/// cpu.cfs_period_us) on the way up from the process's group; infinite without one. `root` ends in a slash; tests give it a folder of theirs.
+/// Returns how many processors' worth of time the control groups grant: the least quota of version 2
+/// (cpu.max) or version 1 (cpu.cfs_quota_us / cpu.cfs_period_us) on the way up from the group of the process,
+/// and infinity if there is none. `root` ends in a slash; tests pass a folder of their own.
 [[nodiscard]] inline double cgroup_quota(const std::string& root = "/") {
     const auto new_limit = [](const std::string& folder) {
         const quota_numbers numbers = read_quota(folder + "cpu.max");
@@ -121,8 +129,8 @@ template <class Limit>
     return std::min(least_limit(root, true, new_limit), least_limit(root, false, old_limit));
 }
 
-/// Threads that can work at once: no more than processors in reach, nor than the quota rounded up, for half a processor is of use to a
-/// thread; at least 1.
+/// Returns how many threads can work at once: at most the processors in reach and the quota rounded up, since
+/// half a processor is useful to a thread, and at least 1.
 [[nodiscard]] inline int usable_processors(int in_reach, double quota) {
     return std::max(1, quota < in_reach ? static_cast<int>(std::ceil(quota)) : in_reach);
 }

@@ -1,4 +1,4 @@
-/// What compilers do not say of their flags (core/ieee.hpp), held to a few numbers.
+/// This header tests what compilers do not tell about their flags (core/ieee.hpp) with a few numbers.
 #pragma once
 
 #include <cmath>
@@ -11,8 +11,9 @@
 
 namespace diamond::detail {
 
-/// Holds the compiler and the thread's floating-point mode to what the library needs, in a few numbers that the compiler cannot foresee.
-/// Contexts do so when they are made. @throws std::runtime_error that says what failed and which flags do so.
+/// Tests whether the compiler and the floating-point mode of the thread provide what the library needs, with
+/// numbers that the compiler cannot foresee. Contexts call it when they are made.
+/// @throws std::runtime_error that says what failed and which flags cause it.
 inline void require_ieee() {
     const auto unforeseen = [](double x) {
         volatile double kept = x;
@@ -28,7 +29,9 @@ inline void require_ieee() {
     needs(std::isnan(nan) && nan != nan && !(nan < one) && !std::isnan(one), "a NaN is taken for a number");
     needs(std::isinf(inf) && inf - inf != 0.0 && -inf < -std::numeric_limits<double>::max() && !std::isfinite(inf), "an infinity is taken for a number");
     needs(one + tiny == 1.0 && one - tiny == 1.0 && -one - tiny == -1.0, "sums are not rounded to nearest");
-    constexpr double tolerance = 1e-12; // far above what rounding moves, in whatever order, and far below what a spoilt reduction of the argument does
+    // This tolerance is far above what rounding moves, in whatever order, and far below what a wrong
+    // reduction of the argument does.
+    constexpr double tolerance = 1e-12;
     for (const double x : {-0.3, -3.3, -700.25})
         needs(std::abs(exp_nonpositive(unforeseen(x)) / std::exp(x) - 1.0) < tolerance, "exponentials are wrong");
     for (const double u : {1.0, 0.984375, 1e-15})

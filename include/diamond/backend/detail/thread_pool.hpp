@@ -1,4 +1,4 @@
-/// Runs numbered blocks of work on a fixed set of threads.
+/// This header runs numbered blocks of work on a fixed set of threads.
 #pragma once
 
 #include <atomic>
@@ -25,16 +25,22 @@
 
 namespace diamond::detail {
 
-/// `run(n, f)` calls f(0) ... f(n - 1), each once, on the caller and the pool's threads, and returns when all are done; or f(block,
-/// worker), where no two calls at a time have the same worker, 0 <= worker < threads(). The lowest block's exception is rethrown on the
-/// caller. Allocates nothing after construction. A call from inside a block runs inline. All threads work in the caller's floating-point mode.
+/// `run(n, f)` calls f(0) ... f(n - 1), each once, on the caller and the threads of the pool, and returns
+/// when all are done. It may also call f(block, worker), where `worker` lies in [0, threads()) and differs
+/// between calls at the same time. The exception of the lowest block is rethrown on the caller. Nothing is
+/// allocated after construction. A call from inside a block runs inline. All threads work in the
+/// floating-point mode of the caller.
 ///
-/// It serves one thread at a time, and refuses a second one. A fork() takes the pool along without its threads: a child makes its own at
-/// their first use. A block that forks must leave the child by _exit or exec, for the blocks of the other threads are not there.
+/// The pool serves one thread at a time and refuses a second one. A fork() copies the pool without its
+/// threads; a child makes its own at their first use. A block that forks must leave the child by _exit or
+/// exec, because the blocks of the other threads do not exist there.
 class thread_pool {
 public:
-    /// @param threads all threads, the caller's included; 0 means as many as can work at once (processors.hpp).
-    /// @throws std::invalid_argument if negative, std::system_error if the system does not give so many.
+    /// Makes the threads.
+    /// @param threads the number of all threads, including the caller; 0 means as many as can work at once
+    /// (processors.hpp).
+    /// @throws std::invalid_argument if it is negative, std::system_error if the system does not provide so
+    /// many.
     explicit thread_pool(int threads) : threads_(threads > 0 ? threads : usable_processors()) {
         require(threads >= 0, [&] { return "a pool of " + digits_of(threads) + " threads: 0 or more are needed, 0 for as many as can work at once"; });
         hire();
@@ -50,8 +56,10 @@ public:
 
     [[nodiscard]] int threads() const { return threads_; }
 
-    /// The pool at the service of this thread, until the session ends: for work that a run is but a part of. Inside a block of a run it is
-    /// nested: it may use nothing that the outer one keeps, and runs inline. @throws std::logic_error while the pool serves another thread.
+    /// A session keeps the pool at the service of this thread until it ends, for work of which a run is only
+    /// a part. Inside a block of a run, a session is nested: it may use nothing that the outer one keeps, and
+    /// runs inline.
+    /// @throws std::logic_error while the pool serves another thread.
     class session {
     public:
         explicit session(thread_pool& pool) : pool_(pool) {
@@ -97,7 +105,7 @@ private:
     }
     template <class F>
     void run_on_all(index_t blocks, const F& f) {
-        if (workers_.empty()) hire(); // a child's first use
+        if (workers_.empty()) hire(); // the first use in a child
         const birth begin;
         {
             const std::lock_guard lock(mutex_);
@@ -120,7 +128,8 @@ private:
         }
         if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
     }
-    /// Which of the threads at work this is. @throws std::logic_error if it is none of them.
+    /// Returns which of the threads at work the calling thread is.
+    /// @throws std::logic_error if it is none of them.
     [[nodiscard]] int this_worker() const {
         for (std::size_t k = 0; k < workers_.size(); ++k)
             if (workers_[k].get_id() == std::this_thread::get_id()) return static_cast<int>(k) + 1;
@@ -151,13 +160,14 @@ private:
                 mode_.take_over();
             }
             take_blocks(worker);
-            if (begin.forked_since()) throw std::runtime_error(forked_inside); // ends the child, which has no other thread, by this sentence
+            // The child has no other thread, so that this sentence ends it.
+            if (begin.forked_since()) throw std::runtime_error(forked_inside);
             const std::lock_guard lock(mutex_);
             if (--active_ == 0) done_.notify_one();
         }
     }
 
-    /// Makes the threads, or throws and leaves none.
+    /// Makes all threads, or makes none and throws.
     void hire() {
         const std::string what = "a pool of " + digits_of(threads_) + " threads: the system gives no more than ";
         const auto        give_up = [&](const std::error_code& why) {
@@ -186,8 +196,9 @@ private:
         workers_.clear();
         stop_ = false;
     }
-    /// In a child: the parent's threads are not here to be joined, and its locks may be held by them for ever. Each is made anew in its
-    /// place; what it was is not destroyed, for that would wait.
+    /// Replaces the threads and locks in a child process. The threads of the parent do not exist here and
+    /// cannot be joined, and its locks may be held for ever. Each object is made anew in its place and the
+    /// old one is not destroyed, because that would wait.
     void forget_threads() {
         for (auto& worker : workers_) std::construct_at(&worker);
         workers_.clear();

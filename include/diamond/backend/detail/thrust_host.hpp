@@ -1,4 +1,5 @@
-/// What thrust's systems on the CPU share: memory of the host, sums in fixed blocks, products and eigenvectors by Eigen.
+/// This header defines what thrust's systems on the CPU share: host memory, sums in fixed blocks, and
+/// products and eigenvectors by Eigen.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +16,7 @@
 
 namespace diamond::detail {
 
-/// One block of a reduction: partial[b] = of(b) = op over f(256 b), f(256 b + 1), ...
+/// This functor reduces one block: partial[b] = of(b) = op over f(256 b), f(256 b + 1), ...
 template <class F, class Op>
 struct reduce_block {
     static constexpr index_t columns = 256;
@@ -33,7 +34,8 @@ struct reduce_block {
     void operator()(index_t b) const { partial[b] = of(b); }
 };
 
-/// For a `Context` of one thread; one of several hides workers(), run and inside_team().
+/// This is the base class of a `Context` of one thread. A context of several threads hides workers(), run and
+/// inside_team().
 template <class Context>
 class thrust_host : public thrust_vocabulary<Context> {
 public:
@@ -41,11 +43,11 @@ public:
 
     thrust_host() { require_ieee(); }
 
-    /// How many threads work at once.
+    /// Returns how many threads work at once.
     [[nodiscard]] static constexpr int workers() { return 1; }
-    /// Whether the caller is one of several threads that work at once.
+    /// Returns whether the caller is one of several threads that work at once.
     [[nodiscard]] static constexpr bool inside_team() { return false; }
-    /// body(task, worker) for all tasks, no two at once with one worker.
+    /// Calls body(task, worker) for all tasks, never for two tasks with the same worker at once.
     template <class Body>
     static void run(index_t tasks, const Body& body) {
         for (index_t task = 0; task < tasks; ++task) body(task, 0);
@@ -100,7 +102,7 @@ public:
             space.write(op, a.data(), b.data(), out.data(), rows, b.columns(), depth, run);
         });
     }
-    /// out += op(a) op(b).
+    /// Adds op(a) op(b) to `out`.
     template <class Real>
     void add_product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows, index_t columns, index_t depth) const {
         with_products<Real>([&](auto& space, const auto& run) { space.add(op_a, a, op_b, b, out, rows, columns, depth, run); });
@@ -113,12 +115,14 @@ public:
 private:
     [[nodiscard]] const Context& self() const { return *static_cast<const Context*>(this); }
 
-    /// Whether this call is the context's only one: no, inside another one of this thread's or of its team's.
+    /// A session finds out whether a call is the only one of the context, or is nested inside another call of
+    /// this thread or of its team.
     /// @throws std::logic_error while the context works for another thread.
     class session {
     public:
         explicit session(const thrust_host& host) : host_(host) {
-            if (host.birth_.forked_since()) { // of the thread that was served only the parent knows
+            // Only the parent process knows the thread that was served.
+            if (host.birth_.forked_since()) {
                 host.served_.leave();
                 host.birth_ = birth{};
             }
@@ -137,7 +141,8 @@ private:
         bool               outermost_;
     };
 
-    /// body(space, run) with the context's room for products, or, inside another operation, with room of its own.
+    /// Calls body(space, run) with the context's memory for products or, inside another operation, with
+    /// memory of its own.
     template <class Real, class Body>
     void with_products(const Body& body) const {
         using space = eigen::detail::product_space<Real>;
@@ -159,7 +164,8 @@ private:
         const index_t blocks = (count + block::columns - 1) / block::columns;
         double        result = start;
         const session work(*this);
-        if (work.nested()) { // in no memory of the context, where an outer reduction may be at work
+        // Nothing here uses the memory of the context, where an outer reduction may be at work.
+        if (work.nested()) {
             const block each{f, op, start, count, nullptr};
             for (index_t b = 0; b < blocks; ++b) result = op(result, each.of(b));
             return result;

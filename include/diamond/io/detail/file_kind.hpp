@@ -1,4 +1,5 @@
-// What a file is by its first bytes, for errors that name a pointer file, a web page or a pickle where tensors are expected.
+/// This header recognises files by their first bytes, for errors that name a pointer file, a web page or a
+/// pickle where tensors are expected.
 #pragma once
 
 #include <algorithm>
@@ -11,9 +12,10 @@
 
 namespace diamond::io::detail {
 
-/// As much of a file as is looked at.
+/// Only this many bytes at the beginning of a file are examined.
 inline constexpr std::size_t file_kind_bytes = 512;
 
+/// A signature says that files of a kind have these bytes at this place.
 struct file_signature {
     std::size_t at;
     std::string_view bytes, name;
@@ -21,7 +23,7 @@ struct file_signature {
 
 using namespace std::string_view_literals;
 
-/// Formats that begin with bytes of their own; the first that fits is it.
+/// This table lists the formats that have bytes of their own. The first entry that matches decides.
 inline constexpr std::array file_signatures{
     file_signature{0, "version https://git-lfs.github.com/spec/"sv, "a git-lfs pointer: `git lfs pull` fetches the file that it stands for"sv},
     file_signature{0, "version https://hawser.github.com/spec/"sv, "a git-lfs pointer: `git lfs pull` fetches the file that it stands for"sv},
@@ -56,7 +58,8 @@ inline constexpr std::array file_signatures{
     file_signature{0, "\x7f""ELF"sv, "a program or library (ELF)"sv},
 };
 
-/// Whether a safetensors file may start like this: a length that the format allows, then an object.
+/// Returns whether a safetensors file may begin like this, with a length that the format allows and an
+/// object.
 inline bool starts_like_safetensors(std::string_view start) {
     constexpr std::size_t length_bytes = 8, zeros_from = 4; // lengths are below 2^27
     if (start.size() <= length_bytes || start.substr(zeros_from, length_bytes - zeros_from) != "\0\0\0\0"sv) return false;
@@ -64,12 +67,13 @@ inline bool starts_like_safetensors(std::string_view start) {
     return first != start.npos && start[first] == '{';
 }
 
-/// Whether all of it is text, UTF-8 but for a character that the end may cut.
+/// Returns whether all of it is text in UTF-8, except that the last character may be cut off.
 inline bool reads_as_text(std::string_view start) {
     for (std::size_t at = 0; at < start.size();) {
         const auto byte = static_cast<unsigned char>(start[at]);
         if (byte < 0x20 ? std::string_view{"\t\n\r\f"}.find(start[at]) == std::string_view::npos : byte == 0x7f) return false;
-        const int more = byte < 0x80 ? 0 : std::countl_one(byte) - 1; // of a lead byte 110..., 1110..., 11110...
+        // From a lead byte 110..., 1110... or 11110...
+        const int more = byte < 0x80 ? 0 : std::countl_one(byte) - 1;
         if (byte >= 0x80 && (more < 1 || more > 3)) return false;
         ++at;
         for (int i = 0; i < more && at < start.size(); ++i, ++at)
@@ -78,37 +82,39 @@ inline bool reads_as_text(std::string_view start) {
     return !start.empty();
 }
 
-/// A zip archive by the name of its first entry.
+/// Returns the kind of a zip archive, recognised by the name of its first entry.
 inline std::string_view kind_of_zip(std::string_view start) {
     constexpr std::size_t name_length_at = 26, name_at = 30;
     if (start.size() < name_at) return "a zip archive";
     const auto low = static_cast<unsigned char>(start[name_length_at]), high = static_cast<unsigned char>(start[name_length_at + 1]);
     const auto name = start.substr(name_at, static_cast<std::size_t>(low + 256 * high));
     if (name.ends_with(".npy")) return "a zip archive of numpy arrays (npz): unzip it, or write single arrays";
-    // PyTorch's first entry is <name>/data.pkl; its length stands behind the data in some, so the name is looked for
+    // The first entry of a PyTorch file is <name>/data.pkl. Some files store its length behind the data, so
+    // the name is searched.
     if (start.find("data.pkl") != start.npos || start.find("/version") != start.npos || start.find(".data/") != start.npos)
         return "a Python pickle in a zip archive, as torch.save writes it: save its tensors by safetensors.torch.save_file";
     return "a zip archive";
 }
 
-/// "a PNG picture": a file of `size` bytes that begins with `start`, its first file_kind_bytes. Empty where nothing is known.
+/// Returns what a file of `size` bytes is, for instance "a PNG picture", where `start` holds its first
+/// file_kind_bytes. The text is empty if nothing is known.
 inline std::string kind_of(std::string_view start, std::uintmax_t size) {
     if (size == 0) return "an empty file";
     for (const auto& row : file_signatures)
         if (start.size() >= row.at && start.substr(row.at).starts_with(row.bytes)) return std::string{row.name};
     if (start.starts_with("PK\3\4") || start.starts_with("PK\5\6")) return std::string{kind_of_zip(start)};
     const auto byte = [&](std::size_t at) { return at < start.size() ? static_cast<unsigned char>(start[at]) : 0u; };
-    if (byte(0) == 0x80 && byte(1) >= 2 && byte(1) <= 5) // PROTO
+    if (byte(0) == 0x80 && byte(1) >= 2 && byte(1) <= 5) // the opcode PROTO
         return "a Python pickle, which may run code when it is loaded: save its tensors by safetensors or numpy.save";
     if (starts_like_safetensors(start)) return "a safetensors file";
     if (byte(0) == 0x08 && byte(1) >= 1 && byte(1) < 0x20 && (byte(2) & 7) == 2 && byte(2) >= 0x12 && byte(2) <= 0x42)
-        return "a protobuf message, as ONNX models are"; // ir_version, then a field with a length
+        return "a protobuf message, as ONNX models are"; // ir_version, followed by a field with a length
     constexpr std::size_t least_zeros = 16;
     if (start.size() >= least_zeros && start.find_first_not_of('\0') == start.npos) return "nothing but zero bytes, at its start at least";
     if (start.starts_with("\xff\xfe") || start.starts_with("\xfe\xff")) return "a text in UTF-16";
 
     auto text = start;
-    if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3); // byte order mark
+    if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3); // a byte order mark
     text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n\f"), text.size()));
     if (!reads_as_text(text)) return {};
     if (text.starts_with('<')) {

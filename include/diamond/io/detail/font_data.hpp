@@ -1,7 +1,9 @@
-// The glyphs that pictures are labelled with: outlines of DejaVu Sans 2.37, Latin, Greek and some mathematics.
-//
-// A picture must look the same on every machine, and a machine need not have any font. Made with fonttools from
-// DejaVuSans.ttf: its contours, rounded to 1/1024 of an em, y upwards; not to be edited by hand.
+/// This header holds the glyphs with which pictures are labelled: outlines of DejaVu Sans 2.37 for Latin,
+/// Greek and some mathematics.
+///
+/// A picture must look the same on every machine, and a machine need not have any font. The file was made
+/// with fonttools from DejaVuSans.ttf. It holds the contours of that font, rounded to 1/1024 of an em, with y
+/// pointing upwards, and is not to be edited by hand.
 //
 // Copyright (c) 2003 by Bitstream, Inc. All Rights Reserved. Bitstream Vera is a trademark of Bitstream, Inc. DejaVu
 // changes are in public domain.
@@ -41,25 +43,26 @@
 
 namespace diamond::io::detail {
 
-/// The letters m, l and q begin a contour, a line and a quadratic curve; numbers are steps from the point before.
+/// This type holds the outline of one character and its width. In `path`, the letters m, l and q begin a
+/// contour, a line and a quadratic curve, and numbers are steps from the point before.
 struct glyph_outline {
     char32_t code;
     int advance;
     std::string_view path;
 };
 
-/// What is between the second letter and the first is changed by, in 1/1024 of an em.
+/// The distance between two letters changes by `change`, in 1/1024 of an em.
 struct kerning_pair {
     char first;
     char second;
     int change;
 };
 
-inline constexpr double font_units  = 1024; // an em
-inline constexpr double font_ascent = 746;  // height of a capital letter
+inline constexpr double font_units  = 1024; // in an em
+inline constexpr double font_ascent = 746;  // the height of a capital letter
 
 // clang-format off
-inline constexpr glyph_outline font_glyphs[] = {  // by code
+inline constexpr glyph_outline font_glyphs[] = {  // sorted by code
     {0x0020, 326, ""},
     {0x0021, 410, "m154 127l102 0l0-127l-102 0m0 746l102 0l0-327l-10-179l-81 0l-11 179"},
     {0x0022, 471, "m184 746l0-277l-86 0l0 277m274 0l0-277l-84 0l0 277"},
@@ -624,7 +627,7 @@ inline constexpr glyph_outline font_glyphs[] = {  // by code
     {0x27E9, 400, "m308 321l-141-456l-85 0l141 456l-141 456l85 0"},
 };
 
-inline constexpr kerning_pair font_kerning[] = {  // by first, then second
+inline constexpr kerning_pair font_kerning[] = {  // sorted by first, then second
     {'-', 'A', -22}, {'-', 'B', -36}, {'-', 'G', 38}, {'-', 'J', 57}, {'-', 'O', 28}, {'-', 'Q', 38}, {'-', 'T', -94},
     {'-', 'V', -60}, {'-', 'W', -42}, {'-', 'X', -51}, {'-', 'Y', -122}, {'-', 'o', 19}, {'-', 'v', -28},
     {'-', 'y', -18}, {'A', '-', -22}, {'A', '.', -18}, {'A', ':', -18}, {'A', 'A', 28}, {'A', 'C', -18},

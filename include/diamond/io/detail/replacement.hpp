@@ -1,4 +1,5 @@
-// A new file that takes the place of an old one when all of it is on disc, or leaves no trace.
+/// This header writes a new file that takes the place of an old one as soon as it is complete on disk, and
+/// otherwise leaves no trace.
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
@@ -24,27 +25,30 @@
 
 namespace diamond::io::detail {
 
+/// Returns the system's message for an error code.
 inline std::string system_reason(int code) { return std::generic_category().message(code); }
 
-/// Where a path leads when links are followed to their end, whether a file is there or not yet.
-/// @throws file_error when it leads to what is no regular file, in a circle, or where it may not be looked.
+/// Returns where a path leads after all links are followed, whether a file exists there or not.
+/// @throws file_error if the path leads to something that is not a regular file, in a circle, or through a
+/// folder that may not be searched.
 inline std::filesystem::path end_of_links(const std::filesystem::path& path) {
     std::error_code code;
-    const auto status = std::filesystem::status(path, code); // which follows links, and finds circles
+    const auto status = std::filesystem::status(path, code); // this follows links, and detects circles
     if (!std::filesystem::status_known(status)) throw file_error{path, "cannot be written: " + code.message()};
     if (std::filesystem::is_directory(status)) throw file_error{path, "not a regular file but a folder, it is not replaced"};
     if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
-        throw file_error{path, "not a regular file, it is not replaced"}; // a rename would replace even /dev/null
+        // A rename would replace even /dev/null.
+        throw file_error{path, "not a regular file, it is not replaced"};
     auto at = path;
     while (std::filesystem::is_symlink(std::filesystem::symlink_status(at, code))) {
         const auto to = std::filesystem::read_symlink(at, code);
         if (code) throw file_error{path, "cannot be written: " + code.message()};
-        at = at.parent_path() / to; // `to` itself where it is absolute
+        at = at.parent_path() / to; // equals `to` if that is absolute
     }
     return at;
 }
 
-/// A file descriptor that is closed; -1: none.
+/// This class owns a file descriptor and closes it; -1 means none.
 class descriptor {
 public:
     explicit descriptor(int number) noexcept : number_{number} {}
@@ -53,22 +57,24 @@ public:
     ~descriptor() { close(); }
     explicit operator bool() const noexcept { return number_ >= 0; }
     int number() const noexcept { return number_; }
-    /// Whether what was written arrived, as far as closing can tell.
+    /// Closes the descriptor and returns whether what was written has arrived, as far as closing can tell.
     bool close() noexcept { return number_ < 0 || ::close(std::exchange(number_, -1)) == 0; }
 
 private:
     int number_;
 };
 
-/// Whether this process holds the file's lock now and it still has a name: it is then nobody else's.
+/// Returns whether this process now holds the lock of the file and the file still has a name, so that it
+/// belongs to no one else.
 inline bool locks(const descriptor& file) {
     struct stat found {};
     return ::flock(file.number(), LOCK_EX | LOCK_NB) == 0 && ::fstat(file.number(), &found) == 0 && found.st_nlink > 0;
 }
 
-inline constexpr std::string_view partial_mark = ".partial-"; ///< then digits alone
+inline constexpr std::string_view partial_mark = ".partial-"; ///< digits follow
 
-/// Removes what writers of `target` left that were killed: those alive hold a lock on theirs, on whatever machine.
+/// Removes the files that killed writers of `target` left behind. Writers that are alive, on whatever
+/// machine, hold a lock on theirs.
 inline void remove_abandoned(const std::filesystem::path& target) {
     const auto prefix = target.filename().string() + std::string{partial_mark};
     std::error_code code;
@@ -80,19 +86,24 @@ inline void remove_abandoned(const std::filesystem::path& target) {
         const descriptor left{::open(entry->path().c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
         struct stat found {};
         if (!left || ::fstat(left.number(), &found) != 0 || !S_ISREG(found.st_mode) || !locks(left)) continue;
-        ::unlink(entry->path().c_str()); // whoever made it between our look and our lock sees that it has no name any more
+        // A writer that made this file after it was listed and before it was locked will find that it has no
+        // name any more.
+        ::unlink(entry->path().c_str());
     }
 }
 
+/// A replacement is a new file that is written beside an old one and then replaces it.
 class replacement {
 public:
-    /// Makes the file beside what `path` leads to. @throws file_error when it cannot be, or what is there is read-only.
+    /// Makes the new file in the folder of the file that `path` leads to.
+    /// @throws file_error if it cannot be made, or the old file is read-only.
     explicit replacement(const std::filesystem::path& path) : path_{path}, target_{end_of_links(path)} {
         struct stat old {};
         replaces_ = ::stat(target_.c_str(), &old) == 0;
         if (replaces_ && ::access(target_.c_str(), W_OK) != 0) fail(errno);
         remove_abandoned(target_);
-        // A private file stays private while it is written; a new one gets what the process' mask leaves.
+        // A private file stays private while it is written. A new file gets the permissions that the umask of
+        // the process leaves.
         constexpr mode_t own = S_IRUSR | S_IWUSR, all = own | S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH;
         do {
             name_ = target_;
@@ -100,9 +111,10 @@ public:
             make(replaces_ ? own : all);
         } while (!file_);
         if (!replaces_) return;
-        // The owner is kept where we may, else the group; the mode comes after, for a change of owner clears bits of it.
+        // The owner is kept if the process may set it, otherwise the group is. The mode is set afterwards,
+        // because a change of owner clears bits of it.
         if (::fchown(file_->number(), old.st_uid, old.st_gid) != 0 && ::fchown(file_->number(), static_cast<uid_t>(-1), old.st_gid) != 0)
-            errno = 0; // neither is ours to give
+            errno = 0; // the process may set neither
         if (::fchmod(file_->number(), old.st_mode & 07777) != 0) give_up(errno);
     }
     replacement(const replacement&)            = delete;
@@ -111,6 +123,8 @@ public:
         if (file_) ::unlink(name_.c_str());
     }
 
+    /// Appends bytes to the new file.
+    /// @throws file_error if they cannot be written; the new file is then removed.
     void write(std::span<const std::byte> bytes) {
         while (!bytes.empty()) {
             const auto written = ::write(file_->number(), bytes.data(), bytes.size());
@@ -120,21 +134,25 @@ public:
         }
     }
 
-    /// From here on `path` is the new file, through a power cut, too.
+    /// Makes `path` the new file, which then also survives a power failure.
+    /// @throws file_error if it cannot; the new file is then removed.
     void commit() {
-        if (::fsync(file_->number()) != 0 && errno != EINVAL && errno != ENOTSUP) give_up(errno); // some file systems know no fsync
+        // Some file systems have no fsync.
+        if (::fsync(file_->number()) != 0 && errno != EINVAL && errno != ENOTSUP) give_up(errno);
         std::error_code code;
-        std::filesystem::rename(name_, target_, code); // while the lock is held: nobody takes the file for abandoned
+        // The lock is still held, so that no one takes the file for abandoned.
+        std::filesystem::rename(name_, target_, code);
         if (code) give_up(code.value());
         const bool arrived = file_->close();
         file_.reset();
         if (!arrived) fail(errno);
         const descriptor folder{::open(target_.has_parent_path() ? target_.parent_path().c_str() : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-        if (folder) ::fsync(folder.number()); // one that cannot be synchronised, cannot; the file is whole either way
+        // A folder that cannot be synchronised is left as it is; the file is complete in any case.
+        if (folder) ::fsync(folder.number());
     }
 
 private:
-    /// None where somebody took the name or, between making and locking, the file.
+    /// Makes the new file, or none if another process took the name or, between making and locking, the file.
     void make(mode_t mode) {
         file_.reset();
         const int number = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
@@ -142,7 +160,8 @@ private:
         if (number < 0) fail(errno, "no new file can be made in its folder: ");
         file_.emplace(number);
         struct stat found {};
-        const bool locked = ::flock(number, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK; // a file system without locks has no sweepers
+        // On a file system without locks no process removes abandoned files.
+        const bool locked = ::flock(number, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
         if (!locked || (::fstat(number, &found) == 0 && found.st_nlink == 0)) file_.reset();
     }
 

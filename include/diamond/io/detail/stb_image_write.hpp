@@ -1,4 +1,5 @@
-// stb_image_write, in a namespace of our own: a program may also include stb_image_write.h itself, before or after.
+/// This header includes stb_image_write in a namespace of this library, so that a program may also include
+/// stb_image_write.h itself, before or after.
 #pragma once
 
 #include <assert.h>

@@ -1,0 +1,40 @@
+/// Operands of expressions that are neither batches nor rows: numbers by row, and repeated columns.
+#pragma once
+
+#include <diamond/core/batch.hpp>
+#include <diamond/core/expression.hpp>
+#include <diamond/core/row.hpp>
+
+namespace diamond {
+
+/// A d x 1 or 1 x d batch in an expression of d rows: f(i, j) is its i-th number, in every column j.
+template <class Context>
+struct number_of_row {
+    using is_expression = void;
+    batch_view<const double, Context> numbers;
+    extents shape() const { return {numbers.size(), 0}; }
+    DIAMOND_HD double operator()(index_t i, index_t = 0) const { return numbers[i]; }
+};
+
+/// A d x N batch in an expression of N M columns: column j is column j / M of the batch.
+template <class Real, class Context>
+struct repeated_column {
+    using is_expression = void;
+    batch_view<const Real, Context> x;
+    index_t times; ///< M
+    extents shape() const { return {x.rows(), x.columns() * times}; }
+    DIAMOND_HD Real operator()(index_t i, index_t j) const { return x(i, j / times); }
+};
+
+namespace detail {
+/// Calls f(x...), or f(row(x)...) where each x is 1 x N: its row then serves all rows of an expression.
+template <class F, class... Views>
+void for_every_row(const F& f, const Views&... x) {
+    if (((x.rows() == 1) && ...))
+        f(row(x)...);
+    else
+        f(x...);
+}
+} // namespace detail
+
+} // namespace diamond
