@@ -1,4 +1,5 @@
-/// E[Z-hat] = Z for any value, resampler and threshold, on twelve configurations; and the errors of section 11 fail the same test.
+/// E[Z-hat] = Z for any value, resampler and threshold, on twelve configurations; and estimates that break
+/// (eq. smc-weights) or (eq. smc-log-z) fail the same test.
 ///
 /// Each configuration is run thousands of times with few particles. The mean of Z-hat/Z must lie within 4.5 of its standard errors of 1,
 /// and these must be below 1 %. Z-hat is skewed, but its mean over so many runs is normal enough: by chance one of the twelve fails once in

@@ -58,7 +58,7 @@ TEST_CASE("golden: early stop: inner time, noise ratio reached, x_t' and the map
         golden::list x_t_prime;
         for (std::size_t i = 0; i < file.x.size(); ++i) x_t_prime.push_back(stop.outer * file.x[i] + stop.inner * file.xbar[i]);
         CHECK(error(x_t_prime, wanted.at("x_t_prime")) < tolerance);
-        // Minus the log determinant of xbar -> x_t', and the formula of section 8.
+        // Minus the log determinant of xbar -> x_t', and (eq. early-stop-determinant).
         const double d = static_cast<double>(file.d), r = stop.inner_time;
         CHECK(error(-d * std::log(stop.inner), wanted.at("log_jacobian")) < tolerance);
         CHECK(error(d * std::log((level_at(schedule, span.from).snr() * square(1.0 - r) + square(r)) / (level_at(schedule, span.to).alpha * r)),

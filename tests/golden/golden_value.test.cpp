@@ -1,5 +1,6 @@
-/// The weighted value of section 6 against golden values: renoised points, every term of the log weight, value, gradient, trapezoid. The
-/// noises are the file's: they reach the estimator through a back end of our own whose normals are what we tell it.
+/// The weighted value, (eq. weighted-value), against golden values: renoised points, every term of the log
+/// weight, value, gradient, trapezoid. The noises are the file's: they reach the estimator through a back end
+/// of our own whose normals are what we tell it.
 #include <diamond/map/ode_flow_map.hpp>
 #include <diamond/map/solver.hpp>
 #include <diamond/value/weighted_value.hpp>

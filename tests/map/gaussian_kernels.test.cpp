@@ -86,7 +86,7 @@ TEST_CASE("closed maps keep mean and covariance to rounding, whatever the schedu
     }
 }
 
-TEST_CASE("one step is the very transition of section 4, not only its marginals") {
+TEST_CASE("one step is the very transition of (eq. glass-transition), not only its marginals") {
     // Cov(x_t', x_t) = (abar alpha C + gamma V_t): a kernel of the wrong correlation could still keep the marginals.
     const data d;
     for (const auto kind : schedules::every_kind)

@@ -74,7 +74,7 @@ TEST_CASE("GLASS started from plain noise, without gamma x_t, loses a third of t
     std::printf(
         "GLASS on unit Gaussian data, 6 outer steps: variance %.3f from plain noise, %.3f rightly; with 8 Euler steps %.3f and %.3f\n",
         wrong, right, wrong_by_euler, right_by_euler);
-    // The figures of section 11, to the digits it gives.
+    // The figures beside (eq. glass-inner-start), to the digits given there.
     CHECK(std::abs(wrong - 0.68) < 0.005);
     CHECK(std::abs(wrong_by_euler - 0.60) < 0.005);
     CHECK(std::abs(right_by_euler - 0.89) < 0.005);

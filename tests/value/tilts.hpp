@@ -99,7 +99,7 @@ struct exact_value {
         const double factor = level.alpha / diamond::square(level.sigma);
         return {factor * (tilted[0] - denoiser[0]), factor * (tilted[1] - denoiser[1])};
     }
-    /// b grad V, by the section's own b; its limit alpha'(0)(E_{p^r} z - E z) at t = 0.
+    /// b grad V by (eq. guidance-mean-shift); its limit alpha'(0)(E_{p^r} z - E z) at t = 0.
     template <class Schedule>
     [[nodiscard]] point guidance(const Schedule& schedule, double t) const {
         const auto level    = diamond::level_at(schedule, t);

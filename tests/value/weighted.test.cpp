@@ -216,7 +216,7 @@ TEST_CASE_TEMPLATE("value, errors, both ESS, density and guidance are their form
         CHECK(largest_error(found.ess_base, ess_base) < tolerance);
         if (t > 0.0) CHECK(largest_error(log_tilted_density(estimator, x, t, estimates::stream()), log_mean) < tolerance);
 
-        // Guidance: the formula of section 6, with the map's own J.
+        // Guidance: (eq. weighted-value-gradient), with the map's own J.
         std::vector<double> wanted(n * d);
         if (t == 0.0) {
             for (std::size_t k = 0; k < z.size(); ++k) {

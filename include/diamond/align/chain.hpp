@@ -82,7 +82,7 @@ public:
     using context_type = backend_of_t<batch_type>;
 
     /// @throws std::invalid_argument for no particles, no steps or an unsorted grid.
-    explicit chain(Kernel kernel, chain_options options = {})
+    explicit chain(Kernel kernel, const chain_options& options = {})
         : kernel_(std::move(kernel)), grid_(time_grid_of(options)), particles_(options.particles) {
         detail::require_particles("a chain", particles_);
     }
@@ -128,9 +128,5 @@ private:
     std::vector<double> grid_;
     index_t particles_;
 };
-template <class Kernel>
-chain(Kernel) -> chain<Kernel>;
-template <class Kernel>
-chain(Kernel, chain_options) -> chain<Kernel>;
 
 } // namespace diamond

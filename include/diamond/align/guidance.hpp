@@ -1,4 +1,4 @@
-/// Guidance: integrates the tilted velocity u + c b(t) grad V. Section 7.
+/// Guidance: integrates the tilted velocity u + c b(t) grad V. See (eq. guidance-ode).
 #pragma once
 
 #include <cmath>
@@ -186,11 +186,5 @@ private:
     scratch<double, context_type> norms_;
     coefficient_table<2, context_type> matched_;
 };
-template <class Field, class Value>
-guidance(Field, Value) -> guidance<Field, Value>;
-template <class Field, class Value>
-guidance(Field, Value, guidance_options) -> guidance<Field, Value>;
-template <class Field, class Value, class Solver>
-guidance(Field, Value, guidance_options, Solver) -> guidance<Field, Value, Solver>;
 
 } // namespace diamond

@@ -1,4 +1,5 @@
-/// Log-densities of results: log p_1 of samples, and log p^r of the tilted target at them. Section 8.
+/// Log-densities of results: log p_1 of samples, and log p^r of the tilted target at them. See
+/// (eq. tilted-density).
 #pragma once
 
 #include <cstdint>

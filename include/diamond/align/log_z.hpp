@@ -1,4 +1,5 @@
-/// The standard error of log Z, from one run and from the spread of several. Section 7.
+/// The standard error of log Z, from one run and from the spread of several. See (eq. smc-families) to
+/// (eq. log-z-islands).
 #pragma once
 
 #include <cmath>

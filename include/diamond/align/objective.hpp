@@ -1,5 +1,5 @@
-/// Objectives are functions of the noise x_0 with their gradients, down which self-guidance moves it. Section
-/// 8.
+/// Objectives are functions of the noise x_0 with their gradients, down which self-guidance moves it. See
+/// (eq. negative-log-prior) to (eq. negative-log-posterior).
 ///
 /// An objective f has batch_type, dimension(), f(x_0, condition, double* out), which writes N numbers,
 /// f.gradient(x_0, condition, out) and spent(); x_0 and the gradient are d x N.

@@ -1,5 +1,5 @@
-/// Resamplers: from log weights to cumulative weights in fixed point, and from these to ancestors. Section
-/// 10.
+/// Resamplers: from log weights to cumulative weights in fixed point, and from these to ancestors. See
+/// (eq. fixed-point-weights), (eq. resampling).
 ///
 /// Weights are 64-bit integers, whose sums are exact in any order, so that ancestors agree on every back end
 /// and number of threads.
@@ -22,6 +22,7 @@ __extension__ using double_word = unsigned __int128; // products of two 64-bit w
 
 /// round(w scale) of a weight w = exp(log_weight), with log_weight <= 0.
 DIAMOND_HD inline std::uint64_t to_fixed_point(double log_weight, double scale) {
+    // NOLINTNEXTLINE(bugprone-incorrect-roundings): the same on a device, and ties do not matter
     return static_cast<std::uint64_t>(exp_nonpositive(log_weight) * scale + 0.5);
 }
 } // namespace detail

@@ -261,10 +261,6 @@ private:
     reward_caller<Reward, batch_type, condition_type> reward_;
     best_of_n_options options_;
 };
-template <class Kernel, class Reward>
-best_of_n(Kernel, Reward) -> best_of_n<Kernel, Reward>;
-template <class Kernel, class Reward>
-best_of_n(Kernel, Reward, best_of_n_options) -> best_of_n<Kernel, Reward>;
 
 /// The options of beam.
 struct beam_options {
@@ -373,9 +369,5 @@ private:
     std::vector<double> grid_;
     beam_options options_;
 };
-template <class Kernel, class Value>
-beam(Kernel, Value) -> beam<Kernel, Value>;
-template <class Kernel, class Value>
-beam(Kernel, Value, beam_options) -> beam<Kernel, Value>;
 
 } // namespace diamond

@@ -1,4 +1,5 @@
-/// Maximum-likelihood self-guidance: moves noise downhill before it becomes samples. Section 8.
+/// Maximum-likelihood self-guidance: moves noise downhill before it becomes samples. See
+/// (eq. self-guidance-step).
 #pragma once
 
 #include <cmath>
@@ -161,9 +162,5 @@ private:
     /// One number for each particle.
     scratch<double, context_type> slope_, eta_, value_, trial_value_, accepted_;
 };
-template <class Objective>
-self_guidance(Objective) -> self_guidance<Objective>;
-template <class Objective>
-self_guidance(Objective, self_guidance_options) -> self_guidance<Objective>;
 
 } // namespace diamond

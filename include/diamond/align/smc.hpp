@@ -1,5 +1,5 @@
-/// Sequential Monte Carlo for the tilted target p^r, with an unbiased estimate of Z. Section 7, to the
-/// letter.
+/// Sequential Monte Carlo for the tilted target p^r, with an unbiased estimate of Z: (eq. smc-weights) to
+/// (eq. smc-log-z).
 ///
 /// It is read in this order: smc_options.hpp, smc_result.hpp, this file, smc_state.hpp, smc_steps.hpp.
 #pragma once

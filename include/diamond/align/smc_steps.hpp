@@ -1,5 +1,5 @@
-/// The steps of sequential Monte Carlo on its state, in the order of section 7: make_finite, weigh, choose,
-/// advance, take.
+/// The steps of sequential Monte Carlo on its state, in the order of (eq. smc-weights) to (eq. smc-log-z):
+/// make_finite, weigh, choose, advance, take.
 ///
 /// None of them waits for the host: sums stay in the back end's memory, where the next line reads them by
 /// number_at.

@@ -26,7 +26,7 @@
 /// Models: glass_diamond_map (by ODE; with divergence where it is made of one), network_diamond_map (with
 /// divergence of a network that has one), gaussian_diamond_map (in closed form). Used by: early_stop_kernel
 /// and diamond_map_posterior, whose draws know their density where the map has a divergence. Source: [DM],
-/// sections 5 and 8.
+/// (eq. diamond-map), (eq. posterior-draw-density).
 #pragma once
 
 #include <concepts>

@@ -15,7 +15,8 @@
 /// a divergence if it was given the latter.
 ///
 /// Models: exact_divergence, hutchinson_divergence, hutch_plus_plus_divergence, divergence. Used by:
-/// ode_flow_map, glass_diamond_map, glass_teacher, flow_teacher, inner_divergence. Source: section 8.
+/// ode_flow_map, glass_diamond_map, glass_teacher, flow_teacher, inner_divergence. See
+/// (eq. exact-divergence), (eq. hutchinson-divergence).
 #pragma once
 
 #include <concepts>

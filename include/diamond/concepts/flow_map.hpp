@@ -24,7 +24,7 @@
 /// Models: ode_flow_map (with divergence where it is made of one), network_flow_map (with divergence of a
 /// network that has one), gaussian_flow_map, stepped_flow_map (with divergence of a map that has one). Used
 /// by: samplers, ode_kernel, weighted_value; with divergence by density/ and negative_log_likelihood. Source:
-/// [FM], [F2], sections 3 and 8.
+/// [FM], [F2], (eq. flow-map), (eq. density-jump).
 #pragma once
 
 #include <concepts>

@@ -13,7 +13,7 @@
 /// A `scored_marginal_density` also has d.score(x, t, condition, out), which writes grad log p_t(x_j), d x N.
 ///
 /// Models: exact_density, flow_density, rescheduled_density, scored_density. Used by: corrected_posterior,
-/// corrected_kernel, weighted_value. Source: section 8.
+/// corrected_kernel, weighted_value. See (eq. flow-density), (eq. corrected-kernel-weight).
 #pragma once
 
 #include <concepts>

@@ -10,7 +10,7 @@
 /// particles, so that the first resampling of a run allocates nothing. It may say const char* name() const,
 /// by which a saved run knows the resampler that it belongs to.
 ///
-/// Models: multinomial, stratified, systematic, residual. Used by: smc. Section 10.
+/// Models: multinomial, stratified, systematic, residual. Used by: smc. See (eq. resampling-unbiased).
 #pragma once
 
 #include <concepts>
@@ -21,8 +21,8 @@
 
 namespace diamond {
 
-/// The ways to compute the standard error of log Z (section 7), with F of family_square, N particles and R
-/// resamplings.
+/// The ways to compute the standard error of log Z, (eq. log-z-variance-multinomial) to (eq. log-z-islands),
+/// with F of family_square, N particles and R resamplings.
 enum class log_z_error {
     none, ///< there is none: the run is incomplete
     /// 1 - (N/(N-1))^(R+1) (1 - F): for multinomial resampling, good where the relative variance is below

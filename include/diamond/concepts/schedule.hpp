@@ -19,7 +19,7 @@
 /// DIAMOND_HD if they are to run on a device.
 ///
 /// Models: linear_schedule, trigonometric_schedule, variance_preserving_schedule, cosine_schedule. Used by:
-/// everything that knows time. Source: [DM], [GF], section 1.
+/// everything that knows time. Source: [DM], [GF], (eq. noised-state).
 #pragma once
 
 #include <concepts>

@@ -32,7 +32,7 @@
 /// velocity, and every loss of train/flow_map_losses.hpp means the same for it.
 ///
 /// Models: diamond_mlp (with divergence where it has a divergence_head). Used by: diamond_trainer,
-/// trained_network. Source: [DM], [F2], sections 5 and 8.
+/// trained_network. Source: [DM], [F2], (eq. diagonal-loss) to (eq. divergence-loss).
 #pragma once
 
 #include <concepts>

@@ -29,7 +29,7 @@
 /// Models: glass_kernel, early_stop_kernel, ddpm_posterior_kernel, renoise_kernel, ode_kernel,
 /// ancestral_kernel, euler_maruyama_kernel; with density early_stop_kernel, where its Diamond map has a
 /// divergence; weighted corrected_kernel. Used by: chain, smc, beam; the weighted one by smc alone. Source:
-/// [GF], [DM], sections 4 and 5.
+/// [GF], [DM], (eq. marginals-kept), (eq. glass-transition).
 #pragma once
 
 #include <concepts>

@@ -9,15 +9,15 @@
 ///   4. e.spent() is the diamond::cost of all calls so far, reward calls among them.
 ///
 /// It models `value_estimator_with_gradient` if also
-///   5. e.guidance(x, t, condition, stream, out) writes b(t) grad V_t(x_j), d x N, finite wherever section 7
-///      says so.
+///   5. e.guidance(x, t, condition, stream, out) writes b(t) grad V_t(x_j), d x N, finite at both ends, too:
+///      (eq. guidance-at-noise), (eq. guidance-at-data).
 /// Where b(0) grad V_0 does not follow from what the estimator has, for b(0) is infinite and grad V_0 is 0,
 /// it says `static constexpr bool begins_after_noise = true`: drivers then never ask at t = 0, and take the
 /// limit of what it gives shortly after. It may warn of its guidance, as of few draws: e.begin_guidance()
 /// begins a record, and e.guidance_warnings() returns a vector of strings on all calls since.
 ///
 /// Models: posterior_value, weighted_value, point values, exact_value. Used by: smc, beam, guidance. Source:
-/// [DM], section 6.
+/// [DM], (eq. value-function).
 #pragma once
 
 #include <concepts>

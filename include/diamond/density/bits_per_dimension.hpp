@@ -1,5 +1,5 @@
 /// Bits per dimension of data that have L levels: uniform dequantisation, and the log-determinant of scaling
-/// to [-1, 1]. Section 8.
+/// to [-1, 1]. See (eq. dequantisation), (eq. bits-per-dimension).
 #pragma once
 
 #include <cmath>

@@ -1,4 +1,5 @@
-/// The divergence of a velocity field, tr du/dx: exactly, or by Hutchinson's random probes. Section 8.
+/// The divergence of a velocity field, tr du/dx: exactly, or by Hutchinson's random probes. See
+/// (eq. exact-divergence), (eq. hutchinson-divergence).
 ///
 /// The classes of this file model divergence_estimator (concepts/divergence_estimator.hpp), which gives the
 /// shapes and defines the standard error. The probes are a function of stream and column and not of t, so

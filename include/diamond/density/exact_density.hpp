@@ -1,5 +1,5 @@
 /// log p_t of a model, exactly or by the trapezoid of [DM], by which the weighted estimator corrects its
-/// proposal. Section 6.
+/// proposal. See (eq. weighted-value-weight), (eq. trapezoid-density).
 #pragma once
 
 #include <concepts>

@@ -1,4 +1,5 @@
-/// The density log p_t of a flow map with divergence, at every time and by a few evaluations. Section 8.
+/// The density log p_t of a flow map with divergence, at every time and by a few evaluations. See
+/// (eq. flow-density).
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-/// The divergence of GLASS's inner velocity, computed from that of the field. Sections 4 and 8.
+/// The divergence of GLASS's inner velocity, computed from that of the field. See (eq. inner-divergence).
 #pragma once
 
 #include <cmath>
@@ -104,11 +104,6 @@ private:
     scratch<real, context_type>                 point_;
     detail::inner_velocity_tables<context_type> tables_;
 };
-template <class Schedule, class Divergence>
-inner_divergence(Schedule, Divergence) -> inner_divergence<Schedule, Divergence>;
-template <class Schedule, class Divergence, class InnerSchedule>
-inner_divergence(Schedule, Divergence, InnerSchedule)
-    -> inner_divergence<Schedule, Divergence, InnerSchedule>;
 
 namespace detail {
 /// inner_divergence if `Field` is a divergence, and no_divergence if it is a velocity field.

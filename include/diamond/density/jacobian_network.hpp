@@ -1,5 +1,5 @@
 /// The exact densities of a Diamond network's own maps, by log-determinants in place of a divergence head.
-/// Section 8.
+/// See (eq. jacobian-divergence).
 #pragma once
 
 #include <cmath>

@@ -1,5 +1,5 @@
 /// Checks of how far a learned flow map with divergence is from being invertible; they belong beside its
-/// log-densities. Section 8.
+/// log-densities. See (eq. round-trip).
 #pragma once
 
 #include <cmath>

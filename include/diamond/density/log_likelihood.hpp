@@ -1,5 +1,5 @@
 /// Log-densities of given data, and of samples as they are drawn, by a few jumps of a flow map with
-/// divergence. Section 8.
+/// divergence. See (eq. log-likelihood).
 #pragma once
 
 #include <cmath>
@@ -76,7 +76,7 @@ public:
 
     /// @throws std::invalid_argument for no steps, a grid that does not grow from 0 to at most 1, or a base
     /// deviation that is not positive, or not the map's, where the map says its own.
-    explicit log_likelihood(FlowMap map, likelihood_options options = {})
+    explicit log_likelihood(FlowMap map, const likelihood_options& options = {})
         : map_(std::move(map)),
           grid_(detail::likelihood_grid(options)),
           base_deviation_(options.base_deviation) {

@@ -1,4 +1,4 @@
-/// A marginal density of one noise schedule, read at the times of another. Section 1.
+/// A marginal density of one noise schedule, read at the times of another. See (eq. rescheduled-density).
 #pragma once
 
 #include <cmath>

@@ -1,5 +1,5 @@
 /// Correlations of a transition, rho between the noises of x_t and x_t', and the coefficients of the GLASS
-/// kernel that they give. [GF], section 4.
+/// kernel that they give. [GF], (eq. glass-coefficients).
 #pragma once
 
 #include <cmath>

@@ -1,4 +1,5 @@
-/// The velocity of a GLASS kernel's inner flow, by one evaluation of the network. [GF], section 4:
+/// The velocity of a GLASS kernel's inner flow, by one evaluation of the network. [GF], (eq. inner-noise),
+/// (eq. glass-velocity):
 ///   ubar_s = abar_s' D(x*, t*) + sbar_s' E[eps'],   E[eps'] = (abar_s sigma/h) N(x*, t*) + (alpha
 ///   sbar_s/h^2)(alpha y - abar_s x_t).
 #pragma once

@@ -1,5 +1,6 @@
 /// The sufficient statistic of (x_t, xbar_s): the pair is one Gaussian observation of z, which says at which
-/// time and state the network is evaluated. [GF], section 4, in the form that is finite everywhere.
+/// time and state the network is evaluated. [GF], (eq. statistic-time) and (eq. statistic-point), the form
+/// that is finite everywhere.
 #pragma once
 
 #include <cmath>

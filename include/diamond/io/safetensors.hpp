@@ -80,6 +80,7 @@ using named_entry = std::pair<const std::string, safetensors_entry>;
 /// @throws file_error unless every byte of the data belongs to exactly one tensor.
 inline std::vector<const named_entry*> entries_in_order(const input_file& file, const safetensors_header& header) {
     std::vector<const named_entry*> entries;
+    entries.reserve(header.tensors.size());
     for (const auto& entry : header.tensors) entries.push_back(&entry);
     std::ranges::sort(entries, {}, [](const named_entry* entry) { return std::pair{entry->second.begin, entry->second.end}; });
 

@@ -120,6 +120,7 @@ public:
         constexpr auto most = std::numeric_limits<index_t>::max();
         if (place_ == place::further) return pass_further();
         if (place_ != place::shape && place_ != place::offsets) unexpected("a number");
+        // NOLINTNEXTLINE(bugprone-unchecked-optional-access): a list's begin has made it
         auto& list = place_ == place::shape ? *shape_ : *offsets_;
         if (list.size() == max_tensor_axes) fail(where() + "more than " + digits_of(max_tensor_axes) + " numbers in '" + key_ + "'");
         if (std::cmp_greater(number, most)) fail(where() + "a number beyond " + digits_of(most) + " in '" + key_ + "'");

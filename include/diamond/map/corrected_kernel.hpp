@@ -1,5 +1,5 @@
 /// Transitions with importance weights that correct them, from their own density and that of the marginals.
-/// Section 8.
+/// See (eq. corrected-kernel-weight).
 #pragma once
 
 #include <cmath>

@@ -1,5 +1,5 @@
 /// Posterior draws with importance weights that correct them, from their own density and that of the data.
-/// Section 8.
+/// See (eq. corrected-posterior-weight).
 #pragma once
 
 #include <type_traits>

@@ -1,4 +1,5 @@
-/// Posterior draws by a Diamond map, and their density. Sections 5 and 8.
+/// Posterior draws by a Diamond map, and their density. See (eq. posterior-draw),
+/// (eq. posterior-draw-density).
 #pragma once
 
 #include <cmath>
@@ -41,7 +42,8 @@ struct sum_draws {
 /// map has a divergence, posterior_sampler_with_density with
 ///   log q(z | x_t) = log N(xbar_0; 0, I) - sum_k (r_k - s_k) m(xbar_{s_k}, x_t, t, s_k, r_k),
 /// which is the density of the map's own draws if its m is the mean divergence of its own flow. Cost:
-/// `evaluations` calls of the map for each draw, with its density or without. [DM], sections 5 and 8.
+/// `evaluations` calls of the map for each draw, with its density or without. [DM], (eq. posterior-draw),
+/// (eq. posterior-draw-density).
 template <class Map>
 class diamond_map_posterior {
     static_assert(diagnose_diamond_map<Map>());
@@ -210,9 +212,5 @@ private:
     scratch<double, context_type>                 divergence_;
     condition_store<condition_type, context_type> conditions_;
 };
-template <class Map>
-diamond_map_posterior(Map) -> diamond_map_posterior<Map>;
-template <class Map>
-diamond_map_posterior(Map, diamond_map_posterior_options) -> diamond_map_posterior<Map>;
 
 } // namespace diamond

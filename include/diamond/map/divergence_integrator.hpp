@@ -1,5 +1,5 @@
 /// The integrator of a flow and its divergence together, which ode_flow_map and glass_diamond_map share.
-/// Section 8.
+/// See (eq. mean-divergence).
 #pragma once
 
 #include <utility>

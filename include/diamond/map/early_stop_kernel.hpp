@@ -89,7 +89,8 @@ template <class Schedule, class InnerSchedule>
 ///
 /// Models transition_kernel and, where the map has a divergence, transition_kernel_with_density with
 ///   log q(x_t' | x_t) = log N(xbar_0; 0, I) - r* m(xbar_0, x_t, t, 0, r*) - d log inner.
-/// Cost: one call of the map, with the density or without. [DM], sections 5 and 8.
+/// Cost: one call of the map, with the density or without. [DM], (eq. early-stop-kernel),
+/// (eq. early-stop-density).
 template <class Map>
 class early_stop_kernel {
     static_assert(diagnose_diamond_map<Map>());
@@ -170,7 +171,5 @@ private:
     scratch<real, context_type>   noise_, stopped_;
     scratch<double, context_type> divergence_;
 };
-template <class Map>
-early_stop_kernel(Map) -> early_stop_kernel<Map>;
 
 } // namespace diamond

@@ -41,10 +41,9 @@ public:
 private:
     Map map_;
 };
-template <class Map>
-ode_kernel(Map) -> ode_kernel<Map>;
 
-/// x_t' = abar D(x_t, t) + gamma x_t + sbar eps', the kernel of section 4 with the denoiser in place of z.
+/// x_t' = abar D(x_t, t) + gamma x_t + sbar eps', the kernel of (eq. glass-transition) with the denoiser in
+/// place of z.
 ///
 /// With DDPM's correlation it is the ancestral step, with correlation 1 DDIM's. Its marginals are narrower
 /// than the model's. Cost: one evaluation for each column.
@@ -81,10 +80,6 @@ private:
     Correlation                                                        correlation_;
     scratch<typename batch_type::value_type, backend_of_t<batch_type>> noise_;
 };
-template <class Schedule, class Field>
-ancestral_kernel(Schedule, Field) -> ancestral_kernel<Schedule, Field>;
-template <class Schedule, class Field, class Correlation>
-ancestral_kernel(Schedule, Field, Correlation) -> ancestral_kernel<Schedule, Field, Correlation>;
 
 /// One Euler-Maruyama step of dx = (u + nu^2/2 score) dt + nu dW with nu^2 = 2 b(t), DDPM's noise.
 ///
@@ -144,7 +139,5 @@ private:
     readings<Schedule, Field>                                          model_;
     scratch<typename batch_type::value_type, backend_of_t<batch_type>> noise_;
 };
-template <class Schedule, class Field>
-euler_maruyama_kernel(Schedule, Field) -> euler_maruyama_kernel<Schedule, Field>;
 
 } // namespace diamond

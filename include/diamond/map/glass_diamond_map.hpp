@@ -23,7 +23,8 @@ namespace diamond {
 /// where the field is differentiable; diamond_map_with_divergence where it is given a divergence. With an
 /// inner schedule whose sigma'(1) is infinite, m up to r = 1 needs a solver that does not evaluate the
 /// velocity there, such as euler or explicit_midpoint. xbar, x_t and out are d x N. Cost: one evaluation for
-/// each stage of the solver, with m one evaluation and one divergence. [GF], [DM], sections 5 and 8.
+/// each stage of the solver, with m one evaluation and one divergence. [GF], [DM], (eq. posterior-flow),
+/// (eq. inner-divergence).
 template <class Schedule, class Field, class Solver, class InnerSchedule = linear_schedule>
 class glass_diamond_map {
     static_assert(diagnose_schedule<Schedule>() && detail::diagnose_field_or_divergence<Field>());
@@ -131,17 +132,9 @@ private:
     runge_kutta<Solver, batch_type>                     solver_;
     [[no_unique_address]] divergence_part               divergence_;
 };
-template <class Schedule, class Field, class Solver>
-glass_diamond_map(Schedule, Field, Solver) -> glass_diamond_map<Schedule, Field, Solver>;
 template <class Schedule, class Field, class Solver, class InnerSchedule>
     requires(!std::is_same_v<InnerSchedule, noise_stream>)
 glass_diamond_map(Schedule, Field, Solver, InnerSchedule)
     -> glass_diamond_map<Schedule, Field, Solver, InnerSchedule>;
-template <class Schedule, class Divergence, class Solver>
-glass_diamond_map(Schedule, Divergence, Solver, noise_stream)
-    -> glass_diamond_map<Schedule, Divergence, Solver>;
-template <class Schedule, class Divergence, class Solver, class InnerSchedule>
-glass_diamond_map(Schedule, Divergence, Solver, noise_stream, InnerSchedule)
-    -> glass_diamond_map<Schedule, Divergence, Solver, InnerSchedule>;
 
 } // namespace diamond

@@ -1,5 +1,5 @@
-/// The transition kernel of GLASS: the inner flow of section 4, integrated by an ODE solver, for any
-/// correlation.
+/// The transition kernel of GLASS: the inner flow of (eq. glass-velocity), integrated by an ODE solver, for
+/// any correlation.
 #pragma once
 
 #include <utility>
@@ -68,12 +68,5 @@ private:
     runge_kutta<Solver, batch_type>                solver_;
     Correlation                                    correlation_;
 };
-template <class Schedule, class Field, class Solver>
-glass_kernel(Schedule, Field, Solver) -> glass_kernel<Schedule, Field, Solver>;
-template <class Schedule, class Field, class Solver, class Correlation>
-glass_kernel(Schedule, Field, Solver, Correlation) -> glass_kernel<Schedule, Field, Solver, Correlation>;
-template <class Schedule, class Field, class Solver, class Correlation, class Inner>
-glass_kernel(Schedule, Field, Solver, Correlation, Inner)
-    -> glass_kernel<Schedule, Field, Solver, Correlation, Inner>;
 
 } // namespace diamond

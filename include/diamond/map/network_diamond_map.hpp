@@ -17,7 +17,8 @@ namespace diamond {
 /// At t = 0, where x_t is noise alone, the network is given 0 for it, as in its training. Models diamond_map;
 /// differentiable_diamond_map where the network is differentiable; diamond_map_with_divergence where the
 /// network has a divergence, with m(xbar, x_t, t, s, r) from the same evaluation. xbar, x_t and out are d x
-/// N. Cost: one evaluation of the network for each column; for a vjp one vjp. [DM], sections 5 and 8.
+/// N. Cost: one evaluation of the network for each column; for a vjp one vjp. [DM], (eq. diamond-map),
+/// (eq. mean-divergence).
 template <class Network>
 class network_diamond_map {
     static_assert(diagnose_diamond_network<Network>());

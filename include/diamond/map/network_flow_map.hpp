@@ -1,4 +1,5 @@
-/// The flow map of the data, which a Diamond network is at t = 0, on its inner schedule. Sections 5 and 8.
+/// The flow map of the data, which a Diamond network is at t = 0, on its inner schedule. See
+/// (eq. diamond-flow-map), (eq. density-jump).
 #pragma once
 
 #include <cmath>

@@ -1,5 +1,5 @@
-/// The flow map of a velocity field by an ODE solver: the many-step reference for learned maps. Sections 3
-/// and 8.
+/// The flow map of a velocity field by an ODE solver: the many-step reference for learned maps. See
+/// (eq. flow-map), (eq. mean-divergence).
 #pragma once
 
 #include <type_traits>
@@ -115,9 +115,5 @@ private:
     runge_kutta<Solver, batch_type>       solver_;
     [[no_unique_address]] divergence_part divergence_;
 };
-template <class Field, class Solver>
-ode_flow_map(Field, Solver) -> ode_flow_map<Field, Solver>;
-template <class Divergence, class Solver>
-ode_flow_map(Divergence, Solver, noise_stream) -> ode_flow_map<Divergence, Solver>;
 
 } // namespace diamond

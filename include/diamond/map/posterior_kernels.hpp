@@ -15,7 +15,8 @@ namespace diamond {
 /// x_t' = abar z + gamma x_t + sbar eps' with z ~ p_{1|t}(. | x_t) and fresh noise eps': the transition of
 /// DDPM, or of another correlation.
 ///
-/// It is exact where the draw is. Cost: one posterior draw for each column. [DM], section 5.
+/// It is exact where the draw is. Cost: one posterior draw for each column. [DM],
+/// (eq. ddpm-posterior-kernel).
 template <class Sampler, class Correlation = ddpm_correlation>
 class ddpm_posterior_kernel {
     static_assert(diagnose_posterior_sampler_without_weights<Sampler>());
@@ -53,10 +54,6 @@ private:
     Correlation                                                        correlation_;
     scratch<typename batch_type::value_type, backend_of_t<batch_type>> noise_;
 };
-template <class Sampler>
-ddpm_posterior_kernel(Sampler) -> ddpm_posterior_kernel<Sampler>;
-template <class Sampler, class Correlation>
-ddpm_posterior_kernel(Sampler, Correlation) -> ddpm_posterior_kernel<Sampler, Correlation>;
 
 /// x_t' = alpha(t') z + sigma(t') eps', the kernel of correlation 0. Cost: one posterior draw for each
 /// column.
@@ -67,7 +64,5 @@ public:
         : ddpm_posterior_kernel<Sampler, constant_correlation>(std::move(sampler),
                                                                constant_correlation(0.0)) {}
 };
-template <class Sampler>
-renoise_kernel(Sampler) -> renoise_kernel<Sampler>;
 
 } // namespace diamond

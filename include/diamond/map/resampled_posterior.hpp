@@ -1,4 +1,5 @@
-/// Posterior draws from a weighted sampler by sampling importance resampling. Section 8.
+/// Posterior draws from a weighted sampler by sampling importance resampling. See
+/// (eq. importance-resampling).
 #pragma once
 
 #include <cmath>
@@ -146,9 +147,5 @@ private:
     scratch<double, context_type>       log_weights_;
     scratch<std::int32_t, context_type> chosen_;
 };
-template <class Sampler>
-resampled_posterior(Sampler) -> resampled_posterior<Sampler>;
-template <class Sampler>
-resampled_posterior(Sampler, resampled_posterior_options) -> resampled_posterior<Sampler>;
 
 } // namespace diamond

@@ -147,9 +147,5 @@ private:
     scratch<real, context_type>   states_, lambda_, pulled_;
     scratch<double, context_type> numbers_;
 };
-template <class Map>
-stepped_flow_map(Map) -> stepped_flow_map<Map>;
-template <class Map>
-stepped_flow_map(Map, stepped_flow_map_options) -> stepped_flow_map<Map>;
 
 } // namespace diamond

@@ -7,7 +7,7 @@
 ///   g = (pm + (s pv/S) e - mu)/sqrt(C),
 ///   v = pm + k e + sqrt(pv) F(e, g, times, label), with k = ((r + s) pv - (2 - r - s))/(R + S),
 /// so that F = 0 is the Gaussian's own Diamond map: X_{s,r} = xbar + (r - s) v = r pm + R e + (r - s)
-/// sqrt(pv) F. Section 5 of the spec.
+/// sqrt(pv) F. See (eq. frame-velocity).
 ///
 /// g is the Gaussian's posterior mean given both x_t and xbar_s, which is a function of their sufficient
 /// statistic. GLASS's velocity depends, beside x_t and xbar_s themselves, only on this statistic and on t*,

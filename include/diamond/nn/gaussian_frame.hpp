@@ -1,5 +1,5 @@
 /// A Gaussian frame is the Gaussian N(mean, U diag(variance) U^T) of the data, to which a network adds its
-/// own part. Section 3.
+/// own part. See (eq. frame-posterior), (eq. frame-velocity).
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 /// The checkerboard: density 1/32 on the 8 cells of [-4, 4]^2 where floor(x/2) + floor(y/2) is even.
-/// Section 9.
+/// See (eq. checkerboard-density), (eq. checkerboard-posterior).
 ///
 /// Given x_t, each cell's share of the posterior is a product of two truncated normals
 /// (oracle/truncated_normal.hpp), so that everything is a sum over cells.

@@ -48,7 +48,7 @@ consteval bool diagnose_field_with_posterior() {
 ///
 /// It models posterior_sampler, and differentiable_posterior_sampler where the model has draw_posterior_vjp.
 /// A draw takes the place of an evaluation of a Diamond map and is counted as one: one forward evaluation,
-/// and in vjp one vjp. Section 5.
+/// and in vjp one vjp. See (eq. posterior-draw).
 template <class Model>
 class exact_posterior {
     static_assert(diagnose_field_with_posterior<Model>());
@@ -102,7 +102,5 @@ private:
     const backend_of_t<batch_type>* space_context_ = nullptr;
     index_t space_columns_ = 0;
 };
-template <class Model>
-exact_posterior(Model) -> exact_posterior<Model>;
 
 } // namespace diamond

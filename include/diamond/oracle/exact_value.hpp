@@ -52,7 +52,7 @@ consteval bool diagnose_tiltable_field() {
 /// It models value_estimator_with_gradient. It draws nothing, so its standard error is 0 and its effective
 /// sample sizes are NaN. A call costs two forward evaluations a column, one of the model and one of the
 /// tilted model, and at t = 1 a reward call a column instead. It runs on the context of its batches; a model
-/// in a device's memory serves the context that it was made on. [DM], section 6.
+/// in a device's memory serves the context that it was made on. [DM], (eq. exact-value).
 template <class Model, class Reward>
 class exact_value {
     static_assert(diagnose_tiltable_field<Model>() &&
@@ -179,7 +179,5 @@ private:
     scratch<double, context_type> log_density_, form_on_device_;
     scratch<real, context_type> other_;
 };
-template <class Model, class Reward>
-exact_value(Model, Reward) -> exact_value<Model, Reward>;
 
 } // namespace diamond

@@ -2,7 +2,7 @@
 /// (oracle/gaussian_maps.hpp).
 ///
 /// In the basis of the eigenvectors of C everything about it is elementwise, so that the model's work is a
-/// rotation, an expression and the rotation back. Section 9.
+/// rotation, an expression and the rotation back. See (eq. gaussian-velocity), (eq. gaussian-posterior).
 #pragma once
 
 #include <cmath>

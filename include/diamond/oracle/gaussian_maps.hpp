@@ -1,5 +1,5 @@
 /// The flow map and the Diamond map of Gaussian data in closed form, which stand in for trained networks as
-/// exact ones. Section 9.
+/// exact ones. See (eq. gaussian-flow-map), (eq. gaussian-diamond-map).
 #pragma once
 
 #include <cmath>
@@ -190,7 +190,8 @@ public:
         model_.parts().rotate_back(first_.read(), out);
     }
     /// Also writes divergence[j] = m(xbar_j, x_t_j, t, s, r), the mean of the inner velocity's divergence
-    /// along the path, which is that divergence at r = s. It is the same at every xbar and x_t. Section 8.
+    /// along the path, which is that divergence at r = s. It is the same at every xbar and x_t. See
+    /// (eq. gaussian-mean-divergence).
     void operator()(const_view xbar, interval inner, const_view x_t, time_view t, no_condition none, view out,
                     double* divergence) {
         (*this)(xbar, inner, x_t, t, none, out);

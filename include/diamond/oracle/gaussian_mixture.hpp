@@ -1,5 +1,5 @@
-/// Gaussian mixtures p_data = sum_k w_k N(m_k, v_k): an exact model with everything that section 9 gives in
-/// closed form.
+/// Gaussian mixtures p_data = sum_k w_k N(m_k, v_k): an exact model with everything that has a closed form,
+/// (eq. mixture-reading) to (eq. mixture-tilt).
 #pragma once
 
 #include <memory>

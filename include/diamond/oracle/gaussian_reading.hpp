@@ -2,7 +2,8 @@
 ///
 /// In a coordinate where the data are N(m, v), x_t has the variance V = alpha^2 v + sigma^2, and each of the
 /// four is ((mean) m + (spread v + state) x_t) / V with coefficients that depend on time alone. They are
-/// finite at t = 0 and t = 1: nothing is divided by alpha or sigma. Section 2.
+/// finite at t = 0 and t = 1: nothing is divided by alpha or sigma. See (eq. posterior-means) to
+/// (eq. score-from-noise).
 #pragma once
 
 #include <cmath>

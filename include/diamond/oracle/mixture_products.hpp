@@ -4,7 +4,8 @@
 ///
 /// i is a coordinate, k a component and j a column; P_k, Q_k, f_k, l_k and delta_k are those of
 /// oracle/mixture_sums.hpp. Where all components share one variance, P and Q are numbers, and the matrices
-/// are the same at all times; else they belong to one time, which all columns must have. Section 9.
+/// are the same at all times; else they belong to one time, which all columns must have. See
+/// (eq. mixture-reading), (eq. mixture-jacobian).
 #pragma once
 
 #include <cmath>

@@ -8,7 +8,7 @@
 ///
 /// There are two ways to the same numbers: products (oracle/mixture_products.hpp), and the definitions,
 /// element by element, which serve few components, times per column with unequal variances, and mixtures of
-/// which products would lose half the digits. Section 9.
+/// which products would lose half the digits. See (eq. mixture-reading), (eq. mixture-jacobian).
 #pragma once
 
 #include <algorithm>

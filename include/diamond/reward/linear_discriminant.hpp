@@ -1,5 +1,5 @@
 /// The linear discriminant classifier, fitted in closed form on the host (Fisher 1936; Hastie, Tibshirani and
-/// Friedman, section 4.3).
+/// Friedman, 4.3). See (eq. linear-discriminant).
 #pragma once
 
 #include <algorithm>

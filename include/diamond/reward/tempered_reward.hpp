@@ -8,7 +8,7 @@ namespace diamond {
 
 /// The reward r(z) / temperature, `tempered_reward{0.5, r}`, for r of any form. The temperature belongs to
 /// the reward and divides it first: outside a log-mean-exp it would make the target depend on the number of
-/// value samples (section 11).
+/// value samples, (eq. tempered-reward).
 template <class Reward>
 class tempered_reward : public scaled_reward<Reward> {
 public:

@@ -1,5 +1,5 @@
 /// Classifier-free guidance (Ho and Salimans, arXiv 2207.12598): an extrapolation from the unconditional to
-/// the conditional velocity of one network. Section 2.
+/// the conditional velocity of one network. See (eq. classifier-free-guidance).
 #pragma once
 
 #include <cmath>

@@ -1,5 +1,6 @@
 /// Noising from a later time t' back to an earlier time t, x_t = scale x_t' + spread eps, and differences of
-/// noise levels that keep their digits where the two times are close. Section 4.
+/// noise levels that keep their digits where the two times are close. See (eq. noising-step),
+/// (eq. schedule-cross).
 #pragma once
 
 #include <cmath>

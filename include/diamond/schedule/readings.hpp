@@ -1,5 +1,6 @@
 /// Readings of a network: the denoiser D = E[z | x_t], the noise N = E[eps | x_t], the velocity u and the
-/// score. Each of them gives the others, with no division by alpha or sigma. Section 2 of the mathematics:
+/// score. Each of them gives the others, with no division by alpha or sigma. See (eq. denoiser-from-velocity)
+/// to (eq. score-from-noise):
 ///   D = (sigma u - sigma' x)/(alpha' sigma - alpha sigma'),  N = (alpha' x - alpha u)/(alpha' sigma - alpha
 ///   sigma'),  score = -N/sigma.
 #pragma once
@@ -221,8 +222,6 @@ private:
     prediction from_;
     coefficient_table<2, backend_of_t<batch_type>> table_;
 };
-template <class Schedule, class Field>
-readings(Schedule, Field) -> readings<Schedule, Field>;
 
 namespace detail {
 /// The coefficients that Coefficients(schedule, t) gives at column j's time.

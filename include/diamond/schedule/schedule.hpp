@@ -1,6 +1,6 @@
 /// Functions of a noise schedule beyond its coefficients: the signal-to-noise ratio and the time at which it
-/// has a value, the guidance factor b(t), and products that stay finite at the ends. Section 1 of the
-/// mathematics.
+/// has a value, the guidance factor b(t), and products that stay finite at the ends. See (eq. noised-state)
+/// to (eq. noise-level).
 #pragma once
 
 #include <cmath>

@@ -1,5 +1,5 @@
 /// The training of a Diamond network, with divergence or without: from data alone, or from a teacher. [DM],
-/// section 5; [F2], section 8.
+/// (eq. diagonal-loss); [F2], (eq. divergence-loss).
 #pragma once
 
 #include <cmath>

@@ -1,5 +1,6 @@
 /// The losses off the diagonal and their targets. Each is an exact characterisation of a flow map, zero at
-/// the map itself. Sections 3 and 5; sg denotes a value held fixed, without a gradient.
+/// the map itself. See (eq. lagrangian-loss) to (eq. semigroup-loss); sg denotes a value held fixed, without
+/// a gradient.
 ///
 ///   Lagrangian  d_r X_{s,r} = ubar_r(X_{s,r})                                      [FM], [DM]
 ///               |v + (r - s) d_r v - sg ubar_r(sg X_{s,r})|^2

@@ -1,5 +1,5 @@
-/// Teachers: velocity fields that a training has its target velocities from. [DM], section 5; [F2],
-/// section 8.
+/// Teachers: velocity fields that a training has its target velocities from. [DM], (eq. diagonal-loss); [F2],
+/// (eq. divergence-loss).
 #pragma once
 
 #include <concepts>

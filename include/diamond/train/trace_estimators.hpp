@@ -1,6 +1,6 @@
 /// The traces of Jacobians by which a network with divergence is trained: where no teacher gives the
 /// divergence, it is that of the moving average's own velocity, exact, estimated by probes, or read from the
-/// network's last row. Sections 5 and 8.
+/// network's last row. See (eq. divergence-loss).
 #pragma once
 
 #include <concepts>

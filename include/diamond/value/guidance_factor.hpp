@@ -1,4 +1,5 @@
-/// Factors by which estimators turn what they have into the guidance b(t) grad V, finite at t = 0. Section 7.
+/// Factors by which estimators turn what they have into the guidance b(t) grad V, finite at t = 0. See
+/// (eq. guidance-mean-shift) to (eq. guidance-at-data).
 #pragma once
 
 #include <cmath>

@@ -1,5 +1,5 @@
 /// Point estimates of V: the reward of the denoised state, and the reward of the look-ahead along the ODE.
-/// They are biased, and are here for comparison. Section 6.
+/// They are biased, and are here for comparison. See (eq. denoised-value), (eq. look-ahead-value).
 #pragma once
 
 #include <string>
@@ -89,8 +89,6 @@ private:
     reward_caller<Reward, batch_type, condition_type> reward_;
     scratch<real, context_type> point_, gradient_;
 };
-template <class Schedule, class Field, class Reward>
-denoised_value(Schedule, Field, Reward) -> denoised_value<Schedule, Field, Reward>;
 
 /// The estimate V ~ r(X_{t,1}(x)): the reward of the sample to which the ODE carries x, which is no draw of
 /// the posterior. Cost a particle: one evaluation of the map and one of the reward; guidance: one evaluation
@@ -165,7 +163,5 @@ private:
     reward_caller<Reward, batch_type, condition_type> reward_;
     scratch<real, context_type> point_, gradient_;
 };
-template <class Schedule, class Map, class Reward>
-look_ahead_value(Schedule, Map, Reward) -> look_ahead_value<Schedule, Map, Reward>;
 
 } // namespace diamond

@@ -1,4 +1,4 @@
-/// The posterior estimator of V_t(x), from draws z_i ~ p_{1|t}(. | x). [DM], section 6.
+/// The posterior estimator of V_t(x), from draws z_i ~ p_{1|t}(. | x). [DM], (eq. posterior-value).
 #pragma once
 
 #include <string>
@@ -203,10 +203,6 @@ protected:
     condition_store<condition_type, context_type> repeated_;
     detail::tilt_record<context_type> lost_; ///< shares of the tilt that guidance lacked
 };
-template <class Sampler, class Reward>
-posterior_value(Sampler, Reward) -> posterior_value<Sampler, Reward>;
-template <class Sampler, class Reward>
-posterior_value(Sampler, Reward, posterior_value_options) -> posterior_value<Sampler, Reward>;
 
 /// The posterior estimator with pathwise guidance: b sum_i softmax(r)_i d r(z_i)/d x_t with the noise held
 /// fixed, for one draw or more. At t = 0, where b is infinite, drivers take its limit; called there it falls
@@ -263,10 +259,5 @@ private:
     using real = typename base::real;
     scratch<real, typename base::context_type> cotangent_;
 };
-template <class Sampler, class Reward>
-pathwise_posterior_value(Sampler, Reward) -> pathwise_posterior_value<Sampler, Reward>;
-template <class Sampler, class Reward>
-pathwise_posterior_value(Sampler, Reward, posterior_value_options)
-    -> pathwise_posterior_value<Sampler, Reward>;
 
 } // namespace diamond

@@ -1,5 +1,5 @@
 /// Weighted Diamond: an estimate of V_t(x) from an ordinary flow map, by renoising, looking ahead and
-/// importance weights. [DM], section 6.
+/// importance weights. [DM], (eq. renoising) to (eq. weighted-value-error).
 #pragma once
 
 #include <cmath>
@@ -211,8 +211,8 @@ public:
                                                                        .out = {.value = out}});
     }
 
-    /// Writes out = b(t) grad V_t(x), d x N, by the gradient of section 6, t in [0, 1]; at t = 0 it is the
-    /// limit alpha'(0)(D^r - D), at t = 1 b(1) grad r.
+    /// Writes out = b(t) grad V_t(x), d x N, by (eq. weighted-value-gradient), t in [0, 1]; at t = 0 it is
+    /// the limit alpha'(0)(D^r - D), at t = 1 b(1) grad r.
     /// @throws std::invalid_argument for one sample at t = 0, whose D^r - D is 0 whatever the reward.
     void guidance(const_view x, double t, const condition_type& condition, noise_stream stream, view out)
         requires differentiable_flow_map<Map> &&
@@ -343,9 +343,5 @@ private:
     scratch<double, context_type> base_, full_, density_values_, reward_values_, p_, q_;
     condition_store<condition_type, context_type> repeated_;
 };
-template <class Density, class Map, class Reward>
-weighted_value(Density, Map, Reward) -> weighted_value<Density, Map, Reward>;
-template <class Density, class Map, class Reward>
-weighted_value(Density, Map, Reward, weighted_value_options) -> weighted_value<Density, Map, Reward>;
 
 } // namespace diamond

@@ -1,6 +1,6 @@
 /// Weighted samples of one particle: the log mean of the weights, its standard error, the effective sample
 /// size, the normalised weights, and the guidance that they give. The value estimators share these functors.
-/// Sections 6 and 7.
+/// See (eq. posterior-value-error), (eq. weighted-value-error), (eq. guidance-few-draws).
 #pragma once
 
 #include <cmath>

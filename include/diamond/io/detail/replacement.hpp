@@ -127,6 +127,7 @@ public:
     /// @throws file_error if they cannot be written; the new file is then removed.
     void write(std::span<const std::byte> bytes) {
         while (!bytes.empty()) {
+            // NOLINTNEXTLINE(bugprone-unchecked-optional-access): open until commit
             const auto written = ::write(file_->number(), bytes.data(), bytes.size());
             if (written < 0 && errno == EINTR) continue;
             if (written <= 0) give_up(written < 0 ? errno : ENOSPC);
@@ -137,6 +138,7 @@ public:
     /// Makes `path` the new file, which then also survives a power failure.
     /// @throws file_error if it cannot; the new file is then removed.
     void commit() {
+        // NOLINTBEGIN(bugprone-unchecked-optional-access): open until here
         // Some file systems have no fsync.
         if (::fsync(file_->number()) != 0 && errno != EINVAL && errno != ENOTSUP) give_up(errno);
         std::error_code code;
@@ -144,6 +146,7 @@ public:
         std::filesystem::rename(name_, target_, code);
         if (code) give_up(code.value());
         const bool arrived = file_->close();
+        // NOLINTEND(bugprone-unchecked-optional-access)
         file_.reset();
         if (!arrived) fail(errno);
         const descriptor folder{::open(target_.has_parent_path() ? target_.parent_path().c_str() : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
