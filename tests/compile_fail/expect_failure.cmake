@@ -14,10 +14,11 @@ endif()
 
 file(READ ${source} text)
 string(REPLACE ";" "\\;" text "${text}")
-if(NOT text MATCHES "\n?#if CASE == ${case} // [a-z_]+\n// expect: ([^\n]+)\n")
-  message(FATAL_ERROR "after `#if CASE == ${case} // <name>` the next line must be `// expect: <sentence>`")
+if(NOT text MATCHES "\n?#if CASE == ${case} // [a-z_]+\n// expect: ([^\n]+(\n// [^\n]+)*)\n")
+  message(FATAL_ERROR "after `#if CASE == ${case} // <name>` the next lines must be `// expect: <sentence>`")
 endif()
 string(REPLACE "\\;" ";" sentence "${CMAKE_MATCH_1}")
+string(REPLACE "\n// " " " sentence "${sentence}") # of several lines
 if(NOT failed)
   message(FATAL_ERROR "it compiles")
 endif()
