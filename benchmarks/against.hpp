@@ -1,4 +1,5 @@
-// Measures a subject against a ceiling or a peer, in turn and in processor time, so that what else the machine does hits neither.
+// Measures a subject against a ceiling or a peer, in turn and in processor time, so that what else the
+// machine does hits neither.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +14,9 @@ namespace diamond_benchmarks {
 
 /// Seconds of processor time, of all threads together.
 inline double processor_time() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
-inline double wall_time() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+inline double wall_time() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 template <class Clock, class F>
 double seconds(Clock clock, F&& f) {
@@ -24,30 +27,34 @@ double seconds(Clock clock, F&& f) {
 }
 
 /// How all benchmarks are reported: BENCHMARK(...)->Apply(in_milliseconds).
-inline void in_milliseconds(benchmark::internal::Benchmark* benchmark) { benchmark->UseManualTime()->Unit(benchmark::kMillisecond); }
+inline void in_milliseconds(benchmark::internal::Benchmark* benchmark) {
+    benchmark->UseManualTime()->Unit(benchmark::kMillisecond);
+}
 
-/// One thread against a ceiling or a peer, both once an iteration. Reports the subject's times; the counters are the fastest of each in ms,
-/// and `ratio`, the fastest subject over the fastest other: how many times a ceiling it takes, or what share of a peer's time.
+/// One thread against a ceiling or a peer, both once an iteration. Reports the subject's times; the counters
+/// are the fastest of each in ms, and `ratio`, the fastest subject over the fastest other: how many times a
+/// ceiling it takes, or what share of a peer's time.
 template <class Subject, class Other>
 void against(benchmark::State& state, const std::string& name, Subject subject, Other other) {
     double fastest = 1e300, fastest_other = 1e300;
     subject(); // room is allocated, pages are touched
     other();
     for (auto _ : state) {
-        fastest_other      = std::min(fastest_other, seconds(processor_time, other));
+        fastest_other = std::min(fastest_other, seconds(processor_time, other));
         const double taken = seconds(processor_time, subject);
-        fastest            = std::min(fastest, taken);
+        fastest = std::min(fastest, taken);
         state.SetIterationTime(taken);
     }
     state.counters["fastest_ms"] = 1e3 * fastest;
     state.counters[name + "_ms"] = 1e3 * fastest_other;
-    state.counters["ratio"]      = fastest / fastest_other;
+    state.counters["ratio"] = fastest / fastest_other;
 }
 
 /// What a copy that reads and writes `traffic` bytes in all takes.
 class copy_ceiling {
 public:
-    explicit copy_ceiling(double traffic) : from_(static_cast<std::size_t>(traffic / 2), 'a'), to_(from_.size(), 'b') {}
+    explicit copy_ceiling(double traffic)
+        : from_(static_cast<std::size_t>(traffic / 2), 'a'), to_(from_.size(), 'b') {}
     void operator()() {
         std::copy(from_.begin(), from_.end(), to_.begin());
         benchmark::DoNotOptimize(to_.data());

@@ -1,5 +1,6 @@
-// One step of the GLASS kernel, 8 evaluations of an exact model by the midpoint method, against what it cannot do without: the products in
-// the evaluations, by bare Eigen; the exponentials; and the traffic of states, of which an evaluation reads two and writes one.
+// One step of the GLASS kernel, 8 evaluations of an exact model by the midpoint method, against what it
+// cannot do without: the products in the evaluations, by bare Eigen; the exponentials; and the traffic of
+// states, of which an evaluation reads two and writes one.
 #include <algorithm>
 
 #include <Eigen/Core>
@@ -36,17 +37,21 @@ struct step {
     batch x, next;
 
     step(index_t d, index_t components, index_t columns)
-        : kernel{diamond::linear_schedule{}, make_model(context, d, components), solver}, x(context, d, columns),
+        : kernel{diamond::linear_schedule{}, make_model(context, d, components), solver},
+          x(context, d, columns),
           next(context, d, columns) {
         diamond::draw_normal(diamond::philox{2}.stream(diamond::purpose::initial), x.mutable_view());
     }
-    void operator()() { kernel(x, {0.4, 0.5}, {}, diamond::philox{3}.stream(diamond::purpose::transition, 1), next); }
+    void operator()() {
+        kernel(x, {0.4, 0.5}, {}, diamond::philox{3}.stream(diamond::purpose::transition, 1), next);
+    }
 };
 
 void glass_against_memory(benchmark::State& state) {
     step s(state.range(0), state.range(1), state.range(2));
     against(
-        state, "copy", [&] { s(); }, diamond_benchmarks::copy_ceiling(3.0 * 4.0 * static_cast<double>(evaluations * s.x.size())));
+        state, "copy", [&] { s(); },
+        diamond_benchmarks::copy_ceiling(3.0 * 4.0 * static_cast<double>(evaluations * s.x.size())));
 }
 BENCHMARK(glass_against_memory)
     ->ArgNames({"d", "components", "columns"})
@@ -56,7 +61,7 @@ BENCHMARK(glass_against_memory)
 
 void glass_against_exponentials(benchmark::State& state) {
     step s(state.range(0), state.range(1), state.range(2));
-    const index_t count      = state.range(1) * state.range(2);
+    const index_t count = state.range(1) * state.range(2);
     Eigen::ArrayXf exponents = -Eigen::ArrayXf::Random(count).abs(), terms(count);
     against(
         state, "exp", [&] { s(); },
@@ -75,7 +80,8 @@ BENCHMARK(glass_against_exponentials)
 void glass_against_products(benchmark::State& state) {
     step s(state.range(0), state.range(1), state.range(2));
     const index_t d = state.range(0), components = state.range(1), columns = state.range(2), block = 256;
-    const Eigen::MatrixXf features = Eigen::MatrixXf::Random(d + 2, components), means = Eigen::MatrixXf::Random(d, components),
+    const Eigen::MatrixXf features = Eigen::MatrixXf::Random(d + 2, components),
+                          means = Eigen::MatrixXf::Random(d, components),
                           x = Eigen::MatrixXf::Random(d + 2, columns);
     Eigen::MatrixXf logits(components, block), out(d, columns);
     against(
@@ -83,8 +89,8 @@ void glass_against_products(benchmark::State& state) {
         [&] {
             for (index_t k = 0; k < evaluations; ++k)
                 for (index_t first = 0; first < columns; first += block) {
-                    const index_t count                    = std::min(block, columns - first);
-                    logits.leftCols(count).noalias()       = features.transpose() * x.middleCols(first, count);
+                    const index_t count = std::min(block, columns - first);
+                    logits.leftCols(count).noalias() = features.transpose() * x.middleCols(first, count);
                     out.middleCols(first, count).noalias() = means * logits.leftCols(count);
                 }
             benchmark::DoNotOptimize(out.data());

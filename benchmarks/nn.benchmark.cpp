@@ -1,5 +1,5 @@
-// The dense stack and training steps against the products they cannot do without, by bare Eigen at the same shapes in the same run: `share` is
-// the products' time over ours.
+// The dense stack and training steps against the products they cannot do without, by bare Eigen at the same
+// shapes in the same run: `share` is the products' time over ours.
 #include <string>
 #include <vector>
 
@@ -23,9 +23,11 @@ using stack = diamond::dense_stack<batch>;
 /// W H of each layer for `columns` columns, `passes` times.
 class bare_products {
 public:
-    bare_products(const std::vector<diamond::dense_layer>& layers, index_t columns, double passes) : passes_(passes) {
+    bare_products(const std::vector<diamond::dense_layer>& layers, index_t columns, double passes)
+        : passes_(passes) {
         for (const auto& layer : layers)
-            each_.push_back({Eigen::MatrixXf::Random(layer.outputs, layer.inputs), Eigen::MatrixXf::Random(layer.inputs, columns),
+            each_.push_back({Eigen::MatrixXf::Random(layer.outputs, layer.inputs),
+                             Eigen::MatrixXf::Random(layer.inputs, columns),
                              Eigen::MatrixXf(layer.outputs, columns)});
     }
     void operator()() {
@@ -55,7 +57,11 @@ struct dense {
     stack::workspace space;
 
     dense(int threads, index_t width, index_t columns)
-        : context{.threads = threads}, layers(square_layers(width)), theta(context, layers.parameters(), 1), x(context, width, columns), y(context, width, columns),
+        : context{.threads = threads},
+          layers(square_layers(width)),
+          theta(context, layers.parameters(), 1),
+          x(context, width, columns),
+          y(context, width, columns),
           gradient(context, layers.parameters(), 1) {
         diamond::initialise(layers, philox{1}, theta.mutable_view());
         diamond::draw_normal(philox{2}.stream(diamond::purpose::user), x.mutable_view());
@@ -75,9 +81,14 @@ struct training {
     diamond::training_state<batch> state;
 
     training(int threads, index_t width, index_t columns)
-        : context{.threads = threads}, data(points(context), 0.2),
-          trainer(network({}, diamond::gaussian_frame<batch>(context, {std::vector<double>(64), std::vector<double>(64, 1.0), {}}), {.mlp = {.width = width, .blocks = 4}}),
-                  data, philox{1}, {.steps = 1 << 30, .batch = columns, .diagonal = 0.0, .diagonal_first = 0.0}),
+        : context{.threads = threads},
+          data(points(context), 0.2),
+          trainer(network({},
+                          diamond::gaussian_frame<batch>(
+                              context, {std::vector<double>(64), std::vector<double>(64, 1.0), {}}),
+                          {.mlp = {.width = width, .blocks = 4}}),
+                  data, philox{1},
+                  {.steps = 1 << 30, .batch = columns, .diagonal = 0.0, .diagonal_first = 0.0}),
           state(trainer.start()) {}
     void operator()() { trainer.step(state); }
 
@@ -93,28 +104,35 @@ void shares(benchmark::State& state) { state.counters["share"] = 1.0 / state.cou
 
 void forward(benchmark::State& state) {
     dense d(1, state.range(0), state.range(1));
-    diamond_benchmarks::against(state, "products", [&] { d.forward(); }, bare_products(d.layers.layers(), state.range(1), 1));
+    diamond_benchmarks::against(
+        state, "products", [&] { d.forward(); }, bare_products(d.layers.layers(), state.range(1), 1));
     shares(state);
 }
 /// The first layer's inputs get no cotangent here, so that there are 2 + 3/4 passes of products.
 void forward_and_backward(benchmark::State& state) {
     dense d(1, state.range(0), state.range(1));
-    bare_products whole(d.layers.layers(), state.range(1), 2), last(std::vector(d.layers.layers().begin() + 1, d.layers.layers().end()), state.range(1), 1);
-    diamond_benchmarks::against(state, "products", [&] { d.forward_and_backward(); }, [&] {
-        whole();
-        last();
-    });
+    bare_products whole(d.layers.layers(), state.range(1), 2),
+        last(std::vector(d.layers.layers().begin() + 1, d.layers.layers().end()), state.range(1), 1);
+    diamond_benchmarks::against(
+        state, "products", [&] { d.forward_and_backward(); },
+        [&] {
+            whole();
+            last();
+        });
     shares(state);
 }
 /// Two passes forward, value and tangent, four back less the first layer's two, one of the target.
 void lagrangian_step(benchmark::State& state) {
     training t(1, state.range(0), state.range(1));
     const auto& layers = t.trainer.network().layers();
-    bare_products whole(layers, state.range(1), 5), others(std::vector(layers.begin() + 1, layers.end()), state.range(1), 2);
-    diamond_benchmarks::against(state, "products", [&] { t(); }, [&] {
-        whole();
-        others();
-    });
+    bare_products whole(layers, state.range(1), 5),
+        others(std::vector(layers.begin() + 1, layers.end()), state.range(1), 2);
+    diamond_benchmarks::against(
+        state, "products", [&] { t(); },
+        [&] {
+            whole();
+            others();
+        });
     shares(state);
 }
 template <class Job>
@@ -123,15 +141,16 @@ void in_wall_time(benchmark::State& state, Job& alone, Job& together) {
     alone();
     together();
     for (auto _ : state) {
-        fastest_alone      = std::min(fastest_alone, diamond_benchmarks::seconds(diamond_benchmarks::wall_time, alone));
+        fastest_alone = std::min(fastest_alone,
+                                 diamond_benchmarks::seconds(diamond_benchmarks::wall_time, alone));
         const double taken = diamond_benchmarks::seconds(diamond_benchmarks::wall_time, together);
-        fastest_together   = std::min(fastest_together, taken);
+        fastest_together = std::min(fastest_together, taken);
         state.SetIterationTime(taken);
     }
-    state.counters["fastest_ms"]    = 1e3 * fastest_together;
+    state.counters["fastest_ms"] = 1e3 * fastest_together;
     state.counters["one_thread_ms"] = 1e3 * fastest_alone;
-    state.counters["ratio"]         = fastest_together / fastest_alone;
-    state.counters["speedup"]       = fastest_alone / fastest_together;
+    state.counters["ratio"] = fastest_together / fastest_alone;
+    state.counters["speedup"] = fastest_alone / fastest_together;
 }
 void forward_on_two_threads(benchmark::State& state) {
     dense one(1, state.range(0), state.range(1)), two(2, state.range(0), state.range(1));

@@ -1,5 +1,5 @@
-// One step of sequential Monte Carlo, resampling included: the driver's own work against the traffic it cannot do without, and a step on
-// the exact model of a data set against the products in it.
+// One step of sequential Monte Carlo, resampling included: the driver's own work against the traffic it
+// cannot do without, and a step on the exact model of a data set against the products in it.
 #include <optional>
 #include <vector>
 
@@ -21,8 +21,8 @@ namespace {
 
 using diamond::index_t;
 using diamond_benchmarks::against;
-using batch      = diamond::eigen::batch<float>;
-using view       = diamond::view_t<batch>;
+using batch = diamond::eigen::batch<float>;
+using view = diamond::view_t<batch>;
 using const_view = diamond::const_view_t<batch>;
 
 constexpr diamond::philox rng{1};
@@ -56,7 +56,8 @@ struct first_coordinate {
     [[nodiscard]] index_t dimension() const { return d; }
     [[nodiscard]] diamond::cost spent() const { return {}; }
     [[nodiscard]] reward_type& reward() { return own_reward; }
-    void operator()(const_view x, double, diamond::no_condition, diamond::noise_stream, diamond::value_batch values) {
+    void operator()(const_view x, double, diamond::no_condition, diamond::noise_stream,
+                    diamond::value_batch values) {
         x.context().for_each(x.columns(), [=](index_t j) { values.value[j] = static_cast<double>(x(0, j)); });
     }
 };
@@ -65,7 +66,8 @@ struct first_coordinate {
 template <class Sampler>
 class one_step {
 public:
-    one_step(const diamond::eigen::context& context, Sampler sampler) : context_(context), sampler_(std::move(sampler)) {}
+    one_step(const diamond::eigen::context& context, Sampler sampler)
+        : context_(context), sampler_(std::move(sampler)) {}
     void operator()() {
         if (!state_ || state_->step() + 1 == state_->steps()) state_.emplace(sampler_.start(context_, rng));
         sampler_.step(*state_);
@@ -81,13 +83,15 @@ void driver_against_memory(benchmark::State& state) {
     const index_t d = state.range(0), columns = state.range(1);
     const diamond::eigen::context context{.threads = 1};
     one_step step(
-        context,
-        diamond::smc{stay{d}, first_coordinate{d, {}}, {.particles = columns, .steps = 4096, .threshold = always, .log_delta = -1.0}});
-    // Bytes a particle: the transition reads and writes 8 d, the value 12, weights 32 (V, V before and log w read, log w written);
-    // ancestors 12; gathering 8 d + 16 + 8 and 12 for the ancestors; weights of 1, 8.
+        context, diamond::smc{stay{d},
+                              first_coordinate{d, {}},
+                              {.particles = columns, .steps = 4096, .threshold = always, .log_delta = -1.0}});
+    // Bytes a particle: the transition reads and writes 8 d, the value 12, weights 32 (V, V before and log w
+    // read, log w written); ancestors 12; gathering 8 d + 16 + 8 and 12 for the ancestors; weights of 1, 8.
     const double traffic = 16.0 * static_cast<double>(d) + 12 + 32 + 12 + 16 + 8 + 12 + 8;
     against(
-        state, "copy", [&] { step(); }, diamond_benchmarks::copy_ceiling(traffic * static_cast<double>(columns)));
+        state, "copy", [&] { step(); },
+        diamond_benchmarks::copy_ceiling(traffic * static_cast<double>(columns)));
 }
 BENCHMARK(driver_against_memory)
     ->ArgNames({"d", "columns"})
@@ -95,26 +99,30 @@ BENCHMARK(driver_against_memory)
     ->Args({64, 100000})
     ->Apply(diamond_benchmarks::in_milliseconds);
 
-/// A DDPM transition and a value of 4 samples, both by exact posterior draws: the logits of the old particles, and of the new ones.
+/// A DDPM transition and a value of 4 samples, both by exact posterior draws: the logits of the old
+/// particles, and of the new ones.
 void smc_step_against_products(benchmark::State& state) {
     const index_t d = state.range(0), components = state.range(1), columns = state.range(2), block = 256;
     const diamond::eigen::context context{.threads = 1};
     batch points(context, d, components);
     diamond::draw_normal(rng.stream(diamond::purpose::data), points.mutable_view());
-    const diamond::exact_posterior posterior{diamond::data_mixture(context, diamond::linear_schedule{}, points.read(), 0.5)};
+    const diamond::exact_posterior posterior{
+        diamond::data_mixture(context, diamond::linear_schedule{}, points.read(), 0.5)};
     const diamond::linear_reward reward{context, std::vector<float>(static_cast<std::size_t>(d), 0.1f)};
-    one_step step(context, diamond::smc{diamond::ddpm_posterior_kernel{posterior},
-                                        diamond::posterior_value{posterior, reward, {.samples = 4}},
-                                        {.particles = columns, .steps = 4096, .threshold = always, .log_delta = -1.0}});
+    one_step step(
+        context, diamond::smc{diamond::ddpm_posterior_kernel{posterior},
+                              diamond::posterior_value{posterior, reward, {.samples = 4}},
+                              {.particles = columns, .steps = 4096, .threshold = always, .log_delta = -1.0}});
 
-    const Eigen::MatrixXf features = Eigen::MatrixXf::Random(d + 2, components), x = Eigen::MatrixXf::Random(d + 2, columns);
+    const Eigen::MatrixXf features = Eigen::MatrixXf::Random(d + 2, components),
+                          x = Eigen::MatrixXf::Random(d + 2, columns);
     Eigen::MatrixXf logits(components, block);
     against(
         state, "products", [&] { step(); },
         [&] {
             for (int times = 0; times < 2; ++times)
                 for (index_t first = 0; first < columns; first += block) {
-                    const index_t count              = std::min(block, columns - first);
+                    const index_t count = std::min(block, columns - first);
                     logits.leftCols(count).noalias() = features.transpose() * x.middleCols(first, count);
                     benchmark::DoNotOptimize(logits.data());
                 }

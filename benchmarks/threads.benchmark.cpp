@@ -1,4 +1,5 @@
-// Two threads against one, in wall time. What two threads can do is measured in the same run: processors may be busy, or lent.
+// Two threads against one, in wall time. What two threads can do is measured in the same run: processors may
+// be busy, or lent.
 #include <algorithm>
 #include <cmath>
 #include <thread>
@@ -44,7 +45,8 @@ struct spinning_twice {
     }
 };
 
-/// `Job` is made once for one thread and once for two. `ideal` is the time of one thread over the speedup of spinning.
+/// `Job` is made once for one thread and once for two. `ideal` is the time of one thread over the speedup of
+/// spinning.
 template <class Job>
 void two_threads(benchmark::State& state) {
     using namespace diamond_benchmarks;
@@ -56,40 +58,45 @@ void two_threads(benchmark::State& state) {
     alone();
     constexpr long turns = 100'000;
     const spinning turn{turns};
-    const spinning spin{turns * std::max(1L, std::lround(seconds(wall_time, alone) / seconds(wall_time, turn)))}; // as long as the job
+    const spinning spin{turns * std::max(1L, std::lround(seconds(wall_time, alone) /
+                                                         seconds(wall_time, turn)))}; // as long as the job
     const spinning_twice spin_twice{spin};
     for (auto _ : state) {
-        fastest_spin       = std::min(fastest_spin, seconds(wall_time, spin));
-        fastest_spins      = std::min(fastest_spins, seconds(wall_time, spin_twice));
-        fastest_alone      = std::min(fastest_alone, seconds(wall_time, alone));
+        fastest_spin = std::min(fastest_spin, seconds(wall_time, spin));
+        fastest_spins = std::min(fastest_spins, seconds(wall_time, spin_twice));
+        fastest_alone = std::min(fastest_alone, seconds(wall_time, alone));
         const double taken = seconds(wall_time, together);
-        fastest_together   = std::min(fastest_together, taken);
+        fastest_together = std::min(fastest_together, taken);
         state.SetIterationTime(taken);
     }
-    const double machine           = 2.0 * fastest_spin / fastest_spins;
-    state.counters["fastest_ms"]   = 1e3 * fastest_together;
-    state.counters["ideal_ms"]     = 1e3 * fastest_alone / machine;
-    state.counters["ratio"]        = fastest_together * machine / fastest_alone;
-    state.counters["speedup"]      = fastest_alone / fastest_together;
+    const double machine = 2.0 * fastest_spin / fastest_spins;
+    state.counters["fastest_ms"] = 1e3 * fastest_together;
+    state.counters["ideal_ms"] = 1e3 * fastest_alone / machine;
+    state.counters["ratio"] = fastest_together * machine / fastest_alone;
+    state.counters["speedup"] = fastest_alone / fastest_together;
     state.counters["spin_speedup"] = machine;
 }
 
 struct shape {
     batch x, out;
-    shape(const diamond::eigen::context& context, index_t d, index_t columns) : x(context, d, columns), out(context, d, columns) {
+    shape(const diamond::eigen::context& context, index_t d, index_t columns)
+        : x(context, d, columns), out(context, d, columns) {
         diamond::draw_normal(rng.stream(diamond::purpose::initial), x.mutable_view());
     }
 };
 
 /// out = a x + b out, as between the evaluations of a solver.
 struct combination : shape {
-    combination(const diamond::eigen::context& context, index_t d, index_t, index_t columns) : shape(context, d, columns) {}
+    combination(const diamond::eigen::context& context, index_t d, index_t, index_t columns)
+        : shape(context, d, columns) {}
     void operator()() {
-        diamond::combine(diamond::coefficients<2>(diamond::numbers<2>{{0.5, 0.25}}), out.mutable_view(), x.read(), out.read());
+        diamond::combine(diamond::coefficients<2>(diamond::numbers<2>{{0.5, 0.25}}), out.mutable_view(),
+                         x.read(), out.read());
     }
 };
 struct normals : shape {
-    normals(const diamond::eigen::context& context, index_t d, index_t, index_t columns) : shape(context, d, columns) {}
+    normals(const diamond::eigen::context& context, index_t d, index_t, index_t columns)
+        : shape(context, d, columns) {}
     void operator()() { diamond::draw_normal(rng.stream(diamond::purpose::transition), out.mutable_view()); }
 };
 
@@ -103,15 +110,16 @@ using model = decltype(data_model(std::declval<const diamond::eigen::context&>()
 struct glass : shape {
     diamond::glass_kernel<diamond::linear_schedule, model, diamond::explicit_midpoint> kernel;
     glass(const diamond::eigen::context& context, index_t d, index_t components, index_t columns)
-        : shape(context, d, columns), kernel{diamond::linear_schedule{}, data_model(context, d, components),
-                                             diamond::explicit_midpoint{.steps = 4}} {}
+        : shape(context, d, columns),
+          kernel{diamond::linear_schedule{}, data_model(context, d, components),
+                 diamond::explicit_midpoint{.steps = 4}} {}
     void operator()() { kernel(x, {0.4, 0.5}, {}, rng.stream(diamond::purpose::transition, 1), out); }
 };
 
 struct smc_run {
     using posterior = diamond::exact_posterior<model>;
-    using sampler =
-        diamond::smc<diamond::ddpm_posterior_kernel<posterior>, diamond::posterior_value<posterior, diamond::linear_reward<batch>>>;
+    using sampler = diamond::smc<diamond::ddpm_posterior_kernel<posterior>,
+                                 diamond::posterior_value<posterior, diamond::linear_reward<batch>>>;
     const diamond::eigen::context& context;
     sampler run;
     smc_run(const diamond::eigen::context& where, index_t d, index_t components, index_t columns)
@@ -119,8 +127,10 @@ struct smc_run {
     void operator()() { run(context, rng); }
 
 private:
-    static sampler make(const diamond::eigen::context& context, const posterior& draws, index_t d, index_t columns) {
-        const diamond::linear_reward<batch> reward(context, std::vector<float>(static_cast<std::size_t>(d), 0.1f));
+    static sampler make(const diamond::eigen::context& context, const posterior& draws, index_t d,
+                        index_t columns) {
+        const diamond::linear_reward<batch> reward(context,
+                                                   std::vector<float>(static_cast<std::size_t>(d), 0.1f));
         return {diamond::ddpm_posterior_kernel{draws},
                 diamond::posterior_value{draws, reward, {.samples = 4}},
                 {.particles = columns, .steps = 4}};
@@ -138,9 +148,10 @@ struct resampling {
     }
     void operator()() {
         const auto& context = log_weight.context();
-        diamond::cumulative_weights(context, log_weight.data(), log_weight.columns(), space, cumulative.data());
-        diamond::systematic{}(context, cumulative.data(), log_weight.columns(), rng.stream(diamond::purpose::resampling), space,
-                              ancestors.data());
+        diamond::cumulative_weights(context, log_weight.data(), log_weight.columns(), space,
+                                    cumulative.data());
+        diamond::systematic{}(context, cumulative.data(), log_weight.columns(),
+                              rng.stream(diamond::purpose::resampling), space, ancestors.data());
     }
 };
 

@@ -1,5 +1,6 @@
-// Training steps loss by loss, of a Diamond network and of a joint one, against the products that the loss cannot do without, by bare Eigen at the
-// same shapes in the same run: `share` is the products' time over ours. And a step of AdamW against a copy of its memory.
+// Training steps loss by loss, of a Diamond network and of a joint one, against the products that the loss
+// cannot do without, by bare Eigen at the same shapes in the same run: `share` is the products' time over
+// ours. And a step of AdamW against a copy of its memory.
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -15,18 +16,21 @@
 namespace {
 
 using diamond::index_t, diamond::philox;
-using batch  = diamond::eigen::batch<float>;
-using plain  = diamond::diamond_mlp<batch, diamond::linear_schedule>;
-using joint  = diamond::diamond_mlp_with_divergence<batch, diamond::linear_schedule>;
+using batch = diamond::eigen::batch<float>;
+using plain = diamond::diamond_mlp<batch, diamond::linear_schedule>;
+using joint = diamond::diamond_mlp_with_divergence<batch, diamond::linear_schedule>;
 
 constexpr index_t dimension = 64;
 
 /// W H of each layer for `columns` columns, and of all but the first, so often.
 class bare_products {
 public:
-    bare_products(const std::vector<diamond::dense_layer>& layers, index_t columns, int whole, int others) : whole_(whole), others_(others) {
+    bare_products(const std::vector<diamond::dense_layer>& layers, index_t columns, int whole, int others)
+        : whole_(whole), others_(others) {
         for (const auto& layer : layers)
-            each_.push_back({Eigen::MatrixXf::Random(layer.outputs, layer.inputs), Eigen::MatrixXf::Random(layer.inputs, columns), Eigen::MatrixXf(layer.outputs, columns)});
+            each_.push_back({Eigen::MatrixXf::Random(layer.outputs, layer.inputs),
+                             Eigen::MatrixXf::Random(layer.inputs, columns),
+                             Eigen::MatrixXf(layer.outputs, columns)});
     }
     void operator()() {
         for (int pass = 0; pass < whole_ + others_; ++pass)
@@ -44,20 +48,29 @@ private:
     int whole_, others_;
 };
 
-/// How many passes of products a loss takes: forward, and for a backward pass one for the parameters and one, less the first layer, for the inputs.
+/// How many passes of products a loss takes: forward, and for a backward pass one for the parameters and one,
+/// less the first layer, for the inputs.
 struct passes {
     int whole, others;
 };
-constexpr passes passes_of(diamond::lagrangian_loss) { return {2 + 2 + 1, 2}; } // value and tangent there and back, and ubar
-constexpr passes passes_of(diamond::eulerian_loss) { return {1 + 1 + 2 + 1, 1}; } // there and back, value and tangent, and ubar
+constexpr passes passes_of(diamond::lagrangian_loss) {
+    return {2 + 2 + 1, 2};
+} // value and tangent there and back, and ubar
+constexpr passes passes_of(diamond::eulerian_loss) {
+    return {1 + 1 + 2 + 1, 1};
+} // there and back, value and tangent, and ubar
 constexpr passes passes_of(diamond::mean_flow_loss) { return {1 + 1 + 2, 1}; }
-constexpr passes passes_of(diamond::semigroup_loss) { return {1 + 1 + 2, 1}; } // there and back, and the two parts
+constexpr passes passes_of(diamond::semigroup_loss) {
+    return {1 + 1 + 2, 1};
+} // there and back, and the two parts
 
 /// One probe's Jacobian-vector product, two passes, and for MeanFlow the evaluation that the probe goes with.
 template <class Network, class Loss>
 constexpr passes with_trace(Loss loss) {
     passes result = passes_of(loss);
-    if constexpr (diamond::trainable_network_with_divergence<Network> && !std::is_same_v<Loss, diamond::semigroup_loss>) result.whole += std::is_same_v<Loss, diamond::mean_flow_loss> ? 3 : 2;
+    if constexpr (diamond::trainable_network_with_divergence<Network> &&
+                  !std::is_same_v<Loss, diamond::semigroup_loss>)
+        result.whole += std::is_same_v<Loss, diamond::mean_flow_loss> ? 3 : 2;
     return result;
 }
 
@@ -70,15 +83,25 @@ void step(benchmark::State& state) {
     const diamond::training_set<batch> data(std::move(points), 0.2);
     const diamond::diamond_training_options options{
         .steps = 1 << 30, .batch = columns, .diagonal = 0.0, .diagonal_first = 0.0};
-    diamond::diamond_trainer trainer(Network({}, diamond::gaussian_frame<batch>(context, {std::vector<double>(dimension), std::vector<double>(dimension, 1.0), {}}), {.mlp = {.width = width, .blocks = 4}}),
-                                     data, philox{1}, options, diamond::both_ways_pair{}, Loss{}, diamond::hutchinson_trace<>{});
-    auto training        = trainer.start();
+    diamond::diamond_trainer trainer(
+        Network({},
+                diamond::gaussian_frame<batch>(
+                    context, {std::vector<double>(dimension), std::vector<double>(dimension, 1.0), {}}),
+                {.mlp = {.width = width, .blocks = 4}}),
+        data, philox{1}, options, diamond::both_ways_pair{}, Loss{}, diamond::hutchinson_trace<>{});
+    auto training = trainer.start();
     constexpr passes all = with_trace<Network>(Loss{});
-    diamond_benchmarks::against(state, "products", [&] { trainer.step(training); }, bare_products(trainer.network().layers(), columns, all.whole, all.others));
+    diamond_benchmarks::against(
+        state, "products", [&] { trainer.step(training); },
+        bare_products(trainer.network().layers(), columns, all.whole, all.others));
     state.counters["share"] = 1.0 / state.counters["ratio"];
 }
 
-#define LOSS(network, loss) BENCHMARK(step<network, diamond::loss>)->ArgNames({"width", "columns"})->Args({256, 4096})->Apply(diamond_benchmarks::in_milliseconds)
+#define LOSS(network, loss)                                                                                  \
+    BENCHMARK(step<network, diamond::loss>)                                                                  \
+        ->ArgNames({"width", "columns"})                                                                     \
+        ->Args({256, 4096})                                                                                  \
+        ->Apply(diamond_benchmarks::in_milliseconds)
 LOSS(plain, lagrangian_loss);
 LOSS(plain, eulerian_loss);
 LOSS(plain, mean_flow_loss);
@@ -88,19 +111,30 @@ LOSS(joint, eulerian_loss);
 LOSS(joint, mean_flow_loss);
 LOSS(joint, semigroup_loss);
 
-/// A step of AdamW with its clipping against a copy of as much traffic: the gradient is read twice, parameters and both moments are read and written.
+/// A step of AdamW with its clipping against a copy of as much traffic: the gradient is read twice,
+/// parameters and both moments are read and written.
 void adam_w_step(benchmark::State& state) {
     const index_t parameters = state.range(0);
     const diamond::eigen::context context{.threads = 1};
-    batch theta(context, parameters, 1), mean(context, parameters, 1), variance(context, parameters, 1), gradient(context, parameters, 1);
+    batch theta(context, parameters, 1), mean(context, parameters, 1), variance(context, parameters, 1),
+        gradient(context, parameters, 1);
     for (batch* zero : {&mean, &variance}) std::fill_n(zero->data(), parameters, 0.0f);
-    for (batch* normal : {&theta, &gradient}) diamond::draw_normal(philox{4}.stream(diamond::purpose::user), normal->mutable_view());
+    for (batch* normal : {&theta, &gradient})
+        diamond::draw_normal(philox{4}.stream(diamond::purpose::user), normal->mutable_view());
     diamond::owning_batch<diamond::clipped_norm, diamond::eigen::context> norm(context, 1, 1);
     index_t k = 0;
     diamond_benchmarks::against(
-        state, "copy", [&] { diamond::adam_w<batch>({}, {.k = k++, .rate = 1e-3}, {theta, mean, variance}, gradient.read(), norm.data()); },
+        state, "copy",
+        [&] {
+            diamond::adam_w<batch>({}, {.k = k++, .rate = 1e-3}, {theta, mean, variance}, gradient.read(),
+                                   norm.data());
+        },
         diamond_benchmarks::copy_ceiling(8.0 * sizeof(float) * static_cast<double>(parameters)));
 }
-BENCHMARK(adam_w_step)->ArgName("parameters")->Arg(1'000'000)->Arg(30'000'000)->Apply(diamond_benchmarks::in_milliseconds);
+BENCHMARK(adam_w_step)
+    ->ArgName("parameters")
+    ->Arg(1'000'000)
+    ->Arg(30'000'000)
+    ->Apply(diamond_benchmarks::in_milliseconds);
 
 } // namespace

@@ -20,22 +20,26 @@ void align() {
     const diamond::eigen::context context{.threads = 2};
     const diamond::linear_schedule schedule;
 
-    // Three Gaussians in the plane: their weights, means and variances. A network of yours stands in the same place.
+    // Three Gaussians in the plane: weights, means, variances. A network of yours stands in the same place.
     const diamond::gaussian_mixture<diamond::eigen::batch<float>, diamond::linear_schedule> model{
         context, schedule, {0.5, 0.3, 0.2}, {-2, 0, 1, 2, 2, -1}, {0.1, 0.2, 0.3}};
 
-    const diamond::glass_diamond_map map{schedule, model, diamond::explicit_midpoint{.steps = 8}}; // draws z given x_t
-    const diamond::posterior_value value{diamond::diamond_map_posterior{map}, near_a_point{2, 1}, {.samples = 4}};
+    // It draws z given x_t.
+    const diamond::glass_diamond_map map{schedule, model, diamond::explicit_midpoint{.steps = 8}};
+    const diamond::posterior_value value{
+        diamond::diamond_map_posterior{map}, near_a_point{2, 1}, {.samples = 4}};
     diamond::smc sampler{diamond::early_stop_kernel{map}, value, {.particles = 4096, .steps = 8}};
 
-    const auto result  = sampler(context, diamond::philox{.seed = 42});
+    const auto result = sampler(context, diamond::philox{.seed = 42});
     const auto weights = result.weights();
-    double mean        = 0.0;
+    double mean = 0.0;
     for (std::size_t j = 0; j < weights.size(); ++j) mean += weights[j] * result.particles.data()[2 * j];
 
-    const auto [tilted, log_z] = model.tilted({.constant = -2.5, .linear = {2, 1}, .curvature = {1, 1}}); // the same r
+    // The same r, for the exact answer.
+    const auto [tilted, log_z] = model.tilted({.constant = -2.5, .linear = {2, 1}, .curvature = {1, 1}});
     std::printf("log Z %.3f +- %.3f, exactly %.3f\n", result.log_z, result.log_z_standard_error, log_z);
-    std::printf("mean of x %.3f, exactly %.3f; without the reward %.3f\n", mean, tilted.mean()[0], model.mean()[0]);
+    std::printf("mean of x %.3f, exactly %.3f; without the reward %.3f\n", mean, tilted.mean()[0],
+                model.mean()[0]);
     for (const auto& warning : result.warnings) std::printf("warning: %s\n", warning.c_str());
 }
 // [/readme]

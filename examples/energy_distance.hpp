@@ -22,7 +22,9 @@ using diamond::index_t;
 /// A cloud holds points, one in each column.
 class cloud {
 public:
-    cloud(const std::vector<float>& data, index_t rows) : points_(Eigen::Map<const Eigen::MatrixXf>(data.data(), rows, static_cast<index_t>(data.size()) / rows)) {
+    cloud(const std::vector<float>& data, index_t rows)
+        : points_(Eigen::Map<const Eigen::MatrixXf>(data.data(), rows,
+                                                    static_cast<index_t>(data.size()) / rows)) {
         squares_ = points_.colwise().squaredNorm();
     }
     /// Returns the pairs (x_j, y_j) as points.
@@ -46,14 +48,14 @@ public:
     }
 
 private:
-    Eigen::MatrixXf    points_;
+    Eigen::MatrixXf points_;
     Eigen::RowVectorXf squares_;
 };
 
 /// Returns the median over x of the distance to the nearest y.
 inline double median_nearest(const cloud& x, const cloud& y) {
     Eigen::ArrayXf nearest = x.to(y, 0, y.count()).rowwise().minCoeff();
-    const auto     middle  = nearest.data() + nearest.size() / 2;
+    const auto middle = nearest.data() + nearest.size() / 2;
     std::nth_element(nearest.data(), middle, nearest.data() + nearest.size());
     return static_cast<double>(*middle);
 }
@@ -63,7 +65,7 @@ namespace detail {
 /// A family consists of points that depend on each other, and of their weight.
 struct family {
     std::vector<index_t> members = {};
-    double               weight  = 0.0;
+    double weight = 0.0;
 };
 using families = std::map<std::int32_t, family>;
 
@@ -72,15 +74,17 @@ using families = std::map<std::int32_t, family>;
 struct distance_sums {
     Eigen::ArrayXd of_x, of_y;
 
-    distance_sums(const cloud& x, const Eigen::VectorXd& of_x_weights, const families* kin_of, const cloud& y, const Eigen::VectorXd& of_y_weights, const std::vector<std::int32_t>& of_y_families)
+    distance_sums(const cloud& x, const Eigen::VectorXd& of_x_weights, const families* kin_of, const cloud& y,
+                  const Eigen::VectorXd& of_y_weights, const std::vector<std::int32_t>& of_y_families)
         : of_x(Eigen::ArrayXd::Zero(x.count())), of_y(y.count()) {
-        constexpr index_t     block = 128; // the distances to a thousand points then fit into the cache
+        constexpr index_t block = 128; // the distances to a thousand points then fit into the cache
         const Eigen::VectorXf w = of_x_weights.cast<float>(), v = of_y_weights.cast<float>();
         for (index_t first = 0; first < y.count(); first += block) {
-            const index_t   n         = std::min(block, y.count() - first);
+            const index_t n = std::min(block, y.count() - first);
             Eigen::ArrayXXf distances = x.to(y, first, n);
             for (index_t j = 0; kin_of && j < n; ++j)
-                if (const auto kin = kin_of->find(of_y_families[static_cast<std::size_t>(first + j)]); kin != kin_of->end())
+                if (const auto kin = kin_of->find(of_y_families[static_cast<std::size_t>(first + j)]);
+                    kin != kin_of->end())
                     for (const index_t i : kin->second.members) distances(i, j) = 0.0f;
             of_x += (distances.matrix() * v.segment(first, n)).cast<double>().array();
             of_y.segment(first, n) = (distances.matrix().transpose() * w).cast<double>().array();
@@ -95,11 +99,13 @@ struct distance_sums {
 class sample {
 public:
     /// Makes a sample of independent draws of equal weight.
-    explicit sample(cloud points)
-        : sample(std::move(points), {}, {}) {}
-    sample(cloud points, const std::vector<double>& weights, std::vector<std::int32_t> families) : points_(std::move(points)), family_of_(std::move(families)) {
+    explicit sample(cloud points) : sample(std::move(points), {}, {}) {}
+    sample(cloud points, const std::vector<double>& weights, std::vector<std::int32_t> families)
+        : points_(std::move(points)), family_of_(std::move(families)) {
         const auto n = points_.count();
-        weights_     = weights.empty() ? Eigen::VectorXd(Eigen::VectorXd::Constant(n, 1.0 / static_cast<double>(n))) : Eigen::VectorXd(Eigen::Map<const Eigen::VectorXd>(weights.data(), n));
+        weights_ = weights.empty()
+                     ? Eigen::VectorXd(Eigen::VectorXd::Constant(n, 1.0 / static_cast<double>(n)))
+                     : Eigen::VectorXd(Eigen::Map<const Eigen::VectorXd>(weights.data(), n));
         if (family_of_.empty()) {
             family_of_.resize(static_cast<std::size_t>(n));
             std::iota(family_of_.begin(), family_of_.end(), 0);
@@ -112,13 +118,13 @@ public:
         }
         for (const auto& [name, own] : families_) pairs_ -= diamond::square(own.weight);
         to_others_ = detail::distance_sums(points_, weights_, &families_, points_, weights_, family_of_).of_x;
-        mean_      = weights_.dot(to_others_.matrix()) / pairs_;
+        mean_ = weights_.dot(to_others_.matrix()) / pairs_;
     }
 
-    [[nodiscard]] const cloud&                     points() const { return points_; }
-    [[nodiscard]] const Eigen::VectorXd&           weights() const { return weights_; }
+    [[nodiscard]] const cloud& points() const { return points_; }
+    [[nodiscard]] const Eigen::VectorXd& weights() const { return weights_; }
     [[nodiscard]] const std::vector<std::int32_t>& family_of() const { return family_of_; }
-    [[nodiscard]] const detail::families&          families() const { return families_; }
+    [[nodiscard]] const detail::families& families() const { return families_; }
     [[nodiscard]] double weight_of(std::int32_t name) const {
         const auto found = families_.find(name);
         return found == families_.end() ? 0.0 : found->second.weight;
@@ -137,12 +143,12 @@ public:
     }
 
 private:
-    cloud                     points_;
-    Eigen::VectorXd           weights_;
+    cloud points_;
+    Eigen::VectorXd weights_;
     std::vector<std::int32_t> family_of_;
-    detail::families          families_;
-    Eigen::ArrayXd            to_others_;
-    double                    pairs_ = 1.0, mean_ = NAN; // the weight of all pairs of two families
+    detail::families families_;
+    Eigen::ArrayXd to_others_;
+    double pairs_ = 1.0, mean_ = NAN; // the weight of all pairs of two families
 };
 
 /// The estimate is of the energy distance, 2 E|X - Y| - E|X - X'| - E|Y - Y'|. It is NaN if all the weight of
@@ -154,8 +160,9 @@ struct distance_estimate {
 namespace detail {
 inline distance_estimate energy_distance(const sample& x, const sample& y, bool paired) {
     if (x.families().size() < 2 || y.families().size() < 2) return {};
-    const distance_sums across(x.points(), x.weights(), paired ? &x.families() : nullptr, y.points(), y.weights(), y.family_of());
-    double              pairs = 1.0;
+    const distance_sums across(x.points(), x.weights(), paired ? &x.families() : nullptr, y.points(),
+                               y.weights(), y.family_of());
+    double pairs = 1.0;
     if (paired)
         for (const auto& [name, own] : x.families()) pairs -= own.weight * y.weight_of(name);
     const double mean = x.weights().dot(across.of_x.matrix()) / pairs;
@@ -165,7 +172,9 @@ inline distance_estimate energy_distance(const sample& x, const sample& y, bool 
     const auto add = [&](bool apart, const sample& own, const sample& other, const Eigen::ArrayXd& to_other) {
         for (const auto& [name, f] : own.families()) {
             const double others = paired ? 1.0 - other.weight_of(name) : 1.0;
-            influences[{apart, name}] += 2.0 * (own.sum_over(f, to_other) - mean * f.weight * others) / pairs - own.influence(f);
+            influences[{apart, name}] += 2.0 * (own.sum_over(f, to_other) - mean * f.weight * others) /
+                                             pairs -
+                                         own.influence(f);
         }
     };
     add(false, x, y, across.of_x);
@@ -181,10 +190,14 @@ inline distance_estimate energy_distance(const sample& x, const sample& y, bool 
 /// of SMC, leave a bias that falls as one over the number of families. The standard error is the
 /// infinitesimal jackknife over the families of both samples; where X and Y have one law, it is too large by
 /// up to sqrt 2.
-inline distance_estimate energy_distance(const sample& x, const sample& y) { return detail::energy_distance(x, y, false); }
+inline distance_estimate energy_distance(const sample& x, const sample& y) {
+    return detail::energy_distance(x, y, false);
+}
 
 /// Returns the energy distance of samples whose families of the same number depend on each other, such as
 /// draws from posteriors given one x_t. No pair of such draws counts.
-inline distance_estimate paired_energy_distance(const sample& x, const sample& y) { return detail::energy_distance(x, y, true); }
+inline distance_estimate paired_energy_distance(const sample& x, const sample& y) {
+    return detail::energy_distance(x, y, true);
+}
 
 } // namespace examples

@@ -18,7 +18,9 @@ inline CLI::Validator between(double low, double high) {
     std::snprintf(range, sizeof range, "%g to %g", low, high);
     return {[=, range = std::string(range)](const std::string& text) {
                 double x = NAN;
-                return CLI::detail::lexical_cast(text, x) && x >= low && x <= high ? "" : "'" + text + "' is no number from " + range;
+                return CLI::detail::lexical_cast(text, x) && x >= low && x <= high
+                         ? ""
+                         : "'" + text + "' is no number from " + range;
             },
             "from " + std::string(range)};
 }

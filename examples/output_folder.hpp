@@ -15,7 +15,9 @@ inline void make_folder_of(const std::filesystem::path& report) {
     std::error_code code;
     std::filesystem::create_directories(folder, code);
     if (code || !std::filesystem::is_directory(folder, code))
-        throw diamond::io::file_error{folder, "no folder to write to: " + (code ? code.message() : "it is a file") + "; name another by --out"};
+        throw diamond::io::file_error{folder,
+                                      "no folder to write to: " + (code ? code.message() : "it is a file") +
+                                          "; name another by --out"};
     diamond::io::require_writable(report);
 }
 

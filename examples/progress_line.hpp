@@ -15,7 +15,9 @@ public:
     void show(const std::string& text) const {
         if (terminal_) std::fprintf(stderr, "\r\033[K%s", text.c_str());
     }
-    void finish(const std::string& text) const { std::fprintf(stderr, "%s%s\n", terminal_ ? "\r\033[K" : "", text.c_str()); }
+    void finish(const std::string& text) const {
+        std::fprintf(stderr, "%s%s\n", terminal_ ? "\r\033[K" : "", text.c_str());
+    }
 
 private:
     bool terminal_ = isatty(STDERR_FILENO) != 0;

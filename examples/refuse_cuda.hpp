@@ -6,7 +6,8 @@
 namespace examples {
 
 [[noreturn]] inline void refuse_cuda() {
-    throw std::runtime_error("--device cuda: this program was built without CUDA; configure with -D DIAMOND_CUDA=ON where nvcc 13 is, or run on --device cpu");
+    throw std::runtime_error("--device cuda: this program was built without CUDA; configure with -D "
+                             "DIAMOND_CUDA=ON where nvcc 13 is, or run on --device cpu");
 }
 
 } // namespace examples

@@ -25,13 +25,18 @@ public:
     }
     /// Begins a table. `name` is its key in the JSON, and the first of `columns` says what its rows are
     /// called.
-    void table(const std::string& name, const std::string& title, const std::string& explanation, std::vector<std::string> columns) {
+    void table(const std::string& name, const std::string& title, const std::string& explanation,
+               std::vector<std::string> columns) {
         tables_.push_back({name, title, explanation, std::move(columns)});
         line("\n### " + title + "\n\n" + explanation + "\n\n" + head_of(tables_.back()));
     }
     /// Adds a row. Where several rows have the same first cell, each needs a `name` of its own.
-    void row(std::vector<cell> cells, std::string name = {}) { line(markdown_of(tables_.back().add(std::move(cells), std::move(name)))); }
-    void warn(const std::string& of_row, const std::string& what) { warnings_.push_back("- " + of_row + ": " + what + "."); }
+    void row(std::vector<cell> cells, std::string name = {}) {
+        line(markdown_of(tables_.back().add(std::move(cells), std::move(name))));
+    }
+    void warn(const std::string& of_row, const std::string& what) {
+        warnings_.push_back("- " + of_row + ": " + what + ".");
+    }
     /// Prints the warnings since the last table.
     void end_table() {
         if (!warnings_.empty()) line("\nWarnings:\n");
@@ -57,7 +62,9 @@ public:
         if (!all_warnings_.empty()) result["warnings"] = all_warnings_;
         return result;
     }
-    void write(const std::filesystem::path& path) const { diamond::io::write_atomically(path, {diamond::io::bytes_of(text_)}); }
+    void write(const std::filesystem::path& path) const {
+        diamond::io::write_atomically(path, {diamond::io::bytes_of(text_)});
+    }
 
 private:
     std::string text_;

@@ -26,7 +26,10 @@ int run_main(const char* program, const Work& work) {
     std::cout.flush(); // --help is written to cout, and from there through stdout
     const bool flushed = std::fflush(stdout) == 0;
     if (flushed && std::ferror(stdout) == 0 && std::cout) return status;
-    std::fprintf(stderr, "%s: standard output could not be written in full: free space where it goes, or send it elsewhere\n", program);
+    std::fprintf(
+        stderr,
+        "%s: standard output could not be written in full: free space where it goes, or send it elsewhere\n",
+        program);
     return status == 0 ? 1 : status;
 }
 

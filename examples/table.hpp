@@ -57,9 +57,13 @@ struct figure_format {
 
 inline std::string printed(const std::string& format, std::span<const double> numbers) {
     const figure_format parts(format);
-    diamond::require(parts.figures.size() == numbers.size(), [&] { return "'" + format + "' shows " + std::to_string(parts.figures.size()) + " figures, not " + std::to_string(numbers.size()); });
+    diamond::require(parts.figures.size() == numbers.size(), [&] {
+        return "'" + format + "' shows " + std::to_string(parts.figures.size()) + " figures, not " +
+               std::to_string(numbers.size());
+    });
     std::string shown;
-    for (std::size_t k = 0; k < numbers.size(); ++k) shown += parts.figures[k].before + text(parts.figures[k].conversion.c_str(), numbers[k]);
+    for (std::size_t k = 0; k < numbers.size(); ++k)
+        shown += parts.figures[k].before + text(parts.figures[k].conversion.c_str(), numbers[k]);
     return shown + parts.end;
 }
 
@@ -76,11 +80,16 @@ struct cell {
     cell(std::string words) : shown(std::move(words)), value(shown) {}
     /// Makes a cell from a printf format and as many doubles as it shows. One that follows "± " is the error
     /// of the one before.
-    cell(std::string as, std::vector<double> numbers) : shown(detail::printed(as, numbers)), value(numbers), format(std::move(as)), figures(std::move(numbers)) {
+    cell(std::string as, std::vector<double> numbers)
+        : shown(detail::printed(as, numbers)),
+          value(numbers),
+          format(std::move(as)),
+          figures(std::move(numbers)) {
         if (figures.size() == 1) value = figures.front();
     }
     template <class... Doubles>
-    cell(const char* as, double first, Doubles... others) : cell(std::string(as), std::vector<double>{first, others...}) {}
+    cell(const char* as, double first, Doubles... others)
+        : cell(std::string(as), std::vector<double>{first, others...}) {}
 };
 
 struct table {
@@ -96,8 +105,12 @@ struct table {
     /// @throws std::invalid_argument if two rows have one name.
     const row& add(std::vector<cell> cells, std::string name = {}) {
         if (name.empty()) name = cells.front().shown;
-        diamond::require(cells.size() == columns.size(), [&] { return "table '" + this->name + "', row '" + name + "': " + std::to_string(cells.size()) + " cells for " + std::to_string(columns.size()) + " columns"; });
-        diamond::require(std::ranges::none_of(rows, [&](const row& other) { return other.name == name; }), [&] { return "table '" + this->name + "' has two rows '" + name + "'"; });
+        diamond::require(cells.size() == columns.size(), [&] {
+            return "table '" + this->name + "', row '" + name + "': " + std::to_string(cells.size()) +
+                   " cells for " + std::to_string(columns.size()) + " columns";
+        });
+        diamond::require(std::ranges::none_of(rows, [&](const row& other) { return other.name == name; }),
+                         [&] { return "table '" + this->name + "' has two rows '" + name + "'"; });
         return rows.emplace_back(std::move(name), std::move(cells));
     }
 };
@@ -126,7 +139,8 @@ inline nlohmann::ordered_json json_of(const std::vector<table>& tables) {
     nlohmann::ordered_json json = nlohmann::ordered_json::object();
     for (const auto& of : tables)
         for (const auto& row : of.rows)
-            for (std::size_t k = 1; k < row.cells.size(); ++k) json[of.name][row.name][of.columns[k]] = row.cells[k].value;
+            for (std::size_t k = 1; k < row.cells.size(); ++k)
+                json[of.name][row.name][of.columns[k]] = row.cells[k].value;
     return json;
 }
 
@@ -144,7 +158,8 @@ inline cell words_over_seeds(const std::vector<const cell*>& of_seed) {
     }
     if (counted.size() == 1) return counted.front().first;
     std::string all;
-    for (const auto& [words, count] : counted) all += (all.empty() ? "" : "; ") + words + text(" (%zu of %zu seeds)", count, of_seed.size());
+    for (const auto& [words, count] : counted)
+        all += (all.empty() ? "" : "; ") + words + text(" (%zu of %zu seeds)", count, of_seed.size());
     return all;
 }
 
@@ -160,19 +175,24 @@ struct spread_figure {
         for (const double x : of_seed) deviation += (x - mean) * (x - mean);
         deviation = std::sqrt(deviation / (n - 1.0));
     }
-    static constexpr double rounding      = 1e-12; // of the mean of equal figures
-    static constexpr int    most_decimals = 7;     // more are easier to read as powers of ten
+    static constexpr double rounding = 1e-12; // of the mean of equal figures
+    static constexpr int most_decimals = 7;   // more are easier to read as powers of ten
     /// Returns the figure as text: two digits of the deviation, and the mean with the same decimals. Where
     /// all seeds agree, it is the mean alone, as a seed prints it.
     [[nodiscard]] std::string shown(const std::string& conversion) const {
         if (seeds == 0) return "–";
         if (seeds == 1 || deviation <= rounding * std::abs(mean)) return text(conversion.c_str(), mean);
         const int decimals = 1 - static_cast<int>(std::floor(std::log10(deviation)));
-        return decimals > most_decimals ? text("%.4g ± %.2g", mean, deviation) : text("%.*f ± %.*f", std::max(decimals, 0), mean, std::max(decimals, 0), deviation);
+        return decimals > most_decimals
+                 ? text("%.4g ± %.2g", mean, deviation)
+                 : text("%.*f ± %.*f", std::max(decimals, 0), mean, std::max(decimals, 0), deviation);
     }
     [[nodiscard]] nlohmann::ordered_json json() const {
-        const auto number = [](double x, bool known) { return known ? nlohmann::ordered_json(x) : nlohmann::ordered_json(nullptr); };
-        return {{"mean", number(mean, seeds > 0)}, {"deviation", number(deviation, seeds > 1)}, {"seeds", seeds}};
+        const auto number = [](double x, bool known) {
+            return known ? nlohmann::ordered_json(x) : nlohmann::ordered_json(nullptr);
+        };
+        return {
+            {"mean", number(mean, seeds > 0)}, {"deviation", number(deviation, seeds > 1)}, {"seeds", seeds}};
     }
 };
 
@@ -181,7 +201,8 @@ struct spread_figure {
 /// Combines one cell of all seeds: for each figure the mean ± the standard deviation over the seeds and, if
 /// it is missing for some, the number of seeds that have it. The errors that single seeds state are left out.
 inline cell over_seeds(const std::vector<const cell*>& of_seed) {
-    const auto with_figures = std::ranges::find_if(of_seed, [](const cell* one) { return !one->figures.empty(); });
+    const auto with_figures = std::ranges::find_if(of_seed,
+                                                   [](const cell* one) { return !one->figures.empty(); });
     if (with_figures == of_seed.end()) return detail::words_over_seeds(of_seed);
     const detail::figure_format parts((*with_figures)->format);
     std::string shown;
@@ -211,9 +232,11 @@ inline std::vector<table> over_seeds(const std::vector<std::vector<table>>& of_s
     for (std::size_t i = 0; i < of_seed.front().size(); ++i) {
         const table& first = of_seed.front()[i];
         for (const auto& tables : of_seed)
-            diamond::require(tables.size() == of_seed.front().size() && tables[i].name == first.name && tables[i].columns == first.columns &&
-                                 std::ranges::equal(tables[i].rows, first.rows, {}, &table::row::name, &table::row::name),
-                             [&] { return "table '" + first.name + "' has other rows or columns at another seed"; });
+            diamond::require(
+                tables.size() == of_seed.front().size() && tables[i].name == first.name &&
+                    tables[i].columns == first.columns &&
+                    std::ranges::equal(tables[i].rows, first.rows, {}, &table::row::name, &table::row::name),
+                [&] { return "table '" + first.name + "' has other rows or columns at another seed"; });
         result.push_back({first.name, first.title, first.explanation, first.columns});
         for (std::size_t j = 0; j < first.rows.size(); ++j) {
             std::vector<cell> cells{first.rows[j].cells.front()};

@@ -1,6 +1,6 @@
-// write_cases <folder>: for each width a network (network_<width>.safetensors), and what the back end makes of it with noise that is written, too: one
-// Diamond step (step_<width>), an SMC run (smc_<width>) and a training step (training_<width>), for torch_peer.py and jax_peer.py to do the same and
-// compare.
+// write_cases <folder>: for each width a network (network_<width>.safetensors), and what the back end makes
+// of it with noise that is written, too: one Diamond step (step_<width>), an SMC run (smc_<width>) and a
+// training step (training_<width>), for torch_peer.py and jax_peer.py to do the same and compare.
 #include <cstdio>
 #include <filesystem>
 #include <string>
@@ -14,9 +14,9 @@ namespace {
 
 using diamond::index_t, diamond::philox, diamond::purpose;
 using context_type = diamond::cuda::context;
-using batch        = diamond::cuda::batch<float>;
+using batch = diamond::cuda::batch<float>;
 using architecture = diamond::diamond_mlp<batch, diamond::linear_schedule>;
-using network      = diamond::trained_network<architecture>;
+using network = diamond::trained_network<architecture>;
 
 constexpr index_t dimension = 64;
 
@@ -31,10 +31,12 @@ class case_file {
 public:
     template <class Batch>
     void add(const std::string& name, const Batch& numbers) {
-        file_.tensors.emplace(name, diamond::io::make_tensor({numbers.columns(), numbers.rows()}, diamond::to_host(numbers)));
+        file_.tensors.emplace(
+            name, diamond::io::make_tensor({numbers.columns(), numbers.rows()}, diamond::to_host(numbers)));
     }
     void add(const std::string& name, const std::vector<double>& numbers) {
-        file_.tensors.emplace(name, diamond::io::make_tensor({static_cast<index_t>(numbers.size())}, numbers));
+        file_.tensors.emplace(name,
+                              diamond::io::make_tensor({static_cast<index_t>(numbers.size())}, numbers));
     }
     void add(const std::string& name, double number) { file_.metadata.emplace(name, text(number)); }
     void write(const std::filesystem::path& path) const { diamond::io::write_safetensors(path, file_); }
@@ -50,12 +52,17 @@ batch normals(const context_type& context, const diamond::noise_stream& stream, 
 }
 
 network stirred(const context_type& context, index_t width) {
-    const architecture layers{{}, diamond::gaussian_frame<batch>(context, {std::vector<double>(dimension, 0.1), std::vector<double>(dimension, 0.5), {}}), {.mlp = {.width = width, .blocks = 4}}};
+    const architecture layers{
+        {},
+        diamond::gaussian_frame<batch>(
+            context, {std::vector<double>(dimension, 0.1), std::vector<double>(dimension, 0.5), {}}),
+        {.mlp = {.width = width, .blocks = 4}}};
     batch theta(context, layers.parameters(), 1);
     layers.initialise(philox{1}, theta.mutable_view());
     // The last layer starts from 0; the peers are to see it at work.
     const auto& last = layers.layers().back();
-    diamond::draw_normal(philox{2}.stream(purpose::user), diamond::view_t<batch>(theta.data() + last.offset, last.outputs, 1, &context));
+    diamond::draw_normal(philox{2}.stream(purpose::user),
+                         diamond::view_t<batch>(theta.data() + last.offset, last.outputs, 1, &context));
     return {layers, std::move(theta)};
 }
 
@@ -64,7 +71,7 @@ case_file step_case(const context_type& context, const network& net) {
     const diamond::interval span{0.3, 0.6};
     diamond::early_stop_kernel kernel{diamond::network_diamond_map{net}};
     const auto stream = philox{4}.stream(purpose::transition, 1);
-    const batch x     = normals(context, philox{3}.stream(purpose::initial), columns);
+    const batch x = normals(context, philox{3}.stream(purpose::initial), columns);
     batch out(context, dimension, columns);
     kernel(x.read(), span, {}, stream, out.mutable_view());
     case_file file;
@@ -85,9 +92,12 @@ case_file smc_case(const context_type& context, const network& net) {
     constexpr double tilt = 0.3;
     const philox rng{5};
     const diamond::network_diamond_map map{net};
-    const diamond::linear_reward<batch> reward{context, std::vector<float>(dimension, static_cast<float>(tilt))};
-    diamond::smc sampler{diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_map_posterior{map}, reward, {.samples = samples}},
-                         {.particles = particles, .steps = steps, .log_delta = -diamond::infinity}};
+    const diamond::linear_reward<batch> reward{context,
+                                               std::vector<float>(dimension, static_cast<float>(tilt))};
+    diamond::smc sampler{
+        diamond::early_stop_kernel{map},
+        diamond::posterior_value{diamond::diamond_map_posterior{map}, reward, {.samples = samples}},
+        {.particles = particles, .steps = steps, .log_delta = -diamond::infinity}};
     const auto result = sampler(context, rng);
     case_file file;
     file.add("x", normals(context, rng.stream(purpose::initial), particles));
@@ -100,8 +110,9 @@ case_file smc_case(const context_type& context, const network& net) {
         outer.push_back(stop.outer);
         inner.push_back(stop.inner);
         offsets.push_back(rng.stream(purpose::resampling, k).uniform(0));
-        file.add("transition_" + std::to_string(k), normals(context, rng.stream(purpose::transition, k), particles));
-        auto stream    = rng.stream(purpose::value, k);
+        file.add("transition_" + std::to_string(k),
+                 normals(context, rng.stream(purpose::transition, k), particles));
+        auto stream = rng.stream(purpose::value, k);
         stream.samples = samples;
         file.add("value_" + std::to_string(k), normals(context, stream, particles * samples));
     }
@@ -127,10 +138,12 @@ case_file training_case(const context_type& context, const network& net) {
     batch points(context, dimension, 100);
     diamond::draw_normal(rng.stream(purpose::user), points.mutable_view());
     const diamond::training_set<batch> data(std::move(points), 0.2);
-    const diamond::diamond_training_options options{.steps = 1000, .batch = columns, .diagonal = 0.0, .diagonal_first = 0.0};
+    const diamond::diamond_training_options options{
+        .steps = 1000, .batch = columns, .diagonal = 0.0, .diagonal_first = 0.0};
     diamond::diamond_trainer trainer(net.architecture(), data, rng, options);
     auto state = trainer.start();
-    for (auto* own : {&state.theta, &state.average}) context.copy(net.parameters().data(), net.parameters().size(), own->data());
+    for (auto* own : {&state.theta, &state.average})
+        context.copy(net.parameters().data(), net.parameters().size(), own->data());
     diamond::training_states<batch> states;
     states.draw(data, net.schedule(), diamond::uniform_time{}, diamond::triangle_pair{}, rng, 0,
                 {.columns = columns, .diagonal = 0, .label_dropout = options.label_dropout});
@@ -157,8 +170,10 @@ int main(int count, char** arguments) {
     const std::filesystem::path folder = arguments[1];
     const context_type context;
     for (const index_t width : {64, 128, 512}) {
-        const auto net     = stirred(context, width);
-        const auto path_of = [&](const char* name) { return folder / (name + ("_" + std::to_string(width)) + ".safetensors"); };
+        const auto net = stirred(context, width);
+        const auto path_of = [&](const char* name) {
+            return folder / (name + ("_" + std::to_string(width)) + ".safetensors");
+        };
         diamond::io::save_network(path_of("network"), net);
         step_case(context, net).write(path_of("step"));
         smc_case(context, net).write(path_of("smc"));

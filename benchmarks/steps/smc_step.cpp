@@ -1,7 +1,7 @@
-// smc_step THRESHOLD: the seconds of one thread that a step of SMC takes, by a mixture of three in the plane with
-// 10^4 particles, DDPM transitions and values of one draw; it resamples in every step where THRESHOLD is 2, in none
-// where it is 0. benchmarks/against_commit.py holds two commits' headers against each other by it, so it uses only
-// names that both have, and opens no namespace.
+// smc_step THRESHOLD: the seconds of one thread that a step of SMC takes, by a mixture of three in the plane
+// with 10^4 particles, DDPM transitions and values of one draw; it resamples in every step where THRESHOLD is
+// 2, in none where it is 0. benchmarks/against_commit.py holds two commits' headers against each other by it,
+// so it uses only names that both have, and opens no namespace.
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -18,7 +18,7 @@
 #include <diamond/value/posterior.hpp> // an older commit's name
 #endif
 
-using batch   = diamond::eigen::batch<float>;
+using batch = diamond::eigen::batch<float>;
 using mixture = diamond::gaussian_mixture<batch, diamond::linear_schedule>;
 
 struct slope {
@@ -39,10 +39,12 @@ int main(int count, char** arguments) {
     if (count != 2) return std::fprintf(stderr, "smc_step THRESHOLD: 0 resamples never, 2 always\n"), 2;
     const double threshold = std::atof(arguments[1]);
     const diamond::eigen::context context{.threads = 1};
-    const diamond::exact_posterior draws{mixture{context, {}, {0.5, 0.3, 0.2}, {-2, 0, 1, 2, 2, -1}, {0.1, 0.2, 0.3}}};
+    const diamond::exact_posterior draws{
+        mixture{context, {}, {0.5, 0.3, 0.2}, {-2, 0, 1, 2, 2, -1}, {0.1, 0.2, 0.3}}};
     const diamond::ddpm_posterior_kernel kernel(draws);
     const diamond::posterior_value value(draws, slope{}, {.samples = 1});
-    const diamond::smc_options options{.particles = 10000, .steps = 65, .threshold = threshold, .log_delta = -4.0};
+    const diamond::smc_options options{
+        .particles = 10000, .steps = 65, .threshold = threshold, .log_delta = -4.0};
     diamond::smc sampler(kernel, value, options);
     auto warm = sampler.start(context, diamond::philox{1});
     for (int k = 0; k < 10; ++k) sampler.step(warm);

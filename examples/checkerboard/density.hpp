@@ -19,16 +19,21 @@ inline constexpr index_t all_evaluations[] = {8, 4, 2, 1};
 template <class Network>
 class probed_flow_map {
 public:
-    using batch_type     = typename Network::batch_type;
+    using batch_type = typename Network::batch_type;
     using condition_type = diamond::condition_of_t<Network>;
 
-    probed_flow_map(const Network& network, diamond::noise_stream stream) : flow_(network), divergence_(diamond::network_velocity<Network>(network)), stream_(stream) {}
+    probed_flow_map(const Network& network, diamond::noise_stream stream)
+        : flow_(network), divergence_(diamond::network_velocity<Network>(network)), stream_(stream) {}
 
     [[nodiscard]] index_t dimension() const { return flow_.dimension(); }
     [[nodiscard]] auto schedule() const { return flow_.schedule(); }
     [[nodiscard]] diamond::cost spent() const { return flow_.spent() + divergence_.spent(); }
-    void operator()(diamond::const_view_t<batch_type> x, diamond::interval span, const condition_type& condition, diamond::view_t<batch_type> out) { flow_(x, span, condition, out); }
-    void operator()(diamond::const_view_t<batch_type> x, diamond::interval span, const condition_type& condition, diamond::view_t<batch_type> out, double* divergence) {
+    void operator()(diamond::const_view_t<batch_type> x, diamond::interval span,
+                    const condition_type& condition, diamond::view_t<batch_type> out) {
+        flow_(x, span, condition, out);
+    }
+    void operator()(diamond::const_view_t<batch_type> x, diamond::interval span,
+                    const condition_type& condition, diamond::view_t<batch_type> out, double* divergence) {
         flow_(x, span, condition, out);
         divergence_(x, diamond::time_view(span.from), condition, stream_, divergence);
     }
@@ -54,18 +59,25 @@ inline std::vector<double> by_joint_map(const network& of, index_t evaluations, 
 /// Returns log p by this many Euler steps of the network's velocity, with one probe for all of them, as is
 /// usual. Each step also takes a Jacobian-vector product.
 template <class Network>
-std::vector<double> by_euler_steps(const Network& of, index_t evaluations, const batch& x, diamond::noise_stream probes) {
-    return log_densities(diamond::ode_flow_map{diamond::hutchinson_divergence{diamond::network_velocity{of}}, diamond::euler{.steps = evaluations}, probes}, 1, x);
+std::vector<double> by_euler_steps(const Network& of, index_t evaluations, const batch& x,
+                                   diamond::noise_stream probes) {
+    return log_densities(diamond::ode_flow_map{diamond::hutchinson_divergence{diamond::network_velocity{of}},
+                                               diamond::euler{.steps = evaluations}, probes},
+                         1, x);
 }
 /// Returns log p by this many jumps of the flow map, with the same probe for all of them.
 template <class Network>
-std::vector<double> by_probed_map(const Network& of, index_t evaluations, const batch& x, diamond::noise_stream probes) {
+std::vector<double> by_probed_map(const Network& of, index_t evaluations, const batch& x,
+                                  diamond::noise_stream probes) {
     return log_densities(probed_flow_map{of, probes}, evaluations, x);
 }
 /// Returns the density of the velocity itself, by many steps of the ODE and the exact trace.
 template <class Network>
 std::vector<double> by_many_steps(const Network& of, const batch& x) {
-    return log_densities(diamond::ode_flow_map{diamond::exact_divergence{diamond::network_velocity{of}}, diamond::dormand_prince{.relative_tolerance = 1e-4, .absolute_tolerance = 1e-4}}, 1, x);
+    return log_densities(diamond::ode_flow_map{diamond::exact_divergence{diamond::network_velocity{of}},
+                                               diamond::dormand_prince{.relative_tolerance = 1e-4,
+                                                                       .absolute_tolerance = 1e-4}},
+                         1, x);
 }
 
 /// This type holds the errors of log p for each sample, in nats.
@@ -84,7 +96,7 @@ struct density_errors {
         root_mean_square = std::sqrt(root_mean_square);
         std::sort(sizes.begin(), sizes.end());
         median = sizes[sizes.size() / 2];
-        worst  = sizes.back();
+        worst = sizes.back();
     }
 };
 
@@ -95,7 +107,7 @@ struct density_mass {
 
     density_mass(const std::vector<double>& claimed, const toy::density& truth) {
         constexpr double nowhere = 12.0;
-        const double high        = *std::max_element(truth.log_values.begin(), truth.log_values.end());
+        const double high = *std::max_element(truth.log_values.begin(), truth.log_values.end());
         for (std::size_t k = 0; k < claimed.size(); ++k) {
             const double mass = std::exp(claimed[k]) * diamond::square(toy::plane::cell);
             whole += mass;
@@ -106,18 +118,22 @@ struct density_mass {
 
 /// Returns samples by this many jumps of the flow map, or by as many Euler steps.
 template <class Network>
-batch samples(const Network& of, index_t evaluations, bool by_euler, index_t count, diamond::noise_stream stream) {
+batch samples(const Network& of, index_t evaluations, bool by_euler, index_t count,
+              diamond::noise_stream stream) {
     const auto& where = of.parameters().context();
     batch from(where, 2, count), to(where, 2, count);
     diamond::draw_normal(stream, from.mutable_view());
     if (by_euler) {
-        diamond::ode_flow_map{diamond::network_velocity{of}, diamond::euler{.steps = evaluations}}(from.read(), {0.0, 1.0}, diamond::labels(), to.mutable_view());
+        diamond::ode_flow_map{diamond::network_velocity{of}, diamond::euler{.steps = evaluations}}(
+            from.read(), {0.0, 1.0}, diamond::labels(), to.mutable_view());
         return to;
     }
     diamond::network_flow_map map{of};
     const auto step = 1.0 / static_cast<double>(evaluations);
     for (index_t k = 0; k < evaluations; ++k) {
-        map(from.read(), {static_cast<double>(k) * step, k + 1 == evaluations ? 1.0 : static_cast<double>(k + 1) * step}, diamond::labels(), to.mutable_view());
+        map(from.read(),
+            {static_cast<double>(k) * step, k + 1 == evaluations ? 1.0 : static_cast<double>(k + 1) * step},
+            diamond::labels(), to.mutable_view());
         from.swap(to);
     }
     return from;

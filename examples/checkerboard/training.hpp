@@ -16,11 +16,11 @@ namespace joint {
 
 using diamond::index_t;
 using diamond::linear_schedule;
-using batch        = diamond::eigen::batch<float>;
-using context      = diamond::eigen::context;
+using batch = diamond::eigen::batch<float>;
+using context = diamond::eigen::context;
 using architecture = diamond::diamond_mlp_with_divergence<batch, linear_schedule>;
-using network      = diamond::trained_network<architecture>;
-using sampler      = diamond::trained_network<diamond::diamond_mlp<batch, linear_schedule>>;
+using network = diamond::trained_network<architecture>;
+using sampler = diamond::trained_network<diamond::diamond_mlp<batch, linear_schedule>>;
 
 struct training_options {
     index_t steps = 10000, batch = 512, width = 128, blocks = 3;
@@ -39,7 +39,8 @@ struct subject_data {
     diamond::diamond_mlp_options shape;
 
     template <class Model>
-    static subject_data of(const context& where, const Model& model, const training_options& o, diamond::philox rng) {
+    static subject_data of(const context& where, const Model& model, const training_options& o,
+                           diamond::philox rng) {
         constexpr index_t count = 1 << 20; // as good as fresh draws: 10000 steps of 512 see each five times
         batch drawn(where, 2, count);
         model.draw(rng.stream(diamond::purpose::data), drawn.mutable_view());
@@ -47,8 +48,11 @@ struct subject_data {
         const auto fitted = diamond::fit_gaussian_frame(data);
         diamond::gaussian_frame_numbers axes{fitted.mean, {0.0, 0.0}, {}};
         for (std::size_t k = 0; k < 2; ++k)
-            for (std::size_t i = 0; i < 2; ++i) axes.variance[i] += diamond::square(fitted.basis[i + 2 * k]) * fitted.variance[k];
-        return {diamond::gaussian_frame<batch>(where, std::move(axes)), std::move(data), {.mlp = {.width = o.width, .blocks = o.blocks}}};
+            for (std::size_t i = 0; i < 2; ++i)
+                axes.variance[i] += diamond::square(fitted.basis[i + 2 * k]) * fitted.variance[k];
+        return {diamond::gaussian_frame<batch>(where, std::move(axes)),
+                std::move(data),
+                {.mlp = {.width = o.width, .blocks = o.blocks}}};
     }
 };
 
@@ -61,8 +65,8 @@ inline diamond::diamond_training_options options_of(const training_options& o, b
     options.rate.warm_up = std::min(options.rate.warm_up, o.steps / 10);
     return options;
 }
-/// Returns the trainer of a flow map, which is a Diamond map at t = 0. Both directions are trained, for samples
-/// and for densities. [MF] divides errors by their size.
+/// Returns the trainer of a flow map, which is a Diamond map at t = 0. Both directions are trained, for
+/// samples and for densities. [MF] divides errors by their size.
 template <class Network, class Loss, class... Teacher>
 auto trainer_of(const Network& network, const subject_data& data, diamond::philox rng,
                 const diamond::diamond_training_options& options, Loss loss, Teacher... teacher) {
@@ -72,7 +76,8 @@ auto trainer_of(const Network& network, const subject_data& data, diamond::philo
                                     diamond::exact_trace{}, loss, std::move(teacher)...);
 }
 template <class Trainer>
-auto run(Trainer& trainer, diamond::training_state<batch>& state, const std::string& name, const progress& told) {
+auto run(Trainer& trainer, diamond::training_state<batch>& state, const std::string& name,
+         const progress& told) {
     trainer.run(state, [&](const diamond::training_report& report) {
         told(name, report);
         return true;
@@ -84,7 +89,8 @@ auto run(Trainer& trainer, diamond::training_state<batch>& state, const std::str
 /// Trains by self-distillation from the data alone. LSD-F2D2 is lagrangian_loss, MeanFlow-F2D2 is
 /// mean_flow_loss, and Shortcut-F2D2 is semigroup_loss{.midpoint = true}.
 template <class Loss>
-network train(const subject_data& data, const training_options& o, const std::string& name, Loss loss, diamond::philox rng, const progress& told) {
+network train(const subject_data& data, const training_options& o, const std::string& name, Loss loss,
+              diamond::philox rng, const progress& told) {
     auto trainer = detail::trainer_of(architecture({}, data.frame, data.shape), data, rng,
                                       detail::options_of(o, Loss::random_target), loss);
     auto state = trainer.start();
@@ -92,8 +98,9 @@ network train(const subject_data& data, const training_options& o, const std::st
 }
 
 /// Trains a velocity by flow matching, and no more.
-inline sampler train_sampler(const subject_data& data, const training_options& o, diamond::philox rng, const progress& told) {
-    auto options           = detail::options_of(o, false);
+inline sampler train_sampler(const subject_data& data, const training_options& o, diamond::philox rng,
+                             const progress& told) {
+    auto options = detail::options_of(o, false);
     options.diagonal_first = 1.0;
     const diamond::diamond_mlp<batch, linear_schedule> plain({}, data.frame, data.shape);
     auto trainer = detail::trainer_of(plain, data, rng, options, diamond::lagrangian_loss{});
@@ -103,9 +110,10 @@ inline sampler train_sampler(const subject_data& data, const training_options& o
 /// Trains by distillation from a velocity: that of a trained sampler, with whose parameters it starts, or the
 /// law's own. Shortcut-Distill-F2D2 is semigroup_loss{.midpoint = true}.
 template <class Loss, class Velocity>
-network distil(const subject_data& data, const training_options& o, const std::string& name, Loss loss, const Velocity& teacher, const sampler* start_from, diamond::philox rng,
+network distil(const subject_data& data, const training_options& o, const std::string& name, Loss loss,
+               const Velocity& teacher, const sampler* start_from, diamond::philox rng,
                const progress& told) {
-    auto options           = detail::options_of(o, Loss::random_target);
+    auto options = detail::options_of(o, Loss::random_target);
     options.diagonal_first = 0.2; // the velocities of a teacher are learned sooner than those of data
     auto trainer = detail::trainer_of(architecture({}, data.frame, data.shape), data, rng, options, loss,
                                       diamond::flow_teacher{diamond::exact_divergence{teacher}});

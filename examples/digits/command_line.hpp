@@ -18,7 +18,7 @@ namespace digits {
 
 /// A command is a subcommand together with what it does after its options have been read.
 struct command {
-    CLI::App*            options;
+    CLI::App* options;
     std::function<void()> run;
 };
 command add_align(CLI::App& app);

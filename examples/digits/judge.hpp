@@ -15,8 +15,10 @@ namespace digits {
 class judge {
 public:
     explicit judge(const images& train, int neighbours = 3) : train_(&train), neighbours_(neighbours) {
-        diamond::require(neighbours >= 1 && neighbours <= train.count(),
-                         [&] { return "judge: " + std::to_string(neighbours) + " neighbours among " + std::to_string(train.count()) + " images"; });
+        diamond::require(neighbours >= 1 && neighbours <= train.count(), [&] {
+            return "judge: " + std::to_string(neighbours) + " neighbours among " +
+                   std::to_string(train.count()) + " images";
+        });
     }
 
     /// Returns the class of an image by the vote of its nearest training images, where ties go to the
@@ -25,15 +27,17 @@ public:
         std::vector<std::pair<double, std::int32_t>> distances(static_cast<std::size_t>(train_->count()));
         for (std::size_t n = 0; n < distances.size(); ++n) {
             double sum = 0.0;
-            for (std::size_t i = 0; i < pixels; ++i) sum += diamond::square(static_cast<double>(train_->data[n * pixels + i] - image[i]));
+            for (std::size_t i = 0; i < pixels; ++i)
+                sum += diamond::square(static_cast<double>(train_->data[n * pixels + i] - image[i]));
             distances[n] = {sum, train_->labels[n]};
         }
         std::partial_sort(distances.begin(), distances.begin() + neighbours_, distances.end());
         std::array<int, classes> votes{};
-        int                      winner = distances.front().second;
+        int winner = distances.front().second;
         for (int k = 0; k < neighbours_; ++k) {
             const int label = distances[static_cast<std::size_t>(k)].second;
-            if (++votes[static_cast<std::size_t>(label)] > votes[static_cast<std::size_t>(winner)]) winner = label;
+            if (++votes[static_cast<std::size_t>(label)] > votes[static_cast<std::size_t>(winner)])
+                winner = label;
         }
         return winner;
     }
@@ -48,7 +52,7 @@ public:
 
 private:
     const images* train_;
-    int           neighbours_;
+    int neighbours_;
 };
 
 } // namespace digits

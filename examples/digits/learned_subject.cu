@@ -6,7 +6,8 @@
 namespace digits {
 
 subject learned_subject_on_gpu(const learned_settings& settings) {
-    return detail::make_learned(std::shared_ptr<const diamond::cuda::context>(new diamond::cuda::context{.device = 0}), settings);
+    return detail::make_learned(
+        std::shared_ptr<const diamond::cuda::context>(new diamond::cuda::context{.device = 0}), settings);
 }
 
 } // namespace digits

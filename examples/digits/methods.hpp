@@ -25,39 +25,41 @@ struct exactness {
 
 /// An outcome is what a method made of a task: weighted samples, and what it states about them.
 struct outcome {
-    floats                    samples  = {}; ///< pixels x count
-    std::vector<double>       weights  = {}; ///< sum to 1
+    floats samples = {};              ///< pixels x count
+    std::vector<double> weights = {}; ///< sum to 1
     /// Samples of one family are not independent; outside of SMC each sample is a family of its own.
     std::vector<std::int32_t> families = {};
-    std::optional<double>     ess = {}, log_z = {}, log_z_se = {}, correction_ess = {};
-    std::string               log_z_method = {};
-    diamond::cost             spent    = {};
-    double                    seconds = 0.0;
-    index_t                   returned = 0; ///< the number of samples on which the evaluations were spent
-    std::vector<std::string>  warnings = {};
-    exactness                 exact_for = {};
-    std::optional<std::string> failure  = {}; ///< why there are no samples: a number that is not finite
+    std::optional<double> ess = {}, log_z = {}, log_z_se = {}, correction_ess = {};
+    std::string log_z_method = {};
+    diamond::cost spent = {};
+    double seconds = 0.0;
+    index_t returned = 0; ///< the number of samples on which the evaluations were spent
+    std::vector<std::string> warnings = {};
+    exactness exact_for = {};
+    std::optional<std::string> failure = {}; ///< why there are no samples: a number that is not finite
 
     // SMC also tells its story over t.
-    std::vector<diamond::smc_step>         steps     = {};
-    std::vector<floats>                    states    = {}; ///< the particles after each step of the story
+    std::vector<diamond::smc_step> steps = {};
+    std::vector<floats> states = {}; ///< the particles after each step of the story
     std::vector<std::vector<std::int32_t>> ancestors = {};
 };
 
 /// The story shows the last step and others at equal distances before it, at most this many.
 inline constexpr index_t longest_story = 16;
-inline bool in_story(index_t step, index_t steps) { return (steps - step) % ((steps + longest_story - 1) / longest_story) == 0; }
+inline bool in_story(index_t step, index_t steps) {
+    return (steps - step) % ((steps + longest_story - 1) / longest_story) == 0;
+}
 
 struct method_options {
-    index_t         particles    = 1024;
-    index_t         steps        = 16;
-    index_t         samples      = 16; ///< posterior draws for one value
+    index_t particles = 1024;
+    index_t steps = 16;
+    index_t samples = 16; ///< posterior draws for one value
     /// Runge-Kutta steps of a GLASS transition, and of the exact model's Diamond map.
-    index_t         glass_steps  = 4;
-    index_t         look_ahead_steps = 4; ///< midpoint steps of the exact model's flow map
-    index_t         winners      = 64; ///< samples that search and guidance return
+    index_t glass_steps = 4;
+    index_t look_ahead_steps = 4; ///< midpoint steps of the exact model's flow map
+    index_t winners = 64;         ///< samples that search and guidance return
     diamond::philox rng{0};
-    bool            keep_story = false;
+    bool keep_story = false;
 };
 
 /// A progress function is told the share that is done.
@@ -65,8 +67,8 @@ using progress = std::function<void(double)>;
 
 struct method_name {
     std::string name, title;
-    std::string otherwise  = "neither"; ///< what the method does if it is exact for nothing
-    bool        by_default = true;      ///< whether it runs unless others are asked for
+    std::string otherwise = "neither"; ///< what the method does if it is exact for nothing
+    bool by_default = true;            ///< whether it runs unless others are asked for
 };
 /// Returns all methods in the order of the report.
 inline const std::vector<method_name>& method_names() {
@@ -88,9 +90,9 @@ inline const method_name& corrected_method() { return method_names().back(); }
 /// in each column.
 struct subject {
     using method = std::function<outcome(const task&, const method_options&, const progress&)>;
-    std::string                                                                  name, title, device;
-    std::vector<method>                                                          methods;
-    std::function<floats(const floats& x, const std::vector<double>& times)>     denoise;
+    std::string name, title, device;
+    std::vector<method> methods;
+    std::function<floats(const floats& x, const std::vector<double>& times)> denoise;
 };
 
 /// A density that corrects uses this many jumps of the joint map, with which likelihoods are close to those
@@ -101,12 +103,12 @@ inline constexpr index_t correcting_jumps = 4;
 struct learned_settings {
     std::filesystem::path weights;
     /// The names of the two networks; `velocity` is what GLASS, guidance and densities read at t = 0.
-    std::string           map, velocity;
-    diamond::labels       condition       = {};
-    double                guidance_weight = 1.0; ///< the weight of classifier-free guidance
-    index_t               evaluations     = 1; ///< evaluations in one posterior draw
+    std::string map, velocity;
+    diamond::labels condition = {};
+    double guidance_weight = 1.0; ///< the weight of classifier-free guidance
+    index_t evaluations = 1;      ///< evaluations in one posterior draw
     /// The jumps of the joint map in one log p, if a density is to correct transitions.
-    index_t               density_jumps   = 0;
+    index_t density_jumps = 0;
 };
 
 /// Returns the exact model of images with noise of this standard deviation: its own posterior draws, one
@@ -120,7 +122,9 @@ struct learned_settings {
 
 namespace detail {
 
-inline std::vector<double> equal_weights(index_t count) { return std::vector<double>(static_cast<std::size_t>(count), 1.0 / static_cast<double>(count)); }
+inline std::vector<double> equal_weights(index_t count) {
+    return std::vector<double>(static_cast<std::size_t>(count), 1.0 / static_cast<double>(count));
+}
 
 inline std::vector<std::int32_t> own_families(index_t count) {
     std::vector<std::int32_t> families(static_cast<std::size_t>(count));

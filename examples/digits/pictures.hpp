@@ -18,12 +18,13 @@ namespace digits {
 
 /// Returns `count` samples that are chosen in proportion to their weights, evenly spread.
 inline floats choose(const floats& samples, const std::vector<double>& weights, std::size_t count) {
-    floats              chosen;
-    double              cumulative = 0.0;
+    floats chosen;
+    double cumulative = 0.0;
     for (std::size_t j = 0, k = 0; j < weights.size() && k < count; ++j) {
         cumulative += weights[j];
         for (; k < count && (static_cast<double>(k) + 0.5) / static_cast<double>(count) < cumulative; ++k)
-            chosen.insert(chosen.end(), samples.begin() + static_cast<index_t>(j) * pixels, samples.begin() + static_cast<index_t>(j + 1) * pixels);
+            chosen.insert(chosen.end(), samples.begin() + static_cast<index_t>(j) * pixels,
+                          samples.begin() + static_cast<index_t>(j + 1) * pixels);
     }
     return chosen;
 }
@@ -32,8 +33,10 @@ inline constexpr std::size_t shown = 20; // samples of a method in a picture
 inline constexpr diamond::io::value_range ink_on_paper{1, -1};
 
 /// Draws one labelled row for each method, with the truth above them.
-inline diamond::io::image_grid sample_grid(const task& t, const std::vector<std::pair<row, outcome>>& results, const row& truth) {
-    diamond::io::image_grid grid{.title = "Reward: " + t.title, .shape = shape, .shades = ink_on_paper, .zoom = 5};
+inline diamond::io::image_grid sample_grid(const task& t, const std::vector<std::pair<row, outcome>>& results,
+                                           const row& truth) {
+    diamond::io::image_grid grid{
+        .title = "Reward: " + t.title, .shape = shape, .shades = ink_on_paper, .zoom = 5};
     if (!t.reference.empty()) {
         auto known = t.reference;
         for (float& pixel : known)
@@ -41,7 +44,9 @@ inline diamond::io::image_grid sample_grid(const task& t, const std::vector<std:
         grid.rows.push_back({.label = "measured", .pixels = known, .note = "grey: not measured"});
     }
     const auto add = [&](const row& line, const floats& samples, const std::vector<double>& weights) {
-        grid.rows.push_back({.label = line.title, .pixels = choose(samples, weights, shown), .note = "mean reward " + number(line.mean_reward)});
+        grid.rows.push_back({.label = line.title,
+                             .pixels = choose(samples, weights, shown),
+                             .note = "mean reward " + number(line.mean_reward)});
     };
     add(truth, t.truth, detail::equal_weights(static_cast<index_t>(t.truth.size()) / pixels));
     for (const auto& [line, result] : results) add(line, result.samples, result.weights);
@@ -52,27 +57,35 @@ inline diamond::io::image_grid sample_grid(const task& t, const std::vector<std:
 /// ones, with a column for each time of the story.
 inline diamond::io::image_grid story(const subject& model, const task& t, const outcome& result) {
     constexpr std::size_t lineages = 4;
-    const std::size_t     steps = result.steps.size(), columns = result.states.size(), n = result.weights.size();
-    diamond::io::image_grid grid{.title = "SMC with DDPM posterior, " + t.title + ": lineages over t", .shape = shape, .shades = ink_on_paper, .zoom = 5};
-    std::vector<double>     times;
+    const std::size_t steps = result.steps.size(), columns = result.states.size(), n = result.weights.size();
+    diamond::io::image_grid grid{.title = "SMC with DDPM posterior, " + t.title + ": lineages over t",
+                                 .shape = shape,
+                                 .shades = ink_on_paper,
+                                 .zoom = 5};
+    std::vector<double> times;
     for (std::size_t step = 1; step <= steps; ++step)
-        if (in_story(static_cast<index_t>(step), static_cast<index_t>(steps))) times.push_back(result.steps[step - 1].time);
+        if (in_story(static_cast<index_t>(step), static_cast<index_t>(steps)))
+            times.push_back(result.steps[step - 1].time);
     for (const double time : times) grid.headings.push_back(number(time, "%.2f"));
     for (std::size_t k = 0; k < lineages; ++k) {
         // A particle is chosen in proportion to its weight, and its ancestors are followed back.
-        double      cumulative = 0.0;
+        double cumulative = 0.0;
         std::size_t at = 0;
-        while (at + 1 < n && (cumulative += result.weights[at]) < (static_cast<double>(k) + 0.5) / lineages) ++at;
+        while (at + 1 < n && (cumulative += result.weights[at]) < (static_cast<double>(k) + 0.5) / lineages)
+            ++at;
         floats path(columns * pixels);
         for (std::size_t step = steps, column = columns; step > 0; --step) {
             if (in_story(static_cast<index_t>(step), static_cast<index_t>(steps))) {
                 --column;
-                std::copy_n(result.states[column].begin() + static_cast<index_t>(at) * pixels, pixels, path.begin() + static_cast<index_t>(column) * pixels);
+                std::copy_n(result.states[column].begin() + static_cast<index_t>(at) * pixels, pixels,
+                            path.begin() + static_cast<index_t>(column) * pixels);
             }
-            if (!result.ancestors[step - 1].empty()) at = static_cast<std::size_t>(result.ancestors[step - 1][at]);
+            if (!result.ancestors[step - 1].empty())
+                at = static_cast<std::size_t>(result.ancestors[step - 1][at]);
         }
         const floats denoised = model.denoise(path, times);
-        grid.rows.push_back({.label = "particle " + std::to_string(k + 1) + ": xₜ", .pixels = path, .note = ""});
+        grid.rows.push_back(
+            {.label = "particle " + std::to_string(k + 1) + ": xₜ", .pixels = path, .note = ""});
         grid.rows.push_back({.label = "E[z | xₜ]", .pixels = denoised, .note = ""});
     }
     return grid;
@@ -80,8 +93,10 @@ inline diamond::io::image_grid story(const subject& model, const task& t, const 
 
 /// Draws the effective sample size over t for every method that has one.
 inline diamond::io::line_plot ess_plot(const task& t, const std::vector<std::pair<row, outcome>>& results) {
-    diamond::io::line_plot plot{.title = "Effective sample size: " + t.title, .x = {.label = "t", .range = diamond::io::value_range{0, 1}},
-                                .y = {.label = "ESS / N before resampling", .range = diamond::io::value_range{0, 1}}};
+    diamond::io::line_plot plot{
+        .title = "Effective sample size: " + t.title,
+        .x = {.label = "t", .range = diamond::io::value_range{0, 1}},
+        .y = {.label = "ESS / N before resampling", .range = diamond::io::value_range{0, 1}}};
     for (const auto& [line, result] : results) {
         if (result.steps.empty()) continue;
         diamond::io::curve curve{.name = line.title};
@@ -98,10 +113,12 @@ inline diamond::io::line_plot ess_plot(const task& t, const std::vector<std::pai
 /// Puts two pictures side by side.
 inline diamond::io::canvas beside(const diamond::io::canvas& left, const diamond::io::canvas& right) {
     diamond::io::canvas both(left.width() + right.width(), std::max(left.height(), right.height()));
-    double              at = 0.0;
+    double at = 0.0;
     for (const auto* part : {&left, &right}) {
-        both.shade({at, 0.0, at + part->width(), part->height()},
-                   [&](double u, double v) { return part->pixel(static_cast<int>(u * part->pixels_wide()), static_cast<int>(v * part->pixels_high())); });
+        both.shade({at, 0.0, at + part->width(), part->height()}, [&](double u, double v) {
+            return part->pixel(static_cast<int>(u * part->pixels_wide()),
+                               static_cast<int>(v * part->pixels_high()));
+        });
         at += part->width();
     }
     return both;
@@ -109,7 +126,7 @@ inline diamond::io::canvas beside(const diamond::io::canvas& left, const diamond
 
 /// A sweep holds the rows of one model at all budgets.
 struct sweep {
-    std::string      title;
+    std::string title;
     std::vector<row> rows = {};
 };
 
@@ -120,11 +137,12 @@ inline diamond::io::canvas sweep_plot(const task& t, std::vector<sweep> sweeps, 
     using namespace diamond::io;
     std::erase_if(sweeps, [](const sweep& s) { return s.rows.empty(); });
     std::vector<line_plot> plots;
-    value_range                 x{std::numeric_limits<double>::infinity(), 0.0}, y{truth_reward, truth_reward};
+    value_range x{std::numeric_limits<double>::infinity(), 0.0}, y{truth_reward, truth_reward};
     for (const auto& [title, rows] : sweeps) {
-        plots.push_back({.title = sweeps.size() == 1 ? "Reward against evaluations: " + t.title : t.name + ", " + title,
-                         .x     = {.label = "network evaluations for each returned sample", .scale = axis_scale::logarithmic},
-                         .y     = {.label = "mean reward"}});
+        plots.push_back(
+            {.title = sweeps.size() == 1 ? "Reward against evaluations: " + t.title : t.name + ", " + title,
+             .x = {.label = "network evaluations for each returned sample", .scale = axis_scale::logarithmic},
+             .y = {.label = "mean reward"}});
         for (const auto& m : method_names()) {
             curve line{.name = m.title};
             for (const auto& r : rows) {
@@ -143,7 +161,7 @@ inline diamond::io::canvas sweep_plot(const task& t, std::vector<sweep> sweeps, 
     }
     if (plots.size() == 1) return draw(plots[0]);
     constexpr double margin = 0.04; // as a share of the length of an axis
-    const double     room = margin * (y.to - y.from), factor = std::pow(x.to / x.from, margin);
+    const double room = margin * (y.to - y.from), factor = std::pow(x.to / x.from, margin);
     for (auto& plot : plots) {
         plot.x.range = {x.from / (1.1 * factor), x.to * (1.1 * factor)};
         plot.y.range = {y.from - room, y.to + room};

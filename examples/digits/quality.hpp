@@ -16,16 +16,28 @@
 namespace digits {
 
 namespace detail {
-inline std::string shown(const distance_estimate& d) { return number(d.value, "%.4f") + " ± " + number(d.standard_error, "%.1g"); }
-inline nlohmann::ordered_json json_of(const distance_estimate& d) { return {{"value", d.value}, {"standard_error", d.standard_error}}; }
+inline std::string shown(const distance_estimate& d) {
+    return number(d.value, "%.4f") + " ± " + number(d.standard_error, "%.1g");
+}
+inline nlohmann::ordered_json json_of(const distance_estimate& d) {
+    return {{"value", d.value}, {"standard_error", d.standard_error}};
+}
 
-inline examples::cell cell_of(const distance_estimate& d) { return figure(d.value, d.standard_error, "%.4f", "%.1g"); }
+inline examples::cell cell_of(const distance_estimate& d) {
+    return figure(d.value, d.standard_error, "%.4f", "%.1g");
+}
 
 inline examples::table table_of(const generation& g) {
-    examples::table result{"generation", "The law", "", {"law", "energy distance, pixels", "energy distance, features", "nearest training image", "of held-out's"}};
+    examples::table result{"generation",
+                           "The law",
+                           "",
+                           {"law", "energy distance, pixels", "energy distance, features",
+                            "nearest training image", "of held-out's"}};
     for (int c = 0; c < classes; ++c) result.columns.push_back(std::to_string(c));
     const auto add = [&](const generation_row& row) {
-        std::vector<examples::cell> cells{row.title, cell_of(row.in_pixels), cell_of(row.in_features), figure(row.nearest), figure(row.nearest / g.held_out.nearest, "%.2f")};
+        std::vector<examples::cell> cells{row.title, cell_of(row.in_pixels), cell_of(row.in_features),
+                                          figure(row.nearest),
+                                          figure(row.nearest / g.held_out.nearest, "%.2f")};
         for (const double share : row.shares) cells.push_back(figure(100.0 * share, "%.0f %%"));
         result.add(std::move(cells));
     };
@@ -40,18 +52,25 @@ inline std::vector<examples::table> tables_of(const std::vector<posterior_row>& 
     double t = -1.0;
     for (const auto& row : rows) {
         if (row.t != t) {
-            t               = row.t;
+            t = row.t;
             const auto name = "t = " + number(t);
-            result.push_back({"posterior, " + name, name, "", {"draws", "evaluations", "pooled", "joint with x_t", "error of the mean", "variance"}});
+            result.push_back(
+                {"posterior, " + name,
+                 name,
+                 "",
+                 {"draws", "evaluations", "pooled", "joint with x_t", "error of the mean", "variance"}});
         }
-        result.back().add({row.title, count(row.evaluations), cell_of(row.pooled), cell_of(row.joint), figure(row.mean_error, "%.3f"), figure(row.spread, "%.3f")},
+        result.back().add({row.title, count(row.evaluations), cell_of(row.pooled), cell_of(row.joint),
+                           figure(row.mean_error, "%.3f"), figure(row.spread, "%.3f")},
                           row.title + ", " + std::to_string(row.evaluations));
     }
     return result;
 }
 
 inline std::vector<examples::table> tables_of(const generation& g, const std::vector<posterior_row>& rows) {
-    std::vector<examples::table> result{table_of(g), {"classifier", "The classifier whose features measure", "", {"", "over the held-out images"}}};
+    std::vector<examples::table> result{
+        table_of(g),
+        {"classifier", "The classifier whose features measure", "", {"", "over the held-out images"}}};
     result.back().add({"right, %", {"%.1f", 100.0 * g.classifier_accuracy}});
     std::ranges::move(tables_of(rows), std::back_inserter(result));
     return result;
@@ -88,19 +107,33 @@ inline void write_quality(const study& s, const generation& g, const std::vector
     diamond::io::write_json(s.chosen.out / "quality.json", json);
 
     const std::string h = number(s.bandwidth);
-    write_text(s.chosen.out / "quality.md",
-               "# What the learned models draw\n\n![samples](samples.png)\n\n![by label](conditional.png)\n\n## The law\n\n" + std::to_string(s.chosen.samples) + " samples of each law against " +
-                   std::to_string(s.data.held_out.count()) + " held-out images with the noise, N(0, " + h +
-                   "² I), that the models were trained with. Energy distances are unbiased, so that an estimate may be below zero; \"training images\" with that noise are the floor. "
-                   "Features are those before the last layer of a classifier that is no reward; it gets " +
-                   number(100.0 * g.classifier_accuracy, "%.1f") + " % of the held-out images right. Then the median distance to the nearest training image, and the classes it finds.\n\n" +
-                   markdown_of(detail::table_of(g)) + "\n## Posterior draws\n\n![posterior draws](posterior.png)\n\nOne draw for each of " + std::to_string(s.data.train.count()) +
-                   " noised training images against one of the exact model's: energy distance of the draws, pooled, and of the pairs (x_t, z); draws for one x_t never count as a pair, and as every image stands for one x_t, the pooled distance of draws that are deaf to it is some 0.004 too low at late t. "
-                   "Then the error of the mean of " +
-                   std::to_string(s.chosen.mean_draws) +
-                   " draws against E[z | x_t], root mean square in units of the exact posterior's standard deviation, Monte Carlo part subtracted (0 where it is below), and the variance over the exact one's; over " +
-                   std::to_string(s.chosen.mean_images) + " of the images for maps, a quarter of them for GLASS up to 8 evaluations and a sixteenth beyond.\n" +
-                   detail::markdown_of_all(detail::tables_of(rows)));
+    write_text(
+        s.chosen.out / "quality.md",
+        "# What the learned models draw\n\n![samples](samples.png)\n\n![by label](conditional.png)\n\n## The "
+        "law\n\n" +
+            std::to_string(s.chosen.samples) + " samples of each law against " +
+            std::to_string(s.data.held_out.count()) + " held-out images with the noise, N(0, " + h +
+            "² I), that the models were trained with. Energy distances are unbiased, so that an estimate may "
+            "be below zero; \"training images\" with that noise are the floor. "
+            "Features are those before the last layer of a classifier that is no reward; it gets " +
+            number(100.0 * g.classifier_accuracy, "%.1f") +
+            " % of the held-out images right. Then the median distance to the nearest training image, and "
+            "the classes it finds.\n\n" +
+            markdown_of(detail::table_of(g)) +
+            "\n## Posterior draws\n\n![posterior draws](posterior.png)\n\nOne draw for each of " +
+            std::to_string(s.data.train.count()) +
+            " noised training images against one of the exact model's: energy distance of the draws, pooled, "
+            "and of the pairs (x_t, z); draws for one x_t never count as a pair, and as every image stands "
+            "for one x_t, the pooled distance of draws that are deaf to it is some 0.004 too low at late t. "
+            "Then the error of the mean of " +
+            std::to_string(s.chosen.mean_draws) +
+            " draws against E[z | x_t], root mean square in units of the exact posterior's standard "
+            "deviation, Monte Carlo part subtracted (0 where it is below), and the variance over the exact "
+            "one's; over " +
+            std::to_string(s.chosen.mean_images) +
+            " of the images for maps, a quarter of them for GLASS up to 8 evaluations and a sixteenth "
+            "beyond.\n" +
+            detail::markdown_of_all(detail::tables_of(rows)));
 }
 
 } // namespace digits

@@ -23,7 +23,8 @@ inline std::string number(std::optional<double> x, const char* format = "%.3g") 
     return text;
 }
 
-inline std::string with_error(std::optional<double> x, std::optional<double> error, const char* format = "%.3g") {
+inline std::string with_error(std::optional<double> x, std::optional<double> error,
+                              const char* format = "%.3g") {
     return number(x, format) + (error && std::isfinite(*error) ? " ± " + number(error, "%.1g") : "");
 }
 
@@ -31,7 +32,8 @@ inline std::string with_error(std::optional<double> x, std::optional<double> err
 inline examples::cell figure(std::optional<double> x, const char* format = "%.3g") {
     return x && std::isfinite(*x) ? examples::cell(format, *x) : examples::cell("–");
 }
-inline examples::cell figure(std::optional<double> x, std::optional<double> error, const char* format, const char* error_format) {
+inline examples::cell figure(std::optional<double> x, std::optional<double> error, const char* format,
+                             const char* error_format) {
     if (!x || !std::isfinite(*x) || !error || !std::isfinite(*error)) return figure(x, format);
     return {std::string(format) + " ± " + error_format, std::vector<double>{*x, *error}};
 }
@@ -45,6 +47,8 @@ inline examples::table seconds_of(double whole) {
 }
 
 /// Writes a text file, whole or not at all.
-inline void write_text(const std::filesystem::path& path, const std::string& text) { diamond::io::write_atomically(path, {std::as_bytes(std::span(text))}); }
+inline void write_text(const std::filesystem::path& path, const std::string& text) {
+    diamond::io::write_atomically(path, {std::as_bytes(std::span(text))});
+}
 
 } // namespace digits

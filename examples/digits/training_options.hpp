@@ -14,19 +14,19 @@ namespace digits {
 inline constexpr double default_bandwidth = 0.2;
 
 struct training_options {
-    double share               = 1.0; ///< a share of the usual number of steps
-    index_t batch              = 1024, width = 288, blocks = 6;
-    double rate                = 3e-3, bandwidth = default_bandwidth;
-    std::uint64_t seed         = 1;
-    index_t checkpoint         = 500; ///< steps between checkpoints
-    bool resume                = true;
-    std::filesystem::path out  = "out/digits/weights"; ///< where `taught` finds its teacher, too
+    double share = 1.0; ///< a share of the usual number of steps
+    index_t batch = 1024, width = 288, blocks = 6;
+    double rate = 3e-3, bandwidth = default_bandwidth;
+    std::uint64_t seed = 1;
+    index_t checkpoint = 500; ///< steps between checkpoints
+    bool resume = true;
+    std::filesystem::path out = "out/digits/weights"; ///< where `taught` finds its teacher, too
 };
 
 /// This type describes a finished training: where it ran, and its losses, including those of an earlier run
 /// that it continued.
 struct training_result {
-    std::string         device;
+    std::string device;
     diamond::loss_curve losses;
 };
 

@@ -4,6 +4,8 @@
 
 namespace digits {
 
-training_result train_on_gpu(const images&, const std::string&, const training_options&) { examples::refuse_cuda(); }
+training_result train_on_gpu(const images&, const std::string&, const training_options&) {
+    examples::refuse_cuda();
+}
 
 } // namespace digits

@@ -15,13 +15,11 @@
 namespace learned {
 
 using diamond::index_t;
-using batch   = diamond::eigen::batch<float>;
+using batch = diamond::eigen::batch<float>;
 using context = diamond::eigen::context;
 
 template <class Model>
-concept has_components = requires(const Model& model) {
-    model.components();
-};
+concept has_components = requires(const Model& model) { model.components(); };
 
 /// This type holds the moments of a law on the plane, with the weights of the components if it is a mixture.
 struct moments {
@@ -50,12 +48,12 @@ std::vector<float> component_weights(const Model& model, const batch& x, double 
 template <class Model>
 std::vector<moments> exact_moments(const Model& model, const batch& x, double t) {
     const auto& where = x.context();
-    const index_t n   = x.columns();
-    auto space        = model.make_workspace(where, n);
+    const index_t n = x.columns();
+    auto space = model.make_workspace(where, n);
     batch mean(where, 2, n), axis(where, 2, n), slope(where, 2, n);
     model.denoiser(x.read(), t, {}, space, mean.mutable_view());
-    const auto weights         = component_weights(model, x, t);
-    const std::size_t k        = weights.size() / static_cast<std::size_t>(n);
+    const auto weights = component_weights(model, x, t);
+    const std::size_t k = weights.size() / static_cast<std::size_t>(n);
     const std::vector<float> d = to_host(mean);
     std::vector<moments> result(static_cast<std::size_t>(n));
     for (std::size_t j = 0; j < result.size(); ++j) {
@@ -71,17 +69,19 @@ std::vector<moments> exact_moments(const Model& model, const batch& x, double t)
         const auto column = to_host(slope);
         for (std::size_t j = 0; j < result.size(); ++j)
             for (std::size_t row = 0; row <= i; ++row)
-                result[j].covariance[row + i] =
-                    (1.0 - t) * (1.0 - t) / t * ((row == i ? 1.0 : 0.0) + (1.0 - t) * static_cast<double>(column[2 * j + row]));
+                result[j].covariance[row + i] = (1.0 - t) * (1.0 - t) / t *
+                                                ((row == i ? 1.0 : 0.0) +
+                                                 (1.0 - t) * static_cast<double>(column[2 * j + row]));
     }
     return result;
 }
 
 /// Returns the moments of draws first ... first + count - 1, with an unbiased covariance. `weights` are those
 /// of the components for all draws.
-inline moments sample_moments(const std::vector<float>& draws, const std::vector<float>& weights, std::size_t first, std::size_t count) {
+inline moments sample_moments(const std::vector<float>& draws, const std::vector<float>& weights,
+                              std::size_t first, std::size_t count) {
     moments result;
-    const auto n        = static_cast<double>(count);
+    const auto n = static_cast<double>(count);
     const std::size_t k = weights.size() / (draws.size() / 2);
     result.weights.assign(k, 0.0);
     for (std::size_t j = first; j < first + count; ++j) {
@@ -89,7 +89,8 @@ inline moments sample_moments(const std::vector<float>& draws, const std::vector
         for (std::size_t c = 0; c < k; ++c) result.weights[c] += static_cast<double>(weights[k * j + c]) / n;
     }
     for (std::size_t j = first; j < first + count; ++j) {
-        const double x = static_cast<double>(draws[2 * j]) - result.mean[0], y = static_cast<double>(draws[2 * j + 1]) - result.mean[1];
+        const double x = static_cast<double>(draws[2 * j]) - result.mean[0],
+                     y = static_cast<double>(draws[2 * j + 1]) - result.mean[1];
         result.covariance[0] += x * x / (n - 1.0);
         result.covariance[1] += x * y / (n - 1.0);
         result.covariance[2] += y * y / (n - 1.0);
@@ -108,7 +109,7 @@ struct root_mean_square {
         double mean = 0.0, variance = 0.0;
         for (const double s : squares) mean += s / n;
         for (const double s : squares) variance += diamond::square(s - mean) / (n * (n - 1.0));
-        value          = std::sqrt(std::max(mean, 0.0));
+        value = std::sqrt(std::max(mean, 0.0));
         const double e = std::sqrt(variance);
         standard_error = value > e ? e / (2.0 * value) : std::sqrt(e) / 2.0;
     }
@@ -121,26 +122,28 @@ struct moment_errors {
     root_mean_square mean;
     /// C - Cov|^2/(tr Cov)^2 in the Frobenius norm, in units of its variance.
     root_mean_square covariance;
-    root_mean_square weights;    ///< the errors of the component weights
+    root_mean_square weights; ///< the errors of the component weights
 };
 
 /// Measures the errors. Two halves of the draws have independent errors with the same mean, so that the mean
 /// of their product is the square of that mean, without a Monte Carlo part.
 template <class Model, class Sampler>
-moment_errors errors_of(const Model& model, Sampler sampler, const batch& x, double t, const std::vector<moments>& exact,
-                        diamond::noise_stream stream) {
+moment_errors errors_of(const Model& model, Sampler sampler, const batch& x, double t,
+                        const std::vector<moments>& exact, diamond::noise_stream stream) {
     batch draws(x.context(), 2, x.columns() * stream.samples);
     sampler(x.read(), t, {}, stream, draws.mutable_view());
     const auto z = to_host(draws), weights = component_weights(model, draws, 1.0);
     const auto half = static_cast<std::size_t>(stream.samples / 2);
     std::vector<double> of_mean, of_covariance, of_weights;
     for (std::size_t j = 0; j < exact.size(); ++j) {
-        const moments a = sample_moments(z, weights, 2 * half * j, half), b = sample_moments(z, weights, 2 * half * j + half, half);
+        const moments a = sample_moments(z, weights, 2 * half * j, half),
+                      b = sample_moments(z, weights, 2 * half * j + half, half);
         const auto product = [](const auto& one, const auto& other, const auto& truth, std::size_t i) {
             return (one[i] - truth[i]) * (other[i] - truth[i]);
         };
         const moments& e = exact[j];
-        of_mean.push_back((product(a.mean, b.mean, e.mean, 0) + product(a.mean, b.mean, e.mean, 1)) / e.trace());
+        of_mean.push_back((product(a.mean, b.mean, e.mean, 0) + product(a.mean, b.mean, e.mean, 1)) /
+                          e.trace());
         of_covariance.push_back((product(a.covariance, b.covariance, e.covariance, 0) +
                                  2.0 * product(a.covariance, b.covariance, e.covariance, 1) +
                                  product(a.covariance, b.covariance, e.covariance, 2)) /
@@ -159,7 +162,8 @@ batch noised_draws(const context& where, const Model& model, double t, index_t c
     batch z(where, 2, count), x(where, 2, count);
     model.draw(rng.split(1).stream(diamond::purpose::data), z.mutable_view());
     diamond::draw_normal(rng.split(2).stream(diamond::purpose::data), x.mutable_view());
-    diamond::combine(diamond::coefficients<2>(diamond::numbers<2>{{t, 1.0 - t}}), x.mutable_view(), z.read(), x.read());
+    diamond::combine(diamond::coefficients<2>(diamond::numbers<2>{{t, 1.0 - t}}), x.mutable_view(), z.read(),
+                     x.read());
     return x;
 }
 
@@ -177,9 +181,9 @@ values evaluate(Estimator estimator, const batch& x, double t, diamond::noise_st
     diamond::owning_batch<double, context> value(x.context(), 1, x.columns());
     estimator(x.read(), t, {}, stream, diamond::value_batch{.value = value.data()});
     estimator.guidance(x.read(), t, {}, stream, gradient.mutable_view());
-    result.value    = to_host(value);
+    result.value = to_host(value);
     result.gradient = to_host(gradient);
-    const double b  = diamond::guidance_factor(diamond::linear_schedule{}, t);
+    const double b = diamond::guidance_factor(diamond::linear_schedule{}, t);
     for (float& g : result.gradient) g = static_cast<float>(static_cast<double>(g) / b);
     return result;
 }
@@ -188,9 +192,11 @@ values evaluate(Estimator estimator, const batch& x, double t, diamond::noise_st
 /// gradient.
 inline std::pair<double, double> errors_of(const values& found, const values& exact) {
     double value = 0.0, gradient = 0.0, size = 0.0;
-    for (std::size_t j = 0; j < exact.value.size(); ++j) value += diamond::square(found.value[j] - exact.value[j]);
+    for (std::size_t j = 0; j < exact.value.size(); ++j)
+        value += diamond::square(found.value[j] - exact.value[j]);
     for (std::size_t k = 0; k < exact.gradient.size(); ++k) {
-        gradient += diamond::square(static_cast<double>(found.gradient[k]) - static_cast<double>(exact.gradient[k]));
+        gradient += diamond::square(static_cast<double>(found.gradient[k]) -
+                                    static_cast<double>(exact.gradient[k]));
         size += diamond::square(static_cast<double>(exact.gradient[k]));
     }
     return {std::sqrt(value / static_cast<double>(exact.value.size())), std::sqrt(gradient / size)};

@@ -12,12 +12,13 @@
 namespace learned {
 
 using diamond::linear_schedule;
-using batch        = diamond::eigen::batch<float>;
-using context      = diamond::eigen::context;
+using batch = diamond::eigen::batch<float>;
+using context = diamond::eigen::context;
 using architecture = diamond::diamond_mlp<batch, linear_schedule>;
-using network      = diamond::trained_network<architecture>;
+using network = diamond::trained_network<architecture>;
 
-inline network network_of(const context& where, const training_result& result, const training_options& chosen) {
+inline network network_of(const context& where, const training_result& result,
+                          const training_options& chosen) {
     architecture layers({}, diamond::gaussian_frame<batch>(where, result.frame), shape_of(chosen));
     auto parameters = diamond::from_host<float>(where, layers.parameters(), 1, result.parameters);
     return {std::move(layers), std::move(parameters)};

@@ -5,7 +5,8 @@
 
 namespace learned {
 
-training_result train_on_gpu(const std::string& name, const std::vector<float>& points, const training_options& chosen, diamond::philox rng) {
+training_result train_on_gpu(const std::string& name, const std::vector<float>& points,
+                             const training_options& chosen, diamond::philox rng) {
     return train(diamond::cuda::context{.device = 0}, name, points, chosen, rng);
 }
 

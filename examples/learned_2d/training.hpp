@@ -17,9 +17,11 @@ namespace learned {
 
 /// Trains a Diamond network that sees the points and nothing else.
 template <class Context>
-training_result train(const Context& where, const std::string& name, const std::vector<float>& points, const training_options& chosen, diamond::philox rng) {
+training_result train(const Context& where, const std::string& name, const std::vector<float>& points,
+                      const training_options& chosen, diamond::philox rng) {
     using batch = diamond::owning_batch<float, Context>;
-    const diamond::training_set<batch> data(diamond::from_host<float>(where, 2, static_cast<index_t>(points.size() / 2), points), 0.0);
+    const diamond::training_set<batch> data(
+        diamond::from_host<float>(where, 2, static_cast<index_t>(points.size() / 2), points), 0.0);
 
     // Training works in the coordinates of the Gaussian of the data, and the finished network takes the basis
     // with it.
@@ -29,7 +31,9 @@ training_result train(const Context& where, const std::string& name, const std::
         .steps = chosen.steps, .batch = chosen.batch, .rate = {.peak = chosen.rate}, .average = 0.998};
     options.rate.warm_up = std::min(options.rate.warm_up, chosen.steps / 10);
     diamond::diamond_trainer trainer(
-        diamond::diamond_mlp<batch, diamond::linear_schedule>({}, diamond::gaussian_frame<batch>(where, diamond::in_own_coordinates(frame.numbers())), shape_of(chosen)),
+        diamond::diamond_mlp<batch, diamond::linear_schedule>(
+            {}, diamond::gaussian_frame<batch>(where, diamond::in_own_coordinates(frame.numbers())),
+            shape_of(chosen)),
         inside, rng, options);
 
     const diamond::stopwatch clock;
@@ -39,7 +43,8 @@ training_result train(const Context& where, const std::string& name, const std::
         line(report);
         return true;
     });
-    return {where.device_name(), frame.numbers(), diamond::to_host(state.average), state.losses(), clock.seconds()};
+    return {where.device_name(), frame.numbers(), diamond::to_host(state.average), state.losses(),
+            clock.seconds()};
 }
 
 } // namespace learned

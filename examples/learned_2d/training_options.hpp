@@ -18,7 +18,9 @@ struct training_options {
     double rate = 1e-2;
 };
 
-inline diamond::diamond_mlp_options shape_of(const training_options& chosen) { return {.mlp = {.width = chosen.width, .blocks = chosen.blocks}}; }
+inline diamond::diamond_mlp_options shape_of(const training_options& chosen) {
+    return {.mlp = {.width = chosen.width, .blocks = chosen.blocks}};
+}
 
 struct training_result {
     std::string device;
@@ -30,6 +32,7 @@ struct training_result {
 
 /// Trains from points {x, y, x, y, ...}.
 /// @throws diamond::cuda::error or std::runtime_error if there is no GPU; it never trains on the CPU instead.
-training_result train_on_gpu(const std::string& name, const std::vector<float>& points, const training_options& chosen, diamond::philox rng);
+training_result train_on_gpu(const std::string& name, const std::vector<float>& points,
+                             const training_options& chosen, diamond::philox rng);
 
 } // namespace learned

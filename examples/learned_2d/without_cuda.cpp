@@ -3,6 +3,9 @@
 
 namespace learned {
 
-training_result train_on_gpu(const std::string&, const std::vector<float>&, const training_options&, diamond::philox) { examples::refuse_cuda(); }
+training_result train_on_gpu(const std::string&, const std::vector<float>&, const training_options&,
+                             diamond::philox) {
+    examples::refuse_cuda();
+}
 
 } // namespace learned

@@ -27,11 +27,13 @@ struct all_draws {
     double evaluations = 0.0, microseconds = 0.0; ///< for one draw
 };
 
-inline constexpr double draw_times[]     = {0.1, 0.2, 0.4, 0.6};
-inline constexpr index_t states_a_time   = 2;
+inline constexpr double draw_times[] = {0.1, 0.2, 0.4, 0.6};
+inline constexpr index_t states_a_time = 2;
 inline constexpr std::size_t draw_states = std::size(draw_times) * states_a_time;
 
-inline batch states_at(const study& s, double t) { return learned::noised_draws(s.where, s.law, t, states_a_time, s.rng.split(3)); }
+inline batch states_at(const study& s, double t) {
+    return learned::noised_draws(s.where, s.law, t, states_a_time, s.rng.split(3));
+}
 
 /// Makes `count` draws of each state, in portions.
 template <class Sampler>
@@ -56,12 +58,15 @@ all_draws collect(const study& s, Sampler sampler, index_t count) {
             const auto host = to_host(z);
             for (index_t j = 0; j < states_a_time; ++j) {
                 auto& own = result.of_state[i * states_a_time + static_cast<std::size_t>(j)];
-                own.z.insert(own.z.end(), host.begin() + 2 * samples * j, host.begin() + 2 * samples * (j + 1));
-                own.log_weights.insert(own.log_weights.end(), log_weights.begin() + samples * j, log_weights.begin() + samples * (j + 1));
+                own.z.insert(own.z.end(), host.begin() + 2 * samples * j,
+                             host.begin() + 2 * samples * (j + 1));
+                own.log_weights.insert(own.log_weights.end(), log_weights.begin() + samples * j,
+                                       log_weights.begin() + samples * (j + 1));
             }
         }
     }
-    result.evaluations = static_cast<double>(diamond::cost(sampler.spent()).evaluations()) / static_cast<double>(all);
+    result.evaluations = static_cast<double>(diamond::cost(sampler.spent()).evaluations()) /
+                         static_cast<double>(all);
     result.microseconds /= static_cast<double>(all);
     return result;
 }
@@ -72,39 +77,42 @@ struct state_errors {
     /// The weight of a component counts only if so many draws of it, and as many not of it, are expected.
     static constexpr double least_expected = 10.0;
     /// Where least_expected draws are expected, fewer than these occur by chance once in 400 times.
-    static constexpr double least_found    = 3.0;
+    static constexpr double least_found = 3.0;
     /// The number of components with fewer draws. Their weight has no standard error, so that no error in
     /// standard errors is stated.
     int not_reached = 0;
 
     std::array<double, 8> in_errors{};
-    double of_weights   = 0.0; ///< root mean square error of the component weights themselves
-    double ess          = 0.0; ///< as a share of the draws
+    double of_weights = 0.0; ///< root mean square error of the component weights themselves
+    double ess = 0.0;        ///< as a share of the draws
     /// The mean weight over p_t(x_t), which is 1 where densities of one law corrected the draws.
-    double mean_weight  = 0.0, mean_weight_error = 0.0;
-    double folded       = 0.0; ///< share of draws that weigh nothing
+    double mean_weight = 0.0, mean_weight_error = 0.0;
+    double folded = 0.0; ///< share of draws that weigh nothing
 
     /// Measures the errors. Self-normalised means of f_k over the draws have the variance sum w^2 (f_k -
     /// mean)^2; for a covariance, f is taken about the mean of the draws themselves.
-    state_errors(const state_draws& draws, const std::vector<float>& components, const learned::moments& exact, double log_density) {
+    state_errors(const state_draws& draws, const std::vector<float>& components,
+                 const learned::moments& exact, double log_density) {
         const std::size_t n = draws.log_weights.size();
-        const double high   = *std::max_element(draws.log_weights.begin(), draws.log_weights.end());
+        const double high = *std::max_element(draws.log_weights.begin(), draws.log_weights.end());
         std::vector<double> w(n);
         double sum = 0.0, squares = 0.0;
         for (std::size_t m = 0; m < n; ++m) {
             sum += w[m] = std::exp(draws.log_weights[m] - high);
-            folded += (w[m] == 0.0 && draws.log_weights[m] == -diamond::infinity ? 1.0 : 0.0) / static_cast<double>(n);
+            folded += (w[m] == 0.0 && draws.log_weights[m] == -diamond::infinity ? 1.0 : 0.0) /
+                      static_cast<double>(n);
         }
         for (double& weight : w) squares += diamond::square(weight /= sum);
-        ess               = 1.0 / squares / static_cast<double>(n);
-        mean_weight       = std::exp(high - log_density) * sum / static_cast<double>(n);
+        ess = 1.0 / squares / static_cast<double>(n);
+        mean_weight = std::exp(high - log_density) * sum / static_cast<double>(n);
         mean_weight_error = mean_weight * std::sqrt((1.0 / ess - 1.0) / static_cast<double>(n));
 
         double mean[2] = {0.0, 0.0};
         for (std::size_t m = 0; m < n; ++m)
             for (const std::size_t i : {0u, 1u}) mean[i] += w[m] * static_cast<double>(draws.z[2 * m + i]);
         const auto f = [&](std::size_t m) {
-            const double x = static_cast<double>(draws.z[2 * m]), y = static_cast<double>(draws.z[2 * m + 1]), a = x - mean[0], b = y - mean[1];
+            const double x = static_cast<double>(draws.z[2 * m]), y = static_cast<double>(draws.z[2 * m + 1]),
+                         a = x - mean[0], b = y - mean[1];
             const auto component = [&](std::size_t k) { return static_cast<double>(components[3 * m + k]); };
             return std::array<double, 8>{x, y, a * a, a * b, b * b, component(0), component(1), component(2)};
         };
@@ -114,7 +122,8 @@ struct state_errors {
         for (std::size_t m = 0; m < n; ++m)
             for (std::size_t k = 0; k < 8; ++k) variance[k] += diamond::square(w[m] * (f(m)[k] - found[k]));
         const auto& e = exact;
-        const std::array<double, 8> truth{e.mean[0], e.mean[1], e.covariance[0], e.covariance[1], e.covariance[2], e.weights[0], e.weights[1], e.weights[2]};
+        const std::array<double, 8> truth{e.mean[0],       e.mean[1],    e.covariance[0], e.covariance[1],
+                                          e.covariance[2], e.weights[0], e.weights[1],    e.weights[2]};
         for (std::size_t k = 0; k < 8; ++k) in_errors[k] = (found[k] - truth[k]) / std::sqrt(variance[k]);
         // Where hardly a draw is expected, the error of its number is not normal.
         for (std::size_t k = 5; k < 8; ++k)
@@ -143,14 +152,15 @@ struct state_errors {
 inline std::vector<state_errors> errors_of(const study& s, const all_draws& draws) {
     std::vector<state_errors> result;
     for (std::size_t i = 0; i < std::size(draw_times); ++i) {
-        const batch x    = states_at(s, draw_times[i]);
+        const batch x = states_at(s, draw_times[i]);
         const auto exact = learned::exact_moments(s.law, x, draw_times[i]);
         std::vector<double> log_density(states_a_time);
         auto space = s.law.make_workspace(s.where, x.columns());
         s.law.log_density(x.read(), draw_times[i], {}, space, log_density.data());
         for (std::size_t j = 0; j < states_a_time; ++j) {
             const state_draws& own = draws.of_state[i * states_a_time + j];
-            const batch z          = diamond::from_host<float>(s.where, 2, static_cast<index_t>(own.log_weights.size()), own.z);
+            const batch z = diamond::from_host<float>(s.where, 2,
+                                                      static_cast<index_t>(own.log_weights.size()), own.z);
             result.emplace_back(own, learned::component_weights(s.law, z, 1.0), exact[j], log_density[j]);
         }
     }

@@ -47,11 +47,11 @@ struct leave_out_folds {
 template <class Network>
 class determinants {
 public:
-    using batch_type     = typename Network::batch_type;
+    using batch_type = typename Network::batch_type;
     using condition_type = diamond::condition_of_t<Network>;
-    using view           = diamond::view_t<batch_type>;
-    using arguments      = diamond::diamond_arguments<batch_type>;
-    using workspace      = typename diamond::jacobian_network<Network>::workspace;
+    using view = diamond::view_t<batch_type>;
+    using arguments = diamond::diamond_arguments<batch_type>;
+    using workspace = typename diamond::jacobian_network<Network>::workspace;
 
     explicit determinants(Network network) : network_(std::move(network)) {}
 
@@ -60,9 +60,15 @@ public:
     [[nodiscard]] auto inner_schedule() const { return network_.inner_schedule(); }
     [[nodiscard]] bool exact_density() const { return !folded_.get(); }
     [[nodiscard]] diamond::cost divergence_cost() const { return network_.divergence_cost(); }
-    [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<batch_type>& context, diamond::index_t columns) const { return network_.make_workspace(context, columns); }
-    void operator()(const arguments& at, const condition_type& condition, workspace& space, view out) const { network_(at, condition, space, out); }
-    void operator()(const arguments& at, const condition_type& condition, workspace& space, view out, double* divergence) const {
+    [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<batch_type>& context,
+                                           diamond::index_t columns) const {
+        return network_.make_workspace(context, columns);
+    }
+    void operator()(const arguments& at, const condition_type& condition, workspace& space, view out) const {
+        network_(at, condition, space, out);
+    }
+    void operator()(const arguments& at, const condition_type& condition, workspace& space, view out,
+                    double* divergence) const {
         network_(at, condition, space, out, divergence);
         out.context().for_each(out.columns(), detail::leave_out_folds{at.s, at.r, divergence, &folded_});
     }

@@ -16,10 +16,11 @@
 namespace self_correction {
 
 inline diamond::io::line_plot picture_of_values(std::vector<diamond::io::curve> curves) {
-    return {.title  = "Weighted Diamond: the error that a density brings into V",
-            .x      = {.label = "t"},
-            .y      = {.label = "root mean square over 8 states, nats", .scale = diamond::io::axis_scale::logarithmic},
-            .curves = std::move(curves)};
+    return {
+        .title = "Weighted Diamond: the error that a density brings into V",
+        .x = {.label = "t"},
+        .y = {.label = "root mean square over 8 states, nats", .scale = diamond::io::axis_scale::logarithmic},
+        .curves = std::move(curves)};
 }
 
 /// This type is one run of SMC, or many.
@@ -29,15 +30,26 @@ struct measured_run {
 };
 
 inline diamond::io::line_plot picture_of_runs(const std::vector<measured_run>& runs) {
-    diamond::io::line_plot plot{.title      = "Sequential Monte Carlo: Z by what a particle cost",
-                                .x          = {.label = "network evaluations a particle", .scale = diamond::io::axis_scale::logarithmic},
-                                .y          = {.label = "Ẑ/Z, ± standard error"},
-                                .references = {{.y = 1.0, .name = "exact"}}};
+    diamond::io::line_plot plot{
+        .title = "Sequential Monte Carlo: Z by what a particle cost",
+        .x = {.label = "network evaluations a particle", .scale = diamond::io::axis_scale::logarithmic},
+        .y = {.label = "Ẑ/Z, ± standard error"},
+        .references = {{.y = 1.0, .name = "exact"}}};
     for (const auto& run : runs) {
-        const auto& palette  = diamond::io::colours::palette;
-        const auto has       = [&](const char* what) { return run.name.find(what) != std::string::npos; };
-        const std::size_t of = has("GLASS, exact") ? 6 : has("GLASS") ? 5 : has("joint density") ? 2 : has("determinants") ? 0 : has("head") ? 3 : 1;
-        plot.curves.push_back({.name = run.name, .x = {run.evaluations}, .y = {run.ratio}, .error = {run.error}, .joined = false, .colour = palette[of]});
+        const auto& palette = diamond::io::colours::palette;
+        const auto has = [&](const char* what) { return run.name.find(what) != std::string::npos; };
+        const std::size_t of = has("GLASS, exact")  ? 6
+                             : has("GLASS")         ? 5
+                             : has("joint density") ? 2
+                             : has("determinants")  ? 0
+                             : has("head")          ? 3
+                                                    : 1;
+        plot.curves.push_back({.name = run.name,
+                               .x = {run.evaluations},
+                               .y = {run.ratio},
+                               .error = {run.error},
+                               .joined = false,
+                               .colour = palette[of]});
     }
     return plot;
 }

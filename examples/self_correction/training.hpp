@@ -14,8 +14,8 @@
 
 namespace self_correction {
 
-using joint::architecture, joint::batch, joint::context, joint::network;
 using diamond::index_t, diamond::linear_schedule;
+using joint::architecture, joint::batch, joint::context, joint::network;
 using model_type = diamond::gaussian_mixture<batch, linear_schedule>;
 
 struct training_options {
@@ -27,46 +27,65 @@ struct training_options {
 class workshop {
 public:
     workshop(const context& on, const model_type& law, const training_options& o, diamond::philox rng)
-        : law_(law), options_(o), rng_(rng),
-          data_(joint::subject_data::of(on, law, {.steps = o.steps, .batch = o.batch, .width = o.width, .blocks = o.blocks, .rate = o.rate}, rng.split(1))) {}
+        : law_(law),
+          options_(o),
+          rng_(rng),
+          data_(joint::subject_data::of(
+              on, law,
+              {.steps = o.steps, .batch = o.batch, .width = o.width, .blocks = o.blocks, .rate = o.rate},
+              rng.split(1))) {}
 
     /// Returns the velocity, flow map and density of the data, which are a joint Diamond map at t = 0. It is
     /// distilled from flow matching on data, the best way of examples/checkerboard.
     const network& flow() {
         return kept(flow_, "joint flow map", [&](const std::string& name) {
-            const joint::training_options o{.steps = options_.steps, .batch = options_.batch, .width = options_.width, .blocks = options_.blocks, .rate = options_.rate};
+            const joint::training_options o{.steps = options_.steps,
+                                            .batch = options_.batch,
+                                            .width = options_.width,
+                                            .blocks = options_.blocks,
+                                            .rate = options_.rate};
             constexpr diamond::semigroup_loss shortcut{.midpoint = true};
             const auto telling = [&](const std::string& what, double diagonal_first) {
-                auto options           = joint::detail::options_of(o, shortcut.random_target);
+                auto options = joint::detail::options_of(o, shortcut.random_target);
                 options.diagonal_first = diagonal_first;
-                return [line = examples::training_line(what, diamond::time_left(options))](const std::string&, const diamond::training_report& report) mutable { line(report); };
+                return
+                    [line = examples::training_line(what, diamond::time_left(options))](
+                        const std::string&, const diamond::training_report& report) mutable { line(report); };
             };
-            const joint::sampler teacher = joint::train_sampler(data_, o, rng_.split(2), telling("flow matching", 1.0));
-            return joint::distil(data_, o, name, shortcut, diamond::network_velocity{teacher}, &teacher, rng_.split(4), telling(name, 0.2));
+            const joint::sampler teacher = joint::train_sampler(data_, o, rng_.split(2),
+                                                                telling("flow matching", 1.0));
+            return joint::distil(data_, o, name, shortcut, diamond::network_velocity{teacher}, &teacher,
+                                 rng_.split(4), telling(name, 0.2));
         });
     }
     /// Returns the network that is taught by GLASS's inner velocity of the law and its divergence.
     const network& taught() {
         return kept(taught_, "taught Diamond map", [&](const std::string& name) {
-            auto options           = briefly();
+            auto options = briefly();
             options.diagonal_first = 0.2; // the velocities of a teacher are learned sooner than those of data
-            return train(name, options, diamond::glass_teacher{linear_schedule{}, diamond::exact_divergence{law_}});
+            return train(name, options,
+                         diamond::glass_teacher{linear_schedule{}, diamond::exact_divergence{law_}});
         });
     }
     const network& from_data() {
-        return kept(from_data_, "Diamond map from data alone", [&](const std::string& name) { return train(name, briefly(), diamond::no_teacher{}); });
+        return kept(from_data_, "Diamond map from data alone",
+                    [&](const std::string& name) { return train(name, briefly(), diamond::no_teacher{}); });
     }
 
 private:
     [[nodiscard]] diamond::diamond_training_options briefly() const {
-        diamond::diamond_training_options options{.steps = options_.short_steps, .batch = options_.batch, .rate = {.peak = options_.rate}, .average = 0.99};
+        diamond::diamond_training_options options{.steps = options_.short_steps,
+                                                  .batch = options_.batch,
+                                                  .rate = {.peak = options_.rate},
+                                                  .average = 0.99};
         options.rate.warm_up = std::min(options.rate.warm_up, options_.short_steps / 10);
         return options;
     }
     template <class Teacher>
-    network train(const std::string& name, const diamond::diamond_training_options& options, Teacher teacher) {
-        diamond::diamond_trainer trainer(architecture({}, data_.frame, data_.shape), data_.points, rng_.split(3), options,
-                                         diamond::exact_trace{}, std::move(teacher));
+    network train(const std::string& name, const diamond::diamond_training_options& options,
+                  Teacher teacher) {
+        diamond::diamond_trainer trainer(architecture({}, data_.frame, data_.shape), data_.points,
+                                         rng_.split(3), options, diamond::exact_trace{}, std::move(teacher));
         examples::training_line line(name, diamond::time_left(options));
         auto state = trainer.start();
         trainer.run(state, [&](const diamond::training_report& report) {

@@ -22,9 +22,15 @@ struct plane {
 
     diamond::io::value_range x, y;
 
-    [[nodiscard]] std::size_t columns() const { return static_cast<std::size_t>(std::lround((x.to - x.from) / cell)); }
-    [[nodiscard]] std::size_t rows() const { return static_cast<std::size_t>(std::lround((y.to - y.from) / cell)); }
-    [[nodiscard]] std::vector<float> centres() const { return diamond::io::cell_centres<float>(x, y, columns(), rows()); }
+    [[nodiscard]] std::size_t columns() const {
+        return static_cast<std::size_t>(std::lround((x.to - x.from) / cell));
+    }
+    [[nodiscard]] std::size_t rows() const {
+        return static_cast<std::size_t>(std::lround((y.to - y.from) / cell));
+    }
+    [[nodiscard]] std::vector<float> centres() const {
+        return diamond::io::cell_centres<float>(x, y, columns(), rows());
+    }
 };
 
 /// A density holds log f at the centre of every cell, and the log of its integral by the midpoint rule.
@@ -35,7 +41,7 @@ struct density {
 
     density(const toy::plane& on, std::vector<double> logs) : plane(on), log_values(std::move(logs)) {
         const double high = *std::max_element(log_values.begin(), log_values.end());
-        double sum        = 0.0;
+        double sum = 0.0;
         for (const double value : log_values) sum += std::exp(value - high);
         log_integral = high + std::log(sum * diamond::square(plane.cell));
     }
@@ -51,8 +57,8 @@ struct density {
 template <class Context, class Model>
 density marginal(const Context& context, const Model& model, const plane& on, double t) {
     const auto centres = on.centres();
-    const auto x       = diamond::from_host<float>(context, 2, static_cast<index_t>(centres.size() / 2), centres);
-    auto space         = model.make_workspace(context, x.columns());
+    const auto x = diamond::from_host<float>(context, 2, static_cast<index_t>(centres.size() / 2), centres);
+    auto space = model.make_workspace(context, x.columns());
     diamond::owning_batch<double, Context> logs(context, 1, x.columns());
     model.log_density(x.read(), t, {}, space, logs.data());
     return {on, diamond::to_host(logs)};
@@ -62,25 +68,27 @@ density marginal(const Context& context, const Model& model, const plane& on, do
 /// takes the two coordinates.
 template <class Exponent>
 density tilted(const density& base, Exponent exponent) {
-    const auto centres       = base.plane.centres();
+    const auto centres = base.plane.centres();
     std::vector<double> logs = base.log_values;
     for (std::size_t k = 0; k < logs.size(); ++k) logs[k] += exponent(centres[2 * k], centres[2 * k + 1]);
     return {base.plane, std::move(logs)};
 }
 
 /// Returns the sum over j of weights[j] |(x, y) - p_j| for points {x, y, x, y, ...}.
-inline double mean_distance(double x, double y, std::span<const float> points, std::span<const double> weights) {
+inline double mean_distance(double x, double y, std::span<const float> points,
+                            std::span<const double> weights) {
     double sum = 0.0;
     for (std::size_t j = 0; j < weights.size(); ++j)
-        sum += weights[j] * std::sqrt(diamond::square(points[2 * j] - x) + diamond::square(points[2 * j + 1] - y));
+        sum += weights[j] *
+               std::sqrt(diamond::square(points[2 * j] - x) + diamond::square(points[2 * j + 1] - y));
     return sum;
 }
 
 /// Returns 2 E|X - Y| - E|X - X'| - E|Y - Y'| between weighted points and a density. Points of one family are
 /// dependent, and only pairs of two families enter E|X - X'|, so that draws of the density have 0 on average.
-inline double energy_distance(std::span<const float> points, std::span<const double> weights, std::span<const std::int32_t> families,
-                              const density& truth) {
-    const auto all  = truth.plane.centres();
+inline double energy_distance(std::span<const float> points, std::span<const double> weights,
+                              std::span<const std::int32_t> families, const density& truth) {
+    const auto all = truth.plane.centres();
     const auto mass = truth.normalised();
     std::vector<float> cells;
     std::vector<double> cell_weights;
@@ -97,7 +105,8 @@ inline double energy_distance(std::span<const float> points, std::span<const dou
         across += weights[j] * mean_distance(x, y, cells, cell_weights);
         for (std::size_t i = 0; i < j; ++i)
             if (families[i] != families[j])
-                among_points += 2.0 * weights[j] * weights[i] * std::hypot(points[2 * i] - x, points[2 * i + 1] - y);
+                among_points += 2.0 * weights[j] * weights[i] *
+                                std::hypot(points[2 * i] - x, points[2 * i + 1] - y);
         of_family[families[j]] += weights[j];
     }
     for (const auto& [family, weight] : of_family) squares += diamond::square(weight);

@@ -62,7 +62,8 @@ struct scene {
 };
 
 template <class Context, class Model>
-scene(std::string, const Context&, const options&, findings&, Model, plane, near_a_point, position) -> scene<Model>;
+scene(std::string, const Context&, const options&, findings&, Model, plane, near_a_point, position)
+    -> scene<Model>;
 
 /// This type holds points {x, y, x, y, ...} whose weights sum to 1. Those of one family are dependent.
 struct particles {
@@ -72,7 +73,9 @@ struct particles {
 
     template <class Context>
     explicit particles(const diamond::owning_batch<float, Context>& independent)
-        : points(to_host(independent)), weights(points.size() / 2, 2.0 / static_cast<double>(points.size())), families(weights.size()) {
+        : points(to_host(independent)),
+          weights(points.size() / 2, 2.0 / static_cast<double>(points.size())),
+          families(weights.size()) {
         std::iota(families.begin(), families.end(), 0);
     }
     template <class Batch>
@@ -83,7 +86,7 @@ struct particles {
     [[nodiscard]] std::vector<float> some(std::size_t count) const {
         std::vector<float> result;
         const auto wanted = static_cast<double>(std::min(count, weights.size()));
-        double total      = 0.0;
+        double total = 0.0;
         for (std::size_t j = 0; j < weights.size(); ++j)
             for (total += weights[j]; static_cast<double>(result.size() / 2) + 0.5 < total * wanted;)
                 result.insert(result.end(), {points[2 * j], points[2 * j + 1]});
@@ -94,33 +97,40 @@ struct particles {
 /// Draws a density in blues, and some points on top of it.
 inline diamond::io::panel panel(std::string title, const density& below, const particles* above = nullptr) {
     constexpr std::size_t most_points = 500; // more would hide the density
-    diamond::io::panel result{.title   = std::move(title),
+    diamond::io::panel result{.title = std::move(title),
                               .density = diamond::io::heat_map{.columns = below.plane.columns(),
-                                                               .rows    = below.plane.rows(),
-                                                               .values  = below.normalised(),
+                                                               .rows = below.plane.rows(),
+                                                               .values = below.normalised(),
                                                                .colours = diamond::io::colours::blues}};
     if (above)
-        result.clouds.push_back(
-            {.points = above->some(most_points), .colour = diamond::io::colours::palette[1], .radius = 0.9, .alpha = 0.7});
+        result.clouds.push_back({.points = above->some(most_points),
+                                 .colour = diamond::io::colours::palette[1],
+                                 .radius = 0.9,
+                                 .alpha = 0.7});
     return result;
 }
 
 template <class Model>
-void write(const scene<Model>& of, const std::string& what, const std::string& title, std::vector<diamond::io::panel> panels,
-           std::size_t columns) {
+void write(const scene<Model>& of, const std::string& what, const std::string& title,
+           std::vector<diamond::io::panel> panels, std::size_t columns) {
     const auto path = of.chosen.out / (of.name + "_" + what + ".png");
-    write_png(path,
-              diamond::io::panel_row{
-                  .title = title, .x = {.range = of.plane.x}, .y = {.range = of.plane.y}, .panels = std::move(panels), .columns = columns});
+    write_png(path, diamond::io::panel_row{.title = title,
+                                           .x = {.range = of.plane.x},
+                                           .y = {.range = of.plane.y},
+                                           .panels = std::move(panels),
+                                           .columns = columns});
     std::printf("  wrote %s\n", path.c_str());
 }
 
 /// Writes a line of the report: how far the particles are from the exact density, and what one of them cost.
 template <class Model>
-void report(const scene<Model>& of, const std::string& name, const particles& drawn, const density& truth, const diamond::cost& spent, const std::string& more = "") {
-    const double distance    = energy_distance(drawn.points, drawn.weights, drawn.families, truth);
-    const double evaluations = static_cast<double>(spent.evaluations()) / static_cast<double>(drawn.weights.size());
-    std::printf("  %-40s energy distance %8.4f, evaluations a particle %4.0f%s\n", name.c_str(), distance, evaluations, more.c_str());
+void report(const scene<Model>& of, const std::string& name, const particles& drawn, const density& truth,
+            const diamond::cost& spent, const std::string& more = "") {
+    const double distance = energy_distance(drawn.points, drawn.weights, drawn.families, truth);
+    const double evaluations = static_cast<double>(spent.evaluations()) /
+                               static_cast<double>(drawn.weights.size());
+    std::printf("  %-40s energy distance %8.4f, evaluations a particle %4.0f%s\n", name.c_str(), distance,
+                evaluations, more.c_str());
     std::fflush(stdout);
     of.found.samplers.push_back({of.name, name, distance, evaluations});
 }

@@ -1,4 +1,5 @@
-/// Everything but the back ends and io: schedules, maps, kernels, rewards, values, alignment, networks and training, and the exact models.
+/// Everything but the back ends and io: schedules, maps, kernels, rewards, values, alignment, networks and
+/// training, and the exact models.
 #pragma once
 
 #include <diamond/align/chain.hpp>

@@ -1,5 +1,5 @@
-/// What the tests of alignment share: two models that nothing is symmetric in, rewards whose log Z is known, and all that can be put
-/// together on them.
+/// What the tests of alignment share: two models that nothing is symmetric in, rewards whose log Z is known,
+/// and all that can be put together on them.
 #pragma once
 
 #include <cmath>
@@ -23,6 +23,7 @@
 #include <diamond/value/point_values.hpp>
 #include <diamond/value/posterior_value.hpp>
 #include <diamond/value/weighted_value.hpp>
+
 #include <support/statistics.hpp>
 
 #include "one_of.hpp"
@@ -39,7 +40,11 @@ using gaussian_of = diamond::gaussian<Batch, diamond::linear_schedule>;
 /// Three unlike components in the plane.
 template <class Batch>
 [[nodiscard]] mixture_of<Batch> mixture(const diamond::backend_of_t<Batch>& context) {
-    return {context, {}, {0.5, 0.3, 0.2}, {-1.0, 0.5, 1.5, -0.5, 0.2, -1.4}, {0.16, 0.36, 0.25, 0.09, 0.04, 0.49}};
+    return {context,
+            {},
+            {0.5, 0.3, 0.2},
+            {-1.0, 0.5, 1.5, -0.5, 0.2, -1.4},
+            {0.16, 0.36, 0.25, 0.09, 0.04, 0.49}};
 }
 /// Another mixture, whose posterior is wrong for the first.
 template <class Batch>
@@ -52,7 +57,8 @@ template <class Batch>
     return {context, {}, {0.7, -1.2, 0.4}, {1.3, 0.5, -0.2, 0.5, 0.6, 0.1, -0.2, 0.1, 0.25}};
 }
 
-/// r(z) = constant + c . z - 1/2 sum q_i z_i^2, with -inf where z_0 < wall, on any back end: one type for every reward of these tests.
+/// r(z) = constant + c . z - 1/2 sum q_i z_i^2, with -inf where z_0 < wall, on any back end: one type for
+/// every reward of these tests.
 template <class Real, int D = 2>
 struct form_reward {
     static constexpr bool column_parallel = true;
@@ -97,30 +103,34 @@ template <class Real>
 }
 template <class Real>
 [[nodiscard]] form_reward<Real, 3> bowl_3d(double strength = 1.0) {
-    return {{0.5 * strength, -0.4 * strength, 0.8 * strength}, {1.0 * strength, 0.5 * strength, 2.0 * strength}, -0.2};
+    return {{0.5 * strength, -0.4 * strength, 0.8 * strength},
+            {1.0 * strength, 0.5 * strength, 2.0 * strength},
+            -0.2};
 }
 
 /// P(z_0 > wall) of a mixture.
 template <class Model>
 [[nodiscard]] double log_probability_above(const Model& model, double wall) {
     const auto& parts = model.components();
-    double sum        = 0.0;
+    double sum = 0.0;
     for (index_t k = 0; k < parts.count(); ++k) {
         const auto at = static_cast<std::size_t>(k);
         sum += parts.weights()[at] * 0.5 *
-               std::erfc((wall - parts.means()[at * static_cast<std::size_t>(parts.dimension())]) / std::sqrt(2.0 * parts.variance(0, k)));
+               std::erfc((wall - parts.means()[at * static_cast<std::size_t>(parts.dimension())]) /
+                         std::sqrt(2.0 * parts.variance(0, k)));
     }
     return std::log(sum);
 }
 
 /// exp(log Z-hat - log Z) of `runs` independent runs, 0 where all weights died.
 template <class Sampler>
-[[nodiscard]] std::vector<double> ratios(Sampler& sampler, const diamond::eigen::context& context, index_t runs, double log_z,
-                                         std::uint64_t seed) {
+[[nodiscard]] std::vector<double> ratios(Sampler& sampler, const diamond::eigen::context& context,
+                                         index_t runs, double log_z, std::uint64_t seed) {
     std::vector<double> result;
     for (index_t run = 0; run < runs; ++run) {
         try {
-            result.push_back(std::exp(sampler(context, philox{seed}.split(static_cast<std::uint64_t>(run))).log_z - log_z));
+            result.push_back(std::exp(
+                sampler(context, philox{seed}.split(static_cast<std::uint64_t>(run))).log_z - log_z));
         } catch (const diamond::dead_weights&) {
             result.push_back(0.0);
         }

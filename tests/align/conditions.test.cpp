@@ -1,13 +1,15 @@
-/// Labels travel with their particles: through kernel, value samples, reward, resampling, snapshots and search.
+/// Labels travel with their particles: through kernel, value samples, reward, resampling, snapshots and
+/// search.
 #include <array>
 
 #include <diamond/align/guidance.hpp>
 #include <diamond/align/log_densities.hpp>
 #include <diamond/align/search.hpp>
-#include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/map/corrected_kernel.hpp>
 #include <diamond/map/corrected_posterior.hpp>
+#include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
+
 #include <support/back_ends.hpp>
 #include <support/labelled.hpp>
 
@@ -19,12 +21,16 @@ using diamond::labels, diamond::smc, diamond::smc_options, diamond::time_view;
 
 namespace {
 
-constexpr double place = 4.0, spread = 0.1; // class c is N(place c, spread^2 I): ten standard deviations and more from all others
+// class c is N(place c, spread^2 I): ten standard deviations and more from all others
+constexpr double place = 4.0, spread = 0.1;
 
 /// The unconditional label sits at place * 100.
-DIAMOND_HD double centre(std::int32_t label) { return place * (label == labels::unconditional ? 100 : label); }
+DIAMOND_HD double centre(std::int32_t label) {
+    return place * (label == labels::unconditional ? 100 : label);
+}
 
-/// z | x_t of class c, from the normals in `out`: on the linear schedule its mean is (sigma^2 m + alpha v x)/V.
+/// z | x_t of class c, from the normals in `out`: on the linear schedule its mean is (sigma^2 m + alpha v
+/// x)/V.
 template <class ConstView, class View>
 struct draw_posterior {
     double t;
@@ -33,18 +39,20 @@ struct draw_posterior {
     ConstView x;
     View out;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
-        const double alpha = t, sigma = 1.0 - t, v = spread * spread, total = alpha * alpha * v + sigma * sigma;
-        const index_t n   = j / samples;
+        const double alpha = t, sigma = 1.0 - t, v = spread * spread,
+                     total = alpha * alpha * v + sigma * sigma;
+        const index_t n = j / samples;
         const double mean = (sigma * sigma * centre(c[n]) + alpha * v * static_cast<double>(x(i, n))) / total;
-        out(i, j)         = static_cast<typename View::value_type>(mean + std::sqrt(v / total) * sigma * static_cast<double>(out(i, j)));
+        out(i, j) = static_cast<typename View::value_type>(mean + std::sqrt(v / total) * sigma *
+                                                                      static_cast<double>(out(i, j)));
     }
 };
 template <class Batch>
 struct labelled_posterior {
-    using batch_type     = Batch;
+    using batch_type = Batch;
     using condition_type = labels;
-    using view           = diamond::view_t<Batch>;
-    using const_view     = diamond::const_view_t<Batch>;
+    using view = diamond::view_t<Batch>;
+    using const_view = diamond::const_view_t<Batch>;
 
     diamond::cost bill = {};
 
@@ -56,7 +64,8 @@ struct labelled_posterior {
     void operator()(const_view x, double t, const labels& c, diamond::noise_stream stream, view out) {
         bill.forward += out.columns();
         diamond::draw_normal(stream, out);
-        out.context().for_each(2, out.columns(), draw_posterior<const_view, view>{t, stream.samples, c, x, out});
+        out.context().for_each(2, out.columns(),
+                               draw_posterior<const_view, view>{t, stream.samples, c, x, out});
     }
 };
 /// u of the same model.
@@ -68,21 +77,26 @@ struct write_field {
     View out;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         const double alpha = t[j], sigma = 1.0 - t[j], v = spread * spread, m = centre(c[j]);
-        out(i, j) = static_cast<typename View::value_type>(m + (alpha * v - sigma) / (alpha * alpha * v + sigma * sigma) * (static_cast<double>(x(i, j)) - alpha * m));
+        out(i, j) = static_cast<typename View::value_type>(
+            m + (alpha * v - sigma) / (alpha * alpha * v + sigma * sigma) *
+                    (static_cast<double>(x(i, j)) - alpha * m));
     }
 };
 template <class Batch>
 struct labelled_field {
-    using batch_type     = Batch;
+    using batch_type = Batch;
     using condition_type = labels;
-    using view           = diamond::view_t<Batch>;
-    using const_view     = diamond::const_view_t<Batch>;
+    using view = diamond::view_t<Batch>;
+    using const_view = diamond::const_view_t<Batch>;
     struct workspace {};
     [[nodiscard]] index_t dimension() const { return 2; }
     [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<Batch>&, index_t) const { return {}; }
-    void operator()(const_view x, time_view t, const labels& c, workspace&, view out) const { x.context().for_each(2, x.columns(), write_field<const_view, view>{x, t, c, out}); }
+    void operator()(const_view x, time_view t, const labels& c, workspace&, view out) const {
+        x.context().for_each(2, x.columns(), write_field<const_view, view>{x, t, c, out});
+    }
 };
-/// Likes classes of small number, so that resampling moves labels; and counts the samples that are not where their label says.
+/// Likes classes of small number, so that resampling moves labels; and counts the samples that are not where
+/// their label says.
 struct write_reward {
     labels c;
     double* values;
@@ -92,7 +106,9 @@ template <class ConstView>
 struct is_misplaced {
     ConstView z;
     labels c;
-    DIAMOND_HD double operator()(index_t j) const { return std::abs(static_cast<double>(z(0, j)) - centre(c[j])) > 6.0 * spread ? 1.0 : 0.0; }
+    DIAMOND_HD double operator()(index_t j) const {
+        return std::abs(static_cast<double>(z(0, j)) - centre(c[j])) > 6.0 * spread ? 1.0 : 0.0;
+    }
 };
 template <class Batch>
 struct labelled_reward {
@@ -119,18 +135,23 @@ std::vector<std::int32_t> repeating(index_t n, std::int32_t classes) {
 
 } // namespace
 
-TEST_CASE_TEMPLATE("a particle keeps its label, for all value samples and after resampling", back, TWO_BACK_ENDS) {
-    using batch        = typename back::batch;
+TEST_CASE_TEMPLATE("a particle keeps its label, for all value samples and after resampling", back,
+                   TWO_BACK_ENDS) {
+    using batch = typename back::batch;
     const auto context = back::make(1);
-    const auto own     = repeating(120, 5);
-    const auto given   = diamond::from_host(context, 1, 120, own);
+    const auto own = repeating(120, 5);
+    const auto given = diamond::from_host(context, 1, 120, own);
     for (const index_t samples : {1, 3}) {
         index_t misplaced = 0;
         const labelled_posterior<batch> draws;
         smc sampler{diamond::ddpm_posterior_kernel{draws},
                     diamond::posterior_value{draws, labelled_reward<batch>{&misplaced}, {.samples = samples}},
-                    smc_options{.particles = 120, .steps = 6, .threshold = 2.0, .log_delta = -infinity, .record_ancestors = true}};
-        const auto result  = sampler(context, philox{1}, labels(given.data()));
+                    smc_options{.particles = 120,
+                                .steps = 6,
+                                .threshold = 2.0,
+                                .log_delta = -infinity,
+                                .record_ancestors = true}};
+        const auto result = sampler(context, philox{1}, labels(given.data()));
         const auto classes = classes_of(result.particles);
         REQUIRE(misplaced == 0);
         std::vector<index_t> members(5), before(5);
@@ -146,12 +167,14 @@ TEST_CASE_TEMPLATE("a particle keeps its label, for all value samples and after 
         for (const auto c : own) z += std::exp(-0.7 * c) / 120.0;
         CHECK(result.log_z == doctest::Approx(std::log(z)).epsilon(0.1));
 
-        // The default pilot reads the first labels only; and a run resumes with its labels in the order of its particles.
-        smc resumable{diamond::ddpm_posterior_kernel{draws},
-                      diamond::posterior_value{draws, labelled_reward<batch>{&misplaced}, {.samples = samples}},
-                      smc_options{.particles = 120, .steps = 6, .threshold = 2.0, .pilot_particles = 50}};
+        // The default pilot reads the first labels only; and a run resumes with its labels in the order of
+        // its particles.
+        smc resumable{
+            diamond::ddpm_posterior_kernel{draws},
+            diamond::posterior_value{draws, labelled_reward<batch>{&misplaced}, {.samples = samples}},
+            smc_options{.particles = 120, .steps = 6, .threshold = 2.0, .pilot_particles = 50}};
         const auto whole = resumable(context, philox{2}, labels(given.data()));
-        auto state       = resumable.start(context, philox{2}, labels(given.data()));
+        auto state = resumable.start(context, philox{2}, labels(given.data()));
         for (int k = 0; k < 3; ++k) resumable.step(state);
         check_same(resumable(context, philox{2}, state.snapshot(), labels(given.data())), whole);
         CHECK(misplaced == 0);
@@ -159,11 +182,12 @@ TEST_CASE_TEMPLATE("a particle keeps its label, for all value samples and after 
 }
 
 TEST_CASE("one label serves all particles, and unconditional is a label") {
-    using batch        = diamond::eigen::batch<double>;
+    using batch = diamond::eigen::batch<double>;
     const auto context = back_ends::eigen<double>::make(1);
     const labelled_posterior<batch> draws;
     index_t misplaced = 0;
-    smc sampler{diamond::ddpm_posterior_kernel{draws}, diamond::posterior_value{draws, labelled_reward<batch>{&misplaced}, {.samples = 2}},
+    smc sampler{diamond::ddpm_posterior_kernel{draws},
+                diamond::posterior_value{draws, labelled_reward<batch>{&misplaced}, {.samples = 2}},
                 smc_options{.particles = 30, .steps = 4, .threshold = 2.0}};
     for (const auto c : classes_of(sampler(context, philox{3}, labels(3)).particles)) CHECK(c == 3);
     for (const auto c : classes_of(sampler(context, philox{3}).particles)) CHECK(c == 100);
@@ -171,44 +195,49 @@ TEST_CASE("one label serves all particles, and unconditional is a label") {
 }
 
 TEST_CASE("chain, guidance, best of N and beam keep labels with their columns") {
-    using batch        = diamond::eigen::batch<double>;
+    using batch = diamond::eigen::batch<double>;
     const auto context = back_ends::eigen<double>::make(1);
     const labelled_posterior<batch> draws;
     index_t misplaced = 0;
     const labelled_reward<batch> reward{&misplaced};
     const diamond::posterior_value value{draws, reward, {.samples = 2}};
     const diamond::ddpm_posterior_kernel kernel{draws};
-    const auto own   = repeating(60, 4);
+    const auto own = repeating(60, 4);
     const auto given = diamond::from_host(context, 1, 60, own);
 
-    CHECK(classes_of(diamond::chain(kernel, {.particles = 60, .steps = 4})(context, philox{4}, labels(given.data())).particles) == own);
     CHECK(classes_of(
-              diamond::guidance{labelled_field<batch>{}, value, {.particles = 60, .steps = 40}}(context, philox{4}, labels(given.data()))
+              diamond::chain(kernel, {.particles = 60, .steps = 4})(context, philox{4}, labels(given.data()))
                   .particles) == own);
+    CHECK(classes_of(diamond::guidance{labelled_field<batch>{}, value, {.particles = 60, .steps = 40}}(
+                         context, philox{4}, labels(given.data()))
+                         .particles) == own);
 
     // 12 winners of 5 candidates each: the least label of each five wins, the reward knows nothing else.
     diamond::best_of_n best{kernel, reward, {.winners = 12, .candidates = 5, .steps = 3}};
     const auto winners = classes_of(best(context, philox{4}, labels(given.data())).particles);
     for (std::size_t w = 0; w < 12; ++w)
-        CHECK(winners[w] == *std::min_element(own.begin() + static_cast<long>(5 * w), own.begin() + static_cast<long>(5 * w + 5)));
+        CHECK(winners[w] == *std::min_element(own.begin() + static_cast<long>(5 * w),
+                                              own.begin() + static_cast<long>(5 * w + 5)));
 
     // 5 beams of 3 x 4 particles, a label a beam.
     std::vector<std::int32_t> by_beam;
     for (std::int32_t beam = 0; beam < 5; ++beam) by_beam.insert(by_beam.end(), 12, 4 - beam);
     const auto per_beam = diamond::from_host(context, 1, 60, by_beam);
     diamond::beam search{kernel, value, {.beams = 5, .width = 3, .children = 4, .steps = 3}};
-    CHECK(classes_of(search(context, philox{4}, labels(per_beam.data())).particles) == std::vector<std::int32_t>{4, 3, 2, 1, 0});
+    CHECK(classes_of(search(context, philox{4}, labels(per_beam.data())).particles) ==
+          std::vector<std::int32_t>{4, 3, 2, 1, 0});
     CHECK(misplaced == 0);
 }
 
 namespace {
-/// The joint Diamond map of class c in closed form, data N(place c, spread^2 I): GLASS's inner flow of a Gaussian, X_{s,r} = r m + W_r/W_s (xbar - s m), W^2 = s^2 v + (1 - s)^2.
-/// `push` moves every draw, so that there is something to correct.
+/// The joint Diamond map of class c in closed form, data N(place c, spread^2 I): GLASS's inner flow of a
+/// Gaussian, X_{s,r} = r m + W_r/W_s (xbar - s m), W^2 = s^2 v + (1 - s)^2. `push` moves every draw, so that
+/// there is something to correct.
 struct labelled_map {
-    using batch_type     = diamond::eigen::batch<double>;
+    using batch_type = diamond::eigen::batch<double>;
     using condition_type = labels;
-    using view           = diamond::view_t<batch_type>;
-    using const_view     = diamond::const_view_t<batch_type>;
+    using view = diamond::view_t<batch_type>;
+    using const_view = diamond::const_view_t<batch_type>;
     double push = 0.0;
     diamond::cost bill = {};
 
@@ -217,18 +246,22 @@ struct labelled_map {
     [[nodiscard]] diamond::linear_schedule inner_schedule() const { return {}; }
     [[nodiscard]] diamond::cost spent() const { return bill; }
     [[nodiscard]] bool exact_density() const { return true; }
-    void operator()(const_view xbar, diamond::interval inner, const_view x_t, time_view t, const labels& c, view out) {
+    void operator()(const_view xbar, diamond::interval inner, const_view x_t, time_view t, const labels& c,
+                    view out) {
         std::vector<double> m(static_cast<std::size_t>(xbar.columns()));
         (*this)(xbar, inner, x_t, t, c, out, m.data());
     }
-    void operator()(const_view xbar, diamond::interval inner, const_view x_t, time_view t, const labels& c, view out, double* divergence) {
+    void operator()(const_view xbar, diamond::interval inner, const_view x_t, time_view t, const labels& c,
+                    view out, double* divergence) {
         bill.forward += xbar.columns();
         for (index_t j = 0; j < xbar.columns(); ++j) {
-            const double alpha = t[j], sigma = 1.0 - alpha, v = spread * spread, total = alpha * alpha * v + sigma * sigma, posterior = v * sigma * sigma / total;
-            const auto width   = [&](double s) { return std::sqrt(s * s * posterior + (1.0 - s) * (1.0 - s)); };
+            const double alpha = t[j], sigma = 1.0 - alpha, v = spread * spread,
+                         total = alpha * alpha * v + sigma * sigma, posterior = v * sigma * sigma / total;
+            const auto width = [&](double s) { return std::sqrt(s * s * posterior + (1.0 - s) * (1.0 - s)); };
             const double ratio = width(inner.to) / width(inner.from);
             for (index_t i = 0; i < 2; ++i) {
-                const double mean = (sigma * sigma * centre(c[j]) + alpha * v * x_t(i, j)) / total + push * std::sqrt(posterior);
+                const double mean = (sigma * sigma * centre(c[j]) + alpha * v * x_t(i, j)) / total +
+                                    push * std::sqrt(posterior);
                 out(i, j) = inner.to * mean + ratio * (xbar(i, j) - inner.from * mean);
             }
             divergence[j] = 2.0 * std::log(ratio) / inner.length();
@@ -237,7 +270,7 @@ struct labelled_map {
 };
 /// log N(x; t place c, (t^2 spread^2 + (1 - t)^2) I)
 struct labelled_density {
-    using batch_type     = diamond::eigen::batch<double>;
+    using batch_type = diamond::eigen::batch<double>;
     using condition_type = labels;
     diamond::cost bill = {};
     [[nodiscard]] index_t dimension() const { return 2; }
@@ -249,27 +282,34 @@ struct labelled_density {
         const double variance = t * t * spread * spread + (1.0 - t) * (1.0 - t);
         for (index_t j = 0; j < x.columns(); ++j) {
             out[j] = -std::log(2.0 * diamond::pi * variance);
-            for (index_t i = 0; i < 2; ++i) out[j] -= 0.5 * diamond::square(x(i, j) - t * centre(c[j])) / variance;
+            for (index_t i = 0; i < 2; ++i)
+                out[j] -= 0.5 * diamond::square(x(i, j) - t * centre(c[j])) / variance;
         }
     }
 };
 } // namespace
 
-TEST_CASE("corrections read the label of their own particle, after resampling, too; and so do densities of results") {
-    using batch        = diamond::eigen::batch<double>;
+TEST_CASE("corrections read the label of their own particle, after resampling, too; and so do densities of "
+          "results") {
+    using batch = diamond::eigen::batch<double>;
     const auto context = back_ends::eigen<double>::make(2);
-    const auto own     = repeating(300, 5);
-    const auto given   = diamond::from_host(context, 1, 300, own);
+    const auto own = repeating(300, 5);
+    const auto given = diamond::from_host(context, 1, 300, own);
     const labelled_density density;
     index_t misplaced = 0;
     const auto run = [&](double push, double threshold) {
         const labelled_map map{push};
-        smc sampler{diamond::corrected_kernel{diamond::early_stop_kernel{map}, density},
-                    diamond::posterior_value{diamond::corrected_posterior{diamond::diamond_map_posterior{map}, density}, labelled_reward<batch>{&misplaced}, {.samples = 2}},
-                    smc_options{.particles = 300, .steps = 4, .threshold = threshold, .log_delta = -infinity}};
+        smc sampler{
+            diamond::corrected_kernel{diamond::early_stop_kernel{map}, density},
+            diamond::posterior_value{
+                diamond::corrected_posterior{diamond::diamond_map_posterior{map}, density},
+                labelled_reward<batch>{&misplaced},
+                {.samples = 2}},
+            smc_options{.particles = 300, .steps = 4, .threshold = threshold, .log_delta = -infinity}};
         return sampler(context, philox{6}, labels(given.data()));
     };
-    // Of the right map no step corrects anything, whatever labels have moved where: a particle read by another's label would be 40 deviations off.
+    // Of the right map no step corrects anything, whatever labels have moved where: a particle read by
+    // another's label would be 40 deviations off.
     const auto right = run(0.0, 2.0);
     for (const auto& step : right.steps) {
         CHECK(step.correction_ess == doctest::Approx(300.0).epsilon(1e-9));
@@ -277,7 +317,8 @@ TEST_CASE("corrections read the label of their own particle, after resampling, t
     }
     CHECK(right.exact_for_density);
     const auto classes = classes_of(right.particles);
-    for (std::size_t j = 0; j < 300; ++j) CHECK(classes[j] == own[static_cast<std::size_t>(right.families[j])]);
+    for (std::size_t j = 0; j < 300; ++j)
+        CHECK(classes[j] == own[static_cast<std::size_t>(right.families[j])]);
     CHECK(misplaced == 0);
     double z = 0.0;
     for (const auto c : own) z += std::exp(-0.7 * c) / 300.0;
@@ -293,17 +334,23 @@ TEST_CASE("corrections read the label of their own particle, after resampling, t
     diamond::add_log_densities(wrong, asked, labels(2)); // one label for all
     CHECK(*std::min_element(wrong.log_densities.begin(), wrong.log_densities.end()) < -500.0);
 
-    // Of a map that is off by 0.8 deviations the corrections are at work, and right: within 5 standard errors of 1, of four steps once in 400,000.
+    // Of a map that is off by 0.8 deviations the corrections are at work, and right: within 5 standard errors
+    // of 1, of four steps once in 400,000.
     const auto off = run(0.8, 0.0);
     CHECK(off.correction_ess < 250.0);
-    for (const auto& step : off.steps) CHECK(std::abs(step.log_mean_correction) < 5.0 * std::sqrt(1.0 / step.correction_ess - 1.0 / 300.0));
+    for (const auto& step : off.steps)
+        CHECK(std::abs(step.log_mean_correction) < 5.0 * std::sqrt(1.0 / step.correction_ess - 1.0 / 300.0));
 
     // and of any field: alone or among others, the same bits
     using field = labelled::field<batch, diamond::linear_schedule>;
-    const diamond::glass_diamond_map map(diamond::linear_schedule{}, diamond::exact_divergence{field(diamond::linear_schedule{})}, diamond::explicit_midpoint{.steps = 2});
+    const diamond::glass_diamond_map map(diamond::linear_schedule{},
+                                         diamond::exact_divergence{field(diamond::linear_schedule{})},
+                                         diamond::explicit_midpoint{.steps = 2});
     const auto compared = labelled::compare(context, 9, 1, [&](const labels& c) {
-        smc sampler{diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, diamond::posterior_value{diamond::diamond_map_posterior{map}, labelled::reward{}, {.samples = 2}},
-                    smc_options{.particles = 9, .steps = 3, .threshold = 0.0, .log_delta = -infinity}};
+        smc sampler{
+            diamond::corrected_kernel{diamond::early_stop_kernel{map}, density},
+            diamond::posterior_value{diamond::diamond_map_posterior{map}, labelled::reward{}, {.samples = 2}},
+            smc_options{.particles = 9, .steps = 3, .threshold = 0.0, .log_delta = -infinity}};
         return sampler(context, philox{7}, c).log_weights;
     });
     CHECK(compared.mixed == 0.0);

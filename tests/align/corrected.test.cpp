@@ -3,6 +3,7 @@
 #include <diamond/align/smc.hpp>
 #include <diamond/map/corrected_kernel.hpp>
 #include <diamond/map/corrected_posterior.hpp>
+
 #include <support/back_ends.hpp>
 #include <support/batches.hpp>
 #include <support/small_matrix.hpp>
@@ -32,19 +33,25 @@ auto right_density(const diamond::backend_of_t<Batch>& context) {
 }
 /// A wrong chain and a wrong value; corrected by `density`.
 template <class Density>
-auto corrected_smc(const diamond::eigen::context& context, Density density, const smc_options& options, index_t samples = 2) {
+auto corrected_smc(const diamond::eigen::context& context, Density density, const smc_options& options,
+                   index_t samples = 2) {
     const auto wrong = wrong_gaussian(context);
-    return smc{diamond::corrected_kernel{diamond::early_stop_kernel{solid{wrong}}, std::move(density)}, diamond::posterior_value{diamond::exact_posterior{wrong}, bowl_3d<double>(), {.samples = samples}},
-               options};
+    return smc{
+        diamond::corrected_kernel{diamond::early_stop_kernel{solid{wrong}}, std::move(density)},
+        diamond::posterior_value{diamond::exact_posterior{wrong}, bowl_3d<double>(), {.samples = samples}},
+        options};
 }
-double true_log_z(const diamond::eigen::context& context) { return diamond::exact_value(gaussian<batch>(context), bowl_3d<double>()).log_z(); }
+double true_log_z(const diamond::eigen::context& context) {
+    return diamond::exact_value(gaussian<batch>(context), bowl_3d<double>()).log_z();
+}
 
 /// One density at t = 1 and another before.
 template <class End, class Before>
 class patched {
 public:
     using batch_type = typename End::batch_type;
-    patched(End end, Before before, double shift = 0.0) : end_(std::move(end)), before_(std::move(before)), shift_(shift) {}
+    patched(End end, Before before, double shift = 0.0)
+        : end_(std::move(end)), before_(std::move(before)), shift_(shift) {}
     [[nodiscard]] index_t dimension() const { return end_.dimension(); }
     [[nodiscard]] auto schedule() const { return end_.schedule(); }
     [[nodiscard]] diamond::cost spent() const { return end_.spent() + before_.spent(); }
@@ -56,7 +63,7 @@ public:
     }
 
 private:
-    End    end_;
+    End end_;
     Before before_;
     double shift_; // before the end: of a density that is not normalised
 };
@@ -66,30 +73,35 @@ struct boasting : solid {
     double by;
     boasting(solid map, double how_much) : solid(std::move(map)), by(how_much) {}
     using solid::operator();
-    void operator()(diamond::const_view_t<batch> xbar, diamond::interval inner, diamond::const_view_t<batch> x_t, diamond::time_view t, diamond::no_condition none, diamond::view_t<batch> out,
-                    double* divergence) {
+    void operator()(diamond::const_view_t<batch> xbar, diamond::interval inner,
+                    diamond::const_view_t<batch> x_t, diamond::time_view t, diamond::no_condition none,
+                    diamond::view_t<batch> out, double* divergence) {
         solid::operator()(xbar, inner, x_t, t, none, out, divergence);
         for (index_t j = 0; j < xbar.columns(); ++j) divergence[j] -= by;
     }
 };
 template <class Result>
 bool warns(const Result& result, const char* of) {
-    return std::any_of(result.warnings.begin(), result.warnings.end(), [&](const std::string& text) { return text.find(of) != std::string::npos; });
+    return std::any_of(result.warnings.begin(), result.warnings.end(),
+                       [&](const std::string& text) { return text.find(of) != std::string::npos; });
 }
 
 } // namespace
 
-TEST_CASE_TEMPLATE("an exact kernel is left as it is: its corrections are 1, and the run is the plain one's", back, TWO_BACK_ENDS) {
-    using own_batch    = typename back::batch;
+TEST_CASE_TEMPLATE("an exact kernel is left as it is: its corrections are 1, and the run is the plain one's",
+                   back, TWO_BACK_ENDS) {
+    using own_batch = typename back::batch;
     const auto context = back::make(1);
-    const auto model   = gaussian<own_batch>(context);
+    const auto model = gaussian<own_batch>(context);
     const diamond::early_stop_kernel kernel{diamond::gaussian_diamond_map{model}};
-    const diamond::posterior_value value{diamond::exact_posterior{model}, bowl_3d<typename back::real>(), {.samples = 2}};
+    const diamond::posterior_value value{
+        diamond::exact_posterior{model}, bowl_3d<typename back::real>(), {.samples = 2}};
     const smc_options options{.particles = 200, .steps = 6};
     smc plain{kernel, value, options};
     smc corrected{diamond::corrected_kernel{kernel, right_density<own_batch>(context)}, value, options};
     const auto a = plain(context, philox{3}), b = corrected(context, philox{3});
-    const double rounding = 20 * back::tolerance; // of a weight; and of particles none, while the ancestors agree
+    // of a weight; and of particles none, while the ancestors agree
+    const double rounding = 20 * back::tolerance;
     CHECK(std::abs(b.log_z - a.log_z) < rounding);
     CHECK(a.families == b.families);
     CHECK(statistics::largest_error(diamond::to_host(a.particles), diamond::to_host(b.particles)) < rounding);
@@ -97,23 +109,32 @@ TEST_CASE_TEMPLATE("an exact kernel is left as it is: its corrections are 1, and
         CHECK(step.correction_ess == doctest::Approx(200.0).epsilon(1e-4));
         CHECK(std::abs(step.log_mean_correction) < rounding);
     }
-    for (const auto& step : a.steps) CHECK((std::isnan(step.correction_ess) && std::isnan(step.log_mean_correction)));
+    for (const auto& step : a.steps)
+        CHECK((std::isnan(step.correction_ess) && std::isnan(step.log_mean_correction)));
     CHECK(std::isnan(a.correction_ess));
-    CHECK(b.correction_ess == std::min_element(b.steps.begin(), b.steps.end(), [](const auto& x, const auto& y) { return x.correction_ess < y.correction_ess; })->correction_ess);
+    CHECK(b.correction_ess ==
+          std::min_element(b.steps.begin(), b.steps.end(), [](const auto& x, const auto& y) {
+              return x.correction_ess < y.correction_ess;
+          })->correction_ess);
     CHECK((b.exact_for_density && b.exact_for_model && !b.exact_for_sampler));
     CHECK((!a.exact_for_density && a.exact_for_model && a.exact_for_sampler));
 }
 
-// Means of Z-hat/Z over runs lie within 4.5 of their standard errors of 1, once in 147,000 each not; what is wrong lies 8 and more away.
+// Means of Z-hat/Z over runs lie within 4.5 of their standard errors of 1, once in 147,000 each not; what is
+// wrong lies 8 and more away.
 TEST_CASE("a wrong kernel, corrected, reaches the model's Z, whatever normalised densities stand between") {
     const diamond::eigen::context context{.threads = 2};
     const double log_z = true_log_z(context);
     const auto right = right_density<batch>(context);
     // between: the wrong chain's own, a third law's, and this not even normalised
     const diamond::exact_density own{diamond::linear_schedule{}, wrong_gaussian(context)};
-    const exact third{{}, gaussian_of<batch>{context, {}, {0.9, -0.4, 0.1}, {0.8, -0.2, 0.1, -0.2, 1.1, 0.0, 0.1, 0.0, 0.9}}};
+    const exact third{
+        {},
+        gaussian_of<batch>{context, {}, {0.9, -0.4, 0.1}, {0.8, -0.2, 0.1, -0.2, 1.1, 0.0, 0.1, 0.0, 0.9}}};
     const auto run = [&](auto density, double threshold, std::uint64_t seed) {
-        auto sampler = corrected_smc(context, std::move(density), {.particles = 128, .steps = 5, .threshold = threshold, .log_delta = -infinity});
+        auto sampler = corrected_smc(
+            context, std::move(density),
+            {.particles = 128, .steps = 5, .threshold = threshold, .log_delta = -infinity});
         return statistics::average(ratios(sampler, context, 500, log_z, seed));
     };
     for (const double threshold : {0.0, 0.5, 2.0}) {
@@ -122,10 +143,12 @@ TEST_CASE("a wrong kernel, corrected, reaches the model's Z, whatever normalised
         CHECK(statistics::within(run(patched{right, own}, threshold, 6), 1.0));
         CHECK(statistics::within(run(patched{right, third}, threshold, 7), 1.0));
         CHECK(statistics::within(run(patched{right, third, 1.7}, threshold, 8), 1.0));
-        CHECK_FALSE(statistics::within(run(patched{third, right}, threshold, 9), 1.0, 8.0)); // the end decides
+        // the end decides
+        CHECK_FALSE(statistics::within(run(patched{third, right}, threshold, 9), 1.0, 8.0));
     }
     const auto wrong = wrong_gaussian(context);
-    smc plain{diamond::early_stop_kernel{solid{wrong}}, diamond::posterior_value{diamond::exact_posterior{wrong}, bowl_3d<double>(), {.samples = 2}},
+    smc plain{diamond::early_stop_kernel{solid{wrong}},
+              diamond::posterior_value{diamond::exact_posterior{wrong}, bowl_3d<double>(), {.samples = 2}},
               smc_options{.particles = 128, .steps = 5, .log_delta = -infinity}};
     CHECK_FALSE(statistics::within(statistics::average(ratios(plain, context, 500, log_z, 5)), 1.0, 8.0));
 }
@@ -135,15 +158,19 @@ TEST_CASE("a density off by c at the end multiplies Z by exp c") {
     for (const double threshold : {0.0, 2.0}) {
         const smc_options options{.particles = 100, .steps = 4, .threshold = threshold, .log_delta = -2.0};
         const auto as_is = corrected_smc(context, right_density<batch>(context), options)(context, philox{4});
-        const auto off   = corrected_smc(context, corrections::altered(right_density<batch>(context), corrections::shift_end{0.7}), options)(context, philox{4});
+        const auto off = corrected_smc(
+            context, corrections::altered(right_density<batch>(context), corrections::shift_end{0.7}),
+            options)(context, philox{4});
         CHECK(off.log_z == doctest::Approx(as_is.log_z + 0.7).epsilon(1e-12));
         CHECK(off.families == as_is.families);
-        CHECK(off.steps.back().log_mean_correction == doctest::Approx(as_is.steps.back().log_mean_correction + 0.7).epsilon(1e-12));
+        CHECK(off.steps.back().log_mean_correction ==
+              doctest::Approx(as_is.steps.back().log_mean_correction + 0.7).epsilon(1e-12));
     }
 }
 
 TEST_CASE("the weighted particles are the tilted model's") {
-    // Mean and variances of p^r: precision C^-1 + diag q, by dense algebra. Self-normalised means of 60 independent runs, whose spread is their error.
+    // Mean and variances of p^r: precision C^-1 + diag q, by dense algebra. Self-normalised means of 60
+    // independent runs, whose spread is their error.
     const diamond::eigen::context context{.threads = 2};
     const models::gaussian_numbers n;
     const auto form = bowl_3d<double>().quadratic_form();
@@ -168,17 +195,22 @@ TEST_CASE("the weighted particles are the tilted model's") {
             }
         }
         double worst = 0.0;
-        for (const auto& one : moments) worst = std::max(worst, std::abs(statistics::average(one).value) / statistics::average(one).standard_error);
+        for (const auto& one : moments)
+            worst = std::max(worst, std::abs(statistics::average(one).value) /
+                                        statistics::average(one).standard_error);
         return worst;
     };
     // bias of order 1/N against a spread of 1/sqrt(60 N): a tenth of a standard error at N = 2000
     CHECK(far(corrected_smc(context, right_density<batch>(context), {.particles = 2000, .steps = 5})) < 4.5);
     const auto wrong = wrong_gaussian(context);
-    CHECK(far(smc{diamond::early_stop_kernel{solid{wrong}}, diamond::posterior_value{diamond::exact_posterior{wrong}, bowl_3d<double>(), {.samples = 2}},
-                  smc_options{.particles = 2000, .steps = 5}}) > 10.0);
+    CHECK(
+        far(smc{diamond::early_stop_kernel{solid{wrong}},
+                diamond::posterior_value{diamond::exact_posterior{wrong}, bowl_3d<double>(), {.samples = 2}},
+                smc_options{.particles = 2000, .steps = 5}}) > 10.0);
 }
 
-TEST_CASE("a density that is 0 beyond a wall: such particles weigh nothing and stay dead, and Z is the rest's") {
+TEST_CASE(
+    "a density that is 0 beyond a wall: such particles weigh nothing and stay dead, and Z is the rest's") {
     const diamond::eigen::context context{.threads = 2};
     // P(z_0 > wall) under the tilted Gaussian, by dense algebra
     const models::gaussian_numbers n;
@@ -188,15 +220,21 @@ TEST_CASE("a density that is 0 beyond a wall: such particles weigh nothing and s
     for (std::size_t i = 0; i < 3; ++i) precision(i, i) += form.curvature[i];
     const auto covariance = small::solve(precision, small::matrix::identity(3)).x, mean = covariance * push;
     constexpr double wall = 0.1;
-    const double log_z    = true_log_z(context) + std::log(0.5 * std::erfc((wall - static_cast<double>(mean(0, 0))) / std::sqrt(2.0 * static_cast<double>(covariance(0, 0)))));
+    const double log_z = true_log_z(context) +
+                         std::log(0.5 * std::erfc((wall - static_cast<double>(mean(0, 0))) /
+                                                  std::sqrt(2.0 * static_cast<double>(covariance(0, 0)))));
     const auto right = right_density<batch>(context);
     const corrections::altered walled{right, corrections::wall{wall}};
     for (const double threshold : {0.0, 0.5}) {
-        auto at_the_end = corrected_smc(context, patched{walled, right}, {.particles = 128, .steps = 5, .threshold = threshold, .log_delta = -infinity});
+        auto at_the_end = corrected_smc(
+            context, patched{walled, right},
+            {.particles = 128, .steps = 5, .threshold = threshold, .log_delta = -infinity});
         CHECK(statistics::within(statistics::average(ratios(at_the_end, context, 500, log_z, 21)), 1.0));
     }
-    // A wall at every time: what passes through is dead for good. No NaN anywhere, and at the end only what is beyond the wall lives.
-    auto always = corrected_smc(context, walled, {.particles = 200, .steps = 5, .threshold = 0.0, .log_delta = -infinity});
+    // A wall at every time: what passes through is dead for good. No NaN anywhere, and at the end only what
+    // is beyond the wall lives.
+    auto always = corrected_smc(context, walled,
+                                {.particles = 200, .steps = 5, .threshold = 0.0, .log_delta = -infinity});
     std::vector<bool> dead(200, false);
     const auto result = always(context, philox{22}, {}, [&](const auto& view) {
         for (index_t j = 0; j < 200; ++j) {
@@ -210,19 +248,25 @@ TEST_CASE("a density that is 0 beyond a wall: such particles weigh nothing and s
     });
     CHECK(std::isfinite(result.log_z));
     const auto nowhere = corrections::altered{right, corrections::wall{1e6}};
-    CHECK_THROWS_AS(corrected_smc(context, nowhere, {.particles = 50, .steps = 3, .log_delta = -infinity})(context, philox{23}), diamond::dead_weights);
+    CHECK_THROWS_AS(corrected_smc(context, nowhere,
+                                  {.particles = 50, .steps = 3, .log_delta = -infinity})(context, philox{23}),
+                    diamond::dead_weights);
 }
 
-TEST_CASE_TEMPLATE("a corrected run resumes from any step, bit for bit; a plain run's snapshot is refused, and the reverse", back, TWO_BACK_ENDS) {
-    using own_batch    = typename back::batch;
+TEST_CASE_TEMPLATE(
+    "a corrected run resumes from any step, bit for bit; a plain run's snapshot is refused, and the reverse",
+    back, TWO_BACK_ENDS) {
+    using own_batch = typename back::batch;
     const auto context = back::make(1);
-    const auto wrong   = wrong_gaussian<own_batch>(context);
-    const diamond::posterior_value value{diamond::exact_posterior{wrong}, bowl_3d<typename back::real>(), {.samples = 2}};
+    const auto wrong = wrong_gaussian<own_batch>(context);
+    const diamond::posterior_value value{
+        diamond::exact_posterior{wrong}, bowl_3d<typename back::real>(), {.samples = 2}};
     const diamond::early_stop_kernel kernel{diamond::gaussian_diamond_map{wrong}};
     const smc_options options{.particles = 60, .steps = 6, .threshold = 0.95, .record_ancestors = true};
     smc sampler{diamond::corrected_kernel{kernel, right_density<own_batch>(context)}, value, options};
     const auto expected = sampler(context, philox{5});
-    CHECK(std::count_if(expected.steps.begin(), expected.steps.end(), [](const auto& s) { return s.resampled; }) >= 2);
+    CHECK(std::count_if(expected.steps.begin(), expected.steps.end(),
+                        [](const auto& s) { return s.resampled; }) >= 2);
     REQUIRE(expected.log_densities.size() == 60);
     for (index_t stop = 0; stop <= 6; ++stop) {
         CAPTURE(stop);
@@ -230,39 +274,48 @@ TEST_CASE_TEMPLATE("a corrected run resumes from any step, bit for bit; a plain 
         while (state.step() < stop) sampler.step(state);
         const auto saved = state.snapshot();
         CHECK(saved.log_densities.size() == 60);
-        auto another = smc{diamond::corrected_kernel{kernel, right_density<own_batch>(context)}, value, options};
+        auto another = smc{diamond::corrected_kernel{kernel, right_density<own_batch>(context)}, value,
+                           options};
         check_same(another(context, philox{5}, saved), expected);
         while (!state.done()) sampler.step(state);
         check_same(sampler.finish(std::move(state)), expected);
     }
     smc plain{kernel, value, options};
-    const auto carrying = sampler.start(context, philox{5}).snapshot(), bare = plain.start(context, philox{5}).snapshot();
+    const auto carrying = sampler.start(context, philox{5}).snapshot(),
+               bare = plain.start(context, philox{5}).snapshot();
     CHECK(bare.log_densities.empty());
-    CHECK_THROWS_WITH_AS(plain(context, philox{5}, carrying), Contains("holds 60 log-densities, and this sampler's kernel carries 0"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(sampler(context, philox{5}, bare), Contains("holds 0 log-densities, and this sampler's kernel carries 60"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(plain(context, philox{5}, carrying),
+                         Contains("holds 60 log-densities, and this sampler's kernel carries 0"),
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(sampler(context, philox{5}, bare),
+                         Contains("holds 0 log-densities, and this sampler's kernel carries 60"),
+                         std::invalid_argument);
 }
 
 TEST_CASE("what is carried is log p of each particle, at every step and after every resampling") {
     const diamond::eigen::context context{.threads = 1};
     auto density = right_density<batch>(context);
     auto sampler = corrected_smc(context, density, {.particles = 100, .steps = 6, .threshold = 2.0});
-    auto state   = sampler.start(context, philox{6});
+    auto state = sampler.start(context, philox{6});
     while (!state.done()) {
         const auto saved = state.snapshot();
-        const auto x     = diamond::from_host(context, 3, 100, saved.particles);
-        const double t   = static_cast<double>(saved.step) / 6.0;
+        const auto x = diamond::from_host(context, 3, 100, saved.particles);
+        const double t = static_cast<double>(saved.step) / 6.0;
         batch known(context, 1, 100);
         density(x.read(), t, {}, known.data()); // at t = 0 the model's p_0 is N(0, I)
         CHECK(statistics::largest_error(saved.log_densities, diamond::to_host(known)) < 1e-13);
         sampler.step(state);
     }
     const auto result = sampler.finish(std::move(state));
-    CHECK(numbers::same_bits(result.log_densities, diamond::log_densities_of(density, result.particles.read())));
+    CHECK(numbers::same_bits(result.log_densities,
+                             diamond::log_densities_of(density, result.particles.read())));
 }
 
 TEST_CASE("every step's correction is the weights' that an observer sees") {
     const diamond::eigen::context context{.threads = 1};
-    auto sampler = corrected_smc(context, right_density<batch>(context), {.particles = 80, .steps = 5, .threshold = 0.0, .initial_value = 1.5, .log_delta = -2.0});
+    auto sampler = corrected_smc(
+        context, right_density<batch>(context),
+        {.particles = 80, .steps = 5, .threshold = 0.0, .initial_value = 1.5, .log_delta = -2.0});
     std::vector<double> value(80, 1.5), log_w(80, 0.0);
     const auto result = sampler(context, philox{9}, {}, [&](const auto& view) {
         double sum = 0.0, squares = 0.0;
@@ -283,14 +336,17 @@ TEST_CASE("every step's correction is the weights' that an observer sees") {
 }
 
 TEST_CASE_TEMPLATE("a corrected run gives the same bits on one thread and on two", real, float, double) {
-    using back     = back_ends::eigen<real>;
+    using back = back_ends::eigen<real>;
     const auto run = [](int threads, index_t particles) {
         const auto context = back::make(threads);
-        const auto wrong   = wrong_gaussian<typename back::batch>(context);
-        smc sampler{diamond::corrected_kernel{diamond::early_stop_kernel{diamond::gaussian_diamond_map{wrong}}, right_density<typename back::batch>(context)},
-                    diamond::posterior_value{diamond::exact_posterior{wrong}, bowl_3d<real>(), {.samples = 2}}, smc_options{.particles = particles, .steps = 4, .threshold = 0.9, .log_delta = -4.0}};
-        auto result      = sampler(context, philox{1});
-        auto host        = diamond::to_host(result.particles);
+        const auto wrong = wrong_gaussian<typename back::batch>(context);
+        smc sampler{
+            diamond::corrected_kernel{diamond::early_stop_kernel{diamond::gaussian_diamond_map{wrong}},
+                                      right_density<typename back::batch>(context)},
+            diamond::posterior_value{diamond::exact_posterior{wrong}, bowl_3d<real>(), {.samples = 2}},
+            smc_options{.particles = particles, .steps = 4, .threshold = 0.9, .log_delta = -4.0}};
+        auto result = sampler(context, philox{1});
+        auto host = diamond::to_host(result.particles);
         result.particles = {};
         return std::pair{std::move(result), std::move(host)};
     };
@@ -307,8 +363,8 @@ TEST_CASE_TEMPLATE("a corrected run gives the same bits on one thread and on two
 TEST_CASE("rewards, densities and tilted densities of results") {
     const diamond::eigen::context context{.threads = 1};
     const auto reward = bowl_3d<double>();
-    auto density      = right_density<batch>(context);
-    auto corrected    = corrected_smc(context, density, {.particles = 400, .steps = 4});
+    auto density = right_density<batch>(context);
+    auto corrected = corrected_smc(context, density, {.particles = 400, .steps = 4});
     const auto result = corrected(context, philox{12});
     REQUIRE(result.rewards.size() == 400);
     const auto tilted = diamond::tilted_log_densities(result);
@@ -324,10 +380,14 @@ TEST_CASE("rewards, densities and tilted densities of results") {
     }
     // A run without weights carries none until it is given some, whose cost it then bears.
     const auto wrong = wrong_gaussian(context);
-    smc plain{diamond::early_stop_kernel{solid{wrong}}, diamond::posterior_value{diamond::exact_posterior{wrong}, reward, {.samples = 2}}, smc_options{.particles = 50, .steps = 3}};
+    smc plain{diamond::early_stop_kernel{solid{wrong}},
+              diamond::posterior_value{diamond::exact_posterior{wrong}, reward, {.samples = 2}},
+              smc_options{.particles = 50, .steps = 3}};
     auto bare = plain(context, philox{12});
     CHECK(bare.log_densities.empty());
-    CHECK_THROWS_WITH_AS(static_cast<void>(diamond::tilted_log_densities(bare)), Contains("50 particles with 0 log-densities: call add_log_densities"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(static_cast<void>(diamond::tilted_log_densities(bare)),
+                         Contains("50 particles with 0 log-densities: call add_log_densities"),
+                         std::invalid_argument);
     const auto before = bare.spent;
     diamond::add_log_densities(bare, density);
     CHECK(bare.spent == before + diamond::cost{.forward = 50});
@@ -342,30 +402,36 @@ TEST_CASE("rewards, densities and tilted densities of results") {
     auto stopped = corrected(context, philox{12}, {}, [](const auto& view) { return view.step < 2; });
     CHECK((stopped.rewards.empty() && stopped.log_densities.empty() && std::isnan(stopped.correction_ess)));
     CHECK((!stopped.exact_for_density && !stopped.exact_for_model && !stopped.exact_for_sampler));
-    CHECK_THROWS_WITH_AS(static_cast<void>(diamond::tilted_log_densities(stopped)), Contains("incomplete"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(diamond::add_log_densities(stopped, density), Contains("incomplete"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(static_cast<void>(diamond::tilted_log_densities(stopped)), Contains("incomplete"),
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(diamond::add_log_densities(stopped, density), Contains("incomplete"),
+                         std::invalid_argument);
     auto spoilt_samples = diamond::to_host(result.particles);
     for (const double number : {diamond::not_a_number, diamond::infinity}) {
         spoilt_samples[3 * 17 + 1] = number;
-        const auto some            = batches::make<batch>(context, 3, 400, spoilt_samples);
-        bool named                 = false;
+        const auto some = batches::make<batch>(context, 3, 400, spoilt_samples);
+        bool named = false;
         try {
             const auto densities = diamond::log_densities_of(density, some.read());
-            named                = densities[17] == -diamond::infinity && number == diamond::infinity; // which is right
+            named = densities[17] == -diamond::infinity && number == diamond::infinity; // which is right
         } catch (const diamond::numeric_error& error) {
             named = error.particle() == 17;
         }
         CHECK(named);
     }
     const auto flat = batches::normal<batch>(context, 2, 5, 1);
-    CHECK_THROWS_WITH_AS(static_cast<void>(diamond::log_densities_of(density, flat.read())), Contains("2 rows for a density of dimension 3"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(static_cast<void>(diamond::log_densities_of(density, flat.read())),
+                         Contains("2 rows for a density of dimension 3"), std::invalid_argument);
 }
 
 TEST_CASE("exact for the model is what the density says") {
     const diamond::eigen::context context{.threads = 1};
-    const auto result = corrected_smc(context, corrections::altered(right_density<batch>(context), corrections::shift_end{0.0}), {.particles = 100, .steps = 3})(context, philox{13});
+    const auto result = corrected_smc(
+        context, corrections::altered(right_density<batch>(context), corrections::shift_end{0.0}),
+        {.particles = 100, .steps = 3})(context, philox{13});
     CHECK((result.exact_for_density && !result.exact_for_model && !result.exact_for_sampler));
-    const auto right = corrected_smc(context, right_density<batch>(context), {.particles = 100, .steps = 3})(context, philox{13});
+    const auto right = corrected_smc(context, right_density<batch>(context),
+                                     {.particles = 100, .steps = 3})(context, philox{13});
     CHECK((right.exact_for_density && right.exact_for_model && !right.exact_for_sampler));
 }
 
@@ -374,17 +440,20 @@ TEST_CASE("the pilot draws by the kernel alone, without a density") {
     constexpr index_t n = 70, steps = 5, samples = 3, pilot = 20;
     const auto wrong = wrong_gaussian(context);
     const diamond::early_stop_kernel kernel{solid{wrong}};
-    const diamond::posterior_value value{diamond::exact_posterior{wrong}, bowl_3d<double>(), {.samples = samples}};
+    const diamond::posterior_value value{
+        diamond::exact_posterior{wrong}, bowl_3d<double>(), {.samples = samples}};
     const smc_options options{.particles = n, .steps = steps, .pilot_particles = pilot};
     const auto plain = smc{kernel, value, options}(context, philox{14});
     smc sampler{diamond::corrected_kernel{kernel, right_density<batch>(context)}, value, options};
     const auto corrected = sampler(context, philox{14});
     CHECK(corrected.log_delta == plain.log_delta);
-    CHECK(corrected.spent == plain.spent + diamond::cost{.forward = n * steps}); // a density a particle and step, and none of the pilot's
+    // a density a particle and step, and none of the pilot's
+    CHECK(corrected.spent == plain.spent + diamond::cost{.forward = n * steps});
     CHECK(sampler(context, philox{14}).spent == corrected.spent);
 }
 
-TEST_CASE("warnings: a density that is off, and a correction that hangs on few draws; none where neither is so") {
+TEST_CASE(
+    "warnings: a density that is off, and a correction that hangs on few draws; none where neither is so") {
     const diamond::eigen::context context{.threads = 1};
     const auto model = gaussian<batch>(context);
     const auto right = right_density<batch>(context);
@@ -392,24 +461,33 @@ TEST_CASE("warnings: a density that is off, and a correction that hangs on few d
     const smc_options options{.particles = 500, .steps = 4};
     constexpr const char* off = "average exp(";
     constexpr const char* few = "hangs on few draws";
-    const auto run = [&](const auto& map, const auto& density) { return smc{diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, value, options}(context, philox{15}); };
-    const corrections::altered learned{right, corrections::shift_end{0.0}}; // the same, and does not claim to be the model's
+    const auto run = [&](const auto& map, const auto& density) {
+        return smc{diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, value,
+                   options}(context, philox{15});
+    };
+    // the same, and does not claim to be the model's
+    const corrections::altered learned{right, corrections::shift_end{0.0}};
 
-    for (const auto& result : {run(solid{model}, right), run(solid{wrong_gaussian(context)}, right)}) CHECK((!warns(result, off) && !warns(result, few)));
-    for (const auto& result : {run(solid{model}, learned), run(solid{wrong_gaussian(context)}, learned)}) CHECK((!warns(result, off) && !warns(result, few)));
+    for (const auto& result : {run(solid{model}, right), run(solid{wrong_gaussian(context)}, right)})
+        CHECK((!warns(result, off) && !warns(result, few)));
+    for (const auto& result : {run(solid{model}, learned), run(solid{wrong_gaussian(context)}, learned)})
+        CHECK((!warns(result, off) && !warns(result, few)));
 
     // The draws' density off, by whichever density corrected; then the correcting density.
     CHECK(warns(run(boasting{solid{model}, 0.5}, learned), off));
     CHECK(warns(run(boasting{solid{model}, 0.5}, right), off));
     CHECK(warns(run(boasting{solid{model}, -0.5}, right), off));
     CHECK_FALSE(warns(run(boasting{solid{model}, 0.02}, right), off)); // over four steps below largest_miss
-    CHECK(warns(run(boasting{solid{model}, 0.05}, right), "over the run")); // below it at each step: misses add up
+    // below it at each step: misses add up
+    CHECK(warns(run(boasting{solid{model}, 0.05}, right), "over the run"));
     CHECK(warns(run(solid{model}, corrections::altered(right, corrections::shift_end{0.6})), off));
-    CHECK(run(boasting{solid{model}, 0.5}, right).steps.back().log_mean_correction == doctest::Approx(-0.5).epsilon(1e-6));
+    CHECK(run(boasting{solid{model}, 0.5}, right).steps.back().log_mean_correction ==
+          doctest::Approx(-0.5).epsilon(1e-6));
 
     // A map nowhere near: 5 standard deviations off in the narrowest direction.
     const models::gaussian_numbers n;
-    const auto far = run(solid{gaussian_of<batch>{context, {}, {n.mean[0], n.mean[1], n.mean[2] + 2.5}, n.covariance}}, right);
+    const auto far = run(
+        solid{gaussian_of<batch>{context, {}, {n.mean[0], n.mean[1], n.mean[2] + 2.5}, n.covariance}}, right);
     CHECK(warns(far, few));
     CHECK(far.correction_ess < 50.0);
 }

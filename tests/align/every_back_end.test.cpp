@@ -1,18 +1,21 @@
 /// Every driver on every back end: from the same seed the CPU's result, to rounding.
 #include <diamond/align/guidance.hpp>
 #include <diamond/align/search.hpp>
+
 #include <support/back_ends.hpp>
 
 #include "cases.hpp"
 
 using namespace cases;
-using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value, diamond::smc, diamond::smc_options;
+using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value, diamond::smc,
+    diamond::smc_options;
 
 namespace {
 
 /// What the drivers return, on the host, for their contexts end before the results are compared.
 struct results {
-    std::vector<std::vector<double>> numbers; // particles of SMC, chain, guidance, best of N and beam; SMC's log weights; rewards
+    // particles of SMC, chain, guidance, best of N and beam; SMC's log weights; rewards
+    std::vector<std::vector<double>> numbers;
     double log_z = 0.0, log_z_standard_error = 0.0;
     std::vector<std::int32_t> families;
     std::vector<std::vector<std::int32_t>> ancestors;
@@ -29,31 +32,37 @@ struct results {
 
 template <class Back>
 results run_all(int threads) {
-    using batch        = typename Back::batch;
+    using batch = typename Back::batch;
     const auto context = Back::make(threads);
-    const auto model   = mixture<batch>(context);
-    const auto reward  = bowl_2d<typename Back::real>(2.0);
+    const auto model = mixture<batch>(context);
+    const auto reward = bowl_2d<typename Back::real>(2.0);
     const exact_posterior draws{model};
     const ddpm_posterior_kernel kernel{draws};
     const posterior_value value{draws, reward, {.samples = 2}};
     results all;
 
-    smc sampler{kernel, value, smc_options{.particles = 1000, .steps = 6, .threshold = 0.9, .log_delta = -4.0, .record_ancestors = true}};
+    smc sampler{
+        kernel, value,
+        smc_options{
+            .particles = 1000, .steps = 6, .threshold = 0.9, .log_delta = -4.0, .record_ancestors = true}};
     const auto weighted = sampler(context, philox{1});
     all.add(weighted);
     all.numbers.push_back(weighted.log_weights);
-    all.log_z                = weighted.log_z;
+    all.log_z = weighted.log_z;
     all.log_z_standard_error = weighted.log_z_standard_error;
-    all.families             = weighted.families;
-    all.ancestors            = weighted.ancestors;
-    all.resampled            = std::count_if(weighted.steps.begin(), weighted.steps.end(), [](const auto& s) { return s.resampled; });
+    all.families = weighted.families;
+    all.ancestors = weighted.ancestors;
+    all.resampled = std::count_if(weighted.steps.begin(), weighted.steps.end(),
+                                  [](const auto& s) { return s.resampled; });
 
     all.add(diamond::chain{kernel, {.particles = 100, .steps = 4}}(context, philox{2}));
     all.add(diamond::guidance{model, value, {.particles = 100, .steps = 8}}(context, philox{3}));
-    const auto best = diamond::best_of_n{kernel, reward, {.winners = 9, .candidates = 7, .steps = 4}}(context, philox{4});
+    const auto best = diamond::best_of_n{kernel, reward, {.winners = 9, .candidates = 7, .steps = 4}}(
+        context, philox{4});
     all.add(best);
     all.numbers.push_back(best.rewards);
-    const auto found = diamond::beam{kernel, value, {.beams = 3, .width = 2, .children = 4, .steps = 4}}(context, philox{5});
+    const auto found = diamond::beam{kernel, value, {.beams = 3, .width = 2, .children = 4, .steps = 4}}(
+        context, philox{5});
     all.add(found);
     all.numbers.push_back(found.rewards);
     return all;
@@ -61,8 +70,10 @@ results run_all(int threads) {
 
 } // namespace
 
-TEST_CASE_TEMPLATE("every driver has the CPU's result: the same ancestors and winners, numbers to rounding", back, ALL_BACK_ENDS) {
-    // Weights and scores differ by rounding, so an ancestor or a winner could differ by chance; on these seeds none does.
+TEST_CASE_TEMPLATE("every driver has the CPU's result: the same ancestors and winners, numbers to rounding",
+                   back, ALL_BACK_ENDS) {
+    // Weights and scores differ by rounding, so an ancestor or a winner could differ by chance; on these
+    // seeds none does.
     const auto expected = run_all<back_ends::eigen<typename back::real>>(2), found = run_all<back>(1);
     CHECK(found.ancestors == expected.ancestors);
     CHECK(found.families == expected.families);

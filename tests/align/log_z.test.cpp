@@ -4,8 +4,8 @@
 #include "cases.hpp"
 
 using namespace cases;
-using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::log_z_error, diamond::posterior_value, diamond::smc,
-    diamond::smc_options;
+using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::log_z_error,
+    diamond::posterior_value, diamond::smc, diamond::smc_options;
 
 namespace {
 
@@ -14,7 +14,8 @@ using batch = diamond::eigen::batch<double>;
 struct errors {
     double reported, empirical, islands;
 };
-/// Root mean square of the reported errors, the spread of log Z, and the root mean square error that 20 islands report, for the mean.
+/// Root mean square of the reported errors, the spread of log Z, and the root mean square error that 20
+/// islands report, for the mean.
 template <class Sampler>
 errors errors_of(Sampler sampler, const diamond::eigen::context& context, std::uint64_t runs) {
     std::vector<double> log_z, variance, of_islands;
@@ -23,17 +24,19 @@ errors errors_of(Sampler sampler, const diamond::eigen::context& context, std::u
         log_z.push_back(result.log_z);
         variance.push_back(diamond::square(result.log_z_standard_error));
         if (run % 20 == 19)
-            of_islands.push_back(20.0 * diamond::square(diamond::combine_islands(std::span(log_z).last(20)).standard_error));
+            of_islands.push_back(
+                20.0 * diamond::square(diamond::combine_islands(std::span(log_z).last(20)).standard_error));
     }
     const double empirical = statistics::average(log_z).standard_error * std::sqrt(static_cast<double>(runs));
-    return {std::sqrt(statistics::average(variance).value), empirical, std::sqrt(statistics::average(of_islands).value)};
+    return {std::sqrt(statistics::average(variance).value), empirical,
+            std::sqrt(statistics::average(of_islands).value)};
 }
 
 } // namespace
 
 TEST_CASE("the reported error of log Z is that of many runs, where the relative variance is below 0.1") {
-    // The spread of 1,200 runs is known to 2.0 % (one standard deviation of a normal sample's), and the reported error to less: 20 % is
-    // ten of these. What the bounds hold is the estimator's own error.
+    // The spread of 1,200 runs is known to 2.0 % (one standard deviation of a normal sample's), and the
+    // reported error to less: 20 % is ten of these. What the bounds hold is the estimator's own error.
     const diamond::eigen::context context{.threads = 1};
     const auto model = mixture<batch>(context);
     const auto tilt = tilt_2d<double>(), bowl = bowl_2d<double>(2.0);
@@ -46,22 +49,25 @@ TEST_CASE("the reported error of log Z is that of many runs, where the relative 
         double threshold;
         double log_delta;
     };
-    const double none        = -infinity;
-    const setting settings[] = {
-        {"tilt, 4 samples", value{sampler, tilt, {.samples = 4}}, 0.5, none},
-        {"tilt, 4 samples, always", value{sampler, tilt, {.samples = 4}}, 2.0, none},
-        {"tilt, 1 sample, delta", value{sampler, tilt, {.samples = 1}}, 0.5, model.tilted(tilt.quadratic_form()).log_z - 2.0},
-        {"bowl, 8 samples", value{sampler, bowl, {.samples = 8}}, 0.5, none},
-        {"bowl, never", value{sampler, bowl, {.samples = 1}}, 0.0, none}};
+    const double none = -infinity;
+    const setting settings[] = {{"tilt, 4 samples", value{sampler, tilt, {.samples = 4}}, 0.5, none},
+                                {"tilt, 4 samples, always", value{sampler, tilt, {.samples = 4}}, 2.0, none},
+                                {"tilt, 1 sample, delta", value{sampler, tilt, {.samples = 1}}, 0.5,
+                                 model.tilted(tilt.quadratic_form()).log_z - 2.0},
+                                {"bowl, 8 samples", value{sampler, bowl, {.samples = 8}}, 0.5, none},
+                                {"bowl, never", value{sampler, bowl, {.samples = 1}}, 0.0, none}};
     for (const auto& s : settings)
         for (const auto which : one_of::every_resampling) {
             const one_of::resampler r{which};
             const auto e = errors_of(
-                smc{kernel, s.v, smc_options{.particles = 256, .steps = 6, .threshold = s.threshold, .log_delta = s.log_delta}, r}, context,
-                1200);
+                smc{kernel, s.v,
+                    smc_options{
+                        .particles = 256, .steps = 6, .threshold = s.threshold, .log_delta = s.log_delta},
+                    r},
+                context, 1200);
             const std::string setting_name = s.name, resampler_name = r.name();
-            MESSAGE(setting_name, ", ", resampler_name, ": reported ", e.reported, ", empirical ", e.empirical, ", ratio ",
-                    e.reported / e.empirical, ", islands ", e.islands / e.empirical);
+            MESSAGE(setting_name, ", ", resampler_name, ": reported ", e.reported, ", empirical ",
+                    e.empirical, ", ratio ", e.reported / e.empirical, ", islands ", e.islands / e.empirical);
             REQUIRE(diamond::square(e.empirical) < 0.1);
             const bool exact = which == one_of::resampling::multinomial || s.threshold == 0.0;
             CHECK(std::abs(e.reported / e.empirical - 1.0) < (exact ? 0.2 : 1.0 / 3.0));
@@ -71,12 +77,18 @@ TEST_CASE("the reported error of log Z is that of many runs, where the relative 
 
 TEST_CASE("relative variance of Z-hat: the formulas") {
     // No resampling: both are the sample variance of the mean, (N F - 1)/(N - 1).
-    CHECK(diamond::relative_variance_of_z(log_z_error::lee_whiteley, 0.25, 5, 0) == doctest::Approx((5 * 0.25 - 1.0) / 4.0));
-    CHECK(diamond::relative_variance_of_z(log_z_error::family_weights, 0.25, 5, 3) == doctest::Approx((5 * 0.25 - 1.0) / 4.0));
-    CHECK(diamond::relative_variance_of_z(log_z_error::lee_whiteley, 0.1, 50, 3) == doctest::Approx(1.0 - std::pow(50.0 / 49.0, 4) * 0.9));
-    CHECK(diamond::relative_variance_of_z(log_z_error::lee_whiteley, 1e-6, 1'000'000, 0) == doctest::Approx(0.0).epsilon(1e-12));
-    // Families as many as particles after three resamplings: unbiased, and below 0. Equal weights: 0, not what rounding leaves of it.
-    CHECK(diamond::relative_variance_of_z(log_z_error::lee_whiteley, 0.02, 50, 3) == doctest::Approx(1.0 - std::pow(50.0 / 49.0, 4) * 0.98));
+    CHECK(diamond::relative_variance_of_z(log_z_error::lee_whiteley, 0.25, 5, 0) ==
+          doctest::Approx((5 * 0.25 - 1.0) / 4.0));
+    CHECK(diamond::relative_variance_of_z(log_z_error::family_weights, 0.25, 5, 3) ==
+          doctest::Approx((5 * 0.25 - 1.0) / 4.0));
+    CHECK(diamond::relative_variance_of_z(log_z_error::lee_whiteley, 0.1, 50, 3) ==
+          doctest::Approx(1.0 - std::pow(50.0 / 49.0, 4) * 0.9));
+    CHECK(diamond::relative_variance_of_z(log_z_error::lee_whiteley, 1e-6, 1'000'000, 0) ==
+          doctest::Approx(0.0).epsilon(1e-12));
+    // Families as many as particles after three resamplings: unbiased, and below 0. Equal weights: 0, not
+    // what rounding leaves of it.
+    CHECK(diamond::relative_variance_of_z(log_z_error::lee_whiteley, 0.02, 50, 3) ==
+          doctest::Approx(1.0 - std::pow(50.0 / 49.0, 4) * 0.98));
     CHECK(diamond::relative_variance_of_z(log_z_error::lee_whiteley, 0.02, 50, 3) < 0.0);
     for (const auto method : {log_z_error::lee_whiteley, log_z_error::family_weights})
         for (index_t n = 2; n < 300; ++n) {
@@ -90,17 +102,22 @@ TEST_CASE("relative variance of Z-hat: the formulas") {
 }
 
 TEST_CASE("where Lee and Whiteley's variance is negative there is no standard error, and a warning") {
-    // Flat rewards, resampled at every step: few particles share an ancestor, and the formula's correction is too much.
+    // Flat rewards, resampled at every step: few particles share an ancestor, and the formula's correction is
+    // too much.
     const diamond::eigen::context context{.threads = 1};
     const exact_posterior sampler{mixture<batch>(context)};
     const form_reward<double> flat{{1e-3, 0.0}, {0.0, 0.0}};
-    smc run{ddpm_posterior_kernel{sampler}, posterior_value{sampler, flat}, smc_options{.particles = 20, .steps = 4, .threshold = 2.0, .log_delta = -infinity},
+    smc run{ddpm_posterior_kernel{sampler}, posterior_value{sampler, flat},
+            smc_options{.particles = 20, .steps = 4, .threshold = 2.0, .log_delta = -infinity},
             diamond::multinomial{}};
     index_t negative = 0, positive = 0;
     for (std::uint64_t seed = 0; seed < 40; ++seed) {
-        const auto   result   = run(context, philox{seed});
-        const double variance = diamond::relative_variance_of_z(log_z_error::lee_whiteley, diamond::family_square(result.weights(), result.families), 20, 3);
-        const bool   warned   = std::any_of(result.warnings.begin(), result.warnings.end(), [](const auto& w) { return w.find("no standard error") != std::string::npos; });
+        const auto result = run(context, philox{seed});
+        const double variance = diamond::relative_variance_of_z(
+            log_z_error::lee_whiteley, diamond::family_square(result.weights(), result.families), 20, 3);
+        const bool warned = std::any_of(result.warnings.begin(), result.warnings.end(), [](const auto& w) {
+            return w.find("no standard error") != std::string::npos;
+        });
         CHECK(warned == (variance < 0.0));
         CHECK(std::isnan(result.log_z_standard_error) == (variance < 0.0));
         if (variance >= 0.0) CHECK(result.log_z_standard_error == std::sqrt(variance));
@@ -127,15 +144,17 @@ TEST_CASE("islands: the mean of Z and its error from their spread") {
     CHECK(diamond::combine_islands(dead).log_z == -infinity);
     CHECK(std::isnan(diamond::combine_islands(dead).standard_error));
     REQUIRE(diamond::combine_islands(dead).warnings.size() == 1);
-    CHECK(diamond::combine_islands(dead).warnings[0].find("the weights of all 2 runs died") != std::string::npos);
+    CHECK(diamond::combine_islands(dead).warnings[0].find("the weights of all 2 runs died") !=
+          std::string::npos);
     CHECK(all.warnings.size() == 1); // a relative variance of 0.44
     CHECK(diamond::combine_islands(std::vector<double>{1.0, 1.1}).warnings.empty());
     for (const double bad : {std::nan(""), infinity}) {
         const std::vector<double> with{1.0, 1.1, bad};
-        CHECK_THROWS_WITH_AS(std::ignore = diamond::combine_islands(with), doctest::Contains("log Z of run 2 is "), std::invalid_argument);
+        CHECK_THROWS_WITH_AS(std::ignore = diamond::combine_islands(with),
+                             doctest::Contains("log Z of run 2 is "), std::invalid_argument);
     }
-    CHECK_THROWS_WITH_AS(std::ignore = diamond::combine_islands(std::span(log_z).first(1)), doctest::Contains("islands: 1 runs"),
-                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(std::ignore = diamond::combine_islands(std::span(log_z).first(1)),
+                         doctest::Contains("islands: 1 runs"), std::invalid_argument);
 }
 
 TEST_CASE("every method has a name") {

@@ -5,7 +5,8 @@
 
 namespace cases {
 
-/// Of the truth, or of weighted particles: mean, upper triangle of the second moments about the true mean, component weights.
+/// Of the truth, or of weighted particles: mean, upper triangle of the second moments about the true mean,
+/// component weights.
 template <class Model>
 class mixture_moments {
 public:
@@ -13,8 +14,8 @@ public:
 
     explicit mixture_moments(const Model& truth) : model_(truth), mean_(truth.mean()) {
         const auto covariance = truth.covariance();
-        const auto d          = static_cast<std::size_t>(truth.dimension());
-        truth_                = mean_;
+        const auto d = static_cast<std::size_t>(truth.dimension());
+        truth_ = mean_;
         for (std::size_t j = 0; j < d; ++j)
             for (std::size_t i = 0; i <= j; ++i) truth_.push_back(covariance[i + d * j]);
         const auto& weights = truth.components().weights();

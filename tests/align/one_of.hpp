@@ -1,4 +1,5 @@
-/// A kernel, a value estimator or a resampler chosen at run time: a test instantiates smc once and runs it on all of them.
+/// A kernel, a value estimator or a resampler chosen at run time: a test instantiates smc once and runs it on
+/// all of them.
 #pragma once
 
 #include <functional>
@@ -16,10 +17,10 @@ using diamond::index_t;
 template <class First, class... Rest>
 class kernel {
 public:
-    using batch_type     = typename First::batch_type;
+    using batch_type = typename First::batch_type;
     using condition_type = diamond::condition_of_t<First>;
-    using view           = diamond::view_t<batch_type>;
-    using const_view     = diamond::const_view_t<batch_type>;
+    using view = diamond::view_t<batch_type>;
+    using const_view = diamond::const_view_t<batch_type>;
 
     template <class K>
     kernel(K one) : which_(std::move(one)) {} // NOLINT: one kernel is any kernel
@@ -33,7 +34,8 @@ public:
     [[nodiscard]] bool exact() const {
         return visit([](const auto& k) { return k.exact(); });
     }
-    void operator()(const_view x, diamond::interval span, const condition_type& c, diamond::noise_stream stream, view out) {
+    void operator()(const_view x, diamond::interval span, const condition_type& c,
+                    diamond::noise_stream stream, view out) {
         std::visit([&](auto& k) { k(x, span, c, stream, out); }, which_);
     }
 
@@ -48,9 +50,9 @@ private:
 template <class First, class... Rest>
 class value {
 public:
-    using batch_type     = typename First::batch_type;
+    using batch_type = typename First::batch_type;
     using condition_type = diamond::condition_of_t<First>;
-    using const_view     = diamond::const_view_t<batch_type>;
+    using const_view = diamond::const_view_t<batch_type>;
 
     template <class V>
     value(V one) : which_(std::move(one)) {} // NOLINT
@@ -62,10 +64,10 @@ public:
         return visit([](const auto& v) { return diamond::cost(v.spent()); });
     }
     [[nodiscard]] auto& reward() {
-        return std::visit(
-            [](auto& v) -> auto& { return v.reward(); }, which_);
+        return std::visit([](auto& v) -> auto& { return v.reward(); }, which_);
     }
-    void operator()(const_view x, double t, const condition_type& c, diamond::noise_stream stream, diamond::value_batch values) {
+    void operator()(const_view x, double t, const condition_type& c, diamond::noise_stream stream,
+                    diamond::value_batch values) {
         std::visit([&](auto& v) { v(x, t, c, stream, values); }, which_);
     }
 
@@ -78,8 +80,8 @@ private:
 };
 
 enum class resampling { multinomial, stratified, systematic, residual };
-inline constexpr resampling every_resampling[] = {resampling::multinomial, resampling::stratified, resampling::systematic,
-                                                  resampling::residual};
+inline constexpr resampling every_resampling[] = {resampling::multinomial, resampling::stratified,
+                                                  resampling::systematic, resampling::residual};
 
 struct resampler {
     resampling which = resampling::systematic;
@@ -100,8 +102,9 @@ struct resampler {
     }
 
     template <class Context>
-    void operator()(const Context& context, const std::uint64_t* cumulative, index_t columns, diamond::noise_stream stream,
-                    diamond::resampling_scratch<Context>& space, std::int32_t* ancestors) const {
+    void operator()(const Context& context, const std::uint64_t* cumulative, index_t columns,
+                    diamond::noise_stream stream, diamond::resampling_scratch<Context>& space,
+                    std::int32_t* ancestors) const {
         visit([&](const auto& r) { r(context, cumulative, columns, stream, space, ancestors); });
     }
     [[nodiscard]] diamond::log_z_error method() const {

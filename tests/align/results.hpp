@@ -2,6 +2,7 @@
 #pragma once
 
 #include <diamond/align/smc_result.hpp>
+
 #include <support/numbers.hpp>
 
 namespace cases {
@@ -14,7 +15,8 @@ void check_same(const diamond::smc_result<Batch>& a, const diamond::smc_result<B
     CHECK(same_bits(a.log_weights, b.log_weights));
     CHECK(same_bits(a.rewards, b.rewards));
     CHECK(same_bits(a.log_densities, b.log_densities));
-    CHECK(same_bits<double>({a.log_z, a.log_z_standard_error, a.ess, a.correction_ess, a.log_delta}, {b.log_z, b.log_z_standard_error, b.ess, b.correction_ess, b.log_delta}));
+    CHECK(same_bits<double>({a.log_z, a.log_z_standard_error, a.ess, a.correction_ess, a.log_delta},
+                            {b.log_z, b.log_z_standard_error, b.ess, b.correction_ess, b.log_delta}));
     CHECK(a.log_z_method == b.log_z_method);
     CHECK(a.families == b.families);
     CHECK(a.steps == b.steps);

@@ -1,6 +1,7 @@
 /// The same bits on one and two threads; and a slot's draws do not depend on how many slots there are.
 #include <diamond/align/guidance.hpp>
 #include <diamond/align/search.hpp>
+
 #include <support/back_ends.hpp>
 #include <support/numbers.hpp>
 
@@ -8,7 +9,8 @@
 #include "results.hpp"
 
 using namespace cases;
-using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value, diamond::smc, diamond::smc_options;
+using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value, diamond::smc,
+    diamond::smc_options;
 
 #define REALS float, double
 
@@ -27,15 +29,19 @@ form_reward<Real, 8> tilt_8d() {
 
 template <class Back>
 auto run_small(int threads, index_t particles) {
-    using batch        = typename Back::batch;
+    using batch = typename Back::batch;
     const auto context = Back::make(threads);
-    const auto model   = mixture<batch>(context);
+    const auto model = mixture<batch>(context);
     smc sampler{ddpm_posterior_kernel{exact_posterior{model}},
                 posterior_value{exact_posterior{model}, bowl_2d<typename Back::real>(2.0), {.samples = 2}},
-                smc_options{.particles = particles, .steps = 6, .threshold = 0.9, .log_delta = -4.0, .record_ancestors = true}};
+                smc_options{.particles = particles,
+                            .steps = 6,
+                            .threshold = 0.9,
+                            .log_delta = -4.0,
+                            .record_ancestors = true}};
     auto result = sampler(context, philox{1});
     // What outlives its context: host numbers.
-    auto host        = diamond::to_host(result.particles);
+    auto host = diamond::to_host(result.particles);
     result.particles = {};
     return std::pair{std::move(result), std::move(host)};
 }
@@ -59,10 +65,13 @@ TEST_CASE_TEMPLATE("SMC gives the same bits on one thread and on two", real, REA
 }
 
 #if defined(__SSE__)
-TEST_CASE_TEMPLATE("and in a process where another library has set flush-to-zero, before the context was made or after", real, REALS) {
-    using back             = back_ends::eigen<real>;
-    const unsigned     ieee = _mm_getcsr(), flush = ieee | 0x8040u; // flush-to-zero, and subnormal operands are zero
-    const auto         right = run_small<back>(2, 5003);
+TEST_CASE_TEMPLATE(
+    "and in a process where another library has set flush-to-zero, before the context was made or after",
+    real, REALS) {
+    using back = back_ends::eigen<real>;
+    // flush-to-zero, and subnormal operands are zero
+    const unsigned ieee = _mm_getcsr(), flush = ieee | 0x8040u;
+    const auto right = run_small<back>(2, 5003);
     _mm_setcsr(flush);
     check_same_bits(right, run_small<back>(1, 5003));
     check_same_bits(right, run_small<back>(2, 5003));
@@ -71,20 +80,23 @@ TEST_CASE_TEMPLATE("and in a process where another library has set flush-to-zero
 #endif
 
 TEST_CASE_TEMPLATE("so do all drivers on a model that works by products", real, REALS) {
-    using back     = back_ends::eigen<real>;
-    using batch    = typename back::batch;
+    using back = back_ends::eigen<real>;
+    using batch = typename back::batch;
     const auto run = [](int threads) {
         const auto context = back::make(threads);
-        const auto model   = many_parts<batch>(context);
+        const auto model = many_parts<batch>(context);
         const exact_posterior draws{model};
         const ddpm_posterior_kernel kernel{draws};
         const posterior_value value{draws, tilt_8d<real>(), {.samples = 2}};
         std::vector<std::vector<real>> all;
         const auto keep = [&](const auto& result) { all.push_back(diamond::to_host(result.particles)); };
-        keep(smc{kernel, value, smc_options{.particles = 1501, .steps = 4}, diamond::multinomial{}}(context, philox{2}));
+        keep(smc{kernel, value, smc_options{.particles = 1501, .steps = 4},
+                 diamond::multinomial{}}(context, philox{2}));
         keep(diamond::guidance{model, value, {.particles = 700, .steps = 4}}(context, philox{2}));
-        keep(diamond::best_of_n{kernel, tilt_8d<real>(), {.winners = 20, .candidates = 30, .steps = 3}}(context, philox{2}));
-        keep(diamond::beam{kernel, value, {.beams = 20, .width = 4, .children = 7, .steps = 3}}(context, philox{2}));
+        keep(diamond::best_of_n{kernel, tilt_8d<real>(), {.winners = 20, .candidates = 30, .steps = 3}}(
+            context, philox{2}));
+        keep(diamond::beam{kernel, value, {.beams = 20, .width = 4, .children = 7, .steps = 3}}(context,
+                                                                                                philox{2}));
         keep(smc{diamond::glass_kernel{diamond::linear_schedule{}, model, diamond::heun{.steps = 2}},
                  diamond::exact_value{model, tilt_8d<real>()},
                  smc_options{.particles = 600, .steps = 3, .threshold = 2.0}}(context, philox{2}));
@@ -99,13 +111,14 @@ TEST_CASE_TEMPLATE("so do all drivers on a model that works by products", real, 
 
 TEST_CASE_TEMPLATE("a slot's particles and values do not depend on the number of slots", real, REALS) {
     // Until resampling, which mixes them: threshold 0 puts it off for ever.
-    using back     = back_ends::eigen<real>;
-    using batch    = typename back::batch;
+    using back = back_ends::eigen<real>;
+    using batch = typename back::batch;
     const auto run = [](index_t particles) {
         const auto context = back::make(2);
-        const auto model   = many_parts<batch>(context);
+        const auto model = many_parts<batch>(context);
         std::vector<std::vector<double>> seen;
-        smc sampler{ddpm_posterior_kernel{exact_posterior{model}}, posterior_value{exact_posterior{model}, tilt_8d<real>(), {.samples = 3}},
+        smc sampler{ddpm_posterior_kernel{exact_posterior{model}},
+                    posterior_value{exact_posterior{model}, tilt_8d<real>(), {.samples = 3}},
                     smc_options{.particles = particles, .steps = 4, .threshold = 0.0, .log_delta = -1.0}};
         sampler(context, philox{4}, {}, [&](const auto& view) {
             seen.emplace_back(view.particles.data(), view.particles.data() + 8 * 37);
@@ -127,8 +140,8 @@ TEST_CASE("the purposes of a run draw different numbers") {
     const philox rng{5};
     const auto context = back_ends::eigen<double>::make(1);
     std::vector<std::vector<double>> drawn;
-    for (const auto p : {purpose::initial, purpose::transition, purpose::transition_end, purpose::value, purpose::resampling,
-                         purpose::component, purpose::value_component})
+    for (const auto p : {purpose::initial, purpose::transition, purpose::transition_end, purpose::value,
+                         purpose::resampling, purpose::component, purpose::value_component})
         for (const index_t step : {0, 1}) {
             diamond::eigen::batch<double> out(context, 2, 3);
             diamond::draw_normal(rng.stream(p, step), out.mutable_view());

@@ -3,15 +3,16 @@
 #include <ctime>
 #include <numeric>
 
+#include <diamond/align/chain.hpp>
 #include <diamond/align/search.hpp>
 
-#include <diamond/align/chain.hpp>
 #include <support/back_ends.hpp>
 
 #include "cases.hpp"
 
 using namespace cases;
-using diamond::beam, diamond::best_of_n, diamond::cost, diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value;
+using diamond::beam, diamond::best_of_n, diamond::cost, diamond::ddpm_posterior_kernel,
+    diamond::exact_posterior, diamond::posterior_value;
 
 namespace {
 
@@ -21,7 +22,8 @@ template <class Result>
 std::vector<double> rewards_of(const Result& result, const auto& reward) {
     const auto host = diamond::to_host(result.particles);
     std::vector<double> all;
-    for (std::size_t k = 0; k < host.size(); k += 2) all.push_back(reward(diamond::column_view(host.data() + k, 2)));
+    for (std::size_t k = 0; k < host.size(); k += 2)
+        all.push_back(reward(diamond::column_view(host.data() + k, 2)));
     return all;
 }
 [[maybe_unused]] double average(const std::vector<double>& x) { return statistics::average(x).value; }
@@ -29,22 +31,25 @@ std::vector<double> rewards_of(const Result& result, const auto& reward) {
 } // namespace
 
 TEST_CASE_TEMPLATE("best of N returns the best of each N draws of the chain", back, TWO_BACK_ENDS) {
-    using batch_type   = typename back::batch;
+    using batch_type = typename back::batch;
     const auto context = back::make(1);
-    const auto model   = mixture<batch_type>(context);
-    const auto reward  = tilt_2d<typename back::real>();
+    const auto model = mixture<batch_type>(context);
+    const auto reward = tilt_2d<typename back::real>();
     const ddpm_posterior_kernel kernel{exact_posterior{model}};
     best_of_n sampler{kernel, reward, {.winners = 9, .candidates = 7, .steps = 4}};
     const auto result = sampler(context, philox{1});
-    const auto drawn  = diamond::chain(kernel, {.particles = 63, .steps = 4})(context, philox{1});
-    const auto all    = rewards_of(drawn, reward);
+    const auto drawn = diamond::chain(kernel, {.particles = 63, .steps = 4})(context, philox{1});
+    const auto all = rewards_of(drawn, reward);
     const auto found = diamond::to_host(result.particles), candidates = diamond::to_host(drawn.particles);
     CHECK(result.complete);
-    CHECK(statistics::largest_error(rewards_of(result, reward), result.rewards) < 1e-14); // a device rounds products into sums as it likes
+    // a device rounds products into sums as it likes
+    CHECK(statistics::largest_error(rewards_of(result, reward), result.rewards) < 1e-14);
     for (std::size_t w = 0; w < 9; ++w) {
         const auto first = all.begin() + static_cast<long>(7 * w), best = std::max_element(first, first + 7);
         const auto at = static_cast<std::size_t>(best - all.begin());
-        CHECK(std::equal(found.begin() + static_cast<long>(2 * w), found.begin() + static_cast<long>(2 * w + 2), candidates.begin() + static_cast<long>(2 * at)));
+        CHECK(std::equal(found.begin() + static_cast<long>(2 * w),
+                         found.begin() + static_cast<long>(2 * w + 2),
+                         candidates.begin() + static_cast<long>(2 * at)));
     }
     CHECK(result.spent == cost{.forward = 63 * 4, .reward = 63});
     CHECK(sampler(context, philox{1}).spent == result.spent);
@@ -52,8 +57,8 @@ TEST_CASE_TEMPLATE("best of N returns the best of each N draws of the chain", ba
 
 TEST_CASE("beam keeps the width best children of each beam, and its winner has the highest reward") {
     const auto context = back_ends::eigen<double>::make(1);
-    const auto model   = mixture<batch>(context);
-    const auto bowl    = bowl_2d<double>(2.0);
+    const auto model = mixture<batch>(context);
+    const auto bowl = bowl_2d<double>(2.0);
     const ddpm_posterior_kernel kernel{exact_posterior{model}};
     const diamond::exact_value value{model, bowl};
     constexpr index_t beams = 3, width = 2, children = 4, steps = 4, group = width * children;
@@ -70,7 +75,8 @@ TEST_CASE("beam keeps the width best children of each beam, and its winner has t
     batch x(context, 2, beams * group), next(context, 2, beams * group);
     diamond::draw_normal(philox{2}.stream(purpose::initial), x.mutable_view());
     for (index_t step = 1; step <= steps; ++step) {
-        k(x.read(), diamond::interval{static_cast<double>(step - 1) / steps, static_cast<double>(step) / steps}, {},
+        k(x.read(),
+          diamond::interval{static_cast<double>(step - 1) / steps, static_cast<double>(step) / steps}, {},
           philox{2}.stream(purpose::transition, step), next.mutable_view());
         CHECK(diamond::to_host(next) == seen[static_cast<std::size_t>(step - 1)]);
         diamond::owning_batch<double, diamond::eigen::context> scores(context, 1, beams * group);
@@ -79,26 +85,32 @@ TEST_CASE("beam keeps the width best children of each beam, and its winner has t
         for (index_t b = 0; b < beams; ++b) {
             std::vector<index_t> order(group);
             for (index_t i = 0; i < group; ++i) order[static_cast<std::size_t>(i)] = b * group + i;
-            std::sort(order.begin(), order.end(), [&](index_t i, index_t j) { return scores.data()[i] > scores.data()[j]; });
+            std::sort(order.begin(), order.end(),
+                      [&](index_t i, index_t j) { return scores.data()[i] > scores.data()[j]; });
             for (index_t i = 0; i < group; ++i)
                 for (index_t row = 0; row < 2; ++row)
-                    x.data()[row + 2 * (b * group + i)] = next.data()[row + 2 * order[static_cast<std::size_t>(i / children)]];
+                    x.data()[row + 2 * (b * group + i)] =
+                        next.data()[row + 2 * order[static_cast<std::size_t>(i / children)]];
             if (step == steps) {
                 CHECK(result.rewards[static_cast<std::size_t>(b)] == scores.data()[order[0]]);
-                for (index_t row = 0; row < 2; ++row) CHECK(result.particles.data()[row + 2 * b] == next.data()[row + 2 * order[0]]);
+                for (index_t row = 0; row < 2; ++row)
+                    CHECK(result.particles.data()[row + 2 * b] == next.data()[row + 2 * order[0]]);
             }
         }
     }
     CHECK(rewards_of(result, bowl) == result.rewards);
-    // width x children transitions and values a step and beam; the exact value costs two evaluations, and a reward at t = 1.
-    CHECK(result.spent == cost{.forward = beams * group * steps + 2 * beams * group * (steps - 1), .reward = beams * group});
+    // width x children transitions and values a step and beam; the exact value costs two evaluations, and a
+    // reward at t = 1.
+    CHECK(result.spent ==
+          cost{.forward = beams * group * steps + 2 * beams * group * (steps - 1), .reward = beams * group});
 }
 
 TEST_CASE("more search finds more reward") {
-    // Means over 400 winners of a reward whose standard deviation is about 1: each step up is many standard errors of 0.05.
+    // Means over 400 winners of a reward whose standard deviation is about 1: each step up is many standard
+    // errors of 0.05.
     const auto context = back_ends::eigen<double>::make(2);
-    const auto model   = mixture<batch>(context);
-    const auto tilt    = tilt_2d<double>();
+    const auto model = mixture<batch>(context);
+    const auto tilt = tilt_2d<double>();
     const exact_posterior draws{model};
     const ddpm_posterior_kernel kernel{draws};
     double before = -infinity;
@@ -110,14 +122,18 @@ TEST_CASE("more search finds more reward") {
     }
     before = -infinity;
     for (const index_t width : {1, 3, 10}) {
-        beam sampler{kernel, posterior_value{draws, tilt, {.samples = 2}}, {.beams = 400, .width = width, .children = 3, .steps = 4}};
+        beam sampler{kernel,
+                     posterior_value{draws, tilt, {.samples = 2}},
+                     {.beams = 400, .width = width, .children = 3, .steps = 4}};
         const double now = average(sampler(context, philox{3}).rewards);
         CHECK(now > before + 0.1);
         before = now;
     }
     before = -infinity;
     for (const index_t children : {1, 3, 10}) {
-        beam sampler{kernel, posterior_value{draws, tilt, {.samples = 2}}, {.beams = 400, .width = 2, .children = children, .steps = 4}};
+        beam sampler{kernel,
+                     posterior_value{draws, tilt, {.samples = 2}},
+                     {.beams = 400, .width = 2, .children = children, .steps = 4}};
         const double now = average(sampler(context, philox{3}).rewards);
         CHECK(now > before + 0.1);
         before = now;
@@ -126,8 +142,8 @@ TEST_CASE("more search finds more reward") {
 
 TEST_CASE("beams are independent: more of them change none") {
     const auto context = back_ends::eigen<double>::make(1);
-    const auto model   = mixture<batch>(context);
-    const auto run     = [&](index_t beams) {
+    const auto model = mixture<batch>(context);
+    const auto run = [&](index_t beams) {
         beam sampler{ddpm_posterior_kernel{exact_posterior{model}},
                      posterior_value{exact_posterior{model}, tilt_2d<double>(), {.samples = 2}},
                      {.beams = beams, .width = 2, .children = 3, .steps = 4}};
@@ -144,21 +160,24 @@ TEST_CASE("beams are independent: more of them change none") {
 
 TEST_CASE("an observer stops a search: the best so far, said to be incomplete, and without rewards") {
     const auto context = back_ends::eigen<double>::make(1);
-    const auto model   = mixture<batch>(context);
+    const auto model = mixture<batch>(context);
     const diamond::exact_value value{model, tilt_2d<double>()};
-    beam sampler{ddpm_posterior_kernel{exact_posterior{model}}, value, {.beams = 2, .width = 2, .children = 3, .steps = 4}};
-    index_t calls     = 0;
+    beam sampler{ddpm_posterior_kernel{exact_posterior{model}},
+                 value,
+                 {.beams = 2, .width = 2, .children = 3, .steps = 4}};
+    index_t calls = 0;
     const auto result = sampler(context, philox{5}, {}, [&](const auto&) { return ++calls < 2; });
     CHECK(calls == 2);
     CHECK_FALSE(result.complete);
     CHECK(result.particles.columns() == 2);
     CHECK(result.rewards.empty()); // a value of x_t is no reward
-    index_t asked     = 0;
+    index_t asked = 0;
     const auto reward = [&](diamond::column_view<const double> z) {
         ++asked;
         return z[0];
     };
-    best_of_n best{ddpm_posterior_kernel{exact_posterior{model}}, reward, {.winners = 2, .candidates = 3, .steps = 4}};
+    best_of_n best{
+        ddpm_posterior_kernel{exact_posterior{model}}, reward, {.winners = 2, .candidates = 3, .steps = 4}};
     std::vector<double> seen;
     const auto stopped = best(context, philox{5}, {}, [&](const auto& view) {
         seen.assign(view.particles.data(), view.particles.data() + view.particles.size());
@@ -173,7 +192,9 @@ TEST_CASE("an observer stops a search: the best so far, said to be incomplete, a
 
 TEST_CASE_TEMPLATE("ties and the forbidden: the first of equals, -inf last", back, BACK_ENDS) {
     const auto context = back::make();
-    const auto scores  = diamond::from_host<double>(context, 1, 9, std::vector<double>{1.0, 3.0, 3.0, -infinity, -infinity, 2.0, -infinity, -infinity, -infinity});
+    const auto scores = diamond::from_host<double>(
+        context, 1, 9,
+        std::vector<double>{1.0, 3.0, 3.0, -infinity, -infinity, 2.0, -infinity, -infinity, -infinity});
     diamond::owning_batch<std::int32_t, typename back::context> best(context, 1, 6);
     diamond::detail::best_of_groups(context, 3, 3)(2, scores.data(), best.data());
     CHECK(diamond::to_host(best) == std::vector<std::int32_t>{1, 2, 5, 3, 6, 7});
@@ -182,20 +203,24 @@ TEST_CASE_TEMPLATE("ties and the forbidden: the first of equals, -inf last", bac
 TEST_CASE_TEMPLATE("the best of groups of any size are those of a stable sort", back, BACK_ENDS) {
     const auto context = back::make();
     std::uint32_t draw = 1;
-    const auto next    = [&](index_t below) { return static_cast<index_t>((draw = draw * 1664525u + 1013904223u) >> 8) % below; };
+    const auto next = [&](index_t below) {
+        return static_cast<index_t>((draw = draw * 1664525u + 1013904223u) >> 8) % below;
+    };
     for (const index_t size : {1, 2, 255, 256, 257, 511, 513, 768, 1000, 5000})
         for (const index_t keep : {index_t{1}, (size + 1) / 2, size}) {
             CAPTURE(size);
             CAPTURE(keep);
             constexpr index_t groups = 3;
-            const index_t kinds      = size < 300 ? 5 : 400; // ties
+            const index_t kinds = size < 300 ? 5 : 400; // ties
             std::vector<double> scores(static_cast<std::size_t>(groups * size));
             for (double& score : scores) score = next(7) == 0 ? -infinity : static_cast<double>(next(kinds));
             std::vector<std::int32_t> wanted;
             for (index_t g = 0; g < groups; ++g) {
                 std::vector<std::int32_t> order(static_cast<std::size_t>(size));
                 std::iota(order.begin(), order.end(), static_cast<std::int32_t>(g * size));
-                std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return scores[static_cast<std::size_t>(a)] > scores[static_cast<std::size_t>(b)]; });
+                std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {
+                    return scores[static_cast<std::size_t>(a)] > scores[static_cast<std::size_t>(b)];
+                });
                 wanted.insert(wanted.end(), order.begin(), order.begin() + keep);
             }
             const auto there = diamond::from_host(context, 1, groups * size, scores);

@@ -1,8 +1,10 @@
-/// Unbiased is not accurate: a reward that spreads over 20 nats, with one value sample. Right with delta, warned of without.
+/// Unbiased is not accurate: a reward that spreads over 20 nats, with one value sample. Right with delta,
+/// warned of without.
 #include "cases.hpp"
 
 using namespace cases;
-using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value, diamond::smc, diamond::smc_options;
+using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value, diamond::smc,
+    diamond::smc_options;
 
 namespace {
 
@@ -20,11 +22,12 @@ outcome many(Sampler sampler, const diamond::eigen::context& context, std::uint6
         out.ratio.push_back(std::exp(result.log_z - log_z));
         out.log_delta.push_back(result.log_delta - log_z);
         out.warned += !result.warnings.empty();
-        for (const auto& warning : result.warnings) out.warned_of_range += warning.find("nats") != std::string::npos;
+        for (const auto& warning : result.warnings)
+            out.warned_of_range += warning.find("nats") != std::string::npos;
     }
     const auto mean = statistics::average(out.ratio);
-    MESSAGE("E[Z-hat]/Z = ", mean.value, " +- ", mean.standard_error,
-            ", mean log(delta/Z) = ", out.log_delta[0] == -infinity ? -infinity : statistics::average(out.log_delta).value, ", warned ",
+    MESSAGE("E[Z-hat]/Z = ", mean.value, " +- ", mean.standard_error, ", mean log(delta/Z) = ",
+            out.log_delta[0] == -infinity ? -infinity : statistics::average(out.log_delta).value, ", warned ",
             out.warned, " of ", runs);
     return out;
 }
@@ -33,8 +36,8 @@ outcome many(Sampler sampler, const diamond::eigen::context& context, std::uint6
 
 TEST_CASE("a reward of 20 nats and one value sample: right with delta, warned of without") {
     const diamond::eigen::context context{.threads = 1};
-    const auto model   = mixture<batch>(context);
-    const auto bowl    = bowl_2d<double>(6.0);
+    const auto model = mixture<batch>(context);
+    const auto bowl = bowl_2d<double>(6.0);
     const double log_z = model.tilted(bowl.quadratic_form()).log_z;
     const ddpm_posterior_kernel kernel{exact_posterior{model}};
     const posterior_value value{exact_posterior{model}, bowl, {.samples = 1}};
@@ -46,24 +49,26 @@ TEST_CASE("a reward of 20 nats and one value sample: right with delta, warned of
         double low = infinity, high = -infinity;
         for (index_t j = 0; j < 256; ++j) {
             const double r = bowl(draws.read().column(j));
-            low            = std::min(low, r);
-            high           = std::max(high, r);
+            low = std::min(low, r);
+            high = std::max(high, r);
         }
         CHECK(high - low > 20.0);
     }
     SUBCASE("without delta") {
-        // The mean is as 1 as ever, but carried by runs that are not seen: nine runs of ten give less than half of Z. And each says so.
+        // The mean is as 1 as ever, but carried by runs that are not seen: nine runs of ten give less than
+        // half of Z. And each says so.
         options.log_delta = -infinity;
-        const auto runs   = many(smc{kernel, value, options}, context, 300, log_z);
-        const auto below  = std::count_if(runs.ratio.begin(), runs.ratio.end(), [](double ratio) { return ratio < 0.5; });
+        const auto runs = many(smc{kernel, value, options}, context, 300, log_z);
+        const auto below = std::count_if(runs.ratio.begin(), runs.ratio.end(),
+                                         [](double ratio) { return ratio < 0.5; });
         MESSAGE(below, " of 300 below Z/2");
         CHECK(below > 200);
         CHECK(runs.warned_of_range == 300);
     }
     SUBCASE("with delta = Z") {
         options.log_delta = log_z;
-        const auto runs   = many(smc{kernel, value, options}, context, 800, log_z);
-        const auto mean   = statistics::average(runs.ratio);
+        const auto runs = many(smc{kernel, value, options}, context, 800, log_z);
+        const auto mean = statistics::average(runs.ratio);
         CHECK(statistics::within(mean, 1.0));
         CHECK(mean.standard_error < 0.01);
         CHECK(runs.warned < 40);
@@ -80,27 +85,28 @@ TEST_CASE("a reward of 20 nats and one value sample: right with delta, warned of
 
 TEST_CASE("a hard constraint needs no floor of its own: delta does it") {
     const diamond::eigen::context context{.threads = 1};
-    const auto model   = mixture<batch>(context);
-    auto walled        = tilt_2d<double>();
-    walled.wall        = 0.3;
-    const auto tilted  = model.tilted(walled.quadratic_form());
+    const auto model = mixture<batch>(context);
+    auto walled = tilt_2d<double>();
+    walled.wall = 0.3;
+    const auto tilted = model.tilted(walled.quadratic_form());
     const double log_z = tilted.log_z + log_probability_above(tilted.tilted, walled.wall);
-    const auto runs    = many(smc{ddpm_posterior_kernel{exact_posterior{model}}, posterior_value{exact_posterior{model}, walled},
+    const auto runs = many(smc{ddpm_posterior_kernel{exact_posterior{model}},
+                               posterior_value{exact_posterior{model}, walled},
                                smc_options{.particles = 128, .steps = 6}},
-                              context, 2000, log_z);
-    const auto mean    = statistics::average(runs.ratio);
+                           context, 2000, log_z);
+    const auto mean = statistics::average(runs.ratio);
     CHECK(statistics::within(mean, 1.0));
     CHECK(mean.standard_error < 0.01);
 }
 
 TEST_CASE("an easy run is not warned of") {
     const diamond::eigen::context context{.threads = 1};
-    const auto model   = mixture<batch>(context);
-    const auto tilt    = tilt_2d<double>(0.5);
+    const auto model = mixture<batch>(context);
+    const auto tilt = tilt_2d<double>(0.5);
     const double log_z = model.tilted(tilt.quadratic_form()).log_z;
-    const auto runs =
-        many(smc{ddpm_posterior_kernel{exact_posterior{model}}, posterior_value{exact_posterior{model}, tilt, {.samples = 4}}}, context, 40,
-             log_z);
+    const auto runs = many(smc{ddpm_posterior_kernel{exact_posterior{model}},
+                               posterior_value{exact_posterior{model}, tilt, {.samples = 4}}},
+                           context, 40, log_z);
     CHECK(runs.warned == 0);
 }
 
@@ -108,17 +114,19 @@ TEST_CASE("each warning says what was seen") {
     using diamond::smc_step;
     const auto warnings = [](const std::vector<smc_step>& steps, double variance) {
         std::vector<std::string> text;
-        diamond::detail::warn_of_distrust(steps, 100, diamond::log_z_error::lee_whiteley, variance, false, {}, text);
+        diamond::detail::warn_of_distrust(steps, 100, diamond::log_z_error::lee_whiteley, variance, false, {},
+                                          text);
         return text;
     };
-    const smc_step fine{.time = 0.5, .ess = 50.0, .least_increment = -3.0, .largest_increment = 4.0, .largest_share = 0.05};
+    const smc_step fine{
+        .time = 0.5, .ess = 50.0, .least_increment = -3.0, .largest_increment = 4.0, .largest_share = 0.05};
     CHECK(warnings({fine, fine}, 0.05).empty());
     auto thin = fine, heavy = fine, wide = fine, flat = fine;
-    flat.floored         = 12;
-    thin.ess             = 0.75;
-    heavy.largest_share  = 0.625;
+    flat.floored = 12;
+    thin.ess = 0.75;
+    heavy.largest_share = 0.625;
     wide.least_increment = -12.0;
-    const auto one       = [&](const std::vector<smc_step>& steps, double variance) {
+    const auto one = [&](const std::vector<smc_step>& steps, double variance) {
         const auto text = warnings(steps, variance);
         REQUIRE(text.size() == 1);
         return text.front();
@@ -128,7 +136,9 @@ TEST_CASE("each warning says what was seen") {
     CHECK(one({wide, fine}, 0.0).find("differ by 16 nats at t = 0.5") != std::string::npos);
     CHECK(warnings({fine, wide}, 0.0).empty()); // at the last step nothing is resampled
     CHECK(one({fine, flat}, 0.0).find("12 of 100 values were at the floor at t = 0.5") != std::string::npos);
-    for (const auto& [variance, words] : {std::pair{0.2, "relative variance of Z is 0.2"}, {-0.02, "relative variance of Z is -0.02 by the formula of Lee and Whiteley"}}) {
+    for (const auto& [variance, words] :
+         {std::pair{0.2, "relative variance of Z is 0.2"},
+          {-0.02, "relative variance of Z is -0.02 by the formula of Lee and Whiteley"}}) {
         const auto text = one({fine, fine}, variance);
         CHECK(text.find(words) != std::string::npos);
         CHECK(text.find("rng.split(k)") != std::string::npos);

@@ -2,7 +2,8 @@
 #include "cases.hpp"
 
 using namespace cases;
-using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value, diamond::smc, diamond::smc_options;
+using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value, diamond::smc,
+    diamond::smc_options;
 
 namespace {
 
@@ -21,8 +22,10 @@ struct walled_value {
     [[nodiscard]] index_t dimension() const { return 2; }
     form_reward<double>& reward() { return reward_; }
     [[nodiscard]] diamond::cost spent() const { return {}; }
-    void operator()(diamond::const_view_t<batch> x, double, diamond::no_condition, diamond::noise_stream, diamond::value_batch values) const {
-        for (index_t j = 0; j < x.columns(); ++j) values.value[j] = x(0, j) < wall ? -infinity : level + x(1, j);
+    void operator()(diamond::const_view_t<batch> x, double, diamond::no_condition, diamond::noise_stream,
+                    diamond::value_batch values) const {
+        for (index_t j = 0; j < x.columns(); ++j)
+            values.value[j] = x(0, j) < wall ? -infinity : level + x(1, j);
     }
 };
 
@@ -32,17 +35,21 @@ recorded run(const Value& value, const diamond::eigen::context& context, smc_opt
     const exact_posterior draws{mixture<batch>(context)};
     smc sampler{ddpm_posterior_kernel{draws}, value, options, diamond::multinomial{}};
     recorded out;
-    out.result = sampler(context, philox{21}, {}, [&](const auto& view) { out.values.emplace_back(view.values, view.values + view.particles.columns()); });
+    out.result = sampler(context, philox{21}, {}, [&](const auto& view) {
+        out.values.emplace_back(view.values, view.values + view.particles.columns());
+    });
     return out;
 }
 bool says(const std::vector<std::string>& warnings, const char* what) {
-    return std::any_of(warnings.begin(), warnings.end(), [&](const std::string& warning) { return warning.find(what) != std::string::npos; });
+    return std::any_of(warnings.begin(), warnings.end(),
+                       [&](const std::string& warning) { return warning.find(what) != std::string::npos; });
 }
 
 } // namespace
 
 TEST_CASE("a constant added to the reward is added to log Z, and changes nothing else") {
-    // c = 2000 costs 2e-13 of the values' digits: a uniform number would have to fall that near a border of cumulative weights to matter.
+    // c = 2000 costs 2e-13 of the values' digits: a uniform number would have to fall that near a border of
+    // cumulative weights to matter.
     const diamond::eigen::context context{.threads = 1};
     const exact_posterior draws{mixture<batch>(context)};
     for (const bool forbidding : {false, true})
@@ -56,7 +63,8 @@ TEST_CASE("a constant added to the reward is added to log Z, and changes nothing
                 return run(posterior_value{draws, reward, {.samples = 2}}, context, options).result;
             };
             const auto plain = shifted(0.0);
-            CHECK(std::count_if(plain.steps.begin(), plain.steps.end(), [](const auto& s) { return s.resampled; }) >= 2);
+            CHECK(std::count_if(plain.steps.begin(), plain.steps.end(),
+                                [](const auto& s) { return s.resampled; }) >= 2);
             for (const double c : {-2000.0, 2000.0}) {
                 CAPTURE(c);
                 CAPTURE(pilot);
@@ -65,7 +73,8 @@ TEST_CASE("a constant added to the reward is added to log Z, and changes nothing
                 CHECK(moved.ancestors == plain.ancestors);
                 CHECK(moved.families == plain.families);
                 CHECK(moved.log_z - c == doctest::Approx(plain.log_z).epsilon(1e-9));
-                CHECK(moved.log_z_standard_error == doctest::Approx(plain.log_z_standard_error).epsilon(1e-9));
+                CHECK(moved.log_z_standard_error ==
+                      doctest::Approx(plain.log_z_standard_error).epsilon(1e-9));
                 CHECK(moved.warnings.size() == plain.warnings.size());
                 for (std::size_t k = 0; k < plain.steps.size(); ++k) {
                     CHECK(moved.steps[k].ess == doctest::Approx(plain.steps[k].ess).epsilon(1e-9));
@@ -82,7 +91,7 @@ TEST_CASE("a forbidden particle never outranks another, and is counted where onl
             CAPTURE(level);
             smc_options options{.particles = 100, .steps = 4, .threshold = 0.0};
             options.log_delta = with_delta ? level - 5.0 : -infinity;
-            const auto seen   = run(walled_value{tilt_2d<double>(), 0.0, level}, context, options);
+            const auto seen = run(walled_value{tilt_2d<double>(), 0.0, level}, context, options);
             for (std::size_t k = 0; k < 3; ++k) {
                 double least_allowed = infinity, most_forbidden = -infinity;
                 index_t forbidden = 0;
@@ -90,7 +99,8 @@ TEST_CASE("a forbidden particle never outranks another, and is counted where onl
                     CHECK(std::isfinite(v));
                     const bool low = v < level - 4.9; // |x_1| is not so large
                     forbidden += low;
-                    (low ? most_forbidden : least_allowed) = low ? std::max(most_forbidden, v) : std::min(least_allowed, v);
+                    (low ? most_forbidden : least_allowed) = low ? std::max(most_forbidden, v)
+                                                                 : std::min(least_allowed, v);
                 }
                 CHECK(forbidden > 10);
                 CHECK(most_forbidden < least_allowed);
@@ -115,7 +125,8 @@ TEST_CASE("a step in which all are forbidden leaves the weights as they were") {
 
 TEST_CASE("a floor of the user's own is where it was put") {
     const diamond::eigen::context context{.threads = 1};
-    const smc_options options{.particles = 100, .steps = 3, .threshold = 0.0, .value_floor = -1.5, .log_delta = -infinity};
+    const smc_options options{
+        .particles = 100, .steps = 3, .threshold = 0.0, .value_floor = -1.5, .log_delta = -infinity};
     const auto seen = run(walled_value{tilt_2d<double>(), 0.0, 0.0}, context, options);
     for (std::size_t k = 0; k < 2; ++k) {
         CHECK(*std::min_element(seen.values[k].begin(), seen.values[k].end()) == -1.5);

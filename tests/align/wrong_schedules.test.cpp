@@ -10,9 +10,9 @@
 #include "support/models.hpp"
 
 namespace {
-using batch    = diamond::eigen::batch<double>;
+using batch = diamond::eigen::batch<double>;
 using schedule = diamond::variance_preserving_schedule;
-using field    = models::mixture<batch, schedule>;
+using field = models::mixture<batch, schedule>;
 
 constexpr schedule betas{1e-4, 0.02}, rates{0.1, 20.0};
 
@@ -24,8 +24,8 @@ struct own_map {
     [[nodiscard]] ::schedule schedule() const { return outer; }
     [[nodiscard]] diamond::linear_schedule inner_schedule() const { return {}; }
     [[nodiscard]] diamond::cost spent() const { return {}; }
-    void operator()(diamond::const_view_t<batch>, diamond::interval, diamond::const_view_t<batch>, diamond::time_view, diamond::no_condition,
-                    diamond::view_t<batch>) {}
+    void operator()(diamond::const_view_t<batch>, diamond::interval, diamond::const_view_t<batch>,
+                    diamond::time_view, diamond::no_condition, diamond::view_t<batch>) {}
 };
 struct own_sampler {
     using batch_type = ::batch;
@@ -34,7 +34,8 @@ struct own_sampler {
     [[nodiscard]] ::schedule schedule() const { return outer; }
     [[nodiscard]] diamond::cost spent() const { return {}; }
     [[nodiscard]] bool exact() const { return false; }
-    void operator()(diamond::const_view_t<batch>, double, diamond::no_condition, diamond::noise_stream, diamond::view_t<batch>) {}
+    void operator()(diamond::const_view_t<batch>, double, diamond::no_condition, diamond::noise_stream,
+                    diamond::view_t<batch>) {}
 };
 struct sum_of_coordinates {
     template <class Column>
@@ -46,15 +47,20 @@ struct sum_of_coordinates {
 
 TEST_CASE("no map, kernel, estimator, network or oracle is made with a schedule that breaks its promise") {
     const auto context = back_ends::eigen<double>::make(1);
-    using make         = std::function<void(schedule)>;
+    using make = std::function<void(schedule)>;
     const std::vector<std::pair<const char*, make>> all{
         {"readings", [](schedule s) { diamond::readings(s, field(s)); }},
         {"denoiser_network", [](schedule s) { diamond::denoiser_network(s, field(s)); }},
         {"noise_network", [](schedule s) { diamond::noise_network(s, field(s)); }},
         {"score_network", [](schedule s) { diamond::score_network(s, field(s)); }},
-        {"glass_diamond_map", [](schedule s) { diamond::glass_diamond_map(s, field(s), diamond::explicit_midpoint{}); }},
-        {"its inner schedule", [](schedule s) { diamond::glass_diamond_map(rates, field(rates), diamond::explicit_midpoint{}, s); }},
-        {"glass_kernel", [](schedule s) { diamond::glass_kernel(s, field(s), diamond::explicit_midpoint{}); }},
+        {"glass_diamond_map",
+         [](schedule s) { diamond::glass_diamond_map(s, field(s), diamond::explicit_midpoint{}); }},
+        {"its inner schedule",
+         [](schedule s) {
+             diamond::glass_diamond_map(rates, field(rates), diamond::explicit_midpoint{}, s);
+         }},
+        {"glass_kernel",
+         [](schedule s) { diamond::glass_kernel(s, field(s), diamond::explicit_midpoint{}); }},
         {"glass_teacher", [](schedule s) { diamond::glass_teacher(s, field(s)); }},
         {"ancestral_kernel", [](schedule s) { diamond::ancestral_kernel(s, field(s)); }},
         {"euler_maruyama_kernel", [](schedule s) { diamond::euler_maruyama_kernel(s, field(s)); }},
@@ -62,24 +68,37 @@ TEST_CASE("no map, kernel, estimator, network or oracle is made with a schedule 
         {"diamond_map_posterior", [](schedule s) { diamond::diamond_map_posterior(own_map{s}); }},
         {"ddpm_posterior_kernel", [](schedule s) { diamond::ddpm_posterior_kernel(own_sampler{s}); }},
         {"renoise_kernel", [](schedule s) { diamond::renoise_kernel(own_sampler{s}); }},
-        {"posterior_value", [](schedule s) { diamond::posterior_value(own_sampler{s}, sum_of_coordinates{}); }},
+        {"posterior_value",
+         [](schedule s) { diamond::posterior_value(own_sampler{s}, sum_of_coordinates{}); }},
         {"denoised_value", [](schedule s) { diamond::denoised_value(s, field(s), sum_of_coordinates{}); }},
         {"look_ahead_value",
-         [](schedule s) { diamond::look_ahead_value(s, diamond::ode_flow_map(field(s), diamond::explicit_midpoint{}), sum_of_coordinates{}); }},
+         [](schedule s) {
+             diamond::look_ahead_value(s, diamond::ode_flow_map(field(s), diamond::explicit_midpoint{}),
+                                       sum_of_coordinates{});
+         }},
         {"exact_density", [](schedule s) { diamond::exact_density(s, field(s)); }},
         {"trapezoid_density", [](schedule s) { diamond::trapezoid_density(s, field(s)); }},
-        {"rescheduled_density", [](schedule s) { diamond::rescheduled_density(diamond::exact_density(rates, field(rates)), s); }},
+        {"rescheduled_density",
+         [](schedule s) { diamond::rescheduled_density(diamond::exact_density(rates, field(rates)), s); }},
         {"gaussian", [&](schedule s) { diamond::gaussian<batch, schedule>(context, s, {2.0}, {0.25}); }},
         {"gaussian_diamond_map's inner schedule",
-         [&](schedule s) { diamond::gaussian_diamond_map<batch, schedule, schedule>(diamond::gaussian<batch, schedule>(context, rates, {2.0}, {0.25}), s); }},
-        {"gaussian_mixture", [&](schedule s) { diamond::gaussian_mixture<batch, schedule>(context, s, {1.0}, {2.0}, {0.25}); }},
+         [&](schedule s) {
+             diamond::gaussian_diamond_map<batch, schedule, schedule>(
+                 diamond::gaussian<batch, schedule>(context, rates, {2.0}, {0.25}), s);
+         }},
+        {"gaussian_mixture",
+         [&](schedule s) { diamond::gaussian_mixture<batch, schedule>(context, s, {1.0}, {2.0}, {0.25}); }},
         {"checkerboard", [&](schedule s) { diamond::checkerboard<batch, schedule>(context, s); }},
         {"diamond_mlp",
-         [&](schedule s) { diamond::diamond_mlp<batch, schedule>(s, diamond::gaussian_frame<batch>(context, {{0.0}, {1.0}, {}})); }},
+         [&](schedule s) {
+             diamond::diamond_mlp<batch, schedule>(
+                 s, diamond::gaussian_frame<batch>(context, {{0.0}, {1.0}, {}}));
+         }},
     };
     for (const auto& [name, made_with] : all) {
         CAPTURE(std::string(name));
         CHECK_NOTHROW(made_with(rates));
-        CHECK_THROWS_WITH_AS(made_with(betas), doctest::Contains("alpha(0) = 0.99498"), std::invalid_argument);
+        CHECK_THROWS_WITH_AS(made_with(betas), doctest::Contains("alpha(0) = 0.99498"),
+                             std::invalid_argument);
     }
 }

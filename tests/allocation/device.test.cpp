@@ -1,6 +1,8 @@
-/// On a device a step neither allocates nor waits, results are the CPU's up to rounding and its ancestors the same, and what fails is told when the host waits. The device is
-/// emulated: its functors run on the CPU, later, in memory that the host cannot touch.
+/// On a device a step neither allocates nor waits, results are the CPU's up to rounding and its ancestors the
+/// same, and what fails is told when the host waits. The device is emulated: its functors run on the CPU,
+/// later, in memory that the host cannot touch.
 #include <csignal>
+
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,7 +13,7 @@
 using diamond::index_t, diamond::philox;
 
 namespace {
-using cpu    = diamond::thrust_cpu::context;
+using cpu = diamond::thrust_cpu::context;
 using device = emulated::context;
 
 struct target {
@@ -32,12 +34,16 @@ auto mixture(const Context& context) {
 template <class Context>
 auto sampler(const Context& context, const target& reward, const diamond::smc_options& options) {
     const auto model = mixture(context);
-    const diamond::glass_diamond_map map{diamond::linear_schedule{}, model, diamond::explicit_midpoint{.steps = 4}};
-    return diamond::smc{diamond::early_stop_kernel{map}, diamond::posterior_value{diamond::diamond_map_posterior{map}, reward, {.samples = 2}}, options};
+    const diamond::glass_diamond_map map{diamond::linear_schedule{}, model,
+                                         diamond::explicit_midpoint{.steps = 4}};
+    return diamond::smc{diamond::early_stop_kernel{map},
+                        diamond::posterior_value{diamond::diamond_map_posterior{map}, reward, {.samples = 2}},
+                        options};
 }
 const diamond::smc_options options{.particles = 300, .steps = 6, .record_ancestors = true};
 
-/// The same functors are compiled into other loops, where a multiplication and an addition may be one rounding.
+/// The same functors are compiled into other loops, where a multiplication and an addition may be one
+/// rounding.
 constexpr double rounding = 1e-9;
 void check_near(double a, double b) { CHECK(a == doctest::Approx(b).epsilon(rounding).scale(1)); }
 template <class Real>
@@ -77,7 +83,7 @@ TEST_CASE("SMC is the CPU's, whether a step resamples or not") {
     const device there;
     for (const double threshold : {0.0, 0.5, 0.9, 2.0}) {
         CAPTURE(threshold);
-        auto chosen      = options;
+        auto chosen = options;
         chosen.threshold = threshold;
         const auto a = sampler(here, {}, chosen)(here, philox{1});
         const auto b = sampler(there, {}, chosen)(there, philox{1});
@@ -101,12 +107,15 @@ TEST_CASE("SMC is the CPU's, whether a step resamples or not") {
     }
 }
 
-TEST_CASE_TEMPLATE("so it is with every resampler", Resampler, diamond::systematic, diamond::stratified, diamond::multinomial, diamond::residual) {
+TEST_CASE_TEMPLATE("so it is with every resampler", Resampler, diamond::systematic, diamond::stratified,
+                   diamond::multinomial, diamond::residual) {
     const cpu here;
     const device there;
     const auto run = [](const auto& context) {
         const diamond::exact_posterior posterior{mixture(context)};
-        diamond::smc program{diamond::ddpm_posterior_kernel{posterior}, diamond::posterior_value{posterior, target{}, {.samples = 2}}, options, Resampler{}};
+        diamond::smc program{diamond::ddpm_posterior_kernel{posterior},
+                             diamond::posterior_value{posterior, target{}, {.samples = 2}}, options,
+                             Resampler{}};
         return program(context, philox{2});
     };
     const auto a = run(here);
@@ -119,7 +128,7 @@ TEST_CASE_TEMPLATE("so it is with every resampler", Resampler, diamond::systemat
 TEST_CASE("a step of SMC neither waits nor allocates, and a whole run waits only for its result") {
     const device context;
     auto program = sampler(context, {}, {.particles = 300, .steps = 8});
-    auto state   = program.start(context, philox{3});
+    auto state = program.start(context, philox{3});
     const auto spent = of_a_steady_step(context, [&] { program.step(state); });
     CHECK(spent.waits == 0);
     CHECK(spent.allocations == 0);
@@ -134,7 +143,7 @@ TEST_CASE("a snapshot of a run on a device goes on to the same bits") {
     const device context;
     auto program = sampler(context, {}, options);
     const auto whole = program(context, philox{4});
-    auto state       = program.start(context, philox{4});
+    auto state = program.start(context, philox{4});
     for (int k = 0; k < 3; ++k) program.step(state);
     const auto resumed = program(context, philox{4}, state.snapshot());
     CHECK(whole.log_z == resumed.log_z);
@@ -142,7 +151,8 @@ TEST_CASE("a snapshot of a run on a device goes on to the same bits") {
     CHECK(diamond::to_host(whole.particles) == diamond::to_host(resumed.particles));
 }
 
-TEST_CASE("a reward that is no number is told with its step and particle, as on the CPU, and the device goes on working") {
+TEST_CASE("a reward that is no number is told with its step and particle, as on the CPU, and the device goes "
+          "on working") {
     const cpu here;
     const device there;
     const target broken{.nan_above = 3.0};
@@ -170,15 +180,23 @@ TEST_CASE("weights that all die are told by the same exception") {
 TEST_CASE("a step of a chain neither waits nor allocates; guidance waits for no step, and once at its end") {
     const device context;
     const auto model = mixture(context);
-    const diamond::glass_diamond_map map{diamond::linear_schedule{}, model, diamond::explicit_midpoint{.steps = 4}};
+    const diamond::glass_diamond_map map{diamond::linear_schedule{}, model,
+                                         diamond::explicit_midpoint{.steps = 4}};
     diamond::early_stop_kernel kernel{map};
     const auto normals = diamond::from_host<double>(context, 2, 300, std::vector<double>(600, 0.3));
     emulated::batch<double> next(context, 2, 300);
-    const auto spent = of_a_steady_step(context, [&] { kernel(normals.read(), {0.3, 0.6}, {}, philox{7}.stream(diamond::purpose::transition, 1), next.mutable_view()); });
+    const auto spent = of_a_steady_step(context, [&] {
+        kernel(normals.read(), {0.3, 0.6}, {}, philox{7}.stream(diamond::purpose::transition, 1),
+               next.mutable_view());
+    });
     CHECK(spent.waits == 0);
     CHECK(spent.allocations == 0);
 
-    diamond::guidance program{model, diamond::posterior_value{diamond::diamond_map_posterior{map}, diamond::linear_reward<emulated::batch<double>>{context, std::vector<double>{1, -1}}, {.samples = 4}},
+    diamond::guidance program{model,
+                              diamond::posterior_value{diamond::diamond_map_posterior{map},
+                                                       diamond::linear_reward<emulated::batch<double>>{
+                                                           context, std::vector<double>{1, -1}},
+                                                       {.samples = 4}},
                               {.particles = 100, .steps = 6}};
     const auto before = context.counted().waits;
     const auto result = program(context, philox{8});
@@ -189,10 +207,14 @@ TEST_CASE("a step of a chain neither waits nor allocates; guidance waits for no 
 TEST_CASE("a training step neither waits nor allocates; its state and report are the CPU's") {
     const auto of = [](const auto& context, auto&& watch) {
         using batch = diamond::owning_batch<double, std::decay_t<decltype(context)>>;
-        const diamond::training_set<batch> data{diamond::from_host<double>(context, 2, 3, {0, 1, 2, -1, -2, 0.5}), 0.3, {0, 1, 1}};
-        const diamond::diamond_mlp<batch, diamond::linear_schedule> network{{}, diamond::gaussian_frame<batch>(context, {{0.0, 0.0}, {2.0, 1.0}, {}}),
-                                                                            {.mlp = {.width = 24, .blocks = 2}, .classes = 2}};
-        diamond::diamond_trainer trainer(network, data, philox{9}, {.steps = 9, .batch = 300, .diagonal_first = 0.0});
+        const diamond::training_set<batch> data{
+            diamond::from_host<double>(context, 2, 3, {0, 1, 2, -1, -2, 0.5}), 0.3, {0, 1, 1}};
+        const diamond::diamond_mlp<batch, diamond::linear_schedule> network{
+            {},
+            diamond::gaussian_frame<batch>(context, {{0.0, 0.0}, {2.0, 1.0}, {}}),
+            {.mlp = {.width = 24, .blocks = 2}, .classes = 2}};
+        diamond::diamond_trainer trainer(network, data, philox{9},
+                                         {.steps = 9, .batch = 300, .diagonal_first = 0.0});
         auto state = trainer.start();
         watch([&] { trainer.step(state); });
         const auto report = trainer.report(state);

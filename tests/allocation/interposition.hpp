@@ -1,5 +1,6 @@
-/// Counts every allocation of the program and the bytes that are held, by standing in for the C library's functions; operator new, Eigen and all others end there.
-/// It defines functions: include it in one file only.
+/// Counts every allocation of the program and the bytes that are held, by standing in for the C library's
+/// functions; operator new, Eigen and all others end there. It defines functions: include it in one file
+/// only.
 #pragma once
 
 #include <atomic>
@@ -32,9 +33,10 @@ inline std::atomic<long> calls{0}, held{0}, most_held{0};
 inline void* counted(void* p) {
     ++calls;
     const long bytes = p ? static_cast<long>(malloc_usable_size(p)) : 0;
-    const long now   = held.fetch_add(bytes) + bytes;
-    long most        = most_held.load();
-    while (now > most && !most_held.compare_exchange_weak(most, now)) {}
+    const long now = held.fetch_add(bytes) + bytes;
+    long most = most_held.load();
+    while (now > most && !most_held.compare_exchange_weak(most, now)) {
+    }
     return p;
 }
 } // namespace interposition
@@ -46,15 +48,13 @@ void* __libc_calloc(std::size_t, std::size_t);
 void* __libc_realloc(void*, std::size_t);
 void* __libc_memalign(std::size_t, std::size_t);
 
-void* malloc(std::size_t bytes) noexcept {
-    return interposition::counted(__libc_malloc(bytes));
-}
+void* malloc(std::size_t bytes) noexcept { return interposition::counted(__libc_malloc(bytes)); }
 void* calloc(std::size_t count, std::size_t bytes) noexcept {
     return interposition::counted(__libc_calloc(count, bytes));
 }
 void* realloc(void* p, std::size_t bytes) noexcept {
     const long before = p ? static_cast<long>(malloc_usable_size(p)) : 0;
-    void* const now   = __libc_realloc(p, bytes);
+    void* const now = __libc_realloc(p, bytes);
     if (now || bytes == 0) interposition::held -= before;
     return interposition::counted(now);
 }

@@ -1,8 +1,7 @@
-/// In steady state nothing allocates: not a step of SMC, of guidance or of a kernel, not a value, not a product, on any back end.
+/// In steady state nothing allocates: not a step of SMC, of guidance or of a kernel, not a value, not a
+/// product, on any back end.
 ///
 /// "Steady" is from the second step of a run on, the sampler having run once before.
-#include "interposition.hpp"
-
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -10,47 +9,51 @@
 #include <diamond/align/guidance.hpp>
 #include <diamond/align/search.hpp>
 #include <diamond/align/smc.hpp>
-#include <diamond/map/glass_diamond_map.hpp>
-#include <diamond/density/jacobian_network.hpp>
 #include <diamond/density/flow_density.hpp>
+#include <diamond/density/jacobian_network.hpp>
 #include <diamond/density/log_likelihood.hpp>
-#include <diamond/map/network_flow_map.hpp>
 #include <diamond/density/rescheduled_density.hpp>
+#include <diamond/density/scored_density.hpp>
 #include <diamond/map/corrected_kernel.hpp>
 #include <diamond/map/corrected_posterior.hpp>
 #include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/flow_kernels.hpp>
+#include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/map/glass_kernel.hpp>
+#include <diamond/map/network_diamond_map.hpp>
+#include <diamond/map/network_flow_map.hpp>
+#include <diamond/map/network_velocity.hpp>
 #include <diamond/map/ode_flow_map.hpp>
 #include <diamond/map/posterior_kernels.hpp>
 #include <diamond/map/resampled_posterior.hpp>
 #include <diamond/map/stepped_flow_map.hpp>
+#include <diamond/nn/diamond_mlp.hpp>
+#include <diamond/nn/trained_network.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/exact_value.hpp>
 #include <diamond/oracle/gaussian.hpp>
 #include <diamond/oracle/gaussian_maps.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 #include <diamond/reward/linear_reward.hpp>
-#include <diamond/map/network_velocity.hpp>
-#include <diamond/map/network_diamond_map.hpp>
-#include <diamond/nn/diamond_mlp.hpp>
-#include <diamond/nn/trained_network.hpp>
 #include <diamond/schedule/linear.hpp>
 #include <diamond/train/diamond_trainer.hpp>
 #include <diamond/value/point_values.hpp>
 #include <diamond/value/posterior_value.hpp>
-#include <diamond/density/scored_density.hpp>
 #include <diamond/value/weighted_value.hpp>
+
 #include <support/back_ends.hpp>
 #include <support/numbers.hpp>
 
+#include "interposition.hpp"
+
 #ifdef DIAMOND_TEST_COUNTS_ALLOCATIONS
 
-using diamond::exact_posterior, diamond::index_t, diamond::infinity, diamond::interval, diamond::philox, diamond::posterior_value,
-    diamond::purpose, diamond::smc, diamond::smc_options;
+using diamond::exact_posterior, diamond::index_t, diamond::infinity, diamond::interval, diamond::philox,
+    diamond::posterior_value, diamond::purpose, diamond::smc, diamond::smc_options;
 
-#define ALLOCATING_BACK_ENDS back_ends::eigen<float>, back_ends::thrust_omp<double> // a number's type allocates nothing
+#define ALLOCATING_BACK_ENDS                                                                                 \
+    back_ends::eigen<float>, back_ends::thrust_omp<double> // a number's type allocates nothing
 
 namespace {
 
@@ -67,9 +70,9 @@ long in_steady_state(const F& f) {
 
 template <class Back>
 struct models {
-    using batch                       = typename Back::batch;
-    using real                        = typename Back::real;
-    typename Back::context context    = Back::make(2);
+    using batch = typename Back::batch;
+    using real = typename Back::real;
+    typename Back::context context = Back::make(2);
     diamond::linear_schedule schedule = {};
     diamond::gaussian_mixture<batch, diamond::linear_schedule> mixture{
         context, {}, {0.5, 0.5}, {-1.0, 0.5, 0.3, 1.5, -0.5, 0.2}, {0.2, 0.3}};
@@ -90,17 +93,22 @@ struct models {
     template <class Kernel>
     long of_kernel(Kernel kernel) {
         return in_steady_state([&](int call) {
-            kernel(x.read(), interval{0.2 * call, 0.2 * call + 0.2}, {}, philox{2}.stream(purpose::transition, call), out.mutable_view());
+            kernel(x.read(), interval{0.2 * call, 0.2 * call + 0.2}, {},
+                   philox{2}.stream(purpose::transition, call), out.mutable_view());
         });
     }
     template <class Value>
     long of_value(Value value) {
-        return in_steady_state([&](int call) { value(x.read(), 0.2 * call, {}, philox{2}.stream(purpose::value, call), all_values()); });
+        return in_steady_state([&](int call) {
+            value(x.read(), 0.2 * call, {}, philox{2}.stream(purpose::value, call), all_values());
+        });
     }
     template <class Value>
     long of_guidance(Value value) {
-        return in_steady_state(
-            [&](int call) { value.guidance(x.read(), 0.2 * call, {}, philox{2}.stream(purpose::value, call), out.mutable_view()); });
+        return in_steady_state([&](int call) {
+            value.guidance(x.read(), 0.2 * call, {}, philox{2}.stream(purpose::value, call),
+                           out.mutable_view());
+        });
     }
 };
 
@@ -166,13 +174,16 @@ TEST_CASE_TEMPLATE("a step of SMC allocates nothing", back, ALLOCATING_BACK_ENDS
     const exact_posterior draws{m.mixture};
     const diamond::ddpm_posterior_kernel kernel{draws};
     const posterior_value value{draws, m.reward, {.samples = 2}};
-    // Never, always, and at a step after the first: between the effective sizes that it has at steps 1 and 5 without resampling.
-    smc never{kernel, value, smc_options{.particles = 700, .steps = 6, .threshold = 0.0, .log_delta = -infinity}};
+    // Never, always, and at a step after the first: between the effective sizes that it has at steps 1 and 5
+    // without resampling.
+    smc never{kernel, value,
+              smc_options{.particles = 700, .steps = 6, .threshold = 0.0, .log_delta = -infinity}};
     const auto trace = never(m.context, philox{4}).steps;
     REQUIRE(trace[0].ess > trace[4].ess + 50.0);
     for (const double threshold : {0.0, 0.5 * (trace[0].ess + trace[4].ess) / 700.0, 2.0}) {
         CAPTURE(threshold);
-        const smc_options options{.particles = 700, .steps = 6, .threshold = threshold, .log_delta = -infinity};
+        const smc_options options{
+            .particles = 700, .steps = 6, .threshold = threshold, .log_delta = -infinity};
         CHECK(of_steps(m.context, smc{kernel, value, options}) == 0);
         CHECK(of_steps(m.context, smc{kernel, value, options, diamond::residual{}}) == 0);
         CHECK(of_steps(m.context, smc{kernel, value, options, diamond::multinomial{}}) == 0);
@@ -183,29 +194,31 @@ namespace {
 /// A posterior under a condition that it repeats and gathers, and does not read.
 template <class Batch>
 struct labelled {
-    using batch_type     = Batch;
+    using batch_type = Batch;
     using condition_type = diamond::labels;
     exact_posterior<diamond::gaussian_mixture<Batch, diamond::linear_schedule>> draws;
     [[nodiscard]] index_t dimension() const { return draws.dimension(); }
     [[nodiscard]] auto schedule() const { return draws.schedule(); }
     [[nodiscard]] diamond::cost spent() const { return draws.spent(); }
     [[nodiscard]] bool exact() const { return true; }
-    void operator()(diamond::const_view_t<Batch> x, double t, const diamond::labels&, diamond::noise_stream stream,
-                    diamond::view_t<Batch> out) {
+    void operator()(diamond::const_view_t<Batch> x, double t, const diamond::labels&,
+                    diamond::noise_stream stream, diamond::view_t<Batch> out) {
         draws(x, t, {}, stream, out);
     }
 };
 } // namespace
 
-TEST_CASE_TEMPLATE("nor do labels that are gathered with their particles", back, back_ends::eigen<double>, back_ends::thrust_cpu<float>) {
+TEST_CASE_TEMPLATE("nor do labels that are gathered with their particles", back, back_ends::eigen<double>,
+                   back_ends::thrust_cpu<float>) {
     using batch = typename back::batch;
     models<back> m;
     const labelled<batch> draws{exact_posterior{m.mixture}};
     const auto given = diamond::from_host(m.context, 1, 300, std::vector<std::int32_t>(300, 4));
-    CHECK(of_steps(m.context,
-                   smc{diamond::ddpm_posterior_kernel{draws}, posterior_value{draws, m.reward, {.samples = 2}},
-                       smc_options{.particles = 300, .steps = 6, .threshold = 2.0}},
-                   diamond::labels(given.data())) == 0);
+    CHECK(
+        of_steps(m.context,
+                 smc{diamond::ddpm_posterior_kernel{draws}, posterior_value{draws, m.reward, {.samples = 2}},
+                     smc_options{.particles = 300, .steps = 6, .threshold = 2.0}},
+                 diamond::labels(given.data())) == 0);
 }
 
 TEST_CASE_TEMPLATE("a transition allocates nothing", back, ALLOCATING_BACK_ENDS) {
@@ -213,12 +226,15 @@ TEST_CASE_TEMPLATE("a transition allocates nothing", back, ALLOCATING_BACK_ENDS)
     const exact_posterior draws{m.mixture};
     const diamond::gaussian_diamond_map map{m.gaussian};
     CHECK(m.of_kernel(diamond::glass_kernel{m.schedule, m.mixture, diamond::runge_kutta_4{.steps = 3}}) == 0);
-    CHECK(m.of_kernel(diamond::glass_kernel{m.schedule, m.mixture, diamond::heun{.steps = 3}, diamond::constant_correlation(0.5)}) == 0);
+    CHECK(m.of_kernel(diamond::glass_kernel{m.schedule, m.mixture, diamond::heun{.steps = 3},
+                                            diamond::constant_correlation(0.5)}) == 0);
     CHECK(m.of_kernel(diamond::early_stop_kernel{map}) == 0);
-    CHECK(m.of_kernel(diamond::early_stop_kernel{diamond::glass_diamond_map{m.schedule, m.mixture, diamond::explicit_midpoint{.steps = 2}}}) == 0);
+    CHECK(m.of_kernel(diamond::early_stop_kernel{diamond::glass_diamond_map{
+              m.schedule, m.mixture, diamond::explicit_midpoint{.steps = 2}}}) == 0);
     CHECK(m.of_kernel(diamond::ddpm_posterior_kernel{draws}) == 0);
     CHECK(m.of_kernel(diamond::renoise_kernel{diamond::diamond_map_posterior{map}}) == 0);
-    CHECK(m.of_kernel(diamond::ode_kernel{diamond::ode_flow_map{m.mixture, diamond::euler{.steps = 3}}}) == 0);
+    CHECK(m.of_kernel(diamond::ode_kernel{diamond::ode_flow_map{m.mixture, diamond::euler{.steps = 3}}}) ==
+          0);
     CHECK(m.of_kernel(diamond::ancestral_kernel{m.schedule, m.mixture}) == 0);
     CHECK(m.of_kernel(diamond::euler_maruyama_kernel{m.schedule, m.mixture}) == 0);
 }
@@ -238,7 +254,8 @@ TEST_CASE_TEMPLATE("posterior draws allocate nothing, nor do their derivatives",
     CHECK(of(exact_posterior{m.gaussian}) == 0);
     CHECK(of(diamond::diamond_map_posterior{map}) == 0);
     CHECK(of(diamond::diamond_map_posterior{map, {.evaluations = 3}}) == 0);
-    CHECK(of(diamond::diamond_map_posterior{diamond::glass_diamond_map{m.schedule, m.mixture, diamond::explicit_midpoint{.steps = 2}}}) == 0);
+    CHECK(of(diamond::diamond_map_posterior{diamond::glass_diamond_map{
+              m.schedule, m.mixture, diamond::explicit_midpoint{.steps = 2}}}) == 0);
 }
 
 TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, ALLOCATING_BACK_ENDS) {
@@ -252,15 +269,20 @@ TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, ALL
     CHECK(both(diamond::exact_value{m.mixture, m.reward}) == 0);
     CHECK(both(diamond::denoised_value{m.schedule, m.mixture, m.reward}) == 0);
     CHECK(both(diamond::look_ahead_value{m.schedule, flow, m.reward}) == 0);
-    diamond::weighted_value weighted{diamond::best_density(m.schedule, m.gaussian), flow, m.reward, {.samples = 4}};
+    diamond::weighted_value weighted{
+        diamond::best_density(m.schedule, m.gaussian), flow, m.reward, {.samples = 4}};
     CHECK(both(weighted) == 0);
-    CHECK(both(diamond::weighted_value{diamond::trapezoid_density{m.schedule, m.gaussian}, flow, m.reward, {.samples = 4}}) == 0);
+    CHECK(both(diamond::weighted_value{
+              diamond::trapezoid_density{m.schedule, m.gaussian}, flow, m.reward, {.samples = 4}}) == 0);
     CHECK(in_steady_state([&](int call) {
-              weighted.log_tilted_density(m.x.read(), 0.2 * call, {}, philox{2}.stream(purpose::value, call), m.values.data());
+              weighted.log_tilted_density(m.x.read(), 0.2 * call, {}, philox{2}.stream(purpose::value, call),
+                                          m.values.data());
           }) == 0);
 }
 
-TEST_CASE_TEMPLATE("nor do densities, of draws, of transitions and of marginals, nor what is corrected by them", back, ALLOCATING_BACK_ENDS) {
+TEST_CASE_TEMPLATE(
+    "nor do densities, of draws, of transitions and of marginals, nor what is corrected by them", back,
+    ALLOCATING_BACK_ENDS) {
     models<back> m;
     const diamond::gaussian_diamond_map map{m.gaussian};
     const diamond::exact_density exact{m.schedule, m.gaussian};
@@ -268,50 +290,74 @@ TEST_CASE_TEMPLATE("nor do densities, of draws, of transitions and of marginals,
     const diamond::corrected_posterior corrected{draws, exact};
     diamond::rebind_t<typename back::batch, double> logs{m.context, 1, 2000};
     const auto of_draws = [&](auto sampler) {
-        return in_steady_state([&](int call) { sampler.draw_with_density(m.x.read(), 0.2 * call, {}, philox{5}.stream(purpose::value, call, 4), m.drawn.mutable_view(), logs.data()); }) +
-               in_steady_state([&](int call) { sampler.log_density(m.x.read(), 0.2 * call, {}, m.pulled.read(), logs.data()); });
+        return in_steady_state([&](int call) {
+                   sampler.draw_with_density(m.x.read(), 0.2 * call, {},
+                                             philox{5}.stream(purpose::value, call, 4),
+                                             m.drawn.mutable_view(), logs.data());
+               }) +
+               in_steady_state([&](int call) {
+                   sampler.log_density(m.x.read(), 0.2 * call, {}, m.pulled.read(), logs.data());
+               });
     };
     CHECK(of_draws(draws) == 0);
-    CHECK(of_draws(diamond::diamond_map_posterior{diamond::glass_diamond_map{m.schedule, diamond::exact_divergence{m.mixture}, diamond::explicit_midpoint{.steps = 2}}}) == 0);
+    CHECK(of_draws(diamond::diamond_map_posterior{diamond::glass_diamond_map{
+              m.schedule, diamond::exact_divergence{m.mixture}, diamond::explicit_midpoint{.steps = 2}}}) ==
+          0);
     diamond::early_stop_kernel kernel{map};
     CHECK(in_steady_state([&](int call) {
               const interval span{0.2 * call, 0.2 * call + 0.2};
-              kernel.draw_with_density(m.x.read(), span, {}, philox{2}.stream(purpose::transition, call), m.out.mutable_view(), logs.data());
+              kernel.draw_with_density(m.x.read(), span, {}, philox{2}.stream(purpose::transition, call),
+                                       m.out.mutable_view(), logs.data());
               kernel.log_density(m.x.read(), span, {}, m.out.read(), logs.data());
           }) == 0);
     const auto of_density = [&](auto density) {
         return in_steady_state([&](int call) {
             density(m.x.read(), 0.2 * call, {}, logs.data());
-            if constexpr (diamond::scored_marginal_density<decltype(density)>) density.score(m.x.read(), 0.2 * call, {}, m.out.mutable_view());
+            if constexpr (diamond::scored_marginal_density<decltype(density)>)
+                density.score(m.x.read(), 0.2 * call, {}, m.out.mutable_view());
         });
     };
-    const diamond::flow_density joint{diamond::stepped_flow_map{diamond::gaussian_flow_map{m.gaussian}, {.steps = 3}}};
+    const diamond::flow_density joint{
+        diamond::stepped_flow_map{diamond::gaussian_flow_map{m.gaussian}, {.steps = 3}}};
     CHECK(of_density(exact) == 0);
     CHECK(of_density(joint) == 0);
     CHECK(of_density(diamond::rescheduled_density{joint, m.schedule}) == 0);
     CHECK(of_density(diamond::scored_density{joint, m.gaussian}) == 0);
 
     diamond::resampled_posterior chosen{corrected, {.proposals = 3}};
-    CHECK(in_steady_state([&](int call) { chosen(m.x.read(), 0.2 * call, {}, philox{5}.stream(purpose::value, call, 4), m.drawn.mutable_view()); }) == 0);
+    CHECK(in_steady_state([&](int call) {
+              chosen(m.x.read(), 0.2 * call, {}, philox{5}.stream(purpose::value, call, 4),
+                     m.drawn.mutable_view());
+          }) == 0);
     posterior_value value{corrected, m.reward, {.samples = 4}};
     CHECK(m.of_value(value) + m.of_guidance(value) == 0);
     for (const double threshold : {0.0, 2.0})
-        CHECK(of_steps(m.context, smc{diamond::corrected_kernel{kernel, joint}, value, smc_options{.particles = 300, .steps = 5, .threshold = threshold, .log_delta = -infinity}}) == 0);
+        CHECK(of_steps(m.context, smc{diamond::corrected_kernel{kernel, joint}, value,
+                                      smc_options{.particles = 300,
+                                                  .steps = 5,
+                                                  .threshold = threshold,
+                                                  .log_delta = -infinity}}) == 0);
 }
 
-TEST_CASE_TEMPLATE("steps of guidance, of a chain and of a beam allocate nothing", back, ALLOCATING_BACK_ENDS) {
+TEST_CASE_TEMPLATE("steps of guidance, of a chain and of a beam allocate nothing", back,
+                   ALLOCATING_BACK_ENDS) {
     models<back> m;
     const exact_posterior draws{m.mixture};
     const posterior_value value{draws, m.reward, {.samples = 2}};
     const diamond::ddpm_posterior_kernel kernel{draws};
-    CHECK(between_observers(m.context, diamond::guidance{m.mixture, value, {.particles = 300, .steps = 5}}) == 0);
-    CHECK(between_observers(m.context, diamond::guidance{m.mixture, value, {.particles = 300, .steps = 5, .norm_matched = true}}) == 0);
+    CHECK(between_observers(m.context, diamond::guidance{m.mixture, value, {.particles = 300, .steps = 5}}) ==
+          0);
+    CHECK(between_observers(
+              m.context, diamond::guidance{
+                             m.mixture, value, {.particles = 300, .steps = 5, .norm_matched = true}}) == 0);
     CHECK(between_observers(m.context, diamond::chain(kernel, {.particles = 300, .steps = 5})) == 0);
-    CHECK(between_observers(m.context, diamond::beam{kernel, value, {.beams = 20, .width = 3, .children = 4, .steps = 5}}) == 0);
+    CHECK(between_observers(
+              m.context,
+              diamond::beam{kernel, value, {.beams = 20, .width = 3, .children = 4, .steps = 5}}) == 0);
 }
 
 TEST_CASE_TEMPLATE("products of any width allocate nothing", back, ALLOCATING_BACK_ENDS) {
-    using batch        = typename back::batch;
+    using batch = typename back::batch;
     const auto context = back::make(2);
     for (const index_t width : {3, 256, 300, 1100}) {
         CAPTURE(width);
@@ -325,31 +371,39 @@ TEST_CASE_TEMPLATE("products of any width allocate nothing", back, ALLOCATING_BA
     }
 }
 
-TEST_CASE_TEMPLATE("nor does SMC on a mixture of thousands of parts", back, back_ends::eigen<float>, back_ends::eigen<double>) {
-    using batch        = typename back::batch;
+TEST_CASE_TEMPLATE("nor does SMC on a mixture of thousands of parts", back, back_ends::eigen<float>,
+                   back_ends::eigen<double>) {
+    using batch = typename back::batch;
     const auto context = back::make(2);
-    auto host          = numbers::normals<typename back::real>(64 * 3000, 8);
+    auto host = numbers::normals<typename back::real>(64 * 3000, 8);
     for (auto& x : host) x *= typename back::real(0.5); // near enough that float works by products, too
     const auto points = diamond::from_host(context, 64, 3000, host);
-    const auto model  = diamond::data_mixture(context, diamond::linear_schedule{}, points.read(), 0.2);
-    const diamond::linear_reward<batch> reward{context, std::vector<typename back::real>(64, typename back::real(0.1))};
+    const auto model = diamond::data_mixture(context, diamond::linear_schedule{}, points.read(), 0.2);
+    const diamond::linear_reward<batch> reward{
+        context, std::vector<typename back::real>(64, typename back::real(0.1))};
     const exact_posterior draws{model};
-    CHECK(of_steps(context, smc{diamond::ddpm_posterior_kernel{draws}, posterior_value{draws, reward, {.samples = 2}},
-                                smc_options{.particles = 300, .steps = 4}}) == 0);
-    CHECK(of_steps(context, smc{diamond::glass_kernel{diamond::linear_schedule{}, model, diamond::heun{.steps = 2}},
-                                diamond::exact_value{model, reward}, smc_options{.particles = 300, .steps = 4, .threshold = 2.0}}) == 0);
+    CHECK(of_steps(context,
+                   smc{diamond::ddpm_posterior_kernel{draws}, posterior_value{draws, reward, {.samples = 2}},
+                       smc_options{.particles = 300, .steps = 4}}) == 0);
+    CHECK(of_steps(context,
+                   smc{diamond::glass_kernel{diamond::linear_schedule{}, model, diamond::heun{.steps = 2}},
+                       diamond::exact_value{model, reward},
+                       smc_options{.particles = 300, .steps = 4, .threshold = 2.0}}) == 0);
 }
 
 namespace {
 /// A small network on three points, in shapes that leave a tail of a block.
 template <class Back>
 struct network_models {
-    using batch   = typename Back::batch;
-    using real    = typename Back::real;
+    using batch = typename Back::batch;
+    using real = typename Back::real;
     using network = diamond::diamond_mlp<batch, diamond::linear_schedule>;
     typename Back::context context = Back::make(2);
-    diamond::training_set<batch> data{diamond::from_host<real>(context, 2, 3, {0, 1, 2, -1, -2, real(0.5)}), 0.3, {0, 1, 1}};
-    network net{{}, diamond::gaussian_frame<batch>(context, {{0.0, 0.0}, {2.0, 1.0}, {}}), {.mlp = {.width = 48, .blocks = 2}, .classes = 2}};
+    diamond::training_set<batch> data{
+        diamond::from_host<real>(context, 2, 3, {0, 1, 2, -1, -2, real(0.5)}), 0.3, {0, 1, 1}};
+    network net{{},
+                diamond::gaussian_frame<batch>(context, {{0.0, 0.0}, {2.0, 1.0}, {}}),
+                {.mlp = {.width = 48, .blocks = 2}, .classes = 2}};
     batch parameters() const {
         batch theta(context, net.parameters(), 1);
         net.initialise(philox{1}, theta.mutable_view());
@@ -358,58 +412,75 @@ struct network_models {
 };
 } // namespace
 
-TEST_CASE_TEMPLATE("a training step allocates nothing, with a teacher or without one, with a learned weight or without one", back, ALLOCATING_BACK_ENDS) {
+TEST_CASE_TEMPLATE(
+    "a training step allocates nothing, with a teacher or without one, with a learned weight or without one",
+    back, ALLOCATING_BACK_ENDS) {
     const network_models<back> m;
     const auto of_trainer = [](auto trainer) {
         auto state = trainer.start();
         return in_steady_state([&](int) { trainer.step(state); });
     };
-    CHECK(of_trainer(diamond::diamond_trainer(m.net, m.data, philox{1}, {.steps = 9, .batch = 700, .diagonal_first = 0.0})) == 0);
-    CHECK(of_trainer(diamond::diamond_trainer(m.net, m.data, philox{1}, {.steps = 9, .batch = 700, .diagonal_first = 0.0},
+    CHECK(of_trainer(diamond::diamond_trainer(m.net, m.data, philox{1},
+                                              {.steps = 9, .batch = 700, .diagonal_first = 0.0})) == 0);
+    CHECK(of_trainer(diamond::diamond_trainer(m.net, m.data, philox{1},
+                                              {.steps = 9, .batch = 700, .diagonal_first = 0.0},
                                               diamond::learned_weight{})) == 0);
     const diamond::network_velocity teacher{diamond::trained_network(m.net, m.parameters())};
-    CHECK(of_trainer(diamond::diamond_trainer(m.net, m.data, philox{1}, {.steps = 9, .batch = 700, .diagonal_first = 0.0},
-                                              diamond::glass_teacher(diamond::linear_schedule{}, teacher))) == 0);
+    CHECK(of_trainer(diamond::diamond_trainer(
+              m.net, m.data, philox{1}, {.steps = 9, .batch = 700, .diagonal_first = 0.0},
+              diamond::glass_teacher(diamond::linear_schedule{}, teacher))) == 0);
 }
 
-TEST_CASE_TEMPLATE("nor does one of a network with divergence, or a likelihood by its map", back, ALLOCATING_BACK_ENDS) {
+TEST_CASE_TEMPLATE("nor does one of a network with divergence, or a likelihood by its map", back,
+                   ALLOCATING_BACK_ENDS) {
     using batch = typename back::batch;
     const network_models<back> m;
-    const diamond::diamond_mlp_with_divergence<batch, diamond::linear_schedule> net({}, m.net.frame(), m.net.options());
+    const diamond::diamond_mlp_with_divergence<batch, diamond::linear_schedule> net({}, m.net.frame(),
+                                                                                    m.net.options());
     const auto of_trainer = [](auto trainer) {
         auto state = trainer.start();
         return in_steady_state([&](int) { trainer.step(state); });
     };
     const auto with = [&](auto... policies) {
-        return diamond::diamond_trainer(net, m.data, philox{1}, {.steps = 9, .batch = 700, .diagonal_first = 0.0},
-                                        diamond::uniform_time{.at_zero = 1.0}, diamond::both_ways_pair{}, policies...);
+        return diamond::diamond_trainer(
+            net, m.data, philox{1}, {.steps = 9, .batch = 700, .diagonal_first = 0.0},
+            diamond::uniform_time{.at_zero = 1.0}, diamond::both_ways_pair{}, policies...);
     };
     CHECK(of_trainer(with(diamond::lagrangian_loss{})) == 0);
     CHECK(of_trainer(with(diamond::mean_flow_loss{})) == 0);
     const diamond::network_velocity field{diamond::trained_network(m.net, m.parameters())};
-    CHECK(of_trainer(with(diamond::semigroup_loss{.midpoint = true}, diamond::flow_teacher{diamond::exact_divergence{field}})) == 0);
+    CHECK(of_trainer(with(diamond::semigroup_loss{.midpoint = true},
+                          diamond::flow_teacher{diamond::exact_divergence{field}})) == 0);
 
     batch theta(m.context, net.parameters(), 1), x(m.context, 2, 300);
     net.initialise(philox{1}, theta.mutable_view());
     diamond::draw_normal(philox{2}.stream(diamond::purpose::user), x.mutable_view());
     diamond::rebind_t<batch, double> out(m.context, 1, 300);
-    diamond::log_likelihood likelihood{diamond::network_flow_map{diamond::trained_network(net, std::move(theta))}, {.steps = 2}};
+    diamond::log_likelihood likelihood{
+        diamond::network_flow_map{diamond::trained_network(net, std::move(theta))}, {.steps = 2}};
     CHECK(in_steady_state([&](int) { likelihood(x.read(), diamond::labels(1), out.data()); }) == 0);
 }
 
-TEST_CASE_TEMPLATE("nor do a network's own densities by its determinants, and SMC that they correct", back, ALLOCATING_BACK_ENDS) {
+TEST_CASE_TEMPLATE("nor do a network's own densities by its determinants, and SMC that they correct", back,
+                   ALLOCATING_BACK_ENDS) {
     using batch = typename back::batch;
     const network_models<back> m;
-    const diamond::diamond_mlp_with_divergence<batch, diamond::linear_schedule> net({}, m.net.frame(), m.net.options());
+    const diamond::diamond_mlp_with_divergence<batch, diamond::linear_schedule> net({}, m.net.frame(),
+                                                                                    m.net.options());
     batch theta(m.context, net.parameters(), 1);
     net.initialise(philox{1}, theta.mutable_view()); // the Gaussian's maps, which do not fold
     const diamond::trained_network trained(net, std::move(theta));
     const diamond::network_diamond_map map{diamond::jacobian_network{trained}};
     const diamond::flow_density density{diamond::network_flow_map{trained}};
     const diamond::corrected_posterior draws{diamond::diamond_map_posterior{map}, density};
-    const posterior_value value{draws, diamond::linear_reward<batch>{m.context, std::vector<typename back::real>{1, -1}}, {.samples = 2}};
+    const posterior_value value{
+        draws,
+        diamond::linear_reward<batch>{m.context, std::vector<typename back::real>{1, -1}},
+        {.samples = 2}};
     const std::vector<std::int32_t> own(300, 1);
-    CHECK(of_steps(m.context, smc{diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, value, smc_options{.particles = 300, .steps = 4, .threshold = 2.0, .log_delta = -infinity}},
+    CHECK(of_steps(m.context,
+                   smc{diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, value,
+                       smc_options{.particles = 300, .steps = 4, .threshold = 2.0, .log_delta = -infinity}},
                    diamond::labels(own.data())) == 0);
 }
 
@@ -419,7 +490,10 @@ TEST_CASE_TEMPLATE("nor does SMC with a network", back, ALLOCATING_BACK_ENDS) {
     const diamond::network_diamond_map map{diamond::trained_network(m.net, m.parameters())};
     const diamond::linear_reward<batch> reward{m.context, std::vector<typename back::real>{1, -1}};
     const posterior_value value{diamond::diamond_map_posterior{map}, reward, {.samples = 2}};
-    CHECK(of_steps(m.context, smc{diamond::early_stop_kernel{map}, value, smc_options{.particles = 300, .steps = 4, .threshold = 2.0}}, diamond::labels(1)) == 0);
+    CHECK(of_steps(m.context,
+                   smc{diamond::early_stop_kernel{map}, value,
+                       smc_options{.particles = 300, .steps = 4, .threshold = 2.0}},
+                   diamond::labels(1)) == 0);
 }
 
 /// The most bytes that f holds at once beyond those of before, in states of `state` bytes.
@@ -431,23 +505,30 @@ double states_held(double state, const F& f) {
     return static_cast<double>(interposition::most_held.load() - before) / state;
 }
 
-// Six of N columns: x, x of the next step, the kernel's noise, x rotated and noise in the kernel's model, x rotated in the
-// value's. Two of N M columns: the value's draws, and noise in its model. Beside them 13 numbers a particle were counted, 15
-// with residual's tables, and one a draw, its reward; and each block is aligned.
-TEST_CASE_TEMPLATE("a run of SMC by an exact Gaussian holds six states and two for each draw of its value, whatever the resampler", back, back_ends::eigen<float>) {
+// Six of N columns: x, x of the next step, the kernel's noise, x rotated and noise in the kernel's model, x
+// rotated in the value's. Two of N M columns: the value's draws, and noise in its model. Beside them 13
+// numbers a particle were counted, 15 with residual's tables, and one a draw, its reward; and each block is
+// aligned.
+TEST_CASE_TEMPLATE("a run of SMC by an exact Gaussian holds six states and two for each draw of its value, "
+                   "whatever the resampler",
+                   back, back_ends::eigen<float>) {
     using batch = typename back::batch;
     constexpr index_t d = 64, n = 5000;
     constexpr double state = static_cast<double>(sizeof(typename back::real) * d * n);
     const auto context = back::make(1);
-    std::vector<double> mean(static_cast<std::size_t>(d), 0.0), covariance(static_cast<std::size_t>(d * d), 0.0);
+    std::vector<double> mean(static_cast<std::size_t>(d), 0.0),
+        covariance(static_cast<std::size_t>(d * d), 0.0);
     for (index_t i = 0; i < d; ++i) covariance[static_cast<std::size_t>(i * d + i)] = 1.0;
     const diamond::gaussian<batch, diamond::linear_schedule> model{context, {}, mean, covariance};
-    const diamond::linear_reward<batch> reward{context, std::vector<typename back::real>(static_cast<std::size_t>(d), typename back::real(0.1))};
+    const diamond::linear_reward<batch> reward{
+        context, std::vector<typename back::real>(static_cast<std::size_t>(d), typename back::real(0.1))};
     const exact_posterior posterior(model);
     for (const index_t samples : {1, 4}) {
         const posterior_value value{posterior, reward, {.samples = samples}};
         const auto run = [&](auto resampler) {
-            smc sampler{diamond::ddpm_posterior_kernel{posterior}, value, smc_options{.particles = n, .steps = 3, .threshold = 2.0, .log_delta = -infinity}, resampler};
+            smc sampler{diamond::ddpm_posterior_kernel{posterior}, value,
+                        smc_options{.particles = n, .steps = 3, .threshold = 2.0, .log_delta = -infinity},
+                        resampler};
             return states_held(state, [&] { static_cast<void>(sampler(context, philox{1})); });
         };
         const double systematic = run(diamond::systematic{}), residual = run(diamond::residual{});

@@ -9,7 +9,8 @@
 /// How a child ended.
 enum class child_end { right, wrong, hung, died };
 
-/// Forks; the child calls `work`, which says whether all was right, and leaves as main does, by exit(). A child that hangs is killed.
+/// Forks; the child calls `work`, which says whether all was right, and leaves as main does, by exit(). A
+/// child that hangs is killed.
 template <class Work>
 child_end in_child(const Work& work) {
     constexpr unsigned patience = 20; // seconds; the work takes milliseconds

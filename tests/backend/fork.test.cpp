@@ -1,4 +1,5 @@
-/// A context after fork(): a child has one thread, whatever its parent had, and may find the parent's locks taken.
+/// A context after fork(): a child has one thread, whatever its parent had, and may find the parent's locks
+/// taken.
 #include <array>
 #include <atomic>
 #include <exception>
@@ -26,7 +27,8 @@ std::vector<typename Back::real> work(const typename Back::context& context) {
     context.template fill_normal<real>(diamond::philox{3}.stream(diamond::purpose::user), x);
     const auto a = diamond::from_host(context, 64, 64, numbers::normals<real>(64 * 64, 5));
     context.template product<real>(diamond::transpose::no, a, x, y);
-    const real scale = static_cast<real>(context.sum(x.size(), [p = x.data()](index_t k) { return static_cast<double>(p[k]); }));
+    const real scale = static_cast<real>(
+        context.sum(x.size(), [p = x.data()](index_t k) { return static_cast<double>(p[k]); }));
     context.for_each(y.size(), [p = y.data(), scale](index_t k) { p[k] += scale; });
     return diamond::to_host(y);
 }
@@ -46,15 +48,20 @@ TEST_CASE_TEMPLATE("a child works with its parent's context, and gets the same b
     SUBCASE("after its first use, again and again, and the parent goes on") {
         const auto context = back::make(3);
         CHECK(work<back>(context) == expected);
-        for (int again = 0; again < 3; ++again) CHECK(in_child([&] { return work<back>(context) == expected && work<back>(context) == expected; }) == child_end::right);
+        for (int again = 0; again < 3; ++again)
+            CHECK(in_child([&] {
+                      return work<back>(context) == expected && work<back>(context) == expected;
+                  }) == child_end::right);
         CHECK(work<back>(context) == expected);
     }
     SUBCASE("a grandchild, whose parent has used it or has not") {
         const auto context = back::make(3);
         CHECK(work<back>(context) == expected);
         for (const bool used : {false, true})
-            CHECK(in_child([&] { return (!used || work<back>(context) == expected) && in_child([&] { return work<back>(context) == expected; }) == child_end::right; }) ==
-                  child_end::right);
+            CHECK(in_child([&] {
+                      return (!used || work<back>(context) == expected) &&
+                             in_child([&] { return work<back>(context) == expected; }) == child_end::right;
+                  }) == child_end::right);
     }
     SUBCASE("a child that makes a context of its own, beside the parent's or instead") {
         const auto context = back::make(3);
@@ -90,11 +97,12 @@ TEST_CASE_TEMPLATE("a child's context ends with it, used there or not", back, HO
         }
 }
 
-TEST_CASE_TEMPLATE("a child forked while another thread is in the middle of the context's work", back, HOST_BACK_ENDS) {
-    const auto        context = back::make(3);
-    const auto        expected = work<back>(context);
+TEST_CASE_TEMPLATE("a child forked while another thread is in the middle of the context's work", back,
+                   HOST_BACK_ENDS) {
+    const auto context = back::make(3);
+    const auto expected = work<back>(context);
     std::atomic<bool> stop = false, begun = false;
-    std::thread       other([&] {
+    std::thread other([&] {
         while (!stop) {
             context.for_each(index_t{100'000}, [](index_t) {});
             begun = true;

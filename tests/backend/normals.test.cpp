@@ -39,7 +39,8 @@ TEST_CASE_TEMPLATE("normals of every shape are those of the definition", back_en
             if (rows * columns > 200'000) continue;
             CAPTURE(rows);
             CAPTURE(columns);
-            const noise_stream stream{.seed = 0x123456789abcdef0u, .purpose = purpose::transition, .step = 17};
+            const noise_stream stream{
+                .seed = 0x123456789abcdef0u, .purpose = purpose::transition, .step = 17};
             const auto result = filled<back_end>(stream, rows, columns);
             REQUIRE(result.size() == static_cast<std::size_t>(rows * columns));
             CHECK(largest_distance(result, defined<real>(stream, rows, columns)) <= most_ulps);
@@ -57,23 +58,28 @@ TEST_CASE_TEMPLATE("column j is value sample j % M of slot j / M", back_end, ALL
             const auto result = filled<back_end>(stream, rows, slots * samples);
             CHECK(largest_distance(result, defined<real>(stream, rows, slots * samples)) <= most_ulps);
             // By the counter's own words: block, slot, step, purpose and sample.
-            const index_t j                   = 2 * samples + samples / 2;
-            const diamond::philox_block words = diamond::philox4x32_10({{0, 2, 2, 3u << 24 | static_cast<std::uint32_t>(samples / 2)}}, 5);
-            CHECK(numbers::ulps(at(result, j * rows), diamond::normal_block<real>(words).value[0]) <= most_ulps);
+            const index_t j = 2 * samples + samples / 2;
+            const diamond::philox_block words = diamond::philox4x32_10(
+                {{0, 2, 2, 3u << 24 | static_cast<std::uint32_t>(samples / 2)}}, 5);
+            CHECK(numbers::ulps(at(result, j * rows), diamond::normal_block<real>(words).value[0]) <=
+                  most_ulps);
         }
 }
 
 TEST_CASE_TEMPLATE("far slots and the last sample have counters of their own", back_end, ALL_BACK_ENDS) {
     using real = typename back_end::real;
-    // A column far out: the vectorised counters must not round it. fill_normal begins at column 0, so this goes through the definition.
+    // A column far out: the vectorised counters must not round it. fill_normal begins at column 0, so this
+    // goes through the definition.
     const noise_stream stream{.seed = 1, .samples = noise_stream::most_samples};
-    CHECK(stream.counter(3 * noise_stream::most_samples - 1, 9) == diamond::philox_block{{9, 2, 0, 9u << 24 | 0xffffffu}});
+    CHECK(stream.counter(3 * noise_stream::most_samples - 1, 9) ==
+          diamond::philox_block{{9, 2, 0, 9u << 24 | 0xffffffu}});
     const auto context = back_end::make();
     typename back_end::batch out(context, 1, 4);
     CHECK_THROWS_WITH_AS(context.template fill_normal<real>(noise_stream{.samples = 0}, out),
                          "fill_normal: 0 value samples a particle, not 1 to 16777216", std::invalid_argument);
-    CHECK_THROWS_AS(context.template fill_normal<real>(noise_stream{.samples = noise_stream::most_samples + 1}, out),
-                    std::invalid_argument);
+    CHECK_THROWS_AS(
+        context.template fill_normal<real>(noise_stream{.samples = noise_stream::most_samples + 1}, out),
+        std::invalid_argument);
 }
 
 TEST_CASE_TEMPLATE("the call is all that counts: no state is kept between calls", back_end, ALL_BACK_ENDS) {
@@ -82,5 +88,6 @@ TEST_CASE_TEMPLATE("the call is all that counts: no state is kept between calls"
     CHECK(numbers::same_bits(first, filled<back_end>(stream, 3, 100)));
     CHECK(!numbers::same_bits(first, filled<back_end>({.seed = 9, .step = 1}, 3, 100)));
     CHECK(!numbers::same_bits(first, filled<back_end>({.seed = 8, .step = 2}, 3, 100)));
-    CHECK(!numbers::same_bits(first, filled<back_end>({.seed = 8, .purpose = purpose::initial, .step = 1}, 3, 100)));
+    CHECK(!numbers::same_bits(first,
+                              filled<back_end>({.seed = 8, .purpose = purpose::initial, .step = 1}, 3, 100)));
 }

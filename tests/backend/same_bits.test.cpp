@@ -1,5 +1,5 @@
-/// The promises about bits: the same on any number of threads, and a particle's result depends neither on N nor on where its column
-/// lies in memory.
+/// The promises about bits: the same on any number of threads, and a particle's result depends neither on N
+/// nor on where its column lies in memory.
 #include <support/back_ends.hpp>
 #include <support/numbers.hpp>
 
@@ -27,7 +27,8 @@ struct products_of_elements {
     DIAMOND_HD double operator()(index_t j) const { return static_cast<double>(x[j * rows]); }
 };
 
-/// Every operation on the columns of x, a rows x columns host matrix: what belongs to column j in each result.
+/// Every operation on the columns of x, a rows x columns host matrix: what belongs to column j in each
+/// result.
 template <class Real>
 struct results {
     std::vector<std::pair<index_t, std::vector<Real>>> of_columns; // rows of the result, the result
@@ -37,12 +38,13 @@ struct results {
 /// Of a result's of_columns.
 constexpr bool is_product(std::size_t k) { return k == 2 || k == 3; }
 template <class Back>
-results<typename Back::real> run(int threads, index_t rows, index_t columns, const std::vector<typename Back::real>& host) {
-    using real         = typename Back::real;
+results<typename Back::real> run(int threads, index_t rows, index_t columns,
+                                 const std::vector<typename Back::real>& host) {
+    using real = typename Back::real;
     const auto context = Back::make(threads);
-    const auto x       = diamond::from_host(context, rows, columns, host);
-    const auto again   = [&](index_t height) { return typename Back::batch(context, height, columns); };
-    auto out           = diamond::owning_batch<double, typename Back::context>(context, 1, columns);
+    const auto x = diamond::from_host(context, rows, columns, host);
+    const auto again = [&](index_t height) { return typename Back::batch(context, height, columns); };
+    auto out = diamond::owning_batch<double, typename Back::context>(context, 1, columns);
     results<real> r;
 
     auto elementwise = again(rows);
@@ -57,9 +59,11 @@ results<typename Back::real> run(int threads, index_t rows, index_t columns, con
 
     for (const auto op : {transpose::no, transpose::yes}) {
         const index_t height = 37;
-        const auto a         = op == transpose::no ? diamond::from_host(context, height, rows, numbers::normals<real>(height * rows, 9))
-                                                   : diamond::from_host(context, rows, height, numbers::normals<real>(height * rows, 9));
-        auto product         = again(height);
+        const auto a = op == transpose::no
+                         ? diamond::from_host(context, height, rows, numbers::normals<real>(height * rows, 9))
+                         : diamond::from_host(context, rows, height,
+                                              numbers::normals<real>(height * rows, 9));
+        auto product = again(height);
         context.template product<real>(op, a, x, product);
         r.of_columns.emplace_back(height, diamond::to_host(product));
     }
@@ -71,7 +75,8 @@ results<typename Back::real> run(int threads, index_t rows, index_t columns, con
     const products_of_elements<real> f{x.data(), rows};
     context.column_sums(rows, columns, f, out.data());
     r.scalars.push_back(diamond::to_host(out));
-    const auto wide = diamond::from_host(context, rows, columns, std::vector<double>(host.begin(), host.end()));
+    const auto wide = diamond::from_host(context, rows, columns,
+                                         std::vector<double>(host.begin(), host.end()));
     context.log_sum_exp(wide, out.data());
     r.scalars.push_back(diamond::to_host(out));
     r.sum = context.sum(columns, f);
@@ -85,14 +90,17 @@ std::vector<Real> first_columns(const std::vector<Real>& x, index_t rows, index_
 } // namespace
 
 TEST_CASE_TEMPLATE("the same bits on any number of threads", back_end, ALL_BACK_ENDS) {
-    for (const auto& [rows, columns] : {std::pair<index_t, index_t>{1, 20'000}, {3, 5001}, {64, 1003}, {700, 130}}) {
+    for (const auto& [rows, columns] :
+         {std::pair<index_t, index_t>{1, 20'000}, {3, 5001}, {64, 1003}, {700, 130}}) {
         CAPTURE(rows);
         const auto host = numbers::normals<typename back_end::real>(rows * columns, 1);
-        const auto one  = run<back_end>(1, rows, columns, host);
+        const auto one = run<back_end>(1, rows, columns, host);
         for (const int threads : {2, 3}) {
             const auto many = run<back_end>(threads, rows, columns, host);
-            for (std::size_t k = 0; k < one.of_columns.size(); ++k) CHECK(same_bits(one.of_columns[k].second, many.of_columns[k].second));
-            for (std::size_t k = 0; k < one.scalars.size(); ++k) CHECK(same_bits(one.scalars[k], many.scalars[k]));
+            for (std::size_t k = 0; k < one.of_columns.size(); ++k)
+                CHECK(same_bits(one.of_columns[k].second, many.of_columns[k].second));
+            for (std::size_t k = 0; k < one.scalars.size(); ++k)
+                CHECK(same_bits(one.scalars[k], many.scalars[k]));
             CHECK(one.sum == many.sum);
             CHECK(one.max == many.max);
         }
@@ -101,13 +109,14 @@ TEST_CASE_TEMPLATE("the same bits on any number of threads", back_end, ALL_BACK_
 
 TEST_CASE_TEMPLATE("a particle does not depend on N", back_end, ALL_BACK_ENDS) {
     const index_t most = 1000;
-    const auto equal   = [](std::size_t k, const auto& a, const auto& b) {
-        return is_product(k) && !back_end::column_free_products ? numbers::close(a, b, back_end::tolerance) : same_bits(a, b);
+    const auto equal = [](std::size_t k, const auto& a, const auto& b) {
+        return is_product(k) && !back_end::column_free_products ? numbers::close(a, b, back_end::tolerance)
+                                                                : same_bits(a, b);
     };
     for (const index_t rows : {1, 2, 3, 4, 5, 9, 16, 33, 64, 129, 600}) {
         CAPTURE(rows);
         const auto host = numbers::normals<typename back_end::real>(rows * most, 2);
-        const auto all  = run<back_end>(2, rows, most, host);
+        const auto all = run<back_end>(2, rows, most, host);
         for (const index_t columns : {1, 2, 3, 6, 10, 17, 64, 255, 257, 999}) {
             CAPTURE(columns);
             const auto some = run<back_end>(2, rows, columns, first_columns(host, rows, columns));
@@ -126,9 +135,10 @@ TEST_CASE_TEMPLATE("a particle does not depend on where it lies", back_end, ALL_
     using real = typename back_end::real;
     for (const index_t rows : {1, 3, 5, 17, 31, 100, 1437}) {
         CAPTURE(rows);
-        // The same column everywhere: at every distance from an aligned address and at every place in a block.
+        // The same column everywhere: at every distance from an aligned address and at every place in a
+        // block.
         const index_t columns = 600;
-        const auto column     = numbers::normals<real>(rows, 3);
+        const auto column = numbers::normals<real>(rows, 3);
         std::vector<real> host;
         for (index_t j = 0; j < columns; ++j) host.insert(host.end(), column.begin(), column.end());
         const auto result = run<back_end>(2, rows, columns, host);
@@ -136,12 +146,15 @@ TEST_CASE_TEMPLATE("a particle does not depend on where it lies", back_end, ALL_
             CAPTURE(k);
             if (k == 4) continue; // normals depend on the slot
             const auto& [height, values] = result.of_columns[k];
-            const auto first             = first_columns(values, height, 1);
+            const auto first = first_columns(values, height, 1);
             for (index_t j = 1; j < columns; ++j) {
                 const std::vector<real> other(values.begin() + height * j, values.begin() + height * (j + 1));
-                REQUIRE((is_product(k) && !back_end::column_free_products ? numbers::close(first, other, back_end::tolerance) : same_bits(first, other)));
+                REQUIRE((is_product(k) && !back_end::column_free_products
+                             ? numbers::close(first, other, back_end::tolerance)
+                             : same_bits(first, other)));
             }
         }
-        for (const auto& values : result.scalars) CHECK(same_bits(values, std::vector<double>(values.size(), values.front())));
+        for (const auto& values : result.scalars)
+            CHECK(same_bits(values, std::vector<double>(values.size(), values.front())));
     }
 }

@@ -21,18 +21,21 @@ struct softmax_result {
     std::vector<double> log_sums;
 };
 template <class Back>
-softmax_result<typename Back::real> softmax(index_t rows, index_t columns, const std::vector<typename Back::real>& host) {
+softmax_result<typename Back::real> softmax(index_t rows, index_t columns,
+                                            const std::vector<typename Back::real>& host) {
     const auto context = Back::make();
-    auto x             = diamond::from_host(context, rows, columns, host);
-    auto log_sums      = diamond::from_host(context, 1, columns, std::vector<double>(static_cast<std::size_t>(columns), 77.0));
+    auto x = diamond::from_host(context, rows, columns, host);
+    auto log_sums = diamond::from_host(context, 1, columns,
+                                       std::vector<double>(static_cast<std::size_t>(columns), 77.0));
     context.template softmax<typename Back::real>(x, log_sums.data());
     return {diamond::to_host(x), diamond::to_host(log_sums)};
 }
 template <class Back>
 std::vector<double> log_sum_exp(index_t rows, index_t columns, const std::vector<double>& host) {
     const auto context = Back::make();
-    const auto x       = diamond::from_host(context, rows, columns, host);
-    auto out           = diamond::from_host(context, 1, columns, std::vector<double>(static_cast<std::size_t>(columns), 77.0));
+    const auto x = diamond::from_host(context, rows, columns, host);
+    auto out = diamond::from_host(context, 1, columns,
+                                  std::vector<double>(static_cast<std::size_t>(columns), 77.0));
     context.log_sum_exp(x, out.data());
     return diamond::to_host(out);
 }
@@ -40,14 +43,20 @@ std::vector<double> log_sum_exp(index_t rows, index_t columns, const std::vector
 
 TEST_CASE_TEMPLATE("softmax and log-sum-exp of any shape", back_end, ALL_BACK_ENDS) {
     using real = typename back_end::real;
-    for (const auto& [rows, columns, spread] :
-         {std::tuple<index_t, index_t, double>{1, 1, 1}, {2, 9, 1}, {3, 9, 10}, {16, 3, 1}, {17, 1000, 30}, {100, 7, 1000}, {5000, 3, 3}}) {
+    for (const auto& [rows, columns, spread] : {std::tuple<index_t, index_t, double>{1, 1, 1},
+                                                {2, 9, 1},
+                                                {3, 9, 10},
+                                                {16, 3, 1},
+                                                {17, 1000, 30},
+                                                {100, 7, 1000},
+                                                {5000, 3, 3}}) {
         CAPTURE(rows);
         CAPTURE(columns);
         auto host = numbers::normals<real>(rows * columns, 1);
         for (real& value : host) value *= static_cast<real>(spread);
-        const auto result   = softmax<back_end>(rows, columns, host);
-        const auto log_sums = log_sum_exp<back_end>(rows, columns, std::vector<double>(host.begin(), host.end()));
+        const auto result = softmax<back_end>(rows, columns, host);
+        const auto log_sums = log_sum_exp<back_end>(rows, columns,
+                                                    std::vector<double>(host.begin(), host.end()));
         for (index_t j = 0; j < columns; ++j) {
             const std::vector<real> column(host.begin() + j * rows, host.begin() + (j + 1) * rows);
             std::vector<long double> exact;
@@ -58,10 +67,12 @@ TEST_CASE_TEMPLATE("softmax and log-sum-exp of any shape", back_end, ALL_BACK_EN
             for (index_t i = 0; i < rows; ++i) {
                 const double p = static_cast<double>(at(result.x, i + rows * j));
                 sum += p;
-                // The argument x - max is rounded, which exp turns into a relative error; what is below the normal range may be 0.
+                // The argument x - max is rounded, which exp turns into a relative error; what is below the
+                // normal range may be 0.
                 const auto wanted = static_cast<double>(at(exact, i));
-                const auto depth  = 4.0 + std::abs(static_cast<double>(at(column, i)) - log_sum);
-                REQUIRE(std::abs(p - wanted) <= 4.0 * depth * back_end::epsilon * wanted + std::numeric_limits<real>::min() * 2.0);
+                const auto depth = 4.0 + std::abs(static_cast<double>(at(column, i)) - log_sum);
+                REQUIRE(std::abs(p - wanted) <=
+                        4.0 * depth * back_end::epsilon * wanted + std::numeric_limits<real>::min() * 2.0);
             }
             REQUIRE(sum == doctest::Approx(1.0).epsilon(back_end::tolerance));
         }
@@ -76,7 +87,7 @@ TEST_CASE_TEMPLATE("softmax of nothing", back_end, ALL_BACK_ENDS) {
 }
 
 TEST_CASE_TEMPLATE("softmax at the ends of the range", back_end, ALL_BACK_ENDS) {
-    using real     = typename back_end::real;
+    using real = typename back_end::real;
     const real inf = std::numeric_limits<real>::infinity(), nan = std::numeric_limits<real>::quiet_NaN(),
                big = std::numeric_limits<real>::max() / 4;
     for (const index_t rows : {1, 2, 5, 16, 40}) {
@@ -127,10 +138,10 @@ TEST_CASE_TEMPLATE("softmax at the ends of the range", back_end, ALL_BACK_ENDS) 
 }
 
 TEST_CASE_TEMPLATE("a spoilt column does not touch its neighbours", back_end, ALL_BACK_ENDS) {
-    using real        = typename back_end::real;
-    auto host         = numbers::normals<real>(3 * 5, 1);
-    const auto clean  = softmax<back_end>(3, 5, host);
-    at(host, 3 * 2)   = std::numeric_limits<real>::quiet_NaN();
+    using real = typename back_end::real;
+    auto host = numbers::normals<real>(3 * 5, 1);
+    const auto clean = softmax<back_end>(3, 5, host);
+    at(host, 3 * 2) = std::numeric_limits<real>::quiet_NaN();
     const auto spoilt = softmax<back_end>(3, 5, host);
     for (index_t j = 0; j < 5; ++j) CHECK(std::isnan(at(spoilt.log_sums, j)) == (j == 2));
     for (index_t k = 0; k < 15; ++k) CHECK((k / 3 == 2 || at(spoilt.x, k) == at(clean.x, k)));

@@ -34,7 +34,8 @@ TEST_CASE("a pool runs every block once, whatever the number of threads") {
 
 TEST_CASE("0 threads are as many as can work at once, and fewer are refused") {
     CHECK(thread_pool(0).threads() == diamond::detail::usable_processors());
-    CHECK_THROWS_WITH_AS(thread_pool(-2), "a pool of -2 threads: 0 or more are needed, 0 for as many as can work at once",
+    CHECK_THROWS_WITH_AS(thread_pool(-2),
+                         "a pool of -2 threads: 0 or more are needed, 0 for as many as can work at once",
                          std::invalid_argument);
 }
 
@@ -48,7 +49,7 @@ TEST_CASE("threads that cannot be made: an exception, and nothing left behind") 
                   return std::string();
               };
               std::ifstream pages("/proc/self/statm");
-              rlim_t        now = 0;
+              rlim_t now = 0;
               pages >> now;
               now = now * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + (rlim_t{1} << 28);
               const rlimit room{now, now};
@@ -58,11 +59,13 @@ TEST_CASE("threads that cannot be made: an exception, and nothing left behind") 
                       const thread_pool pool(4096);
                       return false;
                   } catch (const std::system_error& error) {
-                      if (!std::string(error.what()).starts_with("a pool of 4096 threads: the system gives no more than ")) return false;
+                      if (!std::string(error.what())
+                               .starts_with("a pool of 4096 threads: the system gives no more than "))
+                          return false;
                   }
                   if (threads_of_process() != "1") return false;
               }
-              thread_pool      few(2);
+              thread_pool few(2);
               std::atomic<int> sum = 0;
               few.run(100, [&](index_t block) { sum += static_cast<int>(block); });
               return sum == 4950;
@@ -83,7 +86,8 @@ TEST_CASE("a second thread is refused while the pool is at work for the first, a
                 }
             }).join();
         });
-        CHECK(said == "the context is at work for another thread: it serves one thread at a time, so make a context for each");
+        CHECK(said == "the context is at work for another thread: it serves one thread at a time, so make a "
+                      "context for each");
         std::atomic<int> calls = 0;
         std::thread([&] { pool.run(10, [&](index_t) { ++calls; }); }).join();
         CHECK(calls == 10);
@@ -92,9 +96,10 @@ TEST_CASE("a second thread is refused while the pool is at work for the first, a
 
 #if defined(__SSE__)
 TEST_CASE("all threads work in the caller's floating-point mode, whoever changes it and when") {
-    thread_pool    pool(3);
+    thread_pool pool(3);
     const unsigned before = _mm_getcsr();
-    for (const unsigned mode : {before, before | 0x8040u, before}) { // subnormals flushed to zero, as other libraries set it
+    // subnormals flushed to zero, as other libraries set it
+    for (const unsigned mode : {before, before | 0x8040u, before}) {
         _mm_setcsr(mode);
         std::atomic<int> others = 0;
         pool.run(1000, [&](index_t) { others += (_mm_getcsr() & ~0x3fu) != (mode & ~0x3fu); });
@@ -107,7 +112,11 @@ TEST_CASE("all threads work in the caller's floating-point mode, whoever changes
 TEST_CASE("the lowest failing block is rethrown") {
     thread_pool pool(3);
     for (int again = 0; again < 200; ++again) {
-        CHECK_THROWS_WITH(pool.run(50, [](index_t block) { block % 7 == 6 ? throw std::runtime_error(std::to_string(block)) : void(); }),
+        CHECK_THROWS_WITH(pool.run(50,
+                                   [](index_t block) {
+                                       block % 7 == 6 ? throw std::runtime_error(std::to_string(block))
+                                                      : void();
+                                   }),
                           "6");
         CHECK_NOTHROW(pool.run(50, [](index_t) {}));
     }
@@ -127,7 +136,7 @@ TEST_CASE("no two calls at a time have the same worker") {
 
 TEST_CASE("a run inside a block runs inline, as the same worker") {
     thread_pool pool(3);
-    std::atomic<long> sum   = 0;
+    std::atomic<long> sum = 0;
     std::atomic<bool> clash = false;
     pool.run(20, [&](index_t outer, int outer_worker) {
         pool.run(30, [&](index_t inner, int worker) {
@@ -137,6 +146,10 @@ TEST_CASE("a run inside a block runs inline, as the same worker") {
     });
     CHECK(sum == 600 * 599 / 2);
     CHECK(!clash);
-    CHECK_THROWS_WITH(pool.run(20, [&](index_t) { pool.run(2, [](index_t block) { throw std::runtime_error(std::to_string(block)); }); }),
-                      "0");
+    CHECK_THROWS_WITH(
+        pool.run(20,
+                 [&](index_t) {
+                     pool.run(2, [](index_t block) { throw std::runtime_error(std::to_string(block)); });
+                 }),
+        "0");
 }

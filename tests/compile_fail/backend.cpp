@@ -22,7 +22,8 @@ static_assert(sizeof(diamond::linear_reward<diamond::owning_batch<double, broken
 #endif
 
 #if CASE == 3 // backend_lanes
-// expect: a back end's context needs lanes(n, body), concurrency(), dense_block_columns() and prepare_product<T>, const
+// expect: a back end's context needs lanes(n, body), concurrency(), dense_block_columns() and
+// prepare_product<T>, const
 struct broken : archetypes::basic_context<broken> {
     void lanes() const = delete;
 };
@@ -31,7 +32,8 @@ static_assert(sizeof(diamond::linear_reward<diamond::owning_batch<double, broken
 #endif
 
 #if CASE == 4 // backend_memory
-// expect: a back end's context needs allocate<T>(n), deallocate(p, n), to_host, from_host and copy (pointer, count, pointer), all const, and static constexpr bool host_memory
+// expect: a back end's context needs allocate<T>(n), deallocate(p, n), to_host, from_host and copy (pointer,
+// count, pointer), all const, and static constexpr bool host_memory
 struct broken : archetypes::basic_context<broken> {
     void from_host() const = delete;
 };
@@ -58,7 +60,8 @@ static_assert(sizeof(diamond::linear_reward<diamond::owning_batch<double, broken
 #endif
 
 #if CASE == 7 // backend_reductions
-// expect: a back end's context needs column_sums(rows, columns, f, double* out), sum(n, f, out), max(n, f, out), double sum(n, f) and double max(n, f), const
+// expect: a back end's context needs column_sums(rows, columns, f, double* out), sum(n, f, out), max(n, f,
+// out), double sum(n, f) and double max(n, f), const
 struct broken : archetypes::basic_context<broken> {
     float max(diamond::index_t, const diamond::detail::number_probe&) const; // not in double
 };
@@ -67,7 +70,8 @@ static_assert(sizeof(diamond::linear_reward<diamond::owning_batch<double, broken
 #endif
 
 #if CASE == 8 // backend_scan
-// expect: a back end's context needs scan_sum of std::uint64_t and scan_max of std::int32_t (in, n, out), const
+// expect: a back end's context needs scan_sum of std::uint64_t and scan_max of std::int32_t (in, n, out),
+// const
 struct broken : archetypes::basic_context<broken> {
     void scan_max() const = delete;
 };
@@ -76,7 +80,8 @@ static_assert(sizeof(diamond::linear_reward<diamond::owning_batch<double, broken
 #endif
 
 #if CASE == 9 // backend_search
-// expect: a back end's context needs index_t find_first(n, predicate) and forbid(n, predicate, diamond::deferred_error), const
+// expect: a back end's context needs index_t find_first(n, predicate) and forbid(n, predicate,
+// diamond::deferred_error), const
 struct broken : archetypes::basic_context<broken> {
     void find_first() const = delete;
 };
@@ -85,7 +90,8 @@ static_assert(sizeof(diamond::linear_reward<diamond::owning_batch<double, broken
 #endif
 
 #if CASE == 10 // backend_softmax
-// expect: a back end's context needs softmax(view, double* log_sums) and log_sum_exp(const_view, double* out), const
+// expect: a back end's context needs softmax(view, double* log_sums) and log_sum_exp(const_view, double*
+// out), const
 struct broken : archetypes::basic_context<broken> {
     void log_sum_exp() const = delete;
 };

@@ -26,13 +26,15 @@ static_assert(sizeof(diamond::corrected_kernel<archetypes::transition_kernel_wit
 #endif
 
 #if CASE == 3 // corrected_kernel_schedules
-// expect: transitions and the density that corrects them must have the same noise schedule: rescheduled_density reads one by another's
+// expect: transitions and the density that corrects them must have the same noise schedule:
+// rescheduled_density reads one by another's
 struct other_schedule : archetypes::schedule {};
 struct elsewhere : archetypes::marginal_density {
     other_schedule schedule() const;
 };
 
-static_assert(sizeof(diamond::corrected_kernel<diamond::early_stop_kernel<archetypes::diamond_map_with_divergence>, elsewhere>) > 0);
+static_assert(sizeof(diamond::corrected_kernel<
+                     diamond::early_stop_kernel<archetypes::diamond_map_with_divergence>, elsewhere>) > 0);
 #endif
 
 #if CASE == 4 // corrected_posterior_batch_type
@@ -42,7 +44,8 @@ struct of_floats : archetypes::marginal_density {
     void operator()(diamond::const_view_t<batch_type>, double, diamond::no_condition, double*);
 };
 
-static_assert(sizeof(diamond::corrected_posterior<archetypes::posterior_sampler_with_density, of_floats>) > 0);
+static_assert(sizeof(diamond::corrected_posterior<archetypes::posterior_sampler_with_density, of_floats>) >
+              0);
 #endif
 
 #if CASE == 5 // corrected_posterior_condition
@@ -52,5 +55,6 @@ struct of_labels : archetypes::marginal_density {
     void operator()(archetypes::const_view, double, diamond::labels, double*);
 };
 
-static_assert(sizeof(diamond::corrected_posterior<archetypes::posterior_sampler_with_density, of_labels>) > 0);
+static_assert(sizeof(diamond::corrected_posterior<archetypes::posterior_sampler_with_density, of_labels>) >
+              0);
 #endif

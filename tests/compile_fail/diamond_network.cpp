@@ -1,13 +1,14 @@
 // What is refused of a diamond network, and in which words: see CMakeLists.txt.
 #include <diamond/density/jacobian_network.hpp>
-#include <diamond/map/network_flow_map.hpp>
 #include <diamond/map/network_diamond_map.hpp>
+#include <diamond/map/network_flow_map.hpp>
 #include <diamond/nn/trained_network.hpp>
 
 #include <support/archetypes.hpp>
 
 #if CASE == 1 // diamond_network_batch_type
-// expect: a Diamond network needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)
+// expect: a Diamond network needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's
+// batch)
 struct broken {
     int dimension() const;
 };
@@ -16,7 +17,8 @@ static_assert(sizeof(diamond::network_diamond_map<broken>) > 0);
 #endif
 
 #if CASE == 2 // diamond_network_call
-// expect: a Diamond network needs operator()(diamond_arguments, const condition&, workspace&, view out) const that writes v into out
+// expect: a Diamond network needs operator()(diamond_arguments, const condition&, workspace&, view out) const
+// that writes v into out
 struct broken : archetypes::diamond_network {
     void operator()() const = delete;
 };
@@ -70,7 +72,8 @@ static_assert(sizeof(diamond::jacobian_network<broken>) > 0);
 #endif
 
 #if CASE == 8 // diamond_network_with_divergence_call
-// expect: a Diamond network with divergence needs operator()(diamond_arguments, const condition&, workspace&, view out, double* divergence) const
+// expect: a Diamond network with divergence needs operator()(diamond_arguments, const condition&, workspace&,
+// view out, double* divergence) const
 static_assert(diamond::diagnose_diamond_network_with_divergence<archetypes::diamond_network>());
 #endif
 

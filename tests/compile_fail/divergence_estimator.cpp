@@ -5,17 +5,19 @@
 #include <support/archetypes.hpp>
 
 struct complete {
-    using field_type             = archetypes::differentiable_velocity_field;
-    using batch_type             = archetypes::batch;
+    using field_type = archetypes::differentiable_velocity_field;
+    using batch_type = archetypes::batch;
     static constexpr bool random = false;
     const field_type& field() const;
-    void operator()(archetypes::const_view, diamond::time_view, diamond::no_condition, diamond::noise_stream, double*, double*);
+    void operator()(archetypes::const_view, diamond::time_view, diamond::no_condition, diamond::noise_stream,
+                    double*, double*);
     diamond::cost spent() const;
 };
 static_assert(diamond::divergence_estimator<complete>);
 
 #if CASE == 1 // divergence_estimator_field
-// expect: a divergence needs field_type, batch_type and field() const, the velocity field whose divergence it is
+// expect: a divergence needs field_type, batch_type and field() const, the velocity field whose divergence it
+// is
 struct broken : complete {
     void field() const = delete;
 };

@@ -6,35 +6,46 @@
 #include <support/archetypes.hpp>
 
 #if CASE == 1 // beam_weights
-// expect: this kernel's transitions carry weights that would be lost here: give it kernel.kernel(), uncorrected, or use smc, which carries them
+// expect: this kernel's transitions carry weights that would be lost here: give it kernel.kernel(),
+// uncorrected, or use smc, which carries them
 static_assert(sizeof(diamond::beam<archetypes::weighted_transition_kernel, archetypes::value_estimator>) > 0);
 #endif
 
 #if CASE == 2 // best_of_n_weights
-// expect: this kernel's transitions carry weights that would be lost here: give it kernel.kernel(), uncorrected, or use smc, which carries them
-static_assert(sizeof(diamond::best_of_n<archetypes::weighted_transition_kernel, archetypes::batchwise_reward>) > 0);
+// expect: this kernel's transitions carry weights that would be lost here: give it kernel.kernel(),
+// uncorrected, or use smc, which carries them
+static_assert(
+    sizeof(diamond::best_of_n<archetypes::weighted_transition_kernel, archetypes::batchwise_reward>) > 0);
 #endif
 
 #if CASE == 3 // chain_weights
-// expect: this kernel's transitions carry weights that would be lost here: give it kernel.kernel(), uncorrected, or use smc, which carries them
+// expect: this kernel's transitions carry weights that would be lost here: give it kernel.kernel(),
+// uncorrected, or use smc, which carries them
 static_assert(sizeof(diamond::chain<archetypes::weighted_transition_kernel>) > 0);
 #endif
 
 #if CASE == 4 // driver_const
-// expect: a driver works in memory of its own, so it is not called const: call one that is not, or a copy of it
-void run(const diamond::chain<archetypes::transition_kernel>& chain, const archetypes::context& context) { chain(context, diamond::philox{42}); }
+// expect: a driver works in memory of its own, so it is not called const: call one that is not, or a copy of
+// it
+void run(const diamond::chain<archetypes::transition_kernel>& chain, const archetypes::context& context) {
+    chain(context, diamond::philox{42});
+}
 #endif
 
 #if CASE == 5 // driver_const_step
-// expect: a driver works in memory of its own, so it is not called const: call one that is not, or a copy of it
+// expect: a driver works in memory of its own, so it is not called const: call one that is not, or a copy of
+// it
 template <class Sampler>
 void step(const Sampler& sampler, typename Sampler::state& state) {
     sampler.step(state);
 }
-template void step(const diamond::smc<archetypes::transition_kernel, archetypes::value_estimator>&, diamond::smc<archetypes::transition_kernel, archetypes::value_estimator>::state&);
+template void step(const diamond::smc<archetypes::transition_kernel, archetypes::value_estimator>&,
+                   diamond::smc<archetypes::transition_kernel, archetypes::value_estimator>::state&);
 #endif
 
 #if CASE == 6 // driver_seed
 // expect: a run draws its numbers by philox: write diamond::philox{42} where you have a seed, 42
-void run(diamond::chain<archetypes::transition_kernel>& chain, const archetypes::context& context) { chain(context, 42); }
+void run(diamond::chain<archetypes::transition_kernel>& chain, const archetypes::context& context) {
+    chain(context, 42);
+}
 #endif

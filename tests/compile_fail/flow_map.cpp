@@ -1,16 +1,17 @@
 // What is refused of a flow map, and in which words: see CMakeLists.txt.
-#include <diamond/density/log_likelihood.hpp>
 #include <diamond/align/objective.hpp>
-#include <diamond/map/ode_flow_map.hpp>
 #include <diamond/align/self_guidance.hpp>
+#include <diamond/density/log_likelihood.hpp>
 #include <diamond/map/flow_kernels.hpp>
 #include <diamond/map/network_flow_map.hpp>
+#include <diamond/map/ode_flow_map.hpp>
 #include <diamond/map/stepped_flow_map.hpp>
 
 #include <support/archetypes.hpp>
 
 #if CASE == 1 // differentiable_flow_map_vjp
-// expect: a differentiable flow map needs vjp(const_view x, interval, const condition&, const_view cotangent, view out)
+// expect: a differentiable flow map needs vjp(const_view x, interval, const condition&, const_view cotangent,
+// view out)
 struct broken : archetypes::differentiable_flow_map {
     void vjp() = delete;
 };
@@ -30,7 +31,8 @@ static_assert(sizeof(diamond::ode_kernel<broken>) > 0);
 #endif
 
 #if CASE == 3 // flow_map_call
-// expect: a flow map needs operator()(const_view x, interval, const condition&, view out) that writes X_{from,to}(x) into out
+// expect: a flow map needs operator()(const_view x, interval, const condition&, view out) that writes
+// X_{from,to}(x) into out
 struct broken : archetypes::flow_map {
     void operator()(archetypes::const_view, double, double, archetypes::view); // bare floats, no condition
 };
@@ -64,17 +66,20 @@ static_assert(sizeof(diamond::ode_kernel<broken>) > 0);
 #endif
 
 #if CASE == 7 // flow_map_with_divergence_call
-// expect: a flow map with divergence needs operator()(const_view x, interval, const condition&, view out, double* divergence) that writes X_{from,to}(x) into out and the mean divergence into divergence
+// expect: a flow map with divergence needs operator()(const_view x, interval, const condition&, view out,
+// double* divergence) that writes X_{from,to}(x) into out and the mean divergence into divergence
 struct broken : archetypes::flow_map_with_divergence {
     using flow_map::operator();
-    void operator()(archetypes::const_view, diamond::interval, diamond::no_condition, archetypes::view, float*) = delete; // densities are double
+    void operator()(archetypes::const_view, diamond::interval, diamond::no_condition, archetypes::view,
+                    float*) = delete; // densities are double
 };
 
 static_assert(sizeof(diamond::log_likelihood<broken>) > 0);
 #endif
 
 #if CASE == 8 // ode_flow_map_divergence
-// expect: a divergence needs operator()(const_view x, time_view t, const condition&, noise_stream, double* out, double* standard_error)
+// expect: a divergence needs operator()(const_view x, time_view t, const condition&, noise_stream, double*
+// out, double* standard_error)
 struct broken { // it cannot be called
     using field_type = archetypes::differentiable_velocity_field;
     using batch_type = archetypes::batch;
@@ -95,7 +100,8 @@ static_assert(sizeof(diamond::log_likelihood<broken>) > 0);
 #endif
 
 #if CASE == 10 // self_guidance_objective
-// expect: an objective needs batch_type, dimension(), operator()(const_view x_0, condition, double* out), gradient(const_view x_0, condition, view out) and spent()
+// expect: an objective needs batch_type, dimension(), operator()(const_view x_0, condition, double* out),
+// gradient(const_view x_0, condition, view out) and spent()
 struct broken { // without a gradient
     using batch_type = archetypes::batch;
     int dimension() const;
@@ -116,7 +122,8 @@ static_assert(sizeof(diamond::log_likelihood<broken>) > 0);
 #endif
 
 #if CASE == 12 // flow_map_with_divergence_vjp
-// expect: a differentiable flow map with divergence needs vjp(const_view x, interval, const condition&, const_view cotangent, const double* divergence_cotangent, view out), either cotangent null for zero
+// expect: a differentiable flow map with divergence needs vjp(const_view x, interval, const condition&,
+// const_view cotangent, const double* divergence_cotangent, view out), either cotangent null for zero
 struct broken : archetypes::differentiable_flow_map_with_divergence {
     void vjp() = delete;
 };
@@ -125,7 +132,8 @@ static_assert(sizeof(diamond::negative_log_likelihood<broken>) > 0);
 #endif
 
 #if CASE == 13 // network_flow_map_batch_type
-// expect: a Diamond network needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)
+// expect: a Diamond network needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's
+// batch)
 struct broken {
     int dimension() const;
 };

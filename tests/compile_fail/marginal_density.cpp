@@ -1,7 +1,7 @@
 // What is refused of a marginal density, and in which words: see CMakeLists.txt.
 #include <diamond/density/flow_density.hpp>
-#include <diamond/map/corrected_posterior.hpp>
 #include <diamond/density/scored_density.hpp>
+#include <diamond/map/corrected_posterior.hpp>
 
 #include <support/archetypes.hpp>
 
@@ -11,7 +11,8 @@ static_assert(sizeof(diamond::flow_density<archetypes::flow_map>) > 0);
 #endif
 
 #if CASE == 2 // marginal_density_batch_type
-// expect: a marginal density needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)
+// expect: a marginal density needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's
+// batch)
 struct broken {
     int dimension() const;
     archetypes::schedule schedule() const;
@@ -24,7 +25,8 @@ static_assert(sizeof(diamond::corrected_posterior<archetypes::posterior_sampler_
 #endif
 
 #if CASE == 3 // marginal_density_call
-// expect: a marginal density needs operator()(const_view x, double t, const condition&, double* out) that writes log p_t(x) into out
+// expect: a marginal density needs operator()(const_view x, double t, const condition&, double* out) that
+// writes log p_t(x) into out
 struct broken : archetypes::marginal_density {
     double operator()(archetypes::const_view, double, diamond::no_condition); // of which particle?
 };

@@ -13,7 +13,8 @@ static_assert(diamond::diagnose_differentiable_measurement<broken>());
 #endif
 
 #if CASE == 2 // measurement_batch_type
-// expect: a measurement needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)
+// expect: a measurement needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's
+// batch)
 struct broken {
     int dimension() const;
     int outputs() const;

@@ -14,7 +14,9 @@ struct broken {
     double operator()(double, double) const; // bare times
 };
 
-static_assert(sizeof(diamond::glass_kernel<archetypes::schedule, archetypes::velocity_field, diamond::euler, broken>) > 0);
+static_assert(
+    sizeof(diamond::glass_kernel<archetypes::schedule, archetypes::velocity_field, diamond::euler, broken>) >
+    0);
 #endif
 
 #if CASE == 2 // ddpm_posterior_kernel_correlation
@@ -23,7 +25,8 @@ static_assert(sizeof(diamond::ddpm_posterior_kernel<archetypes::posterior_sample
 #endif
 
 #if CASE == 3 // ddpm_posterior_kernel_weights
-// expect: these posterior draws carry weights that would be lost here: give it resampled_posterior{sampler}, which draws by them, or sampler.sampler()
+// expect: these posterior draws carry weights that would be lost here: give it resampled_posterior{sampler},
+// which draws by them, or sampler.sampler()
 static_assert(sizeof(diamond::ddpm_posterior_kernel<archetypes::weighted_posterior_sampler>) > 0);
 #endif
 
@@ -37,11 +40,13 @@ static_assert(sizeof(diamond::pathwise_posterior_value<broken, archetypes::diffe
 #endif
 
 #if CASE == 5 // posterior_sampler_batch_type
-// expect: a posterior sampler needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)
+// expect: a posterior sampler needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's
+// batch)
 struct broken {
     int dimension() const;
     archetypes::schedule schedule() const;
-    void operator()(archetypes::const_view, double, diamond::no_condition, diamond::noise_stream, archetypes::view);
+    void operator()(archetypes::const_view, double, diamond::no_condition, diamond::noise_stream,
+                    archetypes::view);
     diamond::cost spent() const;
     bool exact() const;
 };
@@ -50,9 +55,11 @@ static_assert(sizeof(diamond::ddpm_posterior_kernel<broken>) > 0);
 #endif
 
 #if CASE == 6 // posterior_sampler_call
-// expect: a posterior sampler needs operator()(const_view x_t, double t, const condition&, noise_stream, view out), out d x (N *
+// expect: a posterior sampler needs operator()(const_view x_t, double t, const condition&, noise_stream, view
+// out), out d x (N *
 struct broken : archetypes::posterior_sampler {
-    void operator()(archetypes::const_view, double, diamond::no_condition, archetypes::view); // whence its randomness?
+    // whence its randomness?
+    void operator()(archetypes::const_view, double, diamond::no_condition, archetypes::view);
 };
 
 static_assert(sizeof(diamond::ddpm_posterior_kernel<broken>) > 0);
@@ -75,7 +82,8 @@ static_assert(sizeof(diamond::ddpm_posterior_kernel<broken>) > 0);
 #endif
 
 #if CASE == 9 // posterior_sampler_exact
-// expect: a posterior sampler needs bool exact() const: whether its draws follow the model's posterior exactly
+// expect: a posterior sampler needs bool exact() const: whether its draws follow the model's posterior
+// exactly
 struct broken : archetypes::posterior_sampler {
     void exact() const = delete;
 };
@@ -102,17 +110,21 @@ static_assert(sizeof(diamond::ddpm_posterior_kernel<broken>) > 0);
 #endif
 
 #if CASE == 12 // posterior_sampler_with_density_draws
-// expect: a posterior sampler with density needs draw_with_density(x_t, t, condition, stream, out, double* log_density); diamond_map_posterior has it where its map is a Diamond map with divergence
-static_assert(sizeof(diamond::corrected_posterior<diamond::diamond_map_posterior<archetypes::diamond_map>, archetypes::marginal_density>) > 0);
+// expect: a posterior sampler with density needs draw_with_density(x_t, t, condition, stream, out, double*
+// log_density); diamond_map_posterior has it where its map is a Diamond map with divergence
+static_assert(sizeof(diamond::corrected_posterior<diamond::diamond_map_posterior<archetypes::diamond_map>,
+                                                  archetypes::marginal_density>) > 0);
 #endif
 
 #if CASE == 13 // weighted_posterior_sampler_call
-// expect: a weighted posterior sampler needs operator()(const_view x_t, double t, const condition&, noise_stream, view out, double* log_weights), N * stream.samples of them
+// expect: a weighted posterior sampler needs operator()(const_view x_t, double t, const condition&,
+// noise_stream, view out, double* log_weights), N * stream.samples of them
 static_assert(sizeof(diamond::resampled_posterior<archetypes::posterior_sampler>) > 0); // without weights
 #endif
 
 #if CASE == 14 // weighted_posterior_sampler_exact
-// expect: a weighted posterior sampler must be copyable and needs batch_type, dimension(), schedule(), spent() and bool exact(), as a posterior sampler does
+// expect: a weighted posterior sampler must be copyable and needs batch_type, dimension(), schedule(),
+// spent() and bool exact(), as a posterior sampler does
 struct broken : archetypes::weighted_posterior_sampler {
     void exact() const = delete;
 };

@@ -30,7 +30,8 @@ static_assert(sizeof(diamond::readings<broken, archetypes::velocity_field>) > 0)
 #endif
 
 #if CASE == 4 // schedule_name
-// expect: a schedule of your own needs `std::string name() const` to be saved in a file, or read from one: another must not be taken for it
+// expect: a schedule of your own needs `std::string name() const` to be saved in a file, or read from one:
+// another must not be taken for it
 struct nameless {
     double alpha(double t) const { return t; }
     double sigma(double t) const { return 1.0 - t; }

@@ -5,12 +5,14 @@
 #include <support/archetypes.hpp>
 
 #if CASE == 1 // solver_steps
-// expect: a solver needs index_t steps, or relative_tolerance, absolute_tolerance and most_steps where it chooses its own
+// expect: a solver needs index_t steps, or relative_tolerance, absolute_tolerance and most_steps where it
+// chooses its own
 struct broken {
     static constexpr diamond::butcher_tableau<1> tableau = diamond::euler::tableau;
 };
 
-static_assert(sizeof(diamond::glass_diamond_map<archetypes::schedule, archetypes::velocity_field, broken>) > 0);
+static_assert(sizeof(diamond::glass_diamond_map<archetypes::schedule, archetypes::velocity_field, broken>) >
+              0);
 #endif
 
 #if CASE == 2 // solver_tableau

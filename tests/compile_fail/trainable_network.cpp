@@ -28,7 +28,8 @@ static_assert(sizeof(diamond::diamond_trainer<broken>) > 0);
 #endif
 
 #if CASE == 4 // trainable_network_call
-// expect: a trainable network needs operator()(theta, diamond_arguments, condition, workspace&, view out) const
+// expect: a trainable network needs operator()(theta, diamond_arguments, condition, workspace&, view out)
+// const
 struct broken : archetypes::trainable_network {
     void operator()() const = delete;
 };
@@ -64,7 +65,8 @@ static_assert(sizeof(diamond::diamond_trainer<broken>) > 0);
 #endif
 
 #if CASE == 8 // trainable_network_record
-// expect: a trainable network needs record(theta, arguments, condition, workspace&, out) const, and the same with a direction and its out_dot
+// expect: a trainable network needs record(theta, arguments, condition, workspace&, out) const, and the same
+// with a direction and its out_dot
 struct broken : archetypes::trainable_network {
     void record() const = delete;
 };
@@ -82,7 +84,8 @@ static_assert(sizeof(diamond::diamond_trainer<broken>) > 0);
 #endif
 
 #if CASE == 10 // trainable_network_spread
-// expect: a trainable network needs spread() const, a functor (i, t) of the variance that errors are measured in
+// expect: a trainable network needs spread() const, a functor (i, t) of the variance that errors are measured
+// in
 struct broken : archetypes::trainable_network {
     void spread() const = delete;
 };

@@ -10,31 +10,36 @@
 #include <support/archetypes.hpp>
 
 #if CASE == 1 // ancestral_kernel_batch_type
-// expect: a velocity field needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)
+// expect: a velocity field needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's
+// batch)
 struct broken {};
 
 static_assert(sizeof(diamond::ancestral_kernel<archetypes::schedule, broken>) > 0);
 #endif
 
 #if CASE == 2 // euler_maruyama_kernel_batch_type
-// expect: a velocity field needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)
+// expect: a velocity field needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's
+// batch)
 struct broken {};
 
 static_assert(sizeof(diamond::euler_maruyama_kernel<archetypes::schedule, broken>) > 0);
 #endif
 
 #if CASE == 3 // glass_kernel_batch_type
-// expect: a velocity field needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)
+// expect: a velocity field needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's
+// batch)
 struct broken {};
 
 static_assert(sizeof(diamond::glass_kernel<archetypes::schedule, broken, diamond::euler>) > 0);
 #endif
 
 #if CASE == 4 // transition_kernel_batch_type
-// expect: a transition kernel needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)
+// expect: a transition kernel needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's
+// batch)
 struct broken {
     int dimension() const;
-    void operator()(archetypes::const_view, diamond::interval, diamond::no_condition, diamond::noise_stream, archetypes::view);
+    void operator()(archetypes::const_view, diamond::interval, diamond::no_condition, diamond::noise_stream,
+                    archetypes::view);
     diamond::cost spent() const;
     bool exact() const;
 };
@@ -43,9 +48,11 @@ static_assert(sizeof(diamond::chain<broken>) > 0);
 #endif
 
 #if CASE == 5 // transition_kernel_call
-// expect: a transition kernel needs operator()(const_view x, interval, const condition&, noise_stream, view out) that draws x_to into out
+// expect: a transition kernel needs operator()(const_view x, interval, const condition&, noise_stream, view
+// out) that draws x_to into out
 struct broken : archetypes::transition_kernel {
-    void operator()(archetypes::const_view, diamond::interval, diamond::no_condition, archetypes::view); // whence its randomness?
+    void operator()(archetypes::const_view, diamond::interval, diamond::no_condition,
+                    archetypes::view); // whence its randomness?
 };
 
 static_assert(sizeof(diamond::chain<broken>) > 0);
@@ -86,12 +93,15 @@ static_assert(sizeof(diamond::chain<broken>) > 0);
 #endif
 
 #if CASE == 10 // transition_kernel_with_density_draws
-// expect: a transition kernel with density needs draw_with_density(x, interval, condition, stream, out, double* log_density); early_stop_kernel has it where its map is a Diamond map with divergence
-static_assert(sizeof(diamond::corrected_kernel<diamond::early_stop_kernel<archetypes::diamond_map>, archetypes::marginal_density>) > 0);
+// expect: a transition kernel with density needs draw_with_density(x, interval, condition, stream, out,
+// double* log_density); early_stop_kernel has it where its map is a Diamond map with divergence
+static_assert(sizeof(diamond::corrected_kernel<diamond::early_stop_kernel<archetypes::diamond_map>,
+                                               archetypes::marginal_density>) > 0);
 #endif
 
 #if CASE == 11 // weighted_transition_kernel_begin
-// expect: a weighted transition kernel needs begin(const_view x_0, const condition&, double* log_density) that writes log p_0(x_0)
+// expect: a weighted transition kernel needs begin(const_view x_0, const condition&, double* log_density)
+// that writes log p_0(x_0)
 struct broken : archetypes::weighted_transition_kernel {
     void begin() = delete;
 };
@@ -100,16 +110,19 @@ static_assert(sizeof(diamond::smc<broken, archetypes::value_estimator, archetype
 #endif
 
 #if CASE == 12 // weighted_transition_kernel_call
-// expect: a weighted transition kernel needs operator()(const_view x, interval, const condition&, noise_stream, view out, const double* log_density, double* next_log_density, double* log_weight)
+// expect: a weighted transition kernel needs operator()(const_view x, interval, const condition&,
+// noise_stream, view out, const double* log_density, double* next_log_density, double* log_weight)
 struct broken : archetypes::weighted_transition_kernel {
-    void operator()(archetypes::const_view, diamond::interval, diamond::no_condition, diamond::noise_stream, archetypes::view, double*); // log p_t is lost
+    void operator()(archetypes::const_view, diamond::interval, diamond::no_condition, diamond::noise_stream,
+                    archetypes::view, double*); // log p_t is lost
 };
 
 static_assert(diamond::diagnose_weighted_transition_kernel<broken>());
 #endif
 
 #if CASE == 13 // weighted_transition_kernel_copyable
-// expect: a weighted transition kernel must be copyable and needs batch_type, dimension(), spent() and bool exact(), as a transition kernel does
+// expect: a weighted transition kernel must be copyable and needs batch_type, dimension(), spent() and bool
+// exact(), as a transition kernel does
 using broken = archetypes::uncopyable<archetypes::weighted_transition_kernel>;
 
 static_assert(sizeof(diamond::smc<broken, archetypes::value_estimator, archetypes::resampler>) > 0);

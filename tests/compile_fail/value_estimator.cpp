@@ -7,19 +7,24 @@
 #include <support/archetypes.hpp>
 
 #if CASE == 1 // pathwise_posterior_value_weights
-// expect: pathwise guidance does not differentiate the weights of draws: use posterior_value, whose guidance needs no derivative, or sampler.sampler()
+// expect: pathwise guidance does not differentiate the weights of draws: use posterior_value, whose guidance
+// needs no derivative, or sampler.sampler()
 struct differentiable : archetypes::weighted_posterior_sampler {
-    void vjp(archetypes::const_view, double, diamond::no_condition, diamond::noise_stream, archetypes::const_view, archetypes::view);
+    void vjp(archetypes::const_view, double, diamond::no_condition, diamond::noise_stream,
+             archetypes::const_view, archetypes::view);
 };
 
-static_assert(sizeof(diamond::pathwise_posterior_value<differentiable, archetypes::differentiable_reward>) > 0);
+static_assert(sizeof(diamond::pathwise_posterior_value<differentiable, archetypes::differentiable_reward>) >
+              0);
 #endif
 
 #if CASE == 2 // value_estimator_batch_type
-// expect: a value estimator needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)
+// expect: a value estimator needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's
+// batch)
 struct broken {
     int dimension() const;
-    void operator()(archetypes::const_view, double, diamond::no_condition, diamond::noise_stream, diamond::value_batch);
+    void operator()(archetypes::const_view, double, diamond::no_condition, diamond::noise_stream,
+                    diamond::value_batch);
     archetypes::batchwise_reward& reward();
     diamond::cost spent() const;
 };
@@ -28,9 +33,11 @@ static_assert(sizeof(diamond::beam<archetypes::transition_kernel, broken>) > 0);
 #endif
 
 #if CASE == 3 // value_estimator_call
-// expect: a value estimator needs operator()(const_view x, double t, const condition&, noise_stream, value_batch)
+// expect: a value estimator needs operator()(const_view x, double t, const condition&, noise_stream,
+// value_batch)
 struct broken : archetypes::value_estimator {
-    void operator()(archetypes::const_view, double, diamond::no_condition, diamond::noise_stream, double*); // not a value_batch
+    void operator()(archetypes::const_view, double, diamond::no_condition, diamond::noise_stream,
+                    double*); // not a value_batch
 };
 
 static_assert(sizeof(diamond::beam<archetypes::transition_kernel, broken>) > 0);
@@ -71,7 +78,8 @@ static_assert(sizeof(diamond::beam<archetypes::transition_kernel, broken>) > 0);
 #endif
 
 #if CASE == 8 // value_estimator_with_gradient_guidance
-// expect: guidance needs a value estimator with guidance(const_view x, double t, const condition&, noise_stream, view out), b(t) grad V
+// expect: guidance needs a value estimator with guidance(const_view x, double t, const condition&,
+// noise_stream, view out), b(t) grad V
 struct broken : archetypes::value_estimator_with_gradient {
     void guidance() = delete;
 };
@@ -80,7 +88,8 @@ static_assert(sizeof(diamond::guidance<archetypes::velocity_field, broken>) > 0)
 #endif
 
 #if CASE == 9 // weighted_value_density
-// expect: a weighted value needs a marginal_density for its map's batches (exact_density, flow_density), or what knows it up to a number a particle
+// expect: a weighted value needs a marginal_density for its map's batches (exact_density, flow_density), or
+// what knows it up to a number a particle
 struct broken {
     archetypes::schedule schedule() const;
     int dimension() const;
@@ -88,15 +97,18 @@ struct broken {
     double operator()(archetypes::const_view, double) const; // one point, no condition
 };
 
-static_assert(sizeof(diamond::weighted_value<broken, archetypes::flow_map, archetypes::batchwise_reward>) > 0);
+static_assert(sizeof(diamond::weighted_value<broken, archetypes::flow_map, archetypes::batchwise_reward>) >
+              0);
 #endif
 
 #if CASE == 10 // weighted_value_schedules
-// expect: flow map and density must have the same noise schedule: rescheduled_density reads a density by another's
+// expect: flow map and density must have the same noise schedule: rescheduled_density reads a density by
+// another's
 struct other_schedule : archetypes::schedule {};
 struct elsewhere : archetypes::marginal_density {
     other_schedule schedule() const;
 };
 
-static_assert(sizeof(diamond::weighted_value<elsewhere, archetypes::flow_map_with_divergence, archetypes::batchwise_reward>) > 0);
+static_assert(sizeof(diamond::weighted_value<elsewhere, archetypes::flow_map_with_divergence,
+                                             archetypes::batchwise_reward>) > 0);
 #endif

@@ -1,23 +1,26 @@
 // What is refused of a velocity field, and in which words: see CMakeLists.txt.
+#include <diamond/density/exact_density.hpp>
 #include <diamond/map/network_velocity.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/exact_value.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
 #include <diamond/schedule/guided_field.hpp>
 #include <diamond/schedule/readings.hpp>
-#include <diamond/density/exact_density.hpp>
 
 #include <support/archetypes.hpp>
 
 struct tiltable : archetypes::velocity_field_with_density {
     archetypes::schedule schedule() const;
-    void score(archetypes::const_view, diamond::time_view, diamond::no_condition, workspace&, archetypes::view) const;
-    void denoiser(archetypes::const_view, diamond::time_view, diamond::no_condition, workspace&, archetypes::view) const;
+    void score(archetypes::const_view, diamond::time_view, diamond::no_condition, workspace&,
+               archetypes::view) const;
+    void denoiser(archetypes::const_view, diamond::time_view, diamond::no_condition, workspace&,
+                  archetypes::view) const;
     diamond::tilt<tiltable> tilted(const diamond::quadratic_form&) const;
 };
 
 #if CASE == 1 // differentiable_velocity_field_products
-// expect: a differentiable velocity field needs vjp and jvp (x, t, condition, direction, workspace, out) const beside operator()
+// expect: a differentiable velocity field needs vjp and jvp (x, t, condition, direction, workspace, out)
+// const beside operator()
 struct broken : archetypes::differentiable_velocity_field {
     void jvp() const = delete;
 };
@@ -26,7 +29,8 @@ static_assert(diamond::diagnose_differentiable_velocity_field<broken>());
 #endif
 
 #if CASE == 2 // field_with_posterior_draw
-// expect: an exact posterior's model needs draw_posterior(const_view x_t, double t, const condition&, noise_stream, workspace&, view out) const
+// expect: an exact posterior's model needs draw_posterior(const_view x_t, double t, const condition&,
+// noise_stream, workspace&, view out) const
 struct broken : archetypes::velocity_field {
     archetypes::schedule schedule() const;
 };
@@ -37,7 +41,8 @@ static_assert(sizeof(diamond::exact_posterior<broken>) > 0);
 #if CASE == 3 // field_with_posterior_schedule
 // expect: an exact posterior's model needs schedule() const, its noise schedule
 struct broken : archetypes::velocity_field {
-    void draw_posterior(archetypes::const_view, double, diamond::no_condition, diamond::noise_stream, workspace&, archetypes::view) const;
+    void draw_posterior(archetypes::const_view, double, diamond::no_condition, diamond::noise_stream,
+                        workspace&, archetypes::view) const;
 };
 
 static_assert(sizeof(diamond::exact_posterior<broken>) > 0);
@@ -49,7 +54,8 @@ static_assert(sizeof(diamond::guided_field<archetypes::velocity_field>) > 0);
 #endif
 
 #if CASE == 5 // network_velocity_batch_type
-// expect: a Diamond network needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)
+// expect: a Diamond network needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's
+// batch)
 struct broken {
     int dimension() const;
 };
@@ -94,19 +100,22 @@ static_assert(sizeof(diamond::exact_value<broken, archetypes::reward_with_quadra
 #endif
 
 #if CASE == 10 // velocity_field_batch_type
-// expect: a velocity field needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's batch)
+// expect: a velocity field needs `using batch_type = diamond::eigen::batch<float>;` (or another back end's
+// batch)
 struct broken {
     struct workspace {};
     int dimension() const;
     workspace make_workspace(const archetypes::context&, diamond::index_t) const;
-    void operator()(archetypes::const_view, diamond::time_view, diamond::no_condition, workspace&, archetypes::view) const;
+    void operator()(archetypes::const_view, diamond::time_view, diamond::no_condition, workspace&,
+                    archetypes::view) const;
 };
 
 static_assert(sizeof(diamond::field_evaluator<broken>) > 0);
 #endif
 
 #if CASE == 11 // velocity_field_call
-// expect: a velocity field needs operator()(const_view x, time_view t, const condition&, workspace&, view out) const that writes u(x, t) into
+// expect: a velocity field needs operator()(const_view x, time_view t, const condition&, workspace&, view
+// out) const that writes u(x, t) into
 struct broken : archetypes::velocity_field {
     void operator()(archetypes::const_view, double, archetypes::view) const; // no condition, no workspace
 };
@@ -131,7 +140,8 @@ static_assert(sizeof(diamond::field_evaluator<broken>) > 0);
 #endif
 
 #if CASE == 14 // velocity_field_prediction
-// expect: a velocity field that says what it predicts needs denoiser (or noise) (x, t, condition, workspace, out) const, which gives it
+// expect: a velocity field that says what it predicts needs denoiser (or noise) (x, t, condition, workspace,
+// out) const, which gives it
 struct broken : archetypes::velocity_field {
     static constexpr auto predicts = diamond::prediction::denoiser;
 };

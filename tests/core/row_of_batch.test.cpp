@@ -1,15 +1,15 @@
 /// A row of a batch stands in expressions for the numbers of that row.
-#include <diamond/core/expression.hpp>
-
 #include <stdexcept>
 #include <vector>
+
+#include <diamond/core/expression.hpp>
 
 #include "support/back_ends.hpp"
 
 TEST_CASE_TEMPLATE("a row of a batch is an operand of rows", back_end, BACK_ENDS) {
-    using real         = typename back_end::real;
+    using real = typename back_end::real;
     const auto context = back_end::make();
-    const auto x       = diamond::from_host<real>(context, 2, 3, std::vector<real>{1, 2, 3, 4, 5, 6});
+    const auto x = diamond::from_host<real>(context, 2, 3, std::vector<real>{1, 2, 3, 4, 5, 6});
     diamond::owning_batch<double, typename back_end::context> out(context, 1, 3), total(context, 1, 1);
     assign(row(out), row_of(x, 1));
     CHECK(diamond::to_host(out) == std::vector<double>{2, 4, 6});

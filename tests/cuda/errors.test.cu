@@ -1,9 +1,11 @@
-/// What fails on a device is told when the host waits, once, by the first check that failed; errors of the device say what to do.
+/// What fails on a device is told when the host waits, once, by the first check that failed; errors of the
+/// device say what to do.
 #include <string>
 
-#include <diamond/core/errors.hpp>
-#include <diamond/backend/cuda.cuh>
 #include <doctest/doctest.h>
+
+#include <diamond/backend/cuda.cuh>
+#include <diamond/core/errors.hpp>
 
 using diamond::index_t;
 
@@ -20,7 +22,9 @@ struct is_right {
     const double* x;
     DIAMOND_HD double operator()(index_t j) const { return x[j] == static_cast<double>(j) ? 1.0 : 0.0; }
 };
-[[noreturn]] void raise_logic_error(const diamond::deferred_error&, index_t j) { throw std::logic_error("index " + std::to_string(j)); }
+[[noreturn]] void raise_logic_error(const diamond::deferred_error&, index_t j) {
+    throw std::logic_error("index " + std::to_string(j));
+}
 } // namespace
 
 TEST_CASE("the first check that fails is thrown at the next wait, with the least index, and once") {

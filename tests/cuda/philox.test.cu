@@ -1,10 +1,13 @@
 /// Draws on a device: the same integers as on the host, and normals within 4 ulp.
+#include <doctest/doctest.h>
+
 #include <diamond/backend/cuda.cuh>
 #include <diamond/random/normal.hpp>
-#include <doctest/doctest.h>
+
 #include <support/numbers.hpp>
 
-using diamond::index_t, diamond::noise_stream, diamond::normal_block, diamond::philox, diamond::philox_block, diamond::purpose;
+using diamond::index_t, diamond::noise_stream, diamond::normal_block, diamond::philox, diamond::philox_block,
+    diamond::purpose;
 
 namespace {
 constexpr noise_stream stream = philox{0x123456789abcdef0}.stream(purpose::transition, 17, 3);
@@ -20,7 +23,8 @@ struct write_normals {
     Real* out;
     DIAMOND_HD void operator()(index_t j) const {
         const normal_block<Real> block(from.words(j / 4, j % 4));
-        for (index_t k = 0; k < diamond::normals_per_block<Real>; ++k) out[j * diamond::normals_per_block<Real> + k] = block.value[k];
+        for (index_t k = 0; k < diamond::normals_per_block<Real>; ++k)
+            out[j * diamond::normals_per_block<Real> + k] = block.value[k];
     }
 };
 } // namespace
@@ -39,11 +43,13 @@ TEST_CASE_TEMPLATE("normals on a device are within 4 ulp of the host's", real, f
     diamond::cuda::batch<real> blocks(context, diamond::normals_per_block<real>, count);
     context.for_each(count, write_normals<real>{stream, blocks.data()});
     const auto found = diamond::to_host(blocks);
-    double worst     = 0.0;
+    double worst = 0.0;
     for (index_t j = 0; j < count; ++j) {
         const normal_block<real> host(stream.words(j / 4, j % 4));
         for (index_t k = 0; k < diamond::normals_per_block<real>; ++k)
-            worst = std::max(worst, numbers::ulps(numbers::at(found, j * diamond::normals_per_block<real> + k), host.value[k]));
+            worst = std::max(
+                worst,
+                numbers::ulps(numbers::at(found, j * diamond::normals_per_block<real> + k), host.value[k]));
     }
     MESSAGE("worst: " << worst << " ulp");
     CHECK(worst <= 4.0);

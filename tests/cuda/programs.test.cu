@@ -1,11 +1,11 @@
 /// Whole programs on a device, put together from the generic parts alone: what they compute is known exactly.
 #include <algorithm>
 
-#include <diamond/diamond.hpp>
+#include <doctest/doctest.h>
 
 #include <diamond/backend/cuda.cuh>
 #include <diamond/backend/eigen.hpp>
-#include <doctest/doctest.h>
+#include <diamond/diamond.hpp>
 
 using diamond::index_t, diamond::philox;
 
@@ -20,8 +20,13 @@ struct tilt {
 
 namespace {
 template <class Context>
-diamond::gaussian_mixture<diamond::owning_batch<double, Context>, diamond::linear_schedule> mixture(const Context& context) {
-    return {context, {}, {0.5, 0.3, 0.2}, {-1.0, 0.5, 1.5, -0.5, 0.2, -1.4}, {0.16, 0.36, 0.25, 0.09, 0.04, 0.49}};
+diamond::gaussian_mixture<diamond::owning_batch<double, Context>, diamond::linear_schedule> mixture(
+    const Context& context) {
+    return {context,
+            {},
+            {0.5, 0.3, 0.2},
+            {-1.0, 0.5, 1.5, -0.5, 0.2, -1.4},
+            {0.16, 0.36, 0.25, 0.09, 0.04, 0.49}};
 }
 /// That mixture times exp(c . z): log Z and the mean.
 struct tilted_mixture {
@@ -33,7 +38,8 @@ struct tilted_mixture {
         double z = 0.0;
         for (int k = 0; k < 3; ++k) {
             double exponent = 0.0;
-            for (int i = 0; i < 2; ++i) exponent += c[i] * (centre[2 * k + i] + 0.5 * c[i] * variance[2 * k + i]);
+            for (int i = 0; i < 2; ++i)
+                exponent += c[i] * (centre[2 * k + i] + 0.5 * c[i] * variance[2 * k + i]);
             const double part = weight[k] * std::exp(exponent);
             z += part;
             for (int i = 0; i < 2; ++i) mean[i] += part * (centre[2 * k + i] + c[i] * variance[2 * k + i]);
@@ -54,25 +60,31 @@ void check_log_z(const Result& result) {
 TEST_CASE("SMC with the DDPM posterior") {
     const diamond::cuda::context context;
     const diamond::exact_posterior sampler{mixture(context)};
-    diamond::smc program{diamond::ddpm_posterior_kernel{sampler}, diamond::posterior_value{sampler, tilt{}, {.samples = 4}}, options};
+    diamond::smc program{diamond::ddpm_posterior_kernel{sampler},
+                         diamond::posterior_value{sampler, tilt{}, {.samples = 4}}, options};
     check_log_z(program(context, philox{1}));
 }
 
-// Weights differ by some 1e-14 of themselves; that one of the 1e5 places where draws meet sums of weights, 1/4096 apart, lies between: 4e-6.
-TEST_CASE_TEMPLATE("the same seed has the CPU's ancestors", Resampler, diamond::systematic, diamond::stratified, diamond::multinomial, diamond::residual) {
+// Weights differ by some 1e-14 of themselves; that one of the 1e5 places where draws meet sums of weights,
+// 1/4096 apart, lies between: 4e-6.
+TEST_CASE_TEMPLATE("the same seed has the CPU's ancestors", Resampler, diamond::systematic,
+                   diamond::stratified, diamond::multinomial, diamond::residual) {
     const auto run = [](const auto& context) {
         const diamond::exact_posterior sampler{mixture(context)};
-        auto recording             = options;
-        recording.threshold        = 0.9;
+        auto recording = options;
+        recording.threshold = 0.9;
         recording.record_ancestors = true;
-        diamond::smc program{diamond::ddpm_posterior_kernel{sampler}, diamond::posterior_value{sampler, tilt{}, {.samples = 4}}, recording, Resampler{}};
+        diamond::smc program{diamond::ddpm_posterior_kernel{sampler},
+                             diamond::posterior_value{sampler, tilt{}, {.samples = 4}}, recording,
+                             Resampler{}};
         return program(context, philox{6});
     };
     const diamond::eigen::context cpu{.threads = 2};
     const diamond::cuda::context gpu;
     const auto here = run(cpu);
     const auto there = run(gpu);
-    CHECK(std::any_of(here.ancestors.begin(), here.ancestors.end(), [](const auto& step) { return !step.empty(); }));
+    CHECK(std::any_of(here.ancestors.begin(), here.ancestors.end(),
+                      [](const auto& step) { return !step.empty(); }));
     CHECK(there.ancestors == here.ancestors);
     CHECK(there.families == here.families);
     CHECK(std::abs(there.log_z - here.log_z) < 1e-10);
@@ -82,8 +94,9 @@ TEST_CASE("SMC with GLASS transitions by ODE") {
     const diamond::cuda::context context;
     const auto model = mixture(context);
     const diamond::exact_posterior sampler{model};
-    diamond::smc program{diamond::glass_kernel{diamond::linear_schedule{}, model, diamond::runge_kutta_4{.steps = 4}},
-                         diamond::posterior_value{sampler, tilt{}, {.samples = 4}}, options};
+    diamond::smc program{
+        diamond::glass_kernel{diamond::linear_schedule{}, model, diamond::runge_kutta_4{.steps = 4}},
+        diamond::posterior_value{sampler, tilt{}, {.samples = 4}}, options};
     check_log_z(program(context, philox{2}));
 }
 
@@ -104,11 +117,17 @@ TEST_CASE("SMC with the map of another mixture, which corrects itself by the den
     const diamond::cuda::context context;
     const diamond::linear_schedule schedule;
     const auto model = mixture(context);
-    const diamond::gaussian_mixture<diamond::cuda::batch<double>, diamond::linear_schedule> other{context, schedule, {0.4, 0.6}, {-0.8, 0.4, 1.0, -0.7}, {0.4, 0.5, 0.5, 0.6}};
-    const diamond::glass_diamond_map map{schedule, diamond::exact_divergence{other}, diamond::runge_kutta_4{.steps = 8}};
+    const diamond::gaussian_mixture<diamond::cuda::batch<double>, diamond::linear_schedule> other{
+        context, schedule, {0.4, 0.6}, {-0.8, 0.4, 1.0, -0.7}, {0.4, 0.5, 0.5, 0.6}};
+    const diamond::glass_diamond_map map{schedule, diamond::exact_divergence{other},
+                                         diamond::runge_kutta_4{.steps = 8}};
     const diamond::exact_density density{schedule, model};
-    diamond::smc program{diamond::corrected_kernel{diamond::early_stop_kernel{map}, density},
-                         diamond::posterior_value{diamond::corrected_posterior{diamond::diamond_map_posterior{map}, density}, tilt{}, {.samples = 2}}, {.particles = 1024, .steps = 3}};
+    diamond::smc program{
+        diamond::corrected_kernel{diamond::early_stop_kernel{map}, density},
+        diamond::posterior_value{diamond::corrected_posterior{diamond::diamond_map_posterior{map}, density},
+                                 tilt{},
+                                 {.samples = 2}},
+        {.particles = 1024, .steps = 3}};
     const auto result = program(context, philox{5});
     check_log_z(result);
     CHECK_FALSE(result.exact_for_density); // a solver's density is nearly, not quite, that of its draws
@@ -120,12 +139,14 @@ TEST_CASE("guidance") {
     const diamond::cuda::context context;
     const auto model = mixture(context);
     const diamond::exact_posterior sampler{model};
-    diamond::guidance program{model, diamond::posterior_value{sampler, tilt{}, {.samples = 64}}, {.particles = 4096, .steps = 16}};
+    diamond::guidance program{
+        model, diamond::posterior_value{sampler, tilt{}, {.samples = 64}}, {.particles = 4096, .steps = 16}};
     const auto result = program(context, philox{4});
     CHECK(result.complete);
-    const auto z   = diamond::to_host(result.particles);
+    const auto z = diamond::to_host(result.particles);
     double mean[2] = {};
     for (std::size_t k = 0; k < z.size(); ++k) mean[k % 2] += z[k] / 4096.0;
-    // 4.5 standard errors of a coordinate of deviation 1.2 are 0.08; 64 draws and 16 steps err by less than 0.02.
+    // 4.5 standard errors of a coordinate of deviation 1.2 are 0.08; 64 draws and 16 steps err by less than
+    // 0.02.
     for (int i = 0; i < 2; ++i) CHECK(std::abs(mean[i] - tilted_mixture().mean[i]) < 0.1);
 }

@@ -1,10 +1,11 @@
-/// The umbrella under nvcc, and what is DIAMOND_HD in a kernel: schedules, columns of batches, the vocabulary's functors.
-#include <diamond/diamond.hpp>
-
-#include <diamond/backend/detail/functors.hpp>
+/// The umbrella under nvcc, and what is DIAMOND_HD in a kernel: schedules, columns of batches, the
+/// vocabulary's functors.
+#include <doctest/doctest.h>
 
 #include <diamond/backend/cuda.cuh>
-#include <doctest/doctest.h>
+#include <diamond/backend/detail/functors.hpp>
+#include <diamond/diamond.hpp>
+
 #include <support/numbers.hpp>
 
 using diamond::batch_view, diamond::index_t;
@@ -19,15 +20,15 @@ struct tabulate {
     double* out;
     DIAMOND_HD void operator()(index_t j) const {
         const double t = static_cast<double>(j) / times;
-        double* to     = out + functions * j;
-        *to++          = schedule.alpha(t);
-        *to++          = schedule.sigma(t);
-        *to++          = schedule.d_alpha(t);
-        *to++          = schedule.d_sigma(t);
-        *to++          = diamond::sigma_d_sigma(schedule, t);
-        *to++          = diamond::guidance_factor(schedule, t);
-        *to++          = diamond::level_at(schedule, t).snr();
-        *to++          = diamond::time_at(schedule, schedule.alpha(t), schedule.sigma(t));
+        double* to = out + functions * j;
+        *to++ = schedule.alpha(t);
+        *to++ = schedule.sigma(t);
+        *to++ = schedule.d_alpha(t);
+        *to++ = schedule.d_sigma(t);
+        *to++ = diamond::sigma_d_sigma(schedule, t);
+        *to++ = diamond::guidance_factor(schedule, t);
+        *to++ = diamond::level_at(schedule, t).snr();
+        *to++ = diamond::time_at(schedule, schedule.alpha(t), schedule.sigma(t));
     }
 };
 struct users_schedule {
@@ -57,7 +58,7 @@ struct every_functor {
         using namespace diamond::detail;
         const batch_view<const Real, no_context> constant = x;
         gather_functor<Real, no_context>{constant, ancestors, gathered}(j);
-        out[4 * j]     = sum_column{}(constant.column(j));
+        out[4 * j] = sum_column{}(constant.column(j));
         out[4 * j + 1] = larger{}(out[4 * j], diamond::log_add_exp(0.5, -diamond::infinity));
         log_sum_exp_functor<no_context>{wide, out + 3 * j + 2}(j); // writes out[4 j + 2]
         normal_functor<Real, no_context>{diamond::noise_stream{.seed = 3}, normals}(j);
@@ -75,8 +76,9 @@ void for_each(index_t count, const F& f) {
 }
 } // namespace
 
-TEST_CASE_TEMPLATE("schedules on a device", schedule, diamond::linear_schedule, diamond::trigonometric_schedule,
-                   diamond::variance_preserving_schedule, diamond::cosine_schedule, users_schedule) {
+TEST_CASE_TEMPLATE("schedules on a device", schedule, diamond::linear_schedule,
+                   diamond::trigonometric_schedule, diamond::variance_preserving_schedule,
+                   diamond::cosine_schedule, users_schedule) {
     const diamond::cuda::context context;
     diamond::cuda::batch<double> out(context, functions, times + 1);
     context.for_each(times + 1, tabulate<schedule>{{}, out.data()});
@@ -102,23 +104,31 @@ TEST_CASE_TEMPLATE("the vocabulary's functors on a device", real, float, double)
     std::vector<std::int32_t> ancestors;
     for (index_t j = 0; j < columns; ++j) ancestors.push_back(static_cast<std::int32_t>((j * j) % columns));
     const auto functors = [](real* data, const double* numbers, const std::int32_t* from, double* results) {
-        const auto view = [&](int part) { return batch_view<real, no_context>(data + part * size, rows, columns, nullptr); };
-        return every_functor<real>{view(0), view(1), view(2), {numbers, rows, columns, nullptr}, from, results};
+        const auto view = [&](int part) {
+            return batch_view<real, no_context>(data + part * size, rows, columns, nullptr);
+        };
+        return every_functor<real>{view(0), view(1), view(2), {numbers, rows, columns, nullptr},
+                                   from,    results};
     };
-    const auto softmax = [](real* data, double* sums) { return diamond::detail::softmax_functor<real, no_context>{{data, rows, columns, nullptr}, sums}; };
+    const auto softmax = [](real* data, double* sums) {
+        return diamond::detail::softmax_functor<real, no_context>{{data, rows, columns, nullptr}, sums};
+    };
 
     const diamond::cuda::context context;
     auto x_there = on_device(context, x);
-    auto wide_there = on_device(context, wide), out_there = on_device(context, out), log_sums_there = on_device(context, log_sums);
+    auto wide_there = on_device(context, wide), out_there = on_device(context, out),
+         log_sums_there = on_device(context, log_sums);
     const auto ancestors_there = on_device(context, ancestors);
-    context.for_each(columns, functors(x_there.data(), wide_there.data(), ancestors_there.data(), out_there.data()));
+    context.for_each(columns,
+                     functors(x_there.data(), wide_there.data(), ancestors_there.data(), out_there.data()));
     context.for_each(columns, softmax(x_there.data(), log_sums_there.data()));
     for_each(columns, functors(x.data(), wide.data(), ancestors.data(), out.data()));
     for_each(columns, softmax(x.data(), log_sums.data()));
 
     const double tolerance = 128 * static_cast<double>(std::numeric_limits<real>::epsilon());
-    const auto check       = [&](const auto& found, const auto& expected) {
-        for (std::size_t k = 0; k < expected.size(); ++k) CHECK(found[k] == doctest::Approx(expected[k]).epsilon(tolerance));
+    const auto check = [&](const auto& found, const auto& expected) {
+        for (std::size_t k = 0; k < expected.size(); ++k)
+            CHECK(found[k] == doctest::Approx(expected[k]).epsilon(tolerance));
     };
     check(diamond::to_host(x_there), x);
     check(diamond::to_host(out_there), out);

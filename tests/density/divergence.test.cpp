@@ -1,14 +1,13 @@
-#include <diamond/density/divergence.hpp>
-#include <diamond/density/hutch_plus_plus.hpp>
-
 #include <algorithm>
 
+#include <diamond/density/divergence.hpp>
+#include <diamond/density/hutch_plus_plus.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 #include <diamond/schedule/linear.hpp>
 
-#include "support/fields.hpp"
 #include "support/back_ends.hpp"
 #include "support/batches.hpp"
+#include "support/fields.hpp"
 #include "support/models.hpp"
 #include "support/statistics.hpp"
 
@@ -18,7 +17,7 @@ using statistics::average, statistics::largest_error, statistics::within;
 namespace {
 
 constexpr diamond::no_condition none;
-constexpr index_t d       = 5;
+constexpr index_t d = 5;
 const noise_stream stream = diamond::philox{11}.stream(diamond::purpose::user, 4);
 
 struct estimates {
@@ -33,17 +32,18 @@ estimates run(Divergence& divergence, const Batch& x, diamond::time_view t, nois
 }
 double trace(const std::vector<double>& a, const std::vector<double>& x, double t, double waves = 1.0) {
     const auto rows = static_cast<std::size_t>(std::sqrt(static_cast<double>(a.size())));
-    double sum      = 0.0;
+    double sum = 0.0;
     for (std::size_t i = 0; i < rows; ++i) sum += (1.0 + t) * a[i + rows * i] + waves * std::cos(x[i]);
     return sum;
 }
 /// 2 |S|_F^2 of the symmetric part of the Jacobian, its diagonal left out for signs.
 double probe_variance(const std::vector<double>& a, const std::vector<double>& x, double t, bool diagonal) {
     const auto rows = static_cast<std::size_t>(d);
-    double sum      = 0.0;
+    double sum = 0.0;
     for (std::size_t i = 0; i < rows; ++i)
         for (std::size_t k = 0; k < rows; ++k) {
-            const double s = 0.5 * (1.0 + t) * (a[i + rows * k] + a[k + rows * i]) + (i == k ? std::cos(x[i]) : 0.0);
+            const double s = 0.5 * (1.0 + t) * (a[i + rows * k] + a[k + rows * i]) +
+                             (i == k ? std::cos(x[i]) : 0.0);
             if (i != k || diagonal) sum += 2.0 * s * s;
         }
     return sum;
@@ -53,9 +53,9 @@ double probe_variance(const std::vector<double>& a, const std::vector<double>& x
 
 TEST_CASE_TEMPLATE("the exact divergence is the trace, at d products a column", back_end, BACK_ENDS) {
     const auto context = back_end::make();
-    const index_t n    = 7;
-    const auto a       = fields::crooked(d);
-    const auto x       = batches::normal<typename back_end::batch>(context, d, n, 1);
+    const index_t n = 7;
+    const auto a = fields::crooked(d);
+    const auto x = batches::normal<typename back_end::batch>(context, d, n, 1);
     const auto numbers = batches::host(x);
     std::vector<double> when, wanted;
     for (index_t j = 0; j < n; ++j) {
@@ -76,11 +76,11 @@ TEST_CASE_TEMPLATE("the exact divergence is the trace, at d products a column", 
 
 TEST_CASE("the exact divergence of a mixture is the oracle's closed one") {
     const auto context = back_ends::eigen<double>::make();
-    using batch        = diamond::eigen::batch<double>;
-    const diamond::gaussian_mixture<batch, diamond::linear_schedule> model(context, {}, {0.2, 0.5, 0.3}, {-1.5, 0.5, 1.0, -0.75, 0.25, 2.0},
-                                                                           {0.3, 0.1, 0.15, 0.4, 0.2, 0.25});
+    using batch = diamond::eigen::batch<double>;
+    const diamond::gaussian_mixture<batch, diamond::linear_schedule> model(
+        context, {}, {0.2, 0.5, 0.3}, {-1.5, 0.5, 1.0, -0.75, 0.25, 2.0}, {0.3, 0.1, 0.15, 0.4, 0.2, 0.25});
     const auto x = batches::normal<batch>(context, 2, 9, 2);
-    auto space   = model.make_workspace(context, 9);
+    auto space = model.make_workspace(context, 9);
     diamond::exact_divergence exact(model);
     for (const double t : {0.0, 0.4, 1.0}) {
         batch closed(context, 1, 9);
@@ -89,14 +89,16 @@ TEST_CASE("the exact divergence of a mixture is the oracle's closed one") {
     }
 }
 
-TEST_CASE_TEMPLATE("Hutchinson's estimate is unbiased, of the variance theory says, and its standard error is right", back_end, BACK_ENDS) {
-    // All columns hold one point, each with its own probes. Means of thousands of bounded or light-tailed terms: 4.5 standard errors
-    // fail by chance once in 147,000; 24 such checks a back end.
+TEST_CASE_TEMPLATE(
+    "Hutchinson's estimate is unbiased, of the variance theory says, and its standard error is right",
+    back_end, BACK_ENDS) {
+    // All columns hold one point, each with its own probes. Means of thousands of bounded or light-tailed
+    // terms: 4.5 standard errors fail by chance once in 147,000; 24 such checks a back end.
     const auto context = back_end::make();
-    const index_t n    = 20000;
-    const auto a       = fields::crooked(d);
+    const index_t n = 20000;
+    const auto a = fields::crooked(d);
     const std::vector<double> point{0.3, -1.2, 2.0, 0.7, -0.4};
-    const auto x   = batches::repeat<typename back_end::batch>(context, n, point);
+    const auto x = batches::repeat<typename back_end::batch>(context, n, point);
     const double t = 0.25, truth = trace(a, point, t);
     const double rounded = 100 * back_end::tolerance;
     const fields::waved<typename back_end::batch> field(context, d, a);
@@ -104,27 +106,33 @@ TEST_CASE_TEMPLATE("Hutchinson's estimate is unbiased, of the variance theory sa
         const auto found = run(divergence, x, t);
         CHECK(divergence.spent() == diamond::cost{.jvp = probes * n});
         CHECK(within(average(found.value), truth, 4.5, rounded));
-        const auto count   = [&](const auto& f) { return average(n, [&](index_t j) { return f(static_cast<std::size_t>(j)); }); };
+        const auto count = [&](const auto& f) {
+            return average(n, [&](index_t j) { return f(static_cast<std::size_t>(j)); });
+        };
         const auto squares = count([&](std::size_t j) { return diamond::square(found.value[j] - truth); });
         CHECK(within(squares, variance, 4.5, rounded));
         if (probes > 1)
-            CHECK(within(count([&](std::size_t j) { return diamond::square(found.standard_error[j]); }), variance, 4.5, rounded));
+            CHECK(within(count([&](std::size_t j) { return diamond::square(found.standard_error[j]); }),
+                         variance, 4.5, rounded));
         else
             CHECK(std::isnan(found.standard_error[3]));
-        // The checks would see a wrong sign, a sum that is divided by M + 1, and a standard error that divides by M for M - 1.
+        // The checks would see a wrong sign, a sum that is divided by M + 1, and a standard error that
+        // divides by M for M - 1.
         CHECK(!within(-average(found.value).value, truth, average(found.value).standard_error));
-        CHECK(!within(average(found.value).value * static_cast<double>(probes) / static_cast<double>(probes + 1), truth,
-                      average(found.value).standard_error));
+        CHECK(!within(average(found.value).value * static_cast<double>(probes) /
+                          static_cast<double>(probes + 1),
+                      truth, average(found.value).standard_error));
         if (probes > 1 && probes < 5)
             CHECK(!within(count([&](std::size_t j) {
-                              return diamond::square(found.standard_error[j]) * static_cast<double>(probes - 1) /
-                                     static_cast<double>(probes);
+                              return diamond::square(found.standard_error[j]) *
+                                     static_cast<double>(probes - 1) / static_cast<double>(probes);
                           }),
                           variance, 4.5, rounded));
     };
     for (const index_t probes : {1, 2, 7}) {
         const auto m = static_cast<double>(probes);
-        check(diamond::hutchinson_divergence(field, {.probes = probes}), probes, probe_variance(a, point, t, false) / m);
+        check(diamond::hutchinson_divergence(field, {.probes = probes}), probes,
+              probe_variance(a, point, t, false) / m);
         check(diamond::hutchinson_divergence(field, {.probes = probes}, diamond::normal_probe{}), probes,
               probe_variance(a, point, t, true) / m);
     }
@@ -132,21 +140,23 @@ TEST_CASE_TEMPLATE("Hutchinson's estimate is unbiased, of the variance theory sa
 
 TEST_CASE_TEMPLATE("Hutch++ is unbiased and its standard error is right", back_end, BACK_ENDS) {
     const auto context = back_end::make();
-    const index_t n    = 20000;
-    const auto a       = fields::crooked(d);
+    const index_t n = 20000;
+    const auto a = fields::crooked(d);
     const std::vector<double> point{0.3, -1.2, 2.0, 0.7, -0.4};
-    const auto x   = batches::repeat<typename back_end::batch>(context, n, point);
+    const auto x = batches::repeat<typename back_end::batch>(context, n, point);
     const double t = 0.25, truth = trace(a, point, t);
     const fields::waved<typename back_end::batch> field(context, d, a);
     const auto check = [&](auto divergence) {
         const auto found = run(divergence, x, t);
         CHECK(divergence.spent() == diamond::cost{.jvp = (2 * 2 + 3) * n});
         CHECK(within(average(found.value), truth, 4.5, 100 * back_end::tolerance));
-        // Given the sketch the squared standard error has the squared error as its mean: their difference has mean 0.
+        // Given the sketch the squared standard error has the squared error as its mean: their difference has
+        // mean 0.
         CHECK(within(average(n,
                              [&](index_t j) {
                                  const auto k = static_cast<std::size_t>(j);
-                                 return diamond::square(found.value[k] - truth) - diamond::square(found.standard_error[k]);
+                                 return diamond::square(found.value[k] - truth) -
+                                        diamond::square(found.standard_error[k]);
                              }),
                      0.0, 4.5, 100 * back_end::tolerance));
         return average(found.standard_error).value;
@@ -156,10 +166,10 @@ TEST_CASE_TEMPLATE("Hutch++ is unbiased and its standard error is right", back_e
 }
 
 TEST_CASE_TEMPLATE("where an estimate has no variance", back_end, BACK_ENDS) {
-    const auto context  = back_end::make();
-    const index_t n     = 50;
-    const double near   = 10 * back_end::tolerance;
-    const auto x        = batches::normal<typename back_end::batch>(context, d, n, 3);
+    const auto context = back_end::make();
+    const index_t n = 50;
+    const double near = 10 * back_end::tolerance;
+    const auto x = batches::normal<typename back_end::batch>(context, d, n, 3);
     const auto exact_of = [&](const auto& field) {
         diamond::exact_divergence exact(field);
         return run(exact, x, 0.5).value;
@@ -172,7 +182,8 @@ TEST_CASE_TEMPLATE("where an estimate has no variance", back_end, BACK_ENDS) {
     std::vector<double> turning(d * d), rank_one(d * d), zero(d * d);
     for (std::size_t i = 0; i < d; ++i)
         for (std::size_t k = 0; k < d; ++k) {
-            turning[i + d * k]  = i == k ? 1.0 + static_cast<double>(i) : 0.5 * (static_cast<double>(i) - static_cast<double>(k));
+            turning[i + d * k] = i == k ? 1.0 + static_cast<double>(i)
+                                        : 0.5 * (static_cast<double>(i) - static_cast<double>(k));
             rank_one[i + d * k] = (1.0 + static_cast<double>(i)) * (0.5 - static_cast<double>(k));
         }
     const auto diagonal = make(turning, 1.0);
@@ -187,7 +198,8 @@ TEST_CASE_TEMPLATE("where an estimate has no variance", back_end, BACK_ENDS) {
     for (const auto& field : {make(rank_one, 0.0), make(zero, 0.0)}) {
         diamond::hutch_plus_plus_divergence low(field, {.sketch = 2, .probes = 2});
         CHECK(largest_error(run(low, x, 0.5).value, exact_of(field)) < 10 * near);
-        CHECK(largest_error(run(low, x, 0.5).standard_error, std::vector<double>(static_cast<std::size_t>(n))) < 10 * near);
+        CHECK(largest_error(run(low, x, 0.5).standard_error,
+                            std::vector<double>(static_cast<std::size_t>(n))) < 10 * near);
     }
     const auto crooked = make(fields::crooked(d), 1.0);
     diamond::hutch_plus_plus_divergence whole(crooked, {.sketch = d, .probes = 1}, diamond::normal_probe{});
@@ -196,8 +208,8 @@ TEST_CASE_TEMPLATE("where an estimate has no variance", back_end, BACK_ENDS) {
 
 TEST_CASE_TEMPLATE("probes are a function of stream, column and sample", back_end, HOST_BACK_ENDS) {
     const auto context = back_end::make();
-    const index_t n    = 24;
-    const auto x       = batches::repeat<typename back_end::batch>(context, n, {0.3, -1.2, 2.0, 0.7, -0.4});
+    const index_t n = 24;
+    const auto x = batches::repeat<typename back_end::batch>(context, n, {0.3, -1.2, 2.0, 0.7, -0.4});
     const fields::waved<typename back_end::batch> field(context, d, fields::crooked(d));
     const auto check = [&](auto divergence) {
         const auto first = run(divergence, x, 0.5).value;
@@ -208,8 +220,9 @@ TEST_CASE_TEMPLATE("probes are a function of stream, column and sample", back_en
         // Neither the batch nor the threads matter.
         const auto lone = back_end::make(1);
         const auto part = batches::repeat<typename back_end::batch>(lone, 5, {0.3, -1.2, 2.0, 0.7, -0.4});
-        auto again      = divergence;
-        CHECK(largest_error(run(again, part, 0.5).value, std::vector<double>(first.begin(), first.begin() + 5)) < back_end::tolerance);
+        auto again = divergence;
+        CHECK(largest_error(run(again, part, 0.5).value,
+                            std::vector<double>(first.begin(), first.begin() + 5)) < back_end::tolerance);
         // Six value samples of four particles: none shares its probes with another.
         auto grouped = run(divergence, x, 0.5, stream.with_samples(6)).value;
         std::sort(grouped.begin(), grouped.end());
@@ -236,7 +249,7 @@ TEST_CASE("a sign for every coordinate, beyond one block of random words") {
 
 TEST_CASE("the default is exact up to d = 16, and counts are checked") {
     const auto context = back_ends::eigen<double>::make();
-    using batch        = diamond::eigen::batch<double>;
+    using batch = diamond::eigen::batch<double>;
     for (const index_t rows : {16, 17}) {
         diamond::divergence chosen(fields::waved<batch>(context, rows, fields::crooked(rows)), {.probes = 4});
         CHECK(chosen.exact() == (rows == 16));

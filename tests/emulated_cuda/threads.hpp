@@ -1,6 +1,7 @@
 /// A block's threads as fibers of one thread of the CPU: each runs until it meets the others.
 ///
-/// A barrier that only some of a block's threads reach, which hangs a device or spoils its numbers, ends the program here with a sentence.
+/// A barrier that only some of a block's threads reach, which hangs a device or spoils its numbers, ends the
+/// program here with a sentence.
 #pragma once
 
 #include <csetjmp>
@@ -31,13 +32,15 @@ public:
         for (unsigned left = threads; left > 0;) {
             unsigned ended = 0;
             for (unsigned t = 0; t < threads; ++t) {
-                current_    = fibers_[t].get();
+                current_ = fibers_[t].get();
                 threadIdx.x = t;
                 if (_setjmp(scheduler_) == 0) current_->go_on();
                 ended += current_->done;
             }
             if (ended != 0 && ended != left) {
-                std::fprintf(stderr, "emulated CUDA: %u of %u threads met a barrier that the others never reach\n", left - ended, left);
+                std::fprintf(stderr,
+                             "emulated CUDA: %u of %u threads met a barrier that the others never reach\n",
+                             left - ended, left);
                 std::abort();
             }
             left -= ended;
@@ -53,13 +56,14 @@ private:
         static constexpr std::size_t stack_bytes = std::size_t{1} << 18;
 
         block_of_threads& owner;
-        void* stack = mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void* stack = mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         ucontext_t begin{};
         std::jmp_buf here{};
         bool started = false, done = false;
 
         explicit fiber(block_of_threads& block) : owner(block) {}
-        fiber(const fiber&)            = delete;
+        fiber(const fiber&) = delete;
         fiber& operator=(const fiber&) = delete;
         ~fiber() { munmap(stack, stack_bytes); }
 
@@ -67,9 +71,9 @@ private:
             if (started) _longjmp(here, 1);
             started = true;
             getcontext(&begin);
-            begin.uc_stack.ss_sp   = stack;
+            begin.uc_stack.ss_sp = stack;
             begin.uc_stack.ss_size = stack_bytes;
-            starting()             = this;
+            starting() = this;
             makecontext(&begin, &fiber::main, 0);
             setcontext(&begin);
         }
@@ -88,7 +92,7 @@ private:
     };
 
     std::vector<std::unique_ptr<fiber>> fibers_;
-    fiber* current_                    = nullptr;
+    fiber* current_ = nullptr;
     const std::function<void()>* body_ = nullptr;
     std::jmp_buf scheduler_{};
 };

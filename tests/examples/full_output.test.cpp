@@ -1,9 +1,9 @@
 // Standard output that cannot be written is an error, in a sentence, of every program.
-#include "program.hpp"
-
 #include <filesystem>
 #include <string>
 #include <tuple>
+
+#include "program.hpp"
 
 namespace {
 
@@ -19,19 +19,25 @@ void check_full(const std::string& program, const std::string& arguments) {
 
 TEST_CASE("a full standard output is an error: help") {
     if (!std::filesystem::exists("/dev/full")) return;
-    for (const char* program : {"digits", "toy_2d", "learned_2d", "checkerboard", "self_correction"}) check_full(program, "--help");
-    for (const char* command : {"align", "train", "sample", "likelihood", "self-guidance", "anomaly"}) check_full("digits", std::string(command) + " --help");
-    CHECK(diamond_test::run_example("digits", "--help >/dev/null").status == 0); // what can be written is none
+    for (const char* program : {"digits", "toy_2d", "learned_2d", "checkerboard", "self_correction"})
+        check_full(program, "--help");
+    for (const char* command : {"align", "train", "sample", "likelihood", "self-guidance", "anomaly"})
+        check_full("digits", std::string(command) + " --help");
+    // what can be written is none
+    CHECK(diamond_test::run_example("digits", "--help >/dev/null").status == 0);
 }
 
 TEST_CASE("a full standard output is an error: tiny runs, whose files are written all the same") {
     if (!std::filesystem::exists("/dev/full")) return;
     check_full("custom_reward", "");
-    check_full("own_network", diamond_test::quoted(std::filesystem::path(DIAMOND_DIGITS_DATA).parent_path() / "weights" / "diamond.safetensors"));
+    check_full("own_network", diamond_test::quoted(std::filesystem::path(DIAMOND_DIGITS_DATA).parent_path() /
+                                                   "weights" / "diamond.safetensors"));
     for (const auto& [program, arguments, left] :
-         {std::tuple{"checkerboard", "--law mixture --steps 10 --batch 32 --width 8 --blocks 0", "mixture.md"},
+         {std::tuple{"checkerboard", "--law mixture --steps 10 --batch 32 --width 8 --blocks 0",
+                     "mixture.md"},
           std::tuple{"self_correction", "--quick --part values --steps 20 --draws 128", "report.md"},
-          std::tuple{"digits", "align --model exact --no-sweep --reward ink --method prior --particles 64", "report.md"},
+          std::tuple{"digits", "align --model exact --no-sweep --reward ink --method prior --particles 64",
+                     "report.md"},
           std::tuple{"digits", "likelihood --images 2 --tolerance 1e-1", "likelihood.md"},
           std::tuple{"digits", "anomaly --images 4 --evaluations 1", "anomaly.md"},
           std::tuple{"digits", "anomaly --images 4 --evaluations 1 --seeds 2", "anomaly.md"},

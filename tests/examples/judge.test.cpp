@@ -1,12 +1,12 @@
 // The judge of the digits: votes by hand, and the held-out part.
-#include <digits/judge.hpp>
-
-#include <doctest/doctest.h>
-
 #include <cstdint>
 #include <stdexcept>
 #include <utility>
 #include <vector>
+
+#include <doctest/doctest.h>
+
+#include <digits/judge.hpp>
 
 namespace {
 
@@ -32,12 +32,13 @@ digits::images training(const std::vector<std::pair<float, std::int32_t>>& dots)
 TEST_CASE("the vote of the nearest, ties to the nearest") {
     const auto train = training({{0.0f, 3}, {1.0f, 5}, {1.5f, 5}, {10.0f, 8}, {11.0f, 9}, {13.0f, 1}});
     const digits::judge judge(train);
-    CHECK(judge(dot(0.1f).data()) == 5);   // 3, 5, 5: outvoted though nearest
-    CHECK(judge(dot(10.4f).data()) == 8);  // 8, 9, 1: a tie
+    CHECK(judge(dot(0.1f).data()) == 5);  // 3, 5, 5: outvoted though nearest
+    CHECK(judge(dot(10.4f).data()) == 8); // 8, 9, 1: a tie
     CHECK(judge(dot(10.6f).data()) == 9);
     CHECK(digits::judge(train, 1)(dot(0.1f).data()) == 3);
     CHECK(digits::judge(train, 6)(dot(12.9f).data()) == 5);
-    CHECK_THROWS_WITH_AS(digits::judge(train, 7), doctest::Contains("7 neighbours among 6 images"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(digits::judge(train, 7), doctest::Contains("7 neighbours among 6 images"),
+                         std::invalid_argument);
     CHECK_THROWS_AS(digits::judge(train, 0), std::invalid_argument);
 }
 
@@ -63,5 +64,6 @@ TEST_CASE("the digits: the committed split, and a judge that is right on what it
     for (diamond::index_t j = 0; j < data.held_out.count(); ++j)
         right += judge(data.held_out.image(j).data()) == data.held_out.labels[static_cast<std::size_t>(j)];
     MESSAGE(right << " of 360 right");
-    CHECK(right >= 346); // 96 %: three nearest neighbours are right on 98 to 99 % in the literature of this data set
+    // 96 %: three nearest neighbours are right on 98 to 99 % in the literature of this data set
+    CHECK(right >= 346);
 }

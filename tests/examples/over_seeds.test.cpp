@@ -1,13 +1,13 @@
 // Tables over seeds: means, spreads, and what some seeds lack.
-#include <doctest/doctest.h>
-
-#include "table.hpp"
-
 #include <cmath>
 #include <limits>
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include <doctest/doctest.h>
+
+#include "table.hpp"
 
 using examples::cell, examples::over_seeds, examples::table;
 
@@ -28,7 +28,8 @@ table one_row(const char* name, cell figure) {
 } // namespace
 
 TEST_CASE("a cell shows its figures, and keeps them whole") {
-    const cell one("%.2f", 1.0 / 3.0), two("%.1f (%.1f)", 1.25, 2.75), percent(std::string("%.0f %%"), {12.3});
+    const cell one("%.2f", 1.0 / 3.0), two("%.1f (%.1f)", 1.25, 2.75),
+        percent(std::string("%.0f %%"), {12.3});
     CHECK(one.shown == "0.33");
     CHECK(one.value == 1.0 / 3.0);
     CHECK(two.shown == "1.2 (2.8)");
@@ -38,7 +39,8 @@ TEST_CASE("a cell shows its figures, and keeps them whole") {
 }
 
 TEST_CASE("over seeds: the mean ± the standard deviation, errors of single seeds left out") {
-    const auto figure = over({{"%.1f ± %.1f", 1.0, 0.5}, {"%.1f ± %.1f", 2.0, 0.5}, {"%.1f ± %.1f", 6.0, 0.5}});
+    const auto figure = over(
+        {{"%.1f ± %.1f", 1.0, 0.5}, {"%.1f ± %.1f", 2.0, 0.5}, {"%.1f ± %.1f", 6.0, 0.5}});
     CHECK(figure.shown == "3.0 ± 2.6"); // sqrt((4 + 1 + 9)/2)
     CHECK(figure.value.at("mean").get<double>() == doctest::Approx(3.0));
     CHECK(figure.value.at("deviation").get<double>() == doctest::Approx(std::sqrt(7.0)));
@@ -60,11 +62,14 @@ TEST_CASE("over seeds: a figure that some lack says in how many it stands") {
 }
 
 TEST_CASE("tables over seeds have the rows of one; others are refused, and two rows of one name") {
-    const auto tables = over_seeds(std::vector<std::vector<table>>{{one_row("a", {"%.1f", 1.0})}, {one_row("a", {"%.1f", 2.0})}});
+    const auto tables = over_seeds(
+        std::vector<std::vector<table>>{{one_row("a", {"%.1f", 1.0})}, {one_row("a", {"%.1f", 2.0})}});
     REQUIRE(tables.size() == 1);
     CHECK(markdown_of(tables[0]) == "| what | how much |\n| --- | --- |\n| a | 1.50 ± 0.71 |\n");
     CHECK(json_of(tables).at("t").at("a").at("how much").at("mean") == 1.5);
-    CHECK_THROWS_AS(over_seeds(std::vector<std::vector<table>>{{one_row("a", {"%.1f", 1.0})}, {one_row("b", {"%.1f", 2.0})}}), std::invalid_argument);
+    CHECK_THROWS_AS(over_seeds(std::vector<std::vector<table>>{{one_row("a", {"%.1f", 1.0})},
+                                                               {one_row("b", {"%.1f", 2.0})}}),
+                    std::invalid_argument);
     auto twice = one_row("a", {"%.1f", 1.0});
     CHECK_THROWS_AS(twice.add({"a", {"%.1f", 1.0}}), std::invalid_argument);
     CHECK_THROWS_AS(twice.add({"b"}), std::invalid_argument);

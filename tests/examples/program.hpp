@@ -1,14 +1,13 @@
 // Runs the examples, as a user would.
 #pragma once
 
-#include <doctest/doctest.h>
-
 #include <array>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <string>
 
+#include <doctest/doctest.h>
 #include <sys/wait.h>
 
 #include <diamond/io/file.hpp>
@@ -17,18 +16,20 @@
 namespace diamond_test {
 
 struct program_result {
-    int         status; ///< of exit, or -1
+    int status;         ///< of exit, or -1
     std::string output; ///< of both streams
 };
 
 /// Runs an example through the shell; `arguments` as one would type them.
 inline program_result run_example(const std::string& name, const std::string& arguments) {
-    const std::string      command = "'" + (std::filesystem::path(DIAMOND_EXAMPLES) / name).string() + "' " + arguments + " 2>&1";
-    program_result         result{-1, ""};
+    const std::string command = "'" + (std::filesystem::path(DIAMOND_EXAMPLES) / name).string() + "' " +
+                                arguments + " 2>&1";
+    program_result result{-1, ""};
     std::array<char, 4096> buffer;
-    std::FILE* const       pipe = popen(command.c_str(), "r");
+    std::FILE* const pipe = popen(command.c_str(), "r");
     REQUIRE(pipe != nullptr);
-    while (const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), pipe)) result.output.append(buffer.data(), count);
+    while (const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), pipe))
+        result.output.append(buffer.data(), count);
     const int status = pclose(pipe);
     if (WIFEXITED(status)) result.status = WEXITSTATUS(status);
     return result;
@@ -44,18 +45,25 @@ inline std::filesystem::path empty_folder(const std::string& name) {
 
 inline std::string quoted(const std::filesystem::path& path) { return "'" + path.string() + "'"; }
 
-/// A figure over two seeds is the mean of theirs, and its deviation the root of half their difference's square.
+/// A figure over two seeds is the mean of theirs, and its deviation the root of half their difference's
+/// square.
 inline void check_over_two_seeds(const nlohmann::json& figure, double one, double other) {
     INFO(figure.dump(), " of ", one, " and ", other);
     CHECK(figure.at("seeds") == 2);
     CHECK(figure.at("mean").get<double>() == doctest::Approx(0.5 * (one + other)).epsilon(1e-12));
-    CHECK(figure.at("deviation").get<double>() == doctest::Approx(std::abs(one - other) / std::sqrt(2.0)).epsilon(1e-6));
+    CHECK(figure.at("deviation").get<double>() ==
+          doctest::Approx(std::abs(one - other) / std::sqrt(2.0)).epsilon(1e-6));
 }
 
-/// Every figure of every table of <name>.json in `folder` against those of the folders of its two seeds. Gives their number.
-inline int check_tables_over_two_seeds(const std::filesystem::path& folder, const std::string& name, const std::string& one, const std::string& other) {
-    const auto read   = [&](const std::filesystem::path& of) { return diamond::io::read_json(of / (name + ".json")).at("tables"); };
-    const auto tables = read(folder), tables_of_one = read(folder / one), tables_of_other = read(folder / other);
+/// Every figure of every table of <name>.json in `folder` against those of the folders of its two seeds.
+/// Gives their number.
+inline int check_tables_over_two_seeds(const std::filesystem::path& folder, const std::string& name,
+                                       const std::string& one, const std::string& other) {
+    const auto read = [&](const std::filesystem::path& of) {
+        return diamond::io::read_json(of / (name + ".json")).at("tables");
+    };
+    const auto tables = read(folder), tables_of_one = read(folder / one),
+               tables_of_other = read(folder / other);
     REQUIRE(tables.size() == tables_of_one.size());
     int figures = 0;
     for (const auto& [table, rows] : tables.items())
@@ -63,9 +71,13 @@ inline int check_tables_over_two_seeds(const std::filesystem::path& folder, cons
             for (const auto& [column, cell] : cells.items()) {
                 if (cell.is_string()) continue;
                 INFO(table, ": ", row, ": ", column);
-                const auto of_one = tables_of_one.at(table).at(row).at(column), of_other = tables_of_other.at(table).at(row).at(column);
-                const auto all     = cell.is_array() ? cell : nlohmann::json::array({cell}); // the errors of single seeds are left out
-                const auto numbers = [](const nlohmann::json& of, std::size_t k) { return of.is_array() ? of.at(k) : of; };
+                const auto of_one = tables_of_one.at(table).at(row).at(column),
+                           of_other = tables_of_other.at(table).at(row).at(column);
+                // the errors of single seeds are left out
+                const auto all = cell.is_array() ? cell : nlohmann::json::array({cell});
+                const auto numbers = [](const nlohmann::json& of, std::size_t k) {
+                    return of.is_array() ? of.at(k) : of;
+                };
                 for (std::size_t k = 0; k < all.size(); ++k) {
                     if (all[k].at("seeds") != 2) continue; // some seed has none
                     check_over_two_seeds(all[k], numbers(of_one, k), numbers(of_other, k));
@@ -77,13 +89,14 @@ inline int check_tables_over_two_seeds(const std::filesystem::path& folder, cons
 
 /// --device cuda runs on a GPU, or not at all: then it says what is missing.
 inline void check_device_cuda(const std::string& name, const std::string& arguments) {
-    const auto out              = empty_folder("device_cuda_" + name);
+    const auto out = empty_folder("device_cuda_" + name);
     const auto [status, output] = run_example(name, arguments + " --device cuda --out " + quoted(out));
     INFO(output);
     if (status == 0) {
         CHECK(diamond::io::read_text(out / "report.json", 1 << 20).find("(cuda 0)") != std::string::npos);
     } else {
-        const bool without = output.find("built without CUDA") != std::string::npos, no_device = output.find("cuda: ") != std::string::npos;
+        const bool without = output.find("built without CUDA") != std::string::npos,
+                   no_device = output.find("cuda: ") != std::string::npos;
         CHECK((without || no_device));
         CHECK(!std::filesystem::exists(out / "report.json"));
     }

@@ -15,16 +15,17 @@ int main() {
     const diamond::eigen::context context{.threads = 2};
 
     // The weights that resampling and log Z are made of.
-    const index_t       count = 1000;
+    const index_t count = 1000;
     std::vector<double> log_weights(count);
-    for (index_t i = 0; i < count; ++i) log_weights[static_cast<std::size_t>(i)] = -0.0073 * static_cast<double>(i);
-    std::vector<std::uint64_t>                           sums(log_weights.size());
+    for (index_t i = 0; i < count; ++i)
+        log_weights[static_cast<std::size_t>(i)] = -0.0073 * static_cast<double>(i);
+    std::vector<std::uint64_t> sums(log_weights.size());
     diamond::resampling_scratch<diamond::eigen::context> space;
     diamond::cumulative_weights(context, log_weights.data(), count, space, sums.data());
     double worst = 0.0;
     for (std::size_t i = 1; i < sums.size(); ++i) {
         const double weight = static_cast<double>(sums[i] - sums[i - 1]) / static_cast<double>(sums[0]);
-        worst               = std::fmax(worst, std::fabs(weight / std::exp(log_weights[i]) - 1.0));
+        worst = std::fmax(worst, std::fabs(weight / std::exp(log_weights[i]) - 1.0));
     }
     std::printf("the weights' worst relative error: %g\n", worst);
 
@@ -39,8 +40,8 @@ int main() {
     std::printf("normals: mean %g, mean square %g\n", mean, square);
 
     // A reward that is no number, at one particle.
-    int  calls   = 0;
-    auto reward  = [&calls](const auto&) { return ++calls == 37 ? std::sqrt(-1.0 * calls) : 0.0; };
+    int calls = 0;
+    auto reward = [&calls](const auto&) { return ++calls == 37 ? std::sqrt(-1.0 * calls) : 0.0; };
     bool refused = false;
     std::vector<double> values(1000);
     try {

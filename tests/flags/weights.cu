@@ -1,4 +1,5 @@
-// What must not change under --use_fast_math: weights in fixed point, and the checks of rewards and log weights.
+// What must not change under --use_fast_math: weights in fixed point, and the checks of rewards and log
+// weights.
 #include <diamond/align/resampling.hpp>
 #include <diamond/core/weight_sums.hpp>
 #include <diamond/reward/reward_caller.hpp>
@@ -7,5 +8,6 @@ extern "C" __global__ void weights(const double* log_weight, double scale, std::
     out[threadIdx.x] = diamond::detail::to_fixed_point(log_weight[threadIdx.x], scale);
 }
 extern "C" __global__ void checks(const double* x, int* found) {
-    found[threadIdx.x] = diamond::detail::not_a_reward(x[threadIdx.x]) + 2 * diamond::detail::is_no_log_weight(x[threadIdx.x]);
+    found[threadIdx.x] = diamond::detail::not_a_reward(x[threadIdx.x]) +
+                         2 * diamond::detail::is_no_log_weight(x[threadIdx.x]);
 }

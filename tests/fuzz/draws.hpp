@@ -1,5 +1,6 @@
-// Numbers and texts from a fuzzer's bytes: the same as libFuzzer's FuzzedDataProvider gives, which only clang ships, so that other compilers replay a
-// corpus as it was found. Integers come off the end, texts off the start.
+// Numbers and texts from a fuzzer's bytes: the same as libFuzzer's FuzzedDataProvider gives, which only clang
+// ships, so that other compilers replay a corpus as it was found. Integers come off the end, texts off the
+// start.
 #pragma once
 
 #include <cstddef>
@@ -19,9 +20,10 @@ public:
     /// from ... to, both included.
     template <class T>
     T integer(T from, T to) {
-        const auto range     = static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
+        const auto range = static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
         std::uint64_t result = 0;
-        for (std::size_t bits = 0; bits < 8 * sizeof(T) && range >> bits > 0 && left_ > 0; bits += 8) result = result << 8 | data_[--left_];
+        for (std::size_t bits = 0; bits < 8 * sizeof(T) && range >> bits > 0 && left_ > 0; bits += 8)
+            result = result << 8 | data_[--left_];
         if (range != std::numeric_limits<std::uint64_t>::max()) result %= range + 1;
         return static_cast<T>(static_cast<std::uint64_t>(from) + result);
     }
@@ -40,7 +42,9 @@ public:
         constexpr auto most = static_cast<double>(std::numeric_limits<std::uint64_t>::max());
         return result + range * (static_cast<double>(integer<std::uint64_t>()) / most);
     }
-    double number() { return number(std::numeric_limits<double>::lowest(), std::numeric_limits<double>::max()); }
+    double number() {
+        return number(std::numeric_limits<double>::lowest(), std::numeric_limits<double>::max());
+    }
 
     /// At most so long; a backslash and another character end it.
     std::string text(std::size_t most) {

@@ -1,10 +1,5 @@
-// A tensor file of any numbers that looks like a network, a network with divergence or a training: loads and works, or is a file_error.
-#include <diamond/backend/eigen.hpp>
-#include <diamond/io/checkpoint.hpp>
-#include <diamond/io/training_checkpoint.hpp>
-
-#include "draws.hpp"
-
+// A tensor file of any numbers that looks like a network, a network with divergence or a training: loads and
+// works, or is a file_error.
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +8,12 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include <diamond/backend/eigen.hpp>
+#include <diamond/io/checkpoint.hpp>
+#include <diamond/io/training_checkpoint.hpp>
+
+#include "draws.hpp"
 
 using namespace diamond;
 
@@ -23,13 +24,20 @@ constexpr index_t parameters_of_training = 4;
 template <class Real>
 Real any_number(diamond_fuzz::draws& in) {
     switch (in.integer(0, 19)) {
-    case 0: return static_cast<Real>(NAN);
-    case 1: return static_cast<Real>(HUGE_VAL);
-    case 2: return static_cast<Real>(3e38);
-    case 3: return static_cast<Real>(1e-45);
-    case 4: return static_cast<Real>(1e-300);
-    case 5: return static_cast<Real>(1e300);
-    default: return static_cast<Real>(in.number(-3, 3));
+    case 0:
+        return static_cast<Real>(NAN);
+    case 1:
+        return static_cast<Real>(HUGE_VAL);
+    case 2:
+        return static_cast<Real>(3e38);
+    case 3:
+        return static_cast<Real>(1e-45);
+    case 4:
+        return static_cast<Real>(1e-300);
+    case 5:
+        return static_cast<Real>(1e300);
+    default:
+        return static_cast<Real>(in.number(-3, 3));
     }
 }
 
@@ -40,11 +48,13 @@ void use(const eigen::context& context, const io::tensor_file& file) {
         const auto network = io::network_from<Batch, linear_schedule>(context, file);
         const index_t d = network.dimension(), n = 5;
         Batch x(context, d, n), out(context, d, n);
-        for (index_t i = 0; i < d * n; ++i) x.data()[i] = static_cast<real>(0.3 * static_cast<double>(i % 7) - 1);
+        for (index_t i = 0; i < d * n; ++i)
+            x.data()[i] = static_cast<real>(0.3 * static_cast<double>(i % 7) - 1);
         auto space = network.make_workspace(context, n);
         for (const int label : {-1, 0, 1}) {
             try {
-                network({x.read(), x.read(), time_view(0.5), time_view(0.3), time_view(1.0)}, labels(label), space, out.mutable_view());
+                network({x.read(), x.read(), time_view(0.5), time_view(0.3), time_view(1.0)}, labels(label),
+                        space, out.mutable_view());
             } catch (const std::invalid_argument&) { // a label that the network does not know
             }
         }
@@ -54,7 +64,7 @@ void use(const eigen::context& context, const io::tensor_file& file) {
     } catch (const io::file_error&) {
     }
     try {
-        auto map        = io::flow_map_from<Batch>(context, file);
+        auto map = io::flow_map_from<Batch>(context, file);
         const index_t d = map.network().dimension(), n = 3;
         Batch x(context, d, n), out(context, d, n);
         for (index_t i = 0; i < d * n; ++i) x.data()[i] = static_cast<real>(0.1);
@@ -74,7 +84,10 @@ void use(const eigen::context& context, const io::tensor_file& file) {
 }
 
 void put_training(io::tensor_file& file, diamond_fuzz::draws& in) {
-    file.metadata = {{"format", "diamond_training"}, {"version", "1.0"}, {"setting", "setting"}, {"step", digits_of(in.integer<std::int64_t>())}};
+    file.metadata = {{"format", "diamond_training"},
+                     {"version", "1.0"},
+                     {"setting", "setting"},
+                     {"step", digits_of(in.integer<std::int64_t>())}};
     for (const char* name : {"theta", "average", "mean", "variance"}) {
         std::vector<float> values(parameters_of_training);
         for (auto& x : values) x = any_number<float>(in);
@@ -89,21 +102,32 @@ void put_training(io::tensor_file& file, diamond_fuzz::draws& in) {
 void put_network(io::tensor_file& file, diamond_fuzz::draws& in, bool joint) {
     const auto small = [&](index_t most) { return in.integer<index_t>(0, most); };
     const index_t d = small(5), width = small(6), blocks = small(3), classes = small(3);
-    const char* kinds[]     = {"silu", "gelu", "identity", "tanh"};
-    const auto positive     = [&] { return digits_of(std::abs(any_number<double>(in))); };
+    const char* kinds[] = {"silu", "gelu", "identity", "tanh"};
+    const auto positive = [&] { return digits_of(std::abs(any_number<double>(in))); };
     const auto nonlinearity = kinds[in.integer(0, 15) % 4 == 3 ? in.integer(0, 3) : in.integer(0, 2)];
-    file.metadata           = {{"format", joint ? "joint_network" : "diamond_network"}, {"version", "1.0"}, {"schedule", "linear"},
-                               {"inner_schedule", "linear"}, {"parametrisation", "mean_velocity"}, {"time_direction", "noise_to_data"},
-                               {"preconditioning", "gaussian_frame"}, {"architecture", "residual_mlp"}, {"width", digits_of(width)},
-                               {"blocks", digits_of(blocks)}, {"nonlinearity", nonlinearity}, {"time_frequencies", digits_of(detail::time_frequencies)},
-                               {"classes", digits_of(classes)}, {"divergence", in.boolean() ? "+div" : "-div"}};
-    for (const char* key : {"divergence_divisor", "divergence_resolution", "base_deviation"}) file.metadata[key] = positive();
+    file.metadata = {{"format", joint ? "joint_network" : "diamond_network"},
+                     {"version", "1.0"},
+                     {"schedule", "linear"},
+                     {"inner_schedule", "linear"},
+                     {"parametrisation", "mean_velocity"},
+                     {"time_direction", "noise_to_data"},
+                     {"preconditioning", "gaussian_frame"},
+                     {"architecture", "residual_mlp"},
+                     {"width", digits_of(width)},
+                     {"blocks", digits_of(blocks)},
+                     {"nonlinearity", nonlinearity},
+                     {"time_frequencies", digits_of(detail::time_frequencies)},
+                     {"classes", digits_of(classes)},
+                     {"divergence", in.boolean() ? "+div" : "-div"}};
+    for (const char* key : {"divergence_divisor", "divergence_resolution", "base_deviation"})
+        file.metadata[key] = positive();
     if (in.integer(0, 7) == 0) { // spoils one entry
         auto at = file.metadata.begin();
         std::advance(at, in.integer(0, static_cast<int>(file.metadata.size()) - 1));
         at->second = in.text(24);
     }
-    const auto put = [&]<class Real>(const std::string& name, std::vector<index_t> shape, Real rest, bool above_zero = false) {
+    const auto put = [&]<class Real>(const std::string& name, std::vector<index_t> shape, Real rest,
+                                     bool above_zero = false) {
         if (in.integer(0, 31) == 0) return;
         if (in.integer(0, 31) == 0) shape.push_back(small(3));
         std::size_t count = 1;
@@ -123,7 +147,7 @@ void put_network(io::tensor_file& file, diamond_fuzz::draws& in, bool joint) {
         file.tensors["frame.basis"] = io::make_tensor({d, d}, unit);
         if (in.boolean()) put("frame.basis", {d, d}, 0.5);
     }
-    using architecture   = diamond_mlp<eigen::batch<float>, linear_schedule>;
+    using architecture = diamond_mlp<eigen::batch<float>, linear_schedule>;
     const index_t inputs = architecture::inputs(d, {.classes = classes});
     for (index_t l = 0; l <= blocks + 1; ++l) {
         const index_t from = l == 0 ? inputs : width, to = l <= blocks ? width : d + (joint ? 1 : 0);

@@ -1,10 +1,10 @@
 // Any bytes are an array or a file_error.
-#include <diamond/io/npy.hpp>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <span>
+
+#include <diamond/io/npy.hpp>
 
 namespace io = diamond::io;
 

@@ -1,12 +1,12 @@
 // Any bytes are a file_error, or tensors that are the same when written and read again.
-#include <diamond/io/safetensors.hpp>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
 #include <span>
 #include <string>
+
+#include <diamond/io/safetensors.hpp>
 
 namespace io = diamond::io;
 

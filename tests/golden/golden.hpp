@@ -1,7 +1,6 @@
-/// The golden values: every mixture_*.json of the folder that DIAMOND_GOLDEN_DIR names at run time, by default the project's own.
+/// The golden values: every mixture_*.json of the folder that DIAMOND_GOLDEN_DIR names at run time, by
+/// default the project's own.
 #pragma once
-
-#include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -10,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
 #include <diamond/backend/eigen.hpp>
@@ -23,14 +23,15 @@
 namespace golden {
 
 using diamond::index_t;
-using json    = nlohmann::json;
+using json = nlohmann::json;
 using list = std::vector<double>;
 
 using batch = diamond::eigen::batch<double>;
 using model = diamond::gaussian_mixture<batch, schedules::any>;
 
 // What the README says its values support.
-inline constexpr double tolerance = 1e-10, map_tolerance = 1e-8, difference_tolerance = 1e-6, gradient_tolerance = 1e-5;
+inline constexpr double tolerance = 1e-10, map_tolerance = 1e-8, difference_tolerance = 1e-6,
+                        gradient_tolerance = 1e-5;
 
 /// All numbers of nested arrays in order: rows of points are the columns of a batch.
 inline list flat(const json& array) {
@@ -59,41 +60,43 @@ inline double error(double got, const json& wanted) { return error(list{got}, wa
 /// One file: its mixture, points and reward.
 struct file {
     std::string name;
-    json        content;
-    list     weights, means, variances, x, xbar, reward_slope, reward_centre;
-    double      reward_curvature = 0.0;
-    index_t     d = 0, n = 0;
+    json content;
+    list weights, means, variances, x, xbar, reward_slope, reward_centre;
+    double reward_curvature = 0.0;
+    index_t d = 0, n = 0;
 
     explicit file(const std::filesystem::path& path) : name(path.filename().string()) {
         std::ifstream stream(path);
         stream >> content;
         const json& mixture = content.at("mixture");
-        weights             = flat(mixture.at("weights"));
-        means               = flat(mixture.at("means"));
-        variances           = flat(mixture.at("variances"));
-        x                   = flat(content.at("x"));
-        xbar                = flat(content.at("xbar"));
-        reward_slope        = flat(content.at("reward").at("c"));
-        reward_centre       = flat(content.at("reward").at("y"));
-        reward_curvature    = content.at("reward").at("q").get<double>();
-        d                   = static_cast<index_t>(reward_slope.size());
-        n                   = static_cast<index_t>(x.size()) / d;
+        weights = flat(mixture.at("weights"));
+        means = flat(mixture.at("means"));
+        variances = flat(mixture.at("variances"));
+        x = flat(content.at("x"));
+        xbar = flat(content.at("xbar"));
+        reward_slope = flat(content.at("reward").at("c"));
+        reward_centre = flat(content.at("reward").at("y"));
+        reward_curvature = content.at("reward").at("q").get<double>();
+        d = static_cast<index_t>(reward_slope.size());
+        n = static_cast<index_t>(x.size()) / d;
     }
     [[nodiscard]] model make_model(const diamond::eigen::context& context, schedules::any schedule) const {
         return {context, schedule, weights, means, variances};
     }
     /// r(z) = c . z - q/2 |z - y|^2.
     [[nodiscard]] auto make_reward(const diamond::eigen::context& context) const {
-        return diamond::sum_reward{diamond::linear_reward<batch>(context, reward_slope),
-                                   diamond::quadratic_reward<batch>(context, reward_centre, list(static_cast<std::size_t>(d), reward_curvature))};
+        return diamond::sum_reward{
+            diamond::linear_reward<batch>(context, reward_slope),
+            diamond::quadratic_reward<batch>(context, reward_centre,
+                                             list(static_cast<std::size_t>(d), reward_curvature))};
     }
 };
 
 /// Fails the test if the folder has no golden file.
 inline const std::vector<file>& files() {
     static const std::vector<file> all = [] {
-        const char*                        named  = std::getenv("DIAMOND_GOLDEN_DIR");
-        const std::filesystem::path        folder = named ? named : DIAMOND_GOLDEN_DIR_DEFAULT;
+        const char* named = std::getenv("DIAMOND_GOLDEN_DIR");
+        const std::filesystem::path folder = named ? named : DIAMOND_GOLDEN_DIR_DEFAULT;
         std::vector<std::filesystem::path> paths;
         if (std::filesystem::is_directory(folder))
             for (const auto& entry : std::filesystem::directory_iterator(folder)) {
@@ -137,7 +140,7 @@ inline batch upload(const diamond::eigen::context& context, index_t d, const lis
 template <class F>
 list call(const diamond::eigen::context& context, index_t d, const list& x, const F& f) {
     const batch in = upload(context, d, x);
-    batch       out(context, d, in.columns());
+    batch out(context, d, in.columns());
     f(in.read(), out.mutable_view());
     return diamond::to_host(out);
 }
@@ -145,7 +148,7 @@ list call(const diamond::eigen::context& context, index_t d, const list& x, cons
 template <class F>
 list call_numbers(const diamond::eigen::context& context, index_t d, const list& x, const F& f) {
     const batch in = upload(context, d, x);
-    batch       out(context, 1, in.columns());
+    batch out(context, 1, in.columns());
     f(in.read(), out.data());
     return diamond::to_host(out);
 }

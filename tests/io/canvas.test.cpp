@@ -1,3 +1,10 @@
+#include <limits>
+#include <numbers>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
 #include <diamond/io/canvas.hpp>
 #include <diamond/io/png.hpp>
 #include <diamond/io/text.hpp>
@@ -5,14 +12,7 @@
 #include "decoded_png.hpp"
 #include "scratch.hpp"
 
-#include <doctest/doctest.h>
-
-#include <limits>
-#include <numbers>
-#include <string>
-#include <vector>
-
-namespace io      = diamond::io;
+namespace io = diamond::io;
 namespace colours = diamond::io::colours;
 using diamond_test::reason;
 using diamond_test::scratch;
@@ -55,18 +55,22 @@ TEST_CASE("a picture has two pixels a unit, and its PNG has them all") {
 TEST_CASE("a PNG that cannot be written says why") {
     const scratch folder;
     const io::canvas picture{3, 2};
-    CHECK(reason([&] { io::write_png(folder / "none/a.png", picture); }) == doctest::Contains("cannot be written"));
-    CHECK(reason([&] { io::write_png(folder.folder(), picture); }) == doctest::Contains("not a regular file"));
+    CHECK(reason([&] { io::write_png(folder / "none/a.png", picture); }) ==
+          doctest::Contains("cannot be written"));
+    CHECK(reason([&] { io::write_png(folder.folder(), picture); }) ==
+          doctest::Contains("not a regular file"));
 }
 
 TEST_CASE("shapes cover the area that geometry says") {
     const double tolerance = 0.02; // a smooth edge rounds each of its pixels to 1/255, mostly evenly
-    const auto drawn       = [](auto draw) {
+    const auto drawn = [](auto draw) {
         io::canvas picture{60, 60};
         draw(picture);
         return black_area(picture);
     };
-    CHECK(drawn([](auto& p) { p.disc({30.3, 29.8}, 20, colours::black); }) == doctest::Approx(std::numbers::pi * 400).epsilon(tolerance));
+    CHECK(drawn([](auto& p) {
+              p.disc({30.3, 29.8}, 20, colours::black);
+          }) == doctest::Approx(std::numbers::pi * 400).epsilon(tolerance));
     CHECK(drawn([](auto& p) {
               p.line({{10, 10}, {40, 50}}, black_line(2));
           }) == doctest::Approx(50 * 2 + std::numbers::pi).epsilon(tolerance));
@@ -74,24 +78,29 @@ TEST_CASE("shapes cover the area that geometry says") {
               p.polygon({{10, 10}, {50, 20}, {20, 50}}, colours::black);
           }) == doctest::Approx(0.5 * (40 * 40 - 10 * 10)).epsilon(tolerance));
     CHECK(drawn([](auto& p) { p.fill({10, 10, 20, 30}, colours::black); }) == doctest::Approx(200));
-    CHECK(drawn([](auto& p) { p.fill({10, 10, 20, 30}, colours::black, 0.5); }) == doctest::Approx(100).epsilon(tolerance));
+    CHECK(drawn([](auto& p) {
+              p.fill({10, 10, 20, 30}, colours::black, 0.5);
+          }) == doctest::Approx(100).epsilon(tolerance));
 
     const std::vector<io::point> square{{10, 10}, {50, 10}, {50, 50}, {10, 50}};
     const std::vector<io::point> hole{{20, 20}, {20, 40}, {40, 40}, {40, 20}}; // the other way round
     const std::vector<std::vector<io::point>> both{square, hole};
-    CHECK(drawn([&](auto& p) { p.polygon(both, colours::black); }) == doctest::Approx(1600 - 400).epsilon(tolerance));
+    CHECK(drawn([&](auto& p) { p.polygon(both, colours::black); }) ==
+          doctest::Approx(1600 - 400).epsilon(tolerance));
 }
 
 TEST_CASE("a line crossing itself is no darker where it does") {
     io::canvas picture{40, 40};
-    picture.line({{5, 20}, {35, 20}, {20, 20}, {20, 5}, {20, 35}}, {.colour = colours::black, .width = 4, .alpha = 0.5});
+    picture.line({{5, 20}, {35, 20}, {20, 20}, {20, 5}, {20, 35}},
+                 {.colour = colours::black, .width = 4, .alpha = 0.5});
     CHECK(picture.pixel(40, 40) == picture.pixel(20, 40));
     CHECK(picture.pixel(40, 40).red == 128);
 }
 
 TEST_CASE("dashes cover their share of a line, round corners too") {
     io::canvas dashed{300, 40};
-    dashed.line({{10, 20}, {150, 20}, {290, 20}}, {.colour = colours::black, .width = 2, .dash = 8, .gap = 6});
+    dashed.line({{10, 20}, {150, 20}, {290, 20}},
+                {.colour = colours::black, .width = 2, .dash = 8, .gap = 6});
     const double dashes = 20; // 280 units in periods of 14, each dash with two round ends
     CHECK(black_area(dashed) == doctest::Approx(dashes * (8 * 2 + std::numbers::pi)).epsilon(0.03));
 }
@@ -111,7 +120,8 @@ TEST_CASE("nothing is drawn outside the clip or the picture") {
 }
 
 TEST_CASE("sizes and coordinates that make no picture are refused") {
-    constexpr double infinity = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+    constexpr double infinity = std::numeric_limits<double>::infinity(),
+                     nan = std::numeric_limits<double>::quiet_NaN();
     for (const double side : {0.0, -1.0, 1e5, infinity, nan}) {
         CHECK_THROWS_AS((io::canvas{side, 10}), std::invalid_argument);
         CHECK_THROWS_AS((io::canvas{10, side}), std::invalid_argument);
@@ -139,17 +149,20 @@ TEST_CASE("text is as wide as it is drawn, wherever it is anchored and whichever
             for (int x = 0; x < picture.pixels_wide(); ++x)
                 if (picture.pixel(x, y) != colours::white) {
                     first = std::min(first, along_y ? y : x);
-                    last  = std::max(last, along_y ? y : x);
+                    last = std::max(last, along_y ? y : x);
                 }
         return std::pair{first / 2.0, (last + 1) / 2.0};
     };
     const double bearing = 0.1 * size; // what an H leaves free at either side, and rounding
-    for (const auto& [align, shift] : {std::pair{io::anchor::start, 0.0}, {io::anchor::middle, 0.5}, {io::anchor::end, 1.0}}) {
+    for (const auto& [align, shift] :
+         {std::pair{io::anchor::start, 0.0}, {io::anchor::middle, 0.5}, {io::anchor::end, 1.0}}) {
         io::canvas across{800, 60};
         io::draw_text(across, {400, 40}, text, {.size = size, .align = align});
         const auto [left, right] = columns_with_ink(across, false);
-        CHECK(left == doctest::Approx(400 - shift * width + bearing / 2).epsilon(0).scale(1).epsilon(bearing));
-        CHECK(right == doctest::Approx(400 + (1 - shift) * width - bearing / 2).epsilon(0).scale(1).epsilon(bearing));
+        CHECK(left ==
+              doctest::Approx(400 - shift * width + bearing / 2).epsilon(0).scale(1).epsilon(bearing));
+        CHECK(right ==
+              doctest::Approx(400 + (1 - shift) * width - bearing / 2).epsilon(0).scale(1).epsilon(bearing));
 
         io::canvas up{60, 800};
         io::draw_text(up, {40, 400}, text, {.size = size, .align = align, .upward = true});
@@ -176,7 +189,8 @@ TEST_CASE("every printable character has a shape of its own, and others a questi
     CHECK(shape("α") != shape("a"));
     CHECK(shape("−") != shape("?"));
     CHECK(shape("漢") == shape("?"));
-    for (const auto* spoilt : {"\xff", "\xc3", "\xe2\x82", "\xf0\x9f\x92"}) CHECK(shape(spoilt) == shape("?"));
+    for (const auto* spoilt : {"\xff", "\xc3", "\xe2\x82", "\xf0\x9f\x92"})
+        CHECK(shape(spoilt) == shape("?"));
 }
 
 TEST_CASE("colour maps run from their first colour to their last") {

@@ -1,13 +1,13 @@
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
 #include <diamond/io/checksum.hpp>
 #include <diamond/io/safetensors.hpp>
 
 #include "scratch.hpp"
-
-#include <doctest/doctest.h>
-
-#include <cstdint>
-#include <string>
-#include <vector>
 
 namespace io = diamond::io;
 using diamond_test::reason;
@@ -27,21 +27,22 @@ std::uint32_t slow_crc_of(std::string_view text) {
     for (const char c : text)
         for (unsigned bit = 0; bit < 8; ++bit) {
             const bool divides = ((state ^ (static_cast<unsigned char>(c) >> bit)) & 1u) != 0;
-            state              = state >> 1 ^ (divides ? 0x82f63b78u : 0u);
+            state = state >> 1 ^ (divides ? 0x82f63b78u : 0u);
         }
     return ~state;
 }
 
 io::tensor_file example() {
     return {.metadata = {{"schedule", "linear"}, {"note", ""}},
-            .tensors  = {{"a", io::make_tensor({3}, std::vector<float>{1, 2, 3})}, {"b", io::make_tensor({0, 2}, std::vector<double>{})}}};
+            .tensors = {{"a", io::make_tensor({3}, std::vector<float>{1, 2, 3})},
+                        {"b", io::make_tensor({0, 2}, std::vector<double>{})}}};
 }
 
 } // namespace
 
 TEST_CASE("CRC-32C gives the values that its standard lists, of parts as of the whole") {
-    CHECK(crc_of("123456789") == 0xe3069283u);              // the check value of every list of CRCs
-    CHECK(crc_of(std::string(32, '\0')) == 0x8a9136aau);    // RFC 3720, B.4
+    CHECK(crc_of("123456789") == 0xe3069283u);           // the check value of every list of CRCs
+    CHECK(crc_of(std::string(32, '\0')) == 0x8a9136aau); // RFC 3720, B.4
     CHECK(crc_of(std::string(32, '\xff')) == 0x62a8ab43u);
     CHECK(crc_of("") == 0);
     std::string text;
@@ -74,7 +75,8 @@ TEST_CASE("a file that was changed is refused, one without a checksum passes") {
     };
     for (std::size_t at = 0; at < 12; ++at)
         for (int bit = 0; bit < 8; ++bit)
-            CHECK(refused([&](auto& f) { f.tensors["a"].bytes[at] ^= std::byte(1 << bit); }) == Contains("spoilt, or changed since it was written"));
+            CHECK(refused([&](auto& f) { f.tensors["a"].bytes[at] ^= std::byte(1 << bit); }) ==
+                  Contains("spoilt, or changed since it was written"));
     CHECK(refused([](auto& f) { f.metadata["schedule"] = "lineas"; }) == Contains("spoilt"));
     CHECK(refused([](auto& f) { f.metadata["more"] = ""; }) == Contains("spoilt"));
     CHECK(refused([](auto& f) { f.metadata.erase("note"); }) == Contains("spoilt"));
@@ -83,7 +85,9 @@ TEST_CASE("a file that was changed is refused, one without a checksum passes") {
     CHECK(refused([](auto& f) { f.tensors["b"].shape = {2, 0}; }) == Contains("spoilt"));
     CHECK(refused([](auto& f) { f.tensors["a"].type = io::dtype::i32; }) == Contains("spoilt"));
     CHECK(refused([](auto& f) { std::swap(f.tensors["c"], f.tensors["b"]); }) == Contains("spoilt"));
-    CHECK(refused([](auto& f) { f.metadata["checksum"] = "crc32c 00000000"; }) == Contains("its checksum is 'crc32c 00000000'"));
-    CHECK(refused([](auto& f) { f.metadata["checksum"] = "md5 0"; }) == "nothing thrown"); // another program's
+    CHECK(refused([](auto& f) { f.metadata["checksum"] = "crc32c 00000000"; }) ==
+          Contains("its checksum is 'crc32c 00000000'"));
+    // another program's
+    CHECK(refused([](auto& f) { f.metadata["checksum"] = "md5 0"; }) == "nothing thrown");
     CHECK(refused([](auto& f) { f.metadata.erase("checksum"); }) == "nothing thrown"); // as the sentence says
 }

@@ -1,12 +1,12 @@
 // A PNG file read back by a decoder that is not ours.
 #pragma once
 
-#include <diamond/io/colour.hpp>
-
 #include <cstddef>
 #include <filesystem>
 #include <stdexcept>
 #include <vector>
+
+#include <diamond/io/colour.hpp>
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
@@ -23,9 +23,9 @@
 namespace diamond_test {
 
 struct decoded_png {
-    int width                        = 0;
-    int height                       = 0;
-    int channels                     = 0;
+    int width = 0;
+    int height = 0;
+    int channels = 0;
     std::vector<unsigned char> bytes = {};
 
     explicit decoded_png(const std::filesystem::path& path) {

@@ -1,13 +1,14 @@
+#include <string>
+
+#include <doctest/doctest.h>
+
 #include <diamond/io/file.hpp>
 
 #include "scratch.hpp"
 
-#include <doctest/doctest.h>
-
-#include <string>
-
 #if __has_include(<sys/resource.h>)
 #include <csignal>
+
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -70,11 +71,14 @@ TEST_CASE("writing replaces a file and leaves nothing else behind") {
 
 TEST_CASE("writing refuses what it cannot replace") {
     const scratch folder;
-    CHECK(reason([&] { io::write_atomically(folder.folder(), {io::bytes_of("new")}); }) == Contains("not a regular file"));
-    CHECK(reason([&] { io::write_atomically(folder / "none/a", {io::bytes_of("new")}); }) == Contains("cannot be written: "));
+    CHECK(reason([&] { io::write_atomically(folder.folder(), {io::bytes_of("new")}); }) ==
+          Contains("not a regular file"));
+    CHECK(reason([&] { io::write_atomically(folder / "none/a", {io::bytes_of("new")}); }) ==
+          Contains("cannot be written: "));
     CHECK(files_in(folder.folder()) == 0);
     if (std::filesystem::exists("/dev/null"))
-        CHECK(reason([&] { io::write_atomically("/dev/null", {io::bytes_of("new")}); }) == Contains("not a regular file"));
+        CHECK(reason([&] { io::write_atomically("/dev/null", {io::bytes_of("new")}); }) ==
+              Contains("not a regular file"));
 }
 
 #if __has_include(<sys/resource.h>)
@@ -83,12 +87,14 @@ TEST_CASE("writing that fails half way leaves the old contents") {
     overwrite(folder / "a", "old");
     rlimit before{};
     REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
-    auto tight         = before;
-    tight.rlim_cur     = 1 << 12;
+    auto tight = before;
+    tight.rlim_cur = 1 << 12;
     const auto handler = std::signal(SIGXFSZ, SIG_IGN); // so that write fails, as it does on a full disc
     REQUIRE(setrlimit(RLIMIT_FSIZE, &tight) == 0);
-    const auto why       = reason([&] { io::write_atomically(folder / "a", {io::bytes_of(std::string(1 << 20, 'x'))}); });
-    const auto short_one = reason([&] { io::write_atomically(folder / "b", {io::bytes_of(std::string((1 << 12) + 1, 'x'))}); });
+    const auto why = reason(
+        [&] { io::write_atomically(folder / "a", {io::bytes_of(std::string(1 << 20, 'x'))}); });
+    const auto short_one = reason(
+        [&] { io::write_atomically(folder / "b", {io::bytes_of(std::string((1 << 12) + 1, 'x'))}); });
     setrlimit(RLIMIT_FSIZE, &before);
     std::signal(SIGXFSZ, handler);
     CHECK(why == Contains("cannot be written: File too large"));
@@ -102,7 +108,7 @@ TEST_CASE("a link is followed: it stays, and what it leads to is replaced") {
     const scratch folder;
     fs::create_directory(folder / "runs");
     overwrite(folder / "runs/5", "old");
-    fs::create_symlink("runs/5", folder / "latest");       // relative to the link's folder
+    fs::create_symlink("runs/5", folder / "latest");         // relative to the link's folder
     fs::create_symlink(folder / "latest", folder / "twice"); // a link to a link, absolute
     io::write_atomically(folder / "twice", {io::bytes_of("new")});
     CHECK(fs::read_symlink(folder / "latest") == "runs/5");
@@ -116,12 +122,15 @@ TEST_CASE("a link is followed: it stays, and what it leads to is replaced") {
     CHECK(fs::is_symlink(folder / "next"));
 
     fs::create_symlink("none/7", folder / "astray");
-    CHECK(reason([&] { io::write_atomically(folder / "astray", {io::bytes_of("x")}); }) == Contains(("link to " + (folder / "none/7").string()).c_str()));
+    CHECK(reason([&] { io::write_atomically(folder / "astray", {io::bytes_of("x")}); }) ==
+          Contains(("link to " + (folder / "none/7").string()).c_str()));
     CHECK(reason([&] { io::read_text(folder / "astray", 9); }) == "no such file: a link that leads nowhere");
     fs::create_symlink("circle", folder / "circle");
-    CHECK(reason([&] { io::write_atomically(folder / "circle", {io::bytes_of("x")}); }) == Contains("Too many levels of symbolic links"));
+    CHECK(reason([&] { io::write_atomically(folder / "circle", {io::bytes_of("x")}); }) ==
+          Contains("Too many levels of symbolic links"));
     fs::create_symlink("runs", folder / "to a folder");
-    CHECK(reason([&] { io::write_atomically(folder / "to a folder", {io::bytes_of("x")}); }) == Contains("not a regular file but a folder"));
+    CHECK(reason([&] { io::write_atomically(folder / "to a folder", {io::bytes_of("x")}); }) ==
+          Contains("not a regular file but a folder"));
     CHECK(files_in(folder.folder()) == 7);
 }
 
@@ -155,7 +164,8 @@ TEST_CASE("what a killed writer left is removed, what one alive writes is not, n
     char ready_byte = 0;
     REQUIRE(read(ready[0], &ready_byte, 1) == 1);
     close(ready[0]), close(ready[1]);
-    for (const auto* name : {"a.partial-results", "a.partial-", "b.partial-12", "a.partial"}) overwrite(folder / name, "mine");
+    for (const auto* name : {"a.partial-results", "a.partial-", "b.partial-12", "a.partial"})
+        overwrite(folder / name, "mine");
     overwrite(folder / "a.partial-4294967295", "left by a process that is gone");
     io::write_atomically(folder / "a", {io::bytes_of("whole")});
     CHECK(files_in(folder.folder()) == 6); // a, the child's, and four that only look alike
@@ -175,11 +185,14 @@ TEST_CASE("a folder that cannot be written is found before the work") {
     io::require_writable(folder / "a");
     CHECK(contents(folder / "a") == "old");
     CHECK(files_in(folder.folder()) == 1);
-    CHECK(reason([&] { io::require_writable(folder / "none/a"); }) == Contains("no new file can be made in its folder"));
-    CHECK(reason([&] { io::require_writable("/proc/a"); }) == Contains("cannot be written")); // a folder that is read-only to root, too
+    CHECK(reason([&] { io::require_writable(folder / "none/a"); }) ==
+          Contains("no new file can be made in its folder"));
+    // a folder that is read-only to root, too
+    CHECK(reason([&] { io::require_writable("/proc/a"); }) == Contains("cannot be written"));
     if (geteuid() == 0) return;
     std::filesystem::permissions(folder / "a", std::filesystem::perms{0444});
-    CHECK(reason([&] { io::write_atomically(folder / "a", {io::bytes_of("new")}); }) == "cannot be written: Permission denied");
+    CHECK(reason([&] { io::write_atomically(folder / "a", {io::bytes_of("new")}); }) ==
+          "cannot be written: Permission denied");
     std::filesystem::permissions(folder.folder(), std::filesystem::perms{0555});
     CHECK(reason([&] { io::require_writable(folder / "b"); }) == Contains("its folder: Permission denied"));
     std::filesystem::permissions(folder.folder(), std::filesystem::perms{0755});

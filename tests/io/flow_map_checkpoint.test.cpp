@@ -1,13 +1,14 @@
-// Joint flow maps through files: exact round trips with sign, divisor and base deviation, and refusals of a file that does not say them.
+// Joint flow maps through files: exact round trips with sign, divisor and base deviation, and refusals of a
+// file that does not say them.
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include <diamond/align/objective.hpp>
 #include <diamond/backend/eigen.hpp>
 #include <diamond/io/checkpoint.hpp>
-#include <diamond/align/objective.hpp>
 #include <diamond/train/warm_start.hpp>
 
 using diamond::diamond_mlp_with_divergence, diamond::philox;
@@ -16,15 +17,22 @@ using diamond::io::file_error, diamond::io::tensor_file;
 namespace {
 
 using batch = diamond::eigen::batch<float>;
-using net   = diamond_mlp_with_divergence<batch, diamond::linear_schedule>;
-using map   = diamond::io::mlp_flow_map<batch>;
+using net = diamond_mlp_with_divergence<batch, diamond::linear_schedule>;
+using map = diamond::io::mlp_flow_map<batch>;
 
-std::filesystem::path scratch_file(const char* name) { return std::filesystem::temp_directory_path() / (std::string("diamond_joint_") + name); }
+std::filesystem::path scratch_file(const char* name) {
+    return std::filesystem::temp_directory_path() / (std::string("diamond_joint_") + name);
+}
 
 map make(const diamond::eigen::context& context, bool rotated, double sign) {
     const double c = std::cos(0.3), s = std::sin(0.3);
-    const net network({}, diamond::gaussian_frame<batch>(context, {{0.1, -0.2}, {1.5, 0.3}, rotated ? std::vector<double>{c, s, -s, c} : std::vector<double>{}}),
-                      {.mlp = {.width = 5, .blocks = 2}, .classes = 3}, {.divisor = 0.1 + 0.2, .resolution = 1.0 / 3.0, .sign = sign});
+    const net network(
+        {},
+        diamond::gaussian_frame<batch>(
+            context,
+            {{0.1, -0.2}, {1.5, 0.3}, rotated ? std::vector<double>{c, s, -s, c} : std::vector<double>{}}),
+        {.mlp = {.width = 5, .blocks = 2}, .classes = 3},
+        {.divisor = 0.1 + 0.2, .resolution = 1.0 / 3.0, .sign = sign});
     batch theta(context, network.parameters(), 1);
     diamond::draw_normal(philox{4}.stream(diamond::purpose::user), theta.mutable_view());
     return map(diamond::trained_network(network, std::move(theta)), {.base_deviation = 1.7});
@@ -48,16 +56,19 @@ TEST_CASE("a flow map with divergence comes back bit for bit") {
         const auto back = diamond::io::load_flow_map<batch>(context, path);
         CHECK(values_of(back, context) == values_of(original, context));
         CHECK(back.base_deviation() == 1.7);
-        CHECK_THROWS_WITH_AS(static_cast<void>(diamond::log_likelihood{back}), doctest::Contains("1.7"), std::invalid_argument); // densities of another base are none of its
-        CHECK_THROWS_WITH_AS(static_cast<void>(diamond::negative_log_likelihood{back}), doctest::Contains("1.7"), std::invalid_argument);
+        CHECK_THROWS_WITH_AS(static_cast<void>(diamond::log_likelihood{back}), doctest::Contains("1.7"),
+                             std::invalid_argument); // densities of another base are none of its
+        CHECK_THROWS_WITH_AS(static_cast<void>(diamond::negative_log_likelihood{back}),
+                             doctest::Contains("1.7"), std::invalid_argument);
         const auto file = diamond::io::read_safetensors(path);
         CHECK(file.metadata.at("divergence") == (rotated ? "-div" : "+div"));
         CHECK(file.metadata.at("note") == "from a test");
-        CHECK_THROWS_WITH_AS(static_cast<void>(diamond::io::load_network<batch>(context, path)), doctest::Contains("joint_network"), file_error);
+        CHECK_THROWS_WITH_AS(static_cast<void>(diamond::io::load_network<batch>(context, path)),
+                             doctest::Contains("joint_network"), file_error);
         // a head of the other sign gives the other m, and that alone: the divergence's row is not guessed
-        auto other                        = file;
-        other.metadata.at("divergence")   = rotated ? "+div" : "-div";
-        const auto turned                 = values_of(diamond::io::flow_map_from<batch>(context, other), context);
+        auto other = file;
+        other.metadata.at("divergence") = rotated ? "+div" : "-div";
+        const auto turned = values_of(diamond::io::flow_map_from<batch>(context, other), context);
         CHECK(turned.first == values_of(original, context).first);
         CHECK(turned.second != values_of(original, context).second);
     }
@@ -76,9 +87,12 @@ TEST_CASE("a file that does not say sign, divisor or base deviation is refused")
             spoilt.metadata.at(key) = value;
         else
             spoilt.metadata.erase(key);
-        CHECK_THROWS_WITH_AS(static_cast<void>(diamond::io::flow_map_from<batch>(context, spoilt)), doctest::Contains(reason), file_error);
+        CHECK_THROWS_WITH_AS(static_cast<void>(diamond::io::flow_map_from<batch>(context, spoilt)),
+                             doctest::Contains(reason), file_error);
     };
-    for (const char* key : {"divergence", "divergence_divisor", "divergence_resolution", "base_deviation", "format", "schedule"}) refused(key, nullptr, key);
+    for (const char* key : {"divergence", "divergence_divisor", "divergence_resolution", "base_deviation",
+                            "format", "schedule"})
+        refused(key, nullptr, key);
     refused("divergence", "div", "'+div' or '-div'");
     refused("divergence_divisor", "0", "positive");
     refused("divergence_divisor", "nan", "positive");
@@ -99,7 +113,8 @@ TEST_CASE("a warm start is the sampler, with the Gaussian's divergence") {
     const net network({}, frame, shape);
     batch start(context, network.parameters(), 1);
     network.initialise(philox{1}, start.mutable_view());
-    diamond::network_flow_map before{diamond::trained_network(network, diamond::from_host<float>(context, start.size(), 1, diamond::to_host(start)))};
+    diamond::network_flow_map before{diamond::trained_network(
+        network, diamond::from_host<float>(context, start.size(), 1, diamond::to_host(start)))};
     diamond::warm_start(network, sampler, start.mutable_view());
     diamond::network_flow_map joint{diamond::trained_network(network, std::move(start))};
     diamond::network_flow_map plain{sampler};
@@ -109,15 +124,21 @@ TEST_CASE("a warm start is the sampler, with the Gaussian's divergence") {
     before(x.read(), {0.8, 0.1}, diamond::labels(1), found.mutable_view(), gaussian.data());
     joint(x.read(), {0.8, 0.1}, diamond::labels(1), found.mutable_view(), m.data());
     plain(x.read(), {0.8, 0.1}, diamond::labels(1), expected.mutable_view());
-    // the last layer's products are of one more row, so the sums may be taken in another order: a few roundings of 24 bits
-    for (diamond::index_t e = 0; e < 27; ++e) CHECK(found.data()[e] == doctest::Approx(expected.data()[e]).epsilon(1e-5));
+    // the last layer's products are of one more row, so the sums may be taken in another order: a few
+    // roundings of 24 bits
+    for (diamond::index_t e = 0; e < 27; ++e)
+        CHECK(found.data()[e] == doctest::Approx(expected.data()[e]).epsilon(1e-5));
     CHECK(m == gaussian);
 
     const net wider({}, frame, {.mlp = {.width = 8, .blocks = 2}, .classes = 2});
     batch other(context, wider.parameters(), 1);
-    CHECK_THROWS_WITH_AS(diamond::warm_start(wider, sampler, other.mutable_view()), doctest::Contains("layer 0 is 8 x"), std::invalid_argument);
-    const net elsewhere({}, diamond::gaussian_frame<batch>(context, {{0.1, -0.2, 1.0}, {1.5, 0.3, 0.2}, {}}), shape);
-    CHECK_THROWS_WITH_AS(diamond::warm_start(elsewhere, sampler, other.mutable_view()), doctest::Contains("frame"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(diamond::warm_start(wider, sampler, other.mutable_view()),
+                         doctest::Contains("layer 0 is 8 x"), std::invalid_argument);
+    const net elsewhere({}, diamond::gaussian_frame<batch>(context, {{0.1, -0.2, 1.0}, {1.5, 0.3, 0.2}, {}}),
+                        shape);
+    CHECK_THROWS_WITH_AS(diamond::warm_start(elsewhere, sampler, other.mutable_view()),
+                         doctest::Contains("frame"), std::invalid_argument);
     const net unlabelled({}, frame, {.mlp = {.width = 7, .blocks = 2}});
-    CHECK_THROWS_WITH_AS(diamond::warm_start(unlabelled, sampler, other.mutable_view()), doctest::Contains("classes"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(diamond::warm_start(unlabelled, sampler, other.mutable_view()),
+                         doctest::Contains("classes"), std::invalid_argument);
 }

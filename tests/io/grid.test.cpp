@@ -1,16 +1,16 @@
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include <doctest/doctest.h>
+
 #include <diamond/io/grid.hpp>
 #include <diamond/io/png.hpp>
 
 #include "decoded_png.hpp"
 #include "scratch.hpp"
 
-#include <doctest/doctest.h>
-
-#include <limits>
-#include <numeric>
-#include <vector>
-
-namespace io      = diamond::io;
+namespace io = diamond::io;
 namespace colours = diamond::io::colours;
 using diamond_test::message;
 using diamond_test::scratch;
@@ -35,10 +35,11 @@ TEST_CASE("the pixels of a picture are those of the image, enlarged") {
     const io::rgb red{255, 0, 0}, green{0, 255, 0}, blue{0, 0, 255}, grey{128, 128, 128};
     // Channels first: the reds of the 2 x 2 image, then its greens, then its blues.
     const std::vector<float> pixels{1, -1, -1, 0, -1, 1, -1, 0, -1, -1, 1, 0};
-    io::write_png(folder / "a.png", io::image_grid{.shape = {3, 2, 2}, .zoom = 7, .rows = {{.pixels = pixels}}});
+    io::write_png(folder / "a.png",
+                  io::image_grid{.shape = {3, 2, 2}, .zoom = 7, .rows = {{.pixels = pixels}}});
 
     const diamond_test::decoded_png png{folder / "a.png"};
-    const int side         = 7 * io::pixels_per_unit;
+    const int side = 7 * io::pixels_per_unit;
     const auto [left, top] = find(png, red);
     REQUIRE(left >= 0);
     for (int y = 0; y < side; ++y)
@@ -55,29 +56,31 @@ TEST_CASE("the pixels of a picture are those of the image, enlarged") {
 TEST_CASE("shades are cut at black and white, may be reversed, and what is not finite is magenta") {
     const scratch folder;
     const auto draw = [&](io::value_range shades) {
-        io::write_png(folder / "a.png",
-                      io::image_grid{.shape = {1, 1, 4}, .shades = shades, .rows = {{.pixels = {-9, 0.5f, 9, not_a_number}}}});
+        io::write_png(folder / "a.png", io::image_grid{.shape = {1, 1, 4},
+                                                       .shades = shades,
+                                                       .rows = {{.pixels = {-9, 0.5f, 9, not_a_number}}}});
         const diamond_test::decoded_png png{folder / "a.png"};
         const auto [right, top] = find(png, colours::alarm);
         REQUIRE(right >= 0);
         const int side = 5 * io::pixels_per_unit;
-        return std::vector{png.pixel(right - 3 * side, top), png.pixel(right - 2 * side, top), png.pixel(right - side, top)};
+        return std::vector{png.pixel(right - 3 * side, top), png.pixel(right - 2 * side, top),
+                           png.pixel(right - side, top)};
     };
     CHECK(draw({0, 1}) == std::vector<io::rgb>{colours::black, {128, 128, 128}, colours::white});
     CHECK(draw({1, 0}) == std::vector<io::rgb>{colours::white, {128, 128, 128}, colours::black});
 }
 
 TEST_CASE("labels, notes, headings and rows of different length make room for themselves") {
-    const auto width  = [](const io::image_grid& grid) { return io::draw(grid).width(); };
+    const auto width = [](const io::image_grid& grid) { return io::draw(grid).width(); };
     const auto height = [](const io::image_grid& grid) { return io::draw(grid).height(); };
     const io::image_grid plain{.shape = {1, 8, 8}, .rows = {{.pixels = std::vector<float>(64)}}};
-    auto more          = plain;
+    auto more = plain;
     more.rows[0].label = "weighted Diamond";
     CHECK(width(more) > width(plain) + 90);
-    more              = plain;
+    more = plain;
     more.rows[0].note = "reward −0.5";
     CHECK(width(more) > width(plain) + 50);
-    more          = plain;
+    more = plain;
     more.headings = {"a heading wider than the image"};
     CHECK(width(more) > width(plain) + 100);
     CHECK(height(more) > height(plain));
@@ -101,7 +104,9 @@ TEST_CASE("the first columns of a batch become pixels") {
 }
 
 TEST_CASE("what is no grid is refused with the reason") {
-    const auto refused = [](const io::image_grid& grid) { return message<std::invalid_argument>([&] { io::draw(grid); }); };
+    const auto refused = [](const io::image_grid& grid) {
+        return message<std::invalid_argument>([&] { io::draw(grid); });
+    };
     CHECK(refused({.shape = {1, 8, 8}}) == Contains("no rows"));
     CHECK(refused({.shape = {1, 8, 8}, .rows = {{.label = "prior", .pixels = std::vector<float>(100)}}}) ==
           Contains("row 'prior' has 100 values, no multiple of 1 x 8 x 8"));
@@ -109,5 +114,6 @@ TEST_CASE("what is no grid is refused with the reason") {
     CHECK(refused({.shape = {1, 0, 8}, .rows = {{}}}) == Contains("images of 1 x 0 x 8"));
     CHECK(refused({.shape = {1, 8, 8}, .zoom = 0, .rows = {{}}}) == Contains("zoom 0"));
     CHECK(refused({.shape = {1, 8, 8}, .shades = {1, 1}, .rows = {{}}}) == Contains("shades from 1 to 1"));
-    CHECK(refused({.shape = {1, 8, 8}, .shades = {0, not_a_number}, .rows = {{}}}) == Contains("shades from 0 to nan"));
+    CHECK(refused({.shape = {1, 8, 8}, .shades = {0, not_a_number}, .rows = {{}}}) ==
+          Contains("shades from 0 to nan"));
 }

@@ -1,17 +1,18 @@
 // A checkpoint is written over the one before; whatever stops it, one of the two is there, whole.
-#include <diamond/io/safetensors.hpp>
-
-#include "scratch.hpp"
-
-#include <doctest/doctest.h>
-
 #include <chrono>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <doctest/doctest.h>
+
+#include <diamond/io/safetensors.hpp>
+
+#include "scratch.hpp"
+
 #if __has_include(<sys/resource.h>)
 #include <csignal>
+
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,7 +28,7 @@ namespace {
 /// Large enough that the buffer is written many times before the end.
 io::tensor_file filled_with(float value) {
     return {.metadata = {{"value", std::to_string(value)}},
-            .tensors  = {{"a", io::make_tensor({1 << 18}, std::vector<float>(1 << 18, value))}}};
+            .tensors = {{"a", io::make_tensor({1 << 18}, std::vector<float>(1 << 18, value))}}};
 }
 
 } // namespace
@@ -39,8 +40,8 @@ TEST_CASE("a write that fails half way leaves the old file") {
     const auto before = contents(path);
     rlimit unlimited{};
     REQUIRE(getrlimit(RLIMIT_FSIZE, &unlimited) == 0);
-    auto tight         = unlimited;
-    tight.rlim_cur     = 1 << 16;
+    auto tight = unlimited;
+    tight.rlim_cur = 1 << 16;
     const auto handler = std::signal(SIGXFSZ, SIG_IGN); // so that write fails, as it does on a full disc
     REQUIRE(setrlimit(RLIMIT_FSIZE, &tight) == 0);
     const auto why = reason([&] { io::write_safetensors(path, filled_with(2)); });

@@ -1,12 +1,12 @@
-#include <diamond/io/json.hpp>
-
-#include "scratch.hpp"
-
-#include <doctest/doctest.h>
-
 #include <chrono>
 #include <limits>
 #include <string>
+
+#include <doctest/doctest.h>
+
+#include <diamond/io/json.hpp>
+
+#include "scratch.hpp"
 
 namespace io = diamond::io;
 using diamond_test::contents;
@@ -18,7 +18,8 @@ using doctest::Contains;
 
 TEST_CASE("JSON makes the round trip, NaN and infinities as null") {
     const scratch folder;
-    io::write_json(folder / "a.json", {{"method", "SMC"}, {"log_z", -3.5}, {"ess", std::numeric_limits<double>::quiet_NaN()}});
+    io::write_json(folder / "a.json",
+                   {{"method", "SMC"}, {"log_z", -3.5}, {"ess", std::numeric_limits<double>::quiet_NaN()}});
     const auto value = io::read_json(folder / "a.json");
     CHECK(value.at("method") == "SMC");
     CHECK(value.at("log_z") == -3.5);
@@ -58,7 +59,8 @@ TEST_CASE("bad JSON is refused with the reason") {
     CHECK(why("[1, 2, 3]", {.max_bytes = 8}) == Contains("too large: 9 bytes, at most 8"));
     CHECK(why(std::string(100'000, '[')) == Contains("nested deeper than 256"));
     CHECK(why(std::string(4, '[') + std::string(4, ']'), {.max_depth = 4}) == "nothing thrown");
-    CHECK(why(std::string(5, '[') + std::string(5, ']'), {.max_depth = 4}) == Contains("nested deeper than 4"));
+    CHECK(why(std::string(5, '[') + std::string(5, ']'), {.max_depth = 4}) ==
+          Contains("nested deeper than 4"));
     CHECK(reason([&] { io::read_json(folder / "none.json"); }) == "no such file");
 }
 
@@ -70,12 +72,13 @@ TEST_CASE("a string that is not UTF-8 is not written") {
 
 TEST_CASE("reading takes a time proportional to the size, of objects too") {
     const scratch folder;
-    constexpr int count = 160'000; // a parser that looks through the siblings at the end of each object takes 13 s
-    std::string text    = "[";
+    // a parser that looks through the siblings at the end of each object takes 13 s
+    constexpr int count = 160'000;
+    std::string text = "[";
     for (int i = 0; i < count; ++i) text += (i > 0 ? ",{\"a\":" : "{\"a\":") + std::to_string(i) + "}";
     overwrite(folder / "a.json", text + "]");
     const auto before = std::chrono::steady_clock::now();
-    const auto value  = io::read_json(folder / "a.json");
+    const auto value = io::read_json(folder / "a.json");
     CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds{5});
     CHECK(value.size() == count);
     CHECK(value.back().at("a") == count - 1);
@@ -83,7 +86,8 @@ TEST_CASE("reading takes a time proportional to the size, of objects too") {
 
 TEST_CASE("what is read is what nlohmann::json reads") {
     const scratch folder;
-    for (const auto* text : {"null", "true", "-7", "18446744073709551615", "1.5e-300", "\"\\u00e9\"", "[]", "{}", "[[],[{}],{\"a\":[1,{\"b\":null}]}]",
+    for (const auto* text : {"null", "true", "-7", "18446744073709551615", "1.5e-300", "\"\\u00e9\"", "[]",
+                             "{}", "[[],[{}],{\"a\":[1,{\"b\":null}]}]",
                              " {\"a\" : {\"b\" : [1, 2, {\"c\": \"d\"}]}, \"e\": false}\n"}) {
         overwrite(folder / "a.json", text);
         CHECK(io::read_json(folder / "a.json") == nlohmann::json::parse(text));
@@ -112,11 +116,14 @@ TEST_CASE("what write_json writes, read_json reads: the limits are the same") {
     };
     io::write_json(folder / "a.json", nested(256));
     CHECK(io::read_json(folder / "a.json") == nested(256));
-    CHECK(message<std::invalid_argument>([&] { io::write_json(folder / "b.json", nested(257)); }) == "write_json: nested deeper than 256 levels");
-    CHECK(message<std::invalid_argument>([&] { io::write_json(folder / "b.json", nested(100'000)); }) == Contains("nested deeper")); // no recursion
+    CHECK(message<std::invalid_argument>([&] { io::write_json(folder / "b.json", nested(257)); }) ==
+          "write_json: nested deeper than 256 levels");
+    CHECK(message<std::invalid_argument>([&] { io::write_json(folder / "b.json", nested(100'000)); }) ==
+          Contains("nested deeper"));                                             // no recursion
     io::write_json(folder / "a.json", nlohmann::json("12345"), {.max_bytes = 8}); // two quotes, a line's end
     CHECK(io::read_json(folder / "a.json", {.max_bytes = 8}) == "12345");
-    CHECK(message<std::invalid_argument>([&] { io::write_json(folder / "b.json", nlohmann::json("123456"), {.max_bytes = 8}); }) ==
-          "write_json: 9 bytes, at most 8 are written and read");
+    CHECK(message<std::invalid_argument>([&] {
+              io::write_json(folder / "b.json", nlohmann::json("123456"), {.max_bytes = 8});
+          }) == "write_json: 9 bytes, at most 8 are written and read");
     CHECK_FALSE(std::filesystem::exists(folder / "b.json"));
 }

@@ -1,21 +1,22 @@
 // safetensors files put together by hand, and why they are refused.
 #pragma once
 
-#include <diamond/io/safetensors.hpp>
-
-#include "scratch.hpp"
+#include <cstddef>
+#include <string>
 
 #include <doctest/doctest.h>
 
-#include <cstddef>
-#include <string>
+#include <diamond/io/safetensors.hpp>
+
+#include "scratch.hpp"
 
 namespace diamond_test {
 
 /// Length, header, data, put together here and not by the code under test.
 inline std::string file_of(const std::string& header, const std::string& bytes = "") {
     std::string length;
-    for (std::size_t i = 0, rest = header.size(); i < 8; ++i, rest >>= 8) length += static_cast<char>(rest & 0xff);
+    for (std::size_t i = 0, rest = header.size(); i < 8; ++i, rest >>= 8)
+        length += static_cast<char>(rest & 0xff);
     return length + header + bytes;
 }
 
@@ -37,7 +38,8 @@ inline std::string entry(const std::string& type, const std::string& shape, cons
 }
 
 /// Why a tensor "a" is refused whose data has 48 bytes.
-inline doctest::String refused_tensor(const std::string& type, const std::string& shape, const std::string& offsets) {
+inline doctest::String refused_tensor(const std::string& type, const std::string& shape,
+                                      const std::string& offsets) {
     return refusal("{\"a\":" + entry(type, shape, offsets) + "}", 48);
 }
 

@@ -1,10 +1,6 @@
 // What the tests of files share: a folder of their own, and the reasons of errors.
 #pragma once
 
-#include <diamond/io/file_error.hpp>
-
-#include <doctest/doctest.h>
-
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -12,15 +8,21 @@
 #include <string>
 #include <string_view>
 
+#include <doctest/doctest.h>
+
+#include <diamond/io/file_error.hpp>
+
 namespace diamond_test {
 
 /// An empty folder that is gone when the test is.
 class scratch {
 public:
-    scratch() : folder_{std::filesystem::temp_directory_path() / ("diamond-io-" + std::to_string(std::random_device{}()))} {
+    scratch()
+        : folder_{std::filesystem::temp_directory_path() /
+                  ("diamond-io-" + std::to_string(std::random_device{}()))} {
         std::filesystem::create_directory(folder_);
     }
-    scratch(const scratch&)            = delete;
+    scratch(const scratch&) = delete;
     scratch& operator=(const scratch&) = delete;
     ~scratch() {
         std::error_code ignored;
@@ -33,7 +35,9 @@ private:
     std::filesystem::path folder_;
 };
 
-inline std::filesystem::path data(std::string_view name) { return std::filesystem::path{DIAMOND_TEST_DATA} / name; }
+inline std::filesystem::path data(std::string_view name) {
+    return std::filesystem::path{DIAMOND_TEST_DATA} / name;
+}
 
 inline std::string contents(const std::filesystem::path& path) {
     std::ifstream file{path, std::ios::binary};

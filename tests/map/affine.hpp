@@ -1,5 +1,6 @@
-/// On Gaussian data every transition is affine in its state and its noises, and the noises are known: they are the stream's. So a
-/// kernel's matrices are solved for, exactly, and means and covariances are propagated without a random number.
+/// On Gaussian data every transition is affine in its state and its noises, and the noises are known: they
+/// are the stream's. So a kernel's matrices are solved for, exactly, and means and covariances are propagated
+/// without a random number.
 #pragma once
 
 #include <functional>
@@ -20,7 +21,8 @@ namespace affine {
 using diamond::index_t;
 using batch = diamond::eigen::batch<double>;
 
-/// x' = state x + noise eps + end_noise eps' + constant, eps the stream's normals and eps' those of purpose transition_end.
+/// x' = state x + noise eps + end_noise eps' + constant, eps the stream's normals and eps' those of purpose
+/// transition_end.
 struct transition {
     small::matrix state, noise, end_noise, constant;
     double misfit = 0.0; ///< how far the kernel is from any such transition
@@ -28,11 +30,12 @@ struct transition {
 
 /// Solves for the transition from many more columns than unknowns.
 template <class Kernel>
-[[nodiscard]] transition probe(Kernel& kernel, const diamond::eigen::context& context, diamond::interval span) {
+[[nodiscard]] transition probe(Kernel& kernel, const diamond::eigen::context& context,
+                               diamond::interval span) {
     const auto d = static_cast<std::size_t>(kernel.dimension()), unknowns = 3 * d + 1;
     const index_t rows = kernel.dimension(), n = 2 * static_cast<index_t>(unknowns) + 7;
     const auto stream = diamond::philox{20240607}.stream(diamond::purpose::transition, 3);
-    const auto x      = batches::normal<batch>(context, rows, n, 99, 1.5);
+    const auto x = batches::normal<batch>(context, rows, n, 99, 1.5);
     batch eps(context, rows, n), end(context, rows, n), out(context, rows, n);
     diamond::draw_normal(stream, eps.mutable_view());
     diamond::draw_normal(stream.with(diamond::purpose::transition_end), end.mutable_view());
@@ -43,19 +46,19 @@ template <class Kernel>
     for (std::size_t j = 0; j < columns; ++j) {
         design(j, 3 * d) = 1;
         for (std::size_t i = 0; i < d; ++i) {
-            const auto at        = d * j + i;
-            design(j, i)         = x.data()[at];
-            design(j, d + i)     = eps.data()[at];
+            const auto at = d * j + i;
+            design(j, i) = x.data()[at];
+            design(j, d + i) = eps.data()[at];
             design(j, 2 * d + i) = end.data()[at];
-            response(j, i)       = out.data()[at];
+            response(j, i) = out.data()[at];
         }
     }
     const auto fitted = small::solve(design.transposed() * design, design.transposed() * response).x;
     transition result{small::matrix(d, d), small::matrix(d, d), small::matrix(d, d), small::matrix(d, 1)};
     for (std::size_t i = 0; i < d; ++i) {
         for (std::size_t k = 0; k < d; ++k) {
-            result.state(i, k)     = fitted(k, i);
-            result.noise(i, k)     = fitted(d + k, i);
+            result.state(i, k) = fitted(k, i);
+            result.noise(i, k) = fitted(d + k, i);
             result.end_noise(i, k) = fitted(2 * d + k, i);
         }
         result.constant(i, 0) = fitted(3 * d, i);
@@ -69,8 +72,9 @@ struct law {
 
     static law standard_normal(std::size_t d) { return {small::matrix(d, 1), small::matrix::identity(d)}; }
     [[nodiscard]] law after(const transition& t) const {
-        return {t.state * mean + t.constant,
-                t.state * covariance * t.state.transposed() + t.noise * t.noise.transposed() + t.end_noise * t.end_noise.transposed()};
+        return {t.state * mean + t.constant, t.state * covariance * t.state.transposed() +
+                                                 t.noise * t.noise.transposed() +
+                                                 t.end_noise * t.end_noise.transposed()};
     }
 };
 
@@ -80,16 +84,16 @@ struct outcome {
     double misfit = 0.0;
 };
 template <class Kernel>
-[[nodiscard]] outcome run(Kernel& kernel, const diamond::eigen::context& context, index_t steps, double from = 0.0,
-                          const std::function<law()>& start = {}) {
+[[nodiscard]] outcome run(Kernel& kernel, const diamond::eigen::context& context, index_t steps,
+                          double from = 0.0, const std::function<law()>& start = {}) {
     outcome result{start ? start() : law::standard_normal(static_cast<std::size_t>(kernel.dimension()))};
     const auto time = [&](index_t k) {
         return k == steps ? 1.0 : from + (1.0 - from) * static_cast<double>(k) / static_cast<double>(steps);
     };
     for (index_t k = 0; k < steps; ++k) {
         const transition step = probe(kernel, context, {time(k), time(k + 1)});
-        result.misfit         = std::max(result.misfit, step.misfit);
-        result.end            = result.end.after(step);
+        result.misfit = std::max(result.misfit, step.misfit);
+        result.end = result.end.after(step);
     }
     return result;
 }

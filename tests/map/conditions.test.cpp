@@ -1,4 +1,7 @@
 // A condition stays with its particle through maps, posterior draws and kernels.
+#include <doctest/doctest.h>
+
+#include <diamond/backend/eigen.hpp>
 #include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/flow_kernels.hpp>
@@ -6,10 +9,6 @@
 #include <diamond/map/glass_kernel.hpp>
 #include <diamond/map/ode_flow_map.hpp>
 #include <diamond/map/posterior_kernels.hpp>
-
-#include <doctest/doctest.h>
-
-#include <diamond/backend/eigen.hpp>
 
 #include "support/any_schedule.hpp"
 #include "support/batches.hpp"
@@ -23,7 +22,7 @@ TEST_CASE("every kernel, map and posterior draw takes each particle's own label"
     const diamond::eigen::context context{.threads = 2};
     constexpr index_t n = 11, samples = 3;
     const labelled::field<batch, any> field{any{}};
-    const auto x      = batches::normal<batch>(context, 2, n, 1);
+    const auto x = batches::normal<batch>(context, 2, n, 1);
     const auto stream = diamond::philox{3}.stream(diamond::purpose::transition, 2);
     const diamond::heun solver{.steps = 3};
     const auto check = [&](std::size_t width, const auto& call) {
@@ -49,7 +48,7 @@ TEST_CASE("every kernel, map and posterior draw takes each particle's own label"
 
     // A particle's label is repeated for its samples.
     diamond::diamond_map_posterior posterior(map, {.evaluations = 2});
-    const auto draws     = diamond::philox{3}.stream(diamond::purpose::value, 2, samples);
+    const auto draws = diamond::philox{3}.stream(diamond::purpose::value, 2, samples);
     const auto cotangent = batches::normal<batch>(context, 2, n * samples, 2);
     check(2 * samples, [&](const labels& c) {
         batch out(context, 2, n * samples);

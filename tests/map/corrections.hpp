@@ -1,5 +1,5 @@
-/// The parts that the tests of corrected draws share: a Gaussian map that is wrong for the data, Bayes' rule in long
-/// double, and densities that are spoilt on purpose.
+/// The parts that the tests of corrected draws share: a Gaussian map that is wrong for the data, Bayes' rule
+/// in long double, and densities that are spoilt on purpose.
 #pragma once
 
 #include <utility>
@@ -20,27 +20,32 @@ struct wrong_numbers {
     std::vector<double> covariance{2.05, 0.75, -0.3, 0.75, 1.0, 0.15, -0.3, 0.15, 0.475};
 };
 
-/// Mean and covariance of models::gaussian_numbers' x_t' given x_t, `to` being the data's own noise level {1, 0} for the posterior.
+/// Mean and covariance of models::gaussian_numbers' x_t' given x_t, `to` being the data's own noise level {1,
+/// 0} for the posterior.
 struct conditioned {
     small::matrix mean, covariance;
 };
-[[nodiscard]] inline conditioned given(const std::vector<double>& x, diamond::noise_level from, diamond::noise_level to) {
+[[nodiscard]] inline conditioned given(const std::vector<double>& x, diamond::noise_level from,
+                                       diamond::noise_level to) {
     const models::gaussian_numbers n;
-    const double        a = from.alpha / to.alpha, variance = diamond::square(from.sigma) - diamond::square(a * to.sigma);
-    const small::matrix prior = diamond::square(to.alpha) * small::matrix(3, 3, n.covariance) + small::matrix::identity(3, diamond::square(to.sigma));
-    const small::matrix mean  = to.alpha * small::matrix(3, 1, n.mean);
+    const double a = from.alpha / to.alpha,
+                 variance = diamond::square(from.sigma) - diamond::square(a * to.sigma);
+    const small::matrix prior = diamond::square(to.alpha) * small::matrix(3, 3, n.covariance) +
+                                small::matrix::identity(3, diamond::square(to.sigma));
+    const small::matrix mean = to.alpha * small::matrix(3, 1, n.mean);
     const small::matrix total = diamond::square(a) * prior + small::matrix::identity(3, variance);
-    const small::matrix miss  = small::matrix(3, 1, x) - a * mean;
-    return {mean + a * (prior * small::solve(total, miss).x), prior - diamond::square(a) * (prior * small::solve(total, prior).x)};
+    const small::matrix miss = small::matrix(3, 1, x) - a * mean;
+    return {mean + a * (prior * small::solve(total, miss).x),
+            prior - diamond::square(a) * (prior * small::solve(total, prior).x)};
 }
 
 /// Density with `Change` of what it says: change(log p, x, j, t), x the batch, is written in place of log p.
 template <class Density, class Change>
 class altered {
 public:
-    using batch_type     = typename Density::batch_type;
+    using batch_type = typename Density::batch_type;
     using condition_type = diamond::condition_of_t<Density>;
-    using const_view     = diamond::const_view_t<batch_type>;
+    using const_view = diamond::const_view_t<batch_type>;
 
     altered(Density density, Change change) : density_(std::move(density)), change_(change) {}
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(density_.dimension()); }
@@ -52,22 +57,22 @@ public:
         x.context().for_each(x.columns(), change_column{change_, x, t, out});
     }
     struct change_column {
-        Change     change;
+        Change change;
         const_view x;
-        double     t;
-        double*    out;
+        double t;
+        double* out;
         DIAMOND_HD void operator()(index_t j) const { out[j] = change(out[j], x, j, t); }
     };
 
 private:
     Density density_;
-    Change  change_;
+    Change change_;
 };
 
 /// Says `what` of column `column` at time `when`, and leaves the others.
 struct spoil_column {
     index_t column;
-    double  what, when = 1.0;
+    double what, when = 1.0;
     template <class View>
     DIAMOND_HD double operator()(double value, const View&, index_t j, double t) const {
         return j == column && t == when ? what : value;

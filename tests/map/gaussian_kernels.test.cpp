@@ -1,4 +1,7 @@
-// Kernels, with no randomness: what each does to the mean and covariance of correlated Gaussian data, exactly.
+// Kernels, with no randomness: what each does to the mean and covariance of correlated Gaussian data,
+// exactly.
+#include <cstdio>
+
 #include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/flow_kernels.hpp>
@@ -6,11 +9,8 @@
 #include <diamond/map/glass_kernel.hpp>
 #include <diamond/map/ode_flow_map.hpp>
 #include <diamond/map/posterior_kernels.hpp>
-
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/gaussian_maps.hpp>
-
-#include <cstdio>
 
 #include "affine.hpp"
 #include "support/any_schedule.hpp"
@@ -28,14 +28,15 @@ constexpr index_t outer_steps[] = {1, 4, 8, 32};
 constexpr double exactly = 1e-10;
 
 using model = diamond::gaussian<batch, any>;
-using map   = diamond::gaussian_diamond_map<batch, any, any>;
+using map = diamond::gaussian_diamond_map<batch, any, any>;
 
 /// A correlation chosen at run time: DDPM's, or a constant.
 struct chosen_correlation {
     double rho = 2.0; ///< above 1: DDPM's
     template <class Schedule>
     double operator()(const Schedule& schedule, diamond::interval span) const {
-        return rho > 1.0 ? diamond::ddpm_correlation{}(schedule, span) : diamond::constant_correlation(rho)(schedule, span);
+        return rho > 1.0 ? diamond::ddpm_correlation{}(schedule, span)
+                         : diamond::constant_correlation(rho)(schedule, span);
     }
 };
 constexpr double every_correlation[] = {2.0, -1.0, -0.6, 0.0, 0.5, 0.9, 1.0};
@@ -46,7 +47,9 @@ struct data {
     models::gaussian_numbers numbers;
     law truth{small::matrix(3, 1, numbers.mean), small::matrix(3, 3, numbers.covariance)};
 
-    [[nodiscard]] model of(const any& schedule) const { return {context, schedule, numbers.mean, numbers.covariance}; }
+    [[nodiscard]] model of(const any& schedule) const {
+        return {context, schedule, numbers.mean, numbers.covariance};
+    }
 };
 
 /// Every number of outer steps ends at the data's mean and covariance.
@@ -62,7 +65,8 @@ void check_marginals(const data& d, Kernel kernel, double tolerance) {
 
 } // namespace
 
-TEST_CASE("closed maps keep mean and covariance to rounding, whatever the schedule, the inner schedule and the correlation") {
+TEST_CASE("closed maps keep mean and covariance to rounding, whatever the schedule, the inner schedule and "
+          "the correlation") {
     const data d;
     for (const auto kind : schedules::every_kind) {
         const any schedule{kind};
@@ -71,14 +75,21 @@ TEST_CASE("closed maps keep mean and covariance to rounding, whatever the schedu
             const map closed(d.of(schedule), any{inner_kind});
             CAPTURE(std::string(any{inner_kind}.name()));
             check_marginals(d, diamond::early_stop_kernel(closed), exactly);
-            check_marginals(d, diamond::renoise_kernel(diamond::diamond_map_posterior(closed, {.evaluations = 3})), exactly);
+            check_marginals(
+                d, diamond::renoise_kernel(diamond::diamond_map_posterior(closed, {.evaluations = 3})),
+                exactly);
         }
         for (const double rho : every_correlation) {
             CAPTURE(name_of(rho));
+            check_marginals(
+                d,
+                diamond::ddpm_posterior_kernel(diamond::diamond_map_posterior(map(d.of(schedule), any{})),
+                                               chosen_correlation{rho}),
+                exactly);
             check_marginals(d,
-                            diamond::ddpm_posterior_kernel(diamond::diamond_map_posterior(map(d.of(schedule), any{})), chosen_correlation{rho}),
+                            diamond::ddpm_posterior_kernel(diamond::exact_posterior(d.of(schedule)),
+                                                           chosen_correlation{rho}),
                             exactly);
-            check_marginals(d, diamond::ddpm_posterior_kernel(diamond::exact_posterior(d.of(schedule)), chosen_correlation{rho}), exactly);
         }
         check_marginals(d, diamond::renoise_kernel(diamond::exact_posterior(d.of(schedule))), exactly);
         CHECK(diamond::early_stop_kernel(map(d.of(schedule), any{})).exact());
@@ -87,16 +98,20 @@ TEST_CASE("closed maps keep mean and covariance to rounding, whatever the schedu
 }
 
 TEST_CASE("one step is the very transition of (eq. glass-transition), not only its marginals") {
-    // Cov(x_t', x_t) = (abar alpha C + gamma V_t): a kernel of the wrong correlation could still keep the marginals.
+    // Cov(x_t', x_t) = (abar alpha C + gamma V_t): a kernel of the wrong correlation could still keep the
+    // marginals.
     const data d;
     for (const auto kind : schedules::every_kind)
-        for (const diamond::interval span : {diamond::interval{0.0, 0.3}, diamond::interval{0.3, 0.45}, diamond::interval{0.6, 1.0}}) {
+        for (const diamond::interval span :
+             {diamond::interval{0.0, 0.3}, diamond::interval{0.3, 0.45}, diamond::interval{0.6, 1.0}}) {
             const any schedule{kind};
             const auto level = diamond::level_at(schedule, span.from);
-            const auto v     = level.alpha * level.alpha * d.truth.covariance + level.sigma * level.sigma * small::matrix::identity(3);
+            const auto v = level.alpha * level.alpha * d.truth.covariance +
+                           level.sigma * level.sigma * small::matrix::identity(3);
             const auto slope = [&](double rho) { // of E[x_t' | x_t] in x_t: abar alpha C V^-1 + gamma
                 const auto k = diamond::kernel_at(schedule, span, chosen_correlation{rho});
-                return k.abar * level.alpha * small::solve(v, d.truth.covariance).x.transposed() + small::matrix::identity(3, k.gamma);
+                return k.abar * level.alpha * small::solve(v, d.truth.covariance).x.transposed() +
+                       small::matrix::identity(3, k.gamma);
             };
             const auto check = [&](auto kernel, double rho, double tolerance) {
                 CAPTURE(name_of(rho));
@@ -107,9 +122,12 @@ TEST_CASE("one step is the very transition of (eq. glass-transition), not only i
             check(diamond::early_stop_kernel(map(d.of(schedule), any{})), 2.0, exactly);
             check(diamond::renoise_kernel(diamond::exact_posterior(d.of(schedule))), 0.0, exactly);
             for (const double rho : every_correlation) {
-                check(diamond::ddpm_posterior_kernel(diamond::exact_posterior(d.of(schedule)), chosen_correlation{rho}), rho, exactly);
-                check(diamond::glass_kernel(schedule, d.of(schedule), diamond::runge_kutta_4{.steps = 64}, chosen_correlation{rho}), rho,
-                      1e-3);
+                check(diamond::ddpm_posterior_kernel(diamond::exact_posterior(d.of(schedule)),
+                                                     chosen_correlation{rho}),
+                      rho, exactly);
+                check(diamond::glass_kernel(schedule, d.of(schedule), diamond::runge_kutta_4{.steps = 64},
+                                            chosen_correlation{rho}),
+                      rho, 1e-3);
             }
         }
 }
@@ -120,12 +138,14 @@ TEST_CASE("early stop takes its noise apart as DDPM does: the same law of x_t' g
         const any schedule{kind};
         diamond::early_stop_kernel stop(map(d.of(schedule), any{}));
         diamond::ddpm_posterior_kernel posterior(diamond::exact_posterior(d.of(schedule)));
-        for (const diamond::interval span : {diamond::interval{0.0, 0.4}, diamond::interval{0.4, 0.5}, diamond::interval{0.5, 1.0}}) {
-            const auto a = affine::probe(stop, d.context, span), b = affine::probe(posterior, d.context, span);
+        for (const diamond::interval span :
+             {diamond::interval{0.0, 0.4}, diamond::interval{0.4, 0.5}, diamond::interval{0.5, 1.0}}) {
+            const auto a = affine::probe(stop, d.context, span),
+                       b = affine::probe(posterior, d.context, span);
             CHECK(small::size(a.state - b.state) < exactly);
             CHECK(small::size(a.constant - b.constant) < exactly);
-            CHECK(small::size(a.noise * a.noise.transposed() - b.noise * b.noise.transposed() - b.end_noise * b.end_noise.transposed()) <
-                  exactly);
+            CHECK(small::size(a.noise * a.noise.transposed() - b.noise * b.noise.transposed() -
+                              b.end_noise * b.end_noise.transposed()) < exactly);
             CHECK(small::size(a.end_noise) < exactly);
         }
     }
@@ -137,8 +157,8 @@ TEST_CASE("GLASS keeps mean and covariance to its solver's error, for any correl
         for (const double rho : every_correlation) {
             const any schedule{kind};
             const std::string label = std::string(schedule.name()) + ", rho " + name_of(rho);
-            double runge_kutta      = 0.0;
-            const auto error        = [&](auto solver, index_t steps) {
+            double runge_kutta = 0.0;
+            const auto error = [&](auto solver, index_t steps) {
                 CAPTURE(label);
                 CAPTURE(steps);
                 diamond::glass_kernel kernel(schedule, d.of(schedule), solver, chosen_correlation{rho});
@@ -147,11 +167,14 @@ TEST_CASE("GLASS keeps mean and covariance to its solver's error, for any correl
                 CHECK_FALSE(kernel.exact());
                 return affine::distance(result.end, d.truth);
             };
-            for (const index_t steps : outer_steps) runge_kutta = std::max(runge_kutta, error(diamond::runge_kutta_4{.steps = 16}, steps));
+            for (const index_t steps : outer_steps)
+                runge_kutta = std::max(runge_kutta, error(diamond::runge_kutta_4{.steps = 16}, steps));
             CAPTURE(label);
             CHECK(runge_kutta < (rho == 1.0 ? 5e-3 : 2e-3));
-            std::printf("GLASS, %s: error with 16 inner steps of RK4 %.1e; of Euler %.3f after 1 outer step, %.3f after 32\n",
-                        label.c_str(), runge_kutta, error(diamond::euler{.steps = 16}, 1), error(diamond::euler{.steps = 16}, 32));
+            std::printf("GLASS, %s: error with 16 inner steps of RK4 %.1e; of Euler %.3f after 1 outer step, "
+                        "%.3f after 32\n",
+                        label.c_str(), runge_kutta, error(diamond::euler{.steps = 16}, 1),
+                        error(diamond::euler{.steps = 16}, 32));
         }
 }
 
@@ -159,10 +182,14 @@ TEST_CASE("the Diamond map by integrating GLASS makes the same kernels, to its s
     const data d;
     for (const auto kind : schedules::every_kind) {
         const any schedule{kind};
-        diamond::glass_diamond_map by_ode(schedule, d.of(schedule), diamond::runge_kutta_4{.steps = 16}, any{});
+        diamond::glass_diamond_map by_ode(schedule, d.of(schedule), diamond::runge_kutta_4{.steps = 16},
+                                          any{});
         CAPTURE(std::string(schedule.name()));
         check_marginals(d, diamond::early_stop_kernel(by_ode), 2e-3);
-        check_marginals(d, diamond::ddpm_posterior_kernel(diamond::diamond_map_posterior(by_ode), chosen_correlation{-0.6}), 2e-3);
+        check_marginals(
+            d,
+            diamond::ddpm_posterior_kernel(diamond::diamond_map_posterior(by_ode), chosen_correlation{-0.6}),
+            2e-3);
         CHECK_FALSE(diamond::early_stop_kernel(by_ode).exact());
         CHECK_FALSE(diamond::renoise_kernel(diamond::diamond_map_posterior(by_ode)).exact());
     }
@@ -172,10 +199,14 @@ TEST_CASE("the ODE's kernel keeps what its map keeps") {
     const data d;
     for (const auto kind : schedules::every_kind) {
         const any schedule{kind};
-        // A plain ODE starts from N(0, I) in place of p_0, whose alpha(0) = 0.0066 on the variance preserving schedule shows.
+        // A plain ODE starts from N(0, I) in place of p_0, whose alpha(0) = 0.0066 on the variance preserving
+        // schedule shows.
         const double start = schedule.noisy_start() ? 0.02 : 0.0;
         check_marginals(d, diamond::ode_kernel(diamond::gaussian_flow_map(d.of(schedule))), exactly + start);
-        check_marginals(d, diamond::ode_kernel(diamond::ode_flow_map(d.of(schedule), diamond::runge_kutta_4{.steps = 64})), 1e-5 + start);
+        check_marginals(
+            d,
+            diamond::ode_kernel(diamond::ode_flow_map(d.of(schedule), diamond::runge_kutta_4{.steps = 64})),
+            1e-5 + start);
         const auto step = [&] {
             diamond::ode_kernel kernel(diamond::gaussian_flow_map(d.of(schedule)));
             return affine::probe(kernel, d.context, {0.2, 0.7});
@@ -198,22 +229,24 @@ TEST_CASE("ancestral and DDIM steps are what their formula says, and narrower th
                     const diamond::interval span{static_cast<double>(k) / static_cast<double>(steps),
                                                  static_cast<double>(k + 1) / static_cast<double>(steps)};
                     const auto level = diamond::level_at(schedule, span.from);
-                    const auto c     = diamond::kernel_at(schedule, span, chosen_correlation{rho});
+                    const auto c = diamond::kernel_at(schedule, span, chosen_correlation{rho});
                     // D = mu + alpha C V^-1 (x - alpha mu)
-                    const auto v = level.alpha * level.alpha * d.truth.covariance + level.sigma * level.sigma * small::matrix::identity(3);
+                    const auto v = level.alpha * level.alpha * d.truth.covariance +
+                                   level.sigma * level.sigma * small::matrix::identity(3);
                     const auto pull = level.alpha * small::solve(v, d.truth.covariance).x.transposed();
-                    affine::transition formula{c.abar * pull + small::matrix::identity(3, c.gamma), small::matrix::identity(3, c.sbar),
-                                               small::matrix(3, 3), c.abar * (d.truth.mean - level.alpha * (pull * d.truth.mean))};
+                    affine::transition formula{c.abar * pull + small::matrix::identity(3, c.gamma),
+                                               small::matrix::identity(3, c.sbar), small::matrix(3, 3),
+                                               c.abar * (d.truth.mean - level.alpha * (pull * d.truth.mean))};
                     const auto probed = affine::probe(kernel, d.context, span);
-                    // D comes from the velocity, which reads the schedule as it is: at t = 0 of the variance preserving one alpha is
-                    // 0.0066.
+                    // D comes from the velocity, which reads the schedule as it is: at t = 0 of the variance
+                    // preserving one alpha is 0.0066.
                     const double tolerance = schedule.noisy_start() && k == 0 ? 0.02 : exactly;
                     CHECK(small::size(probed.state - formula.state) < tolerance);
                     CHECK(small::size(probed.noise - formula.noise) < exactly);
                     CHECK(small::size(probed.end_noise) < exactly);
                     CHECK(small::size(probed.constant - formula.constant) < tolerance);
                     predicted = predicted.after(formula);
-                    found     = found.after(probed);
+                    found = found.after(probed);
                 }
                 CHECK(affine::distance(found, predicted) < (schedule.noisy_start() ? 0.02 : exactly));
                 // Narrower in every direction, the mean right: what D lacks of z's spread is lost.
@@ -232,26 +265,32 @@ TEST_CASE("Euler-Maruyama converges at order 1 in law, from t = 0 on, where its 
         const any schedule{kind};
         diamond::euler_maruyama_kernel kernel(schedule, d.of(schedule));
         const double start = 0.1;
-        const law at_start{schedule.alpha(start) * d.truth.mean, diamond::square(schedule.alpha(start)) * d.truth.covariance +
-                                                                     small::matrix::identity(3, diamond::square(schedule.sigma(start)))};
+        const law at_start{schedule.alpha(start) * d.truth.mean,
+                           diamond::square(schedule.alpha(start)) * d.truth.covariance +
+                               small::matrix::identity(3, diamond::square(schedule.sigma(start)))};
         const auto error = [&](index_t steps) {
-            return affine::distance(affine::run(kernel, d.context, steps, start, [&] { return at_start; }).end, d.truth);
+            return affine::distance(
+                affine::run(kernel, d.context, steps, start, [&] { return at_start; }).end, d.truth);
         };
         const double coarse = error(256), fine = error(512);
-        MESSAGE("Euler-Maruyama, " << std::string(schedule.name()) << ": error " << coarse << " with 256 steps, " << fine << " with 512");
+        MESSAGE("Euler-Maruyama, " << std::string(schedule.name()) << ": error " << coarse
+                                   << " with 256 steps, " << fine << " with 512");
         CHECK(std::abs(std::log2(coarse / fine) - 1.0) < 0.2);
         CHECK_FALSE(kernel.exact());
         const auto x = batches::normal<batch>(d.context, 3, 4, 1);
         batch out(d.context, 3, 4);
         batch ancestral(d.context, 3, 4);
         kernel(x, {0.0, 0.1}, {}, diamond::philox{1}.stream(diamond::purpose::transition), out);
-        diamond::ancestral_kernel{schedule, d.of(schedule)}(x, {0.0, 0.1}, {}, diamond::philox{1}.stream(diamond::purpose::transition), ancestral);
+        diamond::ancestral_kernel{schedule, d.of(schedule)}(
+            x, {0.0, 0.1}, {}, diamond::philox{1}.stream(diamond::purpose::transition), ancestral);
         CHECK(statistics::largest_error(diamond::to_host(out), diamond::to_host(ancestral)) < 1e-14);
-        CHECK_THROWS_WITH_AS(kernel(x, {-0.1, 0.1}, {}, diamond::philox{1}.stream(diamond::purpose::transition), out),
-                             doctest::Contains("from t = -0.1 to 0.1"), std::invalid_argument);
+        CHECK_THROWS_WITH_AS(
+            kernel(x, {-0.1, 0.1}, {}, diamond::philox{1}.stream(diamond::purpose::transition), out),
+            doctest::Contains("from t = -0.1 to 0.1"), std::invalid_argument);
         const auto from_noise = [&](index_t steps) {
             const law noise{small::matrix(3, 1), small::matrix::identity(3, 1.0)};
-            return affine::distance(affine::run(kernel, d.context, steps, 0.0, [&] { return noise; }).end, d.truth);
+            return affine::distance(affine::run(kernel, d.context, steps, 0.0, [&] { return noise; }).end,
+                                    d.truth);
         };
         const double of_coarse = from_noise(256), of_fine = from_noise(512);
         MESSAGE("from t = 0: " << of_coarse << ", " << of_fine);

@@ -32,12 +32,13 @@ std::vector<double> sum(std::initializer_list<std::pair<double, std::vector<doub
 
 } // namespace
 
-TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on every back end", back_end, BACK_ENDS) {
-    using own_batch           = typename back_end::batch;
-    const auto context        = back_end::make();
+TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on every back end", back_end,
+                   BACK_ENDS) {
+    using own_batch = typename back_end::batch;
+    const auto context = back_end::make();
     const auto double_context = back_ends::eigen<double>::make(1);
     constexpr index_t d = 2, n = 30;
-    const auto x      = batches::normal<own_batch>(context, d, n, 1);
+    const auto x = batches::normal<own_batch>(context, d, n, 1);
     const auto stream = diamond::philox{5}.stream(diamond::purpose::transition, 4);
     own_batch noise(context, d, n), end_noise(context, d, n), out(context, d, n);
     diamond::draw_normal(stream, noise.mutable_view());
@@ -48,7 +49,8 @@ TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on ev
     const any_schedule inner{schedules::kind::linear};
     const auto solver = diamond::runge_kutta_4{.steps = 4};
     // The parts of each formula, in double; they are tested elsewhere.
-    diamond::glass_diamond_map exact_map(schedule, models::mixture<reference_batch, any_schedule>(schedule), solver, inner);
+    diamond::glass_diamond_map exact_map(schedule, models::mixture<reference_batch, any_schedule>(schedule),
+                                         solver, inner);
     const auto in_double = [&](const std::vector<double>& numbers) {
         return batches::make<reference_batch>(double_context, d, n, numbers);
     };
@@ -58,12 +60,15 @@ TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on ev
         return batches::host(result);
     };
 
-    diamond::glass_diamond_map map(schedule, models::mixture<own_batch, any_schedule>(schedule), solver, inner);
+    diamond::glass_diamond_map map(schedule, models::mixture<own_batch, any_schedule>(schedule), solver,
+                                   inner);
     diamond::early_stop_kernel stop(map);
     diamond::ddpm_posterior_kernel ddpm(diamond::diamond_map_posterior{map});
-    diamond::ddpm_posterior_kernel constant(diamond::diamond_map_posterior{map}, diamond::constant_correlation(-0.4));
+    diamond::ddpm_posterior_kernel constant(diamond::diamond_map_posterior{map},
+                                            diamond::constant_correlation(-0.4));
     diamond::renoise_kernel renoise(diamond::diamond_map_posterior{map});
-    diamond::glass_kernel glass(schedule, models::mixture<own_batch, any_schedule>(schedule), solver, diamond::constant_correlation(0.7), inner);
+    diamond::glass_kernel glass(schedule, models::mixture<own_batch, any_schedule>(schedule), solver,
+                                diamond::constant_correlation(0.7), inner);
     diamond::ancestral_kernel ancestral(schedule, models::mixture<own_batch, any_schedule>(schedule));
 
     for (const interval span : {interval{0.0, 0.3}, interval{0.4, 0.55}, interval{0.5, 1.0}}) {
@@ -84,12 +89,14 @@ TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on ev
         check(renoise, from_posterior(diamond::constant_correlation(0.0)));
 
         const auto k = diamond::kernel_at(schedule, span, diamond::constant_correlation(0.7));
-        diamond::inner_velocity velocity(schedule, models::mixture<reference_batch, any_schedule>(schedule), inner);
-        auto xbar        = in_double(sum({{k.gamma, state}, {1.0, eps}}));
+        diamond::inner_velocity velocity(schedule, models::mixture<reference_batch, any_schedule>(schedule),
+                                         inner);
+        auto xbar = in_double(sum({{k.gamma, state}, {1.0, eps}}));
         const auto outer = in_double(state);
         diamond::runge_kutta<diamond::runge_kutta_4, reference_batch> integrate(solver);
-        integrate([&](auto from, double s, auto to) { velocity(from, time_view(s), outer, time_view(span.from), k, none, to); }, {0.0, 1.0},
-                  xbar.mutable_view());
+        integrate([&](auto from, double s,
+                      auto to) { velocity(from, time_view(s), outer, time_view(span.from), k, none, to); },
+                  {0.0, 1.0}, xbar.mutable_view());
         check(glass, batches::host(xbar));
 
         diamond::readings model(schedule, models::mixture<reference_batch, any_schedule>(schedule));
@@ -98,8 +105,8 @@ TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on ev
         const auto step = diamond::kernel_at(schedule, span, diamond::ddpm_correlation{});
         check(ancestral, sum({{step.abar, batches::host(denoised)}, {step.gamma, state}, {step.sbar, eps}}));
     }
-    // The cost of a kernel: three steps each, of one posterior draw (a stage that ends at s = 1 asks nothing), 16 stages,
-    // or one evaluation.
+    // The cost of a kernel: three steps each, of one posterior draw (a stage that ends at s = 1 asks
+    // nothing), 16 stages, or one evaluation.
     const auto draws = static_cast<std::int64_t>(3 * 15 * n);
     CHECK(ddpm.spent() == diamond::cost{.forward = draws});
     CHECK(renoise.spent() == diamond::cost{.forward = draws});
@@ -115,11 +122,12 @@ TEST_CASE_TEMPLATE("every kernel is its formula in the stream's own noise, on ev
 }
 
 TEST_CASE("a kernel's result for a particle depends on its slot, not on its company") {
-    const auto context  = back_ends::eigen<double>::make();
+    const auto context = back_ends::eigen<double>::make();
     constexpr index_t n = 600; // more than a block
     const any_schedule schedule{};
     const auto x = batches::normal<reference_batch>(context, 2, n, 2);
-    diamond::glass_kernel kernel(schedule, models::mixture<reference_batch, any_schedule>(schedule), diamond::heun{.steps = 3});
+    diamond::glass_kernel kernel(schedule, models::mixture<reference_batch, any_schedule>(schedule),
+                                 diamond::heun{.steps = 3});
     const auto stream = diamond::philox{6}.stream(diamond::purpose::transition, 1);
     reference_batch all(context, 2, n), few(context, 2, 7);
     kernel(x, {0.2, 0.6}, none, stream, all);

@@ -1,13 +1,12 @@
 /// A flow map in several jumps: what exact maps say at once, and derivatives by differences.
-#include <diamond/map/stepped_flow_map.hpp>
-
 #include <diamond/map/ode_flow_map.hpp>
+#include <diamond/map/stepped_flow_map.hpp>
 #include <diamond/oracle/gaussian_maps.hpp>
 
-#include "support/bent_map.hpp"
 #include "support/any_schedule.hpp"
 #include "support/back_ends.hpp"
 #include "support/batches.hpp"
+#include "support/bent_map.hpp"
 #include "support/models.hpp"
 #include "support/numbers.hpp"
 #include "support/statistics.hpp"
@@ -16,20 +15,21 @@ using diamond::index_t, diamond::interval, diamond::stepped_flow_map;
 using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;
 using batch = diamond::eigen::batch<double>;
-using list  = std::vector<double>;
+using list = std::vector<double>;
 
 namespace {
 
 constexpr diamond::no_condition none;
 constexpr index_t n = 7;
 
-/// The bent map over any interval, as if it were the flow of one: it takes the length into account, so that parts differ from the whole and from each other.
-/// X = x + l g(x), g_i = a sin x_i + (1 + from) b (i == 1) x_0^2; m = sum log(1 + l a cos x_i)/l.
+/// The bent map over any interval, as if it were the flow of one: it takes the length into account, so that
+/// parts differ from the whole and from each other. X = x + l g(x), g_i = a sin x_i + (1 + from) b (i == 1)
+/// x_0^2; m = sum log(1 + l a cos x_i)/l.
 template <class Batch>
 struct bent_flow {
     using batch_type = Batch;
-    using real       = typename Batch::value_type;
-    using view       = diamond::view_t<Batch>;
+    using real = typename Batch::value_type;
+    using view = diamond::view_t<Batch>;
     using const_view = diamond::const_view_t<Batch>;
     diamond::cost bill = {};
 
@@ -39,7 +39,9 @@ struct bent_flow {
         view out;
         DIAMOND_HD void operator()(index_t i, index_t j) const {
             const double value = static_cast<double>(x(i, j)), first = static_cast<double>(x(0, j));
-            out(i, j) = static_cast<real>(value + span.length() * (bent::a * std::sin(value) + (i == 1 ? (1.0 + span.from) * bent::b * first * first : 0.0)));
+            out(i, j) = static_cast<real>(
+                value + span.length() * (bent::a * std::sin(value) +
+                                         (i == 1 ? (1.0 + span.from) * bent::b * first * first : 0.0)));
         }
     };
     struct divergence {
@@ -48,7 +50,9 @@ struct bent_flow {
         double* m;
         DIAMOND_HD void operator()(index_t j) const {
             m[j] = 0.0;
-            for (index_t i = 0; i < 2; ++i) m[j] += std::log(1.0 + span.length() * bent::a * std::cos(static_cast<double>(x(i, j)))) / span.length();
+            for (index_t i = 0; i < 2; ++i)
+                m[j] += std::log(1.0 + span.length() * bent::a * std::cos(static_cast<double>(x(i, j)))) /
+                        span.length();
         }
     };
     struct pull_back {
@@ -57,11 +61,14 @@ struct bent_flow {
         interval span;
         view out;
         DIAMOND_HD void operator()(index_t i, index_t j) const {
-            const double value = static_cast<double>(x(i, j)), l = span.length(), slope = 1.0 + l * bent::a * std::cos(value);
+            const double value = static_cast<double>(x(i, j)), l = span.length(),
+                         slope = 1.0 + l * bent::a * std::cos(value);
             double sum = 0.0;
             if (cotangent.data()) {
                 sum += slope * static_cast<double>(cotangent(i, j));
-                if (i == 0) sum += 2.0 * l * (1.0 + span.from) * bent::b * value * static_cast<double>(cotangent(1, j));
+                if (i == 0)
+                    sum += 2.0 * l * (1.0 + span.from) * bent::b * value *
+                           static_cast<double>(cotangent(1, j));
             }
             if (of_m) sum -= of_m[j] * bent::a * std::sin(value) / slope;
             out(i, j) = static_cast<real>(sum);
@@ -78,7 +85,8 @@ struct bent_flow {
         (*this)(x, span, c, out);
         x.context().for_each(x.columns(), divergence{x, span, m});
     }
-    void vjp(const_view x, interval span, diamond::no_condition, const_view cotangent, const double* of_m, view out) {
+    void vjp(const_view x, interval span, diamond::no_condition, const_view cotangent, const double* of_m,
+             view out) {
         bill.vjp += x.columns();
         x.context().for_each(2, x.columns(), pull_back{x, cotangent, of_m, span, out});
     }
@@ -92,12 +100,17 @@ list gradient(const batch& x, const F& f) {
     list result(at.size());
     for (index_t i = 0; i < x.rows(); ++i) {
         list above = at, below = at;
-        for (std::size_t e = static_cast<std::size_t>(i); e < at.size(); e += static_cast<std::size_t>(x.rows())) {
+        for (std::size_t e = static_cast<std::size_t>(i); e < at.size();
+             e += static_cast<std::size_t>(x.rows())) {
             above[e] += h;
             below[e] -= h;
         }
-        const list high = f(diamond::from_host<double>(x.context(), x.rows(), x.columns(), above)), low = f(diamond::from_host<double>(x.context(), x.rows(), x.columns(), below));
-        for (std::size_t j = 0; j < high.size(); ++j) result[static_cast<std::size_t>(i) + static_cast<std::size_t>(x.rows()) * j] = (high[j] - low[j]) / (2.0 * h);
+        const list high = f(diamond::from_host<double>(x.context(), x.rows(), x.columns(), above)),
+                   low = f(diamond::from_host<double>(x.context(), x.rows(), x.columns(), below));
+        for (std::size_t j = 0; j < high.size(); ++j)
+            result[static_cast<std::size_t>(i) + static_cast<std::size_t>(x.rows()) * j] = (high[j] -
+                                                                                            low[j]) /
+                                                                                           (2.0 * h);
     }
     return result;
 }
@@ -112,26 +125,32 @@ list dot(const batch& a, const batch& b) {
 
 } // namespace
 
-TEST_CASE_TEMPLATE("of an exact map it is the map, either way, with m and with derivatives", back_end, BACK_ENDS) {
-    using own_batch    = typename back_end::batch;
+TEST_CASE_TEMPLATE("of an exact map it is the map, either way, with m and with derivatives", back_end,
+                   BACK_ENDS) {
+    using own_batch = typename back_end::batch;
     const auto context = back_end::make();
     const models::gaussian_numbers numbers;
-    const auto x = batches::normal<own_batch>(context, 3, n, 1), cotangent = batches::normal<own_batch>(context, 3, n, 2);
+    const auto x = batches::normal<own_batch>(context, 3, n, 1),
+               cotangent = batches::normal<own_batch>(context, 3, n, 2);
     const double tolerance = 32 * back_end::tolerance;
     for (const auto kind : schedules::every_kind) {
         const any_schedule schedule{kind};
         CAPTURE(std::string(schedule.name()));
-        const diamond::gaussian<own_batch, any_schedule> model(context, schedule, numbers.mean, numbers.covariance);
+        const diamond::gaussian<own_batch, any_schedule> model(context, schedule, numbers.mean,
+                                                               numbers.covariance);
         diamond::gaussian_flow_map flow(model);
         diamond::gaussian_flow_map joint(model);
         for (const index_t steps : {1, 2, 5}) {
             stepped_flow_map parts(flow, {.steps = steps});
             stepped_flow_map joint_parts(joint, {.steps = steps});
-            CHECK((parts.exact() && joint_parts.exact() && parts.dimension() == 3 && parts.schedule().which == kind));
+            CHECK((parts.exact() && joint_parts.exact() && parts.dimension() == 3 &&
+                   parts.schedule().which == kind));
             own_batch out(context, 3, n), wanted(context, 3, n);
             diamond::rebind_t<own_batch, double> m(context, 1, n), wanted_m(context, 1, n);
-            for (const interval span : {interval{0.0, 1.0}, interval{1.0, 0.0}, interval{0.2, 0.7}, interval{0.9, 0.3}, interval{0.4, 0.4}}) {
-                if (span.length() == 0.0 && schedule.infinite_slope()) continue; // m there is the field's divergence, of rounding's size apart
+            for (const interval span : {interval{0.0, 1.0}, interval{1.0, 0.0}, interval{0.2, 0.7},
+                                        interval{0.9, 0.3}, interval{0.4, 0.4}}) {
+                if (span.length() == 0.0 && schedule.infinite_slope())
+                    continue; // m there is the field's divergence, of rounding's size apart
                 CAPTURE(span.from);
                 parts(x, span, none, out);
                 flow(x, span, none, wanted);
@@ -150,10 +169,12 @@ TEST_CASE_TEMPLATE("of an exact map it is the map, either way, with m and with d
     }
 }
 
-TEST_CASE_TEMPLATE("of any other it is the parts after each other, and m the mean of the parts'; not the map at once", back_end, BACK_ENDS) {
-    using own_batch    = typename back_end::batch;
+TEST_CASE_TEMPLATE(
+    "of any other it is the parts after each other, and m the mean of the parts'; not the map at once",
+    back_end, BACK_ENDS) {
+    using own_batch = typename back_end::batch;
     const auto context = back_end::make();
-    const auto x       = batches::normal<own_batch>(context, 2, n, 3);
+    const auto x = batches::normal<own_batch>(context, 2, n, 3);
     own_batch out(context, 2, n), here(context, 2, n), next(context, 2, n);
     diamond::rebind_t<own_batch, double> m(context, 1, n), part(context, 1, n);
     bent_flow<own_batch> once;
@@ -164,7 +185,11 @@ TEST_CASE_TEMPLATE("of any other it is the parts after each other, and m the mea
             context.copy(x.data(), x.size(), here.data());
             list mean(n, 0.0);
             for (index_t k = 0; k < steps; ++k) {
-                const auto share = [&](index_t i) { return i == steps ? span.to : span.from + span.length() * static_cast<double>(i) / static_cast<double>(steps); };
+                const auto share = [&](index_t i) {
+                    return i == steps ? span.to
+                                      : span.from + span.length() * static_cast<double>(i) /
+                                                        static_cast<double>(steps);
+                };
                 once(here, {share(k), share(k + 1)}, none, next, part.data());
                 const list of_part = batches::host(part);
                 for (std::size_t j = 0; j < n; ++j) mean[j] += of_part[j] / static_cast<double>(steps);
@@ -180,29 +205,35 @@ TEST_CASE_TEMPLATE("of any other it is the parts after each other, and m the mea
 }
 
 TEST_CASE("derivatives by differences: of a mixture's flow, and of a joint map that bends") {
-    const auto context   = back_ends::eigen<double>::make(1);
-    const auto x         = batches::normal<batch>(context, 2, n, 4), cotangent = batches::normal<batch>(context, 2, n, 5);
-    const auto of_m      = batches::normal<batch>(context, 1, n, 6);
+    const auto context = back_ends::eigen<double>::make(1);
+    const auto x = batches::normal<batch>(context, 2, n, 4),
+               cotangent = batches::normal<batch>(context, 2, n, 5);
+    const auto of_m = batches::normal<batch>(context, 1, n, 6);
     const any_schedule schedule{};
     batch out(context, 2, n), m(context, 1, n), pulled(context, 2, n);
     for (const interval span : {interval{0.1, 0.9}, interval{0.9, 0.2}})
         for (const index_t steps : {1, 2, 4}) {
             CAPTURE(steps);
-            stepped_flow_map flow(diamond::ode_flow_map(models::mixture<batch, any_schedule>(schedule), diamond::heun{.steps = 2}), {.steps = steps});
-            static_assert(diamond::differentiable_flow_map<decltype(flow)> && !diamond::flow_map_with_divergence<decltype(flow)>);
+            stepped_flow_map flow(diamond::ode_flow_map(models::mixture<batch, any_schedule>(schedule),
+                                                        diamond::heun{.steps = 2}),
+                                  {.steps = steps});
+            static_assert(diamond::differentiable_flow_map<decltype(flow)> &&
+                          !diamond::flow_map_with_divergence<decltype(flow)>);
             flow.vjp(x, span, none, cotangent, pulled);
             CHECK(largest_error(diamond::to_host(pulled), gradient(x, [&](const batch& at) {
-                      flow(at, span, none, out);
-                      return dot(cotangent, out);
-                  })) < 1e-7);
+                                    flow(at, span, none, out);
+                                    return dot(cotangent, out);
+                                })) < 1e-7);
 
             stepped_flow_map joint(bent_flow<batch>{}, {.steps = steps});
-            static_assert(diamond::differentiable_flow_map_with_divergence<decltype(joint)> && !diamond::differentiable_flow_map<decltype(joint)>);
+            static_assert(diamond::differentiable_flow_map_with_divergence<decltype(joint)> &&
+                          !diamond::differentiable_flow_map<decltype(joint)>);
             const auto number = [&](double of_x, double of_divergence) {
                 return gradient(x, [&](const batch& at) {
                     joint(at, span, none, out, m.data());
                     list result = dot(cotangent, out);
-                    for (std::size_t j = 0; j < result.size(); ++j) result[j] = of_x * result[j] + of_divergence * of_m.data()[j] * m.data()[j];
+                    for (std::size_t j = 0; j < result.size(); ++j)
+                        result[j] = of_x * result[j] + of_divergence * of_m.data()[j] * m.data()[j];
                     return result;
                 });
             };
@@ -213,7 +244,8 @@ TEST_CASE("derivatives by differences: of a mixture's flow, and of a joint map t
             CHECK(largest_error(diamond::to_host(pulled), both) < 1e-7);
             joint.vjp(x, span, none, cotangent, nullptr, pulled);
             CHECK(largest_error(diamond::to_host(pulled), position) < 1e-7);
-            joint.vjp(x, span, none, diamond::const_view_t<batch>(nullptr, 2, n, &context), of_m.data(), pulled);
+            joint.vjp(x, span, none, diamond::const_view_t<batch>(nullptr, 2, n, &context), of_m.data(),
+                      pulled);
             CHECK(largest_error(diamond::to_host(pulled), divergence) < 1e-7);
             CHECK(largest_error(divergence, position) > 1e-2);
         }
@@ -221,7 +253,9 @@ TEST_CASE("derivatives by differences: of a mixture's flow, and of a joint map t
 
 TEST_CASE("no steps are refused, and so are other shapes") {
     const auto context = back_ends::eigen<double>::make(1);
-    for (const index_t steps : {0, -3}) CHECK_THROWS_WITH_AS(stepped_flow_map(bent_flow<batch>{}, {.steps = steps}), doctest::Contains("at least 1"), std::invalid_argument);
+    for (const index_t steps : {0, -3})
+        CHECK_THROWS_WITH_AS(stepped_flow_map(bent_flow<batch>{}, {.steps = steps}),
+                             doctest::Contains("at least 1"), std::invalid_argument);
     stepped_flow_map map(bent_flow<batch>{});
     const auto x = batches::normal<batch>(context, 2, n, 7);
     batch wide(context, 2, n + 1);

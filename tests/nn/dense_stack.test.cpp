@@ -154,9 +154,9 @@ TEST_CASE_TEMPLATE("a dense stack, its tangent and the gradient through both", b
                               doctest::Approx(slope(p.x_dot[at], pairing)).epsilon(tolerance).scale(4));
                 }
             for (std::size_t at = 0; at<p.theta.size(); at += n> 3 ? 17 : 1) {
-                const double expected = 1.0 + slope(p.theta[at],
-                                                    [&] { return p.pairing(with_tangent, 0, n); }); // it is
-                                                                                                    // added
+                // it is added
+                const double expected = 1.0 +
+                                        slope(p.theta[at], [&] { return p.pairing(with_tangent, 0, n); });
                 CHECK(static_cast<double>(of_theta[at]) == doctest::Approx(expected).epsilon(tolerance).scale(
                                                                4.0 * std::sqrt(static_cast<double>(n))));
             }

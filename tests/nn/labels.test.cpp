@@ -63,8 +63,8 @@ TEST_CASE_TEMPLATE(
     using batch = typename back::batch;
     const auto context = back::make();
     constexpr index_t n = 5;
-    constexpr bool says = back::context::host_memory; // a device tells of the column and the classes alone,
-                                                      // and when it is waited for
+    // a device tells of the column and the classes alone, and when it is waited for
+    constexpr bool says = back::context::host_memory;
     const auto net = small<batch>(context, 3);
     const diamond::trained_network network(net, trained<batch>(net, context));
     const auto none = small<batch>(context, 0);

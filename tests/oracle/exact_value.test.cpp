@@ -210,8 +210,8 @@ TEST_CASE("guidance is b grad V by differences, and its limits at the ends") {
             }
             CHECK(largest_error(guidance(0.0), first) < 1e-12);
             CHECK(largest_error(guidance(1.0), last) < 1e-12);
-            CHECK(largest_error(guidance(1.0 - 1e-8), last) < 1e-3); // sigma is 1e-4 there for variance
-                                                                     // preserving and cosine
+            // sigma is 1e-4 there for variance preserving and cosine
+            CHECK(largest_error(guidance(1.0 - 1e-8), last) < 1e-3);
             // Next to 0, away from the variance preserving schedule's first 1 %, it is next to the limit.
             if (schedule.alpha(0.0) == 0.0) CHECK(largest_error(guidance(1e-7), guidance(0.0)) < 1e-5);
         });
@@ -249,6 +249,6 @@ TEST_CASE("isotropic components stay isotropic under an isotropic curvature, and
         flat.tilted.with_path(mixture_path::products).jvp(in, 0.5, {}, in, space, out);
     });
     CHECK(std::isfinite(d[0]));
-    CHECK(model.tilted({1.5, {}, {}}).log_z == doctest::Approx(1.5).epsilon(1e-14)); // empty vectors are
-                                                                                     // zeros
+    // empty vectors are zeros
+    CHECK(model.tilted({1.5, {}, {}}).log_z == doctest::Approx(1.5).epsilon(1e-14));
 }

@@ -85,8 +85,8 @@ answers expect(const reference::mixture& mixture, const Schedule& schedule, cons
 
 TEST_CASE_TEMPLATE("readings, density and divergence are the definitions'", back_end, BACK_ENDS) {
     const auto context = back_end::make();
-    const double near = 40 * back_end::tolerance; // a responsibility's error is its logit's, times the
-                                                  // distance between components
+    // a responsibility's error is its logit's, times the distance between components
+    const double near = 40 * back_end::tolerance;
     for (const auto& mixture : {isotropic_3d(), diagonal_2d(), shared_2d()})
         reference::for_each_schedule([&](auto schedule, const std::string& name) {
             const model_of<back_end, decltype(schedule)> model(context, schedule, mixture.weights,
@@ -265,8 +265,8 @@ TEST_CASE_TEMPLATE("both ends of time are the limits", back_end, BACK_ENDS) {
         CHECK(largest_error(last.velocity, wanted_last.velocity) < 4 * near + 1e-10);
         // And they are limits: next to the ends everything is next to the values there.
         const answers nearly = ask<back_end>(context, model, x, 1.0 - 1e-9);
-        CHECK(largest_error(nearly.velocity, last.velocity) < near + 1e-3); // sigma is 1e-4 there for the
-                                                                            // cosine schedule
+        // sigma is 1e-4 there for the cosine schedule
+        CHECK(largest_error(nearly.velocity, last.velocity) < near + 1e-3);
         CHECK(largest_error(nearly.score, last.score) < near + 1e-6);
     });
 }

@@ -110,9 +110,8 @@ TEST_CASE_TEMPLATE("posterior draws have the moments that quadrature finds", bac
 TEST_CASE_TEMPLATE("posterior draws at the ends of time: the data at 0, the particle at 1", back_end,
                    BACK_ENDS) {
     const auto context = back_end::make();
-    const auto model = make_model<back_end>(context, reference::variance_preserving); // variance preserving:
-                                                                                      // alpha(0) > 0, and
-                                                                                      // still pure noise
+    // variance preserving: alpha(0) > 0, and still pure noise
+    const auto model = make_model<back_end>(context, reference::variance_preserving);
     exact_posterior sampler(model);
     const index_t n = 30000;
     typename back_end::batch x(context, 2, n), z(context, 2, n);

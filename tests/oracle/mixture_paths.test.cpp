@@ -78,8 +78,8 @@ TEST_CASE_TEMPLATE("a shared variance goes by products at a time per column, too
     const auto context = back_end::make();
     const index_t d = 5, n = 11;
     const auto x = spread_points(d * n), w = spread_points(d * n, 1.0, 3);
-    const auto model = large_mixture<back_end>(context, spread::shared, d, 130); // large enough to go by
-                                                                                 // products of itself
+    // large enough to go by products of itself
+    const auto model = large_mixture<back_end>(context, spread::shared, d, 130);
     std::vector<double> when(n);
     for (index_t j = 0; j < n; ++j) when[static_cast<std::size_t>(j)] = static_cast<double>(j) / (n - 1);
     const auto per_column = from_host<double>(context, 1, n, when);

@@ -69,12 +69,11 @@ TEST_CASE_TEMPLATE("a Gaussian in any units has the densities and the draws of t
         }
         batch z(context, 4, n);
         model.draw(philox{31}.stream(purpose::data), z.mutable_view());
-        const auto drawn = batches::make<batch>(context, 4, n, times(batches::host(z), units, -1.0)); // in
-                                                                                                      // units
-                                                                                                      // of 1
+        // in units of 1
+        const auto drawn = batches::make<batch>(context, 4, n, times(batches::host(z), units, -1.0));
         const statistics::samples samples(drawn);
-        for (index_t i = 0; i < 4; ++i) // 4.5 standard errors, 70 comparisons a back end: one seed in 500
-                                        // fails by chance
+        // 4.5 standard errors, 70 comparisons a back end: one seed in 500 fails by chance
+        for (index_t i = 0; i < 4; ++i)
             for (index_t k = 0; k <= i; ++k)
                 CHECK(
                     statistics::within(statistics::covariance(samples, i, k, 0.0, 0.0), correlations(i, k)));

@@ -70,8 +70,8 @@ TEST_CASE("splits are distinct, also from their parent, and split again") {
     for (std::uint64_t k = 0; k < 1'000; ++k) seen.insert(philox{42}.split(1).split(k).seed);
     for (std::uint64_t k = 1; k < 1'000; ++k) seen.insert(philox{42}.split(k << 32).seed);
     CHECK(seen.size() == 1 + 100'000 + 1'000 + 999);
-    static_assert(philox{42}.split(3).seed == philox{42}.split(3).seed); // a value: asking again changes
-                                                                         // nothing
+    // a value: asking again changes nothing
+    static_assert(philox{42}.split(3).seed == philox{42}.split(3).seed);
 }
 
 TEST_CASE("uniforms lie inside (0, 1) and are even") {

@@ -29,7 +29,8 @@ constexpr double tolerance = back_ends::precision<real<Batch>>::tolerance;
 
 /// d x n standard normal numbers, times `spread`.
 template <class Batch>
-Batch points(const context_of<Batch>& context, index_t d, index_t n, double spread = 1.0, std::uint64_t seed = 7) {
+Batch points(const context_of<Batch>& context, index_t d, index_t n, double spread = 1.0,
+             std::uint64_t seed = 7) {
     Batch z(context, d, n);
     context.fill_normal(diamond::philox{seed}.stream(diamond::purpose::user), z.mutable_view());
     auto host = diamond::to_host(z);
@@ -43,7 +44,8 @@ vector_of<Batch> parameters(const context_of<Batch>& context, index_t count, std
     return diamond::to_host(points<Batch>(context, count, 1, 1.0, seed));
 }
 
-/// A reward, a condition and a batch's back end behind two functions of host numbers, so that what follows compiles once a back end.
+/// A reward, a condition and a batch's back end behind two functions of host numbers, so that what follows
+/// compiles once a back end.
 template <class Batch>
 struct on_host {
     std::function<std::vector<double>(const Batch&)> values, gradients;
@@ -74,14 +76,15 @@ std::vector<double> expected(const Batch& z, const std::function<double(const st
     return result;
 }
 
-/// The largest |a - b| / (1 + |b|); infinite where one is NaN, or one is infinite and the other is not the same.
+/// The largest |a - b| / (1 + |b|); infinite where one is NaN, or one is infinite and the other is not the
+/// same.
 inline double difference(const std::vector<double>& a, const std::vector<double>& b) {
     if (a.size() != b.size()) return diamond::infinity;
     double largest = 0.0;
     for (std::size_t k = 0; k < a.size(); ++k) {
         if (a[k] == b[k]) continue;
         const double one = std::abs(a[k] - b[k]) / (1.0 + std::abs(b[k]));
-        largest          = one <= largest ? largest : std::isnan(one) ? diamond::infinity : std::max(one, largest);
+        largest = one <= largest ? largest : std::isnan(one) ? diamond::infinity : std::max(one, largest);
     }
     return largest;
 }
@@ -89,9 +92,9 @@ inline double difference(const std::vector<double>& a, const std::vector<double>
 /// The largest difference between the reward's gradient and central differences of its values.
 template <class Batch>
 double gradient_error_of(const on_host<Batch>& reward, const Batch& z) {
-    using Real   = real<Batch>;
+    using Real = real<Batch>;
     const auto d = z.rows(), n = z.columns();
-    const Real h  = sizeof(Real) == 4 ? Real(0x1p-6) : Real(0x1p-16);
+    const Real h = sizeof(Real) == 4 ? Real(0x1p-6) : Real(0x1p-16);
     const auto at = diamond::to_host(z);
     std::vector<double> differences(at.size());
     for (index_t i = 0; i < d; ++i) {
@@ -101,19 +104,21 @@ double gradient_error_of(const on_host<Batch>& reward, const Batch& z) {
             below[static_cast<std::size_t>(i + d * j)] -= h;
         }
         const auto high = reward.values(diamond::from_host(z.context(), d, n, above));
-        const auto low  = reward.values(diamond::from_host(z.context(), d, n, below));
+        const auto low = reward.values(diamond::from_host(z.context(), d, n, below));
         for (index_t j = 0; j < n; ++j) {
             const auto k = static_cast<std::size_t>(i + d * j), column = static_cast<std::size_t>(j);
             // The step that was taken is not quite 2 h: z + h is rounded.
-            differences[k] = (high[column] - low[column]) / (static_cast<double>(above[k]) - static_cast<double>(below[k]));
+            differences[k] = (high[column] - low[column]) /
+                             (static_cast<double>(above[k]) - static_cast<double>(below[k]));
         }
     }
     return difference(reward.gradients(z), differences);
 }
 template <class Reward, class Batch>
 double gradient_error(Reward& reward, const Batch& z) {
-    return gradient_error_of<Batch>(
-        {[&](const Batch& x) { return values(reward, x); }, [&](const Batch& x) { return gradients(reward, x); }}, z);
+    return gradient_error_of<Batch>({[&](const Batch& x) { return values(reward, x); },
+                                     [&](const Batch& x) { return gradients(reward, x); }},
+                                    z);
 }
 /// Truncation h^2/6 |r'''| and rounding eps |r| / h of the differences above, |r| and |r'''| up to about 30.
 template <class Batch>
@@ -126,7 +131,8 @@ double form_error_of(const diamond::quadratic_form& form, const std::vector<doub
     REQUIRE(form.curvature.size() == form.linear.size());
     return difference(r_of_z, expected(z, [&](const std::vector<double>& x) {
                           double r = form.constant;
-                          for (std::size_t i = 0; i < x.size(); ++i) r += form.linear[i] * x[i] - 0.5 * form.curvature[i] * x[i] * x[i];
+                          for (std::size_t i = 0; i < x.size(); ++i)
+                              r += form.linear[i] * x[i] - 0.5 * form.curvature[i] * x[i] * x[i];
                           return r;
                       }));
 }

@@ -14,8 +14,9 @@ template <class Batch, class Measure>
 std::vector<double> log_likelihoods(const Batch& z, const vector_of<Batch>& y, double s, Measure measure) {
     return expected(z, [&](const std::vector<double>& x) {
         const std::vector<double> seen = measure(x);
-        double r                       = 0.0;
-        for (std::size_t k = 0; k < y.size(); ++k) r -= diamond::square(seen[k] - static_cast<double>(y[k])) / (2.0 * s * s);
+        double r = 0.0;
+        for (std::size_t k = 0; k < y.size(); ++k)
+            r -= diamond::square(seen[k] - static_cast<double>(y[k])) / (2.0 * s * s);
         return r;
     });
 }
@@ -38,7 +39,8 @@ double adjoint_error(const context_of<Batch>& context, Measurement measurement) 
     return difference(inner(forward, b), inner(a, back));
 }
 
-/// The user's own, not linear, with working space to show that its call need not be const: A(z)_i = tanh(z_i).
+/// The user's own, not linear, with working space to show that its call need not be const: A(z)_i =
+/// tanh(z_i).
 template <class Batch>
 struct squashed {
     using batch_type = Batch;
@@ -61,7 +63,8 @@ struct squashed {
         ++calls;
         z.context().for_each(z.size(), squash{z, out});
     }
-    void vjp(diamond::const_view_t<Batch> z, diamond::const_view_t<Batch> cotangent, diamond::view_t<Batch> out) {
+    void vjp(diamond::const_view_t<Batch> z, diamond::const_view_t<Batch> cotangent,
+             diamond::view_t<Batch> out) {
         z.context().for_each(z.size(), slope{z, cotangent, out});
     }
 };
@@ -69,12 +72,13 @@ struct squashed {
 } // namespace
 
 TEST_CASE_TEMPLATE("a masked measurement rewards agreement where something was seen", back_end, BACK_ENDS) {
-    using Batch        = typename back_end::batch;
+    using Batch = typename back_end::batch;
     const auto context = back_end::make();
     const std::vector<index_t> seen{5, 0, 3}; // in no order
     const auto y = parameters<Batch>(context, 3, 3);
     const auto z = points<Batch>(context, 7, 200);
-    auto reward  = diamond::gaussian_measurement_reward{context, diamond::mask_measurement<Batch>(context, 7, seen), y, 0.5};
+    auto reward = diamond::gaussian_measurement_reward{
+        context, diamond::mask_measurement<Batch>(context, 7, seen), y, 0.5};
     CHECK(difference(values(reward, z), log_likelihoods(z, y, 0.5, [&](const std::vector<double>& x) {
                          return std::vector{x[5], x[0], x[3]};
                      })) < tolerance<Batch>);
@@ -84,7 +88,7 @@ TEST_CASE_TEMPLATE("a masked measurement rewards agreement where something was s
 }
 
 TEST_CASE_TEMPLATE("down-sampling takes the means of blocks, channel by channel", back_end, BACK_ENDS) {
-    using Batch        = typename back_end::batch;
+    using Batch = typename back_end::batch;
     const auto context = back_end::make();
     const diamond::image_shape shape{.channels = 2, .height = 4, .width = 6};
     const auto means = [](const std::vector<double>& x) {
@@ -92,7 +96,9 @@ TEST_CASE_TEMPLATE("down-sampling takes the means of blocks, channel by channel"
         for (std::size_t c = 0; c < 2; ++c)
             for (std::size_t row = 0; row < 4; row += 2)
                 for (std::size_t column = 0; column < 6; column += 2) {
-                    const auto at = [&](std::size_t v, std::size_t u) { return x[(c * 4 + row + v) * 6 + column + u]; };
+                    const auto at = [&](std::size_t v, std::size_t u) {
+                        return x[(c * 4 + row + v) * 6 + column + u];
+                    };
                     small.push_back((at(0, 0) + at(0, 1) + at(1, 0) + at(1, 1)) / 4);
                 }
         return small;
@@ -103,7 +109,7 @@ TEST_CASE_TEMPLATE("down-sampling takes the means of blocks, channel by channel"
 
     const auto y = parameters<Batch>(context, 12, 3);
     const auto z = points<Batch>(context, 48, 70);
-    auto reward  = diamond::gaussian_measurement_reward{context, measurement, y, 0.7};
+    auto reward = diamond::gaussian_measurement_reward{context, measurement, y, 0.7};
     CHECK(difference(values(reward, z), log_likelihoods(z, y, 0.7, means)) < tolerance<Batch>);
     CHECK(adjoint_error<Batch>(context, measurement) < tolerance<Batch>);
     CHECK(gradient_error(reward, z) < gradient_tolerance<Batch>);
@@ -111,28 +117,31 @@ TEST_CASE_TEMPLATE("down-sampling takes the means of blocks, channel by channel"
 }
 
 TEST_CASE_TEMPLATE("an affine measurement is W z + b", back_end, BACK_ENDS) {
-    using Batch        = typename back_end::batch;
+    using Batch = typename back_end::batch;
     const auto context = back_end::make();
-    const auto w = parameters<Batch>(context, 3 * 5, 3), b = parameters<Batch>(context, 3, 4), y = parameters<Batch>(context, 3, 5);
-    const auto z       = points<Batch>(context, 5, 300);
+    const auto w = parameters<Batch>(context, 3 * 5, 3), b = parameters<Batch>(context, 3, 4),
+               y = parameters<Batch>(context, 3, 5);
+    const auto z = points<Batch>(context, 5, 300);
     const auto product = [&](const std::vector<double>& x) {
         std::vector<double> result(b.begin(), b.end());
         for (std::size_t i = 0; i < 5; ++i)
             for (std::size_t k = 0; k < 3; ++k) result[k] += static_cast<double>(w[k + 3 * i]) * x[i];
         return result;
     };
-    auto reward = diamond::gaussian_measurement_reward{context, diamond::affine_measurement{context, w, b}, y, 2.0};
+    auto reward = diamond::gaussian_measurement_reward{context, diamond::affine_measurement{context, w, b}, y,
+                                                       2.0};
     CHECK(difference(values(reward, z), log_likelihoods(z, y, 2.0, product)) < tolerance<Batch>);
     CHECK(gradient_error(reward, z) < gradient_tolerance<Batch>);
-    CHECK(adjoint_error<Batch>(context, diamond::affine_measurement{context, w, vector_of<Batch>(3)}) < tolerance<Batch>);
+    CHECK(adjoint_error<Batch>(context, diamond::affine_measurement{context, w, vector_of<Batch>(3)}) <
+          tolerance<Batch>);
 }
 
 TEST_CASE_TEMPLATE("a user's own measurement need be neither linear nor const", back_end, BACK_ENDS) {
-    using Batch        = typename back_end::batch;
+    using Batch = typename back_end::batch;
     const auto context = back_end::make();
-    const auto y       = parameters<Batch>(context, 4, 3);
-    const auto z       = points<Batch>(context, 4, 60);
-    auto reward        = diamond::gaussian_measurement_reward{context, squashed<Batch>{.rows = 4}, y, 1.0};
+    const auto y = parameters<Batch>(context, 4, 3);
+    const auto z = points<Batch>(context, 4, 60);
+    auto reward = diamond::gaussian_measurement_reward{context, squashed<Batch>{.rows = 4}, y, 1.0};
     CHECK(difference(values(reward, z), log_likelihoods(z, y, 1.0, [](std::vector<double> x) {
                          for (double& entry : x) entry = std::tanh(entry);
                          return x;
@@ -142,44 +151,58 @@ TEST_CASE_TEMPLATE("a user's own measurement need be neither linear nor const", 
 }
 
 TEST_CASE_TEMPLATE("measurements refuse what they cannot mean", back_end, BACK_ENDS) {
-    using Batch        = typename back_end::batch;
+    using Batch = typename back_end::batch;
     const auto context = back_end::make();
-    const auto mask = [&](index_t d, std::vector<index_t> seen) { return diamond::mask_measurement<Batch>(context, d, std::move(seen)); };
+    const auto mask = [&](index_t d, std::vector<index_t> seen) {
+        return diamond::mask_measurement<Batch>(context, d, std::move(seen));
+    };
     CHECK_THROWS_WITH_AS(mask(4, {}), doctest::Contains("no coordinate"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(mask(4, {0, 4}), doctest::Contains("coordinate 4 of a sample of 4"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(mask(4, {-1}), doctest::Contains("coordinate -1 of a sample of 4"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(mask(-4, {0}), doctest::Contains("coordinate 0 of a sample of -4"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(mask(4, {2, 1, 2}), doctest::Contains("coordinate 2 is listed twice"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(mask(4, {0, 4}), doctest::Contains("coordinate 4 of a sample of 4"),
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(mask(4, {-1}), doctest::Contains("coordinate -1 of a sample of 4"),
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(mask(-4, {0}), doctest::Contains("coordinate 0 of a sample of -4"),
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(mask(4, {2, 1, 2}), doctest::Contains("coordinate 2 is listed twice"),
+                         std::invalid_argument);
 
     const auto down = [](std::size_t height, std::size_t width, std::size_t factor) {
         return diamond::down_sampling_measurement<Batch>({.height = height, .width = width}, factor);
     };
-    CHECK_THROWS_WITH_AS(down(8, 6, 4), doctest::Contains("factor 4 of an image of 1 x 8 x 6"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(down(8, 6, 4), doctest::Contains("factor 4 of an image of 1 x 8 x 6"),
+                         std::invalid_argument);
     CHECK_THROWS_WITH_AS(down(8, 8, 0), doctest::Contains("factor 0"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(down(0, 8, 1), doctest::Contains("1 x 0 x 8"), std::invalid_argument);
 
     const auto affine = [&](const vector_of<Batch>& w, const vector_of<Batch>& b) {
         return diamond::affine_measurement<Batch>(context, w, b);
     };
-    CHECK_THROWS_WITH_AS(affine({1, 2, 3}, {1, 2}), doctest::Contains("3 weights and 2 biases"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(affine({1, 2, 3}, {}), doctest::Contains("3 weights and 0 biases"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(affine({1, std::numeric_limits<real<Batch>>::infinity()}, {1}), doctest::Contains("weights[1] = inf"),
+    CHECK_THROWS_WITH_AS(affine({1, 2, 3}, {1, 2}), doctest::Contains("3 weights and 2 biases"),
                          std::invalid_argument);
+    CHECK_THROWS_WITH_AS(affine({1, 2, 3}, {}), doctest::Contains("3 weights and 0 biases"),
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(affine({1, std::numeric_limits<real<Batch>>::infinity()}, {1}),
+                         doctest::Contains("weights[1] = inf"), std::invalid_argument);
 
     const auto reward = [&](const vector_of<Batch>& y, double s) {
         return diamond::gaussian_measurement_reward{context, mask(4, {0, 2}), y, s};
     };
-    CHECK_THROWS_WITH_AS(reward({1, 2, 3}, 1.0), doctest::Contains("3 numbers were seen, the measurement gives 2"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(reward({1, 2, 3}, 1.0),
+                         doctest::Contains("3 numbers were seen, the measurement gives 2"),
+                         std::invalid_argument);
     for (const double s : {0.0, -1.0, diamond::infinity, std::nan(""), 1e-200})
-        CHECK_THROWS_WITH_AS(reward({1, 2}, s), doctest::Contains("standard deviation"), std::invalid_argument);
+        CHECK_THROWS_WITH_AS(reward({1, 2}, s), doctest::Contains("standard deviation"),
+                             std::invalid_argument);
     auto good = reward({1, 2}, 1.0);
-    CHECK_THROWS_WITH_AS(values(good, points<Batch>(context, 5, 3)), doctest::Contains("4 rows, the batch has 5"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(values(good, points<Batch>(context, 5, 3)),
+                         doctest::Contains("4 rows, the batch has 5"), std::invalid_argument);
 
     // Called by themselves they check, too.
     Batch out(context, 3, 3);
-    CHECK_THROWS_WITH_AS(mask(4, {0, 2})(points<Batch>(context, 4, 3), out), doctest::Contains("maps 4 rows to 2, given 4 x 3 and 3 x 3"),
-                         std::invalid_argument);
-    CHECK_THROWS_WITH_AS(down(2, 2, 2)(points<Batch>(context, 4, 3), out), doctest::Contains("maps 4 rows to 1"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(affine({1, 2}, {1})(points<Batch>(context, 2, 3), out), doctest::Contains("maps 2 rows to 1"),
-                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(mask(4, {0, 2})(points<Batch>(context, 4, 3), out),
+                         doctest::Contains("maps 4 rows to 2, given 4 x 3 and 3 x 3"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(down(2, 2, 2)(points<Batch>(context, 4, 3), out),
+                         doctest::Contains("maps 4 rows to 1"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(affine({1, 2}, {1})(points<Batch>(context, 2, 3), out),
+                         doctest::Contains("maps 2 rows to 1"), std::invalid_argument);
 }

@@ -1,17 +1,17 @@
-#include <diamond/reward/linear_reward.hpp>
-
 #include <limits>
+
+#include <diamond/reward/linear_reward.hpp>
 
 #include "checks.hpp"
 
 using namespace checks;
 
 TEST_CASE_TEMPLATE("a linear reward is offset + c . z", back_end, BACK_ENDS) {
-    using Batch        = typename back_end::batch;
+    using Batch = typename back_end::batch;
     const auto context = back_end::make();
     for (const index_t d : {1, 2, 19}) {
-        const auto c      = parameters<Batch>(context, d, 3);
-        const auto z      = points<Batch>(context, d, 300);
+        const auto c = parameters<Batch>(context, d, 3);
+        const auto z = points<Batch>(context, d, 300);
         const auto reward = diamond::linear_reward{context, c, -0.75};
         static_assert(std::is_same_v<decltype(reward), const diamond::linear_reward<Batch>>);
         CHECK(reward.dimension() == d);
@@ -26,26 +26,30 @@ TEST_CASE_TEMPLATE("a linear reward is offset + c . z", back_end, BACK_ENDS) {
 }
 
 TEST_CASE_TEMPLATE("a copy of a linear reward shares its numbers and outlives it", back_end, BACK_ENDS) {
-    using Batch        = typename back_end::batch;
+    using Batch = typename back_end::batch;
     const auto context = back_end::make();
-    const auto copy    = [&] { return diamond::linear_reward{context, vector_of<Batch>{2, 3}}; }();
-    const auto z       = diamond::from_host(context, 2, 1, vector_of<Batch>{1, 10});
+    const auto copy = [&] { return diamond::linear_reward{context, vector_of<Batch>{2, 3}}; }();
+    const auto z = diamond::from_host(context, 2, 1, vector_of<Batch>{1, 10});
     CHECK(values(copy, z) == std::vector<double>{32});
 }
 
 TEST_CASE_TEMPLATE("a linear reward refuses what it cannot mean", back_end, BACK_ENDS) {
-    using Batch        = typename back_end::batch;
+    using Batch = typename back_end::batch;
     const auto context = back_end::make();
     constexpr auto nan = std::numeric_limits<real<Batch>>::quiet_NaN();
-    const auto make    = [&](const vector_of<Batch>& c, double offset) { return diamond::linear_reward<Batch>(context, c, offset); };
+    const auto make = [&](const vector_of<Batch>& c, double offset) {
+        return diamond::linear_reward<Batch>(context, c, offset);
+    };
     CHECK_THROWS_WITH_AS(make({}, 0.0), doctest::Contains("no entries"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(make({1, nan}, 0.0), doctest::Contains("c[1] = nan"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(make({1}, diamond::infinity), doctest::Contains("offset = inf"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(make({1}, diamond::infinity), doctest::Contains("offset = inf"),
+                         std::invalid_argument);
 
     const auto reward = make({1, 2, 3}, 0.0);
-    const auto z      = points<Batch>(context, 2, 5);
+    const auto z = points<Batch>(context, 2, 5);
     Batch narrow(context, 3, 4);
-    CHECK_THROWS_WITH_AS(values(reward, z), doctest::Contains("3 rows, the batch has 2"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(reward.gradient(points<Batch>(context, 3, 5), narrow), doctest::Contains("3 x 5 against 3 x 4"),
+    CHECK_THROWS_WITH_AS(values(reward, z), doctest::Contains("3 rows, the batch has 2"),
                          std::invalid_argument);
+    CHECK_THROWS_WITH_AS(reward.gradient(points<Batch>(context, 3, 5), narrow),
+                         doctest::Contains("3 x 5 against 3 x 4"), std::invalid_argument);
 }

@@ -1,6 +1,7 @@
-// same_bits [--write FILE] [--against FILE]: runs every composition on every host back end by 1 and 2 threads, prints its hash, and fails where threads move
-// a bit. --write keeps the numbers; --against says which of them another build gave otherwise, and by how much at most: it fails where any did.
-// `cmake -P cmake/same_bits.cmake -- COMMIT` does both for a commit and this tree.
+// same_bits [--write FILE] [--against FILE]: runs every composition on every host back end by 1 and 2
+// threads, prints its hash, and fails where threads move a bit. --write keeps the numbers; --against says
+// which of them another build gave otherwise, and by how much at most: it fails where any did. `cmake -P
+// cmake/same_bits.cmake -- COMMIT` does both for a commit and this tree.
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
@@ -100,7 +101,8 @@ int main(int count, char** arguments) {
     const char *kept = nullptr, *other = nullptr;
     for (int k = 1; k < count; k += 2) {
         const std::string option = arguments[k];
-        if (k + 1 == count || (option != "--write" && option != "--against")) fail("the options are --write FILE and --against FILE, not " + option);
+        if (k + 1 == count || (option != "--write" && option != "--against"))
+            fail("the options are --write FILE and --against FILE, not " + option);
         (option == "--write" ? kept : other) = arguments[k + 1];
     }
     int moved = 0;
@@ -112,7 +114,8 @@ int main(int count, char** arguments) {
             if (!other) std::printf("%016" PRIx64 "  %s\n", one[k].hash(), name.c_str());
             if (one[k].hash() != two[k].hash()) {
                 ++moved;
-                std::printf("%016" PRIx64 "  by two threads, its bits depend on their number: %s\n", two[k].hash(), name.c_str());
+                std::printf("%016" PRIx64 "  by two threads, its bits depend on their number: %s\n",
+                            two[k].hash(), name.c_str());
             }
             all[name] = one[k].values();
         }

@@ -1,4 +1,5 @@
-// What the guard remembers of a composition: a hash of its bits, and its numbers, so that bits that did move tell by how much.
+// What the guard remembers of a composition: a hash of its bits, and its numbers, so that bits that did move
+// tell by how much.
 #pragma once
 
 #include <cinttypes>
@@ -43,7 +44,8 @@ private:
     std::vector<double> values_;
 };
 
-/// The compositions of one back end by `threads` threads: defined once for each back end, for they take long to compile.
+/// The compositions of one back end by `threads` threads: defined once for each back end, for they take long
+/// to compile.
 std::vector<record> eigen_double(int threads);
 std::vector<record> eigen_float(int threads);
 std::vector<record> thrust_cpu_double(int threads);

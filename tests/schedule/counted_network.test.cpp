@@ -21,7 +21,7 @@ struct counting_network {
     };
     std::shared_ptr<int> made = std::make_shared<int>(0);
 
-    [[nodiscard]] index_t   dimension() const { return 2; }
+    [[nodiscard]] index_t dimension() const { return 2; }
     [[nodiscard]] workspace make_workspace(const diamond::eigen::context&, index_t columns) const {
         ++*made;
         return {columns};
@@ -61,7 +61,7 @@ TEST_CASE("a copy has the network, and no workspace and no bill; a move takes al
     static_cast<void>(copy.workspace(x.read()));
     CHECK(*network.made == 3);
     auto& same = held;
-    held       = same;
+    held = same;
     CHECK(held.spent().forward == 7);
     auto moved = std::move(held);
     CHECK(moved.spent().forward == 7);
@@ -73,5 +73,6 @@ TEST_CASE("a batch of another dimension is refused") {
     const diamond::eigen::context context{.threads = 1};
     const batch x(context, 3, 4);
     diamond::counted_network held(counting_network{});
-    CHECK_THROWS_WITH_AS(static_cast<void>(held.workspace(x.read())), "the network has dimension 2, the batch has 3 rows", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(static_cast<void>(held.workspace(x.read())),
+                         "the network has dimension 2, the batch has 3 rows", std::invalid_argument);
 }

@@ -1,6 +1,6 @@
-#include <diamond/schedule/readings.hpp>
-
 #include <limits>
+
+#include <diamond/schedule/readings.hpp>
 
 #include "support/any_schedule.hpp"
 #include "support/back_ends.hpp"
@@ -20,13 +20,16 @@ constexpr diamond::no_condition none;
 enum class kind { velocity, denoiser, noise, score };
 
 /// A reading of the mixture by plain loops, without the identities under test.
-std::vector<double> reading(kind what, const any_schedule& schedule, const std::vector<double>& x, const std::vector<double>& t) {
+std::vector<double> reading(kind what, const any_schedule& schedule, const std::vector<double>& x,
+                            const std::vector<double>& t) {
     std::vector<double> result;
     for (std::size_t j = 0; j < t.size(); ++j) {
-        const models::mixture_point here({}, schedule.alpha(t[j]), diamond::square(schedule.sigma(t[j])), &x[2 * j]);
+        const models::mixture_point here({}, schedule.alpha(t[j]), diamond::square(schedule.sigma(t[j])),
+                                         &x[2 * j]);
         for (int i = 0; i < 2; ++i) switch (what) {
             case kind::velocity:
-                result.push_back(schedule.d_alpha(t[j]) * here.denoiser[i] - schedule.sigma_d_sigma(t[j]) * here.score[i]);
+                result.push_back(schedule.d_alpha(t[j]) * here.denoiser[i] -
+                                 schedule.sigma_d_sigma(t[j]) * here.score[i]);
                 break;
             case kind::denoiser:
                 result.push_back(here.denoiser[i]);
@@ -59,7 +62,8 @@ struct write_reading {
             if (product) {
                 result = 0.0;
                 for (index_t l = 0; l < 2; ++l)
-                    result += (what == kind::denoiser ? p.d_denoiser[i][l] : scale * p.d_score[i][l]) * static_cast<double>(direction(l, j));
+                    result += (what == kind::denoiser ? p.d_denoiser[i][l] : scale * p.d_score[i][l]) *
+                              static_cast<double>(direction(l, j));
             }
             out(i, j) = static_cast<typename View::value_type>(result);
         }
@@ -70,46 +74,54 @@ template <class Batch, kind what>
 struct network_of {
     using batch_type = Batch;
     using model_type = models::mixture<Batch, any_schedule>;
-    using view       = diamond::view_t<Batch>;
+    using view = diamond::view_t<Batch>;
     using const_view = diamond::const_view_t<Batch>;
-    using workspace  = typename model_type::workspace;
+    using workspace = typename model_type::workspace;
     any_schedule schedule;
 
     [[nodiscard]] index_t dimension() const { return 2; }
     [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<Batch>&, index_t) const { return {}; }
     void operator()(const_view x, time_view t, diamond::no_condition, workspace&, view out) const {
-        x.context().for_each(x.columns(), write_reading<what, view, const_view>{schedule, x, x, t, out, false});
+        x.context().for_each(x.columns(),
+                             write_reading<what, view, const_view>{schedule, x, x, t, out, false});
     }
-    void jvp(const_view x, time_view t, diamond::no_condition, const_view tangent, workspace&, view out) const {
-        x.context().for_each(x.columns(), write_reading<what, view, const_view>{schedule, x, tangent, t, out, true});
+    void jvp(const_view x, time_view t, diamond::no_condition, const_view tangent, workspace&,
+             view out) const {
+        x.context().for_each(x.columns(),
+                             write_reading<what, view, const_view>{schedule, x, tangent, t, out, true});
     }
-    void vjp(const_view x, time_view t, diamond::no_condition c, const_view cotangent, workspace& w, view out) const {
+    void vjp(const_view x, time_view t, diamond::no_condition c, const_view cotangent, workspace& w,
+             view out) const {
         jvp(x, t, c, cotangent, w, out);
     }
 };
 
 } // namespace
 
-TEST_CASE_TEMPLATE("any reading follows from the velocity, at one time or a time a column", back_end, BACK_ENDS) {
-    using batch        = typename back_end::batch;
+TEST_CASE_TEMPLATE("any reading follows from the velocity, at one time or a time a column", back_end,
+                   BACK_ENDS) {
+    using batch = typename back_end::batch;
     const auto context = back_end::make();
     const std::vector<double> t{0.0, 1e-3, 0.3, 0.8, 0.999};
     constexpr index_t n = 5;
-    const auto x        = batches::normal<batch>(context, 2, n, 1);
-    const auto at       = batches::host(x);
-    const auto own      = diamond::from_host(context, 1, n, t);
+    const auto x = batches::normal<batch>(context, 2, n, 1);
+    const auto at = batches::host(x);
+    const auto own = diamond::from_host(context, 1, n, t);
     for (const auto schedule_kind : schedules::every_kind) {
         const any_schedule schedule{schedule_kind};
         // One model that is asked for nothing but its velocity, and one that gives its score.
-        diamond::readings by_velocity(schedule, models::mixture<batch, any_schedule, models::nothing>(schedule));
+        diamond::readings by_velocity(schedule,
+                                      models::mixture<batch, any_schedule, models::nothing>(schedule));
         diamond::readings with_score(schedule, models::mixture<batch, any_schedule>(schedule));
         const auto check = [&](const time_view& when, const std::vector<double>& each) {
             CAPTURE(std::string(schedule.name()));
             CAPTURE(each[0]);
             batch out(context, 2, n);
-            // Near t = 1 the score is N/sigma of an N that is a difference, D on the variance preserving schedule near t = 0 likewise.
+            // Near t = 1 the score is N/sigma of an N that is a difference, D on the variance preserving
+            // schedule near t = 0 likewise.
             const auto same = [&](kind what, double stretch) {
-                return largest_error(batches::host(out), reading(what, schedule, at, each)) < stretch * back_end::tolerance;
+                return largest_error(batches::host(out), reading(what, schedule, at, each)) <
+                       stretch * back_end::tolerance;
             };
             by_velocity.velocity(x, when, none, out);
             CHECK(same(kind::velocity, 2));
@@ -128,22 +140,25 @@ TEST_CASE_TEMPLATE("any reading follows from the velocity, at one time or a time
     }
 }
 
-TEST_CASE("the limits: D = E z and N = x at t = 0, D = x and N = 0 at t = 1, where a score is refused unless it is given") {
-    using batch         = diamond::eigen::batch<double>;
-    const auto context  = back_ends::eigen<double>::make(1);
+TEST_CASE("the limits: D = E z and N = x at t = 0, D = x and N = 0 at t = 1, where a score is refused unless "
+          "it is given") {
+    using batch = diamond::eigen::batch<double>;
+    const auto context = back_ends::eigen<double>::make(1);
     constexpr index_t n = 4;
-    const auto x        = batches::normal<batch>(context, 2, n, 2);
+    const auto x = batches::normal<batch>(context, 2, n, 2);
     const models::mixture_numbers numbers;
     for (const auto schedule_kind : schedules::every_kind) {
         const any_schedule schedule{schedule_kind};
-        diamond::readings by_velocity(schedule, models::mixture<batch, any_schedule, models::nothing>(schedule));
+        diamond::readings by_velocity(schedule,
+                                      models::mixture<batch, any_schedule, models::nothing>(schedule));
         diamond::readings with_score(schedule, models::mixture<batch, any_schedule>(schedule));
         batch out(context, 2, n);
         by_velocity.denoiser(x, time_view(0.0), none, out);
         double mean[2] = {};
         for (index_t k = 0; k < numbers.count; ++k)
             for (int i = 0; i < 2; ++i) mean[i] += numbers.weight[k] * numbers.mean[k][i];
-        const double start = schedule.noisy_start() ? 0.05 : 1e-12; // alpha(0) = 0.0066 times |x| times the spread of z
+        // alpha(0) = 0.0066 times |x| times the spread of z
+        const double start = schedule.noisy_start() ? 0.05 : 1e-12;
         for (index_t j = 0; j < n; ++j)
             for (index_t i = 0; i < 2; ++i) CHECK(std::abs(out.data()[i + 2 * j] - mean[i]) < start);
         by_velocity.noise(x, time_view(0.0), none, out);
@@ -155,9 +170,11 @@ TEST_CASE("the limits: D = E z and N = x at t = 0, D = x and N = 0 at t = 1, whe
         by_velocity.noise(x, time_view(1.0), none, out);
         CHECK(batches::host(out) == std::vector<double>(2 * n, 0.0));
         CHECK(by_velocity.spent() == spent); // nothing had to be asked
-        CHECK_THROWS_WITH_AS(by_velocity.score(x, time_view(1.0), none, out), doctest::Contains("score at t = 1"), std::invalid_argument);
+        CHECK_THROWS_WITH_AS(by_velocity.score(x, time_view(1.0), none, out),
+                             doctest::Contains("score at t = 1"), std::invalid_argument);
         with_score.score(x, time_view(1.0), none, out);
-        CHECK(largest_error(batches::host(out), reading(kind::score, schedule, batches::host(x), std::vector<double>(n, 1.0))) < 1e-12);
+        CHECK(largest_error(batches::host(out), reading(kind::score, schedule, batches::host(x),
+                                                        std::vector<double>(n, 1.0))) < 1e-12);
 
         // Times of single columns: the same limits, and no number where there is no answer.
         const auto own = diamond::from_host(context, 1, n, std::vector<double>{1.0, 0.5, 1.0, 0.2});
@@ -168,12 +185,14 @@ TEST_CASE("the limits: D = E z and N = x at t = 0, D = x and N = 0 at t = 1, whe
     }
 }
 
-TEST_CASE_TEMPLATE("a network of another reading is a velocity field, products and all", back_end, BACK_ENDS) {
-    using batch        = typename back_end::batch;
+TEST_CASE_TEMPLATE("a network of another reading is a velocity field, products and all", back_end,
+                   BACK_ENDS) {
+    using batch = typename back_end::batch;
     const auto context = back_end::make();
     const std::vector<double> t{0.1, 0.3, 0.8, 0.95};
     constexpr index_t n = 4;
-    const auto x = batches::normal<batch>(context, 2, n, 3), direction = batches::normal<batch>(context, 2, n, 4);
+    const auto x = batches::normal<batch>(context, 2, n, 3),
+               direction = batches::normal<batch>(context, 2, n, 4);
     const auto own = diamond::from_host(context, 1, n, t);
     for (const auto schedule_kind : schedules::every_kind) {
         const any_schedule schedule{schedule_kind};
@@ -182,7 +201,10 @@ TEST_CASE_TEMPLATE("a network of another reading is a velocity field, products a
             auto space = network.make_workspace(context, n);
             auto plain = model.make_workspace(context, n);
             batch found(context, 2, n), wanted(context, 2, n);
-            const auto same = [&] { return largest_error(batches::host(found), batches::host(wanted)) < stretch * back_end::tolerance; };
+            const auto same = [&] {
+                return largest_error(batches::host(found), batches::host(wanted)) <
+                       stretch * back_end::tolerance;
+            };
             network(x, when, none, space, found);
             model(x, when, none, plain, wanted);
             CHECK(same());
@@ -212,11 +234,11 @@ TEST_CASE_TEMPLATE("a network of another reading is a velocity field, products a
 }
 
 TEST_CASE("where another reading does not give the velocity, a batch is refused and a column is NaN") {
-    using batch         = diamond::eigen::batch<double>;
-    const auto context  = back_ends::eigen<double>::make(1);
+    using batch = diamond::eigen::batch<double>;
+    const auto context = back_ends::eigen<double>::make(1);
     constexpr index_t n = 3;
-    const auto x        = batches::normal<batch>(context, 2, n, 5);
-    const auto own      = diamond::from_host(context, 1, n, std::vector<double>{0.5, 1.0, 0.0});
+    const auto x = batches::normal<batch>(context, 2, n, 5);
+    const auto own = diamond::from_host(context, 1, n, std::vector<double>{0.5, 1.0, 0.0});
     for (const auto schedule_kind : schedules::every_kind) {
         const any_schedule schedule{schedule_kind};
         const auto check = [&](const auto& network, bool knows_end, bool knows_start) {
@@ -227,11 +249,14 @@ TEST_CASE("where another reading does not give the velocity, a batch is refused 
             if (knows_end)
                 CHECK_NOTHROW(ask(time_view(1.0)));
             else
-                CHECK_THROWS_WITH_AS(ask(time_view(1.0)), doctest::Contains("use a solver that does not read t = 1"), std::invalid_argument);
+                CHECK_THROWS_WITH_AS(ask(time_view(1.0)),
+                                     doctest::Contains("use a solver that does not read t = 1"),
+                                     std::invalid_argument);
             if (knows_start)
                 CHECK_NOTHROW(ask(time_view(0.0)));
             else
-                CHECK_THROWS_WITH_AS(ask(time_view(0.0)), doctest::Contains("does not follow"), std::invalid_argument);
+                CHECK_THROWS_WITH_AS(ask(time_view(0.0)), doctest::Contains("does not follow"),
+                                     std::invalid_argument);
             ask(time_view(own.data()));
             CHECK(std::isfinite(out.data()[0]));
             CHECK(std::isfinite(out.data()[2]) == knows_end);
@@ -241,9 +266,10 @@ TEST_CASE("where another reading does not give the velocity, a batch is refused 
                 CHECK(out.data()[2] == doctest::Approx(u[2]).epsilon(1e-12));
             }
         };
-        check(diamond::denoiser_network(schedule, network_of<batch, kind::denoiser>{schedule}), !schedule.infinite_slope(), true);
-        check(diamond::noise_network(schedule, network_of<batch, kind::noise>{schedule}), !schedule.infinite_slope(),
-              schedule.noisy_start());
+        check(diamond::denoiser_network(schedule, network_of<batch, kind::denoiser>{schedule}),
+              !schedule.infinite_slope(), true);
+        check(diamond::noise_network(schedule, network_of<batch, kind::noise>{schedule}),
+              !schedule.infinite_slope(), schedule.noisy_start());
         const diamond::score_network score(schedule, network_of<batch, kind::score>{schedule});
         check(score, true, schedule.noisy_start());
         // The score itself has no such ends.
@@ -251,19 +277,20 @@ TEST_CASE("where another reading does not give the velocity, a batch is refused 
         batch out(context, 2, n);
         for (const double t : {0.0, 0.5, 1.0}) {
             given.score(x, time_view(t), none, out);
-            CHECK(largest_error(batches::host(out), reading(kind::score, schedule, batches::host(x), std::vector<double>(n, t))) < 1e-12);
+            CHECK(largest_error(batches::host(out), reading(kind::score, schedule, batches::host(x),
+                                                            std::vector<double>(n, t))) < 1e-12);
         }
     }
 }
 
 TEST_CASE("a network's dimension is held against the batch, and copies keep their own bill") {
-    using batch        = diamond::eigen::batch<double>;
+    using batch = diamond::eigen::batch<double>;
     const auto context = back_ends::eigen<double>::make(1);
     diamond::readings model(any_schedule{}, models::mixture<batch, any_schedule>(any_schedule{}));
     const auto tall = batches::normal<batch>(context, 3, 4, 6), x = batches::normal<batch>(context, 2, 4, 6);
     batch out(context, 2, 4), tall_out(context, 3, 4);
-    CHECK_THROWS_WITH_AS(model.velocity(tall, time_view(0.5), none, tall_out), doctest::Contains("dimension 2, the batch has 3 rows"),
-                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(model.velocity(tall, time_view(0.5), none, tall_out),
+                         doctest::Contains("dimension 2, the batch has 3 rows"), std::invalid_argument);
     model.denoiser(x, time_view(0.5), none, out);
     auto copy = model;
     CHECK(copy.spent() == diamond::cost{});

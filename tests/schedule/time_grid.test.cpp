@@ -23,9 +23,13 @@ TEST_CASE("uniform grids") {
         CHECK(grid.size() == static_cast<std::size_t>(steps) + 1);
         CHECK_NOTHROW(require_time_grid(grid));
     }
-    CHECK_THROWS_WITH_AS(static_cast<void>(uniform_time_grid(0)), "a time grid of 0 steps: at least 1 is needed", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(static_cast<void>(uniform_time_grid(-3)), "a time grid of -3 steps: at least 1 is needed", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(static_cast<void>(uniform_time_grid(diamond::index_t{1} << 31)), "a time grid of 2147483648 steps: at most 16777216 are taken", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(static_cast<void>(uniform_time_grid(0)),
+                         "a time grid of 0 steps: at least 1 is needed", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(static_cast<void>(uniform_time_grid(-3)),
+                         "a time grid of -3 steps: at least 1 is needed", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(static_cast<void>(uniform_time_grid(diamond::index_t{1} << 31)),
+                         "a time grid of 2147483648 steps: at most 16777216 are taken",
+                         std::invalid_argument);
 }
 
 TEST_CASE("any increasing grid from 0 to 1 is one") {

@@ -11,7 +11,8 @@
 namespace schedules {
 
 enum class kind { linear, trigonometric, variance_preserving, cosine };
-inline constexpr kind every_kind[] = {kind::linear, kind::trigonometric, kind::variance_preserving, kind::cosine};
+inline constexpr kind every_kind[] = {kind::linear, kind::trigonometric, kind::variance_preserving,
+                                      kind::cosine};
 
 struct any {
     kind which = kind::linear;
@@ -49,7 +50,9 @@ struct any {
     }
     /// Returns whether sigma'(1) is -inf. alpha(0) may also be above 0; time 0 is then pure noise by
     /// definition, and results there are exact to 2e-4 only.
-    [[nodiscard]] bool infinite_slope() const { return which == kind::variance_preserving || which == kind::cosine; }
+    [[nodiscard]] bool infinite_slope() const {
+        return which == kind::variance_preserving || which == kind::cosine;
+    }
     [[nodiscard]] bool noisy_start() const { return which == kind::variance_preserving; }
 
 private:

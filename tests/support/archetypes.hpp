@@ -18,11 +18,13 @@
 
 namespace archetypes {
 
-using diamond::index_t, diamond::interval, diamond::no_condition, diamond::noise_stream, diamond::time_view, diamond::value_batch;
+using diamond::index_t, diamond::interval, diamond::no_condition, diamond::noise_stream, diamond::time_view,
+    diamond::value_batch;
 
 struct lane {
     template <class Real>
-    void product(diamond::transpose, const Real*, diamond::transpose, const Real*, Real*, index_t, index_t, index_t);
+    void product(diamond::transpose, const Real*, diamond::transpose, const Real*, Real*, index_t, index_t,
+                 index_t);
     template <class Real>
     void activate(diamond::activation, const Real*, const Real*, Real*, index_t, index_t);
     template <class Real>
@@ -68,13 +70,14 @@ struct basic_context {
     void max(index_t, const F&, double*) const;
 
     template <class Real>
-    void product(diamond::transpose, diamond::batch_view<const Real, Self>, diamond::batch_view<const Real, Self>,
-                 diamond::batch_view<Real, Self>) const;
+    void product(diamond::transpose, diamond::batch_view<const Real, Self>,
+                 diamond::batch_view<const Real, Self>, diamond::batch_view<Real, Self>) const;
     template <class Real>
     void softmax(diamond::batch_view<Real, Self>, double*) const;
     void log_sum_exp(diamond::batch_view<const double, Self>, double*) const;
     template <class Real>
-    void gather(diamond::batch_view<const Real, Self>, const std::int32_t*, diamond::batch_view<Real, Self>) const;
+    void gather(diamond::batch_view<const Real, Self>, const std::int32_t*,
+                diamond::batch_view<Real, Self>) const;
     void scan_sum(const std::uint64_t*, index_t, std::uint64_t*) const;
     void scan_max(const std::int32_t*, index_t, std::int32_t*) const;
     template <class Real>
@@ -96,8 +99,8 @@ struct basic_context {
 };
 struct context : basic_context<context> {};
 
-using batch      = diamond::owning_batch<double, context>;
-using view       = diamond::view_t<batch>;
+using batch = diamond::owning_batch<double, context>;
+using view = diamond::view_t<batch>;
 using const_view = diamond::const_view_t<batch>;
 
 struct schedule {
@@ -244,8 +247,8 @@ struct value_estimator_with_gradient : value_estimator {
 };
 
 struct resampler {
-    void operator()(const context&, const std::uint64_t*, index_t, noise_stream, diamond::resampling_scratch<context>&,
-                    std::int32_t*) const;
+    void operator()(const context&, const std::uint64_t*, index_t, noise_stream,
+                    diamond::resampling_scratch<context>&, std::int32_t*) const;
     diamond::log_z_error method() const;
 };
 
@@ -265,7 +268,7 @@ struct selecting_measurement : measurement {
 /// This archetype cannot be copied, and is the given one in everything else.
 template <class Archetype>
 struct uncopyable : Archetype {
-    uncopyable()                  = default;
+    uncopyable() = default;
     uncopyable(const uncopyable&) = delete;
 };
 
@@ -279,7 +282,8 @@ struct diamond_network {
     void operator()(const diamond::diamond_arguments<batch>&, no_condition, workspace&, view) const;
 };
 struct differentiable_diamond_network : diamond_network {
-    void vjp(const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view, view) const;
+    void vjp(const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view,
+             view) const;
     void jvp(const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view) const;
 };
 struct diamond_network_with_divergence : diamond_network {
@@ -287,9 +291,11 @@ struct diamond_network_with_divergence : diamond_network {
     void operator()(const diamond::diamond_arguments<batch>&, no_condition, workspace&, view, double*) const;
 };
 struct differentiable_diamond_network_with_divergence : diamond_network_with_divergence {
-    void vjp(const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view, view) const;
+    void vjp(const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view,
+             view) const;
     void jvp(const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view) const;
-    void vjp(const diamond::diamond_arguments<batch>&, no_condition, const_view, const double*, workspace&, view, view) const;
+    void vjp(const diamond::diamond_arguments<batch>&, no_condition, const_view, const double*, workspace&,
+             view, view) const;
 };
 struct trainable_network {
     using batch_type = batch;
@@ -299,9 +305,12 @@ struct trainable_network {
     archetypes::schedule inner_schedule() const;
     int parameters() const;
     void initialise(diamond::philox, view) const;
-    void operator()(const double*, const diamond::diamond_arguments<batch>&, no_condition, workspace&, view) const;
-    void record(const double*, const diamond::diamond_arguments<batch>&, no_condition, workspace&, view) const;
-    void record(const double*, const diamond::diamond_arguments<batch>&, no_condition, diamond::detail::diamond_speeds<double>, workspace&, view, view) const;
+    void operator()(const double*, const diamond::diamond_arguments<batch>&, no_condition, workspace&,
+                    view) const;
+    void record(const double*, const diamond::diamond_arguments<batch>&, no_condition, workspace&,
+                view) const;
+    void record(const double*, const diamond::diamond_arguments<batch>&, no_condition,
+                diamond::detail::diamond_speeds<double>, workspace&, view, view) const;
     void backward(const double*, workspace&, const_view, const double*, double*) const;
     struct spread_type {
         double operator()(index_t, double) const;
@@ -314,8 +323,10 @@ struct trainable_network_with_divergence : trainable_network {
     };
     int outputs() const;
     divergence_spread_type divergence_spread() const;
-    void vjp(const double*, const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view, view) const;
-    void jvp(const double*, const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view) const;
+    void vjp(const double*, const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&,
+             view, view) const;
+    void jvp(const double*, const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&,
+             view) const;
 };
 
 } // namespace archetypes

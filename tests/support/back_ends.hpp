@@ -7,9 +7,9 @@
 /// ends, for a quick run or for sanitizers.
 #pragma once
 
-#include <doctest/doctest.h>
-
 #include <limits>
+
+#include <doctest/doctest.h>
 
 #include <diamond/backend/eigen.hpp>
 #if defined(__CUDACC__) || defined(DIAMOND_TEST_EMULATED_CUDA)
@@ -28,7 +28,7 @@ namespace back_ends {
 
 template <class Real>
 struct precision {
-    using real                      = Real;
+    using real = Real;
     static constexpr double epsilon = std::numeric_limits<Real>::epsilon();
     /// This bounds the relative error of a result after a few hundred operations of either sign.
     static constexpr double tolerance = 128 * epsilon;
@@ -40,7 +40,7 @@ struct precision {
 template <class Real>
 struct eigen : precision<Real> {
     using context = diamond::eigen::context;
-    using batch   = diamond::eigen::batch<Real>;
+    using batch = diamond::eigen::batch<Real>;
     static context make(int threads = 2) { return context{.threads = threads}; }
 };
 
@@ -48,7 +48,7 @@ struct eigen : precision<Real> {
 template <class Real>
 struct cuda : precision<Real> {
     using context = diamond::cuda::context;
-    using batch   = diamond::cuda::batch<Real>;
+    using batch = diamond::cuda::batch<Real>;
 
     static constexpr bool column_free_products = false;
     static context make(int = 1) { return context{.device = 0}; }
@@ -59,7 +59,7 @@ using thrust_cpu = eigen<Real>; // nvcc takes long to compile thrust
 template <class Real>
 struct thrust_cpu : precision<Real> {
     using context = diamond::thrust_cpu::context;
-    using batch   = diamond::thrust_cpu::batch<Real>;
+    using batch = diamond::thrust_cpu::batch<Real>;
     static context make(int = 1) { return {}; }
 };
 
@@ -67,7 +67,7 @@ struct thrust_cpu : precision<Real> {
 template <class Real>
 struct thrust_omp : precision<Real> {
     using context = diamond::thrust_omp::context;
-    using batch   = diamond::thrust_omp::batch<Real>;
+    using batch = diamond::thrust_omp::batch<Real>;
     static context make(int = 1) { return {}; }
 };
 #else
@@ -78,7 +78,7 @@ using thrust_omp = thrust_cpu<Real>; // for compilers without OpenMP
 template <class Real>
 struct emulated_device : precision<Real> {
     using context = emulated::context;
-    using batch   = emulated::batch<Real>;
+    using batch = emulated::batch<Real>;
     static context make(int = 1) { return {}; }
 };
 
@@ -98,8 +98,8 @@ TYPE_TO_STRING(back_ends::cuda<float>);
 TYPE_TO_STRING(back_ends::cuda<double>);
 // Tests that do not depend on a device are compiled and run elsewhere.
 #undef TEST_CASE
-#define TEST_CASE(name)   \
-    template <class Host> \
+#define TEST_CASE(name)                                                                                      \
+    template <class Host>                                                                                    \
     static void DOCTEST_ANONYMOUS(host_only_)()
 #else
 #if DIAMOND_TEST_BACK_ENDS == 1

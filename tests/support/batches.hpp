@@ -14,20 +14,23 @@ using diamond::index_t;
 
 /// Returns a d x n batch with these numbers, column by column.
 template <class Batch>
-[[nodiscard]] Batch make(const diamond::backend_of_t<Batch>& context, index_t d, index_t n, const std::vector<double>& numbers) {
+[[nodiscard]] Batch make(const diamond::backend_of_t<Batch>& context, index_t d, index_t n,
+                         const std::vector<double>& numbers) {
     using real = typename Batch::value_type;
     return diamond::from_host(context, d, n, std::vector<real>(numbers.begin(), numbers.end()));
 }
 /// Returns n columns that all equal `column`.
 template <class Batch>
-[[nodiscard]] Batch repeat(const diamond::backend_of_t<Batch>& context, index_t n, const std::vector<double>& column) {
+[[nodiscard]] Batch repeat(const diamond::backend_of_t<Batch>& context, index_t n,
+                           const std::vector<double>& column) {
     std::vector<double> numbers;
     for (index_t j = 0; j < n; ++j) numbers.insert(numbers.end(), column.begin(), column.end());
     return make<Batch>(context, static_cast<index_t>(column.size()), n, numbers);
 }
 /// Returns standard normals times `spread`, from a stream that no other test uses.
 template <class Batch>
-[[nodiscard]] Batch normal(const diamond::backend_of_t<Batch>& context, index_t d, index_t n, std::uint64_t seed, double spread = 1.0) {
+[[nodiscard]] Batch normal(const diamond::backend_of_t<Batch>& context, index_t d, index_t n,
+                           std::uint64_t seed, double spread = 1.0) {
     diamond::owning_batch<double, diamond::backend_of_t<Batch>> drawn(context, d, n);
     context.fill_normal(diamond::philox{seed}.stream(diamond::purpose::user), drawn.mutable_view());
     std::vector<double> numbers = diamond::to_host(drawn);

@@ -21,14 +21,17 @@ struct forward {
     Real* out;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         const double value = static_cast<double>(x[i + rows * j]), first = static_cast<double>(x[rows * j]);
-        out[i + rows * j] = static_cast<Real>(value + a * std::sin(value) + (i == 1 ? b * first * first : 0.0));
+        out[i + rows * j] = static_cast<Real>(value + a * std::sin(value) +
+                                              (i == 1 ? b * first * first : 0.0));
     }
 };
 template <class Real>
 struct log_determinant_term {
     const Real* x;
     index_t rows;
-    DIAMOND_HD double operator()(index_t i, index_t j) const { return std::log(1.0 + a * std::cos(static_cast<double>(x[i + rows * j]))); }
+    DIAMOND_HD double operator()(index_t i, index_t j) const {
+        return std::log(1.0 + a * std::cos(static_cast<double>(x[i + rows * j])));
+    }
 };
 template <class Real>
 struct pull_back {
@@ -53,12 +56,12 @@ struct pull_back {
 template <class Batch>
 struct map {
     using batch_type = Batch;
-    using real       = typename Batch::value_type;
-    using view       = diamond::view_t<Batch>;
+    using real = typename Batch::value_type;
+    using view = diamond::view_t<Batch>;
     using const_view = diamond::const_view_t<Batch>;
 
     index_t d;
-    double sign        = 1.0;
+    double sign = 1.0;
     diamond::cost bill = {};
 
     [[nodiscard]] index_t dimension() const { return d; }
@@ -71,12 +74,15 @@ struct map {
     }
     void operator()(const_view x, interval span, no_condition none, view out, double* divergence) {
         (*this)(x, span, none, out);
-        x.context().column_sums(x.rows(), x.columns(), log_determinant_term<real>{x.data(), x.rows()}, divergence);
+        x.context().column_sums(x.rows(), x.columns(), log_determinant_term<real>{x.data(), x.rows()},
+                                divergence);
     }
-    void vjp(const_view x, interval, no_condition, const_view cotangent, const double* divergence_cotangent, view out) {
+    void vjp(const_view x, interval, no_condition, const_view cotangent, const double* divergence_cotangent,
+             view out) {
         bill.vjp += x.columns();
-        x.context().for_each(x.rows(), x.columns(),
-                             pull_back<real>{x.data(), cotangent.data(), divergence_cotangent, sign, x.rows(), out.data()});
+        x.context().for_each(
+            x.rows(), x.columns(),
+            pull_back<real>{x.data(), cotangent.data(), divergence_cotangent, sign, x.rows(), out.data()});
     }
 };
 

@@ -18,9 +18,12 @@ struct numbers {
     index_t d = 3;
     double size = 0.3, waves = 1.0, shift = 0.0;
 
-    [[nodiscard]] DIAMOND_HD double entry(index_t i, index_t k) const { return std::sin(1.7 * static_cast<double>(i + d * k) + 0.4) - (i == k ? shift : 0.0); }
+    [[nodiscard]] DIAMOND_HD double entry(index_t i, index_t k) const {
+        return std::sin(1.7 * static_cast<double>(i + d * k) + 0.4) - (i == k ? shift : 0.0);
+    }
     /// Returns dv_i/d xbar_k at a column.
-    [[nodiscard]] DIAMOND_HD double slope(index_t i, index_t k, double xbar_i, double t, double s, double r) const {
+    [[nodiscard]] DIAMOND_HD double slope(index_t i, index_t k, double xbar_i, double t, double s,
+                                          double r) const {
         return size * ((1.0 + s) * entry(i, k) + (i == k ? (1.0 + t) * waves * std::cos(xbar_i + r) : 0.0));
     }
 };
@@ -28,10 +31,10 @@ struct numbers {
 template <class Batch>
 struct network {
     using batch_type = Batch;
-    using real       = typename Batch::value_type;
-    using view       = diamond::view_t<Batch>;
+    using real = typename Batch::value_type;
+    using view = diamond::view_t<Batch>;
     using const_view = diamond::const_view_t<Batch>;
-    using arguments  = diamond::diamond_arguments<Batch>;
+    using arguments = diamond::diamond_arguments<Batch>;
     struct workspace {};
 
     numbers of;
@@ -41,8 +44,10 @@ struct network {
         arguments at;
         view out;
         DIAMOND_HD void operator()(index_t i, index_t j) const {
-            double sum = of.size * (1.0 + at.t[j]) * of.waves * std::sin(static_cast<double>(at.xbar(i, j)) + at.r[j]);
-            for (index_t k = 0; k < of.d; ++k) sum += of.size * (1.0 + at.s[j]) * of.entry(i, k) * static_cast<double>(at.xbar(k, j));
+            double sum = of.size * (1.0 + at.t[j]) * of.waves *
+                         std::sin(static_cast<double>(at.xbar(i, j)) + at.r[j]);
+            for (index_t k = 0; k < of.d; ++k)
+                sum += of.size * (1.0 + at.s[j]) * of.entry(i, k) * static_cast<double>(at.xbar(k, j));
             out(i, j) = static_cast<real>(sum + static_cast<double>(at.x_t(i, j)));
         }
     };
@@ -56,7 +61,9 @@ struct network {
             double sum = 0.0;
             for (index_t k = 0; k < of.d; ++k) {
                 const index_t row = transposed ? k : i, column = transposed ? i : k;
-                sum += of.slope(row, column, static_cast<double>(at.xbar(row, j)), at.t[j], at.s[j], at.r[j]) * static_cast<double>(direction(k, j));
+                sum += of.slope(row, column, static_cast<double>(at.xbar(row, j)), at.t[j], at.s[j],
+                                at.r[j]) *
+                       static_cast<double>(direction(k, j));
             }
             out(i, j) = static_cast<real>(sum);
         }
@@ -66,12 +73,16 @@ struct network {
     [[nodiscard]] diamond::linear_schedule schedule() const { return {}; }
     [[nodiscard]] diamond::linear_schedule inner_schedule() const { return {}; }
     [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<Batch>&, index_t) const { return {}; }
-    void operator()(const arguments& at, diamond::no_condition, workspace&, view out) const { out.context().for_each(out.rows(), out.columns(), write_velocity{of, at, out}); }
+    void operator()(const arguments& at, diamond::no_condition, workspace&, view out) const {
+        out.context().for_each(out.rows(), out.columns(), write_velocity{of, at, out});
+    }
     void jvp(const arguments& at, diamond::no_condition, const_view tangent, workspace&, view out) const {
         out.context().for_each(out.rows(), out.columns(), write_product{of, at, tangent, false, out});
     }
-    void vjp(const arguments& at, diamond::no_condition, const_view cotangent, workspace&, view out_xbar, view out_x_t) const {
-        out_xbar.context().for_each(out_xbar.rows(), out_xbar.columns(), write_product{of, at, cotangent, true, out_xbar});
+    void vjp(const arguments& at, diamond::no_condition, const_view cotangent, workspace&, view out_xbar,
+             view out_x_t) const {
+        out_xbar.context().for_each(out_xbar.rows(), out_xbar.columns(),
+                                    write_product{of, at, cotangent, true, out_xbar});
         out_x_t.context().copy(cotangent.data(), cotangent.size(), out_x_t.data());
     }
 };
@@ -89,11 +100,13 @@ struct network {
     }
     return sum;
 }
-[[nodiscard]] inline small::matrix jacobian(const numbers& of, const double* xbar, double t, double s, double r) {
+[[nodiscard]] inline small::matrix jacobian(const numbers& of, const double* xbar, double t, double s,
+                                            double r) {
     const auto d = static_cast<std::size_t>(of.d);
     small::matrix result(d, d);
     for (std::size_t k = 0; k < d; ++k)
-        for (std::size_t i = 0; i < d; ++i) result(i, k) = of.slope(static_cast<index_t>(i), static_cast<index_t>(k), xbar[i], t, s, r);
+        for (std::size_t i = 0; i < d; ++i)
+            result(i, k) = of.slope(static_cast<index_t>(i), static_cast<index_t>(k), xbar[i], t, s, r);
     return result;
 }
 

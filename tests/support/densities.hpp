@@ -25,18 +25,23 @@ class wide_flow_map : public diamond::gaussian_flow_map<Batch, diamond::linear_s
 
 public:
     using batch_type = Batch;
-    using view       = diamond::view_t<Batch>;
+    using view = diamond::view_t<Batch>;
     using const_view = diamond::const_view_t<Batch>;
 
-    wide_flow_map(const diamond::backend_of_t<Batch>& context, double deviation, models::gaussian_numbers numbers = {})
-        : base({context, {}, divided(numbers.mean, deviation), divided(numbers.covariance, deviation * deviation)}),
+    wide_flow_map(const diamond::backend_of_t<Batch>& context, double deviation,
+                  models::gaussian_numbers numbers = {})
+        : base({context,
+                {},
+                divided(numbers.mean, deviation),
+                divided(numbers.covariance, deviation * deviation)}),
           deviation_(deviation) {}
 
     void operator()(const_view x, diamond::interval span, diamond::no_condition none, view out) {
         base::operator()(in_units(x), span, none, out);
         scale(deviation_, out, out);
     }
-    void operator()(const_view x, diamond::interval span, diamond::no_condition none, view out, double* divergence) {
+    void operator()(const_view x, diamond::interval span, diamond::no_condition none, view out,
+                    double* divergence) {
         base::operator()(in_units(x), span, none, out, divergence);
         scale(deviation_, out, out);
     }
@@ -46,7 +51,9 @@ private:
         for (double& number : numbers) number /= by;
         return numbers;
     }
-    static void scale(double by, const_view in, view out) { diamond::combine(diamond::coefficients<1>(diamond::numbers<1>{{by}}), out, in); }
+    static void scale(double by, const_view in, view out) {
+        diamond::combine(diamond::coefficients<1>(diamond::numbers<1>{{by}}), out, in);
+    }
     const_view in_units(const_view x) {
         units_.resize(x.context(), x.rows(), x.columns());
         scale(1.0 / deviation_, x, units_.mutable_view());
@@ -58,12 +65,14 @@ private:
 };
 
 /// Returns log N(x_j; alpha mu, alpha^2 C + sigma^2 I) of models::gaussian_numbers, column by column.
-[[nodiscard]] inline std::vector<double> gaussian(const std::vector<double>& x, double alpha = 1.0, double sigma = 0.0) {
+[[nodiscard]] inline std::vector<double> gaussian(const std::vector<double>& x, double alpha = 1.0,
+                                                  double sigma = 0.0) {
     const models::gaussian_numbers n;
     const std::size_t d = n.mean.size(), columns = x.size() / d;
     small::matrix covariance(d, d), miss(d, columns);
     for (std::size_t i = 0; i < d; ++i) {
-        for (std::size_t k = 0; k < d; ++k) covariance(i, k) = alpha * alpha * n.covariance[i + d * k] + (i == k ? sigma * sigma : 0.0);
+        for (std::size_t k = 0; k < d; ++k)
+            covariance(i, k) = alpha * alpha * n.covariance[i + d * k] + (i == k ? sigma * sigma : 0.0);
         for (std::size_t j = 0; j < columns; ++j) miss(i, j) = x[i + d * j] - alpha * n.mean[i];
     }
     const auto solved = small::solve(covariance, miss);
@@ -93,11 +102,12 @@ struct spoilt : Map {
     spoil by;
 
     spoilt(Map map, spoil how) : Map(std::move(map)), by(how) {}
-    void operator()(diamond::const_view_t<batch_type> x, diamond::interval span, diamond::no_condition c, diamond::view_t<batch_type> out) {
+    void operator()(diamond::const_view_t<batch_type> x, diamond::interval span, diamond::no_condition c,
+                    diamond::view_t<batch_type> out) {
         Map::operator()(x, span, c, out);
     }
-    void operator()(diamond::const_view_t<batch_type> x, diamond::interval span, diamond::no_condition c, diamond::view_t<batch_type> out,
-                    double* m) {
+    void operator()(diamond::const_view_t<batch_type> x, diamond::interval span, diamond::no_condition c,
+                    diamond::view_t<batch_type> out, double* m) {
         Map::operator()(x, span, c, out, m);
         x.context().for_each(x.columns(), scale_number{span.length() > 0.0 ? by.divergence : by.way_back, m});
         diamond::combine(diamond::coefficients<1>(diamond::numbers<1>{{by.position}}), out, out);

@@ -8,7 +8,8 @@
 namespace draws {
 
 template <class Real>
-std::vector<Real> normals(const diamond::noise_stream& stream, diamond::index_t rows, diamond::index_t columns) {
+std::vector<Real> normals(const diamond::noise_stream& stream, diamond::index_t rows,
+                          diamond::index_t columns) {
     const diamond::eigen::context context{.threads = 2};
     diamond::eigen::batch<Real> out(context, rows, columns);
     context.fill_normal<Real>(stream, out);

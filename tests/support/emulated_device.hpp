@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <diamond/backend/thrust_cpu.hpp>
+
 #include <support/emulated_memory.hpp>
 
 namespace emulated {
@@ -60,11 +61,14 @@ struct context : diamond::detail::thrust_vocabulary<context> {
     template <class T>
     [[nodiscard]] T* allocate(index_t count) const {
         ++state_.count.allocations;
-        return count == 0 ? nullptr : static_cast<T*>(state_.room.take(static_cast<std::size_t>(count) * sizeof(T)));
+        return count == 0 ? nullptr
+                          : static_cast<T*>(state_.room.take(static_cast<std::size_t>(count) * sizeof(T)));
     }
     template <class T>
     void deallocate(T* p, index_t count) const noexcept {
-        if (p) state_.later([this, p, count] { state_.room.give_back(p, static_cast<std::size_t>(count) * sizeof(T)); });
+        if (p)
+            state_.later(
+                [this, p, count] { state_.room.give_back(p, static_cast<std::size_t>(count) * sizeof(T)); });
     }
     template <class T>
     void to_host(const T* device, index_t count, T* host) const {
@@ -74,7 +78,9 @@ struct context : diamond::detail::thrust_vocabulary<context> {
     template <class T>
     // A driver, too, copies small pageable memory before it returns.
     void from_host(const T* host, index_t count, T* device) const {
-        state_.later([staged = std::vector<T>(host, host + count), device] { std::copy_n(staged.data(), staged.size(), device); });
+        state_.later([staged = std::vector<T>(host, host + count), device] {
+            std::copy_n(staged.data(), staged.size(), device);
+        });
     }
     template <class T>
     void copy(const T* from, index_t count, T* to) const {
@@ -120,7 +126,7 @@ struct context : diamond::detail::thrust_vocabulary<context> {
     template <class F>
     void forbid(index_t count, const F& f, diamond::deferred_error why) const {
         static_assert(std::is_trivially_copyable_v<F>, "a kernel's arguments are copied byte for byte");
-        why.values  = nullptr; // the host cannot read them
+        why.values = nullptr; // the host cannot read them
         why.indices = nullptr;
         state_.later([=, this] {
             const index_t bad = state_.cpu.find_first(count, f);
@@ -138,19 +144,23 @@ struct context : diamond::detail::thrust_vocabulary<context> {
     void product(diamond::transpose op, view<const Real> a, view<const Real> b, view<Real> out) const {
         static_cast<void>(diamond::detail::require_product(op, a, b, out));
         using cpu_context = diamond::thrust_cpu::context;
-        const auto here   = [this]<class T>(view<T> x) { return diamond::batch_view<T, cpu_context>(x.data(), x.rows(), x.columns(), &state_.cpu); };
+        const auto here = [this]<class T>(view<T> x) {
+            return diamond::batch_view<T, cpu_context>(x.data(), x.rows(), x.columns(), &state_.cpu);
+        };
         state_.later([=, this] { state_.cpu.product<Real>(op, here(a), here(b), here(out)); });
     }
     template <class Real>
-    void add_product(diamond::transpose op_a, const Real* a, diamond::transpose op_b, const Real* b, Real* out, index_t rows, index_t columns,
-                     index_t depth) const {
+    void add_product(diamond::transpose op_a, const Real* a, diamond::transpose op_b, const Real* b,
+                     Real* out, index_t rows, index_t columns, index_t depth) const {
         state_.later([=, this] { state_.cpu.add_product(op_a, a, op_b, b, out, rows, columns, depth); });
     }
 
     template <std::same_as<double> Real>
     void symmetric_eigen(view<Real> a, Real* values) const {
         using matrix = diamond::batch_view<double, diamond::thrust_cpu::context>;
-        state_.later([=, this] { state_.cpu.symmetric_eigen(matrix(a.data(), a.rows(), a.columns(), &state_.cpu), values); });
+        state_.later([=, this] {
+            state_.cpu.symmetric_eigen(matrix(a.data(), a.rows(), a.columns(), &state_.cpu), values);
+        });
     }
 
     /// Returns when everything queued has happened.
@@ -158,7 +168,8 @@ struct context : diamond::detail::thrust_vocabulary<context> {
     void wait() const {
         ++state_.count.waits;
         state_.run();
-        if (const auto failure = std::exchange(state_.failure, std::nullopt)) diamond::throw_deferred(failure->first, failure->second);
+        if (const auto failure = std::exchange(state_.failure, std::nullopt))
+            diamond::throw_deferred(failure->first, failure->second);
     }
 
 private:

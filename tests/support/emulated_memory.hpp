@@ -1,11 +1,11 @@
 /// This header defines memory that the host can touch only while it is open, which an emulated device has.
 #pragma once
 
-#include <sys/mman.h>
-
 #include <cstdlib>
 #include <map>
 #include <vector>
+
+#include <sys/mman.h>
 
 namespace emulated {
 
@@ -14,10 +14,12 @@ inline constexpr std::size_t memory_bytes = std::size_t{1} << 36;
 
 class memory {
 public:
-    memory() : base_(static_cast<char*>(mmap(nullptr, memory_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))) {
+    memory()
+        : base_(static_cast<char*>(
+              mmap(nullptr, memory_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))) {
         if (base_ == MAP_FAILED) std::abort();
     }
-    memory(const memory&)            = delete;
+    memory(const memory&) = delete;
     memory& operator=(const memory&) = delete;
     ~memory() { munmap(base_, memory_bytes); }
 

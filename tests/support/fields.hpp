@@ -21,7 +21,8 @@ struct add_sines {
     Real* out;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         const index_t at = i + rows * j;
-        out[at]          = static_cast<Real>((1.0 + t[j]) * static_cast<double>(out[at]) + waves * std::sin(static_cast<double>(x[at])));
+        out[at] = static_cast<Real>((1.0 + t[j]) * static_cast<double>(out[at]) +
+                                    waves * std::sin(static_cast<double>(x[at])));
     }
 };
 template <class Real>
@@ -33,8 +34,9 @@ struct add_cosines {
     Real* out;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         const index_t at = i + rows * j;
-        out[at]          = static_cast<Real>((1.0 + t[j]) * static_cast<double>(out[at]) +
-                                    waves * std::cos(static_cast<double>(x[at])) * static_cast<double>(tangent[at]));
+        out[at] = static_cast<Real>((1.0 + t[j]) * static_cast<double>(out[at]) +
+                                    waves * std::cos(static_cast<double>(x[at])) *
+                                        static_cast<double>(tangent[at]));
     }
 };
 
@@ -43,31 +45,38 @@ template <class Batch>
 class waved {
 public:
     using batch_type = Batch;
-    using real       = typename Batch::value_type;
-    using view       = diamond::view_t<Batch>;
+    using real = typename Batch::value_type;
+    using view = diamond::view_t<Batch>;
     using const_view = diamond::const_view_t<Batch>;
     struct workspace {};
 
-    waved(const diamond::backend_of_t<Batch>& context, index_t d, const std::vector<double>& a, double waves = 1.0)
-        : matrix_(std::make_shared<const Batch>(diamond::from_host(context, d, d, std::vector<real>(a.begin(), a.end())))), waves_(waves) {}
+    waved(const diamond::backend_of_t<Batch>& context, index_t d, const std::vector<double>& a,
+          double waves = 1.0)
+        : matrix_(std::make_shared<const Batch>(
+              diamond::from_host(context, d, d, std::vector<real>(a.begin(), a.end())))),
+          waves_(waves) {}
 
     [[nodiscard]] index_t dimension() const { return matrix_->rows(); }
     [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<Batch>&, index_t) const { return {}; }
     void operator()(const_view x, diamond::time_view t, diamond::no_condition, workspace&, view out) const {
         x.context().product(diamond::transpose::no, matrix_->read(), x, out);
-        x.context().for_each(x.rows(), x.columns(), add_sines<real>{x.data(), t, x.rows(), waves_, out.data()});
+        x.context().for_each(x.rows(), x.columns(),
+                             add_sines<real>{x.data(), t, x.rows(), waves_, out.data()});
     }
-    void jvp(const_view x, diamond::time_view t, diamond::no_condition, const_view tangent, workspace&, view out) const {
+    void jvp(const_view x, diamond::time_view t, diamond::no_condition, const_view tangent, workspace&,
+             view out) const {
         multiply(diamond::transpose::no, x, t, tangent, out);
     }
-    void vjp(const_view x, diamond::time_view t, diamond::no_condition, const_view cotangent, workspace&, view out) const {
+    void vjp(const_view x, diamond::time_view t, diamond::no_condition, const_view cotangent, workspace&,
+             view out) const {
         multiply(diamond::transpose::yes, x, t, cotangent, out);
     }
 
 private:
     void multiply(diamond::transpose op, const_view x, diamond::time_view t, const_view v, view out) const {
         x.context().product(op, matrix_->read(), v, out);
-        x.context().for_each(x.rows(), x.columns(), add_cosines<real>{x.data(), v.data(), t, x.rows(), waves_, out.data()});
+        x.context().for_each(x.rows(), x.columns(),
+                             add_cosines<real>{x.data(), v.data(), t, x.rows(), waves_, out.data()});
     }
     std::shared_ptr<const Batch> matrix_;
     double waves_;

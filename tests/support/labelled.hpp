@@ -17,11 +17,11 @@ using diamond::index_t, diamond::labels;
 /// another field for each label.
 template <class Batch, class Schedule>
 struct field {
-    using batch_type     = Batch;
+    using batch_type = Batch;
     using condition_type = labels;
-    using plain          = models::mixture<Batch, Schedule, models::nothing>;
-    using view           = diamond::view_t<Batch>;
-    using const_view     = diamond::const_view_t<Batch>;
+    using plain = models::mixture<Batch, Schedule, models::nothing>;
+    using view = diamond::view_t<Batch>;
+    using const_view = diamond::const_view_t<Batch>;
     plain of;
 
     explicit field(Schedule schedule) : of(schedule) {}
@@ -29,20 +29,25 @@ struct field {
     [[nodiscard]] auto make_workspace(const diamond::backend_of_t<Batch>& context, index_t n) const {
         return of.make_workspace(context, n);
     }
-    void operator()(const_view x, diamond::time_view t, const labels& c, typename plain::workspace& w, view out) const {
+    void operator()(const_view x, diamond::time_view t, const labels& c, typename plain::workspace& w,
+                    view out) const {
         of(x, t, {}, w, out);
         for (index_t j = 0; j < x.columns(); ++j) {
             out(0, j) += static_cast<typename Batch::value_type>(c[j]) * x(1, j);
             out(1, j) += static_cast<typename Batch::value_type>(c[j]);
         }
     }
-    void vjp(const_view x, diamond::time_view t, const labels& c, const_view cotangent, typename plain::workspace& w, view out) const {
+    void vjp(const_view x, diamond::time_view t, const labels& c, const_view cotangent,
+             typename plain::workspace& w, view out) const {
         of.vjp(x, t, {}, cotangent, w, out);
-        for (index_t j = 0; j < x.columns(); ++j) out(1, j) += static_cast<typename Batch::value_type>(c[j]) * cotangent(0, j);
+        for (index_t j = 0; j < x.columns(); ++j)
+            out(1, j) += static_cast<typename Batch::value_type>(c[j]) * cotangent(0, j);
     }
-    void jvp(const_view x, diamond::time_view t, const labels& c, const_view tangent, typename plain::workspace& w, view out) const {
+    void jvp(const_view x, diamond::time_view t, const labels& c, const_view tangent,
+             typename plain::workspace& w, view out) const {
         of.jvp(x, t, {}, tangent, w, out);
-        for (index_t j = 0; j < x.columns(); ++j) out(0, j) += static_cast<typename Batch::value_type>(c[j]) * tangent(1, j);
+        for (index_t j = 0; j < x.columns(); ++j)
+            out(0, j) += static_cast<typename Batch::value_type>(c[j]) * tangent(1, j);
     }
 };
 
@@ -50,7 +55,8 @@ struct field {
 struct reward {
     template <class View>
     void operator()(View z, const labels& c, double* values) const {
-        for (index_t j = 0; j < z.columns(); ++j) values[j] = (1.0 + c[j]) * static_cast<double>(z(0, j)) - static_cast<double>(z(1, j));
+        for (index_t j = 0; j < z.columns(); ++j)
+            values[j] = (1.0 + c[j]) * static_cast<double>(z(0, j)) - static_cast<double>(z(1, j));
     }
     template <class ConstView, class View>
     void gradient(ConstView z, const labels& c, View out) const {
@@ -71,15 +77,15 @@ template <class Context, class Call>
 agreement compare(const Context& context, index_t particles, std::size_t width, const Call& call) {
     std::vector<std::int32_t> own;
     for (index_t j = 0; j < particles; ++j) own.push_back(static_cast<std::int32_t>((j * 7 + 1) % 3));
-    const auto stored               = diamond::from_host(context, 1, particles, own);
+    const auto stored = diamond::from_host(context, 1, particles, own);
     const std::vector<double> mixed = call(labels(stored.data()));
     std::vector<std::vector<double>> alone;
     for (std::int32_t c = 0; c < 3; ++c) alone.push_back(call(labels(c)));
     agreement result;
     for (std::size_t k = 0; k < mixed.size(); ++k) {
         const auto& wanted = alone[static_cast<std::size_t>(own[k / width])];
-        result.mixed       = std::max(result.mixed, std::abs(mixed[k] - wanted[k]));
-        result.apart       = std::max(result.apart, std::abs(alone[0][k] - alone[1][k]));
+        result.mixed = std::max(result.mixed, std::abs(mixed[k] - wanted[k]));
+        result.apart = std::max(result.apart, std::abs(alone[0][k] - alone[1][k]));
     }
     return result;
 }

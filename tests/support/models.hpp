@@ -17,8 +17,8 @@ using diamond::index_t;
 /// The mixture has three components in the plane that differ in weight, place and shape.
 struct mixture_numbers {
     static constexpr index_t d = 2, count = 3;
-    double weight[count]      = {0.2, 0.5, 0.3};
-    double mean[count][d]     = {{-1.5, 0.5}, {1.0, -0.75}, {0.25, 2.0}};
+    double weight[count] = {0.2, 0.5, 0.3};
+    double mean[count][d] = {{-1.5, 0.5}, {1.0, -0.75}, {0.25, 2.0}};
     double variance[count][d] = {{0.3, 0.1}, {0.15, 0.4}, {0.2, 0.25}};
 };
 
@@ -26,17 +26,19 @@ struct mixture_numbers {
 /// the score with their Jacobians.
 struct mixture_point {
     static constexpr index_t d = mixture_numbers::d, count = mixture_numbers::count;
-    double log_density = 0.0, share[count], denoiser[d] = {}, score[d] = {}, d_denoiser[d][d] = {}, d_score[d][d] = {};
+    double log_density = 0.0, share[count], denoiser[d] = {}, score[d] = {}, d_denoiser[d][d] = {},
+           d_score[d][d] = {};
 
     DIAMOND_HD mixture_point(const mixture_numbers& n, double alpha, double variance, const double* x) {
         double high = -diamond::infinity, slope[count][d], part[count][d];
         for (index_t k = 0; k < count; ++k) {
             share[k] = std::log(n.weight[k]);
             for (index_t i = 0; i < d; ++i) {
-                const double total = alpha * alpha * n.variance[k][i] + variance, miss = x[i] - alpha * n.mean[k][i];
+                const double total = alpha * alpha * n.variance[k][i] + variance,
+                             miss = x[i] - alpha * n.mean[k][i];
                 share[k] -= 0.5 * (miss * miss / total + std::log(2.0 * diamond::pi * total));
                 slope[k][i] = -miss / total;
-                part[k][i]  = (variance * n.mean[k][i] + alpha * n.variance[k][i] * x[i]) / total;
+                part[k][i] = (variance * n.mean[k][i] + alpha * n.variance[k][i] * x[i]) / total;
             }
             high = high > share[k] ? high : share[k];
         }
@@ -72,9 +74,11 @@ struct mixture_column {
     ConstView x;
     diamond::time_view t;
     DIAMOND_HD void operator()(index_t j) const {
-        const double at[mixture_numbers::d] = {static_cast<double>(x(0, j)), static_cast<double>(x(1, j))}, time = t[j];
+        const double at[mixture_numbers::d] = {static_cast<double>(x(0, j)), static_cast<double>(x(1, j))},
+                     time = t[j];
         // Like the library's oracles, the velocity reads the schedule as it is.
-        what(j, mixture_point(numbers, schedule.alpha(time), diamond::square(schedule.sigma(time)), at), schedule.d_alpha(time), diamond::sigma_d_sigma(schedule, time));
+        what(j, mixture_point(numbers, schedule.alpha(time), diamond::square(schedule.sigma(time)), at),
+             schedule.d_alpha(time), diamond::sigma_d_sigma(schedule, time));
     }
 };
 /// This is the velocity u = alpha' D - sigma sigma' score.
@@ -82,7 +86,8 @@ template <class View>
 struct write_velocity {
     View out;
     DIAMOND_HD void operator()(index_t j, const mixture_point& p, double d_alpha, double spread) const {
-        for (index_t i = 0; i < p.d; ++i) out(i, j) = static_cast<typename View::value_type>(d_alpha * p.denoiser[i] - spread * p.score[i]);
+        for (index_t i = 0; i < p.d; ++i)
+            out(i, j) = static_cast<typename View::value_type>(d_alpha * p.denoiser[i] - spread * p.score[i]);
     }
 };
 /// This is the Jacobian times a direction. It is symmetric, but is transposed all the same where asked for.
@@ -95,13 +100,16 @@ struct write_jacobian_product {
         double product[mixture_point::d] = {};
         for (index_t i = 0; i < p.d; ++i)
             for (index_t l = 0; l < p.d; ++l)
-                product[transposed ? l : i] += (d_alpha * p.d_denoiser[i][l] - spread * p.d_score[i][l]) * static_cast<double>(direction(transposed ? i : l, j));
+                product[transposed ? l : i] += (d_alpha * p.d_denoiser[i][l] - spread * p.d_score[i][l]) *
+                                               static_cast<double>(direction(transposed ? i : l, j));
         for (index_t i = 0; i < p.d; ++i) out(i, j) = static_cast<typename View::value_type>(product[i]);
     }
 };
 struct write_log_density {
     double* out;
-    DIAMOND_HD void operator()(index_t j, const mixture_point& p, double, double) const { out[j] = p.log_density; }
+    DIAMOND_HD void operator()(index_t j, const mixture_point& p, double, double) const {
+        out[j] = p.log_density;
+    }
 };
 template <class View>
 struct write_score {
@@ -120,36 +128,45 @@ template <class Batch, class Schedule, class Gives = density>
 class mixture {
 public:
     using batch_type = Batch;
-    using real       = typename Batch::value_type;
-    using view       = diamond::view_t<Batch>;
+    using real = typename Batch::value_type;
+    using view = diamond::view_t<Batch>;
     using const_view = diamond::const_view_t<Batch>;
     struct workspace {};
 
-    explicit mixture(Schedule schedule, mixture_numbers numbers = {}) : schedule_(schedule), numbers_(numbers) {}
+    explicit mixture(Schedule schedule, mixture_numbers numbers = {})
+        : schedule_(schedule), numbers_(numbers) {}
 
     [[nodiscard]] index_t dimension() const { return mixture_numbers::d; }
     [[nodiscard]] const Schedule& schedule() const { return schedule_; }
     [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<Batch>&, index_t) const { return {}; }
 
-    void operator()(const_view x, diamond::time_view t, diamond::no_condition, workspace&, view out) const { each_column(x, t, write_velocity<view>{out}); }
-    void jvp(const_view x, diamond::time_view t, diamond::no_condition, const_view tangent, workspace&, view out) const {
+    void operator()(const_view x, diamond::time_view t, diamond::no_condition, workspace&, view out) const {
+        each_column(x, t, write_velocity<view>{out});
+    }
+    void jvp(const_view x, diamond::time_view t, diamond::no_condition, const_view tangent, workspace&,
+             view out) const {
         each_column(x, t, write_jacobian_product<view, const_view>{tangent, out, false});
     }
-    void vjp(const_view x, diamond::time_view t, diamond::no_condition, const_view cotangent, workspace&, view out) const {
+    void vjp(const_view x, diamond::time_view t, diamond::no_condition, const_view cotangent, workspace&,
+             view out) const {
         each_column(x, t, write_jacobian_product<view, const_view>{cotangent, out, true});
     }
-    void log_density(const_view x, diamond::time_view t, diamond::no_condition, workspace&,
-                     double* out) const requires std::same_as<Gives, density> {
+    void log_density(const_view x, diamond::time_view t, diamond::no_condition, workspace&, double* out) const
+        requires std::same_as<Gives, density>
+    {
         each_column(x, t, write_log_density{out});
     }
-    void score(const_view x, diamond::time_view t, diamond::no_condition, workspace&, view out) const requires std::same_as<Gives, density> {
+    void score(const_view x, diamond::time_view t, diamond::no_condition, workspace&, view out) const
+        requires std::same_as<Gives, density>
+    {
         each_column(x, t, write_score<view>{out});
     }
 
 private:
     template <class What>
     void each_column(const_view x, diamond::time_view t, const What& what) const {
-        x.context().for_each(x.columns(), mixture_column<What, Schedule, const_view>{what, schedule_, numbers_, x, t});
+        x.context().for_each(x.columns(),
+                             mixture_column<What, Schedule, const_view>{what, schedule_, numbers_, x, t});
     }
 
     Schedule schedule_;
@@ -161,7 +178,7 @@ private:
     for (index_t k = 0; k < n.count; ++k) {
         conditioning::component c{n.weight[k], small::matrix(2, 1), small::matrix(2, 2)};
         for (std::size_t i = 0; i < 2; ++i) {
-            c.mean(i, 0)       = n.mean[k][i];
+            c.mean(i, 0) = n.mean[k][i];
             c.covariance(i, i) = n.variance[k][i];
         }
         result.push_back(c);

@@ -43,8 +43,9 @@ inline double pairing(const std::vector<double>& a, const std::vector<double>& b
 template <class Real>
 bool same_bits(const std::vector<Real>& a, const std::vector<Real>& b) {
     using word = std::conditional_t<sizeof(Real) == 4, std::uint32_t, std::uint64_t>;
-    return a.size() == b.size() &&
-           std::equal(a.begin(), a.end(), b.begin(), [](Real x, Real y) { return std::bit_cast<word>(x) == std::bit_cast<word>(y); });
+    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](Real x, Real y) {
+               return std::bit_cast<word>(x) == std::bit_cast<word>(y);
+           });
 }
 
 /// Returns whether the numbers are equal up to `tolerance` times one more than the largest of them.
@@ -53,7 +54,8 @@ bool close(const std::vector<Real>& a, const std::vector<Real>& b, double tolera
     double largest = 0.0;
     for (const Real x : a) largest = std::max(largest, std::abs(static_cast<double>(x)));
     return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [&](Real x, Real y) {
-               return std::abs(static_cast<double>(x) - static_cast<double>(y)) <= tolerance * (1.0 + largest);
+               return std::abs(static_cast<double>(x) - static_cast<double>(y)) <=
+                      tolerance * (1.0 + largest);
            });
 }
 
@@ -61,8 +63,8 @@ bool close(const std::vector<Real>& a, const std::vector<Real>& b, double tolera
 template <class Real>
 double ulps(Real x, long double exact) {
     const Real near = std::abs(static_cast<Real>(exact));
-    const auto unit =
-        static_cast<long double>(std::nextafter(near, std::numeric_limits<Real>::infinity())) - static_cast<long double>(near);
+    const auto unit = static_cast<long double>(std::nextafter(near, std::numeric_limits<Real>::infinity())) -
+                      static_cast<long double>(near);
     return static_cast<double>(std::abs(static_cast<long double>(x) - exact) / unit);
 }
 

@@ -33,12 +33,14 @@ struct unit_power_schedule {
 /// This schedule is either of them, chosen at run time, so that a test instantiates its kernels once.
 struct any_power_schedule {
     double power = 2.0;
-    bool unit    = false;
+    bool unit = false;
     DIAMOND_HD double alpha(double t) const { return power_schedule{power}.alpha(t); }
     DIAMOND_HD double sigma(double t) const { return unit ? unit_power_schedule{power}.sigma(t) : 1.0 - t; }
     DIAMOND_HD double d_alpha(double t) const { return power_schedule{power}.d_alpha(t); }
     DIAMOND_HD double d_sigma(double t) const { return unit ? unit_power_schedule{power}.d_sigma(t) : -1.0; }
-    DIAMOND_HD double sigma_d_sigma(double t) const { return unit ? unit_power_schedule{power}.sigma_d_sigma(t) : t - 1.0; }
+    DIAMOND_HD double sigma_d_sigma(double t) const {
+        return unit ? unit_power_schedule{power}.sigma_d_sigma(t) : t - 1.0;
+    }
 };
 inline constexpr any_power_schedule flat_starts[] = {{2.0, false}, {2.0, true}, {1.2, false}, {1.2, true}};
 

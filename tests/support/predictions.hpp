@@ -12,20 +12,26 @@ namespace predictions {
 template <class Model>
 struct velocity_of {
     using batch_type = typename Model::batch_type;
-    using view       = diamond::view_t<batch_type>;
+    using view = diamond::view_t<batch_type>;
     using const_view = diamond::const_view_t<batch_type>;
-    using workspace  = typename Model::workspace_type;
+    using workspace = typename Model::workspace_type;
     Model model;
 
     [[nodiscard]] diamond::index_t dimension() const { return model.dimension(); }
-    [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<batch_type>& context, diamond::index_t n) const {
+    [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<batch_type>& context,
+                                           diamond::index_t n) const {
         return model.make_workspace(context, n);
     }
-    void operator()(const_view x, diamond::time_view t, diamond::no_condition c, workspace& space, view out) const { model(x, t, c, space, out); }
-    void vjp(const_view x, diamond::time_view t, diamond::no_condition c, const_view w, workspace& space, view out) const {
+    void operator()(const_view x, diamond::time_view t, diamond::no_condition c, workspace& space,
+                    view out) const {
+        model(x, t, c, space, out);
+    }
+    void vjp(const_view x, diamond::time_view t, diamond::no_condition c, const_view w, workspace& space,
+             view out) const {
         model.vjp(x, t, c, w, space, out);
     }
-    void jvp(const_view x, diamond::time_view t, diamond::no_condition c, const_view w, workspace& space, view out) const {
+    void jvp(const_view x, diamond::time_view t, diamond::no_condition c, const_view w, workspace& space,
+             view out) const {
         model.jvp(x, t, c, w, space, out);
     }
 };
@@ -36,13 +42,16 @@ struct denoiser_of : velocity_of<Model> {
     using typename velocity_of<Model>::const_view;
     using typename velocity_of<Model>::workspace;
     explicit denoiser_of(Model model) : velocity_of<Model>{std::move(model)} {}
-    void operator()(const_view x, diamond::time_view t, diamond::no_condition c, workspace& space, view out) const {
+    void operator()(const_view x, diamond::time_view t, diamond::no_condition c, workspace& space,
+                    view out) const {
         this->model.denoiser(x, t, c, space, out);
     }
-    void vjp(const_view x, diamond::time_view t, diamond::no_condition c, const_view w, workspace& space, view out) const {
+    void vjp(const_view x, diamond::time_view t, diamond::no_condition c, const_view w, workspace& space,
+             view out) const {
         this->model.denoiser_vjp(x, t, c, w, space, out);
     }
-    void jvp(const_view x, diamond::time_view t, diamond::no_condition c, const_view w, workspace& space, view out) const {
+    void jvp(const_view x, diamond::time_view t, diamond::no_condition c, const_view w, workspace& space,
+             view out) const {
         this->model.denoiser_jvp(x, t, c, w, space, out);
     }
 };
@@ -53,7 +62,8 @@ struct noise_of : velocity_of<Model> {
     using typename velocity_of<Model>::const_view;
     using typename velocity_of<Model>::workspace;
     explicit noise_of(Model model) : velocity_of<Model>{std::move(model)} {}
-    void operator()(const_view x, diamond::time_view t, diamond::no_condition c, workspace& space, view out) const {
+    void operator()(const_view x, diamond::time_view t, diamond::no_condition c, workspace& space,
+                    view out) const {
         this->model.noise(x, t, c, space, out);
     }
 };

@@ -18,7 +18,8 @@ struct matrix {
 
     matrix() = default;
     matrix(std::size_t r, std::size_t c) : rows(r), columns(c), entries(r * c) {}
-    matrix(std::size_t r, std::size_t c, const std::vector<double>& values) : rows(r), columns(c), entries(values.begin(), values.end()) {}
+    matrix(std::size_t r, std::size_t c, const std::vector<double>& values)
+        : rows(r), columns(c), entries(values.begin(), values.end()) {}
 
     number& operator()(std::size_t i, std::size_t j) { return entries[i + rows * j]; }
     const number& operator()(std::size_t i, std::size_t j) const { return entries[i + rows * j]; }

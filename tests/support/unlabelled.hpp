@@ -11,9 +11,9 @@ namespace labelled {
 template <class Density>
 class unlabelled {
 public:
-    using batch_type     = typename Density::batch_type;
+    using batch_type = typename Density::batch_type;
     using condition_type = diamond::labels;
-    using const_view     = diamond::const_view_t<batch_type>;
+    using const_view = diamond::const_view_t<batch_type>;
 
     explicit unlabelled(Density density) : density_(std::move(density)) {}
 
@@ -30,7 +30,8 @@ public:
     {
         density_(x, t, {}, out);
     }
-    void operator()(const_view x, double t, const diamond::labels&, const_view anchor, diamond::index_t samples, double* out)
+    void operator()(const_view x, double t, const diamond::labels&, const_view anchor,
+                    diamond::index_t samples, double* out)
         requires(!diamond::detail::says_log_density<Density>)
     {
         density_(x, t, {}, anchor, samples, out);

@@ -1,5 +1,5 @@
-// The losses at the exact map and beside it, the law of the training states, the same bits on any number of threads and after a resume, and a
-// short training on a mixture whose posterior is known.
+// The losses at the exact map and beside it, the law of the training states, the same bits on any number of
+// threads and after a resume, and a short training on a mixture whose posterior is known.
 #include <array>
 #include <cmath>
 #include <string>
@@ -14,34 +14,41 @@
 #include "support/numbers.hpp"
 #include "support/statistics.hpp"
 
-using diamond::diamond_mlp, diamond::diamond_trainer, diamond::gaussian_frame, diamond::index_t, diamond::linear_schedule, diamond::philox, diamond::training_set;
+using diamond::diamond_mlp, diamond::diamond_trainer, diamond::gaussian_frame, diamond::index_t,
+    diamond::linear_schedule, diamond::philox, diamond::training_set;
 
 namespace {
 
 /// One point: with a bandwidth, the law is a Gaussian, whose own map the network is when its last layer is 0.
 template <class Batch, class Context>
 training_set<Batch> one_point(const Context& context) {
-    return {diamond::from_host<typename Batch::value_type>(context, 2, 1, {typename Batch::value_type(0.5), typename Batch::value_type(-1)}), 0.7};
+    return {diamond::from_host<typename Batch::value_type>(
+                context, 2, 1, {typename Batch::value_type(0.5), typename Batch::value_type(-1)}),
+            0.7};
 }
 template <class Batch, class Context>
 diamond_mlp<Batch, linear_schedule> small_network(const Context& context, index_t classes = 0) {
-    return {{}, gaussian_frame<Batch>(context, {{0.5, -1.0}, {0.49, 0.49}, {}}), {.mlp = {.width = 16, .blocks = 1}, .classes = classes}};
+    return {{},
+            gaussian_frame<Batch>(context, {{0.5, -1.0}, {0.49, 0.49}, {}}),
+            {.mlp = {.width = 16, .blocks = 1}, .classes = classes}};
 }
 
 } // namespace
 
-TEST_CASE_TEMPLATE("at the exact map every loss with a deterministic target is 0 and its gradient vanishes; beside it, not", back, DOUBLE_BACK_ENDS) {
-    using batch        = typename back::batch;
+TEST_CASE_TEMPLATE(
+    "at the exact map every loss with a deterministic target is 0 and its gradient vanishes; beside it, not",
+    back, DOUBLE_BACK_ENDS) {
+    using batch = typename back::batch;
     const auto context = back::make(2);
-    const auto data    = one_point<batch>(context);
-    const auto check   = [&](const auto& loss) {
+    const auto data = one_point<batch>(context);
+    const auto check = [&](const auto& loss) {
         diamond_trainer trainer{small_network<batch>(context),
                                 data,
                                 philox{1},
                                 {.steps = 10, .batch = 300, .diagonal = 0.0, .diagonal_first = 0.0},
                                 loss,
                                 diamond::square_pair{}};
-        auto state        = trainer.start();
+        auto state = trainer.start();
         trainer.step(state);
         const auto report = trainer.report(state);
         CHECK(report.off_diagonal_loss < 1e-20);
@@ -60,8 +67,10 @@ TEST_CASE_TEMPLATE("at the exact map every loss with a deterministic target is 0
     check(diamond::semigroup_loss{.midpoint = true, .fixed = diamond::held_fixed::student});
     // With GLASS of the exact velocity as the teacher the same holds, on the diagonal, too.
     const diamond::gaussian<batch, linear_schedule> exact(context, {}, {0.5, -1.0}, {0.49, 0.0, 0.0, 0.49});
-    diamond_trainer taught(small_network<batch>(context), data, philox{1}, {.steps = 10, .batch = 300, .diagonal_first = 0.0}, diamond::glass_teacher(linear_schedule{}, exact));
-    auto state        = taught.start();
+    diamond_trainer taught(small_network<batch>(context), data, philox{1},
+                           {.steps = 10, .batch = 300, .diagonal_first = 0.0},
+                           diamond::glass_teacher(linear_schedule{}, exact));
+    auto state = taught.start();
     taught.step(state);
     const auto lesson = taught.report(state);
     CHECK(lesson.diagonal_loss < 1e-20);
@@ -70,32 +79,38 @@ TEST_CASE_TEMPLATE("at the exact map every loss with a deterministic target is 0
 }
 
 namespace {
-/// How many standard errors the mean gradient of the last layer's two biases is from 0, over 400 steps of other noise.
+/// How many standard errors the mean gradient of the last layer's two biases is from 0, over 400 steps of
+/// other noise.
 template <class Loss>
 std::array<double, 2> gradient_deviation(const diamond::eigen::context& context,
-                                         const diamond::diamond_training_options& options, Loss loss, double offset) {
-    using batch     = diamond::eigen::batch<double>;
+                                         const diamond::diamond_training_options& options, Loss loss,
+                                         double offset) {
+    using batch = diamond::eigen::batch<double>;
     const auto data = one_point<batch>(context);
     std::array<std::vector<double>, 2> gradients;
     for (std::uint64_t run = 0; run < 400; ++run) {
         diamond_trainer trainer(small_network<batch>(context), data, philox{2}.split(run), options, loss);
-        auto state         = trainer.start();
+        auto state = trainer.start();
         const index_t bias = state.theta.size() - 2;
         state.theta.data()[bias] += offset;
         trainer.step(state);
-        for (const index_t i : {0, 1}) gradients[static_cast<std::size_t>(i)].push_back(state.mean.data()[bias + i]); // with beta_1 = 0, AdamW's mean is the gradient
+        // with beta_1 = 0, AdamW's mean is the gradient
+        for (const index_t i : {0, 1})
+            gradients[static_cast<std::size_t>(i)].push_back(state.mean.data()[bias + i]);
     }
     std::array<double, 2> result{};
     for (const std::size_t i : {0U, 1U}) {
-        const auto mean = statistics::average(400, [&](index_t k) { return gradients[i][static_cast<std::size_t>(k)]; });
-        result[i]       = std::abs(mean.value) / mean.standard_error;
+        const auto mean = statistics::average(
+            400, [&](index_t k) { return gradients[i][static_cast<std::size_t>(k)]; });
+        result[i] = std::abs(mean.value) / mean.standard_error;
     }
     return result;
 }
 } // namespace
 
 TEST_CASE("with random targets the expected gradient vanishes at the exact map") {
-    // Within 4.5 standard errors (7 in a million for each of four numbers), and not for a network beside the truth: flow matching, and MeanFlow.
+    // Within 4.5 standard errors (7 in a million for each of four numbers), and not for a network beside the
+    // truth: flow matching, and MeanFlow.
     const diamond::eigen::context context{.threads = 2};
     const diamond::adam_w_options plain{.beta_1 = 0.0, .clip = 0.0};
     const auto check = [&](const diamond::diamond_training_options& options, auto loss) {
@@ -116,13 +131,15 @@ TEST_CASE("no bit of a training depends on the threads, or on a stop") {
     std::vector<std::vector<float>> results;
     for (const int threads : {1, 2, 3}) {
         const diamond::eigen::context context{.threads = threads};
-        training_set<batch> data(diamond::from_host<float>(context, 2, 3, {0, 1, 2, -1, -2, 0.5f}), 0.3, {0, 1, 1});
+        training_set<batch> data(diamond::from_host<float>(context, 2, 3, {0, 1, 2, -1, -2, 0.5f}), 0.3,
+                                 {0, 1, 1});
         const diamond::diamond_training_options options{.steps = 12, .batch = 700};
         diamond_trainer trainer(small_network<batch>(context, 2), data, philox{5}, options);
         auto state = trainer.start();
         trainer.run(state, [](const auto& report) { return report.step < 5; });
         CHECK(state.step == 6);
-        diamond_trainer another(small_network<batch>(context, 2), data, philox{5}, options); // goes on where the first stopped
+        // goes on where the first stopped
+        diamond_trainer another(small_network<batch>(context, 2), data, philox{5}, options);
         another.run(state);
         CHECK(state.step == 12);
         results.push_back(diamond::to_host(state.average));
@@ -135,37 +152,53 @@ TEST_CASE("no bit of a training depends on the threads, or on a stop") {
     CHECK(results[0] == results[2]);
 }
 
-TEST_CASE("a short training on an asymmetric mixture comes near its posterior, with a teacher and without one") {
-    // Posterior means at t = 0.5 against the exact D, root mean square in units of the exact posterior's deviation. The Gaussian that the
-    // network starts from misses by more than 0.6; 1000 small steps were measured to leave 0.27 and 0.16.
+TEST_CASE(
+    "a short training on an asymmetric mixture comes near its posterior, with a teacher and without one") {
+    // Posterior means at t = 0.5 against the exact D, root mean square in units of the exact posterior's
+    // deviation. The Gaussian that the network starts from misses by more than 0.6; 1000 small steps were
+    // measured to leave 0.27 and 0.16.
     using batch = diamond::eigen::batch<float>;
     const diamond::eigen::context context{.threads = 2};
-    const training_set<batch> data(diamond::from_host<float>(context, 2, 4, {-2, 0, 2, 1, 2, 1, 1.5f, -2}), 0.3);
-    const auto model = diamond::data_mixture(context, linear_schedule{}, data.points().read(), data.bandwidth());
+    const training_set<batch> data(diamond::from_host<float>(context, 2, 4, {-2, 0, 2, 1, 2, 1, 1.5f, -2}),
+                                   0.3);
+    const auto model = diamond::data_mixture(context, linear_schedule{}, data.points().read(),
+                                             data.bandwidth());
     const gaussian_frame<batch> frame(context, diamond::fit_gaussian_frame(data));
     const auto inside = diamond::in_coordinates_of(frame, data);
-    const auto rotated_model = diamond::data_mixture(context, linear_schedule{}, inside.points().read(), data.bandwidth());
-    const diamond_mlp<batch, linear_schedule> network({}, gaussian_frame<batch>(context, diamond::in_own_coordinates(frame.numbers())), {.mlp = {.width = 64, .blocks = 2}});
-    const diamond::diamond_training_options options{.steps = 1000, .batch = 512, .rate = {.peak = 1e-2}, .average = 0.99};
+    const auto rotated_model = diamond::data_mixture(context, linear_schedule{}, inside.points().read(),
+                                                     data.bandwidth());
+    const diamond_mlp<batch, linear_schedule> network(
+        {}, gaussian_frame<batch>(context, diamond::in_own_coordinates(frame.numbers())),
+        {.mlp = {.width = 64, .blocks = 2}});
+    const diamond::diamond_training_options options{
+        .steps = 1000, .batch = 512, .rate = {.peak = 1e-2}, .average = 0.99};
 
     const auto error_of = [&](const auto& trained_parameters) {
         const diamond_mlp<batch, linear_schedule> outside({}, frame, network.options());
-        diamond::diamond_map_posterior draws{diamond::network_diamond_map{
-            diamond::trained_network(outside, diamond::from_host<float>(context, network.parameters(), 1, trained_parameters))}};
+        diamond::diamond_map_posterior draws{diamond::network_diamond_map{diamond::trained_network(
+            outside, diamond::from_host<float>(context, network.parameters(), 1, trained_parameters))}};
         diamond::exact_posterior exact{model};
         const index_t n = 200, samples = 64;
-        batch x(context, 2, n), z(context, 2, n), found(context, 2, n * samples), expected(context, 2, n * samples);
+        batch x(context, 2, n), z(context, 2, n), found(context, 2, n * samples),
+            expected(context, 2, n * samples);
         model.draw(philox{3}.stream(diamond::purpose::user), z.mutable_view());
         diamond::draw_normal(philox{4}.stream(diamond::purpose::user), x.mutable_view());
         for (index_t e = 0; e < 2 * n; ++e) x.data()[e] = 0.5f * (x.data()[e] + z.data()[e]);
-        draws(x.read(), 0.5, diamond::labels(), philox{5}.stream(diamond::purpose::value, 0, samples), found.mutable_view());
-        exact(x.read(), 0.5, {}, philox{6}.stream(diamond::purpose::value, 0, samples), expected.mutable_view());
+        draws(x.read(), 0.5, diamond::labels(), philox{5}.stream(diamond::purpose::value, 0, samples),
+              found.mutable_view());
+        exact(x.read(), 0.5, {}, philox{6}.stream(diamond::purpose::value, 0, samples),
+              expected.mutable_view());
         double error = 0.0, variance = 0.0;
         for (index_t j = 0; j < n; ++j)
             for (index_t i = 0; i < 2; ++i) {
-                const auto moments = [&](const batch& b) { return statistics::average(samples, [&](index_t m) { return static_cast<double>(b.data()[i + 2 * (j * samples + m)]); }); };
+                const auto moments = [&](const batch& b) {
+                    return statistics::average(samples, [&](index_t m) {
+                        return static_cast<double>(b.data()[i + 2 * (j * samples + m)]);
+                    });
+                };
                 const auto a = moments(found), b = moments(expected);
-                error += diamond::square(a.value - b.value) - diamond::square(a.standard_error) - diamond::square(b.standard_error);
+                error += diamond::square(a.value - b.value) - diamond::square(a.standard_error) -
+                         diamond::square(b.standard_error);
                 variance += diamond::square(b.standard_error) * static_cast<double>(samples);
             }
         return std::sqrt(std::max(error, 0.0) / variance);
@@ -175,7 +208,8 @@ TEST_CASE("a short training on an asymmetric mixture comes near its posterior, w
     CHECK(error_of(diamond::to_host(state.theta)) > 0.6);
     alone.run(state);
     const double without = error_of(diamond::to_host(state.average));
-    diamond_trainer taught(network, inside, philox{1}, options, diamond::glass_teacher(linear_schedule{}, rotated_model));
+    diamond_trainer taught(network, inside, philox{1}, options,
+                           diamond::glass_teacher(linear_schedule{}, rotated_model));
     state = taught.start();
     taught.run(state);
     const double with = error_of(diamond::to_host(state.average));
@@ -188,18 +222,26 @@ TEST_CASE("options and data that do not fit are refused") {
     using batch = diamond::eigen::batch<double>;
     const diamond::eigen::context context{.threads = 1};
     const auto data = one_point<batch>(context);
-    const auto with = [&](const diamond::diamond_training_options& options) { diamond_trainer trainer(small_network<batch>(context), data, philox{1}, options); };
-    CHECK_THROWS_WITH_AS(with({.steps = 0}), doctest::Contains("0 steps of 512 columns"), std::invalid_argument);
+    const auto with = [&](const diamond::diamond_training_options& options) {
+        diamond_trainer trainer(small_network<batch>(context), data, philox{1}, options);
+    };
+    CHECK_THROWS_WITH_AS(with({.steps = 0}), doctest::Contains("0 steps of 512 columns"),
+                         std::invalid_argument);
     CHECK_THROWS_WITH_AS(with({.diagonal = 1.5}), doctest::Contains("1.5"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(training_set<batch>(diamond::from_host<double>(context, 2, 1, {0.0, 1.0}), -0.1), doctest::Contains("bandwidth"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(training_set<batch>(diamond::from_host<double>(context, 2, 1, {0.0, 1.0}), 0.1, {1, 2}), doctest::Contains("1 points was given 2 labels"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(training_set<batch>(diamond::from_host<double>(context, 2, 1, {0.0, 1.0}), -0.1),
+                         doctest::Contains("bandwidth"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(
+        training_set<batch>(diamond::from_host<double>(context, 2, 1, {0.0, 1.0}), 0.1, {1, 2}),
+        doctest::Contains("1 points was given 2 labels"), std::invalid_argument);
     const gaussian_frame<batch> turned(context, {{0.0, 0.0}, {1.0, 1.0}, {0.0, 1.0, 1.0, 0.0}});
-    CHECK_THROWS_WITH_AS(diamond_trainer(diamond_mlp<batch, linear_schedule>({}, turned), data, philox{1}), doctest::Contains("rotate the points"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(diamond_trainer(diamond_mlp<batch, linear_schedule>({}, turned), data, philox{1}),
+                         doctest::Contains("rotate the points"), std::invalid_argument);
 }
 
 TEST_CASE("a learned weight becomes the logarithm of the loss, and joins the state") {
-    // Diagonal losses alone, of the exact map: after 400 steps exp(w) has come from 1 to the mean loss of this noise, 1 for all times, whatever w
-    // started from; so the weight's part of the gradient is small, and the network has not moved far.
+    // Diagonal losses alone, of the exact map: after 400 steps exp(w) has come from 1 to the mean loss of
+    // this noise, 1 for all times, whatever w started from; so the weight's part of the gradient is small,
+    // and the network has not moved far.
     using batch = diamond::eigen::batch<double>;
     const diamond::eigen::context context{.threads = 2};
     const auto data = one_point<batch>(context);

@@ -1,5 +1,5 @@
-// A training state belongs to its training: others refuse it, with both in the sentence, and so do a step past the end and numbers that are none. A
-// step that threw and is tried again counts once.
+// A training state belongs to its training: others refuse it, with both in the sentence, and so do a step
+// past the end and numbers that are none. A step that threw and is tried again counts once.
 #include <cmath>
 #include <filesystem>
 #include <stdexcept>
@@ -11,12 +11,13 @@
 
 #include "support/back_ends.hpp"
 
-using diamond::diamond_mlp, diamond::diamond_trainer, diamond::diamond_training_options, diamond::gaussian_frame, diamond::index_t, diamond::linear_schedule, diamond::philox,
+using diamond::diamond_mlp, diamond::diamond_trainer, diamond::diamond_training_options,
+    diamond::gaussian_frame, diamond::index_t, diamond::linear_schedule, diamond::philox,
     diamond::training_set;
 
 namespace {
 
-using batch   = diamond::eigen::batch<double>;
+using batch = diamond::eigen::batch<double>;
 using network = diamond_mlp<batch, linear_schedule>;
 using options = diamond_training_options;
 
@@ -24,8 +25,14 @@ const diamond::eigen::context& where() {
     static const diamond::eigen::context context{.threads = 2};
     return context;
 }
-training_set<batch> three_points(double bandwidth = 0.3) { return {diamond::from_host<double>(where(), 2, 3, {0, 1, 2, -1, -2, 0.5}), bandwidth}; }
-network small(index_t width, index_t blocks = 1) { return {{}, gaussian_frame<batch>(where(), {{0.0, 0.0}, {2.0, 1.0}, {}}), {.mlp = {.width = width, .blocks = blocks}}}; }
+training_set<batch> three_points(double bandwidth = 0.3) {
+    return {diamond::from_host<double>(where(), 2, 3, {0, 1, 2, -1, -2, 0.5}), bandwidth};
+}
+network small(index_t width, index_t blocks = 1) {
+    return {{},
+            gaussian_frame<batch>(where(), {{0.0, 0.0}, {2.0, 1.0}, {}}),
+            {.mlp = {.width = width, .blocks = blocks}}};
+}
 constexpr options brief{.steps = 8, .batch = 24, .diagonal_first = 0.0};
 
 std::string told(const auto& call) {
@@ -56,12 +63,14 @@ struct unsteady_teacher {
 
 } // namespace
 
-TEST_CASE("a step past the end is refused, and so are states of another size, shape, seed, data, options or loss") {
+TEST_CASE(
+    "a step past the end is refused, and so are states of another size, shape, seed, data, options or loss") {
     const auto data = three_points(), wider = three_points(0.4);
     diamond_trainer trainer(small(8), data, philox{1}, brief);
     auto state = trainer.start();
     trainer.run(state);
-    CHECK_THROWS_WITH_AS(trainer.step(state), doctest::Contains("training of 8 steps has taken its last"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(trainer.step(state), doctest::Contains("training of 8 steps has taken its last"),
+                         std::invalid_argument);
     CHECK(state.step == 8);
     CHECK_NOTHROW(trainer.run(state)); // nothing is left to do
     CHECK_NOTHROW(static_cast<void>(trainer.report(state)));
@@ -70,7 +79,9 @@ TEST_CASE("a step past the end is refused, and so are states of another size, sh
     const auto refused = [&](const char* first, const char* second, auto& other) {
         CAPTURE(first);
         CAPTURE(second);
-        for (const auto& message : {told([&] { other.step(state); }), told([&] { other.run(state); }), told([&] { static_cast<void>(other.averaged(state)); }), told([&] { static_cast<void>(other.report(state)); })}) {
+        for (const auto& message : {told([&] { other.step(state); }), told([&] { other.run(state); }),
+                                    told([&] { static_cast<void>(other.averaged(state)); }),
+                                    told([&] { static_cast<void>(other.report(state)); })}) {
             CAPTURE(message);
             CHECK(names(message, first));
             CHECK(names(message, second));
@@ -81,8 +92,10 @@ TEST_CASE("a step past the end is refused, and so are states of another size, sh
     const auto before = diamond::to_host(state.theta);
     diamond_trainer larger(small(64), data, philox{1}, brief), deeper(small(8, 0), data, philox{1}, brief);
     refused("a state of ", "for a training of ", larger);
-    refused(diamond::digits_of(trainer.parameters()).c_str(), diamond::digits_of(larger.parameters()).c_str(), larger);
-    refused(diamond::digits_of(trainer.parameters()).c_str(), diamond::digits_of(deeper.parameters()).c_str(), deeper);
+    refused(diamond::digits_of(trainer.parameters()).c_str(), diamond::digits_of(larger.parameters()).c_str(),
+            larger);
+    refused(diamond::digits_of(trainer.parameters()).c_str(), diamond::digits_of(deeper.parameters()).c_str(),
+            deeper);
     diamond_trainer seeded(small(8), data, philox{2}, brief), banded(small(8), wider, philox{1}, brief);
     refused("seed 1", "seed 2", seeded);
     refused("bandwidth 0.3", "bandwidth 0.4", banded);
@@ -90,20 +103,23 @@ TEST_CASE("a step past the end is refused, and so are states of another size, sh
     changed.rate.peak = 2e-3;
     diamond_trainer faster(small(8), data, philox{1}, changed);
     refused("rate 0.005", "rate 0.002", faster);
-    changed           = brief;
-    changed.steps     = 9;
+    changed = brief;
+    changed.steps = 9;
     diamond_trainer longer(small(8), data, philox{1}, changed);
     refused("to a network of", "9 steps of 24", longer);
     diamond_trainer eulerian(small(8), data, philox{1}, brief, diamond::eulerian_loss{});
     refused("lagrangian_loss", "eulerian_loss of the student", eulerian);
     int calls = 0;
-    diamond_trainer taught(small(8), data, philox{1}, brief,
-                           unsteady_teacher{{linear_schedule{}, {where(), {}, {0.0, 0.0}, {2.0, 0.0, 0.0, 1.0}}}, &calls, 0, false});
+    diamond_trainer taught(
+        small(8), data, philox{1}, brief,
+        unsteady_teacher{
+            {linear_schedule{}, {where(), {}, {0.0, 0.0}, {2.0, 0.0, 0.0, 1.0}}}, &calls, 0, false});
     refused("no teacher", "a teacher", taught);
     CHECK(diamond::to_host(state.theta) == before);
     CHECK(state.step == 1);
 
-    // A trainer of the same is the same training; and a state that is told to belong nowhere goes on with any of its size.
+    // A trainer of the same is the same training; and a state that is told to belong nowhere goes on with any
+    // of its size.
     diamond_trainer again(small(8), data, philox{1}, brief);
     CHECK_NOTHROW(again.step(state));
     state.belongs_to.clear();
@@ -112,10 +128,10 @@ TEST_CASE("a step past the end is refused, and so are states of another size, sh
     CHECK(names(told([&] { seeded.step(state); }), "a state of step 100 for a training of 8 steps"));
     state.step = -1;
     CHECK(names(told([&] { seeded.step(state); }), "a state of step -1"));
-    auto cut      = trainer.start();
+    auto cut = trainer.start();
     cut.loss_sums = diamond::rebind_t<batch, double>(where(), 3, 1);
     CHECK(names(told([&] { trainer.step(cut); }), "3 sums of losses, not 600"));
-    cut         = trainer.start();
+    cut = trainer.start();
     cut.average = batch(where(), 5, 1);
     CHECK(names(told([&] { trainer.step(cut); }), "5 averages"));
 }
@@ -135,18 +151,29 @@ TEST_CASE("a state from a file knows its training, too") {
     CHECK(diamond::to_host(loaded.theta) == diamond::to_host(state.theta));
 }
 
-TEST_CASE("a state names its training in words that files keep, and the order of the policies is none of them") {
+TEST_CASE(
+    "a state names its training in words that files keep, and the order of the policies is none of them") {
     const auto data = three_points();
-    diamond_trainer trainer{small(8), data, philox{1}, brief, diamond::mean_flow_loss{}, diamond::square_pair{}};
-    diamond_trainer another{small(8), data, philox{1}, brief, diamond::square_pair{}, diamond::mean_flow_loss{},
+    diamond_trainer trainer{
+        small(8), data, philox{1}, brief, diamond::mean_flow_loss{}, diamond::square_pair{}};
+    diamond_trainer another{small(8),
+                            data,
+                            philox{1},
+                            brief,
+                            diamond::square_pair{},
+                            diamond::mean_flow_loss{},
                             diamond::uniform_time{}};
     auto state = trainer.start();
-    const std::string expected =
-        ", 3 points in dimension 2 with bandwidth 0.3, seed 1, no teacher, 8 steps of 24 columns, diagonal 0.5, "
-        "diagonal_first 0, times uniform_time of 0.1, pairs square_pair of 0.2, label_dropout 0.15, variance_floor 0.001, "
-        "loss mean_flow_loss, off_diagonal 1, divergence 1, trace default_trace, hutchinson_trace of 1, weighting "
-        "adaptive_weight of 0.5, 0.001, 0, rate 0.005, 200, 1, optimiser 0.9, 0.99, 1e-08, 0, 1, average 0.999";
-    CHECK(state.belongs_to.starts_with("a network of " + diamond::digits_of(trainer.parameters()) + " parameters in layers 8 x "));
+    const std::string expected = ", 3 points in dimension 2 with bandwidth 0.3, seed 1, no teacher, 8 steps "
+                                 "of 24 columns, diagonal 0.5, "
+                                 "diagonal_first 0, times uniform_time of 0.1, pairs square_pair of 0.2, "
+                                 "label_dropout 0.15, variance_floor 0.001, "
+                                 "loss mean_flow_loss, off_diagonal 1, divergence 1, trace default_trace, "
+                                 "hutchinson_trace of 1, weighting "
+                                 "adaptive_weight of 0.5, 0.001, 0, rate 0.005, 200, 1, optimiser 0.9, 0.99, "
+                                 "1e-08, 0, 1, average 0.999";
+    CHECK(state.belongs_to.starts_with("a network of " + diamond::digits_of(trainer.parameters()) +
+                                       " parameters in layers 8 x "));
     CHECK(state.belongs_to.ends_with(expected));
     auto same = another.start();
     CHECK(same.belongs_to == state.belongs_to);
@@ -157,10 +184,12 @@ TEST_CASE("a state names its training in words that files keep, and the order of
 
 TEST_CASE("a step that threw and is tried again counts once") {
     const auto data = three_points();
-    const auto run  = [&](int bad, bool throws) {
+    const auto run = [&](int bad, bool throws) {
         int calls = 0;
-        diamond_trainer trainer(small(8), data, philox{1}, brief,
-                                unsteady_teacher{{linear_schedule{}, {where(), {}, {0.0, 0.0}, {2.0, 0.0, 0.0, 1.0}}}, &calls, bad, throws});
+        diamond_trainer trainer(
+            small(8), data, philox{1}, brief,
+            unsteady_teacher{
+                {linear_schedule{}, {where(), {}, {0.0, 0.0}, {2.0, 0.0, 0.0, 1.0}}}, &calls, bad, throws});
         auto state = trainer.start();
         int thrown = 0;
         while (state.step < 8) {
@@ -172,8 +201,10 @@ TEST_CASE("a step that threw and is tried again counts once") {
         }
         CHECK(thrown == (bad > 0 ? 1 : 0));
         const auto report = trainer.report(state);
-        auto numbers      = diamond::to_host(state.theta);
-        for (const auto& more : {diamond::to_host(state.average), diamond::to_host(state.loss_sums), {report.diagonal_loss, report.off_diagonal_loss, report.gradient_norm}})
+        auto numbers = diamond::to_host(state.theta);
+        for (const auto& more : {diamond::to_host(state.average),
+                                 diamond::to_host(state.loss_sums),
+                                 {report.diagonal_loss, report.off_diagonal_loss, report.gradient_norm}})
             numbers.insert(numbers.end(), more.begin(), more.end());
         return numbers;
     };
@@ -194,8 +225,11 @@ TEST_CASE("a number that is none is named at the step, and by averaged()") {
             trainer.step(state);
             batch* const parts[] = {&state.theta, &state.average, &state.mean, &state.variance};
             parts[which]->data()[5] = bad;
-            CHECK_THROWS_WITH_AS(trainer.step(state), doctest::Contains("parameter 5 of a training state"), diamond::numeric_error);
-            CHECK_THROWS_WITH_AS(static_cast<void>(trainer.averaged(state)), doctest::Contains("parameter 5 of a training state"), diamond::numeric_error);
+            CHECK_THROWS_WITH_AS(trainer.step(state), doctest::Contains("parameter 5 of a training state"),
+                                 diamond::numeric_error);
+            CHECK_THROWS_WITH_AS(static_cast<void>(trainer.averaged(state)),
+                                 doctest::Contains("parameter 5 of a training state"),
+                                 diamond::numeric_error);
             CHECK(state.step == 1);
         }
     CHECK_THROWS_WITH_AS(three_points(NAN), doctest::Contains("bandwidth"), std::invalid_argument);
@@ -204,7 +238,7 @@ TEST_CASE("a number that is none is named at the step, and by averaged()") {
 TEST_CASE("a training set that was moved away is noticed") {
     auto data = three_points();
     diamond_trainer trainer(small(8), data, philox{1}, brief);
-    auto state      = trainer.start();
+    auto state = trainer.start();
     const auto away = std::move(data);
     CHECK(names(told([&] { trainer.step(state); }), "has been moved away"));
 }

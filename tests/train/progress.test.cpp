@@ -45,13 +45,14 @@ TEST_CASE("fewer steps than windows are a point each") {
 }
 
 TEST_CASE("the time left knows that late steps cost more") {
-    // 40 steps of 1 s, then 60 of 2 s. Half of a late step's columns are on the diagonal: price (1 + 7/3)/2 = 5/3, until one is seen.
+    // 40 steps of 1 s, then 60 of 2 s. Half of a late step's columns are on the diagonal: price (1 + 7/3)/2 =
+    // 5/3, until one is seen.
     const auto options = diamond::diamond_training_options{.steps = 100};
     CHECK(options.diagonal_steps() == 40);
     time_left left(options);
     for (index_t k = 0; k < 100; ++k) {
         const double found = left(k, k < 40 ? 1.0 : 2.0);
-        const double late  = k < 40 ? 60.0 * 5.0 / 3.0 : 2.0 * static_cast<double>(99 - k);
+        const double late = k < 40 ? 60.0 * 5.0 / 3.0 : 2.0 * static_cast<double>(99 - k);
         CHECK(found == doctest::Approx((k < 40 ? 39.0 - static_cast<double>(k) : 0.0) + late).epsilon(1e-12));
     }
 }
@@ -71,6 +72,8 @@ TEST_CASE("the share of diagonal steps rounds up, as a step below the share is o
     for (const index_t steps : {1, 7, 10, 33})
         for (const double share : {0.0, 0.1, 0.25, 0.4, 1.0}) {
             const options o{.steps = steps, .diagonal_first = share};
-            for (index_t k = 0; k < steps; ++k) CHECK((k < o.diagonal_steps()) == (static_cast<double>(k) < share * static_cast<double>(steps)));
+            for (index_t k = 0; k < steps; ++k)
+                CHECK((k < o.diagonal_steps()) ==
+                      (static_cast<double>(k) < share * static_cast<double>(steps)));
         }
 }

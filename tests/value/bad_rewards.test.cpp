@@ -25,12 +25,13 @@ namespace {
 
 constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
 
-/// What the reward does on its `at`-th call (from 0), told from outside; its calls are counted, for it may keep state.
+/// What the reward does on its `at`-th call (from 0), told from outside; its calls are counted, for it may
+/// keep state.
 struct plan {
     enum class failure { none, value, thrown, gradient } what = failure::none;
-    index_t at                                                = 0;
-    double value                                              = nan_value;
-    index_t calls                                             = 0;
+    index_t at = 0;
+    double value = nan_value;
+    index_t calls = 0;
 };
 struct failing_reward {
     plan* p;
@@ -89,26 +90,31 @@ failure_report fails(const Call& call) {
 template <class Batch>
 auto sampler() {
     return diamond::diamond_map_posterior(
-        diamond::glass_diamond_map(any_schedule{}, models::mixture<Batch, any_schedule>(any_schedule{}), diamond::heun{.steps = 2}, any_schedule{}));
+        diamond::glass_diamond_map(any_schedule{}, models::mixture<Batch, any_schedule>(any_schedule{}),
+                                   diamond::heun{.steps = 2}, any_schedule{}));
 }
 template <class Batch>
 auto flow() {
-    return diamond::ode_flow_map(models::mixture<Batch, any_schedule>(any_schedule{}), diamond::heun{.steps = 2});
+    return diamond::ode_flow_map(models::mixture<Batch, any_schedule>(any_schedule{}),
+                                 diamond::heun{.steps = 2});
 }
 
-/// NaN, +inf and exceptions name step 3 and particle 2 of `samples` samples each, from value and guidance, and leave the estimator as it
-/// was.
+/// NaN, +inf and exceptions name step 3 and particle 2 of `samples` samples each, from value and guidance,
+/// and leave the estimator as it was.
 template <class Batch, class Estimator>
-void check_failures(const diamond::backend_of_t<Batch>& context, Estimator estimator, plan& p, index_t samples, double t, bool pointwise) {
-    using failure       = plan::failure;
-    const auto x        = batches::normal<Batch>(context, 2, 4, 1);
-    p                   = {};
-    const auto before   = values(estimator, x, t, estimates::stream(3)).value;
+void check_failures(const diamond::backend_of_t<Batch>& context, Estimator estimator, plan& p,
+                    index_t samples, double t, bool pointwise) {
+    using failure = plan::failure;
+    const auto x = batches::normal<Batch>(context, 2, 4, 1);
+    p = {};
+    const auto before = values(estimator, x, t, estimates::stream(3)).value;
     const index_t third = 2 * samples + (samples - 1); // the last sample of particle 2
-    const auto run      = [&](plan now, bool guide) {
+    const auto run = [&](plan now, bool guide) {
         p = now;
-        return fails(
-            [&] { guide ? void(guidance(estimator, x, t, estimates::stream(3))) : void(values(estimator, x, t, estimates::stream(3))); });
+        return fails([&] {
+            guide ? void(guidance(estimator, x, t, estimates::stream(3)))
+                  : void(values(estimator, x, t, estimates::stream(3)));
+        });
     };
     for (const bool guide : {false, true}) {
         if (guide && t == 1.0) continue; // asks for no value
@@ -131,60 +137,77 @@ void check_failures(const diamond::backend_of_t<Batch>& context, Estimator estim
 
 } // namespace
 
-TEST_CASE_TEMPLATE("NaN, +inf and exceptions name step and particle, and leave the estimator intact", back_end, HOST_BACK_ENDS) {
-    using batch        = typename back_end::batch;
+TEST_CASE_TEMPLATE("NaN, +inf and exceptions name step and particle, and leave the estimator intact",
+                   back_end, HOST_BACK_ENDS) {
+    using batch = typename back_end::batch;
     const auto context = back_end::make();
     plan p;
     for (const double t : {0.0, 0.5}) {
         for (const index_t samples : {2, 3}) {
-            check_failures<batch>(context, diamond::posterior_value(sampler<batch>(), failing_reward{&p}, {.samples = samples}), p, samples,
-                                  t, true);
-            check_failures<batch>(context, diamond::posterior_value(sampler<batch>(), failing_batch_reward{&p}, {.samples = samples}), p,
-                                  samples, t, false);
+            check_failures<batch>(
+                context, diamond::posterior_value(sampler<batch>(), failing_reward{&p}, {.samples = samples}),
+                p, samples, t, true);
+            check_failures<batch>(
+                context,
+                diamond::posterior_value(sampler<batch>(), failing_batch_reward{&p}, {.samples = samples}), p,
+                samples, t, false);
         }
     }
-    check_failures<batch>(context, diamond::posterior_value(sampler<batch>(), failing_reward{&p}, {.samples = 3}), p, 1, 1.0, true);
+    check_failures<batch>(context,
+                          diamond::posterior_value(sampler<batch>(), failing_reward{&p}, {.samples = 3}), p,
+                          1, 1.0, true);
 }
 
 TEST_CASE("and so for every other estimator") {
-    using batch        = diamond::eigen::batch<double>;
+    using batch = diamond::eigen::batch<double>;
     const auto context = back_ends::eigen<double>::make(2);
-    const auto density = diamond::exact_density(any_schedule{}, models::mixture<batch, any_schedule>(any_schedule{}));
+    const auto density = diamond::exact_density(any_schedule{},
+                                                models::mixture<batch, any_schedule>(any_schedule{}));
     plan p;
-    const auto value_only = [&](auto estimator, double t) { // point values do not ask for values when they guide
-        const auto x      = batches::normal<batch>(context, 2, 4, 1);
-        p                 = {};
+    // point values do not ask for values when they guide
+    const auto value_only = [&](auto estimator, double t) {
+        const auto x = batches::normal<batch>(context, 2, 4, 1);
+        p = {};
         const auto before = values(estimator, x, t, estimates::stream(3)).value;
         for (const double bad : {nan_value, diamond::infinity}) {
-            p                 = {.what = plan::failure::value, .at = 2, .value = bad};
+            p = {.what = plan::failure::value, .at = 2, .value = bad};
             const auto report = fails([&] { values(estimator, x, t, estimates::stream(3)); });
             CHECK(report.step == 3);
             CHECK(report.particle == 2);
         }
-        p                 = {.what = plan::failure::thrown, .at = 2};
+        p = {.what = plan::failure::thrown, .at = 2};
         const auto report = fails([&] { values(estimator, x, t, estimates::stream(3)); });
         CHECK(report.particle == 2);
         CHECK(report.nested == "no ink left");
         p = {};
         CHECK(values(estimator, x, t, estimates::stream(3)).value == before);
     };
-    check_failures<batch>(context, diamond::pathwise_posterior_value(sampler<batch>(), failing_reward{&p}, {.samples = 2}), p, 2, 0.5,
-                          true);
+    check_failures<batch>(
+        context, diamond::pathwise_posterior_value(sampler<batch>(), failing_reward{&p}, {.samples = 2}), p,
+        2, 0.5, true);
     for (const double t : {0.0, 0.5})
-        check_failures<batch>(context, diamond::weighted_value(density, flow<batch>(), failing_reward{&p}, {.samples = 3}), p, 3, t, true);
+        check_failures<batch>(
+            context, diamond::weighted_value(density, flow<batch>(), failing_reward{&p}, {.samples = 3}), p,
+            3, t, true);
     for (const double t : {0.5, 1.0}) {
-        value_only(diamond::denoised_value(any_schedule{}, models::mixture<batch, any_schedule>(any_schedule{}), failing_reward{&p}), t);
+        value_only(diamond::denoised_value(any_schedule{},
+                                           models::mixture<batch, any_schedule>(any_schedule{}),
+                                           failing_reward{&p}),
+                   t);
         value_only(diamond::look_ahead_value(any_schedule{}, flow<batch>(), failing_reward{&p}), t);
     }
-    check_failures<batch>(context, diamond::weighted_value(density, flow<batch>(), failing_reward{&p}, {.samples = 3}), p, 1, 1.0, true);
-    value_only(diamond::exact_value(diamond::gaussian<batch, any_schedule>(context, any_schedule{}, {0.0, 0.0}, {1.0, 0.0, 0.0, 1.0}),
+    check_failures<batch>(context,
+                          diamond::weighted_value(density, flow<batch>(), failing_reward{&p}, {.samples = 3}),
+                          p, 1, 1.0, true);
+    value_only(diamond::exact_value(diamond::gaussian<batch, any_schedule>(context, any_schedule{},
+                                                                           {0.0, 0.0}, {1.0, 0.0, 0.0, 1.0}),
                                     failing_linear_reward{{&p}}),
                1.0);
 
     // A gradient that throws.
-    const auto x     = batches::normal<batch>(context, 2, 4, 1);
+    const auto x = batches::normal<batch>(context, 2, 4, 1);
     const auto slope = [&](auto estimator) {
-        p                 = {.what = plan::failure::gradient};
+        p = {.what = plan::failure::gradient};
         const auto report = fails([&] { guidance(estimator, x, 0.5, estimates::stream(3)); });
         CHECK(report.step == 3);
         CHECK(report.nested == "no slope left");
@@ -193,7 +216,8 @@ TEST_CASE("and so for every other estimator") {
     };
     slope(diamond::pathwise_posterior_value(sampler<batch>(), failing_reward{&p}, {.samples = 2}));
     slope(diamond::weighted_value(density, flow<batch>(), failing_reward{&p}, {.samples = 2}));
-    slope(diamond::denoised_value(any_schedule{}, models::mixture<batch, any_schedule>(any_schedule{}), failing_reward{&p}));
+    slope(diamond::denoised_value(any_schedule{}, models::mixture<batch, any_schedule>(any_schedule{}),
+                                  failing_reward{&p}));
     slope(diamond::look_ahead_value(any_schedule{}, flow<batch>(), failing_reward{&p}));
 }
 
@@ -223,53 +247,64 @@ struct short_reward {
 };
 } // namespace
 
-TEST_CASE("what a reward of a batch leaves unwritten is refused, and not taken for the numbers of the call before") {
-    using batch        = diamond::eigen::batch<double>;
+TEST_CASE("what a reward of a batch leaves unwritten is refused, and not taken for the numbers of the call "
+          "before") {
+    using batch = diamond::eigen::batch<double>;
     const auto context = back_ends::eigen<double>::make(2);
-    const auto x       = batches::normal<batch>(context, 2, 4, 1);
-    index_t skipped    = 0;
+    const auto x = batches::normal<batch>(context, 2, 4, 1);
+    index_t skipped = 0;
     diamond::posterior_value estimator(sampler<batch>(), short_reward{&skipped}, {.samples = 2});
     const auto values_of = [&] { return values(estimator, x, 0.5, estimates::stream(3)).value; };
     CHECK(values_of() == std::vector<double>(4, 1.0));
-    skipped           = 1;
+    skipped = 1;
     const auto report = fails([&] { values_of(); });
     CHECK(report.step == 3);
     CHECK(report.particle == 3);
 }
 
 TEST_CASE("-inf forbids a sample: it counts as weight 0, and all of them as V = -inf") {
-    using batch         = diamond::eigen::batch<double>;
-    const auto context  = back_ends::eigen<double>::make(2);
+    using batch = diamond::eigen::batch<double>;
+    const auto context = back_ends::eigen<double>::make(2);
     constexpr index_t n = 400;
-    const auto x        = batches::repeat<batch>(context, n, {0.3, 0.2});
-    const auto density  = diamond::exact_density(any_schedule{}, models::mixture<batch, any_schedule>(any_schedule{}));
-    const auto check    = [&](auto make) {
-        auto some        = make(half_plane{0.6});
+    const auto x = batches::repeat<batch>(context, n, {0.3, 0.2});
+    const auto density = diamond::exact_density(any_schedule{},
+                                                models::mixture<batch, any_schedule>(any_schedule{}));
+    const auto check = [&](auto make) {
+        auto some = make(half_plane{0.6});
         const auto found = values(some, x, 0.5, estimates::stream());
         bool forbidden = false, allowed = false;
         for (std::size_t j = 0; j < n; ++j) {
             CHECK(found.value[j] <= 1e-12); // at most log 1
             CHECK_FALSE(std::isnan(found.value[j]));
             forbidden = forbidden || found.value[j] < -0.5;
-            allowed   = allowed || found.value[j] > -0.4;
-            if (found.value[j] == -diamond::infinity) CHECK((found.ess[j] == 0.0 && std::isnan(found.standard_error[j])));
+            allowed = allowed || found.value[j] > -0.4;
+            if (found.value[j] == -diamond::infinity)
+                CHECK((found.ess[j] == 0.0 && std::isnan(found.standard_error[j])));
         }
         CHECK(forbidden);
         CHECK(allowed);
-        auto none       = make(half_plane{1e6});
+        auto none = make(half_plane{1e6});
         const auto dead = values(none, x, 0.5, estimates::stream());
         for (std::size_t j = 0; j < n; ++j)
-            CHECK((dead.value[j] == -diamond::infinity && dead.ess[j] == 0.0 && std::isnan(dead.standard_error[j])));
+            CHECK((dead.value[j] == -diamond::infinity && dead.ess[j] == 0.0 &&
+                   std::isnan(dead.standard_error[j])));
         return guidance(some, x, 0.5, estimates::stream());
     };
     const auto finite = [](const std::vector<double>& g) {
         return std::all_of(g.begin(), g.end(), [](double v) { return std::isfinite(v); });
     };
-    CHECK(finite(check([&](half_plane r) { return diamond::posterior_value(sampler<batch>(), r, {.samples = 8}); })));
-    CHECK(finite(check([&](half_plane r) { return diamond::posterior_value(sampler<batch>(), r, {.samples = 8, .antithetic = true}); })));
+    CHECK(finite(
+        check([&](half_plane r) { return diamond::posterior_value(sampler<batch>(), r, {.samples = 8}); })));
+    CHECK(finite(check([&](half_plane r) {
+        return diamond::posterior_value(sampler<batch>(), r, {.samples = 8, .antithetic = true});
+    })));
     // A forbidden sample's slope counts for nothing, whatever it is.
-    CHECK(finite(check([&](half_plane r) { return diamond::pathwise_posterior_value(sampler<batch>(), r, {.samples = 32}); })));
-    CHECK(finite(check([&](half_plane r) { return diamond::weighted_value(density, flow<batch>(), r, {.samples = 32}); })));
-    diamond::denoised_value point(any_schedule{}, models::mixture<batch, any_schedule>(any_schedule{}), half_plane{1e6});
+    CHECK(finite(check([&](half_plane r) {
+        return diamond::pathwise_posterior_value(sampler<batch>(), r, {.samples = 32});
+    })));
+    CHECK(finite(check(
+        [&](half_plane r) { return diamond::weighted_value(density, flow<batch>(), r, {.samples = 32}); })));
+    diamond::denoised_value point(any_schedule{}, models::mixture<batch, any_schedule>(any_schedule{}),
+                                  half_plane{1e6});
     CHECK(values(point, x, 0.5, estimates::stream()).value[0] == -diamond::infinity);
 }

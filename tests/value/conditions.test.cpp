@@ -1,14 +1,14 @@
-// A condition stays with its particle, and with that particle's samples, in every estimator: the network's and the reward's.
+// A condition stays with its particle, and with that particle's samples, in every estimator: the network's
+// and the reward's.
+#include <doctest/doctest.h>
+
+#include <diamond/backend/eigen.hpp>
 #include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/map/ode_flow_map.hpp>
 #include <diamond/value/point_values.hpp>
 #include <diamond/value/posterior_value.hpp>
 #include <diamond/value/weighted_value.hpp>
-
-#include <doctest/doctest.h>
-
-#include <diamond/backend/eigen.hpp>
 
 #include "estimates.hpp"
 #include "support/any_schedule.hpp"
@@ -25,7 +25,7 @@ TEST_CASE("every estimator's value and guidance take each particle's own label")
     const auto x = batches::normal<batch>(context, 2, n, 1);
     const diamond::heun solver{.steps = 3};
     const auto check = [&](auto estimator, double t) {
-        const auto value    = labelled::compare(context, n, 1, [&](const labels& c) {
+        const auto value = labelled::compare(context, n, 1, [&](const labels& c) {
             diamond::owning_batch<double, diamond::eigen::context> out(context, 1, n);
             estimator(x, t, c, estimates::stream(), {.value = out.data()}); // the rest is not asked for
             return batches::host(out);
@@ -46,7 +46,9 @@ TEST_CASE("every estimator's value and guidance take each particle's own label")
     for (const double t : {0.0, 0.4, 1.0}) {
         check(diamond::posterior_value(posterior, labelled::reward{}, {.samples = 3}), t);
         check(diamond::pathwise_posterior_value(posterior, labelled::reward{}, {.samples = 3}), t);
-        check(diamond::weighted_value(diamond::trapezoid_density(any{}, field), map, labelled::reward{}, {.samples = 3}), t);
+        check(diamond::weighted_value(diamond::trapezoid_density(any{}, field), map, labelled::reward{},
+                                      {.samples = 3}),
+              t);
         if (t == 0.0) continue;
         check(diamond::denoised_value(any{}, field, labelled::reward{}), t);
         check(diamond::look_ahead_value(any{}, map, labelled::reward{}), t);

@@ -23,17 +23,20 @@ template <class Estimator, class Batch>
 results values(Estimator& estimator, const Batch& x, double t, const diamond::noise_stream& noise) {
     diamond::rebind_t<Batch, double> out[4];
     for (auto& o : out) o.resize(x.context(), 1, x.columns());
-    estimator(x, t, diamond::no_condition{}, noise, {out[0].data(), out[1].data(), out[2].data(), out[3].data()});
+    estimator(x, t, diamond::no_condition{}, noise,
+              {out[0].data(), out[1].data(), out[2].data(), out[3].data()});
     return {batches::host(out[0]), batches::host(out[1]), batches::host(out[2]), batches::host(out[3])};
 }
 template <class Estimator, class Batch>
-std::vector<double> guidance(Estimator& estimator, const Batch& x, double t, const diamond::noise_stream& noise) {
+std::vector<double> guidance(Estimator& estimator, const Batch& x, double t,
+                             const diamond::noise_stream& noise) {
     Batch out(x.context(), x.rows(), x.columns());
     estimator.guidance(x, t, diamond::no_condition{}, noise, out);
     return batches::host(out);
 }
 template <class Estimator, class Batch>
-std::vector<double> log_tilted_density(Estimator& estimator, const Batch& x, double t, const diamond::noise_stream& noise) {
+std::vector<double> log_tilted_density(Estimator& estimator, const Batch& x, double t,
+                                       const diamond::noise_stream& noise) {
     diamond::rebind_t<Batch, double> out(x.context(), 1, x.columns());
     estimator.log_tilted_density(x, t, diamond::no_condition{}, noise, out.data());
     return batches::host(out);

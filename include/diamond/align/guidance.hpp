@@ -146,9 +146,8 @@ private:
             assign(out, out + options_.strength * gradient_);
             return;
         }
-        constexpr double rounding = 64.0 *
-                                    static_cast<double>(std::numeric_limits<real>::epsilon()); // of a sum of
-                                                                                               // many terms
+        // of a sum of many terms
+        constexpr double rounding = 64.0 * static_cast<double>(std::numeric_limits<real>::epsilon());
         const auto& context = x.context();
         const index_t n = x.columns();
         norms_.resize(context, 1, 2 * n);

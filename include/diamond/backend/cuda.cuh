@@ -28,12 +28,12 @@ namespace diamond::cuda {
 /// fails.
 struct context {
     /// This is the index of the device, as nvidia-smi -L lists it.
-    int device          = 0;
+    int device = 0;
     /// The context uses this stream of the user's, which must outlive it. For null the context makes a stream
     /// of its own, which waits for no other one.
     cudaStream_t stream = nullptr;
     /// Lets products of float use tensor cores with 10 bits of fraction, where otherwise they use all 23.
-    bool tf32           = false;
+    bool tf32 = false;
 
     mutable detail::context_state state{device, stream, tf32};
 
@@ -42,9 +42,13 @@ struct context {
     /// Returns how often the context waited, allocated and launched a kernel.
     [[nodiscard]] counts counted() const { return state.counted(); }
     /// Returns how many bytes of device memory the pool holds, in use or not.
-    [[nodiscard]] index_t pool_bytes() const { return state.own().memory.attribute(cudaMemPoolAttrReservedMemCurrent); }
+    [[nodiscard]] index_t pool_bytes() const {
+        return state.own().memory.attribute(cudaMemPoolAttrReservedMemCurrent);
+    }
     /// Returns how many bytes of device memory are in use.
-    [[nodiscard]] index_t pool_bytes_in_use() const { return state.own().memory.attribute(cudaMemPoolAttrUsedMemCurrent); }
+    [[nodiscard]] index_t pool_bytes_in_use() const {
+        return state.own().memory.attribute(cudaMemPoolAttrUsedMemCurrent);
+    }
     /// Returns when everything in the stream has happened.
     /// @throws what the first failed check says.
     void wait() const { state.wait(); }
@@ -78,14 +82,16 @@ struct context {
     template <class F>
     void for_each(index_t count, const F& f) const {
         require_argument<F>();
-        if (count > 0) state.launch("for_each", state.blocks_for(count), detail::for_each_kernel<F>, count, f);
+        if (count > 0)
+            state.launch("for_each", state.blocks_for(count), detail::for_each_kernel<F>, count, f);
     }
     template <class F>
     void for_each(index_t rows, index_t columns, const F& f) const {
         require_argument<F>();
         if (rows == 0 || columns == 0) return;
         const index_t blocks = state.blocks_for(rows * columns), step = blocks * detail::block_threads;
-        state.launch("for_each", blocks, detail::for_each_element_kernel<F>, rows, rows * columns, step % rows, step / rows, f);
+        state.launch("for_each", blocks, detail::for_each_element_kernel<F>, rows, rows * columns,
+                     step % rows, step / rows, f);
     }
 
     // 3. reductions
@@ -93,7 +99,9 @@ struct context {
     void column_sums(index_t rows, index_t columns, const F& f, double* out) const {
         require_argument<F>();
         const int width = detail::column_width(rows);
-        if (columns > 0) state.launch("column_sums", column_blocks(columns, width), detail::column_sums_kernel<F>, rows, columns, width, f, out);
+        if (columns > 0)
+            state.launch("column_sums", column_blocks(columns, width), detail::column_sums_kernel<F>, rows,
+                         columns, width, f, out);
     }
     template <class F>
     void sum(index_t count, const F& f, double* out) const {
@@ -120,14 +128,16 @@ struct context {
 
     // 4. products
     template <class Real>
-    void product(transpose op, batch_view<const Real, context> a, batch_view<const Real, context> b, batch_view<Real, context> out) const {
+    void product(transpose op, batch_view<const Real, context> a, batch_view<const Real, context> b,
+                 batch_view<Real, context> out) const {
         const auto [rows, depth] = diamond::detail::require_product(op, a, b, out);
         if (depth == 0) return for_each(out.size(), diamond::detail::fill_each<Real>{out.data(), Real{0}});
         write_product(op, a.data(), transpose::no, b.data(), Real{0}, out.data(), rows, b.columns(), depth);
     }
     /// Adds op(a) op(b) to `out`.
     template <class Real>
-    void add_product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows, index_t columns, index_t depth) const {
+    void add_product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows,
+                     index_t columns, index_t depth) const {
         if (depth > 0) write_product(op_a, a, op_b, b, Real{1}, out, rows, columns, depth);
     }
 
@@ -135,24 +145,35 @@ struct context {
     template <class Real>
     void softmax(batch_view<Real, context> x, double* log_sums) const {
         const int width = detail::column_width(x.rows());
-        if (x.columns() > 0) state.launch("softmax", column_blocks(x.columns(), width), detail::softmax_kernel<true, Real, Real>, x.data(), x.rows(), x.columns(), width, log_sums);
+        if (x.columns() > 0)
+            state.launch("softmax", column_blocks(x.columns(), width),
+                         detail::softmax_kernel<true, Real, Real>, x.data(), x.rows(), x.columns(), width,
+                         log_sums);
     }
     void log_sum_exp(batch_view<const double, context> x, double* out) const {
         const int width = detail::column_width(x.rows());
-        if (x.columns() > 0) state.launch("log_sum_exp", column_blocks(x.columns(), width), detail::softmax_kernel<false, double, const double>, x.data(), x.rows(), x.columns(), width, out);
+        if (x.columns() > 0)
+            state.launch("log_sum_exp", column_blocks(x.columns(), width),
+                         detail::softmax_kernel<false, double, const double>, x.data(), x.rows(), x.columns(),
+                         width, out);
     }
 
     // 6. gather
     template <class Real>
-    void gather(batch_view<const Real, context> x, const std::int32_t* ancestors, batch_view<Real, context> out) const {
+    void gather(batch_view<const Real, context> x, const std::int32_t* ancestors,
+                batch_view<Real, context> out) const {
         diamond::detail::require_gather(x, out);
-        for_each(out.rows(), out.columns(), detail::gather_number<Real>{x.data(), ancestors, out.data(), out.rows()});
+        for_each(out.rows(), out.columns(),
+                 detail::gather_number<Real>{x.data(), ancestors, out.data(), out.rows()});
     }
 
     // 7. scans
-    void scan_sum(const std::uint64_t* in, index_t count, std::uint64_t* out) const { detail::queue_scan(state, in, count, std::uint64_t{0}, detail::add{}, out); }
+    void scan_sum(const std::uint64_t* in, index_t count, std::uint64_t* out) const {
+        detail::queue_scan(state, in, count, std::uint64_t{0}, detail::add{}, out);
+    }
     void scan_max(const std::int32_t* in, index_t count, std::int32_t* out) const {
-        detail::queue_scan(state, in, count, std::numeric_limits<std::int32_t>::min(), detail::greater_integer{}, out);
+        detail::queue_scan(state, in, count, std::numeric_limits<std::int32_t>::min(),
+                           detail::greater_integer{}, out);
     }
 
     // 8. normals
@@ -160,7 +181,8 @@ struct context {
     void fill_normal(noise_stream stream_of_noise, batch_view<Real, context> out) const {
         diamond::detail::require_stream(stream_of_noise);
         const index_t blocks = (out.rows() + normals_per_block<Real> - 1) / normals_per_block<Real>;
-        for_each(blocks, out.columns(), detail::write_normal_block<Real>{stream_of_noise, out.data(), out.rows()});
+        for_each(blocks, out.columns(),
+                 detail::write_normal_block<Real>{stream_of_noise, out.data(), out.rows()});
     }
 
     // 9. search
@@ -174,7 +196,7 @@ struct context {
     }
     template <class F>
     void forbid(index_t count, const F& f, deferred_error why) const {
-        why.values  = nullptr; // the host cannot read them
+        why.values = nullptr; // the host cannot read them
         why.indices = nullptr;
         if (count > 0) for_each(count, detail::note_least<F>{f, state.next_check(why), state.failure()});
     }
@@ -192,7 +214,9 @@ struct context {
     }
 
     // 11. eigenvectors
-    void symmetric_eigen(batch_view<double, context> a, double* values) const { detail::decompose_symmetric(state, a.data(), a.rows(), values); }
+    void symmetric_eigen(batch_view<double, context> a, double* values) const {
+        detail::decompose_symmetric(state, a.data(), a.rows(), values);
+    }
 
 private:
     template <class T>
@@ -201,13 +225,20 @@ private:
     }
     template <class F>
     static constexpr void require_argument() {
-        static_assert(std::is_trivially_copyable_v<F>, "a functor or reward for diamond::cuda is copied to the device byte for byte: it must be trivially copyable, so let it hold pointers or views, not containers");
-        static_assert(sizeof(F) <= 4096, "a functor or reward for diamond::cuda travels as a kernel's argument: it must not have more than 4096 bytes, so let it point to its data");
+        static_assert(std::is_trivially_copyable_v<F>,
+                      "a functor or reward for diamond::cuda is copied to the device byte for byte: it must "
+                      "be trivially copyable, so let it hold pointers or views, not containers");
+        static_assert(sizeof(F) <= 4096,
+                      "a functor or reward for diamond::cuda travels as a kernel's argument: it must not "
+                      "have more than 4096 bytes, so let it point to its data");
     }
-    index_t column_blocks(index_t columns, int width) const { return state.blocks_for(columns, detail::block_threads / width); }
+    index_t column_blocks(index_t columns, int width) const {
+        return state.blocks_for(columns, detail::block_threads / width);
+    }
 
     template <class Real>
-    void write_product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real beta, Real* out, index_t rows, index_t columns, index_t depth) const {
+    void write_product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real beta, Real* out,
+                       index_t rows, index_t columns, index_t depth) const {
         if (rows == 0 || columns == 0) return;
         const detail::device_guard guard(device);
         state.own().products.write(op_a, a, op_b, b, beta, out, rows, columns, depth);

@@ -48,22 +48,22 @@ Packet exponentials(const Packet& exponent) {
 template <class Real>
 double sum_exponentials(const Real* x, index_t rows, Real shift, Real* terms) {
     using namespace Eigen::internal;
-    using packet                 = typename packet_traits<Real>::type;
+    using packet = typename packet_traits<Real>::type;
     constexpr index_t lanes = packet_traits<Real>::size;
     constexpr index_t flush = 32 * lanes; // terms that are added in Real before their sum is added in double
-    const packet      shifts = pset1<packet>(shift);
-    packet            sum;
-    const auto        add = [&](const Real* from, Real* to) {
+    const packet shifts = pset1<packet>(shift);
+    packet sum;
+    const auto add = [&](const Real* from, Real* to) {
         const packet term = exponentials<Real>(psub(ploadu<packet>(from), shifts));
         if (to) pstoreu(to, term);
         sum = padd(sum, term);
     };
     double partial[static_cast<std::size_t>(lanes)] = {};
-    Real   part[static_cast<std::size_t>(lanes)];
+    Real part[static_cast<std::size_t>(lanes)];
     for (index_t first = 0; first < rows; first += flush) {
         const index_t last = std::min(first + flush, rows);
-        index_t       i    = first;
-        sum                = pset1<packet>(Real{0});
+        index_t i = first;
+        sum = pset1<packet>(Real{0});
         for (; i + lanes <= last; i += lanes) add(x + i, terms ? terms + i : nullptr);
         if (i < last) {
             std::fill_n(part, lanes, -std::numeric_limits<Real>::infinity());
@@ -87,21 +87,24 @@ inline constexpr index_t short_column = 24;
 template <class Real>
 void softmax_short_columns(Real* x, index_t rows, index_t columns, double* log_sums) {
     using namespace Eigen::internal;
-    using packet             = typename packet_traits<Real>::type;
-    constexpr index_t lanes  = packet_traits<Real>::size, most_terms = 512;
-    constexpr Real    lowest = -std::numeric_limits<Real>::infinity();
-    alignas(64) Real  terms[most_terms];
-    for (const index_t together = most_terms / rows; columns > 0; x += together * rows, log_sums += together, columns -= together) {
+    using packet = typename packet_traits<Real>::type;
+    constexpr index_t lanes = packet_traits<Real>::size, most_terms = 512;
+    constexpr Real lowest = -std::numeric_limits<Real>::infinity();
+    alignas(64) Real terms[most_terms];
+    for (const index_t together = most_terms / rows; columns > 0;
+         x += together * rows, log_sums += together, columns -= together) {
         const index_t count = std::min(together, columns);
         for (index_t c = 0; c < count; ++c) {
             const Real* column = x + c * rows;
-            Real        high   = lowest;
+            Real high = lowest;
             for (index_t i = 0; i < rows; ++i) high = diamond::detail::larger{}(high, column[i]);
-            for (index_t i = 0; i < rows; ++i) terms[c * rows + i] = column[i] - (high == lowest ? Real{0} : high);
+            for (index_t i = 0; i < rows; ++i)
+                terms[c * rows + i] = column[i] - (high == lowest ? Real{0} : high);
             log_sums[c] = static_cast<double>(high);
         }
         std::fill(terms + count * rows, terms + most_terms, Real{0});
-        for (index_t i = 0; i < count * rows; i += lanes) pstore(terms + i, exponentials<Real>(pload<packet>(terms + i)));
+        for (index_t i = 0; i < count * rows; i += lanes)
+            pstore(terms + i, exponentials<Real>(pload<packet>(terms + i)));
         for (index_t c = 0; c < count; ++c) {
             double total = 0.0;
             for (index_t i = 0; i < rows; ++i) total += static_cast<double>(terms[c * rows + i]);
@@ -116,11 +119,14 @@ void softmax_short_columns(Real* x, index_t rows, index_t columns, double* log_s
 /// The state keeps what a context uses in every call, so that a call in steady state allocates nothing.
 struct context_state {
     diamond::detail::thread_pool pool;
-    product_space<float>         float_products;
-    product_space<double>        double_products;
-    std::vector<double>          partial_sums;
+    product_space<float> float_products;
+    product_space<double> double_products;
+    std::vector<double> partial_sums;
 
-    explicit context_state(int threads) : pool(threads), float_products(pool.threads()), double_products(pool.threads()) { diamond::detail::require_ieee(); }
+    explicit context_state(int threads)
+        : pool(threads), float_products(pool.threads()), double_products(pool.threads()) {
+        diamond::detail::require_ieee();
+    }
 
     template <class Real>
     product_space<Real>& products() {
@@ -217,9 +223,11 @@ struct context {
 
     // 4. products
     template <class Real>
-    void product(transpose op, batch_view<const Real, context> a, batch_view<const Real, context> b, batch_view<Real, context> out) const {
+    void product(transpose op, batch_view<const Real, context> a, batch_view<const Real, context> b,
+                 batch_view<Real, context> out) const {
         const auto [rows, depth] = diamond::detail::require_product(op, a, b, out);
-        const auto write         = [&, rows = rows, depth = depth](detail::product_space<Real>& space, const auto& run) {
+        const auto write = [&, rows = rows, depth = depth](detail::product_space<Real>& space,
+                                                           const auto& run) {
             space.write(op, a.data(), b.data(), out.data(), rows, b.columns(), depth, run);
         };
         session work(state.pool);
@@ -238,13 +246,15 @@ struct context {
     void softmax(batch_view<Real, context> x, double* log_sums) const {
         blocks_of(x.columns(), x.rows() * exp_price, [&](index_t first, index_t last) {
             if (x.rows() > 0 && x.rows() <= detail::short_column)
-                return detail::softmax_short_columns(x.column(first).begin(), x.rows(), last - first, log_sums + first);
+                return detail::softmax_short_columns(x.column(first).begin(), x.rows(), last - first,
+                                                     log_sums + first);
             for (index_t j = first; j < last; ++j) {
                 const auto column = x.column(j);
-                const Real high   = highest<Real>(column);
-                const bool dead   = high == -std::numeric_limits<Real>::infinity();
-                const double total = detail::sum_exponentials(column.begin(), column.size(), dead ? Real{0} : high, column.begin());
-                const auto   scale = static_cast<Real>(dead ? 0.0 : 1.0 / total);
+                const Real high = highest<Real>(column);
+                const bool dead = high == -std::numeric_limits<Real>::infinity();
+                const double total = detail::sum_exponentials(column.begin(), column.size(),
+                                                              dead ? Real{0} : high, column.begin());
+                const auto scale = static_cast<Real>(dead ? 0.0 : 1.0 / total);
                 for (Real& value : column) value *= scale;
                 log_sums[j] = diamond::detail::log_of_sum(static_cast<double>(high), total);
             }
@@ -253,20 +263,23 @@ struct context {
     void log_sum_exp(batch_view<const double, context> x, double* out) const {
         blocks_of(x.columns(), x.rows() * exp_price, [&](index_t first, index_t last) {
             for (index_t j = first; j < last; ++j) {
-                const auto   column = x.column(j);
-                const double high   = highest<double>(column);
-                out[j] = diamond::detail::log_of_sum(high, detail::sum_exponentials<double>(column.begin(), column.size(), high, nullptr));
+                const auto column = x.column(j);
+                const double high = highest<double>(column);
+                out[j] = diamond::detail::log_of_sum(
+                    high, detail::sum_exponentials<double>(column.begin(), column.size(), high, nullptr));
             }
         });
     }
 
     // 6. gather
     template <class Real>
-    void gather(batch_view<const Real, context> x, const std::int32_t* ancestors, batch_view<Real, context> out) const {
+    void gather(batch_view<const Real, context> x, const std::int32_t* ancestors,
+                batch_view<Real, context> out) const {
         diamond::detail::require_gather(x, out);
         blocks_of(out.columns(), x.rows(), [&](index_t first, index_t last) {
             with_rows(x.rows(), [&](auto rows) {
-                for (index_t j = first; j < last; ++j) std::copy_n(x.data() + rows * ancestors[j], index_t{rows}, out.data() + rows * j);
+                for (index_t j = first; j < last; ++j)
+                    std::copy_n(x.data() + rows * ancestors[j], index_t{rows}, out.data() + rows * j);
             });
         });
     }
@@ -286,12 +299,14 @@ struct context {
     void fill_normal(noise_stream stream, batch_view<Real, context> out) const {
         diamond::detail::require_stream(stream);
         blocks_of(out.columns(), out.rows() * normal_price, [&](index_t first, index_t last) {
-            diamond::detail::fill_normal_columns(stream, out.data(), out.rows(), first, last, [](Real* p, index_t n) {
-                // The group is a multiple of the packet, so that all roots are computed in packets.
-                static_assert(diamond::detail::normal_lane_group % Eigen::internal::packet_traits<Real>::size == 0);
-                Eigen::Map<Eigen::Array<Real, Eigen::Dynamic, 1>, Eigen::Aligned64> roots(p, n);
-                roots = roots.sqrt();
-            });
+            diamond::detail::fill_normal_columns(
+                stream, out.data(), out.rows(), first, last, [](Real* p, index_t n) {
+                    // The group is a multiple of the packet, so that all roots are computed in packets.
+                    static_assert(
+                        diamond::detail::normal_lane_group % Eigen::internal::packet_traits<Real>::size == 0);
+                    Eigen::Map<Eigen::Array<Real, Eigen::Dynamic, 1>, Eigen::Aligned64> roots(p, n);
+                    roots = roots.sqrt();
+                });
         });
     }
 
@@ -299,8 +314,8 @@ struct context {
     template <class F>
     [[nodiscard]] index_t find_first(index_t count, const F& f) const {
         for (index_t first = 0; first < count; first += block_columns) {
-            const index_t last  = std::min(first + block_columns, count);
-            bool          found = false;
+            const index_t last = std::min(first + block_columns, count);
+            bool found = false;
             // Without an early exit, this loop vectorises.
             for (index_t j = first; j < last; ++j) found |= f(j);
             for (index_t j = first; found; ++j)
@@ -335,7 +350,9 @@ struct context {
 
     // 11. eigenvectors
     template <std::same_as<double> Real>
-    void symmetric_eigen(batch_view<Real, context> a, Real* values) const { detail::decompose_symmetric(a.data(), a.rows(), values); }
+    void symmetric_eigen(batch_view<Real, context> a, Real* values) const {
+        detail::decompose_symmetric(a.data(), a.rows(), values);
+    }
 
 private:
     using session = diamond::detail::thread_pool::session;
@@ -343,7 +360,7 @@ private:
     // The bits of a reduction depend on this number.
     static constexpr index_t block_columns = 256;
     // For at most this many elements, waking a thread costs more than it saves.
-    static constexpr index_t serial_work   = 8192;
+    static constexpr index_t serial_work = 8192;
     // These are the costs of elementwise work, in copies of a number.
     static constexpr index_t exp_price = 4, normal_price = 4;
 
@@ -382,17 +399,19 @@ private:
         // A few long columns are each worth a thread. Many short ones are put into blocks, of which each
         // thread gets several.
         constexpr index_t shares = 8;
-        const index_t     block = std::clamp<index_t>(columns / (shares * state.pool.threads()), 1, std::max<index_t>(serial_work / work_per_column, 1));
-        work.run((columns + block - 1) / block, [&](index_t b) { block_of(body, b * block, std::min((b + 1) * block, columns)); });
+        const index_t block = std::clamp<index_t>(columns / (shares * state.pool.threads()), 1,
+                                                  std::max<index_t>(serial_work / work_per_column, 1));
+        work.run((columns + block - 1) / block,
+                 [&](index_t b) { block_of(body, b * block, std::min((b + 1) * block, columns)); });
     }
     /// Returns op over f(0) ... f(count - 1) and `start`, which is the neutral element of op. The order is by
     /// blocks, and by lanes inside a block, so that it vectorises.
     template <class F, class Op>
     double reduce(index_t count, double start, const F& f, const Op& op) const {
         const index_t blocks = (count + block_columns - 1) / block_columns;
-        double        result = start;
+        double result = start;
         // Nothing here uses the memory of the context, where an outer reduction may be at work.
-        const auto    alone  = [&] {
+        const auto alone = [&] {
             for (index_t b = 0; b < blocks; ++b) result = op(result, reduce_block(b, count, start, f, op));
             return result;
         };
@@ -409,13 +428,14 @@ private:
     }
     // This function, too, has only one copy.
     template <class F, class Op>
-    [[gnu::noinline]] static double reduce_block(index_t block, index_t count, double start, const F& f, const Op& op) {
+    [[gnu::noinline]] static double reduce_block(index_t block, index_t count, double start, const F& f,
+                                                 const Op& op) {
         constexpr index_t lanes = 16;
-        own<F>            local = f;
-        double            lane[lanes];
+        own<F> local = f;
+        double lane[lanes];
         std::fill_n(lane, lanes, start);
         const index_t end = std::min((block + 1) * block_columns, count);
-        index_t       j   = block * block_columns;
+        index_t j = block * block_columns;
         for (; j + lanes <= end; j += lanes)
             for (index_t l = 0; l < lanes; ++l) lane[l] = op(lane[l], local(j + l));
         for (index_t l = 0; j + l < end; ++l) lane[l] = op(lane[l], local(j + l));
@@ -427,18 +447,25 @@ private:
     template <class Body>
     static void with_rows(index_t rows, const Body& body) {
         switch (rows) {
-        case 1: return body(std::integral_constant<index_t, 1>{});
-        case 2: return body(std::integral_constant<index_t, 2>{});
-        case 3: return body(std::integral_constant<index_t, 3>{});
-        case 4: return body(std::integral_constant<index_t, 4>{});
-        default: return body(rows);
+        case 1:
+            return body(std::integral_constant<index_t, 1>{});
+        case 2:
+            return body(std::integral_constant<index_t, 2>{});
+        case 3:
+            return body(std::integral_constant<index_t, 3>{});
+        case 4:
+            return body(std::integral_constant<index_t, 4>{});
+        default:
+            return body(rows);
         }
     }
     /// Returns the largest number of a column, NaN if one is NaN, and -inf if the column is empty.
     template <class Real, class Column>
     static Real highest(const Column& column) {
-        return column.size() == 0 ? -std::numeric_limits<Real>::infinity()
-                                  : Eigen::Map<const Eigen::Array<Real, Eigen::Dynamic, 1>>(column.begin(), column.size()).template maxCoeff<Eigen::PropagateNaN>();
+        return column.size() == 0
+                 ? -std::numeric_limits<Real>::infinity()
+                 : Eigen::Map<const Eigen::Array<Real, Eigen::Dynamic, 1>>(column.begin(), column.size())
+                       .template maxCoeff<Eigen::PropagateNaN>();
     }
 };
 

@@ -18,9 +18,9 @@ namespace diamond::eigen::detail {
 template <class Real>
 struct activation_tile {
     static constexpr index_t size = 256;
-    using array                   = Eigen::Array<Real, size, 1>;
-    using part                    = Eigen::Map<Eigen::Array<Real, Eigen::Dynamic, 1>>;
-    using const_part              = Eigen::Map<const Eigen::Array<Real, Eigen::Dynamic, 1>>;
+    using array = Eigen::Array<Real, size, 1>;
+    using part = Eigen::Map<Eigen::Array<Real, Eigen::Dynamic, 1>>;
+    using const_part = Eigen::Map<const Eigen::Array<Real, Eigen::Dynamic, 1>>;
 
     alignas(64) Real first[size], second[size];
 
@@ -28,7 +28,8 @@ struct activation_tile {
     template <class Body>
     static void over(index_t count, const Body& body) {
         activation_tile tile;
-        for (index_t begin = 0; begin < count; begin += size) body(tile, begin, std::min(size, count - begin));
+        for (index_t begin = 0; begin < count; begin += size)
+            body(tile, begin, std::min(size, count - begin));
     }
 
     /// Computes what value, slope and curvature are made of: the logistic function for SiLU, and Phi and its
@@ -47,7 +48,8 @@ struct activation_tile {
     void with(activation kind, const_part a, const Body& body) const {
         const const_part one(first, a.size()), two(second, a.size());
         if (kind == activation::silu)
-            body(a * one, one * (Real{1} + a * (Real{1} - one)), one * (Real{1} - one) * (Real{2} + a * (Real{1} - Real{2} * one)));
+            body(a * one, one * (Real{1} + a * (Real{1} - one)),
+                 one * (Real{1} - one) * (Real{2} + a * (Real{1} - Real{2} * one)));
         else if (kind == activation::gelu)
             body(a * one, one + a * two, two * (Real{2} - a.square()));
         else
@@ -59,10 +61,12 @@ struct activation_tile {
 /// in the calling thread and with packing buffers of its own.
 class dense_lane {
 public:
-    explicit dense_lane(owned_blocking<float>& of_float, owned_blocking<double>& of_double) : float_(of_float), double_(of_double) {}
+    explicit dense_lane(owned_blocking<float>& of_float, owned_blocking<double>& of_double)
+        : float_(of_float), double_(of_double) {}
 
     template <class Real>
-    void product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows, index_t columns, index_t depth) {
+    void product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows,
+                 index_t columns, index_t depth) {
         add_product(op_a, a, op_b, b, out, rows, columns, depth, blocking<Real>());
     }
     /// Writes to = f(a) + h and, if there are two parts, f'(a) a' + h' behind it. h may be null, and `to` may
@@ -70,8 +74,8 @@ public:
     template <class Real>
     void activate(activation kind, const Real* a, const Real* h, Real* to, index_t count, index_t parts) {
         using tile = activation_tile<Real>;
-        using in   = typename tile::const_part;
-        using out  = typename tile::part;
+        using in = typename tile::const_part;
+        using out = typename tile::part;
         tile::over(count, [&](tile& t, index_t at, index_t n) {
             t.prepare(kind, in(a + at, n));
             t.with(kind, in(a + at, n), [&](const auto& value, const auto& slope, const auto&) {
@@ -94,8 +98,8 @@ public:
     template <class Real>
     void pull_back(activation kind, const Real* k, Real* a, index_t count, index_t parts) {
         using tile = activation_tile<Real>;
-        using in   = typename tile::const_part;
-        using out  = typename tile::part;
+        using in = typename tile::const_part;
+        using out = typename tile::part;
         tile::over(count, [&](tile& t, index_t at, index_t n) {
             t.prepare(kind, in(a + at, n));
             t.with(kind, in(a + at, n), [&](const auto&, const auto& slope, const auto& curvature) {
@@ -106,8 +110,8 @@ public:
                     out tangent(a + count + at, n);
                     alignas(64) Real kept[tile::size];
                     out slopes(kept, n);
-                    slopes  = slope;
-                    result  = slopes * in(k + at, n) + curvature * tangent * in(k + count + at, n);
+                    slopes = slope;
+                    result = slopes * in(k + at, n) + curvature * tangent * in(k + count + at, n);
                     tangent = slopes * in(k + count + at, n);
                 }
             });
@@ -124,7 +128,8 @@ public:
     /// Writes out = W h + b for the first `columns` columns and, if there are two parts, W h for as many
     /// more.
     template <class Real>
-    void affine(const Real* weights, const Real* bias, const Real* h, Real* out, index_t outputs, index_t columns, index_t inputs, index_t parts) {
+    void affine(const Real* weights, const Real* bias, const Real* h, Real* out, index_t outputs,
+                index_t columns, index_t inputs, index_t parts) {
         for (index_t j = 0; j < columns; ++j) std::copy_n(bias, outputs, out + outputs * j);
         std::fill_n(out + outputs * columns, (parts - 1) * outputs * columns, Real{0});
         product(transpose::no, weights, transpose::no, h, out, outputs, columns * parts, inputs);
@@ -133,7 +138,8 @@ public:
     template <class Real>
     void add_columns(const Real* a, index_t rows, index_t columns, Real* out) {
         typename activation_tile<Real>::part sum(out, rows);
-        for (index_t j = 0; j < columns; ++j) sum += typename activation_tile<Real>::const_part(a + rows * j, rows);
+        for (index_t j = 0; j < columns; ++j)
+            sum += typename activation_tile<Real>::const_part(a + rows * j, rows);
     }
 
 private:

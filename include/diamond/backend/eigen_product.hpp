@@ -27,9 +27,14 @@ index_t depth_block(index_t depth) {
 #else
     constexpr index_t cache = 32 * 1024;
 #endif
-    constexpr index_t unrolled = 8, numbers = (cache / index_t{sizeof(Real)} - kernel::mr * kernel::nr) / (kernel::mr + kernel::nr), most = numbers / unrolled * unrolled;
+    constexpr index_t unrolled = 8,
+                      numbers = (cache / index_t{sizeof(Real)} - kernel::mr * kernel::nr) /
+                                (kernel::mr + kernel::nr),
+                      most = numbers / unrolled * unrolled;
     if (depth <= most) return depth;
-    return depth % most == 0 ? most : most - unrolled * ((most - 1 - depth % most) / (unrolled * (depth / most + 1)));
+    return depth % most == 0
+             ? most
+             : most - unrolled * ((most - 1 - depth % most) / (unrolled * (depth / most + 1)));
 }
 /// Returns the blocks of a product of these extents.
 template <class Real>
@@ -37,7 +42,8 @@ product_blocks choose_blocks(index_t rows, index_t columns, index_t depth) {
     product_blocks result{rows, columns, depth};
     // An empty product has no blocks, for Eigen would divide by its extents.
     if (rows > 0 && columns > 0 && depth > 0)
-        Eigen::internal::computeProductBlockingSizes<Real, Real>(result.depth, result.rows, result.columns, index_t{1});
+        Eigen::internal::computeProductBlockingSizes<Real, Real>(result.depth, result.rows, result.columns,
+                                                                 index_t{1});
     result.depth = depth_block<Real>(depth);
     return result;
 }
@@ -59,7 +65,9 @@ public:
     }
     owned_blocking() = default;
     owned_blocking(owned_blocking&& other) noexcept
-        : a_(std::exchange(other.a_, nullptr)), b_(std::exchange(other.b_, nullptr)), size_a_(std::exchange(other.size_a_, 0)),
+        : a_(std::exchange(other.a_, nullptr)),
+          b_(std::exchange(other.b_, nullptr)),
+          size_a_(std::exchange(other.size_a_, 0)),
           size_b_(std::exchange(other.size_b_, 0)) {}
     ~owned_blocking() {
         diamond::detail::host_deallocate(a_);
@@ -71,27 +79,31 @@ private:
         if (wanted <= size) return;
         diamond::detail::host_deallocate(std::exchange(p, nullptr));
         size = 0;
-        p    = diamond::detail::host_allocate<Real>(wanted);
+        p = diamond::detail::host_allocate<Real>(wanted);
         size = wanted;
     }
-    Real *  a_ = nullptr, *b_ = nullptr;
+    Real *a_ = nullptr, *b_ = nullptr;
     index_t size_a_ = 0, size_b_ = 0;
 };
 
 /// Adds op(a) op(b), rows x columns, to `out` in one thread.
 template <class Real>
-void add_product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows, index_t columns, index_t depth,
-                 owned_blocking<Real>& blocking) {
+void add_product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows,
+                 index_t columns, index_t depth, owned_blocking<Real>& blocking) {
     if (rows == 0 || columns == 0 || depth == 0) return;
     blocking.prepare(choose_blocks<Real>(rows, columns, depth));
     using Eigen::ColMajor;
     using Eigen::RowMajor;
     // Eigen's kernel reads a transposed operand as a row-major one.
     const auto run = [&]<int A, int B>() {
-        Eigen::internal::general_matrix_matrix_product<index_t, Real, A, false, Real, B, false, ColMajor, 1>::run(
-            rows, columns, depth, a, A == RowMajor ? depth : rows, b, B == RowMajor ? columns : depth, out, 1, rows, Real{1}, blocking, nullptr);
+        Eigen::internal::general_matrix_matrix_product<index_t, Real, A, false, Real, B, false, ColMajor,
+                                                       1>::run(rows, columns, depth, a,
+                                                               A == RowMajor ? depth : rows, b,
+                                                               B == RowMajor ? columns : depth, out, 1, rows,
+                                                               Real{1}, blocking, nullptr);
     };
-    require(op_a == transpose::no || op_b == transpose::no, "a product of two transposes is not needed, and not compiled");
+    require(op_a == transpose::no || op_b == transpose::no,
+            "a product of two transposes is not needed, and not compiled");
     if (op_a == transpose::yes)
         run.template operator()<RowMajor, ColMajor>();
     else if (op_b == transpose::yes)
@@ -109,13 +121,14 @@ inline constexpr index_t product_block = 256, product_pad = 4;
 template <class Real>
 struct product_space {
     std::vector<owned_blocking<Real>> blocking;
-    std::vector<Real>                 in, out;
+    std::vector<Real> in, out;
 
     product_space() = default;
     explicit product_space(int threads) : blocking(static_cast<std::size_t>(threads)) {}
 
     void prepare_workers(int threads) {
-        if (blocking.size() < static_cast<std::size_t>(threads)) blocking.resize(static_cast<std::size_t>(threads));
+        if (blocking.size() < static_cast<std::size_t>(threads))
+            blocking.resize(static_cast<std::size_t>(threads));
     }
     /// Makes room for products of these extents, whichever thread computes them.
     void prepare(index_t rows, index_t columns, index_t depth) {
@@ -126,8 +139,10 @@ struct product_space {
     /// Writes out = op(a) b. The tail is padded, so that the product of a column is computed in the same way,
     /// and has the same bits, for every N.
     template <class Run>
-    void write(transpose op, const Real* a, const Real* b, Real* to, index_t rows, index_t columns, index_t depth, const Run& run) {
-        const index_t tail = columns % product_block, padded = (tail + product_pad - 1) / product_pad * product_pad;
+    void write(transpose op, const Real* a, const Real* b, Real* to, index_t rows, index_t columns,
+               index_t depth, const Run& run) {
+        const index_t tail = columns % product_block,
+                      padded = (tail + product_pad - 1) / product_pad * product_pad;
         if (columns >= product_block) prepare(rows, product_block, depth);
         if (tail > 0) prepare(rows, padded, depth);
         if (tail != padded) {
@@ -136,9 +151,9 @@ struct product_space {
             std::copy_n(b + depth * (columns - tail), depth * tail, in.data());
         }
         run((columns + product_block - 1) / product_block, [&](index_t block, int worker) {
-            auto&         own   = blocking[static_cast<std::size_t>(worker)];
+            auto& own = blocking[static_cast<std::size_t>(worker)];
             const index_t first = block * product_block, count = std::min(product_block, columns - first);
-            Real*         part  = to + rows * first;
+            Real* part = to + rows * first;
             if (count == product_block || tail == padded) {
                 std::fill_n(part, rows * count, Real{0});
                 add_product(op, a, transpose::no, b + depth * first, part, rows, count, depth, own);
@@ -152,14 +167,16 @@ struct product_space {
 
     /// Adds op(a) op(b) to `out`. A sum over particles, op(b) = b^T, is computed by one thread.
     template <class Run>
-    void add(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* to, index_t rows, index_t columns, index_t depth, const Run& run) {
-        const index_t block = op_b == transpose::yes ? std::max<index_t>(columns, 1) : product_block, tasks = (columns + block - 1) / block;
+    void add(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* to, index_t rows,
+             index_t columns, index_t depth, const Run& run) {
+        const index_t block = op_b == transpose::yes ? std::max<index_t>(columns, 1) : product_block,
+                      tasks = (columns + block - 1) / block;
         prepare(rows, std::min(block, columns), depth);
         if (columns % block > 0) prepare(rows, columns % block, depth);
         run(tasks, [&](index_t task, int worker) {
             const index_t first = task * block, count = std::min(block, columns - first);
-            add_product(op_a, a, op_b, b + (op_b == transpose::yes ? 0 : depth * first), to + rows * first, rows, count, depth,
-                        blocking[static_cast<std::size_t>(worker)]);
+            add_product(op_a, a, op_b, b + (op_b == transpose::yes ? 0 : depth * first), to + rows * first,
+                        rows, count, depth, blocking[static_cast<std::size_t>(worker)]);
         });
     }
 };

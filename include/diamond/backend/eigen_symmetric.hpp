@@ -22,7 +22,8 @@ void decompose_symmetric(Real* a, index_t d, Real* values) {
     using matrix_type = Eigen::Matrix<Real, Eigen::Dynamic, Eigen::Dynamic>;
     Eigen::Map<matrix_type> matrix(a, d, d);
     Eigen::SelfAdjointEigenSolver<matrix_type> solver(matrix);
-    require(solver.info() == Eigen::Success, "a symmetric matrix has no eigenvalues that a solver finds: are all its entries numbers?");
+    require(solver.info() == Eigen::Success,
+            "a symmetric matrix has no eigenvalues that a solver finds: are all its entries numbers?");
     matrix = solver.eigenvectors();
     std::copy_n(solver.eigenvalues().data(), d, values);
 }

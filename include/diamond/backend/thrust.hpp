@@ -49,7 +49,8 @@ public:
     }
 
     template <class Real>
-    void gather(batch_view<const Real, Context> x, const std::int32_t* ancestors, batch_view<Real, Context> out) const {
+    void gather(batch_view<const Real, Context> x, const std::int32_t* ancestors,
+                batch_view<Real, Context> out) const {
         require_gather(x, out);
         self().for_each(out.columns(), gather_functor<Real, Context>{x, ancestors, out});
     }

@@ -24,7 +24,7 @@ struct first_exception {
     void record(index_t j) {
 #pragma omp critical(diamond_first_exception)
         if (j < at) {
-            at   = j;
+            at = j;
             what = std::current_exception();
         }
     }
@@ -51,7 +51,7 @@ inline std::atomic<std::int64_t> team{-1};
 /// they do not, and libgomp would wait for them for ever.
 inline bool team_is_here() {
     const std::int64_t now = diamond::detail::forks.load(std::memory_order_relaxed);
-    std::int64_t       of  = team.load(std::memory_order_relaxed);
+    std::int64_t of = team.load(std::memory_order_relaxed);
     return of == now || (of == -1 && (team.compare_exchange_strong(of, now) || of == now));
 }
 } // namespace detail
@@ -75,7 +75,7 @@ struct context : diamond::detail::thrust_host<context> {
     /// @throws the exception of the lowest index for which f throws.
     template <class F>
     void for_each(index_t count, const F& f) const {
-        detail::first_exception    caught;
+        detail::first_exception caught;
         const detail::guarded<F> each{f, &caught};
         if (alone(count)) {
             for (index_t j = 0; j < count && !caught.what; ++j) each(j);

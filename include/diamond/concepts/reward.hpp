@@ -150,8 +150,8 @@ consteval bool diagnose_reward_call() {
                   "a reward is no bool, of which 0 and 1 would be taken for log probabilities: give a "
                   "number, or 0 where it is true and -infinity where it is "
                   "not, `return inside(z) ? 0.0 : -diamond::infinity;`");
-    if constexpr (!reward<R, Batch, Condition>) { // asks a generic call for other columns only where it fails
-                                                  // anyway
+    // asks a generic call for other columns only where it fails anyway
+    if constexpr (!reward<R, Batch, Condition>) {
         static_assert(!detail::is_or_has<R>(detail::wants_particles<Batch, double>{}),
                       "this reward takes double, and the particles are float: write "
                       "diamond::column_view<const float>, or `const auto&`");

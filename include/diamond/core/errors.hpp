@@ -49,8 +49,8 @@ struct deferred_error {
     const char* what; ///< the message, a string literal
     index_t step = -1;
     index_t samples = 1; ///< the j-th checked number belongs to particle j / samples; 0: to no particle
-    const double* values = nullptr; ///< the checked numbers, where the host can still read them when it
-                                    ///< throws
+    /// the checked numbers, where the host can still read them when it throws
+    const double* values = nullptr;
     const std::int32_t* indices = nullptr;                   ///< the checked indices, in place of `values`
     void (*raise)(const deferred_error&, index_t) = nullptr; ///< throws another error than a numeric_error
     index_t number = 0;                                      ///< a number that `raise` may name

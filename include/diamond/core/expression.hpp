@@ -1,13 +1,15 @@
 /// Elementwise mathematics as lines: assign(out, exp(w - high)), assign(out, select(w > floor, w, floor)).
 ///
-/// The operands are batches and views of them (d x N), rows (one number for each column), times, numbers in the back end's memory
-/// (number_at) and doubles. Operators and functions make small structs that compute nothing; assign runs them over the elements
-/// by one for_each of the back end. There are two arithmetics:
-///   - a linear sum of batches alone (core/linear_sum.hpp) is written by `combine`, in the particles' own number type;
+/// The operands are batches and views of them (d x N), rows (one number for each column), times, numbers in
+/// the back end's memory (number_at) and doubles. Operators and functions make small structs that compute
+/// nothing; assign runs them over the elements by one for_each of the back end. There are two arithmetics:
+///   - a linear sum of batches alone (core/linear_sum.hpp) is written by `combine`, in the particles' own
+///   number type;
 ///   - everything else is computed element by element in double and rounded once, where it is written.
-/// An expression over rows is also a functor of the column, f(j), and one over batches of the element, f(i, j): it can be given to
-/// a context's sum, max, column_sums, find_first and forbid as it is. What has no operator here is a plain DIAMOND_HD function of
-/// numbers, elementwise<f>(a, b, ...). An expression holds views: it must not outlive what it reads.
+/// An expression over rows is also a functor of the column, f(j), and one over batches of the element, f(i,
+/// j): it can be given to a context's sum, max, column_sums, find_first and forbid as it is. What has no
+/// operator here is a plain DIAMOND_HD function of numbers, elementwise<f>(a, b, ...). An expression holds
+/// views: it must not outlive what it reads.
 #pragma once
 
 #include <concepts>
@@ -35,14 +37,14 @@ struct extents {
 
 struct constant_number {
     using is_expression = void;
-    double  number;
+    double number;
     extents shape() const { return {}; }
     DIAMOND_HD double operator()(index_t, index_t) const { return number; }
 };
 struct number_in_memory {
     using is_expression = void;
     const double* at;
-    extents       shape() const { return {}; }
+    extents shape() const { return {}; }
     DIAMOND_HD double operator()(index_t, index_t) const { return *at; }
     DIAMOND_HD double operator()(index_t) const { return *at; }
 };
@@ -55,7 +57,7 @@ struct own_column {
 struct time_of_column {
     using is_expression = void;
     time_view t;
-    extents   shape() const { return {}; }
+    extents shape() const { return {}; }
     DIAMOND_HD double operator()(index_t, index_t j) const { return t[j]; }
     DIAMOND_HD double operator()(index_t j) const { return t[j]; }
 };
@@ -63,8 +65,8 @@ template <class Value>
 struct number_of_column {
     using is_expression = void;
     const Value* data;
-    index_t      columns;
-    extents      shape() const { return {0, columns}; }
+    index_t columns;
+    extents shape() const { return {0, columns}; }
     DIAMOND_HD Value operator()(index_t, index_t j) const { return data[j]; }
     DIAMOND_HD Value operator()(index_t j) const { return data[j]; }
 };
@@ -72,8 +74,8 @@ template <class Value>
 struct element_of_batch {
     using is_expression = void;
     const Value* data;
-    index_t      rows, columns;
-    extents      shape() const { return {rows, columns}; }
+    index_t rows, columns;
+    extents shape() const { return {rows, columns}; }
     DIAMOND_HD Value operator()(index_t i, index_t j) const { return data[i + rows * j]; }
 };
 
@@ -121,11 +123,13 @@ struct applied<F, std::index_sequence<I...>, Arguments...> : detail::argument<I,
     using is_expression = void;
     /// @throws std::invalid_argument with both numbers where the operands are of different shapes.
     extents shape() const {
-        extents    result;
+        extents result;
         const auto join = [&](extents next) {
             const auto agree = [](index_t& own, index_t other, const char* what) {
-                require(own == 0 || other == 0 || own == other,
-                        [&] { return "an expression of operands with " + digits_of(own) + " and with " + digits_of(other) + what; });
+                require(own == 0 || other == 0 || own == other, [&] {
+                    return "an expression of operands with " + digits_of(own) + " and with " +
+                           digits_of(other) + what;
+                });
                 own = own == 0 ? other : own;
             };
             agree(result.rows, next.rows, " rows");
@@ -134,7 +138,9 @@ struct applied<F, std::index_sequence<I...>, Arguments...> : detail::argument<I,
         (join(detail::argument<I, Arguments>::value.shape()), ...);
         return result;
     }
-    DIAMOND_HD auto operator()(index_t i, index_t j) const { return F(detail::argument<I, Arguments>::value(i, j)...); }
+    DIAMOND_HD auto operator()(index_t i, index_t j) const {
+        return F(detail::argument<I, Arguments>::value(i, j)...);
+    }
     DIAMOND_HD auto operator()(index_t j) const { return F(detail::argument<I, Arguments>::value(0, j)...); }
 };
 
@@ -196,9 +202,11 @@ struct is_row<row_view<Value, Context>> : std::true_type {};
 template <class T>
 concept elementwise_operand = expression<T> || is_row<T>::value || std::is_same_v<T, time_view>;
 template <class L, class R>
-concept elementwise_pair = is_operand<L> && is_operand<R> && (elementwise_operand<L> || elementwise_operand<R>);
+concept elementwise_pair = is_operand<L> && is_operand<R> &&
+                           (elementwise_operand<L> || elementwise_operand<R>);
 template <class L, class R>
-concept elementwise_factors = elementwise_pair<L, R> || (summable<L> && summable<R> && is_operand<L> && is_operand<R>);
+concept elementwise_factors = elementwise_pair<L, R> ||
+                              (summable<L> && summable<R> && is_operand<L> && is_operand<R>);
 template <class T>
 concept elementwise_argument = is_operand<T> && !std::is_arithmetic_v<T>;
 
@@ -207,28 +215,28 @@ DIAMOND_HD constexpr double minus(double a, double b) { return a - b; }
 DIAMOND_HD constexpr double multiplied(double a, double b) { return a * b; }
 DIAMOND_HD constexpr double divided(double a, double b) { return a / b; }
 DIAMOND_HD constexpr double negated(double a) { return -a; }
-DIAMOND_HD constexpr bool   less(double a, double b) { return a < b; }
-DIAMOND_HD constexpr bool   less_or_equal(double a, double b) { return a <= b; }
-DIAMOND_HD constexpr bool   equal(double a, double b) { return a == b; }
-DIAMOND_HD constexpr bool   both(bool a, bool b) { return a && b; }
-DIAMOND_HD constexpr bool   either(bool a, bool b) { return a || b; }
-DIAMOND_HD constexpr bool   inverted(bool a) { return !a; }
+DIAMOND_HD constexpr bool less(double a, double b) { return a < b; }
+DIAMOND_HD constexpr bool less_or_equal(double a, double b) { return a <= b; }
+DIAMOND_HD constexpr bool equal(double a, double b) { return a == b; }
+DIAMOND_HD constexpr bool both(bool a, bool b) { return a && b; }
+DIAMOND_HD constexpr bool either(bool a, bool b) { return a || b; }
+DIAMOND_HD constexpr bool inverted(bool a) { return !a; }
 DIAMOND_HD constexpr double selected(bool condition, double a, double b) { return condition ? a : b; }
 DIAMOND_HD constexpr double squared(double a) { return a * a; }
-DIAMOND_HD inline double    root(double a) { return std::sqrt(a); }
-DIAMOND_HD inline double    exponential(double a) { return std::exp(a); }
-DIAMOND_HD inline double    logarithm(double a) { return std::log(a); }
+DIAMOND_HD inline double root(double a) { return std::sqrt(a); }
+DIAMOND_HD inline double exponential(double a) { return std::exp(a); }
+DIAMOND_HD inline double logarithm(double a) { return std::log(a); }
 
 template <class Real, class Context, class E>
 struct write_elements {
     batch_view<Real, Context> out;
-    E                         value;
+    E value;
     DIAMOND_HD void operator()(index_t i, index_t j) const { out(i, j) = static_cast<Real>(value(i, j)); }
 };
 template <class Value, class Context, class E>
 struct write_row {
     row_view<Value, Context> out;
-    E                        value;
+    E value;
     DIAMOND_HD void operator()(index_t j) const { out[j] = static_cast<Value>(value(0, j)); }
 };
 template <class E>
@@ -237,24 +245,28 @@ struct sums_of_columns {
 };
 inline void require_extents_of(extents found, index_t rows, index_t columns) {
     require((found.rows == 0 || found.rows == rows) && (found.columns == 0 || found.columns == columns), [&] {
-        return "an expression of " + digits_of(found.rows) + " x " + digits_of(found.columns) + " written to " + digits_of(rows) + " x " +
-               digits_of(columns) + " (0 stands for any number)";
+        return "an expression of " + digits_of(found.rows) + " x " + digits_of(found.columns) +
+               " written to " + digits_of(rows) + " x " + digits_of(columns) + " (0 stands for any number)";
     });
 }
 } // namespace detail
 
-/// f of the elements, f a DIAMOND_HD function of numbers: elementwise<log_add_exp>(a, b). f must not be overloaded.
+/// f of the elements, f a DIAMOND_HD function of numbers: elementwise<log_add_exp>(a, b). f must not be
+/// overloaded.
 template <auto F, detail::is_operand... T>
 [[nodiscard]] detail::applied_t<F, T...> elementwise(const T&... x) {
     return {{detail::operand<T>::of(x)}...};
 }
-/// The number that stands at `at` in the back end's memory when the expression is run: nothing waits for the host.
+/// The number that stands at `at` in the back end's memory when the expression is run: nothing waits for the
+/// host.
 [[nodiscard]] inline number_in_memory number_at(const double* at) { return {at}; }
 /// Row i of a d x N batch as an operand, an entry of a table or of a Jacobian-vector product for each column.
 /// @throws std::invalid_argument unless 0 <= i < d.
 template <class Value, class Context>
-[[nodiscard]] row_of_batch<std::remove_const_t<Value>, Context> row_of(batch_view<Value, Context> x, index_t i) {
-    require(i >= 0 && i < x.rows(), [&] { return "row " + digits_of(i) + " of a batch of " + digits_of(x.rows()) + " rows"; });
+[[nodiscard]] row_of_batch<std::remove_const_t<Value>, Context> row_of(batch_view<Value, Context> x,
+                                                                       index_t i) {
+    require(i >= 0 && i < x.rows(),
+            [&] { return "row " + digits_of(i) + " of a batch of " + digits_of(x.rows()) + " rows"; });
     return {x, i};
 }
 template <class Real, class Context>
@@ -344,7 +356,8 @@ template <detail::elementwise_argument X>
 }
 /// a where the condition holds, else b. Both are evaluated.
 template <expression Condition, detail::is_operand A, detail::is_operand B>
-[[nodiscard]] detail::applied_t<detail::selected, Condition, A, B> select(const Condition& condition, const A& a, const B& b) {
+[[nodiscard]] detail::applied_t<detail::selected, Condition, A, B> select(const Condition& condition,
+                                                                          const A& a, const B& b) {
     return elementwise<detail::selected>(condition, a, b);
 }
 /// sum_i x(i, j), for assign to a row: in double, and the same bits on any number of threads.
@@ -353,32 +366,37 @@ template <detail::elementwise_argument X>
     return {detail::operand<X>::of(x)};
 }
 
-/// out = x, a linear sum or a batch, all of one shape; out may be among its terms. @throws std::invalid_argument where shapes differ.
+/// out = x, a linear sum or a batch, all of one shape; out may be among its terms. @throws
+/// std::invalid_argument where shapes differ.
 template <class Real, class Context, detail::summable X>
 void assign(batch_view<Real, Context> out, const X& x) {
     const auto& sum = detail::summand<X>::of(x);
     detail::write_sum(out, sum, std::make_index_sequence<std::extent_v<decltype(sum.factor.value)>>{});
 }
-/// out = x, element by element; out may be among its operands. @throws std::invalid_argument where shapes differ.
+/// out = x, element by element; out may be among its operands. @throws std::invalid_argument where shapes
+/// differ.
 template <class Real, class Context, class X>
     requires detail::elementwise_operand<X> || std::is_arithmetic_v<X>
 void assign(batch_view<Real, Context> out, const X& x) {
     const auto value = detail::operand<X>::of(x);
     detail::require_extents_of(value.shape(), out.rows(), out.columns());
-    out.context().for_each(out.rows(), out.columns(), detail::write_elements<Real, Context, detail::operand_t<X>>{out, value});
+    out.context().for_each(out.rows(), out.columns(),
+                           detail::write_elements<Real, Context, detail::operand_t<X>>{out, value});
 }
 template <class Real, class Context, class X>
     requires requires(batch_view<Real, Context> out, const X& x) { assign(out, x); }
 void assign(owning_batch<Real, Context>& out, const X& x) {
     assign(out.mutable_view(), x);
 }
-/// out[j] = x of column j, or the sum of column j; out may be among its operands. @throws std::invalid_argument where lengths differ, or x has rows.
+/// out[j] = x of column j, or the sum of column j; out may be among its operands. @throws
+/// std::invalid_argument where lengths differ, or x has rows.
 template <class Value, class Context, class X>
     requires detail::elementwise_operand<X> || std::is_arithmetic_v<X>
 void assign(row_view<Value, Context> out, const X& x) {
     const auto value = detail::operand<X>::of(x);
     detail::require_extents_of(value.shape(), 1, out.columns());
-    out.context().for_each(out.columns(), detail::write_row<Value, Context, detail::operand_t<X>>{out, value});
+    out.context().for_each(out.columns(),
+                           detail::write_row<Value, Context, detail::operand_t<X>>{out, value});
 }
 template <class Context, class E>
 void assign(row_view<double, Context> out, const detail::sums_of_columns<E>& x) {

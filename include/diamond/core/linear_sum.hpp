@@ -1,9 +1,9 @@
 /// Linear sums of batches as lines of mathematics: a * x + b * y, which assign (core/expression.hpp) writes.
 ///
-/// The terms are batches, views of them or scratch, all d x N and of one number type; the factors are doubles. An operator
-/// makes a linear_sum, which holds views and numbers and computes nothing; assign lowers it to the kernel of
-/// core/combine.hpp, in the particles' own arithmetic. A factor of 0 switches its term off, whatever stands there.
-/// Coefficients that differ from column to column are `combine`'s.
+/// The terms are batches, views of them or scratch, all d x N and of one number type; the factors are
+/// doubles. An operator makes a linear_sum, which holds views and numbers and computes nothing; assign lowers
+/// it to the kernel of core/combine.hpp, in the particles' own arithmetic. A factor of 0 switches its term
+/// off, whatever stands there. Coefficients that differ from column to column are `combine`'s.
 #pragma once
 
 #include <type_traits>
@@ -17,7 +17,7 @@ namespace diamond {
 template <class Real, class Context, int K>
 struct linear_sum {
     batch_view<const Real, Context> term[static_cast<std::size_t>(K)];
-    numbers<K>                      factor;
+    numbers<K> factor;
 };
 
 namespace detail {
@@ -58,13 +58,17 @@ template <class L, class R>
 concept add_up = summable<L> && summable<R> && requires { typename joined_t<L, R>; };
 
 template <class Real, class Context, int K, int M, std::size_t... I, std::size_t... J>
-linear_sum<Real, Context, K + M> joined(const linear_sum<Real, Context, K>& left, const linear_sum<Real, Context, M>& right, double sign,
+linear_sum<Real, Context, K + M> joined(const linear_sum<Real, Context, K>& left,
+                                        const linear_sum<Real, Context, M>& right, double sign,
                                         std::index_sequence<I...>, std::index_sequence<J...>) {
-    return {{left.term[I]..., right.term[J]...}, {{left.factor.value[I]..., (sign * right.factor.value[J])...}}};
+    return {{left.term[I]..., right.term[J]...},
+            {{left.factor.value[I]..., (sign * right.factor.value[J])...}}};
 }
 template <class Real, class Context, int K, int M>
-linear_sum<Real, Context, K + M> joined(const linear_sum<Real, Context, K>& left, const linear_sum<Real, Context, M>& right, double sign) {
-    return joined(left, right, sign, std::make_index_sequence<static_cast<std::size_t>(K)>{}, std::make_index_sequence<static_cast<std::size_t>(M)>{});
+linear_sum<Real, Context, K + M> joined(const linear_sum<Real, Context, K>& left,
+                                        const linear_sum<Real, Context, M>& right, double sign) {
+    return joined(left, right, sign, std::make_index_sequence<static_cast<std::size_t>(K)>{},
+                  std::make_index_sequence<static_cast<std::size_t>(M)>{});
 }
 template <class Real, class Context, int K>
 linear_sum<Real, Context, K> times(double factor, linear_sum<Real, Context, K> sum) {
@@ -72,7 +76,8 @@ linear_sum<Real, Context, K> times(double factor, linear_sum<Real, Context, K> s
     return sum;
 }
 template <class Real, class Context, int K, std::size_t... I>
-void write_sum(batch_view<Real, Context> out, const linear_sum<Real, Context, K>& sum, std::index_sequence<I...>) {
+void write_sum(batch_view<Real, Context> out, const linear_sum<Real, Context, K>& sum,
+               std::index_sequence<I...>) {
     combine(coefficients<K>(sum.factor), out, sum.term[I]...);
 }
 } // namespace detail

@@ -17,10 +17,10 @@ template <class Levels, class View>
 struct dequantise_level {
     static constexpr index_t relative_cost = 32; // ten rounds of Philox for each number
 
-    Levels       level;
-    double       scale;
+    Levels level;
+    double scale;
     noise_stream stream;
-    View         out;
+    View out;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         const double from = static_cast<double>(level(i, j));
         out(i, j) = static_cast<typename View::value_type>(scale * (from + stream.uniform(j, i)) - 1.0);
@@ -49,8 +49,8 @@ void dequantise(batch_view<In, Context> levels, index_t count, noise_stream stre
                 batch_view<Real, Context> out) {
     detail::require_levels(count);
     require_same_shape("dequantise", levels, out);
-    const auto&   context = out.context();
-    const auto    numbers = row(context, levels.size(), levels.data());
+    const auto& context = out.context();
+    const auto numbers = row(context, levels.size(), levels.data());
     const index_t bad = context.find_first(
         levels.size(), elementwise<detail::is_no_level>(numbers, static_cast<double>(count)));
     if (bad < levels.size()) {
@@ -85,10 +85,10 @@ template <class Context>
 void bits_per_dimension(const Context& context, index_t n, double* log_density, index_t d, index_t levels) {
     detail::require_levels(levels);
     detail::require_dimension(d);
-    const auto   rows  = static_cast<double>(d);
+    const auto rows = static_cast<double>(d);
     const double shift = rows * std::log(2.0 / static_cast<double>(levels)),
                  scale = -1.0 / (rows * std::log(2.0));
-    const auto   x     = row(context, n, log_density);
+    const auto x = row(context, n, log_density);
     assign(x, scale * (x + shift));
 }
 

@@ -23,10 +23,10 @@ namespace detail {
 template <class View>
 struct unit_tangent {
     index_t k;
-    View    out;
+    View out;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         using real = typename View::value_type;
-        out(i, j)  = i == k ? real{1} : real{0};
+        out(i, j) = i == k ? real{1} : real{0};
     }
 };
 } // namespace detail
@@ -37,22 +37,22 @@ class exact_divergence {
     static_assert(diagnose_differentiable_velocity_field<Field>());
 
 public:
-    using field_type     = Field;
-    using batch_type     = typename Field::batch_type;
+    using field_type = Field;
+    using batch_type = typename Field::batch_type;
     using condition_type = condition_of_t<Field>;
-    using const_view     = const_view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
     static constexpr bool random = false; ///< it reads no stream
 
     explicit exact_divergence(Field field) : field_(std::move(field)) {}
 
-    [[nodiscard]] index_t      dimension() const { return field_.dimension(); }
+    [[nodiscard]] index_t dimension() const { return field_.dimension(); }
     [[nodiscard]] const Field& field() const { return field_.field(); }
-    [[nodiscard]] cost         spent() const { return field_.spent(); }
+    [[nodiscard]] cost spent() const { return field_.spent(); }
 
     /// out[j] = div u(x_j, t_j); standard_error[j] = 0, unless it is null.
     void operator()(const_view x, time_view t, const condition_type& condition, noise_stream, double* out,
                     double* standard_error = nullptr) {
-        const auto&   context = x.context();
+        const auto& context = x.context();
         const index_t d = x.rows(), n = x.columns();
         tangent_.resize(context, d, n);
         product_.resize(context, d, n);
@@ -72,7 +72,7 @@ public:
 private:
     using view = view_t<batch_type>;
 
-    field_evaluator<Field>                                             field_;
+    field_evaluator<Field> field_;
     scratch<typename batch_type::value_type, backend_of_t<batch_type>> tangent_, product_;
 };
 
@@ -88,10 +88,10 @@ class hutchinson_divergence {
     static_assert(diagnose_differentiable_velocity_field<Field>());
 
 public:
-    using field_type     = Field;
-    using batch_type     = typename Field::batch_type;
+    using field_type = Field;
+    using batch_type = typename Field::batch_type;
     using condition_type = condition_of_t<Field>;
-    using const_view     = const_view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
     static constexpr bool random = true;
 
     /// @throws std::invalid_argument unless options.probes >= 1.
@@ -100,25 +100,25 @@ public:
         detail::require_probes("Hutchinson's estimate", options.probes);
     }
 
-    [[nodiscard]] index_t      dimension() const { return field_.dimension(); }
+    [[nodiscard]] index_t dimension() const { return field_.dimension(); }
     [[nodiscard]] const Field& field() const { return field_.field(); }
-    [[nodiscard]] cost         spent() const { return field_.spent(); }
+    [[nodiscard]] cost spent() const { return field_.spent(); }
 
     /// out[j] = an unbiased estimate of div u(x_j, t_j); standard_error[j] = its standard error, NaN for one
     /// probe, unless standard_error is null.
     void operator()(const_view x, time_view t, const condition_type& condition, noise_stream stream,
                     double* out, double* standard_error = nullptr) {
-        const auto&   context = x.context();
+        const auto& context = x.context();
         const index_t d = x.rows(), n = x.columns();
         tangent_.resize(context, d, n);
         product_.resize(context, d, n);
         const auto estimate = average_.resize(context, n);
         for (index_t k = 0; k < options_.probes; ++k) {
-            context.for_each(n, detail::fill_probe<Probe, view>{.probe   = probe_,
-                                                                .stream  = stream,
+            context.for_each(n, detail::fill_probe<Probe, view>{.probe = probe_,
+                                                                .stream = stream,
                                                                 .samples = options_.probes,
-                                                                .sample  = k,
-                                                                .out     = tangent_.mutable_view()});
+                                                                .sample = k,
+                                                                .out = tangent_.mutable_view()});
             field_.jvp(x, t, condition, tangent_.read(), product_.mutable_view());
             assign(estimate, column_sums(tangent_ * product_));
             average_.add(k);
@@ -127,14 +127,14 @@ public:
     }
 
 private:
-    using view         = view_t<batch_type>;
+    using view = view_t<batch_type>;
     using context_type = backend_of_t<batch_type>;
 
-    field_evaluator<Field>                                 field_;
-    hutchinson_options                                     options_;
-    Probe                                                  probe_;
+    field_evaluator<Field> field_;
+    hutchinson_options options_;
+    Probe probe_;
     scratch<typename batch_type::value_type, context_type> tangent_, product_;
-    detail::probe_average<context_type>                    average_;
+    detail::probe_average<context_type> average_;
 };
 
 /// The dimension up to which the exact trace costs no more than the probes that would give two digits.
@@ -146,21 +146,21 @@ inline constexpr index_t most_exact_dimension = 16;
 template <class Field>
 class divergence {
 public:
-    using field_type     = Field;
-    using batch_type     = typename Field::batch_type;
+    using field_type = Field;
+    using batch_type = typename Field::batch_type;
     using condition_type = condition_of_t<Field>;
-    using const_view     = const_view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
     static constexpr bool random = true;
 
     /// @throws std::invalid_argument unless options.probes >= 1.
     explicit divergence(Field field, hutchinson_options options = {})
         : exact_(field), probing_(std::move(field), options) {}
 
-    [[nodiscard]] index_t      dimension() const { return exact_.dimension(); }
+    [[nodiscard]] index_t dimension() const { return exact_.dimension(); }
     [[nodiscard]] const Field& field() const { return exact_.field(); }
     /// Says whether the divergence is computed exactly: d <= 16.
-    [[nodiscard]] bool         exact() const { return dimension() <= most_exact_dimension; }
-    [[nodiscard]] cost         spent() const { return exact_.spent() + probing_.spent(); }
+    [[nodiscard]] bool exact() const { return dimension() <= most_exact_dimension; }
+    [[nodiscard]] cost spent() const { return exact_.spent() + probing_.spent(); }
 
     /// out[j] = div u(x_j, t_j) or an unbiased estimate of it; standard_error[j] = 0 or that of the estimate,
     /// unless null.
@@ -171,7 +171,7 @@ public:
     }
 
 private:
-    exact_divergence<Field>      exact_;
+    exact_divergence<Field> exact_;
     hutchinson_divergence<Field> probing_;
 };
 

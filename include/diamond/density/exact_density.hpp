@@ -23,8 +23,8 @@ concept relative_density = std::copy_constructible<D> && names_schedule<D> && ha
                                     const condition_of_t<Map>& c,
                                     double* out) { d(x, t, c, x, index_t{1}, out); };
 template <class D, class Map>
-concept absolute_density =
-    marginal_density<D> && std::is_same_v<typename D::batch_type, typename Map::batch_type>;
+concept absolute_density = marginal_density<D> &&
+                           std::is_same_v<typename D::batch_type, typename Map::batch_type>;
 template <class D, class Map>
 concept corrects_proposal = absolute_density<D, Map> || relative_density<D, Map>;
 } // namespace detail
@@ -47,15 +47,15 @@ class exact_density {
     static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field_with_density<Field>());
 
 public:
-    using batch_type     = typename Field::batch_type;
+    using batch_type = typename Field::batch_type;
     using condition_type = condition_of_t<Field>;
 
     exact_density(Schedule schedule, Field field) : model_(std::move(schedule), std::move(field)) {}
 
-    [[nodiscard]] index_t         dimension() const { return model_.dimension(); }
+    [[nodiscard]] index_t dimension() const { return model_.dimension(); }
     [[nodiscard]] const Schedule& schedule() const { return model_.schedule(); }
-    [[nodiscard]] const cost&     spent() const { return model_.spent(); }
-    [[nodiscard]] bool            exact() const { return true; }
+    [[nodiscard]] const cost& spent() const { return model_.spent(); }
+    [[nodiscard]] bool exact() const { return true; }
 
     /// out[j] = log p_t(x_j).
     void operator()(const_view_t<batch_type> x, instant t, const condition_type& condition, double* out) {
@@ -86,14 +86,14 @@ class trapezoid_density {
     static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Field>());
 
 public:
-    using batch_type     = typename Field::batch_type;
+    using batch_type = typename Field::batch_type;
     using condition_type = condition_of_t<Field>;
 
     trapezoid_density(Schedule schedule, Field field) : model_(std::move(schedule), std::move(field)) {}
 
-    [[nodiscard]] index_t         dimension() const { return model_.dimension(); }
+    [[nodiscard]] index_t dimension() const { return model_.dimension(); }
     [[nodiscard]] const Schedule& schedule() const { return model_.schedule(); }
-    [[nodiscard]] const cost&     spent() const { return model_.spent(); }
+    [[nodiscard]] const cost& spent() const { return model_.spent(); }
     /// out = grad log p_t(x), d x N.
     void score(const_view_t<batch_type> x, instant t, const condition_type& condition,
                view_t<batch_type> out) {
@@ -116,10 +116,10 @@ public:
     }
 
 private:
-    using real         = typename batch_type::value_type;
+    using real = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
 
-    readings<Schedule, Field>   model_;
+    readings<Schedule, Field> model_;
     scratch<real, context_type> repeated_, here_, there_;
 };
 

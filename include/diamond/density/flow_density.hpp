@@ -27,10 +27,10 @@ class flow_density {
     static_assert(diagnose_flow_map_with_divergence<FlowMap>());
 
 public:
-    using batch_type     = typename FlowMap::batch_type;
+    using batch_type = typename FlowMap::batch_type;
     using condition_type = condition_of_t<FlowMap>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
     /// @throws std::invalid_argument for a map whose noise has another deviation than 1: its times are not
     /// those of a schedule.
@@ -44,9 +44,9 @@ public:
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
-    [[nodiscard]] auto    schedule() const { return map_.schedule(); }
-    [[nodiscard]] cost    spent() const { return map_.spent(); }
-    [[nodiscard]] bool    exact() const { return detail::is_exact(map_) && schedule().alpha(0.0) == 0.0; }
+    [[nodiscard]] auto schedule() const { return map_.schedule(); }
+    [[nodiscard]] cost spent() const { return map_.spent(); }
+    [[nodiscard]] bool exact() const { return detail::is_exact(map_) && schedule().alpha(0.0) == 0.0; }
 
     /// out[j] = log p_t(x_j). @throws std::invalid_argument if rows differ or t leaves [0, 1].
     void operator()(const_view x, double t, const condition_type& condition, double* out) {
@@ -56,8 +56,8 @@ public:
         divergence_.resize(context, 1, x.columns());
         const bool moves = t > 0.0;
         if (moves) map_(x, interval{t, 0.0}, condition, noise_.mutable_view(), divergence_.data());
-        const const_view noise   = moves ? noise_.read() : x;
-        const auto       density = row(context, x.columns(), out);
+        const const_view noise = moves ? noise_.read() : x;
+        const auto density = row(context, x.columns(), out);
         assign(density, column_sums(elementwise<detail::log_normal_density>(noise, 1.0)));
         if (moves) assign(density, density - t * row(divergence_));
     }
@@ -80,8 +80,8 @@ public:
 private:
     using real = typename batch_type::value_type;
 
-    FlowMap                                   map_;
-    scratch<real, backend_of_t<batch_type>>   noise_;
+    FlowMap map_;
+    scratch<real, backend_of_t<batch_type>> noise_;
     scratch<double, backend_of_t<batch_type>> divergence_;
 };
 

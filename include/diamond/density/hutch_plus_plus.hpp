@@ -24,7 +24,7 @@ template <class View>
 struct column_basis {
     using real = typename View::value_type;
 
-    View    basis;
+    View basis;
     index_t columns, count; // N and r
 
     [[nodiscard]] DIAMOND_HD real* vector(index_t k, index_t j) const {
@@ -39,7 +39,7 @@ struct column_basis {
     /// Subtracts from v its projection on the first k vectors of column j.
     DIAMOND_HD void project_out(real* v, index_t k, index_t j) const {
         for (index_t l = 0; l < k; ++l) {
-            const real*  q    = vector(l, j);
+            const real* q = vector(l, j);
             const double part = dot(q, v);
             for (index_t i = 0; i < basis.rows(); ++i)
                 v[i] -= static_cast<real>(part * static_cast<double>(q[i]));
@@ -52,17 +52,17 @@ template <class View>
 struct orthonormalise {
     using real = typename View::value_type;
     static constexpr index_t relative_cost = 64;
-    static constexpr double  rounding      = 16.0 * static_cast<double>(std::numeric_limits<real>::epsilon());
+    static constexpr double rounding = 16.0 * static_cast<double>(std::numeric_limits<real>::epsilon());
 
     column_basis<View> space;
     DIAMOND_HD void operator()(index_t j) const {
         for (index_t k = 0; k < space.count; ++k) {
-            real* const  v     = space.vector(k, j);
+            real* const v = space.vector(k, j);
             const double whole = std::sqrt(space.dot(v, v));
             for (int pass = 0; pass < 2; ++pass) {
                 space.project_out(v, k, j);
-                const double left  = std::sqrt(space.dot(v, v));
-                const bool   gone  = pass == 0 && !(left > rounding * whole);
+                const double left = std::sqrt(space.dot(v, v));
+                const bool gone = pass == 0 && !(left > rounding * whole);
                 const double scale = gone || left == 0.0 ? 0.0 : 1.0 / left;
                 for (index_t i = 0; i < space.basis.rows(); ++i)
                     v[i] = static_cast<real>(scale * static_cast<double>(v[i]));
@@ -76,7 +76,7 @@ struct project_out_basis {
     static constexpr index_t relative_cost = 64;
 
     column_basis<View> space;
-    View               x;
+    View x;
     DIAMOND_HD void operator()(index_t j) const { space.project_out(x.column(j).begin(), space.count, j); }
 };
 } // namespace detail
@@ -92,10 +92,10 @@ class hutch_plus_plus_divergence {
     static_assert(diagnose_differentiable_velocity_field<Field>());
 
 public:
-    using field_type     = Field;
-    using batch_type     = typename Field::batch_type;
+    using field_type = Field;
+    using batch_type = typename Field::batch_type;
     using condition_type = condition_of_t<Field>;
-    using const_view     = const_view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
     static constexpr bool random = true;
 
     /// @throws std::invalid_argument unless options.probes >= 1 and 1 <= options.sketch <= d.
@@ -108,25 +108,25 @@ public:
         });
     }
 
-    [[nodiscard]] index_t      dimension() const { return field_.dimension(); }
+    [[nodiscard]] index_t dimension() const { return field_.dimension(); }
     [[nodiscard]] const Field& field() const { return field_.field(); }
-    [[nodiscard]] cost         spent() const { return field_.spent(); }
+    [[nodiscard]] cost spent() const { return field_.spent(); }
 
     /// out[j] = an unbiased estimate of div u(x_j, t_j); standard_error[j] = that of its second term, NaN for
     /// one probe, unless standard_error is null.
     void operator()(const_view x, time_view t, const condition_type& condition, noise_stream stream,
                     double* out, double* standard_error = nullptr) {
-        const auto&   context = x.context();
+        const auto& context = x.context();
         const index_t d = x.rows(), n = x.columns(), all = options_.sketch + options_.probes;
         for (auto* buffer : {&tangent_, &product_}) buffer->resize(context, d, n);
         basis_.resize(context, d, extent_product("columns and vectors of the sketch", n, options_.sketch));
         known_.resize(context, 1, n);
         const auto draw = [&](index_t k) {
-            context.for_each(n, detail::fill_probe<Probe, view>{.probe   = probe_,
-                                                                .stream  = stream,
+            context.for_each(n, detail::fill_probe<Probe, view>{.probe = probe_,
+                                                                .stream = stream,
                                                                 .samples = all,
-                                                                .sample  = k,
-                                                                .out     = tangent_.mutable_view()});
+                                                                .sample = k,
+                                                                .out = tangent_.mutable_view()});
         };
 
         for (index_t k = 0; k < options_.sketch; ++k) {
@@ -138,7 +138,7 @@ public:
         context.for_each(n, detail::orthonormalise<view>{space});
 
         const auto estimate = average_.resize(context, n);
-        const auto measure  = [&](const_view v) {
+        const auto measure = [&](const_view v) {
             field_.jvp(x, t, condition, v, product_.mutable_view());
             assign(estimate, column_sums(v * product_));
         };
@@ -161,15 +161,15 @@ public:
     }
 
 private:
-    using view         = view_t<batch_type>;
-    using real         = typename batch_type::value_type;
+    using view = view_t<batch_type>;
+    using real = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
 
-    field_evaluator<Field>              field_;
-    hutch_plus_plus_options             options_;
-    Probe                               probe_;
-    scratch<real, context_type>         tangent_, product_, basis_;
-    scratch<double, context_type>       known_;
+    field_evaluator<Field> field_;
+    hutch_plus_plus_options options_;
+    Probe probe_;
+    scratch<real, context_type> tangent_, product_, basis_;
+    scratch<double, context_type> known_;
     detail::probe_average<context_type> average_;
 };
 

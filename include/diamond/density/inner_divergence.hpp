@@ -36,19 +36,20 @@ class inner_divergence {
     static_assert(diagnose_divergence_estimator<Divergence>());
 
 public:
-    using field_type             = typename Divergence::field_type;
-    using batch_type             = typename field_type::batch_type;
-    using condition_type         = condition_of_t<field_type>;
-    using const_view             = const_view_t<batch_type>;
+    using field_type = typename Divergence::field_type;
+    using batch_type = typename field_type::batch_type;
+    using condition_type = condition_of_t<field_type>;
+    using const_view = const_view_t<batch_type>;
     static constexpr bool random = Divergence::random;
 
     inner_divergence(Schedule schedule, Divergence divergence, InnerSchedule inner = {})
-        : schedule_(detail::checked_schedule(std::move(schedule))), divergence_(std::move(divergence)),
+        : schedule_(detail::checked_schedule(std::move(schedule))),
+          divergence_(std::move(divergence)),
           inner_(detail::checked_schedule(std::move(inner))) {}
 
-    [[nodiscard]] index_t           dimension() const { return divergence_.dimension(); }
+    [[nodiscard]] index_t dimension() const { return divergence_.dimension(); }
     [[nodiscard]] const field_type& field() const { return divergence_.field(); }
-    [[nodiscard]] cost              spent() const { return divergence_.spent(); }
+    [[nodiscard]] cost spent() const { return divergence_.spent(); }
 
     /// out[j] = div ubar_s(xbar_j | x_t_j, t), or an unbiased estimate of it, with its standard error unless
     /// that is null; s and t are one value or one for each column. The inner schedule's velocity must be
@@ -56,8 +57,8 @@ public:
     void operator()(const_view xbar, time_view s, const_view x_t, time_view t,
                     const condition_type& condition, noise_stream stream, double* out,
                     double* standard_error = nullptr) {
-        const auto&   context = xbar.context();
-        const index_t n       = xbar.columns();
+        const auto& context = xbar.context();
+        const index_t n = xbar.columns();
         point_.resize(context, xbar.rows(), n);
         if (s.broadcast() && t.broadcast()) {
             auto c = inner_velocity_at(schedule_, inner_, t.value(), s.value(),
@@ -82,7 +83,7 @@ public:
     }
 
 private:
-    using real         = typename batch_type::value_type;
+    using real = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
 
     /// Replaces div u and its standard error by those of ubar; factor = c_v a_i and inner = c_i are numbers
@@ -90,7 +91,7 @@ private:
     template <class Factor, class Inner>
     static void scale(const_view xbar, const Factor& factor, const Inner& inner, double* out,
                       double* standard_error) {
-        const auto d          = static_cast<double>(xbar.rows());
+        const auto d = static_cast<double>(xbar.rows());
         const auto divergence = row(xbar.context(), xbar.columns(), out);
         assign(divergence, elementwise<detail::divergence_of_inner>(divergence, factor, d, inner));
         if (!standard_error) return;
@@ -98,10 +99,10 @@ private:
         assign(error, elementwise<detail::error_of_inner>(error, factor));
     }
 
-    Schedule                                    schedule_;
-    Divergence                                  divergence_;
-    InnerSchedule                               inner_;
-    scratch<real, context_type>                 point_;
+    Schedule schedule_;
+    Divergence divergence_;
+    InnerSchedule inner_;
+    scratch<real, context_type> point_;
     detail::inner_velocity_tables<context_type> tables_;
 };
 

@@ -18,8 +18,8 @@ namespace detail {
 /// is the d x d Jacobian of particle j.
 template <class Product, class Jacobian>
 struct keep_product {
-    Product  product;
-    index_t  k;
+    Product product;
+    index_t k;
     Jacobian jacobian;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         jacobian(i + product.rows() * k, j) = static_cast<double>(product(i, j));
@@ -31,15 +31,15 @@ template <class Jacobian, class Row>
 struct mean_log_determinant {
     static constexpr index_t relative_cost = 4096;
 
-    index_t   rows;
+    index_t rows;
     time_view s, r;
-    Jacobian  jacobian;
-    Row       out;
+    Jacobian jacobian;
+    Row out;
 
     DIAMOND_HD void operator()(index_t j) const {
-        double* const a      = jacobian.column(j).begin();
-        const double  length = r[j] - s[j];
-        double        sum    = 0.0;
+        double* const a = jacobian.column(j).begin();
+        const double length = r[j] - s[j];
+        double sum = 0.0;
         if (length == 0.0) {
             for (index_t k = 0; k < rows; ++k) sum += a[k + rows * k];
             out[j] = sum;
@@ -55,9 +55,9 @@ struct mean_log_determinant {
             if (pivot != k) {
                 positive = !positive;
                 for (index_t l = k; l < rows; ++l) {
-                    const double swapped  = a[k + rows * l];
-                    a[k + rows * l]       = a[pivot + rows * l];
-                    a[pivot + rows * l]   = swapped;
+                    const double swapped = a[k + rows * l];
+                    a[k + rows * l] = a[pivot + rows * l];
+                    a[pivot + rows * l] = swapped;
                 }
             }
             const double diagonal = a[k + rows * k];
@@ -98,26 +98,26 @@ class jacobian_network {
                   "a jacobian_network needs a differentiable Diamond network: one with vjp and jvp");
 
 public:
-    using batch_type     = typename Network::batch_type;
+    using batch_type = typename Network::batch_type;
     using condition_type = condition_of_t<Network>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
-    using arguments      = diamond_arguments<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
+    using arguments = diamond_arguments<batch_type>;
     struct workspace {
-        detail::workspace_t<Network>                                       network;
+        detail::workspace_t<Network> network;
         scratch<typename batch_type::value_type, backend_of_t<batch_type>> tangent, product;
-        scratch<double, backend_of_t<batch_type>>                          jacobian;
+        scratch<double, backend_of_t<batch_type>> jacobian;
     };
 
     explicit jacobian_network(Network network) : network_(std::move(network)) {}
 
-    [[nodiscard]] index_t   dimension() const { return static_cast<index_t>(network_.dimension()); }
-    [[nodiscard]] auto      schedule() const { return network_.schedule(); }
-    [[nodiscard]] auto      inner_schedule() const { return network_.inner_schedule(); }
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(network_.dimension()); }
+    [[nodiscard]] auto schedule() const { return network_.schedule(); }
+    [[nodiscard]] auto inner_schedule() const { return network_.inner_schedule(); }
     [[nodiscard]] bool exact_density() const {
         return true;
     } ///< the density is exact wherever the map is one to one
-    [[nodiscard]] cost      divergence_cost() const { return {.forward = 1, .jvp = dimension()}; }
+    [[nodiscard]] cost divergence_cost() const { return {.forward = 1, .jvp = dimension()}; }
     [[nodiscard]] workspace make_workspace(const backend_of_t<batch_type>& context, index_t columns) const {
         return {network_.make_workspace(context, columns), {}, {}, {}};
     }
@@ -139,7 +139,7 @@ public:
     /// out = v, d x N, and divergence[j] = m of column j.
     void operator()(const arguments& at, const condition_type& condition, workspace& space, view out,
                     double* divergence) const {
-        const auto&   context = out.context();
+        const auto& context = out.context();
         const index_t d = out.rows(), n = out.columns();
         for (auto* buffer : {&space.tangent, &space.product}) buffer->resize(context, d, n);
         space.jacobian.resize(context, d * d, n);
@@ -152,16 +152,16 @@ public:
                     .product = space.product.read(), .k = k, .jacobian = space.jacobian.mutable_view()});
         }
         context.for_each(n, detail::mean_log_determinant<jacobian_view, row_view<double, context_type>>{
-                                .rows     = d,
-                                .s        = at.s,
-                                .r        = at.r,
+                                .rows = d,
+                                .s = at.s,
+                                .r = at.r,
                                 .jacobian = space.jacobian.mutable_view(),
-                                .out      = row(context, n, divergence)});
+                                .out = row(context, n, divergence)});
         network_(at, condition, space.network, out);
     }
 
 private:
-    using context_type  = backend_of_t<batch_type>;
+    using context_type = backend_of_t<batch_type>;
     using jacobian_view = batch_view<double, context_type>;
 
     Network network_;

@@ -25,10 +25,10 @@ template <class Context>
 [[nodiscard]] column_summary summarise(const Context& context, index_t n, const double* values) {
     require(n >= 1, "a summary of no columns");
     const auto count = static_cast<double>(n);
-    const auto x     = row(context, n, values);
-    return {.mean             = context.sum(n, x) / count,
+    const auto x = row(context, n, values);
+    return {.mean = context.sum(n, x) / count,
             .root_mean_square = std::sqrt(context.sum(n, square(x)) / count),
-            .largest          = context.max(n, elementwise<detail::magnitude>(x))};
+            .largest = context.max(n, elementwise<detail::magnitude>(x))};
 }
 
 /// The errors of a flow map with divergence on the way there and back.
@@ -40,9 +40,9 @@ template <class Context>
 template <class FlowMap>
 class likelihood_validity {
 public:
-    using batch_type     = typename FlowMap::batch_type;
+    using batch_type = typename FlowMap::batch_type;
     using condition_type = condition_of_t<FlowMap>;
-    using const_view     = const_view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
     explicit likelihood_validity(log_likelihood<FlowMap> likelihood) : likelihood_(std::move(likelihood)) {}
 
@@ -66,7 +66,7 @@ public:
     }
 
 private:
-    using real         = typename batch_type::value_type;
+    using real = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
 
     void prepare(const_view x) {
@@ -74,15 +74,15 @@ private:
         way_back_.resize(x.context(), 1, x.columns());
     }
     void compare(const_view x, double sign, double* round_trip, double* gap) {
-        const auto distance   = row(x.context(), x.columns(), round_trip);
+        const auto distance = row(x.context(), x.columns(), round_trip);
         const auto difference = row(x.context(), x.columns(), gap);
         assign(distance, column_sums(square(x - back_)));
         assign(distance, sqrt(distance));
         assign(difference, sign * (difference - row(way_back_)));
     }
 
-    log_likelihood<FlowMap>       likelihood_;
-    scratch<real, context_type>   there_, back_;
+    log_likelihood<FlowMap> likelihood_;
+    scratch<real, context_type> there_, back_;
     scratch<double, context_type> way_back_;
 };
 

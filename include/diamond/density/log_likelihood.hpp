@@ -20,7 +20,7 @@ namespace diamond {
 struct likelihood_options {
     index_t steps = 1;              ///< n, the number of jumps of equal length, unless `times` is given
     std::vector<double> times = {}; ///< the grid 0 = t_0 < ... < t_n <= 1; t_n is the time of the data
-    double              base_deviation = 1.0; ///< s0 > 0 of the noise, x_0 ~ N(0, s0^2 I)
+    double base_deviation = 1.0;    ///< s0 > 0 of the noise, x_0 ~ N(0, s0^2 I)
 };
 
 namespace detail {
@@ -69,10 +69,10 @@ class log_likelihood {
     static_assert(diagnose_flow_map_with_divergence<FlowMap>());
 
 public:
-    using batch_type     = typename FlowMap::batch_type;
+    using batch_type = typename FlowMap::batch_type;
     using condition_type = condition_of_t<FlowMap>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
     /// @throws std::invalid_argument for no steps, a grid that does not grow from 0 to at most 1, or a base
     /// deviation that is not positive, or not the map's, where the map says its own.
@@ -84,10 +84,10 @@ public:
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
-    [[nodiscard]] auto                       schedule() const { return map_.schedule(); }
-    [[nodiscard]] cost                       spent() const { return map_.spent(); }
+    [[nodiscard]] auto schedule() const { return map_.schedule(); }
+    [[nodiscard]] cost spent() const { return map_.spent(); }
     [[nodiscard]] const std::vector<double>& times() const { return grid_; }
-    [[nodiscard]] double                     base_deviation() const { return base_deviation_; }
+    [[nodiscard]] double base_deviation() const { return base_deviation_; }
 
     /// out[j] = log p(x_j), by the way from data to noise.
     void operator()(const_view x, const condition_type& condition, double* out) {
@@ -113,7 +113,7 @@ public:
     }
 
 private:
-    using real         = typename batch_type::value_type;
+    using real = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
 
     /// Jumps along the grid from its time number `first`, forwards or backwards as `direction` is 1 or -1:
@@ -125,8 +125,8 @@ private:
                    digits_of(dimension());
         });
         require_same_shape("log_likelihood", from, const_view(to));
-        const auto&   context = from.context();
-        const index_t count   = static_cast<index_t>(grid_.size()) - 1;
+        const auto& context = from.context();
+        const index_t count = static_cast<index_t>(grid_.size()) - 1;
         for (auto& buffer : between_)
             if (count > 1) buffer.resize(context, from.rows(), from.columns());
         mean_divergence_.resize(context, 1, from.columns());
@@ -136,7 +136,7 @@ private:
         for (index_t k = 0; k < count; ++k, first += direction) {
             const interval span{grid_[static_cast<std::size_t>(first)],
                                 grid_[static_cast<std::size_t>(first + direction)]};
-            const view     there = k + 1 == count ? to : between_[k % 2].mutable_view();
+            const view there = k + 1 == count ? to : between_[k % 2].mutable_view();
             map_(here, span, condition, there, mean_divergence_.data());
             const deferred_error why{
                 .what =
@@ -150,15 +150,15 @@ private:
     }
     void add_base(const_view x_0, double* out) {
         const auto log_density = row(x_0.context(), x_0.columns(), out);
-        const auto base        = row(mean_divergence_);
+        const auto base = row(mean_divergence_);
         assign(base, column_sums(elementwise<detail::log_normal_density>(x_0, base_deviation_)));
         assign(log_density, log_density + base);
     }
 
-    FlowMap                       map_;
-    std::vector<double>           grid_;
-    double                        base_deviation_;
-    scratch<real, context_type>   latent_, between_[2];
+    FlowMap map_;
+    std::vector<double> grid_;
+    double base_deviation_;
+    scratch<real, context_type> latent_, between_[2];
     scratch<double, context_type> mean_divergence_;
 };
 

@@ -20,7 +20,7 @@ struct rademacher_probe {
         constexpr index_t bits = 128; // one random bit gives one sign
         for (index_t first = 0; first < rows; first += bits) {
             const philox_block block = stream.words(column, first / bits);
-            const index_t      last  = rows - first < bits ? rows : first + bits;
+            const index_t last = rows - first < bits ? rows : first + bits;
             for (index_t i = first; i < last; ++i)
                 out[i] = (block.word[(i - first) / 32] >> (i - first) % 32 & 1u) != 0u ? Real{1} : Real{-1};
         }
@@ -48,10 +48,10 @@ template <class Probe, class View>
 struct fill_probe {
     static constexpr index_t relative_cost = 64; // at least a few hundred operations for each column
 
-    Probe        probe;
+    Probe probe;
     noise_stream stream;
-    index_t      samples, sample;
-    View         out;
+    index_t samples, sample;
+    View out;
 
     DIAMOND_HD void operator()(index_t j) const {
         probe(stream.with_samples(stream.samples * samples), j * samples + sample, out.column(j).begin(),
@@ -80,7 +80,7 @@ public:
             assign(mean(), 0.0);
             assign(squares(), 0.0);
         }
-        const auto step  = estimate() - mean();
+        const auto step = estimate() - mean();
         const auto after = mean() + step / static_cast<double>(k + 1);
         assign(squares(), squares() + step * (estimate() - after));
         assign(mean(), after);

@@ -22,19 +22,19 @@ class rescheduled_density {
     static_assert(diagnose_marginal_density<Density>() && diagnose_schedule<Schedule>());
 
 public:
-    using batch_type     = typename Density::batch_type;
+    using batch_type = typename Density::batch_type;
     using condition_type = condition_of_t<Density>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
     rescheduled_density(Density density, Schedule schedule)
         : density_(std::move(density)), schedule_(detail::checked_schedule(std::move(schedule))) {
         check_schedule(density_.schedule());
     }
 
-    [[nodiscard]] index_t         dimension() const { return static_cast<index_t>(density_.dimension()); }
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(density_.dimension()); }
     [[nodiscard]] const Schedule& schedule() const { return schedule_; }
-    [[nodiscard]] cost            spent() const { return density_.spent(); }
+    [[nodiscard]] cost spent() const { return density_.spent(); }
     [[nodiscard]] bool exact() const { return density_.exact() && density_.schedule().alpha(0.0) == 0.0; }
 
     /// out[j] = log p_t(x_j). @throws std::invalid_argument if t leaves [0, 1].
@@ -56,14 +56,14 @@ public:
 private:
     struct place {
         instant time;
-        double  scale;
+        double scale;
     };
     [[nodiscard]] place own(double t) const {
         require_time("rescheduled_density", t);
-        const auto        theirs = density_.schedule();
-        const noise_level here   = level_at(schedule_, t);
-        const instant     s      = time_at(theirs, here.alpha, here.sigma);
-        const noise_level there  = level_at(theirs, s);
+        const auto theirs = density_.schedule();
+        const noise_level here = level_at(schedule_, t);
+        const instant s = time_at(theirs, here.alpha, here.sigma);
+        const noise_level there = level_at(theirs, s);
         // The two ratios are equal, but one of them may be 0/0 at an end.
         return {s, here.alpha > here.sigma ? here.alpha / there.alpha : here.sigma / there.sigma};
     }
@@ -73,8 +73,8 @@ private:
         return scaled_.read();
     }
 
-    Density                                                            density_;
-    Schedule                                                           schedule_;
+    Density density_;
+    Schedule schedule_;
     scratch<typename batch_type::value_type, backend_of_t<batch_type>> scaled_;
 };
 

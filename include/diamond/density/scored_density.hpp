@@ -23,9 +23,9 @@ class scored_density {
                   "density and velocity field must be of the same batch type, and take the same condition");
 
 public:
-    using batch_type     = typename Density::batch_type;
+    using batch_type = typename Density::batch_type;
     using condition_type = condition_of_t<Density>;
-    using schedule_type  = std::remove_cvref_t<decltype(std::declval<const Density&>().schedule())>;
+    using schedule_type = std::remove_cvref_t<decltype(std::declval<const Density&>().schedule())>;
 
     /// The field's times are those of the density's schedule. @throws std::invalid_argument if the dimensions
     /// differ.
@@ -38,9 +38,9 @@ public:
     }
 
     [[nodiscard]] index_t dimension() const { return model_.dimension(); }
-    [[nodiscard]] auto    schedule() const { return density_.schedule(); }
-    [[nodiscard]] cost    spent() const { return cost(density_.spent()) + model_.spent(); }
-    [[nodiscard]] bool    exact() const { return density_.exact(); }
+    [[nodiscard]] auto schedule() const { return density_.schedule(); }
+    [[nodiscard]] cost spent() const { return cost(density_.spent()) + model_.spent(); }
+    [[nodiscard]] bool exact() const { return density_.exact(); }
 
     /// out[j] = log p_t(x_j).
     void operator()(const_view_t<batch_type> x, instant t, const condition_type& condition, double* out) {
@@ -54,7 +54,7 @@ public:
     }
 
 private:
-    Density                        density_;
+    Density density_;
     readings<schedule_type, Field> model_;
 };
 

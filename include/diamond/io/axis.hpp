@@ -26,20 +26,20 @@ enum class axis_scale { linear, logarithmic };
 /// first and last, for instance black and white, in either order.
 struct value_range {
     double from = 0;
-    double to   = 1;
+    double to = 1;
 };
 
 /// These are the options of one axis of a plot. Without a range, the axis covers the data and a small margin.
 struct axis {
-    std::string label           = {};
-    axis_scale scale            = axis_scale::linear;
+    std::string label = {};
+    axis_scale scale = axis_scale::linear;
     std::optional<value_range> range = std::nullopt;
 };
 
 /// A tick is a marked value of an axis. A tick without a label is drawn as a small mark between labelled
 /// ones.
 struct tick {
-    double value      = 0;
+    double value = 0;
     std::string label = {};
 };
 
@@ -60,8 +60,9 @@ public:
     axis_map(axis_scale scale, value_range range) : scale_{scale}, range_{range} {
         if (!has_place(scale, range.from) || !has_place(scale, range.to) || !(range.from < range.to) ||
             !std::isfinite(range.to - range.from) || is_narrow(range) || is_tiny(scale, range))
-            throw std::invalid_argument{"axis: no " + std::string{scale == axis_scale::linear ? "linear" : "logarithmic"} + " axis from " +
-                                        digits_of(range.from) + " to " + digits_of(range.to)};
+            throw std::invalid_argument{"axis: no " +
+                                        std::string{scale == axis_scale::linear ? "linear" : "logarithmic"} +
+                                        " axis from " + digits_of(range.from) + " to " + digits_of(range.to)};
     }
 
     /// Returns the scale that the map was made with.
@@ -71,7 +72,9 @@ public:
 
     /// Returns the place of a value, beyond [0, 1] outside of the range and NaN or infinite for a value that
     /// cannot be drawn.
-    double operator()(double value) const noexcept { return (place(value) - place(range_.from)) / (place(range_.to) - place(range_.from)); }
+    double operator()(double value) const noexcept {
+        return (place(value) - place(range_.from)) / (place(range_.to) - place(range_.from));
+    }
 
     /// Returns whether the ends are so close that marks between them would differ by rounding alone.
     static bool is_narrow(value_range range) noexcept {
@@ -90,7 +93,9 @@ public:
     }
 
 private:
-    double place(double value) const noexcept { return scale_ == axis_scale::linear ? value : std::log10(value); }
+    double place(double value) const noexcept {
+        return scale_ == axis_scale::linear ? value : std::log10(value);
+    }
 
     axis_scale scale_;
     value_range range_;
@@ -106,20 +111,25 @@ inline std::optional<value_range> range_of(axis_scale scale, std::span<const dou
         if (has_place(scale, value)) range = {std::min(range.from, value), std::max(range.to, value)};
     if (range.from > range.to) return std::nullopt;
     // Such values cannot be told from 0 on an axis.
-    const bool tiny   = axis_map::is_tiny(axis_scale::linear, range);
-    const bool narrow = range.from == range.to || axis_map::is_narrow(range) || (scale == axis_scale::linear && tiny);
+    const bool tiny = axis_map::is_tiny(axis_scale::linear, range);
+    const bool narrow = range.from == range.to || axis_map::is_narrow(range) ||
+                        (scale == axis_scale::linear && tiny);
     const auto wider = [&](value_range to) {
         if (!std::isfinite(to.to - to.from) || (scale == axis_scale::logarithmic && to.from <= 0))
-            throw std::invalid_argument{"axis: values from " + digits_of(range.from) + " to " + digits_of(range.to) + " are too far apart for an axis"};
+            throw std::invalid_argument{"axis: values from " + digits_of(range.from) + " to " +
+                                        digits_of(range.to) + " are too far apart for an axis"};
         return to;
     };
     if (scale == axis_scale::logarithmic) {
-        const double ratio  = range.to / range.from; // infinite for 1e300 and 1e-300, say
-        const double factor = narrow ? 2 : std::isfinite(ratio) ? std::pow(ratio, margin) : std::pow(range.to, margin) / std::pow(range.from, margin);
+        const double ratio = range.to / range.from; // infinite for 1e300 and 1e-300, say
+        const double factor = narrow ? 2
+                            : std::isfinite(ratio)
+                                ? std::pow(ratio, margin)
+                                : std::pow(range.to, margin) / std::pow(range.from, margin);
         return wider({range.from / factor, range.to * factor});
     }
     const double widest = std::max(std::abs(range.from), std::abs(range.to));
-    const double pad    = !narrow ? margin * (range.to - range.from) : !tiny ? widest / 10 : 1;
+    const double pad = !narrow ? margin * (range.to - range.from) : !tiny ? widest / 10 : 1;
     return wider({range.from - pad, range.to + pad});
 }
 
@@ -129,14 +139,16 @@ namespace detail {
 inline std::string with_superscript(int exponent) {
     constexpr std::array<std::string_view, 10> digits{"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
     std::string text = exponent < 0 ? "10⁻" : "10";
-    for (const char digit : digits_of(std::abs(exponent))) text += digits[static_cast<std::size_t>(digit - '0')];
+    for (const char digit : digits_of(std::abs(exponent)))
+        text += digits[static_cast<std::size_t>(digit - '0')];
     return text;
 }
 
 /// Returns the number with this many decimals, independently of the locale and with a true minus sign.
 inline std::string decimal_text(double value, int decimals) {
     std::array<char, 64> buffer{};
-    const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), std::abs(value), std::chars_format::fixed, decimals);
+    const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), std::abs(value),
+                                   std::chars_format::fixed, decimals);
     const std::string digits{buffer.data(), end.ptr};
     const bool zero = digits.find_first_not_of("0.") == std::string::npos;
     return (value < 0 && !zero ? "−" : "") + digits;
@@ -147,10 +159,12 @@ inline std::string decimal_text(double value, int decimals) {
 inline std::string number_text(double value, double step, double largest) {
     constexpr int plain_digits = 6, plain_decimals = 4;
     const int step_exponent = static_cast<int>(std::floor(std::log10(step) + 1e-9));
-    const int exponent      = static_cast<int>(std::floor(std::log10(largest) + 1e-9));
-    if (exponent < plain_digits && step_exponent >= -plain_decimals) return decimal_text(value, std::max(0, -step_exponent));
+    const int exponent = static_cast<int>(std::floor(std::log10(largest) + 1e-9));
+    if (exponent < plain_digits && step_exponent >= -plain_decimals)
+        return decimal_text(value, std::max(0, -step_exponent));
     if (value == 0) return "0";
-    return decimal_text(value * std::pow(10.0, -exponent), std::max(0, exponent - step_exponent)) + "·" + with_superscript(exponent);
+    return decimal_text(value * std::pow(10.0, -exponent), std::max(0, exponent - step_exponent)) + "·" +
+           with_superscript(exponent);
 }
 
 /// Returns the multiples in `range` of a step that is 1, 2 or 5 times a power of ten, chosen so that their
@@ -158,9 +172,10 @@ inline std::string number_text(double value, double step, double largest) {
 inline std::vector<tick> linear_ticks(value_range range, int wanted) {
     const double rough = (range.to - range.from) / wanted;
     const double power = std::pow(10.0, std::floor(std::log10(rough)));
-    double step        = power;
+    double step = power;
     for (const double factor : {2.0, 5.0, 10.0})
-        if (std::abs(std::log(factor * power / rough)) < std::abs(std::log(step / rough))) step = factor * power;
+        if (std::abs(std::log(factor * power / rough)) < std::abs(std::log(step / rough)))
+            step = factor * power;
     // An end that is a multiple up to rounding error is marked, too.
     const double slack = 1e-9;
     const double first = std::ceil(range.from / step - slack), last = std::floor(range.to / step + slack);
@@ -174,12 +189,14 @@ inline std::vector<tick> linear_ticks(value_range range, int wanted) {
 /// Returns powers of ten in `range`, together with 1, 2 and 5 times them if the range holds only one power.
 /// If fewer than two of these would be labelled, the marks are those of a linear axis.
 inline std::vector<tick> logarithmic_ticks(value_range range, int wanted) {
-    const double slack       = 1e-9;
+    const double slack = 1e-9;
     const auto exponent_from = static_cast<int>(std::floor(std::log10(range.from) + slack));
-    const auto exponent_to   = static_cast<int>(std::floor(std::log10(range.to) + slack));
-    const auto inside        = [&](double value) { return value >= range.from * (1 - slack) && value <= range.to * (1 + slack); };
-    const int decades        = exponent_to - exponent_from + (inside(std::pow(10.0, exponent_from)) ? 1 : 0);
-    const int stride         = std::max(1, (decades + wanted - 1) / wanted);
+    const auto exponent_to = static_cast<int>(std::floor(std::log10(range.to) + slack));
+    const auto inside = [&](double value) {
+        return value >= range.from * (1 - slack) && value <= range.to * (1 + slack);
+    };
+    const int decades = exponent_to - exponent_from + (inside(std::pow(10.0, exponent_from)) ? 1 : 0);
+    const int stride = std::max(1, (decades + wanted - 1) / wanted);
 
     std::vector<tick> ticks;
     std::size_t labelled = 0;
@@ -188,7 +205,8 @@ inline std::vector<tick> logarithmic_ticks(value_range range, int wanted) {
         for (int factor = 1; factor < 10; ++factor) {
             const double value = factor * power;
             if (!inside(value) || (stride > 1 && factor > 1)) continue;
-            const bool label = decades >= 2 ? factor == 1 && exponent % stride == 0 : factor == 1 || factor == 2 || factor == 5;
+            const bool label = decades >= 2 ? factor == 1 && exponent % stride == 0
+                                            : factor == 1 || factor == 2 || factor == 5;
             std::string text;
             if (label) text = decades >= 2 ? with_superscript(exponent) : number_text(value, power, value);
             labelled += label ? 1 : 0;
@@ -204,8 +222,11 @@ inline std::vector<tick> logarithmic_ticks(value_range range, int wanted) {
 /// @throws std::invalid_argument unless `wanted` lies in [1, 1000].
 inline std::vector<tick> ticks(const axis_map& map, int wanted) {
     constexpr int most = 1000; // more do not fit into a picture
-    if (wanted < 1 || wanted > most) throw std::invalid_argument{"axis: " + digits_of(wanted) + " marks, where 1 to " + digits_of(most) + " are drawn"};
-    return map.scale() == axis_scale::linear ? detail::linear_ticks(map.range(), wanted) : detail::logarithmic_ticks(map.range(), wanted);
+    if (wanted < 1 || wanted > most)
+        throw std::invalid_argument{"axis: " + digits_of(wanted) + " marks, where 1 to " + digits_of(most) +
+                                    " are drawn"};
+    return map.scale() == axis_scale::linear ? detail::linear_ticks(map.range(), wanted)
+                                             : detail::logarithmic_ticks(map.range(), wanted);
 }
 
 } // namespace diamond::io

@@ -1,10 +1,6 @@
 /// This header defines a picture of colour pixels and the shapes that can be drawn on it with smooth edges.
 #pragma once
 
-#include <diamond/core/digits_of.hpp>
-#include <diamond/io/colour.hpp>
-#include <diamond/io/detail/coverage.hpp>
-
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -17,13 +13,17 @@
 #include <utility>
 #include <vector>
 
+#include <diamond/core/digits_of.hpp>
+#include <diamond/io/colour.hpp>
+#include <diamond/io/detail/coverage.hpp>
+
 namespace diamond::io {
 
 /// A box is a rectangle in a picture, in units of length, with y pointing downwards.
 struct box {
-    double left   = 0;
-    double top    = 0;
-    double right  = 0;
+    double left = 0;
+    double top = 0;
+    double right = 0;
     double bottom = 0;
 
     double width() const noexcept { return right - left; }
@@ -33,11 +33,11 @@ struct box {
 /// This type says how a line is drawn. A `gap` above 0 breaks the line into dashes of length `dash`. Width,
 /// dash and gap are lengths in [0, 8192]; with a gap, dash + gap is at least one pixel. alpha lies in [0, 1].
 struct stroke {
-    rgb colour   = colours::ink;
+    rgb colour = colours::ink;
     double width = 1;
     double alpha = 1;
-    double dash  = 0;
-    double gap   = 0;
+    double dash = 0;
+    double gap = 0;
 };
 
 /// A unit of length has this many pixels. Two of them keep pictures sharp on screens of high density.
@@ -56,13 +56,15 @@ public:
         for (const double side : {width, height})
             if (!(side > 0 && side <= max_side))
                 throw std::invalid_argument{"canvas: " + digits_of(width) + " x " + digits_of(height) +
-                                            ", where both must be above 0 and at most " + digits_of(max_side)};
+                                            ", where both must be above 0 and at most " +
+                                            digits_of(max_side)};
         if (width * height > max_area)
-            throw std::invalid_argument{"canvas: " + digits_of(width) + " x " + digits_of(height) + " is an area of " +
-                                        digits_of(width * height) + ", where at most " + digits_of(max_area) + " is drawn"};
+            throw std::invalid_argument{"canvas: " + digits_of(width) + " x " + digits_of(height) +
+                                        " is an area of " + digits_of(width * height) + ", where at most " +
+                                        digits_of(max_area) + " is drawn"};
         pixels_wide_ = static_cast<int>(std::ceil(width * pixels_per_unit));
         pixels_high_ = static_cast<int>(std::ceil(height * pixels_per_unit));
-        clip_        = {0, 0, pixels_wide_, pixels_high_};
+        clip_ = {0, 0, pixels_wide_, pixels_high_};
         bytes_.resize(3 * static_cast<std::size_t>(pixels_wide_) * static_cast<std::size_t>(pixels_high_));
         fill({0, 0, width + 1, height + 1}, background);
     }
@@ -98,8 +100,9 @@ public:
     template <class F>
     void shade(const box& area, F f, double alpha = 1) {
         check_alpha(alpha);
-        const auto round  = [](double value) { return std::round(value * pixels_per_unit) / pixels_per_unit; };
-        const auto pixels = pixels_around({round(area.left), round(area.top), round(area.right), round(area.bottom)}, clip_);
+        const auto round = [](double value) { return std::round(value * pixels_per_unit) / pixels_per_unit; };
+        const auto pixels = pixels_around(
+            {round(area.left), round(area.top), round(area.right), round(area.bottom)}, clip_);
         for (int y = pixels.top; y < pixels.bottom; ++y)
             for (int x = pixels.left; x < pixels.right; ++x) {
                 const double u = ((x + 0.5) / pixels_per_unit - area.left) / area.width();
@@ -117,11 +120,14 @@ public:
         cover(around(points, radius + 1), 1, style.colour, style.alpha, [&](detail::coverage& shape) {
             if (points.size() == 1) shape.add_line(device(points[0]), device(points[0]), radius);
             double walked = 0;
-            for (std::size_t i = 1; i < points.size(); ++i) walked = add_dashes(shape, points[i - 1], points[i], walked, style);
+            for (std::size_t i = 1; i < points.size(); ++i)
+                walked = add_dashes(shape, points[i - 1], points[i], walked, style);
         });
     }
     /// Draws a line through these points.
-    void line(std::initializer_list<point> points, const stroke& style) { line(std::span{points.begin(), points.size()}, style); }
+    void line(std::initializer_list<point> points, const stroke& style) {
+        line(std::span{points.begin(), points.size()}, style);
+    }
 
     /// Draws a disc about `centre`.
     void disc(point centre, double radius, rgb colour, double alpha = 1) {
@@ -139,7 +145,8 @@ public:
         }
         check_alpha(alpha);
         if (all.empty()) return;
-        cover(around(all, 1), all.size(), colour, alpha, [&](detail::coverage& shape) { shape.add_polygon(moved); });
+        cover(around(all, 1), all.size(), colour, alpha,
+              [&](detail::coverage& shape) { shape.add_polygon(moved); });
     }
     /// Fills the inside of one closed contour.
     void polygon(std::vector<point> contour, rgb colour, double alpha = 1) {
@@ -165,18 +172,23 @@ private:
 
     /// Throws unless alpha lies in [0, 1].
     static void check_alpha(double alpha) {
-        if (!(alpha >= 0 && alpha <= 1)) throw std::invalid_argument{"canvas: alpha " + digits_of(alpha) + ", where it is from 0 to 1"};
+        if (!(alpha >= 0 && alpha <= 1))
+            throw std::invalid_argument{"canvas: alpha " + digits_of(alpha) + ", where it is from 0 to 1"};
     }
     /// Throws unless the lengths of a stroke are those that `stroke` allows.
     static void check(const stroke& style) {
         check_alpha(style.alpha);
-        for (const auto& [name, length] : {std::pair{"width", style.width}, {"dash", style.dash}, {"gap", style.gap}})
+        for (const auto& [name, length] :
+             {std::pair{"width", style.width}, {"dash", style.dash}, {"gap", style.gap}})
             if (!(length >= 0 && length <= max_side))
-                throw std::invalid_argument{std::string{"canvas: a stroke of "} + name + " " + digits_of(length) + ", where it is from 0 to " + digits_of(max_side)};
+                throw std::invalid_argument{std::string{"canvas: a stroke of "} + name + " " +
+                                            digits_of(length) + ", where it is from 0 to " +
+                                            digits_of(max_side)};
         // Shorter dashes would look like a grey line, and take nearly for ever.
         constexpr double least = 1.0 / pixels_per_unit;
         if (style.gap > 0 && style.dash + style.gap < least)
-            throw std::invalid_argument{"canvas: a stroke of dash " + digits_of(style.dash) + " and gap " + digits_of(style.gap) + ", where they are together at least " +
+            throw std::invalid_argument{"canvas: a stroke of dash " + digits_of(style.dash) + " and gap " +
+                                        digits_of(style.gap) + ", where they are together at least " +
                                         digits_of(least)};
     }
 
@@ -186,10 +198,12 @@ private:
     void cover(detail::pixel_box pixels, std::size_t edges, rgb colour, double alpha, Add add) {
         if (pixels.empty()) return;
         const auto width = static_cast<std::size_t>(pixels.right - pixels.left);
-        const auto lines = std::max<std::size_t>(1, std::min(band_pixels / width, band_crossings / std::max<std::size_t>(edges, 1)));
+        const auto lines = std::max<std::size_t>(
+            1, std::min(band_pixels / width, band_crossings / std::max<std::size_t>(edges, 1)));
         while (pixels.top < pixels.bottom) {
-            auto band   = pixels;
-            band.bottom = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(pixels.bottom), static_cast<std::size_t>(pixels.top) + lines));
+            auto band = pixels;
+            band.bottom = static_cast<int>(std::min<std::size_t>(
+                static_cast<std::size_t>(pixels.bottom), static_cast<std::size_t>(pixels.top) + lines));
             detail::coverage shape{band};
             add(shape);
             blend(shape, colour, alpha);
@@ -204,14 +218,15 @@ private:
     static void check(std::span<const point> points) {
         for (const auto& p : points)
             if (!(std::abs(p.x) <= max_coordinate && std::abs(p.y) <= max_coordinate))
-                throw std::invalid_argument{"canvas: a point at (" + digits_of(p.x) + ", " + digits_of(p.y) + ")"};
+                throw std::invalid_argument{"canvas: a point at (" + digits_of(p.x) + ", " + digits_of(p.y) +
+                                            ")"};
     }
 
     static detail::pixel_box pixels_around(const box& area, detail::pixel_box limits) {
         const point corners[] = {{area.left, area.top}, {area.right, area.bottom}};
         check(corners);
-        return detail::pixels_around(area.left * pixels_per_unit, area.top * pixels_per_unit, area.right * pixels_per_unit,
-                                     area.bottom * pixels_per_unit, limits);
+        return detail::pixels_around(area.left * pixels_per_unit, area.top * pixels_per_unit,
+                                     area.right * pixels_per_unit, area.bottom * pixels_per_unit, limits);
     }
 
     /// Returns the pixels inside the clip that a shape through the points can touch, if it reaches `reach`
@@ -221,8 +236,8 @@ private:
         point least{infinity, infinity}, most{-infinity, -infinity};
         for (const auto& p : points) {
             const auto [x, y] = device(p);
-            least             = {std::min(least.x, x), std::min(least.y, y)};
-            most              = {std::max(most.x, x), std::max(most.y, y)};
+            least = {std::min(least.x, x), std::min(least.y, y)};
+            most = {std::max(most.x, x), std::max(most.y, y)};
         }
         return detail::pixels_around(least.x - reach, least.y - reach, most.x + reach, most.y + reach, clip_);
     }
@@ -237,7 +252,9 @@ private:
             return walked + length;
         }
         if (!shape.reaches(device(a), device(b), radius)) return walked + length; // no dash is seen
-        const auto at = [&](double walk) { return device({a.x + (b.x - a.x) * (walk / length), a.y + (b.y - a.y) * (walk / length)}); };
+        const auto at = [&](double walk) {
+            return device({a.x + (b.x - a.x) * (walk / length), a.y + (b.y - a.y) * (walk / length)});
+        };
         double start = -std::fmod(walked, period), end = length;
         // Dashes far outside of the picture are skipped.
         if (constexpr double many = 1000; length > many * period) {
@@ -260,13 +277,14 @@ private:
 
     void blend(int x, int y, rgb colour, double alpha) noexcept {
         if (alpha <= 0) return;
-        const auto at    = offset(x, y);
+        const auto at = offset(x, y);
         const auto mixed = mix(pixel(x, y), colour, alpha);
         bytes_[at] = mixed.red, bytes_[at + 1] = mixed.green, bytes_[at + 2] = mixed.blue;
     }
 
     std::size_t offset(int x, int y) const noexcept {
-        return 3 * (static_cast<std::size_t>(y) * static_cast<std::size_t>(pixels_wide_) + static_cast<std::size_t>(x));
+        return 3 * (static_cast<std::size_t>(y) * static_cast<std::size_t>(pixels_wide_) +
+                    static_cast<std::size_t>(x));
     }
 
     int pixels_wide_ = 0;

@@ -17,6 +17,14 @@
 /// wrong by a factor or reversed.
 #pragma once
 
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include <diamond/core/digits_of.hpp>
 #include <diamond/io/checksum.hpp>
 #include <diamond/io/safetensors.hpp>
@@ -26,14 +34,6 @@
 #include <diamond/nn/diamond_mlp.hpp>
 #include <diamond/nn/trained_network.hpp>
 
-#include <charconv>
-#include <cmath>
-#include <filesystem>
-#include <map>
-#include <string>
-#include <utility>
-#include <vector>
-
 namespace diamond::io {
 
 /// This library writes this version of the file format. It reads every minor version of this major one, and
@@ -42,7 +42,8 @@ inline constexpr int network_major = 1, network_minor = 0;
 
 /// These limits are far beyond any network of this kind. A damaged file that states larger sizes is refused
 /// before anything is allocated, and larger networks are not written.
-inline constexpr index_t max_network_width = 1 << 16, max_network_blocks = 1024, max_network_classes = 1 << 16;
+inline constexpr index_t max_network_width = 1 << 16, max_network_blocks = 1024,
+                         max_network_classes = 1 << 16;
 
 namespace detail {
 
@@ -64,17 +65,19 @@ const std::string& metadata_of(const File& file, const std::string& key) {
 template <class File>
 void expect_metadata(const File& file, const std::string& key, const std::string& expected) {
     if (const auto& text = metadata_of(file, key); text != expected)
-        throw file_error{file.path, "the metadata say " + key + " '" + text + "', and '" + expected + "' is expected"};
+        throw file_error{file.path,
+                         "the metadata say " + key + " '" + text + "', and '" + expected + "' is expected"};
 }
 /// Returns the number from 0 to `most` that a metadata entry holds.
 /// @throws file_error if it holds none.
 template <class File>
 index_t metadata_number(const File& file, const std::string& key, index_t most) {
     const auto& text = metadata_of(file, key);
-    index_t value    = -1;
-    const auto end   = std::from_chars(text.data(), text.data() + text.size(), value);
+    index_t value = -1;
+    const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
     if (end.ec != std::errc{} || end.ptr != text.data() + text.size() || value < 0 || value > most)
-        throw file_error{file.path, "the metadata say " + key + " '" + text + "': a number from 0 to " + digits_of(most) + " is expected"};
+        throw file_error{file.path, "the metadata say " + key + " '" + text + "': a number from 0 to " +
+                                        digits_of(most) + " is expected"};
     return value;
 }
 /// Checks the version, major.minor, of a file. A newer major version is refused; a newer minor one only adds
@@ -83,14 +86,16 @@ index_t metadata_number(const File& file, const std::string& key, index_t most) 
 template <class File>
 void expect_version(const File& file, int major) {
     const auto& text = metadata_of(file, "version");
-    const auto last  = text.data() + text.size();
+    const auto last = text.data() + text.size();
     int found = -1, minor = -1;
     const auto point = std::from_chars(text.data(), last, found);
     const bool reads = point.ec == std::errc{} && point.ptr != last && *point.ptr == '.' && found >= 1;
-    if (const auto end = reads ? std::from_chars(point.ptr + 1, last, minor) : point; !reads || end.ec != std::errc{} || end.ptr != last || minor < 0)
+    if (const auto end = reads ? std::from_chars(point.ptr + 1, last, minor) : point;
+        !reads || end.ec != std::errc{} || end.ptr != last || minor < 0)
         throw file_error{file.path, "the metadata say version '" + text + "': major.minor is expected"};
     if (found > major)
-        throw file_error{file.path, "written by format version " + text + ", and this library reads up to " + digits_of(major) + ".x: a newer diamond is needed"};
+        throw file_error{file.path, "written by format version " + text + ", and this library reads up to " +
+                                        digits_of(major) + ".x: a newer diamond is needed"};
 }
 /// Checks that a tensor of floating point numbers exists.
 /// @throws file_error unless there is a tensor of this name and shape whose elements are read as float or
@@ -101,16 +106,18 @@ void expect_numbers(const File& file, const std::string& name, const std::vector
     if (found == file.tensors.end()) throw file_error{file.path, missing_tensor(file.tensors, name)};
     const auto& [_, t] = *found;
     if ((as_read(t.type) != dtype::f32 && t.type != dtype::f64) || t.shape != shape)
-        throw file_error{file.path, "tensor '" + name + "': " + to_string(t.type) + " of shape " + shape_text(t.shape) +
-                                        " found, F32 or F64 of shape " + shape_text(shape) + " expected"};
+        throw file_error{file.path, "tensor '" + name + "': " + to_string(t.type) + " of shape " +
+                                        shape_text(t.shape) + " found, F32 or F64 of shape " +
+                                        shape_text(shape) + " expected"};
 }
 /// Returns the elements of a floating point tensor of this shape.
 /// @throws file_error if there is no such tensor.
 template <class Real>
-std::vector<Real> numbers_of(const tensor_file& file, const std::string& name, const std::vector<index_t>& shape) {
+std::vector<Real> numbers_of(const tensor_file& file, const std::string& name,
+                             const std::vector<index_t>& shape) {
     const auto found = file.tensors.find(name);
-    const bool wide  = found != file.tensors.end() && found->second.type == dtype::f64;
-    const tensor& t  = file.require(name, wide ? dtype::f64 : dtype::f32, shape);
+    const bool wide = found != file.tensors.end() && found->second.type == dtype::f64;
+    const tensor& t = file.require(name, wide ? dtype::f64 : dtype::f32, shape);
     if (wide) {
         const auto values = t.values<double>();
         return {values.begin(), values.end()};
@@ -123,7 +130,8 @@ template <class T>
 std::vector<T> transposed(const std::vector<T>& from, index_t rows, index_t columns) {
     std::vector<T> to(from.size());
     for (index_t j = 0; j < columns; ++j)
-        for (index_t i = 0; i < rows; ++i) to[static_cast<std::size_t>(j + columns * i)] = from[static_cast<std::size_t>(i + rows * j)];
+        for (index_t i = 0; i < rows; ++i)
+            to[static_cast<std::size_t>(j + columns * i)] = from[static_cast<std::size_t>(i + rows * j)];
     return to;
 }
 
@@ -136,18 +144,25 @@ namespace detail {
 template <class Numbers>
 void require_finite_numbers(const char* what, const Numbers& numbers) {
     for (std::size_t i = 0; i < numbers.size(); ++i)
-        require(std::isfinite(numbers[i]), [&] { return std::string(what) + " " + digits_of(i) + " is " + digits_of(numbers[i]) + ": what is not finite is not saved"; });
+        require(std::isfinite(numbers[i]), [&] {
+            return std::string(what) + " " + digits_of(i) + " is " + digits_of(numbers[i]) +
+                   ": what is not finite is not saved";
+        });
 }
 
 /// Writes the meaning of a network's numbers into the metadata, and the numbers into tensors.
 /// @throws std::invalid_argument if a size is beyond the limits, a note has the name of an entry of the
 /// format, or a parameter is not finite.
 template <class Batch, class Schedule, class Head>
-void put_network(tensor_file& file, const char* format, const diamond_mlp<Batch, Schedule, Head>& net, const Batch& parameters) {
+void put_network(tensor_file& file, const char* format, const diamond_mlp<Batch, Schedule, Head>& net,
+                 const Batch& parameters) {
     const auto& options = net.options();
-    const index_t d     = net.dimension();
-    const auto bounded  = [](const char* name, index_t number, index_t most) {
-        require(number <= most, [&] { return "a network of " + std::string(name) + " " + digits_of(number) + ": files hold at most " + digits_of(most); });
+    const index_t d = net.dimension();
+    const auto bounded = [](const char* name, index_t number, index_t most) {
+        require(number <= most, [&] {
+            return "a network of " + std::string(name) + " " + digits_of(number) + ": files hold at most " +
+                   digits_of(most);
+        });
     };
     bounded("width", options.mlp.width, max_network_width);
     bounded("blocks", options.mlp.blocks, max_network_blocks);
@@ -166,31 +181,33 @@ void put_network(tensor_file& file, const char* format, const diamond_mlp<Batch,
              {"nonlinearity", activation_names[static_cast<std::size_t>(options.mlp.nonlinearity)].second},
              {"time_frequencies", digits_of(diamond::detail::time_frequencies)},
              {"classes", digits_of(options.classes)}})
-        require(file.metadata.emplace(key, value).second, [&] { return "a note '" + std::string(key) + "': the name is the format's own"; });
+        require(file.metadata.emplace(key, value).second,
+                [&] { return "a note '" + std::string(key) + "': the name is the format's own"; });
     if constexpr (names_itself<Schedule>)
         require(file.metadata.emplace("schedule_values", exact_list(schedule_values(net.schedule()))).second,
                 "a note 'schedule_values': the name is the format's own");
     const auto& frame = net.frame().numbers();
-    file.tensors["frame.mean"]     = make_tensor({d}, frame.mean);
+    file.tensors["frame.mean"] = make_tensor({d}, frame.mean);
     file.tensors["frame.variance"] = make_tensor({d}, frame.variance);
     if (!frame.basis.empty()) file.tensors["frame.basis"] = make_tensor({d, d}, frame.basis);
     const auto theta = to_host(parameters);
     require_finite_numbers("parameter", theta);
     for (std::size_t l = 0; l < net.layers().size(); ++l) {
         const auto& layer = net.layers()[l];
-        const auto at     = [&](index_t offset) { return theta.begin() + offset; };
+        const auto at = [&](index_t offset) { return theta.begin() + offset; };
         const std::vector weight(at(layer.offset), at(layer.bias())), bias(at(layer.bias()), at(layer.end()));
-        const auto name                = "layers." + digits_of(l);
-        file.tensors[name + ".weight"] = make_tensor({layer.outputs, layer.inputs}, transposed(weight, layer.outputs, layer.inputs));
-        file.tensors[name + ".bias"]   = make_tensor({layer.outputs}, bias);
+        const auto name = "layers." + digits_of(l);
+        file.tensors[name + ".weight"] = make_tensor({layer.outputs, layer.inputs},
+                                                     transposed(weight, layer.outputs, layer.inputs));
+        file.tensors[name + ".bias"] = make_tensor({layer.outputs}, bias);
     }
 }
 
 /// This type holds what the metadata of a file say about a network, before any number is read.
 struct network_shape {
     diamond_mlp_options options = {};
-    index_t dimension           = 0;
-    bool has_basis              = false;
+    index_t dimension = 0;
+    bool has_basis = false;
 };
 
 /// Checks all metadata, and that the tensors are exactly those that the metadata account for, each with its
@@ -204,42 +221,52 @@ template <class Batch, class Schedule, class Head, class File>
     expect_version(file, network_major);
     const auto said = schedule_said(metadata_of(file, "schedule")), wanted = schedule_name(schedule);
     if (said != wanted)
-        throw file_error{file.path, "the metadata say schedule '" + said + "', and '" + wanted + "' is expected"};
-    if (const auto values = schedule_values(schedule); names_itself<Schedule> && file.metadata.contains("schedule_values"))
+        throw file_error{file.path,
+                         "the metadata say schedule '" + said + "', and '" + wanted + "' is expected"};
+    if (const auto values = schedule_values(schedule);
+        names_itself<Schedule> && file.metadata.contains("schedule_values"))
         if (const auto& text = metadata_of(file, "schedule_values"); !says_values(text, values))
-            throw file_error{file.path, "written for a schedule '" + said + "' with alpha and sigma at t = 0.25, 0.5, 0.75 of " + text +
-                                            ", and this one's are " + exact_list(values) + ": give it the same parameters"};
-    for (const auto& [key, value] : std::initializer_list<std::pair<const char*, std::string>>{{"inner_schedule", "linear"},
-                                                                                              {"parametrisation", "mean_velocity"},
-                                                                                              {"time_direction", "noise_to_data"},
-                                                                                              {"preconditioning", "gaussian_frame"},
-                                                                                              {"architecture", "residual_mlp"},
-                                                                                              {"time_frequencies", digits_of(diamond::detail::time_frequencies)}})
+            throw file_error{file.path, "written for a schedule '" + said +
+                                            "' with alpha and sigma at t = 0.25, 0.5, 0.75 of " + text +
+                                            ", and this one's are " + exact_list(values) +
+                                            ": give it the same parameters"};
+    for (const auto& [key, value] : std::initializer_list<std::pair<const char*, std::string>>{
+             {"inner_schedule", "linear"},
+             {"parametrisation", "mean_velocity"},
+             {"time_direction", "noise_to_data"},
+             {"preconditioning", "gaussian_frame"},
+             {"architecture", "residual_mlp"},
+             {"time_frequencies", digits_of(diamond::detail::time_frequencies)}})
         expect_metadata(file, key, value);
-    options.mlp.width      = metadata_number(file, "width", max_network_width);
-    options.mlp.blocks     = metadata_number(file, "blocks", max_network_blocks);
-    options.classes        = metadata_number(file, "classes", max_network_classes);
-    const auto& kind       = metadata_of(file, "nonlinearity");
-    const auto named       = std::ranges::find(activation_names, kind, [](const auto& entry) { return std::string(entry.second); });
-    if (named == activation_names.end()) throw file_error{file.path, "the metadata say nonlinearity '" + kind + "', which is none of ours"};
+    options.mlp.width = metadata_number(file, "width", max_network_width);
+    options.mlp.blocks = metadata_number(file, "blocks", max_network_blocks);
+    options.classes = metadata_number(file, "classes", max_network_classes);
+    const auto& kind = metadata_of(file, "nonlinearity");
+    const auto named = std::ranges::find(activation_names, kind,
+                                         [](const auto& entry) { return std::string(entry.second); });
+    if (named == activation_names.end())
+        throw file_error{file.path, "the metadata say nonlinearity '" + kind + "', which is none of ours"};
     options.mlp.nonlinearity = named->first;
 
     const auto mean = file.tensors.find("frame.mean");
-    if (mean == file.tensors.end() || mean->second.shape.size() != 1) throw file_error{file.path, "no tensor 'frame.mean' of one axis"};
+    if (mean == file.tensors.end() || mean->second.shape.size() != 1)
+        throw file_error{file.path, "no tensor 'frame.mean' of one axis"};
     const index_t d = shape.dimension = mean->second.shape[0];
     shape.has_basis = file.tensors.contains("frame.basis");
     expect_numbers(file, "frame.mean", {d});
     expect_numbers(file, "frame.variance", {d});
     if (shape.has_basis) expect_numbers(file, "frame.basis", {d, d});
-    if (options.mlp.width < 1) throw file_error{file.path, "the metadata say width '0': 1 or more is expected"};
-    using network     = diamond_mlp<Batch, Schedule, Head>;
+    if (options.mlp.width < 1)
+        throw file_error{file.path, "the metadata say width '0': 1 or more is expected"};
+    using network = diamond_mlp<Batch, Schedule, Head>;
     const auto layers = mlp_layers(network::inputs(d, options), d + Head::rows, options.mlp);
     for (std::size_t l = 0; l < layers.size(); ++l) {
         expect_numbers(file, "layers." + digits_of(l) + ".weight", {layers[l].outputs, layers[l].inputs});
         expect_numbers(file, "layers." + digits_of(l) + ".bias", {layers[l].outputs});
     }
     if (const auto known = 2 + 2 * layers.size() + (shape.has_basis ? 1 : 0); known != file.tensors.size())
-        throw file_error{file.path, digits_of(file.tensors.size()) + " tensors found, and the metadata account for " + digits_of(known)};
+        throw file_error{file.path, digits_of(file.tensors.size()) +
+                                        " tensors found, and the metadata account for " + digits_of(known)};
     return shape;
 }
 
@@ -247,20 +274,26 @@ template <class Batch, class Schedule, class Head, class File>
 /// @throws file_error if the file is damaged, describes another network than this type, or lacks a tensor or
 /// has one too many.
 template <class Batch, class Schedule, class Head>
-[[nodiscard]] std::pair<diamond_mlp<Batch, Schedule, Head>, Batch> take_network(const backend_of_t<Batch>& context, const tensor_file& file, const char* format, Schedule schedule, Head head) {
+[[nodiscard]] std::pair<diamond_mlp<Batch, Schedule, Head>, Batch> take_network(
+    const backend_of_t<Batch>& context, const tensor_file& file, const char* format, Schedule schedule,
+    Head head) {
     using real = typename Batch::value_type;
     const auto shape = network_shape_of<Batch, Schedule, Head>(file, format, schedule);
-    const index_t d  = shape.dimension;
-    gaussian_frame_numbers frame{numbers_of<double>(file, "frame.mean", {d}), numbers_of<double>(file, "frame.variance", {d}), {}};
+    const index_t d = shape.dimension;
+    gaussian_frame_numbers frame{
+        numbers_of<double>(file, "frame.mean", {d}), numbers_of<double>(file, "frame.variance", {d}), {}};
     if (shape.has_basis) frame.basis = numbers_of<double>(file, "frame.basis", {d, d});
     try {
-        diamond_mlp<Batch, Schedule, Head> net(std::move(schedule), gaussian_frame<Batch>(context, std::move(frame)), shape.options, head);
+        diamond_mlp<Batch, Schedule, Head> net(
+            std::move(schedule), gaussian_frame<Batch>(context, std::move(frame)), shape.options, head);
         std::vector<real> theta;
         for (std::size_t l = 0; l < net.layers().size(); ++l) {
             const auto& layer = net.layers()[l];
-            const auto name   = "layers." + digits_of(l);
-            const auto weight = transposed(numbers_of<real>(file, name + ".weight", {layer.outputs, layer.inputs}), layer.inputs, layer.outputs);
-            const auto bias   = numbers_of<real>(file, name + ".bias", {layer.outputs});
+            const auto name = "layers." + digits_of(l);
+            const auto weight = transposed(
+                numbers_of<real>(file, name + ".weight", {layer.outputs, layer.inputs}), layer.inputs,
+                layer.outputs);
+            const auto bias = numbers_of<real>(file, name + ".bias", {layer.outputs});
             theta.insert(theta.end(), weight.begin(), weight.end());
             theta.insert(theta.end(), bias.begin(), bias.end());
         }
@@ -281,8 +314,9 @@ template <class Batch, class Schedule, class Head>
 /// a size is beyond the limits or a note has the name of an entry of the format; file_error if the file
 /// cannot be written.
 template <class Batch, class Schedule>
-void save_network(const std::filesystem::path& path, const trained_network<diamond_mlp<Batch, Schedule>>& network,
-                          std::map<std::string, std::string> notes = {}) {
+void save_network(const std::filesystem::path& path,
+                  const trained_network<diamond_mlp<Batch, Schedule>>& network,
+                  std::map<std::string, std::string> notes = {}) {
     tensor_file file;
     file.metadata = std::move(notes);
     detail::put_network(file, "diamond_network", network.architecture(), network.parameters());
@@ -295,17 +329,22 @@ void save_network(const std::filesystem::path& path, const trained_network<diamo
 /// @throws file_error if the file is damaged, describes another network than this type, or lacks a tensor or
 /// has one too many.
 template <class Batch, class Schedule>
-[[nodiscard]] trained_network<diamond_mlp<Batch, Schedule>> network_from(const backend_of_t<Batch>& context, const tensor_file& file, Schedule schedule = {}) {
-    auto [net, theta] = detail::take_network<Batch, Schedule, no_head>(context, file, "diamond_network", std::move(schedule), {});
+[[nodiscard]] trained_network<diamond_mlp<Batch, Schedule>> network_from(const backend_of_t<Batch>& context,
+                                                                         const tensor_file& file,
+                                                                         Schedule schedule = {}) {
+    auto [net, theta] = detail::take_network<Batch, Schedule, no_head>(context, file, "diamond_network",
+                                                                       std::move(schedule), {});
     return {std::move(net), std::move(theta)};
 }
 template <class Batch, class Schedule = linear_schedule>
 /// Reads a network from a file. All metadata are checked before any data are read.
 /// @throws file_error as network_from does, and if the file cannot be read.
-[[nodiscard]] trained_network<diamond_mlp<Batch, Schedule>> load_network(const backend_of_t<Batch>& context, const std::filesystem::path& path,
-                                                                                       Schedule schedule = {}) {
+[[nodiscard]] trained_network<diamond_mlp<Batch, Schedule>> load_network(const backend_of_t<Batch>& context,
+                                                                         const std::filesystem::path& path,
+                                                                         Schedule schedule = {}) {
     safetensors_reader reader{path};
-    static_cast<void>(detail::network_shape_of<Batch, Schedule, no_head>(reader.header(), "diamond_network", schedule));
+    static_cast<void>(
+        detail::network_shape_of<Batch, Schedule, no_head>(reader.header(), "diamond_network", schedule));
     return network_from<Batch, Schedule>(context, reader.read_all(), std::move(schedule));
 }
 
@@ -319,10 +358,12 @@ namespace detail {
 template <class File>
 double metadata_positive(const File& file, const std::string& key) {
     const auto& text = metadata_of(file, key);
-    double value     = 0.0;
-    const auto end   = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (end.ec != std::errc{} || end.ptr != text.data() + text.size() || !(value > 0.0) || !std::isfinite(value))
-        throw file_error{file.path, "the metadata say " + key + " '" + text + "': a positive number is expected"};
+    double value = 0.0;
+    const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (end.ec != std::errc{} || end.ptr != text.data() + text.size() || !(value > 0.0) ||
+        !std::isfinite(value))
+        throw file_error{file.path,
+                         "the metadata say " + key + " '" + text + "': a positive number is expected"};
     return value;
 }
 } // namespace detail
@@ -332,21 +373,23 @@ double metadata_positive(const File& file, const std::string& key) {
 /// divisor, resolution or base deviation are not positive and finite; file_error if the file cannot be
 /// written.
 template <class Batch, class Schedule>
-void save_flow_map(const std::filesystem::path& path, const mlp_flow_map<Batch, Schedule>& map, std::map<std::string, std::string> notes = {}) {
+void save_flow_map(const std::filesystem::path& path, const mlp_flow_map<Batch, Schedule>& map,
+                   std::map<std::string, std::string> notes = {}) {
     tensor_file file;
-    file.metadata    = std::move(notes);
-    const auto& net  = map.network().architecture();
+    file.metadata = std::move(notes);
+    const auto& net = map.network().architecture();
     const auto& head = net.head();
     detail::put_network(file, "joint_network", net, map.network().parameters());
     const auto positive = [](double number) { return number > 0.0 && std::isfinite(number); };
     require(positive(head.divisor) && positive(head.resolution) && positive(map.base_deviation()), [&] {
-        return "a flow map with divergence of divisor " + digits_of(head.divisor) + ", resolution " + digits_of(head.resolution) + " and base deviation " +
-               digits_of(map.base_deviation()) + ": positive finite ones are saved";
+        return "a flow map with divergence of divisor " + digits_of(head.divisor) + ", resolution " +
+               digits_of(head.resolution) + " and base deviation " + digits_of(map.base_deviation()) +
+               ": positive finite ones are saved";
     });
-    file.metadata["divergence"]            = head.sign > 0.0 ? "+div" : "-div";
-    file.metadata["divergence_divisor"]    = digits_of(head.divisor);
+    file.metadata["divergence"] = head.sign > 0.0 ? "+div" : "-div";
+    file.metadata["divergence_divisor"] = digits_of(head.divisor);
     file.metadata["divergence_resolution"] = digits_of(head.resolution);
-    file.metadata["base_deviation"]        = digits_of(map.base_deviation());
+    file.metadata["base_deviation"] = digits_of(map.base_deviation());
     put_checksum(file);
     write_safetensors(path, file);
 }
@@ -356,22 +399,32 @@ void save_flow_map(const std::filesystem::path& path, const mlp_flow_map<Batch, 
 /// @throws file_error as network_from does, and if the file does not state sign, divisor, resolution or base
 /// deviation.
 template <class Batch, class Schedule = linear_schedule>
-[[nodiscard]] mlp_flow_map<Batch, Schedule> flow_map_from(const backend_of_t<Batch>& context, const tensor_file& file, Schedule schedule = {}) {
+[[nodiscard]] mlp_flow_map<Batch, Schedule> flow_map_from(const backend_of_t<Batch>& context,
+                                                          const tensor_file& file, Schedule schedule = {}) {
     detail::expect_metadata(file, "format", "joint_network");
     const auto& sign = detail::metadata_of(file, "divergence");
-    if (sign != "+div" && sign != "-div") throw file_error{file.path, "the metadata say divergence '" + sign + "': '+div' or '-div' is expected"};
-    const divergence_head head{detail::metadata_positive(file, "divergence_divisor"), detail::metadata_positive(file, "divergence_resolution"), sign == "+div" ? 1.0 : -1.0};
+    if (sign != "+div" && sign != "-div")
+        throw file_error{file.path,
+                         "the metadata say divergence '" + sign + "': '+div' or '-div' is expected"};
+    const divergence_head head{detail::metadata_positive(file, "divergence_divisor"),
+                               detail::metadata_positive(file, "divergence_resolution"),
+                               sign == "+div" ? 1.0 : -1.0};
     const double base_deviation = detail::metadata_positive(file, "base_deviation");
-    auto [net, theta]           = detail::take_network<Batch>(context, file, "joint_network", std::move(schedule), head);
-    return mlp_flow_map<Batch, Schedule>(trained_network(std::move(net), std::move(theta)), {.base_deviation = base_deviation});
+    auto [net, theta] = detail::take_network<Batch>(context, file, "joint_network", std::move(schedule),
+                                                    head);
+    return mlp_flow_map<Batch, Schedule>(trained_network(std::move(net), std::move(theta)),
+                                         {.base_deviation = base_deviation});
 }
 /// Reads a flow map with divergence from a file. All metadata of the network are checked before any data are
 /// read.
 /// @throws file_error as flow_map_from does, and if the file cannot be read.
 template <class Batch, class Schedule = linear_schedule>
-[[nodiscard]] mlp_flow_map<Batch, Schedule> load_flow_map(const backend_of_t<Batch>& context, const std::filesystem::path& path, Schedule schedule = {}) {
+[[nodiscard]] mlp_flow_map<Batch, Schedule> load_flow_map(const backend_of_t<Batch>& context,
+                                                          const std::filesystem::path& path,
+                                                          Schedule schedule = {}) {
     safetensors_reader reader{path};
-    static_cast<void>(detail::network_shape_of<Batch, Schedule, divergence_head>(reader.header(), "joint_network", schedule));
+    static_cast<void>(detail::network_shape_of<Batch, Schedule, divergence_head>(reader.header(),
+                                                                                 "joint_network", schedule));
     return flow_map_from<Batch, Schedule>(context, reader.read_all(), std::move(schedule));
 }
 

@@ -2,9 +2,6 @@
 /// With it, a file that a disk or a copy has damaged is refused even though it still reads as numbers.
 #pragma once
 
-#include <diamond/core/digits_of.hpp>
-#include <diamond/io/tensor.hpp>
-
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -14,6 +11,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+
+#include <diamond/core/digits_of.hpp>
+#include <diamond/io/tensor.hpp>
 
 namespace diamond::io {
 
@@ -32,13 +32,15 @@ public:
             state_ = 0;
             for (std::size_t i = 0; i < word; ++i) state_ ^= tables[word - 1 - i][next >> 8 * i & 0xff];
         }
-        for (const auto byte : bytes) state_ = state_ >> 8 ^ tables[0][(state_ ^ static_cast<std::uint32_t>(byte)) & 0xff];
+        for (const auto byte : bytes)
+            state_ = state_ >> 8 ^ tables[0][(state_ ^ static_cast<std::uint32_t>(byte)) & 0xff];
     }
     /// Returns the checksum of all bytes added so far.
     [[nodiscard]] std::uint32_t value() const noexcept { return ~state_; }
 
 private:
-    static_assert(std::endian::native == std::endian::little, "the eight tables are for words whose first byte is the lowest");
+    static_assert(std::endian::native == std::endian::little,
+                  "the eight tables are for words whose first byte is the lowest");
 
     /// tables[k][b] is what byte b contributes to the checksum k bytes later. Taking eight bytes at a time is
     /// several times as fast as taking one.
@@ -58,7 +60,7 @@ private:
 };
 
 /// The metadata entry with this key holds the checksum.
-inline constexpr const char* checksum_key  = "checksum";
+inline constexpr const char* checksum_key = "checksum";
 inline constexpr const char* checksum_name = "crc32c "; ///< the text with which that entry begins
 
 /// Returns the checksum as text, for instance "crc32c 0123abcd". It covers all metadata except the checksum
@@ -67,7 +69,7 @@ inline constexpr const char* checksum_name = "crc32c "; ///< the text with which
     crc32c sum;
     const auto add_number = [&](std::uint64_t number) { sum.add(std::as_bytes(std::span{&number, 1})); };
     // The length is added too, so that no text can be taken for two.
-    const auto add_text   = [&](std::string_view text) {
+    const auto add_text = [&](std::string_view text) {
         add_number(text.size());
         sum.add(std::as_bytes(std::span{text.data(), text.size()}));
     };
@@ -105,8 +107,10 @@ inline void check_checksum(const tensor_file& file) {
     if (!has_checksum(file.metadata)) return;
     const auto& said = file.metadata.at(checksum_key);
     if (const auto expected = checksum_of(file); said != expected)
-        throw file_error{file.path, "spoilt, or changed since it was written: its checksum is '" + said + "', its contents give '" + expected +
-                                        "'; who changed it on purpose removes the metadata's entry '" + checksum_key + "'"};
+        throw file_error{file.path, "spoilt, or changed since it was written: its checksum is '" + said +
+                                        "', its contents give '" + expected +
+                                        "'; who changed it on purpose removes the metadata's entry '" +
+                                        checksum_key + "'"};
 }
 
 } // namespace diamond::io

@@ -12,9 +12,9 @@ namespace diamond::io {
 
 /// An rgb is a colour on a screen; each component lies in [0, 255].
 struct rgb {
-    std::uint8_t red   = 0;
+    std::uint8_t red = 0;
     std::uint8_t green = 0;
-    std::uint8_t blue  = 0;
+    std::uint8_t blue = 0;
 
     friend bool operator==(const rgb&, const rgb&) = default;
 };
@@ -30,8 +30,13 @@ inline constexpr rgb alarm{230, 0, 126};      ///< a value that is not finite, w
 
 /// The palette consists of the colours of Okabe and Ito for eight categories, without their yellow, which is
 /// hard to see on white.
-inline constexpr std::array<rgb, 7> palette{
-    {{0, 114, 178}, {213, 94, 0}, {0, 158, 115}, {204, 121, 167}, {230, 159, 0}, {86, 180, 233}, {70, 70, 70}}};
+inline constexpr std::array<rgb, 7> palette{{{0, 114, 178},
+                                             {213, 94, 0},
+                                             {0, 158, 115},
+                                             {204, 121, 167},
+                                             {230, 159, 0},
+                                             {86, 180, 233},
+                                             {70, 70, 70}}};
 
 /// These are nine points of matplotlib's colour map viridis: low values are dark, and lightness grows evenly.
 inline constexpr std::array<rgb, 9> viridis{{{68, 1, 84},
@@ -46,7 +51,8 @@ inline constexpr std::array<rgb, 9> viridis{{{68, 1, 84},
 
 /// These are the blues of ColorBrewer, beginning with white: low values look like the paper, so that points
 /// can be drawn on top.
-inline constexpr std::array<rgb, 6> blues{{{255, 255, 255}, {222, 235, 247}, {158, 202, 225}, {66, 146, 198}, {8, 81, 156}, {8, 48, 107}}};
+inline constexpr std::array<rgb, 6> blues{
+    {{255, 255, 255}, {222, 235, 247}, {158, 202, 225}, {66, 146, 198}, {8, 81, 156}, {8, 48, 107}}};
 
 } // namespace colours
 
@@ -66,7 +72,7 @@ inline rgb mix(rgb a, rgb b, double amount) noexcept {
 inline rgb colour_at(colour_map map, double share) noexcept {
     if (std::isnan(share)) return colours::alarm;
     const double place = std::clamp(share, 0.0, 1.0) * static_cast<double>(map.size() - 1);
-    const auto below   = std::min(static_cast<std::size_t>(place), map.size() - 1);
+    const auto below = std::min(static_cast<std::size_t>(place), map.size() - 1);
     return mix(map[below], map[std::min(below + 1, map.size() - 1)], place - static_cast<double>(below));
 }
 

@@ -1,12 +1,6 @@
 /// This header defines one curve of a line plot: its points, and how they are drawn.
 #pragma once
 
-#include <diamond/core/digits_of.hpp>
-#include <diamond/io/axis.hpp>
-#include <diamond/io/canvas.hpp>
-#include <diamond/io/colour.hpp>
-#include <diamond/io/detail/frame.hpp>
-
 #include <cmath>
 #include <cstddef>
 #include <optional>
@@ -16,6 +10,12 @@
 #include <utility>
 #include <vector>
 
+#include <diamond/core/digits_of.hpp>
+#include <diamond/io/axis.hpp>
+#include <diamond/io/canvas.hpp>
+#include <diamond/io/colour.hpp>
+#include <diamond/io/detail/frame.hpp>
+
 namespace diamond::io {
 
 /// The errors of a curve are drawn as vertical bars or as a band around the curve.
@@ -24,13 +24,13 @@ enum class error_style { bars, band };
 /// A curve goes through the points (x[i], y[i]) in their order. A point that cannot be drawn on the axes
 /// (NaN, infinite, or not above zero on a logarithmic axis) is left out and breaks the line.
 struct curve {
-    std::string name          = {}; ///< shown in the legend unless empty
-    std::vector<double> x     = {};
-    std::vector<double> y     = {};
+    std::string name = {}; ///< shown in the legend unless empty
+    std::vector<double> x = {};
+    std::vector<double> y = {};
     std::vector<double> error = {}; ///< half length of the bar at each point: >= 0, or NaN for none
-    error_style errors        = error_style::bars;
-    bool joined               = true;         ///< whether a line joins the points
-    bool marked               = true;         ///< whether every point has a mark
+    error_style errors = error_style::bars;
+    bool joined = true;                       ///< whether a line joins the points
+    bool marked = true;                       ///< whether every point has a mark
     std::optional<rgb> colour = std::nullopt; ///< the next colour of the palette, unless given
 };
 
@@ -39,45 +39,55 @@ namespace detail {
 inline constexpr double curve_width = 2;
 inline constexpr double error_width = 1.2;
 inline constexpr double mark_radius = 3.6;
-inline constexpr double band_alpha  = 0.18; // three bands on top of each other can still be told apart
+inline constexpr double band_alpha = 0.18; // three bands on top of each other can still be told apart
 
 /// Checks that the vectors of a curve fit together.
 /// @throws std::invalid_argument if their lengths differ or an error is negative.
 inline void check(const curve& c) {
     if (c.x.size() != c.y.size() || (!c.error.empty() && c.error.size() != c.y.size()))
-        throw std::invalid_argument{"line_plot: curve '" + c.name + "' has " + digits_of(c.x.size()) + " x, " +
-                                    digits_of(c.y.size()) + " y and " + digits_of(c.error.size()) + " errors"};
+        throw std::invalid_argument{"line_plot: curve '" + c.name + "' has " + digits_of(c.x.size()) +
+                                    " x, " + digits_of(c.y.size()) + " y and " + digits_of(c.error.size()) +
+                                    " errors"};
     for (const double error : c.error)
-        if (error < 0) throw std::invalid_argument{"line_plot: curve '" + c.name + "' has the error " + digits_of(error)};
+        if (error < 0)
+            throw std::invalid_argument{"line_plot: curve '" + c.name + "' has the error " +
+                                        digits_of(error)};
 }
 
 /// Returns how the curve of this index is drawn. After the last colour of the palette, the colours begin
 /// again with dashed lines.
 inline stroke curve_stroke(const curve& c, std::size_t index) {
     const auto count = colours::palette.size();
-    return {
-        .colour = c.colour.value_or(colours::palette[index % count]), .width = curve_width, .dash = 8, .gap = index < count ? 0.0 : 4.0};
+    return {.colour = c.colour.value_or(colours::palette[index % count]),
+            .width = curve_width,
+            .dash = 8,
+            .gap = index < count ? 0.0 : 4.0};
 }
 
 /// Draws a disc, a square, a triangle or a lozenge, depending on the index, so that curves differ in more
 /// than colour.
 inline void draw_mark(canvas& picture, point at, std::size_t index, rgb colour) {
-    const auto corner = [&](double x, double y) { return point{at.x + x * mark_radius, at.y + y * mark_radius}; };
+    const auto corner = [&](double x, double y) {
+        return point{at.x + x * mark_radius, at.y + y * mark_radius};
+    };
     switch (index % 4) { // the four sizes look alike
     case 0:
         return picture.disc(at, mark_radius, colour);
     case 1:
-        return picture.polygon({corner(-0.9, -0.9), corner(0.9, -0.9), corner(0.9, 0.9), corner(-0.9, 0.9)}, colour);
+        return picture.polygon({corner(-0.9, -0.9), corner(0.9, -0.9), corner(0.9, 0.9), corner(-0.9, 0.9)},
+                               colour);
     case 2:
         return picture.polygon({corner(0, -1.3), corner(1.2, 0.9), corner(-1.2, 0.9)}, colour);
     default:
-        return picture.polygon({corner(0, -1.35), corner(1.35, 0), corner(0, 1.35), corner(-1.35, 0)}, colour);
+        return picture.polygon({corner(0, -1.35), corner(1.35, 0), corner(0, 1.35), corner(-1.35, 0)},
+                               colour);
     }
 }
 
 /// Draws the errors of these points. A lower end that cannot be drawn on the axis reaches to the end of the
 /// axis.
-inline void draw_errors(canvas& picture, const frame& place, const curve& c, std::span<const std::size_t> points, rgb colour) {
+inline void draw_errors(canvas& picture, const frame& place, const curve& c,
+                        std::span<const std::size_t> points, rgb colour) {
     std::vector<point> upper, lower;
     for (const auto i : points) {
         const double low = c.y[i] - c.error[i], high = c.y[i] + c.error[i];
@@ -92,7 +102,8 @@ inline void draw_errors(canvas& picture, const frame& place, const curve& c, std
     const stroke thin{.colour = colour, .width = error_width};
     for (std::size_t k = 0; k < upper.size(); ++k) {
         picture.line({lower[k], upper[k]}, thin);
-        for (const auto& end : {lower[k], upper[k]}) picture.line({{end.x - mark_radius, end.y}, {end.x + mark_radius, end.y}}, thin);
+        for (const auto& end : {lower[k], upper[k]})
+            picture.line({{end.x - mark_radius, end.y}, {end.x + mark_radius, end.y}}, thin);
     }
 }
 

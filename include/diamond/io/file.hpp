@@ -2,11 +2,6 @@
 /// at all.
 #pragma once
 
-#include <diamond/core/digits_of.hpp>
-#include <diamond/io/detail/file_kind.hpp>
-#include <diamond/io/detail/replacement.hpp>
-#include <diamond/io/file_error.hpp>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
@@ -21,6 +16,11 @@
 #include <system_error>
 #include <utility>
 
+#include <diamond/core/digits_of.hpp>
+#include <diamond/io/detail/file_kind.hpp>
+#include <diamond/io/detail/replacement.hpp>
+#include <diamond/io/file_error.hpp>
+
 namespace diamond::io {
 
 namespace detail {
@@ -33,7 +33,9 @@ using file_handle = std::unique_ptr<std::FILE, file_closer>;
 } // namespace detail
 
 /// Returns the bytes of a text, for the functions that take bytes.
-inline std::span<const std::byte> bytes_of(std::string_view text) noexcept { return std::as_bytes(std::span{text.data(), text.size()}); }
+inline std::span<const std::byte> bytes_of(std::string_view text) noexcept {
+    return std::as_bytes(std::span{text.data(), text.size()});
+}
 
 /// An input_file is a regular file, or bytes in memory, that is open for reading in order. Its size is known
 /// before anything is allocated for its contents.
@@ -85,7 +87,8 @@ public:
     /// @throws file_error if the system cannot.
     void seek(std::uintmax_t at) {
         if (at == size_ - remaining_) return;
-        if (file_ && ::fseeko(file_.get(), static_cast<off_t>(at), SEEK_SET) != 0) fail(detail::system_reason(errno));
+        if (file_ && ::fseeko(file_.get(), static_cast<off_t>(at), SEEK_SET) != 0)
+            fail(detail::system_reason(errno));
         remaining_ = size_ - at;
     }
 
@@ -100,7 +103,8 @@ public:
     [[noreturn]] void fail_as_other(std::string_view unexpected, const std::string& reason,
                                     std::string_view but_for = "no kind") {
         seek(0);
-        std::string start(static_cast<std::size_t>(std::min<std::uintmax_t>(size_, detail::file_kind_bytes)), '\0');
+        std::string start(static_cast<std::size_t>(std::min<std::uintmax_t>(size_, detail::file_kind_bytes)),
+                          '\0');
         read(std::as_writable_bytes(std::span{start}), "its start");
         const auto kind = detail::kind_of(start, size_);
         fail(kind.empty() || kind.starts_with(but_for) ? reason : std::string{unexpected} + " but " + kind);
@@ -109,18 +113,20 @@ public:
 private:
     std::size_t take(std::span<std::byte> target) {
         if (file_) return std::fread(target.data(), 1, target.size(), file_.get());
-        std::ranges::copy(memory_.last(static_cast<std::size_t>(remaining_)).first(target.size()), target.begin());
+        std::ranges::copy(memory_.last(static_cast<std::size_t>(remaining_)).first(target.size()),
+                          target.begin());
         return target.size();
     }
 
     [[noreturn]] void fail_short(std::uintmax_t bytes, std::string_view what) const {
-        fail("truncated: " + std::string{what} + " takes " + digits_of(bytes) + " bytes, " + digits_of(remaining_) + " are left");
+        fail("truncated: " + std::string{what} + " takes " + digits_of(bytes) + " bytes, " +
+             digits_of(remaining_) + " are left");
     }
 
     std::filesystem::path path_;
     detail::file_handle file_;
     std::span<const std::byte> memory_;
-    std::uintmax_t size_      = 0;
+    std::uintmax_t size_ = 0;
     std::uintmax_t remaining_ = 0;
 };
 
@@ -129,7 +135,8 @@ private:
 inline std::string read_text(const std::filesystem::path& path, std::uintmax_t max_bytes) {
     input_file file{path};
     if (file.size() > max_bytes)
-        file.fail("too large: " + digits_of(file.size()) + " bytes, at most " + digits_of(max_bytes) + " are read");
+        file.fail("too large: " + digits_of(file.size()) + " bytes, at most " + digits_of(max_bytes) +
+                  " are read");
     std::string text(static_cast<std::size_t>(file.size()), '\0');
     file.read(std::as_writable_bytes(std::span{text}), "the text");
     return text;
@@ -143,7 +150,8 @@ inline std::string read_text(const std::filesystem::path& path, std::uintmax_t m
 /// removed.
 /// @throws file_error if the folder is missing or read-only, `path` leads to something that is read-only or
 /// not a regular file, or writing fails (for instance because the disk is full); `path` is then unchanged.
-inline void write_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts) {
+inline void write_atomically(const std::filesystem::path& path,
+                             std::span<const std::span<const std::byte>> parts) {
     detail::replacement file{path};
     for (const auto part : parts) file.write(part);
     file.commit();
@@ -154,7 +162,8 @@ inline void write_atomically(const std::filesystem::path& path, std::span<const 
 inline void require_writable(const std::filesystem::path& path) { const detail::replacement tried{path}; }
 
 /// Writes a list of parts; everything else is as in the function that takes a span of parts.
-inline void write_atomically(const std::filesystem::path& path, std::initializer_list<std::span<const std::byte>> parts) {
+inline void write_atomically(const std::filesystem::path& path,
+                             std::initializer_list<std::span<const std::byte>> parts) {
     write_atomically(path, std::span{parts.begin(), parts.size()});
 }
 

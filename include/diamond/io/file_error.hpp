@@ -12,7 +12,9 @@ namespace diamond::io {
 class file_error : public std::runtime_error {
 public:
     file_error(std::filesystem::path path, std::string reason)
-        : std::runtime_error{path.string() + ": " + reason}, path_{std::move(path)}, reason_{std::move(reason)} {}
+        : std::runtime_error{path.string() + ": " + reason},
+          path_{std::move(path)},
+          reason_{std::move(reason)} {}
 
     /// Returns the path of the file; reason() is the message without it.
     const std::filesystem::path& path() const noexcept { return path_; }

@@ -12,15 +12,15 @@ namespace diamond::io {
 [[nodiscard]] constexpr float float_of_half(std::uint16_t bits) noexcept {
     constexpr unsigned fraction_bits = 10, more_bits = 23 - fraction_bits; // a float has 23
     constexpr std::uint32_t most_exponent = 31, rebias = 127 - 15;
-    const auto sign     = static_cast<std::uint32_t>(bits & 0x8000) << 16;
+    const auto sign = static_cast<std::uint32_t>(bits & 0x8000) << 16;
     const auto exponent = static_cast<std::uint32_t>(bits >> fraction_bits & most_exponent);
-    auto fraction       = static_cast<std::uint32_t>(bits & 0x3ff);
+    auto fraction = static_cast<std::uint32_t>(bits & 0x3ff);
     if (exponent == most_exponent) return std::bit_cast<float>(sign | 0x7f800000u | fraction << more_bits);
     if (exponent != 0) return std::bit_cast<float>(sign | (exponent + rebias) << 23 | fraction << more_bits);
     if (fraction == 0) return std::bit_cast<float>(sign);
     // A number below 2^-14, which is subnormal in binary16, is a normal float.
     const auto shift = static_cast<std::uint32_t>(std::countl_zero(fraction)) - (31 - fraction_bits);
-    fraction         = fraction << shift & 0x3ff;
+    fraction = fraction << shift & 0x3ff;
     return std::bit_cast<float>(sign | (rebias + 1 - shift) << 23 | fraction << more_bits);
 }
 

@@ -1,11 +1,6 @@
 /// This header reads and writes JSON files.
 #pragma once
 
-#include <diamond/core/digits_of.hpp>
-#include <diamond/io/file.hpp>
-
-#include <nlohmann/json.hpp>
-
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -13,6 +8,11 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <diamond/core/digits_of.hpp>
+#include <diamond/io/file.hpp>
 
 namespace diamond::io {
 
@@ -23,7 +23,7 @@ struct json_options {
     std::uintmax_t max_bytes = std::uintmax_t{1} << 26;
     /// Values may nest this deeply. Copying, comparing and writing a value recurse, and a deep value would
     /// overflow the stack.
-    int max_depth            = 256;
+    int max_depth = 256;
 };
 
 namespace detail {
@@ -50,9 +50,10 @@ public:
     bool end_array() { return close(); }
 
     bool key(std::string& name) {
-        auto& entries             = open_.back()->get_ref<nlohmann::json::object_t&>();
+        auto& entries = open_.back()->get_ref<nlohmann::json::object_t&>();
         const auto [entry, fresh] = entries.emplace(std::move(name), nullptr);
-        if (!fresh) throw file_error{path_, "no valid JSON: entry '" + entry->first + "' stands twice in one object"};
+        if (!fresh)
+            throw file_error{path_, "no valid JSON: entry '" + entry->first + "' stands twice in one object"};
         entry_ = &entry->second;
         return true;
     }
@@ -76,7 +77,8 @@ private:
         return true;
     }
     bool open(nlohmann::json::value_t kind) {
-        if (std::cmp_greater_equal(open_.size(), max_depth_)) throw file_error{path_, "nested deeper than " + digits_of(max_depth_) + " levels"};
+        if (std::cmp_greater_equal(open_.size(), max_depth_))
+            throw file_error{path_, "nested deeper than " + digits_of(max_depth_) + " levels"};
         // A list does not grow, and so does not move, while a value inside of it is open.
         open_.push_back(&place(nlohmann::json(kind)));
         return true;
@@ -135,7 +137,8 @@ template <class Json = nlohmann::json>
 void write_json(const std::filesystem::path& path, const Json& value, const json_options& options = {}) {
     constexpr int indent = 2;
     if (detail::is_deeper(value, options.max_depth))
-        throw std::invalid_argument{"write_json: nested deeper than " + digits_of(options.max_depth) + " levels"};
+        throw std::invalid_argument{"write_json: nested deeper than " + digits_of(options.max_depth) +
+                                    " levels"};
     std::string text;
     try {
         text = value.dump(indent) + '\n';
@@ -143,8 +146,8 @@ void write_json(const std::filesystem::path& path, const Json& value, const json
         throw std::invalid_argument{std::string{"write_json: "} + error.what()};
     }
     if (text.size() > options.max_bytes)
-        throw std::invalid_argument{"write_json: " + digits_of(text.size()) + " bytes, at most " + digits_of(options.max_bytes) +
-                                    " are written and read"};
+        throw std::invalid_argument{"write_json: " + digits_of(text.size()) + " bytes, at most " +
+                                    digits_of(options.max_bytes) + " are written and read"};
     write_atomically(path, {bytes_of(text)});
 }
 

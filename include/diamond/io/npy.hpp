@@ -2,12 +2,6 @@
 /// d x N batch, with one particle a column.
 #pragma once
 
-#include <diamond/core/digits_of.hpp>
-#include <diamond/io/file.hpp>
-#include <diamond/io/half.hpp>
-#include <diamond/io/npy_header.hpp>
-#include <diamond/io/shape.hpp>
-
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -28,21 +22,29 @@
 #include <utility>
 #include <vector>
 
+#include <diamond/core/digits_of.hpp>
+#include <diamond/io/file.hpp>
+#include <diamond/io/half.hpp>
+#include <diamond/io/npy_header.hpp>
+#include <diamond/io/shape.hpp>
+
 namespace diamond::io {
 
-static_assert(std::endian::native == std::endian::little, "diamond::io reads and writes little-endian files in place");
+static_assert(std::endian::native == std::endian::little,
+              "diamond::io reads and writes little-endian files in place");
 
 /// npy files are read and written in these element types.
 template <class T>
-concept npy_scalar = std::same_as<T, std::uint8_t> || std::same_as<T, std::int32_t> || std::same_as<T, std::int64_t> ||
-    std::same_as<T, std::uint64_t> || std::same_as<T, float> || std::same_as<T, double>;
+concept npy_scalar = std::same_as<T, std::uint8_t> || std::same_as<T, std::int32_t> ||
+                     std::same_as<T, std::int64_t> || std::same_as<T, std::uint64_t> ||
+                     std::same_as<T, float> || std::same_as<T, double>;
 
 /// An array of any number of axes in C order, so that the last index is the fastest. An array without axes
 /// holds one number.
 template <class T>
 struct npy_array {
     std::vector<std::size_t> shape = {};
-    std::vector<T> data            = {};
+    std::vector<T> data = {};
 };
 
 /// The default limit is one gibibyte, which holds four million 8 x 8 images in float. A file that claims more
@@ -53,7 +55,7 @@ inline constexpr std::uintmax_t default_max_npy_bytes = std::uintmax_t{1} << 30;
 struct npy_options {
     /// The data may take this many bytes. More are refused before anything is allocated, and not written
     /// either.
-    std::uintmax_t max_bytes       = default_max_npy_bytes;
+    std::uintmax_t max_bytes = default_max_npy_bytes;
     /// The file must have this shape, for instance {any_extent, 64}. An empty shape accepts every file.
     std::vector<std::size_t> shape = {};
 };
@@ -89,20 +91,26 @@ constexpr std::string_view npy_dtype() {
 inline npy_header read_npy_header(input_file& file) {
     std::string start(npy_magic.size() + 2, '\0'); // followed by the major and the minor version
     if (file.remaining() < start.size())
-        file.fail_as_other("not an npy file", "truncated: the start of an npy file takes " + digits_of(start.size()) + " bytes, " +
-                                                  digits_of(file.remaining()) + " are left", "a numpy array");
+        file.fail_as_other("not an npy file",
+                           "truncated: the start of an npy file takes " + digits_of(start.size()) +
+                               " bytes, " + digits_of(file.remaining()) + " are left",
+                           "a numpy array");
     file.read(std::as_writable_bytes(std::span{start}), "the start of an npy file");
-    if (!start.starts_with(npy_magic)) file.fail_as_other("not an npy file", "not an npy file: it does not start with \\x93NUMPY");
+    if (!start.starts_with(npy_magic))
+        file.fail_as_other("not an npy file", "not an npy file: it does not start with \\x93NUMPY");
     const int major = static_cast<unsigned char>(start[npy_magic.size()]);
     const int minor = static_cast<unsigned char>(start[npy_magic.size() + 1]);
     if (major < 1 || major > 3 || minor != 0)
-        file.fail("npy version " + digits_of(major) + "." + digits_of(minor) + ", where 1.0, 2.0 and 3.0 are read");
+        file.fail("npy version " + digits_of(major) + "." + digits_of(minor) +
+                  ", where 1.0, 2.0 and 3.0 are read");
 
     std::array<unsigned char, 4> length_bytes{};
-    file.read(std::as_writable_bytes(std::span{length_bytes}.first(major == 1 ? 2 : 4)), "the length of the npy header");
+    file.read(std::as_writable_bytes(std::span{length_bytes}.first(major == 1 ? 2 : 4)),
+              "the length of the npy header");
     const auto length = std::bit_cast<std::uint32_t>(length_bytes);
     if (length > max_npy_header)
-        file.fail("oversized npy header: " + digits_of(length) + " bytes, at most " + digits_of(max_npy_header) + " are read");
+        file.fail("oversized npy header: " + digits_of(length) + " bytes, at most " +
+                  digits_of(max_npy_header) + " are read");
     std::string text(length, '\0');
     file.read(std::as_writable_bytes(std::span{text}), "the npy header");
     return npy_header_parser{file.path(), text}.parse();
@@ -110,21 +118,31 @@ inline npy_header read_npy_header(input_file& file) {
 
 /// This type says how an element is stored in the file.
 struct npy_element {
-    char kind        = 'f'; ///< b for bool, i for signed, u for unsigned, f for float
-    std::size_t size = 4;   ///< in bytes
-    bool swapped     = false;
+    char kind = 'f';      ///< b for bool, i for signed, u for unsigned, f for float
+    std::size_t size = 4; ///< in bytes
+    bool swapped = false;
 };
 
 /// Returns what the dtypes of numpy that are not read hold.
 inline std::string_view other_npy_kind(char kind) {
     switch (kind) {
-    case 'c': return "complex numbers";
-    case 'O': return "Python objects, which are pickles";
-    case 'S': case 'a': case 'U': return "texts";
-    case 'M': case 'm': return "dates";
-    case 'V': return "records";
-    case 'f': return "floats of other than 2, 4 or 8 bytes";
-    default: return "no numbers";
+    case 'c':
+        return "complex numbers";
+    case 'O':
+        return "Python objects, which are pickles";
+    case 'S':
+    case 'a':
+    case 'U':
+        return "texts";
+    case 'M':
+    case 'm':
+        return "dates";
+    case 'V':
+        return "records";
+    case 'f':
+        return "floats of other than 2, 4 or 8 bytes";
+    default:
+        return "no numbers";
     }
 }
 
@@ -133,26 +151,32 @@ inline std::string_view other_npy_kind(char kind) {
 template <npy_scalar T>
 npy_element npy_element_of(const input_file& file, const std::string& dtype) {
     // "=" is the byte order of this machine, which is "<".
-    const auto at       = dtype.find_first_not_of("<>|=");
-    const bool reads    = at <= 1 && at < dtype.size();
-    const char kind     = reads ? dtype[at] : '\0';
-    std::size_t size    = 0;
-    const auto* last    = dtype.data() + dtype.size();
-    const auto parsed   = reads ? std::from_chars(dtype.data() + at + 1, last, size) : std::from_chars_result{last, std::errc::invalid_argument};
+    const auto at = dtype.find_first_not_of("<>|=");
+    const bool reads = at <= 1 && at < dtype.size();
+    const char kind = reads ? dtype[at] : '\0';
+    std::size_t size = 0;
+    const auto* last = dtype.data() + dtype.size();
+    const auto parsed = reads ? std::from_chars(dtype.data() + at + 1, last, size)
+                              : std::from_chars_result{last, std::errc::invalid_argument};
     const bool integral = (kind == 'i' || kind == 'u') && (size == 1 || size == 2 || size == 4 || size == 8);
-    const bool known    = integral || (kind == 'b' && size == 1) || (kind == 'f' && (size == 2 || size == 4 || size == 8));
+    const bool known = integral || (kind == 'b' && size == 1) ||
+                       (kind == 'f' && (size == 2 || size == 4 || size == 8));
     if (parsed.ec != std::errc{} || parsed.ptr != last || !known)
-        file.fail("wrong dtype: '" + dtype + "' found, '" + std::string{npy_dtype<T>()} + "' expected: it holds " +
-                  std::string{other_npy_kind(kind)});
+        file.fail("wrong dtype: '" + dtype + "' found, '" + std::string{npy_dtype<T>()} +
+                  "' expected: it holds " + std::string{other_npy_kind(kind)});
     if (kind == 'f' && std::integral<T>)
-        file.fail("wrong dtype: '" + dtype + "' found, '" + std::string{npy_dtype<T>()} + "' expected: floats are not rounded to integers");
+        file.fail("wrong dtype: '" + dtype + "' found, '" + std::string{npy_dtype<T>()} +
+                  "' expected: floats are not rounded to integers");
     return {kind, size, dtype.starts_with('>') && size > 1};
 }
 
 /// Checks the shape of a file.
 /// @throws file_error if it differs from the expected one.
-inline void check_npy_shape(const input_file& file, std::span<const std::size_t> found, std::span<const std::size_t> expected) {
-    const auto fits = [](std::size_t wanted, std::size_t extent) { return wanted == any_extent || wanted == extent; };
+inline void check_npy_shape(const input_file& file, std::span<const std::size_t> found,
+                            std::span<const std::size_t> expected) {
+    const auto fits = [](std::size_t wanted, std::size_t extent) {
+        return wanted == any_extent || wanted == extent;
+    };
     if (!expected.empty() && !std::ranges::equal(expected, found, fits))
         file.fail("misshapen: shape " + shape_text(found) + " found, " + shape_text(expected) + " expected");
 }
@@ -171,15 +195,18 @@ T npy_number(const input_file& file, Stored stored, std::size_t index) {
         return static_cast<T>(static_cast<float>(stored));
     } else {
         const auto refuse = [&](const char* why) {
-            file.fail("element " + digits_of(index) + " of the data is " + digits_of(stored) + ", which " + why + " '" + std::string{npy_dtype<T>()} + "'");
+            file.fail("element " + digits_of(index) + " of the data is " + digits_of(stored) + ", which " +
+                      why + " '" + std::string{npy_dtype<T>()} + "'");
         };
         if constexpr (std::floating_point<Stored>) {
             const auto number = static_cast<T>(stored);
             if (std::isinf(number) && !std::isinf(stored)) refuse("is beyond the largest");
             return number;
         } else if constexpr (std::floating_point<T>) {
-            const auto size = stored < 0 ? 0 - static_cast<std::uint64_t>(stored) : static_cast<std::uint64_t>(stored);
-            if (size != 0 && (size >> std::countr_zero(size)) >> std::numeric_limits<T>::digits != 0) refuse("is not exact in");
+            const auto size = stored < 0 ? 0 - static_cast<std::uint64_t>(stored)
+                                         : static_cast<std::uint64_t>(stored);
+            if (size != 0 && (size >> std::countr_zero(size)) >> std::numeric_limits<T>::digits != 0)
+                refuse("is not exact in");
             return static_cast<T>(stored);
         } else {
             if (!std::in_range<T>(stored)) refuse("is out of the range of");
@@ -192,7 +219,8 @@ T npy_number(const input_file& file, Stored stored, std::size_t index) {
 /// C order.
 class npy_order {
 public:
-    npy_order(std::span<const std::size_t> shape, bool fortran) : shape_{fortran ? shape : std::span<const std::size_t>{}} {
+    npy_order(std::span<const std::size_t> shape, bool fortran)
+        : shape_{fortran ? shape : std::span<const std::size_t>{}} {
         std::size_t stride = 1;
         for (std::size_t axis = shape_.size(); axis-- > 0; stride *= shape_[axis]) strides_[axis] = stride;
     }
@@ -236,19 +264,20 @@ void read_npy_elements(input_file& file, const npy_header& header, bool swapped,
 /// Reads an npy file that is open; the public functions below describe what is read.
 template <npy_scalar T>
 npy_array<T> read_npy(input_file& file, const npy_options& options) {
-    auto header        = read_npy_header(file);
+    auto header = read_npy_header(file);
     const auto element = npy_element_of<T>(file, header.dtype);
     check_npy_shape(file, header.shape, options.shape);
 
     const auto count = element_count(header.shape);
-    const auto most  = std::max(element.size, sizeof(T));
+    const auto most = std::max(element.size, sizeof(T));
     if (!count || *count > options.max_bytes / most)
-        file.fail("oversized: shape " + shape_text(header.shape) + " of " + digits_of(most) + " bytes each, at most " +
-                  digits_of(options.max_bytes) + " bytes are read");
+        file.fail("oversized: shape " + shape_text(header.shape) + " of " + digits_of(most) +
+                  " bytes each, at most " + digits_of(options.max_bytes) + " bytes are read");
     const auto bytes = *count * element.size;
     if (file.remaining() != bytes)
-        file.fail(std::string{file.remaining() < bytes ? "truncated" : "trailing bytes"} + ": shape " + shape_text(header.shape) +
-                  " takes " + digits_of(bytes) + " bytes, " + digits_of(file.remaining()) + " follow the header");
+        file.fail(std::string{file.remaining() < bytes ? "truncated" : "trailing bytes"} + ": shape " +
+                  shape_text(header.shape) + " takes " + digits_of(bytes) + " bytes, " +
+                  digits_of(file.remaining()) + " follow the header");
 
     npy_array<T> result{header.shape, std::vector<T>(*count)};
     const std::span<T> target{result.data};
@@ -257,11 +286,19 @@ npy_array<T> read_npy(input_file& file, const npy_options& options) {
         file.read(std::as_writable_bytes(target), "the data");
         return result;
     }
-    const auto read = [&]<class Stored>(Stored) { read_npy_elements<Stored>(file, header, element.swapped, target); };
-    const auto read_integers = [&]<class... Stored>(Stored... of) { ((sizeof of == element.size ? read(of) : void()), ...); };
+    const auto read = [&]<class Stored>(Stored) {
+        read_npy_elements<Stored>(file, header, element.swapped, target);
+    };
+    const auto read_integers = [&]<class... Stored>(Stored... of) {
+        ((sizeof of == element.size ? read(of) : void()), ...);
+    };
     switch (element.kind) {
-    case 'i': read_integers(std::int8_t{}, std::int16_t{}, std::int32_t{}, std::int64_t{}); break;
-    case 'u': read_integers(std::uint8_t{}, std::uint16_t{}, std::uint32_t{}, std::uint64_t{}); break;
+    case 'i':
+        read_integers(std::int8_t{}, std::int16_t{}, std::int32_t{}, std::int64_t{});
+        break;
+    case 'u':
+        read_integers(std::uint8_t{}, std::uint16_t{}, std::uint32_t{}, std::uint64_t{});
+        break;
     case 'b':
         read(std::uint8_t{});
         for (T& value : target) value = value != 0; // numpy takes every other byte for True, too
@@ -291,7 +328,8 @@ npy_array<T> read_npy(const std::filesystem::path& path, const npy_options& opti
 /// Reads an npy file from its bytes in memory; `name` stands for the path in errors. Everything else is as in
 /// read_npy.
 template <npy_scalar T>
-npy_array<T> parse_npy(std::span<const std::byte> bytes, const std::filesystem::path& name, const npy_options& options = {}) {
+npy_array<T> parse_npy(std::span<const std::byte> bytes, const std::filesystem::path& name,
+                       const npy_options& options = {}) {
     input_file file{name, bytes};
     return detail::read_npy<T>(file, options);
 }
@@ -301,21 +339,23 @@ npy_array<T> parse_npy(std::span<const std::byte> bytes, const std::filesystem::
 /// too many axes, or the data take more bytes than `options` allow to read again; file_error if writing
 /// fails.
 template <std::ranges::contiguous_range Data>
-requires npy_scalar<std::ranges::range_value_t<Data>>
-void write_npy(const std::filesystem::path& path, const Data& data, std::span<const std::size_t> shape, const npy_options& options = {}) {
+    requires npy_scalar<std::ranges::range_value_t<Data>>
+void write_npy(const std::filesystem::path& path, const Data& data, std::span<const std::size_t> shape,
+               const npy_options& options = {}) {
     using T = std::ranges::range_value_t<Data>;
     const std::span<const T> elements{std::ranges::data(data), std::ranges::size(data)};
     if (shape.size() > max_npy_axes)
-        throw std::invalid_argument{"write_npy: " + digits_of(shape.size()) + " axes, at most " + digits_of(max_npy_axes) +
-                                    " are written"};
+        throw std::invalid_argument{"write_npy: " + digits_of(shape.size()) + " axes, at most " +
+                                    digits_of(max_npy_axes) + " are written"};
     if (detail::element_count(shape) != elements.size())
-        throw std::invalid_argument{"write_npy: " + digits_of(elements.size()) + " elements for shape " + detail::shape_text(shape)};
+        throw std::invalid_argument{"write_npy: " + digits_of(elements.size()) + " elements for shape " +
+                                    detail::shape_text(shape)};
     if (elements.size_bytes() > options.max_bytes)
-        throw std::invalid_argument{"write_npy: " + digits_of(elements.size_bytes()) + " bytes, at most " + digits_of(options.max_bytes) +
-                                    " are written and read"};
+        throw std::invalid_argument{"write_npy: " + digits_of(elements.size_bytes()) + " bytes, at most " +
+                                    digits_of(options.max_bytes) + " are written and read"};
 
-    std::string text =
-        "{'descr': '" + std::string{detail::npy_dtype<T>()} + "', 'fortran_order': False, 'shape': " + detail::shape_text(shape) + ", }";
+    std::string text = "{'descr': '" + std::string{detail::npy_dtype<T>()} +
+                       "', 'fortran_order': False, 'shape': " + detail::shape_text(shape) + ", }";
     const auto before = detail::npy_magic.size() + 4; // two bytes of version and two of length
     text.append(detail::npy_alignment - 1 - (before + text.size()) % detail::npy_alignment, ' ');
     text += '\n';
@@ -326,14 +366,16 @@ void write_npy(const std::filesystem::path& path, const Data& data, std::span<co
 
 /// Writes an npy file; everything else is as in the function that takes the shape as a span.
 template <std::ranges::contiguous_range Data>
-requires npy_scalar<std::ranges::range_value_t<Data>>
-void write_npy(const std::filesystem::path& path, const Data& data, std::initializer_list<std::size_t> shape, const npy_options& options = {}) {
+    requires npy_scalar<std::ranges::range_value_t<Data>>
+void write_npy(const std::filesystem::path& path, const Data& data, std::initializer_list<std::size_t> shape,
+               const npy_options& options = {}) {
     write_npy(path, data, std::span{shape.begin(), shape.size()}, options);
 }
 
 /// Writes an npy file of an array; everything else is as in the function that takes data and shape.
 template <npy_scalar T>
-void write_npy(const std::filesystem::path& path, const npy_array<T>& whole, const npy_options& options = {}) {
+void write_npy(const std::filesystem::path& path, const npy_array<T>& whole,
+               const npy_options& options = {}) {
     write_npy(path, whole.data, whole.shape, options);
 }
 

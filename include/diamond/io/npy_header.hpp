@@ -2,9 +2,6 @@
 /// else.
 #pragma once
 
-#include <diamond/core/digits_of.hpp>
-#include <diamond/io/file_error.hpp>
-
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
@@ -14,6 +11,9 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include <diamond/core/digits_of.hpp>
+#include <diamond/io/file_error.hpp>
 
 namespace diamond::io {
 
@@ -82,7 +82,8 @@ private:
         if (quote != '\'' && quote != '"') fail("expected a quoted string");
         const auto begin = ++at_;
         while (at_ < text_.size() && text_[at_] != quote) {
-            if (text_[at_] < ' ' || text_[at_] > '~' || text_[at_] == '\\') fail("unexpected character in a string");
+            if (text_[at_] < ' ' || text_[at_] > '~' || text_[at_] == '\\')
+                fail("unexpected character in a string");
             ++at_;
         }
         if (at_ == text_.size()) fail("a string without an end");
@@ -115,7 +116,7 @@ private:
     std::size_t integer() {
         constexpr auto most = std::numeric_limits<std::size_t>::max();
         skip_space();
-        const auto begin  = at_;
+        const auto begin = at_;
         std::size_t value = 0;
         for (; at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9'; ++at_) {
             const auto digit = static_cast<std::size_t>(text_[at_] - '0');
@@ -127,9 +128,7 @@ private:
         return value;
     }
 
-    void skip_space() {
-        at_ = std::min(text_.find_first_not_of(" \t\r\n", at_), text_.size());
-    }
+    void skip_space() { at_ = std::min(text_.find_first_not_of(" \t\r\n", at_), text_.size()); }
     bool next_is(char wanted) {
         skip_space();
         return at_ < text_.size() && text_[at_] == wanted;

@@ -2,14 +2,6 @@
 /// points on shared axes.
 #pragma once
 
-#include <diamond/core/digits_of.hpp>
-#include <diamond/io/axis.hpp>
-#include <diamond/io/canvas.hpp>
-#include <diamond/io/colour.hpp>
-#include <diamond/io/detail/frame.hpp>
-#include <diamond/io/heat_map.hpp>
-#include <diamond/io/text.hpp>
-
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -19,20 +11,28 @@
 #include <utility>
 #include <vector>
 
+#include <diamond/core/digits_of.hpp>
+#include <diamond/io/axis.hpp>
+#include <diamond/io/canvas.hpp>
+#include <diamond/io/colour.hpp>
+#include <diamond/io/detail/frame.hpp>
+#include <diamond/io/heat_map.hpp>
+#include <diamond/io/text.hpp>
+
 namespace diamond::io {
 
 /// A cloud consists of points of the plane, {x, y, x, y, ...}, which is byte for byte a 2 x N batch. Points
 /// outside of the axes are not seen.
 struct point_cloud {
     std::vector<float> points = {};
-    rgb colour                = colours::palette[0];
-    double radius             = 1;
-    double alpha              = 0.5;
+    rgb colour = colours::palette[0];
+    double radius = 1;
+    double alpha = 0.5;
 };
 
 /// A panel has a title, optionally a heat map over the whole area, and points on top of it.
 struct panel {
-    std::string title               = {};
+    std::string title = {};
     std::optional<heat_map> density = std::nullopt;
     std::vector<point_cloud> clouds = {};
 };
@@ -41,12 +41,12 @@ struct panel {
 /// of `width`, and a height that makes the units of x and y equally long. Axes without a range have that of
 /// all points; a density needs ranges.
 struct panel_row {
-    std::string title         = {};
-    axis x                    = {};
-    axis y                    = {};
+    std::string title = {};
+    axis x = {};
+    axis y = {};
     std::vector<panel> panels = {};
-    std::size_t columns       = 0;
-    double width              = 200;
+    std::size_t columns = 0;
+    double width = 200;
 };
 
 namespace detail {
@@ -64,15 +64,18 @@ inline void check(const panel_row& row) {
     for (const auto& panel : row.panels) {
         for (const auto& cloud : panel.clouds)
             if (cloud.points.size() % 2 != 0)
-                throw std::invalid_argument{"panel_row: panel '" + panel.title + "' has " + digits_of(cloud.points.size()) +
-                                            " coordinates, an odd number"};
+                throw std::invalid_argument{"panel_row: panel '" + panel.title + "' has " +
+                                            digits_of(cloud.points.size()) + " coordinates, an odd number"};
         for (const auto& cloud : panel.clouds)
             if (!(cloud.radius >= 0 && cloud.radius <= max_radius) || !(cloud.alpha >= 0 && cloud.alpha <= 1))
-                throw std::invalid_argument{"panel_row: panel '" + panel.title + "' has points of radius " + digits_of(cloud.radius) + " and alpha " + digits_of(cloud.alpha) +
-                                            ", where they are from 0 to " + digits_of(max_radius) + " and from 0 to 1"};
+                throw std::invalid_argument{"panel_row: panel '" + panel.title + "' has points of radius " +
+                                            digits_of(cloud.radius) + " and alpha " + digits_of(cloud.alpha) +
+                                            ", where they are from 0 to " + digits_of(max_radius) +
+                                            " and from 0 to 1"};
         if (panel.density) check(*panel.density);
         if (panel.density && (!row.x.range || !row.y.range))
-            throw std::invalid_argument{"panel_row: panel '" + panel.title + "' has a density, but an axis no range"};
+            throw std::invalid_argument{"panel_row: panel '" + panel.title +
+                                        "' has a density, but an axis no range"};
     }
 }
 
@@ -82,7 +85,8 @@ inline value_range range_along(const panel_row& row, const axis& axis, std::size
     std::vector<double> values;
     for (const auto& panel : row.panels)
         for (const auto& cloud : panel.clouds)
-            for (std::size_t i = coordinate; i < cloud.points.size(); i += 2) values.push_back(cloud.points[i]);
+            for (std::size_t i = coordinate; i < cloud.points.size(); i += 2)
+                values.push_back(cloud.points[i]);
     const auto range = range_of(axis_scale::linear, values, range_margin);
     if (!range) throw std::invalid_argument{"panel_row: an axis without a range, and no finite point"};
     return *range;
@@ -104,13 +108,17 @@ inline void draw_panel(canvas& picture, const panel& panel, const frame& place) 
     for (const auto& cloud : panel.clouds)
         for (std::size_t i = 0; i < cloud.points.size(); i += 2)
             if (place.has(cloud.points[i], cloud.points[i + 1]))
-                picture.disc(place(cloud.points[i], cloud.points[i + 1]), cloud.radius, cloud.colour, cloud.alpha);
+                picture.disc(place(cloud.points[i], cloud.points[i + 1]), cloud.radius, cloud.colour,
+                             cloud.alpha);
     picture.unclip();
     for (const double y : {area.top, area.bottom})
-        picture.fill({area.left - axis_width / 2, y - axis_width / 2, area.right + axis_width / 2, y + axis_width / 2}, colours::ink);
+        picture.fill(
+            {area.left - axis_width / 2, y - axis_width / 2, area.right + axis_width / 2, y + axis_width / 2},
+            colours::ink);
     for (const double x : {area.left, area.right})
         picture.fill({x - axis_width / 2, area.top, x + axis_width / 2, area.bottom}, colours::ink);
-    draw_text(picture, {area.left + area.width() / 2, area.top - spacing}, panel.title, {.size = label_size, .align = anchor::middle});
+    draw_text(picture, {area.left + area.width() / 2, area.top - spacing}, panel.title,
+              {.size = label_size, .align = anchor::middle});
 }
 
 } // namespace detail
@@ -129,19 +137,22 @@ inline canvas draw(const panel_row& row) {
     check_area("panel_row", row.width, height);
     const auto x = ruler::lying(row.x, x_range, row.width), y = ruler::upright(row.y, y_range, height);
 
-    const auto count    = row.panels.size();
-    const auto columns  = row.columns == 0 ? count : std::min(row.columns, count);
-    const auto lines    = (count + columns - 1) / columns;
+    const auto count = row.panels.size();
+    const auto columns = row.columns == 0 ? count : std::min(row.columns, count);
+    const auto lines = (count + columns - 1) / columns;
     double widest_title = 0;
-    for (const auto& panel : row.panels) widest_title = std::max(widest_title, text_width(panel.title, label_size));
+    for (const auto& panel : row.panels)
+        widest_title = std::max(widest_title, text_width(panel.title, label_size));
     // Whole units make equal panels equal to the pixel.
-    const double pitch_x  = std::ceil(std::max(row.width + spacing + std::max(spacing, x.widest_mark()), widest_title + spacing));
-    const double pitch_y  = std::ceil(height + line_height + spacing);
+    const double pitch_x = std::ceil(
+        std::max(row.width + spacing + std::max(spacing, x.widest_mark()), widest_title + spacing));
+    const double pitch_y = std::ceil(height + line_height + spacing);
     const double overhang = std::max(0.0, (widest_title - row.width) / 2);
-    const double left     = std::ceil(margin + std::max(room_left(y), overhang));
-    const double top      = std::ceil(margin + room_above(row.title) + line_height);
+    const double left = std::ceil(margin + std::max(room_left(y), overhang));
+    const double top = std::ceil(margin + room_above(row.title) + line_height);
 
-    canvas picture{std::max(left + static_cast<double>(columns - 1) * pitch_x + row.width + std::max(overhang, x.widest_mark() / 2),
+    canvas picture{std::max(left + static_cast<double>(columns - 1) * pitch_x + row.width +
+                                std::max(overhang, x.widest_mark() / 2),
                             margin + text_width(row.title, title_size)) +
                        margin,
                    top + static_cast<double>(lines - 1) * pitch_y + height + room_below(x) + margin};

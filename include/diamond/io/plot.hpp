@@ -1,13 +1,6 @@
 /// This header draws line plots: named curves over linear or logarithmic axes.
 #pragma once
 
-#include <diamond/core/digits_of.hpp>
-#include <diamond/io/axis.hpp>
-#include <diamond/io/canvas.hpp>
-#include <diamond/io/curve.hpp>
-#include <diamond/io/detail/frame.hpp>
-#include <diamond/io/text.hpp>
-
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -16,32 +9,41 @@
 #include <utility>
 #include <vector>
 
+#include <diamond/core/digits_of.hpp>
+#include <diamond/io/axis.hpp>
+#include <diamond/io/canvas.hpp>
+#include <diamond/io/curve.hpp>
+#include <diamond/io/detail/frame.hpp>
+#include <diamond/io/text.hpp>
+
 namespace diamond::io {
 
 /// A reference is a dashed line across the plot at height y, which the legend names.
 struct reference_line {
-    double y         = 0;
+    double y = 0;
     std::string name = {};
-    rgb colour       = colours::faded;
+    rgb colour = colours::faded;
 };
 
 /// A line plot shows curves over two axes. `width` and `height` are those of the area between the axes, and
 /// the picture is larger by what its texts need.
 struct line_plot {
-    std::string title                      = {};
-    axis x                                 = {};
-    axis y                                 = {};
-    std::vector<curve> curves              = {};
+    std::string title = {};
+    axis x = {};
+    axis y = {};
+    std::vector<curve> curves = {};
     std::vector<reference_line> references = {};
-    double width                           = 480;
-    double height                          = 300;
+    double width = 480;
+    double height = 300;
 };
 
 namespace detail {
 
 inline constexpr double legend_line = 28; // length of the sample of a curve in the legend
 
-inline stroke reference_stroke(const reference_line& reference) { return {.colour = reference.colour, .width = 1.4, .dash = 5, .gap = 4}; }
+inline stroke reference_stroke(const reference_line& reference) {
+    return {.colour = reference.colour, .width = 1.4, .dash = 5, .gap = 4};
+}
 
 /// Returns the ranges given, or those of all that is drawn, first x and then y.
 /// @throws std::invalid_argument if no point of a curve, or not every reference, can be drawn on the axes.
@@ -57,7 +59,8 @@ inline std::pair<value_range, value_range> ranges_of(const line_plot& plot) {
     if (xs.empty()) throw std::invalid_argument{"line_plot: no curve has a point with a place on the axes"};
     for (const auto& r : plot.references) {
         if (!has_place(plot.y.scale, r.y))
-            throw std::invalid_argument{"line_plot: reference '" + r.name + "' at " + digits_of(r.y) + " has no place on the y axis"};
+            throw std::invalid_argument{"line_plot: reference '" + r.name + "' at " + digits_of(r.y) +
+                                        " has no place on the y axis"};
         ys.push_back(r.y);
     }
     return {plot.x.range ? *plot.x.range : *range_of(plot.x.scale, xs, range_margin),
@@ -76,7 +79,10 @@ void for_each_legend_entry(const line_plot& plot, F f) {
                 if (c.marked) draw_mark(picture, {(from.x + to.x) / 2, from.y}, i, style.colour);
             });
     for (const auto& r : plot.references)
-        if (!r.name.empty()) f(r.name, [&r](canvas& picture, point from, point to) { picture.line({from, to}, reference_stroke(r)); });
+        if (!r.name.empty())
+            f(r.name, [&r](canvas& picture, point from, point to) {
+                picture.line({from, to}, reference_stroke(r));
+            });
 }
 
 } // namespace detail
@@ -90,14 +96,16 @@ inline canvas draw(const line_plot& plot) {
     check_area("line_plot", plot.width, plot.height);
     for (const auto& c : plot.curves) check(c);
     const auto [x_range, y_range] = ranges_of(plot);
-    const auto x = ruler::lying(plot.x, x_range, plot.width), y = ruler::upright(plot.y, y_range, plot.height);
+    const auto x = ruler::lying(plot.x, x_range, plot.width),
+               y = ruler::upright(plot.y, y_range, plot.height);
 
     double entries = 0, widest_name = 0;
     for_each_legend_entry(plot, [&](const std::string& name, const auto&) {
         ++entries;
         widest_name = std::max(widest_name, text_width(name, label_size));
     });
-    const double legend = entries > 0 ? 2 * spacing + legend_line + spacing + widest_name : x.widest_mark() / 2;
+    const double legend = entries > 0 ? 2 * spacing + legend_line + spacing + widest_name
+                                      : x.widest_mark() / 2;
 
     const double left = std::ceil(margin + room_left(y)), top = std::ceil(margin + room_above(plot.title));
     const box area{left, top, left + plot.width, top + plot.height};
@@ -120,7 +128,8 @@ inline canvas draw(const line_plot& plot) {
     point at{area.right + 2 * spacing, area.top + line_height / 2};
     for_each_legend_entry(plot, [&](const std::string& name, const auto& draw_sample) {
         draw_sample(picture, at, {at.x + legend_line, at.y});
-        draw_text(picture, {at.x + legend_line + spacing, at.y + capital_height(label_size) / 2}, name, {.size = label_size});
+        draw_text(picture, {at.x + legend_line + spacing, at.y + capital_height(label_size) / 2}, name,
+                  {.size = label_size});
         at.y += line_height;
     });
     return picture;

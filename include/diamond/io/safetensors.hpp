@@ -2,15 +2,6 @@
 /// the tensors without gaps.
 #pragma once
 
-#include <diamond/core/digits_of.hpp>
-#include <diamond/io/checksum.hpp>
-#include <diamond/io/file.hpp>
-#include <diamond/io/half.hpp>
-#include <diamond/io/safetensors_header.hpp>
-#include <diamond/io/tensor.hpp>
-
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -25,9 +16,19 @@
 #include <utility>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
+#include <diamond/core/digits_of.hpp>
+#include <diamond/io/checksum.hpp>
+#include <diamond/io/file.hpp>
+#include <diamond/io/half.hpp>
+#include <diamond/io/safetensors_header.hpp>
+#include <diamond/io/tensor.hpp>
+
 namespace diamond::io {
 
-static_assert(std::endian::native == std::endian::little, "diamond::io reads and writes little-endian files in place");
+static_assert(std::endian::native == std::endian::little,
+              "diamond::io reads and writes little-endian files in place");
 
 /// The format itself bounds the bytes of a header, padding included, by this number.
 inline constexpr std::uint64_t max_safetensors_header = 100'000'000;
@@ -58,15 +59,17 @@ inline safetensors_header read_safetensors_header(input_file& file) {
     };
     std::array<unsigned char, 8> length_bytes{};
     const auto truncated = [&](std::uintmax_t bytes, const char* what) {
-        return std::string{"truncated: "} + what + " takes " + digits_of(bytes) + " bytes, " + digits_of(file.remaining()) + " are left";
+        return std::string{"truncated: "} + what + " takes " + digits_of(bytes) + " bytes, " +
+               digits_of(file.remaining()) + " are left";
     };
-    if (file.remaining() < length_bytes.size()) refuse_start(truncated(length_bytes.size(), "the length of the safetensors header"));
+    if (file.remaining() < length_bytes.size())
+        refuse_start(truncated(length_bytes.size(), "the length of the safetensors header"));
     file.read(std::as_writable_bytes(std::span{length_bytes}), "the length of the safetensors header");
     const auto length = std::bit_cast<std::uint64_t>(length_bytes);
     if (length > file.remaining()) refuse_start(truncated(length, "the safetensors header"));
     if (length > max_safetensors_header)
-        refuse_start("oversized safetensors header: " + digits_of(length) + " bytes, at most " + digits_of(max_safetensors_header) +
-                     " are read");
+        refuse_start("oversized safetensors header: " + digits_of(length) + " bytes, at most " +
+                     digits_of(max_safetensors_header) + " are read");
     std::string text(static_cast<std::size_t>(length), '\0');
     file.read(std::as_writable_bytes(std::span{text}), "the safetensors header");
     if (!safetensors_header_parser::is_object(text))
@@ -78,25 +81,35 @@ using named_entry = std::pair<const std::string, safetensors_entry>;
 
 /// Returns the entries in the order of their bytes.
 /// @throws file_error unless every byte of the data belongs to exactly one tensor.
-inline std::vector<const named_entry*> entries_in_order(const input_file& file, const safetensors_header& header) {
+inline std::vector<const named_entry*> entries_in_order(const input_file& file,
+                                                        const safetensors_header& header) {
     std::vector<const named_entry*> entries;
     entries.reserve(header.tensors.size());
     for (const auto& entry : header.tensors) entries.push_back(&entry);
-    std::ranges::sort(entries, {}, [](const named_entry* entry) { return std::pair{entry->second.begin, entry->second.end}; });
+    std::ranges::sort(entries, {}, [](const named_entry* entry) {
+        return std::pair{entry->second.begin, entry->second.end};
+    });
 
     std::uint64_t at = 0;
     for (const auto* entry : entries) {
         const auto& [name, place] = *entry;
-        const auto range = [&] { return "tensor '" + name + "' from byte " + digits_of(place.begin) + " to " + digits_of(place.end); };
+        const auto range = [&] {
+            return "tensor '" + name + "' from byte " + digits_of(place.begin) + " to " +
+                   digits_of(place.end);
+        };
         if (place.end > file.remaining())
-            file.fail("truncated: " + range() + " of the data, " + digits_of(file.remaining()) + " follow the header");
-        if (place.begin < at) file.fail("overlap: " + range() + " of the data, a tensor before it reaches to " + digits_of(at));
-        if (place.begin > at) file.fail("a hole: " + range() + " of the data, the tensor before it reaches to " + digits_of(at));
+            file.fail("truncated: " + range() + " of the data, " + digits_of(file.remaining()) +
+                      " follow the header");
+        if (place.begin < at)
+            file.fail("overlap: " + range() + " of the data, a tensor before it reaches to " + digits_of(at));
+        if (place.begin > at)
+            file.fail("a hole: " + range() + " of the data, the tensor before it reaches to " +
+                      digits_of(at));
         at = place.end;
     }
     if (at != file.remaining())
-        file.fail("trailing bytes: the tensors take " + digits_of(at) + " bytes, " + digits_of(file.remaining()) +
-                  " follow the header");
+        file.fail("trailing bytes: the tensors take " + digits_of(at) + " bytes, " +
+                  digits_of(file.remaining()) + " follow the header");
     return entries;
 }
 
@@ -125,7 +138,8 @@ public:
 
     /// Reads from the bytes of a file in memory, which must outlive this object; `name` stands for the path
     /// in errors.
-    safetensors_reader(std::span<const std::byte> bytes, const std::filesystem::path& name) : safetensors_reader{input_file{name, bytes}} {}
+    safetensors_reader(std::span<const std::byte> bytes, const std::filesystem::path& name)
+        : safetensors_reader{input_file{name, bytes}} {}
 
     /// Returns the metadata and, for each tensor, its type as stored, its shape and its place.
     [[nodiscard]] const safetensors_header& header() const noexcept { return header_; }
@@ -145,9 +159,11 @@ public:
     [[nodiscard]] tensor_file read_all(const safetensors_options& options = {}) {
         std::uintmax_t bytes = 0;
         for (const auto& [_, place] : header_.tensors)
-            bytes += (place.end - place.begin) * (as_read(place.type) == place.type ? 1 : sizeof(float) / sizeof(std::uint16_t));
+            bytes += (place.end - place.begin) *
+                     (as_read(place.type) == place.type ? 1 : sizeof(float) / sizeof(std::uint16_t));
         if (bytes > options.max_bytes)
-            file_.fail("oversized: its tensors take " + digits_of(bytes) + " bytes, at most " + digits_of(options.max_bytes) + " are read");
+            file_.fail("oversized: its tensors take " + digits_of(bytes) + " bytes, at most " +
+                       digits_of(options.max_bytes) + " are read");
         tensor_file result{.metadata = header_.metadata, .path = file_.path()};
         for (const auto* entry : in_order_) result.tensors.emplace(entry->first, read_stored(entry->first));
         check_checksum(result); // the checksum is that of the stored bytes
@@ -166,20 +182,24 @@ private:
             file_.read(bytes, "tensor '" + name + "'");
             return {place.type, place.shape, std::move(bytes)};
         } catch (const std::bad_alloc&) {
-            file_.fail("tensor '" + name + "': no memory for its " + digits_of(place.end - place.begin) + " bytes");
+            file_.fail("tensor '" + name + "': no memory for its " + digits_of(place.end - place.begin) +
+                       " bytes");
         } catch (const std::length_error&) {
-            file_.fail("tensor '" + name + "': no memory for its " + digits_of(place.end - place.begin) + " bytes");
+            file_.fail("tensor '" + name + "': no memory for its " + digits_of(place.end - place.begin) +
+                       " bytes");
         }
     }
 
     static void convert_halves(tensor& stored) {
         if (as_read(stored.type) == stored.type) return;
         stored.bytes = detail::floats_of_halves(stored.type, stored.bytes);
-        stored.type  = dtype::f32;
+        stored.type = dtype::f32;
     }
 
     explicit safetensors_reader(input_file file)
-        : file_{std::move(file)}, header_{detail::read_safetensors_header(file_)}, data_{file_.size() - file_.remaining()},
+        : file_{std::move(file)},
+          header_{detail::read_safetensors_header(file_)},
+          data_{file_.size() - file_.remaining()},
           in_order_{detail::entries_in_order(file_, header_)} {}
 
     input_file file_;
@@ -199,9 +219,11 @@ inline void check_tensor(const std::string& name, const tensor& tensor) {
     if (name == "__metadata__") fail("the name is the format's own");
     if (static_cast<std::size_t>(tensor.type) >= dtypes.size()) fail("a type that is none");
     if (tensor.shape.size() > max_tensor_axes)
-        fail(digits_of(tensor.shape.size()) + " axes, at most " + digits_of(max_tensor_axes) + " are written");
+        fail(digits_of(tensor.shape.size()) + " axes, at most " + digits_of(max_tensor_axes) +
+             " are written");
     if (byte_count(tensor.type, tensor.shape) != tensor.bytes.size())
-        fail(digits_of(tensor.bytes.size()) + " bytes for shape " + shape_text(tensor.shape) + " of " + to_string(tensor.type));
+        fail(digits_of(tensor.bytes.size()) + " bytes for shape " + shape_text(tensor.shape) + " of " +
+             to_string(tensor.type));
 }
 
 /// Returns what stands before the data: the length and the header.
@@ -215,7 +237,8 @@ inline std::string safetensors_start(const tensor_file& file) {
     for (const auto& [name, tensor] : file.tensors) {
         check_tensor(name, tensor);
         const auto begin = std::exchange(at, at + tensor.bytes.size());
-        nlohmann::ordered_json entry{{"dtype", to_string(tensor.type)}, {"shape", tensor.shape}, {"data_offsets", {begin, at}}};
+        nlohmann::ordered_json entry{
+            {"dtype", to_string(tensor.type)}, {"shape", tensor.shape}, {"data_offsets", {begin, at}}};
         header.emplace_back(name, std::move(entry)); // unlike operator[], this does not search
     }
     std::string text;
@@ -224,10 +247,11 @@ inline std::string safetensors_start(const tensor_file& file) {
     } catch (const nlohmann::json::exception& error) {
         throw std::invalid_argument{std::string{"write_safetensors: "} + error.what()};
     }
-    text.resize((text.size() + safetensors_alignment - 1) / safetensors_alignment * safetensors_alignment, ' ');
+    text.resize((text.size() + safetensors_alignment - 1) / safetensors_alignment * safetensors_alignment,
+                ' ');
     if (text.size() > max_safetensors_header)
-        throw std::invalid_argument{"write_safetensors: a header of " + digits_of(text.size()) + " bytes, at most " +
-                                    digits_of(max_safetensors_header) + " are written"};
+        throw std::invalid_argument{"write_safetensors: a header of " + digits_of(text.size()) +
+                                    " bytes, at most " + digits_of(max_safetensors_header) + " are written"};
     const auto length = std::bit_cast<std::array<char, 8>>(std::uint64_t{text.size()});
     return std::string{length.begin(), length.end()} + text;
 }
@@ -238,13 +262,15 @@ inline std::string safetensors_start(const tensor_file& file) {
 /// exactly. Tensors of types without a C++ type here (BOOL, I8, I16, U16, U32, C64, F8 and smaller) are kept
 /// as bytes.
 /// @throws file_error as safetensors_reader does, and if the tensors take more bytes than `options` allow.
-inline tensor_file read_safetensors(const std::filesystem::path& path, const safetensors_options& options = {}) {
+inline tensor_file read_safetensors(const std::filesystem::path& path,
+                                    const safetensors_options& options = {}) {
     return safetensors_reader{path}.read_all(options);
 }
 
 /// Reads a safetensors file from its bytes in memory; `name` stands for the path in errors. Everything else
 /// is as in read_safetensors.
-inline tensor_file parse_safetensors(std::span<const std::byte> bytes, const std::filesystem::path& name, const safetensors_options& options = {}) {
+inline tensor_file parse_safetensors(std::span<const std::byte> bytes, const std::filesystem::path& name,
+                                     const safetensors_options& options = {}) {
     return safetensors_reader{bytes, name}.read_all(options);
 }
 
@@ -253,17 +279,19 @@ inline tensor_file parse_safetensors(std::span<const std::byte> bytes, const std
 /// @throws std::invalid_argument if the bytes of a tensor do not match its shape, its name is "__metadata__",
 /// a name or a text is not UTF-8, or the header is too long or the data take more bytes than `options` allow,
 /// so that they would not be read again; file_error if writing fails.
-inline void write_safetensors(const std::filesystem::path& path, const tensor_file& file, const safetensors_options& options = {}) {
+inline void write_safetensors(const std::filesystem::path& path, const tensor_file& file,
+                              const safetensors_options& options = {}) {
     const auto start = detail::safetensors_start(file);
     std::uintmax_t bytes = 0;
     std::vector<std::span<const std::byte>> parts{bytes_of(start)};
     for (const auto& [_, tensor] : file.tensors) {
         parts.emplace_back(tensor.bytes);
-        bytes += tensor.bytes.size() * (as_read(tensor.type) == tensor.type ? 1 : sizeof(float) / sizeof(std::uint16_t));
+        bytes += tensor.bytes.size() *
+                 (as_read(tensor.type) == tensor.type ? 1 : sizeof(float) / sizeof(std::uint16_t));
     }
     if (bytes > options.max_bytes)
-        throw std::invalid_argument{"write_safetensors: " + digits_of(bytes) + " bytes of tensors, at most " + digits_of(options.max_bytes) +
-                                    " are written and read"};
+        throw std::invalid_argument{"write_safetensors: " + digits_of(bytes) + " bytes of tensors, at most " +
+                                    digits_of(options.max_bytes) + " are written and read"};
     write_atomically(path, parts);
 }
 

@@ -2,12 +2,6 @@
 /// nothing else.
 #pragma once
 
-#include <diamond/core/digits_of.hpp>
-#include <diamond/io/file_error.hpp>
-#include <diamond/io/tensor.hpp>
-
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +14,12 @@
 #include <utility>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
+#include <diamond/core/digits_of.hpp>
+#include <diamond/io/file_error.hpp>
+#include <diamond/io/tensor.hpp>
+
 namespace diamond::io {
 
 /// numpy 2 allows this many axes. A tensor with more is damaged.
@@ -27,17 +27,17 @@ inline constexpr std::size_t max_tensor_axes = 64;
 
 /// An entry of the header describes one tensor, whose bytes are [begin, end) of what follows the header.
 struct safetensors_entry {
-    dtype type                 = dtype::f32;
+    dtype type = dtype::f32;
     std::vector<index_t> shape = {};
-    std::uint64_t begin        = 0;
-    std::uint64_t end          = 0;
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
 };
 
 /// The header consists of the metadata and the entries of all tensors.
 struct safetensors_header {
-    std::map<std::string, std::string> metadata      = {};
+    std::map<std::string, std::string> metadata = {};
     std::map<std::string, safetensors_entry> tensors = {};
-    std::filesystem::path path                       = {}; ///< named in errors
+    std::filesystem::path path = {}; ///< named in errors
 };
 
 /// This parser reads `{"__metadata__": {"key": "text"}, "name": {"dtype": "F32", "shape": [3, 4],
@@ -48,7 +48,8 @@ struct safetensors_header {
 class safetensors_header_parser {
 public:
     /// Takes the path that errors name, and the header after its length field, which must outlive the parser.
-    safetensors_header_parser(const std::filesystem::path& path, std::string_view text) : path_{path}, text_{text} {}
+    safetensors_header_parser(const std::filesystem::path& path, std::string_view text)
+        : path_{path}, text_{text} {}
 
     /// Parses the header.
     /// @throws file_error that says what was expected where.
@@ -84,13 +85,14 @@ public:
             if (header_.tensors.contains(key) || (key == metadata_name && metadata_seen_))
                 fail("entry '" + excerpt(key) + "' stands twice");
             metadata_seen_ = metadata_seen_ || key == metadata_name;
-            name_          = key;
+            name_ = key;
         } else if (place_ == place::metadata) {
             if (header_.metadata.contains(key)) fail(where() + "entry '" + excerpt(key) + "' stands twice");
         } else {
             if (place_ == place::further) return true;
             if (key != "dtype" && key != "shape" && key != "data_offsets") place_ = place::further;
-            if ((key == "dtype" && type_) || (key == "shape" && shape_) || (key == "data_offsets" && offsets_))
+            if ((key == "dtype" && type_) || (key == "shape" && shape_) ||
+                (key == "data_offsets" && offsets_))
                 fail(where() + "entry '" + excerpt(key) + "' stands twice");
         }
         key_ = key;
@@ -122,8 +124,10 @@ public:
         if (place_ != place::shape && place_ != place::offsets) unexpected("a number");
         // NOLINTNEXTLINE(bugprone-unchecked-optional-access): a list's begin has made it
         auto& list = place_ == place::shape ? *shape_ : *offsets_;
-        if (list.size() == max_tensor_axes) fail(where() + "more than " + digits_of(max_tensor_axes) + " numbers in '" + key_ + "'");
-        if (std::cmp_greater(number, most)) fail(where() + "a number beyond " + digits_of(most) + " in '" + key_ + "'");
+        if (list.size() == max_tensor_axes)
+            fail(where() + "more than " + digits_of(max_tensor_axes) + " numbers in '" + key_ + "'");
+        if (std::cmp_greater(number, most))
+            fail(where() + "a number beyond " + digits_of(most) + " in '" + key_ + "'");
         list.push_back(static_cast<index_t>(number));
         return true;
     }
@@ -184,7 +188,8 @@ private:
     }
     bool enter_further() {
         constexpr int most = 127; // the limit of the format's own library
-        if (++further_depth_ > most) fail(where() + "entry '" + excerpt(key_) + "' nests deeper than " + digits_of(most) + " levels");
+        if (++further_depth_ > most)
+            fail(where() + "entry '" + excerpt(key_) + "' nests deeper than " + digits_of(most) + " levels");
         return true;
     }
     bool leave_further() {
@@ -194,7 +199,8 @@ private:
 
     /// Checks an entry that is complete and stores it.
     void finish_tensor() {
-        if (!type_ || !shape_ || !offsets_) fail(where() + "no entry '" + (!type_ ? "dtype" : !shape_ ? "shape" : "data_offsets") + "'");
+        if (!type_ || !shape_ || !offsets_)
+            fail(where() + "no entry '" + (!type_ ? "dtype" : !shape_ ? "shape" : "data_offsets") + "'");
         if (offsets_->size() != 2) fail(where() + digits_of(offsets_->size()) + " data_offsets, 2 expected");
         const auto begin = (*offsets_)[0], end = (*offsets_)[1];
         const auto range = "data_offsets [" + digits_of(begin) + ", " + digits_of(end) + "]";
@@ -203,18 +209,24 @@ private:
         const auto shape = "shape " + detail::shape_text(*shape_) + " of " + to_string(*type_);
         if (!bytes) fail(where() + shape + " takes more bytes than can be counted, or a part of one");
         if (std::cmp_not_equal(*bytes, end - begin))
-            fail(where() + shape + " takes " + digits_of(*bytes) + " bytes, " + range + " hold " + digits_of(end - begin));
+            fail(where() + shape + " takes " + digits_of(*bytes) + " bytes, " + range + " hold " +
+                 digits_of(end - begin));
         const auto from = static_cast<std::uint64_t>(begin), to = static_cast<std::uint64_t>(end);
         header_.tensors.emplace(name_, safetensors_entry{*type_, std::move(*shape_), from, to});
     }
 
-    std::string where() const { return place_ == place::metadata ? "metadata: " : "tensor '" + excerpt(name_) + "': "; }
+    std::string where() const {
+        return place_ == place::metadata ? "metadata: " : "tensor '" + excerpt(name_) + "': ";
+    }
 
     [[noreturn]] void unexpected(const std::string& found) const {
         if (place_ == place::header) fail(where() + "an object expected, " + found + " found");
-        if (place_ == place::metadata) fail(where() + "a string expected as '" + excerpt(key_) + "', " + found + " found");
-        if (place_ != place::tensor) fail(where() + "a whole number, 0 or more, expected in '" + key_ + "', " + found + " found");
-        fail(where() + (key_ == "dtype" ? "a string" : "a list") + " expected as '" + key_ + "', " + found + " found");
+        if (place_ == place::metadata)
+            fail(where() + "a string expected as '" + excerpt(key_) + "', " + found + " found");
+        if (place_ != place::tensor)
+            fail(where() + "a whole number, 0 or more, expected in '" + key_ + "', " + found + " found");
+        fail(where() + (key_ == "dtype" ? "a string" : "a list") + " expected as '" + key_ + "', " + found +
+             " found");
     }
 
     /// Returns the beginning of a text, which may be as long as the file.
@@ -223,7 +235,9 @@ private:
         return text.size() <= most ? text : text.substr(0, most) + "...";
     }
 
-    [[noreturn]] void fail(const std::string& reason) const { throw file_error{path_, "malformed safetensors header: " + reason}; }
+    [[noreturn]] void fail(const std::string& reason) const {
+        throw file_error{path_, "malformed safetensors header: " + reason};
+    }
 
     const std::filesystem::path& path_;
     std::string_view text_;
@@ -231,7 +245,7 @@ private:
     place place_ = place::outside;
     std::string name_, key_;
     bool metadata_seen_ = false;
-    int further_depth_  = 0;
+    int further_depth_ = 0;
     std::optional<dtype> type_;
     std::optional<std::vector<index_t>> shape_, offsets_;
 };

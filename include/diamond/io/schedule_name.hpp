@@ -1,16 +1,16 @@
 /// This header gives noise schedules the names under which files refer to them.
 #pragma once
 
+#include <array>
+#include <cmath>
+#include <string>
+
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/scalar.hpp>
 #include <diamond/schedule/cosine.hpp>
 #include <diamond/schedule/linear.hpp>
 #include <diamond/schedule/trigonometric.hpp>
 #include <diamond/schedule/variance_preserving.hpp>
-
-#include <array>
-#include <cmath>
-#include <string>
 
 namespace diamond::io {
 
@@ -33,7 +33,8 @@ concept names_itself = requires(const Schedule& s) { std::string(s.name()); };
 template <class Schedule>
 std::string schedule_name(const Schedule& schedule) {
     static_assert(detail::names_itself<Schedule>,
-                  "a schedule of your own needs `std::string name() const` to be saved in a file, or read from one: another must not be taken for it");
+                  "a schedule of your own needs `std::string name() const` to be saved in a file, or read "
+                  "from one: another must not be taken for it");
     return schedule.name();
 }
 
@@ -55,10 +56,10 @@ inline std::string exact_list(const std::array<double, 6>& values) {
 /// differ.
 inline bool says_values(const std::string& text, const std::array<double, 6>& values) {
     constexpr double rounding = 1e-9;
-    const char *     at = text.data(), *const last = at + text.size();
+    const char *at = text.data(), *const last = at + text.size();
     for (const double value : values) {
-        double     found = 0.0;
-        const auto end   = std::from_chars(at, last, found);
+        double found = 0.0;
+        const auto end = std::from_chars(at, last, found);
         if (end.ec != std::errc{} || !(std::abs(found - value) <= rounding * std::abs(value))) return false;
         at = end.ptr != last && *end.ptr == ' ' ? end.ptr + 1 : end.ptr;
     }
@@ -66,7 +67,9 @@ inline bool says_values(const std::string& text, const std::array<double, 6>& va
 }
 /// Returns the schedule that a file states. Older files did not state the offset of a cosine schedule, which
 /// was taken to be the usual one.
-inline std::string schedule_said(const std::string& name) { return name == "cosine" ? schedule_name(cosine_schedule{}) : name; }
+inline std::string schedule_said(const std::string& name) {
+    return name == "cosine" ? schedule_name(cosine_schedule{}) : name;
+}
 } // namespace detail
 
 } // namespace diamond::io

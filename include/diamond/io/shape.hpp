@@ -21,7 +21,8 @@ template <class Shape>
 std::string shape_text(const Shape& shape) {
     std::string text = "(";
     for (const auto extent : shape)
-        text += (text.size() > 1 ? ", " : "") + (std::cmp_equal(extent, any_extent) ? std::string{"any"} : digits_of(extent));
+        text += (text.size() > 1 ? ", " : "") +
+                (std::cmp_equal(extent, any_extent) ? std::string{"any"} : digits_of(extent));
     return text + (shape.size() == 1 ? ",)" : ")");
 }
 

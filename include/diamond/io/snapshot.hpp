@@ -8,18 +8,18 @@
 /// ancestors.<k> (N) for each step k that has them.
 #pragma once
 
-#include <diamond/align/smc_state.hpp>
-#include <diamond/core/digits_of.hpp>
-#include <diamond/io/checkpoint.hpp>
-#include <diamond/io/checksum.hpp>
-#include <diamond/io/safetensors.hpp>
-
 #include <charconv>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <diamond/align/smc_state.hpp>
+#include <diamond/core/digits_of.hpp>
+#include <diamond/io/checkpoint.hpp>
+#include <diamond/io/checksum.hpp>
+#include <diamond/io/safetensors.hpp>
 
 namespace diamond::io {
 
@@ -35,7 +35,9 @@ inline constexpr safetensors_options snapshot_limits{.max_bytes = std::uintmax_t
 /// Returns pointers to the numbers of one line of the trace, in the order of the file.
 template <class Line>
 auto numbers_of_line(Line& line) {
-    return std::array{&line.time, &line.ess, &line.least_increment, &line.largest_increment, &line.largest_share, &line.mean_value, &line.correction_ess, &line.log_mean_correction};
+    return std::array{
+        &line.time,          &line.ess,        &line.least_increment, &line.largest_increment,
+        &line.largest_share, &line.mean_value, &line.correction_ess,  &line.log_mean_correction};
 }
 
 /// Checks that a file is a snapshot that belongs to this setting.
@@ -50,10 +52,11 @@ void expect_snapshot(const File& file, const std::string& setting) {
 /// Returns the seed that the metadata state.
 /// @throws file_error if it is not a number below 2^64.
 inline std::uint64_t metadata_seed(const tensor_file& file) {
-    const auto& text    = metadata_of(file, "seed");
+    const auto& text = metadata_of(file, "seed");
     std::uint64_t value = 0;
-    const auto end      = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (end.ec != std::errc{} || end.ptr != text.data() + text.size()) throw file_error{file.path, "the metadata say seed '" + text + "': a number below 2^64 is expected"};
+    const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (end.ec != std::errc{} || end.ptr != text.data() + text.size())
+        throw file_error{file.path, "the metadata say seed '" + text + "': a number below 2^64 is expected"};
     return value;
 }
 
@@ -63,20 +66,29 @@ inline std::uint64_t metadata_seed(const tensor_file& file) {
 /// load_snapshot asks for the same text.
 /// @throws file_error if the file cannot be written.
 template <class Real>
-void save_snapshot(const std::filesystem::path& path, const smc_snapshot<Real>& from, const std::string& setting) {
+void save_snapshot(const std::filesystem::path& path, const smc_snapshot<Real>& from,
+                   const std::string& setting) {
     const auto n = static_cast<index_t>(from.values.size());
     tensor_file file;
-    file.metadata = {{"format", "diamond_smc_snapshot"}, {"version", "1.0"}, {"setting", setting}, {"seed", digits_of(from.seed)}, {"step", digits_of(from.step)},
+    file.metadata = {{"format", "diamond_smc_snapshot"},
+                     {"version", "1.0"},
+                     {"setting", setting},
+                     {"seed", digits_of(from.seed)},
+                     {"step", digits_of(from.step)},
                      {"recorded", digits_of(from.ancestors.size())}};
     for (const auto& [name, value] : from.setting) file.metadata[detail::run_prefix + name] = value;
-    const auto put = [&](const std::string& name, std::vector<index_t> shape, const auto& numbers) { file.tensors[name] = make_tensor(std::move(shape), numbers); };
+    const auto put = [&](const std::string& name, std::vector<index_t> shape, const auto& numbers) {
+        file.tensors[name] = make_tensor(std::move(shape), numbers);
+    };
     put("particles", {n, n == 0 ? 0 : static_cast<index_t>(from.particles.size()) / n}, from.particles);
     put("values", {n}, from.values);
     put("log_weights", {n}, from.log_weights);
     put("log_densities", {static_cast<index_t>(from.log_densities.size())}, from.log_densities);
     put("families", {n}, from.families);
     put("totals", {2}, std::vector{from.log_z, from.log_delta});
-    put("counts", {5}, std::vector<std::int64_t>{from.resamplings, from.spent.forward, from.spent.jvp, from.spent.vjp, from.spent.reward});
+    put("counts", {5},
+        std::vector<std::int64_t>{from.resamplings, from.spent.forward, from.spent.jvp, from.spent.vjp,
+                                  from.spent.reward});
     std::vector<double> trace;
     std::vector<std::int64_t> trace_counts;
     for (const smc_step& line : from.steps) {
@@ -104,19 +116,25 @@ template <class Real>
     to.step = detail::metadata_number(file, "step", most_steps);
     to.seed = detail::metadata_seed(file);
     for (const auto& [key, value] : file.metadata)
-        if (key.starts_with(detail::run_prefix)) to.setting[key.substr(std::string(detail::run_prefix).size())] = value;
+        if (key.starts_with(detail::run_prefix))
+            to.setting[key.substr(std::string(detail::run_prefix).size())] = value;
 
     const auto extent = [&](const char* name, std::size_t axes) {
         const auto found = file.tensors.find(name);
-        if (found == file.tensors.end() || found->second.shape.size() != axes) throw file_error{file.path, std::string("no tensor '") + name + "' of " + digits_of(axes) + " axes"};
+        if (found == file.tensors.end() || found->second.shape.size() != axes)
+            throw file_error{file.path,
+                             std::string("no tensor '") + name + "' of " + digits_of(axes) + " axes"};
         return found->second.shape.back();
     };
-    const auto get = [&]<class T>(const std::string& name, const std::vector<index_t>& shape, std::vector<T>& numbers) {
+    const auto get = [&]<class T>(const std::string& name, const std::vector<index_t>& shape,
+                                  std::vector<T>& numbers) {
         const auto values = file.require(name, dtype_of<T>(), shape).template values<T>();
         numbers.assign(values.begin(), values.end());
     };
     const index_t n = extent("values", 1), densities = extent("log_densities", 1);
-    if (densities != 0 && densities != n) throw file_error{file.path, digits_of(densities) + " log-densities of " + digits_of(n) + " particles"};
+    if (densities != 0 && densities != n)
+        throw file_error{file.path,
+                         digits_of(densities) + " log-densities of " + digits_of(n) + " particles"};
     get("particles", {n, extent("particles", 2)}, to.particles);
     get("values", {n}, to.values);
     get("log_weights", {n}, to.log_weights);
@@ -128,18 +146,20 @@ template <class Real>
     get("counts", {5}, counts);
     get("trace", {to.step, detail::trace_numbers}, trace);
     get("trace_counts", {to.step, detail::trace_counts}, trace_counts);
-    to.log_z       = totals[0];
-    to.log_delta   = totals[1];
+    to.log_z = totals[0];
+    to.log_delta = totals[1];
     to.resamplings = counts[0];
-    to.spent       = {counts[1], counts[2], counts[3], counts[4]};
+    to.spent = {counts[1], counts[2], counts[3], counts[4]};
     to.steps.resize(static_cast<std::size_t>(to.step));
     auto number = trace.begin();
-    auto count  = trace_counts.begin();
+    auto count = trace_counts.begin();
     for (smc_step& line : to.steps) {
         for (double* part : detail::numbers_of_line(line)) *part = *number++;
-        if (*count != 0 && *count != 1) throw file_error{file.path, "a number of 'trace_counts' says " + digits_of(*count) + " where 0 or 1 says whether a step resampled"};
+        if (*count != 0 && *count != 1)
+            throw file_error{file.path, "a number of 'trace_counts' says " + digits_of(*count) +
+                                            " where 0 or 1 says whether a step resampled"};
         line.resampled = *count++ == 1;
-        line.floored   = *count++;
+        line.floored = *count++;
     }
     to.ancestors.resize(static_cast<std::size_t>(detail::metadata_number(file, "recorded", to.step)));
     std::size_t known = 9;
@@ -149,13 +169,16 @@ template <class Real>
         get(name, {n}, to.ancestors[k]);
         ++known;
     }
-    if (file.tensors.size() != known) throw file_error{file.path, digits_of(file.tensors.size()) + " tensors, of which a snapshot of this kind has " + digits_of(known)};
+    if (file.tensors.size() != known)
+        throw file_error{file.path, digits_of(file.tensors.size()) +
+                                        " tensors, of which a snapshot of this kind has " + digits_of(known)};
     return to;
 }
 /// Reads a snapshot from a file. The setting is checked before any data are read.
 /// @throws file_error as snapshot_from does, and if the file cannot be read.
 template <class Real>
-[[nodiscard]] smc_snapshot<Real> load_snapshot(const std::filesystem::path& path, const std::string& setting) {
+[[nodiscard]] smc_snapshot<Real> load_snapshot(const std::filesystem::path& path,
+                                               const std::string& setting) {
     safetensors_reader reader{path};
     detail::expect_snapshot(reader.header(), setting); // before any data is read
     return snapshot_from<Real>(reader.read_all(detail::snapshot_limits), setting);

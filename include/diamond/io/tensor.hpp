@@ -1,11 +1,6 @@
 /// This header defines named tensors and the text beside them, which is what a safetensors file holds.
 #pragma once
 
-#include <diamond/core/digits_of.hpp>
-#include <diamond/core/scalar.hpp>
-#include <diamond/io/file_error.hpp>
-#include <diamond/io/shape.hpp>
-
 #include <algorithm>
 #include <array>
 #include <concepts>
@@ -23,20 +18,45 @@
 #include <utility>
 #include <vector>
 
+#include <diamond/core/digits_of.hpp>
+#include <diamond/core/scalar.hpp>
+#include <diamond/io/file_error.hpp>
+#include <diamond/io/shape.hpp>
+
 namespace diamond::io {
 
 /// A dtype is the element type of a tensor. Those that have a C++ type come first, then further ones that a
 /// file may hold.
 enum class dtype {
-    u8, i32, i64, u64, f32, f64,
-    boolean, i8, i16, u16, u32, f16, bf16, c64,
-    f4, f6_e2m3, f6_e3m2, f8_e4m3, f8_e5m2, f8_e8m0, f8_e4m3fnuz, f8_e5m2fnuz,
+    u8,
+    i32,
+    i64,
+    u64,
+    f32,
+    f64,
+    boolean,
+    i8,
+    i16,
+    u16,
+    u32,
+    f16,
+    bf16,
+    c64,
+    f4,
+    f6_e2m3,
+    f6_e3m2,
+    f8_e4m3,
+    f8_e5m2,
+    f8_e8m0,
+    f8_e4m3fnuz,
+    f8_e5m2fnuz,
 };
 
 /// Elements of tensors can be read and written in these C++ types.
 template <class T>
-concept tensor_scalar = std::same_as<T, std::uint8_t> || std::same_as<T, std::int32_t> || std::same_as<T, std::int64_t> ||
-    std::same_as<T, std::uint64_t> || std::same_as<T, float> || std::same_as<T, double>;
+concept tensor_scalar = std::same_as<T, std::uint8_t> || std::same_as<T, std::int32_t> ||
+                        std::same_as<T, std::int64_t> || std::same_as<T, std::uint64_t> ||
+                        std::same_as<T, float> || std::same_as<T, double>;
 
 /// The traits of a dtype are its name in safetensors files and the number of bits of an element.
 struct dtype_traits {
@@ -72,12 +92,16 @@ inline constexpr auto dtypes = std::to_array<dtype_traits>({
 });
 
 /// Returns the traits of a dtype.
-constexpr const dtype_traits& traits_of(dtype type) noexcept { return dtypes[static_cast<std::size_t>(type)]; }
+constexpr const dtype_traits& traits_of(dtype type) noexcept {
+    return dtypes[static_cast<std::size_t>(type)];
+}
 /// Returns the name of a dtype in safetensors files.
 inline std::string to_string(dtype type) { return std::string{traits_of(type).name}; }
 /// Returns the type to which a reader converts elements: halves become floats, which hold all of them
 /// exactly, and all other types stay.
-constexpr dtype as_read(dtype type) noexcept { return type == dtype::f16 || type == dtype::bf16 ? dtype::f32 : type; }
+constexpr dtype as_read(dtype type) noexcept {
+    return type == dtype::f16 || type == dtype::bf16 ? dtype::f32 : type;
+}
 
 /// Returns the dtype of a C++ type.
 template <tensor_scalar T>
@@ -103,10 +127,11 @@ namespace detail {
 inline std::optional<std::size_t> byte_count(dtype type, std::span<const index_t> shape) {
     if (std::ranges::any_of(shape, [](index_t extent) { return extent < 0; })) return std::nullopt;
     const auto count = element_count(shape);
-    const auto bits  = traits_of(type).bits;
+    const auto bits = traits_of(type).bits;
     // The parts of an element are its bytes, or its bits if elements share a byte.
     const auto parts = bits % 8 == 0 ? bits / 8 : bits;
-    if (!count || *count > static_cast<std::size_t>(std::numeric_limits<index_t>::max()) / parts) return std::nullopt;
+    if (!count || *count > static_cast<std::size_t>(std::numeric_limits<index_t>::max()) / parts)
+        return std::nullopt;
     if (bits % 8 == 0) return *count * parts;
     return *count * parts % 8 == 0 ? std::optional{*count * parts / 8} : std::nullopt;
 }
@@ -116,8 +141,8 @@ inline std::optional<std::size_t> byte_count(dtype type, std::span<const index_t
 /// An array of any number of axes in C order, so that the last index is the fastest. An array without axes
 /// holds one number.
 struct tensor {
-    dtype type                   = dtype::f32;
-    std::vector<index_t> shape   = {0};
+    dtype type = dtype::f32;
+    std::vector<index_t> shape = {0};
     std::vector<std::byte> bytes = {};
 
     /// Returns the elements, which stay valid as long as the tensor.
@@ -125,7 +150,8 @@ struct tensor {
     template <tensor_scalar T>
     std::span<const T> values() const {
         if (type != dtype_of<T>())
-            throw std::invalid_argument{"tensor: " + to_string(type) + " found, " + to_string(dtype_of<T>()) + " expected"};
+            throw std::invalid_argument{"tensor: " + to_string(type) + " found, " + to_string(dtype_of<T>()) +
+                                        " expected"};
         // The memory of a vector is aligned for each of these types.
         return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
     }
@@ -136,13 +162,14 @@ struct tensor {
 /// Returns a tensor of this shape with these values.
 /// @throws std::invalid_argument if the shape has another number of elements.
 template <std::ranges::contiguous_range Values>
-requires tensor_scalar<std::ranges::range_value_t<Values>>
+    requires tensor_scalar<std::ranges::range_value_t<Values>>
 tensor make_tensor(std::vector<index_t> shape, const Values& values) {
-    using T          = std::ranges::range_value_t<Values>;
-    const auto bytes = std::as_bytes(std::span<const T>{std::ranges::data(values), std::ranges::size(values)});
+    using T = std::ranges::range_value_t<Values>;
+    const auto bytes = std::as_bytes(
+        std::span<const T>{std::ranges::data(values), std::ranges::size(values)});
     if (detail::byte_count(dtype_of<T>(), shape) != bytes.size())
-        throw std::invalid_argument{"make_tensor: " + digits_of(bytes.size() / sizeof(T)) + " elements for shape " +
-                                    detail::shape_text(shape)};
+        throw std::invalid_argument{"make_tensor: " + digits_of(bytes.size() / sizeof(T)) +
+                                    " elements for shape " + detail::shape_text(shape)};
     return {dtype_of<T>(), std::move(shape), {bytes.begin(), bytes.end()}};
 }
 
@@ -154,7 +181,8 @@ std::string missing_tensor(const Tensors& tensors, const std::string& name) {
     // A network of this library has fewer tensors. Thousands of names would hide the one that is missing.
     constexpr std::size_t most = 32;
     std::string text;
-    for (const auto& [other, _] : tensors | std::views::take(most)) text += (text.empty() ? "'" : ", '") + other + "'";
+    for (const auto& [other, _] : tensors | std::views::take(most))
+        text += (text.empty() ? "'" : ", '") + other + "'";
     if (tensors.size() > most) text += " and " + digits_of(tensors.size() - most) + " more";
     return "no tensor '" + name + "' among " + (text.empty() ? "none" : text);
 }
@@ -165,8 +193,8 @@ std::string missing_tensor(const Tensors& tensors, const std::string& name) {
 /// which they were read.
 struct tensor_file {
     std::map<std::string, std::string> metadata = {};
-    std::map<std::string, tensor> tensors       = {};
-    std::filesystem::path path                  = "tensors in memory"; ///< named in errors
+    std::map<std::string, tensor> tensors = {};
+    std::filesystem::path path = "tensors in memory"; ///< named in errors
 
     /// Returns the tensor of this name, type and shape.
     /// @throws file_error if there is none of this name, with the names that there are, or if type or shape
@@ -176,8 +204,9 @@ struct tensor_file {
         if (found == tensors.end()) throw file_error{path, detail::missing_tensor(tensors, name)};
         const auto& [_, tensor] = *found;
         if (tensor.type != type || tensor.shape != shape)
-            throw file_error{path, "tensor '" + name + "': " + to_string(tensor.type) + " of shape " + detail::shape_text(tensor.shape) +
-                                       " found, " + to_string(type) + " of shape " + detail::shape_text(shape) + " expected"};
+            throw file_error{path, "tensor '" + name + "': " + to_string(tensor.type) + " of shape " +
+                                       detail::shape_text(tensor.shape) + " found, " + to_string(type) +
+                                       " of shape " + detail::shape_text(shape) + " expected"};
         return tensor;
     }
     // The reference to a temporary's tensor would not outlive the statement.
@@ -190,7 +219,8 @@ struct tensor_file {
         const auto found = tensors.find(name);
         if (found == tensors.end()) throw file_error{path, detail::missing_tensor(tensors, name)};
         if (const auto type = found->second.type; type != dtype_of<T>())
-            throw file_error{path, "tensor '" + name + "': " + to_string(type) + " found, " + to_string(dtype_of<T>()) + " expected"};
+            throw file_error{path, "tensor '" + name + "': " + to_string(type) + " found, " +
+                                       to_string(dtype_of<T>()) + " expected"};
         return found->second.values<T>();
     }
     template <tensor_scalar T>

@@ -2,9 +2,6 @@
 /// machine.
 #pragma once
 
-#include <diamond/io/canvas.hpp>
-#include <diamond/io/detail/font_data.hpp>
-
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
@@ -12,6 +9,9 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include <diamond/io/canvas.hpp>
+#include <diamond/io/detail/font_data.hpp>
 
 namespace diamond::io {
 
@@ -21,10 +21,10 @@ enum class anchor { start, middle, end };
 /// This type says how a text looks. `size` is the em in units of the canvas; `upward` text reads from bottom
 /// to top.
 struct text_style {
-    double size  = 12;
-    rgb colour   = colours::ink;
+    double size = 12;
+    rgb colour = colours::ink;
     anchor align = anchor::start;
-    bool upward  = false;
+    bool upward = false;
 };
 
 /// Returns the height of capital letters and digits. A text whose baseline is half of it below a line is
@@ -37,7 +37,7 @@ namespace detail {
 /// is U+FFFD.
 inline char32_t next_character(std::string_view& text) noexcept {
     constexpr char32_t replacement = 0xFFFD;
-    const auto take                = [&text] {
+    const auto take = [&text] {
         const auto byte = static_cast<unsigned char>(text.front());
         text.remove_prefix(1);
         return static_cast<char32_t>(byte);
@@ -67,17 +67,19 @@ inline int kerning(char32_t first, char32_t second) noexcept {
     const auto found = std::ranges::lower_bound(font_kerning, key, {}, [](const kerning_pair& pair) {
         return std::pair{pair.first, pair.second};
     });
-    return found != std::ranges::end(font_kerning) && found->first == key.first && found->second == key.second ? found->change : 0;
+    return found != std::ranges::end(font_kerning) && found->first == key.first && found->second == key.second
+             ? found->change
+             : 0;
 }
 
 /// Calls f(glyph, x) for every character, where x is its beginning in font units, and returns the width of
 /// the text.
 template <class F>
 double for_each_glyph(std::string_view text, F f) {
-    double x        = 0;
+    double x = 0;
     char32_t before = 0;
     while (!text.empty()) {
-        const auto code   = next_character(text);
+        const auto code = next_character(text);
         const auto& glyph = glyph_of(code);
         x += kerning(before, code);
         f(glyph, x);
@@ -93,8 +95,8 @@ template <class Place>
 std::vector<std::vector<point>> contours_of(std::string_view path, Place place) {
     // At 30 pixels an em, a curve of this many steps leaves its letter by less than 0.05 pixels.
     constexpr int steps_per_curve = 6;
-    const char* at                = path.data();
-    const char* const end         = at + path.size();
+    const char* at = path.data();
+    const char* const end = at + path.size();
     point pen;
     const auto step = [&] {
         const auto number = [&] {
@@ -110,8 +112,8 @@ std::vector<std::vector<point>> contours_of(std::string_view path, Place place) 
     std::vector<std::vector<point>> contours;
     while (at != end) {
         const char command = *at++;
-        const point from   = pen;
-        const point to     = step();
+        const point from = pen;
+        const point to = step();
         if (command == 'm') contours.emplace_back();
         if (command != 'q') {
             contours.back().push_back(place(to));
@@ -121,7 +123,8 @@ std::vector<std::vector<point>> contours_of(std::string_view path, Place place) 
         for (int i = 1; i <= steps_per_curve; ++i) {
             const double t = static_cast<double>(i) / steps_per_curve;
             const double a = (1 - t) * (1 - t), b = 2 * t * (1 - t), c = t * t;
-            contours.back().push_back(place({a * from.x + b * to.x + c * far.x, a * from.y + b * to.y + c * far.y}));
+            contours.back().push_back(
+                place({a * from.x + b * to.x + c * far.x, a * from.y + b * to.y + c * far.y}));
         }
     }
     return contours;
@@ -139,8 +142,9 @@ inline double text_width(std::string_view text, double size) {
 inline void draw_text(canvas& picture, point at, std::string_view text, const text_style& style = {}) {
     constexpr double most = 8192; // the bound of a canvas
     if (!(style.size > 0 && style.size <= most))
-        throw std::invalid_argument{"draw_text: size " + digits_of(style.size) + ", where it is above 0 and at most " + digits_of(most)};
-    const double unit  = style.size / detail::font_units;
+        throw std::invalid_argument{"draw_text: size " + digits_of(style.size) +
+                                    ", where it is above 0 and at most " + digits_of(most)};
+    const double unit = style.size / detail::font_units;
     const double share = style.align == anchor::start ? 0 : style.align == anchor::middle ? 0.5 : 1;
     const double shift = share * text_width(text, style.size);
     detail::for_each_glyph(text, [&](const detail::glyph_outline& glyph, double start) {

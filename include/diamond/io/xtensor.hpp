@@ -32,10 +32,11 @@ namespace diamond::io {
 /// @throws std::invalid_argument if the size of the shape is not the number of rows of the batch.
 template <class Batch>
 auto images(Batch&& batch, const image_shape& shape) {
-    const auto rows = static_cast<std::size_t>(batch.rows()), count = static_cast<std::size_t>(batch.columns());
+    const auto rows = static_cast<std::size_t>(batch.rows()),
+               count = static_cast<std::size_t>(batch.columns());
     if (shape.size() != rows)
-        throw std::invalid_argument{"images: shape " + to_string(shape) + " takes " + digits_of(shape.size()) +
-                                    " rows, the batch has " + digits_of(rows)};
+        throw std::invalid_argument{"images: shape " + to_string(shape) + " takes " +
+                                    digits_of(shape.size()) + " rows, the batch has " + digits_of(rows)};
     const std::array<std::size_t, 4> extents{count, shape.channels, shape.height, shape.width};
     return xt::adapt<xt::layout_type::row_major>(batch.data(), rows * count, xt::no_ownership(), extents);
 }
@@ -47,18 +48,21 @@ class mirror_symmetry_reward {
 public:
     /// Makes the reward for images of this shape.
     /// @throws std::invalid_argument if the shape has no pixels or the weight is not finite.
-    explicit mirror_symmetry_reward(const image_shape& shape, double weight = 1) : shape_{shape}, weight_{weight} {
+    explicit mirror_symmetry_reward(const image_shape& shape, double weight = 1)
+        : shape_{shape}, weight_{weight} {
         if (shape.size() == 0 || !std::isfinite(weight))
-            throw std::invalid_argument{"mirror_symmetry_reward: shape " + to_string(shape) + " and weight " + digits_of(weight)};
+            throw std::invalid_argument{"mirror_symmetry_reward: shape " + to_string(shape) + " and weight " +
+                                        digits_of(weight)};
     }
 
     /// Writes values[j] = r(column j of z), where z is d x N in host memory.
     /// @throws std::invalid_argument if the rows of z do not match the shape.
     template <class View, class Values>
     void operator()(const View& z, Values values) const {
-        const auto all   = images(z, shape_);
+        const auto all = images(z, shape_);
         const auto scale = -weight_ / static_cast<double>(shape_.size());
-        const auto sums  = xt::sum<double>(xt::square(all - mirrored(all)), {1, 2, 3}, xt::evaluation_strategy::lazy);
+        const auto sums = xt::sum<double>(xt::square(all - mirrored(all)), {1, 2, 3},
+                                          xt::evaluation_strategy::lazy);
         for (std::size_t j = 0; j < all.shape(0); ++j) values[j] = scale * sums(j);
     }
 
@@ -69,13 +73,13 @@ public:
     template <class View, class GradientView>
     void gradient(const View& z, GradientView&& out) const {
         const auto from = images(z, shape_);
-        auto to         = images(out, shape_);
+        auto to = images(out, shape_);
         if (from.shape(0) != to.shape(0))
-            throw std::invalid_argument{"mirror_symmetry_reward: gradients of " + digits_of(from.shape(0)) + " columns into " +
-                                        digits_of(to.shape(0))};
-        using real       = std::remove_cvref_t<decltype(*z.data())>;
+            throw std::invalid_argument{"mirror_symmetry_reward: gradients of " + digits_of(from.shape(0)) +
+                                        " columns into " + digits_of(to.shape(0))};
+        using real = std::remove_cvref_t<decltype(*z.data())>;
         const auto scale = static_cast<real>(-4 * weight_ / static_cast<double>(shape_.size()));
-        xt::noalias(to)  = scale * (from - mirrored(from));
+        xt::noalias(to) = scale * (from - mirrored(from));
     }
 
     const image_shape& shape() const noexcept { return shape_; }

@@ -55,10 +55,10 @@ class corrected_kernel {
                   "rescheduled_density reads one by another's");
 
 public:
-    using batch_type     = typename Kernel::batch_type;
+    using batch_type = typename Kernel::batch_type;
     using condition_type = condition_of_t<Kernel>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
     /// @throws std::invalid_argument if their dimensions differ.
     corrected_kernel(Kernel kernel, Density density)
@@ -67,12 +67,12 @@ public:
         check_schedule(density_.schedule());
     }
 
-    [[nodiscard]] index_t       dimension() const { return static_cast<index_t>(kernel_.dimension()); }
-    [[nodiscard]] auto          schedule() const { return density_.schedule(); }
-    [[nodiscard]] cost          spent() const { return cost(kernel_.spent()) + cost(density_.spent()); }
-    [[nodiscard]] bool          exact() const { return density_.exact() && exact_density(); }
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(kernel_.dimension()); }
+    [[nodiscard]] auto schedule() const { return density_.schedule(); }
+    [[nodiscard]] cost spent() const { return cost(kernel_.spent()) + cost(density_.spent()); }
+    [[nodiscard]] bool exact() const { return density_.exact() && exact_density(); }
     /// Says whether the kernel's log q is the density of its own draws.
-    [[nodiscard]] bool          exact_density() const { return detail::knows_own_density(kernel_); }
+    [[nodiscard]] bool exact_density() const { return detail::knows_own_density(kernel_); }
     [[nodiscard]] const Kernel& kernel() const { return kernel_; }
 
     /// log_density[j] = log N(x_0_j; 0, I), for x_0, d x N.
@@ -85,8 +85,8 @@ public:
     /// unless 0 <= t < t' <= 1; numeric_error naming step and particle if a weight is NaN or +inf.
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream,
                     view out, const double* log_density, double* next_log_density, double* log_weight) {
-        const auto&   context = x.context();
-        const index_t n       = x.columns();
+        const auto& context = x.context();
+        const index_t n = x.columns();
         require_transition(span);
         const noising back = noising_at(density_.schedule(), span);
         likelihood_.resize(context, 1, n);
@@ -102,14 +102,14 @@ public:
                                                                   row(context, n, next_log_density),
                                                                   row(likelihood_), weight));
         context.forbid(n, elementwise<detail::is_no_log_weight>(weight),
-                       deferred_error{.what   = detail::bad_correction,
-                                      .step   = static_cast<index_t>(stream.step),
+                       deferred_error{.what = detail::bad_correction,
+                                      .step = static_cast<index_t>(stream.step),
                                       .values = log_weight});
     }
 
 private:
-    Kernel                                    kernel_;
-    Density                                   density_;
+    Kernel kernel_;
+    Density density_;
     scratch<double, backend_of_t<batch_type>> likelihood_;
 };
 

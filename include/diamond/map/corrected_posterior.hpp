@@ -32,10 +32,10 @@ class corrected_posterior {
                   "draws and the density that corrects them must take the same condition");
 
 public:
-    using batch_type     = typename Sampler::batch_type;
+    using batch_type = typename Sampler::batch_type;
     using condition_type = condition_of_t<Sampler>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
     /// @throws std::invalid_argument if their dimensions differ.
     corrected_posterior(Sampler sampler, Density density)
@@ -44,9 +44,9 @@ public:
         check_schedule(sampler_.schedule());
     }
 
-    [[nodiscard]] index_t        dimension() const { return static_cast<index_t>(sampler_.dimension()); }
-    [[nodiscard]] auto           schedule() const { return sampler_.schedule(); }
-    [[nodiscard]] cost           spent() const { return cost(sampler_.spent()) + cost(density_.spent()); }
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(sampler_.dimension()); }
+    [[nodiscard]] auto schedule() const { return sampler_.schedule(); }
+    [[nodiscard]] cost spent() const { return cost(sampler_.spent()) + cost(density_.spent()); }
     [[nodiscard]] bool exact() const { return density_.exact() && detail::knows_own_density(sampler_); }
     [[nodiscard]] const Sampler& sampler() const { return sampler_; }
 
@@ -55,9 +55,9 @@ public:
     /// naming step and particle if a weight is NaN or +inf.
     void operator()(const_view x_t, double t, const condition_type& condition, noise_stream stream, view out,
                     double* log_weights) {
-        const auto&       context = x_t.context();
-        const noise_level here    = level_at(sampler_.schedule(), t);
-        const index_t     all     = out.columns();
+        const auto& context = x_t.context();
+        const noise_level here = level_at(sampler_.schedule(), t);
+        const index_t all = out.columns();
         density_of_data_.resize(context, 1, all);
         likelihood_.resize(context, 1, all);
         sampler_.draw_with_density(x_t, t, condition, stream, out, log_weights);
@@ -71,18 +71,18 @@ public:
         const auto weight = row(context, all, log_weights); // log q until here
         assign(weight, row(density_of_data_) + row(likelihood_) - weight);
         context.forbid(all, elementwise<detail::is_no_log_weight>(weight),
-                       deferred_error{.what    = detail::bad_correction,
-                                      .step    = static_cast<index_t>(stream.step),
+                       deferred_error{.what = detail::bad_correction,
+                                      .step = static_cast<index_t>(stream.step),
                                       .samples = stream.samples,
-                                      .values  = log_weights});
+                                      .values = log_weights});
     }
 
 private:
     using context_type = backend_of_t<batch_type>;
 
-    Sampler                                       sampler_;
-    Density                                       density_;
-    scratch<double, context_type>                 density_of_data_, likelihood_;
+    Sampler sampler_;
+    Density density_;
+    scratch<double, context_type> density_of_data_, likelihood_;
     condition_store<condition_type, context_type> repeated_;
 };
 

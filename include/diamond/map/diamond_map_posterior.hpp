@@ -25,8 +25,8 @@ namespace detail {
 /// of `draws`, d x (N M), M = samples.
 template <class Draws, class Sum>
 struct sum_draws {
-    Draws   draws;
-    Sum     sum;
+    Draws draws;
+    Sum sum;
     index_t samples;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         double total = 0.0;
@@ -50,10 +50,10 @@ class diamond_map_posterior {
     static_assert(diagnose_condition<condition_of_t<Map>, backend_of_t<typename Map::batch_type>>());
 
 public:
-    using batch_type     = typename Map::batch_type;
+    using batch_type = typename Map::batch_type;
     using condition_type = condition_of_t<Map>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
     /// @throws std::invalid_argument unless evaluations >= 1.
     explicit diamond_map_posterior(Map map, diamond_map_posterior_options options = {})
@@ -67,12 +67,12 @@ public:
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
-    [[nodiscard]] auto    schedule() const { return map_.schedule(); }
-    [[nodiscard]] cost    spent() const { return map_.spent(); }
-    [[nodiscard]] bool    exact() const { return detail::is_exact(map_); }
+    [[nodiscard]] auto schedule() const { return map_.schedule(); }
+    [[nodiscard]] cost spent() const { return map_.spent(); }
+    [[nodiscard]] bool exact() const { return detail::is_exact(map_); }
     /// Says whether log q is the density of the draws, by the map's m.
-    [[nodiscard]] bool    exact_density() const { return detail::knows_own_density(map_); }
-    [[nodiscard]] Map&    map() { return map_; }
+    [[nodiscard]] bool exact_density() const { return detail::knows_own_density(map_); }
+    [[nodiscard]] Map& map() { return map_; }
 
     /// Draws M = stream.samples z for each column of x_t, d x N: column j M + i of out, d x (N M), is draw i
     /// of column j. @throws std::invalid_argument if shapes do not fit or t leaves [0, 1].
@@ -154,7 +154,7 @@ public:
     }
 
 private:
-    using real         = typename batch_type::value_type;
+    using real = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
 
     interval inner(index_t k) const {
@@ -205,11 +205,11 @@ private:
         return {repeated_.read(), conditions_.repeat(x_t.context(), condition, x_t.columns(), samples)};
     }
 
-    Map                                           map_;
-    diamond_map_posterior_options                 options_;
-    index_t                                       draws_ = 0;
+    Map map_;
+    diamond_map_posterior_options options_;
+    index_t draws_ = 0;
     scratch<real, context_type> states_, repeated_, lambda_, pulled_, outer_cotangent_, outer_total_;
-    scratch<double, context_type>                 divergence_;
+    scratch<double, context_type> divergence_;
     condition_store<condition_type, context_type> conditions_;
 };
 

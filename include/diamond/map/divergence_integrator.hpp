@@ -14,8 +14,8 @@ namespace diamond::detail {
 template <class Position, class Row, class State>
 struct append_row {
     Position x;
-    Row      last;
-    State    state;
+    Row last;
+    State state;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         state(i, j) = i == x.rows() ? last[j] : static_cast<double>(x(i, j));
     }
@@ -23,7 +23,7 @@ struct append_row {
 /// Writes the first d rows of `state`, (d + 1) x N doubles, into x, d x N.
 template <class State, class Position>
 struct take_position {
-    State    state;
+    State state;
     Position x;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         x(i, j) = static_cast<typename Position::value_type>(state(i, j));
@@ -34,9 +34,9 @@ struct take_position {
 /// adaptive solver chooses its steps by the errors of both.
 template <class Batch, class Solver>
 class divergence_integrator {
-    using real         = typename Batch::value_type;
+    using real = typename Batch::value_type;
     using context_type = backend_of_t<Batch>;
-    using state_batch  = rebind_t<Batch, double>;
+    using state_batch = rebind_t<Batch, double>;
 
 public:
     explicit divergence_integrator(Solver solver) : solver_(std::move(solver)) {}
@@ -46,7 +46,7 @@ public:
     template <class Velocity, class Rate>
     void operator()(const_view_t<Batch> x, interval span, const Velocity& velocity, const Rate& rate,
                     view_t<Batch> out, double* divergence) {
-        const auto&   context = x.context();
+        const auto& context = x.context();
         const index_t d = x.rows(), n = x.columns();
         if (span.length() == 0.0) {
             context.copy(x.data(), x.size(), out.data());
@@ -59,12 +59,14 @@ public:
         rate_.resize(context, 1, n);
         assign(row(rate_), 0.0);
         append(x, rate_, state_.mutable_view());
-        solver_([&](const_view_t<state_batch> state, double t, view_t<state_batch> rates) {
-            take(state, position_.mutable_view());
-            velocity(position_.read(), t, velocity_.mutable_view());
-            rate(position_.read(), t, rate_.data());
-            append(velocity_, rate_, rates);
-        }, span, state_.mutable_view());
+        solver_(
+            [&](const_view_t<state_batch> state, double t, view_t<state_batch> rates) {
+                take(state, position_.mutable_view());
+                velocity(position_.read(), t, velocity_.mutable_view());
+                rate(position_.read(), t, rate_.data());
+                append(velocity_, rate_, rates);
+            },
+            span, state_.mutable_view());
         take(state_, out);
         assign(row(context, n, divergence), row_of(state_, d) / span.length());
     }
@@ -86,8 +88,8 @@ private:
     }
 
     runge_kutta<Solver, state_batch> solver_;
-    scratch<real, context_type>      position_, velocity_;
-    scratch<double, context_type>    state_, rate_;
+    scratch<real, context_type> position_, velocity_;
+    scratch<double, context_type> state_, rate_;
 };
 
 /// The parts by which a map by an ODE solver has a divergence: the estimator of its velocity's divergence,
@@ -98,9 +100,9 @@ struct divergence_part {
         : estimate(std::move(estimator)), integrate(std::move(solver)), stream(probes) {}
     [[nodiscard]] cost spent() const { return estimate.spent(); }
 
-    Estimator                            estimate;
+    Estimator estimate;
     divergence_integrator<Batch, Solver> integrate;
-    noise_stream                         stream;
+    noise_stream stream;
 };
 
 } // namespace diamond::detail

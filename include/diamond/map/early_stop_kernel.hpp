@@ -36,11 +36,11 @@ inline constexpr double stop_rounding = 0x1p-42;
 template <class InnerSchedule>
 [[nodiscard]] early_stop stop_after(const InnerSchedule& inner, instant sought, noise_level from,
                                     noise_level to) {
-    const double near  = 1.0 - sought.rest;
+    const double near = 1.0 - sought.rest;
     double after = sought.t <= 0.0          ? least_normal
                  : 1.0 - near > sought.rest ? std::nextafter(near, 1.0)
                                             : near;
-    noise_level  at    = level_at(inner, after);
+    noise_level at = level_at(inner, after);
     const auto most_of = [&] {
         return to.alpha * from.sigma * at.sigma /
                (to.sigma * std::hypot(from.alpha * at.sigma, at.alpha * from.sigma));
@@ -49,11 +49,11 @@ template <class InnerSchedule>
     // information than x_t' needs.
     if (after >= 0.5 && most_of() > 1.0 + stop_rounding) {
         after = std::nextafter(after, 1.0);
-        at    = level_at(inner, after);
+        at = level_at(inner, after);
     }
     const double known = from.alpha * at.sigma, drawn = at.alpha * from.sigma;
-    const double most  = std::fmin(most_of(), 1.0); // above 1 by rounding alone
-    const double phi   = std::atan2(drawn, known) - std::acos(most);
+    const double most = std::fmin(most_of(), 1.0); // above 1 by rounding alone
+    const double phi = std::atan2(drawn, known) - std::acos(most);
     const double outer = to.sigma * std::cos(phi) / from.sigma;
     return {after, outer,
             most > 0.5 ? to.sigma * std::sin(phi) / at.sigma : (to.alpha - outer * from.alpha) / at.alpha};
@@ -73,8 +73,8 @@ template <class Schedule, class InnerSchedule>
     require_transition(span);
     if (span.to == 1.0) return {1.0, 0.0, 1.0};
     const noise_level from = level_at(schedule, span.from), to = level_at(schedule, span.to);
-    const double      signal = std::sqrt(snr_gain(schedule, span)), noise = from.sigma * to.sigma;
-    const instant     r = time_at(inner, signal, noise);
+    const double signal = std::sqrt(snr_gain(schedule, span)), noise = from.sigma * to.sigma;
+    const instant r = time_at(inner, signal, noise);
     if (r.t <= 0.0 || std::abs(detail::lateness(r)) > detail::stop_rounding * r.rest)
         return detail::stop_after(inner, r, from, to);
     // alpha' S = (alpha/sigma^2 x_t + abar/sbar^2 xbar) sigma'^2/alpha'; the inner ratio is exact even if r
@@ -96,10 +96,10 @@ class early_stop_kernel {
     static_assert(diagnose_diamond_map<Map>());
 
 public:
-    using batch_type     = typename Map::batch_type;
+    using batch_type = typename Map::batch_type;
     using condition_type = condition_of_t<Map>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
     explicit early_stop_kernel(Map map) : map_(std::move(map)) {
         check_schedule(map_.schedule());
@@ -107,11 +107,11 @@ public:
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
-    [[nodiscard]] cost    spent() const { return map_.spent(); }
-    [[nodiscard]] auto    schedule() const { return map_.schedule(); }
-    [[nodiscard]] bool    exact() const { return detail::is_exact(map_); }
+    [[nodiscard]] cost spent() const { return map_.spent(); }
+    [[nodiscard]] auto schedule() const { return map_.schedule(); }
+    [[nodiscard]] bool exact() const { return detail::is_exact(map_); }
     /// Says whether log q is the density of the draws, by the map's m.
-    [[nodiscard]] bool    exact_density() const { return detail::knows_own_density(map_); }
+    [[nodiscard]] bool exact_density() const { return detail::knows_own_density(map_); }
 
     /// Draws x_t' given x, both d x N, into out.
     /// @throws std::invalid_argument if shapes differ, and unless 0 <= t < t' <= 1.
@@ -151,7 +151,7 @@ public:
     }
 
 private:
-    using real         = typename batch_type::value_type;
+    using real = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
 
     early_stop prepare(const_view x, interval span, const_view next) {
@@ -161,14 +161,14 @@ private:
         return early_stop_at(map_.schedule(), map_.inner_schedule(), span);
     }
     void write_density(const_view noise, const early_stop& stop, double* log_density) {
-        const auto d    = static_cast<double>(noise.rows());
+        const auto d = static_cast<double>(noise.rows());
         const auto sum = row(noise.context(), noise.columns(), log_density);
         assign(sum, column_sums(elementwise<detail::log_normal_density>(noise, 1.0)));
         assign(sum, sum - stop.inner_time * row(divergence_) - d * std::log(stop.inner));
     }
 
-    Map                           map_;
-    scratch<real, context_type>   noise_, stopped_;
+    Map map_;
+    scratch<real, context_type> noise_, stopped_;
     scratch<double, context_type> divergence_;
 };
 

@@ -22,16 +22,16 @@ class ode_kernel {
     static_assert(diagnose_flow_map<Map>());
 
 public:
-    using batch_type     = typename Map::batch_type;
+    using batch_type = typename Map::batch_type;
     using condition_type = condition_of_t<Map>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
     explicit ode_kernel(Map map) : map_(std::move(map)) {}
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
-    [[nodiscard]] cost    spent() const { return map_.spent(); }
-    [[nodiscard]] bool    exact() const { return detail::is_exact(map_); }
+    [[nodiscard]] cost spent() const { return map_.spent(); }
+    [[nodiscard]] bool exact() const { return detail::is_exact(map_); }
     /// Writes x_t', d x N, into out. @throws std::invalid_argument unless 0 <= t < t' <= 1.
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream, view out) {
         require_transition(span);
@@ -53,17 +53,17 @@ class ancestral_kernel {
                   diagnose_correlation<Correlation, Schedule>());
 
 public:
-    using batch_type     = typename Field::batch_type;
+    using batch_type = typename Field::batch_type;
     using condition_type = condition_of_t<Field>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
     ancestral_kernel(Schedule schedule, Field field, Correlation correlation = {})
         : model_(std::move(schedule), std::move(field)), correlation_(std::move(correlation)) {}
 
-    [[nodiscard]] index_t     dimension() const { return model_.dimension(); }
+    [[nodiscard]] index_t dimension() const { return model_.dimension(); }
     [[nodiscard]] const cost& spent() const { return model_.spent(); }
-    [[nodiscard]] bool        exact() const { return false; }
+    [[nodiscard]] bool exact() const { return false; }
 
     /// Draws x_t' given x, both d x N, into out. @throws std::invalid_argument if shapes or times do not fit.
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream,
@@ -76,8 +76,8 @@ public:
     }
 
 private:
-    readings<Schedule, Field>                                          model_;
-    Correlation                                                        correlation_;
+    readings<Schedule, Field> model_;
+    Correlation correlation_;
     scratch<typename batch_type::value_type, backend_of_t<batch_type>> noise_;
 };
 
@@ -92,16 +92,16 @@ class euler_maruyama_kernel {
     static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Field>());
 
 public:
-    using batch_type     = typename Field::batch_type;
+    using batch_type = typename Field::batch_type;
     using condition_type = condition_of_t<Field>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
     euler_maruyama_kernel(Schedule schedule, Field field) : model_(std::move(schedule), std::move(field)) {}
 
-    [[nodiscard]] index_t     dimension() const { return model_.dimension(); }
+    [[nodiscard]] index_t dimension() const { return model_.dimension(); }
     [[nodiscard]] const cost& spent() const { return model_.spent(); }
-    [[nodiscard]] bool        exact() const { return false; }
+    [[nodiscard]] bool exact() const { return false; }
 
     /// Draws x_t' given x, both d x N, into out. @throws std::invalid_argument unless 0 <= t < t' <= 1.
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream,
@@ -123,11 +123,11 @@ public:
 private:
     /// The coefficients of u, x and noise in a step from t > 0.
     [[nodiscard]] numbers<3> later_step(interval span) const {
-        const Schedule&         schedule = model_.schedule();
-        const velocity_readings read     = readings_at(schedule, span.from);
-        const double            b        = guidance_factor(schedule, span.from);
-        const double            pull     = -b / schedule.sigma(span.from); // b score = pull N
-        const double            h        = span.length();
+        const Schedule& schedule = model_.schedule();
+        const velocity_readings read = readings_at(schedule, span.from);
+        const double b = guidance_factor(schedule, span.from);
+        const double pull = -b / schedule.sigma(span.from); // b score = pull N
+        const double h = span.length();
         return {{h * (1.0 + pull * read.noise_u), 1.0 + h * pull * read.noise_x, std::sqrt(2.0 * b * h)}};
     }
     /// The coefficients of D, x and noise in the step from t = 0.
@@ -136,7 +136,7 @@ private:
         return {{kernel.abar, kernel.gamma, kernel.sbar}};
     }
 
-    readings<Schedule, Field>                                          model_;
+    readings<Schedule, Field> model_;
     scratch<typename batch_type::value_type, backend_of_t<batch_type>> noise_;
 };
 

@@ -32,11 +32,11 @@ class glass_diamond_map {
     static constexpr bool has_divergence = detail::is_divergence<Field>;
 
 public:
-    using field_type     = detail::velocity_of_t<Field>;
-    using batch_type     = typename field_type::batch_type;
+    using field_type = detail::velocity_of_t<Field>;
+    using batch_type = typename field_type::batch_type;
     using condition_type = condition_of_t<field_type>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
     /// Takes a velocity field, or a divergence that draws nothing.
     glass_diamond_map(Schedule schedule, Field field, Solver solver, InnerSchedule inner = {})
@@ -55,10 +55,10 @@ public:
           divergence_(estimator(std::move(schedule), std::move(divergence), std::move(inner)),
                       std::move(solver), stream) {}
 
-    [[nodiscard]] index_t              dimension() const { return velocity_.dimension(); }
-    [[nodiscard]] const Schedule&      schedule() const { return velocity_.schedule(); }
+    [[nodiscard]] index_t dimension() const { return velocity_.dimension(); }
+    [[nodiscard]] const Schedule& schedule() const { return velocity_.schedule(); }
     [[nodiscard]] const InnerSchedule& inner_schedule() const { return velocity_.inner_schedule(); }
-    [[nodiscard]] cost                 spent() const { return velocity_.spent() + divergence_.spent(); }
+    [[nodiscard]] cost spent() const { return velocity_.spent() + divergence_.spent(); }
 
     /// out = X_{from,to}(xbar | x_t, t, condition); t is one time or one for each column.
     /// @throws std::invalid_argument if shapes differ or a time leaves [0, 1].
@@ -102,10 +102,10 @@ public:
 private:
     struct system {
         inner_velocity<Schedule, field_type, InnerSchedule>& velocity;
-        const_view                                           x_t;
-        time_view                                            t;
-        const condition_type&                                condition;
-        view*                                                x_t_cotangent;
+        const_view x_t;
+        time_view t;
+        const condition_type& condition;
+        view* x_t_cotangent;
         void operator()(const_view xbar, double s, view out) const {
             velocity(xbar, time_view(s), x_t, t, posterior_kernel_coefficients, condition, out);
         }
@@ -124,13 +124,13 @@ private:
         require_time("a Diamond map's inner flow", inner.from);
         require_time("a Diamond map's inner flow", inner.to);
     }
-    using estimator       = detail::inner_divergence_of<Schedule, Field, InnerSchedule>;
+    using estimator = detail::inner_divergence_of<Schedule, Field, InnerSchedule>;
     using divergence_part = std::conditional_t<
         has_divergence, detail::divergence_part<estimator, batch_type, Solver>, detail::no_divergence>;
 
     inner_velocity<Schedule, field_type, InnerSchedule> velocity_;
-    runge_kutta<Solver, batch_type>                     solver_;
-    [[no_unique_address]] divergence_part               divergence_;
+    runge_kutta<Solver, batch_type> solver_;
+    [[no_unique_address]] divergence_part divergence_;
 };
 template <class Schedule, class Field, class Solver, class InnerSchedule>
     requires(!std::is_same_v<InnerSchedule, noise_stream>)

@@ -25,10 +25,10 @@ class glass_kernel {
     static_assert(diagnose_correlation<Correlation, Schedule>() && diagnose_schedule<InnerSchedule>());
 
 public:
-    using batch_type     = typename Field::batch_type;
+    using batch_type = typename Field::batch_type;
     using condition_type = condition_of_t<Field>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
     glass_kernel(Schedule schedule, Field field, Solver solver, Correlation correlation = {},
                  InnerSchedule inner = {})
@@ -36,9 +36,9 @@ public:
           solver_(std::move(solver)),
           correlation_(std::move(correlation)) {}
 
-    [[nodiscard]] index_t     dimension() const { return velocity_.dimension(); }
+    [[nodiscard]] index_t dimension() const { return velocity_.dimension(); }
     [[nodiscard]] const cost& spent() const { return velocity_.spent(); }
-    [[nodiscard]] bool        exact() const { return false; } // a solver has an error
+    [[nodiscard]] bool exact() const { return false; } // a solver has an error
 
     /// Draws x_t' given x, both d x N, into out. @throws std::invalid_argument if shapes or times do not fit.
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream,
@@ -55,18 +55,18 @@ public:
 private:
     struct system {
         inner_velocity<Schedule, Field, InnerSchedule>& velocity;
-        const_view                                      x_t;
-        double                                          t;
-        const kernel_coefficients&                      kernel;
-        const condition_type&                           condition;
+        const_view x_t;
+        double t;
+        const kernel_coefficients& kernel;
+        const condition_type& condition;
         void operator()(const_view xbar, double s, view out) const {
             velocity(xbar, time_view(s), x_t, time_view(t), kernel, condition, out);
         }
     };
 
     inner_velocity<Schedule, Field, InnerSchedule> velocity_;
-    runge_kutta<Solver, batch_type>                solver_;
-    Correlation                                    correlation_;
+    runge_kutta<Solver, batch_type> solver_;
+    Correlation correlation_;
 };
 
 } // namespace diamond

@@ -24,23 +24,23 @@ class network_diamond_map {
     static_assert(diagnose_diamond_network<Network>());
 
 public:
-    using batch_type     = typename Network::batch_type;
+    using batch_type = typename Network::batch_type;
     using condition_type = condition_of_t<Network>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
     explicit network_diamond_map(Network network) : network_(std::move(network)) {
         check_schedule(schedule());
         check_schedule(inner_schedule());
     }
 
-    [[nodiscard]] index_t        dimension() const { return network_.dimension(); }
-    [[nodiscard]] auto           schedule() const { return network().schedule(); }
-    [[nodiscard]] auto           inner_schedule() const { return network().inner_schedule(); }
+    [[nodiscard]] index_t dimension() const { return network_.dimension(); }
+    [[nodiscard]] auto schedule() const { return network().schedule(); }
+    [[nodiscard]] auto inner_schedule() const { return network().inner_schedule(); }
     /// Says whether m gives the density of the map's own draws, and not one that the network learned.
-    [[nodiscard]] bool           exact_density() const { return detail::knows_own_density(network()); }
+    [[nodiscard]] bool exact_density() const { return detail::knows_own_density(network()); }
     [[nodiscard]] const Network& network() const { return network_.network(); }
-    [[nodiscard]] const cost&    spent() const { return network_.spent(); }
+    [[nodiscard]] const cost& spent() const { return network_.spent(); }
 
     /// out = X_{s,r}(xbar | x_t, t, condition); t is one time or one for each column.
     /// @throws std::invalid_argument if shapes differ or a time leaves [0, 1].
@@ -103,7 +103,7 @@ private:
         require_time("a Diamond map's inner flow", inner.to);
     }
 
-    counted_network<Network>                                           network_;
+    counted_network<Network> network_;
     scratch<typename batch_type::value_type, backend_of_t<batch_type>> known_;
 };
 

@@ -32,10 +32,10 @@ class network_flow_map {
     static_assert(diagnose_diamond_network<Network>());
 
 public:
-    using batch_type     = typename Network::batch_type;
+    using batch_type = typename Network::batch_type;
     using condition_type = condition_of_t<Network>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
     /// @throws std::invalid_argument unless the base deviation is positive.
     explicit network_flow_map(Network network, network_flow_map_options options = {})
@@ -48,11 +48,11 @@ public:
         });
     }
 
-    [[nodiscard]] index_t        dimension() const { return network_.dimension(); }
-    [[nodiscard]] auto           schedule() const { return network().inner_schedule(); }
-    [[nodiscard]] double         base_deviation() const { return options_.base_deviation; }
+    [[nodiscard]] index_t dimension() const { return network_.dimension(); }
+    [[nodiscard]] auto schedule() const { return network().inner_schedule(); }
+    [[nodiscard]] double base_deviation() const { return options_.base_deviation; }
     [[nodiscard]] const Network& network() const { return network_.network(); }
-    [[nodiscard]] const cost&    spent() const { return network_.spent(); }
+    [[nodiscard]] const cost& spent() const { return network_.spent(); }
 
     /// out = X_{from,to}(x | condition). @throws std::invalid_argument if shapes differ or a time leaves [0,
     /// 1].
@@ -108,7 +108,7 @@ public:
     }
 
 private:
-    using real         = typename batch_type::value_type;
+    using real = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
 
     void add_to(const_view x, interval span, view out) const {
@@ -130,8 +130,8 @@ private:
                 time_view(span.to)};
     }
 
-    counted_network<Network>    network_;
-    network_flow_map_options    options_;
+    counted_network<Network> network_;
+    network_flow_map_options options_;
     scratch<real, context_type> zeros_, scaled_, cotangent_, unused_;
 };
 

@@ -34,19 +34,19 @@ class network_velocity {
     static_assert(diagnose_diamond_network<Network>());
 
 public:
-    using batch_type     = typename Network::batch_type;
+    using batch_type = typename Network::batch_type;
     using condition_type = condition_of_t<Network>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
     struct workspace {
-        detail::workspace_t<Network>                                       network;
+        detail::workspace_t<Network> network;
         scratch<typename batch_type::value_type, backend_of_t<batch_type>> zeros, unused;
     };
 
     explicit network_velocity(Network network) : network_(std::move(network)) { check_schedule(schedule()); }
 
-    [[nodiscard]] index_t        dimension() const { return static_cast<index_t>(network_.dimension()); }
-    [[nodiscard]] auto           schedule() const { return network_.inner_schedule(); }
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(network_.dimension()); }
+    [[nodiscard]] auto schedule() const { return network_.inner_schedule(); }
     [[nodiscard]] const Network& network() const { return network_; }
     [[nodiscard]] workspace make_workspace(const backend_of_t<batch_type>& context, index_t columns) const {
         return {network_.make_workspace(context, columns), {}, {}};

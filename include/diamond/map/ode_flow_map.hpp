@@ -29,11 +29,11 @@ class ode_flow_map {
     static constexpr bool has_divergence = detail::is_divergence<Field>;
 
 public:
-    using field_type     = detail::velocity_of_t<Field>;
-    using batch_type     = typename field_type::batch_type;
+    using field_type = detail::velocity_of_t<Field>;
+    using batch_type = typename field_type::batch_type;
     using condition_type = condition_of_t<field_type>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
     /// Takes a velocity field, or a divergence that draws nothing.
     ode_flow_map(Field field, Solver solver)
@@ -49,9 +49,9 @@ public:
           solver_(solver),
           divergence_(std::move(divergence), std::move(solver), stream) {}
 
-    [[nodiscard]] index_t           dimension() const { return field_.dimension(); }
+    [[nodiscard]] index_t dimension() const { return field_.dimension(); }
     [[nodiscard]] const field_type& field() const { return field_.field(); }
-    [[nodiscard]] auto              schedule() const
+    [[nodiscard]] auto schedule() const
         requires detail::names_schedule<field_type>
     {
         return field().schedule();
@@ -92,7 +92,7 @@ public:
 private:
     struct system {
         field_evaluator<field_type>& field;
-        const condition_type&        condition;
+        const condition_type& condition;
         void operator()(const_view x, double t, view out) const { field(x, time_view(t), condition, out); }
         void vjp(const_view x, double t, const_view cotangent, view out) const
             requires differentiable_velocity_field<field_type>
@@ -111,8 +111,8 @@ private:
     using divergence_part = std::conditional_t<
         has_divergence, detail::divergence_part<Field, batch_type, Solver>, detail::no_divergence>;
 
-    field_evaluator<field_type>           field_;
-    runge_kutta<Solver, batch_type>       solver_;
+    field_evaluator<field_type> field_;
+    runge_kutta<Solver, batch_type> solver_;
     [[no_unique_address]] divergence_part divergence_;
 };
 

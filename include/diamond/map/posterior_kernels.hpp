@@ -24,10 +24,10 @@ class ddpm_posterior_kernel {
                   Correlation, std::remove_cvref_t<decltype(std::declval<const Sampler&>().schedule())>>());
 
 public:
-    using batch_type     = typename Sampler::batch_type;
+    using batch_type = typename Sampler::batch_type;
     using condition_type = condition_of_t<Sampler>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
     explicit ddpm_posterior_kernel(Sampler sampler, Correlation correlation = {})
         : sampler_(std::move(sampler)), correlation_(std::move(correlation)) {
@@ -35,8 +35,8 @@ public:
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(sampler_.dimension()); }
-    [[nodiscard]] cost    spent() const { return sampler_.spent(); }
-    [[nodiscard]] bool    exact() const { return sampler_.exact(); }
+    [[nodiscard]] cost spent() const { return sampler_.spent(); }
+    [[nodiscard]] bool exact() const { return sampler_.exact(); }
 
     /// Draws x_t' given x, both d x N, into out. @throws std::invalid_argument if shapes or times do not fit.
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream,
@@ -50,8 +50,8 @@ public:
     }
 
 private:
-    Sampler                                                            sampler_;
-    Correlation                                                        correlation_;
+    Sampler sampler_;
+    Correlation correlation_;
     scratch<typename batch_type::value_type, backend_of_t<batch_type>> noise_;
 };
 

@@ -26,18 +26,18 @@ template <class LogWeights, class Chosen>
 struct take_by_weight {
     static constexpr index_t relative_cost = 64;
 
-    LogWeights   log_weight;
-    index_t      group;
+    LogWeights log_weight;
+    index_t group;
     noise_stream uniforms;
-    Chosen       chosen;
+    Chosen chosen;
     DIAMOND_HD void operator()(index_t j) const {
-        constexpr index_t own_block = index_t{1} << 30; // a sampler that draws uniforms from this stream
-                                                        // begins at 0
-        const double*     weights   = log_weight.data() + j * group;
-        const weight_sums sums      = sum_weights(weights, group, false);
-        const double      wanted    = uniforms.uniform(j, own_block) * sums.first;
-        index_t           at = 0, last = 0;
-        double            sum = 0.0;
+        // a sampler that draws uniforms from this stream begins at 0
+        constexpr index_t own_block = index_t{1} << 30;
+        const double* weights = log_weight.data() + j * group;
+        const weight_sums sums = sum_weights(weights, group, false);
+        const double wanted = uniforms.uniform(j, own_block) * sums.first;
+        index_t at = 0, last = 0;
+        double sum = 0.0;
         for (index_t i = 0; i < group && sum <= wanted; ++i) {
             const double weight = sums.high == -infinity ? 0.0 : std::exp(weights[i] - sums.high);
             sum += weight;
@@ -52,7 +52,7 @@ struct take_by_weight {
 template <class LogWeights>
 struct group_is_dead {
     LogWeights log_weight;
-    index_t    group;
+    index_t group;
     DIAMOND_HD bool operator()(index_t j) const {
         for (index_t i = 0; i < group; ++i)
             if (log_weight[j * group + i] > -infinity) return false;
@@ -72,10 +72,10 @@ class resampled_posterior {
     static_assert(diagnose_weighted_posterior_sampler<Sampler>());
 
 public:
-    using batch_type     = typename Sampler::batch_type;
+    using batch_type = typename Sampler::batch_type;
     using condition_type = condition_of_t<Sampler>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
     /// @throws std::invalid_argument unless 1 <= options.proposals <= 2^24.
     explicit resampled_posterior(Sampler sampler, resampled_posterior_options options = {})
@@ -87,9 +87,9 @@ public:
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(sampler_.dimension()); }
-    [[nodiscard]] auto    schedule() const { return sampler_.schedule(); }
-    [[nodiscard]] cost    spent() const { return sampler_.spent(); }
-    [[nodiscard]] bool    exact() const { return false; }
+    [[nodiscard]] auto schedule() const { return sampler_.schedule(); }
+    [[nodiscard]] cost spent() const { return sampler_.spent(); }
+    [[nodiscard]] bool exact() const { return false; }
 
     /// Draws M = stream.samples z for each column of x_t, d x N, into out, d x (N M). @throws
     /// std::invalid_argument if there are more than 2^31 - 1 proposals in all, or 2^24 for one particle;
@@ -97,7 +97,7 @@ public:
     /// or if a draw is not finite.
     void operator()(const_view x_t, double t, const condition_type& condition, noise_stream stream,
                     view out) {
-        const auto&   context = x_t.context();
+        const auto& context = x_t.context();
         const index_t n = out.columns(), group = options_.proposals, all = n * group;
         require(all <= INT32_MAX && stream.samples * group <= noise_stream::most_samples, [&] {
             return "a resampled posterior of " + digits_of(group) + " proposals for " + digits_of(n) +
@@ -110,15 +110,15 @@ public:
         chosen_.resize(context, 1, n);
         sampler_(x_t, t, condition, stream.with_samples(stream.samples * group), proposals_.mutable_view(),
                  log_weights_.data());
-        using weights_view       = row_view<const double, context_type>;
-        using chosen_view        = row_view<std::int32_t, context_type>;
+        using weights_view = row_view<const double, context_type>;
+        using chosen_view = row_view<std::int32_t, context_type>;
         const weights_view weights = row(log_weights_);
-        const auto         step    = static_cast<index_t>(stream.step);
+        const auto step = static_cast<index_t>(stream.step);
         context.forbid(all, elementwise<detail::is_no_log_weight>(weights),
-                       deferred_error{.what    = "the weight of a posterior draw is NaN or +inf",
-                                      .step    = step,
+                       deferred_error{.what = "the weight of a posterior draw is NaN or +inf",
+                                      .step = step,
                                       .samples = stream.samples * group,
-                                      .values  = weights.data()});
+                                      .values = weights.data()});
         context.forbid(
             n, detail::group_is_dead<weights_view>{.log_weight = weights, .group = group},
             deferred_error{
@@ -138,13 +138,13 @@ public:
     }
 
 private:
-    using real         = typename batch_type::value_type;
+    using real = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
 
-    Sampler                             sampler_;
-    resampled_posterior_options         options_;
-    scratch<real, context_type>         proposals_;
-    scratch<double, context_type>       log_weights_;
+    Sampler sampler_;
+    resampled_posterior_options options_;
+    scratch<real, context_type> proposals_;
+    scratch<double, context_type> log_weights_;
     scratch<std::int32_t, context_type> chosen_;
 };
 

@@ -38,11 +38,11 @@ template <class Solver, class Batch>
 class runge_kutta {
     static_assert(diagnose_solver<Solver>());
     using context_type = backend_of_t<Batch>;
-    using real         = typename Batch::value_type;
-    using view         = view_t<Batch>;
-    using const_view   = const_view_t<Batch>;
+    using real = typename Batch::value_type;
+    using view = view_t<Batch>;
+    using const_view = const_view_t<Batch>;
     static constexpr auto& tableau = Solver::tableau;
-    static constexpr int   stages  = tableau.stages;
+    static constexpr int stages = tableau.stages;
 
 public:
     /// @throws std::invalid_argument unless the solver's tolerances are above 0 and it has at least 1 step.
@@ -97,9 +97,9 @@ public:
     template <class System>
     void vjp(System&& system, interval span, const_view x, view cotangent) {
         prepare(x);
-        const std::vector<double>& grid  = steps_of(system, span, x);
-        const index_t              count = static_cast<index_t>(grid.size()) - 1;
-        const auto&                context = x.context();
+        const std::vector<double>& grid = steps_of(system, span, x);
+        const index_t count = static_cast<index_t>(grid.size()) - 1;
+        const auto& context = x.context();
         states_.resize(context, x.rows(),
                        extent_product("columns and steps that are kept", x.columns(), count));
         const auto state = [&](index_t k) {
@@ -118,8 +118,8 @@ public:
     }
 
 private:
-    static constexpr double first_share = 0.01; // first step/span: a guess that the step control soon
-                                                // corrects
+    // first step/span: a guess that the step control soon corrects
+    static constexpr double first_share = 0.01;
 
     double grid_time(interval span, index_t k) const
         requires(!is_adaptive<Solver>)
@@ -166,7 +166,7 @@ private:
     template <class System>
     void pull_back(System& system, const_view x, double from, double to, view lambda) {
         const double h = to - from;
-        const auto&  context = x.context();
+        const auto& context = x.context();
         if (adjoint_.size() < static_cast<std::size_t>(stages))
             adjoint_.resize(static_cast<std::size_t>(stages));
         for (auto& a : adjoint_) a.resize(context, x.rows(), x.columns());
@@ -218,7 +218,7 @@ private:
             return;
         }
         double t = span.from, h = first_step(span);
-        bool   first_stage_known = false;
+        bool first_stage_known = false;
         next_.resize(x.context(), x.rows(), x.columns());
         error_.resize(x.context(), x.rows(), x.columns());
         zero_.resize(x.context(), x.rows(), x.columns());
@@ -258,8 +258,8 @@ private:
     }
     /// The column with the largest error in the last step tried.
     [[nodiscard]] long worst(const_view x) const {
-        const auto&  context = x.context();
-        const auto   norms   = row(norms_);
+        const auto& context = x.context();
+        const auto norms = row(norms_);
         const double largest = context.max(x.columns(), norms);
         return static_cast<long>(
             context.find_first(x.columns(), elementwise<detail::is_largest>(norms, largest)));
@@ -273,12 +273,12 @@ private:
         return std::sqrt(x.context().max(x.columns(), norms) / static_cast<double>(x.rows()));
     }
 
-    Solver                                                                    solver_;
+    Solver solver_;
     std::array<scratch<real, context_type>, static_cast<std::size_t>(stages)> stage_;
-    std::vector<scratch<real, context_type>>                                  adjoint_;
+    std::vector<scratch<real, context_type>> adjoint_;
     scratch<real, context_type> point_, state_, states_, next_, error_, zero_;
-    scratch<double, context_type>                                             norms_;
-    std::vector<double>                                                       grid_;
+    scratch<double, context_type> norms_;
+    std::vector<double> grid_;
 };
 
 } // namespace diamond

@@ -15,43 +15,42 @@ template <int Stages>
 struct butcher_tableau {
     static constexpr auto size = static_cast<std::size_t>(Stages);
 
-    std::array<double, size>                       node{};
-    std::array<std::array<double, size>, size>     stage{};
-    std::array<double, size>                       weight{};
-    std::array<double, size>                       error{};
-    static constexpr int                           stages = Stages;
+    std::array<double, size> node{};
+    std::array<std::array<double, size>, size> stage{};
+    std::array<double, size> weight{};
+    std::array<double, size> error{};
+    static constexpr int stages = Stages;
 };
 
 /// Euler's method, of order 1. Cost: one evaluation for each step.
 struct euler {
-    index_t                             steps = 32;
-    static constexpr int                order = 1;
+    index_t steps = 32;
+    static constexpr int order = 1;
     static constexpr butcher_tableau<1> tableau{{0.0}, {}, {1.0}, {}};
 };
 
 /// The midpoint method, of order 2. Cost: two evaluations for each step.
 struct explicit_midpoint {
-    index_t                             steps = 16;
-    static constexpr int                order = 2;
+    index_t steps = 16;
+    static constexpr int order = 2;
     static constexpr butcher_tableau<2> tableau{{0.0, 0.5}, {{{}, {0.5}}}, {0.0, 1.0}, {}};
 };
 
 /// Heun's method, of order 2. Cost: two evaluations for each step.
 struct heun {
-    index_t                             steps = 16;
-    static constexpr int                order = 2;
+    index_t steps = 16;
+    static constexpr int order = 2;
     static constexpr butcher_tableau<2> tableau{{0.0, 1.0}, {{{}, {1.0}}}, {0.5, 0.5}, {}};
 };
 
 /// The classical fourth-order method. Cost: four evaluations for each step.
 struct runge_kutta_4 {
-    index_t                             steps = 8;
-    static constexpr int                order = 4;
-    static constexpr butcher_tableau<4> tableau{
-        {0.0, 0.5, 0.5, 1.0},
-        {{{}, {0.5}, {0.0, 0.5}, {0.0, 0.0, 1.0}}},
-        {1.0 / 6, 1.0 / 3, 1.0 / 3, 1.0 / 6},
-        {}};
+    index_t steps = 8;
+    static constexpr int order = 4;
+    static constexpr butcher_tableau<4> tableau{{0.0, 0.5, 0.5, 1.0},
+                                                {{{}, {0.5}, {0.0, 0.5}, {0.0, 0.0, 1.0}}},
+                                                {1.0 / 6, 1.0 / 3, 1.0 / 3, 1.0 / 6},
+                                                {}};
 };
 
 /// Dormand and Prince's embedded pair 5(4) with step control.
@@ -60,10 +59,10 @@ struct runge_kutta_4 {
 /// stays below 1: the root mean square over coordinates of the error divided by absolute_tolerance +
 /// relative_tolerance |x|. Cost: six evaluations for each step.
 struct dormand_prince {
-    double               relative_tolerance = 1e-6;  ///< above 0
-    double               absolute_tolerance = 1e-6;  ///< above 0
-    index_t most_steps = 10000; ///< at least 1; the integration fails if it needs more steps
-    static constexpr int order              = 5;
+    double relative_tolerance = 1e-6; ///< above 0
+    double absolute_tolerance = 1e-6; ///< above 0
+    index_t most_steps = 10000;       ///< at least 1; the integration fails if it needs more steps
+    static constexpr int order = 5;
     // J. R. Dormand, P. J. Prince, A family of embedded Runge-Kutta formulae, J. Comput. Appl. Math. 6
     // (1980).
     static constexpr butcher_tableau<7> tableau{

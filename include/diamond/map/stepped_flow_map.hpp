@@ -27,10 +27,10 @@ class stepped_flow_map {
     static_assert(diagnose_flow_map<Map>());
 
 public:
-    using batch_type     = typename Map::batch_type;
+    using batch_type = typename Map::batch_type;
     using condition_type = condition_of_t<Map>;
-    using view           = view_t<batch_type>;
-    using const_view     = const_view_t<batch_type>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
 
     /// @throws std::invalid_argument unless steps >= 1.
     explicit stepped_flow_map(Map map, stepped_flow_map_options options = {})
@@ -40,9 +40,9 @@ public:
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
-    [[nodiscard]] cost    spent() const { return map_.spent(); }
-    [[nodiscard]] bool    exact() const { return detail::is_exact(map_); }
-    [[nodiscard]] auto    schedule() const
+    [[nodiscard]] cost spent() const { return map_.spent(); }
+    [[nodiscard]] bool exact() const { return detail::is_exact(map_); }
+    [[nodiscard]] auto schedule() const
         requires detail::names_schedule<Map>
     {
         return map_.schedule();
@@ -104,12 +104,12 @@ public:
     }
 
 private:
-    using real         = typename batch_type::value_type;
+    using real = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
 
-    [[nodiscard]] double   share() const { return 1.0 / static_cast<double>(options_.steps); }
+    [[nodiscard]] double share() const { return 1.0 / static_cast<double>(options_.steps); }
     [[nodiscard]] interval part(interval span, index_t k) const {
-        const auto n    = static_cast<double>(options_.steps);
+        const auto n = static_cast<double>(options_.steps);
         const auto time = [&](index_t i) {
             return i == options_.steps ? span.to : span.from + span.length() * static_cast<double>(i) / n;
         };
@@ -122,9 +122,9 @@ private:
                        extent_product("columns and steps that are kept", x.columns(), options_.steps - 1));
     }
     /// The state after part k < n - 1.
-    view       state(index_t k) { return states_.mutable_view().columns(k * columns_, columns_); }
+    view state(index_t k) { return states_.mutable_view().columns(k * columns_, columns_); }
     const_view before(index_t k, const_view x) { return k == 0 ? x : const_view(state(k - 1)); }
-    view       after(index_t k, view out) { return k + 1 == options_.steps ? out : state(k); }
+    view after(index_t k, view out) { return k + 1 == options_.steps ? out : state(k); }
 
     void forward(const_view x, interval span, const condition_type& condition) {
         prepare(x, x);
@@ -141,10 +141,10 @@ private:
         }
     }
 
-    Map                           map_;
-    stepped_flow_map_options      options_;
-    index_t                       columns_ = 0;
-    scratch<real, context_type>   states_, lambda_, pulled_;
+    Map map_;
+    stepped_flow_map_options options_;
+    index_t columns_ = 0;
+    scratch<real, context_type> states_, lambda_, pulled_;
     scratch<double, context_type> numbers_;
 };
 

@@ -20,8 +20,8 @@ namespace diamond {
 /// Describes the shape of a diamond_mlp.
 struct diamond_mlp_options {
     mlp_options mlp = {};
-    index_t classes = 0; ///< number of labels 0 ... classes - 1, beside labels::unconditional; 0: the network
-                         ///< takes no labels
+    /// number of labels 0 ... classes - 1, beside labels::unconditional; 0: the network takes no labels
+    index_t classes = 0;
 };
 
 /// A diamond_mlp gives v(xbar, x_t, t, s, r | label) = pm + k e + sqrt(pv) F(e, g, times, label), as
@@ -49,9 +49,9 @@ public:
         typename dense_stack<Batch>::workspace layers;
         scratch<real, context_type> inputs, tangents, xbar, x_t, xbar_dot, out, out_dot, value;
         scratch<double, context_type> times;
-        detail::gaussian_coordinates<real, context_type> recorded{}; ///< of the recorded call, whose
-                                                                     ///< arguments must live until `backward`
-        speeds direction{};                                          ///< of the recorded call
+        /// of the recorded call, whose arguments must live until `backward`
+        detail::gaussian_coordinates<real, context_type> recorded{};
+        speeds direction{}; ///< of the recorded call
     };
 
     /// @throws std::invalid_argument where an option is out of range, or schedule or head are none.

@@ -18,8 +18,8 @@ namespace diamond {
 struct gaussian_frame_numbers {
     std::vector<double> mean;     ///< of the data, d numbers
     std::vector<double> variance; ///< along the columns of the basis, d positive numbers
-    std::vector<double> basis; ///< U, d x d, column-major, with orthonormal columns; empty: the coordinates
-                               ///< themselves
+    /// U, d x d, column-major, with orthonormal columns; empty: the coordinates themselves
+    std::vector<double> basis;
 };
 
 namespace detail {
@@ -113,8 +113,8 @@ public:
     /// none. The rows of x behind the first d are copied.
     [[nodiscard]] const_view_t<Batch> into(const_view_t<Batch> x, Batch& buffer) const {
         if (!has_basis()) return x;
-        buffer.resize(x.context(), x.rows(), x.columns()); // on the caller's context, since copies of a
-                                                           // network may serve several
+        // on the caller's context, since copies of a network may serve several
+        buffer.resize(x.context(), x.rows(), x.columns());
         rotate(transpose::yes, x, buffer.mutable_view());
         return buffer.read();
     }
@@ -157,9 +157,9 @@ private:
             sum += numbers_.variance[i];
             largest = std::max({largest, std::sqrt(numbers_.variance[i]), std::abs(numbers_.mean[i])});
         }
+        // one digit is left, and sums do not overflow
         constexpr double least = 16.0 * static_cast<double>(limits::epsilon()),
-                         most = static_cast<double>(limits::max()) / 16.0; // one digit is left, and sums do
-                                                                           // not overflow
+                         most = static_cast<double>(limits::max()) / 16.0;
         const double deviation = std::sqrt(sum / static_cast<double>(numbers_.mean.size()));
         require(deviation >= least && largest <= most, [&] {
             return "a Gaussian frame of deviation " + digits_of(deviation) + " and largest number " +

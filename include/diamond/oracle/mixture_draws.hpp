@@ -83,8 +83,9 @@ template <class Real>
         if (wanted < next) break;
         below = next;
     }
-    index_t last = 0; // the sums differ by their rounding: where none exceeds the wanted one, the last k that
-                      // has a weight is chosen
+    // the sums differ by their rounding: where none exceeds the wanted one, the last k that has a weight is
+    // chosen
+    index_t last = 0;
     for (; k < count; ++k) {
         if (weights[k] > Real{0}) last = k;
         below += static_cast<double>(weights[k]);

@@ -100,8 +100,8 @@ struct covariance_eigen : symmetric_eigen {
     template <class Context>
     covariance_eigen(const Context& context, const std::vector<double>& c, index_t dimension)
         : symmetric_eigen(context, checked(c, dimension), dimension) {
-        constexpr double half_the_digits = 0x1p-26; // of the largest, to whose rounding the back end knows
-                                                    // all eigenvalues
+        // of the largest, to whose rounding the back end knows all eigenvalues
+        constexpr double half_the_digits = 0x1p-26;
         if (d == 0) return;
         const double least = values.front(), largest = values.back();
         require(least > -half_the_digits * largest, [&] {
@@ -118,8 +118,8 @@ private:
             return "a covariance of " + digits_of(c.size()) + " numbers for dimension " + digits_of(d) +
                    ": d x d are needed";
         });
-        constexpr double symmetric = 1e-8; // relative to the two deviations, so that input in single
-                                           // precision passes
+        // relative to the two deviations, so that input in single precision passes
+        constexpr double symmetric = 1e-8;
         const auto entry = [&](index_t i, index_t j) { return c[static_cast<std::size_t>(i + d * j)]; };
         for (index_t j = 0; j < d; ++j)
             require(entry(j, j) >= least_normal && entry(j, j) < infinity, [&] {
@@ -188,8 +188,8 @@ private:
     }
     /// Rotates each pair of columns that is not orthogonal, and returns true if there was one.
     bool make_orthogonal(std::vector<double>& l) const {
-        const double rounding = 0x1p-50 * std::sqrt(static_cast<double>(d)); // of a sum, relative to the
-                                                                             // sizes of its terms
+        // of a sum, relative to the sizes of its terms
+        const double rounding = 0x1p-50 * std::sqrt(static_cast<double>(d));
         bool any = false;
         for (index_t q = 1; q < d; ++q)
             for (index_t p = 0; p < q; ++p) {

@@ -17,16 +17,16 @@ struct normal_tail {
 
     DIAMOND_HD explicit normal_tail(double a) {
         constexpr double near = 4.0; // below it the closed form loses no more than two digits
-        constexpr int terms = 28;    // of Laplace's continued fraction, which has full double precision above
-                                     // `near`
+        // of Laplace's continued fraction, which has full double precision above `near`
+        constexpr int terms = 28;
         if (a < near) {
             constexpr double sqrt_half = 0.70710678118654752440;
             ratio = std::sqrt(0.5 * pi) * std::exp(0.5 * a * a) * std::erfc(a * sqrt_half);
             mean = 1.0 / ratio - a;
             variance = 1.0 - (a + mean) * mean;
         } else {
-            double fraction = 0.0; // 2/(a + 3/(a + ...)), so that neither moment is a difference of large
-                                   // numbers
+            // 2/(a + 3/(a + ...)), so that neither moment is a difference of large numbers
+            double fraction = 0.0;
             for (int n = terms; n >= 2; --n) fraction = n / (a + fraction);
             mean = 1.0 / (a + fraction);
             ratio = 1.0 / (a + mean);
@@ -44,11 +44,11 @@ struct truncated_normal {
     double mean_v, variance_v; ///< E[v] and Var[v]
 
     DIAMOND_HD truncated_normal(double first, double width) {
-        const bool reflected = first + 0.5 * width < 0.0; // then -y is computed, whose mode lies at or below
-                                                          // the middle
+        // then -y is computed, whose mode lies at or below the middle
+        const bool reflected = first + 0.5 * width < 0.0;
         if (reflected) first = -(first + width);
-        constexpr double flat = 1.0; // exponents vary by less than this: eight Gauss nodes are exact to
-                                     // rounding
+        // exponents vary by less than this: eight Gauss nodes are exact to rounding
+        constexpr double flat = 1.0;
         if ((std::abs(first) + 0.5 * width) * width <= flat)
             integrate(first, width);
         else if (first >= 0.0)

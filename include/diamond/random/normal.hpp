@@ -75,8 +75,8 @@ struct sine_cosine_float {
     float cosine, sine;
 };
 DIAMOND_HD inline sine_cosine_float sine_cosine_of(std::uint32_t bits) {
-    const auto centred = static_cast<std::int32_t>((bits << 2) ^ 0x80000000u); // angle / (pi/2) - 1/2 in 32
-                                                                               // bits
+    // angle / (pi/2) - 1/2 in 32 bits
+    const auto centred = static_cast<std::int32_t>((bits << 2) ^ 0x80000000u);
     const float x = (static_cast<float>(centred) + 0.5f) * (0x1p-32f * 1.57079632679489661923f);
     const float z = x * x;
     const float sine = x + x * z * ((-1.9515295891e-4f * z + 8.3321608736e-3f) * z - 1.6666654611e-1f);

@@ -39,9 +39,9 @@ struct training_numbers {
 /// count: it did not move the parameters and may be tried again.
 template <class Context>
 struct count_losses {
-    row_view<training_numbers, Context> numbers;      ///< one
-    row_view<double, Context> diagonal, off_diagonal; ///< windows of the curve; null if the step had no such
-                                                      ///< loss
+    row_view<training_numbers, Context> numbers; ///< one
+    /// windows of the curve; null if the step had no such loss
+    row_view<double, Context> diagonal, off_diagonal;
     index_t step;
     DIAMOND_HD void operator()(index_t) const {
         if (numbers[0].norm.scale != numbers[0].norm.scale) return;
@@ -284,8 +284,8 @@ private:
     // there is hardly a time at which neither drowns the other, and a training learns the data's Gaussian and
     // nothing else, without a sign (measured at 0.05 and 50 already, in 1,500 steps).
     static constexpr double least_deviation = 0.01, most_deviation = 100.0;
-    static constexpr double digits_kept = 1.0 / 16.0; ///< of a deviation: larger rounding spoils what is
-                                                      ///< learned
+    /// of a deviation: larger rounding spoils what is learned
+    static constexpr double digits_kept = 1.0 / 16.0;
 
     /// Where a loss goes: rows first ... first + rows - 1 of the errors.
     struct loss_part {
@@ -305,7 +305,8 @@ private:
             const double alpha = inner.alpha(s), sigma = inner.sigma(s);
             constexpr double rounding = 1e-9;
             require(std::fabs(alpha - s) <= rounding && std::fabs(sigma - (1.0 - s)) <= rounding, [&] {
-                return "a training needs the linear inner schedule, alpha = s and sigma = 1 - s, along which it "
+                return "a training needs the linear inner schedule, alpha = s and sigma = 1 - s, along which "
+                       "it "
                        "draws; at s = " +
                        digits_of(s) + " this network's has alpha = " + digits_of(alpha) +
                        " and sigma = " + digits_of(sigma);

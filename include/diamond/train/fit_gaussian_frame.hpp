@@ -30,8 +30,8 @@ template <class Real, class Context>
 void moments_of_points(batch_view<const Real, Context> points, std::vector<double>& mean,
                        std::vector<double>& covariance) {
     using view = batch_view<const Real, Context>;
-    constexpr index_t block = 1024; // points whose doubles take little memory beside d x d ones where d is
-                                    // large
+    // points whose doubles take little memory beside d x d ones where d is large
+    constexpr index_t block = 1024;
     const auto& context = points.context();
     const index_t d = points.rows(), n = points.columns();
     owning_batch<double, Context> sums(context, d, 1), centred(context, std::min(block, n), d),

@@ -22,8 +22,8 @@ namespace diamond {
 class loss_curve {
 public:
     static constexpr index_t windows = 100; ///< fewer steps than that are a window each
-    static constexpr index_t numbers = 3;   ///< of a loss in a window: steps that had it, the sum of their
-                                            ///< numbers, the sum of their losses
+    /// of a loss in a window: steps that had it, the sum of their numbers, the sum of their losses
+    static constexpr index_t numbers = 3;
     static constexpr index_t size = 2 * windows * numbers;
 
     /// The losses against the steps, each a mean over the steps of its window. Windows without the loss are
@@ -80,11 +80,11 @@ private:
 /// fits any training of as many parameters.
 template <class Batch>
 struct training_state {
-    index_t step = 0;                     ///< the number of steps taken
-    Batch theta, average, mean, variance; ///< parameters, their moving average, and AdamW's two moments; p x
-                                          ///< 1
-    rebind_t<Batch, double> loss_sums;    ///< the sums of the loss_curve
-    std::string belongs_to;               ///< network, points, seed and options; empty if they are not known
+    index_t step = 0; ///< the number of steps taken
+    /// parameters, their moving average, and AdamW's two moments; p x 1
+    Batch theta, average, mean, variance;
+    rebind_t<Batch, double> loss_sums; ///< the sums of the loss_curve
+    std::string belongs_to;            ///< network, points, seed and options; empty if they are not known
 
     /// Returns the loss curve; the host waits for a device.
     [[nodiscard]] loss_curve losses() const { return loss_curve(to_host(loss_sums)); }
@@ -97,9 +97,9 @@ struct training_state {
 struct training_report {
     index_t step, steps; ///< the number of the last step, from 0, and the number of all steps
     double diagonal_loss, off_diagonal_loss;
-    double gradient_norm, rate;                                                ///< of the last step
-    double diagonal_divergence_loss = 0.0, off_diagonal_divergence_loss = 0.0; ///< for a network with
-                                                                               ///< divergence
+    double gradient_norm, rate; ///< of the last step
+    /// for a network with divergence
+    double diagonal_divergence_loss = 0.0, off_diagonal_divergence_loss = 0.0;
 };
 
 /// Estimates the seconds that a training still takes, from the seconds of the steps so far.

@@ -18,7 +18,10 @@ namespace diamond::cuda {
 class error : public std::runtime_error {
 public:
     error(const std::string& call, int code, const char* name, const char* meaning, const std::string& advice)
-        : std::runtime_error("cuda: " + call + " failed with " + name + " (" + digits_of(code) + ": " + meaning + "). " + advice), call_(call), code_(code) {}
+        : std::runtime_error("cuda: " + call + " failed with " + name + " (" + digits_of(code) + ": " +
+                             meaning + "). " + advice),
+          call_(call),
+          code_(code) {}
 
     [[nodiscard]] const std::string& call() const noexcept { return call_; }
     /// Returns the code, which is a cudaError_t, cublasStatus_t or cusolverStatus_t.
@@ -34,22 +37,38 @@ namespace detail {
 /// Returns what a user can do about an error of CUDA.
 inline const char* advice_on(cudaError_t status) {
     switch (status) {
-    case cudaErrorNoDevice: return "No device is visible: see nvidia-smi and CUDA_VISIBLE_DEVICES, or run on the CPU with diamond::eigen::context.";
+    case cudaErrorNoDevice:
+        return "No device is visible: see nvidia-smi and CUDA_VISIBLE_DEVICES, or run on the CPU with "
+               "diamond::eigen::context.";
     case cudaErrorInsufficientDriver:
-    case cudaErrorStubLibrary: return "There is no driver, or it is older than the program's CUDA: install a newer one, or run on the CPU with diamond::eigen::context.";
-    case cudaErrorInvalidDevice: return "There is no such device: nvidia-smi -L lists those that there are, from 0.";
+    case cudaErrorStubLibrary:
+        return "There is no driver, or it is older than the program's CUDA: install a newer one, or run on "
+               "the CPU with diamond::eigen::context.";
+    case cudaErrorInvalidDevice:
+        return "There is no such device: nvidia-smi -L lists those that there are, from 0.";
     case cudaErrorNoKernelImageForDevice:
     case cudaErrorInvalidKernelImage:
-    case cudaErrorUnsupportedPtxVersion: return "The program was compiled for other devices: compile with -arch=native, or with CMAKE_CUDA_ARCHITECTURES for this one.";
-    case cudaErrorMemoryAllocation: return "Use fewer particles or samples, a smaller batch, or free memory that another program holds.";
+    case cudaErrorUnsupportedPtxVersion:
+        return "The program was compiled for other devices: compile with -arch=native, or with "
+               "CMAKE_CUDA_ARCHITECTURES for this one.";
+    case cudaErrorMemoryAllocation:
+        return "Use fewer particles or samples, a smaller batch, or free memory that another program holds.";
     case cudaErrorIllegalAddress:
     case cudaErrorMisalignedAddress:
     case cudaErrorLaunchFailure:
-    case cudaErrorAssert: return "A functor or reward read or wrote outside its batch, or was called with memory of the host: compute-sanitizer shows where. The process must start anew.";
-    case cudaErrorLaunchOutOfResources: return "A functor needs more registers than a block of 256 threads has: compile with -maxrregcount=255.";
-    case cudaErrorInitializationError: return "A child of fork() cannot use what its parent has opened: fork before the first use of CUDA, or start the child anew (exec, Python's \"spawn\").";
-    case cudaErrorDevicesUnavailable: return "Another process holds the device exclusively.";
-    default: return "The device cannot go on: see the documentation of cudaError_t.";
+    case cudaErrorAssert:
+        return "A functor or reward read or wrote outside its batch, or was called with memory of the host: "
+               "compute-sanitizer shows where. The process must start anew.";
+    case cudaErrorLaunchOutOfResources:
+        return "A functor needs more registers than a block of 256 threads has: compile with "
+               "-maxrregcount=255.";
+    case cudaErrorInitializationError:
+        return "A child of fork() cannot use what its parent has opened: fork before the first use of CUDA, "
+               "or start the child anew (exec, Python's \"spawn\").";
+    case cudaErrorDevicesUnavailable:
+        return "Another process holds the device exclusively.";
+    default:
+        return "The device cannot go on: see the documentation of cudaError_t.";
     }
 }
 
@@ -58,14 +77,17 @@ inline const char* advice_on(cudaError_t status) {
 inline void check(cudaError_t status, const char* call) {
     if (status == cudaSuccess) return;
     cudaGetLastError(); // so that no later call reports this error again
-    throw error(call, static_cast<int>(status), cudaGetErrorName(status), cudaGetErrorString(status), advice_on(status));
+    throw error(call, static_cast<int>(status), cudaGetErrorName(status), cudaGetErrorString(status),
+                advice_on(status));
 }
 inline void check(cublasStatus_t status, const char* call) {
     if (status == CUBLAS_STATUS_SUCCESS) return;
     const char* advice = status == CUBLAS_STATUS_ALLOC_FAILED || status == CUBLAS_STATUS_NOT_INITIALIZED
-                             ? "cuBLAS found no memory for itself: use smaller batches, or free memory that another program holds."
-                             : "See the documentation of cublasStatus_t; an earlier kernel may have failed.";
-    throw error(call, static_cast<int>(status), cublasGetStatusName(status), cublasGetStatusString(status), advice);
+                           ? "cuBLAS found no memory for itself: use smaller batches, or free memory that "
+                             "another program holds."
+                           : "See the documentation of cublasStatus_t; an earlier kernel may have failed.";
+    throw error(call, static_cast<int>(status), cublasGetStatusName(status), cublasGetStatusString(status),
+                advice);
 }
 /// Throws a cuda::error that names the bytes asked for and those that are free.
 [[noreturn]] inline void throw_out_of_memory(cudaError_t status, index_t bytes) {
@@ -74,7 +96,8 @@ inline void check(cublasStatus_t status, const char* call) {
     std::string call = "allocating " + digits_of(bytes) + " bytes";
     if (cudaMemGetInfo(&free, &total) == cudaSuccess)
         call += " on a device with " + digits_of(free) + " of its " + digits_of(total) + " bytes free";
-    throw error(call, static_cast<int>(status), cudaGetErrorName(status), cudaGetErrorString(status), advice_on(status));
+    throw error(call, static_cast<int>(status), cudaGetErrorName(status), cudaGetErrorString(status),
+                advice_on(status));
 }
 
 /// This guard makes a device the current one while it lives, since several contexts may have different
@@ -88,7 +111,7 @@ public:
         else
             before_ = unchanged;
     }
-    device_guard(const device_guard&)            = delete;
+    device_guard(const device_guard&) = delete;
     device_guard& operator=(const device_guard&) = delete;
     ~device_guard() {
         if (before_ != unchanged) cudaSetDevice(before_);
@@ -96,7 +119,7 @@ public:
 
 private:
     static constexpr int unchanged = -1;
-    int before_                    = unchanged;
+    int before_ = unchanged;
 };
 
 } // namespace detail

@@ -30,7 +30,8 @@ struct write_normal_block {
     __device__ void operator()(index_t b, index_t j) const {
         const normal_block<Real> block(stream.words(j, b));
         const index_t first = b * normals_per_block<Real>;
-        for (index_t k = 0; k < normals_per_block<Real> && first + k < rows; ++k) out[first + k + rows * j] = block.value[k];
+        for (index_t k = 0; k < normals_per_block<Real> && first + k < rows; ++k)
+            out[first + k + rows * j] = block.value[k];
     }
 };
 
@@ -73,7 +74,7 @@ struct add_some_columns {
     bool onto;
     __device__ void operator()(index_t i, index_t c) const {
         const index_t end = (c + 1) * width < columns ? (c + 1) * width : columns;
-        Real sum          = onto ? out[i + rows * c] : Real{0};
+        Real sum = onto ? out[i + rows * c] : Real{0};
         for (index_t j = c * width; j < end; ++j) sum += a[i + rows * j];
         out[i + rows * c] = sum;
     }

@@ -13,11 +13,13 @@
 namespace diamond::cuda::detail {
 
 inline constexpr int block_threads = 256;
-inline constexpr int warp_threads  = 32;
-inline constexpr index_t tile      = 16 * block_threads; // how many numbers a block reduces or scans
+inline constexpr int warp_threads = 32;
+inline constexpr index_t tile = 16 * block_threads; // how many numbers a block reduces or scans
 
 /// Returns the index of the calling thread in the grid.
-__device__ inline index_t first_index() { return static_cast<index_t>(blockIdx.x) * block_threads + threadIdx.x; }
+__device__ inline index_t first_index() {
+    return static_cast<index_t>(blockIdx.x) * block_threads + threadIdx.x;
+}
 /// Returns the number of threads in the grid.
 __device__ inline index_t all_threads() { return static_cast<index_t>(gridDim.x) * block_threads; }
 
@@ -29,7 +31,8 @@ __global__ void __launch_bounds__(block_threads) for_each_kernel(index_t count, 
 /// Calls f(i, j) with neighbouring threads down a column, so that neighbouring numbers are read together.
 /// Only the first element of a thread costs a division.
 template <class F>
-__global__ void __launch_bounds__(block_threads) for_each_element_kernel(index_t rows, index_t size, index_t step_rows, index_t step_columns, const F f) {
+__global__ void __launch_bounds__(block_threads)
+    for_each_element_kernel(index_t rows, index_t size, index_t step_rows, index_t step_columns, const F f) {
     index_t k = first_index(), j = k / rows, i = k - j * rows;
     for (; k < size; k += all_threads()) {
         f(i, j);
@@ -60,7 +63,7 @@ struct greater_integer {
 template <class T, class Op>
 __device__ T reduce_group(T value, int width, const Op& op) {
     constexpr unsigned everyone = 0xffffffffu;
-    constexpr int warps         = block_threads / warp_threads;
+    constexpr int warps = block_threads / warp_threads;
     for (int offset = (width < warp_threads ? width : warp_threads) / 2; offset > 0; offset /= 2)
         value = op(value, __shfl_xor_sync(everyone, value, offset));
     if (width > warp_threads) {
@@ -87,17 +90,20 @@ struct column_walk {
     index_t first, step;
     int member, group;
     __device__ explicit column_walk(int width)
-        : first(static_cast<index_t>(blockIdx.x) * (block_threads / width)), step(static_cast<index_t>(gridDim.x) * (block_threads / width)),
-          member(static_cast<int>(threadIdx.x) % width), group(static_cast<int>(threadIdx.x) / width) {}
+        : first(static_cast<index_t>(blockIdx.x) * (block_threads / width)),
+          step(static_cast<index_t>(gridDim.x) * (block_threads / width)),
+          member(static_cast<int>(threadIdx.x) % width),
+          group(static_cast<int>(threadIdx.x) / width) {}
 };
 
 /// Writes out[j] = sum_i f(i, j) in double.
 template <class F>
-__global__ void __launch_bounds__(block_threads) column_sums_kernel(index_t rows, index_t columns, int width, const F f, double* out) {
+__global__ void __launch_bounds__(block_threads)
+    column_sums_kernel(index_t rows, index_t columns, int width, const F f, double* out) {
     const column_walk walk(width);
     for (index_t first = walk.first; first < columns; first += walk.step) {
         const index_t j = first + walk.group;
-        double sum      = 0.0;
+        double sum = 0.0;
         if (j < columns)
             for (index_t i = walk.member; i < rows; i += width) sum += f(i, j);
         sum = reduce_group(sum, width, add{});
@@ -108,17 +114,19 @@ __global__ void __launch_bounds__(block_threads) column_sums_kernel(index_t rows
 /// Does what diamond::detail::softmax_functor does, with groups of threads. If `write` is false, it only
 /// writes the logarithms of the sums.
 template <bool write, class Real, class Value>
-__global__ void __launch_bounds__(block_threads) softmax_kernel(Value* x, index_t rows, index_t columns, int width, double* log_sums) {
+__global__ void __launch_bounds__(block_threads)
+    softmax_kernel(Value* x, index_t rows, index_t columns, int width, double* log_sums) {
     constexpr Real lowest = static_cast<Real>(-infinity);
     const column_walk walk(width);
     for (index_t first = walk.first; first < columns; first += walk.step) {
         const index_t j = first + walk.group, end = j < columns ? rows : 0;
-        Value* column   = x + rows * j;
-        Real high       = lowest;
-        for (index_t i = walk.member; i < end; i += width) high = diamond::detail::larger{}(high, static_cast<Real>(column[i]));
-        high             = reduce_group(high, width, diamond::detail::larger{});
+        Value* column = x + rows * j;
+        Real high = lowest;
+        for (index_t i = walk.member; i < end; i += width)
+            high = diamond::detail::larger{}(high, static_cast<Real>(column[i]));
+        high = reduce_group(high, width, diamond::detail::larger{});
         const Real shift = high == lowest ? Real{0} : high; // -inf - -inf would be NaN
-        double total     = 0.0;
+        double total = 0.0;
         for (index_t i = walk.member; i < end; i += width) {
             const Real term = std::exp(column[i] - shift);
             if constexpr (write) column[i] = term;
@@ -129,13 +137,15 @@ __global__ void __launch_bounds__(block_threads) softmax_kernel(Value* x, index_
             const auto scale = static_cast<Real>(high == lowest ? 0.0 : 1.0 / total);
             for (index_t i = walk.member; i < end; i += width) column[i] *= scale;
         }
-        if (j < columns && walk.member == 0) log_sums[j] = diamond::detail::log_of_sum(static_cast<double>(high), total);
+        if (j < columns && walk.member == 0)
+            log_sums[j] = diamond::detail::log_of_sum(static_cast<double>(high), total);
     }
 }
 
 /// Writes out[b] = op over tile b of f. A tile may be empty.
 template <class F, class Op>
-__global__ void __launch_bounds__(block_threads) reduce_kernel(index_t count, double start, const F f, const Op op, double* out) {
+__global__ void __launch_bounds__(block_threads)
+    reduce_kernel(index_t count, double start, const F f, const Op op, double* out) {
     const index_t first = blockIdx.x * tile, end = first + tile < count ? first + tile : count;
     double value = start;
     for (index_t j = first + threadIdx.x; j < end; j += block_threads) value = op(value, f(j));
@@ -149,7 +159,7 @@ template <class T, class Op>
 __device__ T scan_block(T value, const Op& op, T& total) {
     __shared__ T held[block_threads];
     const int t = static_cast<int>(threadIdx.x);
-    held[t]     = value;
+    held[t] = value;
     __syncthreads();
     for (int offset = 1; offset < block_threads; offset *= 2) {
         if (t >= offset) value = op(held[t - offset], value);
@@ -164,7 +174,8 @@ __device__ T scan_block(T value, const Op& op, T& total) {
 /// Scans numbers b * length ... of `in` by block b, where before[b - 1] precedes them, or `start` if there is
 /// nothing before. `out` may be `in`.
 template <class T, class Op>
-__global__ void __launch_bounds__(block_threads) scan_kernel(const T* in, index_t count, index_t length, T start, const T* before, const Op op, T* out) {
+__global__ void __launch_bounds__(block_threads)
+    scan_kernel(const T* in, index_t count, index_t length, T start, const T* before, const Op op, T* out) {
     const index_t first = blockIdx.x * length, end = first + length < count ? first + length : count;
     T carry = before && blockIdx.x > 0 ? before[blockIdx.x - 1] : start;
     for (index_t at = first; at < end; at += block_threads) {
@@ -177,7 +188,8 @@ __global__ void __launch_bounds__(block_threads) scan_kernel(const T* in, index_
 }
 /// Writes totals[b] = op over tile b of `in`.
 template <class T, class Op>
-__global__ void __launch_bounds__(block_threads) tile_totals_kernel(const T* in, index_t count, T start, const Op op, T* totals) {
+__global__ void __launch_bounds__(block_threads)
+    tile_totals_kernel(const T* in, index_t count, T start, const Op op, T* totals) {
     const index_t first = blockIdx.x * tile, end = first + tile < count ? first + tile : count;
     T value = start;
     for (index_t j = first + threadIdx.x; j < end; j += block_threads) value = op(value, in[j]);

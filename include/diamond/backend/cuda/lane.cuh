@@ -13,35 +13,39 @@ namespace diamond::cuda::detail {
 template <class Context>
 class dense_lane : public diamond::detail::functor_lane<Context> {
 public:
-    dense_lane(const Context& context, context_state& state) : diamond::detail::functor_lane<Context>(context), context_(context), state_(state) {}
+    dense_lane(const Context& context, context_state& state)
+        : diamond::detail::functor_lane<Context>(context), context_(context), state_(state) {}
 
     /// Writes out = W h + b for the first `columns` columns and, if there are two parts, W h for as many
     /// more.
     template <class Real>
-    void affine(const Real* weights, const Real* bias, const Real* h, Real* out, index_t outputs, index_t columns, index_t inputs, index_t parts) {
+    void affine(const Real* weights, const Real* bias, const Real* h, Real* out, index_t outputs,
+                index_t columns, index_t inputs, index_t parts) {
         if (columns == 0) return;
         if constexpr (std::is_same_v<Real, float>) {
             const device_guard guard(state_.device());
             if (state_.own().products.write_layer(weights, bias, h, out, outputs, columns, inputs)) {
                 if (parts == 2)
-                    state_.own().products.write(transpose::no, weights, transpose::no, h + inputs * columns, Real{0}, out + outputs * columns, outputs, columns, inputs);
+                    state_.own().products.write(transpose::no, weights, transpose::no, h + inputs * columns,
+                                                Real{0}, out + outputs * columns, outputs, columns, inputs);
                 return;
             }
         }
-        diamond::detail::functor_lane<Context>::affine(weights, bias, h, out, outputs, columns, inputs, parts);
+        diamond::detail::functor_lane<Context>::affine(weights, bias, h, out, outputs, columns, inputs,
+                                                       parts);
     }
     /// Adds the sum of the columns of a to `out`.
     template <class Real>
     void add_columns(const Real* a, index_t rows, index_t columns, Real* out) {
         constexpr index_t width = 64; // columns that one thread adds up
-        const index_t parts     = (columns + width - 1) / width;
+        const index_t parts = (columns + width - 1) / width;
         // Two levels of the tree lie side by side.
-        Real* partial           = parts > 1 ? state_.template scratch<Real>(2 * rows * parts) : nullptr;
-        Real* next              = parts > 1 ? partial + rows * parts : nullptr;
+        Real* partial = parts > 1 ? state_.template scratch<Real>(2 * rows * parts) : nullptr;
+        Real* next = parts > 1 ? partial + rows * parts : nullptr;
         while (columns > width) {
             const index_t count = (columns + width - 1) / width;
             context_.for_each(rows, count, add_some_columns<Real>{a, partial, rows, columns, width, false});
-            a       = partial;
+            a = partial;
             columns = count;
             std::swap(partial, next);
         }

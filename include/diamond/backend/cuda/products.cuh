@@ -31,19 +31,26 @@ struct layer_plan {
 
     layer_plan(cublasLtHandle_t handle, const layer_shape& shape, bool tf32, std::size_t workspace) {
         const auto layout = [](auto& to, index_t rows, index_t columns) {
-            check(cublasLtMatrixLayoutCreate(to.receive(), CUDA_R_32F, static_cast<std::uint64_t>(rows), static_cast<std::uint64_t>(columns), rows), "cublasLtMatrixLayoutCreate");
+            check(cublasLtMatrixLayoutCreate(to.receive(), CUDA_R_32F, static_cast<std::uint64_t>(rows),
+                                             static_cast<std::uint64_t>(columns), rows),
+                  "cublasLtMatrixLayoutCreate");
         };
         layout(weights, shape.outputs, shape.inputs);
         layout(h, shape.inputs, shape.columns);
         layout(out, shape.outputs, shape.columns);
-        check(cublasLtMatmulDescCreate(product.receive(), tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F), "cublasLtMatmulDescCreate");
+        check(cublasLtMatmulDescCreate(product.receive(),
+                                       tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F),
+              "cublasLtMatmulDescCreate");
         const cublasLtEpilogue_t bias = CUBLASLT_EPILOGUE_BIAS;
-        check(cublasLtMatmulDescSetAttribute(product.get(), CUBLASLT_MATMUL_DESC_EPILOGUE, &bias, sizeof bias), "cublasLtMatmulDescSetAttribute");
+        check(
+            cublasLtMatmulDescSetAttribute(product.get(), CUBLASLT_MATMUL_DESC_EPILOGUE, &bias, sizeof bias),
+            "cublasLtMatmulDescSetAttribute");
 
         owned<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy> preference;
         check(cublasLtMatmulPreferenceCreate(preference.receive()), "cublasLtMatmulPreferenceCreate");
         const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t which, auto value) {
-            check(cublasLtMatmulPreferenceSetAttribute(preference.get(), which, &value, sizeof value), "cublasLtMatmulPreferenceSetAttribute");
+            check(cublasLtMatmulPreferenceSetAttribute(preference.get(), which, &value, sizeof value),
+                  "cublasLtMatmulPreferenceSetAttribute");
         };
         prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, static_cast<std::uint64_t>(workspace));
         prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, shape.weights_alignment);
@@ -52,8 +59,10 @@ struct layer_plan {
         prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, shape.out_alignment);
         cublasLtMatmulHeuristicResult_t best{};
         int results = 0;
-        const auto status = cublasLtMatmulAlgoGetHeuristic(handle, product.get(), weights.get(), h.get(), out.get(), out.get(), preference.get(), 1, &best, &results);
-        found  = status == CUBLAS_STATUS_SUCCESS && results > 0 && best.state == CUBLAS_STATUS_SUCCESS;
+        const auto status = cublasLtMatmulAlgoGetHeuristic(handle, product.get(), weights.get(), h.get(),
+                                                           out.get(), out.get(), preference.get(), 1, &best,
+                                                           &results);
+        found = status == CUBLAS_STATUS_SUCCESS && results > 0 && best.state == CUBLAS_STATUS_SUCCESS;
         kernel = best.algo;
     }
 };
@@ -61,30 +70,47 @@ struct layer_plan {
 /// This class computes the products of one context, and keeps handles, workspace and plans.
 class products {
 public:
-    products(device_memory& memory, int major, bool tf32) : memory_(memory), workspace_(memory), workspace_bytes_(major >= 9 ? hopper_workspace : workspace), tf32_(tf32) {}
+    products(device_memory& memory, int major, bool tf32)
+        : memory_(memory),
+          workspace_(memory),
+          workspace_bytes_(major >= 9 ? hopper_workspace : workspace),
+          tf32_(tf32) {}
 
     /// Writes out = op_a(a) op_b(b) + beta out, where op_a(a) is rows x depth, op_b(b) is depth x columns,
     /// and neither is empty.
     template <class Real>
-    void write(transpose op_a, const Real* a, transpose op_b, const Real* b, Real beta, Real* out, index_t rows, index_t columns, index_t depth) {
+    void write(transpose op_a, const Real* a, transpose op_b, const Real* b, Real beta, Real* out,
+               index_t rows, index_t columns, index_t depth) {
         const auto operation = [](transpose op) { return op == transpose::yes ? CUBLAS_OP_T : CUBLAS_OP_N; };
-        const index_t lead_a = op_a == transpose::yes ? depth : rows, lead_b = op_b == transpose::yes ? columns : depth;
+        const index_t lead_a = op_a == transpose::yes ? depth : rows,
+                      lead_b = op_b == transpose::yes ? columns : depth;
         const Real one{1};
         if constexpr (std::is_same_v<Real, float>)
-            check(cublasSgemm_64(handle(), operation(op_a), operation(op_b), rows, columns, depth, &one, a, lead_a, b, lead_b, &beta, out, rows), "cublasSgemm");
+            check(cublasSgemm_64(handle(), operation(op_a), operation(op_b), rows, columns, depth, &one, a,
+                                 lead_a, b, lead_b, &beta, out, rows),
+                  "cublasSgemm");
         else
-            check(cublasDgemm_64(handle(), operation(op_a), operation(op_b), rows, columns, depth, &one, a, lead_a, b, lead_b, &beta, out, rows), "cublasDgemm");
+            check(cublasDgemm_64(handle(), operation(op_a), operation(op_b), rows, columns, depth, &one, a,
+                                 lead_a, b, lead_b, &beta, out, rows),
+                  "cublasDgemm");
     }
     /// Writes out = W h + b for all columns in one pass. Returns false, and does nothing, if cuBLASLt has no
     /// kernel for it.
-    bool write_layer(const float* weights, const float* bias, const float* h, float* out, index_t outputs, index_t columns, index_t inputs) {
-        const layer_shape shape{outputs, columns, inputs, alignment(weights), alignment(h), std::min(alignment(out), alignment(bias))};
+    bool write_layer(const float* weights, const float* bias, const float* h, float* out, index_t outputs,
+                     index_t columns, index_t inputs) {
+        const layer_shape shape{outputs,      columns,
+                                inputs,       alignment(weights),
+                                alignment(h), std::min(alignment(out), alignment(bias))};
         const layer_plan& plan = plan_for(shape);
         if (!plan.found) return false;
-        check(cublasLtMatmulDescSetAttribute(plan.product.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias), "cublasLtMatmulDescSetAttribute");
+        check(cublasLtMatmulDescSetAttribute(plan.product.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias,
+                                             sizeof bias),
+              "cublasLtMatmulDescSetAttribute");
         const float one = 1.0f, zero = 0.0f;
-        check(cublasLtMatmul(light(), plan.product.get(), &one, weights, plan.weights.get(), h, plan.h.get(), &zero, out, plan.out.get(), out, plan.out.get(), &plan.kernel,
-                             workspace_.buffer<char>(workspace_bytes_), static_cast<std::size_t>(workspace_bytes_), memory_.stream()),
+        check(cublasLtMatmul(light(), plan.product.get(), &one, weights, plan.weights.get(), h, plan.h.get(),
+                             &zero, out, plan.out.get(), out, plan.out.get(), &plan.kernel,
+                             workspace_.buffer<char>(workspace_bytes_),
+                             static_cast<std::size_t>(workspace_bytes_), memory_.stream()),
               "cublasLtMatmul");
         return true;
     }
@@ -93,7 +119,7 @@ private:
     // These are the sizes that cuBLAS recommends.
     static constexpr index_t hopper_workspace = index_t{32} << 20, workspace = index_t{4} << 20;
     // A program has a few shapes; one whose shapes keep changing starts anew.
-    static constexpr std::size_t most_plans   = 64;
+    static constexpr std::size_t most_plans = 64;
 
     cublasHandle_t handle() {
         // The handle alone does not say that it is ready, so that what fails below is tried again.
@@ -101,8 +127,11 @@ private:
             if (!handle_.get()) check(cublasCreate(handle_.receive()), "cublasCreate");
             check(cublasSetStream(handle_.get(), memory_.stream()), "cublasSetStream");
             // The workspace is set after the stream, which resets it.
-            check(cublasSetWorkspace(handle_.get(), workspace_.buffer<char>(workspace_bytes_), static_cast<std::size_t>(workspace_bytes_)), "cublasSetWorkspace");
-            check(cublasSetMathMode(handle_.get(), tf32_ ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH), "cublasSetMathMode");
+            check(cublasSetWorkspace(handle_.get(), workspace_.buffer<char>(workspace_bytes_),
+                                     static_cast<std::size_t>(workspace_bytes_)),
+                  "cublasSetWorkspace");
+            check(cublasSetMathMode(handle_.get(), tf32_ ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH),
+                  "cublasSetMathMode");
             ready_ = true;
         }
         return handle_.get();
@@ -115,11 +144,15 @@ private:
         for (const auto& [known, plan] : plans_)
             if (known == shape) return *plan;
         if (plans_.size() == most_plans) plans_.clear();
-        return *plans_.emplace_back(shape, std::make_unique<layer_plan>(light(), shape, tf32_, static_cast<std::size_t>(workspace_bytes_))).second;
+        return *plans_
+                    .emplace_back(shape,
+                                  std::make_unique<layer_plan>(light(), shape, tf32_,
+                                                               static_cast<std::size_t>(workspace_bytes_)))
+                    .second;
     }
     static std::uint32_t alignment(const void* p) {
         constexpr std::uintptr_t most = 256; // the alignment that cuBLASLt assumes by default
-        const auto address            = reinterpret_cast<std::uintptr_t>(p);
+        const auto address = reinterpret_cast<std::uintptr_t>(p);
         return static_cast<std::uint32_t>(std::min(most, address & (~address + 1)));
     }
 

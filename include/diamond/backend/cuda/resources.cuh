@@ -21,7 +21,7 @@ template <class Handle, auto release>
 class owned {
 public:
     owned() = default;
-    owned(const owned&)            = delete;
+    owned(const owned&) = delete;
     owned& operator=(const owned&) = delete;
     ~owned() { reset(); }
 
@@ -44,11 +44,12 @@ struct device_properties {
         int count = 0;
         check(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
         cudaDeviceProp properties{};
-        check(device < 0 || device >= count ? cudaErrorInvalidDevice : cudaGetDeviceProperties(&properties, device),
+        check(device < 0 || device >= count ? cudaErrorInvalidDevice
+                                            : cudaGetDeviceProperties(&properties, device),
               ("opening device " + digits_of(device) + " of " + digits_of(count)).c_str());
         multiprocessors = properties.multiProcessorCount;
-        major           = properties.major;
-        name            = std::string(properties.name) + " (cuda " + digits_of(device) + ")";
+        major = properties.major;
+        name = std::string(properties.name) + " (cuda " + digits_of(device) + ")";
     }
 };
 
@@ -57,15 +58,18 @@ struct device_properties {
 class device_memory {
 public:
     device_memory(int device, cudaStream_t users) {
-        if (!users) check(cudaStreamCreateWithFlags(own_stream_.receive(), cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+        if (!users)
+            check(cudaStreamCreateWithFlags(own_stream_.receive(), cudaStreamNonBlocking),
+                  "cudaStreamCreateWithFlags");
         stream_ = users ? users : own_stream_.get();
         cudaMemPoolProps properties{};
-        properties.allocType     = cudaMemAllocationTypePinned;
+        properties.allocType = cudaMemAllocationTypePinned;
         properties.location.type = cudaMemLocationTypeDevice;
-        properties.location.id   = device;
+        properties.location.id = device;
         check(cudaMemPoolCreate(pool_.receive(), &properties), "cudaMemPoolCreate");
         auto keep = std::numeric_limits<unsigned long long>::max();
-        check(cudaMemPoolSetAttribute(pool_.get(), cudaMemPoolAttrReleaseThreshold, &keep), "cudaMemPoolSetAttribute");
+        check(cudaMemPoolSetAttribute(pool_.get(), cudaMemPoolAttrReleaseThreshold, &keep),
+              "cudaMemPoolSetAttribute");
     }
 
     [[nodiscard]] cudaStream_t stream() const { return stream_; }
@@ -73,8 +77,8 @@ public:
     /// @throws cuda::error that names the bytes if there are not enough, even without what the pool keeps
     /// unused.
     [[nodiscard]] void* take(index_t bytes) {
-        void* result       = nullptr;
-        const auto size    = static_cast<std::size_t>(bytes);
+        void* result = nullptr;
+        const auto size = static_cast<std::size_t>(bytes);
         cudaError_t status = cudaMallocFromPoolAsync(&result, size, pool_.get(), stream_);
         if (status == cudaErrorMemoryAllocation) {
             cudaGetLastError();
@@ -103,7 +107,7 @@ private:
 class device_buffer {
 public:
     explicit device_buffer(device_memory& memory) : memory_(memory) {}
-    device_buffer(const device_buffer&)            = delete;
+    device_buffer(const device_buffer&) = delete;
     device_buffer& operator=(const device_buffer&) = delete;
     ~device_buffer() {
         if (data_) memory_.give_back(data_);
@@ -115,7 +119,7 @@ public:
         if (bytes > bytes_) {
             if (data_) memory_.give_back(std::exchange(data_, nullptr));
             bytes_ = 0;
-            data_  = memory_.take(bytes);
+            data_ = memory_.take(bytes);
             bytes_ = bytes;
         }
         return static_cast<T*>(data_);
@@ -124,7 +128,7 @@ public:
 
 private:
     device_memory& memory_;
-    void* data_    = nullptr;
+    void* data_ = nullptr;
     index_t bytes_ = 0;
 };
 
@@ -134,7 +138,10 @@ class host_buffer {
 public:
     static constexpr std::size_t bytes = std::size_t{1} << 20; // a copy of so much takes longer than a wait
 
-    host_buffer() { check(cudaMallocHost(reinterpret_cast<void**>(data_.receive()), bytes + sizeof(double)), "cudaMallocHost"); }
+    host_buffer() {
+        check(cudaMallocHost(reinterpret_cast<void**>(data_.receive()), bytes + sizeof(double)),
+              "cudaMallocHost");
+    }
 
     [[nodiscard]] std::size_t left() const { return bytes - used_; }
     /// Copies bytes into the buffer, where there must be room, and returns where they are.

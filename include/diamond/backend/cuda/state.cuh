@@ -31,13 +31,16 @@ struct device_resources {
     device_buffer number{memory}, failure{memory}, scratch{memory};
     detail::products products;
 
-    device_resources(int device, cudaStream_t users, int major, bool tf32) : memory(device, users), products(memory, major, tf32) {
+    device_resources(int device, cudaStream_t users, int major, bool tf32)
+        : memory(device, users), products(memory, major, tf32) {
         static_cast<void>(number.buffer<double>(1));
         forget_failure();
     }
     void forget_failure() {
         constexpr int all_ones = 0xff; // the bytes of `none`
-        check(cudaMemsetAsync(failure.buffer<unsigned long long>(1), all_ones, sizeof(unsigned long long), memory.stream()), "cudaMemsetAsync");
+        check(cudaMemsetAsync(failure.buffer<unsigned long long>(1), all_ones, sizeof(unsigned long long),
+                              memory.stream()),
+              "cudaMemsetAsync");
     }
 };
 
@@ -51,7 +54,7 @@ public:
         const device_guard guard(device_);
         own_ = std::make_unique<device_resources>(device, users, properties_.major, tf32);
     }
-    context_state(const context_state&)            = delete;
+    context_state(const context_state&) = delete;
     context_state& operator=(const context_state&) = delete;
     ~context_state() {
         try {
@@ -78,20 +81,22 @@ public:
     /// Launches a kernel of `blocks` blocks with block_threads threads each.
     /// @throws cuda::error that names `what`.
     template <class... Parameters, class... Arguments>
-    void launch(const char* what, index_t blocks, void (*kernel)(Parameters...), const Arguments&... arguments) {
+    void launch(const char* what, index_t blocks, void (*kernel)(Parameters...),
+                const Arguments&... arguments) {
         ++counts_.launches;
         const device_guard guard(device_);
         cudaLaunchConfig_t configuration{};
-        configuration.gridDim  = dim3(static_cast<unsigned>(blocks));
+        configuration.gridDim = dim3(static_cast<unsigned>(blocks));
         configuration.blockDim = dim3(block_threads);
-        configuration.stream   = stream();
+        configuration.stream = stream();
         check(cudaLaunchKernelEx(&configuration, kernel, arguments...), what);
     }
     /// Returns the smaller of two numbers of blocks: enough to fill the device several times over, or one
     /// thread for each of `count`.
     [[nodiscard]] index_t blocks_for(index_t count, index_t per_block = block_threads) const {
         constexpr index_t blocks_a_multiprocessor = 64; // 8 run at once; several rounds even out unequal work
-        return std::min((count + per_block - 1) / per_block, blocks_a_multiprocessor * properties_.multiprocessors);
+        return std::min((count + per_block - 1) / per_block,
+                        blocks_a_multiprocessor * properties_.multiprocessors);
     }
     /// Returns device memory for `count` numbers. The next call may return the same memory.
     template <class T>
@@ -145,7 +150,7 @@ public:
     [[nodiscard]] unsigned long long* failure() { return own_->failure.buffer<unsigned long long>(1); }
 
 private:
-    static constexpr int index_bits          = 40;    // more numbers than device memory can hold
+    static constexpr int index_bits = 40; // more numbers than device memory can hold
     // So many checks are looked at together, which keeps the list short.
     static constexpr std::size_t most_checks = 65536;
 

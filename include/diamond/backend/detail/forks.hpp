@@ -13,7 +13,7 @@ namespace diamond::detail {
 /// that asking only reads a number: getpid() would be a system call, and a child in a new namespace may have
 /// the number of its parent.
 inline std::atomic<std::int64_t> forks{0};
-inline const int                 forks_are_counted = pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1); });
+inline const int forks_are_counted = pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1); });
 
 /// A birth is the moment at which something was made, as a number of forks.
 class birth {

@@ -29,8 +29,8 @@ struct pull_back_each {
     index_t count, parts;
     DIAMOND_HD void operator()(index_t i) const {
         const activated<Real> f = diamond::activate(kind, a[i]);
-        const Real tangent      = parts == 2 ? f.curvature * a[count + i] * k[count + i] : Real{0};
-        a[i]                    = f.slope * k[i] + tangent;
+        const Real tangent = parts == 2 ? f.curvature * a[count + i] * k[count + i] : Real{0};
+        a[i] = f.slope * k[i] + tangent;
         if (parts == 2) a[count + i] = f.slope * k[count + i];
     }
 };
@@ -46,7 +46,9 @@ struct start_affine {
     const Real* bias;
     Real* out;
     index_t rows, columns;
-    DIAMOND_HD void operator()(index_t i, index_t j) const { out[i + rows * j] = j < columns ? bias[i] : Real{0}; }
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        out[i + rows * j] = j < columns ? bias[i] : Real{0};
+    }
 };
 /// Adds row i of all columns of a to out[i].
 template <class Real>
@@ -69,7 +71,8 @@ public:
     explicit functor_lane(const Context& context) : context_(context) {}
 
     template <class Real>
-    void product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows, index_t columns, index_t depth) {
+    void product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows,
+                 index_t columns, index_t depth) {
         context_.add_product(op_a, a, op_b, b, out, rows, columns, depth);
     }
     template <class Real>
@@ -89,7 +92,8 @@ public:
         context_.for_each(count, fill_each<Real>{to, value});
     }
     template <class Real>
-    void affine(const Real* weights, const Real* bias, const Real* h, Real* out, index_t outputs, index_t columns, index_t inputs, index_t parts) {
+    void affine(const Real* weights, const Real* bias, const Real* h, Real* out, index_t outputs,
+                index_t columns, index_t inputs, index_t parts) {
         context_.for_each(outputs, columns * parts, start_affine<Real>{bias, out, outputs, columns});
         context_.add_product(transpose::no, weights, transpose::no, h, out, outputs, columns * parts, inputs);
     }

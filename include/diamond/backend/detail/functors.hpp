@@ -18,12 +18,13 @@ namespace diamond::detail {
 template <class F>
 DIAMOND_HD double column_sum(const F& f, index_t rows, index_t j) {
     constexpr index_t lanes = 8;
-    double partial[lanes]   = {};
-    index_t i               = 0;
+    double partial[lanes] = {};
+    index_t i = 0;
     for (; i + lanes <= rows; i += lanes)
         for (index_t l = 0; l < lanes; ++l) partial[l] += f(i + l, j);
     for (index_t l = 0; i + l < rows; ++l) partial[l] += f(i + l, j);
-    return ((partial[0] + partial[4]) + (partial[2] + partial[6])) + ((partial[1] + partial[5]) + (partial[3] + partial[7]));
+    return ((partial[0] + partial[4]) + (partial[2] + partial[6])) +
+           ((partial[1] + partial[5]) + (partial[3] + partial[7]));
 }
 template <class F>
 struct column_sum_functor {
@@ -53,7 +54,9 @@ struct each_row {
 
 /// Returns high + log(sum) for sum = sum_i exp(x_i - high). If `high` is infinite or NaN, which it is for an
 /// empty column (-inf), the result is `high`.
-DIAMOND_HD inline double log_of_sum(double high, double sum) { return high - high == 0.0 ? high + std::log(sum) : high; }
+DIAMOND_HD inline double log_of_sum(double high, double sum) {
+    return high - high == 0.0 ? high + std::log(sum) : high;
+}
 
 /// Replaces a column by its softmax, and writes its log-sum-exp. The softmax is zero if every entry is -inf,
 /// and NaN if one is +inf or NaN.
@@ -63,10 +66,10 @@ struct softmax_functor {
     double* log_sums;
     DIAMOND_HD void operator()(index_t j) const {
         constexpr auto lowest = static_cast<Real>(-infinity);
-        Real high             = lowest;
+        Real high = lowest;
         for (const Real value : x.column(j)) high = larger{}(high, value);
         const Real shift = high == lowest ? Real{0} : high; // -inf - -inf would be NaN
-        double total     = 0.0;
+        double total = 0.0;
         for (Real& value : x.column(j)) {
             value = std::exp(value - shift);
             total += static_cast<double>(value);
@@ -97,7 +100,7 @@ struct gather_functor {
     batch_view<Real, Context> out;
     DIAMOND_HD void operator()(index_t j) const {
         const auto from = x.column(ancestors[j]);
-        const auto to   = out.column(j);
+        const auto to = out.column(j);
         for (index_t i = 0; i < to.size(); ++i) to[i] = from[i];
     }
 };
@@ -111,7 +114,8 @@ struct normal_functor {
         const auto to = out.column(j);
         for (index_t i = 0; i < to.size(); i += normals_per_block<Real>) {
             const normal_block<Real> block(stream.words(j, i / normals_per_block<Real>));
-            for (index_t k = 0; k < normals_per_block<Real> && i + k < to.size(); ++k) to[i + k] = block.value[k];
+            for (index_t k = 0; k < normals_per_block<Real> && i + k < to.size(); ++k)
+                to[i + k] = block.value[k];
         }
     }
 };
@@ -123,13 +127,16 @@ struct product_extents {
 /// Returns the extents of op(a).
 /// @throws std::invalid_argument unless the extents of op(a), b and out fit.
 template <class Real, class Context>
-product_extents require_product(transpose op, batch_view<const Real, Context> a, batch_view<const Real, Context> b,
-                                batch_view<Real, Context> out) {
-    const auto extents           = [](index_t rows, index_t columns) { return digits_of(rows) + " x " + digits_of(columns); };
-    const product_extents result = op == transpose::yes ? product_extents{a.columns(), a.rows()} : product_extents{a.rows(), a.columns()};
+product_extents require_product(transpose op, batch_view<const Real, Context> a,
+                                batch_view<const Real, Context> b, batch_view<Real, Context> out) {
+    const auto extents = [](index_t rows, index_t columns) {
+        return digits_of(rows) + " x " + digits_of(columns);
+    };
+    const product_extents result = op == transpose::yes ? product_extents{a.columns(), a.rows()}
+                                                        : product_extents{a.rows(), a.columns()};
     require(result.depth == b.rows() && result.rows == out.rows() && b.columns() == out.columns(), [&] {
-        return "product: op(a) is " + extents(result.rows, result.depth) + ", b is " + extents(b.rows(), b.columns()) + ", out is " +
-               extents(out.rows(), out.columns());
+        return "product: op(a) is " + extents(result.rows, result.depth) + ", b is " +
+               extents(b.rows(), b.columns()) + ", out is " + extents(out.rows(), out.columns());
     });
     return result;
 }
@@ -137,8 +144,10 @@ product_extents require_product(transpose op, batch_view<const Real, Context> a,
 /// @throws std::invalid_argument unless x and out have the same number of rows.
 template <class Real, class Context>
 void require_gather(batch_view<const Real, Context> x, batch_view<Real, Context> out) {
-    require(x.rows() == out.rows(),
-            [&] { return "gather: columns of " + digits_of(x.rows()) + " numbers into columns of " + digits_of(out.rows()); });
+    require(x.rows() == out.rows(), [&] {
+        return "gather: columns of " + digits_of(x.rows()) + " numbers into columns of " +
+               digits_of(out.rows());
+    });
 }
 /// Checks that the value samples of a stream have counters of their own.
 /// @throws std::invalid_argument unless their number is in [1, most_samples].

@@ -16,7 +16,9 @@ inline constexpr std::align_val_t host_alignment{64}; // a cache line, and the w
 template <class T>
 [[nodiscard]] T* host_allocate(index_t count) {
     require_countable(count, sizeof(T));
-    return count == 0 ? nullptr : static_cast<T*>(::operator new[](static_cast<std::size_t>(count) * sizeof(T), host_alignment));
+    return count == 0
+             ? nullptr
+             : static_cast<T*>(::operator new[](static_cast<std::size_t>(count) * sizeof(T), host_alignment));
 }
 inline void host_deallocate(void* p) noexcept { ::operator delete[](p, host_alignment); }
 

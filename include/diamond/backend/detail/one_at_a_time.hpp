@@ -25,7 +25,8 @@ public:
     /// @throws std::logic_error if another thread is.
     void require_this_thread() const {
         if (thread_.load(std::memory_order_relaxed) != std::this_thread::get_id())
-            throw std::logic_error("the context is at work for another thread: it serves one thread at a time, so make a context for each");
+            throw std::logic_error("the context is at work for another thread: it serves one thread at a "
+                                   "time, so make a context for each");
     }
 
 private:

@@ -22,15 +22,17 @@ inline constexpr int wide_lanes = 8;
 inline constexpr int wide_lanes = 4;
 #endif
 /// A vector register of 64-bit lanes holds a word in the low half of each lane, and ignores the high half.
-using wide_words   = std::uint64_t __attribute__((vector_size(8 * wide_lanes)));
+using wide_words = std::uint64_t __attribute__((vector_size(8 * wide_lanes)));
 using narrow_words = std::uint32_t __attribute__((vector_size(4 * wide_lanes)));
 
 /// Returns the 64-bit products of the low halves.
 inline wide_words low_products(wide_words a, wide_words b) {
 #if defined(__AVX512F__)
-    return reinterpret_cast<wide_words>(_mm512_mul_epu32(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
+    return reinterpret_cast<wide_words>(
+        _mm512_mul_epu32(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
 #else
-    return reinterpret_cast<wide_words>(_mm256_mul_epu32(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
+    return reinterpret_cast<wide_words>(
+        _mm256_mul_epu32(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
 #endif
 }
 inline wide_words load_words(const std::uint32_t* from) {
@@ -59,7 +61,8 @@ void philox_lanes(std::uint32_t (&w)[4][capacity], int lanes, std::uint64_t key)
         auto key_0 = static_cast<std::uint32_t>(key), key_1 = static_cast<std::uint32_t>(key >> 32);
         for (int round = 0; round < philox_constants::rounds; ++round) {
             for (int g = 0; g < group; ++g) {
-                const wide_words product_0 = low_products(c[0][g], multiplier_0), product_1 = low_products(c[2][g], multiplier_1);
+                const wide_words product_0 = low_products(c[0][g], multiplier_0),
+                                 product_1 = low_products(c[2][g], multiplier_1);
                 c[0][g] = (product_1 >> 32) ^ c[1][g] ^ (wide_words{} + key_0);
                 c[2][g] = (product_0 >> 32) ^ c[3][g] ^ (wide_words{} + key_1);
                 c[1][g] = product_1;

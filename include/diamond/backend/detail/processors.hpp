@@ -31,7 +31,8 @@ namespace diamond::detail {
     constexpr std::size_t most = std::size_t{1} << 20;
     for (std::size_t words = 16; words * sizeof(unsigned long) * 8 <= most; words *= 2) {
         std::vector<unsigned long> mask(words);
-        if (sched_getaffinity(0, words * sizeof(unsigned long), reinterpret_cast<cpu_set_t*>(mask.data())) == 0) {
+        if (sched_getaffinity(0, words * sizeof(unsigned long), reinterpret_cast<cpu_set_t*>(mask.data())) ==
+            0) {
             int count = 0;
             for (const unsigned long word : mask) count += __builtin_popcountl(word);
             return std::max(count, 1);
@@ -73,15 +74,18 @@ struct cgroup_mount {
 /// of that file is "id parent device group folder options ... - type source options of the hierarchy".
 [[nodiscard]] inline std::vector<cgroup_mount> cgroup_mounts(const std::string& root, bool version_2) {
     std::vector<cgroup_mount> result;
-    std::ifstream             file(root + "proc/self/mountinfo");
+    std::ifstream file(root + "proc/self/mountinfo");
     for (std::string line; std::getline(file, line);) {
         const auto dash = line.find(" - ");
         if (dash == std::string::npos) continue;
         std::istringstream place(line.substr(0, dash)), kind(line.substr(dash + 3));
-        std::string        id, parent, device, type, source, options;
-        cgroup_mount       mount;
-        if (!(place >> id >> parent >> device >> mount.group >> mount.folder) || !(kind >> type >> source >> options)) continue;
-        if (version_2 ? type == "cgroup2" : type == "cgroup" && is_among(options, "cpu")) result.push_back(mount);
+        std::string id, parent, device, type, source, options;
+        cgroup_mount mount;
+        if (!(place >> id >> parent >> device >> mount.group >> mount.folder) ||
+            !(kind >> type >> source >> options))
+            continue;
+        if (version_2 ? type == "cgroup2" : type == "cgroup" && is_among(options, "cpu"))
+            result.push_back(mount);
     }
     return result;
 }
@@ -90,7 +94,8 @@ struct cgroup_mount {
 [[nodiscard]] inline std::string cgroup_of_process(const std::string& root, bool version_2) {
     std::ifstream file(root + "proc/self/cgroup");
     for (std::string line; std::getline(file, line);) {
-        const auto first = line.find(':'), second = first == std::string::npos ? first : line.find(':', first + 1);
+        const auto first = line.find(':'),
+                   second = first == std::string::npos ? first : line.find(':', first + 1);
         if (second == std::string::npos) continue;
         const std::string controllers = line.substr(first + 1, second - first - 1);
         if (version_2 ? controllers.empty() : is_among(controllers, "cpu")) return line.substr(second + 1);
@@ -100,7 +105,7 @@ struct cgroup_mount {
 /// Returns the least limit of a group and of all visible groups above it.
 template <class Limit>
 [[nodiscard]] double least_limit(const std::string& root, bool version_2, const Limit& limit) {
-    double            least = std::numeric_limits<double>::infinity();
+    double least = std::numeric_limits<double>::infinity();
     const std::string group = cgroup_of_process(root, version_2);
     for (const cgroup_mount& mount : cgroup_mounts(root, version_2)) {
         // A container may see the name that its group has outside, while only its own group is mounted.
@@ -108,7 +113,8 @@ template <class Limit>
         if (mount.group != "/" && below.starts_with(mount.group)) below.erase(0, mount.group.size());
         for (;; below.erase(below.rfind('/'))) {
             while (below.ends_with('/')) below.pop_back();
-            least = std::min(least, limit(root + mount.folder.substr(mount.folder.find_first_not_of('/')) + below + "/"));
+            least = std::min(
+                least, limit(root + mount.folder.substr(mount.folder.find_first_not_of('/')) + below + "/"));
             if (below.rfind('/') == std::string::npos) break;
         }
     }
@@ -124,7 +130,8 @@ template <class Limit>
         return granted(numbers.first, numbers.second);
     };
     const auto old_limit = [](const std::string& folder) {
-        return granted(read_quota(folder + "cpu.cfs_quota_us").first, read_quota(folder + "cpu.cfs_period_us").first);
+        return granted(read_quota(folder + "cpu.cfs_quota_us").first,
+                       read_quota(folder + "cpu.cfs_period_us").first);
     };
     return std::min(least_limit(root, true, new_limit), least_limit(root, false, old_limit));
 }
@@ -134,6 +141,8 @@ template <class Limit>
 [[nodiscard]] inline int usable_processors(int in_reach, double quota) {
     return std::max(1, quota < in_reach ? static_cast<int>(std::ceil(quota)) : in_reach);
 }
-[[nodiscard]] inline int usable_processors() { return usable_processors(processors_in_reach(), cgroup_quota()); }
+[[nodiscard]] inline int usable_processors() {
+    return usable_processors(processors_in_reach(), cgroup_quota());
+}
 
 } // namespace diamond::detail

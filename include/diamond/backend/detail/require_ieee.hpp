@@ -22,18 +22,23 @@ inline void require_ieee() {
     const auto needs = [](bool holds, const char* what) {
         if (!holds)
             throw std::runtime_error(std::string("diamond needs IEEE arithmetic, but here ") + what +
-                                     ": compile without -ffast-math and its parts -ffinite-math-only, -fno-honor-nans, -fno-honor-infinities and "
+                                     ": compile without -ffast-math and its parts -ffinite-math-only, "
+                                     "-fno-honor-nans, -fno-honor-infinities and "
                                      "-fassociative-math, and leave the rounding mode at FE_TONEAREST");
     };
-    const double one = unforeseen(1.0), nan = unforeseen(not_a_number), inf = unforeseen(infinity), tiny = unforeseen(0x1p-60);
+    const double one = unforeseen(1.0), nan = unforeseen(not_a_number), inf = unforeseen(infinity),
+                 tiny = unforeseen(0x1p-60);
     needs(std::isnan(nan) && nan != nan && !(nan < one) && !std::isnan(one), "a NaN is taken for a number");
-    needs(std::isinf(inf) && inf - inf != 0.0 && -inf < -std::numeric_limits<double>::max() && !std::isfinite(inf), "an infinity is taken for a number");
+    needs(std::isinf(inf) && inf - inf != 0.0 && -inf < -std::numeric_limits<double>::max() &&
+              !std::isfinite(inf),
+          "an infinity is taken for a number");
     needs(one + tiny == 1.0 && one - tiny == 1.0 && -one - tiny == -1.0, "sums are not rounded to nearest");
     // This tolerance is far above what rounding moves, in whatever order, and far below what a wrong
     // reduction of the argument does.
     constexpr double tolerance = 1e-12;
     for (const double x : {-0.3, -3.3, -700.25})
-        needs(std::abs(exp_nonpositive(unforeseen(x)) / std::exp(x) - 1.0) < tolerance, "exponentials are wrong");
+        needs(std::abs(exp_nonpositive(unforeseen(x)) / std::exp(x) - 1.0) < tolerance,
+              "exponentials are wrong");
     for (const double u : {1.0, 0.984375, 1e-15})
         needs(std::abs(log_unit(unforeseen(u)) - std::log(u)) < tolerance, "logarithms are wrong");
 }

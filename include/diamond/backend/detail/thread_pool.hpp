@@ -42,10 +42,13 @@ public:
     /// @throws std::invalid_argument if it is negative, std::system_error if the system does not provide so
     /// many.
     explicit thread_pool(int threads) : threads_(threads > 0 ? threads : usable_processors()) {
-        require(threads >= 0, [&] { return "a pool of " + digits_of(threads) + " threads: 0 or more are needed, 0 for as many as can work at once"; });
+        require(threads >= 0, [&] {
+            return "a pool of " + digits_of(threads) +
+                   " threads: 0 or more are needed, 0 for as many as can work at once";
+        });
         hire();
     }
-    thread_pool(const thread_pool&)            = delete;
+    thread_pool(const thread_pool&) = delete;
     thread_pool& operator=(const thread_pool&) = delete;
     ~thread_pool() {
         if (birth_.forked_since())
@@ -66,7 +69,7 @@ public:
             if (pool.birth_.forked_since()) pool.begin_anew();
             worker_ = pool.served_.enter() ? outermost : pool.this_worker();
         }
-        session(const session&)            = delete;
+        session(const session&) = delete;
         session& operator=(const session&) = delete;
         ~session() {
             if (!nested()) pool_.served_.leave();
@@ -87,7 +90,7 @@ public:
         static constexpr int outermost = -1;
 
         thread_pool& pool_;
-        int          worker_;
+        int worker_;
     };
 
     template <class F>
@@ -109,14 +112,16 @@ private:
         const birth begin;
         {
             const std::lock_guard lock(mutex_);
-            call_     = [](const void* function, index_t block, int worker) { call(*static_cast<const F*>(function), block, worker); };
+            call_ = [](const void* function, index_t block, int worker) {
+                call(*static_cast<const F*>(function), block, worker);
+            };
             function_ = &f;
-            blocks_   = blocks;
-            mode_     = float_mode::of_this_thread();
+            blocks_ = blocks;
+            mode_ = float_mode::of_this_thread();
             next_.store(0, std::memory_order_relaxed);
             failed_block_ = blocks;
-            failure_      = nullptr;
-            active_       = static_cast<int>(workers_.size());
+            failure_ = nullptr;
+            active_ = static_cast<int>(workers_.size());
             ++generation_;
         }
         wake_.notify_all();
@@ -144,7 +149,7 @@ private:
                 const std::lock_guard lock(mutex_);
                 if (block < failed_block_) {
                     failed_block_ = block;
-                    failure_      = std::current_exception();
+                    failure_ = std::current_exception();
                 }
             }
         }
@@ -169,8 +174,9 @@ private:
 
     /// Makes all threads, or makes none and throws.
     void hire() {
-        const std::string what = "a pool of " + digits_of(threads_) + " threads: the system gives no more than ";
-        const auto        give_up = [&](const std::error_code& why) {
+        const std::string what = "a pool of " + digits_of(threads_) +
+                                 " threads: the system gives no more than ";
+        const auto give_up = [&](const std::error_code& why) {
             const std::size_t made = workers_.size() + 1;
             dismiss();
             throw std::system_error(why, what + digits_of(made));
@@ -210,29 +216,30 @@ private:
         forget_threads();
         served_.leave();
         generation_ = 0;
-        active_     = 0;
-        birth_      = birth{};
+        active_ = 0;
+        birth_ = birth{};
     }
 
-    static constexpr const char* forked_inside = "the process was forked inside a block of a context's work, of which a child has but one "
-                                                 "thread's share: fork outside of it, or leave the child by _exit or exec";
+    static constexpr const char* forked_inside =
+        "the process was forked inside a block of a context's work, of which a child has but one "
+        "thread's share: fork outside of it, or leave the child by _exit or exec";
 
-    int                      threads_;
+    int threads_;
     std::vector<std::thread> workers_;
-    one_at_a_time            served_;
-    birth                    birth_;
+    one_at_a_time served_;
+    birth birth_;
     std::mutex mutex_;
     std::condition_variable wake_, done_;
     void (*call_)(const void*, index_t, int) = nullptr;
-    const void* function_                    = nullptr;
-    index_t blocks_                          = 0;
+    const void* function_ = nullptr;
+    index_t blocks_ = 0;
     float_mode mode_;
     std::atomic<index_t> next_{0};
     index_t failed_block_ = 0;
     std::exception_ptr failure_;
-    int active_      = 0;
+    int active_ = 0;
     long generation_ = 0;
-    bool stop_       = false;
+    bool stop_ = false;
 };
 
 } // namespace diamond::detail

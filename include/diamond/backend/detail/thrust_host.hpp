@@ -96,7 +96,8 @@ public:
     }
 
     template <class Real>
-    void product(transpose op, batch_view<const Real, Context> a, batch_view<const Real, Context> b, batch_view<Real, Context> out) const {
+    void product(transpose op, batch_view<const Real, Context> a, batch_view<const Real, Context> b,
+                 batch_view<Real, Context> out) const {
         const auto [rows, depth] = require_product(op, a, b, out);
         with_products<Real>([&, rows = rows, depth = depth](auto& space, const auto& run) {
             space.write(op, a.data(), b.data(), out.data(), rows, b.columns(), depth, run);
@@ -104,8 +105,11 @@ public:
     }
     /// Adds op(a) op(b) to `out`.
     template <class Real>
-    void add_product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows, index_t columns, index_t depth) const {
-        with_products<Real>([&](auto& space, const auto& run) { space.add(op_a, a, op_b, b, out, rows, columns, depth, run); });
+    void add_product(transpose op_a, const Real* a, transpose op_b, const Real* b, Real* out, index_t rows,
+                     index_t columns, index_t depth) const {
+        with_products<Real>([&](auto& space, const auto& run) {
+            space.add(op_a, a, op_b, b, out, rows, columns, depth, run);
+        });
     }
 
     void symmetric_eigen(batch_view<double, Context> a, double* values) const {
@@ -129,7 +133,7 @@ private:
             outermost_ = host.served_.enter();
             if (!outermost_ && !Context::inside_team()) host.served_.require_this_thread();
         }
-        session(const session&)            = delete;
+        session(const session&) = delete;
         session& operator=(const session&) = delete;
         ~session() {
             if (outermost_) host_.served_.leave();
@@ -138,7 +142,7 @@ private:
 
     private:
         const thrust_host& host_;
-        bool               outermost_;
+        bool outermost_;
     };
 
     /// Calls body(space, run) with the context's memory for products or, inside another operation, with
@@ -160,9 +164,9 @@ private:
     }
     template <class F, class Op>
     double reduce(index_t count, double start, const F& f, const Op& op) const {
-        using block          = reduce_block<F, Op>;
+        using block = reduce_block<F, Op>;
         const index_t blocks = (count + block::columns - 1) / block::columns;
-        double        result = start;
+        double result = start;
         const session work(*this);
         // Nothing here uses the memory of the context, where an outer reduction may be at work.
         if (work.nested()) {
@@ -177,7 +181,7 @@ private:
     }
 
     mutable one_at_a_time served_;
-    mutable birth         birth_;
+    mutable birth birth_;
     mutable std::tuple<eigen::detail::product_space<float>, eigen::detail::product_space<double>> products_;
     mutable std::vector<double> partial_;
 };

@@ -2,9 +2,6 @@
 /// otherwise leaves no trace.
 #pragma once
 
-#include <diamond/core/digits_of.hpp>
-#include <diamond/io/file_error.hpp>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
@@ -23,6 +20,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <diamond/core/digits_of.hpp>
+#include <diamond/io/file_error.hpp>
+
 namespace diamond::io::detail {
 
 /// Returns the system's message for an error code.
@@ -34,8 +34,10 @@ inline std::string system_reason(int code) { return std::generic_category().mess
 inline std::filesystem::path end_of_links(const std::filesystem::path& path) {
     std::error_code code;
     const auto status = std::filesystem::status(path, code); // this follows links, and detects circles
-    if (!std::filesystem::status_known(status)) throw file_error{path, "cannot be written: " + code.message()};
-    if (std::filesystem::is_directory(status)) throw file_error{path, "not a regular file but a folder, it is not replaced"};
+    if (!std::filesystem::status_known(status))
+        throw file_error{path, "cannot be written: " + code.message()};
+    if (std::filesystem::is_directory(status))
+        throw file_error{path, "not a regular file but a folder, it is not replaced"};
     if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
         // A rename would replace even /dev/null.
         throw file_error{path, "not a regular file, it is not replaced"};
@@ -52,7 +54,7 @@ inline std::filesystem::path end_of_links(const std::filesystem::path& path) {
 class descriptor {
 public:
     explicit descriptor(int number) noexcept : number_{number} {}
-    descriptor(const descriptor&)            = delete;
+    descriptor(const descriptor&) = delete;
     descriptor& operator=(const descriptor&) = delete;
     ~descriptor() { close(); }
     explicit operator bool() const noexcept { return number_ >= 0; }
@@ -68,7 +70,8 @@ private:
 /// belongs to no one else.
 inline bool locks(const descriptor& file) {
     struct stat found {};
-    return ::flock(file.number(), LOCK_EX | LOCK_NB) == 0 && ::fstat(file.number(), &found) == 0 && found.st_nlink > 0;
+    return ::flock(file.number(), LOCK_EX | LOCK_NB) == 0 && ::fstat(file.number(), &found) == 0 &&
+           found.st_nlink > 0;
 }
 
 inline constexpr std::string_view partial_mark = ".partial-"; ///< digits follow
@@ -78,7 +81,8 @@ inline constexpr std::string_view partial_mark = ".partial-"; ///< digits follow
 inline void remove_abandoned(const std::filesystem::path& target) {
     const auto prefix = target.filename().string() + std::string{partial_mark};
     std::error_code code;
-    std::filesystem::directory_iterator entry{target.has_parent_path() ? target.parent_path() : ".", code}, end;
+    std::filesystem::directory_iterator entry{target.has_parent_path() ? target.parent_path() : ".", code},
+        end;
     for (; !code && entry != end; entry.increment(code)) {
         const auto name = entry->path().filename().string();
         if (!name.starts_with(prefix) || name.size() == prefix.size()) continue;
@@ -113,11 +117,12 @@ public:
         if (!replaces_) return;
         // The owner is kept if the process may set it, otherwise the group is. The mode is set afterwards,
         // because a change of owner clears bits of it.
-        if (::fchown(file_->number(), old.st_uid, old.st_gid) != 0 && ::fchown(file_->number(), static_cast<uid_t>(-1), old.st_gid) != 0)
+        if (::fchown(file_->number(), old.st_uid, old.st_gid) != 0 &&
+            ::fchown(file_->number(), static_cast<uid_t>(-1), old.st_gid) != 0)
             errno = 0; // the process may set neither
         if (::fchmod(file_->number(), old.st_mode & 07777) != 0) give_up(errno);
     }
-    replacement(const replacement&)            = delete;
+    replacement(const replacement&) = delete;
     replacement& operator=(const replacement&) = delete;
     ~replacement() {
         if (file_) ::unlink(name_.c_str());
@@ -149,7 +154,8 @@ public:
         // NOLINTEND(bugprone-unchecked-optional-access)
         file_.reset();
         if (!arrived) fail(errno);
-        const descriptor folder{::open(target_.has_parent_path() ? target_.parent_path().c_str() : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+        const descriptor folder{::open(target_.has_parent_path() ? target_.parent_path().c_str() : ".",
+                                       O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
         // A folder that cannot be synchronised is left as it is; the file is complete in any case.
         if (folder) ::fsync(folder.number());
     }

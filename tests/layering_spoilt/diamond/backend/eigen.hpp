@@ -1,2 +1,3 @@
 #include <Eigen/Core>
+
 #include <diamond/schedule/linear.hpp> // more than a back end may know

@@ -1,2 +1,3 @@
-#include <diamond/nn/mlp.hpp>
 #include <xtensor/xarray.hpp> // only io/xtensor.hpp may
+
+#include <diamond/nn/mlp.hpp>
