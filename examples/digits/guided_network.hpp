@@ -24,7 +24,7 @@ public:
     using condition_type = diamond::labels;
     using context_type = diamond::backend_of_t<batch_type>;
     struct workspace {
-        diamond::detail::workspace_t<Network> network;
+        diamond::workspace_t<Network> network;
         diamond::scratch<typename batch_type::value_type, context_type> unconditional;
     };
 

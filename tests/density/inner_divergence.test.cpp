@@ -7,6 +7,7 @@
 #include "support/fields.hpp"
 #include "support/models.hpp"
 #include "support/numbers.hpp"
+#include "support/powers.hpp"
 #include "support/statistics.hpp"
 
 using diamond::index_t, diamond::time_view;
@@ -149,6 +150,27 @@ TEST_CASE("where all t* are 1 nothing is asked; of no information all is the fie
         divergence(xbar, time_view(s.data()), x_t, time_view(t.data()), none, {}, out.data());
         for (const std::size_t j : {0, 2, 4}) CHECK(out.data()[j] == doctest::Approx(end[j]).epsilon(1e-12));
         for (const double one : diamond::to_host(out)) CHECK(std::isfinite(one));
+    }
+}
+
+TEST_CASE("where the velocity hides the data, at t = s = 0 with alpha'(0) = 0, the divergence is D's") {
+    const auto context = back_ends::eigen<double>::make(1);
+    constexpr index_t n = 5;
+    for (const auto schedule : powers::flat_starts) {
+        using mixture = models::mixture<batch, powers::any_power_schedule>;
+        const auto xbar = batches::normal<batch>(context, 2, n, 7),
+                   x_t = batches::normal<batch>(context, 2, n, 8);
+        diamond::inner_divergence divergence(schedule, diamond::exact_divergence{mixture(schedule)});
+        batch together(context, 1, n), apart(context, 1, n);
+        divergence(xbar, time_view(0.0), x_t, time_view(0.0), none, {}, together.data());
+        // Beside columns that do not hide it, a column has the same.
+        const list t{0.0, 0.0, 0.3, 0.0, 0.0}, s{0.0, 0.0, 0.6, 0.0, 0.0};
+        divergence(xbar, time_view(s.data()), x_t, time_view(t.data()), none, {}, apart.data());
+        for (const std::size_t j : {0, 1, 3, 4}) {
+            CHECK(together.data()[j] == doctest::Approx(-2.0)); // ubar = E[z] - xbar, d = 2
+            CHECK(apart.data()[j] == together.data()[j]);
+        }
+        CHECK(std::isfinite(apart.data()[2]));
     }
 }
 

@@ -43,6 +43,11 @@ namespace diamond {
 /// Names what a field's network predicts, from which the rest follows.
 enum class prediction { velocity, denoiser, noise };
 
+/// The workspace that a network V makes for itself by make_workspace(context, columns).
+template <class V>
+using workspace_t = decltype(std::declval<const V&>().make_workspace(
+    std::declval<const backend_of_t<typename V::batch_type>&>(), index_t{}));
+
 namespace detail {
 template <class V>
 concept names_batch = requires { typename V::batch_type; } &&
@@ -54,9 +59,6 @@ concept has_dimension = requires(const V& v) {
 template <class V>
 concept makes_workspace = requires(const V& v, const backend_of_t<typename V::batch_type>& context,
                                    index_t n) { v.make_workspace(context, n); };
-template <class V>
-using workspace_t = decltype(std::declval<const V&>().make_workspace(
-    std::declval<const backend_of_t<typename V::batch_type>&>(), index_t{}));
 template <class V>
 concept evaluates_velocity = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t,
                                       const condition_of_t<V>& c, workspace_t<V>& w,

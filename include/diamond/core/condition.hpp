@@ -143,9 +143,10 @@ class condition_store {
                   "diamond::condition_for_all<prompt> {};`");
 
 public:
+    // Without these calls other errors would follow the sentence.
     Condition repeat(const Context&, const Condition& from, index_t, index_t) {
         return from;
-    } // without these, other errors follow the sentence
+    }
     Condition gather(const Context&, const Condition& from, const std::int32_t*, index_t) { return from; }
 };
 

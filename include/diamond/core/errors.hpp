@@ -32,9 +32,10 @@ public:
           step_(step),
           particle_(particle) {}
 
+    /// what() without the place.
     [[nodiscard]] const std::string& reason() const noexcept {
         return reason_;
-    } ///< is what() without the place
+    }
     [[nodiscard]] long step() const noexcept { return step_; }
     [[nodiscard]] long particle() const noexcept { return particle_; }
 

@@ -61,21 +61,16 @@ public:
         const index_t n = xbar.columns();
         point_.resize(context, xbar.rows(), n);
         if (s.broadcast() && t.broadcast()) {
-            auto c = inner_velocity_at(schedule_, inner_, t.value(), s.value(),
-                                       posterior_kernel_coefficients);
-            if (!std::isfinite(c.velocity)) {
-                // t* = 0 with alpha'(0) = 0: D is the same for all x and has no divergence.
-                c = inner_velocity_at(schedule_, inner_, t.value(), s.value(), posterior_kernel_coefficients,
-                                      prediction::denoiser);
-                c.velocity = 0.0;
-            }
+            const auto c = detail::inner_divergence_at(schedule_, inner_, t.value(), s.value(),
+                                                       posterior_kernel_coefficients);
             assign(point_, c.input_outer * x_t + c.input_inner * xbar);
             const double factor = c.velocity * c.input_inner;
             if (factor != 0.0)
                 divergence_(point_.read(), time_view(c.time), condition, stream, out, standard_error);
             return scale(xbar, factor, c.inner, out, standard_error);
         }
-        tables_.fill(context, n, schedule_, inner_, t, s, posterior_kernel_coefficients);
+        tables_.fill(context, n, schedule_, inner_, t, s, posterior_kernel_coefficients, prediction::velocity,
+                     detail::inner_quantity::divergence);
         combine(tables_.input(), point_.mutable_view(), x_t, xbar);
         divergence_(point_.read(), tables_.time(), condition, stream, out, standard_error);
         const auto to_inner = tables_.to_inner_table();

@@ -104,7 +104,7 @@ public:
     using const_view = const_view_t<batch_type>;
     using arguments = diamond_arguments<batch_type>;
     struct workspace {
-        detail::workspace_t<Network> network;
+        workspace_t<Network> network;
         scratch<typename batch_type::value_type, backend_of_t<batch_type>> tangent, product;
         scratch<double, backend_of_t<batch_type>> jacobian;
     };
@@ -114,9 +114,10 @@ public:
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(network_.dimension()); }
     [[nodiscard]] auto schedule() const { return network_.schedule(); }
     [[nodiscard]] auto inner_schedule() const { return network_.inner_schedule(); }
+    /// Says that the density is exact, wherever the map is one to one.
     [[nodiscard]] bool exact_density() const {
         return true;
-    } ///< the density is exact wherever the map is one to one
+    }
     [[nodiscard]] cost divergence_cost() const { return {.forward = 1, .jvp = dimension()}; }
     [[nodiscard]] workspace make_workspace(const backend_of_t<batch_type>& context, index_t columns) const {
         return {network_.make_workspace(context, columns), {}, {}, {}};

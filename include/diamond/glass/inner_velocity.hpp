@@ -60,6 +60,22 @@ inner_velocity_at(const Schedule& schedule, const InnerSchedule& inner_schedule,
 }
 
 namespace detail {
+/// The coefficients of the divergence of ubar: those of `inner_velocity_at` for the velocity, but where that hides the
+/// data (t* = 0 with alpha'(0) = 0) those for D, which is the same for all x there and has no divergence.
+template <class Schedule, class InnerSchedule>
+[[nodiscard]] DIAMOND_HD inner_velocity_coefficients
+inner_divergence_at(const Schedule& schedule, const InnerSchedule& inner_schedule, double t, double s,
+                    const kernel_coefficients& kernel) {
+    inner_velocity_coefficients c = inner_velocity_at(schedule, inner_schedule, t, s, kernel);
+    if (!std::isfinite(c.velocity)) {
+        c = inner_velocity_at(schedule, inner_schedule, t, s, kernel, prediction::denoiser);
+        c.velocity = 0.0;
+    }
+    return c;
+}
+/// Whether coefficients are those of the velocity or of its divergence.
+enum class inner_quantity { velocity, divergence };
+
 /// Writes the coefficients of column j, whose times are its own, to the tables of inner_velocity_tables.
 template <class Schedule, class InnerSchedule, class Table>
 struct write_inner_velocity {
@@ -68,10 +84,13 @@ struct write_inner_velocity {
     kernel_coefficients kernel;
     time_view t, s;
     prediction from;
+    inner_quantity of;
     Table time, input, output, to_outer, to_inner;
     DIAMOND_HD void operator()(index_t j) const {
-        const inner_velocity_coefficients c = inner_velocity_at(schedule, inner_schedule, t[j], s[j], kernel,
-                                                                from);
+        const inner_velocity_coefficients c =
+            of == inner_quantity::divergence
+                ? inner_divergence_at(schedule, inner_schedule, t[j], s[j], kernel)
+                : inner_velocity_at(schedule, inner_schedule, t[j], s[j], kernel, from);
         time(j, 0) = c.time.t;
         time(j, 1) = c.time.rest;
         input(0, j) = c.input_outer;
@@ -104,7 +123,7 @@ public:
     template <class Schedule, class InnerSchedule>
     void fill(const Context& context, index_t n, const Schedule& schedule, const InnerSchedule& inner,
               time_view t, time_view s, const kernel_coefficients& kernel,
-              prediction from = prediction::velocity) {
+              prediction from = prediction::velocity, inner_quantity of = inner_quantity::velocity) {
         time_.resize(context, n, 2);
         for (auto* two : {&input_, &to_inner_}) two->resize(context, 2, n);
         for (auto* three : {&output_, &to_outer_}) three->resize(context, 3, n);
@@ -115,6 +134,7 @@ public:
                                 .t = t,
                                 .s = s,
                                 .from = from,
+                                .of = of,
                                 .time = time_.mutable_view(),
                                 .input = input_.mutable_view(),
                                 .output = output_.mutable_view(),
@@ -128,18 +148,22 @@ public:
     }
 
     [[nodiscard]] time_view time() const { return time_view(time_.data(), time_.data() + time_.rows()); }
+    /// The coefficients of x_t and xbar in x*.
     [[nodiscard]] coefficients<2> input() const {
         return coefficients<2>(input_.data());
-    } ///< of x_t and xbar in x*
+    }
+    /// The coefficients of u, x_t and xbar in ubar.
     [[nodiscard]] coefficients<3> output() const {
         return coefficients<3>(output_.data());
-    } ///< of u, x_t and xbar
+    }
+    /// The coefficients of the vjp to x_t.
     [[nodiscard]] coefficients<3> to_outer() const {
         return coefficients<3>(to_outer_.data());
-    } ///< of the vjp to x_t
+    }
+    /// The coefficients of the vjp to xbar.
     [[nodiscard]] coefficients<2> to_inner() const {
         return coefficients<2>(to_inner_.data());
-    } ///< of the vjp to xbar
+    }
     /// The coefficients to_inner() as a 2 x n batch: velocity input_inner, and inner.
     [[nodiscard]] batch_view<const double, Context> to_inner_table() const { return to_inner_.read(); }
 

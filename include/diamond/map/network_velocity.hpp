@@ -39,7 +39,7 @@ public:
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
     struct workspace {
-        detail::workspace_t<Network> network;
+        workspace_t<Network> network;
         scratch<typename batch_type::value_type, backend_of_t<batch_type>> zeros, unused;
     };
 

@@ -86,7 +86,7 @@ public:
 private:
     /// The model's workspace. It is made in the first call, and anew when the batch grows or comes from
     /// another context.
-    detail::workspace_t<Model>& space(const_view x_t) {
+    workspace_t<Model>& space(const_view x_t) {
         if (!space_ || x_t.columns() > space_columns_ || space_context_ != &x_t.context()) {
             space_.reset(); // frees before it allocates
             space_.emplace(model_.make_workspace(x_t.context(), x_t.columns()));
@@ -98,7 +98,7 @@ private:
 
     Model model_;
     cost spent_;
-    std::optional<detail::workspace_t<Model>> space_;
+    std::optional<workspace_t<Model>> space_;
     const backend_of_t<batch_type>* space_context_ = nullptr;
     index_t space_columns_ = 0;
 };

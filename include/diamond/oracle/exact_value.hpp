@@ -137,7 +137,7 @@ public:
 private:
     using real = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
-    using workspace_type = detail::workspace_t<Model>;
+    using workspace_type = workspace_t<Model>;
     using workspace_store = std::optional<workspace_type>;
 
     void gradient_part(bool noisy, const Model& model, workspace_store& store, const_view x, double t,

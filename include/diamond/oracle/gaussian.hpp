@@ -61,9 +61,10 @@ public:
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(mean_.size()); }
     [[nodiscard]] const std::vector<double>& mean() const { return mean_; }
+    /// The d x d numbers, column by column.
     [[nodiscard]] const std::vector<double>& covariance() const {
         return covariance_;
-    } ///< d x d, column by column
+    }
     [[nodiscard]] const detail::covariance_eigen& eigen() const { return eigen_; }
     /// The context that the parameters were made on.
     [[nodiscard]] const context_type& context() const { return basis_.context(); }

@@ -18,7 +18,7 @@ template <class Network>
 class counted_network {
 public:
     using batch_type = typename Network::batch_type;
-    using workspace_type = detail::workspace_t<Network>;
+    using workspace_type = workspace_t<Network>;
 
     explicit counted_network(Network network) : network_(std::move(network)) {}
     counted_network(const counted_network& other) : network_(other.network_) {}

@@ -39,7 +39,7 @@ public:
     static constexpr prediction predicts = detail::predicts<Field>;
 
     struct workspace_type {
-        detail::workspace_t<Field> field;
+        workspace_t<Field> field;
         scratch<typename batch_type::value_type, context_type> unconditional;
     };
 

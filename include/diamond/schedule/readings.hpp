@@ -245,7 +245,7 @@ public:
     using context_type = backend_of_t<batch_type>;
 
     struct workspace_type {
-        detail::workspace_t<Network> network;
+        workspace_t<Network> network;
         coefficient_table<2, context_type> table;
     };
 
