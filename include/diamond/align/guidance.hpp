@@ -146,7 +146,7 @@ private:
             assign(out, out + options_.strength * gradient_);
             return;
         }
-        // of a sum of many terms
+        // The rounding of a sum of many terms.
         constexpr double rounding = 64.0 * static_cast<double>(std::numeric_limits<real>::epsilon());
         const auto& context = x.context();
         const index_t n = x.columns();

@@ -327,7 +327,7 @@ public:
         detail::best_of_groups best(context, options_.beams, group);
         search_result<batch_type> result;
 
-        // at t = 0 all children are drawn afresh: V_0 is the same for all
+        // At t = 0 all children are drawn afresh: V_0 is the same for all.
         draw_normal(rng.stream(purpose::initial), x.mutable_view());
         const auto choose = [&](index_t keep) {
             chosen.resize(context, 1, options_.beams * keep);

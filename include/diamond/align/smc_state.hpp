@@ -275,7 +275,7 @@ private:
         agree("mean value", values / sum, line.mean_value, scale / sum + least_normal);
     }
 
-    /// relative, and far above that of sums of 2^31 numbers in any order.
+    /// The relative rounding that is allowed, far above that of sums of 2^31 numbers in any order.
     static constexpr double rounding = 1e-6;
     static double slack(double bound) { return rounding * (1.0 + std::fabs(bound)); }
 

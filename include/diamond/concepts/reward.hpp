@@ -150,7 +150,7 @@ consteval bool diagnose_reward_call() {
                   "a reward is no bool, of which 0 and 1 would be taken for log probabilities: give a "
                   "number, or 0 where it is true and -infinity where it is "
                   "not, `return inside(z) ? 0.0 : -diamond::infinity;`");
-    // asks a generic call for other columns only where it fails anyway
+    // A generic call is asked for other columns only where it fails anyway.
     if constexpr (!reward<R, Batch, Condition>) {
         static_assert(!detail::is_or_has<R>(detail::wants_particles<Batch, double>{}),
                       "this reward takes double, and the particles are float: write "

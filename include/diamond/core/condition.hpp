@@ -144,9 +144,7 @@ class condition_store {
 
 public:
     // Without these calls other errors would follow the sentence.
-    Condition repeat(const Context&, const Condition& from, index_t, index_t) {
-        return from;
-    }
+    Condition repeat(const Context&, const Condition& from, index_t, index_t) { return from; }
     Condition gather(const Context&, const Condition& from, const std::int32_t*, index_t) { return from; }
 };
 

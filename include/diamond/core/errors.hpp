@@ -33,9 +33,7 @@ public:
           particle_(particle) {}
 
     /// what() without the place.
-    [[nodiscard]] const std::string& reason() const noexcept {
-        return reason_;
-    }
+    [[nodiscard]] const std::string& reason() const noexcept { return reason_; }
     [[nodiscard]] long step() const noexcept { return step_; }
     [[nodiscard]] long particle() const noexcept { return particle_; }
 
@@ -50,7 +48,7 @@ struct deferred_error {
     const char* what; ///< the message, a string literal
     index_t step = -1;
     index_t samples = 1; ///< the j-th checked number belongs to particle j / samples; 0: to no particle
-    /// the checked numbers, where the host can still read them when it throws
+    /// The checked numbers, where the host can still read them when it throws.
     const double* values = nullptr;
     const std::int32_t* indices = nullptr;                   ///< the checked indices, in place of `values`
     void (*raise)(const deferred_error&, index_t) = nullptr; ///< throws another error than a numeric_error

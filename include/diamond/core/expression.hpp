@@ -89,6 +89,14 @@ struct row_of_batch {
     DIAMOND_HD Value operator()(index_t j) const { return x(i, j); }
     DIAMOND_HD Value operator()(index_t, index_t j) const { return x(i, j); }
 };
+/// A vector of d numbers in each column of an expression of d rows: f(i, j) is its i-th number.
+template <class Value, class Context>
+struct element_of_vector {
+    using is_expression = void;
+    batch_view<const Value, Context> numbers; ///< d x 1 or 1 x d
+    extents shape() const { return {numbers.size(), 0}; }
+    DIAMOND_HD Value operator()(index_t i, index_t = 0) const { return numbers[i]; }
+};
 /// A linear sum as an operand: in double, as all that stands around it, and a term whose factor is 0 is off.
 template <class Real, class Context, int K>
 struct element_of_sum {
@@ -272,6 +280,12 @@ template <class Value, class Context>
 template <class Real, class Context>
 [[nodiscard]] row_of_batch<Real, Context> row_of(const owning_batch<Real, Context>& x, index_t i) {
     return row_of(x.read(), i);
+}
+/// The vector v, a d x 1 or 1 x d batch, in each column: z - each_column(v) is z_ij - v_i.
+template <class Value, class Context>
+[[nodiscard]] element_of_vector<std::remove_const_t<Value>, Context> each_column(
+    batch_view<Value, Context> v) {
+    return {v};
 }
 /// The column's own number as a double, 0 ... N - 1.
 [[nodiscard]] inline own_column column_number() { return {}; }

@@ -20,8 +20,7 @@ public:
 
     template <class Other>
         requires(std::is_same_v<const Other, Value>)
-    DIAMOND_HD constexpr row_view(const row_view<Other, Context>& other) // NOLINT: adding const is not a
-                                                                         // conversion to name
+    DIAMOND_HD constexpr row_view(const row_view<Other, Context>& other) // NOLINT: it only adds const
         : data_(other.data()), columns_(other.columns()), context_(&other.context()) {}
 
     [[nodiscard]] DIAMOND_HD constexpr Value* data() const { return data_; }

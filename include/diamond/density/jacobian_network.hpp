@@ -115,9 +115,7 @@ public:
     [[nodiscard]] auto schedule() const { return network_.schedule(); }
     [[nodiscard]] auto inner_schedule() const { return network_.inner_schedule(); }
     /// Says that the density is exact, wherever the map is one to one.
-    [[nodiscard]] bool exact_density() const {
-        return true;
-    }
+    [[nodiscard]] bool exact_density() const { return true; }
     [[nodiscard]] cost divergence_cost() const { return {.forward = 1, .jvp = dimension()}; }
     [[nodiscard]] workspace make_workspace(const backend_of_t<batch_type>& context, index_t columns) const {
         return {network_.make_workspace(context, columns), {}, {}, {}};

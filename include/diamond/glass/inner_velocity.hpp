@@ -60,12 +60,14 @@ inner_velocity_at(const Schedule& schedule, const InnerSchedule& inner_schedule,
 }
 
 namespace detail {
-/// The coefficients of the divergence of ubar: those of `inner_velocity_at` for the velocity, but where that hides the
-/// data (t* = 0 with alpha'(0) = 0) those for D, which is the same for all x there and has no divergence.
+/// The coefficients of the divergence of ubar: those of `inner_velocity_at` for the velocity, but where that
+/// hides the data (t* = 0 with alpha'(0) = 0) those for D, which is the same for all x there and has no
+/// divergence.
 template <class Schedule, class InnerSchedule>
-[[nodiscard]] DIAMOND_HD inner_velocity_coefficients
-inner_divergence_at(const Schedule& schedule, const InnerSchedule& inner_schedule, double t, double s,
-                    const kernel_coefficients& kernel) {
+[[nodiscard]] DIAMOND_HD inner_velocity_coefficients inner_divergence_at(const Schedule& schedule,
+                                                                         const InnerSchedule& inner_schedule,
+                                                                         double t, double s,
+                                                                         const kernel_coefficients& kernel) {
     inner_velocity_coefficients c = inner_velocity_at(schedule, inner_schedule, t, s, kernel);
     if (!std::isfinite(c.velocity)) {
         c = inner_velocity_at(schedule, inner_schedule, t, s, kernel, prediction::denoiser);
@@ -87,10 +89,11 @@ struct write_inner_velocity {
     inner_quantity of;
     Table time, input, output, to_outer, to_inner;
     DIAMOND_HD void operator()(index_t j) const {
-        const inner_velocity_coefficients c =
-            of == inner_quantity::divergence
-                ? inner_divergence_at(schedule, inner_schedule, t[j], s[j], kernel)
-                : inner_velocity_at(schedule, inner_schedule, t[j], s[j], kernel, from);
+        const inner_velocity_coefficients c = of == inner_quantity::divergence
+                                                ? inner_divergence_at(schedule, inner_schedule, t[j], s[j],
+                                                                      kernel)
+                                                : inner_velocity_at(schedule, inner_schedule, t[j], s[j],
+                                                                    kernel, from);
         time(j, 0) = c.time.t;
         time(j, 1) = c.time.rest;
         input(0, j) = c.input_outer;
@@ -149,21 +152,13 @@ public:
 
     [[nodiscard]] time_view time() const { return time_view(time_.data(), time_.data() + time_.rows()); }
     /// The coefficients of x_t and xbar in x*.
-    [[nodiscard]] coefficients<2> input() const {
-        return coefficients<2>(input_.data());
-    }
+    [[nodiscard]] coefficients<2> input() const { return coefficients<2>(input_.data()); }
     /// The coefficients of u, x_t and xbar in ubar.
-    [[nodiscard]] coefficients<3> output() const {
-        return coefficients<3>(output_.data());
-    }
+    [[nodiscard]] coefficients<3> output() const { return coefficients<3>(output_.data()); }
     /// The coefficients of the vjp to x_t.
-    [[nodiscard]] coefficients<3> to_outer() const {
-        return coefficients<3>(to_outer_.data());
-    }
+    [[nodiscard]] coefficients<3> to_outer() const { return coefficients<3>(to_outer_.data()); }
     /// The coefficients of the vjp to xbar.
-    [[nodiscard]] coefficients<2> to_inner() const {
-        return coefficients<2>(to_inner_.data());
-    }
+    [[nodiscard]] coefficients<2> to_inner() const { return coefficients<2>(to_inner_.data()); }
     /// The coefficients to_inner() as a 2 x n batch: velocity input_inner, and inner.
     [[nodiscard]] batch_view<const double, Context> to_inner_table() const { return to_inner_.read(); }
 

@@ -31,7 +31,7 @@ struct take_by_weight {
     noise_stream uniforms;
     Chosen chosen;
     DIAMOND_HD void operator()(index_t j) const {
-        // a sampler that draws uniforms from this stream begins at 0
+        // A sampler that draws uniforms from this stream begins at 0.
         constexpr index_t own_block = index_t{1} << 30;
         const double* weights = log_weight.data() + j * group;
         const weight_sums sums = sum_weights(weights, group, false);

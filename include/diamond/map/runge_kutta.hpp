@@ -118,7 +118,7 @@ public:
     }
 
 private:
-    // first step/span: a guess that the step control soon corrects
+    // The first step over the span: a guess that the step control soon corrects.
     static constexpr double first_share = 0.01;
 
     double grid_time(interval span, index_t k) const

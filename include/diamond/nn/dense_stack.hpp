@@ -192,7 +192,7 @@ public:
 
 private:
     static constexpr index_t pad = 4; // columns, which Eigen's kernel takes at once
-    // groups of blocks that add their gradients up; fixed, since the bits depend on it
+    // The number of groups of blocks that add their gradients up; it is fixed, since the bits depend on it.
     static constexpr index_t most_groups = 8;
 
     static index_t block_columns(const context_type& context, index_t columns, index_t parts) {

@@ -20,7 +20,8 @@ namespace diamond {
 /// Describes the shape of a diamond_mlp.
 struct diamond_mlp_options {
     mlp_options mlp = {};
-    /// number of labels 0 ... classes - 1, beside labels::unconditional; 0: the network takes no labels
+    /// The number of labels 0 ... classes - 1, beside labels::unconditional; with 0 the network takes no
+    /// labels.
     index_t classes = 0;
 };
 
@@ -49,7 +50,7 @@ public:
         typename dense_stack<Batch>::workspace layers;
         scratch<real, context_type> inputs, tangents, xbar, x_t, xbar_dot, out, out_dot, value;
         scratch<double, context_type> times;
-        /// of the recorded call, whose arguments must live until `backward`
+        /// The recorded call's, whose arguments must live until `backward`.
         detail::gaussian_coordinates<real, context_type> recorded{};
         speeds direction{}; ///< of the recorded call
     };

@@ -51,7 +51,7 @@ namespace detail {
 /// Returns (log a - log b)/(a - b), which is 1/a where a = b, and its derivative as a and b move: atanh(q)/q
 /// over the mean of a and b, with q = (a - b)/(a + b).
 [[nodiscard]] DIAMOND_HD inline moving_number log_slope(double a, double b, double a_dot, double b_dot) {
-    // below this, five terms of the series are exact, and the closed form begins to cancel
+    // Below this, five terms of the series are exact, and the closed form begins to cancel.
     constexpr double near = 0.02;
     const double mean = 0.5 * (a + b);
     if (!(mean > 0.0))

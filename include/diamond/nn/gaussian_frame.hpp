@@ -113,7 +113,7 @@ public:
     /// none. The rows of x behind the first d are copied.
     [[nodiscard]] const_view_t<Batch> into(const_view_t<Batch> x, Batch& buffer) const {
         if (!has_basis()) return x;
-        // on the caller's context, since copies of a network may serve several
+        // These run on the caller's context, since copies of a network may serve several.
         buffer.resize(x.context(), x.rows(), x.columns());
         rotate(transpose::yes, x, buffer.mutable_view());
         return buffer.read();
@@ -157,7 +157,7 @@ private:
             sum += numbers_.variance[i];
             largest = std::max({largest, std::sqrt(numbers_.variance[i]), std::abs(numbers_.mean[i])});
         }
-        // one digit is left, and sums do not overflow
+        // Up to here one digit is left, and sums do not overflow.
         constexpr double least = 16.0 * static_cast<double>(limits::epsilon()),
                          most = static_cast<double>(limits::max()) / 16.0;
         const double deviation = std::sqrt(sum / static_cast<double>(numbers_.mean.size()));

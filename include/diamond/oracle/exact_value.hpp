@@ -116,7 +116,7 @@ public:
         if (t >= 1.0) {
             upload(x);
             const auto coefficients = [&](index_t column) {
-                return number_of_row<context_type>{form_on_device_.read().columns(column, 1)};
+                return each_column(form_on_device_.read().columns(column, 1));
             };
             const auto linear = coefficients(0), curvature = coefficients(1);
             assign(out, -sigma_d_sigma(plan, 1.0) * (linear - curvature * x));

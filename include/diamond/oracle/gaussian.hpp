@@ -28,7 +28,7 @@ namespace detail {
 /// U^T mu and the eigenvalues of C = U diag(v) U^T as operands of expressions: i is the eigenvector.
 template <class Context>
 struct rotated_gaussian {
-    number_of_row<Context> mean, variance;
+    element_of_vector<double, Context> mean, variance;
 };
 } // namespace detail
 
@@ -62,9 +62,7 @@ public:
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(mean_.size()); }
     [[nodiscard]] const std::vector<double>& mean() const { return mean_; }
     /// The d x d numbers, column by column.
-    [[nodiscard]] const std::vector<double>& covariance() const {
-        return covariance_;
-    }
+    [[nodiscard]] const std::vector<double>& covariance() const { return covariance_; }
     [[nodiscard]] const detail::covariance_eigen& eigen() const { return eigen_; }
     /// The context that the parameters were made on.
     [[nodiscard]] const context_type& context() const { return basis_.context(); }

@@ -38,7 +38,7 @@ DIAMOND_HD inline double carried(double m, double ratio, double x, double a_s, d
 template <class Batch>
 struct gaussian_posterior_product {
     gaussian_readings denoiser;
-    number_of_row<backend_of_t<Batch>> variance;
+    element_of_vector<double, backend_of_t<Batch>> variance;
     noise_level from, to;
     view_t<Batch> w, w_t;
     DIAMOND_HD void operator()(index_t i, index_t j) const {

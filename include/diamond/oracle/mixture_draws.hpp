@@ -83,7 +83,7 @@ template <class Real>
         if (wanted < next) break;
         below = next;
     }
-    // the sums differ by their rounding: where none exceeds the wanted one, the last k that has a weight is
+    // The sums differ by their rounding: where none exceeds the wanted one, the last k that has a weight is
     // chosen
     index_t last = 0;
     for (; k < count; ++k) {

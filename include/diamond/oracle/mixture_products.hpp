@@ -206,7 +206,7 @@ public:
     /// out[j] = the divergence of the reading, for a shared variance.
     void divergence(const_view r, index_t first, double* out) {
         multiply(r, space_.mean_sums, space_.state_sums);
-        const auto square_norms = number_of_row<context_type>{parts_.square_norms_on(context_)};
+        const auto square_norms = each_column(parts_.square_norms_on(context_));
         const auto divergence = row(context_, r.columns(), out);
         assign(divergence, column_sums(r * square_norms));
         context_.for_each(r.columns(), shared_divergence<Batch>{.variance = shared_variance(),

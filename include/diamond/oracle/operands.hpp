@@ -1,4 +1,4 @@
-/// Operands of expressions that are neither batches nor rows: numbers by row, and repeated columns.
+/// Operands of expressions that are neither batches nor rows: repeated columns, and what is one or the other.
 #pragma once
 
 #include <diamond/core/batch.hpp>
@@ -6,15 +6,6 @@
 #include <diamond/core/row.hpp>
 
 namespace diamond {
-
-/// A d x 1 or 1 x d batch in an expression of d rows: f(i, j) is its i-th number, in every column j.
-template <class Context>
-struct number_of_row {
-    using is_expression = void;
-    batch_view<const double, Context> numbers;
-    extents shape() const { return {numbers.size(), 0}; }
-    DIAMOND_HD double operator()(index_t i, index_t = 0) const { return numbers[i]; }
-};
 
 /// A d x N batch in an expression of N M columns: column j is column j / M of the batch.
 template <class Real, class Context>

@@ -100,7 +100,7 @@ struct covariance_eigen : symmetric_eigen {
     template <class Context>
     covariance_eigen(const Context& context, const std::vector<double>& c, index_t dimension)
         : symmetric_eigen(context, checked(c, dimension), dimension) {
-        // of the largest, to whose rounding the back end knows all eigenvalues
+        // A share of the largest eigenvalue, to whose rounding the back end knows all of them.
         constexpr double half_the_digits = 0x1p-26;
         if (d == 0) return;
         const double least = values.front(), largest = values.back();
@@ -118,7 +118,7 @@ private:
             return "a covariance of " + digits_of(c.size()) + " numbers for dimension " + digits_of(d) +
                    ": d x d are needed";
         });
-        // relative to the two deviations, so that input in single precision passes
+        // It is relative to the two deviations, so that input in single precision passes.
         constexpr double symmetric = 1e-8;
         const auto entry = [&](index_t i, index_t j) { return c[static_cast<std::size_t>(i + d * j)]; };
         for (index_t j = 0; j < d; ++j)
@@ -188,7 +188,7 @@ private:
     }
     /// Rotates each pair of columns that is not orthogonal, and returns true if there was one.
     bool make_orthogonal(std::vector<double>& l) const {
-        // of a sum, relative to the sizes of its terms
+        // The rounding of a sum, relative to the sizes of its terms.
         const double rounding = 0x1p-50 * std::sqrt(static_cast<double>(d));
         bool any = false;
         for (index_t q = 1; q < d; ++q)

@@ -17,7 +17,7 @@ struct normal_tail {
 
     DIAMOND_HD explicit normal_tail(double a) {
         constexpr double near = 4.0; // below it the closed form loses no more than two digits
-        // of Laplace's continued fraction, which has full double precision above `near`
+        // The terms of Laplace's continued fraction, which has full double precision above `near`.
         constexpr int terms = 28;
         if (a < near) {
             constexpr double sqrt_half = 0.70710678118654752440;
@@ -44,7 +44,7 @@ struct truncated_normal {
     double mean_v, variance_v; ///< E[v] and Var[v]
 
     DIAMOND_HD truncated_normal(double first, double width) {
-        // then -y is computed, whose mode lies at or below the middle
+        // Then -y is computed, whose mode lies at or below the middle.
         const bool reflected = first + 0.5 * width < 0.0;
         if (reflected) first = -(first + width);
         // exponents vary by less than this: eight Gauss nodes are exact to rounding

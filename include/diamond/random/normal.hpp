@@ -75,7 +75,7 @@ struct sine_cosine_float {
     float cosine, sine;
 };
 DIAMOND_HD inline sine_cosine_float sine_cosine_of(std::uint32_t bits) {
-    // angle / (pi/2) - 1/2 in 32 bits
+    // The angle over pi/2, less 1/2, in 32 bits.
     const auto centred = static_cast<std::int32_t>((bits << 2) ^ 0x80000000u);
     const float x = (static_cast<float>(centred) + 0.5f) * (0x1p-32f * 1.57079632679489661923f);
     const float z = x * x;

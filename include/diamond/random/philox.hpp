@@ -68,7 +68,7 @@ enum class purpose : std::uint8_t {
 /// Holds the address of a batch of draws: column j of the batch is value sample j % samples of particle slot
 /// j / samples.
 struct noise_stream {
-    /// since the counter has 24 bits for the value sample
+    /// The counter has 24 bits for the value sample.
     static constexpr index_t most_samples = index_t{1} << 24;
 
     std::uint64_t seed = 0;

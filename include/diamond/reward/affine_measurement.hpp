@@ -6,6 +6,7 @@
 
 #include <diamond/concepts/measurement.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/reward/detail/parameters.hpp>
 #include <diamond/reward/linear_discriminant.hpp>
 
@@ -49,7 +50,7 @@ public:
     void operator()(const_view z, view out) const {
         detail::require_map("affine_measurement", dimension(), outputs(), z, out);
         z.context().product(transpose::no, weights_->read_on(z.context()), z, out);
-        assign(out, out + detail::each_column(biases_->read_on(z.context())));
+        assign(out, out + each_column(biases_->read_on(z.context())));
     }
     /// Writes out = W^T cotangent, m x n to d x n. @throws std::invalid_argument for other shapes.
     void vjp(const_view, const_view cotangent, view out) const {

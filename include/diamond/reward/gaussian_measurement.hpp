@@ -8,6 +8,7 @@
 #include <diamond/concepts/measurement.hpp>
 #include <diamond/concepts/reward.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/reward/detail/parameters.hpp>
 
 namespace diamond {
@@ -50,7 +51,7 @@ public:
     /// Writes values[j] = r(z_j) for z d x n. @throws std::invalid_argument unless z has d rows.
     void operator()(const_view z, double* values) {
         const view measured = measure(z);
-        const auto y = detail::each_column(seen_->read_on(z.context()));
+        const auto y = each_column(seen_->read_on(z.context()));
         assign(row(z.context(), z.columns(), values), column_sums(-0.5 * precision_ * square(measured - y)));
     }
 
@@ -61,7 +62,7 @@ public:
     {
         require_same_shape("gaussian_measurement_reward: gradient", z, out);
         const view measured = measure(z);
-        assign(measured, precision_ * (detail::each_column(seen_->read_on(z.context())) - measured));
+        assign(measured, precision_ * (each_column(seen_->read_on(z.context())) - measured));
         measurement_.vjp(z, const_view(measured), out);
     }
 

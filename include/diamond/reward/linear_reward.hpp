@@ -6,6 +6,7 @@
 
 #include <diamond/concepts/reward.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/reward/detail/parameters.hpp>
 
 namespace diamond {
@@ -39,7 +40,7 @@ public:
     void operator()(const_view z, double* values) const {
         detail::require_rows("linear_reward", dimension(), z);
         const auto r = row(z.context(), z.columns(), values);
-        assign(r, column_sums(detail::each_column(c_->read_on(z.context())) * z));
+        assign(r, column_sums(each_column(c_->read_on(z.context())) * z));
         if (offset_ != 0.0) assign(r, r + offset_);
     }
 
@@ -47,7 +48,7 @@ public:
     void gradient(const_view z, view out) const {
         detail::require_rows("linear_reward", dimension(), z);
         require_same_shape("linear_reward: gradient", z, out);
-        assign(out, detail::each_column(c_->read_on(z.context())));
+        assign(out, each_column(c_->read_on(z.context())));
     }
 
     /// The reward as a quadratic form: the offset, c, and no curvature.

@@ -6,6 +6,7 @@
 
 #include <diamond/concepts/reward.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/reward/detail/parameters.hpp>
 
 namespace diamond {
@@ -51,8 +52,8 @@ public:
     /// Writes values[j] = r(z_j) for z d x n. @throws std::invalid_argument unless z has d rows.
     void operator()(const_view z, double* values) const {
         detail::require_rows("quadratic_reward", dimension(), z);
-        const auto y = detail::each_column(centre_->read_on(z.context()));
-        const auto q = detail::each_column(curvature_->read_on(z.context()));
+        const auto y = each_column(centre_->read_on(z.context()));
+        const auto q = each_column(curvature_->read_on(z.context()));
         assign(row(z.context(), z.columns(), values), column_sums(-0.5 * q * square(z - y)));
     }
 
@@ -61,8 +62,8 @@ public:
     void gradient(const_view z, view out) const {
         detail::require_rows("quadratic_reward", dimension(), z);
         require_same_shape("quadratic_reward: gradient", z, out);
-        const auto y = detail::each_column(centre_->read_on(z.context()));
-        const auto q = detail::each_column(curvature_->read_on(z.context()));
+        const auto y = each_column(centre_->read_on(z.context()));
+        const auto q = each_column(curvature_->read_on(z.context()));
         assign(out, elementwise<detail::quadratic_slope<value_type>>(q, y, z));
     }
 

@@ -37,7 +37,7 @@ struct variance_preserving_schedule {
     /// sigma(t')), where the numerator comes from the difference of the logarithms.
     [[nodiscard]] DIAMOND_HD double cross(interval span) const {
         const double before = 1.0 - span.from, after = 1.0 - span.to;
-        // the growth of 2 log alpha
+        // The growth of 2 log alpha.
         const double growth = span.length() *
                               (0.5 * (before + after) * (rate_last - rate_first) + rate_first);
         return square(alpha(span.from)) * std::expm1(growth) /

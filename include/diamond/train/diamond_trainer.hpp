@@ -40,7 +40,7 @@ struct training_numbers {
 template <class Context>
 struct count_losses {
     row_view<training_numbers, Context> numbers; ///< one
-    /// windows of the curve; null if the step had no such loss
+    /// Windows of the curve; null if the step had no such loss.
     row_view<double, Context> diagonal, off_diagonal;
     index_t step;
     DIAMOND_HD void operator()(index_t) const {
@@ -284,7 +284,7 @@ private:
     // there is hardly a time at which neither drowns the other, and a training learns the data's Gaussian and
     // nothing else, without a sign (measured at 0.05 and 50 already, in 1,500 steps).
     static constexpr double least_deviation = 0.01, most_deviation = 100.0;
-    /// of a deviation: larger rounding spoils what is learned
+    /// A share of a deviation: larger rounding spoils what is learned.
     static constexpr double digits_kept = 1.0 / 16.0;
 
     /// Where a loss goes: rows first ... first + rows - 1 of the errors.

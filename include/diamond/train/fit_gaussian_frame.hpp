@@ -30,7 +30,7 @@ template <class Real, class Context>
 void moments_of_points(batch_view<const Real, Context> points, std::vector<double>& mean,
                        std::vector<double>& covariance) {
     using view = batch_view<const Real, Context>;
-    // points whose doubles take little memory beside d x d ones where d is large
+    // As many points as take little memory in double beside d x d numbers, where d is large.
     constexpr index_t block = 1024;
     const auto& context = points.context();
     const index_t d = points.rows(), n = points.columns();

@@ -22,7 +22,8 @@ namespace diamond {
 class loss_curve {
 public:
     static constexpr index_t windows = 100; ///< fewer steps than that are a window each
-    /// of a loss in a window: steps that had it, the sum of their numbers, the sum of their losses
+    /// A loss in a window has three numbers: the steps that had it, the sum of their numbers, the sum of
+    /// their losses.
     static constexpr index_t numbers = 3;
     static constexpr index_t size = 2 * windows * numbers;
 
@@ -81,7 +82,7 @@ private:
 template <class Batch>
 struct training_state {
     index_t step = 0; ///< the number of steps taken
-    /// parameters, their moving average, and AdamW's two moments; p x 1
+    /// The parameters, their moving average, and AdamW's two moments; p x 1.
     Batch theta, average, mean, variance;
     rebind_t<Batch, double> loss_sums; ///< the sums of the loss_curve
     std::string belongs_to;            ///< network, points, seed and options; empty if they are not known
@@ -98,7 +99,7 @@ struct training_report {
     index_t step, steps; ///< the number of the last step, from 0, and the number of all steps
     double diagonal_loss, off_diagonal_loss;
     double gradient_norm, rate; ///< of the last step
-    /// for a network with divergence
+    /// For a network with divergence.
     double diagonal_divergence_loss = 0.0, off_diagonal_divergence_loss = 0.0;
 };
 

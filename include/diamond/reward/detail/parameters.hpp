@@ -11,27 +11,8 @@
 
 #include <diamond/concepts/backend.hpp>
 #include <diamond/core/digits_of.hpp>
-#include <diamond/core/expression.hpp>
 
-namespace diamond {
-
-/// An operand of expressions: a vector of d numbers that stands in each column of a d x N expression.
-template <class Value>
-struct element_of_vector {
-    using is_expression = void;
-    const Value* data;
-    index_t rows;
-    extents shape() const { return {rows, 0}; }
-    DIAMOND_HD Value operator()(index_t i, index_t) const { return data[i]; }
-};
-
-namespace detail {
-
-/// The vector v, a d x 1 batch, in each column of an expression: z - each_column(v) is z_ij - v_i.
-template <class Value, class Context>
-[[nodiscard]] element_of_vector<std::remove_const_t<Value>> each_column(batch_view<Value, Context> vector) {
-    return {vector.data(), vector.rows()};
-}
+namespace diamond::detail {
 
 /// A rows x columns batch of the host's numbers, which all copies of a reward share.
 template <class Real, class Context>
@@ -82,5 +63,4 @@ void require_map(const char* where, index_t rows_in, index_t rows_out, const In&
     });
 }
 
-} // namespace detail
-} // namespace diamond
+} // namespace diamond::detail
