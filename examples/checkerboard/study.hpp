@@ -76,8 +76,7 @@ void tell_densities(const study<Model>& s, const trained_map& by) {
         "log p by evaluations", "log p by " + by.name,
         "Errors in nats over " + std::to_string(s.x.columns()) +
             " draws of the law, from data to noise. Mass of the claimed density over the plane of the "
-            "pictures, "
-            "and where the exact one is below e^-12 of its greatest.",
+            "pictures, and where the exact one is below e^-12 of its greatest.",
         {"evaluations", "mean", "root mean square", "median size", "worst", "whole mass", "leaked mass"});
     const auto row = [&](const std::string& name, const std::vector<double>& found,
                          const std::vector<double>& grid) {

@@ -202,11 +202,10 @@ private:
                std::to_string(s_.task.truth) +
                " draws of the exact tilted model, over pairs of particles without a common ancestor, so that "
                "an estimate may be below zero; the judge is a three-nearest-neighbour classifier that is no "
-               "reward. "
-               "Best of N, beam and guidance with few draws maximise or approximate: they do not sample the "
-               "tilted model. "
-               "Exact for says which law, tilted, weighted samples and Z are right for, as particles grow: "
-               "sampler, the chain's own end law; density, the one that it is corrected to" +
+               "reward. Best of N, beam and guidance with few draws maximise or approximate: they do not "
+               "sample the tilted model. Exact for says which law, tilted, weighted samples and Z are right "
+               "for, as particles grow: sampler, the chain's own end law; density, the one that it is "
+               "corrected to" +
                std::string(s_.model == "learned" && corrects()
                                ? ", that of the joint map by " + std::to_string(correcting_jumps) +
                                      " evaluations, which need not integrate to 1: its log Z is higher by "

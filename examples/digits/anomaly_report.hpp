@@ -91,15 +91,15 @@ inline void write_anomaly(const std::filesystem::path& folder, const anomaly_fin
     write_text(folder / "anomaly.md",
                "# Anomaly by log p\n\n![the most and the least probable images](anomaly.png)\n\n" +
                    std::to_string(count) +
-                   " held-out digits against as many changed or foreign images, each made of one of them. "
-                   "A model's score is -log p(image), the joint flow map's by " +
+                   " held-out digits against as many changed or foreign images, each made of one of them. A "
+                   "model's score is -log p(image), the joint flow map's by " +
                    std::to_string(found.evaluations) +
                    (found.evaluations == 1 ? " evaluation" : " evaluations") +
                    ", of images with noise N(0, " + number(bandwidth) +
                    "² I), which the Gaussian and the exact model of the training images have, too. Areas "
                    "under the ROC curve, 0.5 for no better than chance and below it for worse, with DeLong's "
-                   "standard error over pairs of an image and what it became; none where all "
-                   "changed images score above all others.\n\n" +
+                   "standard error over pairs of an image and what it became; none where all changed images "
+                   "score above all others.\n\n" +
                    markdown_of(detail::areas_of(found)) + "\n" + detail::labels_text(found, count));
 
     nlohmann::ordered_json json{{"images", count},

@@ -191,8 +191,8 @@ std::vector<examples::table> run(const likelihood_settings& chosen) {
             " grey levels, dequantised uniformly; unconditional. The models are of images with noise N(0, " +
             number(bandwidth) +
             "^2 I), whose density is what is compared. Evaluations are those of one image, a Jacobian-vector "
-            "product counting as two. The round trip is |X_{0,1} X_{1,0} x - x|, "
-            "root mean square over images of " +
+            "product counting as two. The round trip is |X_{0,1} X_{1,0} x - x|, root mean square over "
+            "images of " +
             std::to_string(pixels) + " pixels.\n\n![image by image](scatter.png)\n\n" + markdown_of(table));
     std::printf("%s: likelihood.md, likelihood.json and scatter.png, in %.1f s\n",
                 chosen.out.string().c_str(), clock.seconds());

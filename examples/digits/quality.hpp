@@ -107,33 +107,32 @@ inline void write_quality(const study& s, const generation& g, const std::vector
     diamond::io::write_json(s.chosen.out / "quality.json", json);
 
     const std::string h = number(s.bandwidth);
-    write_text(
-        s.chosen.out / "quality.md",
-        "# What the learned models draw\n\n![samples](samples.png)\n\n![by label](conditional.png)\n\n## The "
-        "law\n\n" +
-            std::to_string(s.chosen.samples) + " samples of each law against " +
-            std::to_string(s.data.held_out.count()) + " held-out images with the noise, N(0, " + h +
-            "² I), that the models were trained with. Energy distances are unbiased, so that an estimate may "
-            "be below zero; \"training images\" with that noise are the floor. "
-            "Features are those before the last layer of a classifier that is no reward; it gets " +
-            number(100.0 * g.classifier_accuracy, "%.1f") +
-            " % of the held-out images right. Then the median distance to the nearest training image, and "
-            "the classes it finds.\n\n" +
-            markdown_of(detail::table_of(g)) +
-            "\n## Posterior draws\n\n![posterior draws](posterior.png)\n\nOne draw for each of " +
-            std::to_string(s.data.train.count()) +
-            " noised training images against one of the exact model's: energy distance of the draws, pooled, "
-            "and of the pairs (x_t, z); draws for one x_t never count as a pair, and as every image stands "
-            "for one x_t, the pooled distance of draws that are deaf to it is some 0.004 too low at late t. "
-            "Then the error of the mean of " +
-            std::to_string(s.chosen.mean_draws) +
-            " draws against E[z | x_t], root mean square in units of the exact posterior's standard "
-            "deviation, Monte Carlo part subtracted (0 where it is below), and the variance over the exact "
-            "one's; over " +
-            std::to_string(s.chosen.mean_images) +
-            " of the images for maps, a quarter of them for GLASS up to 8 evaluations and a sixteenth "
-            "beyond.\n" +
-            detail::markdown_of_all(detail::tables_of(rows)));
+    write_text(s.chosen.out / "quality.md",
+               "# What the learned models draw\n\n![samples](samples.png)\n\n![by "
+               "label](conditional.png)\n\n## The law\n\n" +
+                   std::to_string(s.chosen.samples) + " samples of each law against " +
+                   std::to_string(s.data.held_out.count()) + " held-out images with the noise, N(0, " + h +
+                   "² I), that the models were trained with. Energy distances are unbiased, so that an "
+                   "estimate may be below zero; \"training images\" with that noise are the floor. Features "
+                   "are those before the last layer of a classifier that is no reward; it gets " +
+                   number(100.0 * g.classifier_accuracy, "%.1f") +
+                   " % of the held-out images right. Then the median distance to the nearest training image, "
+                   "and the classes it finds.\n\n" +
+                   markdown_of(detail::table_of(g)) +
+                   "\n## Posterior draws\n\n![posterior draws](posterior.png)\n\nOne draw for each of " +
+                   std::to_string(s.data.train.count()) +
+                   " noised training images against one of the exact model's: energy distance of the draws, "
+                   "pooled, and of the pairs (x_t, z); draws for one x_t never count as a pair, and as every "
+                   "image stands for one x_t, the pooled distance of draws that are deaf to it is some 0.004 "
+                   "too low at late t. Then the error of the mean of " +
+                   std::to_string(s.chosen.mean_draws) +
+                   " draws against E[z | x_t], root mean square in units of the exact posterior's standard "
+                   "deviation, Monte Carlo part subtracted (0 where it is below), and the variance over the "
+                   "exact one's; over " +
+                   std::to_string(s.chosen.mean_images) +
+                   " of the images for maps, a quarter of them for GLASS up to 8 evaluations and a sixteenth "
+                   "beyond.\n" +
+                   detail::markdown_of_all(detail::tables_of(rows)));
 }
 
 } // namespace digits

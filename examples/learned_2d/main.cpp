@@ -63,8 +63,7 @@ std::vector<examples::table> run(const options& chosen) {
     report told;
     told.line("# Diamond maps learned from draws of known laws\n");
     told.line(text("%td steps of %td, width %td, %td residual blocks, rate %g, seed %llu; no teacher, linear "
-                   "schedule. A network sees "
-                   "draws of its law, nothing else.",
+                   "schedule. A network sees draws of its law, nothing else.",
                    chosen.training.steps, chosen.training.batch, chosen.training.width,
                    chosen.training.blocks, chosen.training.rate,
                    static_cast<unsigned long long>(chosen.seed)));

@@ -116,15 +116,14 @@ void tell_errors(const study<Model>& s) {
     constexpr index_t states = 500, draws = 256;
     std::vector<std::string> head{"t", "draws", "mean", "covariance"};
     if (has_components<Model>) head.emplace_back("component weights");
-    s.told.table(s.of.name + ", errors of posterior moments",
-                 text("Errors of posterior moments over %td x_t", states),
-                 text("Root mean squares over x_t of the data's law, from %td draws each with their Monte "
-                      "Carlo part subtracted: the mean in units "
-                      "of the exact posterior's standard "
-                      "deviation, |m - D|/sqrt(tr Cov); the covariance in units of its variance, |C - "
-                      "Cov|/tr Cov; component weights as they are.",
-                      draws),
-                 head);
+    s.told.table(
+        s.of.name + ", errors of posterior moments", text("Errors of posterior moments over %td x_t", states),
+        text(
+            "Root mean squares over x_t of the data's law, from %td draws each with their Monte Carlo part "
+            "subtracted: the mean in units of the exact posterior's standard deviation, |m - D|/sqrt(tr "
+            "Cov); the covariance in units of its variance, |C - Cov|/tr Cov; component weights as they are.",
+            draws),
+        head);
     for (const double t : outer_times) {
         const batch x = noised_draws(s.where, s.of.model, t, states, s.rng.split(1));
         const auto exact = exact_moments(s.of.model, x, t);
@@ -150,8 +149,7 @@ void tell_values(const study<Model>& s) {
         s.told.table(
             s.of.name + ", values and gradients, " + name, "Values and gradients, " + name,
             text("Root mean square errors over %td x_t: of V in nats, of grad V as a share of the exact "
-                 "gradient's. M draws for "
-                 "each x_t, Monte Carlo errors included.",
+                 "gradient's. M draws for each x_t, Monte Carlo errors included.",
                  states),
             {"estimate", "V, t = 0.2", "V, 0.5", "V, 0.8", "grad V, t = 0.2", "grad V, 0.5", "grad V, 0.8"});
         std::vector<batch> x;

@@ -137,13 +137,12 @@ inline void tell_draws(study& s) {
     draw_panels panels;
     s.told.table(
         "draws", "Posterior draws",
-        text(
-            "%td draws of each of %zu states, two at each of t = 0.1, 0.2, 0.4 and 0.6. Errors of their "
-            "mean, covariance and component weights in units of their own standard errors, root mean squares "
-            "over the states: 1 is Monte Carlo alone. Corrected draws are weighted to the exact density, or "
-            "where it says so to the joint flow map's; their mean weight over p_t(x_t) is "
-            "1 where log q and log p_1 are of one law each. The Diamond maps were trained for %td steps.",
-            s.chosen.draws, draw_states, s.chosen.training.short_steps),
+        text("%td draws of each of %zu states, two at each of t = 0.1, 0.2, 0.4 and 0.6. Errors of their "
+             "mean, covariance and component weights in units of their own standard errors, root mean "
+             "squares over the states: 1 is Monte Carlo alone. Corrected draws are weighted to the exact "
+             "density, or where it says so to the joint flow map's; their mean weight over p_t(x_t) is 1 "
+             "where log q and log p_1 are of one law each. The Diamond maps were trained for %td steps.",
+             s.chosen.draws, draw_states, s.chosen.training.short_steps),
         {"draws", "mean", "covariance", "component weights", "these, as they are", "ESS %", "mean weight",
          "folded %", "evaluations", "µs a draw"});
     for_each_sampler(s, [&](const std::string& name, auto sampler) {

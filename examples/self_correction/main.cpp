@@ -21,13 +21,13 @@ std::vector<examples::table> run(const options& chosen) {
     report told;
     const auto& training = chosen.training;
     told.line("# Draws that correct themselves\n");
-    told.line(text("An asymmetric mixture of three. Joint flow map: %td steps of flow matching on data, as "
-                   "many of distillation from that; joint Diamond maps: %td steps, taught by the exact "
-                   "velocity or by data alone. All of %td states a step, width "
-                   "%td, %td residual blocks, rate %g, seed %llu. Evaluations count a Jacobian-vector "
-                   "product twice, a vector-Jacobian product three times.",
-                   training.steps, training.short_steps, training.batch, training.width, training.blocks,
-                   training.rate, static_cast<unsigned long long>(chosen.seed)));
+    told.line(
+        text("An asymmetric mixture of three. Joint flow map: %td steps of flow matching on data, as many of "
+             "distillation from that; joint Diamond maps: %td steps, taught by the exact velocity or by data "
+             "alone. All of %td states a step, width %td, %td residual blocks, rate %g, seed %llu. "
+             "Evaluations count a Jacobian-vector product twice, a vector-Jacobian product three times.",
+             training.steps, training.short_steps, training.batch, training.width, training.blocks,
+             training.rate, static_cast<unsigned long long>(chosen.seed)));
     study s{where, chosen, told};
     const auto part = [&](const char* name, void (*tell)(study&)) {
         if (!chosen.asks_for(name)) return;

@@ -131,10 +131,9 @@ inline void tell_runs(study& s) {
     s.told.table("runs", "Sequential Monte Carlo",
                  text("Ẑ/Z over %td islands of %td particles, %td steps and %td posterior draws a value, the "
                       "same random numbers in every row, the standard error from the spread of the islands; "
-                      "Z is exact, log Z = %.4f. ESS is the least "
-                      "of a step's corrections on any island, the mean correction that of the step where it "
-                      "is farthest from 1. Corrections are to the exact density, or where it says so to the "
-                      "joint flow map's.",
+                      "Z is exact, log Z = %.4f. ESS is the least of a step's corrections on any island, the "
+                      "mean correction that of the step where it is farthest from 1. Corrections are to the "
+                      "exact density, or where it says so to the joint flow map's.",
                       s.chosen.islands, s.chosen.particles, run_steps, value_samples, log_z),
                  {"run", "Ẑ/Z", "off by", "ESS %", "mean correction", "exact for", "evaluations a particle",
                   "seconds"});

@@ -144,16 +144,15 @@ inline void tell_values(study& s) {
         const batch x = learned::noised_draws(s.where, s.law, t, states, s.rng.split(2));
         const auto exact = learned::evaluate(diamond::exact_value{s.law, s.reward}, x, t, {});
         const std::vector<double> gradient(exact.gradient.begin(), exact.gradient.end());
-        s.told.table(
-            text("values, t = %.1f, kappa = %.2f", t, kappa),
-            text("Values by weighted Diamond, t = %.1f, κ = %.2f", t, kappa),
-            text("%td draws of each of %td states, the same noise in every row; root mean squares over the "
-                 "states, what finitely many draws add to them subtracted and shown behind ±. "
-                 "A density's part is the difference to the row of the exact density. The other errors, "
-                 "against the exact V and ∇V, are those of the look-ahead map, too.",
-                 s.chosen.draws, states),
-            {"density", "its part of V", "error of V", "its part of ∇V", "error of ∇V", "ESS %, with r",
-             "ESS %, without", "evaluations", "seconds"});
+        s.told.table(text("values, t = %.1f, kappa = %.2f", t, kappa),
+                     text("Values by weighted Diamond, t = %.1f, κ = %.2f", t, kappa),
+                     text("%td draws of each of %td states, the same noise in every row; root mean squares "
+                          "over the states, what finitely many draws add to them subtracted and shown behind "
+                          "±. A density's part is the difference to the row of the exact density. The other "
+                          "errors, against the exact V and ∇V, are those of the look-ahead map, too.",
+                          s.chosen.draws, states),
+                     {"density", "its part of V", "error of V", "its part of ∇V", "error of ∇V",
+                      "ESS %, with r", "ESS %, without", "evaluations", "seconds"});
         std::optional<value_estimates> reference;
         for_each_density(s, [&](const std::string& name, const auto& density) {
             const auto found = estimate(s, density, x, t, kappa, s.chosen.draws, true);

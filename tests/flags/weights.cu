@@ -8,6 +8,5 @@ extern "C" __global__ void weights(const double* log_weight, double scale, std::
     out[threadIdx.x] = diamond::detail::to_fixed_point(log_weight[threadIdx.x], scale);
 }
 extern "C" __global__ void checks(const double* x, int* found) {
-    found[threadIdx.x] = diamond::detail::not_a_reward(x[threadIdx.x]) +
-                         2 * diamond::detail::is_no_log_weight(x[threadIdx.x]);
+    found[threadIdx.x] = diamond::detail::is_no_log_weight(x[threadIdx.x]);
 }

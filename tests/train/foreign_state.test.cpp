@@ -164,14 +164,12 @@ TEST_CASE(
                             diamond::mean_flow_loss{},
                             diamond::uniform_time{}};
     auto state = trainer.start();
-    const std::string expected = ", 3 points in dimension 2 with bandwidth 0.3, seed 1, no teacher, 8 steps "
-                                 "of 24 columns, diagonal 0.5, "
-                                 "diagonal_first 0, times uniform_time of 0.1, pairs square_pair of 0.2, "
-                                 "label_dropout 0.15, variance_floor 0.001, "
-                                 "loss mean_flow_loss, off_diagonal 1, divergence 1, trace default_trace, "
-                                 "hutchinson_trace of 1, weighting "
-                                 "adaptive_weight of 0.5, 0.001, 0, rate 0.005, 200, 1, optimiser 0.9, 0.99, "
-                                 "1e-08, 0, 1, average 0.999";
+    const std::string
+        expected = ", 3 points in dimension 2 with bandwidth 0.3, seed 1, no teacher, 8 steps of 24 columns, "
+                   "diagonal 0.5, diagonal_first 0, times uniform_time of 0.1, pairs square_pair of 0.2, "
+                   "label_dropout 0.15, variance_floor 0.001, loss mean_flow_loss, off_diagonal 1, "
+                   "divergence 1, trace default_trace, hutchinson_trace of 1, weighting adaptive_weight of "
+                   "0.5, 0.001, 0, rate 0.005, 200, 1, optimiser 0.9, 0.99, 1e-08, 0, 1, average 0.999";
     CHECK(state.belongs_to.starts_with("a network of " + diamond::digits_of(trainer.parameters()) +
                                        " parameters in layers 8 x "));
     CHECK(state.belongs_to.ends_with(expected));

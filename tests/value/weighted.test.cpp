@@ -535,9 +535,7 @@ TEST_CASE("the trapezoid is biased on a mixture, and more so with its first scor
         });
     };
     std::printf("weighted value on a mixture, t = 0.6, kappa = 5: %.4f exactly, %.4f +- %.4f by density; the "
-                "trapezoid adds %.4f +- %.4f, "
-                "with its first score "
-                "at t %.4f +- %.4f\n",
+                "trapezoid adds %.4f +- %.4f, with its first score at t %.4f +- %.4f\n",
                 truth.value, by_density.value, by_density.standard_error, bias(rule).value,
                 bias(rule).standard_error, bias(wrong).value, bias(wrong).standard_error);
     CHECK(statistics::within(by_density, truth.value));

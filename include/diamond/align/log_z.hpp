@@ -90,9 +90,9 @@ struct combined_log_z {
         return {
             .log_z = -infinity,
             .standard_error = NAN,
-            .warnings = {"the weights of all " + digits_of(log_z.size()) +
-                         " runs died, so that log Z has no standard error: use more particles or a softer "
-                         "reward"}};
+            .warnings = {
+                "the weights of all " + digits_of(log_z.size()) +
+                " runs died, so that log Z has no standard error: use more particles or a softer reward"}};
     const auto count = static_cast<double>(log_z.size());
     double mean = 0.0, square_sum = 0.0;
     for (const double z : log_z) mean += std::exp(z - high) / count;

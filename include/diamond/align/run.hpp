@@ -82,7 +82,7 @@ void require_particles(batch_view<Value, Context> x, index_t step) {
 /// @throws numeric_error naming step and particle where a value is NaN or +inf.
 template <class Context>
 void require_values(const Context& context, index_t columns, const double* values, index_t step) {
-    context.forbid(columns, elementwise<not_a_reward>(row(context, columns, values)),
+    context.forbid(columns, elementwise<is_no_log_weight>(row(context, columns, values)),
                    deferred_error{.what = "the value estimate is NaN or +infinity", .step = step});
 }
 

@@ -67,10 +67,9 @@ inline constexpr double armijo_share = 1e-4;
 /// before and one a trial. [F2]
 template <class Objective, class Step = sign_step>
 class self_guidance {
-    static_assert(
-        detail::descends<Objective>,
-        "an objective needs batch_type, dimension(), operator()(const_view x_0, condition, double* out), "
-        "gradient(const_view x_0, condition, view out) and spent()");
+    static_assert(detail::descends<Objective>,
+                  "an objective needs batch_type, dimension(), operator()(const_view x_0, condition, double* "
+                  "out), gradient(const_view x_0, condition, view out) and spent()");
 
 public:
     using batch_type = typename Objective::batch_type;

@@ -21,10 +21,9 @@ namespace diamond {
 class dead_weights : public numeric_error {
 public:
     explicit dead_weights(long step)
-        : numeric_error(
-              "all weights are zero, so the estimate of Z is 0: the reward, or the density that corrects the "
-              "kernel, forbids every particle; use more particles or a softer reward",
-              step, -1) {}
+        : numeric_error("all weights are zero, so the estimate of Z is 0: the reward, or the density that "
+                        "corrects the kernel, forbids every particle; use more particles or a softer reward",
+                        step, -1) {}
 };
 
 /// One step of a run, as the trace has it. Weights are those accumulated since the last resampling, before
@@ -144,11 +143,10 @@ inline void warn_of_corrections(const std::vector<smc_step>& steps, index_t part
     const auto by_ess = [](const auto& a, const auto& b) { return a.correction_ess < b.correction_ess; };
     const auto least = std::min_element(steps.begin(), steps.end(), by_ess);
     if (least->correction_ess < trust.least_correction_share * count)
-        warnings.push_back(
-            "the correction of the kernel hangs on few draws: the effective sample size of its weights "
-            "fell to " +
-            three_digits(least->correction_ess) + " of " + digits_of(particles) +
-            " at t = " + three_digits(least->time) + "; more steps, a better map or a better density help");
+        warnings.push_back("the correction of the kernel hangs on few draws: the effective sample size of "
+                           "its weights fell to " +
+                           three_digits(least->correction_ess) + " of " + digits_of(particles) + " at t = " +
+                           three_digits(least->time) + "; more steps, a better map or a better density help");
     if (particles == 1) return; // one weight says nothing of their mean
     const auto variance = [&](const smc_step& step) {
         return std::max(1.0 / step.correction_ess - 1.0 / count, 0.0);
@@ -164,9 +162,8 @@ inline void warn_of_corrections(const std::vector<smc_step>& steps, index_t part
         total_variance += variance(step);
     }
     const std::string subject = "the weights that correct the kernel average exp(";
-    const std::string
-        reason = ", where densities of one law average 1: the density of its draws, or the one that "
-                 "corrects them, is off";
+    const std::string reason = ", where densities of one law average 1: the density of its draws, or the one "
+                               "that corrects them, is off";
     if (miss(*worst) > trust.largest_miss)
         warnings.push_back(subject + three_digits(worst->log_mean_correction) +
                            ") at t = " + three_digits(worst->time) + reason + " there");
@@ -198,28 +195,25 @@ inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particl
     // Not at the last step: its low rewards are exact, and nothing is resampled by them.
     const auto range = std::max_element(steps.begin(), steps.end() - 1, by_range);
     if (steps.size() > 1 && range_of(*range) > trust.largest_range)
-        warnings.push_back(
-            "log weights changed by amounts that differ by " + number(range_of(*range)) +
-            " nats at t = " + number(range->time) +
-            ": particles of low value, which may carry the mean, can have been resampled away; more "
-            "value samples, more steps or log_delta near log Z help");
+        warnings.push_back("log weights changed by amounts that differ by " + number(range_of(*range)) +
+                           " nats at t = " + number(range->time) +
+                           ": particles of low value, which may carry the mean, can have been resampled "
+                           "away; more value samples, more steps or log_delta near log Z help");
     const auto floored = std::max_element(steps.begin(), steps.end(), by_floors);
     if (static_cast<double>(floored->floored) > trust.largest_floored * count)
-        warnings.push_back(
-            digits_of(floored->floored) + " of " + digits_of(particles) +
-            " values were at the floor at t = " + number(floored->time) +
-            ", where SMC cannot tell them apart: more value samples, log_delta near log Z or a "
-            "value_floor near the values that matter help");
+        warnings.push_back(digits_of(floored->floored) + " of " + digits_of(particles) +
+                           " values were at the floor at t = " + number(floored->time) +
+                           ", where SMC cannot tell them apart: more value samples, log_delta near log Z or "
+                           "a value_floor near the values that matter help");
     if (weighted) warn_of_corrections(steps, particles, trust, warnings);
 
     const std::string islands =
         ": run independent islands, each with its own rng.split(k), and give their log_z to combine_islands";
     const std::string variance = "the relative variance of Z is " + number(relative_variance);
     if (particles == 1)
-        warnings.push_back(
-            "one particle says nothing of the error of log Z, which has no standard error: take more of "
-            "them; or" +
-            islands.substr(1));
+        warnings.push_back("one particle says nothing of the error of log Z, which has no standard error: "
+                           "take more of them; or" +
+                           islands.substr(1));
     if (relative_variance > trusted_relative_variance)
         warnings.push_back(variance + " by one run's estimate, which is good only below " +
                            number(trusted_relative_variance) + islands);

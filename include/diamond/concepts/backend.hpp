@@ -204,8 +204,8 @@ consteval bool diagnose_backend() {
                                              "and forbid(n, predicate, diamond::deferred_error), const");
     static_assert(detail::backend_lanes<C>,
                   "a back end's context needs lanes(n, body), concurrency(), dense_block_columns() and "
-                  "prepare_product<T>, const, "
-                  "and its lanes affine, product, activate, pull_back, copy, fill and add_columns");
+                  "prepare_product<T>, const, and its lanes affine, product, activate, pull_back, copy, fill "
+                  "and add_columns");
     static_assert(detail::backend_symmetric_eigen<C>,
                   "a back end's context needs symmetric_eigen(batch_view<double> a, double* values), const");
     return true;

@@ -99,10 +99,8 @@ consteval bool diagnose_diamond_map_with_divergence() {
     static_assert(diagnose_diamond_map<M>());
     static_assert(detail::maps_posterior_with_divergence<M>,
                   "a Diamond map with divergence needs operator()(const_view xbar, interval inner, "
-                  "const_view x_t, time_view t, "
-                  "const condition&, view out, double* divergence) that writes X_{s,r} into out and the mean "
-                  "divergence of the inner flow "
-                  "into divergence");
+                  "const_view x_t, time_view t, const condition&, view out, double* divergence) that writes "
+                  "X_{s,r} into out and the mean divergence of the inner flow into divergence");
     return true;
 }
 

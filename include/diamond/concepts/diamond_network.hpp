@@ -121,8 +121,8 @@ consteval bool diagnose_diamond_network_with_divergence() {
     if constexpr (diamond_network<N>)
         static_assert(detail::evaluates_divergence<N>,
                       "a Diamond network with divergence needs operator()(diamond_arguments, const "
-                      "condition&, workspace&, view out, double* divergence) "
-                      "const that writes v into out and the mean divergence into divergence");
+                      "condition&, workspace&, view out, double* divergence) const that writes v into out "
+                      "and the mean divergence into divergence");
     return true;
 }
 

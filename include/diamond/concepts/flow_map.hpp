@@ -105,8 +105,8 @@ consteval bool diagnose_flow_map_with_divergence() {
                       "a flow map with divergence needs schedule() const, the noise schedule of its times");
         static_assert(detail::flows_with_divergence<M>,
                       "a flow map with divergence needs operator()(const_view x, interval, const condition&, "
-                      "view out, double* divergence) "
-                      "that writes X_{from,to}(x) into out and the mean divergence into divergence");
+                      "view out, double* divergence) that writes X_{from,to}(x) into out and the mean "
+                      "divergence into divergence");
     }
     return true;
 }
@@ -115,8 +115,8 @@ consteval bool diagnose_differentiable_flow_map_with_divergence() {
     static_assert(diagnose_flow_map_with_divergence<M>());
     static_assert(detail::divergence_vjp<M>,
                   "a differentiable flow map with divergence needs vjp(const_view x, interval, const "
-                  "condition&, const_view cotangent, "
-                  "const double* divergence_cotangent, view out), either cotangent null for zero");
+                  "condition&, const_view cotangent, const double* divergence_cotangent, view out), either "
+                  "cotangent null for zero");
     return true;
 }
 

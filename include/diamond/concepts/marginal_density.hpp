@@ -54,8 +54,8 @@ consteval bool diagnose_marginal_density() {
                       "a marginal density needs schedule() const, the noise schedule of its times");
         static_assert(detail::says_log_density<D>,
                       "a marginal density needs operator()(const_view x, double t, const condition&, double* "
-                      "out) that writes log p_t(x) into out; "
-                      "exact_density{schedule, model} is one of a velocity field with density");
+                      "out) that writes log p_t(x) into out; exact_density{schedule, model} is one of a "
+                      "velocity field with density");
         static_assert(detail::counts_cost<D>,
                       "a marginal density needs spent() const, the diamond::cost of its calls so far");
         static_assert(

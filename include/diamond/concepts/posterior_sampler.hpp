@@ -127,11 +127,10 @@ consteval bool diagnose_differentiable_posterior_sampler() {
 template <class P>
 consteval bool diagnose_posterior_sampler_with_density() {
     static_assert(diagnose_posterior_sampler<P>());
-    static_assert(
-        detail::draws_posterior_with_density<P>,
-        "a posterior sampler with density needs draw_with_density(x_t, t, condition, stream, out, double* "
-        "log_density); diamond_map_posterior has it where its map is a Diamond map with divergence, "
-        "as network_diamond_map is of a network with divergence or a jacobian_network");
+    static_assert(detail::draws_posterior_with_density<P>,
+                  "a posterior sampler with density needs draw_with_density(x_t, t, condition, stream, out, "
+                  "double* log_density); diamond_map_posterior has it where its map is a Diamond map with "
+                  "divergence, as network_diamond_map is of a network with divergence or a jacobian_network");
     return true;
 }
 template <class P>

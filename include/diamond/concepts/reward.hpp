@@ -146,10 +146,10 @@ concept reward_with_quadratic_form = requires(const R& r) {
 /// first.
 template <class R, class Batch, class Condition = no_condition>
 consteval bool diagnose_reward_call() {
-    static_assert(!detail::is_or_has<R>(detail::returns_truth<Batch>{}),
-                  "a reward is no bool, of which 0 and 1 would be taken for log probabilities: give a "
-                  "number, or 0 where it is true and -infinity where it is "
-                  "not, `return inside(z) ? 0.0 : -diamond::infinity;`");
+    static_assert(
+        !detail::is_or_has<R>(detail::returns_truth<Batch>{}),
+        "a reward is no bool, of which 0 and 1 would be taken for log probabilities: give a number, or 0 "
+        "where it is true and -infinity where it is not, `return inside(z) ? 0.0 : -diamond::infinity;`");
     // A generic call is asked for other columns only where it fails anyway.
     if constexpr (!reward<R, Batch, Condition>) {
         static_assert(!detail::is_or_has<R>(detail::wants_particles<Batch, double>{}),
@@ -170,9 +170,9 @@ consteval bool diagnose_reward_call() {
 /// The ladder of a reward that is kept, and so copied.
 template <class R, class Batch, class Condition = no_condition>
 consteval bool diagnose_reward() {
-    static_assert(std::copy_constructible<R>, "a reward must be copyable, for estimators and samplers keep "
-                                              "copies: let it share what is not through "
-                                              "std::shared_ptr, or pass std::ref(reward)");
+    static_assert(std::copy_constructible<R>,
+                  "a reward must be copyable, for estimators and samplers keep copies: let it share what is "
+                  "not through std::shared_ptr, or pass std::ref(reward)");
     return diagnose_reward_call<R, Batch, Condition>();
 }
 template <class R, class Batch, class Condition = no_condition>

@@ -148,10 +148,10 @@ consteval bool diagnose_trainable_network() {
 template <class N>
 consteval bool diagnose_trainable_network_with_divergence() {
     static_assert(diagnose_trainable_network<N>());
-    static_assert(detail::has_divergence_row<N>,
-                  "a trainable network with divergence needs outputs() const, d + 1, and divergence_spread() "
-                  "const, a functor (s, r) of the variance that "
-                  "errors of the mean divergence are measured in");
+    static_assert(
+        detail::has_divergence_row<N>,
+        "a trainable network with divergence needs outputs() const, d + 1, and divergence_spread() const, a "
+        "functor (s, r) of the variance that errors of the mean divergence are measured in");
     static_assert(detail::has_parameter_products<N>,
                   "a trainable network with divergence needs vjp and jvp, with theta before their arguments, "
                   "const: the trace of its velocity is made of them");

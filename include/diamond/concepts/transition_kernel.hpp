@@ -103,11 +103,10 @@ consteval bool diagnose_transition_kernel() {
 template <class K>
 consteval bool diagnose_transition_kernel_with_density() {
     static_assert(diagnose_transition_kernel<K>());
-    static_assert(
-        detail::transitions_with_density<K>,
-        "a transition kernel with density needs draw_with_density(x, interval, condition, stream, out, "
-        "double* log_density); early_stop_kernel has it where its map is a Diamond "
-        "map with divergence, as network_diamond_map is of a network with divergence or a jacobian_network");
+    static_assert(detail::transitions_with_density<K>,
+                  "a transition kernel with density needs draw_with_density(x, interval, condition, stream, "
+                  "out, double* log_density); early_stop_kernel has it where its map is a Diamond map with "
+                  "divergence, as network_diamond_map is of a network with divergence or a jacobian_network");
     return true;
 }
 template <class K>
@@ -116,10 +115,10 @@ consteval bool diagnose_weighted_transition_kernel() {
                       detail::counts_cost<K> && detail::has_exact<K>,
                   "a weighted transition kernel must be copyable and needs batch_type, dimension(), spent() "
                   "and bool exact(), as a transition kernel does");
-    static_assert(detail::weighs_transitions<K>,
-                  "a weighted transition kernel needs operator()(const_view x, interval, const condition&, "
-                  "noise_stream, view out, const double* log_density, double* next_log_density, "
-                  "double* log_weight)");
+    static_assert(
+        detail::weighs_transitions<K>,
+        "a weighted transition kernel needs operator()(const_view x, interval, const condition&, "
+        "noise_stream, view out, const double* log_density, double* next_log_density, double* log_weight)");
     static_assert(detail::begins_with_density<K>,
                   "a weighted transition kernel needs begin(const_view x_0, const condition&, double* "
                   "log_density) that writes log p_0(x_0)");

@@ -135,12 +135,11 @@ inline constexpr bool is_specialised = false;
 /// for conditions of your own, as the top of this file shows.
 template <class Condition, class Context>
 class condition_store {
-    static_assert(detail::is_specialised<Condition>,
-                  "a condition of your own needs diamond::condition_store<your condition, Context>, with "
-                  "repeat and gather as core/condition.hpp shows: where "
-                  "one stands for the whole batch, `template <class Context> class "
-                  "diamond::condition_store<prompt, Context> : public "
-                  "diamond::condition_for_all<prompt> {};`");
+    static_assert(
+        detail::is_specialised<Condition>,
+        "a condition of your own needs diamond::condition_store<your condition, Context>, with repeat and "
+        "gather as core/condition.hpp shows: where one stands for the whole batch, `template <class Context> "
+        "class diamond::condition_store<prompt, Context> : public diamond::condition_for_all<prompt> {};`");
 
 public:
     // Without these calls other errors would follow the sentence.

@@ -30,9 +30,9 @@ concept expression = requires { typename E::is_expression; };
 
 // The nodes stand in this namespace, where their operators are looked for.
 
-/// The extents that an expression's operands have; 0 where any number fits.
+/// The extents that an expression's operands have; -1 where any number fits.
 struct extents {
-    index_t rows = 0, columns = 0;
+    index_t rows = -1, columns = -1;
 };
 
 struct constant_number {
@@ -66,7 +66,7 @@ struct number_of_column {
     using is_expression = void;
     const Value* data;
     index_t columns;
-    extents shape() const { return {0, columns}; }
+    extents shape() const { return {-1, columns}; }
     DIAMOND_HD Value operator()(index_t, index_t j) const { return data[j]; }
     DIAMOND_HD Value operator()(index_t j) const { return data[j]; }
 };
@@ -85,7 +85,7 @@ struct row_of_batch {
     using is_expression = void;
     batch_view<const Value, Context> x;
     index_t i;
-    extents shape() const { return {0, x.columns()}; }
+    extents shape() const { return {-1, x.columns()}; }
     DIAMOND_HD Value operator()(index_t j) const { return x(i, j); }
     DIAMOND_HD Value operator()(index_t, index_t j) const { return x(i, j); }
 };
@@ -94,7 +94,7 @@ template <class Value, class Context>
 struct element_of_vector {
     using is_expression = void;
     batch_view<const Value, Context> numbers; ///< d x 1 or 1 x d
-    extents shape() const { return {numbers.size(), 0}; }
+    extents shape() const { return {numbers.size(), -1}; }
     DIAMOND_HD Value operator()(index_t i, index_t = 0) const { return numbers[i]; }
 };
 /// A linear sum as an operand: in double, as all that stands around it, and a term whose factor is 0 is off.
@@ -134,11 +134,11 @@ struct applied<F, std::index_sequence<I...>, Arguments...> : detail::argument<I,
         extents result;
         const auto join = [&](extents next) {
             const auto agree = [](index_t& own, index_t other, const char* what) {
-                require(own == 0 || other == 0 || own == other, [&] {
+                require(own < 0 || other < 0 || own == other, [&] {
                     return "an expression of operands with " + digits_of(own) + " and with " +
                            digits_of(other) + what;
                 });
-                own = own == 0 ? other : own;
+                own = own < 0 ? other : own;
             };
             agree(result.rows, next.rows, " rows");
             agree(result.columns, next.columns, " columns");
@@ -252,9 +252,9 @@ struct sums_of_columns {
     E value;
 };
 inline void require_extents_of(extents found, index_t rows, index_t columns) {
-    require((found.rows == 0 || found.rows == rows) && (found.columns == 0 || found.columns == columns), [&] {
+    require((found.rows < 0 || found.rows == rows) && (found.columns < 0 || found.columns == columns), [&] {
         return "an expression of " + digits_of(found.rows) + " x " + digits_of(found.columns) +
-               " written to " + digits_of(rows) + " x " + digits_of(columns) + " (0 stands for any number)";
+               " written to " + digits_of(rows) + " x " + digits_of(columns) + " (-1 stands for any number)";
     });
 }
 } // namespace detail
@@ -415,7 +415,7 @@ void assign(row_view<Value, Context> out, const X& x) {
 template <class Context, class E>
 void assign(row_view<double, Context> out, const detail::sums_of_columns<E>& x) {
     const extents shape = x.value.shape();
-    require(shape.rows > 0, "column sums of an expression of rows alone: there is nothing to sum over");
+    require(shape.rows >= 0, "column sums of an expression of rows alone: there is nothing to sum over");
     detail::require_extents_of(shape, shape.rows, out.columns());
     out.context().column_sums(shape.rows, out.columns(), x.value, out.data());
 }

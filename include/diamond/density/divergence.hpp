@@ -7,8 +7,6 @@
 /// std::invalid_argument if rows or counts do not fit.
 #pragma once
 
-#include <concepts>
-#include <string>
 #include <utility>
 
 #include <diamond/concepts/divergence_estimator.hpp>
@@ -76,6 +74,7 @@ private:
     scratch<typename batch_type::value_type, backend_of_t<batch_type>> tangent_, product_;
 };
 
+/// The options of hutchinson_divergence.
 struct hutchinson_options {
     index_t probes = 1; ///< M, at least 1
 };

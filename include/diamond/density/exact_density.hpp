@@ -32,11 +32,11 @@ concept corrects_proposal = absolute_density<D, Map> || relative_density<D, Map>
 /// The ladder for the density of a weighted_value; it has one clause.
 template <class D, class Map>
 consteval bool diagnose_density() {
-    static_assert(detail::corrects_proposal<D, Map>,
-                  "a weighted value needs a marginal_density for its map's batches (exact_density, "
-                  "flow_density), or what knows it up to a number a particle, with (x, t, condition, anchor, "
-                  "samples, double* out), schedule(), dimension() and spent(): best_density(schedule, field) "
-                  "makes one");
+    static_assert(
+        detail::corrects_proposal<D, Map>,
+        "a weighted value needs a marginal_density for its map's batches (exact_density, flow_density), or "
+        "what knows it up to a number a particle, with (x, t, condition, anchor, samples, double* out), "
+        "schedule(), dimension() and spent(): best_density(schedule, field) makes one");
     return true;
 }
 

@@ -13,6 +13,7 @@
 
 namespace diamond {
 
+/// The options of hutch_plus_plus_divergence.
 struct hutch_plus_plus_options {
     index_t sketch = 2; ///< r, the number of directions, 1 <= r <= d; r = d leaves nothing to the probes
     index_t probes = 2; ///< M, at least 1

@@ -17,7 +17,7 @@ namespace detail {
 /// Copies a product J e_k, d x N, to column k of each particle's Jacobian J; column j of `jacobian`, d^2 x N,
 /// is the d x d Jacobian of particle j.
 template <class Product, class Jacobian>
-struct keep_product {
+struct store_product {
     Product product;
     index_t k;
     Jacobian jacobian;
@@ -147,7 +147,7 @@ public:
             network_.jvp(at, condition, space.tangent.read(), space.network, space.product.mutable_view());
             context.for_each(
                 d, n,
-                detail::keep_product<const_view, jacobian_view>{
+                detail::store_product<const_view, jacobian_view>{
                     .product = space.product.read(), .k = k, .jacobian = space.jacobian.mutable_view()});
         }
         context.for_each(n, detail::mean_log_determinant<jacobian_view, row_view<double, context_type>>{

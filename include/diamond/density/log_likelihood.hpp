@@ -17,6 +17,7 @@
 
 namespace diamond {
 
+/// The options of log_likelihood.
 struct likelihood_options {
     index_t steps = 1;              ///< n, the number of jumps of equal length, unless `times` is given
     std::vector<double> times = {}; ///< the grid 0 = t_0 < ... < t_n <= 1; t_n is the time of the data

@@ -69,7 +69,7 @@ inline void require_probes(const char* estimate, index_t probes) {
 template <class Context>
 class probe_average {
 public:
-    /// Makes room for N columns and returns the row that each estimate is written to.
+    /// Resizes to N columns and returns the row that each estimate is written to.
     [[nodiscard]] row_view<double, Context> resize(const Context& context, index_t columns) {
         rows_.resize(context, columns, 3); // three rows, one after the other in memory
         return estimate();

@@ -1,7 +1,7 @@
 /// The velocity of a GLASS kernel's inner flow, by one evaluation of the network. [GF], (eq. inner-noise),
 /// (eq. glass-velocity):
-///   ubar_s = abar_s' D(x*, t*) + sbar_s' E[eps'],   E[eps'] = (abar_s sigma/h) N(x*, t*) + (alpha
-///   sbar_s/h^2)(alpha y - abar_s x_t).
+///   ubar_s = abar_s' D(x*, t*) + sbar_s' E[eps'],
+///   E[eps'] = (abar_s sigma/h) N(x*, t*) + (alpha sbar_s/h^2)(alpha y - abar_s x_t).
 #pragma once
 
 #include <cmath>
@@ -241,9 +241,8 @@ private:
     /// Refuses s = 1 where the inner velocity is infinite there. For times that are one per column a device
     /// throws when the host next waits.
     void require_finite(const_view xbar, time_view s) const {
-        constexpr const char*
-            what = "the inner velocity at s = 1 is infinite for this inner schedule: stop short of it, or "
-                   "use linear_schedule";
+        constexpr const char* what = "the inner velocity at s = 1 is infinite for this inner schedule: stop "
+                                     "short of it, or use linear_schedule";
         if (std::isfinite(inner_.d_sigma(1.0))) return;
         if (s.broadcast())
             require(s.value() < 1.0, what);

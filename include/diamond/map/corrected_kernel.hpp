@@ -2,7 +2,6 @@
 /// See (eq. corrected-kernel-weight).
 #pragma once
 
-#include <cmath>
 #include <type_traits>
 #include <utility>
 
@@ -50,9 +49,8 @@ class corrected_kernel {
         else
             return true; // a kernel need not name its schedule
     }
-    static_assert(schedules_agree(),
-                  "transitions and the density that corrects them must have the same noise schedule: "
-                  "rescheduled_density reads one by another's");
+    static_assert(schedules_agree(), "transitions and the density that corrects them must have the same "
+                                     "noise schedule: rescheduled_density reads one by another's");
 
 public:
     using batch_type = typename Kernel::batch_type;

@@ -19,9 +19,9 @@ namespace diamond {
 /// p_t(x_t).
 ///
 /// With these weights the draws follow the posterior of p_1, the law of data by `Density`. This holds for any
-/// map that draws wherever that posterior has mass and whose log q is the density of its own draws, as its
-/// exact_density() states. The density is evaluated at t = 1 only, where all noise schedules agree. Models
-/// weighted_posterior_sampler. Cost: one draw with density and one density of data for each draw.
+/// sampler that draws wherever that posterior has mass and whose log q is the density of its own draws, as
+/// its exact_density() states. The density is evaluated at t = 1 only, where all noise schedules agree.
+/// Models weighted_posterior_sampler. Cost: one draw with density and one density of data for each draw.
 template <class Sampler, class Density>
 class corrected_posterior {
     static_assert(diagnose_posterior_sampler_with_density<Sampler>() && diagnose_marginal_density<Density>());
@@ -68,7 +68,7 @@ public:
             detail::transition_density_term<const_view>{
                 .x = x_t, .z = out, .scale = here.alpha, .deviation = here.sigma, .samples = stream.samples},
             likelihood_.data());
-        const auto weight = row(context, all, log_weights); // log q until here
+        const auto weight = row(context, all, log_weights); // log q; the next line makes it log w
         assign(weight, row(density_of_data_) + row(likelihood_) - weight);
         context.forbid(all, elementwise<detail::is_no_log_weight>(weight),
                        deferred_error{.what = detail::bad_correction,

@@ -16,6 +16,7 @@
 
 namespace diamond {
 
+/// The options of diamond_map_posterior.
 struct diamond_map_posterior_options {
     index_t evaluations = 1; ///< calls of the map for each draw, in equal steps of inner time; at least 1
 };
@@ -112,7 +113,7 @@ public:
         require_density(t);
         const auto [outer, repeated] = repeat(x_t, condition,
                                               x_t.columns() > 0 ? z.columns() / x_t.columns() : 1, z);
-        make_room(z);
+        resize_states(z);
         const auto total = row(z.context(), z.columns(), log_density);
         assign(total, 0.0);
         for (index_t k = options_.evaluations - 1; k >= 0; --k) {
@@ -165,14 +166,14 @@ private:
     /// states.
     view state(index_t k) { return states_.mutable_view().columns(k * draws_, draws_); }
 
-    void make_room(const_view like) {
+    void resize_states(const_view like) {
         draws_ = like.columns();
         states_.resize(like.context(), like.rows(),
                        extent_product("posterior draws and their evaluations", draws_, options_.evaluations));
         if constexpr (diamond_map_with_divergence<Map>) divergence_.resize(like.context(), 1, draws_);
     }
     void draw_noise(noise_stream stream, const_view like) {
-        make_room(like);
+        resize_states(like);
         draw_normal(stream, state(0));
     }
     static void require_density(double t) {

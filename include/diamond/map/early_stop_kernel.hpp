@@ -7,10 +7,8 @@
 
 #include <diamond/concepts/diamond_map.hpp>
 #include <diamond/concepts/transition_kernel.hpp>
-#include <diamond/core/digits_of.hpp>
 #include <diamond/core/expression.hpp>
 #include <diamond/core/log_density.hpp>
-#include <diamond/glass/correlation.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/noising.hpp>

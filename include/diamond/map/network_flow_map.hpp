@@ -16,6 +16,7 @@
 
 namespace diamond {
 
+/// The options of network_flow_map.
 struct network_flow_map_options {
     double base_deviation = 1.0; ///< s0 > 0: x is s0 times the training's data, and x_0 ~ N(0, s0^2 I)
 };

@@ -1,6 +1,7 @@
 /// Transitions made of a posterior draw and fresh noise: DDPM's, with any correlation, and renoising.
 #pragma once
 
+#include <type_traits>
 #include <utility>
 
 #include <diamond/concepts/posterior_sampler.hpp>

@@ -15,6 +15,7 @@
 
 namespace diamond {
 
+/// The options of resampled_posterior.
 struct resampled_posterior_options {
     index_t proposals = 8; ///< K, the number of weighted draws of which one is taken, 1 to 2^24
 };

@@ -3,9 +3,9 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <diamond/concepts/backend.hpp>

@@ -107,13 +107,11 @@ concept has_steps = requires(const Solver& solver) {
 /// The ladder: the first clause that Solver breaks says what to write.
 template <class Solver>
 consteval bool diagnose_solver() {
-    static_assert(
-        detail::has_tableau<Solver>,
-        "a solver needs `static constexpr butcher_tableau<Stages> tableau`: euler, explicit_midpoint, heun, "
-        "runge_kutta_4 and dormand_prince have one");
-    static_assert(detail::has_steps<Solver>,
-                  "a solver needs index_t steps, or relative_tolerance, absolute_tolerance and "
-                  "most_steps where it chooses its own");
+    static_assert(detail::has_tableau<Solver>,
+                  "a solver needs `static constexpr butcher_tableau<Stages> tableau`: euler, "
+                  "explicit_midpoint, heun, runge_kutta_4 and dormand_prince have one");
+    static_assert(detail::has_steps<Solver>, "a solver needs index_t steps, or relative_tolerance, "
+                                             "absolute_tolerance and most_steps where it chooses its own");
     return true;
 }
 

@@ -1,7 +1,6 @@
 /// A flow map that takes an interval in several jumps.
 #pragma once
 
-#include <cmath>
 #include <string>
 #include <utility>
 
@@ -12,6 +11,7 @@
 
 namespace diamond {
 
+/// The options of stepped_flow_map.
 struct stepped_flow_map_options {
     index_t steps = 2; ///< n, the number of jumps of equal length, at least 1
 };

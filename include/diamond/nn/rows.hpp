@@ -14,7 +14,7 @@ struct rows_from {
     static constexpr index_t relative_cost = 1;
     View batch;
     index_t first = 0;
-    extents shape() const { return {0, batch.columns()}; }
+    extents shape() const { return {-1, batch.columns()}; }
     DIAMOND_HD double operator()(index_t i, index_t j) const {
         return batch.data() ? static_cast<double>(batch(first + i, j)) : 0.0;
     }

@@ -1,6 +1,7 @@
 /// The Gaussian measurement reward: the log-likelihood of an observation y = A(z) + noise.
 #pragma once
 
+#include <cmath>
 #include <memory>
 #include <utility>
 #include <vector>

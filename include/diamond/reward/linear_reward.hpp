@@ -1,6 +1,7 @@
 /// The linear reward r(z) = offset + c . z.
 #pragma once
 
+#include <cmath>
 #include <memory>
 #include <vector>
 

@@ -58,7 +58,7 @@ public:
 
     [[nodiscard]] index_t dimension() const { return place_->rows(); } ///< d
     [[nodiscard]] index_t outputs() const { return row_->rows(); }     ///< m
-    /// i_1 ... i_m.
+    /// Returns i_1 ... i_m.
     [[nodiscard]] const std::vector<index_t>& coordinates() const { return *coordinates_; }
 
     /// Writes out(k, j) = z(i_k, j), d x n to m x n. @throws std::invalid_argument for other shapes.
@@ -77,7 +77,8 @@ private:
                                selection{.rows = rows.read_on(out.context()), .in = in, .out = out});
     }
 
-    std::shared_ptr<const index_batch> row_, place_; ///< i_k of each k; k of each i, or -1
+    std::shared_ptr<const index_batch> row_;   ///< i_k for each k
+    std::shared_ptr<const index_batch> place_; ///< k for i = i_k, or -1
     std::shared_ptr<const std::vector<index_t>> coordinates_;
 };
 

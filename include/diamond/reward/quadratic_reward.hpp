@@ -1,6 +1,7 @@
 /// The quadratic reward with a diagonal curvature.
 #pragma once
 
+#include <cmath>
 #include <memory>
 #include <vector>
 

@@ -3,20 +3,19 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <exception>
 #include <string>
 #include <utility>
 
 #include <diamond/core/cost.hpp>
 #include <diamond/core/errors.hpp>
+#include <diamond/core/weight_sums.hpp>
 #include <diamond/reward/evaluate.hpp>
 
 namespace diamond {
 
 namespace detail {
-/// True for NaN and +inf, which no reward may be; -inf forbids a sample.
-DIAMOND_HD inline bool not_a_reward(double value) { return std::isnan(value) || value == infinity; }
-
 /// A pointwise reward that is called column by column and counts the calls, so that the count says where it
 /// threw.
 template <class Reward>
@@ -69,7 +68,7 @@ void call_reward(Reward& reward, batch_view<const Real, Context> z, const Condit
     });
     const auto r = row(z.context(), z.columns(), values);
     z.context().forbid(
-        z.columns(), elementwise<detail::not_a_reward>(r),
+        z.columns(), elementwise<detail::is_no_log_weight>(r),
         deferred_error{
             .what = "the reward is NaN or +inf: rewards must be finite, or -inf to forbid a sample",
             .step = step,

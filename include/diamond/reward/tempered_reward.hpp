@@ -1,6 +1,8 @@
 /// A reward at a temperature.
 #pragma once
 
+#include <cmath>
+
 #include <diamond/core/digits_of.hpp>
 #include <diamond/reward/scaled_reward.hpp>
 

@@ -101,16 +101,15 @@ inline void check_ends(const schedule_functions& s) {
     for (const value_at& end : {alpha_0, sigma_0, alpha_1, sigma_1})
         check(std::isfinite(end.value), "both coefficients must be finite on [0, 1], its ends included");
     check(!(alpha_0.value > alpha_1.value && sigma_0.value < sigma_1.value),
-          "its time runs from data to noise, and here from noise, t = 0, to data, t = 1: give it "
-          "alpha(1 - t), sigma(1 - t), -d_alpha(1 - t) and -d_sigma(1 - t), and give the network 1 - t");
+          "its time runs from data to noise, and here from noise, t = 0, to data, t = 1: give it alpha(1 - "
+          "t), sigma(1 - t), -d_alpha(1 - t) and -d_sigma(1 - t), and give the network 1 - t");
     check(!(alpha_0.value == alpha_1.value && sigma_0.value > sigma_1.value),
-          "its variance explodes, and x_0 must be noise alone: divide alpha and sigma by "
-          "hypot(alpha, sigma), and give the network x times that");
+          "its variance explodes, and x_0 must be noise alone: divide alpha and sigma by hypot(alpha, "
+          "sigma), and give the network x times that");
     check(is(sigma_1.value, 0.0),
           "sigma(1) must be 0, for x_1 is the data: leave out what noise it keeps there");
-    check(is(alpha_1.value, 1.0),
-          "alpha(1) must be 1, for x_1 is the data: divide alpha and d_alpha by alpha(1), and the samples, "
-          "which are then alpha(1) times the data");
+    check(is(alpha_1.value, 1.0), "alpha(1) must be 1, for x_1 is the data: divide alpha and d_alpha by "
+                                  "alpha(1), and the samples, which are then alpha(1) times the data");
     require(alpha_0.value >= 0.0 && alpha_0.value <= most_initial_signal, [&] {
         return list_of({alpha_0, sigma_0, alpha_1, sigma_1}) + "alpha(0) must be 0, or at most " +
                digits_of(most_initial_signal) +
@@ -199,9 +198,8 @@ inline void check_slopes_at_ends(const schedule_functions& s) {
     require(!std::isnan(last.value), [&] { return list_of({last}) + "it must be a number, or -inf"; });
     if (!s.product_of)
         return require(std::isfinite(last.value), [&] {
-            return list_of({last}) +
-                   "it then needs double sigma_d_sigma(double t) const, the product sigma d_sigma, "
-                   "finite at t = 1: -alpha d_alpha for a schedule of unit norm";
+            return list_of({last}) + "it then needs double sigma_d_sigma(double t) const, the product sigma "
+                                     "d_sigma, finite at t = 1: -alpha d_alpha for a schedule of unit norm";
         });
     // sigma^2 falls to 0 at least linearly: its difference over a short way tells half its slope.
     constexpr double h = 0x1p-20;

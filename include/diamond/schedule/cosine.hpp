@@ -57,7 +57,7 @@ struct cosine_schedule {
     }
 
 private:
-    /// k.
+    /// Returns k = pi/2 / (1 + o).
     [[nodiscard]] DIAMOND_HD double slope() const { return 0.5 * pi / (1.0 + offset); }
 };
 

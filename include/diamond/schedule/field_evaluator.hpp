@@ -18,9 +18,8 @@ inline constexpr index_t evaluations_of<Field> = Field::evaluations;
 } // namespace detail
 
 /// Calls a velocity field in a workspace of its own and counts the evaluations, N times evaluations_of<Field>
-/// a call. Copies are those of counted_network. Batches are d x N, and times are one value or one a column. A
-/// call
-/// @throws std::invalid_argument for a batch of another dimension than the field's.
+/// a call. Copies are those of counted_network. Batches are d x N, and times are one value or one a column.
+/// @throws std::invalid_argument in a call for a batch of another dimension than the field's.
 template <class Field>
 class field_evaluator {
     static_assert(diagnose_velocity_field<Field>());

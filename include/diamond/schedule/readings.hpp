@@ -1,8 +1,8 @@
 /// Readings of a network: the denoiser D = E[z | x_t], the noise N = E[eps | x_t], the velocity u and the
 /// score. Each of them gives the others, with no division by alpha or sigma. See (eq. denoiser-from-velocity)
 /// to (eq. score-from-noise):
-///   D = (sigma u - sigma' x)/(alpha' sigma - alpha sigma'),  N = (alpha' x - alpha u)/(alpha' sigma - alpha
-///   sigma'),  score = -N/sigma.
+///   D = (sigma u - sigma' x)/(alpha' sigma - alpha sigma'),
+///   N = (alpha' x - alpha u)/(alpha' sigma - alpha sigma'),  score = -N/sigma.
 #pragma once
 
 #include <cmath>
@@ -55,34 +55,35 @@ template <class Field, class Schedule>
 namespace detail {
 /// The message for a denoiser at t = 0 that does not follow from what the network predicts.
 [[nodiscard]] inline const char* hidden_data(prediction from) {
-    return from == prediction::noise ? "the denoiser at t = 0 does not follow from a noise network where "
-                                       "alpha(0) = 0: the noise is x there, whatever "
-                                       "the data are: start after it, or use a denoiser_network"
-                                     : "the denoiser at t = 0 does not follow from a velocity where alpha(0) "
-                                       "= alpha'(0) = 0, as on this schedule: it "
-                                       "is sigma' x there, whatever the data are: start after it, use a "
-                                       "denoiser_network, or give the field a denoiser(...)";
+    return from == prediction::noise
+             ? "the denoiser at t = 0 does not follow from a noise network where alpha(0) = 0: the noise is "
+               "x there, whatever the data are: start after it, or use a denoiser_network"
+             : "the denoiser at t = 0 does not follow from a velocity where alpha(0) = alpha'(0) = 0, as on "
+               "this schedule: it is sigma' x there, whatever the data are: start after it, use a "
+               "denoiser_network, or give the field a denoiser(...)";
 }
 
-// The coefficients (a, b) of a u + b x, u what the network predicts, for a reading at time t.
+/// The coefficients (a, b) of D = a u + b x at time t, where u is what the network predicts.
 template <class Schedule>
 [[nodiscard]] DIAMOND_HD numbers<2> denoiser_coefficients(const Schedule& schedule, instant t,
                                                           prediction from) {
     const velocity_readings r = readings_at(schedule, t, from);
     return {{r.denoiser_u, r.denoiser_x}};
 }
+/// The coefficients (a, b) of N = a u + b x.
 template <class Schedule>
 [[nodiscard]] DIAMOND_HD numbers<2> noise_coefficients(const Schedule& schedule, instant t, prediction from) {
     const velocity_readings r = readings_at(schedule, t, from);
     return {{r.noise_u, r.noise_x}};
 }
+/// The coefficients (a, b) of the score, a u + b x.
 template <class Schedule>
 [[nodiscard]] DIAMOND_HD numbers<2> score_coefficients(const Schedule& schedule, instant t, prediction from) {
     const velocity_readings r = readings_at(schedule, t, from);
     const double scale = -1.0 / sigma_at(schedule, t);
     return {{scale * r.noise_u, scale * r.noise_x}};
 }
-/// The coefficients that Coefficients(schedule, t, from) gives at column j's time, times a factor.
+/// The coefficients that Coefficients(schedule, t, from) gives at column j's time.
 template <auto Coefficients, class Schedule>
 struct reading_coefficients {
     Schedule schedule;
@@ -90,6 +91,7 @@ struct reading_coefficients {
     prediction from;
     DIAMOND_HD numbers<2> operator()(index_t j) const { return Coefficients(schedule, t.at(j), from); }
 };
+/// The coefficients that `unscaled` gives for column j, times a factor.
 template <class Unscaled>
 struct scaled_coefficients {
     Unscaled unscaled;
@@ -298,11 +300,9 @@ private:
             const coefficients<2> ab(Coefficients(schedule_, t.at(0)));
             require(std::isfinite(ab(0, 0)) && std::isfinite(ab(1, 0)), [&] {
                 if (t.at(0).rest <= 0.0)
-                    return std::string(
-                        "the velocity at t = 1 of a schedule with infinite sigma'(1) needs the score, which "
-                        "this "
-                        "network does not give: use a solver that does not read t = 1, as euler and "
-                        "explicit_midpoint, or a score_network");
+                    return std::string("the velocity at t = 1 of a schedule with infinite sigma'(1) needs "
+                                       "the score, which this network does not give: use a solver that does "
+                                       "not read t = 1, as euler and explicit_midpoint, or a score_network");
                 return "the velocity at t = " + digits_of(t.value()) +
                        " does not follow from what this network predicts: start after it, or use a "
                        "denoiser_network";
@@ -318,8 +318,9 @@ private:
 } // namespace detail
 
 /// A network that predicts D = E[z | x_t], as a velocity field that gives its denoiser.
-/// Cost: one evaluation of the network, or one product. A call, vjp or jvp @throws std::invalid_argument at t
-/// = 1 where sigma'(1) is infinite; a column with a time of its own is NaN there.
+/// Cost: one evaluation of the network, or one product.
+/// @throws std::invalid_argument from a call, vjp or jvp at t = 1 where sigma'(1) is infinite; a column with
+/// a time of its own is NaN there.
 template <class Schedule, class Network>
 class denoiser_network
     : public detail::converted_network<Schedule, Network, detail::velocity_from_denoiser<Schedule>> {
@@ -355,9 +356,10 @@ public:
 };
 
 /// A network that predicts N = E[eps | x_t], as a velocity field that gives its noise.
-/// Cost: one evaluation of the network, or one product. A call, vjp or jvp @throws std::invalid_argument at t
-/// = 0 where alpha(0) = 0, for the noise does not depend on the data there, and at t = 1 where sigma'(1) is
-/// infinite; a column with a time of its own is NaN there.
+/// Cost: one evaluation of the network, or one product.
+/// @throws std::invalid_argument from a call, vjp or jvp at t = 0 where alpha(0) = 0, for the noise does not
+/// depend on the data there, and at t = 1 where sigma'(1) is infinite; a column with a time of its own is NaN
+/// there.
 template <class Schedule, class Network>
 class noise_network
     : public detail::converted_network<Schedule, Network, detail::velocity_from_noise<Schedule>> {
@@ -394,9 +396,9 @@ public:
 
 /// A network that predicts the score grad log p_t(x), as a velocity field that gives its score:
 /// u = b(t) score + alpha'/alpha x, finite at t = 1 on every schedule.
-/// Cost: one evaluation of the network, or one product. A call, vjp or jvp @throws std::invalid_argument at t
-/// = 0 where alpha(0) = 0, for the score is -x there and does not depend on the data; a column with a time of
-/// its own is NaN there.
+/// Cost: one evaluation of the network, or one product.
+/// @throws std::invalid_argument from a call, vjp or jvp at t = 0 where alpha(0) = 0, for the score is -x
+/// there and does not depend on the data; a column with a time of its own is NaN there.
 template <class Schedule, class Network>
 class score_network
     : public detail::converted_network<Schedule, Network, detail::velocity_from_score<Schedule>> {

@@ -48,7 +48,7 @@ private:
     [[nodiscard]] DIAMOND_HD double rate(double tau) const {
         return rate_first + tau * (rate_last - rate_first);
     }
-    /// -log alpha.
+    /// Returns -log alpha at tau = 1 - t.
     [[nodiscard]] DIAMOND_HD double half_log(double tau) const {
         return tau * (0.25 * tau * (rate_last - rate_first) + 0.5 * rate_first);
     }

@@ -306,8 +306,7 @@ private:
             constexpr double rounding = 1e-9;
             require(std::fabs(alpha - s) <= rounding && std::fabs(sigma - (1.0 - s)) <= rounding, [&] {
                 return "a training needs the linear inner schedule, alpha = s and sigma = 1 - s, along which "
-                       "it "
-                       "draws; at s = " +
+                       "it draws; at s = " +
                        digits_of(s) + " this network's has alpha = " + digits_of(alpha) +
                        " and sigma = " + digits_of(sigma);
             });

@@ -299,8 +299,7 @@ public:
 
     static_assert(!has_divergence || !says_random<Teacher> || teaches_divergence<Teacher, Network>,
                   "a teacher of networks with divergence that says `random` needs divergence(arguments, "
-                  "condition, stream, "
-                  "double* out)");
+                  "condition, stream, double* out)");
 
     loss_targets(Teacher teacher, Trace trace) : teacher_(std::move(teacher)), trace_(std::move(trace)) {}
 

@@ -212,7 +212,7 @@ private:
 
 /// A share of the tilt below this is worth a warning.
 inline constexpr double share_to_warn_of = 0.95;
-/// x with two digits, for sentences.
+/// Returns x with two digits, for messages.
 [[nodiscard]] inline std::string rounded(double x) {
     char text[32];
     std::snprintf(text, sizeof text, "%.2g", x);
@@ -237,8 +237,7 @@ template <class Options>
     if (1.0 - lost >= share_to_warn_of) return {};
     return {"pathwise guidance by an effective " + rounded(effective) + " of " + digits_of(options.samples) +
             " draws a particle tilts concave rewards too far, as the reward of the posterior's mean does: "
-            "more samples help; a "
-            "linear reward is tilted right"};
+            "more samples help; a linear reward is tilted right"};
 }
 
 /// Writes NaN for the standard error and the effective sample sizes, where they are asked for, of an estimate

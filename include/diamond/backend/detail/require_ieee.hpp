@@ -21,10 +21,10 @@ inline void require_ieee() {
     };
     const auto needs = [](bool holds, const char* what) {
         if (!holds)
-            throw std::runtime_error(std::string("diamond needs IEEE arithmetic, but here ") + what +
-                                     ": compile without -ffast-math and its parts -ffinite-math-only, "
-                                     "-fno-honor-nans, -fno-honor-infinities and "
-                                     "-fassociative-math, and leave the rounding mode at FE_TONEAREST");
+            throw std::runtime_error(
+                std::string("diamond needs IEEE arithmetic, but here ") + what +
+                ": compile without -ffast-math and its parts -ffinite-math-only, -fno-honor-nans, "
+                "-fno-honor-infinities and -fassociative-math, and leave the rounding mode at FE_TONEAREST");
     };
     const double one = unforeseen(1.0), nan = unforeseen(not_a_number), inf = unforeseen(infinity),
                  tiny = unforeseen(0x1p-60);

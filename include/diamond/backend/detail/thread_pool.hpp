@@ -220,9 +220,9 @@ private:
         birth_ = birth{};
     }
 
-    static constexpr const char* forked_inside =
-        "the process was forked inside a block of a context's work, of which a child has but one "
-        "thread's share: fork outside of it, or leave the child by _exit or exec";
+    static constexpr const char*
+        forked_inside = "the process was forked inside a block of a context's work, of which a child has but "
+                        "one thread's share: fork outside of it, or leave the child by _exit or exec";
 
     int threads_;
     std::vector<std::thread> workers_;

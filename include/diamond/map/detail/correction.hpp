@@ -18,9 +18,9 @@ void require_density_of(const char* what, const Draws& draws, const Density& den
     });
 }
 /// The message for a weight that is NaN or +inf.
-inline constexpr const char* bad_correction =
-    "the importance weight of a corrected draw is NaN or +inf: the density of the draw, or the one that "
-    "corrects it, is not to be had there; where a jacobian_network's map folds it has none: take more steps, "
-    "for early-stop transitions fold less than whole draws";
+inline constexpr const char*
+    bad_correction = "the importance weight of a corrected draw is NaN or +inf: the density of the draw, or "
+                     "the one that corrects it, is not to be had there; where a jacobian_network's map folds "
+                     "it has none: take more steps, for early-stop transitions fold less than whole draws";
 
 } // namespace diamond::detail

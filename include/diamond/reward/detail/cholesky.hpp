@@ -33,7 +33,8 @@ public:
     /// that rounding does not tell from 0.
     cholesky(const char* what, std::vector<double> a, index_t n, pivot_unit unit = pivot_unit::largest)
         : l_(std::move(a)), n_(n) {
-        const double rounding = static_cast<double>(n_) * std::numeric_limits<double>::epsilon(); // relative
+        // The relative error of a pivot.
+        const double rounding = static_cast<double>(n_) * std::numeric_limits<double>::epsilon();
         std::vector<double> diagonal;
         for (index_t k = 0; k < n_; ++k) diagonal.push_back(at(k, k));
         if (unit == pivot_unit::largest && n_ > 0)
