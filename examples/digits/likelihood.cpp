@@ -103,7 +103,7 @@ std::vector<examples::table> run(const likelihood_settings& chosen) {
     const data_set data = load(chosen.data);
     const auto joint = load_joint(where, chosen.weights);
     const auto teacher = load_network(where, chosen.weights, "teacher");
-    // the teacher's, and the joint map's where it says one
+    // The bandwidth is the teacher's, and the joint map's where its file states one.
     const auto bandwidth = trained_bandwidth(chosen.weights, {"teacher", "joint"}, std::nullopt);
     const auto count = std::min(chosen.images, data.held_out.count());
     const batch x = dequantised(where, data.held_out, count, philox{chosen.seed});

@@ -118,9 +118,9 @@ struct root_mean_square {
 /// These errors of posterior moments over many x_t are root mean squares, without what finitely many draws
 /// add to them.
 struct moment_errors {
-    /// m - D|^2/tr Cov, in units of the standard deviation of the exact posterior.
+    /// |m - D|^2/tr Cov, in units of the standard deviation of the exact posterior.
     root_mean_square mean;
-    /// C - Cov|^2/(tr Cov)^2 in the Frobenius norm, in units of its variance.
+    /// |C - Cov|^2/(tr Cov)^2 in the Frobenius norm, in units of its variance.
     root_mean_square covariance;
     root_mean_square weights; ///< the errors of the component weights
 };

@@ -74,14 +74,14 @@ void show_posteriors(const study<Model>& s, const toy::density& data) {
         }
     }
     s.told.line("\n### Pictures\n");
-    s.told.picture(
-        s.chosen.out, s.of.name + "_posteriors",
-        diamond::io::panel_row{.title = s.of.title + ": draws of z given xₜ on the exact posterior density, "
-                                                     "exact draws beside those of one evaluation",
-                               .x = {.range = s.of.plane.x},
-                               .y = {.range = s.of.plane.y},
-                               .panels = std::move(panels),
-                               .columns = 2 * s.of.seen.size()});
+    s.told.picture(s.chosen.out, s.of.name + "_posteriors",
+                   diamond::io::panel_row{.title = s.of.title +
+                                                   ": draws of z given xₜ on the exact posterior density, "
+                                                   "exact draws beside those of one evaluation",
+                                          .x = {.range = s.of.plane.x},
+                                          .y = {.range = s.of.plane.y},
+                                          .panels = std::move(panels),
+                                          .columns = 2 * s.of.seen.size()});
 }
 
 } // namespace learned

@@ -144,8 +144,8 @@ std::vector<std::pair<std::string, told>> every_driver(const typename Back::cont
 TEST_CASE_TEMPLATE(
     "every driver names the step and the particle of a network that is no number from some time on", back,
     TWO_BACK_ENDS) {
-    // steps 1, 2, 3 and, at its begin for some, 3 or 4 read it first
     for (const double added : {not_a_number, infinity, -infinity})
+        // Steps 1, 2 and 3 read it first; where it begins late in a step, 3 or 4.
         for (const double from : {0.0, 0.3, 0.55, 0.72}) {
             CAPTURE(added);
             CAPTURE(from);

@@ -308,7 +308,7 @@ TEST_CASE("corrections read the label of their own particle, after resampling, t
             smc_options{.particles = 300, .steps = 4, .threshold = threshold, .log_delta = -infinity}};
         return sampler(context, philox{6}, labels(given.data()));
     };
-    // Of the right map no step corrects anything, whatever labels have moved where: a particle read by
+    // With the right map no step corrects anything, whatever labels have moved where: a particle read by
     // another's label would be 40 deviations off.
     const auto right = run(0.0, 2.0);
     for (const auto& step : right.steps) {
@@ -334,14 +334,14 @@ TEST_CASE("corrections read the label of their own particle, after resampling, t
     diamond::add_log_densities(wrong, asked, labels(2)); // one label for all
     CHECK(*std::min_element(wrong.log_densities.begin(), wrong.log_densities.end()) < -500.0);
 
-    // Of a map that is off by 0.8 deviations the corrections are at work, and right: within 5 standard errors
-    // of 1, of four steps once in 400,000.
+    // With a map that is off by 0.8 deviations the corrections are at work, and right: their means lie within
+    // 5 standard errors of 1; once in 400,000 one of four steps does not.
     const auto off = run(0.8, 0.0);
     CHECK(off.correction_ess < 250.0);
     for (const auto& step : off.steps)
         CHECK(std::abs(step.log_mean_correction) < 5.0 * std::sqrt(1.0 / step.correction_ess - 1.0 / 300.0));
 
-    // and of any field: alone or among others, the same bits
+    // A particle of any field has the same bits, too, alone or among others.
     using field = labelled::field<batch, diamond::linear_schedule>;
     const diamond::glass_diamond_map map(diamond::linear_schedule{},
                                          diamond::exact_divergence{field(diamond::linear_schedule{})},

@@ -100,7 +100,7 @@ TEST_CASE_TEMPLATE("an exact kernel is left as it is: its corrections are 1, and
     smc plain{kernel, value, options};
     smc corrected{diamond::corrected_kernel{kernel, right_density<own_batch>(context)}, value, options};
     const auto a = plain(context, philox{3}), b = corrected(context, philox{3});
-    // of a weight; and of particles none, while the ancestors agree
+    // The rounding of a weight, and of particles, while the ancestors agree.
     const double rounding = 20 * back::tolerance;
     CHECK(std::abs(b.log_z - a.log_z) < rounding);
     CHECK(a.families == b.families);
@@ -126,7 +126,7 @@ TEST_CASE("a wrong kernel, corrected, reaches the model's Z, whatever normalised
     const diamond::eigen::context context{.threads = 2};
     const double log_z = true_log_z(context);
     const auto right = right_density<batch>(context);
-    // between: the wrong chain's own, a third law's, and this not even normalised
+    // Densities in between: the wrong chain's own, a third law's, and that law's not even normalised.
     const diamond::exact_density own{diamond::linear_schedule{}, wrong_gaussian(context)};
     const exact third{
         {},
@@ -447,7 +447,7 @@ TEST_CASE("the pilot draws by the kernel alone, without a density") {
     smc sampler{diamond::corrected_kernel{kernel, right_density<batch>(context)}, value, options};
     const auto corrected = sampler(context, philox{14});
     CHECK(corrected.log_delta == plain.log_delta);
-    // a density a particle and step, and none of the pilot's
+    // It costs one density a particle and step more, and the pilot none.
     CHECK(corrected.spent == plain.spent + diamond::cost{.forward = n * steps});
     CHECK(sampler(context, philox{14}).spent == corrected.spent);
 }
@@ -465,7 +465,7 @@ TEST_CASE(
         return smc{diamond::corrected_kernel{diamond::early_stop_kernel{map}, density}, value,
                    options}(context, philox{15});
     };
-    // the same, and does not claim to be the model's
+    // The same density, which does not claim to be the model's.
     const corrections::altered learned{right, corrections::shift_end{0.0}};
 
     for (const auto& result : {run(solid{model}, right), run(solid{wrong_gaussian(context)}, right)})
@@ -478,7 +478,7 @@ TEST_CASE(
     CHECK(warns(run(boasting{solid{model}, 0.5}, right), off));
     CHECK(warns(run(boasting{solid{model}, -0.5}, right), off));
     CHECK_FALSE(warns(run(boasting{solid{model}, 0.02}, right), off)); // over four steps below largest_miss
-    // below it at each step: misses add up
+    // At each step it is below largest_miss; misses add up.
     CHECK(warns(run(boasting{solid{model}, 0.05}, right), "over the run"));
     CHECK(warns(run(solid{model}, corrections::altered(right, corrections::shift_end{0.6})), off));
     CHECK(run(boasting{solid{model}, 0.5}, right).steps.back().log_mean_correction ==

@@ -39,7 +39,7 @@ double largest_difference(const Batch& a, const Batch& b) {
     return statistics::largest_error(diamond::to_host(a), diamond::to_host(b));
 }
 
-/// The same model, as a network that predicts E[z | x_t].
+/// This is the model as a network that predicts E[z | x_t].
 template <class Model>
 struct denoiser_of {
     using batch_type = batch;
@@ -74,7 +74,7 @@ TEST_CASE("guidance needs no gradient of the reward") {
     const diamond::eigen::context context{.threads = 2};
     const auto model = mixture<batch>(context);
     const auto tilt = tilt_2d<double>();
-    // a lambda: nothing but values
+    // A lambda gives nothing but values.
     const auto plain = [tilt](diamond::column_view<const double> z) { return tilt(z); };
     guidance sampler{model,
                      posterior_value{exact_posterior{model}, plain, {.samples = 256}},

@@ -1,7 +1,7 @@
 /// No solver and no grid leaves t = 0 out: guidance by every estimator begins there, and converges at its
 /// solver's order.
 ///
-/// Of Gaussian data and a linear reward a . z the guided flow is known path by path: x_1 = X_{0,1}(x_0) + C
+/// For Gaussian data and a linear reward a . z the guided flow is known path by path: x_1 = X_{0,1}(x_0) + C
 /// a, for V is linear in x and the exact value, r(D) and the pathwise gradient of any number of draws have
 /// its gradient. So errors are deterministic, and their orders too.
 #include <diamond/align/guidance.hpp>

@@ -5,8 +5,8 @@
 
 namespace cases {
 
-/// Of the truth, or of weighted particles: mean, upper triangle of the second moments about the true mean,
-/// component weights.
+/// These are moments of the truth, or of weighted particles: the mean, the upper triangle of the second
+/// moments about the true mean, and the component weights.
 template <class Model>
 class mixture_moments {
 public:
@@ -23,7 +23,8 @@ public:
     }
     [[nodiscard]] const std::vector<double>& truth() const { return truth_; }
 
-    /// Of each particle, a column of truth().size() numbers each; their weighted mean estimates the truth.
+    /// Returns the moments of each particle, a column of truth().size() numbers each; their weighted mean
+    /// estimates the truth.
     [[nodiscard]] std::vector<std::vector<double>> of_each(const batch_type& particles) const {
         const auto d = static_cast<std::size_t>(model_.dimension());
         batch_type shares(particles.context(), model_.components().count(), particles.columns());

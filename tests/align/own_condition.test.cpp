@@ -179,7 +179,7 @@ TEST_CASE(
     const auto result = sampler(context, philox{3}, own);
     bool moved = false;
     const auto x = batches::host(result.particles);
-    // each stands where its own mean is, 14 deviations from the next
+    // Each stands where its own mean is, 14 deviations from the next.
     for (std::size_t j = 0; j < x.size() / 2; ++j) {
         CHECK(std::lround(x[2 * j] / 10.0) == result.families[j]);
         CHECK(result.rewards[j] > -2.0);

@@ -270,7 +270,7 @@ TEST_CASE("offspring keep the bounds of each resampler") {
                     REQUIRE(std::abs(static_cast<long double>(even[i]) - expected) <
                             1.0L + 1e-12L); // floor or ceiling
                     REQUIRE(std::abs(static_cast<long double>(strata[i]) - expected) < 2.0L + 1e-12L);
-                    // its whole copies at least
+                    // A particle has its whole copies at least.
                     REQUIRE(static_cast<long double>(rest[i]) >= std::floor(expected - 1e-12L));
                     expected_sum += expected;
                     sum += static_cast<long double>(strata[i]);

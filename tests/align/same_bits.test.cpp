@@ -1,4 +1,5 @@
-/// The same bits on one and two threads; and a slot's draws do not depend on how many slots there are.
+/// Results have the same bits on one and two threads; and a slot's draws do not depend on how many slots
+/// there are.
 #include <diamond/align/guidance.hpp>
 #include <diamond/align/search.hpp>
 
@@ -69,7 +70,7 @@ TEST_CASE_TEMPLATE(
     "and in a process where another library has set flush-to-zero, before the context was made or after",
     real, REALS) {
     using back = back_ends::eigen<real>;
-    // flush-to-zero, and subnormal operands are zero
+    // The bits flush results to zero, and take subnormal operands for zero.
     const unsigned ieee = _mm_getcsr(), flush = ieee | 0x8040u;
     const auto right = run_small<back>(2, 5003);
     _mm_setcsr(flush);

@@ -1,11 +1,14 @@
 /// The steps of SMC one by one, on a state that is filled by hand: make_finite, weigh, choose, advance and
 /// take.
-#include <numeric>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include <diamond/align/smc_steps.hpp>
 
 #include <support/back_ends.hpp>
-#include <support/numbers.hpp>
 
 using diamond::index_t, diamond::infinity, diamond::no_condition, diamond::philox, diamond::to_host;
 

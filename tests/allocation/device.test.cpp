@@ -42,8 +42,8 @@ auto sampler(const Context& context, const target& reward, const diamond::smc_op
 }
 const diamond::smc_options options{.particles = 300, .steps = 6, .record_ancestors = true};
 
-/// The same functors are compiled into other loops, where a multiplication and an addition may be one
-/// rounding.
+/// On a device these functors are compiled into other loops, where a multiplication and an addition may be
+/// one rounding.
 constexpr double rounding = 1e-9;
 void check_near(double a, double b) { CHECK(a == doctest::Approx(b).epsilon(rounding).scale(1)); }
 template <class Real>

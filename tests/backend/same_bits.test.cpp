@@ -35,7 +35,7 @@ struct results {
     std::vector<std::vector<double>> scalars;                      // per column
     double sum, max;
 };
-/// Of a result's of_columns.
+/// Returns true where entry k of a result's of_columns is a product.
 constexpr bool is_product(std::size_t k) { return k == 2 || k == 3; }
 template <class Back>
 results<typename Back::real> run(int threads, index_t rows, index_t columns,

@@ -75,7 +75,7 @@ TEST_CASE_TEMPLATE("log p and score of the closed joint map, at every time, in o
     using own_batch = typename back_end::batch;
     const auto context = back_end::make();
     const auto x = batches::normal<own_batch>(context, 3, n, 1, 0.8);
-    // of float, X_{t,0} rounds x, and narrow directions magnify it
+    // In float, X_{t,0} rounds x, and narrow directions magnify that.
     const double tolerance = std::max(1e-10, 64 * back_end::tolerance);
     for (const auto kind : schedules::every_kind) {
         const any_schedule schedule{kind};

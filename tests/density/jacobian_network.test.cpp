@@ -66,7 +66,7 @@ TEST_CASE_TEMPLATE(
     for (index_t j = 0; j < n; ++j) {
         t.push_back(0.1 * static_cast<double>(j % 10));
         s.push_back(0.125 * static_cast<double>(j % 8));
-        // either direction, and none
+        // r lies on either side of s, or is s.
         r.push_back(j % 5 == 0 ? s.back() : 0.0625 * static_cast<double>((7 * j) % 17));
     }
     const auto times_of = [&](const list& l) { return diamond::from_host<double>(context, 1, n, l); };

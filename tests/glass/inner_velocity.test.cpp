@@ -59,7 +59,7 @@ struct read_denoiser {
                                       r.denoiser_x * static_cast<double>(x(i, j)));
     }
 };
-/// The same model as a network that predicts E[z | x_t].
+/// This is the model as a network that predicts E[z | x_t].
 template <class Batch>
 struct denoiser_of {
     using batch_type = Batch;

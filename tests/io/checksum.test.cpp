@@ -87,7 +87,7 @@ TEST_CASE("a file that was changed is refused, one without a checksum passes") {
     CHECK(refused([](auto& f) { std::swap(f.tensors["c"], f.tensors["b"]); }) == Contains("spoilt"));
     CHECK(refused([](auto& f) { f.metadata["checksum"] = "crc32c 00000000"; }) ==
           Contains("its checksum is 'crc32c 00000000'"));
-    // another program's
+    // This checksum is another program's.
     CHECK(refused([](auto& f) { f.metadata["checksum"] = "md5 0"; }) == "nothing thrown");
     CHECK(refused([](auto& f) { f.metadata.erase("checksum"); }) == "nothing thrown"); // as the sentence says
 }

@@ -88,7 +88,7 @@ TEST_CASE("long lines and large shapes take a time proportional to what is seen 
     for (auto& p : zigzag) p = {p.y, p.x};
     // sixteen thousand crossings for every corner, kept a band at a time
     picture.polygon(zigzag, io::colours::ink);
-    // two; more with sanitizers, and when others compile
+    // It takes two seconds; more with sanitizers, and when others compile.
     CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds{60});
 }
 

@@ -33,7 +33,7 @@ TEST_CASE("a density's lower left cell is the panel's lower left corner, and col
         {{.title = "density", .density = io::heat_map{.columns = 2, .rows = 2, .values = {1, 0, 0.5, 0}}}});
     io::write_png(folder / "a.png", row);
     const diamond_test::decoded_png png{folder / "a.png"};
-    // of the frame, the only ink with straight corners
+    // These are the sides of the frame, the only ink with straight corners.
     int left = png.width, right = 0, top = png.height, bottom = 0;
     for (int y = 0; y < png.height; ++y)
         for (int x = 0; x < png.width; ++x)

@@ -59,7 +59,8 @@ doctest::String reason(F f) {
     return "nothing thrown";
 }
 
-/// The same for any other error's what().
+/// Returns the what() of the Error, a type of any other error, that f throws; "nothing thrown" when it throws
+/// none.
 template <class Error, class F>
 doctest::String message(F f) {
     try {

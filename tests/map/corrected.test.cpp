@@ -106,7 +106,7 @@ TEST_CASE_TEMPLATE("exact draws all weigh p_t(x_t), exact transitions 1", back_e
     using own_batch = typename back_end::batch;
     const auto context = back_end::make();
     constexpr index_t n = 7, samples = 3;
-    // of some ten Gaussian terms, and of what rounding z costs where sigma is small
+    // This is the rounding of some ten Gaussian terms, and of z, which costs more where sigma is small.
     const double tolerance = 32 * back_end::tolerance;
     const auto x = batches::normal<own_batch>(context, 3, n, 5, 0.8);
     own_batch drawn(context, 3, n * samples), plain(context, 3, n * samples), next(context, 3, n);

@@ -48,7 +48,7 @@ answers ask(const typename BackEnd::context& context, const Model& model, const 
                                   [&](auto in, double* out) { model.divergence(in, t, {}, space, out); })};
 }
 
-// The same from the definitions, 0 < t < 1; the divergence by differences.
+// Returns the answers by the definitions, 0 < t < 1; the divergence is computed by differences.
 template <class Schedule>
 answers expect(const reference::mixture& mixture, const Schedule& schedule, const std::vector<double>& x,
                double t) {

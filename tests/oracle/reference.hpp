@@ -120,7 +120,7 @@ template <class BackEnd, class F>
     const auto host = diamond::to_host(out);
     return {host.begin(), host.end()};
 }
-/// The same for f(x.read(), double* out) with a number a column.
+/// Calls f(x.read(), double* out), which writes a number a column, and brings the numbers home.
 template <class BackEnd, class F>
 [[nodiscard]] std::vector<double> call_numbers(const typename BackEnd::context& context, index_t d,
                                                const std::vector<double>& x, const F& f) {

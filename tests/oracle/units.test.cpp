@@ -19,7 +19,7 @@ using reference::spread_points;
 namespace {
 
 using numbers_type = std::vector<double>;
-// Of four coordinates, whose correlations are these.
+// The four coordinates have these correlations.
 const Eigen::Matrix4d correlations{{1, .5, -.25, 0}, {.5, 1, .5, .25}, {-.25, .5, 1, .5}, {0, .25, .5, 1}};
 const std::vector<numbers_type> all_units{
     {1, 1, 1, 1},         {1e-8, 1e-8, 1e-8, 1e-8}, {1e-17, 1e-17, 1e-17, 1e-17}, {1e17, 1e17, 1e17, 1e17},

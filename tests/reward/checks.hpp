@@ -38,7 +38,7 @@ Batch points(const context_of<Batch>& context, index_t d, index_t n, double spre
     return diamond::from_host(context, d, n, host);
 }
 
-/// The same numbers as host numbers of the particle's type, for parameters.
+/// Returns standard normal numbers as host numbers of the particle's type, for parameters.
 template <class Batch>
 vector_of<Batch> parameters(const context_of<Batch>& context, index_t count, std::uint64_t seed) {
     return diamond::to_host(points<Batch>(context, count, 1, 1.0, seed));

@@ -52,7 +52,7 @@ class compositions {
         diamond::draw_normal(philox{seed}.stream(purpose::user), x.mutable_view());
         return x;
     }
-    /// Of values at three times, their errors with them, and their guidance.
+    /// Records values at two times, their errors with them, and their guidance.
     template <class Value>
     void value(const char* name, Value estimate, const diamond::condition_of_t<Value>& c = {}) {
         const batch x = noise(n);

@@ -138,7 +138,7 @@ TEST_CASE("no bit of a training depends on the threads, or on a stop") {
         auto state = trainer.start();
         trainer.run(state, [](const auto& report) { return report.step < 5; });
         CHECK(state.step == 6);
-        // goes on where the first stopped
+        // Another trainer goes on where the first stopped.
         diamond_trainer another(small_network<batch>(context, 2), data, philox{5}, options);
         another.run(state);
         CHECK(state.step == 12);

@@ -96,9 +96,9 @@ TEST_CASE_TEMPLATE("at the exact joint map every loss with a deterministic targe
     alone(diamond::semigroup_loss{}, exact);
     alone(diamond::semigroup_loss{.midpoint = true}, exact); // Shortcut-F2D2
     alone(diamond::semigroup_loss{.midpoint = true, .fixed = diamond::held_fixed::student}, exact);
-    // divergences by the average's head
+    // The divergences are those of the average's head.
     alone(diamond::lagrangian_loss{}, diamond::on_diagonal<diamond::exact_trace>{});
-    // of a multiple of I every probe says the same
+    // Every probe gives the trace of a multiple of I exactly.
     alone(diamond::lagrangian_loss{}, diamond::hutchinson_trace<>{.probes = 2});
     // With a teacher, on the diagonal, too: Shortcut-Distill-F2D2 and the Lagrangian. At t = 0, where flow
     // maps live.

@@ -201,7 +201,7 @@ TEST_CASE("data in units that no training sees anything of are refused, and thos
     }
     CHECK_THROWS_WITH_AS(trained(points(1.0, 1e7), 0.1), doctest::Contains("subtract the mean"),
                          std::invalid_argument);
-    // variances 1 + 1/4 and 1/4
+    // The variances are 1 + 1/4 and 1/4.
     const training_set<batch> known(diamond::from_host<float>(where(), 2, 2, {1, 5, 3, 5}), 0.5);
     CHECK(known.deviation() == doctest::Approx(std::sqrt(0.75)));
     CHECK(known.largest_mean() == 5.0);

@@ -102,7 +102,7 @@ TEST_CASE("time samplers") {
     const diamond::logit_normal_time sampler{.at_zero = 0.0, .mean = 0.4, .deviation = 1.3};
     const index_t n = 20'000;
     const auto logit = [&](index_t j) {
-        // a grid of quantiles
+        // The times of a grid of quantiles.
         const double t = sampler(0.5, (static_cast<double>(j) + 0.5) / static_cast<double>(n));
         return std::log(t / (1.0 - t));
     };

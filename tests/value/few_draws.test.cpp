@@ -47,7 +47,7 @@ struct bent_draws {
         out.context().for_each(out.columns(), bend<view>{by, out});
     }
 };
-/// The same, every other draw counted e times: its weights say nothing of z.
+/// These are bent_draws of which every other draw is counted e times: its weights say nothing of z.
 template <class Batch>
 struct weighted_draws : bent_draws<Batch> {
     using typename bent_draws<Batch>::view;

@@ -33,7 +33,7 @@ template <class Batch>
 auto exact_density(const any_schedule& schedule) {
     return diamond::exact_density(schedule, models::mixture<Batch, any_schedule>(schedule));
 }
-/// Of a network that knows no density, nor its score but through its velocity.
+/// Returns the trapezoid density of a network that knows no density, nor its score but through its velocity.
 template <class Batch>
 auto trapezoid(const any_schedule& schedule) {
     return diamond::trapezoid_density(schedule,
@@ -346,7 +346,7 @@ TEST_CASE("with an exact density the gradient is the derivative of the estimate 
                 for (std::size_t j = 0; j < n; ++j) {
                     CAPTURE(std::string(schedule.name()));
                     CAPTURE(t);
-                    // of log p_t exp V, less log p_t
+                    // This is the slope of log p_t exp V, less that of log p_t.
                     const double difference = (above[j] - below[j]) / (2.0 * h) -
                                               batches::host(score)[i + 2 * j];
                     // truncation h^2 times third derivatives of up to 1e4; rounding 1e-14/h

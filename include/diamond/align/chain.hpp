@@ -37,8 +37,8 @@ struct chain_result {
     std::vector<std::string> warnings; ///< reasons why they are not what they should be
     bool complete = false;             ///< says whether the last step was taken
     cost spent;                        ///< the evaluations of this run
-    /// The time of the call: on a device until all is queued, which is done when its particles have come to
-    /// the host.
+    /// The time of the call. On a device that is the time until all is queued; the work is done when the
+    /// particles have come to the host.
     double seconds = 0.0;
 };
 

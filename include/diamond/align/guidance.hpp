@@ -4,7 +4,9 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <diamond/align/chain.hpp>
 #include <diamond/concepts/value_estimator.hpp>
@@ -146,7 +148,7 @@ private:
             assign(out, out + options_.strength * gradient_);
             return;
         }
-        // The rounding of a sum of many terms.
+        // The rounding of a sum of many terms, relative to it.
         constexpr double rounding = 64.0 * static_cast<double>(std::numeric_limits<real>::epsilon());
         const auto& context = x.context();
         const index_t n = x.columns();

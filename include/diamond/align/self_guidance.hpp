@@ -127,7 +127,7 @@ private:
     using real = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
 
-    /// out = x_0 - eta step, the step being what the gradient was turned to; out may be x_0.
+    /// out = x_0 - eta step, where gradient_ holds the step; out may be x_0.
     void move(view x_0, view out) {
         assign(out, elementwise<detail::moved_against>(x_0, row(eta_), gradient_));
     }

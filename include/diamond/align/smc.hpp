@@ -134,7 +134,10 @@ public:
 
     template <class State, class Rng = philox>
     void step(State&) const {
-        static_assert(diagnose_driver_call<Rng>());
+        static_assert(std::is_same_v<State, state>,
+                      "this state belongs to another kind of smc: its kernel carries weights and this one's "
+                      "does not, or the reverse, or its batch or condition is another");
+        if constexpr (std::is_same_v<State, state>) static_assert(diagnose_driver_call<Rng>());
     }
 
     /// Takes one step. Where it throws, the state is as before and the step may be tried again.

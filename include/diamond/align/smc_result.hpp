@@ -73,8 +73,8 @@ struct smc_result {
     Batch particles;                 ///< d x N at t = 1, or where the run was stopped
     std::vector<double> log_weights; ///< the particles' log weights, up to a constant
     std::vector<double> rewards;     ///< r of each particle; empty where the run is incomplete
-    /// log p_1 of each particle where the kernel is weighted, whose particles carry it; empty else:
-    /// add_log_densities.
+    /// log p_1 of each particle. A weighted kernel's particles carry it; else it is empty until
+    /// add_log_densities writes it.
     std::vector<double> log_densities;
     double log_z = NAN;                ///< log Z-hat; NaN where the run is incomplete
     double log_z_standard_error = NAN; ///< NaN where one run does not tell: `warnings` then says why

@@ -8,7 +8,6 @@
 #include <cmath>
 #include <cstdint>
 #include <optional>
-#include <utility>
 
 #include <diamond/align/resampling.hpp>
 #include <diamond/align/smc_result.hpp>
@@ -181,7 +180,7 @@ template <class State>
 }
 
 /// The ancestor where the step resamples and the ancestor is a particle; else the place itself, `own`.
-DIAMOND_HD inline std::int32_t followed(bool follows, std::int32_t ancestor, index_t own) {
+DIAMOND_HD inline std::int32_t followed(bool follows, std::int32_t ancestor, double own) {
     return follows ? ancestor : static_cast<std::int32_t>(own);
 }
 /// Draws ancestors by the next weights into s.chosen. On a device, which goes on until the host asks, it

@@ -244,7 +244,7 @@ struct context {
     // 5. soft maxima
     template <class Real>
     void softmax(batch_view<Real, context> x, double* log_sums) const {
-        blocks_of(x.columns(), x.rows() * exp_price, [&](index_t first, index_t last) {
+        blocks_of(x.columns(), x.rows() * exp_cost, [&](index_t first, index_t last) {
             if (x.rows() > 0 && x.rows() <= detail::short_column)
                 return detail::softmax_short_columns(x.column(first).begin(), x.rows(), last - first,
                                                      log_sums + first);
@@ -261,7 +261,7 @@ struct context {
         });
     }
     void log_sum_exp(batch_view<const double, context> x, double* out) const {
-        blocks_of(x.columns(), x.rows() * exp_price, [&](index_t first, index_t last) {
+        blocks_of(x.columns(), x.rows() * exp_cost, [&](index_t first, index_t last) {
             for (index_t j = first; j < last; ++j) {
                 const auto column = x.column(j);
                 const double high = highest<double>(column);
@@ -298,7 +298,7 @@ struct context {
     template <class Real>
     void fill_normal(noise_stream stream, batch_view<Real, context> out) const {
         diamond::detail::require_stream(stream);
-        blocks_of(out.columns(), out.rows() * normal_price, [&](index_t first, index_t last) {
+        blocks_of(out.columns(), out.rows() * normal_cost, [&](index_t first, index_t last) {
             diamond::detail::fill_normal_columns(
                 stream, out.data(), out.rows(), first, last, [](Real* p, index_t n) {
                     // The group is a multiple of the packet, so that all roots are computed in packets.
@@ -362,7 +362,7 @@ private:
     // For at most this many elements, waking a thread costs more than it saves.
     static constexpr index_t serial_work = 8192;
     // These are the costs of elementwise work, in copies of a number.
-    static constexpr index_t exp_price = 4, normal_price = 4;
+    static constexpr index_t exp_cost = 4, normal_cost = 4;
 
     /// A block keeps its copy of a functor in this type. No other thread sees the copy, so that its members
     /// stay in registers. A functor whose copy may be costly is taken by reference.

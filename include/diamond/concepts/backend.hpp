@@ -45,7 +45,6 @@
 
 #include <concepts>
 #include <cstdint>
-#include <string>
 
 #include <diamond/core/batch.hpp>
 #include <diamond/core/dense.hpp>

@@ -13,9 +13,9 @@ struct cost {
     std::int64_t vjp = 0;     ///< vector-Jacobian products (reverse mode)
     std::int64_t reward = 0;  ///< reward evaluations
 
-    /// A Jacobian-vector product carries value and tangent.
+    /// A Jacobian-vector product counts twice, since it carries value and tangent.
     static constexpr std::int64_t jvp_weight = 2;
-    /// A vector-Jacobian product runs forward once and back at twice the cost.
+    /// A vector-Jacobian product counts three times, since it runs forward once and back at twice the cost.
     static constexpr std::int64_t vjp_weight = 3;
 
     /// Returns the network evaluations as one number, forward + 2 jvp + 3 vjp; rewards are not in it.

@@ -4,15 +4,15 @@
 /// the back end's memory (number_at) and doubles. Operators and functions make small structs that compute
 /// nothing; assign runs them over the elements by one for_each of the back end. There are two arithmetics:
 ///   - a linear sum of batches alone (core/linear_sum.hpp) is written by `combine`, in the particles' own
-///   number type;
+///   type;
 ///   - everything else is computed element by element in double and rounded once, where it is written.
 /// An expression over rows is also a functor of the column, f(j), and one over batches of the element, f(i,
-/// j): it can be given to a context's sum, max, column_sums, find_first and forbid as it is. What has no
-/// operator here is a plain DIAMOND_HD function of numbers, elementwise<f>(a, b, ...). An expression holds
-/// views: it must not outlive what it reads.
+/// j): it can be given to a context's sum, max, column_sums, find_first and forbid as it is; one over batches
+/// does not compile as f(j). What has no operator here is a plain DIAMOND_HD function of numbers,
+/// elementwise<f>(a, b, ...). An expression holds views: it must not outlive what it reads.
 #pragma once
 
-#include <concepts>
+#include <cmath>
 #include <cstddef>
 #include <string>
 #include <type_traits>
@@ -40,6 +40,7 @@ struct constant_number {
     double number;
     extents shape() const { return {}; }
     DIAMOND_HD double operator()(index_t, index_t) const { return number; }
+    DIAMOND_HD double operator()(index_t) const { return number; }
 };
 struct number_in_memory {
     using is_expression = void;
@@ -95,7 +96,7 @@ struct element_of_vector {
     using is_expression = void;
     batch_view<const Value, Context> numbers; ///< d x 1 or 1 x d
     extents shape() const { return {numbers.size(), -1}; }
-    DIAMOND_HD Value operator()(index_t i, index_t = 0) const { return numbers[i]; }
+    DIAMOND_HD Value operator()(index_t i, index_t) const { return numbers[i]; }
 };
 /// A linear sum as an operand: in double, as all that stands around it, and a term whose factor is 0 is off.
 template <class Real, class Context, int K>
@@ -149,7 +150,7 @@ struct applied<F, std::index_sequence<I...>, Arguments...> : detail::argument<I,
     DIAMOND_HD auto operator()(index_t i, index_t j) const {
         return F(detail::argument<I, Arguments>::value(i, j)...);
     }
-    DIAMOND_HD auto operator()(index_t j) const { return F(detail::argument<I, Arguments>::value(0, j)...); }
+    DIAMOND_HD auto operator()(index_t j) const { return F(detail::argument<I, Arguments>::value(j)...); }
 };
 
 namespace detail {
@@ -387,8 +388,9 @@ void assign(batch_view<Real, Context> out, const X& x) {
     const auto& sum = detail::summand<X>::of(x);
     detail::write_sum(out, sum, std::make_index_sequence<std::extent_v<decltype(sum.factor.value)>>{});
 }
-/// out = x, element by element; out may be among its operands. @throws std::invalid_argument where shapes
-/// differ.
+/// out = x, element by element; out may be among its operands where
+/// these read the element that is written: not as row_of(out, i) or number_at(out.data()). @throws
+/// std::invalid_argument where shapes differ.
 template <class Real, class Context, class X>
     requires detail::elementwise_operand<X> || std::is_arithmetic_v<X>
 void assign(batch_view<Real, Context> out, const X& x) {
@@ -402,7 +404,8 @@ template <class Real, class Context, class X>
 void assign(owning_batch<Real, Context>& out, const X& x) {
     assign(out.mutable_view(), x);
 }
-/// out[j] = x of column j, or the sum of column j; out may be among its operands. @throws
+/// out[j] = x of column j, or the sum of column j; out may be among its operands where
+/// these read the element that is written: not as row_of(out, i) or number_at(out.data()). @throws
 /// std::invalid_argument where lengths differ, or x has rows.
 template <class Value, class Context, class X>
     requires detail::elementwise_operand<X> || std::is_arithmetic_v<X>

@@ -1,4 +1,5 @@
-/// Linear sums of batches as lines of mathematics: a * x + b * y, which assign (core/expression.hpp) writes.
+/// Linear sums of batches are written as lines of mathematics: a * x + b * y, which assign
+/// (core/expression.hpp) writes.
 ///
 /// The terms are batches, views of them or scratch, all d x N and of one number type; the factors are
 /// doubles. An operator makes a linear_sum, which holds views and numbers and computes nothing; assign lowers
@@ -13,7 +14,7 @@
 
 namespace diamond {
 
-/// sum_k factor_k term_k.
+/// This is sum_k factor_k term_k.
 template <class Real, class Context, int K>
 struct linear_sum {
     batch_view<const Real, Context> term[static_cast<std::size_t>(K)];
@@ -21,7 +22,7 @@ struct linear_sum {
 };
 
 namespace detail {
-/// What stands in a linear sum: its type as one, and how it becomes that.
+/// This names the type that an operand has as a linear sum, and makes the operand one.
 template <class T>
 struct summand {};
 template <class Value, class Context>
@@ -90,7 +91,7 @@ template <detail::summable X>
 [[nodiscard]] detail::summand_t<X> operator*(const X& x, double factor) {
     return factor * x;
 }
-/// One division, and a product a number: x / a is (1/a) x.
+/// This costs one division, and a product a number: x / a is (1/a) x.
 template <detail::summable X>
 [[nodiscard]] detail::summand_t<X> operator/(const X& x, double divisor) {
     return (1.0 / divisor) * x;

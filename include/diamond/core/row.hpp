@@ -1,4 +1,4 @@
-/// A row: one number for each particle, as values, log weights and densities are.
+/// A row is one number for each particle, as values, log weights and densities are.
 #pragma once
 
 #include <type_traits>
@@ -7,7 +7,7 @@
 
 namespace diamond {
 
-/// A view of N numbers in a context's memory, one for each column of a batch. `row_view<const Value,
+/// This is a view of N numbers in a context's memory, one for each column of a batch. `row_view<const Value,
 /// Context>` is read-only. It does not own what it shows, and is passed by value.
 template <class Value, class Context>
 class row_view {
@@ -26,10 +26,11 @@ public:
     [[nodiscard]] DIAMOND_HD constexpr Value* data() const { return data_; }
     [[nodiscard]] DIAMOND_HD constexpr index_t columns() const { return columns_; }
     [[nodiscard]] DIAMOND_HD constexpr Value& operator[](index_t j) const { return data_[j]; }
-    /// The number of column j, by value: a row is a functor that a context's sum, max and forbid take.
+    /// Returns the number of column j, by value: a row is a functor that a context's sum, max and forbid
+    /// take.
     [[nodiscard]] DIAMOND_HD constexpr value_type operator()(index_t j) const { return data_[j]; }
 
-    /// The context whose vocabulary runs on this memory.
+    /// Returns the context whose vocabulary runs on this memory.
     [[nodiscard]] DIAMOND_HD constexpr const Context& context() const { return *context_; }
 
 private:
@@ -38,8 +39,8 @@ private:
     const Context* context_;
 };
 
-/// The row of a batch that has one. @throws std::invalid_argument, with the number, for a batch of any other
-/// number of rows.
+/// Returns the row of a batch that has one. @throws std::invalid_argument, with the number, for a batch of
+/// any other number of rows.
 template <class Value, class Context>
 [[nodiscard]] row_view<Value, Context> row(batch_view<Value, Context> batch) {
     require(batch.rows() == 1,
@@ -54,7 +55,7 @@ template <class Real, class Context>
 [[nodiscard]] row_view<const Real, Context> row(const owning_batch<Real, Context>& batch) {
     return row(batch.read());
 }
-/// `columns` numbers that begin at `data`, which is in the context's memory.
+/// Returns the row of `columns` numbers that begin at `data`, which is in the context's memory.
 template <class Value, class Context>
 [[nodiscard]] row_view<Value, Context> row(const Context& context, index_t columns, Value* data) {
     return {data, columns, &context};

@@ -32,7 +32,7 @@ DIAMOND_HD inline double exp_nonpositive(double x) {
     const double clipped = x < least ? least : x;
     const double shifted = clipped * log2_e + rounder;
     const auto whole = __builtin_bit_cast(std::uint64_t, shifted);
-    // shifted - rounder, which compilers may take for clipped * log2_e
+    // This is shifted - rounder, which compilers might take for clipped * log2_e.
     const double n = static_cast<std::int32_t>(static_cast<std::uint32_t>(whole));
     const double r = (clipped - n * ln2_high) - n * ln2_low, rr = r * r;
     const double p = r * ((1.26177193074810590878e-4 * rr + 3.02994407707441961300e-2) * rr +

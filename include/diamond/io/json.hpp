@@ -19,7 +19,7 @@ namespace diamond::io {
 /// This type holds the limits on JSON files. They apply for reading and for writing, so that what is written
 /// can be read again.
 struct json_options {
-    /// 64 MiB; reports and configurations are far smaller.
+    /// A file may have this many bytes, 64 MiB; reports and configurations are far smaller.
     std::uintmax_t max_bytes = std::uintmax_t{1} << 26;
     /// Values may nest this deeply. Copying, comparing and writing a value recurse, and a deep value would
     /// overflow the stack.

@@ -136,5 +136,12 @@ template <class Schedule, class Field, class Solver, class InnerSchedule>
     requires(!std::is_same_v<InnerSchedule, noise_stream>)
 glass_diamond_map(Schedule, Field, Solver, InnerSchedule)
     -> glass_diamond_map<Schedule, Field, Solver, InnerSchedule>;
+// Constructors that take a stream are constrained, and g++ 12 deduces nothing from those.
+template <class Schedule, class Divergence, class Solver>
+glass_diamond_map(Schedule, Divergence, Solver, noise_stream)
+    -> glass_diamond_map<Schedule, Divergence, Solver>;
+template <class Schedule, class Divergence, class Solver, class InnerSchedule>
+glass_diamond_map(Schedule, Divergence, Solver, noise_stream, InnerSchedule)
+    -> glass_diamond_map<Schedule, Divergence, Solver, InnerSchedule>;
 
 } // namespace diamond

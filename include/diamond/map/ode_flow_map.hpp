@@ -115,5 +115,8 @@ private:
     runge_kutta<Solver, batch_type> solver_;
     [[no_unique_address]] divergence_part divergence_;
 };
+// Constructors that take a stream are constrained, and g++ 12 deduces nothing from those.
+template <class Divergence, class Solver>
+ode_flow_map(Divergence, Solver, noise_stream) -> ode_flow_map<Divergence, Solver>;
 
 } // namespace diamond

@@ -1,5 +1,5 @@
-/// The checkerboard: density 1/32 on the 8 cells of [-4, 4]^2 where floor(x/2) + floor(y/2) is even.
-/// See (eq. checkerboard-density), (eq. checkerboard-posterior).
+/// The checkerboard has density 1/32 on the 8 cells of [-4, 4]^2 where floor(x/2) + floor(y/2) is even. See
+/// (eq. checkerboard-density), (eq. checkerboard-posterior).
 ///
 /// Given x_t, each cell's share of the posterior is a product of two truncated normals
 /// (oracle/truncated_normal.hpp), so that everything is a sum over cells.
@@ -22,30 +22,30 @@ namespace diamond {
 
 namespace detail {
 
-/// The board: [-4, 4] has four intervals of length 2 on each axis, and cell (i, k) holds data where i + k
-/// is even.
+/// This is the board: [-4, 4] has four intervals of length 2 on each axis, and cell (i, k) holds data where
+/// i + k is even.
 struct board {
     static constexpr int intervals = 4, cells = 8;
     static constexpr double side = 2.0, area = 32.0;
-    /// The cost of a call that needs a board_posterior, in copies of a number.
+    /// This is the cost of a call that needs a board_posterior, in copies of a number.
     static constexpr index_t relative_cost = 256;
 
     [[nodiscard]] DIAMOND_HD static constexpr double first(int interval) { return -4.0 + side * interval; }
-    /// The interval that cell c, 0 <= c < cells, occupies on an axis.
+    /// Returns the interval that cell c, 0 <= c < cells, occupies on an axis.
     [[nodiscard]] DIAMOND_HD static constexpr int interval(int c, int axis) {
         return axis == 0 ? c / 2 : 2 * (c % 2) + (c / 2) % 2;
     }
-    /// True where (x, y) lies in a cell that holds data.
+    /// Returns true where (x, y) lies in a cell that holds data.
     [[nodiscard]] DIAMOND_HD static bool inside(double x, double y) {
         const double i = std::floor(x / side), k = std::floor(y / side);
         return i >= -2.0 && i < 2.0 && k >= -2.0 && k < 2.0 && std::fmod(i + k, 2.0) == 0.0;
     }
 };
 
-/// p_{1|t}(. | x) for sigma > 0: a truncated normal for each interval of each axis, and each cell's
+/// This is p_{1|t}(. | x) for sigma > 0: a truncated normal for each interval of each axis, and each cell's
 /// probability.
 struct board_posterior {
-    /// A number for each interval of each axis.
+    /// A table holds a number for each interval of each axis.
     using table = double[2][board::intervals];
 
     table log_mass, mean, noise, variance;
@@ -73,17 +73,17 @@ struct board_posterior {
         log_sum = high + std::log(total);
     }
 
-    /// The entry of cell c on an axis.
+    /// Returns the entry of cell c on an axis.
     [[nodiscard]] DIAMOND_HD static double of(const table& numbers, int axis, int c) {
         return numbers[axis][board::interval(c, axis)];
     }
-    /// The mean of a table's numbers on an axis over the cells.
+    /// Returns the mean of a table's numbers on an axis over the cells.
     [[nodiscard]] DIAMOND_HD double expected(const table& numbers, int axis) const {
         double sum = 0.0;
         for (int c = 0; c < board::cells; ++c) sum += probability[c] * of(numbers, axis, c);
         return sum;
     }
-    /// Cov[z_a, z_b | x].
+    /// Returns Cov[z_a, z_b | x].
     [[nodiscard]] DIAMOND_HD double covariance(int a, int b) const {
         const double mean_a = expected(mean, a), mean_b = expected(mean, b);
         double sum = a == b ? expected(variance, a) : 0.0;
@@ -93,15 +93,15 @@ struct board_posterior {
     }
 };
 
-/// alpha and sigma of a reading: the velocity is the ODE's and takes the schedule as it is, the others are
-/// the posterior's.
+/// Returns alpha and sigma of a reading: the velocity is the ODE's and takes the schedule as it is, the
+/// others are the posterior's.
 template <class Schedule>
 [[nodiscard]] DIAMOND_HD noise_level level_of(const Schedule& schedule, reading_kind kind, instant t) {
     return kind == reading_kind::velocity ? noise_level{alpha_at(schedule, t), sigma_at(schedule, t)}
                                           : level_at(schedule, t);
 }
 
-/// Column j of a reading.
+/// Writes column j of a reading.
 template <class Batch, class Schedule>
 struct checkerboard_reading {
     static constexpr index_t relative_cost = board::relative_cost;
@@ -147,7 +147,7 @@ struct checkerboard_reading {
     }
 };
 
-/// du/dx at (x, y), a symmetric 2 x 2 matrix.
+/// This is du/dx at (x, y), a symmetric 2 x 2 matrix.
 struct checkerboard_jacobian {
     double diagonal[2], off;
 
@@ -171,7 +171,7 @@ struct checkerboard_jacobian {
     }
 };
 
-/// Column j of (du/dx) tangent.
+/// Writes column j of (du/dx) tangent.
 template <class Batch, class Schedule>
 struct checkerboard_product {
     static constexpr index_t relative_cost = board::relative_cost;
@@ -190,7 +190,7 @@ struct checkerboard_product {
     }
 };
 
-/// div u of column j.
+/// Writes div u of column j.
 template <class Batch, class Schedule>
 struct checkerboard_divergence {
     static constexpr index_t relative_cost = board::relative_cost;
@@ -206,7 +206,7 @@ struct checkerboard_divergence {
     }
 };
 
-/// log p_t of column j.
+/// Writes log p_t of column j.
 template <class Batch, class Schedule>
 struct checkerboard_density {
     static constexpr index_t relative_cost = board::relative_cost;
@@ -226,7 +226,7 @@ struct checkerboard_density {
     }
 };
 
-/// Column j of draws from p_data: a cell by one uniform, a place in it by two.
+/// Writes column j of draws from p_data: one uniform chooses a cell, two a place in it.
 template <class Batch>
 struct checkerboard_draw {
     noise_stream stream;
@@ -241,8 +241,8 @@ struct checkerboard_draw {
     }
 };
 
-/// Column j of draws from the posterior of column j / M of x: a cell by its probability, a place in it by two
-/// truncated normals.
+/// Writes column j of draws from the posterior of column j / M of x: a cell is chosen by its probability, a
+/// place in it by two truncated normals.
 template <class Batch>
 struct checkerboard_posterior_draw {
     static constexpr index_t relative_cost = board::relative_cost;
@@ -276,7 +276,7 @@ struct checkerboard_posterior_draw {
 
 } // namespace detail
 
-/// The exact model of the checkerboard under a noise schedule.
+/// This is the exact model of the checkerboard under a noise schedule.
 ///
 /// It models differentiable_velocity_field, velocity_field_with_density, scored_velocity_field and
 /// velocity_field_with_denoiser, in dimension 2. x and out are 2 x N, times one value or one per column; each
@@ -378,7 +378,7 @@ private:
                              detail::checkerboard_reading<Batch, Schedule>{
                                  .schedule = schedule_, .kind = kind, .t = t, .x = x, .out = out});
     }
-    /// The numbers at `data`, one for each column of x.
+    /// Returns the numbers at `data`, one for each column of x.
     [[nodiscard]] static row_view<double, context_type> numbers(const_view x, double* data) {
         return row(x.context(), x.columns(), data);
     }

@@ -1,4 +1,4 @@
-/// The exact posterior of an oracle, as a sampler.
+/// The exact posterior of an oracle serves as a sampler.
 #pragma once
 
 #include <optional>
@@ -24,14 +24,14 @@ concept pulls_own_posterior = requires(const M& m, const_view_t<typename M::batc
 };
 } // namespace detail
 
-/// A velocity field that draws from its own posterior: it has schedule(), and draw_posterior(x_t, t,
+/// This is a velocity field that draws from its own posterior: it has schedule(), and draw_posterior(x_t, t,
 /// condition, stream, workspace, out), whose arguments and draws are those of the posterior_sampler concept.
-/// Models: gaussian, gaussian_mixture, checkerboard.
+/// Its models are gaussian, gaussian_mixture and checkerboard.
 template <class M>
 concept field_with_posterior = velocity_field<M> && detail::names_schedule<M> &&
                                detail::draws_own_posterior<M>;
 
-/// The ladder of field_with_posterior: the first clause that M breaks says what to write.
+/// This is the ladder of field_with_posterior: the first clause that M breaks says what to write.
 template <class M>
 consteval bool diagnose_field_with_posterior() {
     static_assert(diagnose_velocity_field<M>());
@@ -84,8 +84,8 @@ public:
     }
 
 private:
-    /// The model's workspace. It is made in the first call, and anew when the batch grows or comes from
-    /// another context.
+    /// Returns the model's workspace. It is made in the first call, and anew when the batch grows or comes
+    /// from another context.
     workspace_t<Model>& space(const_view x_t) {
         if (!space_ || x_t.columns() > space_columns_ || space_context_ != &x_t.context()) {
             space_.reset(); // frees before it allocates

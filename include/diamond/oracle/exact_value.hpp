@@ -1,4 +1,4 @@
-/// The exact value function of a model that knows its tilt.
+/// A model that knows its tilt has an exact value function.
 #pragma once
 
 #include <concepts>
@@ -24,14 +24,14 @@ concept knows_tilt = requires(const M& m, const quadratic_form& reward) {
 };
 } // namespace detail
 
-/// A velocity field that knows its tilted model: it has a density, a score, a denoiser, schedule(), and
-/// tilted(quadratic_form), which returns {tilted, log_z}, the model of p^r and log Z. Models: gaussian,
-/// gaussian_mixture.
+/// This is a velocity field that knows its tilted model: it has a density, a score, a denoiser, schedule(),
+/// and tilted(quadratic_form), which returns {tilted, log_z}, the model of p^r and log Z. Its models are
+/// gaussian and gaussian_mixture.
 template <class M>
 concept tiltable_field = velocity_field_with_density<M> && scored_velocity_field<M> &&
                          detail::names_schedule<M> && detail::has_denoiser<M> && detail::knows_tilt<M>;
 
-/// The ladder of tiltable_field: the first clause that M breaks says what to write.
+/// This is the ladder of tiltable_field: the first clause that M breaks says what to write.
 template <class M>
 consteval bool diagnose_tiltable_field() {
     static_assert(diagnose_velocity_field_with_density<M>());
@@ -80,7 +80,7 @@ public:
     [[nodiscard]] auto schedule() const { return model_.schedule(); }
     [[nodiscard]] Reward& reward() { return reward_; }
     [[nodiscard]] const Model& model() const { return model_; }
-    /// The model of p^r.
+    /// Returns the model of p^r.
     [[nodiscard]] const Model& tilted() const { return tilt_.tilted; }
     [[nodiscard]] double log_z() const { return tilt_.log_z; }
     [[nodiscard]] cost spent() const { return spent_; }
@@ -147,8 +147,8 @@ private:
         else
             model.score(x, t, condition, space(store, model, x), out);
     }
-    /// The workspace of one of the two models; both are made anew when the batch grows or comes from another
-    /// context.
+    /// Returns the workspace of one of the two models; both are made anew when the batch grows or comes from
+    /// another context.
     workspace_type& space(workspace_store& store, const Model& model, const_view x) {
         if (x.columns() > columns_ || space_context_ != &x.context()) {
             model_space_.reset();
@@ -159,7 +159,7 @@ private:
         if (!store) store.emplace(model.make_workspace(x.context(), columns_));
         return *store;
     }
-    /// The reward's linear part and curvature, the two columns of form_on_device_, in the memory of x.
+    /// Copies the reward's linear part and curvature, the two columns of form_on_device_, to the memory of x.
     void upload(const_view x) {
         if (form_on_device_.size() != 0 && &form_on_device_.context() == &x.context()) return;
         std::vector<double> form(form_.linear);

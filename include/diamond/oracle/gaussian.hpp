@@ -1,4 +1,4 @@
-/// Gaussian data N(mu, C), C any covariance: an exact model whose maps have a closed form, too
+/// For Gaussian data N(mu, C), C any covariance, there is an exact model whose maps have a closed form, too
 /// (oracle/gaussian_maps.hpp).
 ///
 /// In the basis of the eigenvectors of C everything about it is elementwise, so that the model's work is a
@@ -25,15 +25,16 @@
 namespace diamond {
 
 namespace detail {
-/// U^T mu and the eigenvalues of C = U diag(v) U^T as operands of expressions: i is the eigenvector.
+/// These are U^T mu and the eigenvalues of C = U diag(v) U^T as operands of expressions: i is the
+/// eigenvector.
 template <class Context>
 struct rotated_gaussian {
     element_of_vector<double, Context> mean, variance;
 };
 } // namespace detail
 
-/// The parameters of a Gaussian: mu and C on the host, and what the eigenbasis of C needs in a context's
-/// memory. They never change, and copies of a model share them.
+/// These are the parameters of a Gaussian: mu and C on the host, and what the eigenbasis of C needs in a
+/// context's memory. They never change, and copies of a model share them.
 template <class Batch>
 class gaussian_parts {
 public:
@@ -61,12 +62,12 @@ public:
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(mean_.size()); }
     [[nodiscard]] const std::vector<double>& mean() const { return mean_; }
-    /// The d x d numbers, column by column.
+    /// Returns the d x d numbers, column by column.
     [[nodiscard]] const std::vector<double>& covariance() const { return covariance_; }
     [[nodiscard]] const detail::covariance_eigen& eigen() const { return eigen_; }
-    /// The context that the parameters were made on.
+    /// Returns the context that the parameters were made on.
     [[nodiscard]] const context_type& context() const { return basis_.context(); }
-    /// The parameters in the eigenbasis, for expressions that `reader` runs.
+    /// Returns the parameters in the eigenbasis, for expressions that `reader` runs.
     /// @throws std::invalid_argument where they are in a device's memory and `reader` is not the context that
     /// they were made on.
     [[nodiscard]] detail::rotated_gaussian<context_type> view_on(const context_type& reader) const {
@@ -110,7 +111,7 @@ private:
 
 namespace detail {
 
-/// N(mu, C) times exp(constant + c . z - 1/2 z^T Q z), Q diagonal, and log Z, on the host.
+/// This is N(mu, C) times exp(constant + c . z - 1/2 z^T Q z), Q diagonal, and log Z, on the host.
 ///
 /// With R = C^{1/2}, S = R Q R and g = c - Q mu the covariance is R (I + S)^{-1} R and the mean
 /// mu + covariance g. No matrix is inverted that may be nearly singular.
@@ -161,7 +162,7 @@ struct tilted_gaussian {
     }
 };
 
-/// out(:, j) = the sum of the `samples` columns of x from j `samples` on.
+/// Writes to out(:, j) the sum of the `samples` columns of x from j `samples` on.
 template <class Batch>
 struct sum_samples {
     const_view_t<Batch> x;
@@ -176,15 +177,15 @@ struct sum_samples {
 
 } // namespace detail
 
-/// The workspace of a `gaussian`. It allocates in the first call, and again only for a larger batch or
-/// another context.
+/// This is the workspace of a `gaussian`. It allocates in the first call, and again only for a larger batch
+/// or another context.
 template <class Batch>
 struct gaussian_workspace {
     scratch<typename Batch::value_type, backend_of_t<Batch>> rotated, noise;
     scratch<gaussian_reading, backend_of_t<Batch>> readings;
 };
 
-/// The exact model of Gaussian data under a noise schedule.
+/// This is the exact model of Gaussian data under a noise schedule.
 ///
 /// It models differentiable_velocity_field, velocity_field_with_density, scored_velocity_field and
 /// velocity_field_with_denoiser. x and out are d x N, times one value or one per column; each call costs one
@@ -324,8 +325,8 @@ public:
         parts_->rotate_back(space.rotated.read(), out);
     }
 
-    /// p^r for r(z) = constant + c . z - 1/2 sum_i q_i z_i^2, a Gaussian on the context that this one was
-    /// made on, and log Z.
+    /// Returns p^r for r(z) = constant + c . z - 1/2 sum_i q_i z_i^2, a Gaussian on the context that this one
+    /// was made on, and log Z.
     /// @throws std::invalid_argument if it has no integral.
     [[nodiscard]] tilt<gaussian> tilted(const quadratic_form& reward) const {
         const detail::tilted_gaussian result(parts_->context(), parts_->mean(), parts_->eigen(), reward);

@@ -1,5 +1,5 @@
-/// The flow map and the Diamond map of Gaussian data in closed form, which stand in for trained networks as
-/// exact ones. See (eq. gaussian-flow-map), (eq. gaussian-diamond-map).
+/// These are the flow map and the Diamond map of Gaussian data in closed form, which stand in for trained
+/// networks as exact ones. See (eq. gaussian-flow-map), (eq. gaussian-diamond-map).
 #pragma once
 
 #include <cmath>
@@ -18,23 +18,23 @@
 namespace diamond {
 
 namespace detail {
-/// alpha^2 v + sigma^2, the variance at a noise level of data of variance v, v an expression.
+/// Returns alpha^2 v + sigma^2, the variance at a noise level of data of variance v, v an expression.
 template <expression Variance>
 [[nodiscard]] auto noised_variance(noise_level level, const Variance& v) {
     return square(level.alpha) * v + square(level.sigma);
 }
-/// sqrt(W_r/W_s), W = a^2 v + b^2: the factor by which a flow from (a_s, b_s) to (a_r, b_r) stretches the
-/// deviations of data of variance v. It is 1 where nothing moves, and 0 on the way back from a point.
+/// Returns sqrt(W_r/W_s), W = a^2 v + b^2: the factor by which a flow from (a_s, b_s) to (a_r, b_r) stretches
+/// the deviations of data of variance v. It is 1 where nothing moves, and 0 on the way back from a point.
 DIAMOND_HD inline double deviation_ratio(double v, double a_s, double b_s, double a_r, double b_r) {
     const double first = square(a_s) * v + square(b_s), last = square(a_r) * v + square(b_r);
     if (first == last) return 1.0;
     return first == 0.0 ? 0.0 : std::sqrt(last / first);
 }
-/// a_r m + ratio (x - a_s m).
+/// Returns a_r m + ratio (x - a_s m).
 DIAMOND_HD inline double carried(double m, double ratio, double x, double a_s, double a_r) {
     return a_r * m + ratio * (x - a_s * m);
 }
-/// The cotangents of xbar, in place of w, and of x_t in the eigenbasis of a Gaussian.
+/// Writes the cotangents of xbar, in place of w, and of x_t in the eigenbasis of a Gaussian.
 template <class Batch>
 struct gaussian_posterior_product {
     gaussian_readings denoiser;
@@ -43,9 +43,9 @@ struct gaussian_posterior_product {
     view_t<Batch> w, w_t;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         using real = typename Batch::value_type;
-        const double v = posterior_variance(denoiser[j], variance(i));
+        const double v = posterior_variance(denoiser[j], variance(i, j));
         const double ratio = deviation_ratio(v, from.alpha, from.sigma, to.alpha, to.sigma);
-        const double value = static_cast<double>(w(i, j)), slope = reading_slope(denoiser[j], variance(i));
+        const double value = static_cast<double>(w(i, j)), slope = reading_slope(denoiser[j], variance(i, j));
         w_t(i, j) = static_cast<real>((to.alpha - ratio * from.alpha) * slope * value);
         w(i, j) = static_cast<real>(ratio * value);
     }
@@ -126,9 +126,9 @@ public:
     }
 
 private:
-    /// alpha and sigma at t as the ODE takes them: time 0 is not pure noise where alpha(0) > 0.
+    /// Returns alpha and sigma at t as the ODE takes them: time 0 is not pure noise where alpha(0) > 0.
     [[nodiscard]] noise_level level(double t) const { return {schedule().alpha(t), schedule().sigma(t)}; }
-    /// sqrt(V_s/V_t) of data of variance v, an expression.
+    /// Returns sqrt(V_s/V_t) of data of variance v, an expression.
     template <expression Variance>
     [[nodiscard]] auto ratio(const Variance& v, interval span) const {
         return sqrt(detail::noised_variance(level(span.to), v) /
@@ -238,7 +238,7 @@ private:
         return detail::gaussian_readings_of(schedule(), reading_kind::denoiser, xbar.context(), t,
                                             xbar.columns(), readings_);
     }
-    /// sqrt(W_r/W_s) in the eigenbasis, v the variances of the data.
+    /// Returns sqrt(W_r/W_s) in the eigenbasis, v the variances of the data.
     template <expression Variance>
     [[nodiscard]] auto ratio(const gaussian_readings& denoiser, const Variance& v, interval inner) const {
         const auto spread = elementwise<detail::posterior_variance>(denoiser, v);

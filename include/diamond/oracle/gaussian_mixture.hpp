@@ -1,5 +1,5 @@
-/// Gaussian mixtures p_data = sum_k w_k N(m_k, v_k): an exact model with everything that has a closed form,
-/// (eq. mixture-reading) to (eq. mixture-tilt).
+/// For Gaussian mixtures p_data = sum_k w_k N(m_k, v_k) there is an exact model with everything that has a
+/// closed form, (eq. mixture-reading) to (eq. mixture-tilt).
 #pragma once
 
 #include <memory>
@@ -19,7 +19,7 @@
 
 namespace diamond {
 
-/// The exact model of mixture data under a noise schedule.
+/// This is the exact model of mixture data under a noise schedule.
 ///
 /// It models differentiable_velocity_field, velocity_field_with_density, scored_velocity_field and
 /// velocity_field_with_denoiser. x and out are d x N, times one value or one per column; each call costs one
@@ -56,7 +56,7 @@ public:
     [[nodiscard]] const mixture_parts<Batch>& components() const { return *parts_; }
     [[nodiscard]] workspace_type make_workspace(const context_type&, index_t) const { return {}; }
 
-    /// A copy that is summed in the given way, for tests and measurements.
+    /// Returns a copy that is summed in the given way, for tests and measurements.
     [[nodiscard]] gaussian_mixture with_path(mixture_path path) const {
         gaussian_mixture other = *this;
         other.path_ = path;
@@ -76,7 +76,7 @@ public:
     void noise(const_view x, time_view t, no_condition, workspace_type& space, view out) const {
         read(reading_kind::noise, x, t, space, out);
     }
-    /// grad log p_t, which is finite at t = 1, too.
+    /// Writes grad log p_t, which is finite at t = 1, too.
     void score(const_view x, time_view t, no_condition, workspace_type& space, view out) const {
         read(reading_kind::score, x, t, space, out);
     }
@@ -183,8 +183,8 @@ public:
         });
     }
 
-    /// p^r for r(z) = constant + c . z - 1/2 sum_i q_i z_i^2, a mixture on the context that this one was made
-    /// on, and log Z.
+    /// Returns p^r for r(z) = constant + c . z - 1/2 sum_i q_i z_i^2, a mixture on the context that this one
+    /// was made on, and log Z.
     /// @throws std::invalid_argument if it has no integral.
     [[nodiscard]] tilt<gaussian_mixture> tilted(const quadratic_form& reward) const {
         detail::tilted_components parts(*parts_, reward);
@@ -192,9 +192,9 @@ public:
                  std::move(parts.variances)},
                 parts.log_z};
     }
-    /// E z, d numbers.
+    /// Returns E z, d numbers.
     [[nodiscard]] std::vector<double> mean() const { return detail::mixture_mean(*parts_); }
-    /// Cov[z], d x d, column by column.
+    /// Returns Cov[z], d x d, column by column.
     [[nodiscard]] std::vector<double> covariance() const { return detail::mixture_covariance(*parts_); }
 
 private:
@@ -239,8 +239,8 @@ private:
     mixture_path path_ = mixture_path::automatic;
 };
 
-/// The exact model of a data set that is smoothed with a Gaussian of standard deviation h: one component for
-/// each column of `points`, d x K. @throws std::invalid_argument unless h^2 is positive.
+/// Returns the exact model of a data set that is smoothed with a Gaussian of standard deviation h: one
+/// component for each column of `points`, d x K. @throws std::invalid_argument unless h^2 is positive.
 template <class Real, class Context, class Schedule>
 [[nodiscard]] gaussian_mixture<owning_batch<std::remove_const_t<Real>, Context>, Schedule> data_mixture(
     const Context& context, Schedule schedule, batch_view<Real, Context> points, double h) {

@@ -1,4 +1,4 @@
-/// Velocity, denoiser, noise and score of Gaussian data at a noise level: one family of affine functions.
+/// Velocity, denoiser, noise and score of Gaussian data at a noise level are one family of affine functions.
 ///
 /// In a coordinate where the data are N(m, v), x_t has the variance V = alpha^2 v + sigma^2, and each of the
 /// four is ((mean) m + (spread v + state) x_t) / V with coefficients that depend on time alone. They are
@@ -16,24 +16,24 @@
 
 namespace diamond {
 
-/// The coefficients of one of the four functions at one time.
+/// These are the coefficients of one of the four functions at one time.
 struct gaussian_reading {
     double alpha, variance; ///< alpha and sigma^2
     double mean, spread, state;
 
-    /// V = alpha^2 v + sigma^2, the variance of x_t for data of variance v.
+    /// Returns V = alpha^2 v + sigma^2, the variance of x_t for data of variance v.
     [[nodiscard]] DIAMOND_HD double total(double v) const { return square(alpha) * v + variance; }
     /// The reading is mean_weight(v) m + state_weight(v) x.
     [[nodiscard]] DIAMOND_HD double mean_weight(double v) const { return mean / total(v); }
     [[nodiscard]] DIAMOND_HD double state_weight(double v) const { return (spread * v + state) / total(v); }
-    /// The score's coefficients at the alpha and sigma of this reading.
+    /// Returns the score's coefficients at the alpha and sigma of this reading.
     [[nodiscard]] DIAMOND_HD gaussian_reading score() const { return {alpha, variance, alpha, 0.0, -1.0}; }
 };
 
-/// Which of the four functions a gaussian_reading stands for.
+/// The kind says which of the four functions a gaussian_reading stands for.
 enum class reading_kind { velocity, denoiser, noise, score };
 
-/// The coefficients of the reading `kind` at time t.
+/// Returns the coefficients of the reading `kind` at time t.
 ///
 /// The velocity is that of the ODE and takes the schedule as it is. Denoiser, noise, score and density belong
 /// to the posterior, for which time 0 is pure noise by definition: where alpha(0) > 0 the two differ there by
@@ -54,8 +54,8 @@ template <class Schedule>
     return gaussian_reading{level.alpha, variance, 0.0, 0.0, 0.0}.score();
 }
 
-/// A broadcast view of readings, as `time_view` is one of times: one for the whole batch, or one per column
-/// in the batch's memory. It is an operand of expressions, for functions that take a reading.
+/// This is a broadcast view of readings, as `time_view` is one of times: one for the whole batch, or one per
+/// column in the batch's memory. It is an operand of expressions, for functions that take a reading.
 class gaussian_readings {
 public:
     using is_expression = void;
@@ -73,7 +73,7 @@ public:
     }
     [[nodiscard]] extents shape() const { return {}; }
 
-    /// The readings of the columns from `first` on.
+    /// Returns the readings of the columns from `first` on.
     [[nodiscard]] DIAMOND_HD gaussian_readings from(index_t first) const {
         return broadcast() ? *this : gaussian_readings(per_column_ + first);
     }
@@ -85,27 +85,27 @@ private:
 
 namespace detail {
 
-/// The reading at x of data N(m, v).
+/// Returns the reading at x of data N(m, v).
 DIAMOND_HD inline double affine_reading(const gaussian_reading& at, double m, double v, double x) {
     return at.mean_weight(v) * m + at.state_weight(v) * x;
 }
-/// The derivative of a reading by x.
+/// Returns the derivative of a reading with respect to x.
 DIAMOND_HD inline double reading_slope(const gaussian_reading& at, double v) { return at.state_weight(v); }
-/// The factor of m in a reading.
+/// Returns the factor of m in a reading.
 DIAMOND_HD inline double reading_mean_weight(const gaussian_reading& at, double v) {
     return at.mean_weight(v);
 }
-/// Var[z | x_t] = sigma^2 v/V.
+/// Returns Var[z | x_t] = sigma^2 v/V.
 DIAMOND_HD inline double posterior_variance(const gaussian_reading& at, double v) {
     return at.variance * (v / at.total(v));
 }
-/// log N(x; alpha m, V).
+/// Returns log N(x; alpha m, V).
 DIAMOND_HD inline double noised_log_density(const gaussian_reading& at, double m, double v, double x) {
     const double total = at.total(v);
     return -0.5 * (square(x - at.alpha * m) / total + std::log(2.0 * pi * total));
 }
 
-/// out[j] = the reading `kind` at the time of column j.
+/// Writes to out[j] the reading `kind` at the time of column j.
 template <class Schedule, class Context>
 struct fill_gaussian_readings {
     Schedule schedule;
@@ -115,8 +115,8 @@ struct fill_gaussian_readings {
     DIAMOND_HD void operator()(index_t j) const { out[j] = reading_at(schedule, kind, t.at(j)); }
 };
 
-/// The readings `kind` at the times of a batch of `columns` columns; `store` holds them where each column has
-/// a time of its own.
+/// Returns the readings `kind` at the times of a batch of `columns` columns; `store` holds them where each
+/// column has a time of its own.
 template <class Schedule, class Context>
 [[nodiscard]] gaussian_readings gaussian_readings_of(const Schedule& schedule, reading_kind kind,
                                                      const Context& context, time_view t, index_t columns,

@@ -1,5 +1,5 @@
-/// Draws from a Gaussian mixture and from its posterior: one uniform chooses a component, from whose Gaussian
-/// the draw is taken.
+/// This draws from a Gaussian mixture and from its posterior: one uniform chooses a component, from whose
+/// Gaussian the draw is taken.
 #pragma once
 
 #include <cmath>
@@ -13,17 +13,17 @@
 
 namespace diamond::detail {
 
-/// The block of a stream's counter for the discrete choice of a draw from the data; no coordinate has this
-/// number.
+/// This is the block of a stream's counter for the discrete choice of a draw from the data; no coordinate has
+/// this number.
 inline constexpr index_t choice_block = 0xffffffff;
 
-/// The stream for the discrete choices of posterior draws whose normals come from `stream`.
+/// Returns the stream for the discrete choices of posterior draws whose normals come from `stream`.
 [[nodiscard]] constexpr noise_stream choices_of(noise_stream stream) {
     return stream.with(stream.purpose == purpose::value ? purpose::value_component : purpose::component);
 }
 
-/// The least k with u sums[count - 1] < sums[k], where sums[k] is the sum of the weights 0 ... k and 0 <= u <
-/// 1. It is never a k whose weight is 0.
+/// Returns the least k with u sums[count - 1] < sums[k], where sums[k] is the sum of the weights 0 ... k and
+/// 0 <= u < 1. It is never a k whose weight is 0.
 template <class Real>
 [[nodiscard]] DIAMOND_HD index_t choose(const Real* sums, index_t count, double u) {
     const double wanted = u * static_cast<double>(sums[count - 1]);
@@ -55,7 +55,7 @@ struct draw_from_mixture {
     }
 };
 
-/// The sum of `count` numbers, taken in lanes, which vectorise, in a fixed order.
+/// Returns the sum of `count` numbers, taken in lanes, which vectorise, in a fixed order.
 template <class Real>
 [[nodiscard]] DIAMOND_HD double sum_in_lanes(const Real* numbers, index_t count) {
     constexpr index_t lanes = 16;
@@ -68,9 +68,9 @@ template <class Real>
     return total;
 }
 
-/// The least k for which u times the sum of all weights is less than the sum of the weights 0 ... k. It is
-/// never a k whose weight is 0. Whole blocks are skipped: running sums over all weights would wait for every
-/// single addition, which is slower for fewer than a dozen draws from the same weights.
+/// Returns the least k for which u times the sum of all weights is less than the sum of the weights 0 ... k.
+/// It is never a k whose weight is 0. Whole blocks are skipped: running sums over all weights would wait for
+/// every single addition, which is slower for fewer than a dozen draws from the same weights.
 template <class Real>
 [[nodiscard]] DIAMOND_HD index_t choose_by_weight(const Real* weights, index_t count, double u) {
     constexpr index_t block = 64;
@@ -84,7 +84,7 @@ template <class Real>
         below = next;
     }
     // The sums differ by their rounding: where none exceeds the wanted one, the last k that has a weight is
-    // chosen
+    // chosen.
     index_t last = 0;
     for (; k < count; ++k) {
         if (weights[k] > Real{0}) last = k;
@@ -94,8 +94,8 @@ template <class Real>
     return last;
 }
 
-/// The component of draw j of a chunk whose first particle is `first`, chosen by the responsibilities, K x n,
-/// of particle first + j / M, M = stream.samples.
+/// Writes the component of draw j of a chunk whose first particle is `first`, chosen by the responsibilities,
+/// K x n, of particle first + j / M, M = stream.samples.
 template <class Batch>
 struct choose_posterior_component {
     static constexpr index_t relative_cost = 64;
@@ -111,8 +111,8 @@ struct choose_posterior_component {
     }
 };
 
-/// z = (sigma^2 m_k + alpha v_k x)/V_k + sigma sqrt(v_k/V_k) eps in place of eps, k the draw's component; z
-/// is x at t = 1. Column j of out belongs to column j / samples of x.
+/// Writes z = (sigma^2 m_k + alpha v_k x)/V_k + sigma sqrt(v_k/V_k) eps in place of eps, k the draw's
+/// component; z is x at t = 1. Column j of out belongs to column j / samples of x.
 template <class Batch>
 struct draw_posterior_component {
     mixture_view<backend_of_t<Batch>> parts;

@@ -1,11 +1,10 @@
-/// The components of a Gaussian mixture: checked, on the host and in a context's memory, with their moments
-/// and what they become under a quadratic reward.
+/// These are the components of a Gaussian mixture: checked, on the host and in a context's memory, with their
+/// moments and what they become under a quadratic reward.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <memory>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -19,14 +18,14 @@
 
 namespace diamond {
 
-/// How the variances of a mixture are given; each kind has its own cheapest products.
+/// The kind says how the variances of a mixture are given; each kind has its own cheapest products.
 enum class mixture_kind {
     shared,    ///< one variance for all components and coordinates: a data set with a bandwidth
     isotropic, ///< one variance a component
     diagonal   ///< one variance a component and coordinate
 };
 
-/// Views of the components for functors: i is a coordinate, k a component.
+/// These are views of the components for functors: i is a coordinate, k a component.
 template <class Context>
 struct mixture_view {
     batch_view<const double, Context> means;     ///< d x K
@@ -41,7 +40,8 @@ struct mixture_view {
     }
 };
 
-/// The K components of a mixture in dimension d. They never change, and copies of a model share them.
+/// These are the K components of a mixture in dimension d. They never change, and copies of a model share
+/// them.
 template <class Batch>
 class mixture_parts {
 public:
@@ -90,43 +90,45 @@ public:
     [[nodiscard]] mixture_kind kind() const { return kind_; }
     [[nodiscard]] const std::vector<double>& weights() const { return weights_; }
     [[nodiscard]] const std::vector<double>& means() const { return means_; } ///< d x K, column by column
-    /// K variances, or d x K, column by column, if diagonal.
+    /// Returns K variances, or d x K, column by column, if diagonal.
     [[nodiscard]] const std::vector<double>& variances() const { return variances_; }
-    /// The variance of coordinate i in component k.
+    /// Returns the variance of coordinate i in component k.
     [[nodiscard]] double variance(index_t i, index_t k) const {
         return variances_[static_cast<std::size_t>(kind_ == mixture_kind::diagonal ? i + dimension_ * k : k)];
     }
 
-    /// The context that the components were made on.
+    /// Returns the context that the components were made on.
     [[nodiscard]] const context_type& context() const { return device_means_.context(); }
 
-    /// The components for functors that `reader` runs.
+    /// Returns the components for functors that `reader` runs.
     /// @throws std::invalid_argument where they are in a device's memory and `reader` is not the context that
     /// they were made on.
     [[nodiscard]] mixture_view<context_type> view_on(const context_type& reader) const {
         return {device_means_.read_on(reader), device_variances_.read_on(reader),
                 row(device_log_weights_.read_on(reader))};
     }
-    /// Inclusive sums of the weights, K, which end in 1. @throws std::invalid_argument as view_on does.
+    /// Returns inclusive sums of the weights, K, which end in 1. @throws std::invalid_argument as view_on
+    /// does.
     [[nodiscard]] row_view<const double, context_type> cumulative_on(const context_type& reader) const {
         return row(device_cumulative_.read_on(reader));
     }
-    /// |m_k|^2, 1 x K. @throws std::invalid_argument as view_on does.
+    /// Returns |m_k|^2, 1 x K. @throws std::invalid_argument as view_on does.
     [[nodiscard]] batch_view<const double, context_type> square_norms_on(const context_type& reader) const {
         return device_norms_.read_on(reader);
     }
-    /// The means, d x K, in the batch's number type. @throws std::invalid_argument as view_on does.
+    /// Returns the means, d x K, in the batch's number type. @throws std::invalid_argument as view_on does.
     [[nodiscard]] const_view_t<Batch> real_means_on(const context_type& reader) const {
         return real_means_.read_on(reader);
     }
-    /// (d + 2) x K with the rows m_k, |m_k|^2, log w_k, for mixture_kind::shared alone: their logits are
-    /// products with this matrix at every time. @throws std::invalid_argument as view_on does.
+    /// Returns the (d + 2) x K matrix with the rows m_k, |m_k|^2, log w_k, for mixture_kind::shared alone:
+    /// their logits are products with this matrix at every time. @throws std::invalid_argument as view_on
+    /// does.
     [[nodiscard]] const_view_t<Batch> shared_logits_on(const context_type& reader) const {
         return shared_logits_.read_on(reader);
     }
 
-    /// True where logits by products keep half the digits of the number type: they are differences of numbers
-    /// up to |m|^2 / v.
+    /// Returns true where logits by products keep half the digits of the number type: they are differences of
+    /// numbers up to |m|^2 / v.
     [[nodiscard]] bool precise() const { return precise_; }
 
 private:
@@ -211,7 +213,7 @@ private:
 
 namespace detail {
 
-/// E z, d numbers: sum_k w_k m_k.
+/// Returns E z, d numbers: sum_k w_k m_k.
 template <class Batch>
 [[nodiscard]] std::vector<double> mixture_mean(const mixture_parts<Batch>& parts) {
     const auto d = static_cast<std::size_t>(parts.dimension());
@@ -221,7 +223,7 @@ template <class Batch>
     return mean;
 }
 
-/// Cov[z], d x d: sum_k w_k [diag(v_k) + (m_k - mean)(m_k - mean)^T].
+/// Returns Cov[z], d x d: sum_k w_k [diag(v_k) + (m_k - mean)(m_k - mean)^T].
 template <class Batch>
 [[nodiscard]] std::vector<double> mixture_covariance(const mixture_parts<Batch>& parts) {
     const auto d = static_cast<std::size_t>(parts.dimension());
@@ -238,7 +240,8 @@ template <class Batch>
     return covariance;
 }
 
-/// The components of p^r and log Z. Isotropic components stay isotropic under an isotropic curvature.
+/// These are the components of p^r and log Z. Isotropic components stay isotropic under an isotropic
+/// curvature.
 struct tilted_components {
     std::vector<double> weights, means, variances;
     double log_z = 0.0;

@@ -1,6 +1,6 @@
-/// Sums over the components of a Gaussian mixture as matrix products, so that thousands of components run at
-/// the speed of the back end's product: logits are a (features x K)^T (features x columns) product, means a
-/// (d x K) (K x columns) one.
+/// Sums over the components of a Gaussian mixture are computed as matrix products, so that thousands of
+/// components run at the speed of the back end's product: logits are a (features x K)^T (features x columns)
+/// product, means a (d x K) (K x columns) one.
 ///
 /// i is a coordinate, k a component and j a column; P_k, Q_k, f_k, l_k and delta_k are those of
 /// oracle/mixture_sums.hpp. Where all components share one variance, P and Q are numbers, and the matrices
@@ -17,7 +17,7 @@
 
 namespace diamond::detail {
 
-/// Features phi of x for which l_k = (column k of a matrix) . phi up to a constant in k. For a shared
+/// Writes features phi of x for which l_k = (column k of a matrix) . phi up to a constant in k. For a shared
 /// variance they are alpha/V x, -alpha^2/(2 V), 1, and the matrix is the same at all times; for isotropic
 /// variances x, |x|^2, 1; for diagonal ones x, x^2, 1.
 template <class Batch>
@@ -47,7 +47,7 @@ struct logit_features {
     }
 };
 
-/// The derivative of the features along w, for a shared variance, too, up to a constant in k.
+/// Writes the derivative of the features along w, for a shared variance, too, up to a constant in k.
 template <class Batch>
 struct tangent_features {
     mixture_kind kind;
@@ -71,8 +71,8 @@ struct tangent_features {
     }
 };
 
-/// Column k of the matrix that the features are multiplied with, at one time: alpha m/V, -1/(2 V), and the
-/// logarithm of the weight over the normalisation.
+/// Writes column k of the matrix that the features are multiplied with, at one time: alpha m/V, -1/(2 V), and
+/// the logarithm of the weight over the normalisation.
 template <class Batch>
 struct fill_logit_matrix {
     mixture_view<backend_of_t<Batch>> parts;
@@ -96,7 +96,7 @@ struct fill_logit_matrix {
     }
 };
 
-/// The divergence for a shared variance v: d Q + P alpha/V (sum_k r_k |m_k|^2 - |sum_k r_k m_k|^2).
+/// Writes the divergence for a shared variance v: d Q + P alpha/V (sum_k r_k |m_k|^2 - |sum_k r_k m_k|^2).
 template <class Batch>
 struct shared_divergence {
     double variance;
@@ -111,8 +111,8 @@ struct shared_divergence {
     }
 };
 
-/// Working space of mixture_products. It allocates in the first call, and again only for a larger batch or
-/// another context.
+/// This is the workspace of mixture_products. It allocates in the first call, and again only for a larger
+/// batch or another context.
 template <class Batch>
 struct mixture_product_space {
     scratch<typename Batch::value_type, backend_of_t<Batch>> features, logit_matrix, mean_matrix,
@@ -120,8 +120,8 @@ struct mixture_product_space {
     scratch<typename Batch::value_type, backend_of_t<Batch>> mean_sums, state_sums, mean_deltas, state_deltas;
 };
 
-/// The sums of one call by products: `at` are the readings of all its columns, of which each function takes
-/// those from `first` on.
+/// This class computes the sums of one call by products: `at` are the readings of all its columns, of which
+/// each function takes those from `first` on.
 template <class Batch>
 class mixture_products {
 public:
@@ -203,7 +203,7 @@ public:
             },
             space_.state_deltas.read(), space_.state_sums.read());
     }
-    /// out[j] = the divergence of the reading, for a shared variance.
+    /// Writes to out[j] the divergence of the reading, for a shared variance.
     void divergence(const_view r, index_t first, double* out) {
         multiply(r, space_.mean_sums, space_.state_sums);
         const auto square_norms = each_column(parts_.square_norms_on(context_));

@@ -1,5 +1,5 @@
-/// Sums over a Gaussian mixture's components: responsibilities, readings, Jacobian products, divergences and
-/// densities.
+/// These are the sums over a Gaussian mixture's components: responsibilities, readings, Jacobian products,
+/// divergences and densities.
 ///
 /// i is a coordinate, k a component and j a column. Component k has f_k = P_k m_k + Q_k x for a reading, the
 /// log density l_k up to a constant, and the score s_k = (alpha m_k - x)/V_k. The mixture's reading is
@@ -23,11 +23,11 @@
 
 namespace diamond {
 
-/// The way in which a mixture is summed; `automatic` takes the faster one that is accurate.
+/// This is the way in which a mixture is summed; `automatic` takes the faster one that is accurate.
 enum class mixture_path { automatic, products, elementwise };
 
-/// The workspace of a gaussian_mixture. It allocates in the first call, and again only for a larger batch or
-/// another context.
+/// This is the workspace of a gaussian_mixture. It allocates in the first call, and again only for a larger
+/// batch or another context.
 template <class Batch>
 struct mixture_workspace {
     using real = typename Batch::value_type;
@@ -41,7 +41,7 @@ struct mixture_workspace {
 
 namespace detail {
 
-/// l_k of column j from its definition.
+/// Writes l_k of column j from its definition.
 template <class Batch>
 struct direct_logit {
     static constexpr index_t relative_cost = 8;
@@ -69,7 +69,7 @@ struct direct_logit {
     }
 };
 
-/// s_k . w of column j.
+/// Writes s_k . w of column j.
 template <class Batch>
 struct direct_tangent {
     mixture_view<backend_of_t<Batch>> parts;
@@ -86,7 +86,7 @@ struct direct_tangent {
     }
 };
 
-/// Coordinate i of column j of sum_k r_k f_k, or of sum_k r_k s_k where `score` is set.
+/// Writes coordinate i of column j of sum_k r_k f_k, or of sum_k r_k s_k where `score` is set.
 template <class Batch>
 struct direct_reading {
     mixture_view<backend_of_t<Batch>> parts;
@@ -107,7 +107,7 @@ struct direct_reading {
     }
 };
 
-/// Coordinate i of column j of sum_k [r_k Q_k w + delta_k f_k].
+/// Writes coordinate i of column j of sum_k [r_k Q_k w + delta_k f_k].
 template <class Batch>
 struct direct_product {
     mixture_view<backend_of_t<Batch>> parts;
@@ -127,8 +127,8 @@ struct direct_product {
     }
 };
 
-/// Component k's share of the divergence in column j, r_k [trace Q_k + (f_k - f) . (s_k - s)], f and s the
-/// mixture's own.
+/// Returns component k's share of the divergence in column j, r_k [trace Q_k + (f_k - f) . (s_k - s)], f and
+/// s the mixture's own.
 template <class Batch>
 struct divergence_term {
     mixture_view<backend_of_t<Batch>> parts;
@@ -148,7 +148,7 @@ struct divergence_term {
     }
 };
 
-/// log p_t of column j: the logits' log-sum-exp, and what the logits left out as constant in k.
+/// Writes log p_t of column j: the logits' log-sum-exp, and what the logits left out as constant in k.
 template <class Batch>
 struct finish_density {
     using row_type = row_view<double, backend_of_t<Batch>>;
@@ -173,9 +173,9 @@ struct finish_density {
     }
 };
 
-/// How many columns are worked on together: as many as keep each thread's part of the K x columns buffer in
-/// its second-level cache, in whole blocks of the product, so that no column's bits depend on how many there
-/// are.
+/// Returns how many columns are worked on together: as many as keep each thread's part of the K x columns
+/// buffer in its second-level cache, in whole blocks of the product, so that no column's bits depend on how
+/// many there are.
 template <class Real, class Context>
 [[nodiscard]] index_t mixture_chunk(const Context& context, index_t count, index_t columns) {
     constexpr index_t bytes = index_t{3} << 19, block = 256; // 1.5 MiB a thread
@@ -192,9 +192,10 @@ void for_mixture_chunks(const Context& context, index_t components, index_t colu
     for (index_t first = 0; first < columns; first += chunk) body(first, std::min(chunk, columns - first));
 }
 
-/// The sums of one call on a mixture: `at` are the readings of all its columns, of which each function takes
-/// those from `first` on. All but responsibilities need the responsibilities of their columns, which are left
-/// in the workspace.
+/// This class computes the sums of one call on a mixture: `at` are the readings of all its columns, of which
+/// each function takes those from `first` on. All but responsibilities and log_density need those of their
+/// columns in the workspace, where responsibilities(x, first) leaves them; log_density needs only their
+/// log-sum-exps, which both overloads leave there.
 template <class Batch>
 class mixture_sums {
 public:
@@ -210,7 +211,7 @@ public:
         if (takes_products(parts, at, path)) products_.emplace(context, parts, space.products, at);
     }
 
-    /// to = r, K x n: the softmax of the logits of x. Their log-sum-exps stay in the workspace.
+    /// Writes to `to` r, K x n: the softmax of the logits of x. Their log-sum-exps stay in the workspace.
     void responsibilities(const_view x, index_t first, view to) {
         space_.log_sums.resize(context_, 1, x.columns());
         if (products_)
@@ -244,7 +245,7 @@ public:
             read_directly(false, x, first, out);
     }
 
-    /// out = the reading's Jacobian times w, d x n.
+    /// Writes to out the reading's Jacobian times w, d x n.
     void product(const_view x, const_view w, index_t first, view out) {
         const index_t count = parts_.count(), columns = x.columns();
         space_.tangents.resize(context_, count, columns);
@@ -273,7 +274,7 @@ public:
                                                     .out = out});
     }
 
-    /// out[j] = the reading's divergence.
+    /// Writes to out[j] the reading's divergence.
     void divergence(const_view x, index_t first, double* out) {
         const const_view r = space_.responsibilities;
         if (products_ && products_->shared()) {
@@ -298,7 +299,7 @@ public:
 private:
     static bool takes_products(const mixture_parts<Batch>& parts, const gaussian_readings& at,
                                mixture_path path) {
-        // Multiplications a column, below which the elementwise way is as fast, and more accurate.
+        // Below this many multiplications a column the elementwise way is as fast, and more accurate.
         constexpr index_t least_work = 16;
         if (parts.kind() != mixture_kind::shared && !at.broadcast()) return false;
         if (path != mixture_path::automatic) return path == mixture_path::products;

@@ -1,4 +1,5 @@
-/// Operands of expressions that are neither batches nor rows: repeated columns, and what is one or the other.
+/// These operands of expressions are neither batches nor rows: repeated columns, and what is one or the
+/// other.
 #pragma once
 
 #include <diamond/core/batch.hpp>
@@ -7,7 +8,7 @@
 
 namespace diamond {
 
-/// A d x N batch in an expression of N M columns: column j is column j / M of the batch.
+/// This is a d x N batch in an expression of N M columns: column j is column j / M of the batch.
 template <class Real, class Context>
 struct repeated_column {
     using is_expression = void;

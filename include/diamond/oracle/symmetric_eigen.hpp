@@ -1,4 +1,4 @@
-/// Eigendecompositions of symmetric matrices of parameters, computed by the back end and kept on the host.
+/// Eigendecompositions of symmetric matrices of parameters are computed by the back end and kept on the host.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,8 @@
 
 namespace diamond::detail {
 
-/// The product a b of two d x d matrices, column by column, on the host. Blocks of a stay in the cache.
+/// Returns the product a b of two d x d matrices, column by column, on the host. Blocks of a stay in the
+/// cache.
 [[nodiscard]] inline std::vector<double> multiply(const std::vector<double>& a, const std::vector<double>& b,
                                                   index_t d) {
     constexpr index_t block = 64; // columns of a
@@ -32,8 +33,8 @@ namespace diamond::detail {
     return product;
 }
 
-/// The decomposition A = U diag(values) U^T of a symmetric d x d matrix. The values ascend, and each is
-/// accurate to the rounding of the largest. The first entry of a column of U that is near the column's
+/// This is the decomposition A = U diag(values) U^T of a symmetric d x d matrix. The values ascend, and each
+/// is accurate to the rounding of the largest. The first entry of a column of U that is near the column's
 /// largest is positive, so that back ends agree on signs.
 struct symmetric_eigen {
     index_t d;
@@ -60,7 +61,7 @@ struct symmetric_eigen {
         for (index_t k = 0; k < d; ++k) choose_sign(vectors.data() + d * k);
     }
 
-    /// U diag(f) U^T, d x d, for d numbers f.
+    /// Returns U diag(f) U^T, d x d, for d numbers f.
     [[nodiscard]] std::vector<double> compose(const std::vector<double>& f) const {
         std::vector<double> scaled(vectors.size()); // diag(f) U^T
         for (index_t j = 0; j < d; ++j)
@@ -68,7 +69,7 @@ struct symmetric_eigen {
                 scaled[at(k, j)] = f[static_cast<std::size_t>(k)] * vectors[at(j, k)];
         return multiply(vectors, scaled, d);
     }
-    /// U^T x for d numbers x.
+    /// Returns U^T x for d numbers x.
     [[nodiscard]] std::vector<double> rotated(const std::vector<double>& x) const {
         std::vector<double> y(static_cast<std::size_t>(d));
         for (index_t k = 0; k < d; ++k)
@@ -92,15 +93,15 @@ protected:
     }
 };
 
-/// The decomposition of a covariance, whose coordinates may be in any units: an eigenvalue far below the
-/// largest has all its digits, too.
+/// This is the decomposition of a covariance, whose coordinates may be in any units: an eigenvalue far below
+/// the largest has all its digits, too.
 struct covariance_eigen : symmetric_eigen {
     /// @throws std::invalid_argument unless the covariance is d x d, finite, symmetric to rounding and
     /// positive definite.
     template <class Context>
     covariance_eigen(const Context& context, const std::vector<double>& c, index_t dimension)
         : symmetric_eigen(context, checked(c, dimension), dimension) {
-        // A share of the largest eigenvalue, to whose rounding the back end knows all of them.
+        // This is a share of the largest eigenvalue, to whose rounding the back end knows all of them.
         constexpr double half_the_digits = 0x1p-26;
         if (d == 0) return;
         const double least = values.front(), largest = values.back();
@@ -174,8 +175,8 @@ private:
             choose_sign(&vectors[at(0, k)]);
         }
     }
-    /// L V, V the back end's eigenvectors of L^T L. The error of a row of the product is no more than the
-    /// rounding of the row's length.
+    /// Returns L V, V the back end's eigenvectors of L^T L. The error of a row of the product is no more than
+    /// the rounding of the row's length.
     template <class Context>
     [[nodiscard]] std::vector<double> nearly_orthogonal(const Context& context,
                                                         const std::vector<double>& l) const {
@@ -188,7 +189,7 @@ private:
     }
     /// Rotates each pair of columns that is not orthogonal, and returns true if there was one.
     bool make_orthogonal(std::vector<double>& l) const {
-        // The rounding of a sum, relative to the sizes of its terms.
+        // This is the rounding of a sum, relative to the sizes of its terms.
         const double rounding = 0x1p-50 * std::sqrt(static_cast<double>(d));
         bool any = false;
         for (index_t q = 1; q < d; ++q)
@@ -209,11 +210,11 @@ private:
             }
         return any;
     }
-    /// A sum, and the sum of its terms' absolute values.
+    /// These are a sum, and the sum of its terms' absolute values.
     struct sum_of_products {
         double sum, size;
     };
-    /// x . y of two columns of d numbers.
+    /// Returns x . y of two columns of d numbers.
     [[nodiscard]] sum_of_products dot(const double* x, const double* y) const {
         constexpr index_t lanes = 8; // so that the loop vectorises
         double sum[lanes] = {}, size[lanes] = {};

@@ -1,4 +1,4 @@
-/// Models tilted by a quadratic reward: p^r(z) = p_data(z) exp(r(z)) / Z,
+/// A model that is tilted by a quadratic reward is p^r(z) = p_data(z) exp(r(z)) / Z,
 /// r(z) = constant + c . z - 1/2 sum_i q_i z_i^2.
 #pragma once
 
@@ -12,7 +12,7 @@
 
 namespace diamond {
 
-/// The result of a model's tilted(reward).
+/// This is the result of a model's tilted(reward).
 template <class Model>
 struct tilt {
     Model tilted; ///< the model of p^r
@@ -21,7 +21,7 @@ struct tilt {
 
 namespace detail {
 
-/// The form with d entries in each vector, where an empty vector stands for zeros.
+/// Returns the form with d entries in each vector, where an empty vector stands for zeros.
 /// @throws std::invalid_argument on another length and on a number that is not finite.
 [[nodiscard]] inline quadratic_form filled_form(quadratic_form form, index_t d) {
     for (std::vector<double>* part : {&form.linear, &form.curvature}) {
@@ -41,8 +41,8 @@ namespace detail {
     return form;
 }
 
-/// The Gaussian that one coordinate N(m, v) becomes when its density is multiplied by exp(c z - q z^2/2), and
-/// the logarithm of the product's integral.
+/// This is the Gaussian that one coordinate N(m, v) becomes when its density is multiplied by
+/// exp(c z - q z^2/2), and the logarithm of the product's integral.
 struct tilted_coordinate {
     double mean, variance, log_integral;
 

@@ -1,6 +1,6 @@
-/// Moments and quantiles of a truncated normal, accurate however far in the tail and however narrow or wide
-/// the interval is. It is the posterior of a coordinate that is uniform on an interval and observed through
-/// Gaussian noise.
+/// These are moments and quantiles of a truncated normal, accurate however far in the tail and however narrow
+/// or wide the interval is. A truncated normal is the posterior of a coordinate that is uniform on an
+/// interval and observed through Gaussian noise.
 #pragma once
 
 #include <cmath>
@@ -10,14 +10,14 @@
 
 namespace diamond::detail {
 
-/// The tail y > a of a standard normal y, a >= 0: Mills' ratio (1 - Phi(a))/phi(a), and the mean and variance
-/// of y - a in it.
+/// This is the tail y > a of a standard normal y, a >= 0: Mills' ratio (1 - Phi(a))/phi(a), and the mean and
+/// variance of y - a in it.
 struct normal_tail {
     double ratio, mean, variance;
 
     DIAMOND_HD explicit normal_tail(double a) {
         constexpr double near = 4.0; // below it the closed form loses no more than two digits
-        // The terms of Laplace's continued fraction, which has full double precision above `near`.
+        // These are the terms of Laplace's continued fraction, which has full double precision above `near`.
         constexpr int terms = 28;
         if (a < near) {
             constexpr double sqrt_half = 0.70710678118654752440;
@@ -35,7 +35,7 @@ struct normal_tail {
     }
 };
 
-/// A standard normal y that is known to lie in [first, first + width], width > 0, and its place
+/// This is a standard normal y that is known to lie in [first, first + width], width > 0, and its place
 /// v = (y - first)/width in [0, 1].
 struct truncated_normal {
     /// Their sum is the logarithm of the mean of exp(-y^2/2) over the interval. The first may be huge.
@@ -44,10 +44,10 @@ struct truncated_normal {
     double mean_v, variance_v; ///< E[v] and Var[v]
 
     DIAMOND_HD truncated_normal(double first, double width) {
-        // Then -y is computed, whose mode lies at or below the middle.
+        // Where this holds, -y is computed, whose mode lies at or below the middle.
         const bool reflected = first + 0.5 * width < 0.0;
         if (reflected) first = -(first + width);
-        // exponents vary by less than this: eight Gauss nodes are exact to rounding
+        // Where exponents vary by less than this, eight Gauss nodes are exact to rounding.
         constexpr double flat = 1.0;
         if ((std::abs(first) + 0.5 * width) * width <= flat)
             integrate(first, width);
@@ -62,7 +62,7 @@ struct truncated_normal {
     }
 
 private:
-    /// Gauss-Legendre quadrature with eight nodes.
+    /// Integrates by Gauss-Legendre quadrature with eight nodes.
     DIAMOND_HD void integrate(double first, double width) {
         constexpr double node[4] = {0.1834346424956498049, 0.5255324099163289858, 0.7966664774136267396,
                                     0.9602898564975362317};
@@ -83,7 +83,7 @@ private:
         log_scale = -0.5 * first * first;
         log_rest = std::log(total);
     }
-    /// The tail from `first` >= 0 on less the tail beyond the interval.
+    /// Computes the tail from `first` >= 0 on less the tail beyond the interval.
     DIAMOND_HD void cut_tail(double first, double width) {
         const normal_tail near(first);
         const double exponent = (first + 0.5 * width) * width;
@@ -101,7 +101,7 @@ private:
         log_scale = -0.5 * first * first;
         log_rest = std::log(near.ratio / width) + std::log1p(-share);
     }
-    /// The closed form of an interval that has the mode inside.
+    /// Computes the closed form of an interval that has the mode inside.
     DIAMOND_HD void cut_middle(double first, double width) {
         constexpr double sqrt_half = 0.70710678118654752440;
         const double last = first + width, lower = std::exp(-0.5 * first * first),
@@ -115,8 +115,8 @@ private:
     }
 };
 
-/// The p-quantile of v, 0 <= p <= 1: the place below which lies the share p of the interval's mass. Newton's
-/// steps on the distribution function are guarded by bisection.
+/// Returns the p-quantile of v, 0 <= p <= 1: the place below which lies the share p of the interval's mass.
+/// Newton's steps on the distribution function are guarded by bisection.
 DIAMOND_HD inline double truncated_normal_quantile(double first, double width, double p) {
     const bool reflected = first + 0.5 * width < 0.0;
     if (reflected) {

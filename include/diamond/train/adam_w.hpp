@@ -51,7 +51,7 @@ struct adam_w_options {
     double weight_decay = 0.0;          ///< decoupled: theta -= rate * weight_decay * theta; at least 0
     double clip = 1.0; ///< larger gradients are scaled down to this norm; 0 and infinity switch clipping off
 
-    /// It is not 0 in float, and so in no batch.
+    /// The least epsilon: it is not 0 in float, and so in no number type of a batch.
     static constexpr double least_epsilon = std::numeric_limits<float>::min();
 
     /// @throws std::invalid_argument with the name and the number of the first member that is out of range.

@@ -7,6 +7,7 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include <diamond/concepts/trainable_network.hpp>
@@ -40,7 +41,7 @@ struct training_numbers {
 template <class Context>
 struct count_losses {
     row_view<training_numbers, Context> numbers; ///< one
-    /// Windows of the curve; null if the step had no such loss.
+    /// The windows of the curve; null where the step had no such loss.
     row_view<double, Context> diagonal, off_diagonal;
     index_t step;
     DIAMOND_HD void operator()(index_t) const {
@@ -96,8 +97,9 @@ public:
 
     /// Takes a network, which gives the schedules and the architecture, and data, which must outlive the
     /// trainer. If the network's frame has a basis, the data are in its coordinates (in_coordinates_of).
-    /// @throws std::invalid_argument for options and policies out of range, and for data that do not fit the
-    /// network or are of a scale that cannot be trained on.
+    /// @throws std::invalid_argument for options and policies out of range, for schedules that are none, for
+    /// an inner schedule that is not the linear one, and for data that do not fit the network or are of a
+    /// scale that cannot be trained on.
     diamond_trainer(Network network, const training_set<batch_type>& data, philox rng,
                     diamond_training_options options = {}, Policies... policies)
         : network_(std::move(network)),
@@ -284,7 +286,8 @@ private:
     // there is hardly a time at which neither drowns the other, and a training learns the data's Gaussian and
     // nothing else, without a sign (measured at 0.05 and 50 already, in 1,500 steps).
     static constexpr double least_deviation = 0.01, most_deviation = 100.0;
-    /// A share of a deviation: larger rounding spoils what is learned.
+    /// The largest rounding of a coordinate, as a share of the deviation: a larger one spoils what is
+    /// learned.
     static constexpr double digits_kept = 1.0 / 16.0;
 
     /// Where a loss goes: rows first ... first + rows - 1 of the errors.
@@ -314,6 +317,7 @@ private:
     }
     /// Returns all that a step depends on, as far as it is known as text.
     [[nodiscard]] std::string text() const {
+        // "joint" is the word in states that were written before, which must stay to be recognised.
         std::string result = has_divergence ? "a joint network of " : "a network of ";
         result += digits_of(parameters()) + " parameters";
         if constexpr (requires { network_.layers(); }) {
@@ -461,11 +465,12 @@ private:
                         .from = at.s,
                         .to = at.r};
         detail::training_losses* const here = &numbers_.data()->here;
-        const detail::posterior_weight<decltype(network_.spread())> weight{.spread = network_.spread(),
-                                                                           .t = at.t,
-                                                                           .s = at.s,
-                                                                           .floor = options_.variance_floor,
-                                                                           .diagonal = diagonal || random};
+        const detail::posterior_weight<std::remove_cvref_t<decltype(network_.spread())>> weight{
+            .spread = network_.spread(),
+            .t = at.t,
+            .s = at.s,
+            .floor = options_.variance_floor,
+            .diagonal = diagonal || random};
         write_cotangents(state, weight, of, at, weighting_,
                          {.first = 0,
                           .rows = d,
@@ -476,7 +481,7 @@ private:
                           .mean = diagonal ? &here->diagonal : &here->off_diagonal});
         if constexpr (has_divergence) {
             // The error of a moving row is measured where div ubar is taken.
-            const detail::divergence_weight<decltype(network_.divergence_spread())> unit{
+            const detail::divergence_weight<std::remove_cvref_t<decltype(network_.divergence_spread())>> unit{
                 .spread = network_.divergence_spread(), .s = moving ? at.r : at.s, .r = at.r};
             bool stopped = false;
             if constexpr (requires { policies_.loss.divergence_tangent; })

@@ -24,13 +24,16 @@ struct transposed {
     DIAMOND_HD double operator()(index_t j, index_t i) const { return static_cast<double>(x(i, j)); }
 };
 
+/// Returns sum + factor x, rounded once where the processor can.
+DIAMOND_HD constexpr double add_scaled(double sum, double factor, double x) { return sum + factor * x; }
+
 /// Computes the mean of a d x n view, and its covariance with denominator n, d x d, on the host. The points
 /// are taken in blocks, with one product of the back end for each.
 template <class Real, class Context>
 void moments_of_points(batch_view<const Real, Context> points, std::vector<double>& mean,
                        std::vector<double>& covariance) {
     using view = batch_view<const Real, Context>;
-    // As many points as take little memory in double beside d x d numbers, where d is large.
+    // The number of points in a block: their doubles take little memory beside d x d ones where d is large.
     constexpr index_t block = 1024;
     const auto& context = points.context();
     const index_t d = points.rows(), n = points.columns();
@@ -43,7 +46,7 @@ void moments_of_points(batch_view<const Real, Context> points, std::vector<doubl
         centred.resize(context, part.columns(), d);
         assign(centred, transposed<view>{part} - row(context, d, sums.data()) / static_cast<double>(n));
         context.product(transpose::yes, centred.read(), centred.read(), product.mutable_view());
-        assign(total, total + 1.0 / static_cast<double>(n) * product);
+        assign(total, elementwise<add_scaled>(total, 1.0 / static_cast<double>(n), product));
     }
     mean = to_host(sums);
     covariance = to_host(total);

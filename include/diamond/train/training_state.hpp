@@ -99,27 +99,27 @@ struct training_report {
     index_t step, steps; ///< the number of the last step, from 0, and the number of all steps
     double diagonal_loss, off_diagonal_loss;
     double gradient_norm, rate; ///< of the last step
-    /// For a network with divergence.
+    /// The losses of m, for a network with divergence.
     double diagonal_divergence_loss = 0.0, off_diagonal_divergence_loss = 0.0;
 };
 
 /// Estimates the seconds that a training still takes, from the seconds of the steps so far.
 ///
 /// The first steps, whose columns all lie on the diagonal, and the later ones are timed apart. Before a later
-/// step has been seen, a column off the diagonal is taken to cost `off_diagonal_price` times one on it.
+/// step has been seen, a column off the diagonal is taken to cost `off_diagonal_cost` times one on it.
 class time_left {
 public:
     /// A diagonal column costs a forward and a backward pass, 3 evaluations. A column of the Lagrangian loss
     /// costs a Jacobian-vector product and its backward pass, twice as much, and an evaluation for its
     /// target.
-    static constexpr double off_diagonal_price = 7.0 / 3.0;
+    static constexpr double off_diagonal_cost = 7.0 / 3.0;
 
     /// Takes the number of steps, the number of the first ones that have diagonal columns only, and the share
     /// of diagonal columns in the others.
     time_left(index_t steps, index_t diagonal_steps, double diagonal)
         : steps_(steps),
           diagonal_steps_(diagonal_steps),
-          price_(diagonal + (1.0 - diagonal) * off_diagonal_price) {}
+          cost_(diagonal + (1.0 - diagonal) * off_diagonal_cost) {}
     explicit time_left(const diamond_training_options& options)
         : time_left(options.steps, options.diagonal_steps(), options.diagonal) {}
 
@@ -129,7 +129,7 @@ public:
         own.seconds += seconds;
         own.count += 1.0;
         const index_t done = step + 1, early = done < diagonal_steps_ ? diagonal_steps_ - done : 0;
-        const double of_late = late_.count > 0.0 ? late_.mean() : price_ * early_.mean();
+        const double of_late = late_.count > 0.0 ? late_.mean() : cost_ * early_.mean();
         return (early > 0 ? static_cast<double>(early) * early_.mean() : 0.0) +
                (steps_ > done + early ? static_cast<double>(steps_ - done - early) * of_late : 0.0);
     }
@@ -140,7 +140,7 @@ private:
         [[nodiscard]] double mean() const { return seconds / count; }
     };
     index_t steps_, diagonal_steps_;
-    double price_;
+    double cost_;
     kind early_, late_;
 };
 

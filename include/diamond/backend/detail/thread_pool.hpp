@@ -165,7 +165,7 @@ private:
                 mode_.take_over();
             }
             take_blocks(worker);
-            // The child has no other thread, so that this sentence ends it.
+            // The child has no other thread, so that this exception ends it, with its sentence.
             if (begin.forked_since()) throw std::runtime_error(forked_inside);
             const std::lock_guard lock(mutex_);
             if (--active_ == 0) done_.notify_one();

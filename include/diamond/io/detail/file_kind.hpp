@@ -84,7 +84,7 @@ inline bool reads_as_text(std::string_view start) {
         if (byte < 0x20 ? std::string_view{"\t\n\r\f"}.find(start[at]) == std::string_view::npos
                         : byte == 0x7f)
             return false;
-        // From a lead byte 110..., 1110... or 11110...
+        // A lead byte 110..., 1110... or 11110... says how many bytes follow.
         const int more = byte < 0x80 ? 0 : std::countl_one(byte) - 1;
         if (byte >= 0x80 && (more < 1 || more > 3)) return false;
         ++at;

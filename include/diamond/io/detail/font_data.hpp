@@ -63,8 +63,8 @@ struct kerning_pair {
 inline constexpr double font_units = 1024; // in an em
 inline constexpr double font_ascent = 746; // the height of a capital letter
 
+// Each line is one glyph.
 // clang-format off
-// clang-format off: a line a glyph
 inline constexpr glyph_outline font_glyphs[] = {  // sorted by code
     {0x0020, 326, ""},
     {0x0021, 410, "m154 127l102 0l0-127l-102 0m0 746l102 0l0-327l-10-179l-81 0l-11 179"},
@@ -669,7 +669,6 @@ inline constexpr kerning_pair font_kerning[] = {  // sorted by first, then secon
     {'v', ':', -56}, {'w', '.', -94}, {'w', ':', -56}, {'x', 'c', -18}, {'x', 'e', -32}, {'x', 'o', -32},
     {'y', '-', -18}, {'y', '.', -146}, {'y', ':', -74},
 };
-// clang-format on
 // clang-format on
 
 } // namespace diamond::io::detail
