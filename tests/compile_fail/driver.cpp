@@ -49,3 +49,11 @@ void run(diamond::chain<archetypes::transition_kernel>& chain, const archetypes:
     chain(context, 42);
 }
 #endif
+
+#if CASE == 7 // driver_state_of_another_kind
+// expect: this state belongs to another kind of smc: its kernel carries weights and this one's does not, or
+// the reverse, or its batch or condition is another
+using plain = diamond::smc<archetypes::transition_kernel, archetypes::value_estimator>;
+using weighted = diamond::smc<archetypes::weighted_transition_kernel, archetypes::value_estimator>;
+void step(plain& sampler, weighted::state& state) { sampler.step(state); }
+#endif
