@@ -163,3 +163,10 @@ TEST_CASE("every method has a name") {
     CHECK(std::string(diamond::name_of(log_z_error::islands)) == "islands");
     CHECK(std::string(diamond::name_of(log_z_error::none)) == "none");
 }
+
+TEST_CASE("a resampler that names no formula for one run gives none: NaN, and not another's") {
+    using diamond::log_z_error;
+    for (const auto method : {log_z_error::none, log_z_error::islands})
+        CHECK(std::isnan(diamond::relative_variance_of_z(method, 0.01, 200, 3)));
+    CHECK(diamond::relative_variance_of_z(log_z_error::family_weights, 0.01, 200, 3) > 0.0);
+}

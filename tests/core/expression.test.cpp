@@ -1,6 +1,7 @@
 // Lines of mathematics against the same by hand, column by column.
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <stdexcept>
 #include <vector>
@@ -125,6 +126,8 @@ TEST_CASE_TEMPLATE("elementwise operations are what they say, in double, and rou
         const double j = v == 0.5 ? 0.0 : v == -2.0 ? 1.0 : v == 4.0 ? 3.0 : 2.0;
         return v >= 4.0 || p + v > q ? j * v : 3.0;
     });
+    assign(out, select(a < b && 0.5 <= a, a, select(b > 3.0, b, a))); // numbers and batches compare
+    check([](double p, double q, double) { return p < q && 0.5 <= p ? p : q > 3.0 ? q : p; });
     assign(out, diamond::elementwise<distance>(a, b, row(w)));
     check([](double p, double q, double v) { return std::sqrt(p * p + q * q) - v; });
     assign(out, out * 2.0 + out * row(w)); // out may be among the operands
@@ -180,3 +183,10 @@ template <class X>
 concept has_exp = requires(const X& x) { diamond::exp(x); };
 static_assert(has_exp<of_float> && has_exp<diamond::row_view<double, diamond::eigen::context>> &&
               !has_exp<double> && !has_exp<int>);
+
+// A double does not hold all integers of 64 bits: they are no operands.
+template <class X>
+concept is_an_operand = requires(const X& x) { diamond::square(x); };
+static_assert(is_an_operand<diamond::row_view<std::int32_t, diamond::eigen::context>>);
+static_assert(!is_an_operand<diamond::row_view<std::uint64_t, diamond::eigen::context>>);
+static_assert(!is_an_operand<diamond::eigen::batch<std::int64_t>>);

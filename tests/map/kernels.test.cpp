@@ -3,6 +3,7 @@
 #include <diamond/map/flow_kernels.hpp>
 #include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/map/glass_kernel.hpp>
+#include <diamond/map/ode_flow_map.hpp>
 #include <diamond/map/posterior_kernels.hpp>
 
 #include "support/any_schedule.hpp"
@@ -133,4 +134,32 @@ TEST_CASE("a kernel's result for a particle depends on its slot, not on its comp
     kernel(x, {0.2, 0.6}, none, stream, all);
     kernel(x.read().columns(0, 7), {0.2, 0.6}, none, stream, few);
     CHECK(diamond::to_host(few) == diamond::to_host(all.read().columns(0, 7)));
+}
+
+TEST_CASE("no kernel writes where it reads: it is refused, for the draws would be wrong in silence") {
+    const auto context = back_ends::eigen<double>::make(1);
+    constexpr index_t d = 2, n = 6;
+    const any_schedule schedule{schedules::kind::linear};
+    using field = models::mixture<reference_batch, any_schedule>;
+    const auto solver = diamond::explicit_midpoint{.steps = 1};
+    const diamond::glass_diamond_map map(schedule, field(schedule), solver,
+                                         any_schedule{schedules::kind::linear});
+    auto x = batches::normal<reference_batch>(context, d, 2 * n, 1);
+    const auto refuses = [&](auto kernel) {
+        const auto stream = diamond::philox{5}.stream(diamond::purpose::transition, 1);
+        const auto draw = [&](index_t from, index_t to) {
+            kernel(x.read().columns(from, n), interval{0.3, 0.6}, none, stream,
+                   x.mutable_view().columns(to, n));
+        };
+        CHECK_THROWS_AS(draw(0, 0), std::invalid_argument);
+        CHECK_THROWS_AS(draw(0, 1), std::invalid_argument); // in part
+        CHECK_NOTHROW(draw(0, n));                          // neighbours share nothing
+    };
+    refuses(diamond::early_stop_kernel{map});
+    refuses(diamond::ddpm_posterior_kernel{diamond::diamond_map_posterior{map}});
+    refuses(diamond::renoise_kernel{diamond::diamond_map_posterior{map}});
+    refuses(diamond::glass_kernel{schedule, field(schedule), solver});
+    refuses(diamond::ancestral_kernel{schedule, field(schedule)});
+    refuses(diamond::euler_maruyama_kernel{schedule, field(schedule)});
+    refuses(diamond::ode_kernel{diamond::ode_flow_map{field(schedule), solver}});
 }

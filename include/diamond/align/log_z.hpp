@@ -48,10 +48,10 @@ inline constexpr double trusted_relative_variance = 0.1;
 /// The relative variance of Z-hat from one run of N particles and R resamplings, with F = family_square.
 /// Multinomial resampling has 1 - (N/(N-1))^(R+1) (1 - F) (A. Lee, N. Whiteley, Variance estimation in the
 /// particle filter, Biometrika 2018), which is unbiased and so can be negative; the others have (N F - 1)/(N
-/// - 1) >= 0. One particle gives NaN.
+/// - 1) >= 0. One particle gives NaN, and so does a resampler that names no formula for one run.
 [[nodiscard]] inline double relative_variance_of_z(log_z_error method, double family_square,
                                                    index_t particles, index_t resamplings) {
-    if (particles < 2) return NAN;
+    if (particles < 2 || method == log_z_error::none || method == log_z_error::islands) return NAN;
     const auto n = static_cast<double>(particles);
     const auto events = static_cast<double>(resamplings) + 1.0;
     const bool unbiased = method == log_z_error::lee_whiteley;

@@ -214,6 +214,8 @@ inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particl
         warnings.push_back("one particle says nothing of the error of log Z, which has no standard error: "
                            "take more of them; or" +
                            islands.substr(1));
+    else if (std::isnan(relative_variance))
+        warnings.push_back("the resampler names no formula for the error of log Z by one run" + islands);
     if (relative_variance > trusted_relative_variance)
         warnings.push_back(variance + " by one run's estimate, which is good only below " +
                            number(trusted_relative_variance) + islands);

@@ -5,6 +5,7 @@
 /// that it comes from. Copies are functions with names: copy, to_host, from_host.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -227,6 +228,16 @@ void require_same_shape(const char* where, batch_view<Value, Context> a, batch_v
         return std::string(where) + ": " + digits_of(a.rows()) + " x " + digits_of(a.columns()) +
                " against " + digits_of(b.rows()) + " x " + digits_of(b.columns());
     });
+}
+
+/// @throws std::invalid_argument with `where` if the two share memory: what writes `out` while it still reads
+/// `in` would read its own numbers.
+template <class Value, class Context, class Other>
+void require_apart(const char* where, batch_view<Value, Context> in, batch_view<Other, Context> out) {
+    const std::less<const void*> before{};
+    const void *const in_end = in.data() + in.size(), *const out_end = out.data() + out.size();
+    require(in.size() == 0 || out.size() == 0 || !before(in.data(), out_end) || !before(out.data(), in_end),
+            [&] { return std::string(where) + ": out overlaps what is read: give it a batch of its own"; });
 }
 
 } // namespace diamond

@@ -9,7 +9,9 @@
 /// An expression over rows is also a functor of the column, f(j), and one over batches of the element, f(i,
 /// j): it can be given to a context's sum, max, column_sums, find_first and forbid as it is; one over batches
 /// does not compile as f(j). What has no operator here is a plain DIAMOND_HD function of numbers,
-/// elementwise<f>(a, b, ...). An expression holds views: it must not outlive what it reads.
+/// elementwise<f>(a, b, ...): so is a number added to a batch, for + and - of batches are a linear sum's.
+/// Integers of 64 bits, which a double does not hold, are no operands. An expression holds views: it must not
+/// outlive what it reads.
 #pragma once
 
 #include <cmath>
@@ -173,17 +175,20 @@ struct operand<time_view> {
     using type = time_of_column;
     static type of(time_view t) { return {t}; }
 };
-template <class Value, class Context>
+/// Whether double holds all numbers of a type.
+template <class Value>
+concept fits_double = std::is_floating_point_v<std::remove_const_t<Value>> || sizeof(Value) <= 4;
+template <fits_double Value, class Context>
 struct operand<row_view<Value, Context>> {
     using type = number_of_column<std::remove_const_t<Value>>;
     static type of(row_view<Value, Context> x) { return {x.data(), x.columns()}; }
 };
-template <class Value, class Context>
+template <fits_double Value, class Context>
 struct operand<batch_view<Value, Context>> {
     using type = element_of_batch<std::remove_const_t<Value>>;
     static type of(batch_view<Value, Context> x) { return {x.data(), x.rows(), x.columns()}; }
 };
-template <class Real, class Context>
+template <fits_double Real, class Context>
 struct operand<owning_batch<Real, Context>> {
     using type = element_of_batch<Real>;
     static type of(const owning_batch<Real, Context>& x) { return {x.data(), x.rows(), x.columns()}; }
@@ -213,6 +218,10 @@ concept elementwise_operand = expression<T> || is_row<T>::value || std::is_same_
 template <class L, class R>
 concept elementwise_pair = is_operand<L> && is_operand<R> &&
                            (elementwise_operand<L> || elementwise_operand<R>);
+/// Numbers compare with batches, and batches with each other: no linear sum is a comparison.
+template <class L, class R>
+concept elementwise_comparison = elementwise_pair<L, R> ||
+                                 (is_operand<L> && is_operand<R> && (summable<L> || summable<R>));
 template <class L, class R>
 concept elementwise_factors = elementwise_pair<L, R> ||
                               (summable<L> && summable<R> && is_operand<L> && is_operand<R>);
@@ -288,6 +297,10 @@ template <class Value, class Context>
     batch_view<Value, Context> v) {
     return {v};
 }
+template <class Real, class Context>
+[[nodiscard]] element_of_vector<Real, Context> each_column(const owning_batch<Real, Context>& v) {
+    return {v.read()};
+}
 /// The column's own number as a double, 0 ... N - 1.
 [[nodiscard]] inline own_column column_number() { return {}; }
 
@@ -316,22 +329,22 @@ template <detail::elementwise_operand E>
     return elementwise<detail::negated>(e);
 }
 template <class L, class R>
-    requires detail::elementwise_pair<L, R>
+    requires detail::elementwise_comparison<L, R>
 [[nodiscard]] detail::applied_t<detail::less, L, R> operator<(const L& l, const R& r) {
     return elementwise<detail::less>(l, r);
 }
 template <class L, class R>
-    requires detail::elementwise_pair<L, R>
+    requires detail::elementwise_comparison<L, R>
 [[nodiscard]] detail::applied_t<detail::less_or_equal, L, R> operator<=(const L& l, const R& r) {
     return elementwise<detail::less_or_equal>(l, r);
 }
 template <class L, class R>
-    requires detail::elementwise_pair<L, R>
+    requires detail::elementwise_comparison<L, R>
 [[nodiscard]] detail::applied_t<detail::less, R, L> operator>(const L& l, const R& r) {
     return elementwise<detail::less>(r, l);
 }
 template <class L, class R>
-    requires detail::elementwise_pair<L, R>
+    requires detail::elementwise_comparison<L, R>
 [[nodiscard]] detail::applied_t<detail::less_or_equal, R, L> operator>=(const L& l, const R& r) {
     return elementwise<detail::less_or_equal>(r, l);
 }

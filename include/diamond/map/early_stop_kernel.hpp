@@ -115,6 +115,7 @@ public:
     /// @throws std::invalid_argument if shapes differ, and unless 0 <= t < t' <= 1.
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream,
                     view out) {
+        require_apart("early_stop_kernel", x, const_view(out));
         const early_stop stop = prepare(x, span, out);
         draw_normal(stream, noise_.mutable_view());
         map_(noise_, interval{0.0, stop.inner_time}, x, time_view(span.from), condition, out);
@@ -127,6 +128,7 @@ public:
                            view out, double* log_density)
         requires diamond_map_with_divergence<Map>
     {
+        require_apart("early_stop_kernel", x, const_view(out));
         const early_stop stop = prepare(x, span, out);
         draw_normal(stream, noise_.mutable_view());
         map_(noise_, interval{0.0, stop.inner_time}, x, time_view(span.from), condition, out,

@@ -35,6 +35,7 @@ public:
     /// Writes x_t', d x N, into out. @throws std::invalid_argument unless 0 <= t < t' <= 1.
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream, view out) {
         require_transition(span);
+        require_apart("ode_kernel", x, const_view(out));
         map_(x, span, condition, out);
     }
 
@@ -68,6 +69,7 @@ public:
     /// Draws x_t' given x, both d x N, into out. @throws std::invalid_argument if shapes or times do not fit.
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream,
                     view out) {
+        require_apart("ancestral_kernel", x, const_view(out));
         const kernel_coefficients kernel = kernel_at(model_.schedule(), span, correlation_);
         model_.denoiser(x, time_view(span.from), condition, out);
         noise_.resize(x.context(), x.rows(), x.columns());
@@ -110,6 +112,7 @@ public:
             return "Euler-Maruyama from t = " + digits_of(span.from) + " to " + digits_of(span.to) +
                    ": 0 <= t < t' <= 1 is needed";
         });
+        require_apart("euler_maruyama_kernel", x, const_view(out));
         const bool begins = span.from <= 0.0;
         if (begins)
             model_.denoiser(x, time_view(0.0), condition, out);

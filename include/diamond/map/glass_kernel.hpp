@@ -44,6 +44,7 @@ public:
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream,
                     view out) {
         require_same_shape("glass_kernel", x, const_view(out));
+        require_apart("glass_kernel", x, const_view(out));
         const kernel_coefficients kernel = kernel_at(velocity_.schedule(), span, correlation_);
         draw_normal(stream, out);
         // The inner flow does not start from noise alone, but from gamma x_t too: x_t' keeps some of the

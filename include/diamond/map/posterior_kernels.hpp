@@ -43,6 +43,7 @@ public:
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream,
                     view out) {
         require_same_shape("ddpm_posterior_kernel", x, const_view(out));
+        require_apart("ddpm_posterior_kernel", x, const_view(out));
         const kernel_coefficients kernel = kernel_at(sampler_.schedule(), span, correlation_);
         sampler_(x, span.from, condition, stream.with_samples(1), out);
         noise_.resize(x.context(), x.rows(), x.columns());
