@@ -5,6 +5,7 @@
 #include <diamond/map/glass_kernel.hpp>
 #include <diamond/map/ode_flow_map.hpp>
 #include <diamond/map/posterior_kernels.hpp>
+#include <diamond/map/stepped_flow_map.hpp>
 
 #include "support/any_schedule.hpp"
 #include "support/back_ends.hpp"
@@ -162,4 +163,34 @@ TEST_CASE("no kernel writes where it reads: it is refused, for the draws would b
     refuses(diamond::ancestral_kernel{schedule, field(schedule)});
     refuses(diamond::euler_maruyama_kernel{schedule, field(schedule)});
     refuses(diamond::ode_kernel{diamond::ode_flow_map{field(schedule), solver}});
+}
+
+TEST_CASE("nor does a flow map or a Diamond map") {
+    const auto context = back_ends::eigen<double>::make(1);
+    constexpr index_t d = 2, n = 6;
+    const any_schedule schedule{schedules::kind::linear};
+    using field = models::mixture<reference_batch, any_schedule>;
+    const auto solver = diamond::explicit_midpoint{.steps = 1};
+    auto memory = batches::normal<reference_batch>(context, d, 3 * n, 1);
+    const auto part = [&](index_t first) { return memory.mutable_view().columns(first, n); };
+
+    diamond::ode_flow_map flow(field(schedule), solver);
+    diamond::stepped_flow_map stepped{flow};
+    const auto refuses = [&](auto& map) {
+        CHECK_THROWS_AS(map(part(0), interval{0.0, 1.0}, none, part(0)), std::invalid_argument);
+        CHECK_THROWS_AS(map(part(0), interval{0.0, 1.0}, none, part(n - 1)), std::invalid_argument);
+        CHECK_NOTHROW(map(part(0), interval{0.0, 1.0}, none, part(n)));
+    };
+    refuses(flow);
+    refuses(stepped);
+
+    diamond::glass_diamond_map inner(schedule, field(schedule), solver,
+                                     any_schedule{schedules::kind::linear});
+    const auto draw = [&](index_t xbar, index_t x_t, index_t out) {
+        inner(part(xbar), interval{0.0, 1.0}, part(x_t), time_view(0.4), none, part(out));
+    };
+    CHECK_THROWS_AS(draw(0, n, 0), std::invalid_argument);
+    CHECK_THROWS_AS(draw(0, n, n), std::invalid_argument);
+    CHECK_NOTHROW(draw(0, 0, n)); // what is only read may be one batch
+    CHECK_NOTHROW(draw(0, n, 2 * n));
 }

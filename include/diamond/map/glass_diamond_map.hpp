@@ -49,7 +49,7 @@ public:
     /// every call.
     glass_diamond_map(Schedule schedule, Field divergence, Solver solver, noise_stream stream,
                       InnerSchedule inner = {})
-        requires has_divergence
+        requires detail::is_divergence<Field>
         : velocity_(schedule, detail::velocity_of<Field>::get(divergence), inner),
           solver_(solver),
           divergence_(estimator(std::move(schedule), std::move(divergence), std::move(inner)),
@@ -120,6 +120,8 @@ private:
     static void check(const_view xbar, interval inner, const_view x_t, time_view t, const_view out) {
         require_same_shape("glass_diamond_map", xbar, x_t);
         require_same_shape("glass_diamond_map", xbar, out);
+        require_apart("glass_diamond_map", xbar, out);
+        require_apart("glass_diamond_map", x_t, out);
         require_time("a Diamond map", t);
         require_time("a Diamond map's inner flow", inner.from);
         require_time("a Diamond map's inner flow", inner.to);
@@ -132,16 +134,5 @@ private:
     runge_kutta<Solver, batch_type> solver_;
     [[no_unique_address]] divergence_part divergence_;
 };
-template <class Schedule, class Field, class Solver, class InnerSchedule>
-    requires(!std::is_same_v<InnerSchedule, noise_stream>)
-glass_diamond_map(Schedule, Field, Solver, InnerSchedule)
-    -> glass_diamond_map<Schedule, Field, Solver, InnerSchedule>;
-// Constructors that take a stream are constrained, and g++ 12 deduces nothing from those.
-template <class Schedule, class Divergence, class Solver>
-glass_diamond_map(Schedule, Divergence, Solver, noise_stream)
-    -> glass_diamond_map<Schedule, Divergence, Solver>;
-template <class Schedule, class Divergence, class Solver, class InnerSchedule>
-glass_diamond_map(Schedule, Divergence, Solver, noise_stream, InnerSchedule)
-    -> glass_diamond_map<Schedule, Divergence, Solver, InnerSchedule>;
 
 } // namespace diamond

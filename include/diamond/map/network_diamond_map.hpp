@@ -98,6 +98,8 @@ private:
     static void check(const_view xbar, interval inner, const_view x_t, time_view t, const_view out) {
         require_same_shape("network_diamond_map", xbar, x_t);
         require_same_shape("network_diamond_map", xbar, out);
+        require_apart("network_diamond_map", xbar, out);
+        require_apart("network_diamond_map", x_t, out);
         require_time("a Diamond map", t);
         require_time("a Diamond map's inner flow", inner.from);
         require_time("a Diamond map's inner flow", inner.to);

@@ -2,14 +2,12 @@
 /// (eq. diamond-flow-map), (eq. density-jump).
 #pragma once
 
-#include <cmath>
-#include <string>
 #include <utility>
 
 #include <diamond/concepts/diamond_network.hpp>
 #include <diamond/concepts/flow_map.hpp>
-#include <diamond/core/digits_of.hpp>
 #include <diamond/core/expression.hpp>
+#include <diamond/density/log_likelihood.hpp>
 #include <diamond/map/network_velocity.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/counted_network.hpp>
@@ -43,10 +41,7 @@ public:
         : network_(std::move(network)), options_(options) {
         check_schedule(this->network().schedule());
         check_schedule(schedule());
-        require(options.base_deviation > 0.0 && std::isfinite(options.base_deviation), [&] {
-            return "a base deviation of " + digits_of(options.base_deviation) +
-                   ": it must be positive and finite";
-        });
+        detail::require_base_deviation(options.base_deviation);
     }
 
     [[nodiscard]] index_t dimension() const { return network_.dimension(); }
@@ -117,6 +112,7 @@ private:
     }
     static void check(const_view x, interval span, const_view out) {
         require_same_shape("network_flow_map", x, out);
+        require_apart("network_flow_map", x, out);
         require_time("network_flow_map", span.from);
         require_time("network_flow_map", span.to);
     }

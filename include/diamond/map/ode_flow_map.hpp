@@ -44,7 +44,7 @@ public:
     /// @param stream gives the probes of a divergence that draws, the same ones along the whole path and in
     /// every call.
     ode_flow_map(Field divergence, Solver solver, noise_stream stream)
-        requires has_divergence
+        requires detail::is_divergence<Field>
         : field_(detail::velocity_of<Field>::get(divergence)),
           solver_(solver),
           divergence_(std::move(divergence), std::move(solver), stream) {}
@@ -102,6 +102,7 @@ private:
     };
     static void check(const_view x, interval span, const_view out) {
         require_same_shape("ode_flow_map", x, out);
+        require_apart("ode_flow_map", x, out);
         require(span.from >= 0.0 && span.from <= 1.0 && span.to >= 0.0 && span.to <= 1.0, [&] {
             return "a flow map from t = " + digits_of(span.from) + " to " + digits_of(span.to) +
                    ": times lie in [0, 1]";
@@ -115,8 +116,5 @@ private:
     runge_kutta<Solver, batch_type> solver_;
     [[no_unique_address]] divergence_part divergence_;
 };
-// Constructors that take a stream are constrained, and g++ 12 deduces nothing from those.
-template <class Divergence, class Solver>
-ode_flow_map(Divergence, Solver, noise_stream) -> ode_flow_map<Divergence, Solver>;
 
 } // namespace diamond

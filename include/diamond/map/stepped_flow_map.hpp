@@ -55,6 +55,7 @@ public:
 
     /// out = X_{from,to}(x | condition). @throws std::invalid_argument if shapes differ.
     void operator()(const_view x, interval span, const condition_type& condition, view out) {
+        require_apart("stepped_flow_map", x, const_view(out));
         prepare(x, out);
         for (index_t k = 0; k < options_.steps; ++k)
             map_(before(k, x), part(span, k), condition, after(k, out));
@@ -65,6 +66,7 @@ public:
                     double* divergence)
         requires flow_map_with_divergence<Map>
     {
+        require_apart("stepped_flow_map", x, const_view(out));
         prepare(x, out);
         numbers_.resize(x.context(), 1, x.columns());
         const auto mean = row(x.context(), x.columns(), divergence);
@@ -94,7 +96,7 @@ public:
         const double* of_part = nullptr;
         if (divergence_cotangent) {
             numbers_.resize(x.context(), 1, x.columns());
-            assign(row(numbers_), 0.0 + share() * row(x.context(), x.columns(), divergence_cotangent));
+            assign(row(numbers_), share() * row(x.context(), x.columns(), divergence_cotangent));
             of_part = numbers_.data();
         }
         const auto pull = [&](const_view here, interval step, const_view lambda, view pulled) {
