@@ -60,17 +60,17 @@ public:
         const auto& context = xbar.context();
         const index_t n = xbar.columns();
         point_.resize(context, xbar.rows(), n);
+        const detail::coefficients_of_divergence<Schedule, InnerSchedule> of_time{
+            .schedule = schedule_, .inner_schedule = inner_, .kernel = posterior_kernel_coefficients};
         if (s.broadcast() && t.broadcast()) {
-            const auto c = detail::inner_divergence_at(schedule_, inner_, t.value(), s.value(),
-                                                       posterior_kernel_coefficients);
+            const auto c = of_time(t.value(), s.value());
             assign(point_, c.input_outer * x_t + c.input_inner * xbar);
             const double factor = c.velocity * c.input_inner;
             if (factor != 0.0)
                 divergence_(point_.read(), time_view(c.time), condition, stream, out, standard_error);
             return scale(xbar, factor, c.inner, out, standard_error);
         }
-        tables_.fill(context, n, schedule_, inner_, t, s, posterior_kernel_coefficients, prediction::velocity,
-                     detail::inner_quantity::divergence);
+        tables_.fill(context, n, of_time, t, s);
         combine(tables_.input(), point_.mutable_view(), x_t, xbar);
         divergence_(point_.read(), tables_.time(), condition, stream, out, standard_error);
         const auto to_inner = tables_.to_inner_table();

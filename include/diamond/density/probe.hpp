@@ -29,6 +29,8 @@ struct rademacher_probe {
 
 /// v ~ N(0, I). The estimate's variance is 2 |S|_F^2, S the symmetric part of J.
 struct normal_probe {
+    /// Returns its name, as the identity of a training has it.
+    [[nodiscard]] static std::string text() { return "normal_probe"; }
     /// Writes the probe of a column, `rows` numbers from `out` on.
     template <class Real>
     DIAMOND_HD void operator()(const noise_stream& stream, index_t column, Real* out, index_t rows) const {

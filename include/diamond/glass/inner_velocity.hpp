@@ -10,6 +10,7 @@
 
 #include <diamond/core/combine.hpp>
 #include <diamond/core/expression.hpp>
+#include <diamond/core/finite.hpp>
 #include <diamond/glass/sufficient_statistic.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/readings.hpp>
@@ -60,40 +61,42 @@ inner_velocity_at(const Schedule& schedule, const InnerSchedule& inner_schedule,
 }
 
 namespace detail {
-/// The coefficients of the divergence of ubar: those of `inner_velocity_at` for the velocity, but where that
-/// hides the data (t* = 0 with alpha'(0) = 0) those for D, which is the same for all x there and has no
-/// divergence.
+/// The coefficients of ubar at (t, s), by the prediction that `from` names.
 template <class Schedule, class InnerSchedule>
-[[nodiscard]] DIAMOND_HD inner_velocity_coefficients inner_divergence_at(const Schedule& schedule,
-                                                                         const InnerSchedule& inner_schedule,
-                                                                         double t, double s,
-                                                                         const kernel_coefficients& kernel) {
-    inner_velocity_coefficients c = inner_velocity_at(schedule, inner_schedule, t, s, kernel);
-    if (!std::isfinite(c.velocity)) {
-        c = inner_velocity_at(schedule, inner_schedule, t, s, kernel, prediction::denoiser);
-        c.velocity = 0.0;
-    }
-    return c;
-}
-/// Whether coefficients are those of the velocity or of its divergence.
-enum class inner_quantity { velocity, divergence };
-
-/// Writes the coefficients of column j, whose times are its own, to the tables of inner_velocity_tables.
-template <class Schedule, class InnerSchedule, class Table>
-struct write_inner_velocity {
+struct coefficients_of_velocity {
     Schedule schedule;
     InnerSchedule inner_schedule;
     kernel_coefficients kernel;
-    time_view t, s;
     prediction from;
-    inner_quantity of;
+    [[nodiscard]] DIAMOND_HD inner_velocity_coefficients operator()(double t, double s) const {
+        return inner_velocity_at(schedule, inner_schedule, t, s, kernel, from);
+    }
+};
+/// The coefficients of div ubar at (t, s): those of the velocity, but where that hides the data (t* = 0 with
+/// alpha'(0) = 0) those of D, which is the same for all x there and has no divergence.
+template <class Schedule, class InnerSchedule>
+struct coefficients_of_divergence {
+    Schedule schedule;
+    InnerSchedule inner_schedule;
+    kernel_coefficients kernel;
+    [[nodiscard]] DIAMOND_HD inner_velocity_coefficients operator()(double t, double s) const {
+        inner_velocity_coefficients c = inner_velocity_at(schedule, inner_schedule, t, s, kernel);
+        if (!std::isfinite(c.velocity)) {
+            c = inner_velocity_at(schedule, inner_schedule, t, s, kernel, prediction::denoiser);
+            c.velocity = 0.0;
+        }
+        return c;
+    }
+};
+
+/// Writes the coefficients of column j, whose times are its own, to the tables of inner_velocity_tables.
+template <class Coefficients, class Table>
+struct write_inner_velocity {
+    Coefficients at;
+    time_view t, s;
     Table time, input, output, to_outer, to_inner;
     DIAMOND_HD void operator()(index_t j) const {
-        const inner_velocity_coefficients c = of == inner_quantity::divergence
-                                                ? inner_divergence_at(schedule, inner_schedule, t[j], s[j],
-                                                                      kernel)
-                                                : inner_velocity_at(schedule, inner_schedule, t[j], s[j],
-                                                                    kernel, from);
+        const inner_velocity_coefficients c = at(t[j], s[j]);
         time(j, 0) = c.time.t;
         time(j, 1) = c.time.rest;
         input(0, j) = c.input_outer;
@@ -108,12 +111,6 @@ struct write_inner_velocity {
         to_inner(1, j) = c.inner;
     }
 };
-/// True where the prediction of column j does not depend on the data.
-template <class Table>
-struct hides_data {
-    Table output;
-    DIAMOND_HD bool operator()(index_t j) const { return !std::isfinite(output(0, j)); }
-};
 [[noreturn]] inline void throw_infinite_end(const deferred_error& why, index_t) {
     throw std::invalid_argument(why.what);
 }
@@ -122,22 +119,16 @@ struct hides_data {
 template <class Context>
 class inner_velocity_tables {
 public:
-    /// Computes the coefficients of n columns.
-    template <class Schedule, class InnerSchedule>
-    void fill(const Context& context, index_t n, const Schedule& schedule, const InnerSchedule& inner,
-              time_view t, time_view s, const kernel_coefficients& kernel,
-              prediction from = prediction::velocity, inner_quantity of = inner_quantity::velocity) {
+    /// Computes the coefficients of n columns, at(t_j, s_j) for column j.
+    template <class Coefficients>
+    void fill(const Context& context, index_t n, const Coefficients& at, time_view t, time_view s) {
         time_.resize(context, n, 2);
         for (auto* two : {&input_, &to_inner_}) two->resize(context, 2, n);
         for (auto* three : {&output_, &to_outer_}) three->resize(context, 3, n);
-        context.for_each(n, write_inner_velocity<Schedule, InnerSchedule, batch_view<double, Context>>{
-                                .schedule = schedule,
-                                .inner_schedule = inner,
-                                .kernel = kernel,
+        context.for_each(n, write_inner_velocity<Coefficients, batch_view<double, Context>>{
+                                .at = at,
                                 .t = t,
                                 .s = s,
-                                .from = from,
-                                .of = of,
                                 .time = time_.mutable_view(),
                                 .input = input_.mutable_view(),
                                 .output = output_.mutable_view(),
@@ -146,8 +137,7 @@ public:
     }
     /// Refuses columns whose prediction does not depend on the data: throws what `why` says.
     void forbid_hidden_data(const deferred_error& why) const {
-        using table = batch_view<const double, Context>;
-        output_.context().forbid(output_.columns(), hides_data<table>{.output = output_.read()}, why);
+        output_.context().forbid(output_.columns(), elementwise<is_not_finite>(row_of(output_, 0)), why);
     }
 
     [[nodiscard]] time_view time() const { return time_view(time_.data(), time_.data() + time_.rows()); }
@@ -255,9 +245,10 @@ private:
     step_coefficients at(const_view xbar, time_view s, time_view t, const kernel_coefficients& kernel,
                          prediction from) {
         require_finite(xbar, s);
+        const detail::coefficients_of_velocity<Schedule, InnerSchedule> of_time{
+            .schedule = schedule_, .inner_schedule = inner_, .kernel = kernel, .from = from};
         if (s.broadcast() && t.broadcast()) {
-            const inner_velocity_coefficients c = inner_velocity_at(schedule_, inner_, t.value(), s.value(),
-                                                                    kernel, from);
+            const inner_velocity_coefficients c = of_time(t.value(), s.value());
             require(std::isfinite(c.velocity) || c.time > 0.0, detail::hidden_data(from));
             return {.time = time_view(c.time),
                     .input = numbers<2>{{c.input_outer, c.input_inner}},
@@ -266,7 +257,7 @@ private:
                     .to_inner = numbers<2>{{c.velocity * c.input_inner, c.inner}},
                     .evaluates = c.velocity != 0.0};
         }
-        tables_.fill(xbar.context(), xbar.columns(), schedule_, inner_, t, s, kernel, from);
+        tables_.fill(xbar.context(), xbar.columns(), of_time, t, s);
         if (!std::isfinite(readings_at(schedule_, 0.0, from).denoiser_u))
             tables_.forbid_hidden_data(
                 {.what = detail::hidden_data(from), .raise = detail::throw_infinite_end});
