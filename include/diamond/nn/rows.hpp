@@ -11,7 +11,6 @@ namespace diamond::detail {
 template <class View>
 struct rows_from {
     using is_expression = void;
-    static constexpr index_t relative_cost = 1;
     View batch;
     index_t first = 0;
     extents shape() const { return {-1, batch.columns()}; }
@@ -20,21 +19,13 @@ struct rows_from {
     }
 };
 
-/// Says what an element of an expression costs, in copies of a number; those of nn/ that do not say it
-/// compute a few roots and quotients.
-template <class E>
-inline constexpr index_t cost_of_element = 8;
-template <class E>
-    requires requires { E::relative_cost; }
-inline constexpr index_t cost_of_element<E> = E::relative_cost;
-
 [[nodiscard]] DIAMOND_HD constexpr numbers<1> as_numbers(double number) { return {{number}}; }
 [[nodiscard]] DIAMOND_HD constexpr numbers<2> as_numbers(numbers<2> both) { return both; }
 
 /// Writes the K numbers that an expression gives at (i, j) to (i, j) of K places.
-template <int K, class View, class E>
+template <int K, index_t Cost, class View, class E>
 struct write_numbers {
-    static constexpr index_t relative_cost = cost_of_element<E>;
+    static constexpr index_t relative_cost = Cost;
     E value;
     rows_from<View> to[static_cast<std::size_t>(K)];
     DIAMOND_HD void operator()(index_t i, index_t j) const {
@@ -43,12 +34,20 @@ struct write_numbers {
             to[k].batch(to[k].first + i, j) = static_cast<typename View::value_type>(all.value[k]);
     }
 };
-/// Writes `rows` rows of an expression whose elements are one number, or two, to as many places.
-template <class E, class View, class... Views>
+/// Writes `rows` rows of an expression whose elements are one number, or two, to as many places. An element
+/// costs `Cost` copies of a number: by default a few roots and quotients.
+template <index_t Cost = 8, class E, class View, class... Views>
 void write_rows(index_t rows, const E& value, rows_from<View> to, rows_from<Views>... others) {
     constexpr int count = 1 + static_cast<int>(sizeof...(Views));
     to.batch.context().for_each(rows, to.batch.columns(),
-                                write_numbers<count, View, E>{.value = value, .to = {to, others...}});
+                                write_numbers<count, Cost, View, E>{.value = value, .to = {to, others...}});
+}
+
+/// out(first + i, j) = x(i, j) for i < rows and all columns. The batches in x and `out` may have further
+/// rows.
+template <class Real, class Context, is_operand X>
+void assign_rows(batch_view<Real, Context> out, index_t first, index_t rows, const X& x) {
+    write_rows<1>(rows, operand<X>::of(x), rows_from<batch_view<Real, Context>>{out, first});
 }
 
 } // namespace diamond::detail

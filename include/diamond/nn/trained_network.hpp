@@ -100,11 +100,11 @@ public:
     {
         using const_rows = detail::rows_from<const_view>;
         const view both = rows(at, space);
-        detail::write_rows(dimension(), const_rows{cotangent}, detail::rows_from<view>{both});
-        detail::write_rows(1,
-                           detail::rows_from<numbers_view>{
-                               numbers_view(divergence_cotangent, 1, both.columns(), &both.context())},
-                           detail::rows_from<view>{both, dimension()});
+        detail::write_rows<1>(dimension(), const_rows{cotangent}, detail::rows_from<view>{both});
+        detail::write_rows<1>(1,
+                              detail::rows_from<numbers_view>{
+                                  numbers_view(divergence_cotangent, 1, both.columns(), &both.context())},
+                              detail::rows_from<view>{both, dimension()});
         architecture_.vjp(theta(at), at, condition, both, space.network, out_xbar, out_x_t);
     }
 
@@ -118,14 +118,8 @@ private:
     }
     /// Copies the first d rows to out, and the last one to divergence; what is null is not written.
     static void split(workspace& space, view out, double* divergence) {
-        using const_rows = detail::rows_from<const_view>;
-        using numbers = batch_view<double, backend_of_t<batch_type>>;
-        if (out.data())
-            detail::write_rows(out.rows(), const_rows{space.rows.read()}, detail::rows_from<view>{out});
-        if (divergence)
-            detail::write_rows(
-                1, const_rows{space.rows.read(), out.rows()},
-                detail::rows_from<numbers>{numbers(divergence, 1, out.columns(), &out.context())});
+        if (out.data()) detail::assign_rows(out, 0, out.rows(), space.rows);
+        if (divergence) assign(row(out.context(), out.columns(), divergence), row_of(space.rows, out.rows()));
     }
 
     Architecture architecture_;

@@ -125,9 +125,9 @@ void adam_w(const adam_w_options& options, const adam_w_step& step, const adam_w
     const auto& context = state.theta.context();
     options.check();
     context.sum(gradient.size(), square(row(context, gradient.size(), gradient.data())), &norm->norm);
-    assign(row(context, 1, &norm->norm), sqrt(number_at(&norm->norm)));
-    assign(row(context, 1, &norm->scale),
-           elementwise<detail::clipping_factor>(number_at(&norm->norm), options.clip));
+    const auto length = row(context, 1, &norm->norm);
+    assign(length, sqrt(length));
+    assign(row(context, 1, &norm->scale), elementwise<detail::clipping_factor>(length, options.clip));
     const double bias_1 = 1.0 - std::pow(options.beta_1, static_cast<double>(step.k + 1));
     const double bias_2 = 1.0 - std::pow(options.beta_2, static_cast<double>(step.k + 1));
     context.for_each(state.theta.size(), detail::adam_w_update<Batch>{

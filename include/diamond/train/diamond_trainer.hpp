@@ -13,6 +13,7 @@
 #include <diamond/concepts/trainable_network.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/expression.hpp>
+#include <diamond/core/finite.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/train/adam_w.hpp>
 #include <diamond/train/flow_map_losses.hpp>
@@ -45,18 +46,18 @@ struct count_losses {
     row_view<double, Context> diagonal, off_diagonal;
     index_t step;
     DIAMOND_HD void operator()(index_t) const {
-        if (numbers[0].norm.scale != numbers[0].norm.scale) return;
+        if (is_not_finite(numbers[0].norm.scale)) return;
         const training_losses here = numbers[0].here;
         training_losses& sums = numbers[0].sums;
         if (diagonal.data()) {
             sums.diagonal += here.diagonal;
             sums.diagonal_divergence += here.diagonal_divergence;
-            if (here.diagonal - here.diagonal == 0.0) loss_curve::add(diagonal.data(), step, here.diagonal);
+            if (!is_not_finite(here.diagonal)) loss_curve::add(diagonal.data(), step, here.diagonal);
         }
         if (off_diagonal.data()) {
             sums.off_diagonal += here.off_diagonal;
             sums.off_diagonal_divergence += here.off_diagonal_divergence;
-            if (here.off_diagonal - here.off_diagonal == 0.0)
+            if (!is_not_finite(here.off_diagonal))
                 loss_curve::add(off_diagonal.data(), step, here.off_diagonal);
         }
     }
@@ -129,15 +130,16 @@ public:
         if constexpr (has_divergence)
             detail::require_probes("the trace of a training with divergence",
                                    policies_.trace.products(network_.dimension()));
-        if constexpr (requires {
-                          Teacher::knows_no_outer_time;
-                          policies_.times.at_zero;
-                      })
+        if constexpr (requires { Teacher::knows_no_outer_time; }) {
+            static_assert(
+                requires { policies_.times.at_zero; },
+                "a flow_teacher knows t = 0 alone: its times must be uniform_time{.at_zero = 1}");
             require(policies_.times.at_zero >= 1.0, [&] {
                 return "a flow_teacher knows t = 0 alone, and a share of " +
                        digits_of(policies_.times.at_zero) +
                        " is drawn there: it needs uniform_time{.at_zero = 1}";
             });
+        }
         check_schedule(network_.schedule());
         check_schedule(network_.inner_schedule());
         require_linear_inner_schedule();
@@ -191,7 +193,6 @@ public:
         });
         const auto& context = data_->context();
         const index_t n = options_.batch, k = state.step, p = parameters();
-        step_ = k;
         const bool early = k < options_.diagonal_steps();
         const index_t diagonal = early ? n
                                        : static_cast<index_t>(
@@ -207,7 +208,7 @@ public:
         clipped_norm* const norm = &numbers_.data()->norm;
         adam_w<batch_type>(options_.optimiser, {.k = k, .rate = options_.rate.at(k, options_.steps)},
                            {state.theta, state.mean, state.variance}, gradient_.read(), norm);
-        context.forbid(1, !(number_at(&norm->scale) == number_at(&norm->scale)),
+        context.forbid(1, elementwise<detail::is_not_finite>(number_at(&norm->scale)),
                        deferred_error{.what = "the gradient of a training step is not finite: lower the rate",
                                       .step = k,
                                       .samples = 0});
@@ -367,15 +368,13 @@ private:
     void require_finite(const state_type& state) const {
         const auto& context = data_->context();
         const index_t p = parameters();
-        const auto zero = [&](const batch_type& x) { // x - x is NaN unless x is finite
-            const auto each = row(context, p, x.data());
-            return each - each;
+        const auto bad = [&](const batch_type& x) {
+            return elementwise<detail::is_not_finite>(row(context, p, x.data()));
         };
-        context.forbid(
-            p, !(zero(state.theta) + zero(state.average) + zero(state.mean) + zero(state.variance) == 0.0),
-            deferred_error{.what = "a number of a training state is not finite",
-                           .step = state.step,
-                           .raise = detail::throw_not_finite});
+        context.forbid(p, bad(state.theta) || bad(state.average) || bad(state.mean) || bad(state.variance),
+                       deferred_error{.what = "a number of a training state is not finite",
+                                      .step = state.step,
+                                      .raise = detail::throw_not_finite});
     }
     template <class Options>
     static const Options& checked(const Options& options) {
@@ -413,9 +412,9 @@ private:
     detail::network_with_parameters<Network> average_of(const state_type& state) {
         return {.network = network_, .parameters = state.average.data(), .workspace = space_.other};
     }
-    /// Returns the probes of the step's traces on the diagonal, 0, or off it, 1.
-    [[nodiscard]] noise_stream probes(index_t which) const {
-        return rng_.split(1).stream(purpose::data, 2 * step_ + which);
+    /// Returns the probes of the traces of a step on the diagonal, 0, or off it, 1.
+    [[nodiscard]] noise_stream probes(index_t step, index_t which) const {
+        return rng_.split(1).stream(purpose::data, 2 * step + which);
     }
 
     void diagonal_loss(state_type& state, index_t count) {
@@ -423,8 +422,8 @@ private:
         const auto label = states_.labels_from(0);
         resize(count);
         network_.record(state.theta.data(), at, label, space_.recorded, space_.v.mutable_view());
-        targets_.diagonal(average_of(state), at, label, states_.velocity.read().columns(0, count), probes(0),
-                          space_.target.mutable_view());
+        targets_.diagonal(average_of(state), at, label, states_.velocity.read().columns(0, count),
+                          probes(state.step, 0), space_.target.mutable_view());
         add_gradient(state, at, false, true, !targets_.has_teacher);
     }
     void off_diagonal_loss(state_type& state, index_t first, index_t count) {
@@ -433,7 +432,7 @@ private:
         resize(count);
         auto velocity = [&](const diamond_arguments<batch_type>& there,
                             const condition_of_t<Network>& condition, view_t<batch_type> out) {
-            targets_.off_diagonal(average_of(state), there, condition, probes(1), out);
+            targets_.off_diagonal(average_of(state), there, condition, probes(state.step, 1), out);
         };
         const condition_of_t<Network> condition = label;
         const loss_input<Network, decltype(velocity)> input{
@@ -444,7 +443,7 @@ private:
             .at = at,
             .condition = condition,
             .data_velocity = states_.velocity.read().columns(first, count),
-            .uniforms = rng_.stream(purpose::data, 4 * step_ + 3)};
+            .uniforms = rng_.stream(purpose::data, 4 * state.step + 3)};
         const bool moving = policies_.loss(input, space_);
         add_gradient(state, at, moving, false, Loss::random_target);
     }
@@ -540,7 +539,6 @@ private:
     scratch<double, context_type> losses_, multiples_;
     scratch<detail::training_numbers, context_type> numbers_;
     index_t diagonal_steps_ = 0, off_diagonal_steps_ = 0; ///< since the last report
-    index_t step_ = 0;                                    ///< the step in progress
     std::string belongs_to_;                              ///< the text that a state of this training has
 };
 

@@ -44,13 +44,6 @@ namespace detail {
     return who == held_fixed::average ? "the average" : "the student";
 }
 
-/// out(first + i, j) = x(i, j) for i < rows and all columns. The batches in x and `out` may have further
-/// rows.
-template <class Real, class Context, is_operand X>
-void assign_rows(batch_view<Real, Context> out, index_t first, index_t rows, const X& x) {
-    write_rows(rows, operand<X>::of(x), rows_from<batch_view<Real, Context>>{out, first});
-}
-
 /// The uniform number of each column that a stream has at `block`, as an operand of expressions.
 struct uniform_of_column {
     using is_expression = void;

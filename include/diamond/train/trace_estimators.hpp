@@ -5,6 +5,7 @@
 
 #include <concepts>
 #include <string>
+#include <type_traits>
 
 #include <diamond/concepts/backend.hpp>
 #include <diamond/density/divergence.hpp>
@@ -62,7 +63,12 @@ struct hutchinson_trace {
             out.columns(), detail::fill_probe<Probe, batch_view<Real, Context>>{
                                .probe = probe, .stream = stream, .samples = probes, .sample = k, .out = out});
     }
-    [[nodiscard]] std::string text() const { return "hutchinson_trace of " + digits_of(probes); }
+    /// Names the probe, unless it is the default, of which the states that were written before do not speak.
+    [[nodiscard]] std::string text() const {
+        std::string result = "hutchinson_trace of " + digits_of(probes);
+        if constexpr (!std::is_same_v<Probe, rademacher_probe>) result += " by " + detail::text_of(probe);
+        return result;
+    }
 };
 
 /// The exact trace up to d = most_exact_dimension, and Hutchinson's estimate above.

@@ -5,8 +5,8 @@
 
 #include <diamond/core/digits_of.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
+#include <diamond/nn/rows.hpp>
 #include <diamond/nn/trained_network.hpp>
-#include <diamond/train/flow_map_losses.hpp>
 
 namespace diamond {
 
