@@ -1,4 +1,4 @@
-// Some thirty compositions of the library, small and all unlike, on one back end: particles, weights, log Z,
+// Some forty compositions of the library, small and all unlike, on one back end: particles, weights, log Z,
 // values, densities and trained parameters.
 #pragma once
 
