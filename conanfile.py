@@ -18,7 +18,8 @@ class Diamond(ConanFile):
     topics = ("diffusion-models", "flow-matching", "sequential-monte-carlo", "cuda", "header-only")
     package_type = "header-library"
     settings = "os", "arch", "compiler", "build_type"
-    # A component of diamond each, and what it needs beside a C++20 compiler. thrust and CUDA come with the CUDA toolkit, not from here.
+    # A component of diamond each, and what it needs beside a C++20 compiler. The package has neither diamond::thrust nor
+    # diamond::cuda: install by CMake where nvcc is.
     options = {"eigen": [True, False], "io": [True, False]}
     default_options = {"eigen": True, "io": True}
     exports_sources = "include/*", "cmake/*", "CMakeLists.txt", "LICENSE"
@@ -47,6 +48,12 @@ class Diamond(ConanFile):
         for what in ("TESTS", "EXAMPLES", "BENCHMARKS"):
             toolchain.cache_variables[f"DIAMOND_BUILD_{what}"] = False
         toolchain.cache_variables["DIAMOND_CUDA"] = False
+        # The options decide what is installed, not what this machine happens to have.
+        unwanted = ["thrust_headers"]
+        unwanted += [] if self.options.eigen else ["Eigen3"]
+        unwanted += [] if self.options.io else ["nlohmann_json", "xtensor", "stb"]
+        for name in unwanted:
+            toolchain.cache_variables[f"CMAKE_DISABLE_FIND_PACKAGE_{name}"] = True
         toolchain.generate()
         CMakeDeps(self).generate()
 

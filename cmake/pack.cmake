@@ -11,7 +11,7 @@ find_program(apt_cache apt-cache NO_CACHE)
 
 # What a package's CMake file finds in turn: xtensor's xtl and xsimd, benchmark's library.
 set(packages ${diamond_packages_test})
-list(REMOVE_ITEM packages libthrust-dev) # the toolkit has it
+list(REMOVE_ITEM packages libthrust-dev ${diamond_packages_format}) # the toolkit has it; and nothing is formatted there
 execute_process(COMMAND ${dpkg_query} -W -f "\${Depends}, " ${packages} OUTPUT_VARIABLE depends COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX MATCHALL "(xtl-dev|libxtl-dev|libxsimd-dev|libbenchmark1[a-z0-9.]*)" further "${depends}")
 list(APPEND packages ${further})

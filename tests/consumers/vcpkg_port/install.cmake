@@ -55,7 +55,6 @@ function(vcpkg_install_copyright)
   file(COPY_FILE ${asked_FILE_LIST} ${CURRENT_PACKAGES_DIR}/share/diamond/copyright)
 endfunction()
 
-set(VERSION ${version})
 include(${port}/portfile.cmake)
 
 # What vcpkg's own checks after an install ask for.
