@@ -15,6 +15,7 @@
 #include "../option_checks.hpp"
 #include "../over_seeds.hpp"
 #include "../run_main.hpp"
+#include "../training_choices.hpp"
 #include "study.hpp"
 
 namespace joint {
@@ -131,21 +132,7 @@ int from_command_line(int argc, char** argv) {
     app.add_flag(
         "--all", chosen.all,
         "every loss: the four variants of F2D2 and the others, beside Hutchinson's estimate; ten minutes");
-    app.add_option("--steps", training.steps, "steps of each training")
-        ->check(CLI::Range(10, 1000000))
-        ->capture_default_str();
-    app.add_option("--batch", training.batch, "training states a step")
-        ->check(CLI::Range(2, 65536))
-        ->capture_default_str();
-    app.add_option("--width", training.width, "of the networks")
-        ->check(CLI::Range(1, 4096))
-        ->capture_default_str();
-    app.add_option("--blocks", training.blocks, "residual layers of the networks")
-        ->check(CLI::Range(0, 64))
-        ->capture_default_str();
-    app.add_option("--rate", training.rate, "the peak of the learning rate")
-        ->check(examples::between(1e-9, 10))
-        ->capture_default_str();
+    examples::add_training(app, training, "steps of each training");
     app.add_option("--seed", chosen.seed, "of all random numbers")
         ->check(examples::not_negative)
         ->capture_default_str();

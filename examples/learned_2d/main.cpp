@@ -17,6 +17,7 @@
 #include "../option_checks.hpp"
 #include "../over_seeds.hpp"
 #include "../run_main.hpp"
+#include "../training_choices.hpp"
 #include "pictures.hpp"
 #include "training.hpp"
 
@@ -111,21 +112,7 @@ int from_command_line(int argc, char** argv) {
     auto& training = chosen.training;
     CLI::App app{"Trains Diamond networks on draws of an asymmetric mixture and of a checkerboard, and holds "
                  "what they learned against the truth."};
-    app.add_option("--steps", training.steps, "steps of training, for each law")
-        ->check(CLI::Range(10, 1000000))
-        ->capture_default_str();
-    app.add_option("--batch", training.batch, "training states a step")
-        ->check(CLI::Range(2, 65536))
-        ->capture_default_str();
-    app.add_option("--width", training.width, "of the networks")
-        ->check(CLI::Range(1, 4096))
-        ->capture_default_str();
-    app.add_option("--blocks", training.blocks, "residual layers of the networks")
-        ->check(CLI::Range(0, 64))
-        ->capture_default_str();
-    app.add_option("--rate", training.rate, "the peak of the learning rate")
-        ->check(examples::between(1e-9, 10))
-        ->capture_default_str();
+    examples::add_training(app, training, "steps of training, for each law");
     app.add_option("--seed", chosen.seed, "of all random numbers")
         ->check(examples::not_negative)
         ->capture_default_str();

@@ -9,6 +9,7 @@
 #include <diamond/align/run.hpp>
 #include <diamond/concepts/transition_kernel.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/stopwatch.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/schedule/time_grid.hpp>
 

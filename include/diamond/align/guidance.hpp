@@ -13,6 +13,7 @@
 #include <diamond/core/combine.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/expression.hpp>
+#include <diamond/core/stopwatch.hpp>
 #include <diamond/map/runge_kutta.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
 

@@ -14,6 +14,7 @@
 #include <diamond/core/condition.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/expression.hpp>
+#include <diamond/core/stopwatch.hpp>
 #include <diamond/core/weight_sums.hpp>
 
 namespace diamond {

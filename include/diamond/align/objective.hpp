@@ -34,9 +34,8 @@ template <class Batch>
 struct base_term {
     double deviation;
     void value(const_view_t<Batch> x, double* out) const {
-        const auto values = row(x.context(), x.columns(), out);
-        assign(values, column_sums(elementwise<log_normal_density>(x, deviation)));
-        assign(values, 0.0 - values);
+        assign(row(x.context(), x.columns(), out),
+               column_sums(-elementwise<log_normal_density>(x, deviation)));
     }
     /// out += x/s0^2.
     void add_gradient(const_view_t<Batch> x, view_t<Batch> out) const {

@@ -10,7 +10,6 @@
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/expression.hpp>
 #include <diamond/core/finite.hpp>
-#include <diamond/core/stopwatch.hpp>
 #include <diamond/random/philox.hpp>
 #include <diamond/reward/reward_caller.hpp>
 

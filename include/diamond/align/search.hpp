@@ -11,6 +11,7 @@
 #include <diamond/concepts/value_estimator.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/expression.hpp>
+#include <diamond/core/stopwatch.hpp>
 
 namespace diamond {
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -128,12 +127,6 @@ struct smc_trust {
 };
 
 namespace detail {
-/// A number with three digits, for warnings.
-[[nodiscard]] inline std::string three_digits(double x) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.3g", x);
-    return std::string(text);
-}
 /// Warns of a weighted kernel's weights. Their mean is looked at step by step and over the run, for small
 /// misses add up, and whatever the kernel says of its densities.
 inline void warn_of_corrections(const std::vector<smc_step>& steps, index_t particles, const smc_trust& trust,
@@ -145,8 +138,8 @@ inline void warn_of_corrections(const std::vector<smc_step>& steps, index_t part
     if (least->correction_ess < trust.least_correction_share * count)
         warnings.push_back("the correction of the kernel hangs on few draws: the effective sample size of "
                            "its weights fell to " +
-                           three_digits(least->correction_ess) + " of " + digits_of(particles) + " at t = " +
-                           three_digits(least->time) + "; more steps, a better map or a better density help");
+                           rounded(least->correction_ess, 3) + " of " + digits_of(particles) + " at t = " +
+                           rounded(least->time, 3) + "; more steps, a better map or a better density help");
     if (particles == 1) return; // one weight says nothing of their mean
     const auto variance = [&](const smc_step& step) {
         return std::max(1.0 / step.correction_ess - 1.0 / count, 0.0);
@@ -165,10 +158,10 @@ inline void warn_of_corrections(const std::vector<smc_step>& steps, index_t part
     const std::string reason = ", where densities of one law average 1: the density of its draws, or the one "
                                "that corrects them, is off";
     if (miss(*worst) > trust.largest_miss)
-        warnings.push_back(subject + three_digits(worst->log_mean_correction) +
-                           ") at t = " + three_digits(worst->time) + reason + " there");
+        warnings.push_back(subject + rounded(worst->log_mean_correction, 3) +
+                           ") at t = " + rounded(worst->time, 3) + reason + " there");
     else if (std::fabs(total) - errors * std::sqrt(total_variance) > trust.largest_miss)
-        warnings.push_back(subject + three_digits(total) + ") over the run" + reason);
+        warnings.push_back(subject + rounded(total, 3) + ") over the run" + reason);
 }
 /// Appends to `warnings` why a run should not be trusted. `relative_variance` is that of Z-hat, negative or
 /// NaN where one run does not tell; `weighted` says whether the kernel carries weights of its own.
@@ -176,7 +169,7 @@ inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particl
                              double relative_variance, bool weighted, const smc_trust& trust,
                              std::vector<std::string>& warnings) {
     if (steps.empty()) return;
-    const auto number = three_digits;
+    const auto number = [](double x) { return rounded(x, 3); };
     const auto count = static_cast<double>(particles);
     const auto range_of = [](const smc_step& step) { return step.largest_increment - step.least_increment; };
     const auto by_ess = [](const auto& a, const auto& b) { return a.ess < b.ess; };

@@ -311,14 +311,13 @@ struct smc_state {
           setting(std::move(of_sampler)),
           given(given_condition),
           condition(given_condition),
-          step_count(sizes.steps),
-          record(sizes.record_ancestors) {
+          step_count(sizes.steps) {
         for (auto* batch : {&x, &next_x}) batch->resize(on, sizes.dimension, sizes.particles);
         for (auto* numbers : {&v, &next_v, &log_w, &next_log_w}) numbers->resize(on, 1, sizes.particles);
         for (auto* numbers : {&log_p, &next_log_p, &correction})
             numbers->resize(on, 1, weighted ? sizes.particles : 0);
         family.resize(on, 1, sizes.particles);
-        recorded.resize(record ? static_cast<std::size_t>(step_count) : 0);
+        if (sizes.record_ancestors) recorded.resize(static_cast<std::size_t>(step_count));
         trace_lines.resize(on, 1, step_count);
         step_sums.resize(on, 1, 1);
         totals.resize(on, 1, 1);
@@ -343,7 +342,7 @@ struct smc_state {
     /// The ancestors of each step in `lines`, the trace; empty where a step did not resample, or comes before
     /// a snapshot that has none.
     [[nodiscard]] std::vector<std::vector<std::int32_t>> ancestors(const std::vector<smc_step>& lines) const {
-        std::vector<std::vector<std::int32_t>> result(record ? lines.size() : 0);
+        std::vector<std::vector<std::int32_t>> result(recorded.empty() ? 0 : lines.size());
         for (std::size_t k = 0; k < result.size(); ++k)
             if (lines[k].resampled && recorded[k].size() > 0) result[k] = to_host(recorded[k]);
         return result;
@@ -392,8 +391,7 @@ struct smc_state {
     rebind_t<Batch, std::int32_t> family, next_family; ///< the x_0 that each particle descends from
     rebind_t<Batch, std::int32_t> chosen;              ///< the ancestors that a step resamples
 
-    bool record; ///< says whether ancestors are recorded
-    /// Each step's ancestors, where recorded; else empty.
+    /// Each step's ancestors, K of them; empty unless they are recorded.
     std::vector<rebind_t<Batch, std::int32_t>> recorded;
 
     rebind_t<Batch, smc_step> trace_lines;           ///< K lines
@@ -487,7 +485,7 @@ void restore(State& s, const typename State::snapshot_type& from, const smc_opti
     context.from_host(from.log_weights.data(), columns, s.log_w.data());
     context.from_host(from.log_densities.data(), s.log_p.size(), s.log_p.data());
     context.from_host(from.families.data(), columns, s.family.data());
-    for (std::size_t k = 0; k < (s.record ? from.ancestors.size() : 0); ++k)
+    for (std::size_t k = 0; k < (s.recorded.empty() ? 0 : from.ancestors.size()); ++k)
         if (!from.ancestors[k].empty())
             s.recorded[k] = from_host<std::int32_t>(context, 1, columns, from.ancestors[k]);
     context.from_host(from.steps.data(), from.step, s.trace_lines.data());

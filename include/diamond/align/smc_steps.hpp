@@ -254,7 +254,7 @@ void take(State& s) {
 
     const auto resampled = number_at(&s.step_sums.data()->resampled) == 1.0;
     assign(row(s.log_w), select(resampled, 0.0, row(s.log_w)));
-    if (!s.record) return;
+    if (s.recorded.empty()) return;
     auto& kept = s.recorded[static_cast<std::size_t>(s.steps_done - 1)];
     kept.resize(context, 1, s.chosen.columns());
     context.copy(s.chosen.data(), s.chosen.columns(), kept.data());

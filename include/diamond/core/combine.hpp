@@ -186,4 +186,28 @@ void repeat_columns(batch_view<const Value, Context> in, index_t times, batch_vi
                            detail::repeat_columns<from, to>{.from = in, .to = out, .times = times});
 }
 
+namespace detail {
+template <class From, class To>
+struct sum_columns {
+    From from;
+    To to;
+    index_t times;
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        double sum = 0.0;
+        for (index_t m = 0; m < times; ++m) sum += static_cast<double>(from(i, j * times + m));
+        to(i, j) = static_cast<typename To::value_type>(sum);
+    }
+};
+} // namespace detail
+
+/// The adjoint of repeat_columns: column j of `out`, d x N, is the sum of columns j M ... j M + M - 1 of
+/// `in`, d x (N M), M = times, in double and rounded once.
+template <class Value, class Other, class Context>
+void sum_columns(batch_view<const Value, Context> in, index_t times, batch_view<Other, Context> out) {
+    using from = batch_view<const Value, Context>;
+    using to = batch_view<Other, Context>;
+    out.context().for_each(out.rows(), out.columns(),
+                           detail::sum_columns<from, to>{.from = in, .to = out, .times = times});
+}
+
 } // namespace diamond

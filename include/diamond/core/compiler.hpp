@@ -8,6 +8,5 @@
 #error                                                                                                       \
     "diamond needs g++ 12, clang 16 or nvcc 13, or newer: it was never tested with a g++ as old as this one"
 #elif defined(_MSC_VER) && !defined(__clang__)
-#error                                                                                                       \
-    "diamond needs g++ 12, clang 16 or nvcc 13, or newer: Microsoft's compiler lacks the built-in functions that it uses"
+#error "diamond needs g++ 12, clang 16 or nvcc 13, or newer: Microsoft's compiler lacks built-in functions"
 #endif

@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <concepts>
+#include <cstdio>
 #include <string>
 
 namespace diamond {
@@ -16,6 +17,12 @@ template <class Number>
     char text[32]; // the longest double has 24 characters
     const auto end = std::to_chars(text, text + sizeof text, number).ptr;
     return {text, end};
+}
+/// A number to so many significant digits, for what is known no better, as in warnings.
+[[nodiscard]] inline std::string rounded(double x, int digits) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.*g", digits, x);
+    return text;
 }
 
 } // namespace diamond

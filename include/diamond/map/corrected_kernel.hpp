@@ -43,14 +43,9 @@ class corrected_kernel {
                   "transitions and the density that corrects them must be of the same batch type");
     static_assert(std::is_same_v<condition_of_t<Kernel>, condition_of_t<Density>>,
                   "transitions and the density that corrects them must take the same condition");
-    static consteval bool schedules_agree() {
-        if constexpr (detail::names_schedule<Kernel>)
-            return detail::same_schedule<Kernel, Density>;
-        else
-            return true; // a kernel need not name its schedule
-    }
-    static_assert(schedules_agree(), "transitions and the density that corrects them must have the same "
-                                     "noise schedule: rescheduled_density reads one by another's");
+    static_assert(detail::no_other_schedule<Kernel, Density>,
+                  "transitions and the density that corrects them must have the same "
+                  "noise schedule: rescheduled_density reads one by another's");
 
 public:
     using batch_type = typename Kernel::batch_type;

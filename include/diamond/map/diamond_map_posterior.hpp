@@ -8,6 +8,7 @@
 
 #include <diamond/concepts/diamond_map.hpp>
 #include <diamond/concepts/posterior_sampler.hpp>
+#include <diamond/core/combine.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/expression.hpp>
 #include <diamond/core/log_density.hpp>
@@ -20,22 +21,6 @@ namespace diamond {
 struct diamond_map_posterior_options {
     index_t evaluations = 1; ///< calls of the map for each draw, in equal steps of inner time; at least 1
 };
-
-namespace detail {
-/// Sums over the draws of each particle: column j of `sum`, d x N, is the sum of columns j M ... j M + M - 1
-/// of `draws`, d x (N M), M = samples.
-template <class Draws, class Sum>
-struct sum_draws {
-    Draws draws;
-    Sum sum;
-    index_t samples;
-    DIAMOND_HD void operator()(index_t i, index_t j) const {
-        double total = 0.0;
-        for (index_t m = 0; m < samples; ++m) total += static_cast<double>(draws(i, j * samples + m));
-        sum(i, j) = static_cast<typename Sum::value_type>(total);
-    }
-};
-} // namespace detail
 
 /// z = X_{0,1}(xbar_0 | x_t, t) with xbar_0 ~ N(0, I).
 ///
@@ -149,9 +134,7 @@ public:
             if (!first) assign(outer_total_, outer_total_ + outer_cotangent_);
             lambda_.swap(pulled_);
         }
-        context.for_each(out.rows(), out.columns(),
-                         detail::sum_draws<const_view, view>{
-                             .draws = outer_total_.read(), .sum = out, .samples = stream.samples});
+        sum_columns(outer_total_.read(), stream.samples, out);
     }
 
 private:

@@ -8,7 +8,6 @@
 
 #include <diamond/concepts/value_estimator.hpp>
 #include <diamond/core/expression.hpp>
-#include <diamond/oracle/operands.hpp>
 #include <diamond/oracle/tilt.hpp>
 #include <diamond/reward/reward_caller.hpp>
 #include <diamond/schedule/check_schedule.hpp>

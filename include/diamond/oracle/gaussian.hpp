@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <diamond/concepts/velocity_field.hpp>
+#include <diamond/core/combine.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/expression.hpp>
 #include <diamond/oracle/gaussian_reading.hpp>
@@ -162,19 +163,6 @@ struct tilted_gaussian {
     }
 };
 
-/// Writes to out(:, j) the sum of the `samples` columns of x from j `samples` on.
-template <class Batch>
-struct sum_samples {
-    const_view_t<Batch> x;
-    index_t samples;
-    view_t<Batch> out;
-    DIAMOND_HD void operator()(index_t i, index_t j) const {
-        double sum = 0.0;
-        for (index_t l = 0; l < samples; ++l) sum += static_cast<double>(x(i, j * samples + l));
-        out(i, j) = static_cast<typename Batch::value_type>(sum);
-    }
-};
-
 } // namespace detail
 
 /// This is the workspace of a `gaussian`. It allocates in the first call, and again only for a larger batch
@@ -317,9 +305,7 @@ public:
         check("gaussian::draw_posterior_vjp", cotangent, x_t.columns() * stream.samples, out);
         const auto& context = x_t.context();
         space.noise.resize(context, dimension(), x_t.columns());
-        context.for_each(
-            dimension(), x_t.columns(),
-            detail::sum_samples<Batch>{.x = cotangent, .samples = stream.samples, .out = space.noise});
+        sum_columns(cotangent, stream.samples, space.noise.mutable_view());
         rotate(space.noise.read(), space.rotated);
         multiply_by_slope(reading_at(schedule_, reading_kind::denoiser, t), space);
         parts_->rotate_back(space.rotated.read(), out);

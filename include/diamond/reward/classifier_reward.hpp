@@ -6,19 +6,12 @@
 
 #include <diamond/concepts/measurement.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/core/expression.hpp>
 #include <diamond/reward/detail/parameters.hpp>
 
 namespace diamond {
 
 namespace detail {
-/// Writes values[j] = logits(label, j).
-template <class View, class Row>
-struct pick_logit {
-    View logits;
-    index_t label;
-    Row values;
-    DIAMOND_HD void operator()(index_t j) const { values[j] = static_cast<double>(logits(label, j)); }
-};
 /// Writes the gradient of log softmax(l)_label with respect to l, which is e_label - softmax(l), in place of
 /// softmax(l).
 template <class View>
@@ -61,8 +54,7 @@ public:
     void operator()(const_view z, double* values) {
         measure(z);
         const auto r = row(z.context(), z.columns(), values);
-        z.context().for_each(z.columns(), detail::pick_logit<view, row_view<double, context_type>>{
-                                              .logits = logits_, .label = label_, .values = r});
+        assign(r, row_of(logits_, label_));
         z.context().softmax(logits_.mutable_view(), log_sums_.data());
         assign(r, r - row(log_sums_));
     }

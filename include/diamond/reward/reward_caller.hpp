@@ -2,13 +2,11 @@
 /// reward by.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <exception>
 #include <string>
 #include <utility>
 
-#include <diamond/core/cost.hpp>
 #include <diamond/core/errors.hpp>
 #include <diamond/core/weight_sums.hpp>
 #include <diamond/reward/evaluate.hpp>

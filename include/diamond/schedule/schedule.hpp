@@ -206,6 +206,11 @@ using schedule_of_t = std::remove_cvref_t<decltype(std::declval<const T&>().sche
 /// True where the schedules of A and of B, both of which have schedule(), are of one type.
 template <class A, class B>
 inline constexpr bool same_schedule = std::is_same_v<schedule_of_t<A>, schedule_of_t<B>>;
+/// False where A names a schedule that is another than B's; a map or a kernel need not name one.
+template <class A, class B>
+inline constexpr bool no_other_schedule = true;
+template <names_schedule A, class B>
+inline constexpr bool no_other_schedule<A, B> = same_schedule<A, B>;
 } // namespace detail
 
 /// Checks a time grid, 0 = t_0 < ... < t_K = 1 with K >= 1. @throws std::invalid_argument with the ends, or

@@ -81,7 +81,8 @@ public:
         }
         draw(x, t, condition, stream);
         if constexpr (weighted) {
-            weigh(x);
+            tilt(x);
+            if (values.standard_error) normalise(x); // nothing else reads p and q
             x.context().for_each(x.columns(),
                                  detail::summarise_weighted<numbers_view>{.full = row(tilted_.read()),
                                                                           .base = row(log_weights_.read()),
@@ -108,7 +109,8 @@ public:
         if (t >= 1.0) return final_guidance(x, condition, stream, out);
         detail::require_spread("a posterior value", t, options_.samples);
         draw(x, t, condition, stream);
-        weigh(x);
+        tilt(x);
+        normalise(x);
         x.context().for_each(out.rows(), out.columns(),
                              detail::tilted_mean_shift<view, const_view, numbers_view>{
                                  .z = draws_.read(),
@@ -159,21 +161,24 @@ protected:
         reward_(draws_, repeated_.repeat(x.context(), condition, x.columns(), options_.samples), stream.step,
                 options_.samples, rewards_.data());
     }
-    /// Computes the normalised weights softmax(r + log w) of each particle's draws, and softmax(log w) where
-    /// they have such weights.
-    void weigh(const_view x) {
+    /// Adds the draws' own log weights, where they have such, to their rewards.
+    void tilt(const_view x) {
         const index_t columns = rewards_.columns();
         weights_.resize(x.context(), 1, columns);
         if constexpr (weighted) {
             for (auto* buffer : {&tilted_, &base_weights_}) buffer->resize(x.context(), 1, columns);
             assign(row(tilted_), row(rewards_) + row(log_weights_));
-            normalise(x, log_weights_, base_weights_);
         }
-        normalise(x, weighted ? tilted_ : rewards_, weights_);
+    }
+    /// Computes the normalised weights softmax(r + log w) of each particle's draws, and softmax(log w) where
+    /// they have such weights.
+    void normalise(const_view x) {
+        if constexpr (weighted) write_softmax(x, log_weights_, base_weights_);
+        write_softmax(x, weighted ? tilted_ : rewards_, weights_);
     }
     /// Writes the softmax of each particle's log weights.
-    void normalise(const_view x, const scratch<double, context_type>& log_weights,
-                   scratch<double, context_type>& out) {
+    void write_softmax(const_view x, const scratch<double, context_type>& log_weights,
+                       scratch<double, context_type>& out) {
         x.context().for_each(
             x.columns(),
             detail::soft_weights<row_view<double, context_type>, numbers_view>{
@@ -242,7 +247,8 @@ public:
         if (t >= 1.0 || t <= 0.0 || !(b < infinity)) return base::guidance(x, t, condition, stream, out);
         require_same_shape("pathwise_posterior_value::guidance", x, const_view(out));
         this->draw(x, t, condition, stream);
-        this->weigh(x);
+        this->tilt(x);
+        this->normalise(x);
         cotangent_.resize(x.context(), x.rows(), this->draws_.columns());
         const auto p = row(this->weights_.read());
         const auto repeated = this->repeated_.repeat(x.context(), condition, x.columns(),

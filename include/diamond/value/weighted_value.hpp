@@ -117,14 +117,9 @@ template <class Density, class Map, class Reward>
 class weighted_value {
     static_assert(diagnose_flow_map<Map>());
     static_assert(diagnose_density<Density, Map>());
-    static consteval bool schedules_agree() {
-        if constexpr (detail::names_schedule<Map>)
-            return detail::same_schedule<Map, Density>;
-        else
-            return true; // a flow map need not name its schedule
-    }
-    static_assert(schedules_agree(), "flow map and density must have the same noise schedule: "
-                                     "rescheduled_density reads a density by another's");
+    static_assert(detail::no_other_schedule<Map, Density>,
+                  "flow map and density must have the same noise schedule: "
+                  "rescheduled_density reads a density by another's");
     static_assert(diagnose_condition<condition_of_t<Map>, backend_of_t<typename Map::batch_type>>());
     static_assert(diagnose_reward<Reward, typename Map::batch_type, condition_of_t<Map>>());
 
@@ -184,7 +179,7 @@ public:
             return;
         }
         look_ahead(x, t, condition, stream);
-        normalise(x);
+        if (values.standard_error) normalise(x); // nothing else reads p and q
         x.context().for_each(x.columns(),
                              detail::summarise_weighted<numbers_view>{.full = row(full_.read()),
                                                                       .base = row(base_.read()),
@@ -287,7 +282,7 @@ private:
         const index_t columns = extent_product("a weighted value's particles and samples", x.columns(),
                                                samples);
         for (auto* buffer : {&noise_, &renoised_, &z_}) buffer->resize(context, x.rows(), columns);
-        for (auto* buffer : {&base_, &full_, &density_values_, &reward_values_})
+        for (auto* buffer : {&base_, &full_, &density_values_, &reward_values_, &p_, &q_})
             buffer->resize(context, 1, columns);
         const auto repeated = repeated_.repeat(context, condition, x.columns(), samples);
         draw_normal(detail::value_stream(stream, options_), noise_.mutable_view());
@@ -326,7 +321,6 @@ private:
     /// Computes the normalised weights p_ of full_ and q_ of base_.
     void normalise(const_view x) {
         using softmax = detail::soft_weights<row_view<double, context_type>, numbers_view>;
-        for (auto* weights : {&p_, &q_}) weights->resize(x.context(), 1, full_.columns());
         x.context().for_each(
             x.columns(),
             softmax{.log_weight = row(full_.read()), .samples = options_.samples, .weight = row(p_)});

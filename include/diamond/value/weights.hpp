@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cmath>
-#include <cstdio>
 #include <string>
 #include <utility>
 #include <vector>
@@ -212,12 +211,6 @@ private:
 
 /// A share of the tilt below this is worth a warning.
 inline constexpr double share_to_warn_of = 0.95;
-/// Returns x with two digits, for messages.
-[[nodiscard]] inline std::string rounded(double x) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.2g", x);
-    return text;
-}
 /// The warning, if one is due, that guidance without derivatives gives less than the tilt. @param lost is the
 /// mean of lost_of_tilt over a run.
 template <class Options>
@@ -226,7 +219,7 @@ template <class Options>
                          (options.antithetic ? 1.0 : 1.0 - 1.0 / static_cast<double>(options.samples));
     if (share >= share_to_warn_of) return {};
     return {"guidance by " + digits_of(options.samples) + " draws a particle gives a share of about " +
-            rounded(share) +
+            rounded(share, 2) +
             " of the tilt, for so few do not reach where the reward pulls: more samples help"};
 }
 /// The warning, if one is due, that few draws carry pathwise guidance. @param lost is the mean of
@@ -235,7 +228,8 @@ template <class Options>
 [[nodiscard]] std::vector<std::string> warn_of_strong_guidance(const Options& options, double lost) {
     const double effective = 1.0 / lost;
     if (1.0 - lost >= share_to_warn_of) return {};
-    return {"pathwise guidance by an effective " + rounded(effective) + " of " + digits_of(options.samples) +
+    return {"pathwise guidance by an effective " + rounded(effective, 2) + " of " +
+            digits_of(options.samples) +
             " draws a particle tilts concave rewards too far, as the reward of the posterior's mean does: "
             "more samples help; a linear reward is tilted right"};
 }

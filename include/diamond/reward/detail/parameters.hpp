@@ -6,7 +6,6 @@
 #include <cmath>
 #include <memory>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include <diamond/concepts/backend.hpp>
