@@ -70,3 +70,13 @@ struct own_loss {
 
 static_assert(sizeof(diamond::diamond_trainer<network, own_loss>) > 0);
 #endif
+
+#if CASE == 9 // training_policy_teacher_of_one_time
+// expect: a flow_teacher knows t = 0 alone: its times must be uniform_time{.at_zero = 1}
+struct teacher_of_noise : own_teacher {
+    static constexpr bool knows_no_outer_time = true;
+};
+void train(const network& net, const diamond::training_set<network::batch_type>& data) {
+    diamond::diamond_trainer trainer{net, data, diamond::philox{1}, {}, own_time{}, teacher_of_noise{}};
+}
+#endif

@@ -240,3 +240,10 @@ TEST_CASE("a training set that was moved away is noticed") {
     const auto away = std::move(data);
     CHECK(names(told([&] { trainer.step(state); }), "has been moved away"));
 }
+
+TEST_CASE(
+    "the identity of a training names a probe that is not the default one, which old states leave out") {
+    CHECK(diamond::hutchinson_trace<>{.probes = 2}.text() == "hutchinson_trace of 2");
+    CHECK(diamond::hutchinson_trace<diamond::normal_probe>{.probes = 2}.text() ==
+          "hutchinson_trace of 2 by normal_probe");
+}
