@@ -91,7 +91,7 @@ found look(const diamond::eigen::context& context, const Net& net, double x, dou
     const auto at = batches::make<batch>(context, 2, 1, {x, y});
     batch drawn(context, 2, samples);
     diamond::rebind_t<batch, double> weights(context, 1, samples);
-    posterior(at, t, {}, philox{3}.stream(purpose::value, 1, samples), drawn, weights.data());
+    posterior(at, t, {}, philox{3}.stream(purpose::value, 1, samples), drawn, diamond::row(weights));
     const auto z = batches::host(drawn), log_w = batches::host(weights);
     const double place[2] = {x, y};
     const models::mixture_point truth({}, t, diamond::square(1.0 - t), place);

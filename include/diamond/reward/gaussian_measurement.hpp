@@ -47,13 +47,19 @@ public:
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(measurement_.dimension()); } ///< d
+    /// The measurement A.
     [[nodiscard]] const Measurement& measurement() const { return measurement_; }
 
+    /// Returns y, m x 1, for work on a context. @throws std::invalid_argument as read_on does.
+    [[nodiscard]] const_view seen(const context_type& context) const { return seen_->read_on(context); }
+    /// Returns 1/s^2.
+    [[nodiscard]] double precision() const { return precision_; }
+
     /// Writes values[j] = r(z_j) for z d x n. @throws std::invalid_argument unless z has d rows.
-    void operator()(const_view z, double* values) {
+    void operator()(const_view z, row_t<batch_type> values) {
         const view measured = measure(z);
-        const auto y = each_column(seen_->read_on(z.context()));
-        assign(row(z.context(), z.columns(), values), column_sums(-0.5 * precision_ * square(measured - y)));
+        const auto y = each_column(seen(z.context()));
+        assign(values, column_sums(-0.5 * precision_ * square(measured - y)));
     }
 
     /// Writes out = (dA/dz)^T (y - A(z)) / s^2, d x n. @throws std::invalid_argument unless z has d rows and
@@ -63,7 +69,7 @@ public:
     {
         require_same_shape("gaussian_measurement_reward: gradient", z, out);
         const view measured = measure(z);
-        assign(measured, precision_ * (each_column(seen_->read_on(z.context())) - measured));
+        assign(measured, precision_ * (each_column(seen(z.context())) - measured));
         measurement_.vjp(z, const_view(measured), out);
     }
 

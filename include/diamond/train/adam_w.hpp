@@ -45,6 +45,7 @@ struct learning_rate {
     }
 };
 
+/// What AdamW does with a gradient.
 struct adam_w_options {
     double beta_1 = 0.9, beta_2 = 0.99; ///< in [0, 1)
     double epsilon = 1e-8;              ///< at least least_epsilon
@@ -78,18 +79,19 @@ struct adam_w_options {
 /// The norm of a gradient and the factor that clipping multiplies the gradient by, in the back end's memory.
 /// The factor is NaN if the norm is not finite.
 struct clipped_norm {
-    double norm = 0.0, scale = 1.0;
+    double norm = 0.0, scale = 1.0; ///< The norm before clipping, and the factor.
 };
 
 /// The parameters and the two moments that AdamW keeps of their gradient: views of one size.
 template <class Batch>
 struct adam_w_state {
+    /// The parameters, and the moving averages of their gradient and of its square.
     view_t<Batch> theta, mean, variance;
 };
 /// The number of a step, k = 0, 1, ..., and its learning rate.
 struct adam_w_step {
-    index_t k;
-    double rate;
+    index_t k;   ///< the number of the step
+    double rate; ///< its learning rate
 };
 
 namespace detail {

@@ -2,6 +2,7 @@
 /// (eq. diagonal-loss); [F2], (eq. divergence-loss).
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -94,7 +95,7 @@ public:
     using batch_type = typename Network::batch_type;
     using real = typename batch_type::value_type;
     using context_type = backend_of_t<batch_type>;
-    using state_type = training_state<batch_type>;
+    using state_type = training_state<batch_type>; ///< What a training keeps, and what is saved and resumed.
 
     /// Takes a network, which gives the schedules and the architecture, and data, which must outlive the
     /// trainer. If the network's frame has a basis, the data are in its coordinates (in_coordinates_of).
@@ -151,7 +152,9 @@ public:
     diamond_trainer(Network, training_set<batch_type>&&, philox, diamond_training_options = {},
                     Policies...) = delete;
 
+    /// The network that is trained, as a function of its parameters.
     [[nodiscard]] const Network& network() const { return network_; }
+    /// The options.
     [[nodiscard]] const diamond_training_options& options() const { return options_; }
     /// Returns the number of parameters of a state: the network's, and behind them those that learned weights
     /// have.
@@ -332,10 +335,16 @@ private:
         }
         std::string labels;
         if (data_->labels()) labels.append(" of ").append(digits_of(data_->classes())).append(" classes");
+        std::string bandwidth = "bandwidth " + digits_of(data_->bandwidth());
+        if (!data_->isotropic()) {
+            const auto [least, largest] = std::minmax_element(data_->bandwidths().begin(),
+                                                              data_->bandwidths().end());
+            bandwidth = "bandwidths from " + digits_of(*least) + " to " + digits_of(*largest) +
+                        " of root mean square " + digits_of(data_->bandwidth());
+        }
         return result + ", " + digits_of(data_->points().columns()) + " points in dimension " +
-               digits_of(data_->points().rows()) + labels + " with bandwidth " +
-               digits_of(data_->bandwidth()) + ", seed " + digits_of(rng_.seed) +
-               (targets_.has_teacher ? ", a teacher, " : ", no teacher, ") +
+               digits_of(data_->points().rows()) + labels + " with " + bandwidth + ", seed " +
+               digits_of(rng_.seed) + (targets_.has_teacher ? ", a teacher, " : ", no teacher, ") +
                detail::text_of_training(options_, policies_);
     }
     /// @throws std::invalid_argument with both unless the state is of this training.

@@ -54,7 +54,7 @@ void moments_of_points(batch_view<const Real, Context> points, std::vector<doubl
 }
 } // namespace detail
 
-/// Computes N(mean, U diag(variance) U^T), the Gaussian of the points plus N(0, bandwidth^2 I).
+/// Computes N(mean, U diag(variance) U^T), the Gaussian of the points plus their noise, N(0, diag(h^2)).
 ///
 /// In the basis U of principal directions the network's residual need not learn correlations, and a network
 /// whose residual is 0 has the maps of the full-covariance Gaussian. Cost: n d^2 operations by the back end's
@@ -66,7 +66,7 @@ template <class Batch>
     std::vector<double> mean, covariance;
     detail::moments_of_points(data.points().read(), mean, covariance);
     for (std::size_t i = 0; i < mean.size(); ++i)
-        covariance[i + mean.size() * i] += data.bandwidth() * data.bandwidth();
+        covariance[i + mean.size() * i] += data.bandwidths()[i] * data.bandwidths()[i];
     detail::covariance_eigen eigen(data.context(), covariance, data.points().rows());
     return {std::move(mean), std::move(eigen.values), std::move(eigen.vectors)};
 }
@@ -83,16 +83,71 @@ template <class Batch>
     return result;
 }
 
-/// Returns the training set in the coordinates U^T x of the frame.
+namespace detail {
+/// Returns the points in the coordinates U^T x of the frame.
+template <class Batch>
+[[nodiscard]] Batch rotated_points(const gaussian_frame<Batch>& frame, const Batch& points) {
+    Batch rotated(points.context(), points.rows(), points.columns()), buffer;
+    const auto inside = frame.into(points.read(), buffer);
+    points.context().copy(inside.data(), inside.size(), rotated.data());
+    return rotated;
+}
+} // namespace detail
+
+/// Returns the training set in the coordinates U^T x of the frame. @throws std::invalid_argument for a frame
+/// with a basis and bandwidths that differ: their noise is correlated in its coordinates.
 template <class Batch>
 [[nodiscard]] training_set<Batch> in_coordinates_of(const gaussian_frame<Batch>& frame,
                                                     const training_set<Batch>& data) {
-    Batch rotated(data.context(), data.points().rows(), data.points().columns()), buffer;
-    const auto points = frame.into(data.points().read(), buffer);
-    data.context().copy(points.data(), points.size(), rotated.data());
+    require(!frame.has_basis() || data.isotropic(),
+            "bandwidths that differ from coordinate to coordinate do not turn with a frame's basis: use "
+            "smooth_points, whose noise follows the frame's directions, or a frame without a basis");
+    Batch rotated = detail::rotated_points(frame, data.points());
     std::vector<std::int32_t> labels(data.labels() ? static_cast<std::size_t>(data.points().columns()) : 0);
     if (data.labels()) data.context().to_host(data.labels(), data.points().columns(), labels.data());
-    return {std::move(rotated), data.bandwidth(), std::move(labels)};
+    return {std::move(rotated), data.bandwidths(), std::move(labels)};
+}
+
+/// The noise N(0, H) that makes points a distribution, H = bandwidth^2 I + relative_bandwidth^2 C, where C is
+/// the points' covariance. The relative part leaves what correlates the coordinates as it is: smooth
+/// trajectories stay smooth.
+struct smoothing {
+    double bandwidth = 0.0;          ///< h >= 0, in the units of the points
+    double relative_bandwidth = 0.1; ///< >= 0, a share of the standard deviation along every direction
+};
+
+/// Points smoothed by N(0, H), in the coordinates of their own Gaussian frame.
+template <class Batch>
+struct framed_points {
+    gaussian_frame<Batch> frame; ///< N(mean, C + H)
+    training_set<Batch> inside;  ///< U^T x, with the standard deviations of H along U's columns
+};
+
+/// Fits the Gaussian frame of smoothed points and brings the points into its coordinates, in which H is
+/// diagonal. Cost: that of fit_gaussian_frame, and one rotation of the points.
+/// @throws std::invalid_argument for a bandwidth that is negative or not finite, and where the variance in a
+/// direction is not positive; a bandwidth above 0 prevents that.
+template <class Batch>
+[[nodiscard]] framed_points<Batch> smooth_points(const Batch& points, const smoothing& by,
+                                                 std::vector<std::int32_t> labels = {}) {
+    detail::require_not_negative("bandwidth", by.bandwidth);
+    detail::require_not_negative("relative_bandwidth", by.relative_bandwidth);
+    require(points.size() > 0, "a training set needs points");
+    std::vector<double> mean, covariance;
+    detail::moments_of_points(points.read(), mean, covariance);
+    const std::size_t d = mean.size();
+    const double h = square(by.bandwidth), share = square(by.relative_bandwidth);
+    for (double& entry : covariance) entry *= 1.0 + share;
+    for (std::size_t i = 0; i < d; ++i) covariance[i + d * i] += h;
+    detail::covariance_eigen eigen(points.context(), covariance, points.rows());
+    std::vector<double> deviations;
+    // Along a direction C + H is `variance`, of which C's part is (variance - h)/(1 + share).
+    for (const double variance : eigen.values)
+        deviations.push_back(std::sqrt(h + share / (1.0 + share) * std::max(variance - h, 0.0)));
+    gaussian_frame<Batch> frame(points.context(),
+                                {std::move(mean), std::move(eigen.values), std::move(eigen.vectors)});
+    Batch rotated = detail::rotated_points(frame, points);
+    return {std::move(frame), {std::move(rotated), std::move(deviations), std::move(labels)}};
 }
 
 } // namespace diamond

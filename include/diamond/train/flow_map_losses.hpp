@@ -70,14 +70,16 @@ struct loss_input {
     using batch_type = typename Network::batch_type;
     using real = typename batch_type::value_type;
 
-    const Network& network;
-    const real *theta, *average; ///< the student's parameters and their moving average
-    Velocity& velocity;
-    const diamond_arguments<batch_type>& at; ///< states are d x n
-    const condition_of_t<Network>& condition;
-    const_view_t<batch_type> data_velocity; ///< z - eps', d x n
+    const Network& network; ///< The network that is trained.
+    /// the student's parameters and their moving average
+    const real *theta, *average;              ///< the student's parameters and their moving average
+    Velocity& velocity;                       ///< Writes ubar.
+    const diamond_arguments<batch_type>& at;  ///< states are d x n
+    const condition_of_t<Network>& condition; ///< The condition of each column.
+    const_view_t<batch_type> data_velocity;   ///< z - eps', d x n
     noise_stream uniforms; ///< for what a loss draws; numbers 0 to 6 of each column have been used
 
+    /// Returns the parameters that a target is made with.
     [[nodiscard]] const real* parameters_of(held_fixed who) const {
         return who == held_fixed::average ? average : theta;
     }
@@ -91,13 +93,14 @@ struct loss_workspace {
     using context_type = backend_of_t<batch_type>;
     using real = typename batch_type::value_type;
 
-    typename Network::workspace recorded; ///< of v, for the backward pass
-    typename Network::workspace other;    ///< for further evaluations
-    scratch<real, context_type> v, v_dot, target;
-    scratch<real, context_type> buffer; ///< for outputs
-    scratch<real, context_type> state;  ///< for states, d x n
-    scratch<double, context_type> time; ///< for times, 1 x n
+    typename Network::workspace recorded;         ///< of v, for the backward pass
+    typename Network::workspace other;            ///< for further evaluations
+    scratch<real, context_type> v, v_dot, target; ///< v, v' and the target.
+    scratch<real, context_type> buffer;           ///< for outputs
+    scratch<real, context_type> state;            ///< for states, d x n
+    scratch<double, context_type> time;           ///< for times, 1 x n
 
+    /// Makes room for so many columns.
     void resize(const context_type& context, const Network& network, index_t columns) {
         for (auto* outputs : {&v, &v_dot, &target, &buffer})
             outputs->resize(context, detail::outputs_of(network), columns);
@@ -143,6 +146,7 @@ concept flow_map_loss = std::copy_constructible<L> &&
 /// evaluation of ubar.
 struct lagrangian_loss {
     static constexpr bool random_target = false;
+    /// Whether the gradient follows the tangent of the divergence, too.
     tangent_gradient divergence_tangent = tangent_gradient::followed;
     [[nodiscard]] std::string text() const {
         return divergence_tangent == tangent_gradient::followed ? "lagrangian_loss"
@@ -178,7 +182,7 @@ void record_eulerian(const Input& l, held_fixed who, Space& space) {
 /// tangent, and one evaluation of ubar.
 struct eulerian_loss {
     static constexpr bool random_target = false;
-    held_fixed fixed = held_fixed::student;
+    held_fixed fixed = held_fixed::student; ///< The parameters that the target is made with.
     [[nodiscard]] std::string text() const { return "eulerian_loss of " + detail::text_of(fixed); }
     template <class Network, class Velocity>
     bool operator()(const loss_input<Network, Velocity>& l, loss_workspace<Network>& space) const {
@@ -210,8 +214,8 @@ struct mean_flow_loss {
 /// a forward and a backward pass, and two evaluations.
 struct semigroup_loss {
     static constexpr bool random_target = false;
-    bool midpoint = false;
-    held_fixed fixed = held_fixed::average;
+    bool midpoint = false; ///< Whether k is the middle of s and r, and not uniform between them.
+    held_fixed fixed = held_fixed::average; ///< The parameters that the target is made with.
     [[nodiscard]] std::string text() const {
         return (midpoint ? "semigroup_loss by midpoints of " : "semigroup_loss of ") + detail::text_of(fixed);
     }
@@ -292,7 +296,7 @@ public:
 
     static_assert(!has_divergence || !says_random<Teacher> || teaches_divergence<Teacher, Network>,
                   "a teacher of networks with divergence that says `random` needs divergence(arguments, "
-                  "condition, stream, double* out)");
+                  "condition, stream, row out)");
 
     loss_targets(Teacher teacher, Trace trace) : teacher_(std::move(teacher)), trace_(std::move(trace)) {}
 
@@ -337,7 +341,7 @@ private:
         const index_t d = at.xbar.rows(), n = at.xbar.columns();
         if constexpr (teaches_divergence<Teacher, Network>) {
             divergence_.resize(context, 1, n);
-            teacher_.divergence(at, c, stream, divergence_.data());
+            teacher_.divergence(at, c, stream, row(divergence_));
             assign_rows(out, d, 1, divergence_);
         } else {
             direction_.resize(context, d, n);

@@ -19,10 +19,10 @@ enum class target_kind { determined, random_on_diagonal, random_off_diagonal };
 /// What a weighting reads: the times of n columns, and the loss of each.
 template <class Context>
 struct column_losses {
-    time_view t, s, r;
-    row_view<const double, Context> loss;
-    double scale; ///< the factor of sum_j multiple_j loss_j in what is minimised
-    target_kind targets;
+    time_view t, s, r;                    ///< The outer time, and the inner times from s to r.
+    row_view<const double, Context> loss; ///< The loss of each column, in the back end's memory.
+    double scale;                         ///< the factor of sum_j multiple_j loss_j in what is minimised
+    target_kind targets;                  ///< What the targets are.
 };
 
 namespace detail {

@@ -24,7 +24,7 @@ struct no_teacher {};
 ///
 /// A type T models `velocity_teacher` of a network N if teacher(diamond_arguments, condition, out) writes
 /// ubar at states xbar of time s, given x_t and t, into `out`, d x n. It may also have
-///   1. teacher.divergence(diamond_arguments, condition, noise_stream, double* out), which writes div
+///   1. teacher.divergence(diamond_arguments, condition, noise_stream, row out), which writes div
 ///      ubar of each column, together with `static constexpr bool random`, which says whether it is an
 ///      unbiased estimate. Networks with divergence are then taught by it;
 ///   2. `static constexpr bool knows_no_outer_time`, for a teacher of flow maps: a trainer refuses it
@@ -39,9 +39,9 @@ concept velocity_teacher = std::same_as<T, no_teacher> ||
 namespace detail {
 /// A teacher that gives the divergence, too.
 template <class Teacher, class Network>
-concept teaches_divergence = requires(Teacher& teacher,
-                                      const diamond_arguments<typename Network::batch_type>& at,
-                                      const condition_of_t<Network>& c, noise_stream stream, double* out) {
+concept teaches_divergence = requires(
+    Teacher& teacher, const diamond_arguments<typename Network::batch_type>& at,
+    const condition_of_t<Network>& c, noise_stream stream, row_t<typename Network::batch_type> out) {
     teacher.divergence(at, c, stream, out);
     { Teacher::random } -> std::convertible_to<bool>;
 };
@@ -76,6 +76,7 @@ public:
     using field_type = detail::velocity_of_t<Field>;
     using batch_type = typename field_type::batch_type;
 
+    /// Takes the schedule of the field's times, and the field or its divergence.
     glass_teacher(Schedule schedule, Field field)
         : velocity_(schedule, detail::velocity_of<Field>::get(field), linear_schedule{}),
           divergence_(std::move(schedule), std::move(field)) {}
@@ -91,7 +92,7 @@ public:
     template <class Condition>
         requires detail::is_divergence<Field>
     void divergence(const diamond_arguments<batch_type>& at, const Condition& condition, noise_stream stream,
-                    double* out) {
+                    row_t<batch_type> out) {
         divergence_(at.xbar, at.s, at.x_t, at.t, detail::known_condition<field_type>(condition), stream, out);
     }
 
@@ -113,9 +114,11 @@ class flow_teacher {
 
 public:
     using batch_type = typename Field::batch_type;
-    static constexpr bool random = Divergence::random;
+    static constexpr bool random = Divergence::random; ///< Whether the divergence reads its stream.
+    /// Its field knows no outer time: it teaches flow maps alone.
     static constexpr bool knows_no_outer_time = true;
 
+    /// Takes a divergence, whose field is the teacher's.
     explicit flow_teacher(Divergence trace) : field_(trace.field()), divergence_(std::move(trace)) {}
 
     /// out = u, d x n.
@@ -127,7 +130,7 @@ public:
     /// out[j] = div u, or an unbiased estimate.
     template <class Condition>
     void divergence(const diamond_arguments<batch_type>& at, const Condition& condition, noise_stream stream,
-                    double* out) {
+                    row_t<batch_type> out) {
         divergence_(at.xbar, at.s, detail::known_condition<Field>(condition), stream, out);
     }
 
@@ -135,6 +138,7 @@ private:
     field_evaluator<Field> field_;
     Divergence divergence_;
 };
+/// The field is the divergence's.
 template <class Divergence>
 flow_teacher(Divergence) -> flow_teacher<typename Divergence::field_type, Divergence>;
 

@@ -53,7 +53,7 @@ struct exact_trace {
 template <class Probe = rademacher_probe>
 struct hutchinson_trace {
     index_t probes = 1; ///< M, at least 1
-    Probe probe = {};
+    Probe probe = {};   ///< the law of the probes
     [[nodiscard]] index_t products(index_t) const { return probes; }
     [[nodiscard]] static bool random(index_t) { return true; }
     [[nodiscard]] double share(index_t) const { return 1.0 / static_cast<double>(probes); }
@@ -73,6 +73,7 @@ struct hutchinson_trace {
 
 /// The exact trace up to d = most_exact_dimension, and Hutchinson's estimate above.
 struct default_trace {
+    /// The estimate above the dimension in which the exact trace is affordable.
     hutchinson_trace<> probing = {};
     [[nodiscard]] index_t products(index_t d) const { return random(d) ? probing.products(d) : d; }
     [[nodiscard]] static bool random(index_t d) { return d > most_exact_dimension; }
@@ -89,6 +90,7 @@ struct default_trace {
 /// probes.
 template <class Trace = default_trace>
 struct on_diagonal : Trace {
+    /// The divergence off the diagonal is the network's own last row.
     static constexpr bool off_diagonal_by_head = true;
     [[nodiscard]] std::string text() const {
         return "on_diagonal, " + detail::text_of(static_cast<const Trace&>(*this));

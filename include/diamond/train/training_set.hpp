@@ -24,7 +24,7 @@ namespace diamond {
 
 /// An inner time s and the time r that the flow map carries a state of s to.
 struct time_pair {
-    double from, to;
+    double from, to; ///< s and r, in [0, 1].
 };
 
 /// Time sampler: a policy of diamond_trainer that draws the outer time t.
@@ -162,7 +162,8 @@ struct point_moments {
 };
 } // namespace detail
 
-/// The distribution that a training learns: a point chosen uniformly, plus fresh noise N(0, bandwidth^2 I).
+/// The distribution that a training learns: a point chosen uniformly, plus fresh noise N(0, diag(h_1^2, ...,
+/// h_d^2)). Its bandwidth h is one number for all coordinates, or one for each.
 ///
 /// The points are d x n. There are n labels, or none.
 template <class Batch>
@@ -175,21 +176,70 @@ public:
     /// or beyond the range of the points' number type, a label is below labels::unconditional, or labels are
     /// not one for each point.
     training_set(Batch points, double bandwidth, std::vector<std::int32_t> labels = {})
-        : points_(std::move(points)), bandwidth_(bandwidth) {
+        : points_(std::move(points)), bandwidths_(static_cast<std::size_t>(points_.rows()), bandwidth) {
+        prepare(labels);
+    }
+    /// Takes a bandwidth for each coordinate. @throws std::invalid_argument also unless there are d of them.
+    training_set(Batch points, std::vector<double> bandwidths, std::vector<std::int32_t> labels = {})
+        : points_(std::move(points)), bandwidths_(std::move(bandwidths)) {
+        require(static_cast<index_t>(bandwidths_.size()) == points_.rows(), [&] {
+            return "a training set of dimension " + digits_of(points_.rows()) + " was given " +
+                   digits_of(bandwidths_.size()) +
+                   " bandwidths: one for each coordinate is needed, or one number";
+        });
+        prepare(labels);
+    }
+    /// The points, d x n.
+    [[nodiscard]] const Batch& points() const { return points_; }
+    /// Returns h_1 ... h_d, the standard deviations of the normal noise that is added to a point when it is
+    /// drawn.
+    [[nodiscard]] const std::vector<double>& bandwidths() const { return bandwidths_; }
+    /// Returns the bandwidths in the context's memory, d x 1, in the points' number type.
+    [[nodiscard]] const Batch& noise() const { return noise_; }
+    /// Says whether all coordinates have one bandwidth.
+    [[nodiscard]] bool isotropic() const {
+        return std::all_of(bandwidths_.begin(), bandwidths_.end(),
+                           [&](double h) { return h == bandwidths_.front(); });
+    }
+    /// Returns the root mean square of the bandwidths, which is the bandwidth where they are one number.
+    [[nodiscard]] double bandwidth() const {
+        if (isotropic()) return bandwidths_.front();
+        double sum = 0.0;
+        for (const double h : bandwidths_) sum += square(h);
+        return std::sqrt(sum / static_cast<double>(bandwidths_.size()));
+    }
+    /// Returns the labels, in the context's memory, or null.
+    [[nodiscard]] const std::int32_t* labels() const { return labels_.size() ? labels_.data() : nullptr; }
+    /// Returns the root of the distribution's mean variance over the coordinates.
+    [[nodiscard]] double deviation() const { return moments_->deviation; }
+    /// Returns the largest magnitude of a coordinate's mean.
+    [[nodiscard]] double largest_mean() const { return moments_->largest_mean; }
+    /// Returns the number of classes that the labels need: the largest label plus 1, or 0 without labels.
+    [[nodiscard]] index_t classes() const { return classes_; }
+    /// The context in whose memory the points are.
+    [[nodiscard]] const context_type& context() const { return points_.context(); }
+
+private:
+    void prepare(const std::vector<std::int32_t>& labels) {
+        using real = typename Batch::value_type;
         require(points_.size() > 0, "a training set needs points");
-        require(bandwidth >= 0.0 && bandwidth < infinity, [&] {
-            return "a training set's bandwidth is " + digits_of(bandwidth) + ": 0 or more is needed";
-        });
-        require(std::isfinite(static_cast<typename Batch::value_type>(bandwidth)), [&] {
-            return "a training set's bandwidth is " + digits_of(bandwidth) + ": its points cannot hold it";
-        });
+        for (const double h : bandwidths_) {
+            require(h >= 0.0 && h < infinity, [&] {
+                return "a training set's bandwidth is " + digits_of(h) + ": 0 or more is needed";
+            });
+            require(std::isfinite(static_cast<real>(h)), [&] {
+                return "a training set's bandwidth is " + digits_of(h) + ": its points cannot hold it";
+            });
+        }
+        noise_ = from_host<real>(context(), points_.rows(), 1,
+                                 std::vector<real>(bandwidths_.begin(), bandwidths_.end()));
         const auto rows = static_cast<std::size_t>(points_.rows()),
                    columns = static_cast<std::size_t>(points_.columns());
         if constexpr (context_type::host_memory)
             moments_.emplace(points_.data(), rows, columns);
         else
             moments_.emplace(to_host(points_).data(), rows, columns);
-        moments_->deviation = std::hypot(moments_->deviation, bandwidth);
+        moments_->deviation = std::hypot(moments_->deviation, bandwidth());
         require(labels.empty() || static_cast<index_t>(labels.size()) == points_.columns(), [&] {
             return "a training set of " + digits_of(points_.columns()) + " points was given " +
                    digits_of(labels.size()) + " labels";
@@ -204,21 +254,10 @@ public:
         if (!labels.empty())
             labels_ = from_host<std::int32_t>(points_.context(), 1, points_.columns(), labels);
     }
-    [[nodiscard]] const Batch& points() const { return points_; }
-    [[nodiscard]] double bandwidth() const { return bandwidth_; }
-    /// Returns the labels, in the context's memory, or null.
-    [[nodiscard]] const std::int32_t* labels() const { return labels_.size() ? labels_.data() : nullptr; }
-    /// Returns the root of the distribution's mean variance over the coordinates.
-    [[nodiscard]] double deviation() const { return moments_->deviation; }
-    /// Returns the largest magnitude of a coordinate's mean.
-    [[nodiscard]] double largest_mean() const { return moments_->largest_mean; }
-    /// Returns the number of classes that the labels need: the largest label plus 1, or 0 without labels.
-    [[nodiscard]] index_t classes() const { return classes_; }
-    [[nodiscard]] const context_type& context() const { return points_.context(); }
 
-private:
     Batch points_;
-    double bandwidth_;
+    std::vector<double> bandwidths_;
+    Batch noise_;
     std::optional<detail::point_moments> moments_;
     index_t classes_ = 0;
     diamond::owning_batch<std::int32_t, context_type> labels_;
@@ -248,7 +287,7 @@ struct draw_times_and_label {
         label[j] = uniforms.uniform(j, 1) < dropout ? labels::unconditional : given[chosen];
     }
 };
-/// Draws z = point + bandwidth n, and writes x_t = alpha z + sigma eps (0 at t = 0), xbar = s z + (1 - s)
+/// Draws z = point + h n, and writes x_t = alpha z + sigma eps (0 at t = 0), xbar = s z + (1 - s)
 /// eps' and velocity = z - eps'. The batches x_t, xbar and normal hold eps, eps' and n when it starts.
 template <class Batch, class Schedule>
 struct noise_states {
@@ -257,19 +296,19 @@ struct noise_states {
     noise_stream uniforms;
     Schedule schedule;
     const_view_t<Batch> points;
-    real bandwidth;
+    const_view_t<Batch> noise; ///< h, d x 1
     row_view<const double, context> t, s;
     const_view_t<Batch> normal;
     view_t<Batch> x_t, xbar, velocity;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         const auto chosen = static_cast<index_t>(uniforms.uniform(j) * static_cast<double>(points.columns()));
-        const real z = points(i, chosen) + bandwidth * normal(i, j);
+        const real z = points(i, chosen) + noise[i] * normal(i, j);
         const noise_level level = level_at(schedule, t[j]);
-        const double data = static_cast<double>(z), noise = static_cast<double>(xbar(i, j));
+        const double data = static_cast<double>(z), inner_noise = static_cast<double>(xbar(i, j));
         x_t(i, j) = static_cast<real>(
             t[j] == 0.0 ? 0.0 : level.alpha * data + level.sigma * static_cast<double>(x_t(i, j)));
-        xbar(i, j) = static_cast<real>(s[j] * data + (1.0 - s[j]) * noise);
-        velocity(i, j) = static_cast<real>(data - noise);
+        xbar(i, j) = static_cast<real>(s[j] * data + (1.0 - s[j]) * inner_noise);
+        velocity(i, j) = static_cast<real>(data - inner_noise);
     }
 };
 } // namespace detail
@@ -321,18 +360,17 @@ public:
                        !(elementwise<detail::is_time>(row(t)) && elementwise<detail::is_time>(row(s)) &&
                          elementwise<detail::is_time>(row(r))),
                        deferred_error{.what = "a training's samplers drew a time outside [0, 1]", .step = k});
-        context.for_each(
-            d, n,
-            detail::noise_states<Batch, Schedule>{.uniforms = uniforms,
-                                                  .schedule = schedule,
-                                                  .points = data.points(),
-                                                  .bandwidth = static_cast<real>(data.bandwidth()),
-                                                  .t = row(t),
-                                                  .s = row(s),
-                                                  .normal = normal_,
-                                                  .x_t = x_t,
-                                                  .xbar = xbar,
-                                                  .velocity = velocity});
+        context.for_each(d, n,
+                         detail::noise_states<Batch, Schedule>{.uniforms = uniforms,
+                                                               .schedule = schedule,
+                                                               .points = data.points(),
+                                                               .noise = data.noise(),
+                                                               .t = row(t),
+                                                               .s = row(s),
+                                                               .normal = normal_,
+                                                               .x_t = x_t,
+                                                               .xbar = xbar,
+                                                               .velocity = velocity});
     }
     /// Returns the arguments of columns first ... first + count - 1.
     [[nodiscard]] diamond_arguments<Batch> arguments(index_t first, index_t count) const {
@@ -344,9 +382,10 @@ public:
         return label_.size() && !label.broadcast() ? labels(label_.data() + first) : label;
     }
 
+    /// The states, and the velocity z - eps' of the data, d x n.
     scratch<real, context_type> x_t, xbar, velocity;
     scratch<double, context_type> t, s, r; ///< 1 x n
-    diamond::labels label;
+    diamond::labels label;                 ///< The label of all columns, where they share one.
 
 private:
     scratch<real, context_type> normal_;

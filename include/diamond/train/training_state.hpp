@@ -25,12 +25,12 @@ public:
     /// A loss in a window has three numbers: the steps that had it, the sum of their numbers, the sum of
     /// their losses.
     static constexpr index_t numbers = 3;
-    static constexpr index_t size = 2 * windows * numbers;
+    static constexpr index_t size = 2 * windows * numbers; ///< The count of all numbers of the curve.
 
     /// The losses against the steps, each a mean over the steps of its window. Windows without the loss are
     /// left out.
     struct points {
-        std::vector<double> step, loss;
+        std::vector<double> step, loss; ///< The mean number of the steps of each window, and the mean loss.
     };
 
     /// Makes the curve of a training before its first step.
@@ -52,11 +52,14 @@ public:
         window[2] += loss;
     }
 
+    /// The losses on the diagonal s = r.
     [[nodiscard]] points diagonal() const { return means(0); }
+    /// The losses off the diagonal.
     [[nodiscard]] points off_diagonal() const { return means(windows); }
 
     /// Returns all that a file has to store.
     [[nodiscard]] std::vector<double>& sums() { return sums_; }
+    /// The numbers themselves, as a saved training keeps them.
     [[nodiscard]] const std::vector<double>& sums() const { return sums_; }
 
 private:
@@ -97,8 +100,8 @@ struct training_state {
 /// columns; it is 0 if no step had it.
 struct training_report {
     index_t step, steps; ///< the number of the last step, from 0, and the number of all steps
-    double diagonal_loss, off_diagonal_loss;
-    double gradient_norm, rate; ///< of the last step
+    double diagonal_loss, off_diagonal_loss; ///< The losses on and off the diagonal s = r.
+    double gradient_norm, rate;              ///< of the last step
     /// The losses of m, for a network with divergence.
     double diagonal_divergence_loss = 0.0, off_diagonal_divergence_loss = 0.0;
 };
@@ -120,6 +123,7 @@ public:
         : steps_(steps),
           diagonal_steps_(diagonal_steps),
           cost_(diagonal + (1.0 - diagonal) * off_diagonal_cost) {}
+    /// Takes these numbers from a training's options.
     explicit time_left(const diamond_training_options& options)
         : time_left(options.steps, options.diagonal_steps(), options.diagonal) {}
 

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cmath>
+#include <type_traits>
 
+#include <diamond/core/expression.hpp>
 #include <diamond/schedule/schedule.hpp>
 
 namespace diamond {
@@ -31,5 +33,26 @@ template <class Schedule>
 [[nodiscard]] DIAMOND_HD double final_guidance_factor(const Schedule& schedule) {
     return -sigma_d_sigma(schedule, 1.0);
 }
+
+namespace detail {
+/// Writes the guidance b(1) grad r at t = 1 by a reward_caller. @throws std::invalid_argument for a reward
+/// without a gradient where b(1) is not 0.
+template <class Schedule, class Caller, class View, class Condition>
+void write_final_guidance(
+    const Schedule& schedule, Caller& reward, View x, const Condition& condition, index_t step,
+    batch_view<std::remove_const_t<typename View::value_type>, typename View::context_type> out) {
+    const double b = final_guidance_factor(schedule);
+    if constexpr (requires { reward.gradient(x, condition, step, out); }) {
+        if (b != 0.0) {
+            reward.gradient(x, condition, step, out);
+            assign(out, b * out);
+            return;
+        }
+    }
+    require(b == 0.0,
+            "guidance at t = 1 with this schedule is b(1) grad r: the reward needs gradient(z, out)");
+    diamond::set_to_zero(out);
+}
+} // namespace detail
 
 } // namespace diamond

@@ -1,0 +1,176 @@
+/// Recipes: points become a Diamond map, or a flow map with densities, in one call.
+///
+/// A recipe composes what a training needs and what must agree: the smoothed points, their Gaussian frame,
+/// the points in its coordinates, the network there, the trainer, and the trained network in the points' own
+/// coordinates. Where a training is saved and resumed, or stopped between steps, `diamond_map_training` and
+/// `flow_map_training` are the same composition with its parts at hand.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <diamond/map/network_diamond_map.hpp>
+#include <diamond/map/network_flow_map.hpp>
+#include <diamond/nn/diamond_mlp.hpp>
+#include <diamond/nn/trained_network.hpp>
+#include <diamond/schedule/schedule.hpp>
+#include <diamond/train/diamond_trainer.hpp>
+#include <diamond/train/fit_gaussian_frame.hpp>
+
+namespace diamond {
+
+/// The options of a recipe.
+struct recipe_options {
+    /// The noise that makes the points a distribution: a tenth of their standard deviation in every
+    /// direction.
+    smoothing smooth = {};
+    std::vector<std::int32_t> labels = {};             ///< one for each point, or none
+    mlp_options network = {.width = 128, .blocks = 3}; ///< the shape of the network
+    diamond_training_options training = {.steps = 4000, .batch = 256, .report_every = 100}; ///< its numbers
+    /// Sees every `training.report_every`-th step and the last; false ends the training there, and the
+    /// network is that of the steps so far.
+    std::function<bool(const training_report&)> observer = {};
+};
+
+namespace detail {
+/// Policies that recipes of Diamond maps and of flow maps begin with; those given take their place.
+struct diamond_map_defaults {
+    using times = uniform_time;
+    using pairs = triangle_pair;
+};
+struct flow_map_defaults {
+    /// Flow maps are Diamond maps at t = 0.
+    struct times : uniform_time {
+        times() : uniform_time{.at_zero = 1.0} {}
+    };
+    using pairs = both_ways_pair;
+};
+} // namespace detail
+
+/// A training by a recipe with its parts at hand. `Head` is no_head for a Diamond map and divergence_head for
+/// a flow map with divergence; `Defaults` are the time and pair samplers where no policy says others.
+template <class Batch, class Head, class Defaults, class... Policies>
+class recipe_training {
+    using architecture = diamond_mlp<Batch, linear_schedule, Head>;
+    static_assert(diagnose_training_policies<architecture, Policies...>());
+    template <detail::training_role Role, class Default>
+    using chosen = detail::policy_of<Role, architecture, Default, Policies...>;
+    using role = detail::training_role;
+    static_assert(
+        std::is_same_v<chosen<role::velocities, no_teacher>, no_teacher>,
+        "a recipe trains from points alone, in coordinates of its own in which a teacher of yours would "
+        "mean something else: compose a diamond_trainer for it");
+
+public:
+    using context_type = backend_of_t<Batch>;
+    using network_type = trained_network<architecture>; ///< in the points' own coordinates
+    /// The trainer that the recipe composes.
+    using trainer_type = diamond_trainer<
+        architecture, chosen<role::times, typename Defaults::times>,
+        chosen<role::pairs, typename Defaults::pairs>, chosen<role::weighting, adaptive_weight>,
+        chosen<role::loss, lagrangian_loss>, chosen<role::trace, default_trace>>;
+    /// What a training keeps, and what is saved and resumed.
+    using state_type = typename trainer_type::state_type;
+
+    /// Takes points, d x n, in the memory of a context, which must outlive the training. @throws
+    /// std::invalid_argument as smooth_points and diamond_trainer do.
+    recipe_training(Batch points, philox rng, const recipe_options& options = {}, Policies... policies)
+        : data_(
+              std::make_unique<framed_points<Batch>>(smooth_points(points, options.smooth, options.labels))),
+          shape_{.mlp = options.network, .classes = data_->inside.classes()},
+          head_(head_for(*data_)),
+          trainer_(
+              architecture({}, {points.context(), in_own_coordinates(data_->frame.numbers())}, shape_, head_),
+              data_->inside, rng, options.training,
+              detail::take_policy<role::times, architecture, typename Defaults::times>(policies...),
+              detail::take_policy<role::pairs, architecture, typename Defaults::pairs>(policies...),
+              detail::take_policy<role::weighting, architecture, adaptive_weight>(policies...),
+              detail::take_policy<role::loss, architecture, lagrangian_loss>(policies...),
+              detail::take_policy<role::trace, architecture, default_trace>(policies...)) {}
+
+    /// Returns the trainer, whose start(), step(), run() and report() move a state, and whose states
+    /// io::save_training keeps.
+    [[nodiscard]] trainer_type& trainer() { return trainer_; }
+    /// Returns the Gaussian frame of the smoothed points.
+    [[nodiscard]] const gaussian_frame<Batch>& frame() const { return data_->frame; }
+    /// Returns the network of a state's moving average, in the points' own coordinates. @throws as
+    /// diamond_trainer::averaged does.
+    [[nodiscard]] network_type network(const state_type& state) const {
+        return {architecture({}, data_->frame, shape_, head_), trainer_.averaged(state)};
+    }
+
+private:
+    /// The finest detail of the distribution is its least noise.
+    [[nodiscard]] static Head head_for(const framed_points<Batch>& data) {
+        if constexpr (std::is_same_v<Head, divergence_head>) {
+            const auto& noise = data.inside.bandwidths();
+            const auto& variance = data.frame.numbers().variance;
+            // Without noise the resolution is a thousandth of the least deviation.
+            const double least = 1e-3 * std::sqrt(*std::min_element(variance.begin(), variance.end()));
+            return {.resolution = std::max(*std::min_element(noise.begin(), noise.end()), least)};
+        } else {
+            return {};
+        }
+    }
+
+    std::unique_ptr<framed_points<Batch>> data_; ///< the trainer keeps its address
+    diamond_mlp_options shape_;
+    Head head_;
+    trainer_type trainer_;
+};
+
+/// The training of a Diamond map from points. See train_diamond_map.
+template <class Batch, class... Policies>
+class diamond_map_training
+    : public recipe_training<Batch, no_head, detail::diamond_map_defaults, Policies...> {
+public:
+    using recipe_training<Batch, no_head, detail::diamond_map_defaults, Policies...>::recipe_training;
+};
+/// The training of a flow map with divergence from points. See train_flow_map.
+template <class Batch, class... Policies>
+class flow_map_training
+    : public recipe_training<Batch, divergence_head, detail::flow_map_defaults, Policies...> {
+public:
+    using recipe_training<Batch, divergence_head, detail::flow_map_defaults, Policies...>::recipe_training;
+};
+
+/// Trains a Diamond map of the distribution of points, d x n, each with fresh noise N(0, H): a
+/// network_diamond_map of a diamond_mlp on the linear schedule, whose network() io::save_network keeps.
+///
+/// `policies` are those of diamond_trainer, in any order and any subset, except a teacher. The random numbers
+/// of the training depend on the seed of `rng` alone. Cost: `training.steps` steps of `training.batch`
+/// columns (see diamond_trainer), and a fit of the Gaussian frame.
+/// @throws std::invalid_argument for points, labels and options out of range, as smooth_points and
+/// diamond_trainer do; numeric_error where the training breaks down.
+template <class Real, class Context, class... Policies>
+[[nodiscard]] auto train_diamond_map(owning_batch<Real, Context> points, philox rng,
+                                     const recipe_options& options = {}, Policies... policies) {
+    diamond_map_training<owning_batch<Real, Context>, Policies...> training(std::move(points), rng, options,
+                                                                            std::move(policies)...);
+    auto state = training.trainer().start();
+    training.trainer().run(state, options.observer);
+    return network_diamond_map{training.network(state)};
+}
+
+/// Trains a flow map with divergence of the distribution of points, d x n, each with fresh noise N(0, H): a
+/// network_flow_map, by which flow_density, log_likelihood and self_guidance know log p. [F2]
+///
+/// Arguments, cost and exceptions are those of train_diamond_map; the pairs of times are in both directions,
+/// so that the map inverts itself.
+template <class Real, class Context, class... Policies>
+[[nodiscard]] auto train_flow_map(owning_batch<Real, Context> points, philox rng,
+                                  const recipe_options& options = {}, Policies... policies) {
+    flow_map_training<owning_batch<Real, Context>, Policies...> training(std::move(points), rng, options,
+                                                                         std::move(policies)...);
+    auto state = training.trainer().start();
+    training.trainer().run(state, options.observer);
+    return network_flow_map{training.network(state)};
+}
+
+} // namespace diamond
