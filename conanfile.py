@@ -20,8 +20,8 @@ class Diamond(ConanFile):
     settings = "os", "arch", "compiler", "build_type"
     # A component of diamond each, and what it needs beside a C++20 compiler. The package has neither diamond::thrust nor
     # diamond::cuda: install by CMake where nvcc is.
-    options = {"eigen": [True, False], "io": [True, False]}
-    default_options = {"eigen": True, "io": True}
+    options = {"eigen": [True, False], "io": [True, False], "plot": [True, False]}
+    default_options = {"eigen": True, "io": True, "plot": False}
     exports_sources = "include/*", "cmake/*", "CMakeLists.txt", "LICENSE"
     test_package_folder = os.path.join("tests", "consumers", "conan")
 
@@ -35,7 +35,8 @@ class Diamond(ConanFile):
         if self.options.io:
             self.requires("nlohmann_json/[>=3.10 <4]")
             self.requires("xtensor/[>=0.24 <0.28]")
-            self.requires("stb/[>=cci.20220909]")
+        if self.options.plot:
+            self.requires("cairo/[>=1.16 <2]")
 
     def validate(self):
         check_min_cppstd(self, 20)
@@ -51,7 +52,8 @@ class Diamond(ConanFile):
         # The options decide what is installed, not what this machine happens to have.
         unwanted = ["thrust_headers"]
         unwanted += [] if self.options.eigen else ["Eigen3"]
-        unwanted += [] if self.options.io else ["nlohmann_json", "xtensor", "stb"]
+        unwanted += [] if self.options.io else ["nlohmann_json", "xtensor"]
+        unwanted += [] if self.options.plot else ["cairo"]
         for name in unwanted:
             toolchain.cache_variables[f"CMAKE_DISABLE_FIND_PACKAGE_{name}"] = True
         toolchain.generate()

@@ -1,20 +1,24 @@
-# The targets. diamond::diamond is generic and depends on nothing; each component adds one back end, or files, with what it needs.
+# The targets. diamond::diamond is generic and depends on nothing; each component adds one back end, files or pictures, with what it needs.
 
 # What we build ourselves needs every component; a parent project gets those whose dependencies it has.
 set(need QUIET)
 set(need_thrust QUIET)
+set(need_cairo QUIET)
 if(DIAMOND_BUILD_TESTS OR DIAMOND_BUILD_EXAMPLES OR DIAMOND_BUILD_BENCHMARKS)
   set(need REQUIRED)
 endif()
 if(DIAMOND_BUILD_TESTS OR DIAMOND_BUILD_BENCHMARKS)
   set(need_thrust REQUIRED)
 endif()
+if(DIAMOND_BUILD_TESTS OR DIAMOND_BUILD_EXAMPLES)
+  set(need_cairo REQUIRED)
+endif()
 find_package(Threads ${need})
 find_package(Eigen3 3.4 ${need} NO_MODULE)
 find_package(OpenMP QUIET COMPONENTS CXX) # for our own tests of backend/thrust_omp.hpp
 find_package(nlohmann_json 3.10 ${need})
 find_package(xtensor 0.24 ${need})
-find_package(stb ${need})
+find_package(cairo 1.16 ${need_cairo})
 find_package(thrust_headers ${need_thrust})
 
 file(GLOB_RECURSE diamond_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/diamond/*.hpp ${PROJECT_SOURCE_DIR}/include/diamond/*.cuh)
@@ -41,8 +45,11 @@ if(thrust_headers_FOUND AND Eigen3_FOUND) # whose products thrust's CPU systems 
   diamond_component(thrust thrust::headers Eigen3::Eigen)
   target_compile_definitions(diamond_thrust INTERFACE EIGEN_NO_CUDA THRUST_DEVICE_SYSTEM=THRUST_DEVICE_SYSTEM_CPP)
 endif()
-if(nlohmann_json_FOUND AND xtensor_FOUND AND stb_FOUND)
-  diamond_component(io nlohmann_json::nlohmann_json xtensor stb::stb)
+if(nlohmann_json_FOUND AND xtensor_FOUND)
+  diamond_component(io nlohmann_json::nlohmann_json xtensor)
+endif()
+if(cairo_FOUND) # pictures are files, too, but of io's headers they take only those that depend on nothing
+  diamond_component(plot cairo::cairo)
 endif()
 if(DIAMOND_CUDA)
   diamond_component(cuda CUDA::cudart CUDA::cublas CUDA::cublasLt CUDA::cusolver)

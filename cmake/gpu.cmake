@@ -1,7 +1,7 @@
 # cmake -P cmake/gpu.cmake [-- tests|benchmarks|sanitizers...]: on a machine with a GPU, CUDA 13 and CMake and no network, builds and runs the tests
 # labelled gpu and the GPU's benchmarks, in some ten minutes on 16 cores; `sanitizers` runs compute-sanitizer's memcheck and, of shared memory, racecheck on all
 # of these tests, which takes longer.
-# The other libraries' headers come from .packed/ (cmake/pack.cmake) or the system. Figures go to out/gpu/.
+# The other libraries come from .packed/ (cmake/pack.cmake) or the system. Figures go to out/gpu/.
 cmake_minimum_required(VERSION 3.25)
 set(DIAMOND_INSTALL OFF)
 include(${CMAKE_CURRENT_LIST_DIR}/packages.cmake)
@@ -49,8 +49,10 @@ find_program(ninja ninja)
 if(ninja)
   set(generator -G Ninja)
 endif()
+# What .packed/ holds of cairo loads the libraries beside it only by a program's RPATH, which the linker no longer writes by default.
 execute_process(
-  COMMAND ${CMAKE_COMMAND} -S ${root} -B ${build} ${generator} -D CMAKE_BUILD_TYPE=Release -D CMAKE_PREFIX_PATH=${root}/.packed -D DIAMOND_CUDA=ON
+  COMMAND ${CMAKE_COMMAND} -S ${root} -B ${build} ${generator} -D CMAKE_BUILD_TYPE=Release -D CMAKE_PREFIX_PATH=${root}/.packed
+          -D CMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags -D DIAMOND_CUDA=ON
           -D CMAKE_CUDA_ARCHITECTURES=${capability} -D DIAMOND_CUDA_ALL_TESTS=ON -D DIAMOND_BUILD_EXAMPLES=${with_tests} -D DIAMOND_BUILD_TESTS=${with_tests}
           -D DIAMOND_BUILD_BENCHMARKS=${with_benchmarks}
   COMMAND_ERROR_IS_FATAL ANY)

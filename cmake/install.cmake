@@ -13,4 +13,4 @@ endforeach()
 configure_package_config_file(cmake/diamondConfig.cmake.in ${PROJECT_BINARY_DIR}/diamondConfig.cmake INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/diamondConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/diamondConfig.cmake ${PROJECT_BINARY_DIR}/diamondConfigVersion.cmake
-              cmake/Findstb.cmake cmake/Findthrust_headers.cmake DESTINATION ${package_dir})
+              cmake/Findcairo.cmake cmake/Findthrust_headers.cmake DESTINATION ${package_dir})

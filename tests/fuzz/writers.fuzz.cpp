@@ -11,16 +11,21 @@
 
 #include <unistd.h>
 
-#include <diamond/io/grid.hpp>
 #include <diamond/io/json.hpp>
-#include <diamond/io/panels.hpp>
-#include <diamond/io/plot.hpp>
-#include <diamond/io/png.hpp>
 #include <diamond/io/safetensors.hpp>
+#include <diamond/plot/image_grid.hpp>
+#include <diamond/plot/line_plot.hpp>
+#include <diamond/plot/panels.hpp>
+#include <diamond/plot/png.hpp>
 
 #include "draws.hpp"
 
 namespace io = diamond::io;
+namespace plot = diamond::plot;
+/// What fontconfig keeps for the whole run it keeps as distances, where the leak sanitizer looks for
+/// pointers.
+extern "C" const char* __lsan_default_suppressions() { return "leak:libfontconfig"; }
+
 namespace {
 double any(diamond_fuzz::draws& in) {
     switch (in.integer(0, 15)) {
@@ -51,9 +56,10 @@ double any(diamond_fuzz::draws& in) {
     }
 }
 std::string text(diamond_fuzz::draws& in) { return in.text(40); }
-io::axis axis(diamond_fuzz::draws& in) {
-    io::axis a{text(in), in.boolean() ? io::axis_scale::linear : io::axis_scale::logarithmic, std::nullopt};
-    if (in.integer(0, 3) == 0) a.range = io::value_range{any(in), any(in)};
+plot::axis axis(diamond_fuzz::draws& in) {
+    plot::axis a{text(in), in.boolean() ? plot::axis_scale::linear : plot::axis_scale::logarithmic,
+                 std::nullopt};
+    if (in.integer(0, 3) == 0) a.range = plot::value_range{any(in), any(in)};
     return a;
 }
 std::vector<double> numbers(diamond_fuzz::draws& in, std::size_t n) {
@@ -66,7 +72,7 @@ double side(diamond_fuzz::draws& in) { return in.integer(0, 31) == 0 ? any(in) :
 template <class Picture>
 void write_small(const std::filesystem::path& file, const Picture& picture) {
     const auto drawn = draw(picture);
-    if (drawn.bytes().size() < std::size_t{1} << 21) io::write_png(file, drawn);
+    if (drawn.width() * drawn.height() < 1 << 17) plot::write_png(file, drawn);
 }
 } // namespace
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -76,30 +82,33 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     try {
         switch (in.integer(0, 3)) {
         case 0: {
-            io::line_plot p;
+            plot::line_plot p;
             p.title = text(in);
             p.x = axis(in);
             p.y = axis(in);
             p.width = side(in);
             p.height = side(in);
             for (int c = in.integer(0, 3); c > 0; --c) {
-                io::curve k;
+                plot::curve k;
                 const auto n = in.integer<std::size_t>(0, 6);
                 k.name = text(in);
                 k.x = numbers(in, n);
                 k.y = numbers(in, n);
                 if (in.boolean()) k.error = numbers(in, n);
-                k.errors = in.boolean() ? io::error_style::bars : io::error_style::band;
+                k.errors = in.boolean() ? plot::error_style::bars : plot::error_style::band;
                 k.joined = in.boolean();
                 k.marked = in.boolean();
                 p.curves.push_back(k);
             }
             for (int c = in.integer(0, 2); c > 0; --c) p.references.push_back({any(in), text(in)});
+            p.equal_aspect = in.boolean();
+            for (auto& k : p.curves)
+                if (in.boolean()) k.width = any(in);
             write_small(file, p);
             break;
         }
         case 1: {
-            io::image_grid g;
+            plot::image_grid g;
             g.title = text(in);
             g.shape = {in.integer<std::size_t>(0, 4), in.integer<std::size_t>(0, 9),
                        in.integer<std::size_t>(0, 9)};
@@ -108,7 +117,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             g.zoom = in.integer(0, 15) ? in.integer(-1, 6) : in.integer<int>();
             for (int c = in.integer(0, 3); c > 0; --c) g.headings.push_back(text(in));
             for (int c = in.integer(0, 3); c > 0; --c) {
-                io::image_row r;
+                plot::image_row r;
                 r.label = text(in);
                 r.note = text(in);
                 const auto n = in.boolean() ? g.shape.size() % 1000 * in.integer<std::size_t>(0, 3)
@@ -121,29 +130,30 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             break;
         }
         case 2: {
-            io::panel_row r;
+            plot::panel_row r;
             r.title = text(in);
             r.x = axis(in);
             r.y = axis(in);
             r.columns = in.integer<std::size_t>(0, 3);
             r.width = side(in);
             for (int c = in.integer(0, 3); c > 0; --c) {
-                io::panel p;
+                plot::panel p;
                 p.title = text(in);
                 if (in.boolean()) {
-                    io::heat_map m;
+                    plot::heat_map m;
                     m.columns = in.integer<std::size_t>(0, 4);
                     m.rows = in.integer<std::size_t>(0, 4);
                     m.values = numbers(in, m.columns * m.rows);
-                    if (in.boolean()) m.shades = io::value_range{any(in), any(in)};
+                    if (in.boolean()) m.shades = plot::value_range{any(in), any(in)};
                     p.density = m;
                 }
-                io::point_cloud cloud;
+                plot::point_cloud cloud;
                 cloud.points.resize(in.integer<std::size_t>(0, 10));
                 for (auto& x : cloud.points) x = static_cast<float>(any(in));
                 cloud.radius = in.boolean() ? any(in) : 1;
                 cloud.alpha = in.boolean() ? any(in) : 0.5;
                 p.clouds.push_back(cloud);
+                if (in.boolean()) p.curves = {{.x = numbers(in, 3), .y = numbers(in, 3)}};
                 r.panels.push_back(p);
             }
             write_small(file, r);

@@ -8,6 +8,7 @@
 #include <diamond/io/npy.hpp>
 #include <diamond/io/safetensors.hpp>
 
+#include "data.hpp"
 #include "safetensors_bytes.hpp"
 
 namespace io = diamond::io;

@@ -41,7 +41,7 @@ std::pair<std::vector<float>, std::vector<double>> values_of(map of, const diamo
     batch x(context, 2, 9), out(context, 2, 9);
     std::vector<double> m(9);
     diamond::draw_normal(philox{5}.stream(diamond::purpose::user), x.mutable_view());
-    of(x.read(), {0.9, 0.2}, diamond::labels(1), out.mutable_view(), m.data());
+    of(x.read(), {0.9, 0.2}, diamond::labels(1), out.mutable_view(), diamond::row(context, 9, m.data()));
     return {diamond::to_host(out), m};
 }
 
@@ -121,8 +121,9 @@ TEST_CASE("a warm start is the sampler, with the Gaussian's divergence") {
     batch x(context, 3, 9), expected(context, 3, 9), found(context, 3, 9);
     std::vector<double> m(9), gaussian(9);
     diamond::draw_normal(philox{5}.stream(diamond::purpose::user), x.mutable_view());
-    before(x.read(), {0.8, 0.1}, diamond::labels(1), found.mutable_view(), gaussian.data());
-    joint(x.read(), {0.8, 0.1}, diamond::labels(1), found.mutable_view(), m.data());
+    before(x.read(), {0.8, 0.1}, diamond::labels(1), found.mutable_view(),
+           diamond::row(context, 9, gaussian.data()));
+    joint(x.read(), {0.8, 0.1}, diamond::labels(1), found.mutable_view(), diamond::row(context, 9, m.data()));
     plain(x.read(), {0.8, 0.1}, diamond::labels(1), expected.mutable_view());
     // the last layer's products are of one more row, so the sums may be taken in another order: a few
     // roundings of 24 bits

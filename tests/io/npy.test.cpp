@@ -9,6 +9,7 @@
 
 #include <diamond/io/npy.hpp>
 
+#include "data.hpp"
 #include "scratch.hpp"
 
 namespace io = diamond::io;

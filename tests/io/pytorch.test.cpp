@@ -1,5 +1,5 @@
 // A network that PyTorch wrote has here the values that it had there; both files are from
-// examples/digits/pytorch/write_network.py.
+// examples/studies/digits/pytorch/write_network.py.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -11,7 +11,7 @@
 #include <diamond/backend/eigen.hpp>
 #include <diamond/io/checkpoint.hpp>
 
-#include "scratch.hpp"
+#include "data.hpp"
 
 using diamond::index_t, diamond::io::dtype;
 

@@ -9,6 +9,7 @@
 
 #include <diamond/io/safetensors.hpp>
 
+#include "data.hpp"
 #include "safetensors_bytes.hpp"
 
 namespace io = diamond::io;

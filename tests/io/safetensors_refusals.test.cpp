@@ -5,6 +5,7 @@
 
 #include <diamond/io/safetensors.hpp>
 
+#include "data.hpp"
 #include "safetensors_bytes.hpp"
 
 namespace io = diamond::io;

@@ -35,10 +35,6 @@ private:
     std::filesystem::path folder_;
 };
 
-inline std::filesystem::path data(std::string_view name) {
-    return std::filesystem::path{DIAMOND_TEST_DATA} / name;
-}
-
 inline std::string contents(const std::filesystem::path& path) {
     std::ifstream file{path, std::ios::binary};
     return {std::istreambuf_iterator<char>{file}, {}};

@@ -39,7 +39,7 @@ batch<T> some_images(std::size_t rows, std::size_t columns) {
 } // namespace
 
 TEST_CASE("images are the batch's own memory, as (N, C, H, W)") {
-    const io::image_shape shape{.channels = 3, .height = 2, .width = 4};
+    const diamond::image_shape shape{.channels = 3, .height = 2, .width = 4};
     auto z = some_images<float>(24, 5);
     auto view = io::images(z, shape);
     CHECK(view.data() == z.data());

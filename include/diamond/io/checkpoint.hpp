@@ -29,7 +29,6 @@
 #include <diamond/io/checksum.hpp>
 #include <diamond/io/safetensors.hpp>
 #include <diamond/io/schedule_name.hpp>
-#include <diamond/io/text.hpp>
 #include <diamond/map/network_flow_map.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
 #include <diamond/nn/trained_network.hpp>

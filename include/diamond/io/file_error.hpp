@@ -11,6 +11,7 @@ namespace diamond::io {
 /// "path: reason".
 class file_error : public std::runtime_error {
 public:
+    /// The error that a file is not what it should be, and why.
     file_error(std::filesystem::path path, std::string reason)
         : std::runtime_error{path.string() + ": " + reason},
           path_{std::move(path)},
@@ -18,6 +19,7 @@ public:
 
     /// Returns the path of the file; reason() is the message without it.
     const std::filesystem::path& path() const noexcept { return path_; }
+    /// Why the file was refused, without its path.
     const std::string& reason() const noexcept { return reason_; }
 
 private:

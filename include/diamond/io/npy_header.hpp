@@ -20,9 +20,9 @@ namespace diamond::io {
 /// The header of an npy file states the dtype as numpy spells it ("<f4"), the order of the elements, and the
 /// shape.
 struct npy_header {
-    std::string dtype;
-    bool fortran_order = false;
-    std::vector<std::size_t> shape;
+    std::string dtype;              ///< The dtype as numpy spells it.
+    bool fortran_order = false;     ///< Whether the first index is the fastest.
+    std::vector<std::size_t> shape; ///< the extent of each axis
 };
 
 /// numpy 1 allows 32 axes and numpy 2 allows 64. A header with more cannot belong to an array.

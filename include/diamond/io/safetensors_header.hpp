@@ -27,17 +27,17 @@ inline constexpr std::size_t max_tensor_axes = 64;
 
 /// An entry of the header describes one tensor, whose bytes are [begin, end) of what follows the header.
 struct safetensors_entry {
-    dtype type = dtype::f32;
-    std::vector<index_t> shape = {};
-    std::uint64_t begin = 0;
-    std::uint64_t end = 0;
+    dtype type = dtype::f32;         ///< the type of the elements
+    std::vector<index_t> shape = {}; ///< the extent of each axis
+    std::uint64_t begin = 0;         ///< the first byte, from the end of the header
+    std::uint64_t end = 0;           ///< the byte behind the last
 };
 
 /// The header consists of the metadata and the entries of all tensors.
 struct safetensors_header {
-    std::map<std::string, std::string> metadata = {};
-    std::map<std::string, safetensors_entry> tensors = {};
-    std::filesystem::path path = {}; ///< named in errors
+    std::map<std::string, std::string> metadata = {};      ///< What the file says of itself.
+    std::map<std::string, safetensors_entry> tensors = {}; ///< The tensors by their names.
+    std::filesystem::path path = {};                       ///< named in errors
 };
 
 /// This parser reads `{"__metadata__": {"key": "text"}, "name": {"dtype": "F32", "shape": [3, 4],

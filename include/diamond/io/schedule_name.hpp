@@ -16,10 +16,13 @@ namespace diamond::io {
 
 /// Returns the name of a schedule of the library, together with its parameters.
 inline std::string schedule_name(linear_schedule) { return "linear"; }
+/// Returns the schedule's name.
 inline std::string schedule_name(trigonometric_schedule) { return "trigonometric"; }
+/// Returns the schedule's name and its two rates.
 inline std::string schedule_name(const variance_preserving_schedule& s) {
     return "variance_preserving " + digits_of(s.rate_first) + " " + digits_of(s.rate_last);
 }
+/// Returns the schedule's name and its offset.
 inline std::string schedule_name(cosine_schedule s) { return "cosine " + digits_of(s.offset); }
 
 namespace detail {

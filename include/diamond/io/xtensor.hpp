@@ -3,7 +3,7 @@
 #pragma once
 
 #include <diamond/core/digits_of.hpp>
-#include <diamond/io/image_shape.hpp>
+#include <diamond/core/image_shape.hpp>
 
 #if __has_include(<xtensor/containers/xadapt.hpp>) // version 0.26 moved its headers into folders
 #include <xtensor/containers/xadapt.hpp>
@@ -82,7 +82,9 @@ public:
         xt::noalias(to) = scale * (from - mirrored(from));
     }
 
+    /// The shape of the images.
     const image_shape& shape() const noexcept { return shape_; }
+    /// The factor of the reward.
     double weight() const noexcept { return weight_; }
 
 private:

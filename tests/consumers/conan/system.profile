@@ -13,7 +13,7 @@ build_type=Release
 eigen/3.4.0
 nlohmann_json/3.11.2
 xtensor/0.24.3
-stb/cci.20220909
+cairo/1.16.0
 
 [conf]
 tools.cmake.cmake_layout:test_folder=$TMP

@@ -11,20 +11,20 @@
 #include <vector>
 
 #include <diamond/core/digits_of.hpp>
-#include <diamond/io/axis.hpp>
-#include <diamond/io/canvas.hpp>
-#include <diamond/io/detail/frame.hpp>
-#include <diamond/io/image_shape.hpp>
-#include <diamond/io/text.hpp>
+#include <diamond/core/image_shape.hpp>
+#include <diamond/plot/axis.hpp>
+#include <diamond/plot/canvas.hpp>
+#include <diamond/plot/detail/frame.hpp>
+#include <diamond/plot/text.hpp>
 
-namespace diamond::io {
+namespace diamond::plot {
 
 /// A row of a grid holds images one after the other, each with channels x height x width values, a label to
 /// their left and a note to their right.
 struct image_row {
-    std::string label = {};
-    std::vector<float> pixels = {};
-    std::string note = {};
+    std::string label = {};         ///< stands to the left
+    std::vector<float> pixels = {}; ///< the images, one after the other
+    std::string note = {};          ///< stands to the right
 };
 
 /// This grid shows grey images (one channel) or red, green and blue ones (three channels), enlarged `zoom`
@@ -32,12 +32,12 @@ struct image_row {
 /// share; from > to gives dark ink on white paper. A value that is not finite is magenta. Headings stand
 /// above the first columns.
 struct image_grid {
-    std::string title = {};
-    image_shape shape = {};
-    value_range shades = {-1, 1};
-    int zoom = 5;
-    std::vector<std::string> headings = {};
-    std::vector<image_row> rows = {};
+    std::string title = {};                 ///< stands above the grid unless empty
+    image_shape shape = {};                 ///< the shape of every image
+    value_range shades = {-1, 1};           ///< the values drawn as black and as white
+    int zoom = 5;                           ///< the length of an image's pixel, at least 1
+    std::vector<std::string> headings = {}; ///< stand above the first columns
+    std::vector<image_row> rows = {};       ///< the rows, from above
 };
 
 /// Returns the first `most` columns of a d x N batch in host memory, as image_row::pixels expects them.
@@ -161,4 +161,4 @@ inline canvas draw(const image_grid& grid) {
     return picture;
 }
 
-} // namespace diamond::io
+} // namespace diamond::plot

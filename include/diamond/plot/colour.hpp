@@ -8,20 +8,23 @@
 #include <cstdint>
 #include <span>
 
-namespace diamond::io {
+namespace diamond::plot {
 
 /// An rgb is a colour on a screen; each component lies in [0, 255].
 struct rgb {
-    std::uint8_t red = 0;
-    std::uint8_t green = 0;
-    std::uint8_t blue = 0;
+    std::uint8_t red = 0;   ///< the share of red
+    std::uint8_t green = 0; ///< the share of green
+    std::uint8_t blue = 0;  ///< the share of blue
 
+    /// Says whether all components agree.
     friend bool operator==(const rgb&, const rgb&) = default;
 };
 
 namespace colours {
 
+/// The colour of the paper.
 inline constexpr rgb white{255, 255, 255};
+/// The darkest colour.
 inline constexpr rgb black{0, 0, 0};
 inline constexpr rgb ink{38, 38, 38};         ///< text and axes
 inline constexpr rgb faded{110, 110, 110};    ///< text that stands back, reference lines
@@ -76,4 +79,4 @@ inline rgb colour_at(colour_map map, double share) noexcept {
     return mix(map[below], map[std::min(below + 1, map.size() - 1)], place - static_cast<double>(below));
 }
 
-} // namespace diamond::io
+} // namespace diamond::plot

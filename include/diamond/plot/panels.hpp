@@ -12,41 +12,43 @@
 #include <vector>
 
 #include <diamond/core/digits_of.hpp>
-#include <diamond/io/axis.hpp>
-#include <diamond/io/canvas.hpp>
-#include <diamond/io/colour.hpp>
-#include <diamond/io/detail/frame.hpp>
-#include <diamond/io/heat_map.hpp>
-#include <diamond/io/text.hpp>
+#include <diamond/plot/axis.hpp>
+#include <diamond/plot/canvas.hpp>
+#include <diamond/plot/colour.hpp>
+#include <diamond/plot/curve.hpp>
+#include <diamond/plot/detail/frame.hpp>
+#include <diamond/plot/heat_map.hpp>
+#include <diamond/plot/text.hpp>
 
-namespace diamond::io {
+namespace diamond::plot {
 
 /// A cloud consists of points of the plane, {x, y, x, y, ...}, which is byte for byte a 2 x N batch. Points
 /// outside of the axes are not seen.
 struct point_cloud {
-    std::vector<float> points = {};
-    rgb colour = colours::palette[0];
-    double radius = 1;
-    double alpha = 0.5;
+    std::vector<float> points = {};   ///< x and y of each point in turn
+    rgb colour = colours::palette[0]; ///< the colour of the points
+    double radius = 1;                ///< the radius of a point
+    double alpha = 0.5;               ///< 0 is not seen, 1 hides what is below
 };
 
-/// A panel has a title, optionally a heat map over the whole area, and points on top of it.
+/// A panel has a title, optionally a heat map over the whole area, points on top of it, and curves over both.
 struct panel {
-    std::string title = {};
-    std::optional<heat_map> density = std::nullopt;
-    std::vector<point_cloud> clouds = {};
+    std::string title = {};                         ///< stands above the panel unless empty
+    std::optional<heat_map> density = std::nullopt; ///< covers the whole area where there is one
+    std::vector<point_cloud> clouds = {};           ///< the points, on top of the density
+    std::vector<curve> curves = {};                 ///< the curves, on top of the points
 };
 
 /// A row shows panels side by side, `columns` of them in a line (0 puts all into one line). Each has an area
 /// of `width`, and a height that makes the units of x and y equally long. Axes without a range have that of
-/// all points; a density needs ranges.
+/// all points of clouds and curves; a density needs ranges.
 struct panel_row {
-    std::string title = {};
-    axis x = {};
-    axis y = {};
-    std::vector<panel> panels = {};
-    std::size_t columns = 0;
-    double width = 200;
+    std::string title = {};         ///< stands above the row unless empty
+    axis x = {};                    ///< the horizontal axis of each panel
+    axis y = {};                    ///< the vertical axis of each panel
+    std::vector<panel> panels = {}; ///< the panels, from the left
+    std::size_t columns = 0;        ///< the panels in a line; 0: all of them
+    double width = 200;             ///< the width of a panel's area
 };
 
 namespace detail {
@@ -58,24 +60,27 @@ inline constexpr double max_radius = 100;
 /// Checks that the panels can be drawn.
 /// @throws std::invalid_argument if they cannot; `draw` lists the reasons.
 inline void check(const panel_row& row) {
-    if (row.panels.empty()) throw std::invalid_argument{"panel_row: no panels"};
+    if (row.panels.empty()) throw std::invalid_argument{"panel_row: no panels: give at least one"};
     if (row.x.scale != axis_scale::linear || row.y.scale != axis_scale::linear)
         throw std::invalid_argument{"panel_row: a logarithmic axis, where both are linear"};
     for (const auto& panel : row.panels) {
         for (const auto& cloud : panel.clouds)
             if (cloud.points.size() % 2 != 0)
                 throw std::invalid_argument{"panel_row: panel '" + panel.title + "' has " +
-                                            digits_of(cloud.points.size()) + " coordinates, an odd number"};
+                                            digits_of(cloud.points.size()) +
+                                            " coordinates, an odd number: each point has an x and a y"};
         for (const auto& cloud : panel.clouds)
             if (!(cloud.radius >= 0 && cloud.radius <= max_radius) || !(cloud.alpha >= 0 && cloud.alpha <= 1))
                 throw std::invalid_argument{"panel_row: panel '" + panel.title + "' has points of radius " +
                                             digits_of(cloud.radius) + " and alpha " + digits_of(cloud.alpha) +
                                             ", where they are from 0 to " + digits_of(max_radius) +
                                             " and from 0 to 1"};
+        for (const auto& c : panel.curves) check("panel_row: panel '" + panel.title + "'", c);
         if (panel.density) check(*panel.density);
         if (panel.density && (!row.x.range || !row.y.range))
             throw std::invalid_argument{"panel_row: panel '" + panel.title +
-                                        "' has a density, but an axis no range"};
+                                        "' has a density, but an axis no range: give x.range and y.range, "
+                                        "which the density covers"};
     }
 }
 
@@ -83,12 +88,18 @@ inline void check(const panel_row& row) {
 inline value_range range_along(const panel_row& row, const axis& axis, std::size_t coordinate) {
     if (axis.range) return *axis.range;
     std::vector<double> values;
-    for (const auto& panel : row.panels)
+    for (const auto& panel : row.panels) {
         for (const auto& cloud : panel.clouds)
             for (std::size_t i = coordinate; i < cloud.points.size(); i += 2)
                 values.push_back(cloud.points[i]);
+        for (const auto& c : panel.curves) {
+            const auto& along = coordinate == 0 ? c.x : c.y;
+            values.insert(values.end(), along.begin(), along.end());
+        }
+    }
     const auto range = range_of(axis_scale::linear, values, range_margin);
-    if (!range) throw std::invalid_argument{"panel_row: an axis without a range, and no finite point"};
+    if (!range)
+        throw std::invalid_argument{"panel_row: an axis without a range, and no finite point: give either"};
     return *range;
 }
 
@@ -111,6 +122,7 @@ inline void draw_panel(canvas& picture, const panel& panel, const frame& place) 
                 picture.disc(place(cloud.points[i], cloud.points[i + 1]), cloud.radius, cloud.colour,
                              cloud.alpha);
     picture.unclip();
+    for (std::size_t i = 0; i < panel.curves.size(); ++i) draw_curve(picture, place, panel.curves[i], i);
     for (const double y : {area.top, area.bottom})
         picture.fill(
             {area.left - axis_width / 2, y - axis_width / 2, area.right + axis_width / 2, y + axis_width / 2},
@@ -127,8 +139,8 @@ inline void draw_panel(canvas& picture, const panel& panel, const frame& place) 
 /// of each column.
 /// @throws std::invalid_argument if there are no panels, the sizes of a heat map disagree, an axis is
 /// logarithmic or has neither a range nor a point to take it from, a density stands on an axis without a
-/// range, coordinates are odd in number, a radius is not in [0, 100], an alpha is not in [0, 1], or width or
-/// height of a panel is not in [1, 8192].
+/// range, coordinates are odd in number, a radius is not in [0, 100], an alpha is not in [0, 1], a curve
+/// cannot be drawn in a line_plot, or width or height of a panel is not in [1, 8192].
 inline canvas draw(const panel_row& row) {
     using namespace detail;
     check(row);
@@ -168,4 +180,4 @@ inline canvas draw(const panel_row& row) {
     return picture;
 }
 
-} // namespace diamond::io
+} // namespace diamond::plot

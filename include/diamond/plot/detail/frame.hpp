@@ -9,11 +9,11 @@
 #include <vector>
 
 #include <diamond/core/digits_of.hpp>
-#include <diamond/io/axis.hpp>
-#include <diamond/io/canvas.hpp>
-#include <diamond/io/text.hpp>
+#include <diamond/plot/axis.hpp>
+#include <diamond/plot/canvas.hpp>
+#include <diamond/plot/text.hpp>
 
-namespace diamond::io::detail {
+namespace diamond::plot::detail {
 
 inline constexpr double title_size = 15;
 inline constexpr double label_size = 12;
@@ -181,4 +181,4 @@ private:
     const ruler& y_;
 };
 
-} // namespace diamond::io::detail
+} // namespace diamond::plot::detail

@@ -7,16 +7,15 @@
 #include <span>
 #include <stdexcept>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <diamond/core/digits_of.hpp>
-#include <diamond/io/axis.hpp>
-#include <diamond/io/canvas.hpp>
-#include <diamond/io/colour.hpp>
-#include <diamond/io/detail/frame.hpp>
+#include <diamond/plot/axis.hpp>
+#include <diamond/plot/canvas.hpp>
+#include <diamond/plot/colour.hpp>
+#include <diamond/plot/detail/frame.hpp>
 
-namespace diamond::io {
+namespace diamond::plot {
 
 /// The errors of a curve are drawn as vertical bars or as a band around the curve.
 enum class error_style { bars, band };
@@ -24,34 +23,41 @@ enum class error_style { bars, band };
 /// A curve goes through the points (x[i], y[i]) in their order. A point that cannot be drawn on the axes
 /// (NaN, infinite, or not above zero on a logarithmic axis) is left out and breaks the line.
 struct curve {
-    std::string name = {}; ///< shown in the legend unless empty
-    std::vector<double> x = {};
-    std::vector<double> y = {};
-    std::vector<double> error = {}; ///< half length of the bar at each point: >= 0, or NaN for none
-    error_style errors = error_style::bars;
+    std::string name = {};                    ///< shown in the legend unless empty
+    std::vector<double> x = {};               ///< the points' x
+    std::vector<double> y = {};               ///< the points' y, as many
+    std::vector<double> error = {};           ///< half length of the bar at each point: >= 0, or NaN for none
+    error_style errors = error_style::bars;   ///< how the errors are drawn
     bool joined = true;                       ///< whether a line joins the points
     bool marked = true;                       ///< whether every point has a mark
     std::optional<rgb> colour = std::nullopt; ///< the next colour of the palette, unless given
+    double width = 2; ///< of the line, in units of the canvas, above 0 and at most 100
 };
 
 namespace detail {
 
-inline constexpr double curve_width = 2;
+inline constexpr double max_curve_width = 100; // a wider line is no line
 inline constexpr double error_width = 1.2;
 inline constexpr double mark_radius = 3.6;
 inline constexpr double band_alpha = 0.18; // three bands on top of each other can still be told apart
 
-/// Checks that the vectors of a curve fit together.
-/// @throws std::invalid_argument if their lengths differ or an error is negative.
-inline void check(const curve& c) {
+/// Checks that a curve can be drawn; `where` names the caller in errors.
+/// @throws std::invalid_argument if the lengths of its vectors differ, an error is negative, or the line has
+/// no width.
+inline void check(const std::string& where, const curve& c) {
+    const auto name = where + ": curve '" + c.name + "' has ";
     if (c.x.size() != c.y.size() || (!c.error.empty() && c.error.size() != c.y.size()))
-        throw std::invalid_argument{"line_plot: curve '" + c.name + "' has " + digits_of(c.x.size()) +
-                                    " x, " + digits_of(c.y.size()) + " y and " + digits_of(c.error.size()) +
-                                    " errors"};
+        throw std::invalid_argument{name + digits_of(c.x.size()) + " x, " + digits_of(c.y.size()) +
+                                    " y and " + digits_of(c.error.size()) +
+                                    " errors, where there are as many y as x, and as many errors or none"};
     for (const double error : c.error)
         if (error < 0)
-            throw std::invalid_argument{"line_plot: curve '" + c.name + "' has the error " +
-                                        digits_of(error)};
+            throw std::invalid_argument{name + "the error " + digits_of(error) +
+                                        ", where errors are at least 0, or NaN for none"};
+    if (!(c.width > 0 && c.width <= max_curve_width))
+        throw std::invalid_argument{name + "the width " + digits_of(c.width) +
+                                    ", where a line is wider than 0 and at most " +
+                                    digits_of(max_curve_width)};
 }
 
 /// Returns how the curve of this index is drawn. After the last colour of the palette, the colours begin
@@ -59,7 +65,7 @@ inline void check(const curve& c) {
 inline stroke curve_stroke(const curve& c, std::size_t index) {
     const auto count = colours::palette.size();
     return {.colour = c.colour.value_or(colours::palette[index % count]),
-            .width = curve_width,
+            .width = c.width,
             .dash = 8,
             .gap = index < count ? 0.0 : 4.0};
 }
@@ -97,7 +103,7 @@ inline void draw_errors(canvas& picture, const frame& place, const curve& c,
     }
     if (c.errors == error_style::band) {
         upper.insert(upper.end(), lower.rbegin(), lower.rend());
-        return picture.polygon(std::move(upper), colour, band_alpha);
+        return picture.polygon(upper, colour, band_alpha);
     }
     const stroke thin{.colour = colour, .width = error_width};
     for (std::size_t k = 0; k < upper.size(); ++k) {
@@ -131,4 +137,4 @@ inline void draw_curve(canvas& picture, const frame& place, const curve& c, std:
 }
 
 } // namespace detail
-} // namespace diamond::io
+} // namespace diamond::plot

@@ -17,7 +17,7 @@
 
 #include <diamond/core/digits_of.hpp>
 
-namespace diamond::io {
+namespace diamond::plot {
 
 /// The scale of an axis says whether places are linear in the value or in its logarithm.
 enum class axis_scale { linear, logarithmic };
@@ -25,22 +25,22 @@ enum class axis_scale { linear, logarithmic };
 /// A range holds the two ends of an axis, from < to. Where it holds shades, the ends are the values drawn
 /// first and last, for instance black and white, in either order.
 struct value_range {
-    double from = 0;
-    double to = 1;
+    double from = 0; ///< the value at the left or the lower end
+    double to = 1;   ///< the value at the right or the upper end
 };
 
 /// These are the options of one axis of a plot. Without a range, the axis covers the data and a small margin.
 struct axis {
-    std::string label = {};
-    axis_scale scale = axis_scale::linear;
-    std::optional<value_range> range = std::nullopt;
+    std::string label = {};                          ///< stands beside the axis unless empty
+    axis_scale scale = axis_scale::linear;           ///< whether places are linear in the value
+    std::optional<value_range> range = std::nullopt; ///< the ends; the data's where there is none
 };
 
 /// A tick is a marked value of an axis. A tick without a label is drawn as a small mark between labelled
 /// ones.
 struct tick {
-    double value = 0;
-    std::string label = {};
+    double value = 0;       ///< the marked value
+    std::string label = {}; ///< stands beside the mark; empty: a small mark
 };
 
 /// Returns whether a value can be drawn on an axis of this scale: it must be finite, and above zero on a
@@ -229,4 +229,4 @@ inline std::vector<tick> ticks(const axis_map& map, int wanted) {
                                              : detail::logarithmic_ticks(map.range(), wanted);
 }
 
-} // namespace diamond::io
+} // namespace diamond::plot

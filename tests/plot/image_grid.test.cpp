@@ -4,14 +4,14 @@
 
 #include <doctest/doctest.h>
 
-#include <diamond/io/grid.hpp>
-#include <diamond/io/png.hpp>
+#include <diamond/plot/image_grid.hpp>
+#include <diamond/plot/png.hpp>
 
-#include "decoded_png.hpp"
-#include "scratch.hpp"
+#include "io/scratch.hpp"
+#include "plot/decoded_png.hpp"
 
-namespace io = diamond::io;
-namespace colours = diamond::io::colours;
+namespace plot = diamond::plot;
+namespace colours = diamond::plot::colours;
 using diamond_test::message;
 using diamond_test::scratch;
 using doctest::Contains;
@@ -19,7 +19,7 @@ using doctest::Contains;
 namespace {
 
 /// Where a colour first stands, row by row from the top; (-1, -1) where it does not.
-std::pair<int, int> find(const diamond_test::decoded_png& png, io::rgb colour) {
+std::pair<int, int> find(const diamond_test::decoded_png& png, plot::rgb colour) {
     for (int y = 0; y < png.height; ++y)
         for (int x = 0; x < png.width; ++x)
             if (png.pixel(x, y) == colour) return {x, y};
@@ -32,14 +32,14 @@ constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
 TEST_CASE("the pixels of a picture are those of the image, enlarged") {
     const scratch folder;
-    const io::rgb red{255, 0, 0}, green{0, 255, 0}, blue{0, 0, 255}, grey{128, 128, 128};
+    const plot::rgb red{255, 0, 0}, green{0, 255, 0}, blue{0, 0, 255}, grey{128, 128, 128};
     // Channels first: the reds of the 2 x 2 image, then its greens, then its blues.
     const std::vector<float> pixels{1, -1, -1, 0, -1, 1, -1, 0, -1, -1, 1, 0};
-    io::write_png(folder / "a.png",
-                  io::image_grid{.shape = {3, 2, 2}, .zoom = 7, .rows = {{.pixels = pixels}}});
+    plot::write_png(folder / "a.png",
+                    plot::image_grid{.shape = {3, 2, 2}, .zoom = 7, .rows = {{.pixels = pixels}}});
 
     const diamond_test::decoded_png png{folder / "a.png"};
-    const int side = 7 * io::pixels_per_unit;
+    const int side = 7 * plot::pixels_per_unit;
     const auto [left, top] = find(png, red);
     REQUIRE(left >= 0);
     for (int y = 0; y < side; ++y)
@@ -55,25 +55,26 @@ TEST_CASE("the pixels of a picture are those of the image, enlarged") {
 
 TEST_CASE("shades are cut at black and white, may be reversed, and what is not finite is magenta") {
     const scratch folder;
-    const auto draw = [&](io::value_range shades) {
-        io::write_png(folder / "a.png", io::image_grid{.shape = {1, 1, 4},
-                                                       .shades = shades,
-                                                       .rows = {{.pixels = {-9, 0.5f, 9, not_a_number}}}});
+    const auto draw = [&](plot::value_range shades) {
+        plot::write_png(folder / "a.png",
+                        plot::image_grid{.shape = {1, 1, 4},
+                                         .shades = shades,
+                                         .rows = {{.pixels = {-9, 0.5f, 9, not_a_number}}}});
         const diamond_test::decoded_png png{folder / "a.png"};
         const auto [right, top] = find(png, colours::alarm);
         REQUIRE(right >= 0);
-        const int side = 5 * io::pixels_per_unit;
+        const int side = 5 * plot::pixels_per_unit;
         return std::vector{png.pixel(right - 3 * side, top), png.pixel(right - 2 * side, top),
                            png.pixel(right - side, top)};
     };
-    CHECK(draw({0, 1}) == std::vector<io::rgb>{colours::black, {128, 128, 128}, colours::white});
-    CHECK(draw({1, 0}) == std::vector<io::rgb>{colours::white, {128, 128, 128}, colours::black});
+    CHECK(draw({0, 1}) == std::vector<plot::rgb>{colours::black, {128, 128, 128}, colours::white});
+    CHECK(draw({1, 0}) == std::vector<plot::rgb>{colours::white, {128, 128, 128}, colours::black});
 }
 
 TEST_CASE("labels, notes, headings and rows of different length make room for themselves") {
-    const auto width = [](const io::image_grid& grid) { return io::draw(grid).width(); };
-    const auto height = [](const io::image_grid& grid) { return io::draw(grid).height(); };
-    const io::image_grid plain{.shape = {1, 8, 8}, .rows = {{.pixels = std::vector<float>(64)}}};
+    const auto width = [](const plot::image_grid& grid) { return plot::draw(grid).width(); };
+    const auto height = [](const plot::image_grid& grid) { return plot::draw(grid).height(); };
+    const plot::image_grid plain{.shape = {1, 8, 8}, .rows = {{.pixels = std::vector<float>(64)}}};
     auto more = plain;
     more.rows[0].label = "weighted Diamond";
     CHECK(width(more) > width(plain) + 90);
@@ -89,7 +90,7 @@ TEST_CASE("labels, notes, headings and rows of different length make room for th
     CHECK(width(more) > width(plain) + 80);
     CHECK(height(more) > height(plain) + 40);
     more.rows.push_back({.label = "an empty row"});
-    CHECK_NOTHROW(io::draw(more));
+    CHECK_NOTHROW(plot::draw(more));
 }
 
 TEST_CASE("the first columns of a batch become pixels") {
@@ -99,13 +100,13 @@ TEST_CASE("the first columns of a batch become pixels") {
         std::size_t rows() const { return 2; }
         std::size_t columns() const { return 3; }
     };
-    CHECK(io::pixels_of(batch{}, 2) == std::vector<float>{0, 1, 2, 3});
-    CHECK(io::pixels_of(batch{}, 9) == std::vector<float>{0, 1, 2, 3, 4, 5});
+    CHECK(plot::pixels_of(batch{}, 2) == std::vector<float>{0, 1, 2, 3});
+    CHECK(plot::pixels_of(batch{}, 9) == std::vector<float>{0, 1, 2, 3, 4, 5});
 }
 
 TEST_CASE("what is no grid is refused with the reason") {
-    const auto refused = [](const io::image_grid& grid) {
-        return message<std::invalid_argument>([&] { io::draw(grid); });
+    const auto refused = [](const plot::image_grid& grid) {
+        return message<std::invalid_argument>([&] { plot::draw(grid); });
     };
     CHECK(refused({.shape = {1, 8, 8}}) == Contains("no rows"));
     CHECK(refused({.shape = {1, 8, 8}, .rows = {{.label = "prior", .pixels = std::vector<float>(100)}}}) ==

@@ -12,21 +12,21 @@
 #include <vector>
 
 #include <diamond/core/digits_of.hpp>
-#include <diamond/io/axis.hpp>
-#include <diamond/io/colour.hpp>
+#include <diamond/plot/axis.hpp>
+#include <diamond/plot/colour.hpp>
 
-namespace diamond::io {
+namespace diamond::plot {
 
 /// A heat map has values at the centres of columns x rows equal cells; values[j columns + i] belongs to cell
 /// i from the left and j from below. Between the centres the map is bilinear. `shades` are the values of the
 /// first and the last colour, by default 0 and the largest finite value. A cell that is not a number is
 /// magenta.
 struct heat_map {
-    std::size_t columns = 0;
-    std::size_t rows = 0;
-    std::vector<double> values = {};
-    std::optional<value_range> shades = std::nullopt;
-    colour_map colours = colours::viridis;
+    std::size_t columns = 0;                          ///< the number of cells in a row
+    std::size_t rows = 0;                             ///< the number of rows of cells
+    std::vector<double> values = {};                  ///< columns x rows of them, from below
+    std::optional<value_range> shades = std::nullopt; ///< the values of the first and the last colour
+    colour_map colours = colours::viridis;            ///< the colours between them
 };
 
 namespace detail {
@@ -139,4 +139,4 @@ inline double value_at(const heat_map& map, double u, double v) {
 }
 
 } // namespace detail
-} // namespace diamond::io
+} // namespace diamond::plot

@@ -1,0 +1,16 @@
+# The drawing library cairo: the target cairo::cairo, header <cairo.h>. In Debian libcairo2-dev; text is in DejaVu Sans, of fonts-dejavu-core.
+find_path(cairo_INCLUDE_DIR cairo.h PATH_SUFFIXES cairo)
+find_library(cairo_LIBRARY cairo)
+mark_as_advanced(cairo_INCLUDE_DIR cairo_LIBRARY)
+if(cairo_INCLUDE_DIR AND EXISTS ${cairo_INCLUDE_DIR}/cairo-version.h)
+  file(STRINGS ${cairo_INCLUDE_DIR}/cairo-version.h cairo_VERSION REGEX "define CAIRO_VERSION_(MAJOR|MINOR|MICRO)")
+  string(REGEX MATCHALL "[0-9]+" cairo_VERSION "${cairo_VERSION}")
+  list(JOIN cairo_VERSION "." cairo_VERSION)
+endif()
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(cairo REQUIRED_VARS cairo_LIBRARY cairo_INCLUDE_DIR VERSION_VAR cairo_VERSION
+                                  REASON_FAILURE_MESSAGE "Debian has it in libcairo2-dev, and the offline pack of cmake/pack.cmake holds it")
+if(cairo_FOUND AND NOT TARGET cairo::cairo)
+  add_library(cairo::cairo UNKNOWN IMPORTED)
+  set_target_properties(cairo::cairo PROPERTIES IMPORTED_LOCATION ${cairo_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${cairo_INCLUDE_DIR})
+endif()
