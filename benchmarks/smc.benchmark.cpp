@@ -57,7 +57,7 @@ struct first_coordinate {
     [[nodiscard]] diamond::cost spent() const { return {}; }
     [[nodiscard]] reward_type& reward() { return own_reward; }
     void operator()(const_view x, double, diamond::no_condition, diamond::noise_stream,
-                    diamond::value_batch values) {
+                    diamond::value_rows<diamond::backend_of_t<batch_type>> values) {
         x.context().for_each(x.columns(), [=](index_t j) { values.value[j] = static_cast<double>(x(0, j)); });
     }
 };

@@ -31,7 +31,7 @@ def posterior(frame, x, t):
 
 
 def evaluate(layers, frame, xbar, x_t, t, s, r):
-    """v of examples/digits/pytorch/write_network.py's DiamondNetwork without basis and labels; times are a column, of one or of all."""
+    """v of examples/studies/digits/pytorch/write_network.py's DiamondNetwork without basis and labels; times are a column, of one or of all."""
     pm, pv = posterior(frame, x_t.astype(jnp.float64), t)
     S, R = jnp.sqrt(s**2 * pv + (1 - s) ** 2), jnp.sqrt(r**2 * pv + (1 - r) ** 2)
     e = (xbar.astype(jnp.float64) - s * pm) / S

@@ -15,7 +15,7 @@ STEP_NUMBERS = ("t", "inner_time", "outer", "inner")
 
 
 class Network(nn.Module):
-    """examples/digits/pytorch/write_network.py's DiamondNetwork without basis and labels, preconditioning in double as there."""
+    """examples/studies/digits/pytorch/write_network.py's DiamondNetwork without basis and labels, preconditioning in double as there."""
 
     def __init__(self, tensors):
         super().__init__()

@@ -1,5 +1,5 @@
-/// Everything but the back ends and io: schedules, maps, kernels, rewards, values, alignment, networks and
-/// training, and the exact models.
+/// Everything but the back ends, io and plot: schedules, maps, kernels, rewards, values, alignment, networks
+/// and training, and the exact models.
 #pragma once
 
 #include <diamond/align/chain.hpp>
@@ -65,7 +65,9 @@
 #include <diamond/schedule/variance_preserving.hpp>
 #include <diamond/train/diamond_trainer.hpp>
 #include <diamond/train/fit_gaussian_frame.hpp>
+#include <diamond/train/recipes.hpp>
 #include <diamond/train/warm_start.hpp>
+#include <diamond/value/moment_value.hpp>
 #include <diamond/value/point_values.hpp>
 #include <diamond/value/posterior_value.hpp>
 #include <diamond/value/weighted_value.hpp>

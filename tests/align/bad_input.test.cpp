@@ -27,7 +27,7 @@ struct trouble {
 struct troubled_reward {
     form_reward<double> right;
     trouble* what;
-    void operator()(diamond::const_view_t<batch> z, double* values) const {
+    void operator()(diamond::const_view_t<batch> z, diamond::row_t<batch> values) const {
         const bool now = what->calls++ == what->at_call;
         if (now && what->throws) throw std::domain_error("the camera is broken");
         for (index_t j = 0; j < z.columns(); ++j)
@@ -43,7 +43,7 @@ struct bad_value {
     form_reward<double>& reward() { return reward_; }
     [[nodiscard]] diamond::cost spent() const { return {}; }
     void operator()(diamond::const_view_t<batch> x, double t, diamond::no_condition, diamond::noise_stream,
-                    diamond::value_batch values) const {
+                    diamond::value_rows<diamond::backend_of_t<batch_type>> values) const {
         for (index_t j = 0; j < x.columns(); ++j) values.value[j] = j == 4 && t > 0.4 ? value : 0.0;
     }
     void guidance(diamond::const_view_t<batch>, double, diamond::no_condition, diamond::noise_stream,

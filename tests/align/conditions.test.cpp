@@ -114,9 +114,9 @@ template <class Batch>
 struct labelled_reward {
     using const_view = diamond::const_view_t<Batch>;
     index_t* misplaced;
-    void operator()(const_view z, const labels& c, double* values) const {
+    void operator()(const_view z, const labels& c, diamond::row_t<Batch> values) const {
         *misplaced += static_cast<index_t>(z.context().sum(z.columns(), is_misplaced<const_view>{z, c}));
-        z.context().for_each(z.columns(), write_reward{c, values});
+        z.context().for_each(z.columns(), write_reward{c, values.data()});
     }
 };
 template <class Batch>
@@ -248,11 +248,11 @@ struct labelled_map {
     [[nodiscard]] bool exact_density() const { return true; }
     void operator()(const_view xbar, diamond::interval inner, const_view x_t, time_view t, const labels& c,
                     view out) {
-        std::vector<double> m(static_cast<std::size_t>(xbar.columns()));
-        (*this)(xbar, inner, x_t, t, c, out, m.data());
+        diamond::rebind_t<batch_type, double> m(xbar.context(), 1, xbar.columns());
+        (*this)(xbar, inner, x_t, t, c, out, row(m));
     }
     void operator()(const_view xbar, diamond::interval inner, const_view x_t, time_view t, const labels& c,
-                    view out, double* divergence) {
+                    view out, diamond::row_t<batch_type> divergence) {
         bill.forward += xbar.columns();
         for (index_t j = 0; j < xbar.columns(); ++j) {
             const double alpha = t[j], sigma = 1.0 - alpha, v = spread * spread,
@@ -277,7 +277,8 @@ struct labelled_density {
     [[nodiscard]] diamond::linear_schedule schedule() const { return {}; }
     [[nodiscard]] diamond::cost spent() const { return bill; }
     [[nodiscard]] bool exact() const { return true; }
-    void operator()(diamond::const_view_t<batch_type> x, double t, const labels& c, double* out) {
+    void operator()(diamond::const_view_t<batch_type> x, double t, const labels& c,
+                    diamond::row_t<batch_type> out) {
         bill.forward += x.columns();
         const double variance = t * t * spread * spread + (1.0 - t) * (1.0 - t);
         for (index_t j = 0; j < x.columns(); ++j) {

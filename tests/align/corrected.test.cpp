@@ -56,7 +56,8 @@ public:
     [[nodiscard]] auto schedule() const { return end_.schedule(); }
     [[nodiscard]] diamond::cost spent() const { return end_.spent() + before_.spent(); }
     [[nodiscard]] bool exact() const { return false; }
-    void operator()(diamond::const_view_t<batch_type> x, double t, diamond::no_condition none, double* out) {
+    void operator()(diamond::const_view_t<batch_type> x, double t, diamond::no_condition none,
+                    diamond::row_t<batch_type> out) {
         if (t == 1.0) return end_(x, t, none, out);
         before_(x, t, none, out);
         for (index_t j = 0; j < x.columns(); ++j) out[j] += shift_;
@@ -75,7 +76,7 @@ struct boasting : solid {
     using solid::operator();
     void operator()(diamond::const_view_t<batch> xbar, diamond::interval inner,
                     diamond::const_view_t<batch> x_t, diamond::time_view t, diamond::no_condition none,
-                    diamond::view_t<batch> out, double* divergence) {
+                    diamond::view_t<batch> out, diamond::row_t<batch> divergence) {
         solid::operator()(xbar, inner, x_t, t, none, out, divergence);
         for (index_t j = 0; j < xbar.columns(); ++j) divergence[j] -= by;
     }
@@ -302,7 +303,7 @@ TEST_CASE("what is carried is log p of each particle, at every step and after ev
         const auto x = diamond::from_host(context, 3, 100, saved.particles);
         const double t = static_cast<double>(saved.step) / 6.0;
         batch known(context, 1, 100);
-        density(x.read(), t, {}, known.data()); // at t = 0 the model's p_0 is N(0, I)
+        density(x.read(), t, {}, row(known)); // at t = 0 the model's p_0 is N(0, I)
         CHECK(statistics::largest_error(saved.log_densities, diamond::to_host(known)) < 1e-13);
         sampler.step(state);
     }

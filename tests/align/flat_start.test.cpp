@@ -27,7 +27,7 @@ constexpr diamond::interval whole{0.0, 1.0};
 
 struct identity {
     template <class View>
-    void operator()(const View& z, double* values) const {
+    void operator()(const View& z, diamond::row_view<double, typename View::context_type> values) const {
         for (diamond::index_t j = 0; j < z.columns(); ++j) values[j] = z(0, j);
     }
     template <class View, class Out>
@@ -177,8 +177,8 @@ TEST_CASE(
             {"denoised value",
              [&] {
                  diamond::denoised_value estimate{plan, field, identity{}};
-                 std::vector<double> values(4);
-                 estimate(x, 0.0, none, rng.stream(diamond::purpose::value), {.value = values.data()});
+                 diamond::rebind_t<batch, double> values(on, 1, 4);
+                 estimate(x, 0.0, none, rng.stream(diamond::purpose::value), {.value = row(values)});
              }},
             {"map", [&] { map(x, whole, x, 0.0, none, out); }},
             {"map, a time a column",

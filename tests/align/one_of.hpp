@@ -67,7 +67,7 @@ public:
         return std::visit([](auto& v) -> auto& { return v.reward(); }, which_);
     }
     void operator()(const_view x, double t, const condition_type& c, diamond::noise_stream stream,
-                    diamond::value_batch values) {
+                    diamond::value_rows<diamond::backend_of_t<batch_type>> values) {
         std::visit([&](auto& v) { v(x, t, c, stream, values); }, which_);
     }
 

@@ -84,7 +84,8 @@ struct field {
 /// condition would get next to nothing.
 struct near_own_mean {
     template <class View, class Condition>
-    void operator()(View z, const Condition& c, double* values) const {
+    void operator()(View z, const Condition& c,
+                    diamond::row_view<double, typename View::context_type> values) const {
         for (index_t j = 0; j < z.columns(); ++j)
             values[j] = -0.5 * (diamond::square(z(0, j) - mean_of(c, 0, j)) +
                                 diamond::square(z(1, j) - mean_of(c, 1, j)));

@@ -48,15 +48,16 @@ struct own_kernel {
     [[nodiscard]] diamond::cost spent() const { return {}; }
     [[nodiscard]] bool exact() const { return false; }
     [[nodiscard]] mover kernel() const { return {}; }
-    void begin(const_view x, diamond::no_condition, double* log_density) {
-        x.context().for_each(x.columns(), write_with{density, density.step == 0, log_density});
+    void begin(const_view x, diamond::no_condition, diamond::row_t<batch_type> log_density) {
+        x.context().for_each(x.columns(), write_with{density, density.step == 0, log_density.data()});
     }
     void operator()(const_view x, diamond::interval span, diamond::no_condition none,
-                    diamond::noise_stream stream, view out, const double*, double* next, double* log_weight) {
+                    diamond::noise_stream stream, view out, diamond::const_row_t<batch_type>,
+                    diamond::row_t<batch_type> next, diamond::row_t<batch_type> log_weight) {
         mover{}(x, span, none, stream, out);
         const auto k = static_cast<index_t>(stream.step);
-        x.context().for_each(x.columns(), write_with{density, density.step == k, next});
-        x.context().for_each(x.columns(), write_with{weight, weight.step == k, log_weight});
+        x.context().for_each(x.columns(), write_with{density, density.step == k, next.data()});
+        x.context().for_each(x.columns(), write_with{weight, weight.step == k, log_weight.data()});
     }
 };
 
@@ -70,10 +71,11 @@ struct own_posterior {
     [[nodiscard]] diamond::cost spent() const { return {}; }
     [[nodiscard]] bool exact() const { return false; }
     void operator()(diamond::const_view_t<Batch>, double, diamond::no_condition, diamond::noise_stream stream,
-                    diamond::view_t<Batch> out, double* log_weights) {
+                    diamond::view_t<Batch> out, diamond::row_t<batch_type> log_weights) {
         diamond::draw_normal(stream, out);
         out.context().for_each(
-            out.columns(), write_with{weight, weight.step == static_cast<index_t>(stream.step), log_weights});
+            out.columns(),
+            write_with{weight, weight.step == static_cast<index_t>(stream.step), log_weights.data()});
     }
 };
 
@@ -176,7 +178,7 @@ TEST_CASE_TEMPLATE("so are the weights of posterior draws, in a value and in a r
         const auto stream = philox{1}.stream(purpose::value, 4);
         const auto of_value = [&](auto& one) {
             return failure([&] {
-                one(x.read(), 0.5, {}, stream, diamond::value_batch{.value = v.data()});
+                one(x.read(), 0.5, {}, stream, {.value = row(v)});
                 static_cast<void>(diamond::to_host(v));
             });
         };

@@ -81,7 +81,7 @@ TEST_CASE("beam keeps the width best children of each beam, and its winner has t
         CHECK(diamond::to_host(next) == seen[static_cast<std::size_t>(step - 1)]);
         diamond::owning_batch<double, diamond::eigen::context> scores(context, 1, beams * group);
         v(next.read(), static_cast<double>(step) / steps, {}, philox{2}.stream(purpose::value, step),
-          diamond::value_batch{.value = scores.data()});
+          {.value = row(scores)});
         for (index_t b = 0; b < beams; ++b) {
             std::vector<index_t> order(group);
             for (index_t i = 0; i < group; ++i) order[static_cast<std::size_t>(i)] = b * group + i;

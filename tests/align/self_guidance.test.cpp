@@ -20,7 +20,7 @@ constexpr index_t d = 3, n = 20;
 template <class Objective, class Batch>
 std::vector<double> values(Objective& objective, const Batch& x) {
     diamond::rebind_t<Batch, double> out(x.context(), 1, x.columns());
-    objective(x, none, out.data());
+    objective(x, none, row(out));
     return diamond::to_host(out);
 }
 template <class Objective, class Batch>
@@ -120,8 +120,8 @@ TEST_CASE_TEMPLATE("l is minus the log-density of the sample, and the posterior'
     map(x, {0.0, 1.0}, none, sample);
     auto space = map.model().make_workspace(context, n);
     diamond::rebind_t<batch, double> log_p(context, 1, n), reward(context, 1, n);
-    map.model().log_density(sample, 1.0, none, space, log_p.data());
-    quadratic<back_end>(context)(sample, reward.data());
+    map.model().log_density(sample, 1.0, none, space, row(log_p));
+    quadratic<back_end>(context)(sample, row(reward));
     const auto drawn = diamond::to_host(sample);
     auto wanted = diamond::to_host(log_p), wanted_posterior = wanted, wanted_pointwise = wanted;
     for (std::size_t j = 0; j < wanted.size(); ++j) {
@@ -305,9 +305,9 @@ struct breaking_objective {
 
     [[nodiscard]] index_t dimension() const { return d; }
     [[nodiscard]] diamond::cost spent() const { return {}; }
-    void operator()(const_view x, diamond::no_condition, double* out) {
+    void operator()(const_view x, diamond::no_condition, diamond::row_t<batch_type> out) {
         x.context().for_each(x.columns(),
-                             half_square{x.data(), broken, ++values >= from ? value_added : 0.0, out});
+                             half_square{x.data(), broken, ++values >= from ? value_added : 0.0, out.data()});
     }
     void gradient(const_view x, diamond::no_condition, view out) {
         x.context().for_each(
@@ -351,7 +351,8 @@ namespace {
 /// A reward of a batch that is no number for one column, with a gradient that is.
 struct broken_at {
     index_t column;
-    void operator()(diamond::const_view_t<diamond::eigen::batch<double>> z, double* values) const {
+    void operator()(diamond::const_view_t<diamond::eigen::batch<double>> z,
+                    diamond::row_t<diamond::eigen::batch<double>> values) const {
         for (index_t j = 0; j < z.columns(); ++j) values[j] = j == column ? diamond::not_a_number : 0.0;
     }
     void gradient(diamond::const_view_t<diamond::eigen::batch<double>> z,

@@ -23,7 +23,7 @@ struct walled_value {
     form_reward<double>& reward() { return reward_; }
     [[nodiscard]] diamond::cost spent() const { return {}; }
     void operator()(diamond::const_view_t<batch> x, double, diamond::no_condition, diamond::noise_stream,
-                    diamond::value_batch values) const {
+                    diamond::value_rows<diamond::backend_of_t<batch_type>> values) const {
         for (index_t j = 0; j < x.columns(); ++j)
             values.value[j] = x(0, j) < wall ? -infinity : level + x(1, j);
     }
@@ -35,9 +35,8 @@ recorded run(const Value& value, const diamond::eigen::context& context, smc_opt
     const exact_posterior draws{mixture<batch>(context)};
     smc sampler{ddpm_posterior_kernel{draws}, value, options, diamond::multinomial{}};
     recorded out;
-    out.result = sampler(context, philox{21}, {}, [&](const auto& view) {
-        out.values.emplace_back(view.values, view.values + view.particles.columns());
-    });
+    out.result = sampler(context, philox{21}, {},
+                         [&](const auto& view) { out.values.push_back(diamond::to_host(view.values)); });
     return out;
 }
 bool says(const std::vector<std::string>& warnings, const char* what) {

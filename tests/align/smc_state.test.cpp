@@ -173,8 +173,8 @@ TEST_CASE(
     diamond::owning_batch<double, diamond::eigen::context> expected(context, 1, 30);
     const auto result = sampler(context, philox{9}, {}, [&](const auto& view) {
         value(view.particles, view.time, {}, philox{9}.stream(purpose::value, view.step),
-              diamond::value_batch{.value = expected.data()});
-        CHECK(std::equal(view.values, view.values + 30, expected.data()));
+              {.value = row(expected)});
+        CHECK(std::equal(view.values.begin(), view.values.end(), expected.data()));
     });
     CHECK(diamond::to_host(result.particles) ==
           diamond::to_host(
@@ -208,8 +208,7 @@ TEST_CASE_TEMPLATE("resampling is where the trace says, and takes state, value a
         CHECK(trace.resampled == (trace.ess < 80.0 && saved.step < 8));
         if (saved.step < 8) {
             const auto x = diamond::from_host(context, 2, 100, saved.particles);
-            check(x.read(), trace.time, {}, philox{0}.stream(purpose::user),
-                  diamond::value_batch{.value = expected.data()});
+            check(x.read(), trace.time, {}, philox{0}.stream(purpose::user), {.value = row(expected)});
             CHECK(statistics::largest_error(diamond::to_host(expected), saved.values) < back::tolerance);
         }
         REQUIRE(saved.ancestors.size() == static_cast<std::size_t>(saved.step));

@@ -48,7 +48,7 @@ double plain_log_z(const diamond::eigen::context& context, Kernel& kernel, Value
     double log_z = 0.0;
     const auto evaluate = [&](const batch& at, double t, diamond::noise_stream stream,
                               std::vector<double>& to) {
-        value(at, t, {}, stream, diamond::value_batch{.value = values.data()});
+        value(at, t, {}, stream, {.value = row(values)});
         context.to_host(values.data(), n, to.data());
         if (t < 1.0 && !wrong.has_no_floor)
             for (double& one : to) one = std::max(one, floor);
@@ -186,9 +186,9 @@ template <class Value>
 struct raised_value : Value {
     explicit raised_value(const Value& value) : Value(value) {}
     void operator()(diamond::const_view_t<batch> x, double t, diamond::no_condition c,
-                    diamond::noise_stream stream, diamond::value_batch values) {
+                    diamond::noise_stream stream, diamond::value_rows<diamond::eigen::context> values) {
         Value::operator()(x, t, c, stream, values);
-        const double floor = *std::max_element(values.value, values.value + x.columns()) - 0.5;
+        const double floor = *std::max_element(values.value.begin(), values.value.end()) - 0.5;
         for (index_t j = 0; j < x.columns(); ++j) values.value[j] = std::max(values.value[j], floor);
     }
 };

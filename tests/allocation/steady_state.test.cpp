@@ -86,9 +86,9 @@ struct models {
         context.fill_normal(philox{1}.stream(purpose::initial), x.mutable_view());
         context.fill_normal(philox{1}.stream(purpose::user), pulled.mutable_view());
     }
-    diamond::value_batch all_values() {
-        double* v = values.data();
-        return {.value = v, .standard_error = v + 500, .ess = v + 1000, .ess_base = v + 1500};
+    diamond::value_rows<typename Back::context> all_values() {
+        const auto row = [&](index_t k) { return diamond::row(context, 500, values.data() + 500 * k); };
+        return {.value = row(0), .standard_error = row(1), .ess = row(2), .ess_base = row(3)};
     }
     template <class Kernel>
     long of_kernel(Kernel kernel) {
@@ -276,7 +276,7 @@ TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, ALL
               diamond::trapezoid_density{m.schedule, m.gaussian}, flow, m.reward, {.samples = 4}}) == 0);
     CHECK(in_steady_state([&](int call) {
               weighted.log_tilted_density(m.x.read(), 0.2 * call, {}, philox{2}.stream(purpose::value, call),
-                                          m.values.data());
+                                          m.all_values().value);
           }) == 0);
 }
 
@@ -293,10 +293,10 @@ TEST_CASE_TEMPLATE(
         return in_steady_state([&](int call) {
                    sampler.draw_with_density(m.x.read(), 0.2 * call, {},
                                              philox{5}.stream(purpose::value, call, 4),
-                                             m.drawn.mutable_view(), logs.data());
+                                             m.drawn.mutable_view(), row(logs));
                }) +
                in_steady_state([&](int call) {
-                   sampler.log_density(m.x.read(), 0.2 * call, {}, m.pulled.read(), logs.data());
+                   sampler.log_density(m.x.read(), 0.2 * call, {}, m.pulled.read(), row(logs));
                });
     };
     CHECK(of_draws(draws) == 0);
@@ -307,12 +307,12 @@ TEST_CASE_TEMPLATE(
     CHECK(in_steady_state([&](int call) {
               const interval span{0.2 * call, 0.2 * call + 0.2};
               kernel.draw_with_density(m.x.read(), span, {}, philox{2}.stream(purpose::transition, call),
-                                       m.out.mutable_view(), logs.data());
-              kernel.log_density(m.x.read(), span, {}, m.out.read(), logs.data());
+                                       m.out.mutable_view(), row(logs));
+              kernel.log_density(m.x.read(), span, {}, m.out.read(), row(logs));
           }) == 0);
     const auto of_density = [&](auto density) {
         return in_steady_state([&](int call) {
-            density(m.x.read(), 0.2 * call, {}, logs.data());
+            density(m.x.read(), 0.2 * call, {}, row(logs));
             if constexpr (diamond::scored_marginal_density<decltype(density)>)
                 density.score(m.x.read(), 0.2 * call, {}, m.out.mutable_view());
         });
@@ -458,7 +458,7 @@ TEST_CASE_TEMPLATE("nor does one of a network with divergence, or a likelihood b
     diamond::rebind_t<batch, double> out(m.context, 1, 300);
     diamond::log_likelihood likelihood{
         diamond::network_flow_map{diamond::trained_network(net, std::move(theta))}, {.steps = 2}};
-    CHECK(in_steady_state([&](int) { likelihood(x.read(), diamond::labels(1), out.data()); }) == 0);
+    CHECK(in_steady_state([&](int) { likelihood(x.read(), diamond::labels(1), row(out)); }) == 0);
 }
 
 TEST_CASE_TEMPLATE("nor do a network's own densities by its determinants, and SMC that they correct", back,

@@ -41,7 +41,8 @@ TEST_CASE_TEMPLATE("a column-parallel reward that uses the context's reductions 
     std::vector<double> alone, values(static_cast<std::size_t>(columns));
     for (index_t j = 0; j < columns; ++j) alone.push_back(reward(z.read().column(j)));
     for (int again = 0; again < 5; ++again) {
-        diamond::evaluate_reward(reward, z.read(), diamond::no_condition{}, values.data());
+        diamond::evaluate_reward(reward, z.read(), diamond::no_condition{},
+                                 diamond::row(context, columns, values.data()));
         CHECK(numbers::same_bits(values, alone));
     }
     // And a reduction inside a reduction.

@@ -9,7 +9,8 @@
 // expect: transitions and the density that corrects them must be of the same batch type
 struct of_floats : archetypes::marginal_density {
     using batch_type = diamond::owning_batch<float, archetypes::context>;
-    void operator()(diamond::const_view_t<batch_type>, double, diamond::no_condition, double*);
+    void operator()(diamond::const_view_t<batch_type>, double, diamond::no_condition,
+                    diamond::row_t<batch_type>);
 };
 
 static_assert(sizeof(diamond::corrected_kernel<archetypes::transition_kernel_with_density, of_floats>) > 0);
@@ -19,7 +20,7 @@ static_assert(sizeof(diamond::corrected_kernel<archetypes::transition_kernel_wit
 // expect: transitions and the density that corrects them must take the same condition
 struct of_labels : archetypes::marginal_density {
     using condition_type = diamond::labels;
-    void operator()(archetypes::const_view, double, diamond::labels, double*);
+    void operator()(archetypes::const_view, double, diamond::labels, archetypes::row);
 };
 
 static_assert(sizeof(diamond::corrected_kernel<archetypes::transition_kernel_with_density, of_labels>) > 0);
@@ -41,7 +42,8 @@ static_assert(sizeof(diamond::corrected_kernel<
 // expect: draws and the density that corrects them must be of the same batch type
 struct of_floats : archetypes::marginal_density {
     using batch_type = diamond::owning_batch<float, archetypes::context>;
-    void operator()(diamond::const_view_t<batch_type>, double, diamond::no_condition, double*);
+    void operator()(diamond::const_view_t<batch_type>, double, diamond::no_condition,
+                    diamond::row_t<batch_type>);
 };
 
 static_assert(sizeof(diamond::corrected_posterior<archetypes::posterior_sampler_with_density, of_floats>) >
@@ -52,7 +54,7 @@ static_assert(sizeof(diamond::corrected_posterior<archetypes::posterior_sampler_
 // expect: draws and the density that corrects them must take the same condition
 struct of_labels : archetypes::marginal_density {
     using condition_type = diamond::labels;
-    void operator()(archetypes::const_view, double, diamond::labels, double*);
+    void operator()(archetypes::const_view, double, diamond::labels, archetypes::row);
 };
 
 static_assert(sizeof(diamond::corrected_posterior<archetypes::posterior_sampler_with_density, of_labels>) >

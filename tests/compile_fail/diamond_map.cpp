@@ -13,7 +13,7 @@ struct divergence_without_stream {
     static constexpr bool random = false;
     diamond::cost spent() const;
     field_type field() const;
-    void operator()(archetypes::const_view, diamond::time_view, diamond::no_condition, double*);
+    void operator()(archetypes::const_view, diamond::time_view, diamond::no_condition, archetypes::row);
 };
 
 #if CASE == 1 // diamond_map_batch_type
@@ -96,21 +96,21 @@ static_assert(sizeof(diamond::glass_diamond_map<archetypes::schedule, broken, di
 #endif
 
 #if CASE == 9 // glass_diamond_map_divergence
-// expect: a divergence needs operator()(const_view x, time_view t, const condition&, noise_stream, double*
-// out, double* standard_error)
+// expect: a divergence needs operator()(const_view x, time_view t, const condition&, noise_stream, row
+// out, row standard_error)
 static_assert(
     sizeof(diamond::glass_diamond_map<archetypes::schedule, divergence_without_stream, diamond::euler>) > 0);
 #endif
 
 #if CASE == 10 // inner_divergence_divergence
-// expect: a divergence needs operator()(const_view x, time_view t, const condition&, noise_stream, double*
-// out, double* standard_error)
+// expect: a divergence needs operator()(const_view x, time_view t, const condition&, noise_stream, row
+// out, row standard_error)
 static_assert(sizeof(diamond::inner_divergence<archetypes::schedule, divergence_without_stream>) > 0);
 #endif
 
 #if CASE == 11 // diamond_map_with_divergence_call
 // expect: a Diamond map with divergence needs operator()(const_view xbar, interval inner, const_view x_t,
-// time_view t, const condition&, view out, double* divergence) that writes X_{s,r} into out and the mean
+// time_view t, const condition&, view out, row divergence) that writes X_{s,r} into out and the mean
 // divergence of the inner flow into divergence
 static_assert(diamond::diagnose_diamond_map_with_divergence<archetypes::diamond_map>());
 #endif

@@ -73,7 +73,7 @@ static_assert(sizeof(diamond::jacobian_network<broken>) > 0);
 
 #if CASE == 8 // diamond_network_with_divergence_call
 // expect: a Diamond network with divergence needs operator()(diamond_arguments, const condition&, workspace&,
-// view out, double* divergence) const
+// view out, row divergence) const
 static_assert(diamond::diagnose_diamond_network_with_divergence<archetypes::diamond_network>());
 #endif
 

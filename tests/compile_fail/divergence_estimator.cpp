@@ -10,7 +10,7 @@ struct complete {
     static constexpr bool random = false;
     const field_type& field() const;
     void operator()(archetypes::const_view, diamond::time_view, diamond::no_condition, diamond::noise_stream,
-                    double*, double*);
+                    archetypes::row, archetypes::row);
     diamond::cost spent() const;
 };
 static_assert(diamond::divergence_estimator<complete>);

@@ -67,7 +67,7 @@ static_assert(sizeof(diamond::ode_kernel<broken>) > 0);
 
 #if CASE == 7 // flow_map_with_divergence_call
 // expect: a flow map with divergence needs operator()(const_view x, interval, const condition&, view out,
-// double* divergence) that writes X_{from,to}(x) into out and the mean divergence into divergence
+// row divergence) that writes X_{from,to}(x) into out and the mean divergence into divergence
 struct broken : archetypes::flow_map_with_divergence {
     using flow_map::operator();
     void operator()(archetypes::const_view, diamond::interval, diamond::no_condition, archetypes::view,
@@ -78,8 +78,8 @@ static_assert(sizeof(diamond::log_likelihood<broken>) > 0);
 #endif
 
 #if CASE == 8 // ode_flow_map_divergence
-// expect: a divergence needs operator()(const_view x, time_view t, const condition&, noise_stream, double*
-// out, double* standard_error)
+// expect: a divergence needs operator()(const_view x, time_view t, const condition&, noise_stream, row
+// out, row standard_error)
 struct broken { // it cannot be called
     using field_type = archetypes::differentiable_velocity_field;
     using batch_type = archetypes::batch;
@@ -100,13 +100,13 @@ static_assert(sizeof(diamond::log_likelihood<broken>) > 0);
 #endif
 
 #if CASE == 10 // self_guidance_objective
-// expect: an objective needs batch_type, dimension(), operator()(const_view x_0, condition, double* out),
+// expect: an objective needs batch_type, dimension(), operator()(const_view x_0, condition, row out),
 // gradient(const_view x_0, condition, view out) and spent()
 struct broken { // without a gradient
     using batch_type = archetypes::batch;
     int dimension() const;
     diamond::cost spent() const;
-    void operator()(archetypes::const_view, diamond::no_condition, double*);
+    void operator()(archetypes::const_view, diamond::no_condition, archetypes::row);
 };
 
 static_assert(sizeof(diamond::self_guidance<broken>) > 0);
@@ -123,7 +123,7 @@ static_assert(sizeof(diamond::log_likelihood<broken>) > 0);
 
 #if CASE == 12 // flow_map_with_divergence_vjp
 // expect: a differentiable flow map with divergence needs vjp(const_view x, interval, const condition&,
-// const_view cotangent, const double* divergence_cotangent, view out), either cotangent null for zero
+// const_view cotangent, const_row divergence_cotangent, view out), either cotangent null for zero
 struct broken : archetypes::differentiable_flow_map_with_divergence {
     void vjp() = delete;
 };

@@ -16,7 +16,7 @@ static_assert(sizeof(diamond::flow_density<archetypes::flow_map>) > 0);
 struct broken {
     int dimension() const;
     archetypes::schedule schedule() const;
-    void operator()(archetypes::const_view, double, diamond::no_condition, double*);
+    void operator()(archetypes::const_view, double, diamond::no_condition, archetypes::row);
     diamond::cost spent() const;
     bool exact() const;
 };
@@ -25,7 +25,7 @@ static_assert(sizeof(diamond::corrected_posterior<archetypes::posterior_sampler_
 #endif
 
 #if CASE == 3 // marginal_density_call
-// expect: a marginal density needs operator()(const_view x, double t, const condition&, double* out) that
+// expect: a marginal density needs operator()(const_view x, double t, const condition&, row out) that
 // writes log p_t(x) into out
 struct broken : archetypes::marginal_density {
     double operator()(archetypes::const_view, double, diamond::no_condition); // of which particle?
@@ -81,7 +81,8 @@ static_assert(sizeof(diamond::corrected_posterior<archetypes::posterior_sampler_
 // expect: density and velocity field must be of the same batch type
 struct of_floats : archetypes::marginal_density {
     using batch_type = diamond::owning_batch<float, archetypes::context>;
-    void operator()(diamond::const_view_t<batch_type>, double, diamond::no_condition, double*);
+    void operator()(diamond::const_view_t<batch_type>, double, diamond::no_condition,
+                    diamond::row_t<batch_type>);
 };
 
 static_assert(sizeof(diamond::scored_density<of_floats, archetypes::velocity_field>) > 0);
@@ -91,7 +92,7 @@ static_assert(sizeof(diamond::scored_density<of_floats, archetypes::velocity_fie
 // expect: density and velocity field must be of the same batch type, and take the same condition
 struct of_labels : archetypes::marginal_density {
     using condition_type = diamond::labels;
-    void operator()(archetypes::const_view, double, diamond::labels, double*);
+    void operator()(archetypes::const_view, double, diamond::labels, archetypes::row);
 };
 
 static_assert(sizeof(diamond::scored_density<of_labels, archetypes::velocity_field>) > 0);

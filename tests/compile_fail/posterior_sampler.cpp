@@ -110,7 +110,7 @@ static_assert(sizeof(diamond::ddpm_posterior_kernel<broken>) > 0);
 #endif
 
 #if CASE == 12 // posterior_sampler_with_density_draws
-// expect: a posterior sampler with density needs draw_with_density(x_t, t, condition, stream, out, double*
+// expect: a posterior sampler with density needs draw_with_density(x_t, t, condition, stream, out, row
 // log_density); diamond_map_posterior has it where its map is a Diamond map with divergence
 static_assert(sizeof(diamond::corrected_posterior<diamond::diamond_map_posterior<archetypes::diamond_map>,
                                                   archetypes::marginal_density>) > 0);
@@ -118,7 +118,7 @@ static_assert(sizeof(diamond::corrected_posterior<diamond::diamond_map_posterior
 
 #if CASE == 13 // weighted_posterior_sampler_call
 // expect: a weighted posterior sampler needs operator()(const_view x_t, double t, const condition&,
-// noise_stream, view out, double* log_weights), N * stream.samples of them
+// noise_stream, view out, row log_weights), N * stream.samples of them
 static_assert(sizeof(diamond::resampled_posterior<archetypes::posterior_sampler>) > 0); // without weights
 #endif
 

@@ -37,7 +37,7 @@ static_assert(sizeof(diamond::exact_value<tiltable, archetypes::batchwise_reward
 // expect: forbid_failures takes a reward of one column: what throws for a whole batch does not say for which
 // particle
 void evaluate(diamond::forbid_failures<archetypes::batchwise_reward>& reward, archetypes::const_view z,
-              double* values) {
+              archetypes::row values) {
     diamond::evaluate_reward(reward, z, diamond::no_condition{}, values);
 }
 #endif
@@ -64,8 +64,8 @@ static_assert(sizeof(diamond::posterior_value<
 #endif
 
 #if CASE == 6 // reward_call
-// expect: a reward is callable as double r(column), or as void r(const_view z, double* values), or as void
-// r(z, condition, double* values)
+// expect: a reward is callable as double r(column), or as void r(const_view z, row_t<batch> values), or as
+// void r(z, condition, row_t<batch> values)
 struct broken {
     float operator()(float) const; // a number is not a sample
 };
@@ -79,7 +79,7 @@ struct broken : archetypes::pointwise_reward {
     static constexpr bool column_parallel = true; // but its call is not const
 };
 
-void evaluate(broken& reward, archetypes::const_view z, double* values) {
+void evaluate(broken& reward, archetypes::const_view z, archetypes::row values) {
     diamond::evaluate_reward(reward, z, diamond::no_condition{}, values);
 }
 #endif
@@ -96,7 +96,7 @@ static_assert(sizeof(diamond::posterior_value<archetypes::posterior_sampler, bro
 // expect: this reward takes double, and the particles are float: write diamond::column_view<const float>, or
 // `const auto&`
 struct broken {
-    void operator()(archetypes::const_view, double*) const; // of double
+    void operator()(archetypes::const_view, archetypes::row) const; // of double
 };
 
 static_assert(diamond::diagnose_reward<diamond::forbid_non_finite<broken>,
@@ -114,8 +114,8 @@ static_assert(sizeof(diamond::posterior_value<archetypes::posterior_sampler, bro
 #endif
 
 #if CASE == 11 // reward_particle_type
-// expect: a reward is callable as double r(column), or as void r(const_view z, double* values), or as void
-// r(z, condition, double* values)
+// expect: a reward is callable as double r(column), or as void r(const_view z, row_t<batch> values), or as
+// void r(z, condition, row_t<batch> values)
 struct broken {
     double operator()(diamond::column_view<const float>) const; // the particles are double
 };

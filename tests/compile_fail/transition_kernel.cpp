@@ -94,13 +94,13 @@ static_assert(sizeof(diamond::chain<broken>) > 0);
 
 #if CASE == 10 // transition_kernel_with_density_draws
 // expect: a transition kernel with density needs draw_with_density(x, interval, condition, stream, out,
-// double* log_density); early_stop_kernel has it where its map is a Diamond map with divergence
+// row log_density); early_stop_kernel has it where its map is a Diamond map with divergence
 static_assert(sizeof(diamond::corrected_kernel<diamond::early_stop_kernel<archetypes::diamond_map>,
                                                archetypes::marginal_density>) > 0);
 #endif
 
 #if CASE == 11 // weighted_transition_kernel_begin
-// expect: a weighted transition kernel needs begin(const_view x_0, const condition&, double* log_density)
+// expect: a weighted transition kernel needs begin(const_view x_0, const condition&, row log_density)
 // that writes log p_0(x_0)
 struct broken : archetypes::weighted_transition_kernel {
     void begin() = delete;
@@ -111,10 +111,10 @@ static_assert(sizeof(diamond::smc<broken, archetypes::value_estimator, archetype
 
 #if CASE == 12 // weighted_transition_kernel_call
 // expect: a weighted transition kernel needs operator()(const_view x, interval, const condition&,
-// noise_stream, view out, const double* log_density, double* next_log_density, double* log_weight)
+// noise_stream, view out, const_row log_density, row next_log_density, row log_weight)
 struct broken : archetypes::weighted_transition_kernel {
     void operator()(archetypes::const_view, diamond::interval, diamond::no_condition, diamond::noise_stream,
-                    archetypes::view, double*); // log p_t is lost
+                    archetypes::view, archetypes::row); // log p_t is lost
 };
 
 static_assert(diamond::diagnose_weighted_transition_kernel<broken>());

@@ -24,7 +24,7 @@ static_assert(sizeof(diamond::pathwise_posterior_value<differentiable, archetype
 struct broken {
     int dimension() const;
     void operator()(archetypes::const_view, double, diamond::no_condition, diamond::noise_stream,
-                    diamond::value_batch);
+                    diamond::value_rows<archetypes::context>);
     archetypes::batchwise_reward& reward();
     diamond::cost spent() const;
 };
@@ -34,10 +34,10 @@ static_assert(sizeof(diamond::beam<archetypes::transition_kernel, broken>) > 0);
 
 #if CASE == 3 // value_estimator_call
 // expect: a value estimator needs operator()(const_view x, double t, const condition&, noise_stream,
-// value_batch)
+// value_rows<context>)
 struct broken : archetypes::value_estimator {
     void operator()(archetypes::const_view, double, diamond::no_condition, diamond::noise_stream,
-                    double*); // not a value_batch
+                    archetypes::row); // not value_rows
 };
 
 static_assert(sizeof(diamond::beam<archetypes::transition_kernel, broken>) > 0);

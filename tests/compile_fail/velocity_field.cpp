@@ -150,7 +150,7 @@ static_assert(sizeof(diamond::readings<archetypes::schedule, broken>) > 0);
 #endif
 
 #if CASE == 15 // velocity_field_with_density_log_density
-// expect: a velocity field with density needs log_density(x, t, condition, workspace, double* out) const
+// expect: a velocity field with density needs log_density(x, t, condition, workspace, row out) const
 struct broken : archetypes::velocity_field_with_density {
     void log_density() const = delete;
 };

@@ -27,7 +27,7 @@ struct of_floats : archetypes::diamond_map {
 };
 struct without_map_alone : archetypes::diamond_map_with_divergence {
     void operator()(archetypes::const_view, diamond::interval, archetypes::const_view, diamond::time_view,
-                    diamond::no_condition, archetypes::view, double*);
+                    diamond::no_condition, archetypes::view, archetypes::row);
 };
 struct without_inner_schedule : archetypes::diamond_map_with_divergence {
     void inner_schedule() const = delete;

@@ -22,7 +22,7 @@ struct without_schedule : archetypes::flow_map_with_divergence {
 };
 struct without_map_alone : archetypes::flow_map_with_divergence {
     void operator()(archetypes::const_view, diamond::interval, diamond::no_condition, archetypes::view,
-                    double*);
+                    archetypes::row);
 };
 struct without_cost : archetypes::flow_map_with_divergence {
     void spent() const = delete;

@@ -37,7 +37,7 @@ static_assert(posterior_sampler_with_density<archetypes::posterior_sampler_with_
 static_assert(!posterior_sampler_with_density<archetypes::posterior_sampler>);
 struct with_another : archetypes::posterior_sampler_with_density {
     void draw_with_density(archetypes::const_view, double, diamond::no_condition, archetypes::view,
-                           double*); // whence its randomness?
+                           archetypes::row); // whence its randomness?
 };
 static_assert(!posterior_sampler_with_density<with_another>);
 

@@ -22,8 +22,8 @@ static_assert(!reward_with_quadratic_form<archetypes::batchwise_reward>);
 // A lambda is a reward, const or mutable, pointwise, batchwise or conditional.
 constexpr auto pointwise = [](const auto& column) { return column[0]; };
 constexpr auto integer = [](const auto& column) { return column[0] > 0 ? 1 : 0; };
-constexpr auto batchwise = [](auto, double*) {};
-constexpr auto conditional = [](auto, labels, double*) {};
+constexpr auto batchwise = [](auto, diamond::row_t<batch>) {};
+constexpr auto conditional = [](auto, labels, diamond::row_t<batch>) {};
 constexpr auto counting = [calls = 0](const auto&) mutable { return static_cast<double>(++calls); };
 static_assert(reward<decltype(pointwise), batch> && reward<decltype(integer), batch> &&
               reward<decltype(batchwise), batch>);

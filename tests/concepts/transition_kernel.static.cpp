@@ -29,7 +29,7 @@ static_assert(transition_kernel_with_density<archetypes::transition_kernel_with_
 static_assert(!transition_kernel_with_density<archetypes::transition_kernel>);
 struct with_another : archetypes::transition_kernel_with_density {
     void draw_with_density(archetypes::const_view, diamond::interval, diamond::no_condition, archetypes::view,
-                           double*); // whence its randomness?
+                           archetypes::row); // whence its randomness?
 };
 static_assert(!transition_kernel_with_density<with_another>);
 
@@ -51,7 +51,7 @@ struct of_weighted : archetypes::weighted_transition_kernel {
 };
 struct forgetful : archetypes::weighted_transition_kernel {
     void operator()(archetypes::const_view, diamond::interval, diamond::no_condition, diamond::noise_stream,
-                    archetypes::view, double*);
+                    archetypes::view, archetypes::row);
 };
 static_assert(!weighted_transition_kernel<without_begin> && !weighted_transition_kernel<without_kernel> &&
               !weighted_transition_kernel<of_weighted> && !weighted_transition_kernel<forgetful>);

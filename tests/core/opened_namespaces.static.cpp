@@ -1,6 +1,6 @@
-// Programs open namespaces: std, diamond, diamond::io and POSIX's functions in the global one must not share
-// a common name. Each line below names a type that had one (midpoint, times, array, extent, any), and `batch`
-// is what a program calls its own alias.
+// Programs open namespaces: std, diamond, diamond::io, diamond::plot and POSIX's functions in the global one
+// must not share a common name. Each line below names a type that had one (midpoint, times, array, extent,
+// any), and `batch` is what a program calls its own alias.
 #include <any>
 #include <array>
 #include <numeric>
@@ -10,12 +10,13 @@
 
 #include <diamond/backend/eigen.hpp>
 #include <diamond/diamond.hpp>
-#include <diamond/io/axis.hpp>
 #include <diamond/io/npy.hpp>
+#include <diamond/plot/axis.hpp>
 
 using namespace std;
 using namespace diamond;
 using namespace diamond::io;
+using namespace diamond::plot;
 
 using batch = diamond::eigen::batch<float>;
 

@@ -74,7 +74,7 @@ TEST_CASE_TEMPLATE(
 
     // In the memory of the back end as on the host.
     auto densities = diamond::from_host<double>(context, 1, 3, std::vector<double>{-1.0, 4.0, 0.25});
-    diamond::bits_per_dimension(context, 3, densities.data(), d, count);
+    diamond::bits_per_dimension(row(densities), d, count);
     CHECK(diamond::to_host(densities)[1] ==
           doctest::Approx(diamond::bits_per_dimension(4.0, d, count)).epsilon(1e-14));
 }

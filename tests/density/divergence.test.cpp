@@ -27,7 +27,7 @@ template <class Divergence, class Batch>
 estimates run(Divergence& divergence, const Batch& x, diamond::time_view t, noise_stream from = stream) {
     const auto& context = x.context();
     diamond::rebind_t<Batch, double> value(context, 1, x.columns()), error(context, 1, x.columns());
-    divergence(x, t, none, from, value.data(), error.data());
+    divergence(x, t, none, from, row(value), row(error));
     return {diamond::to_host(value), diamond::to_host(error)};
 }
 double trace(const std::vector<double>& a, const std::vector<double>& x, double t, double waves = 1.0) {
@@ -84,7 +84,7 @@ TEST_CASE("the exact divergence of a mixture is the oracle's closed one") {
     diamond::exact_divergence exact(model);
     for (const double t : {0.0, 0.4, 1.0}) {
         batch closed(context, 1, 9);
-        model.divergence(x, t, none, space, closed.data());
+        model.divergence(x, t, none, space, row(closed));
         CHECK(largest_error(run(exact, x, t).value, diamond::to_host(closed)) < 1e-12);
     }
 }

@@ -58,7 +58,7 @@ list gaussian_score(const list& x, diamond::noise_level level) {
 template <class Density, class Batch>
 list log_p(Density& density, const Batch& x, double t) {
     diamond::rebind_t<Batch, double> out(x.context(), 1, x.columns());
-    density(x.read(), t, none, out.data());
+    density(x.read(), t, none, row(out));
     return batches::host(out);
 }
 template <class Density, class Batch>
@@ -154,15 +154,16 @@ struct bent_backwards {
         of(x, {0.0, 1.0}, none, out);
     }
     void operator()(diamond::const_view_t<::batch> x, interval, diamond::no_condition,
-                    diamond::view_t<::batch> out, double* m) {
+                    diamond::view_t<::batch> out, diamond::row_t<batch_type> m) {
         of(x, {0.0, 1.0}, none, out, m);
         for (index_t j = 0; j < x.columns(); ++j) m[j] = -m[j];
     }
     void vjp(diamond::const_view_t<::batch> x, interval, diamond::no_condition,
-             diamond::const_view_t<::batch> cotangent, const double* of_m, diamond::view_t<::batch> out) {
-        list minus(of_m, of_m + x.columns());
-        for (double& one : minus) one = -one;
-        of.vjp(x, {0.0, 1.0}, none, cotangent, minus.data(), out);
+             diamond::const_view_t<::batch> cotangent, diamond::const_row_t<batch_type> of_m,
+             diamond::view_t<::batch> out) {
+        batch minus(x.context(), 1, x.columns());
+        assign(row(minus), -of_m);
+        of.vjp(x, {0.0, 1.0}, none, cotangent, row(minus), out);
     }
 };
 double bent_log_p(double x, double y) {

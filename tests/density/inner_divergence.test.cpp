@@ -73,8 +73,8 @@ TEST_CASE("by differences: all schedules, inner equal to and different from the 
             batch out(context, 1, n), error(context, 1, n);
             const auto on_t = diamond::from_host<double>(context, 1, n, t),
                        on_s = diamond::from_host<double>(context, 1, n, s);
-            divergence(xbar, time_view(on_s.data()), x_t, time_view(on_t.data()), none, {}, out.data(),
-                       error.data());
+            divergence(xbar, time_view(on_s.data()), x_t, time_view(on_t.data()), none, {}, row(out),
+                       row(error));
             CHECK(largest_error(diamond::to_host(out), wanted) < 1e-7);
             CHECK(diamond::to_host(error) == list(n, 0.0));
             const list apart = diamond::to_host(out);
@@ -83,11 +83,11 @@ TEST_CASE("by differences: all schedules, inner equal to and different from the 
                 const auto k = static_cast<std::size_t>(j);
                 batch one(context, 1, 1), one_error(context, 1, 1);
                 divergence(xbar.read().columns(j, 1), time_view(s[k]), x_t.read().columns(j, 1),
-                           time_view(t[k]), none, {}, one.data(), one_error.data());
+                           time_view(t[k]), none, {}, row(one), row(one_error));
                 CHECK(one.data()[0] == doctest::Approx(apart[k]).epsilon(1e-12));
                 CHECK(one_error.data()[0] == 0.0);
                 divergence(xbar.read().columns(j, 1), time_view(&s[k]), x_t.read().columns(j, 1),
-                           time_view(t[k]), none, {}, one.data());
+                           time_view(t[k]), none, {}, row(one));
                 CHECK(one.data()[0] == doctest::Approx(apart[k]).epsilon(1e-12));
             }
         }
@@ -111,12 +111,12 @@ TEST_CASE_TEMPLATE(
     const list wanted = by_differences(schedule, any_schedule{}, reference,
                                        batches::make<batch>(host, d, n, batches::host(xbar)),
                                        batches::make<batch>(host, d, n, batches::host(x_t)), t, s);
-    divergence(xbar, time_view(0.6), x_t, time_view(0.4), none, {}, out.data());
+    divergence(xbar, time_view(0.6), x_t, time_view(0.4), none, {}, diamond::row(out));
     CHECK(largest_error(batches::host(out), wanted) < 1e-7 + 8 * back_end::tolerance);
     CHECK(divergence.spent() == diamond::cost{.jvp = d * n});
     const auto on_t = diamond::from_host<double>(context, 1, n, t),
                on_s = diamond::from_host<double>(context, 1, n, s);
-    divergence(xbar, time_view(on_s.data()), x_t, time_view(on_t.data()), none, {}, out.data());
+    divergence(xbar, time_view(on_s.data()), x_t, time_view(on_t.data()), none, {}, diamond::row(out));
     CHECK(largest_error(batches::host(out), wanted) < 1e-7 + 8 * back_end::tolerance);
     // div u at (x*, t*) without the factors is another number
     const auto c = diamond::inner_velocity_at(schedule, diamond::linear_schedule{}, 0.4, 0.6,
@@ -125,7 +125,7 @@ TEST_CASE_TEMPLATE(
     diamond::combine(diamond::coefficients<2>(diamond::numbers<2>{{c.input_outer, c.input_inner}}),
                      point.mutable_view(), x_t.read(), xbar.read());
     diamond::exact_divergence alone{field};
-    alone(point.read(), time_view(c.time), none, {}, out.data());
+    alone(point.read(), time_view(c.time), none, {}, diamond::row(out));
     CHECK(largest_error(batches::host(out), wanted) > 0.02);
 }
 
@@ -140,14 +140,14 @@ TEST_CASE("where all t* are 1 nothing is asked; of no information all is the fie
                    x_t = batches::normal<batch>(context, 2, n, 6);
         diamond::inner_divergence divergence(schedule, diamond::exact_divergence{mixture(schedule)});
         batch out(context, 1, n);
-        divergence(xbar, time_view(1.0), x_t, time_view(0.4), none, {}, out.data());
+        divergence(xbar, time_view(1.0), x_t, time_view(0.4), none, {}, row(out));
         CHECK(divergence.spent() == diamond::cost{});
         const list end = diamond::to_host(out);
         CHECK(largest_error(end, by_differences(schedule, {}, mixture(schedule), xbar, x_t, list(n, 0.4),
                                                 list(n, 1.0))) < 1e-7);
         // the same among columns that do ask
         const list s{1.0, 0.5, 1.0, 0.2, 1.0, 0.9}, t(n, 0.4);
-        divergence(xbar, time_view(s.data()), x_t, time_view(t.data()), none, {}, out.data());
+        divergence(xbar, time_view(s.data()), x_t, time_view(t.data()), none, {}, row(out));
         for (const std::size_t j : {0, 2, 4}) CHECK(out.data()[j] == doctest::Approx(end[j]).epsilon(1e-12));
         for (const double one : diamond::to_host(out)) CHECK(std::isfinite(one));
     }
@@ -162,10 +162,10 @@ TEST_CASE("where the velocity hides the data, at t = s = 0 with alpha'(0) = 0, t
                    x_t = batches::normal<batch>(context, 2, n, 8);
         diamond::inner_divergence divergence(schedule, diamond::exact_divergence{mixture(schedule)});
         batch together(context, 1, n), apart(context, 1, n);
-        divergence(xbar, time_view(0.0), x_t, time_view(0.0), none, {}, together.data());
+        divergence(xbar, time_view(0.0), x_t, time_view(0.0), none, {}, row(together));
         // Beside columns that do not hide it, a column has the same.
         const list t{0.0, 0.0, 0.3, 0.0, 0.0}, s{0.0, 0.0, 0.6, 0.0, 0.0};
-        divergence(xbar, time_view(s.data()), x_t, time_view(t.data()), none, {}, apart.data());
+        divergence(xbar, time_view(s.data()), x_t, time_view(t.data()), none, {}, row(apart));
         for (const std::size_t j : {0, 1, 3, 4}) {
             CHECK(together.data()[j] == -2.0); // exactly: ubar = E[z] - xbar, d = 2
             CHECK(apart.data()[j] == together.data()[j]);
@@ -190,10 +190,10 @@ TEST_CASE("with random probes: unbiased, and a standard error that is right") {
     const auto stream = diamond::philox{9}.stream(diamond::purpose::user);
     const list t(n, 0.4), s(n, 0.6);
     exact(xbar.read().columns(0, 1), time_view(0.6), x_t.read().columns(0, 1), time_view(0.4), none, {},
-          wanted.data());
+          row(wanted));
     for (const bool broadcast : {true, false}) {
         probed(xbar, broadcast ? time_view(0.6) : time_view(s.data()), x_t,
-               broadcast ? time_view(0.4) : time_view(t.data()), none, stream, out.data(), error.data());
+               broadcast ? time_view(0.4) : time_view(t.data()), none, stream, row(out), row(error));
         const auto mean = statistics::average(diamond::to_host(out));
         CHECK(mean.standard_error > 1e-3);
         CHECK(statistics::within(mean, wanted.data()[0]));

@@ -88,7 +88,7 @@ TEST_CASE_TEMPLATE(
             index_t folded = 0, whole_ones = 0;
             const auto check = [&](const diamond::diamond_arguments<own_batch>& arguments, const list& tt,
                                    const list& ss, const list& rr) {
-                whole(arguments, none, space, v.mutable_view(), m.data());
+                whole(arguments, none, space, v.mutable_view(), row(m));
                 list wanted;
                 for (index_t j = 0; j < n; ++j) {
                     const auto k = static_cast<std::size_t>(j);
@@ -123,7 +123,7 @@ TEST_CASE("a determinant of 0 and one below: NaN; two reflections: what they are
         batch xbar = batches::make<batch>(context, 1, 1, {0.7}),
               x_t = batches::make<batch>(context, 1, 1, {0.0}), v(context, 1, 1), m(context, 1, 1);
         one({xbar.read(), x_t.read(), time_view(0.5), time_view(0.0), time_view(1.0)}, none, space,
-            v.mutable_view(), m.data());
+            v.mutable_view(), row(m));
         return m.data()[0];
     };
     CHECK(m_of(0.5) == doctest::Approx(std::log(1.5)).epsilon(1e-14));
@@ -164,7 +164,7 @@ TEST_CASE_TEMPLATE("of a linear network the draws' density is the Gaussian's, in
     for (const index_t evaluations : {1, 2}) {
         diamond::diamond_map_posterior posterior(map, {.evaluations = evaluations});
         const auto stream = diamond::philox{5}.stream(diamond::purpose::value, 1, samples);
-        posterior.draw_with_density(x, 0.4, none, stream, z, told.data());
+        posterior.draw_with_density(x, 0.4, none, stream, z, row(told));
         posterior(x, 0.4, none, stream, plain);
         CHECK(numbers::same_bits(batches::host(z), batches::host(plain)));
         // z = B xbar_0 + c x_t: each jump is xbar -> (I + l J_s) xbar + l x_t
@@ -209,7 +209,7 @@ TEST_CASE("of a bent network, importance weights by the densities of its draws a
     const auto x = batches::make<batch>(context, 2, 1, {0.2, -0.3});
     batch z(context, 2, samples), told(context, 1, samples);
     const auto stream = diamond::philox{6}.stream(diamond::purpose::value, 1, samples);
-    posterior.draw_with_density(x, 0.5, none, stream, z, told.data());
+    posterior.draw_with_density(x, 0.5, none, stream, z, row(told));
     const auto weight = [&](index_t j, double log_q) {
         double log_p = -2.0 * std::log(0.6) - std::log(2.0 * diamond::pi);
         for (index_t i = 0; i < 2; ++i) log_p -= 0.5 * diamond::square((z.read()(i, j) - 0.3) / 0.6);
@@ -252,11 +252,11 @@ TEST_CASE_TEMPLATE("as a flow map with divergence and as a Diamond map with dive
     diamond::network_diamond_map map(jacobian_network(network<own_batch>{of}));
     diamond::cost bill;
     for (const interval span : {interval{0.0, 1.0}, interval{0.8, 0.1}, interval{0.3, 0.3}}) {
-        flow(xbar, span, none, out, m.data());
+        flow(xbar, span, none, out, row(m));
         CHECK(largest_error(batches::host(m), wanted(0.0, span)) < 16 * back_end::tolerance);
         flow(xbar, span, none, alone);
         CHECK(numbers::same_bits(batches::host(out), batches::host(alone)));
-        map(xbar, span, x_t, time_view(0.6), none, out, m.data());
+        map(xbar, span, x_t, time_view(0.6), none, out, row(m));
         CHECK(largest_error(batches::host(m), wanted(0.6, span)) < 16 * back_end::tolerance);
         map(xbar, span, x_t, time_view(0.6), none, alone);
         CHECK(numbers::same_bits(batches::host(out), batches::host(alone)));
@@ -285,6 +285,6 @@ TEST_CASE("draws of a map that folds are refused where they are to be corrected"
     const auto x = batches::normal<batch>(context, 3, 20, 9);
     batch z(context, 3, 20), weights(context, 1, 20);
     CHECK_THROWS_WITH_AS(
-        corrected(x, 0.5, none, diamond::philox{7}.stream(diamond::purpose::value, 2), z, weights.data()),
+        corrected(x, 0.5, none, diamond::philox{7}.stream(diamond::purpose::value, 2), z, row(weights)),
         doctest::Contains("folds"), diamond::numeric_error);
 }

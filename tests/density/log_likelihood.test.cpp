@@ -33,7 +33,7 @@ double round_trip_tolerance() {
 template <class Likelihood, class Batch>
 std::vector<double> density(Likelihood& likelihood, const Batch& x) {
     diamond::rebind_t<Batch, double> out(x.context(), 1, x.columns());
-    likelihood(x, none, out.data());
+    likelihood(x, none, row(out));
     return diamond::to_host(out);
 }
 
@@ -59,24 +59,22 @@ TEST_CASE_TEMPLATE("n jumps of an exact map give log p exactly, in both directio
             CHECK(likelihood.spent() == diamond::cost{.forward = jumps * n});
             batch sample(context, d, n);
             diamond::rebind_t<batch, double> out(context, 1, n);
-            likelihood.push_forward(x_0, none, sample, out.data());
+            likelihood.push_forward(x_0, none, sample, row(out));
             CHECK(largest_error(diamond::to_host(out), densities::gaussian(batches::host(sample))) <
                   density_tolerance<back_end>());
             CHECK(likelihood.spent() == diamond::cost{.forward = 2 * jumps * n});
             // The latent that comes out is the one that went in.
             batch back(context, d, n);
-            likelihood.pull_back(sample, none, back, out.data());
+            likelihood.pull_back(sample, none, back, row(out));
             CHECK(largest_error(batches::host(back), batches::host(x_0)) < round_trip_tolerance<back_end>());
 
             for (const bool from_noise : {true, false}) {
                 diamond::likelihood_validity validity(likelihood);
                 diamond::rebind_t<batch, double> trip(context, 1, n), gap(context, 1, n);
-                from_noise ? validity.from_noise(x_0, none, trip.data(), gap.data())
-                           : validity.from_data(x, none, trip.data(), gap.data());
-                CHECK(diamond::summarise(context, n, trip.data()).largest <
-                      10 * round_trip_tolerance<back_end>());
-                CHECK(diamond::summarise(context, n, gap.data()).largest <
-                      10 * round_trip_tolerance<back_end>());
+                from_noise ? validity.from_noise(x_0, none, row(trip), row(gap))
+                           : validity.from_data(x, none, row(trip), row(gap));
+                CHECK(diamond::summarise(row(trip)).largest < 10 * round_trip_tolerance<back_end>());
+                CHECK(diamond::summarise(row(gap)).largest < 10 * round_trip_tolerance<back_end>());
             }
         }
     }
@@ -109,10 +107,10 @@ TEST_CASE_TEMPLATE("validity measures the round trip and the gap", back_end, BAC
             diamond::likelihood_validity validity(diamond::log_likelihood(
                 spoilt(flow_map_of<back_end>(context, 1.0), how), diamond::likelihood_options{.steps = 2}));
             diamond::rebind_t<batch, double> trip(context, 1, n), gap(context, 1, n);
-            from_noise ? validity.from_noise(x, none, trip.data(), gap.data())
-                       : validity.from_data(x, none, trip.data(), gap.data());
+            from_noise ? validity.from_noise(x, none, row(trip), row(gap))
+                       : validity.from_data(x, none, row(trip), row(gap));
             CHECK(validity.spent() == diamond::cost{.forward = 4 * n});
-            look(diamond::to_host(trip), diamond::to_host(gap), diamond::summarise(context, n, gap.data()));
+            look(diamond::to_host(trip), diamond::to_host(gap), diamond::summarise(row(gap)));
         }
     };
     // m is a number for the whole batch, and so then is the gap: log p forwards - log p backwards = -m ahead
@@ -120,7 +118,7 @@ TEST_CASE_TEMPLATE("validity measures the round trip and the gap", back_end, BAC
     auto map = flow_map_of<back_end>(context, 1.0);
     diamond::rebind_t<batch, double> m(context, 1, n);
     batch out(context, d, n);
-    map(x, {0.0, 1.0}, none, out, m.data());
+    map(x, {0.0, 1.0}, none, out, row(m));
     const double whole = diamond::to_host(m)[0];
     check({.divergence = 1.5}, [&](const auto& trip, const auto& gap,
                                    const diamond::column_summary& summary) {
@@ -140,11 +138,11 @@ TEST_CASE_TEMPLATE("validity measures the round trip and the gap", back_end, BAC
 TEST_CASE_TEMPLATE("a summary is mean, root mean square and largest size", back_end, BACK_ENDS) {
     const auto context = back_end::make();
     const auto values = diamond::from_host<double>(context, 1, 4, std::vector<double>{1.0, -5.0, 2.0, 4.0});
-    const auto summary = diamond::summarise(context, 4, values.data());
+    const auto summary = diamond::summarise(row(values));
     CHECK(summary.mean == doctest::Approx(0.5));
     CHECK(summary.root_mean_square == doctest::Approx(std::sqrt(46.0 / 4.0)));
     CHECK(summary.largest == 5.0);
-    CHECK_THROWS_AS((void)diamond::summarise(context, 0, values.data()), std::invalid_argument);
+    CHECK_THROWS_AS((void)diamond::summarise(row(values).columns(0, 0)), std::invalid_argument);
 }
 
 TEST_CASE("a base deviation is x -> x/s0 and log p -> log p - d log s0") {
@@ -177,11 +175,11 @@ TEST_CASE_TEMPLATE("draws have the base's law, are a function of the stream, and
     batch x(context, d, many), x_0(context, d, many);
     diamond::rebind_t<batch, double> out(context, 1, many);
     const auto stream = diamond::philox{7}.stream(diamond::purpose::initial);
-    likelihood.draw(stream, none, x, out.data());
+    likelihood.draw(stream, none, x, diamond::row(out));
     const auto first = batches::host(x);
     CHECK(largest_error(diamond::to_host(out), densities::gaussian(first, 0.6, 2.5 * 0.4)) <
           density_tolerance<back_end>());
-    likelihood.draw(stream, none, x, out.data());
+    likelihood.draw(stream, none, x, diamond::row(out));
     CHECK(batches::host(x) == first);
     // Mean log p is minus the entropy, 3/2 (1 + log 2 pi) + 1/2 log det: 4.5 standard errors.
     const std::vector<double> centre{0.6 * 0.7, 0.6 * -1.2, 0.6 * 0.4};
@@ -209,7 +207,7 @@ TEST_CASE("bad options and shapes are refused") {
     const auto wrong = batches::normal<back_end::batch>(context, d + 1, n, 1);
     CHECK_THROWS_AS(density(likelihood, wrong), std::invalid_argument);
     back_end::batch x(context, d, n), fewer(context, d, n - 1), numbers(context, 1, n);
-    CHECK_THROWS_AS(likelihood.push_forward(x, none, fewer, numbers.data()), std::invalid_argument);
+    CHECK_THROWS_AS(likelihood.push_forward(x, none, fewer, row(numbers)), std::invalid_argument);
 }
 
 namespace {
@@ -249,11 +247,11 @@ struct breaking : Map {
         Map::operator()(x, span, c, out);
     }
     void operator()(diamond::const_view_t<batch_type> x, diamond::interval span, diamond::no_condition c,
-                    view out, double* m) {
+                    view out, diamond::row_t<batch_type> m) {
         Map::operator()(x, span, c, out, m);
         if (++jumps < from) return;
         if (in_divergence)
-            x.context().for_each(x.columns(), put_number{particle, value, m});
+            x.context().for_each(x.columns(), put_number{particle, value, m.data()});
         else
             x.context().for_each(d, x.columns(), put_coordinate<view>{1, particle, value, out});
     }
@@ -281,9 +279,9 @@ TEST_CASE_TEMPLATE("a jump that is no number is named with its particle, in both
                         batch other(context, d, n);
                         diamond::rebind_t<batch, double> out(context, 1, n);
                         if (forward)
-                            likelihood.push_forward(x, none, other, out.data());
+                            likelihood.push_forward(x, none, other, diamond::row(out));
                         else
-                            likelihood(x, none, out.data());
+                            likelihood(x, none, diamond::row(out));
                         for (const double log_p : diamond::to_host(out)) CHECK(std::isfinite(log_p));
                     } catch (const diamond::numeric_error& error) {
                         step = error.step();

@@ -144,12 +144,12 @@ list call(const diamond::eigen::context& context, index_t d, const list& x, cons
     f(in.read(), out.mutable_view());
     return diamond::to_host(out);
 }
-/// Calls f(x.read(), double* out), a number a column.
+/// Calls f(x.read(), row out), a number a column.
 template <class F>
 list call_numbers(const diamond::eigen::context& context, index_t d, const list& x, const F& f) {
     const batch in = upload(context, d, x);
     batch out(context, 1, in.columns());
-    f(in.read(), out.data());
+    f(in.read(), diamond::row(out));
     return diamond::to_host(out);
 }
 

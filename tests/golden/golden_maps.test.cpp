@@ -27,8 +27,8 @@ TEST_CASE("golden: the flow map by an ODE solver, its mean velocity and mean div
         CHECK(error(mean_velocity, entry.at("mean_velocity")) < map_tolerance);
 
         const auto log_density = [&](const golden::list& at, double t) {
-            return golden::call_numbers(
-                context, file.d, at, [&](auto x, double* out) { model.log_density(x, t, {}, space, out); });
+            return golden::call_numbers(context, file.d, at,
+                                        [&](auto x, auto out) { model.log_density(x, t, {}, space, out); });
         };
         auto mean_divergence = log_density(file.x, span.from);
         const auto after = log_density(ends, span.to);
@@ -50,7 +50,7 @@ TEST_CASE("golden: the flow map by an ODE solver, its mean velocity and mean div
                 });
             const double weight = k == 0 || k == pieces ? 1.0 : k % 2 == 1 ? 4.0 : 2.0;
             const auto values = golden::call_numbers(
-                context, file.d, there, [&](auto x, double* out) { model.divergence(x, t, {}, space, out); });
+                context, file.d, there, [&](auto x, auto out) { model.divergence(x, t, {}, space, out); });
             for (std::size_t j = 0; j < values.size(); ++j)
                 integral[j] += weight / (3.0 * pieces) * values[j];
         }
@@ -103,11 +103,11 @@ TEST_CASE("golden: the density of an early-stop transition has the map's determi
             stopped(context, file.d, file.n), told(context, 1, file.n), given(context, 1, file.n),
             m(context, 1, file.n);
         const auto stream = philox{3}.stream(purpose::transition, 1);
-        kernel.draw_with_density(x, span, {}, stream, next, told.data());
-        kernel.log_density(x, span, {}, next, given.data());
+        kernel.draw_with_density(x, span, {}, stream, next, row(told));
+        kernel.log_density(x, span, {}, next, row(given));
         const early_stop stop = early_stop_at(schedule, linear_schedule{}, span);
         draw_normal(stream, noise.mutable_view());
-        map(noise, {0.0, stop.inner_time}, x, time_view(span.from), {}, stopped, m.data());
+        map(noise, {0.0, stop.inner_time}, x, time_view(span.from), {}, stopped, row(m));
         for (index_t j = 0; j < file.n; ++j) {
             double of_stopped = -stop.inner_time * m.data()[j]; // log of the density of xbar_{r*}
             for (index_t i = 0; i < file.d; ++i)
@@ -120,8 +120,8 @@ TEST_CASE("golden: the density of an early-stop transition has the map's determi
         const noise_level from = level_at(schedule, span.from), to = level_at(schedule, span.to);
         const double a = from.alpha / to.alpha, variance = square(from.sigma) - square(a * to.sigma);
         golden::batch prior(context, 1, file.n), evidence(context, 1, file.n);
-        model.log_density(next, time_view(span.to), {}, space, prior.data());
-        model.log_density(x, time_view(span.from), {}, space, evidence.data());
+        model.log_density(next, time_view(span.to), {}, space, row(prior));
+        model.log_density(x, time_view(span.from), {}, space, row(evidence));
         for (index_t j = 0; j < file.n; ++j) {
             double by_bayes = prior.data()[j] - evidence.data()[j];
             for (index_t i = 0; i < file.d; ++i)

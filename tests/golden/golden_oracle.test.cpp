@@ -22,27 +22,27 @@ TEST_CASE("golden: coefficients, noise ratio and guidance factor of the schedule
 TEST_CASE(
     "golden: density, denoiser, velocity, score and divergence of the mixture, whichever way it is summed") {
     const eigen::context context{.threads = 1};
-    golden::for_each_schedule([&](const golden::file& file, const golden::json& entry,
-                                  schedules::any schedule) {
-        const time_view t = entry.at("t").get<double>();
-        for (const mixture_path path :
-             {mixture_path::automatic, mixture_path::products, mixture_path::elementwise}) {
-            const auto model = file.make_model(context, schedule).with_path(path);
-            auto space = model.make_workspace(context, file.n);
-            const auto check = [&](const char* what, double bound, auto reading) {
-                CHECK(error(call(context, file.d, file.x, reading), entry.at(what)) < bound);
-            };
-            check("denoiser", tolerance, [&](auto x, auto out) { model.denoiser(x, t, {}, space, out); });
-            check("velocity", tolerance, [&](auto x, auto out) { model(x, t, {}, space, out); });
-            check("score", tolerance, [&](auto x, auto out) { model.score(x, t, {}, space, out); });
-            CHECK(error(call_numbers(context, file.d, file.x,
-                                     [&](auto x, double* out) { model.log_density(x, t, {}, space, out); }),
-                        entry.at("log_density")) < tolerance);
-            CHECK(error(call_numbers(context, file.d, file.x,
-                                     [&](auto x, double* out) { model.divergence(x, t, {}, space, out); }),
-                        entry.at("divergence")) < difference_tolerance);
-        }
-    });
+    golden::for_each_schedule(
+        [&](const golden::file& file, const golden::json& entry, schedules::any schedule) {
+            const time_view t = entry.at("t").get<double>();
+            for (const mixture_path path :
+                 {mixture_path::automatic, mixture_path::products, mixture_path::elementwise}) {
+                const auto model = file.make_model(context, schedule).with_path(path);
+                auto space = model.make_workspace(context, file.n);
+                const auto check = [&](const char* what, double bound, auto reading) {
+                    CHECK(error(call(context, file.d, file.x, reading), entry.at(what)) < bound);
+                };
+                check("denoiser", tolerance, [&](auto x, auto out) { model.denoiser(x, t, {}, space, out); });
+                check("velocity", tolerance, [&](auto x, auto out) { model(x, t, {}, space, out); });
+                check("score", tolerance, [&](auto x, auto out) { model.score(x, t, {}, space, out); });
+                CHECK(error(call_numbers(context, file.d, file.x,
+                                         [&](auto x, auto out) { model.log_density(x, t, {}, space, out); }),
+                            entry.at("log_density")) < tolerance);
+                CHECK(error(call_numbers(context, file.d, file.x,
+                                         [&](auto x, auto out) { model.divergence(x, t, {}, space, out); }),
+                            entry.at("divergence")) < difference_tolerance);
+            }
+        });
 }
 
 TEST_CASE("golden: the value, its gradient and the guided velocity") {
@@ -53,7 +53,7 @@ TEST_CASE("golden: the value, its gradient and the guided velocity") {
             const auto model = file.make_model(context, schedule);
             exact_value value(model, file.make_reward(context));
             CHECK(error(call_numbers(context, file.d, file.x,
-                                     [&](auto x, double* out) { value(x, t, {}, {}, {.value = out}); }),
+                                     [&](auto x, auto out) { value(x, t, {}, {}, {.value = out}); }),
                         entry.at("value")) < tolerance);
             auto guidance = call(context, file.d, file.x,
                                  [&](auto x, auto out) { value.guidance(x, t, {}, {}, out); });

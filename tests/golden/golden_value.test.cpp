@@ -101,7 +101,10 @@ TEST_CASE(
                                  told_map{file.d, at.lookahead, &asked}, at.make_reward(), at.options);
         const told_batch x = at.upload(at.x);
         double value = 0.0, ess = 0.0, ess_base = 0.0;
-        estimator(x.read(), at.t, {}, {}, {.value = &value, .ess = &ess, .ess_base = &ess_base});
+        estimator(x.read(), at.t, {}, {},
+                  {.value = row(at.context, 1, &value),
+                   .ess = row(at.context, 1, &ess),
+                   .ess_base = row(at.context, 1, &ess_base)});
         CHECK(error(renoising_at(schedule, at.t, *at.options.kappa).time, entry.at("t_renoise")) < tolerance);
         CHECK(error(asked, at.wanted.at("renoised")) < tolerance);
         CHECK(error(value, at.wanted.at("value_self_normalised")) < tolerance);
@@ -118,7 +121,7 @@ TEST_CASE(
         CHECK(ess == doctest::Approx(square(sum) / squares).epsilon(1e-9));
         CHECK(ess_base == doctest::Approx(square(base) / base_squares).epsilon(1e-9));
         double log_mean = 0.0;
-        estimator.log_tilted_density(x.read(), at.t, {}, {}, &log_mean);
+        estimator.log_tilted_density(x.read(), at.t, {}, {}, row(at.context, 1, &log_mean));
         CHECK(log_mean ==
               doctest::Approx(std::log(sum / static_cast<double>(log_weight.size()))).epsilon(tolerance));
 
@@ -137,7 +140,7 @@ TEST_CASE(
                                   told_map{file.d, part(at.lookahead), &asked}, one.make_reward(),
                                   one.options);
             const told_batch alone = one.upload(one.x);
-            single.log_tilted_density(alone.read(), one.t, {}, {}, &log_mean);
+            single.log_tilted_density(alone.read(), one.t, {}, {}, row(one.context, 1, &log_mean));
             CHECK(error(log_mean, at.wanted.at("log_weight").at(i)) < tolerance);
         }
     });
@@ -153,9 +156,10 @@ TEST_CASE("golden: the terms of the log weight one by one, and the trapezoid's d
         const auto samples = static_cast<std::size_t>(at.samples);
         list reward(samples), density(samples), trapezoid(samples), rest = at.entries("log_weight");
         auto r = at.make_reward();
-        evaluate_reward(r, ahead.read(), no_condition{}, reward.data());
+        evaluate_reward(r, ahead.read(), no_condition{}, row(at.context, at.samples, reward.data()));
         CHECK(error(reward, at.wanted.at("reward")) < tolerance);
-        model.log_density(renoised.read(), at.t_renoise, {}, space, density.data());
+        model.log_density(renoised.read(), at.t_renoise, {}, space,
+                          row(at.context, at.samples, density.data()));
         CHECK(error(density, at.wanted.at("log_density_renoised")) < tolerance);
         // What is left of the weight is the likelihood over the proposal.
         const list likelihood = at.entries("log_likelihood"), proposal = at.entries("log_proposal");
@@ -166,7 +170,8 @@ TEST_CASE("golden: the terms of the log weight one by one, and the trapezoid's d
         }
         CHECK(error(rest, ratio) < tolerance);
         trapezoid_density rule(schedule, model);
-        rule(renoised.read(), at.t_renoise, {}, x.read(), at.samples, trapezoid.data());
+        rule(renoised.read(), at.t_renoise, {}, x.read(), at.samples,
+             row(at.context, at.samples, trapezoid.data()));
         CHECK(error(trapezoid, at.wanted.at("log_density_trapezoid")) < tolerance);
     });
 }
@@ -180,7 +185,7 @@ TEST_CASE("golden: value and gradient with the look-ahead integrated") {
                                  at.options);
         const told_batch x = at.upload(at.x);
         double value = 0.0;
-        estimator(x.read(), at.t, {}, {}, {.value = &value});
+        estimator(x.read(), at.t, {}, {}, {.value = row(at.context, 1, &value)});
         // The file looks ahead to t = 1 - 1e-9, which leaves an error of 1e-9 in linear time.
         CHECK(error(value, at.wanted.at("value_self_normalised")) < 10 * map_tolerance);
         told_batch guidance(at.context, file.d, 1);

@@ -122,7 +122,7 @@ TEST_CASE_TEMPLATE("exact draws all weigh p_t(x_t), exact transitions 1", back_e
         for (const double t : {0.0, 0.3, 0.7}) {
             CAPTURE(t);
             const auto from = corrected.spent();
-            corrected(x, t, none, stream(samples), drawn, weights.data());
+            corrected(x, t, none, stream(samples), drawn, diamond::row(weights));
             // two of the map, one of the density
             CHECK(corrected.spent() == from + diamond::cost{.forward = 3 * n * samples});
             auto alone = corrected.sampler();
@@ -136,7 +136,7 @@ TEST_CASE_TEMPLATE("exact draws all weigh p_t(x_t), exact transitions 1", back_e
         diamond::corrected_kernel kernel(
             diamond::early_stop_kernel(gaussian_map<own_batch>(context, schedule, true)),
             exact_density<own_batch>(context, schedule));
-        kernel.begin(x, none, before.data());
+        kernel.begin(x, none, diamond::row(before));
         list base;
         for (index_t j = 0; j < n; ++j) {
             double sum = 0.0;
@@ -150,7 +150,8 @@ TEST_CASE_TEMPLATE("exact draws all weigh p_t(x_t), exact transitions 1", back_e
              {interval{0.0, 0.3}, interval{0.3, 0.7}, interval{0.7, 1.0}, interval{0.0, 1.0}}) {
             CAPTURE(span.from);
             context.from_host(log_p(schedule, batches::host(x), span.from).data(), n, before.data());
-            kernel(x, span, none, stream(), next, before.data(), after.data(), weight.data());
+            kernel(x, span, none, stream(), next, diamond::row(before), diamond::row(after),
+                   diamond::row(weight));
             CHECK(largest_error(batches::host(weight), list(n, 0.0)) < tolerance);
             CHECK(largest_error(batches::host(after), log_p(schedule, batches::host(next), span.to)) <
                   tolerance);
@@ -179,7 +180,7 @@ TEST_CASE("draws of a wrong map: mean weight p_t(x_t), weighted moments the post
                                             any_schedule{schedules::kind::trigonometric}),
                         {.evaluations = evaluations}),
                     exact_density<batch>(context, schedule));
-                corrected(x, t, none, stream(samples, ++seed), drawn, weights.data());
+                corrected(x, t, none, stream(samples, ++seed), drawn, diamond::row(weights));
                 const list z = batches::host(drawn), w = batches::host(weights);
                 const auto truth = corrections::given(point, diamond::level_at(schedule, t), {1.0, 0.0});
                 CHECK(within(mean_weight(w, log_p(schedule, point, t)[0]), 1.0));
@@ -205,7 +206,8 @@ TEST_CASE("transitions of a wrong map: mean weight 1 at every x, weighted moment
                     exact_density<batch>(context, schedule));
                 const auto x = batches::repeat<batch>(context, n, at);
                 std::fill_n(before.data(), n, log_p(schedule, at, span.from)[0]);
-                kernel(x, span, none, stream(1, ++seed), next, before.data(), after.data(), weights.data());
+                kernel(x, span, none, stream(1, ++seed), next, diamond::row(before), diamond::row(after),
+                       diamond::row(weights));
                 const list w = batches::host(weights);
                 const auto truth = corrections::given(at, diamond::level_at(schedule, span.from),
                                                       diamond::level_at(schedule, span.to));
@@ -228,8 +230,8 @@ TEST_CASE("a checkerboard from a Gaussian's draws: those outside weigh nothing, 
     batch drawn(context, 2, 2 * samples), weights(context, 1, 2 * samples), known(context, 1, 2);
     auto space = board.make_workspace(context, 2);
     for (const double t : {0.1, 0.4}) {
-        board.log_density(x, t, none, space, known.data());
-        corrected(x, t, none, stream(samples, 90), drawn, weights.data());
+        board.log_density(x, t, none, space, row(known));
+        corrected(x, t, none, stream(samples, 90), drawn, diamond::row(weights));
         for (const std::ptrdiff_t j : {0, 1}) {
             const list w(weights.data() + j * samples, weights.data() + (j + 1) * samples);
             const auto dead = std::count(w.begin(), w.end(), -diamond::infinity);
@@ -255,7 +257,8 @@ TEST_CASE_TEMPLATE(
     list known = log_p({}, batches::host(x), 0.4);
     known[3] = known[17] = -diamond::infinity; // dead already
     context.from_host(known.data(), n, before.data());
-    kernel(x, {0.4, 0.8}, none, stream(), next, before.data(), after.data(), weight.data());
+    kernel(x, {0.4, 0.8}, none, stream(), next, diamond::row(before), diamond::row(after),
+           diamond::row(weight));
     const list end = batches::host(next), w = batches::host(weight), p = batches::host(after);
     index_t dead = 0, alive = 0;
     for (std::size_t j = 0; j < n; ++j) {
@@ -269,7 +272,8 @@ TEST_CASE_TEMPLATE(
     // from there every particle whose log p is -inf weighs nothing, wherever it goes
     own_batch last(context, 3, n);
     diamond::rebind_t<own_batch, double> final_density(context, 1, n);
-    kernel(next, {0.8, 1.0}, none, stream(1, 8), last, after.data(), final_density.data(), weight.data());
+    kernel(next, {0.8, 1.0}, none, stream(1, 8), last, diamond::row(after), diamond::row(final_density),
+           diamond::row(weight));
     const list again = batches::host(weight);
     for (std::size_t j = 0; j < n; ++j)
         if (p[j] == -diamond::infinity) CHECK(again[j] == -diamond::infinity);
@@ -300,20 +304,22 @@ TEST_CASE_TEMPLATE("weights that are NaN or +inf are refused by step and particl
         diamond::corrected_posterior posterior(
             draws,
             corrections::altered(exact_density<own_batch>(context, {}), corrections::spoil_column{14, bad}));
-        CHECK(blamed([&] { posterior(x, 0.5, none, stream(samples), drawn, weights.data()); }) ==
+        CHECK(blamed([&] { posterior(x, 0.5, none, stream(samples), drawn, diamond::row(weights)); }) ==
               std::pair{3L, 3L}); // draw 14 is particle 3's
         diamond::corrected_kernel kernel(moves, corrections::altered(exact_density<own_batch>(context, {}),
                                                                      corrections::spoil_column{2, bad, 0.7}));
-        kernel.begin(x, none, before.data());
+        kernel.begin(x, none, diamond::row(before));
         CHECK(blamed([&] {
-                  kernel(x, {0.5, 0.7}, none, stream(), next, before.data(), after.data(), weights.data());
+                  kernel(x, {0.5, 0.7}, none, stream(), next, diamond::row(before), diamond::row(after),
+                         diamond::row(weights));
               }) == std::pair{3L, 2L});
         CHECK(blamed([&] {
-                  kernel(x, {0.5, 0.6}, none, stream(), next, before.data(), after.data(), weights.data());
+                  kernel(x, {0.5, 0.6}, none, stream(), next, diamond::row(before), diamond::row(after),
+                         diamond::row(weights));
               }) == std::pair{-9L, -9L});
     }
     diamond::corrected_posterior posterior(draws, exact_density<own_batch>(context, {}));
-    CHECK_THROWS_WITH_AS(posterior(x, 1.0, none, stream(samples), drawn, weights.data()),
+    CHECK_THROWS_WITH_AS(posterior(x, 1.0, none, stream(samples), drawn, diamond::row(weights)),
                          doctest::Contains("point"), std::invalid_argument);
     const auto plane = diamond::exact_density(
         any_schedule{},
@@ -374,7 +380,7 @@ TEST_CASE("a condition stays with its particle, repeated for its draws") {
     };
     check(samples, [&](const diamond::labels& c) {
         batch drawn(context, 2, n * samples), weights(context, 1, n * samples);
-        posterior(x, 0.4, c, stream(samples), drawn, weights.data());
+        posterior(x, 0.4, c, stream(samples), drawn, diamond::row(weights));
         return diamond::to_host(weights);
     });
     check(2 * samples, [&](const diamond::labels& c) {
@@ -384,8 +390,9 @@ TEST_CASE("a condition stays with its particle, repeated for its draws") {
     });
     check(1, [&](const diamond::labels& c) {
         batch next(context, 2, n), before(context, 1, n), after(context, 1, n), weights(context, 1, n);
-        kernel.begin(x, c, before.data());
-        kernel(x, {0.0, 0.5}, c, stream(), next, before.data(), after.data(), weights.data());
+        kernel.begin(x, c, diamond::row(before));
+        kernel(x, {0.0, 0.5}, c, stream(), next, diamond::row(before), diamond::row(after),
+               diamond::row(weights));
         return diamond::to_host(weights);
     });
 }
@@ -399,7 +406,7 @@ struct numbered {
     using real = typename Batch::value_type;
     struct write {
         real* out;
-        double* log_weights;
+        diamond::row_t<Batch> log_weights;
         bool dead;
         index_t group;
         double to_draw, to_weight;
@@ -432,7 +439,7 @@ struct numbered {
     [[nodiscard]] bool exact() const { return false; }
     [[nodiscard]] alone sampler() const { return {}; }
     void operator()(diamond::const_view_t<Batch>, double, diamond::no_condition, diamond::noise_stream noise,
-                    diamond::view_t<Batch> out, double* log_weights) {
+                    diamond::view_t<Batch> out, diamond::row_t<Batch> log_weights) {
         out.context().for_each(out.columns(),
                                write{out.data(), log_weights, dead, noise.samples, to_draw, to_weight});
     }

@@ -52,7 +52,7 @@ public:
     [[nodiscard]] auto schedule() const { return density_.schedule(); }
     [[nodiscard]] diamond::cost spent() const { return density_.spent(); }
     [[nodiscard]] bool exact() const { return false; }
-    void operator()(const_view x, double t, const condition_type& condition, double* out) {
+    void operator()(const_view x, double t, const condition_type& condition, diamond::row_t<batch_type> out) {
         density_(x, t, condition, out);
         x.context().for_each(x.columns(), change_column{change_, x, t, out});
     }
@@ -60,7 +60,7 @@ public:
         Change change;
         const_view x;
         double t;
-        double* out;
+        diamond::row_t<batch_type> out;
         DIAMOND_HD void operator()(index_t j) const { out[j] = change(out[j], x, j, t); }
     };
 

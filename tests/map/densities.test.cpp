@@ -94,13 +94,13 @@ void check_densities(const diamond::backend_of_t<Batch>& context, const Make& ma
                 diamond::diamond_map_posterior posterior(map, {.evaluations = evaluations});
                 for (const double t : {0.0, 0.35, 0.8}) {
                     CAPTURE(t);
-                    posterior.draw_with_density(x, t, none, stream(samples), drawn, told.data());
+                    posterior.draw_with_density(x, t, none, stream(samples), drawn, diamond::row(told));
                     posterior(x, t, none, stream(samples), plain);
                     CHECK(largest_error(batches::host(drawn), batches::host(plain)) < tolerance);
                     CHECK(largest_error(batches::host(told), by_bayes(schedule, density, batches::host(x),
                                                                       batches::host(drawn), d, {t, 1.0})) <
                           within(t));
-                    posterior.log_density(x, t, none, z, told.data());
+                    posterior.log_density(x, t, none, z, diamond::row(told));
                     CHECK(largest_error(batches::host(told), by_bayes(schedule, density, batches::host(x),
                                                                       batches::host(z), d, {t, 1.0})) <
                           within(t));
@@ -111,11 +111,11 @@ void check_densities(const diamond::backend_of_t<Batch>& context, const Make& ma
             for (const interval span :
                  {interval{0.0, 0.3}, interval{0.35, 0.6}, interval{0.8, 1.0}, interval{0.0, 1.0}}) {
                 CAPTURE(span.from);
-                kernel.draw_with_density(x, span, none, stream(), next, told.data());
+                kernel.draw_with_density(x, span, none, stream(), next, diamond::row(told));
                 CHECK(largest_error(batches::host(told), by_bayes(schedule, density, batches::host(x),
                                                                   batches::host(next), d, span)) <
                       within(span.from));
-                kernel.log_density(x, span, none, other, told.data());
+                kernel.log_density(x, span, none, other, diamond::row(told));
                 CHECK(largest_error(batches::host(told), by_bayes(schedule, density, batches::host(x),
                                                                   batches::host(other), d, span)) <
                       within(span.from));
@@ -167,15 +167,15 @@ TEST_CASE_TEMPLATE("on every back end: the density of a draw and of the same poi
     diamond::rebind_t<own_batch, double> told(context, 1, n * samples), given(context, 1, n * samples);
     // the map's inverse magnifies rounding; and the solver's error
     const double tolerance = 64 * back_end::tolerance + 1e-6;
-    posterior.draw_with_density(x, 0.4, none, stream(samples), drawn, told.data());
-    posterior.log_density(x, 0.4, none, drawn, given.data());
+    posterior.draw_with_density(x, 0.4, none, stream(samples), drawn, diamond::row(told));
+    posterior.log_density(x, 0.4, none, drawn, diamond::row(given));
     CHECK(largest_error(batches::host(told), batches::host(given)) < tolerance);
     CHECK(largest_error(batches::host(told), by_bayes(schedule, mixture_density, batches::host(x),
                                                       batches::host(drawn), 2, {0.4, 1.0})) < tolerance);
     told.resize(context, 1, n);
     given.resize(context, 1, n);
-    kernel.draw_with_density(x, {0.4, 0.7}, none, stream(), next, told.data());
-    kernel.log_density(x, {0.4, 0.7}, none, next, given.data());
+    kernel.draw_with_density(x, {0.4, 0.7}, none, stream(), next, diamond::row(told));
+    kernel.log_density(x, {0.4, 0.7}, none, next, diamond::row(given));
     CHECK(largest_error(batches::host(told), batches::host(given)) < tolerance);
     CHECK(largest_error(batches::host(told), by_bayes(schedule, mixture_density, batches::host(x),
                                                       batches::host(next), 2, {0.4, 0.7})) < tolerance);
@@ -188,9 +188,9 @@ TEST_CASE("a posterior at t = 1 is a point, and is refused") {
         diamond::gaussian<batch, any_schedule>(context, any_schedule{}, n.mean, n.covariance),
         any_schedule{}));
     batch x(context, 3, 2), z(context, 3, 2);
-    list told(2);
-    CHECK_THROWS_WITH_AS(posterior.draw_with_density(x, 1.0, none, stream(), z, told.data()),
+    batch told(context, 1, 2);
+    CHECK_THROWS_WITH_AS(posterior.draw_with_density(x, 1.0, none, stream(), z, diamond::row(told)),
                          doctest::Contains("point"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(posterior.log_density(x, 1.0, none, z, told.data()), doctest::Contains("point"),
-                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(posterior.log_density(x, 1.0, none, z, diamond::row(told)),
+                         doctest::Contains("point"), std::invalid_argument);
 }

@@ -29,14 +29,14 @@ template <class Model, class Batch>
 std::vector<double> log_density(const Model& model, const Batch& x) {
     auto space = model.make_workspace(x.context(), x.columns());
     diamond::rebind_t<Batch, double> out(x.context(), 1, x.columns());
-    model.log_density(x, 1.0, none, space, out.data());
+    model.log_density(x, 1.0, none, space, diamond::row(out));
     return diamond::to_host(out);
 }
 template <class Map, class Batch>
 std::vector<double> log_p(Map map, const Batch& x) {
     diamond::log_likelihood likelihood(std::move(map));
     diamond::rebind_t<Batch, double> out(x.context(), 1, x.columns());
-    likelihood(x, none, out.data());
+    likelihood(x, none, diamond::row(out));
     return diamond::to_host(out);
 }
 /// A step's tolerance; what is left of it in log p after some tens of steps, and what float's rounding of the
@@ -63,14 +63,14 @@ TEST_CASE_TEMPLATE("the adaptive reference finds a mixture's exact log p, from d
     diamond::log_likelihood likelihood(reference);
     batch sample(context, 2, n);
     diamond::rebind_t<batch, double> out(context, 1, n);
-    likelihood.push_forward(x, none, sample, out.data());
+    likelihood.push_forward(x, none, sample, diamond::row(out));
     CHECK(largest_error(diamond::to_host(out), log_density(model, sample)) < precise<back_end>::log_density);
     // Two products for each evaluation, and nothing else.
     CHECK(likelihood.spent().jvp == 2 * likelihood.spent().forward);
     CHECK(likelihood.spent().vjp == 0);
     // Several jumps with a new start of the solver agree.
     diamond::log_likelihood in_parts(reference, {.times = {0.0, 0.3, 0.8, 1.0}});
-    in_parts(x, none, out.data());
+    in_parts(x, none, diamond::row(out));
     CHECK(largest_error(diamond::to_host(out), log_density(model, x)) < precise<back_end>::log_density);
 }
 
@@ -107,17 +107,17 @@ TEST_CASE_TEMPLATE("X and m are those of the closed joint map, either way, over 
     for (const interval span : {interval{0.0, 1.0}, interval{1.0, 0.0}, interval{0.2, 0.7},
                                 interval{0.9, 0.4}, interval{0.5, 0.5}}) {
         CAPTURE(span.from);
-        found(x, span, none, to, m.data());
-        exact(x, span, none, wanted_to, wanted_m.data());
+        found(x, span, none, to, diamond::row(m));
+        exact(x, span, none, wanted_to, diamond::row(wanted_m));
         CHECK(largest_error(batches::host(to), batches::host(wanted_to)) < precise<back_end>::log_density);
         CHECK(largest_error(diamond::to_host(m), diamond::to_host(wanted_m)) <
               precise<back_end>::log_density);
         found(x, span, none, to);
         CHECK(largest_error(batches::host(to), batches::host(wanted_to)) < precise<back_end>::log_density);
     }
-    CHECK_THROWS_AS(found(x, {0.0, 1.5}, none, to, m.data()), std::invalid_argument);
+    CHECK_THROWS_AS(found(x, {0.0, 1.5}, none, to, diamond::row(m)), std::invalid_argument);
     batch flat(context, 2, n);
-    CHECK_THROWS_AS(found(x, {0.0, 1.0}, none, flat, m.data()), std::invalid_argument);
+    CHECK_THROWS_AS(found(x, {0.0, 1.0}, none, flat, diamond::row(m)), std::invalid_argument);
 }
 
 TEST_CASE("with Hutchinson's probes the reference is unbiased, and the same at every call") {
@@ -159,7 +159,7 @@ TEST_CASE("a condition stays with its column") {
         {.steps = 2});
     const auto result = labelled::compare(context, 9, 1, [&](const diamond::labels& c) {
         batch out(context, 1, 9);
-        likelihood(x, c, out.data());
+        likelihood(x, c, diamond::row(out));
         return diamond::to_host(out);
     });
     CHECK(result.mixed == 0.0);

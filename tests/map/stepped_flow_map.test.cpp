@@ -47,7 +47,7 @@ struct bent_flow {
     struct divergence {
         const_view x;
         interval span;
-        double* m;
+        diamond::row_t<batch_type> m;
         DIAMOND_HD void operator()(index_t j) const {
             m[j] = 0.0;
             for (index_t i = 0; i < 2; ++i)
@@ -57,7 +57,7 @@ struct bent_flow {
     };
     struct pull_back {
         const_view x, cotangent;
-        const double* of_m;
+        diamond::const_row_t<batch_type> of_m;
         interval span;
         view out;
         DIAMOND_HD void operator()(index_t i, index_t j) const {
@@ -81,12 +81,13 @@ struct bent_flow {
         bill.forward += x.columns();
         x.context().for_each(2, x.columns(), forward{x, span, out});
     }
-    void operator()(const_view x, interval span, diamond::no_condition c, view out, double* m) {
+    void operator()(const_view x, interval span, diamond::no_condition c, view out,
+                    diamond::row_t<batch_type> m) {
         (*this)(x, span, c, out);
         x.context().for_each(x.columns(), divergence{x, span, m});
     }
-    void vjp(const_view x, interval span, diamond::no_condition, const_view cotangent, const double* of_m,
-             view out) {
+    void vjp(const_view x, interval span, diamond::no_condition, const_view cotangent,
+             diamond::const_row_t<batch_type> of_m, view out) {
         bill.vjp += x.columns();
         x.context().for_each(2, x.columns(), pull_back{x, cotangent, of_m, span, out});
     }
@@ -155,14 +156,14 @@ TEST_CASE_TEMPLATE("of an exact map it is the map, either way, with m and with d
                 parts(x, span, none, out);
                 flow(x, span, none, wanted);
                 CHECK(largest_error(batches::host(out), batches::host(wanted)) < tolerance);
-                joint_parts(x, span, none, out, m.data());
-                joint(x, span, none, wanted, wanted_m.data());
+                joint_parts(x, span, none, out, diamond::row(m));
+                joint(x, span, none, wanted, diamond::row(wanted_m));
                 CHECK(largest_error(batches::host(out), batches::host(wanted)) < tolerance);
                 CHECK(largest_error(batches::host(m), batches::host(wanted_m)) < tolerance);
                 parts.vjp(x, span, none, cotangent, out);
                 flow.vjp(x, span, none, cotangent, wanted);
                 CHECK(largest_error(batches::host(out), batches::host(wanted)) < tolerance);
-                joint_parts.vjp(x, span, none, cotangent, nullptr, out);
+                joint_parts.vjp(x, span, none, cotangent, {}, out);
                 CHECK(largest_error(batches::host(out), batches::host(wanted)) < tolerance);
             }
         }
@@ -181,7 +182,7 @@ TEST_CASE_TEMPLATE(
     for (const interval span : {interval{0.0, 1.0}, interval{1.0, 0.1}, interval{0.25, 0.5}})
         for (const index_t steps : {1, 3}) {
             stepped_flow_map map(bent_flow<own_batch>{}, {.steps = steps});
-            map(x, span, none, out, m.data());
+            map(x, span, none, out, diamond::row(m));
             context.copy(x.data(), x.size(), here.data());
             list mean(n, 0.0);
             for (index_t k = 0; k < steps; ++k) {
@@ -190,7 +191,7 @@ TEST_CASE_TEMPLATE(
                                       : span.from + span.length() * static_cast<double>(i) /
                                                         static_cast<double>(steps);
                 };
-                once(here, {share(k), share(k + 1)}, none, next, part.data());
+                once(here, {share(k), share(k + 1)}, none, next, diamond::row(part));
                 const list of_part = batches::host(part);
                 for (std::size_t j = 0; j < n; ++j) mean[j] += of_part[j] / static_cast<double>(steps);
                 std::swap(here, next);
@@ -198,7 +199,7 @@ TEST_CASE_TEMPLATE(
             CHECK(largest_error(batches::host(out), batches::host(here)) < 4 * back_end::tolerance);
             CHECK(largest_error(batches::host(m), mean) < 4 * back_end::tolerance);
             CHECK(map.spent() == diamond::cost{.forward = steps * n});
-            once(x, span, none, next, part.data());
+            once(x, span, none, next, diamond::row(part));
             CHECK((largest_error(batches::host(out), batches::host(next)) > 1e-3) == (steps > 1));
             CHECK((largest_error(batches::host(m), batches::host(part)) > 1e-3) == (steps > 1));
         }
@@ -230,7 +231,7 @@ TEST_CASE("derivatives by differences: of a mixture's flow, and of a joint map t
                           !diamond::differentiable_flow_map<decltype(joint)>);
             const auto number = [&](double of_x, double of_divergence) {
                 return gradient(x, [&](const batch& at) {
-                    joint(at, span, none, out, m.data());
+                    joint(at, span, none, out, diamond::row(m));
                     list result = dot(cotangent, out);
                     for (std::size_t j = 0; j < result.size(); ++j)
                         result[j] = of_x * result[j] + of_divergence * of_m.data()[j] * m.data()[j];
@@ -239,12 +240,12 @@ TEST_CASE("derivatives by differences: of a mixture's flow, and of a joint map t
             };
             const list both = number(1.0, 1.0), position = number(1.0, 0.0), divergence = number(0.0, 1.0);
             const auto before = joint.spent();
-            joint.vjp(x, span, none, cotangent, of_m.data(), pulled);
+            joint.vjp(x, span, none, cotangent, row(of_m), pulled);
             CHECK(joint.spent() == before + diamond::cost{.forward = (steps - 1) * n, .vjp = steps * n});
             CHECK(largest_error(diamond::to_host(pulled), both) < 1e-7);
-            joint.vjp(x, span, none, cotangent, nullptr, pulled);
+            joint.vjp(x, span, none, cotangent, {}, pulled);
             CHECK(largest_error(diamond::to_host(pulled), position) < 1e-7);
-            joint.vjp(x, span, none, diamond::const_view_t<batch>(nullptr, 2, n, &context), of_m.data(),
+            joint.vjp(x, span, none, diamond::const_view_t<batch>(nullptr, 2, n, &context), row(of_m),
                       pulled);
             CHECK(largest_error(diamond::to_host(pulled), divergence) < 1e-7);
             CHECK(largest_error(divergence, position) > 1e-2);

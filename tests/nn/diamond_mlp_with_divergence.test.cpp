@@ -100,8 +100,8 @@ TEST_CASE_TEMPLATE("with its last layer 0 the network is the Gaussian's joint fl
                                      {1.0, 1.0},
                                      {0.3, 0.302},
                                      {0.4, 0.4}}) {
-            exact(c.xbar.read(), inner, {}, expected.mutable_view(), m_expected.data());
-            map(c.xbar.read(), inner, labels(), found.mutable_view(), m_found.data());
+            exact(c.xbar.read(), inner, {}, expected.mutable_view(), diamond::row(m_expected));
+            map(c.xbar.read(), inner, labels(), found.mutable_view(), diamond::row(m_found));
             const auto x = diamond::to_host(found), x_exact = diamond::to_host(expected);
             const auto m = diamond::to_host(m_found), m_exact = diamond::to_host(m_expected);
             for (std::size_t k = 0; k < 21; ++k)
@@ -198,9 +198,9 @@ TEST_CASE("a flow map with divergence's vjp, its units and its two heads agree")
     batch out(c.context, 3, c.n), scaled(c.context, 3, c.n), image(c.context, 3, c.n),
         alone(c.context, 3, c.n);
     std::vector<double> m(7), m_plain(7);
-    map(c.xbar.read(), span, labels(), out.mutable_view(), m.data());
+    map(c.xbar.read(), span, labels(), out.mutable_view(), diamond::row(c.context, c.n, m.data()));
     for (index_t e = 0; e < 21; ++e) scaled.data()[e] = c.xbar.data()[e] / s0;
-    plain(scaled.read(), span, labels(), image.mutable_view(), m_plain.data());
+    plain(scaled.read(), span, labels(), image.mutable_view(), diamond::row(c.context, c.n, m_plain.data()));
     velocity_alone(scaled.read(), span, labels(), alone.mutable_view());
     for (index_t e = 0; e < 21; ++e) {
         CHECK(out.data()[e] == doctest::Approx(s0 * image.data()[e]).epsilon(1e-12));
@@ -212,17 +212,18 @@ TEST_CASE("a flow map with divergence's vjp, its units and its two heads agree")
     const auto k_m = numbers::normals<double>(7, 22);
     const auto with_values = [&](const batch& x) {
         batch y(c.context, 3, c.n);
-        map(x.read(), span, labels(), y.mutable_view(), m.data());
+        map(x.read(), span, labels(), y.mutable_view(), diamond::row(c.context, c.n, m.data()));
         double sum = 0.0;
         for (index_t e = 0; e < 21; ++e) sum += k.data()[e] * y.data()[e];
         for (std::size_t j = 0; j < 7; ++j) sum += k_m[j] * m[j];
         return sum;
     };
     batch all(c.context, 3, c.n), of_m(c.context, 3, c.n), of_x(c.context, 3, c.n);
-    map.vjp(c.xbar.read(), span, labels(), k.read(), k_m.data(), all.mutable_view());
+    map.vjp(c.xbar.read(), span, labels(), k.read(), diamond::row(c.context, c.n, k_m.data()),
+            all.mutable_view());
     map.vjp(c.xbar.read(), span, labels(), diamond::const_view_t<batch>(nullptr, 3, c.n, &c.context),
-            k_m.data(), of_m.mutable_view());
-    map.vjp(c.xbar.read(), span, labels(), k.read(), nullptr, of_x.mutable_view());
+            diamond::row(c.context, c.n, k_m.data()), of_m.mutable_view());
+    map.vjp(c.xbar.read(), span, labels(), k.read(), {}, of_x.mutable_view());
     constexpr double step = 1e-5;
     for (index_t e = 0; e < 21; ++e) {
         const double kept = c.xbar.data()[e];
@@ -238,6 +239,7 @@ TEST_CASE("a flow map with divergence's vjp, its units and its two heads agree")
                          doctest::Contains("base deviation"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(setting<back>(false, {.sign = 0.5}), doctest::Contains("sign 0.5"),
                          std::invalid_argument);
-    CHECK_THROWS_WITH_AS(map(c.xbar.read(), {0.0, 1.5}, labels(), out.mutable_view(), m.data()),
-                         doctest::Contains("1.5"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(
+        map(c.xbar.read(), {0.0, 1.5}, labels(), out.mutable_view(), diamond::row(c.context, c.n, m.data())),
+        doctest::Contains("1.5"), std::invalid_argument);
 }

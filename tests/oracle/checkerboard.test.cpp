@@ -73,10 +73,10 @@ TEST_CASE_TEMPLATE("density and readings by quadrature over the cells", back_end
         // The midpoint rule with steps of 0.005 errs by 1e-5 of the integrand's relative curvature.
         const double near = 2e-5;
         CAPTURE(name);
-        CHECK(largest_error(call_numbers<back_end>(
-                                context, 2, points,
-                                [&](auto x, double* out) { model.log_density(x, t, {}, space, out); }),
-                            density) < near);
+        CHECK(largest_error(
+                  call_numbers<back_end>(context, 2, points,
+                                         [&](auto x, auto out) { model.log_density(x, t, {}, space, out); }),
+                  density) < near);
         CHECK(largest_error(call<back_end>(context, 2, points,
                                            [&](auto x, auto out) { model.denoiser(x, t, {}, space, out); }),
                             denoiser) < near);
@@ -103,7 +103,7 @@ TEST_CASE("score, Jacobian products and divergence by differences; the velocity 
         for (const double t : {0.15, 0.5, 0.85}) {
             const auto density = [&](const std::vector<double>& at, double when) {
                 return call_numbers<back_end>(
-                    context, 2, at, [&](auto x, double* out) { model.log_density(x, when, {}, space, out); });
+                    context, 2, at, [&](auto x, auto out) { model.log_density(x, when, {}, space, out); });
             };
             const auto velocity = [&](const std::vector<double>& at) {
                 return call<back_end>(context, 2, at, [&](auto x, auto out) { model(x, t, {}, space, out); });
@@ -111,7 +111,7 @@ TEST_CASE("score, Jacobian products and divergence by differences; the velocity 
             const auto score = call<back_end>(context, 2, points,
                                               [&](auto x, auto out) { model.score(x, t, {}, space, out); });
             const auto divergence = call_numbers<back_end>(
-                context, 2, points, [&](auto x, double* out) { model.divergence(x, t, {}, space, out); });
+                context, 2, points, [&](auto x, auto out) { model.divergence(x, t, {}, space, out); });
             const auto here = velocity(points), after = density(points, t + h),
                        before = density(points, t - h);
             std::vector<double> trace(4), along(4);
@@ -169,7 +169,7 @@ TEST_CASE_TEMPLATE("the ends of time, times per column, and finite numbers anywh
             CHECK(std::abs(value) < back_end::tolerance);
         CHECK(largest_error(read(&model_type::noise, 0.0), points) < back_end::tolerance);
         const auto first = call_numbers<back_end>(
-            context, 2, points, [&](auto x, double* out) { model.log_density(x, 0.0, {}, space, out); });
+            context, 2, points, [&](auto x, auto out) { model.log_density(x, 0.0, {}, space, out); });
         for (std::size_t j = 0; j < 4; ++j)
             CHECK(first[j] == doctest::Approx(-0.5 * (square(points[2 * j]) + square(points[2 * j + 1])) -
                                               std::log(2 * pi))
@@ -178,7 +178,7 @@ TEST_CASE_TEMPLATE("the ends of time, times per column, and finite numbers anywh
         CHECK(read(&model_type::denoiser, 1.0) == points);
         for (const double value : read(&model_type::noise, 1.0)) CHECK(value == 0.0);
         const auto last = call_numbers<back_end>(
-            context, 2, points, [&](auto x, double* out) { model.log_density(x, 1.0, {}, space, out); });
+            context, 2, points, [&](auto x, auto out) { model.log_density(x, 1.0, {}, space, out); });
         for (std::size_t j = 0; j < 4; ++j) {
             const bool inside = std::abs(points[2 * j]) < 4 && std::abs(points[2 * j + 1]) < 4 &&
                                 black(points[2 * j], points[2 * j + 1]);
@@ -204,9 +204,9 @@ TEST_CASE_TEMPLATE("the ends of time, times per column, and finite numbers anywh
             const auto s = call<back_end>(context, 2, far,
                                           [&](auto x, auto out) { model.score(x, t, {}, space, out); });
             const auto p = call_numbers<back_end>(
-                context, 2, far, [&](auto x, double* out) { model.log_density(x, t, {}, space, out); });
+                context, 2, far, [&](auto x, auto out) { model.log_density(x, t, {}, space, out); });
             const auto m = call_numbers<back_end>(
-                context, 2, far, [&](auto x, double* out) { model.divergence(x, t, {}, space, out); });
+                context, 2, far, [&](auto x, auto out) { model.divergence(x, t, {}, space, out); });
             for (const auto& numbers : {u, s, p, m})
                 for (const double value : numbers) CHECK(std::isfinite(value));
         }

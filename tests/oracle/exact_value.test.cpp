@@ -70,16 +70,15 @@ void for_both_models(const typename BackEnd::context& context, any_schedule sche
 template <class BackEnd, class Value>
 std::vector<double> values_at(const typename BackEnd::context& context, Value& value,
                               const std::vector<double>& x, double t) {
-    return call_numbers<BackEnd>(context, 2, x, [&](auto in, double* out) {
-        value(in, t, {}, {}, {out, nullptr, nullptr});
-    });
+    return call_numbers<BackEnd>(context, 2, x,
+                                 [&](auto in, auto out) { value(in, t, {}, {}, {.value = out}); });
 }
 template <class BackEnd, class Model>
 std::vector<double> log_density(const typename BackEnd::context& context, const Model& model,
                                 const std::vector<double>& x, double t) {
     auto space = model.make_workspace(context, 0);
     return call_numbers<BackEnd>(context, 2, x,
-                                 [&](auto in, double* out) { model.log_density(in, t, {}, space, out); });
+                                 [&](auto in, auto out) { model.log_density(in, t, {}, space, out); });
 }
 
 } // namespace
@@ -226,7 +225,10 @@ TEST_CASE("no samples are drawn: standard error 0, no effective sample size") {
     const auto x = from_host<double>(context, 2, 1, std::vector<double>{0.5, 0.25});
     double v = 0, error = -1, ess = 0;
     for (const double t : {0.5, 1.0}) {
-        value(x.read(), t, {}, {}, {&v, &error, &ess});
+        value(x.read(), t, {}, {},
+              {.value = row(context, 1, &v),
+               .standard_error = row(context, 1, &error),
+               .ess = row(context, 1, &ess)});
         CHECK(error == 0.0);
         CHECK(std::isnan(ess));
     }

@@ -63,7 +63,7 @@ TEST_CASE_TEMPLATE("readings, density, Jacobian and divergence by dense inverses
                                      3 * std::log(2 * pi));
             CHECK(largest_error(call_numbers<back_end>(
                                     context, 3, points,
-                                    [&](auto in, double* out) { model.log_density(in, t, {}, space, out); }),
+                                    [&](auto in, auto out) { model.log_density(in, t, {}, space, out); }),
                                 columns(density)) < near);
             // The velocity by its definition with the schedule's own coefficients.
             const double a = schedule.alpha(t), s = schedule.sigma(t);
@@ -79,7 +79,7 @@ TEST_CASE_TEMPLATE("readings, density, Jacobian and divergence by dense inverses
             check(jacobian.transpose() * w,
                   [&](auto in, auto out) { model.vjp(in, t, {}, direction.read(), space, out); });
             const auto divergence = call_numbers<back_end>(
-                context, 3, points, [&](auto in, double* out) { model.divergence(in, t, {}, space, out); });
+                context, 3, points, [&](auto in, auto out) { model.divergence(in, t, {}, space, out); });
             for (const double value : divergence)
                 CHECK(value == doctest::Approx(jacobian.trace()).epsilon(near));
         }

@@ -98,14 +98,14 @@ TEST_CASE(
         auto space = model.make_workspace(context, 4);
         diamond::scratch<typename back_end::real, typename back_end::context> there;
         const auto m = [&](interval span) {
-            return call_numbers<back_end>(context, 2, x, [&](auto in, double* out) {
+            return call_numbers<back_end>(context, 2, x, [&](auto in, auto out) {
                 there.resize(context, in.rows(), in.columns());
                 flow(in, span, {}, there.mutable_view(), out);
             });
         };
         const auto log_p = [&](const std::vector<double>& y, double t) {
             return call_numbers<back_end>(
-                context, 2, y, [&](auto in, double* out) { model.log_density(in, t, {}, space, out); });
+                context, 2, y, [&](auto in, auto out) { model.log_density(in, t, {}, space, out); });
         };
         for (const auto [t, s] : {std::array{0.2, 0.7}, std::array{1.0, 0.4}}) {
             const auto before = log_p(x, t), after = log_p(carry<back_end>(context, flow, x, {t, s}), s);
@@ -113,7 +113,7 @@ TEST_CASE(
                 CHECK(m({t, s})[j] == doctest::Approx((before[j] - after[j]) / (s - t)).epsilon(1e-12));
         }
         CHECK(m({0.6, 0.6})[1] == doctest::Approx(call_numbers<back_end>(context, 2, x,
-                                                                         [&](auto in, double* out) {
+                                                                         [&](auto in, auto out) {
                                                                              model.divergence(in, 0.6, {},
                                                                                               space, out);
                                                                          })[1])

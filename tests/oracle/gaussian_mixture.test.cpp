@@ -43,9 +43,9 @@ answers ask(const typename BackEnd::context& context, const Model& model, const 
             call<BackEnd>(context, d, x, [&](auto in, auto out) { model.noise(in, t, {}, space, out); }),
             call<BackEnd>(context, d, x, [&](auto in, auto out) { model.score(in, t, {}, space, out); }),
             call_numbers<BackEnd>(context, d, x,
-                                  [&](auto in, double* out) { model.log_density(in, t, {}, space, out); }),
+                                  [&](auto in, auto out) { model.log_density(in, t, {}, space, out); }),
             call_numbers<BackEnd>(context, d, x,
-                                  [&](auto in, double* out) { model.divergence(in, t, {}, space, out); })};
+                                  [&](auto in, auto out) { model.divergence(in, t, {}, space, out); })};
 }
 
 // Returns the answers by the definitions, 0 < t < 1; the divergence is computed by differences.

@@ -42,9 +42,9 @@ std::vector<std::vector<double>> ask(const typename BackEnd::context& context, c
             call<BackEnd>(context, d, x,
                           [&](auto in, auto out) { model.jvp(in, t, {}, direction.read(), space, out); }),
             call_numbers<BackEnd>(context, d, x,
-                                  [&](auto in, double* out) { model.log_density(in, t, {}, space, out); }),
+                                  [&](auto in, auto out) { model.log_density(in, t, {}, space, out); }),
             call_numbers<BackEnd>(context, d, x,
-                                  [&](auto in, double* out) { model.divergence(in, t, {}, space, out); })};
+                                  [&](auto in, auto out) { model.divergence(in, t, {}, space, out); })};
 }
 
 const std::string names[] = {"velocity", "denoiser", "noise", "score", "jvp", "log density", "divergence"};

@@ -120,7 +120,7 @@ template <class BackEnd, class F>
     const auto host = diamond::to_host(out);
     return {host.begin(), host.end()};
 }
-/// Calls f(x.read(), double* out), which writes a number a column, and brings the numbers home.
+/// Calls f(x.read(), row out), which writes a number a column, and brings the numbers home.
 template <class BackEnd, class F>
 [[nodiscard]] std::vector<double> call_numbers(const typename BackEnd::context& context, index_t d,
                                                const std::vector<double>& x, const F& f) {
@@ -129,7 +129,7 @@ template <class BackEnd, class F>
     const auto in = diamond::from_host<number>(context, d, n, std::vector<number>(x.begin(), x.end()));
     auto out = diamond::from_host<double>(context, 1, n,
                                           std::vector<double>(static_cast<std::size_t>(n), -77.0));
-    f(in.read(), out.data());
+    f(in.read(), diamond::row(out));
     return diamond::to_host(out);
 }
 

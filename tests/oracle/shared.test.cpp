@@ -100,7 +100,8 @@ public:
     void score(const_view x, time_view t, no_condition, workspace_type& w, view out) const {
         model_.score(x, t, {}, own(w, x), out);
     }
-    void log_density(const_view x, time_view t, no_condition, workspace_type& w, double* out) const {
+    void log_density(const_view x, time_view t, no_condition, workspace_type& w,
+                     diamond::row_t<batch_type> out) const {
         model_.log_density(x, t, {}, own(w, x), out);
     }
     void draw_posterior(const_view x, double t, no_condition, noise_stream stream, workspace_type& w,
@@ -171,8 +172,8 @@ TEST_CASE("every reading, density, draw and map of one const model, from two thr
                 model.denoiser(x.read(), t, {}, space, out.mutable_view()), keep();
                 model.score(x.read(), t, {}, space, out.mutable_view()), keep();
                 model.jvp(x.read(), t, {}, w.read(), space, out.mutable_view()), keep();
-                model.divergence(x.read(), t, {}, space, numbers.data()), keep();
-                model.log_density(x.read(), t, {}, space, numbers.data()), keep();
+                model.divergence(x.read(), t, {}, space, diamond::row(numbers)), keep();
+                model.log_density(x.read(), t, {}, space, diamond::row(numbers)), keep();
             }
             model.draw(philox{3}.stream(purpose::data), out.mutable_view()), keep();
             model.draw_posterior(x.read(), 0.5, {}, philox{4}.stream(purpose::value), space,
@@ -180,7 +181,7 @@ TEST_CASE("every reading, density, draw and map of one const model, from two thr
                 keep();
             if constexpr (tiltable_field<std::remove_cvref_t<decltype(model)>>) {
                 exact_value value{model, quadratic{own, std::vector<float>{2, 1}, std::vector<float>{1, 1}}};
-                value(x.read(), 0.5, {}, {}, value_batch{.value = numbers.data()}), keep();
+                value(x.read(), 0.5, {}, {}, {.value = row(numbers)}), keep();
                 value.guidance(x.read(), 1.0, {}, {}, out.mutable_view()), keep();
             }
             if constexpr (std::is_same_v<std::remove_cvref_t<decltype(model)>, normal>) {
@@ -189,7 +190,7 @@ TEST_CASE("every reading, density, draw and map of one const model, from two thr
                 flow(x.read(), {0.2, 0.9}, {}, out.mutable_view()), keep();
                 flow.vjp(x.read(), {0.2, 0.9}, {}, w.read(), out.mutable_view()), keep();
                 map(x.read(), {0.1, 0.9}, w.read(), time_view(times.data()), {}, out.mutable_view(),
-                    numbers.data()),
+                    diamond::row(numbers)),
                     keep();
                 map.vjp(x.read(), {0.1, 0.9}, w.read(), 0.5, {}, w.read(), out.mutable_view(),
                         out.mutable_view()),
@@ -220,7 +221,7 @@ TEST_CASE(
         const auto keep = [&](const std::vector<double>& part) {
             all.insert(all.end(), part.begin(), part.end());
         };
-        value(x.read(), 0.5, {}, {}, {.value = numbers.data()});
+        value(x.read(), 0.5, {}, {}, {.value = row(numbers)});
         keep(to_host(numbers));
         for (const double t : {0.25, 0.75, 1.0}) {
             value.guidance(x.read(), t, {}, {}, out.mutable_view());
@@ -256,7 +257,7 @@ TEST_CASE_TEMPLATE("what a model was made on need not be what calls it, but on a
     const auto models = [&](const auto& model) {
         auto space = model.make_workspace(caller, 5);
         check([&] { model(x.read(), 0.5, {}, space, out.mutable_view()); });
-        check([&] { model.log_density(x.read(), 0.5, {}, space, values.data()); });
+        check([&] { model.log_density(x.read(), 0.5, {}, space, diamond::row(values)); });
         check([&] { model.draw({}, out.mutable_view()); });
         check([&] {
             model.draw_posterior(x.read(), 0.5, {}, noise_stream{.samples = 1}, space, out.mutable_view());
@@ -270,14 +271,14 @@ TEST_CASE_TEMPLATE("what a model was made on need not be what calls it, but on a
     const affine_measurement matrix{made_on, std::vector<real>{1, 2, 3, 4}, std::vector<real>{1, 2}};
     gaussian_measurement_reward seen{made_on, mask_measurement<batch_type>{made_on, 2, {1}},
                                      std::vector<real>{1}, 1.0};
-    check([&] { slope(x.read(), values.data()); });
+    check([&] { slope(x.read(), diamond::row(values)); });
     check([&] { bowl.gradient(x.read(), out.mutable_view()); });
     check([&] { matrix(x.read(), out.mutable_view()); });
-    check([&] { seen(x.read(), values.data()); });
+    check([&] { seen(x.read(), diamond::row(values)); });
     gaussian_flow_map flow{one};
     gaussian_diamond_map map{one};
     exact_value value{one, bowl};
-    const auto call_all = [&](const auto& call, batch_type& in, batch_type& to, double* numbers) {
+    const auto call_all = [&](const auto& call, batch_type& in, batch_type& to, auto numbers) {
         call([&] { flow(in.read(), {0.2, 0.9}, {}, to.mutable_view()); });
         call([&] { flow.vjp(in.read(), {0.2, 0.9}, {}, in.read(), to.mutable_view()); });
         call([&] { map(in.read(), {0.2, 0.9}, in.read(), 0.5, {}, to.mutable_view()); });
@@ -285,12 +286,13 @@ TEST_CASE_TEMPLATE("what a model was made on need not be what calls it, but on a
         call([&] { value.guidance(in.read(), 0.5, {}, {}, to.mutable_view()); });
     };
     auto in = batches::make<batch_type>(caller, 2, 5, reference::spread_points(10));
-    call_all(check, in, out, values.data());
+    call_all(check, in, out, diamond::row(values));
     // Once refused, they still serve the context that they were made on.
     auto in_at_home = batches::make<batch_type>(made_on, 2, 5, reference::spread_points(10));
     batch_type out_at_home(made_on, 2, 5);
     rebind_t<batch_type, double> values_at_home(made_on, 1, 5);
-    call_all([](const auto& call) { CHECK_NOTHROW(call()); }, in_at_home, out_at_home, values_at_home.data());
+    call_all([](const auto& call) { CHECK_NOTHROW(call()); }, in_at_home, out_at_home,
+             diamond::row(values_at_home));
     // A checkerboard keeps nothing in a context's memory, and the reward's form is brought to each.
     const checkerboard<batch_type, linear_schedule> cells(made_on, {});
     auto space = cells.make_workspace(caller, 5);

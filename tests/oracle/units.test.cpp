@@ -56,7 +56,7 @@ TEST_CASE_TEMPLATE("a Gaussian in any units has the densities and the draws of t
         auto space = model.make_workspace(context, n);
         const auto x = batches::make<batch>(context, 4, 50, times(points, units));
         auto out = from_host<double>(context, 1, 50, numbers_type(50));
-        model.log_density(x.read(), 1.0, {}, space, out.data());
+        model.log_density(x.read(), 1.0, {}, space, diamond::row(out));
         const auto densities = to_host(out);
         const auto solve = correlations.llt();
         for (index_t j = 0; j < 50; ++j) {
@@ -130,7 +130,7 @@ TEST_CASE_TEMPLATE("a mixture of many parts in any unit has the densities of the
         auto space = mixture.make_workspace(context, 20);
         const auto x = batches::make<batch>(context, 4, 20, times(points, units));
         auto out = from_host<double>(context, 1, 20, numbers_type(20));
-        mixture.log_density(x.read(), 1.0, {}, space, out.data());
+        mixture.log_density(x.read(), 1.0, {}, space, diamond::row(out));
         numbers_type result = to_host(out);
         for (double& value : result) value += 4.0 * std::log(unit);
         batch denoised(context, 4, 20);

@@ -54,7 +54,7 @@ struct on_host {
 template <class Reward, class Batch, class Condition = diamond::no_condition>
 std::vector<double> values(Reward& reward, const Batch& z, const Condition& condition = {}) {
     diamond::rebind_t<Batch, double> out(z.context(), 1, z.columns());
-    diamond::evaluate_reward(reward, z.read(), condition, out.data());
+    diamond::evaluate_reward(reward, z.read(), condition, diamond::row(out));
     return diamond::to_host(out);
 }
 

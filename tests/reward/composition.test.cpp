@@ -60,8 +60,8 @@ struct write_row {
 /// The second coordinate, by batches.
 struct second_of_batch {
     template <class View>
-    void operator()(View z, double* out) const {
-        z.context().for_each(z.columns(), write_row<View>{z, 1, out});
+    void operator()(View z, diamond::row_view<double, typename View::context_type> out) const {
+        z.context().for_each(z.columns(), write_row<View>{z, 1, out.data()});
     }
 };
 /// 1, -inf, NaN, +inf at 1, 2, 3 and elsewhere.
@@ -90,8 +90,8 @@ struct write_inverse {
 };
 template <class Batch>
 struct logarithm { // NaN for negative z, its gradient finite or not
-    void operator()(diamond::const_view_t<Batch> x, double* out) const {
-        x.context().for_each(x.columns(), write_logarithm<diamond::const_view_t<Batch>>{x, out});
+    void operator()(diamond::const_view_t<Batch> x, diamond::row_t<Batch> out) const {
+        x.context().for_each(x.columns(), write_logarithm<diamond::const_view_t<Batch>>{x, out.data()});
     }
     void gradient(diamond::const_view_t<Batch> x, diamond::view_t<Batch> out) const {
         x.context().for_each(x.columns(),
@@ -102,10 +102,11 @@ struct logarithm { // NaN for negative z, its gradient finite or not
 /// The label of a particle, as a reward that takes the condition, with its gradient.
 struct label_reward {
     template <class View>
-    void operator()(View z, diamond::labels condition, double* values) const {
+    void operator()(View z, diamond::labels condition,
+                    diamond::row_view<double, typename View::context_type> values) const {
         using row = diamond::batch_view<double, typename View::context_type>;
         z.context().for_each(1, z.columns(),
-                             write_label<row>{condition, row(values, 1, z.columns(), &z.context())});
+                             write_label<row>{condition, row(values.data(), 1, z.columns(), &z.context())});
     }
     template <class View, class Out>
     void gradient(View, diamond::labels condition, Out out) const {

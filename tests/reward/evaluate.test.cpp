@@ -47,12 +47,12 @@ TEST_CASE_TEMPLATE("a lambda is a reward in each of its forms", back_end, HOST_B
     CHECK(difference(values(pointwise, z), sum) < tolerance<Batch>);
     const auto indexed = [](const auto& column) { return column[0] + column[1] + column[column.size() - 1]; };
     CHECK(difference(values(indexed, z), sum) < tolerance<Batch>);
-    const auto batchwise = [](auto view, double* out) {
+    const auto batchwise = [](auto view, auto out) {
         for (index_t j = 0; j < view.columns(); ++j)
             out[j] = static_cast<double>(view(0, j) + view(1, j) + view(2, j));
     };
     CHECK(difference(values(batchwise, z), sum) < tolerance<Batch>);
-    const auto conditional = [](auto view, diamond::labels labels, double* out) {
+    const auto conditional = [](auto view, diamond::labels labels, auto out) {
         for (index_t j = 0; j < view.columns(); ++j) out[j] = static_cast<double>(labels[j]);
     };
     CHECK(values(conditional, z, diamond::labels(5)) == std::vector<double>(40, 5.0));

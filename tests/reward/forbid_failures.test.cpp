@@ -37,7 +37,7 @@ struct unique {
 struct counted_slope {
     int calls = 0;
     template <class View>
-    void operator()(View z, double* values) {
+    void operator()(View z, diamond::row_view<double, typename View::context_type> values) {
         ++calls;
         for (index_t j = 0; j < z.columns(); ++j) values[j] = 3.0 * static_cast<double>(z(0, j));
     }

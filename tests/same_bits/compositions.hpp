@@ -60,8 +60,7 @@ class compositions {
         diamond::rebind_t<batch, double> v(context_, 1, n);
         record r(name);
         for (const double t : {0.3, 0.7}) {
-            estimate(x.read(), t, c, philox{3}.stream(purpose::value, 1),
-                     diamond::value_batch{.value = v.data()});
+            estimate(x.read(), t, c, philox{3}.stream(purpose::value, 1), {.value = row(v)});
             r.add(to_host(v));
             if constexpr (diamond::value_estimator_with_gradient<Value>) {
                 estimate.guidance(x.read(), t, c, philox{3}.stream(purpose::value, 2), out.mutable_view());
@@ -76,7 +75,7 @@ class compositions {
         diamond::rebind_t<batch, double> v(context_, 1, n);
         record r(name);
         for (const double t : {0.4, 1.0}) {
-            log_p(x.read(), t, c, v.data());
+            log_p(x.read(), t, c, diamond::row(v));
             r.add(to_host(v));
         }
         records_.push_back(std::move(r));
@@ -224,7 +223,7 @@ class compositions {
         diamond::rebind_t<batch, double> log_q(context_, 1, n);
         diamond::diamond_map_posterior draws{determined};
         draws.draw_with_density(x.read(), 0.4, diamond::labels{1}, philox{5}.stream(purpose::value, 1),
-                                z.mutable_view(), log_q.data());
+                                z.mutable_view(), diamond::row(log_q));
         records_.push_back(
             record("draws: learned map, log q by determinants").add(to_host(z)).add(to_host(log_q)));
         diamond::self_guidance guide{diamond::negative_log_likelihood{diamond::network_flow_map{trained}},

@@ -19,7 +19,7 @@
 namespace archetypes {
 
 using diamond::index_t, diamond::interval, diamond::no_condition, diamond::noise_stream, diamond::time_view,
-    diamond::value_batch;
+    diamond::value_rows;
 
 struct lane {
     template <class Real>
@@ -102,6 +102,8 @@ struct context : basic_context<context> {};
 using batch = diamond::owning_batch<double, context>;
 using view = diamond::view_t<batch>;
 using const_view = diamond::const_view_t<batch>;
+using row = diamond::row_t<batch>;
+using const_row = diamond::const_row_t<batch>;
 
 struct schedule {
     double alpha(double) const;
@@ -122,7 +124,7 @@ struct differentiable_velocity_field : velocity_field {
     void jvp(const_view, time_view, no_condition, const_view, workspace&, view) const;
 };
 struct velocity_field_with_density : velocity_field {
-    void log_density(const_view, time_view, no_condition, workspace&, double*) const;
+    void log_density(const_view, time_view, no_condition, workspace&, row) const;
 };
 struct scored_velocity_field : velocity_field {
     void score(const_view, time_view, no_condition, workspace&, view) const;
@@ -140,10 +142,10 @@ struct differentiable_flow_map : flow_map {
 struct flow_map_with_divergence : flow_map {
     archetypes::schedule schedule() const;
     using flow_map::operator();
-    void operator()(const_view, interval, no_condition, view, double*);
+    void operator()(const_view, interval, no_condition, view, row);
 };
 struct differentiable_flow_map_with_divergence : flow_map_with_divergence {
-    void vjp(const_view, interval, no_condition, const_view, const double*, view);
+    void vjp(const_view, interval, no_condition, const_view, const_row, view);
 };
 
 struct diamond_map {
@@ -160,14 +162,14 @@ struct differentiable_diamond_map : diamond_map {
 
 struct diamond_map_with_divergence : diamond_map {
     using diamond_map::operator();
-    void operator()(const_view, interval, const_view, time_view, no_condition, view, double*);
+    void operator()(const_view, interval, const_view, time_view, no_condition, view, row);
 };
 
 struct marginal_density {
     using batch_type = batch;
     int dimension() const;
     archetypes::schedule schedule() const;
-    void operator()(const_view, double, no_condition, double*);
+    void operator()(const_view, double, no_condition, row);
     diamond::cost spent() const;
     bool exact() const;
 };
@@ -188,13 +190,13 @@ struct differentiable_posterior_sampler : posterior_sampler {
 };
 
 struct posterior_sampler_with_density : posterior_sampler {
-    void draw_with_density(const_view, double, no_condition, noise_stream, view, double*);
+    void draw_with_density(const_view, double, no_condition, noise_stream, view, row);
 };
 struct weighted_posterior_sampler {
     using batch_type = batch;
     int dimension() const;
     archetypes::schedule schedule() const;
-    void operator()(const_view, double, no_condition, noise_stream, view, double*);
+    void operator()(const_view, double, no_condition, noise_stream, view, row);
     diamond::cost spent() const;
     bool exact() const;
 };
@@ -207,13 +209,13 @@ struct transition_kernel {
     bool exact() const;
 };
 struct transition_kernel_with_density : transition_kernel {
-    void draw_with_density(const_view, interval, no_condition, noise_stream, view, double*);
+    void draw_with_density(const_view, interval, no_condition, noise_stream, view, row);
 };
 struct weighted_transition_kernel {
     using batch_type = batch;
     int dimension() const;
-    void begin(const_view, no_condition, double*);
-    void operator()(const_view, interval, no_condition, noise_stream, view, const double*, double*, double*);
+    void begin(const_view, no_condition, row);
+    void operator()(const_view, interval, no_condition, noise_stream, view, const_row, row, row);
     transition_kernel kernel() const;
     diamond::cost spent() const;
     bool exact() const;
@@ -223,10 +225,10 @@ struct pointwise_reward {
     double operator()(diamond::column_view<const double>);
 };
 struct batchwise_reward {
-    void operator()(const_view, double*);
+    void operator()(const_view, row);
 };
 struct conditional_reward {
-    void operator()(const_view, diamond::labels, double*);
+    void operator()(const_view, diamond::labels, row);
 };
 struct differentiable_reward : batchwise_reward {
     void gradient(const_view, view);
@@ -238,7 +240,7 @@ struct reward_with_quadratic_form : batchwise_reward {
 struct value_estimator {
     using batch_type = batch;
     int dimension() const;
-    void operator()(const_view, double, no_condition, noise_stream, value_batch);
+    void operator()(const_view, double, no_condition, noise_stream, diamond::value_rows<context>);
     batchwise_reward& reward();
     diamond::cost spent() const;
 };
@@ -288,14 +290,14 @@ struct differentiable_diamond_network : diamond_network {
 };
 struct diamond_network_with_divergence : diamond_network {
     using diamond_network::operator();
-    void operator()(const diamond::diamond_arguments<batch>&, no_condition, workspace&, view, double*) const;
+    void operator()(const diamond::diamond_arguments<batch>&, no_condition, workspace&, view, row) const;
 };
 struct differentiable_diamond_network_with_divergence : diamond_network_with_divergence {
     void vjp(const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view,
              view) const;
     void jvp(const diamond::diamond_arguments<batch>&, no_condition, const_view, workspace&, view) const;
-    void vjp(const diamond::diamond_arguments<batch>&, no_condition, const_view, const double*, workspace&,
-             view, view) const;
+    void vjp(const diamond::diamond_arguments<batch>&, no_condition, const_view, const_row, workspace&, view,
+             view) const;
 };
 struct trainable_network {
     using batch_type = batch;
@@ -310,7 +312,7 @@ struct trainable_network {
     void record(const double*, const diamond::diamond_arguments<batch>&, no_condition, workspace&,
                 view) const;
     void record(const double*, const diamond::diamond_arguments<batch>&, no_condition,
-                diamond::detail::diamond_speeds<double>, workspace&, view, view) const;
+                diamond::diamond_speeds<double>, workspace&, view, view) const;
     void backward(const double*, workspace&, const_view, const double*, double*) const;
     struct spread_type {
         double operator()(index_t, double) const;

@@ -72,17 +72,18 @@ struct map {
         bill.forward += x.columns();
         x.context().for_each(x.rows(), x.columns(), forward<real>{x.data(), x.rows(), out.data()});
     }
-    void operator()(const_view x, interval span, no_condition none, view out, double* divergence) {
+    void operator()(const_view x, interval span, no_condition none, view out,
+                    diamond::row_t<batch_type> divergence) {
         (*this)(x, span, none, out);
         x.context().column_sums(x.rows(), x.columns(), log_determinant_term<real>{x.data(), x.rows()},
-                                divergence);
+                                divergence.data());
     }
-    void vjp(const_view x, interval, no_condition, const_view cotangent, const double* divergence_cotangent,
-             view out) {
+    void vjp(const_view x, interval, no_condition, const_view cotangent,
+             diamond::const_row_t<batch_type> divergence_cotangent, view out) {
         bill.vjp += x.columns();
-        x.context().for_each(
-            x.rows(), x.columns(),
-            pull_back<real>{x.data(), cotangent.data(), divergence_cotangent, sign, x.rows(), out.data()});
+        x.context().for_each(x.rows(), x.columns(),
+                             pull_back<real>{x.data(), cotangent.data(), divergence_cotangent.data(), sign,
+                                             x.rows(), out.data()});
     }
 };
 

@@ -41,7 +41,7 @@ public:
         scale(deviation_, out, out);
     }
     void operator()(const_view x, diamond::interval span, diamond::no_condition none, view out,
-                    double* divergence) {
+                    diamond::row_t<batch_type> divergence) {
         base::operator()(in_units(x), span, none, out, divergence);
         scale(deviation_, out, out);
     }
@@ -107,9 +107,10 @@ struct spoilt : Map {
         Map::operator()(x, span, c, out);
     }
     void operator()(diamond::const_view_t<batch_type> x, diamond::interval span, diamond::no_condition c,
-                    diamond::view_t<batch_type> out, double* m) {
+                    diamond::view_t<batch_type> out, diamond::row_t<batch_type> m) {
         Map::operator()(x, span, c, out, m);
-        x.context().for_each(x.columns(), scale_number{span.length() > 0.0 ? by.divergence : by.way_back, m});
+        x.context().for_each(x.columns(),
+                             scale_number{span.length() > 0.0 ? by.divergence : by.way_back, m.data()});
         diamond::combine(diamond::coefficients<1>(diamond::numbers<1>{{by.position}}), out, out);
     }
 };

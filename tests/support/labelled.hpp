@@ -54,7 +54,8 @@ struct field {
 /// This reward is r(z | c) = (1 + c) z_0 - z_1.
 struct reward {
     template <class View>
-    void operator()(View z, const labels& c, double* values) const {
+    void operator()(View z, const labels& c,
+                    diamond::row_view<double, typename View::context_type> values) const {
         for (index_t j = 0; j < z.columns(); ++j)
             values[j] = (1.0 + c[j]) * static_cast<double>(z(0, j)) - static_cast<double>(z(1, j));
     }

@@ -151,10 +151,11 @@ public:
              view out) const {
         each_column(x, t, write_jacobian_product<view, const_view>{cotangent, out, true});
     }
-    void log_density(const_view x, diamond::time_view t, diamond::no_condition, workspace&, double* out) const
+    void log_density(const_view x, diamond::time_view t, diamond::no_condition, workspace&,
+                     diamond::row_t<batch_type> out) const
         requires std::same_as<Gives, density>
     {
-        each_column(x, t, write_log_density{out});
+        each_column(x, t, write_log_density{out.data()});
     }
     void score(const_view x, diamond::time_view t, diamond::no_condition, workspace&, view out) const
         requires std::same_as<Gives, density>

@@ -25,13 +25,13 @@ public:
     {
         return density_.exact();
     }
-    void operator()(const_view x, double t, const diamond::labels&, double* out)
+    void operator()(const_view x, double t, const diamond::labels&, diamond::row_t<batch_type> out)
         requires diamond::detail::says_log_density<Density>
     {
         density_(x, t, {}, out);
     }
     void operator()(const_view x, double t, const diamond::labels&, const_view anchor,
-                    diamond::index_t samples, double* out)
+                    diamond::index_t samples, diamond::row_t<batch_type> out)
         requires(!diamond::detail::says_log_density<Density>)
     {
         density_(x, t, {}, anchor, samples, out);

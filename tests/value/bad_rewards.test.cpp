@@ -59,7 +59,7 @@ struct failing_linear_reward : failing_reward {
 struct failing_batch_reward {
     plan* p;
     template <class View>
-    void operator()(View z, double* values) const {
+    void operator()(View z, diamond::row_view<double, typename View::context_type> values) const {
         if (p->what == plan::failure::thrown) throw std::domain_error("no ink left");
         for (index_t j = 0; j < z.columns(); ++j) values[j] = tilts::reward{}(z.column(j));
         if (p->what == plan::failure::value) values[p->at] = p->value;
@@ -241,7 +241,8 @@ namespace {
 /// Writes the rewards of all columns but the last few.
 struct short_reward {
     const index_t* skipped;
-    void operator()(diamond::const_view_t<diamond::eigen::batch<double>> z, double* values) const {
+    void operator()(diamond::const_view_t<diamond::eigen::batch<double>> z,
+                    diamond::row_t<diamond::eigen::batch<double>> values) const {
         for (index_t j = 0; j + *skipped < z.columns(); ++j) values[j] = 1.0;
     }
 };

@@ -27,7 +27,7 @@ TEST_CASE("every estimator's value and guidance take each particle's own label")
     const auto check = [&](auto estimator, double t) {
         const auto value = labelled::compare(context, n, 1, [&](const labels& c) {
             diamond::owning_batch<double, diamond::eigen::context> out(context, 1, n);
-            estimator(x, t, c, estimates::stream(), {.value = out.data()}); // the rest is not asked for
+            estimator(x, t, c, estimates::stream(), {.value = row(out)}); // the rest is not asked for
             return batches::host(out);
         });
         const auto guidance = labelled::compare(context, n, 2, [&](const labels& c) {

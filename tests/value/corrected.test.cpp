@@ -120,7 +120,7 @@ TEST_CASE_TEMPLATE("value, error, ESS and guidance are their formulas in the dra
             stream.antithetic = antithetic;
             own_batch drawn(context, 3, n * samples);
             diamond::rebind_t<own_batch, double> log_weights(context, 1, n * samples);
-            sampler(x, t, none, stream, drawn, log_weights.data());
+            sampler(x, t, none, stream, drawn, diamond::row(log_weights));
             const auto z = batches::host(drawn), log_w = batches::host(log_weights);
             list value, error, ess, ess_base, shift;
             for (std::size_t j = 0; j < n; ++j) {

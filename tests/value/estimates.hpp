@@ -24,7 +24,7 @@ results values(Estimator& estimator, const Batch& x, double t, const diamond::no
     diamond::rebind_t<Batch, double> out[4];
     for (auto& o : out) o.resize(x.context(), 1, x.columns());
     estimator(x, t, diamond::no_condition{}, noise,
-              {out[0].data(), out[1].data(), out[2].data(), out[3].data()});
+              {diamond::row(out[0]), diamond::row(out[1]), diamond::row(out[2]), diamond::row(out[3])});
     return {batches::host(out[0]), batches::host(out[1]), batches::host(out[2]), batches::host(out[3])};
 }
 template <class Estimator, class Batch>
@@ -38,7 +38,7 @@ template <class Estimator, class Batch>
 std::vector<double> log_tilted_density(Estimator& estimator, const Batch& x, double t,
                                        const diamond::noise_stream& noise) {
     diamond::rebind_t<Batch, double> out(x.context(), 1, x.columns());
-    estimator.log_tilted_density(x, t, diamond::no_condition{}, noise, out.data());
+    estimator.log_tilted_density(x, t, diamond::no_condition{}, noise, diamond::row(out));
     return batches::host(out);
 }
 

@@ -53,9 +53,9 @@ struct weighted_draws : bent_draws<Batch> {
     using typename bent_draws<Batch>::view;
     using typename bent_draws<Batch>::const_view;
     void operator()(const_view x, double t, diamond::no_condition c, diamond::noise_stream stream, view out,
-                    double* log_weights) const {
+                    diamond::row_t<Batch> log_weights) const {
         bent_draws<Batch>::operator()(x, t, c, stream, out);
-        out.context().for_each(out.columns(), unequal_weights{log_weights});
+        out.context().for_each(out.columns(), unequal_weights{log_weights.data()});
     }
 };
 template <class Real>

@@ -100,7 +100,7 @@ TEST_CASE("the learned density's own part of the error of V is below a third of 
                     std::move(density), diamond::network_flow_map{flow}, reward,
                     {.samples = 400, .kappa = matched ? std::nullopt : std::optional<double>(5.0)});
                 diamond::rebind_t<batch, double> value(context, 1, 60);
-                estimator(x.read(), t, {}, philox{4}.stream(purpose::value, 1), {.value = value.data()});
+                estimator(x.read(), t, {}, philox{4}.stream(purpose::value, 1), {.value = row(value)});
                 return diamond::to_host(value);
             };
             const auto by_network = [&](const network& net) {

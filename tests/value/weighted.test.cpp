@@ -54,7 +54,7 @@ public:
         model_.score(x, diamond::time_view(t), c, out);
     }
     void operator()(diamond::const_view_t<batch> x, double t, diamond::no_condition,
-                    diamond::const_view_t<batch> anchor, index_t samples, double* out) {
+                    diamond::const_view_t<batch> anchor, index_t samples, diamond::row_t<batch_type> out) {
         batch repeated(x.context(), 2, x.columns()), here(x.context(), 2, x.columns()),
             there(x.context(), 2, x.columns());
         diamond::repeat_columns(anchor, samples, repeated.mutable_view());
@@ -489,9 +489,9 @@ TEST_CASE("the trapezoid is exact for Gaussian densities, and then changes nothi
         diamond::trapezoid_density rule(data.schedule, data.model);
         diamond::exact_density exact(data.schedule, data.model);
         for (const double t : {0.0, 0.4, 0.9}) {
-            rule(x, t, none, anchor, 3, by_rule.data());
-            exact(x, t, none, there.data());
-            exact(anchor, t, none, here.data());
+            rule(x, t, none, anchor, 3, row(by_rule));
+            exact(x, t, none, row(there));
+            exact(anchor, t, none, row(here));
             for (index_t j = 0; j < 6; ++j)
                 CHECK(by_rule.data()[j] ==
                       doctest::Approx(there.data()[j] - here.data()[j / 3]).epsilon(1e-12));

@@ -64,10 +64,10 @@ inline constexpr double trusted_relative_variance = 0.1;
 
 /// log Z of independent runs of equal size, and its error from their spread.
 struct combined_log_z {
-    double log_z;
-    double standard_error; ///< NaN where the runs do not tell: `warnings` then says why
-    log_z_error method = log_z_error::islands;
-    std::vector<std::string> warnings = {}; ///< reasons why the error should not be trusted
+    double log_z;                              ///< The logarithm of the mean of the runs' Z.
+    double standard_error;                     ///< NaN where the runs do not tell: `warnings` then says why
+    log_z_error method = log_z_error::islands; ///< How the error was estimated: from the runs' spread.
+    std::vector<std::string> warnings = {};    ///< reasons why the error should not be trusted
 };
 
 /// Combines runs into Z = mean of exp(log_z_i), and takes the standard error of log Z from their spread. -inf

@@ -1,7 +1,7 @@
 /// Objectives are functions of the noise x_0 with their gradients, down which self-guidance moves it. See
 /// (eq. negative-log-prior) to (eq. negative-log-posterior).
 ///
-/// An objective f has batch_type, dimension(), f(x_0, condition, double* out), which writes N numbers,
+/// An objective f has batch_type, dimension(), f(x_0, condition, row out), which writes N numbers,
 /// f.gradient(x_0, condition, out) and spent(); x_0 and the gradient are d x N.
 #pragma once
 
@@ -25,7 +25,7 @@ namespace detail {
 template <class F>
 concept descends = std::copy_constructible<F> && names_batch<F> && has_dimension<F> && counts_cost<F> &&
                    requires(F& f, const_view_t<typename F::batch_type> x, const condition_of_t<F>& c,
-                            view_t<typename F::batch_type> out, double* values) {
+                            view_t<typename F::batch_type> out, row_t<typename F::batch_type> values) {
                        f(x, c, values);
                        f.gradient(x, c, out);
                    };
@@ -33,9 +33,8 @@ concept descends = std::copy_constructible<F> && names_batch<F> && has_dimension
 template <class Batch>
 struct base_term {
     double deviation;
-    void value(const_view_t<Batch> x, double* out) const {
-        assign(row(x.context(), x.columns(), out),
-               column_sums(-elementwise<log_normal_density>(x, deviation)));
+    void value(const_view_t<Batch> x, row_t<Batch> out) const {
+        assign(out, column_sums(-elementwise<log_normal_density>(x, deviation)));
     }
     /// out += x/s0^2.
     void add_gradient(const_view_t<Batch> x, view_t<Batch> out) const {
@@ -60,10 +59,12 @@ public:
     [[nodiscard]] index_t dimension() const { return dimension_; }
     [[nodiscard]] cost spent() const { return {}; }
 
+    /// Writes the negative logarithm of the prior density at x_j into out[j]; x is d x N.
     template <class Condition>
-    void operator()(const_view_t<Batch> x, const Condition&, double* out) const {
+    void operator()(const_view_t<Batch> x, const Condition&, row_t<Batch> out) const {
         base_.value(x, out);
     }
+    /// out = x / base_deviation^2, d x N.
     template <class Condition>
     void gradient(const_view_t<Batch> x, const Condition&, view_t<Batch> out) const {
         assign(out, x / square(base_.deviation));
@@ -97,21 +98,22 @@ public:
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
     [[nodiscard]] cost spent() const { return map_.spent(); }
 
-    void operator()(const_view x, const condition_type& condition, double* out) {
+    /// Writes l(x_j) into out[j]; x is d x N.
+    void operator()(const_view x, const condition_type& condition, row_t<batch_type> out) {
         sample_.resize(x.context(), x.rows(), x.columns());
         value_and_sample(x, condition, sample_.mutable_view(), out);
     }
+    /// Writes the gradient in x, d x N. Cost: one vjp of the map a column.
     void gradient(const_view x, const condition_type& condition, view out) {
         gradient(x, condition, const_view(nullptr, x.rows(), x.columns(), &x.context()), out);
     }
 
     /// Writes l(x_0) into out, and the sample X_{0,1}(x_0) into sample.
-    void value_and_sample(const_view x, const condition_type& condition, view sample, double* out) {
+    void value_and_sample(const_view x, const condition_type& condition, view sample, row_t<batch_type> out) {
         numbers_.resize(x.context(), 1, x.columns());
-        map_(x, whole, condition, sample, numbers_.data());
+        map_(x, whole, condition, sample, row(numbers_));
         base_.value(x, out);
-        const auto values = row(x.context(), x.columns(), out);
-        assign(values, values + row(numbers_));
+        assign(out, out + row(numbers_));
     }
     /// Writes the sample X_{0,1}(x_0) alone.
     void sample(const_view x, const condition_type& condition, view out) { map_(x, whole, condition, out); }
@@ -119,7 +121,7 @@ public:
     void gradient(const_view x, const condition_type& condition, const_view cotangent, view out) {
         numbers_.resize(x.context(), 1, x.columns());
         assign(row(numbers_), 1.0);
-        map_.vjp(x, whole, condition, cotangent, numbers_.data(), out);
+        map_.vjp(x, whole, condition, cotangent, row(numbers_), out);
         base_.add_gradient(x, out);
     }
 
@@ -147,21 +149,27 @@ public:
     using const_view = const_view_t<batch_type>;
     static_assert(diagnose_differentiable_reward<Reward, batch_type, condition_type>());
 
+    /// Takes a flow map with divergence that has vjp, and a differentiable reward. @throws
+    /// std::invalid_argument for a base deviation out of range.
     negative_log_posterior(FlowMap map, Reward reward, objective_options options = {})
         : likelihood_(std::move(map), options), reward_(std::move(reward)) {}
 
     [[nodiscard]] index_t dimension() const { return likelihood_.dimension(); }
+    /// The reward, by reference.
     [[nodiscard]] const Reward& reward() const { return reward_.reward(); }
     [[nodiscard]] cost spent() const { return likelihood_.spent() + cost{.reward = reward_.calls()}; }
 
-    void operator()(const_view x, const condition_type& condition, double* out) {
+    /// out[j] = l(x_j) - r(X_{0,1}(x_j)) for x of d x N. Cost: one evaluation of the map with divergence a
+    /// column, and a reward.
+    void operator()(const_view x, const condition_type& condition, row_t<batch_type> out) {
         sample_.resize(x.context(), x.rows(), x.columns());
         rewards_.resize(x.context(), 1, x.columns());
         likelihood_.value_and_sample(x, condition, sample_.mutable_view(), out);
-        reward_(sample_.read(), condition, no_step, 1, rewards_.data());
-        const auto values = row(x.context(), x.columns(), out);
-        assign(values, values - row(rewards_));
+        reward_(sample_.read(), condition, no_step, 1, row(rewards_));
+        assign(out, out - row(rewards_));
     }
+    /// Writes the gradient in x, d x N. Cost: an evaluation and a vjp of the map a column, and a gradient of
+    /// the reward.
     void gradient(const_view x, const condition_type& condition, view out) {
         sample_.resize(x.context(), x.rows(), x.columns());
         slope_.resize(x.context(), x.rows(), x.columns());

@@ -17,6 +17,7 @@ namespace diamond {
 
 /// The observer that watches nothing.
 struct no_observer {
+    /// Does nothing.
     template <class View>
     void operator()(const View&) const {}
 };
@@ -80,9 +81,9 @@ void require_particles(batch_view<Value, Context> x, index_t step) {
 
 /// @throws numeric_error naming step and particle where a value is NaN or +inf.
 template <class Context>
-void require_values(const Context& context, index_t columns, const double* values, index_t step) {
-    context.forbid(columns, elementwise<is_no_log_weight>(row(context, columns, values)),
-                   deferred_error{.what = "the value estimate is NaN or +infinity", .step = step});
+void require_values(row_view<const double, Context> values, index_t step) {
+    values.context().forbid(values.columns(), elementwise<is_no_log_weight>(values),
+                            deferred_error{.what = "the value estimate is NaN or +infinity", .step = step});
 }
 
 /// @throws std::invalid_argument with both dimensions unless they agree.

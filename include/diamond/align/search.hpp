@@ -225,7 +225,7 @@ public:
         owning_batch<double, context_type> scores(context, 1, all);
         owning_batch<std::int32_t, context_type> chosen(context, 1, options_.winners);
         if (prior.complete)
-            reward_(prior.particles, condition, chain_.steps(), 1, scores.data());
+            reward_(prior.particles, condition, chain_.steps(), 1, row(scores));
         else
             assign(row(scores), 0.0);
         detail::best_of_groups(context, options_.winners, options_.candidates)(1, scores.data(),
@@ -345,9 +345,9 @@ public:
                 kernel_(x.read(), span, condition, rng.stream(purpose::transition, k), next.mutable_view());
                 detail::require_particles(next.read(), k);
                 value_(next.read(), span.to, condition, rng.stream(purpose::value, k),
-                       value_batch{.value = values.data()});
+                       value_rows<context_type>{.value = row(values)});
             });
-            detail::require_values(context, all, values.data(), k);
+            detail::require_values(row(std::as_const(values)), k);
             return next.read();
         });
         choose(1);

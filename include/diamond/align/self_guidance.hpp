@@ -68,7 +68,7 @@ inline constexpr double armijo_share = 1e-4;
 template <class Objective, class Step = sign_step>
 class self_guidance {
     static_assert(detail::descends<Objective>,
-                  "an objective needs batch_type, dimension(), operator()(const_view x_0, condition, double* "
+                  "an objective needs batch_type, dimension(), operator()(const_view x_0, condition, row "
                   "out), gradient(const_view x_0, condition, view out) and spent()");
 
 public:
@@ -92,6 +92,7 @@ public:
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(objective_.dimension()); }
     [[nodiscard]] cost spent() const { return objective_.spent(); }
+    /// The objective, by reference.
     [[nodiscard]] Objective& objective() { return objective_; }
 
     /// Moves x_0, d x N, in place. @throws numeric_error naming step, from 1 on, and particle where objective
@@ -140,13 +141,13 @@ private:
         const auto slope = row(slope_), eta = row(eta_), value = row(value_), trial = row(trial_value_);
         const auto accepted = row(accepted_); // 1 or 0
         trial_.resize(context, x_0.rows(), n);
-        detail::at_step(step, [&] { objective_(x_0, condition, value.data()); });
+        detail::at_step(step, [&] { objective_(x_0, condition, value); });
         context.forbid(n, elementwise<detail::is_nan>(value),
                        deferred_error{.what = "the objective is NaN", .step = step});
         assign(accepted, 0.0);
         for (index_t h = 0; h <= options_.halvings; ++h) {
             move(x_0, trial_);
-            detail::at_step(step, [&] { objective_(trial_.read(), condition, trial.data()); });
+            detail::at_step(step, [&] { objective_(trial_.read(), condition, trial); });
             const auto falls = trial <= value - detail::armijo_share * eta * slope;
             const double next = h == options_.halvings ? 0.0 : 0.5;
             assign(accepted, select(accepted == 1.0 || falls, 1.0, 0.0));

@@ -55,9 +55,9 @@ public:
     using batch_type = typename Kernel::batch_type;
     using condition_type = condition_of_t<Kernel>;
     using context_type = backend_of_t<batch_type>;
-    using result_type = smc_result<batch_type>;
-    using state = smc_state<batch_type, condition_type, weighted>;
-    using snapshot_type = typename state::snapshot_type;
+    using result_type = smc_result<batch_type>;                    ///< What a run returns.
+    using state = smc_state<batch_type, condition_type, weighted>; ///< What a run keeps between steps.
+    using snapshot_type = typename state::snapshot_type;           ///< What a run saves and resumes from.
 
     /// @throws std::invalid_argument naming the option that is out of its range, for an unsorted grid, and
     /// where kernel and value are of different dimensions.
@@ -106,7 +106,7 @@ public:
         state s = new_state(context, rng, condition);
         detail::begin(s, options_.initial_value, options_.log_delta.value_or(-infinity));
         if constexpr (weighted) {
-            kernel_.begin(s.x.read(), s.condition, s.log_p.data());
+            kernel_.begin(s.x.read(), s.condition, row(s.log_p));
             context.forbid(s.x.columns(), elementwise<detail::is_no_log_weight>(row(s.log_p)),
                            not_a_density(s.log_p.data(), 0));
         }
@@ -250,8 +250,8 @@ private:
                                                 .steps = s.steps(),
                                                 .time = line.time,
                                                 .particles = s.x.read(),
-                                                .values = s.v.data(),
-                                                .log_weights = s.log_w.data(),
+                                                .values = row(std::as_const(s.v)),
+                                                .log_weights = row(std::as_const(s.log_w)),
                                                 .trace = line};
                 if (!detail::keep_going(observer, view)) break;
             }
@@ -263,8 +263,8 @@ private:
     void propagate(state& s, const detail::step_plan& plan, interval span) {
         const noise_stream stream = s.rng.stream(purpose::transition, plan.k);
         if constexpr (weighted)
-            kernel_(s.x.read(), span, s.condition, stream, s.next_x.mutable_view(), s.log_p.data(),
-                    s.next_log_p.data(), s.correction.data());
+            kernel_(s.x.read(), span, s.condition, stream, s.next_x.mutable_view(),
+                    row(std::as_const(s.log_p)), row(s.next_log_p), row(s.correction));
         else
             kernel_(s.x.read(), span, s.condition, stream, s.next_x.mutable_view());
     }
@@ -288,13 +288,13 @@ private:
     void evaluate(state& s, const detail::step_plan& plan) {
         const index_t n = options_.particles;
         if (plan.last) {
-            call_reward(value_.reward(), s.next_x.read(), s.condition, plan.k, 1, s.next_v.data());
+            call_reward(value_.reward(), s.next_x.read(), s.condition, plan.k, 1, row(s.next_v));
             final_rewards_ += n;
             return;
         }
         value_(s.next_x.read(), plan.time, s.condition, s.rng.stream(purpose::value, plan.k),
-               value_batch{.value = s.next_v.data()});
-        detail::require_values(*s.context, n, s.next_v.data(), plan.k);
+               value_rows<context_type>{.value = row(s.next_v)});
+        detail::require_values(row(std::as_const(s.next_v)), plan.k);
         detail::make_finite(s, options_.value_floor);
     }
 
@@ -310,7 +310,7 @@ private:
         const auto draws = prior(*s.context, s.rng.split(pilot_stream), s.given);
 
         rebind_t<batch_type, double> rewards(*s.context, 1, n);
-        call_reward(value_.reward(), draws.particles.read(), s.given, s.steps(), 1, rewards.data());
+        call_reward(value_.reward(), draws.particles.read(), s.given, s.steps(), 1, row(rewards));
         s.spent += draws.spent + cost{.reward = n};
         detail::log_mean_exp(row(std::as_const(rewards)), s.step_sums.data(), &s.totals.data()->log_delta);
     }

@@ -19,6 +19,7 @@ namespace diamond {
 /// such a run as a zero.
 class dead_weights : public numeric_error {
 public:
+    /// The error that all weights of a step are zero.
     explicit dead_weights(long step)
         : numeric_error("all weights are zero, so the estimate of Z is 0: the reward, or the density that "
                         "corrects the kernel, forbids every particle; use more particles or a softer reward",
@@ -57,13 +58,12 @@ struct smc_step {
 /// The view of a run that its observer gets after each step.
 template <class Batch>
 struct smc_view {
-    index_t step, steps;           ///< the step just done, 1 ... K, and K
-    double time;                   ///< t_k
-    const_view_t<Batch> particles; ///< d x N
-    const double* values;          ///< N values V_k, in the memory of the batch
-    /// N log weights accumulated since the last resampling, in the memory of the batch.
-    const double* log_weights;
-    const smc_step& trace; ///< the step's line of the trace
+    index_t step, steps;            ///< the step just done, 1 ... K, and K
+    double time;                    ///< t_k
+    const_view_t<Batch> particles;  ///< d x N
+    const_row_t<Batch> values;      ///< V_k
+    const_row_t<Batch> log_weights; ///< the log weights accumulated since the last resampling
+    const smc_step& trace;          ///< the step's line of the trace
 };
 
 /// The result of a run.

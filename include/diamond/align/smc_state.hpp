@@ -32,8 +32,8 @@ struct smc_snapshot {
     std::vector<double> log_densities;
     /// The x_0 that each particle descends from, whose condition it keeps.
     std::vector<std::int32_t> families;
-    double log_z = 0.0;
-    double log_delta = 0.0;
+    double log_z = 0.0;                               ///< the log Z of the steps so far
+    double log_delta = 0.0;                           ///< log delta, by which values of -inf are raised
     index_t resamplings = 0;                          ///< the number of steps that resampled
     std::vector<smc_step> steps;                      ///< the trace
     std::vector<std::vector<std::int32_t>> ancestors; ///< each step's ancestors, where recorded
@@ -288,7 +288,7 @@ private:
 /// The sizes of a run.
 struct smc_sizes {
     index_t dimension, particles, steps; ///< d, N and K
-    bool record_ancestors;
+    bool record_ancestors;               ///< Whether each step's ancestors are kept.
 };
 
 /// The state of a run: the particles and what they carry, the next ones that a step makes of them, and the
@@ -300,10 +300,12 @@ struct smc_sizes {
 template <class Batch, class Condition, bool Weighted = false>
 struct smc_state {
     using context_type = backend_of_t<Batch>;
-    using snapshot_type = smc_snapshot<typename Batch::value_type>;
+    using snapshot_type = smc_snapshot<typename Batch::value_type>; ///< What a run saves and resumes from.
 
+    /// Whether the particles carry a weighted kernel's log-densities.
     static constexpr bool weighted = Weighted;
 
+    /// The state before x_0 is drawn: everything has its size, and log Z is 0. The context must outlive it.
     smc_state(const context_type& on, philox run, const Condition& given_condition, const smc_sizes& sizes,
               smc_setting of_sampler)
         : context(&on),
@@ -325,6 +327,7 @@ struct smc_state {
 
     [[nodiscard]] index_t step() const { return steps_done; }  ///< k, the number of steps done
     [[nodiscard]] index_t steps() const { return step_count; } ///< K
+    /// Says whether the last step has been taken.
     [[nodiscard]] bool done() const { return steps_done == step_count; }
     [[nodiscard]] const_view_t<Batch> particles() const { return x.read(); } ///< x_t, d x N
 
@@ -334,6 +337,7 @@ struct smc_state {
     [[nodiscard]] detail::run_numbers totals_on_host() const { return to_host(totals).front(); }
     /// log Z of the steps so far, as far as resamplings have added it up.
     [[nodiscard]] double log_z_so_far() const { return totals_on_host().log_z; }
+    /// Returns log delta, by which values of -inf are raised. It waits for a device.
     [[nodiscard]] double log_delta() const { return totals_on_host().log_delta; }
     /// The trace of the steps so far.
     [[nodiscard]] std::vector<smc_step> trace() const {
@@ -372,9 +376,9 @@ struct smc_state {
         return row(*context, 1, trace_lines.data() + (k - 1));
     }
 
-    const context_type* context;
-    philox rng;
-    smc_setting setting; ///< the setting of the sampler that made it
+    const context_type* context; ///< The context of the run, which must outlive it.
+    philox rng;                  ///< The random numbers of the run.
+    smc_setting setting;         ///< the setting of the sampler that made it
 
     Condition given;     ///< the condition as the caller gave it, one for each x_0
     Condition condition; ///< the condition in the order of the particles
@@ -400,8 +404,8 @@ struct smc_state {
 
     rebind_t<Batch, std::uint64_t> cumulative; ///< cumulative weights
     resampling_scratch<context_type> space;    ///< the resampler's working space
-    cost spent;
-    stopwatch clock;
+    cost spent;                                ///< All evaluations so far, the pilot's among them.
+    stopwatch clock;                           ///< The seconds of the run.
 };
 
 namespace detail {

@@ -49,6 +49,7 @@
 #include <diamond/core/batch.hpp>
 #include <diamond/core/dense.hpp>
 #include <diamond/core/errors.hpp>
+#include <diamond/core/row.hpp>
 #include <diamond/random/philox.hpp>
 
 namespace diamond {
@@ -59,11 +60,13 @@ enum class transpose : bool { no, yes };
 /// Names the context type that a batch belongs to, `type`. It is the library's only customisation point.
 template <class Batch>
 struct backend_of {};
+/// Names the context of a batch that says `context_type` itself, as every batch of the library does.
 template <class Batch>
     requires requires { typename Batch::context_type; }
 struct backend_of<Batch> {
-    using type = typename Batch::context_type;
+    using type = typename Batch::context_type; ///< The context's type.
 };
+/// The context type of a batch.
 template <class Batch>
 using backend_of_t = typename backend_of<Batch>::type;
 
@@ -73,6 +76,13 @@ using view_t = batch_view<typename Batch::value_type, backend_of_t<Batch>>;
 /// Names the read-only view of a batch, d x N.
 template <class Batch>
 using const_view_t = batch_view<const typename Batch::value_type, backend_of_t<Batch>>;
+/// Names the row that can be written to beside a batch: one number a particle, in double whatever the
+/// particles are, as rewards, values, divergences and log densities are.
+template <class Batch>
+using row_t = row_view<double, backend_of_t<Batch>>;
+/// Names the read-only row beside a batch.
+template <class Batch>
+using const_row_t = row_view<const double, backend_of_t<Batch>>;
 /// Names a batch of another number type in the memory of the same back end: log weights, values and times are
 /// double whatever the particles are.
 template <class Batch, class Value>
@@ -170,6 +180,7 @@ concept backend_search = requires(const C& c, index_t n, predicate_probe f, cons
 };
 } // namespace detail
 
+/// The context of a back end, with the numbered operations.
 template <class C>
 concept backend = detail::backend_memory<C> && detail::backend_for_each<C> && detail::backend_reductions<C> &&
                   detail::backend_product<C> && detail::backend_softmax<C> && detail::backend_gather<C> &&

@@ -15,7 +15,7 @@
 ///
 /// A `diamond_map_with_divergence` also knows what its inner flow does to densities, by one evaluation of
 /// both:
-///   5. m(xbar, interval{s, r}, x_t, t, condition, out, double* divergence) also writes into divergence[j]
+///   5. m(xbar, interval{s, r}, x_t, t, condition, out, row divergence) also writes into divergence[j]
 ///      the mean divergence m(xbar_j, x_t_j, t_j, s, r) of the inner flow, for which log q_r(X_{s,r}(xbar)) =
 ///      log q_s(xbar) - (r - s) m, where q_s is the law of xbar_s given x_t; at s = r it is div ubar_s. It is
 ///      divided by no number, and is given for either direction of the inner time. `divergence` is in the
@@ -54,14 +54,18 @@ concept posterior_vjp = requires(M& m, const_view_t<typename M::batch_type> x, i
 template <class M>
 concept maps_posterior_with_divergence = requires(
     M& m, const_view_t<typename M::batch_type> x, interval span, time_view t, const condition_of_t<M>& c,
-    view_t<typename M::batch_type> out, double* divergence) { m(x, span, x, t, c, out, divergence); };
+    view_t<typename M::batch_type> out,
+    row_t<typename M::batch_type> divergence) { m(x, span, x, t, c, out, divergence); };
 } // namespace detail
 
+/// A Diamond map: X_{s,r}(xbar | x_t, t), by clauses 1 to 4.
 template <class M>
 concept diamond_map = std::copy_constructible<M> && detail::names_batch<M> && detail::has_dimension<M> &&
                       detail::names_schedules<M> && detail::maps_posterior<M> && detail::counts_cost<M>;
+/// A Diamond map that can also be differentiated: it has vjp.
 template <class M>
 concept differentiable_diamond_map = diamond_map<M> && detail::posterior_vjp<M>;
+/// A Diamond map that also knows the mean divergence along its way.
 template <class M>
 concept diamond_map_with_divergence = diamond_map<M> && detail::maps_posterior_with_divergence<M>;
 
@@ -99,7 +103,7 @@ consteval bool diagnose_diamond_map_with_divergence() {
     static_assert(diagnose_diamond_map<M>());
     static_assert(detail::maps_posterior_with_divergence<M>,
                   "a Diamond map with divergence needs operator()(const_view xbar, interval inner, "
-                  "const_view x_t, time_view t, const condition&, view out, double* divergence) that writes "
+                  "const_view x_t, time_view t, const condition&, view out, row divergence) that writes "
                   "X_{s,r} into out and the mean divergence of the inner flow into divergence");
     return true;
 }

@@ -14,12 +14,12 @@
 /// out_x_t), and n.jvp(arguments, condition, tangent, workspace, out) along xbar.
 ///
 /// A `diamond_network_with_divergence` also gives the mean divergence m of its inner flow:
-///   5. n(arguments, condition, workspace, out, double* divergence), const and re-entrant, writes v into out
+///   5. n(arguments, condition, workspace, out, row divergence), const and re-entrant, writes v into out
 ///      and m into divergence. m is +div, divided by no number; at t = 0 both are those of a flow map. Where
 ///      the call costs more than one evaluation, n.divergence_cost() says how much a column costs, as a
 ///      diamond::cost. The network may have bool exact_density() const, which its map then passes on.
 /// A `differentiable_diamond_network_with_divergence` also has n.vjp(arguments, condition, cotangent, const
-/// double* divergence_cotangent, workspace, out_xbar, out_x_t), where null data of either cotangent stands
+/// row divergence_cotangent, workspace, out_xbar, out_x_t), where null data of either cotangent stands
 /// for zero.
 ///
 /// Models: trained_network (with divergence where its architecture has that head), jacobian_network (with
@@ -39,8 +39,9 @@ namespace diamond {
 /// or one for each column.
 template <class Batch>
 struct diamond_arguments {
+    /// The inner state and the noisy state that it is conditioned on, d x N each.
     const_view_t<Batch> xbar, x_t;
-    time_view t, s, r;
+    time_view t, s, r; ///< The outer time of x_t, and the inner times from s to r.
 };
 
 namespace detail {
@@ -56,26 +57,29 @@ concept has_mean_velocity_products = requires(const N& n, const diamond_argument
     n.jvp(at, c, at.xbar, w, out);
 };
 template <class N>
-concept evaluates_divergence = requires(const N& n, const diamond_arguments<typename N::batch_type>& at,
-                                        const condition_of_t<N>& c, workspace_t<N>& w,
-                                        view_t<typename N::batch_type> out,
-                                        double* divergence) { n(at, c, w, out, divergence); };
+concept evaluates_divergence = requires(
+    const N& n, const diamond_arguments<typename N::batch_type>& at, const condition_of_t<N>& c,
+    workspace_t<N>& w, view_t<typename N::batch_type> out,
+    row_t<typename N::batch_type> divergence) { n(at, c, w, out, divergence); };
 template <class N>
-concept has_divergence_vjp = requires(const N& n, const diamond_arguments<typename N::batch_type>& at,
-                                      const condition_of_t<N>& c, workspace_t<N>& w,
-                                      view_t<typename N::batch_type> out, const double* cotangent) {
-    n.vjp(at, c, at.xbar, cotangent, w, out, out);
-};
+concept has_divergence_vjp = requires(
+    const N& n, const diamond_arguments<typename N::batch_type>& at, const condition_of_t<N>& c,
+    workspace_t<N>& w, view_t<typename N::batch_type> out,
+    const_row_t<typename N::batch_type> cotangent) { n.vjp(at, c, at.xbar, cotangent, w, out, out); };
 } // namespace detail
 
+/// A network for the mean velocity v of a Diamond map, by the numbered clauses.
 template <class N>
 concept diamond_network = std::copy_constructible<N> && detail::names_batch<N> && detail::has_dimension<N> &&
                           detail::names_schedules<N> && detail::makes_workspace<N> &&
                           detail::evaluates_mean_velocity<N>;
+/// A Diamond network with products with its Jacobian, jvp and vjp.
 template <class N>
 concept differentiable_diamond_network = diamond_network<N> && detail::has_mean_velocity_products<N>;
+/// A Diamond network that also writes the mean divergence along its way.
 template <class N>
 concept diamond_network_with_divergence = diamond_network<N> && detail::evaluates_divergence<N>;
+/// A Diamond network with divergence that has products with its Jacobian.
 template <class N>
 concept differentiable_diamond_network_with_divergence = diamond_network_with_divergence<N> &&
                                                          detail::has_divergence_vjp<N>;
@@ -121,7 +125,7 @@ consteval bool diagnose_diamond_network_with_divergence() {
     if constexpr (diamond_network<N>)
         static_assert(detail::evaluates_divergence<N>,
                       "a Diamond network with divergence needs operator()(diamond_arguments, const "
-                      "condition&, workspace&, view out, double* divergence) const that writes v into out "
+                      "condition&, workspace&, view out, row divergence) const that writes v into out "
                       "and the mean divergence into divergence");
     return true;
 }

@@ -4,7 +4,7 @@
 /// A type D models `divergence_estimator` if
 ///   1. D::field_type is the type of the velocity field whose divergence it gives, and D::batch_type is that
 ///      field's; d.field() is the field, and d.dimension() is its dimension d;
-///   2. d(x, t, condition, stream, double* out, double* standard_error) writes div u(x_j, t_j | c_j), or an
+///   2. d(x, t, condition, stream, row out, row standard_error) writes div u(x_j, t_j | c_j), or an
 ///      unbiased estimate of it, into out[j], and its standard error into standard_error[j]: 0 where it is
 ///      exact, NaN where one probe cannot tell. standard_error may be null. x is d x N, t is one value or one
 ///      for each column, and both results are in the memory of the batch. Probes are a function of stream and
@@ -33,15 +33,16 @@ concept names_field = requires { typename D::field_type; } && names_batch<D> && 
     { d.field() } -> std::convertible_to<const typename D::field_type&>;
 };
 template <class D>
-concept estimates_divergence = requires(D& d, const_view_t<typename D::batch_type> x,
-                                        const condition_of_t<typename D::field_type>& c, noise_stream stream,
-                                        double* out) { d(x, time_view(0.5), c, stream, out, out); };
+concept estimates_divergence = requires(
+    D& d, const_view_t<typename D::batch_type> x, const condition_of_t<typename D::field_type>& c,
+    noise_stream stream, row_t<typename D::batch_type> out) { d(x, time_view(0.5), c, stream, out, out); };
 template <class D>
 concept says_random = requires {
     { D::random } -> std::convertible_to<bool>;
 };
 } // namespace detail
 
+/// An estimator of div u of a field, exactly or by probes.
 template <class D>
 concept divergence_estimator = std::copy_constructible<D> && detail::names_field<D> &&
                                detail::estimates_divergence<D> && detail::says_random<D> &&
@@ -58,7 +59,7 @@ consteval bool diagnose_divergence_estimator() {
     if constexpr (detail::names_field<D>) {
         static_assert(detail::estimates_divergence<D>,
                       "a divergence needs operator()(const_view x, time_view t, const condition&, "
-                      "noise_stream, double* out, double* standard_error)");
+                      "noise_stream, row out, row standard_error)");
         static_assert(detail::says_random<D>,
                       "a divergence needs `static constexpr bool random`: whether it reads the stream");
         static_assert(detail::counts_cost<D>,

@@ -12,13 +12,13 @@
 /// A `flow_map_with_divergence`, which [F2] calls a joint flow map, also knows what it does to densities, by
 /// one evaluation of both:
 ///   4. m.schedule() is the noise schedule of its times;
-///   5. m(x, interval{t, s}, condition, out, double* divergence) also writes into divergence[j] the mean
+///   5. m(x, interval{t, s}, condition, out, row divergence) also writes into divergence[j] the mean
 ///      divergence m(x_j, t, s), for which log p_s(X_{t,s}(x)) = log p_t(x) - (s - t) m(x, t, s): the mean of
 ///      +div u along the path, and div u(x, t) where s = t. It is divided by no number, and `divergence` is
 ///      in the memory of the batch.
 /// Such a map need not say how it was trained: sign, divisor and base deviation of a head are undone before
 /// its numbers come here. A `differentiable_flow_map_with_divergence` also has m.vjp(x, interval, condition,
-/// cotangent, const double* divergence_cotangent, out), which writes cotangent^T dX/dx + divergence_cotangent
+/// cotangent, const_row divergence_cotangent, out), which writes cotangent^T dX/dx + divergence_cotangent
 /// dm/dx. Null data of either cotangent stands for zero, and the map may then leave that part out.
 ///
 /// Models: ode_flow_map (with divergence where it is made of one), network_flow_map (with divergence of a
@@ -47,27 +47,33 @@ concept flow_vjp = requires(M& m, const_view_t<typename M::batch_type> x, interv
 template <class M>
 concept flows_with_divergence = requires(M& m, const_view_t<typename M::batch_type> x, interval span,
                                          const condition_of_t<M>& c, view_t<typename M::batch_type> out,
-                                         double* divergence) { m(x, span, c, out, divergence); };
-template <class M>
-concept divergence_vjp = requires(M& m, const_view_t<typename M::batch_type> x, interval span,
-                                  const condition_of_t<M>& c, const double* divergence_cotangent,
-                                  view_t<typename M::batch_type> out) {
-    m.vjp(x, span, c, x, divergence_cotangent, out);
+                                         row_t<typename M::batch_type> divergence) {
+    m(x, span, c, out, divergence);
 };
+template <class M>
+concept divergence_vjp = requires(
+    M& m, const_view_t<typename M::batch_type> x, interval span, const condition_of_t<M>& c,
+    const_row_t<typename M::batch_type> divergence_cotangent,
+    view_t<typename M::batch_type> out) { m.vjp(x, span, c, x, divergence_cotangent, out); };
 template <class M>
 concept counts_cost = requires(const M& m) {
     { m.spent() } -> std::convertible_to<cost>;
 };
 } // namespace detail
 
+/// A flow map: X_{t,s}(x), by clauses 1 to 3.
 template <class M>
 concept flow_map = std::copy_constructible<M> && detail::names_batch<M> && detail::has_dimension<M> &&
                    detail::flows<M> && detail::counts_cost<M>;
+/// A flow map that can also be differentiated: it has vjp.
 template <class M>
 concept differentiable_flow_map = flow_map<M> && detail::flow_vjp<M>;
+/// A flow map that also knows the mean divergence along its way: clauses 4 and 5.
 template <class M>
 concept flow_map_with_divergence = flow_map<M> && detail::names_schedule<M> &&
                                    detail::flows_with_divergence<M>;
+/// A flow map with divergence that can also be differentiated: its vjp takes a cotangent of the divergence,
+/// too.
 template <class M>
 concept differentiable_flow_map_with_divergence = flow_map_with_divergence<M> && detail::divergence_vjp<M>;
 
@@ -105,7 +111,7 @@ consteval bool diagnose_flow_map_with_divergence() {
                       "a flow map with divergence needs schedule() const, the noise schedule of its times");
         static_assert(detail::flows_with_divergence<M>,
                       "a flow map with divergence needs operator()(const_view x, interval, const condition&, "
-                      "view out, double* divergence) that writes X_{from,to}(x) into out and the mean "
+                      "view out, row divergence) that writes X_{from,to}(x) into out and the mean "
                       "divergence into divergence");
     }
     return true;
@@ -115,7 +121,7 @@ consteval bool diagnose_differentiable_flow_map_with_divergence() {
     static_assert(diagnose_flow_map_with_divergence<M>());
     static_assert(detail::divergence_vjp<M>,
                   "a differentiable flow map with divergence needs vjp(const_view x, interval, const "
-                  "condition&, const_view cotangent, const double* divergence_cotangent, view out), either "
+                  "condition&, const_view cotangent, const_row divergence_cotangent, view out), either "
                   "cotangent null for zero");
     return true;
 }

@@ -41,11 +41,14 @@ concept lists_coordinates = requires(const A& a) {
 };
 } // namespace detail
 
+/// A measurement A(z), by clauses 0 to 3.
 template <class A>
 concept measurement = std::copy_constructible<A> && detail::names_batch<A> && detail::has_dimension<A> &&
                       detail::has_outputs<A> && detail::measures<A>;
+/// A measurement that can also be differentiated: it has vjp.
 template <class A>
 concept differentiable_measurement = measurement<A> && detail::measurement_vjp<A>;
+/// A measurement that reads some coordinates of z as they are, and lists them.
 template <class A>
 concept selecting_measurement = measurement<A> && detail::lists_coordinates<A>;
 

@@ -16,13 +16,13 @@
 ///      N.
 ///
 /// It models `posterior_sampler_with_density` if also
-///   7. p.draw_with_density(x_t, t, condition, stream, out, double* log_density) makes the same draws and
+///   7. p.draw_with_density(x_t, t, condition, stream, out, row log_density) makes the same draws and
 ///      writes log q(z | x_t) of each, N M numbers, normalised in z. bool exact_density() const may say
 ///      whether that is the density of these very draws (in floating point); where it does not, the density
 ///      is taken for that of a learned head or a solver. diamond_map_posterior has the density of given z,
 ///      log_density, too.
 ///
-/// A `weighted_posterior_sampler` is none of these: p(x_t, t, condition, stream, out, double* log_weights)
+/// A `weighted_posterior_sampler` is none of these: p(x_t, t, condition, stream, out, row log_weights)
 /// also writes a draw's log importance weight, up to a number a particle. Draws by these weights follow the
 /// posterior of whatever law the sampler corrects its draws to; p.exact() tells whether that is the model's.
 ///
@@ -49,15 +49,15 @@ concept draws_vjp = requires(P& p, const_view_t<typename P::batch_type> x, doubl
                              const condition_of_t<P>& c, noise_stream stream,
                              view_t<typename P::batch_type> out) { p.vjp(x, t, c, stream, x, out); };
 template <class P>
-concept draws_posterior_with_density = requires(P& p, const_view_t<typename P::batch_type> x, double t,
-                                                const condition_of_t<P>& c, noise_stream stream,
-                                                view_t<typename P::batch_type> out, double* log_density) {
-    p.draw_with_density(x, t, c, stream, out, log_density);
-};
+concept draws_posterior_with_density = requires(
+    P& p, const_view_t<typename P::batch_type> x, double t, const condition_of_t<P>& c, noise_stream stream,
+    view_t<typename P::batch_type> out,
+    row_t<typename P::batch_type> log_density) { p.draw_with_density(x, t, c, stream, out, log_density); };
 template <class P>
 concept weighs_draws = requires(
     P& p, const_view_t<typename P::batch_type> x, double t, const condition_of_t<P>& c, noise_stream stream,
-    view_t<typename P::batch_type> out, double* log_weights) { p(x, t, c, stream, out, log_weights); };
+    view_t<typename P::batch_type> out,
+    row_t<typename P::batch_type> log_weights) { p(x, t, c, stream, out, log_weights); };
 template <class P>
 concept has_exact = requires(const P& p) {
     { p.exact() } -> std::same_as<bool>;
@@ -81,14 +81,18 @@ template <class Part>
 }
 } // namespace detail
 
+/// A sampler of z given x_t, by the numbered clauses.
 template <class P>
 concept posterior_sampler = std::copy_constructible<P> && detail::names_batch<P> &&
                             detail::has_dimension<P> && detail::names_schedule<P> &&
                             detail::draws_posterior<P> && detail::counts_cost<P> && detail::has_exact<P>;
+/// A posterior sampler whose draws can be differentiated in x_t.
 template <class P>
 concept differentiable_posterior_sampler = posterior_sampler<P> && detail::draws_vjp<P>;
+/// A posterior sampler that also writes the log-density of each draw.
 template <class P>
 concept posterior_sampler_with_density = posterior_sampler<P> && detail::draws_posterior_with_density<P>;
+/// A posterior sampler whose draws have importance weights to another density's posterior.
 template <class P>
 concept weighted_posterior_sampler = std::copy_constructible<P> && detail::names_batch<P> &&
                                      detail::has_dimension<P> && detail::names_schedule<P> &&
@@ -129,7 +133,7 @@ consteval bool diagnose_posterior_sampler_with_density() {
     static_assert(diagnose_posterior_sampler<P>());
     static_assert(detail::draws_posterior_with_density<P>,
                   "a posterior sampler with density needs draw_with_density(x_t, t, condition, stream, out, "
-                  "double* log_density); diamond_map_posterior has it where its map is a Diamond map with "
+                  "row log_density); diamond_map_posterior has it where its map is a Diamond map with "
                   "divergence, as network_diamond_map is of a network with divergence or a jacobian_network");
     return true;
 }
@@ -141,7 +145,7 @@ consteval bool diagnose_weighted_posterior_sampler() {
                   "schedule(), spent() and bool exact(), as a posterior sampler does");
     static_assert(detail::weighs_draws<P>,
                   "a weighted posterior sampler needs operator()(const_view x_t, double t, const condition&, "
-                  "noise_stream, view out, double* log_weights), N * stream.samples of them");
+                  "noise_stream, view out, row log_weights), N * stream.samples of them");
     return true;
 }
 /// The ladder for parts that have no use for weights, which would take the draws as they come.

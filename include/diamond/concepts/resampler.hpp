@@ -40,9 +40,11 @@ enum class log_z_error {
 /// The working space of a resampler.
 template <class Context>
 struct resampling_scratch {
+    /// What a resampler keeps of 64 bits: weights and sums in fixed point.
     scratch<std::uint64_t, Context> words;
+    /// Indices of 32 bits that lead from sums of weights to ancestors.
     scratch<std::int32_t, Context> first, guide;
-    scratch<double, Context> highest;
+    scratch<double, Context> highest; ///< The largest weight.
 };
 
 namespace detail {
@@ -66,6 +68,7 @@ template <class R>
 }
 } // namespace detail
 
+/// A resampler, by clauses 1 and 2.
 template <class R, class Context>
 concept resampler = std::copy_constructible<R> && detail::chooses_ancestors<R, Context> &&
                     detail::names_log_z_error<R>;

@@ -4,7 +4,7 @@
 ///   1. pointwise: r(column) gives a number, where `column` is a diamond::column_view with [i], size(),
 ///      begin() and end(). If it is marked DIAMOND_HD, it runs on every back end;
 ///   2. batchwise: r(z, values) or r(z, condition, values) writes values[j] = r(z_j), in double, for a view
-///      z, d x n.
+///      z, d x n, and a row of n numbers, row_t<batch>.
 /// A reward is copyable, and is copied: estimators and samplers take it by value, so that what it counts is
 /// counted in their copy. std::ref(r) in its place is one reward for all of them, with its gradient, and need
 /// not be copyable; it must outlive them. A lambda is a reward.
@@ -40,7 +40,7 @@ namespace diamond {
 /// Holds the quadratic reward r(z) = constant + linear . z - 1/2 sum_i curvature_i z_i^2; its numbers are on
 /// the host.
 struct quadratic_form {
-    double constant = 0.0;
+    double constant = 0.0;                           ///< r(0).
     std::vector<double> linear = {}, curvature = {}; ///< d numbers each; empty: zeros
 };
 
@@ -77,9 +77,9 @@ concept returns_number = requires(R& r, Column z) {
 template <class R, class Batch>
 concept pointwise_reward = returns_number<R, column_view<const typename Batch::value_type>>;
 template <class R, class Batch>
-concept batchwise_reward = requires(R& r, const_view_t<Batch> z, double* values) { r(z, values); };
+concept batchwise_reward = requires(R& r, const_view_t<Batch> z, row_t<Batch> values) { r(z, values); };
 template <class R, class Batch, class Condition>
-concept conditional_reward = requires(R& r, const_view_t<Batch> z, const Condition& c, double* values) {
+concept conditional_reward = requires(R& r, const_view_t<Batch> z, const Condition& c, row_t<Batch> values) {
     r(z, c, values);
 };
 template <class R, class Batch, class Condition>
@@ -132,11 +132,14 @@ struct wants_to_write {
 };
 } // namespace detail
 
+/// A reward r(z), by the numbered clauses.
 template <class R, class Batch, class Condition = no_condition>
 concept reward = detail::pointwise_reward<R, Batch> || detail::batchwise_reward<R, Batch> ||
                  detail::conditional_reward<R, Batch, Condition>;
+/// A reward that can also be differentiated: it adds grad r to a batch.
 template <class R, class Batch, class Condition = no_condition>
 concept differentiable_reward = reward<R, Batch, Condition> && detail::reward_gradient<R, Batch, Condition>;
+/// A reward that is a quadratic form of z, and says which: its tilted laws are then known exactly.
 template <class R>
 concept reward_with_quadratic_form = requires(const R& r) {
     { r.quadratic_form() } -> std::convertible_to<quadratic_form>;
@@ -162,9 +165,10 @@ consteval bool diagnose_reward_call() {
                       "this reward would write its column: write diamond::column_view<const float> (or "
                       "double, as the particles are), or `const auto&`");
     }
-    static_assert(reward<R, Batch, Condition>,
-                  "a reward is callable as double r(column), or as void r(const_view z, double* values), or "
-                  "as void r(z, condition, double* values)");
+    static_assert(
+        reward<R, Batch, Condition>,
+        "a reward is callable as double r(column), or as void r(const_view z, row_t<batch> values), "
+        "or as void r(z, condition, row_t<batch> values)");
     return true;
 }
 /// The ladder of a reward that is kept, and so copied.

@@ -39,6 +39,7 @@ concept schedule_derivatives = requires(const S& s, double t) {
 };
 } // namespace detail
 
+/// A noise schedule alpha(t), sigma(t) with its derivatives.
 template <class S>
 concept schedule = std::copy_constructible<S> && detail::schedule_coefficients<S> &&
                    detail::schedule_derivatives<S>;

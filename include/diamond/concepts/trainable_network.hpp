@@ -9,18 +9,19 @@
 ///   3. n(theta, diamond_arguments, condition, workspace, out) writes the mean velocity v, as
 ///      concepts/diamond_network.hpp says;
 ///   4. n.record(theta, arguments, condition, workspace, out) does so and keeps what `backward` needs;
-///      n.record(theta, arguments, condition, {xbar', s', r'}, workspace, out, out_dot) also writes v's
-///      derivative along the direction;
+///      n.record(theta, arguments, condition, diamond_speeds{xbar', s', r'}, workspace, out, out_dot) also
+///      writes v's derivative along the direction;
 ///   5. n.backward(theta, workspace, cotangent, cotangent_dot, gradient) adds the gradient of sum cotangent v
 ///      + cotangent_dot v' to `gradient`; cotangent_dot is null where no direction was recorded;
 ///   6. n.spread() is a functor, DIAMOND_HD where the back end is a device: spread(i, t) is the variance in
 ///      whose units errors of coordinate i count at the outer time t, for data of variance 1 about 1/(1 +
 ///      snr(t)).
-/// theta and gradient are pointers to the back end's memory. A network that takes labels may have
-/// n.classes(), their number, and a trainer then refuses a training set with others; it calls require_labels
-/// itself. It may also have vjp(theta, arguments, condition, cotangent, workspace, out_xbar, out_x_t) and
-/// jvp(theta, arguments, condition, tangent, workspace, out), and a trained network of it is then
-/// differentiable.
+/// theta and gradient are pointers to the back end's memory. A diamond_trainer draws labels:
+/// N::condition_type is then `labels`. A trained_network also needs n.make_workspace(context, columns). A
+/// network that takes labels may have n.classes(), their number, and a trainer then refuses a training set
+/// with others; it calls require_labels itself. It may also have vjp(theta, arguments, condition, cotangent,
+/// workspace, out_xbar, out_x_t) and jvp(theta, arguments, condition, tangent, workspace, out), and a trained
+/// network of it is then differentiable.
 ///
 /// A `trainable_network_with_divergence` also gives the mean divergence m of concepts/flow_map.hpp, with sign
 /// and scale undone:
@@ -41,15 +42,16 @@
 
 namespace diamond {
 
+/// The speeds at which the arguments of a Diamond network move: the direction of a derivative.
+template <class Real>
+struct diamond_speeds {
+    const Real* xbar = nullptr; ///< xbar', d x N in the back end's memory; null where xbar stands still
+    double s = 0.0, r = 0.0;    ///< s' and r'
+};
+
 namespace detail {
 template <class N>
 using real_of = typename N::batch_type::value_type;
-/// Holds the speeds at which arguments of a Diamond network move; a null xbar does not move.
-template <class Real>
-struct diamond_speeds {
-    const Real* xbar = nullptr;
-    double s = 0.0, r = 0.0;
-};
 template <class N>
 concept names_workspace = names_batch<N> && requires { typename N::workspace; };
 template <class N>
@@ -106,12 +108,14 @@ template <class N>
 }
 } // namespace detail
 
+/// A network whose parameters can be trained, by the numbered clauses.
 template <class N>
 concept trainable_network = std::copy_constructible<N> && detail::names_workspace<N> &&
                             detail::has_dimension<N> && detail::names_schedules<N> &&
                             detail::has_parameters<N> && detail::evaluates_with_parameters<N> &&
                             detail::records<N> && detail::pulls_back<N> && detail::has_spread<N>;
 
+/// A trainable network that also has the mean divergence along its way.
 template <class N>
 concept trainable_network_with_divergence = trainable_network<N> && detail::has_divergence_row<N> &&
                                             detail::has_parameter_products<N>;

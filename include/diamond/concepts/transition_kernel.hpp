@@ -10,7 +10,7 @@
 ///      time 0 on.
 ///
 /// It models `transition_kernel_with_density` if also
-///   5. k.draw_with_density(x, interval, condition, stream, out, double* log_density) makes the same draws
+///   5. k.draw_with_density(x, interval, condition, stream, out, row log_density) makes the same draws
 ///      and writes the logarithm of their normalised density given x; bool exact_density() const may say that
 ///      this is the draws' own density, as for a posterior_sampler_with_density. early_stop_kernel has the
 ///      density of given x_t', log_density, too.
@@ -18,8 +18,8 @@
 /// A `weighted_transition_kernel` is not a transition kernel: importance weights correct its draws to another
 /// law, and only drivers that carry weights can use it. Each particle carries log p_t(x_t) of that law.
 /// Beside 1 and 3,
-///   6. k.begin(x_0, condition, double* log_density) writes log p_0(x_0);
-///   7. k(x, interval, condition, stream, out, const double* log_density, double* next_log_density, double*
+///   6. k.begin(x_0, condition, row log_density) writes log p_0(x_0);
+///   7. k(x, interval, condition, stream, out, const_row log_density, row next_log_density, row
 ///      log_weight) draws as k.kernel() does, reads log p_t(x_j), writes log p_t'(x_t'_j) and the logarithm
 ///      of the transition's weight, whose mean over the draws is 1 for every x_j where all p_t are of one law
 ///      and the draws' density is their own, which bool exact_density() const may say;
@@ -45,26 +45,27 @@ concept transitions = requires(K& k, const_view_t<typename K::batch_type> x, int
                                const condition_of_t<K>& c, noise_stream stream,
                                view_t<typename K::batch_type> out) { k(x, span, c, stream, out); };
 template <class K>
-concept transitions_with_density = requires(K& k, const_view_t<typename K::batch_type> x, interval span,
-                                            const condition_of_t<K>& c, noise_stream stream,
-                                            view_t<typename K::batch_type> out, double* log_density) {
-    k.draw_with_density(x, span, c, stream, out, log_density);
-};
+concept transitions_with_density = requires(
+    K& k, const_view_t<typename K::batch_type> x, interval span, const condition_of_t<K>& c,
+    noise_stream stream, view_t<typename K::batch_type> out,
+    row_t<typename K::batch_type> log_density) { k.draw_with_density(x, span, c, stream, out, log_density); };
 template <class K>
 concept weighs_transitions = requires(
     K& k, const_view_t<typename K::batch_type> x, interval span, const condition_of_t<K>& c,
-    noise_stream stream, view_t<typename K::batch_type> out, const double* before,
-    double* numbers) { k(x, span, c, stream, out, before, numbers, numbers); };
+    noise_stream stream, view_t<typename K::batch_type> out, const_row_t<typename K::batch_type> before,
+    row_t<typename K::batch_type> numbers) { k(x, span, c, stream, out, before, numbers, numbers); };
 template <class K>
-concept begins_with_density = requires(K& k, const_view_t<typename K::batch_type> x,
-                                       const condition_of_t<K>& c,
-                                       double* log_density) { k.begin(x, c, log_density); };
+concept begins_with_density = requires(
+    K& k, const_view_t<typename K::batch_type> x, const condition_of_t<K>& c,
+    row_t<typename K::batch_type> log_density) { k.begin(x, c, log_density); };
 } // namespace detail
 
+/// A kernel that draws x_{t'} given x_t, by the numbered clauses.
 template <class K>
 concept transition_kernel = std::copy_constructible<K> && detail::names_batch<K> &&
                             detail::has_dimension<K> && detail::transitions<K> && detail::counts_cost<K> &&
                             detail::has_exact<K>;
+/// A transition kernel that also writes the log-density of each draw.
 template <class K>
 concept transition_kernel_with_density = transition_kernel<K> && detail::transitions_with_density<K>;
 namespace detail {
@@ -73,6 +74,7 @@ concept names_kernel = requires(const K& k) {
     requires transition_kernel<std::remove_cvref_t<decltype(k.kernel())>>;
 };
 } // namespace detail
+/// A transition kernel whose draws have importance weights to another density's law.
 template <class K>
 concept weighted_transition_kernel = std::copy_constructible<K> && detail::names_batch<K> &&
                                      detail::has_dimension<K> && detail::weighs_transitions<K> &&
@@ -105,7 +107,7 @@ consteval bool diagnose_transition_kernel_with_density() {
     static_assert(diagnose_transition_kernel<K>());
     static_assert(detail::transitions_with_density<K>,
                   "a transition kernel with density needs draw_with_density(x, interval, condition, stream, "
-                  "out, double* log_density); early_stop_kernel has it where its map is a Diamond map with "
+                  "out, row log_density); early_stop_kernel has it where its map is a Diamond map with "
                   "divergence, as network_diamond_map is of a network with divergence or a jacobian_network");
     return true;
 }
@@ -115,12 +117,11 @@ consteval bool diagnose_weighted_transition_kernel() {
                       detail::counts_cost<K> && detail::has_exact<K>,
                   "a weighted transition kernel must be copyable and needs batch_type, dimension(), spent() "
                   "and bool exact(), as a transition kernel does");
-    static_assert(
-        detail::weighs_transitions<K>,
-        "a weighted transition kernel needs operator()(const_view x, interval, const condition&, "
-        "noise_stream, view out, const double* log_density, double* next_log_density, double* log_weight)");
+    static_assert(detail::weighs_transitions<K>,
+                  "a weighted transition kernel needs operator()(const_view x, interval, const condition&, "
+                  "noise_stream, view out, const_row log_density, row next_log_density, row log_weight)");
     static_assert(detail::begins_with_density<K>,
-                  "a weighted transition kernel needs begin(const_view x_0, const condition&, double* "
+                  "a weighted transition kernel needs begin(const_view x_0, const condition&, row "
                   "log_density) that writes log p_0(x_0)");
     static_assert(
         detail::names_kernel<K>,

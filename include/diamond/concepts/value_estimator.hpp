@@ -3,8 +3,8 @@
 /// A type E models `value_estimator` if
 ///   1. E::batch_type and e.dimension() are those of its batches;
 ///   2. e(x, t, condition, stream, values) writes an estimate of V_t(x_j) for each column of x, d x N, into
-///      the fields of `values` (diamond::value_batch): value always, standard error and ESS where it has
-///      them; at t = 1 the value is r(x_j) exactly; E is copyable and need not be const;
+///      the fields of `values` (diamond::value_rows<context>): value always, standard error and ESS where it
+///      has them; at t = 1 the value is r(x_j) exactly; E is copyable and need not be const;
 ///   3. e.reward() is the reward, by reference: drivers evaluate V_1 = r themselves;
 ///   4. e.spent() is the diamond::cost of all calls so far, reward calls among them.
 ///
@@ -16,8 +16,8 @@
 /// limit of what it gives shortly after. It may warn of its guidance, as of few draws: e.begin_guidance()
 /// begins a record, and e.guidance_warnings() returns a vector of strings on all calls since.
 ///
-/// Models: posterior_value, weighted_value, point values, exact_value. Used by: smc, beam, guidance. Source:
-/// [DM], (eq. value-function).
+/// Models: posterior_value, moment_value, weighted_value, point values, exact_value. Used by: smc, beam,
+/// guidance. Source: [DM], (eq. value-function).
 #pragma once
 
 #include <concepts>
@@ -29,22 +29,23 @@
 
 namespace diamond {
 
-/// The places of N values and their errors, one entry a particle, in the memory of the batch. All but `value`
-/// may be null: they are then not asked for.
-struct value_batch {
-    double* value = nullptr;          ///< V_t(x_j)
-    double* standard_error = nullptr; ///< the standard error of value; NaN where there is none
+/// The rows of N values and their errors, one entry a particle. All but `value` may be without data: they are
+/// then not asked for.
+template <class Context>
+struct value_rows {
+    row_view<double, Context> value = {};          ///< V_t(x_j)
+    row_view<double, Context> standard_error = {}; ///< the standard error of value; NaN where there is none
     /// The effective number of value samples under the reward's weights; NaN where there is none.
-    double* ess = nullptr;
+    row_view<double, Context> ess = {};
     /// The effective number under the weights without the reward, where the estimator has such; else NaN.
-    double* ess_base = nullptr;
+    row_view<double, Context> ess_base = {};
 };
 
 namespace detail {
 template <class E>
-concept estimates_value = requires(E& e, const_view_t<typename E::batch_type> x, double t,
-                                   const condition_of_t<E>& c, noise_stream stream,
-                                   value_batch values) { e(x, t, c, stream, values); };
+concept estimates_value = requires(
+    E& e, const_view_t<typename E::batch_type> x, double t, const condition_of_t<E>& c, noise_stream stream,
+    value_rows<backend_of_t<typename E::batch_type>> values) { e(x, t, c, stream, values); };
 template <class E>
 concept guides = requires(E& e, const_view_t<typename E::batch_type> x, double t, const condition_of_t<E>& c,
                           noise_stream stream,
@@ -66,9 +67,11 @@ concept gives_reward = requires(E& e) { e.reward(); } &&
                               typename E::batch_type, condition_of_t<E>>;
 } // namespace detail
 
+/// An estimator of V_t(x), by clauses 1 to 4.
 template <class E>
 concept value_estimator = std::copy_constructible<E> && detail::names_batch<E> && detail::has_dimension<E> &&
                           detail::estimates_value<E> && detail::gives_reward<E> && detail::counts_cost<E>;
+/// A value estimator that also writes guidance, b(t) grad V_t(x): clause 5.
 template <class E>
 concept value_estimator_with_gradient = value_estimator<E> && detail::guides<E>;
 
@@ -83,7 +86,7 @@ consteval bool diagnose_value_estimator() {
         static_assert(detail::has_dimension<E>,
                       "a value estimator needs dimension() const, the number of rows d of its batches");
         static_assert(detail::estimates_value<E>, "a value estimator needs operator()(const_view x, double "
-                                                  "t, const condition&, noise_stream, value_batch)");
+                                                  "t, const condition&, noise_stream, value_rows<context>)");
         static_assert(detail::gives_reward<E>,
                       "a value estimator needs reward(), the reward whose value it estimates");
         static_assert(detail::counts_cost<E>,

@@ -15,7 +15,7 @@
 ///
 /// A `differentiable_velocity_field` also has v.vjp(x, times, condition, cotangent, workspace, out), which
 /// writes cotangent^T du/dx, and v.jvp(x, times, condition, tangent, workspace, out), which writes du/dx
-/// tangent. A `velocity_field_with_density` also has v.log_density(x, times, condition, workspace, double*
+/// tangent. A `velocity_field_with_density` also has v.log_density(x, times, condition, workspace, row
 /// out), which writes log p_t(x_j). A `scored_velocity_field` also has v.score(x, times, condition,
 /// workspace, out), which writes the score where the velocity does not give it. A
 /// `velocity_field_with_denoiser` also has v.denoiser(x, times, condition, workspace, out), which writes E[z
@@ -73,7 +73,7 @@ concept has_field_products = requires(const V& v, const_view_t<typename V::batch
 template <class V>
 concept has_log_density = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t,
                                    const condition_of_t<V>& c, workspace_t<V>& w,
-                                   double* out) { v.log_density(x, t, c, w, out); };
+                                   row_t<typename V::batch_type> out) { v.log_density(x, t, c, w, out); };
 template <class V>
 concept has_score = requires(const V& v, const_view_t<typename V::batch_type> x, time_view t,
                              const condition_of_t<V>& c, workspace_t<V>& w,
@@ -112,16 +112,21 @@ concept gives_prediction = predicts<V> == prediction::velocity ||
                            (predicts<V> == prediction::noise && has_noise<V>);
 } // namespace detail
 
+/// A velocity field u(x, t), by the numbered clauses.
 template <class V>
 concept velocity_field = std::copy_constructible<V> && detail::names_batch<V> && detail::has_dimension<V> &&
                          detail::makes_workspace<V> && detail::evaluates_velocity<V> &&
                          detail::gives_prediction<V>;
+/// A velocity field with products with its Jacobian, jvp and vjp.
 template <class V>
 concept differentiable_velocity_field = velocity_field<V> && detail::has_field_products<V>;
+/// A velocity field that also knows log p_t.
 template <class V>
 concept velocity_field_with_density = velocity_field<V> && detail::has_log_density<V>;
+/// A velocity field that also knows the score, grad log p_t.
 template <class V>
 concept scored_velocity_field = velocity_field<V> && detail::has_score<V>;
+/// A velocity field that also writes the denoiser, E[z | x_t].
 template <class V>
 concept velocity_field_with_denoiser = velocity_field<V> && detail::has_denoiser<V>;
 
@@ -163,7 +168,7 @@ consteval bool diagnose_velocity_field_with_density() {
     static_assert(diagnose_velocity_field<V>());
     static_assert(
         detail::has_log_density<V>,
-        "a velocity field with density needs log_density(x, t, condition, workspace, double* out) const");
+        "a velocity field with density needs log_density(x, t, condition, workspace, row out) const");
     return true;
 }
 

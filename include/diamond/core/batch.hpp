@@ -23,11 +23,16 @@ namespace diamond {
 template <class Value>
 class column_view {
 public:
+    /// The column of `size` numbers that begins at `data`.
     DIAMOND_HD constexpr column_view(Value* data, index_t size) : data_(data), size_(size) {}
 
+    /// The number of rows d.
     [[nodiscard]] DIAMOND_HD constexpr index_t size() const { return size_; }
+    /// The number in row i, 0 <= i < d; it is not checked.
     [[nodiscard]] DIAMOND_HD constexpr Value& operator[](index_t i) const { return data_[i]; }
+    /// A pointer to the first number.
     [[nodiscard]] DIAMOND_HD constexpr Value* begin() const { return data_; }
+    /// A pointer behind the last number.
     [[nodiscard]] DIAMOND_HD constexpr Value* end() const { return data_ + size_; }
 
 private:
@@ -43,24 +48,31 @@ public:
     using value_type = std::remove_const_t<Value>;
     using context_type = Context;
 
+    /// The batch of rows x columns numbers at `data`, column by column, in the memory of the context.
     DIAMOND_HD constexpr batch_view(Value* data, index_t rows, index_t columns, const Context* context)
         : data_(data), rows_(rows), columns_(columns), context_(context) {}
 
+    /// A read-only view of what the other view shows.
     template <class Other>
         requires(std::is_same_v<const Other, Value>)
     DIAMOND_HD constexpr batch_view(const batch_view<Other, Context>& other) // NOLINT: it only adds const
         : data_(other.data()), rows_(other.rows()), columns_(other.columns()), context_(&other.context()) {}
 
+    /// A pointer to the first number, in the context's memory.
     [[nodiscard]] DIAMOND_HD constexpr Value* data() const { return data_; }
     [[nodiscard]] DIAMOND_HD constexpr index_t rows() const { return rows_; }
     [[nodiscard]] DIAMOND_HD constexpr index_t columns() const { return columns_; }
+    /// The number of elements, rows x columns.
     [[nodiscard]] DIAMOND_HD constexpr index_t size() const { return rows_ * columns_; }
 
+    /// The element in row i of column j; it is not checked, and on a device only device code may read it.
     [[nodiscard]] DIAMOND_HD constexpr Value& operator()(index_t i, index_t j) const {
         return data_[i + rows_ * j];
     }
+    /// The k-th element, column by column.
     [[nodiscard]] DIAMOND_HD constexpr Value& operator[](index_t k) const { return data_[k]; }
 
+    /// Column j, for a function that reads one particle.
     [[nodiscard]] DIAMOND_HD constexpr column_view<Value> column(index_t j) const {
         return {data_ + rows_ * j, rows_};
     }
@@ -106,11 +118,14 @@ public:
     using const_view = batch_view<const Real, Context>;
 
     owning_batch() = default;
+    /// A batch of rows x columns numbers, without values. @throws std::invalid_argument for negative extents.
     owning_batch(const Context& context, index_t rows, index_t columns) { resize(context, rows, columns); }
 
     owning_batch(const owning_batch&) = delete;
     owning_batch& operator=(const owning_batch&) = delete;
+    /// Takes over the other's memory, which is then empty.
     owning_batch(owning_batch&& other) noexcept { swap(other); }
+    /// Takes over the other's memory, which then has this one's.
     owning_batch& operator=(owning_batch&& other) noexcept {
         swap(other);
         return *this;
@@ -137,14 +152,21 @@ public:
 
     [[nodiscard]] index_t rows() const { return rows_; }
     [[nodiscard]] index_t columns() const { return columns_; }
+    /// The number of elements, rows x columns.
     [[nodiscard]] index_t size() const { return rows_ * columns_; }
 
+    /// A pointer to the first number, in the context's memory.
     [[nodiscard]] Real* data() { return data_; }
+    /// A pointer to the first number, in the context's memory.
     [[nodiscard]] const Real* data() const { return data_; }
 
-    operator view() { return {data_, rows_, columns_, context_}; }             // NOLINT: a batch is its view
+    /// A batch converts to its view.
+    operator view() { return {data_, rows_, columns_, context_}; } // NOLINT: a batch is its view
+    /// A batch converts to its read-only view.
     operator const_view() const { return {data_, rows_, columns_, context_}; } // NOLINT
+    /// The view that writes.
     [[nodiscard]] view mutable_view() { return *this; }
+    /// The read-only view.
     [[nodiscard]] const_view read() const { return *this; }
     /// Returns a view for work on the context `reader`: contexts may share parameters that never change.
     /// Memory of the host, once it is written, serves all contexts of a back end; memory of a device serves
@@ -158,8 +180,10 @@ public:
         return {data_, rows_, columns_, &reader};
     }
 
+    /// The context in whose memory the batch is.
     [[nodiscard]] const Context& context() const { return *context_; }
 
+    /// Exchanges memory and extents with another batch.
     void swap(owning_batch& other) noexcept {
         std::swap(data_, other.data_);
         std::swap(rows_, other.rows_);
@@ -183,10 +207,13 @@ class scratch : public owning_batch<Real, Context> {
 public:
     using owning_batch<Real, Context>::owning_batch;
     scratch() = default;
+    /// A copy begins empty: working space holds nothing between calls.
     scratch(const scratch&) : owning_batch<Real, Context>() {}
+    /// A move takes over the memory.
     scratch(scratch&&) noexcept = default;
+    /// Assignment leaves the memory as it is.
     scratch& operator=(const scratch&) { return *this; }
-    scratch& operator=(scratch&&) noexcept = default;
+    scratch& operator=(scratch&&) noexcept = default; ///< A move takes over the memory.
     ~scratch() = default;
 };
 
@@ -197,6 +224,7 @@ template <class Value, class Context>
     source.context().to_host(source.data(), source.size(), host.data());
     return host;
 }
+/// Copies a batch to the host, as of its view.
 template <class Real, class Context>
 [[nodiscard]] std::vector<Real> to_host(const owning_batch<Real, Context>& source) {
     return to_host(source.read());
@@ -215,6 +243,7 @@ template <class Real, class Context>
     context.from_host(host.data(), rows * columns, result.data());
     return result;
 }
+/// Makes a batch from a vector of the host, as from its span.
 template <class Real, class Context>
 [[nodiscard]] owning_batch<Real, Context> from_host(const Context& context, index_t rows, index_t columns,
                                                     const std::vector<Real>& host) {

@@ -13,6 +13,7 @@ namespace diamond {
 /// Holds K doubles by value; device code cannot use std::array.
 template <int K>
 struct numbers {
+    /// The numbers.
     double value[static_cast<std::size_t>(K)];
 };
 
@@ -21,8 +22,10 @@ struct numbers {
 template <int K>
 class coefficients {
 public:
+    /// One set for the whole batch.
     DIAMOND_HD constexpr coefficients(const numbers<K>& broadcast)
         : broadcast_(broadcast) {} // NOLINT: numbers are coefficients
+    /// The coefficients of column j are table[K j] ... table[K j + K - 1], in the batch's memory.
     DIAMOND_HD constexpr explicit coefficients(const double* table) : broadcast_{}, table_(table) {}
 
     /// Says whether one set of coefficients serves all columns.

@@ -54,14 +54,18 @@ struct no_condition {};
 /// owned. The label `unconditional` stands for no class.
 class labels {
 public:
-    static constexpr std::int32_t unconditional = -1;
+    static constexpr std::int32_t unconditional = -1; ///< The label that asks for a draw of any class.
 
     constexpr labels() = default; ///< unconditional; a driver that is given no condition runs with it
+    /// One label for the whole batch.
     DIAMOND_HD constexpr explicit labels(std::int32_t label) : value_(label) {}
+    /// A label for each column, N integers in the back end's memory, which are not owned.
     DIAMOND_HD constexpr explicit labels(const std::int32_t* per_column)
         : per_column_(per_column), broadcast_(false) {}
 
+    /// Says whether one label serves all columns.
     [[nodiscard]] DIAMOND_HD constexpr bool broadcast() const { return broadcast_; }
+    /// Returns the label of a column.
     [[nodiscard]] DIAMOND_HD constexpr std::int32_t operator[](index_t column) const {
         return broadcast() ? value_ : per_column_[column];
     }
@@ -143,7 +147,9 @@ class condition_store {
 
 public:
     // Without these calls other errors would follow the sentence.
+    /// Never called: a sentence above says what is missing.
     Condition repeat(const Context&, const Condition& from, index_t, index_t) { return from; }
+    /// Never called: a sentence above says what is missing.
     Condition gather(const Context&, const Condition& from, const std::int32_t*, index_t) { return from; }
 };
 
@@ -151,10 +157,12 @@ public:
 template <class Condition>
 class condition_for_all {
 public:
+    /// Returns the condition of columns x samples columns: the same one.
     template <class Context>
     const Condition& repeat(const Context&, const Condition& from, index_t, index_t) {
         return from;
     }
+    /// Returns the condition of the chosen columns: the same one.
     template <class Context>
     const Condition& gather(const Context&, const Condition& from, const std::int32_t*, index_t) {
         return from;
@@ -197,9 +205,12 @@ struct gather_label {
 };
 } // namespace detail
 
+/// The store of labels: it repeats and gathers a list of them in its context's memory.
 template <class Context>
 class condition_store<labels, Context> {
 public:
+    /// Returns the labels of columns x samples columns, each of them samples times in a row. @throws
+    /// std::invalid_argument for a list of labels without data.
     labels repeat(const Context& context, labels from, index_t columns, index_t samples) {
         detail::require_list(from, columns);
         if (from.broadcast() || samples == 1) return from;
@@ -208,6 +219,8 @@ public:
                        repeated_.mutable_view());
         return labels(repeated_.data());
     }
+    /// Returns the labels of the chosen columns, label ancestors[j] for column j. @throws
+    /// std::invalid_argument for a list of labels without data.
     labels gather(const Context& context, labels from, const std::int32_t* ancestors, index_t columns) {
         detail::require_list(from, columns);
         if (from.broadcast()) return from;

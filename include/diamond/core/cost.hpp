@@ -23,6 +23,7 @@ struct cost {
         return forward + jvp_weight * jvp + vjp_weight * vjp;
     }
 
+    /// Adds the counts of another cost.
     constexpr cost& operator+=(const cost& other) {
         forward += other.forward;
         jvp += other.jvp;
@@ -30,14 +31,17 @@ struct cost {
         reward += other.reward;
         return *this;
     }
+    /// The sums of the counts.
     friend constexpr cost operator+(cost a, const cost& b) { return a += b; }
+    /// The differences of the counts.
     friend constexpr cost operator-(const cost& a, const cost& b) {
         return {a.forward - b.forward, a.jvp - b.jvp, a.vjp - b.vjp, a.reward - b.reward};
     }
+    /// The counts times a number.
     friend constexpr cost operator*(const cost& a, std::int64_t times) {
         return {a.forward * times, a.jvp * times, a.vjp * times, a.reward * times};
     }
-    friend constexpr bool operator==(const cost&, const cost&) = default;
+    friend constexpr bool operator==(const cost&, const cost&) = default; ///< Says whether all counts agree.
 };
 
 } // namespace diamond

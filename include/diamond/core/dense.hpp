@@ -15,10 +15,10 @@ enum class activation { identity, silu, gelu };
 /// Describes the layer h <- f(W h + b), plus h where it is residual. In the parameters of a stack, W, outputs
 /// x inputs, column-major, begins at `offset`, and b follows it.
 struct dense_layer {
-    index_t inputs = 0, outputs = 0;
-    activation kind = activation::identity;
-    bool residual = false;
-    index_t offset = 0;
+    index_t inputs = 0, outputs = 0;        ///< The numbers of columns and of rows of W.
+    activation kind = activation::identity; ///< The activation f.
+    bool residual = false;                  ///< Whether h is added; inputs and outputs are then equal.
+    index_t offset = 0;                     ///< The place of W among the parameters of the stack.
 
     /// Returns the place of b among the parameters.
     [[nodiscard]] constexpr index_t bias() const { return offset + inputs * outputs; }
@@ -29,7 +29,7 @@ struct dense_layer {
 /// Holds the value f(a) of an activation, its derivative f'(a) and its second derivative f''(a).
 template <class Real>
 struct activated {
-    Real value, slope, curvature;
+    Real value, slope, curvature; ///< f(a), f'(a) and f''(a), in this order.
 };
 
 /// Evaluates an activation and its derivatives at a: SiLU is a/(1 + exp(-a)); GELU is a Phi(a), with Phi the

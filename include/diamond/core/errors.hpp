@@ -26,6 +26,7 @@ namespace detail {
 /// and the particle; either is -1, and is left out of what(), where it does not apply.
 class numeric_error : public std::runtime_error {
 public:
+    /// The error `what` in a step of a run, of a particle; -1 stands for none.
     numeric_error(const std::string& what, long step, long particle)
         : std::runtime_error(what + detail::place_of(step, particle)),
           reason_(what),
@@ -34,7 +35,9 @@ public:
 
     /// what() without the place.
     [[nodiscard]] const std::string& reason() const noexcept { return reason_; }
+    /// The step of the run; -1 where there is none.
     [[nodiscard]] long step() const noexcept { return step_; }
+    /// The particle's column; -1 where there is none.
     [[nodiscard]] long particle() const noexcept { return particle_; }
 
 private:
@@ -45,8 +48,8 @@ private:
 /// Describes the error of a failed check of a back end's numbers. It is plain data, since a device keeps it
 /// until the host next waits.
 struct deferred_error {
-    const char* what; ///< the message, a string literal
-    index_t step = -1;
+    const char* what;    ///< the message, a string literal
+    index_t step = -1;   ///< the step of the run; -1: none
     index_t samples = 1; ///< the j-th checked number belongs to particle j / samples; 0: to no particle
     /// The checked numbers, where the host can still read them when it throws.
     const double* values = nullptr;
@@ -72,6 +75,7 @@ void require(bool condition, Message message) {
     if (!condition) throw std::invalid_argument(message());
 }
 
+/// @throws std::invalid_argument with the message unless the condition holds.
 inline void require(bool condition, const char* message) {
     if (!condition) throw std::invalid_argument(message);
 }

@@ -34,50 +34,56 @@ concept expression = requires { typename E::is_expression; };
 
 /// The extents that an expression's operands have; -1 where any number fits.
 struct extents {
-    index_t rows = -1, columns = -1;
+    index_t rows = -1, columns = -1; ///< The numbers of rows and of columns.
 };
 
+/// A number as an operand: the same in each element.
 struct constant_number {
     using is_expression = void;
-    double number;
+    double number; ///< The number.
     extents shape() const { return {}; }
     DIAMOND_HD double operator()(index_t, index_t) const { return number; }
     DIAMOND_HD double operator()(index_t) const { return number; }
 };
+/// A number in the back end's memory as an operand, which number_at makes.
 struct number_in_memory {
     using is_expression = void;
-    const double* at;
+    const double* at; ///< Where it is, in the memory of the operands' context.
     extents shape() const { return {}; }
     DIAMOND_HD double operator()(index_t, index_t) const { return *at; }
     DIAMOND_HD double operator()(index_t) const { return *at; }
 };
+/// The column's own number, 0 ... N - 1, as an operand, which column_number makes.
 struct own_column {
     using is_expression = void;
     extents shape() const { return {}; }
     DIAMOND_HD double operator()(index_t, index_t j) const { return static_cast<double>(j); }
     DIAMOND_HD double operator()(index_t j) const { return static_cast<double>(j); }
 };
+/// A time as an operand: one number, or one for each column.
 struct time_of_column {
     using is_expression = void;
-    time_view t;
+    time_view t; ///< The times.
     extents shape() const { return {}; }
     DIAMOND_HD double operator()(index_t, index_t j) const { return t[j]; }
     DIAMOND_HD double operator()(index_t j) const { return t[j]; }
 };
+/// A row as an operand: one number for each column.
 template <class Value>
 struct number_of_column {
     using is_expression = void;
-    const Value* data;
-    index_t columns;
+    const Value* data; ///< The numbers, in the back end's memory.
+    index_t columns;   ///< How many there are.
     extents shape() const { return {-1, columns}; }
     DIAMOND_HD Value operator()(index_t, index_t j) const { return data[j]; }
     DIAMOND_HD Value operator()(index_t j) const { return data[j]; }
 };
+/// A batch as an operand: a number for each element.
 template <class Value>
 struct element_of_batch {
     using is_expression = void;
-    const Value* data;
-    index_t rows, columns;
+    const Value* data;     ///< The elements, column by column, in the back end's memory.
+    index_t rows, columns; ///< The extents of the batch.
     extents shape() const { return {rows, columns}; }
     DIAMOND_HD Value operator()(index_t i, index_t j) const { return data[i + rows * j]; }
 };
@@ -86,8 +92,8 @@ struct element_of_batch {
 template <class Value, class Context>
 struct row_of_batch {
     using is_expression = void;
-    batch_view<const Value, Context> x;
-    index_t i;
+    batch_view<const Value, Context> x; ///< The batch, d x N.
+    index_t i;                          ///< The row that is read, 0 <= i < d.
     extents shape() const { return {-1, x.columns()}; }
     DIAMOND_HD Value operator()(index_t j) const { return x(i, j); }
     DIAMOND_HD Value operator()(index_t, index_t j) const { return x(i, j); }
@@ -104,7 +110,7 @@ struct element_of_vector {
 template <class Real, class Context, int K>
 struct element_of_sum {
     using is_expression = void;
-    linear_sum<Real, Context, K> of;
+    linear_sum<Real, Context, K> of; ///< The sum, whose element is computed in double.
     /// @throws std::invalid_argument with both shapes where the terms are of different ones.
     extents shape() const {
         for (const auto& term : of.term) require_same_shape("a linear sum", of.term[0], term);
@@ -129,6 +135,7 @@ struct argument {
 /// f(a(i, j), b(i, j), ...).
 template <auto F, class Places, class... Arguments>
 struct applied;
+/// The node itself; f is a DIAMOND_HD function of numbers, and its arguments are operands.
 template <auto F, std::size_t... I, class... Arguments>
 struct applied<F, std::index_sequence<I...>, Arguments...> : detail::argument<I, Arguments>... {
     using is_expression = void;
@@ -287,6 +294,7 @@ template <class Value, class Context>
             [&] { return "row " + digits_of(i) + " of a batch of " + digits_of(x.rows()) + " rows"; });
     return {x, i};
 }
+/// The row of a batch, as of its view.
 template <class Real, class Context>
 [[nodiscard]] row_of_batch<Real, Context> row_of(const owning_batch<Real, Context>& x, index_t i) {
     return row_of(x.read(), i);
@@ -297,6 +305,7 @@ template <class Value, class Context>
     batch_view<Value, Context> v) {
     return {v};
 }
+/// The vector of a batch, as of its view.
 template <class Real, class Context>
 [[nodiscard]] element_of_vector<Real, Context> each_column(const owning_batch<Real, Context>& v) {
     return {v.read()};
@@ -304,50 +313,60 @@ template <class Real, class Context>
 /// The column's own number as a double, 0 ... N - 1.
 [[nodiscard]] inline own_column column_number() { return {}; }
 
+/// l + r, element by element.
 template <class L, class R>
     requires detail::elementwise_pair<L, R>
 [[nodiscard]] detail::applied_t<detail::plus, L, R> operator+(const L& l, const R& r) {
     return elementwise<detail::plus>(l, r);
 }
+/// l - r, element by element.
 template <class L, class R>
     requires detail::elementwise_pair<L, R>
 [[nodiscard]] detail::applied_t<detail::minus, L, R> operator-(const L& l, const R& r) {
     return elementwise<detail::minus>(l, r);
 }
+/// l r, element by element.
 template <class L, class R>
     requires detail::elementwise_factors<L, R>
 [[nodiscard]] detail::applied_t<detail::multiplied, L, R> operator*(const L& l, const R& r) {
     return elementwise<detail::multiplied>(l, r);
 }
+/// l / r, element by element.
 template <class L, class R>
     requires detail::elementwise_factors<L, R>
 [[nodiscard]] detail::applied_t<detail::divided, L, R> operator/(const L& l, const R& r) {
     return elementwise<detail::divided>(l, r);
 }
+/// -e, element by element.
 template <detail::elementwise_operand E>
 [[nodiscard]] detail::applied_t<detail::negated, E> operator-(const E& e) {
     return elementwise<detail::negated>(e);
 }
+/// Whether l < r, 1 or 0.
 template <class L, class R>
     requires detail::elementwise_comparison<L, R>
 [[nodiscard]] detail::applied_t<detail::less, L, R> operator<(const L& l, const R& r) {
     return elementwise<detail::less>(l, r);
 }
+/// Whether l <= r, 1 or 0.
 template <class L, class R>
     requires detail::elementwise_comparison<L, R>
 [[nodiscard]] detail::applied_t<detail::less_or_equal, L, R> operator<=(const L& l, const R& r) {
     return elementwise<detail::less_or_equal>(l, r);
 }
+/// Whether l > r, 1 or 0.
 template <class L, class R>
     requires detail::elementwise_comparison<L, R>
 [[nodiscard]] detail::applied_t<detail::less, R, L> operator>(const L& l, const R& r) {
     return elementwise<detail::less>(r, l);
 }
+/// Whether l >= r, 1 or 0.
 template <class L, class R>
     requires detail::elementwise_comparison<L, R>
 [[nodiscard]] detail::applied_t<detail::less_or_equal, R, L> operator>=(const L& l, const R& r) {
     return elementwise<detail::less_or_equal>(r, l);
 }
+/// Whether l = r, 1 or 0.
 template <class L, class R>
     requires detail::elementwise_pair<L, R>
 [[nodiscard]] detail::applied_t<detail::equal, L, R> operator==(const L& l, const R& r) {
@@ -358,26 +377,32 @@ template <expression L, expression R>
 [[nodiscard]] detail::applied_t<detail::both, L, R> operator&&(const L& l, const R& r) {
     return elementwise<detail::both>(l, r);
 }
+/// Whether one of l and r is not 0, 1 or 0.
 template <expression L, expression R>
 [[nodiscard]] detail::applied_t<detail::either, L, R> operator||(const L& l, const R& r) {
     return elementwise<detail::either>(l, r);
 }
+/// Whether e is 0, 1 or 0.
 template <expression E>
 [[nodiscard]] detail::applied_t<detail::inverted, E> operator!(const E& e) {
     return elementwise<detail::inverted>(e);
 }
+/// x^2, element by element.
 template <detail::elementwise_argument X>
 [[nodiscard]] detail::applied_t<detail::squared, X> square(const X& x) {
     return elementwise<detail::squared>(x);
 }
+/// The square root of x, element by element.
 template <detail::elementwise_argument X>
 [[nodiscard]] detail::applied_t<detail::root, X> sqrt(const X& x) {
     return elementwise<detail::root>(x);
 }
+/// exp x, element by element.
 template <detail::elementwise_argument X>
 [[nodiscard]] detail::applied_t<detail::exponential, X> exp(const X& x) {
     return elementwise<detail::exponential>(x);
 }
+/// The natural logarithm of x, element by element.
 template <detail::elementwise_argument X>
 [[nodiscard]] detail::applied_t<detail::logarithm, X> log(const X& x) {
     return elementwise<detail::logarithm>(x);
@@ -412,6 +437,7 @@ void assign(batch_view<Real, Context> out, const X& x) {
     out.context().for_each(out.rows(), out.columns(),
                            detail::write_elements<Real, Context, detail::operand_t<X>>{out, value});
 }
+/// Writes x into a batch, as into its view.
 template <class Real, class Context, class X>
     requires requires(batch_view<Real, Context> out, const X& x) { assign(out, x); }
 void assign(owning_batch<Real, Context>& out, const X& x) {
@@ -428,6 +454,8 @@ void assign(row_view<Value, Context> out, const X& x) {
     out.context().for_each(out.columns(),
                            detail::write_row<Value, Context, detail::operand_t<X>>{out, value});
 }
+/// Writes the sum of each column of an expression over batches into out. @throws std::invalid_argument where
+/// lengths differ, or the expression is one of rows alone.
 template <class Context, class E>
 void assign(row_view<double, Context> out, const detail::sums_of_columns<E>& x) {
     const extents shape = x.value.shape();

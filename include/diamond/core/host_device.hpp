@@ -7,5 +7,6 @@
 #if defined(__CUDACC__)
 #define DIAMOND_HD __host__ __device__
 #else
+/// Stands before the declaration of a function that a device may run, too.
 #define DIAMOND_HD
 #endif

@@ -14,21 +14,25 @@ namespace diamond {
 /// that is below 2^-53, and little just above. The difference of 1 and a double is exact from 1/2 on; a time
 /// that was computed brings its own. A double converts to an instant, and an instant to a double.
 struct instant {
-    double t = 0.0;
+    double t = 0.0;    ///< the time
     double rest = 1.0; ///< 1 - t
 
     instant() = default;
+    /// A time whose distance from 1 is that of the double.
     DIAMOND_HD constexpr instant(double time) : t(time), rest(1.0 - time) {} // NOLINT: a number is a time
+    /// A time and 1 - t, where both are known.
     DIAMOND_HD constexpr instant(double time, double left) : t(time), rest(left) {}
+    /// The time as a double.
     DIAMOND_HD constexpr operator double() const { return t; } // NOLINT: and a time a number
 };
 
 /// Holds a pair of times that travel together: a flow map carries a state from the time `from` to the time
 /// `to`.
 struct interval {
-    double from = 0.0;
-    double to = 1.0;
+    double from = 0.0; ///< where it begins
+    double to = 1.0;   ///< where it ends; it may lie before `from`
 
+    /// The difference to - from.
     [[nodiscard]] DIAMOND_HD constexpr double length() const { return to - from; }
 };
 
@@ -37,8 +41,12 @@ struct interval {
 /// time alone.
 class time_view {
 public:
-    DIAMOND_HD constexpr time_view(double value) : value_(value) {}  // NOLINT: a number is a time
+    /// One time for the whole batch.
+    DIAMOND_HD constexpr time_view(double value) : value_(value) {} // NOLINT: a number is a time
+    /// One time for the whole batch, with 1 - t to all digits.
     DIAMOND_HD constexpr time_view(instant value) : value_(value) {} // NOLINT
+    /// A time for each column, N numbers in the back end's memory; `rest` are 1 - t, where null computed from
+    /// t.
     DIAMOND_HD constexpr explicit time_view(const double* per_column, const double* rest = nullptr)
         : per_column_(per_column), rest_(rest) {}
 
@@ -46,9 +54,11 @@ public:
     [[nodiscard]] DIAMOND_HD constexpr bool broadcast() const { return per_column_ == nullptr; }
     /// Returns the one time of a batch whose times are broadcast.
     [[nodiscard]] DIAMOND_HD constexpr double value() const { return value_.t; }
+    /// Returns the time of a column.
     [[nodiscard]] DIAMOND_HD constexpr double operator[](index_t column) const {
         return broadcast() ? value_.t : per_column_[column];
     }
+    /// Returns the time of a column with 1 - t.
     [[nodiscard]] DIAMOND_HD constexpr instant at(index_t column) const {
         if (broadcast()) return value_;
         return rest_ ? instant(per_column_[column], rest_[column]) : instant(per_column_[column]);

@@ -17,8 +17,9 @@ namespace diamond {
 /// This is sum_k factor_k term_k.
 template <class Real, class Context, int K>
 struct linear_sum {
+    /// The batches, of one shape.
     batch_view<const Real, Context> term[static_cast<std::size_t>(K)];
-    numbers<K> factor;
+    numbers<K> factor; ///< Their factors.
 };
 
 namespace detail {
@@ -83,10 +84,12 @@ void write_sum(batch_view<Real, Context> out, const linear_sum<Real, Context, K>
 }
 } // namespace detail
 
+/// The batch or sum x, times a number.
 template <detail::summable X>
 [[nodiscard]] detail::summand_t<X> operator*(double factor, const X& x) {
     return detail::times(factor, detail::summand<X>::of(x));
 }
+/// The batch or sum x, times a number.
 template <detail::summable X>
 [[nodiscard]] detail::summand_t<X> operator*(const X& x, double factor) {
     return factor * x;
@@ -96,15 +99,18 @@ template <detail::summable X>
 [[nodiscard]] detail::summand_t<X> operator/(const X& x, double divisor) {
     return (1.0 / divisor) * x;
 }
+/// The batch or sum x with its sign changed.
 template <detail::summable X>
 [[nodiscard]] detail::summand_t<X> operator-(const X& x) {
     return -1.0 * x;
 }
+/// The sum of two batches or sums of one shape.
 template <class L, class R>
     requires detail::add_up<L, R>
 [[nodiscard]] detail::joined_t<L, R> operator+(const L& left, const R& right) {
     return detail::joined(detail::summand<L>::of(left), detail::summand<R>::of(right), 1.0);
 }
+/// The difference of two batches or sums of one shape.
 template <class L, class R>
     requires detail::add_up<L, R>
 [[nodiscard]] detail::joined_t<L, R> operator-(const L& left, const R& right) {

@@ -79,17 +79,16 @@ void dequantise(batch_view<In, Context> levels, index_t count, noise_stream stre
     const auto rows = static_cast<double>(d);
     return -(log_density + rows * std::log(2.0 / static_cast<double>(levels))) / (rows * std::log(2.0));
 }
-/// Replaces n log-densities in the memory of a context by their bits per dimension, as defined for one number
-/// above. @throws std::invalid_argument unless d >= 1 and L >= 2.
+/// Replaces a row of log-densities by their bits per dimension, as defined for one number above. @throws
+/// std::invalid_argument unless d >= 1 and L >= 2.
 template <class Context>
-void bits_per_dimension(const Context& context, index_t n, double* log_density, index_t d, index_t levels) {
+void bits_per_dimension(row_view<double, Context> log_density, index_t d, index_t levels) {
     detail::require_levels(levels);
     detail::require_dimension(d);
     const auto rows = static_cast<double>(d);
     const double shift = rows * std::log(2.0 / static_cast<double>(levels)),
                  scale = -1.0 / (rows * std::log(2.0));
-    const auto x = row(context, n, log_density);
-    assign(x, scale * (x + shift));
+    assign(log_density, scale * (log_density + shift));
 }
 
 } // namespace diamond

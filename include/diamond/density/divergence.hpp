@@ -41,29 +41,29 @@ public:
     using const_view = const_view_t<batch_type>;
     static constexpr bool random = false; ///< it reads no stream
 
+    /// Takes the field whose divergence it is.
     explicit exact_divergence(Field field) : field_(std::move(field)) {}
 
     [[nodiscard]] index_t dimension() const { return field_.dimension(); }
     [[nodiscard]] const Field& field() const { return field_.field(); }
     [[nodiscard]] cost spent() const { return field_.spent(); }
 
-    /// out[j] = div u(x_j, t_j); standard_error[j] = 0, unless it is null.
-    void operator()(const_view x, time_view t, const condition_type& condition, noise_stream, double* out,
-                    double* standard_error = nullptr) {
+    /// out[j] = div u(x_j, t_j); standard_error[j] = 0, unless it is without data.
+    void operator()(const_view x, time_view t, const condition_type& condition, noise_stream,
+                    row_t<batch_type> out, row_t<batch_type> standard_error = {}) {
         const auto& context = x.context();
         const index_t d = x.rows(), n = x.columns();
         tangent_.resize(context, d, n);
         product_.resize(context, d, n);
-        const auto sum = row(context, n, out);
         for (index_t k = 0; k < dimension(); ++k) {
             context.for_each(d, n, detail::unit_tangent<view>{.k = k, .out = tangent_.mutable_view()});
             field_.jvp(x, t, condition, tangent_.read(), product_.mutable_view());
-            k == 0 ? assign(sum, row_of(product_, k)) : assign(sum, sum + row_of(product_, k));
+            k == 0 ? assign(out, row_of(product_, k)) : assign(out, out + row_of(product_, k));
         }
-        if (standard_error) assign(row(context, n, standard_error), 0.0);
+        if (standard_error) assign(standard_error, 0.0);
     }
     /// out[j] = div u(x_j, t_j). The call draws nothing and needs no stream.
-    void operator()(const_view x, time_view t, const condition_type& condition, double* out) {
+    void operator()(const_view x, time_view t, const condition_type& condition, row_t<batch_type> out) {
         (*this)(x, t, condition, noise_stream{}, out);
     }
 
@@ -104,9 +104,9 @@ public:
     [[nodiscard]] cost spent() const { return field_.spent(); }
 
     /// out[j] = an unbiased estimate of div u(x_j, t_j); standard_error[j] = its standard error, NaN for one
-    /// probe, unless standard_error is null.
+    /// probe, unless standard_error is without data.
     void operator()(const_view x, time_view t, const condition_type& condition, noise_stream stream,
-                    double* out, double* standard_error = nullptr) {
+                    row_t<batch_type> out, row_t<batch_type> standard_error = {}) {
         const auto& context = x.context();
         const index_t d = x.rows(), n = x.columns();
         tangent_.resize(context, d, n);
@@ -162,9 +162,9 @@ public:
     [[nodiscard]] cost spent() const { return exact_.spent() + probing_.spent(); }
 
     /// out[j] = div u(x_j, t_j) or an unbiased estimate of it; standard_error[j] = 0 or that of the estimate,
-    /// unless null.
+    /// unless without data.
     void operator()(const_view x, time_view t, const condition_type& condition, noise_stream stream,
-                    double* out, double* standard_error = nullptr) {
+                    row_t<batch_type> out, row_t<batch_type> standard_error = {}) {
         exact() ? exact_(x, t, condition, stream, out, standard_error)
                 : probing_(x, t, condition, stream, out, standard_error);
     }

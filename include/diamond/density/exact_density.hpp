@@ -21,7 +21,7 @@ concept relative_density = std::copy_constructible<D> && names_schedule<D> && ha
                            counts_cost<D> &&
                            requires(D& d, const_view_t<typename Map::batch_type> x, double t,
                                     const condition_of_t<Map>& c,
-                                    double* out) { d(x, t, c, x, index_t{1}, out); };
+                                    row_t<typename D::batch_type> out) { d(x, t, c, x, index_t{1}, out); };
 template <class D, class Map>
 concept absolute_density = marginal_density<D> &&
                            std::is_same_v<typename D::batch_type, typename Map::batch_type>;
@@ -35,7 +35,7 @@ consteval bool diagnose_density() {
     static_assert(
         detail::corrects_proposal<D, Map>,
         "a weighted value needs a marginal_density for its map's batches (exact_density, flow_density), or "
-        "what knows it up to a number a particle, with (x, t, condition, anchor, samples, double* out), "
+        "what knows it up to a number a particle, with (x, t, condition, anchor, samples, row out), "
         "schedule(), dimension() and spent(): best_density(schedule, field) makes one");
     return true;
 }
@@ -50,6 +50,8 @@ public:
     using batch_type = typename Field::batch_type;
     using condition_type = condition_of_t<Field>;
 
+    /// Takes the schedule and the field. @throws std::invalid_argument where the schedule is none, see
+    /// check_schedule.
     exact_density(Schedule schedule, Field field) : model_(std::move(schedule), std::move(field)) {}
 
     [[nodiscard]] index_t dimension() const { return model_.dimension(); }
@@ -58,7 +60,8 @@ public:
     [[nodiscard]] bool exact() const { return true; }
 
     /// out[j] = log p_t(x_j).
-    void operator()(const_view_t<batch_type> x, instant t, const condition_type& condition, double* out) {
+    void operator()(const_view_t<batch_type> x, instant t, const condition_type& condition,
+                    row_t<batch_type> out) {
         model_.field().log_density(x, time_view(t), condition, out);
     }
     /// out = grad log p_t(x), d x N.
@@ -89,6 +92,8 @@ public:
     using batch_type = typename Field::batch_type;
     using condition_type = condition_of_t<Field>;
 
+    /// Takes the schedule and the field. @throws std::invalid_argument where the schedule is none, see
+    /// check_schedule.
     trapezoid_density(Schedule schedule, Field field) : model_(std::move(schedule), std::move(field)) {}
 
     [[nodiscard]] index_t dimension() const { return model_.dimension(); }
@@ -103,7 +108,7 @@ public:
     /// out[m] = the trapezoid between x_m and column m / samples of anchor; x is d x (N M), anchor d x N, M =
     /// samples, and `condition` is that of the columns of x.
     void operator()(const_view_t<batch_type> x, instant t, const condition_type& condition,
-                    const_view_t<batch_type> anchor, index_t samples, double* out) {
+                    const_view_t<batch_type> anchor, index_t samples, row_t<batch_type> out) {
         const auto& context = x.context();
         repeated_.resize(context, x.rows(), x.columns());
         there_.resize(context, x.rows(), x.columns());
@@ -111,8 +116,7 @@ public:
         repeat_columns(anchor, samples, repeated_.mutable_view());
         model_.score(x, time_view(t), condition, here_);
         model_.score(repeated_, time_view(t), condition, there_);
-        assign(row(context, x.columns(), out),
-               column_sums(elementwise<detail::trapezoid>(x, repeated_, here_, there_)));
+        assign(out, column_sums(elementwise<detail::trapezoid>(x, repeated_, here_, there_)));
     }
 
 private:

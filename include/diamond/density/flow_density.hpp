@@ -49,17 +49,16 @@ public:
     [[nodiscard]] bool exact() const { return detail::is_exact(map_) && schedule().alpha(0.0) == 0.0; }
 
     /// out[j] = log p_t(x_j). @throws std::invalid_argument if rows differ or t leaves [0, 1].
-    void operator()(const_view x, double t, const condition_type& condition, double* out) {
+    void operator()(const_view x, double t, const condition_type& condition, row_t<batch_type> out) {
         require_time("flow_density", t);
         const auto& context = x.context();
         noise_.resize(context, x.rows(), x.columns());
         divergence_.resize(context, 1, x.columns());
         const bool moves = t > 0.0;
-        if (moves) map_(x, interval{t, 0.0}, condition, noise_.mutable_view(), divergence_.data());
+        if (moves) map_(x, interval{t, 0.0}, condition, noise_.mutable_view(), row(divergence_));
         const const_view noise = moves ? noise_.read() : x;
-        const auto density = row(context, x.columns(), out);
-        assign(density, column_sums(elementwise<detail::log_normal_density>(noise, 1.0)));
-        if (moves) assign(density, density - t * row(divergence_));
+        assign(out, column_sums(elementwise<detail::log_normal_density>(noise, 1.0)));
+        if (moves) assign(out, out - t * row(divergence_));
     }
     /// out = grad log p_t(x), d x N: the gradient of the density that operator() gives.
     /// @throws std::invalid_argument if shapes differ or t leaves [0, 1].
@@ -74,7 +73,7 @@ public:
         map_(x, interval{t, 0.0}, condition, noise_.mutable_view());
         assign(noise_, -noise_);
         assign(row(divergence_), -t);
-        map_.vjp(x, interval{t, 0.0}, condition, noise_.read(), divergence_.data(), out);
+        map_.vjp(x, interval{t, 0.0}, condition, noise_.read(), row(divergence_), out);
     }
 
 private:

@@ -114,9 +114,9 @@ public:
     [[nodiscard]] cost spent() const { return field_.spent(); }
 
     /// out[j] = an unbiased estimate of div u(x_j, t_j); standard_error[j] = that of its second term, NaN for
-    /// one probe, unless standard_error is null.
+    /// one probe, unless standard_error is without data.
     void operator()(const_view x, time_view t, const condition_type& condition, noise_stream stream,
-                    double* out, double* standard_error = nullptr) {
+                    row_t<batch_type> out, row_t<batch_type> standard_error = {}) {
         const auto& context = x.context();
         const index_t d = x.rows(), n = x.columns(), all = options_.sketch + options_.probes;
         for (auto* buffer : {&tangent_, &product_}) buffer->resize(context, d, n);
@@ -157,8 +157,7 @@ public:
             average_.add(k);
         }
         average_.write(options_.probes, out, standard_error);
-        const auto sum = row(context, n, out);
-        assign(sum, known + sum);
+        assign(out, known + out);
     }
 
 private:

@@ -42,6 +42,8 @@ public:
     using const_view = const_view_t<batch_type>;
     static constexpr bool random = Divergence::random;
 
+    /// Takes the outer schedule, the divergence of the field, and the inner schedule. @throws
+    /// std::invalid_argument where a schedule is none, see check_schedule.
     inner_divergence(Schedule schedule, Divergence divergence, InnerSchedule inner = {})
         : schedule_(detail::checked_schedule(std::move(schedule))),
           divergence_(std::move(divergence)),
@@ -52,11 +54,11 @@ public:
     [[nodiscard]] cost spent() const { return divergence_.spent(); }
 
     /// out[j] = div ubar_s(xbar_j | x_t_j, t), or an unbiased estimate of it, with its standard error unless
-    /// that is null; s and t are one value or one for each column. The inner schedule's velocity must be
-    /// finite at s.
+    /// that is without data; s and t are one value or one for each column. The inner schedule's velocity must
+    /// be finite at s.
     void operator()(const_view xbar, time_view s, const_view x_t, time_view t,
-                    const condition_type& condition, noise_stream stream, double* out,
-                    double* standard_error = nullptr) {
+                    const condition_type& condition, noise_stream stream, row_t<batch_type> out,
+                    row_t<batch_type> standard_error = {}) {
         const auto& context = xbar.context();
         const index_t n = xbar.columns();
         point_.resize(context, xbar.rows(), n);
@@ -84,14 +86,12 @@ private:
     /// Replaces div u and its standard error by those of ubar; factor = c_v a_i and inner = c_i are numbers
     /// or rows.
     template <class Factor, class Inner>
-    static void scale(const_view xbar, const Factor& factor, const Inner& inner, double* out,
-                      double* standard_error) {
+    static void scale(const_view xbar, const Factor& factor, const Inner& inner, row_t<batch_type> out,
+                      row_t<batch_type> standard_error) {
         const auto d = static_cast<double>(xbar.rows());
-        const auto divergence = row(xbar.context(), xbar.columns(), out);
-        assign(divergence, elementwise<detail::divergence_of_inner>(divergence, factor, d, inner));
-        if (!standard_error) return;
-        const auto error = row(xbar.context(), xbar.columns(), standard_error);
-        assign(error, elementwise<detail::error_of_inner>(error, factor));
+        assign(out, elementwise<detail::divergence_of_inner>(out, factor, d, inner));
+        if (standard_error)
+            assign(standard_error, elementwise<detail::error_of_inner>(standard_error, factor));
     }
 
     Schedule schedule_;

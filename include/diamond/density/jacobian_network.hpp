@@ -102,13 +102,15 @@ public:
     using condition_type = condition_of_t<Network>;
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
-    using arguments = diamond_arguments<batch_type>;
+    using arguments = diamond_arguments<batch_type>; ///< The arguments of its calls: states, and times.
     struct workspace {
-        workspace_t<Network> network;
+        workspace_t<Network> network; ///< The network's own.
+        /// A direction and the product of the Jacobian with it, d x N.
         scratch<typename batch_type::value_type, backend_of_t<batch_type>> tangent, product;
-        scratch<double, backend_of_t<batch_type>> jacobian;
+        scratch<double, backend_of_t<batch_type>> jacobian; ///< The Jacobians, d x d for each column.
     };
 
+    /// Takes the network whose Jacobian's determinant gives the divergence.
     explicit jacobian_network(Network network) : network_(std::move(network)) {}
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(network_.dimension()); }
@@ -116,6 +118,7 @@ public:
     [[nodiscard]] auto inner_schedule() const { return network_.inner_schedule(); }
     /// Says that the density is exact, wherever the map is one to one.
     [[nodiscard]] bool exact_density() const { return true; }
+    /// The cost of a column of a call with divergence: an evaluation and d Jacobian-vector products.
     [[nodiscard]] cost divergence_cost() const { return {.forward = 1, .jvp = dimension()}; }
     [[nodiscard]] workspace make_workspace(const backend_of_t<batch_type>& context, index_t columns) const {
         return {network_.make_workspace(context, columns), {}, {}, {}};
@@ -137,9 +140,10 @@ public:
     }
     /// out = v, d x N, and divergence[j] = m of column j.
     void operator()(const arguments& at, const condition_type& condition, workspace& space, view out,
-                    double* divergence) const {
+                    row_t<batch_type> divergence) const {
         const auto& context = out.context();
         const index_t d = out.rows(), n = out.columns();
+        require_columns("jacobian_network", divergence, n);
         for (auto* buffer : {&space.tangent, &space.product}) buffer->resize(context, d, n);
         space.jacobian.resize(context, d * d, n);
         for (index_t k = 0; k < d; ++k) {
@@ -155,7 +159,7 @@ public:
                                 .s = at.s,
                                 .r = at.r,
                                 .jacobian = space.jacobian.mutable_view(),
-                                .out = row(context, n, divergence)});
+                                .out = divergence});
         network_(at, condition, space.network, out);
     }
 

@@ -87,26 +87,27 @@ public:
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
     [[nodiscard]] auto schedule() const { return map_.schedule(); }
     [[nodiscard]] cost spent() const { return map_.spent(); }
+    /// The times of the path from data to noise.
     [[nodiscard]] const std::vector<double>& times() const { return grid_; }
     [[nodiscard]] double base_deviation() const { return base_deviation_; }
 
     /// out[j] = log p(x_j), by the way from data to noise.
-    void operator()(const_view x, const condition_type& condition, double* out) {
+    void operator()(const_view x, const condition_type& condition, row_t<batch_type> out) {
         latent_.resize(x.context(), x.rows(), x.columns());
         pull_back(x, condition, latent_.mutable_view(), out);
     }
     /// out[j] = log p(x_j), by the way from data to noise; x_0 = the latent of each x.
-    void pull_back(const_view x, const condition_type& condition, view x_0, double* out) {
+    void pull_back(const_view x, const condition_type& condition, view x_0, row_t<batch_type> out) {
         jump(x, condition, x_0, out, static_cast<index_t>(grid_.size()) - 1, -1);
         add_base(x_0, out);
     }
     /// x = the sample that x_0 is mapped to; out[j] = log p(x_j), by the way from noise to data.
-    void push_forward(const_view x_0, const condition_type& condition, view x, double* out) {
+    void push_forward(const_view x_0, const condition_type& condition, view x, row_t<batch_type> out) {
         jump(x_0, condition, x, out, 0, 1);
         add_base(x_0, out);
     }
     /// x = a sample, the image of a drawn x_0 = s0 eps; out[j] = log p(x_j).
-    void draw(noise_stream stream, const condition_type& condition, view x, double* out) {
+    void draw(noise_stream stream, const condition_type& condition, view x, row_t<batch_type> out) {
         latent_.resize(x.context(), x.rows(), x.columns());
         draw_normal(stream, latent_.mutable_view());
         assign(latent_, base_deviation_ * latent_);
@@ -119,7 +120,7 @@ private:
 
     /// Jumps along the grid from its time number `first`, forwards or backwards as `direction` is 1 or -1:
     /// `to` = the end, out = -sum of |length| m.
-    void jump(const_view from, const condition_type& condition, view to, double* out, index_t first,
+    void jump(const_view from, const condition_type& condition, view to, row_t<batch_type> out, index_t first,
               index_t direction) {
         require(from.rows() == dimension(), [&] {
             return "log_likelihood: " + digits_of(from.rows()) + " rows for dimension " +
@@ -131,29 +132,27 @@ private:
         for (auto& buffer : between_)
             if (count > 1) buffer.resize(context, from.rows(), from.columns());
         mean_divergence_.resize(context, 1, from.columns());
-        const auto log_density = row(context, from.columns(), out);
-        assign(log_density, 0.0);
+        assign(out, 0.0);
         const_view here = from;
         for (index_t k = 0; k < count; ++k, first += direction) {
             const interval span{grid_[static_cast<std::size_t>(first)],
                                 grid_[static_cast<std::size_t>(first + direction)]};
             const view there = k + 1 == count ? to : between_[k % 2].mutable_view();
-            map_(here, span, condition, there, mean_divergence_.data());
+            map_(here, span, condition, there, row(mean_divergence_));
             const deferred_error why{
                 .what =
                     "a jump of a flow map with divergence is not finite: its mean divergence or its state",
                 .step = k + 1};
             context.forbid(from.columns(), elementwise<detail::is_not_finite>(row(mean_divergence_)), why);
             detail::require_finite_columns(const_view(there), why);
-            assign(log_density, log_density - std::abs(span.length()) * row(mean_divergence_));
+            assign(out, out - std::abs(span.length()) * row(mean_divergence_));
             here = there;
         }
     }
-    void add_base(const_view x_0, double* out) {
-        const auto log_density = row(x_0.context(), x_0.columns(), out);
+    void add_base(const_view x_0, row_t<batch_type> out) {
         const auto base = row(mean_divergence_);
         assign(base, column_sums(elementwise<detail::log_normal_density>(x_0, base_deviation_)));
-        assign(log_density, log_density + base);
+        assign(out, out + base);
     }
 
     FlowMap map_;

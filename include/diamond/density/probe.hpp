@@ -88,16 +88,15 @@ public:
         assign(mean(), after);
     }
     /// out = the mean of `count` estimates; standard_error = that of the mean, NaN for one estimate.
-    /// standard_error may be null.
-    void write(index_t count, double* out, double* standard_error) {
-        const index_t n = rows_.rows();
-        assign(row(rows_.context(), n, out), mean());
+    /// standard_error may be without data.
+    void write(index_t count, row_view<double, Context> out, row_view<double, Context> standard_error) {
+        assign(out, mean());
         if (!standard_error) return;
-        const auto error = row(rows_.context(), n, standard_error);
         if (count > 1)
-            assign(error, sqrt(squares() / static_cast<double>(count - 1) / static_cast<double>(count)));
+            assign(standard_error,
+                   sqrt(squares() / static_cast<double>(count - 1) / static_cast<double>(count)));
         else
-            assign(error, not_a_number);
+            assign(standard_error, not_a_number);
     }
 
 private:

@@ -27,6 +27,8 @@ public:
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
 
+    /// Takes the density of one schedule, and the schedule that it is asked in. @throws std::invalid_argument
+    /// where one of them is none, see check_schedule.
     rescheduled_density(Density density, Schedule schedule)
         : density_(std::move(density)), schedule_(detail::checked_schedule(std::move(schedule))) {
         check_schedule(density_.schedule());
@@ -38,11 +40,10 @@ public:
     [[nodiscard]] bool exact() const { return density_.exact() && density_.schedule().alpha(0.0) == 0.0; }
 
     /// out[j] = log p_t(x_j). @throws std::invalid_argument if t leaves [0, 1].
-    void operator()(const_view x, double t, const condition_type& condition, double* out) {
+    void operator()(const_view x, double t, const condition_type& condition, row_t<batch_type> out) {
         const place at = own(t);
         density_(scaled(x, at), at.time, condition, out);
-        const auto log_density = row(x.context(), x.columns(), out);
-        assign(log_density, log_density - static_cast<double>(x.rows()) * std::log(at.scale));
+        assign(out, out - static_cast<double>(x.rows()) * std::log(at.scale));
     }
     /// out = grad log p_t(x), d x N. @throws std::invalid_argument if t leaves [0, 1].
     void score(const_view x, double t, const condition_type& condition, view out)

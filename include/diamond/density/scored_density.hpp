@@ -43,7 +43,8 @@ public:
     [[nodiscard]] bool exact() const { return density_.exact(); }
 
     /// out[j] = log p_t(x_j).
-    void operator()(const_view_t<batch_type> x, instant t, const condition_type& condition, double* out) {
+    void operator()(const_view_t<batch_type> x, instant t, const condition_type& condition,
+                    row_t<batch_type> out) {
         density_(x, t, condition, out);
     }
     /// out = grad log p_t(x), d x N. @throws std::invalid_argument at t = 1, unless the field gives its

@@ -15,6 +15,7 @@ namespace diamond {
 /// The correlation rho = alpha(t) sigma(t') / (sigma(t) alpha(t')) for t = span.from and t' = span.to: the
 /// transition of DDPM.
 struct ddpm_correlation {
+    /// The rho of a transition.
     template <class Schedule>
     [[nodiscard]] double operator()(const Schedule& schedule, interval span) const {
         const noise_level from = level_at(schedule, span.from), to = level_at(schedule, span.to);
@@ -36,6 +37,7 @@ public:
         require(rho >= -1.0 && rho <= 1.0,
                 [&] { return "a correlation of " + digits_of(rho) + ": it must lie in [-1, 1]"; });
     }
+    /// The rho of a transition: always the same.
     template <class Schedule>
     [[nodiscard]] double operator()(const Schedule&, interval) const {
         return rho_;
@@ -73,7 +75,7 @@ consteval bool diagnose_correlation() {
 /// The coefficients of the kernel x_t' = abar z + gamma x_t + sbar eps', z ~ p_{1|t}(. | x_t) and eps' ~ N(0,
 /// I).
 struct kernel_coefficients {
-    double gamma, abar, sbar;
+    double gamma, abar, sbar; ///< The factors of x_t, of z and of the noise.
 };
 
 /// Computes gamma = rho sigma(t')/sigma(t), abar = alpha(t') - gamma alpha(t) and sbar = sigma(t') sqrt(1 -

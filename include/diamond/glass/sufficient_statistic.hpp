@@ -13,7 +13,7 @@ namespace diamond {
 /// The coefficients of the inner flow xbar_s = abar_s z + gamma x_t + sbar_s eps', and their derivatives with
 /// respect to s.
 struct inner_level {
-    double abar, sbar, d_abar, d_sbar;
+    double abar, sbar, d_abar, d_sbar; ///< abar_s and sbar_s, and their derivatives in s.
 };
 
 /// Computes abar_s = a(s) abar and sbar_s = b(s) + (1 - b(s)) sbar for an inner schedule (a, b) and s in [0,
@@ -34,8 +34,8 @@ template <class InnerSchedule>
 ///   h^2 = alpha^2 sbar_s^2 + abar_s^2 sigma^2,   t* = time_at(h, sigma sbar_s),
 ///   x* = (alpha sbar_s^2 x_t + abar_s sigma^2 y)/h . hypot(alpha(t*), sigma(t*))/hypot(h, sigma sbar_s).
 struct sufficient_statistic {
-    instant time;
-    double from_outer, from_inner, h;
+    instant time;                     ///< t*, in [0, 1].
+    double from_outer, from_inner, h; ///< The weights of x_t and of y in the network's input, and h.
 };
 
 /// Computes t* and x* from the noise level of x_t and the coefficients of the inner flow.

@@ -66,18 +66,19 @@ public:
     [[nodiscard]] bool exact() const { return density_.exact() && exact_density(); }
     /// Says whether the kernel's log q is the density of its own draws.
     [[nodiscard]] bool exact_density() const { return detail::knows_own_density(kernel_); }
+    /// The kernel whose draws are corrected.
     [[nodiscard]] const Kernel& kernel() const { return kernel_; }
 
     /// log_density[j] = log N(x_0_j; 0, I), for x_0, d x N.
-    void begin(const_view x_0, const condition_type&, double* log_density) {
-        assign(row(x_0.context(), x_0.columns(), log_density),
-               column_sums(elementwise<detail::log_normal_density>(x_0, 1.0)));
+    void begin(const_view x_0, const condition_type&, row_t<batch_type> log_density) {
+        assign(log_density, column_sums(elementwise<detail::log_normal_density>(x_0, 1.0)));
     }
     /// Draws out, d x N, given x, d x N, with log_weight[j] = log w of column j. log_density[j] = log
     /// p_t(x_j) is read, next_log_density[j] = log p_t'(out_j) is written. @throws std::invalid_argument
     /// unless 0 <= t < t' <= 1; numeric_error naming step and particle if a weight is NaN or +inf.
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream,
-                    view out, const double* log_density, double* next_log_density, double* log_weight) {
+                    view out, const_row_t<batch_type> log_density, row_t<batch_type> next_log_density,
+                    row_t<batch_type> log_weight) {
         const auto& context = x.context();
         const index_t n = x.columns();
         require_transition(span);
@@ -90,14 +91,12 @@ public:
             detail::transition_density_term<const_view>{
                 .x = x, .z = out, .scale = back.scale, .deviation = back.spread, .samples = 1},
             likelihood_.data());
-        const auto weight = row(context, n, log_weight);
-        assign(weight, elementwise<detail::transition_log_weight>(row(context, n, log_density),
-                                                                  row(context, n, next_log_density),
-                                                                  row(likelihood_), weight));
-        context.forbid(n, elementwise<detail::is_no_log_weight>(weight),
+        assign(log_weight, elementwise<detail::transition_log_weight>(log_density, next_log_density,
+                                                                      row(likelihood_), log_weight));
+        context.forbid(n, elementwise<detail::is_no_log_weight>(log_weight),
                        deferred_error{.what = detail::bad_correction,
                                       .step = static_cast<index_t>(stream.step),
-                                      .values = log_weight});
+                                      .values = log_weight.data()});
     }
 
 private:

@@ -48,13 +48,14 @@ public:
     [[nodiscard]] auto schedule() const { return sampler_.schedule(); }
     [[nodiscard]] cost spent() const { return cost(sampler_.spent()) + cost(density_.spent()); }
     [[nodiscard]] bool exact() const { return density_.exact() && detail::knows_own_density(sampler_); }
+    /// The sampler whose draws are corrected.
     [[nodiscard]] const Sampler& sampler() const { return sampler_; }
 
     /// Draws out, d x (N M), M = stream.samples, given x_t, d x N, with log_weights[m] = log w of column m of
     /// out, N M numbers in the memory of the batch. @throws std::invalid_argument at t = 1; numeric_error
     /// naming step and particle if a weight is NaN or +inf.
     void operator()(const_view x_t, double t, const condition_type& condition, noise_stream stream, view out,
-                    double* log_weights) {
+                    row_t<batch_type> log_weights) {
         const auto& context = x_t.context();
         const noise_level here = level_at(sampler_.schedule(), t);
         const index_t all = out.columns();
@@ -62,19 +63,19 @@ public:
         likelihood_.resize(context, 1, all);
         sampler_.draw_with_density(x_t, t, condition, stream, out, log_weights);
         density_(out, 1.0, repeated_.repeat(context, condition, x_t.columns(), stream.samples),
-                 density_of_data_.data());
+                 row(density_of_data_));
         context.column_sums(
             out.rows(), out.columns(),
             detail::transition_density_term<const_view>{
                 .x = x_t, .z = out, .scale = here.alpha, .deviation = here.sigma, .samples = stream.samples},
             likelihood_.data());
-        const auto weight = row(context, all, log_weights); // log q; the next line makes it log w
-        assign(weight, row(density_of_data_) + row(likelihood_) - weight);
-        context.forbid(all, elementwise<detail::is_no_log_weight>(weight),
+        // log_weights is log q so far.
+        assign(log_weights, row(density_of_data_) + row(likelihood_) - log_weights);
+        context.forbid(all, elementwise<detail::is_no_log_weight>(log_weights),
                        deferred_error{.what = detail::bad_correction,
                                       .step = static_cast<index_t>(stream.step),
                                       .samples = stream.samples,
-                                      .values = log_weights});
+                                      .values = log_weights.data()});
     }
 
 private:

@@ -58,6 +58,7 @@ public:
     [[nodiscard]] bool exact() const { return detail::is_exact(map_); }
     /// Says whether log q is the density of the draws, by the map's m.
     [[nodiscard]] bool exact_density() const { return detail::knows_own_density(map_); }
+    /// The Diamond map that makes the draws.
     [[nodiscard]] Map& map() { return map_; }
 
     /// Draws M = stream.samples z for each column of x_t, d x N: column j M + i of out, d x (N M), is draw i
@@ -76,7 +77,7 @@ public:
     /// Makes the draws of operator() and log_density[m] = log q(z_m | x_t), N M numbers in the memory of the
     /// batch, from their noise. @throws std::invalid_argument also at t = 1, where the posterior is a point.
     void draw_with_density(const_view x_t, double t, const condition_type& condition, noise_stream stream,
-                           view out, double* log_density)
+                           view out, row_t<batch_type> log_density)
         requires diamond_map_with_divergence<Map>
     {
         require_density(t);
@@ -92,22 +93,21 @@ public:
     /// X_{1,0} is not exactly the inverse of X_{0,1}. Cost: `evaluations` calls of the map for each column of
     /// z. @throws std::invalid_argument at t = 1.
     void log_density(const_view x_t, double t, const condition_type& condition, const_view z,
-                     double* log_density)
+                     row_t<batch_type> log_density)
         requires diamond_map_with_divergence<Map>
     {
         require_density(t);
         const auto [outer, repeated] = repeat(x_t, condition,
                                               x_t.columns() > 0 ? z.columns() / x_t.columns() : 1, z);
         resize_states(z);
-        const auto total = row(z.context(), z.columns(), log_density);
-        assign(total, 0.0);
+        assign(log_density, 0.0);
         for (index_t k = options_.evaluations - 1; k >= 0; --k) {
             const interval forward = inner(k);
             jump(k + 1 == options_.evaluations ? z : const_view(state(k + 1)),
                  interval{forward.to, forward.from}, outer, t, repeated, state(k), log_density);
         }
-        write_base(state(0), divergence_.data());
-        assign(total, total + row(divergence_));
+        write_base(state(0), row(divergence_));
+        assign(log_density, log_density + row(divergence_));
     }
 
     /// out, d x N, = the sum over the draws of each particle of cotangent^T dz/dx_t, the noise held fixed;
@@ -164,16 +164,14 @@ private:
         require(t < 1.0, "the posterior at t = 1 is a point and has no density");
     }
     /// out[j] = log N(noise_j; 0, I).
-    static void write_base(const_view noise, double* out) {
-        assign(row(noise.context(), noise.columns(), out),
-               column_sums(elementwise<detail::log_normal_density>(noise, 1.0)));
+    static void write_base(const_view noise, row_t<batch_type> out) {
+        assign(out, column_sums(elementwise<detail::log_normal_density>(noise, 1.0)));
     }
     /// Calls the map once, forwards or backwards in inner time, and subtracts |r - s| m from log_density.
     void jump(const_view from, interval span, const_view outer, double t, const condition_type& condition,
-              view to, double* log_density) {
-        map_(from, span, outer, time_view(t), condition, to, divergence_.data());
-        const auto total = row(from.context(), from.columns(), log_density);
-        assign(total, total - std::abs(span.length()) * row(divergence_));
+              view to, row_t<batch_type> log_density) {
+        map_(from, span, outer, time_view(t), condition, to, row(divergence_));
+        assign(log_density, log_density - std::abs(span.length()) * row(divergence_));
     }
     /// The x_t and conditions of the draws' own columns: each of them `samples` times.
     std::pair<const_view, condition_type> repeat(const_view x_t, const condition_type& condition,

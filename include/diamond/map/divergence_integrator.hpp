@@ -42,10 +42,10 @@ public:
     explicit divergence_integrator(Solver solver) : solver_(std::move(solver)) {}
 
     /// out = x at span.to, d x N, and divergence = l/(to - from), N numbers; for an interval of length 0, div
-    /// u itself. velocity(x, t, view out) writes u, rate(x, t, double* out) writes div u.
+    /// u itself. velocity(x, t, view out) writes u, rate(x, t, row out) writes div u.
     template <class Velocity, class Rate>
     void operator()(const_view_t<Batch> x, interval span, const Velocity& velocity, const Rate& rate,
-                    view_t<Batch> out, double* divergence) {
+                    view_t<Batch> out, row_t<Batch> divergence) {
         const auto& context = x.context();
         const index_t d = x.rows(), n = x.columns();
         if (span.length() == 0.0) {
@@ -63,12 +63,12 @@ public:
             [&](const_view_t<state_batch> state, double t, view_t<state_batch> rates) {
                 take(state, position_.mutable_view());
                 velocity(position_.read(), t, velocity_.mutable_view());
-                rate(position_.read(), t, rate_.data());
+                rate(position_.read(), t, row(rate_));
                 append(velocity_, rate_, rates);
             },
             span, state_.mutable_view());
         take(state_, out);
-        assign(row(context, n, divergence), row_of(state_, d) / span.length());
+        assign(divergence, row_of(state_, d) / span.length());
     }
 
 private:

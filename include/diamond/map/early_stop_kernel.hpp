@@ -18,7 +18,7 @@ namespace diamond {
 /// The inner time r* at which to stop, and the weights in x_t' = outer x_t + inner xbar_{r*} = alpha(t')
 /// S(x_t, xbar_{r*}).
 struct early_stop {
-    double inner_time, outer, inner;
+    double inner_time, outer, inner; ///< r*, and the weights of x_t and of the inner state.
 };
 
 namespace detail {
@@ -99,6 +99,8 @@ public:
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
 
+    /// Takes the Diamond map, which is stopped at r*. @throws std::invalid_argument where one of its
+    /// schedules is none, see check_schedule.
     explicit early_stop_kernel(Map map) : map_(std::move(map)) {
         check_schedule(map_.schedule());
         check_schedule(map_.inner_schedule());
@@ -125,28 +127,28 @@ public:
     /// Makes the draws of operator() and log_density[j] = log q(out_j | x_j), N numbers in the memory of the
     /// batch, from their noise.
     void draw_with_density(const_view x, interval span, const condition_type& condition, noise_stream stream,
-                           view out, double* log_density)
+                           view out, row_t<batch_type> log_density)
         requires diamond_map_with_divergence<Map>
     {
         require_apart("early_stop_kernel", x, const_view(out));
         const early_stop stop = prepare(x, span, out);
         draw_normal(stream, noise_.mutable_view());
         map_(noise_, interval{0.0, stop.inner_time}, x, time_view(span.from), condition, out,
-             divergence_.data());
+             row(divergence_));
         assign(out, stop.outer * x + stop.inner * out);
         write_density(noise_, stop, log_density);
     }
     /// log_density[j] = log q(next_j | x_j) of given x_t', d x N, by the way back to their noise;
     /// diamond_map_posterior::log_density says how the two ways differ. Cost: one call of the map.
     void log_density(const_view x, interval span, const condition_type& condition, const_view next,
-                     double* log_density)
+                     row_t<batch_type> log_density)
         requires diamond_map_with_divergence<Map>
     {
         const early_stop stop = prepare(x, span, next);
         stopped_.resize(x.context(), x.rows(), x.columns());
         assign(stopped_, -stop.outer / stop.inner * x + next / stop.inner);
         map_(stopped_, interval{stop.inner_time, 0.0}, x, time_view(span.from), condition,
-             noise_.mutable_view(), divergence_.data());
+             noise_.mutable_view(), row(divergence_));
         write_density(noise_, stop, log_density);
     }
 
@@ -160,11 +162,10 @@ private:
         if constexpr (diamond_map_with_divergence<Map>) divergence_.resize(x.context(), 1, x.columns());
         return early_stop_at(map_.schedule(), map_.inner_schedule(), span);
     }
-    void write_density(const_view noise, const early_stop& stop, double* log_density) {
+    void write_density(const_view noise, const early_stop& stop, row_t<batch_type> log_density) {
         const auto d = static_cast<double>(noise.rows());
-        const auto sum = row(noise.context(), noise.columns(), log_density);
-        assign(sum, column_sums(elementwise<detail::log_normal_density>(noise, 1.0)));
-        assign(sum, sum - stop.inner_time * row(divergence_) - d * std::log(stop.inner));
+        assign(log_density, column_sums(elementwise<detail::log_normal_density>(noise, 1.0)));
+        assign(log_density, log_density - stop.inner_time * row(divergence_) - d * std::log(stop.inner));
     }
 
     Map map_;

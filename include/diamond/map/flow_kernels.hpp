@@ -27,6 +27,7 @@ public:
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
 
+    /// Takes the flow map that carries the particles.
     explicit ode_kernel(Map map) : map_(std::move(map)) {}
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
@@ -59,6 +60,8 @@ public:
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
 
+    /// Takes the schedule, the field and the correlation rho of x_t' with x_t. @throws std::invalid_argument
+    /// where the schedule is none, see check_schedule.
     ancestral_kernel(Schedule schedule, Field field, Correlation correlation = {})
         : model_(std::move(schedule), std::move(field)), correlation_(std::move(correlation)) {}
 
@@ -99,6 +102,8 @@ public:
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
 
+    /// Takes the schedule and the field. @throws std::invalid_argument where the schedule is none, see
+    /// check_schedule.
     euler_maruyama_kernel(Schedule schedule, Field field) : model_(std::move(schedule), std::move(field)) {}
 
     [[nodiscard]] index_t dimension() const { return model_.dimension(); }

@@ -72,7 +72,7 @@ public:
     /// numbers in the memory of the batch. @throws std::invalid_argument if shapes differ or a time leaves
     /// [0, 1].
     void operator()(const_view xbar, interval inner, const_view x_t, time_view t,
-                    const condition_type& condition, view out, double* divergence)
+                    const condition_type& condition, view out, row_t<batch_type> divergence)
         requires has_divergence
     {
         check(xbar, inner, x_t, t, out);
@@ -81,7 +81,7 @@ public:
             [&](const_view x, double s, view rate) {
                 velocity_(x, time_view(s), x_t, t, posterior_kernel_coefficients, condition, rate);
             },
-            [&](const_view x, double s, double* rate) {
+            [&](const_view x, double s, row_t<batch_type> rate) {
                 divergence_.estimate(x, time_view(s), x_t, t, condition, divergence_.stream, rate);
             },
             out, divergence);

@@ -30,6 +30,9 @@ public:
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
 
+    /// Takes the schedule, the field, the solver of the inner flow, the correlation rho of x_t' with x_t, and
+    /// the inner schedule. @throws std::invalid_argument where a schedule is none, see check_schedule, or the
+    /// solver's steps are out of range.
     glass_kernel(Schedule schedule, Field field, Solver solver, Correlation correlation = {},
                  InnerSchedule inner = {})
         : velocity_(std::move(schedule), std::move(field), std::move(inner)),

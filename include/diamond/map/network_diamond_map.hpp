@@ -29,6 +29,8 @@ public:
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
 
+    /// Takes the network. @throws std::invalid_argument where one of its schedules is none, see
+    /// check_schedule.
     explicit network_diamond_map(Network network) : network_(std::move(network)) {
         check_schedule(schedule());
         check_schedule(inner_schedule());
@@ -55,7 +57,7 @@ public:
     /// the memory of the batch. Cost: the network's divergence_cost() for each column, one evaluation unless
     /// it states another.
     void operator()(const_view xbar, interval inner, const_view x_t, time_view t,
-                    const condition_type& condition, view out, double* divergence)
+                    const condition_type& condition, view out, row_t<batch_type> divergence)
         requires diamond_network_with_divergence<Network>
     {
         check(xbar, inner, x_t, t, out);

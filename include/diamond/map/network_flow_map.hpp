@@ -61,7 +61,7 @@ public:
     /// out = X_{from,to}(x | condition) and divergence[j] = m(x_j, from, to), N numbers in the memory of the
     /// batch. @throws std::invalid_argument if shapes differ or a time leaves [0, 1].
     void operator()(const_view x, interval span, const condition_type& condition, view out,
-                    double* divergence)
+                    row_t<batch_type> divergence)
         requires diamond_network_with_divergence<Network>
     {
         check(x, span, const_view(out));
@@ -84,7 +84,7 @@ public:
     /// out = cotangent^T dX/dx + divergence_cotangent dm/dx, d x N; null data of either cotangent stand for
     /// zeros.
     void vjp(const_view x, interval span, const condition_type& condition, const_view cotangent,
-             const double* divergence_cotangent, view out)
+             const_row_t<batch_type> divergence_cotangent, view out)
         requires differentiable_diamond_network_with_divergence<Network>
     {
         check(x, span, const_view(out));

@@ -39,10 +39,12 @@ public:
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
     struct workspace {
-        workspace_t<Network> network;
+        workspace_t<Network> network; ///< The network's own.
+        /// An inner state of zeros, which stands for x_t at t = 0, and an output that nobody reads.
         scratch<typename batch_type::value_type, backend_of_t<batch_type>> zeros, unused;
     };
 
+    /// Takes the network. @throws std::invalid_argument where its schedule is none, see check_schedule.
     explicit network_velocity(Network network) : network_(std::move(network)) { check_schedule(schedule()); }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(network_.dimension()); }

@@ -68,13 +68,13 @@ public:
     /// out = X_{from,to}(x | condition) and divergence[j] = m(x_j, from, to), N numbers in the memory of the
     /// batch. It throws as the call without divergence does.
     void operator()(const_view x, interval span, const condition_type& condition, view out,
-                    double* divergence)
+                    row_t<batch_type> divergence)
         requires has_divergence
     {
         check(x, span, out);
         divergence_.integrate(
             x, span, [&](const_view at, double t, view rate) { field_(at, time_view(t), condition, rate); },
-            [&](const_view at, double t, double* rate) {
+            [&](const_view at, double t, row_t<batch_type> rate) {
                 divergence_.estimate(at, time_view(t), condition, divergence_.stream, rate);
             },
             out, divergence);

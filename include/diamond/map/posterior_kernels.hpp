@@ -30,6 +30,8 @@ public:
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
 
+    /// Takes the posterior sampler and the correlation. @throws std::invalid_argument where the sampler's
+    /// schedule is none, see check_schedule.
     explicit ddpm_posterior_kernel(Sampler sampler, Correlation correlation = {})
         : sampler_(std::move(sampler)), correlation_(std::move(correlation)) {
         check_schedule(sampler_.schedule());
@@ -62,6 +64,7 @@ private:
 template <class Sampler>
 class renoise_kernel : public ddpm_posterior_kernel<Sampler, constant_correlation> {
 public:
+    /// Takes the posterior sampler.
     explicit renoise_kernel(Sampler sampler)
         : ddpm_posterior_kernel<Sampler, constant_correlation>(std::move(sampler),
                                                                constant_correlation(0.0)) {}

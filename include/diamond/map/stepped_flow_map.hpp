@@ -63,17 +63,16 @@ public:
     /// out = X_{from,to}(x | condition) and divergence[j] = m(x_j, from, to), N numbers in the memory of the
     /// batch.
     void operator()(const_view x, interval span, const condition_type& condition, view out,
-                    double* divergence)
+                    row_t<batch_type> divergence)
         requires flow_map_with_divergence<Map>
     {
         require_apart("stepped_flow_map", x, const_view(out));
         prepare(x, out);
         numbers_.resize(x.context(), 1, x.columns());
-        const auto mean = row(x.context(), x.columns(), divergence);
-        assign(mean, 0.0);
+        assign(divergence, 0.0);
         for (index_t k = 0; k < options_.steps; ++k) {
-            map_(before(k, x), part(span, k), condition, after(k, out), numbers_.data());
-            assign(mean, mean + share() * row(numbers_));
+            map_(before(k, x), part(span, k), condition, after(k, out), row(numbers_));
+            assign(divergence, divergence + share() * row(numbers_));
         }
     }
     /// out = cotangent^T dX/dx, d x N.
@@ -89,15 +88,15 @@ public:
     /// out = cotangent^T dX/dx + divergence_cotangent dm/dx, d x N; null data of either cotangent stand for
     /// zeros.
     void vjp(const_view x, interval span, const condition_type& condition, const_view cotangent,
-             const double* divergence_cotangent, view out)
+             const_row_t<batch_type> divergence_cotangent, view out)
         requires differentiable_flow_map_with_divergence<Map>
     {
         forward(x, span, condition);
-        const double* of_part = nullptr;
+        const_row_t<batch_type> of_part = {};
         if (divergence_cotangent) {
             numbers_.resize(x.context(), 1, x.columns());
-            assign(row(numbers_), share() * row(x.context(), x.columns(), divergence_cotangent));
-            of_part = numbers_.data();
+            assign(row(numbers_), share() * divergence_cotangent);
+            of_part = row(numbers_);
         }
         const auto pull = [&](const_view here, interval step, const_view lambda, view pulled) {
             map_.vjp(here, step, condition, lambda, of_part, pulled);

@@ -48,6 +48,7 @@ public:
     /// Holds the working space of a call: the states of all layers for a recorded forward pass, two states a
     /// lane for others, and sums of gradients.
     struct workspace {
+        /// The states of all layers, the lanes' own states, and the lanes' sums of gradients.
         scratch<real, context_type> states, lanes, gradients;
         index_t columns = 0;      ///< of the recorded pass; 0: none
         bool has_tangent = false; ///< says whether the recorded pass had a tangent
@@ -55,13 +56,13 @@ public:
     /// Points to a batch and its tangent, column-major in the back end's memory; a null tangent means that
     /// there is none.
     struct dual_in {
-        const real* value;
-        const real* tangent = nullptr;
+        const real* value;             ///< the batch
+        const real* tangent = nullptr; ///< its tangent; null: none
     };
     /// Points to where a batch and its tangent are written; a null tangent is not written.
     struct dual_out {
-        real* value;
-        real* tangent = nullptr;
+        real* value;             ///< where the batch is written
+        real* tangent = nullptr; ///< where its tangent is written; null: nowhere
     };
 
     /// @throws std::invalid_argument unless each layer has as many inputs as the layer before has outputs,
@@ -86,8 +87,11 @@ public:
         }
     }
 
+    /// The layers, first to last.
     [[nodiscard]] const std::vector<dense_layer>& layers() const { return layers_; }
+    /// The rows of the input.
     [[nodiscard]] index_t inputs() const { return layers_.front().inputs; }
+    /// The rows of the output.
     [[nodiscard]] index_t outputs() const { return layers_.back().outputs; }
     /// Returns how many numbers theta has.
     [[nodiscard]] index_t parameters() const { return layers_.back().end(); }

@@ -19,7 +19,7 @@ namespace diamond {
 
 /// Describes the shape of a diamond_mlp.
 struct diamond_mlp_options {
-    mlp_options mlp = {};
+    mlp_options mlp = {}; ///< the layers between features and velocity
     /// The number of labels 0 ... classes - 1, beside labels::unconditional; with 0 the network takes no
     /// labels.
     index_t classes = 0;
@@ -43,13 +43,15 @@ public:
     using view = view_t<Batch>;
     using const_view = const_view_t<Batch>;
     using arguments = diamond_arguments<Batch>;
-    using speeds = detail::diamond_speeds<real>;
+    /// The speeds at which its arguments move, for derivatives along a direction.
+    using speeds = diamond_speeds<real>;
 
     /// Holds the working space of a call, and what a recorded call leaves for `backward`.
     struct workspace {
-        typename dense_stack<Batch>::workspace layers;
+        typename dense_stack<Batch>::workspace layers; ///< The stack's own.
+        /// The rows that the stack reads and writes, and states in the frame's coordinates.
         scratch<real, context_type> inputs, tangents, xbar, x_t, xbar_dot, out, out_dot, value;
-        scratch<double, context_type> times;
+        scratch<double, context_type> times; ///< The times of the columns.
         /// The recorded call's, whose arguments must live until `backward`.
         detail::gaussian_coordinates<real, context_type> recorded{};
         speeds direction{}; ///< of the recorded call
@@ -67,13 +69,19 @@ public:
     [[nodiscard]] index_t dimension() const { return frame_.dimension(); }
     /// Returns the number of rows that it writes: d, or d + 1 with a divergence_head.
     [[nodiscard]] index_t outputs() const { return dimension() + Head::rows; }
+    /// The head: no_head, or what gives the mean divergence.
     [[nodiscard]] const Head& head() const { return head_; }
     [[nodiscard]] const Schedule& schedule() const { return schedule_; }
     [[nodiscard]] linear_schedule inner_schedule() const { return {}; }
+    /// The frame, in whose coordinates the network works.
     [[nodiscard]] const gaussian_frame<Batch>& frame() const { return frame_; }
+    /// The options.
     [[nodiscard]] const diamond_mlp_options& options() const { return options_; }
+    /// The number of labels that it takes, without labels::unconditional; 0: none.
     [[nodiscard]] index_t classes() const { return options_.classes; }
+    /// The layers of the stack.
     [[nodiscard]] const std::vector<dense_layer>& layers() const { return stack_.layers(); }
+    /// The number of parameters.
     [[nodiscard]] index_t parameters() const { return stack_.parameters(); }
     [[nodiscard]] workspace make_workspace(const context_type&, index_t) const { return {}; }
     /// Returns the posterior variance of the frame's Gaussian, a functor (i, t): the unit of errors of v.

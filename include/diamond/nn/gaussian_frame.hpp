@@ -95,7 +95,9 @@ public:
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(numbers_.mean.size()); }
+    /// Mean, variances and basis, on the host.
     [[nodiscard]] const gaussian_frame_numbers& numbers() const { return numbers_; }
+    /// Says whether the frame turns coordinates, by a basis U.
     [[nodiscard]] bool has_basis() const { return !numbers_.basis.empty(); }
     /// Returns the variances, d x 1, on the context that the frame was made on.
     [[nodiscard]] numbers_view variance() const { return memory_->variance.read(); }

@@ -32,7 +32,7 @@ public:
 
     /// What a call works in.
     struct workspace {
-        typename Architecture::workspace network;
+        typename Architecture::workspace network;     ///< The architecture's own.
         scratch<real, backend_of_t<batch_type>> rows; ///< v, and below it m, where there is one
     };
 
@@ -49,7 +49,9 @@ public:
     [[nodiscard]] index_t dimension() const { return architecture_.dimension(); }
     [[nodiscard]] auto schedule() const { return architecture_.schedule(); }
     [[nodiscard]] auto inner_schedule() const { return architecture_.inner_schedule(); }
+    /// The network as a function of its parameters.
     [[nodiscard]] const Architecture& architecture() const { return architecture_; }
+    /// The parameters, a column of numbers.
     [[nodiscard]] const batch_type& parameters() const { return *parameters_; }
     [[nodiscard]] workspace make_workspace(const backend_of_t<batch_type>& context, index_t columns) const {
         return {architecture_.make_workspace(context, columns), {}};
@@ -58,13 +60,13 @@ public:
     /// Writes v into out, d x N. Cost: one evaluation.
     void operator()(const arguments& at, const condition_type& condition, workspace& space, view out) const {
         if constexpr (has_divergence)
-            (*this)(at, condition, space, out, nullptr);
+            (*this)(at, condition, space, out, {});
         else
             architecture_(theta(at), at, condition, space.network, out);
     }
     /// Writes v into out and m into divergence, one number a column. Cost: one evaluation.
     void operator()(const arguments& at, const condition_type& condition, workspace& space, view out,
-                    double* divergence) const
+                    row_t<batch_type> divergence) const
         requires has_divergence
     {
         architecture_(theta(at), at, condition, space.network, rows(at, space));
@@ -77,7 +79,7 @@ public:
     {
         if constexpr (has_divergence) {
             architecture_.jvp(theta(at), at, condition, tangent, space.network, rows(at, space));
-            split(space, out, nullptr);
+            split(space, out, {});
         } else {
             architecture_.jvp(theta(at), at, condition, tangent, space.network, out);
         }
@@ -88,22 +90,23 @@ public:
         requires detail::has_parameter_products<Architecture>
     {
         if constexpr (has_divergence)
-            vjp(at, condition, cotangent, nullptr, space, out_xbar, out_x_t);
+            vjp(at, condition, cotangent, {}, space, out_xbar, out_x_t);
         else
             architecture_.vjp(theta(at), at, condition, cotangent, space.network, out_xbar, out_x_t);
     }
     /// Writes the cotangents of xbar and x_t, given those of v and of m; null data of either of these means
     /// zero. Cost: one vjp.
     void vjp(const arguments& at, const condition_type& condition, const_view cotangent,
-             const double* divergence_cotangent, workspace& space, view out_xbar, view out_x_t) const
+             const_row_t<batch_type> divergence_cotangent, workspace& space, view out_xbar,
+             view out_x_t) const
         requires(has_divergence && detail::has_parameter_products<Architecture>)
     {
         using const_rows = detail::rows_from<const_view>;
         const view both = rows(at, space);
         detail::write_rows<1>(dimension(), const_rows{cotangent}, detail::rows_from<view>{both});
         detail::write_rows<1>(1,
-                              detail::rows_from<numbers_view>{
-                                  numbers_view(divergence_cotangent, 1, both.columns(), &both.context())},
+                              detail::rows_from<numbers_view>{numbers_view(divergence_cotangent.data(), 1,
+                                                                           both.columns(), &both.context())},
                               detail::rows_from<view>{both, dimension()});
         architecture_.vjp(theta(at), at, condition, both, space.network, out_xbar, out_x_t);
     }
@@ -117,9 +120,9 @@ private:
         return space.rows.mutable_view();
     }
     /// Copies the first d rows to out, and the last one to divergence; what is null is not written.
-    static void split(workspace& space, view out, double* divergence) {
+    static void split(workspace& space, view out, row_t<batch_type> divergence) {
         if (out.data()) detail::assign_rows(out, 0, out.rows(), space.rows);
-        if (divergence) assign(row(out.context(), out.columns(), divergence), row_of(space.rows, out.rows()));
+        if (divergence) assign(divergence, row_of(space.rows, out.rows()));
     }
 
     Architecture architecture_;

@@ -338,16 +338,18 @@ public:
         jvp(x, t, none, cotangent, space, out);
     }
     /// out[j] = div u(x_j, t_j).
-    void divergence(const_view x, time_view t, no_condition, workspace_type&, double* out) const {
+    void divergence(const_view x, time_view t, no_condition, workspace_type&, row_t<batch_type> out) const {
         check("checkerboard::divergence", x, x.columns(), x);
+        require_columns("checkerboard::divergence", out, x.columns());
         x.context().for_each(x.columns(), detail::checkerboard_divergence<Batch, Schedule>{
-                                              .schedule = schedule_, .t = t, .x = x, .out = numbers(x, out)});
+                                              .schedule = schedule_, .t = t, .x = x, .out = out});
     }
     /// out[j] = log p_t(x_j).
-    void log_density(const_view x, time_view t, no_condition, workspace_type&, double* out) const {
+    void log_density(const_view x, time_view t, no_condition, workspace_type&, row_t<batch_type> out) const {
         check("checkerboard::log_density", x, x.columns(), x);
+        require_columns("checkerboard::log_density", out, x.columns());
         x.context().for_each(x.columns(), detail::checkerboard_density<Batch, Schedule>{
-                                              .schedule = schedule_, .t = t, .x = x, .out = numbers(x, out)});
+                                              .schedule = schedule_, .t = t, .x = x, .out = out});
     }
 
     /// Fills out, 2 x N, with draws from p_data by uniforms of `stream`.
@@ -377,10 +379,6 @@ private:
         x.context().for_each(x.columns(),
                              detail::checkerboard_reading<Batch, Schedule>{
                                  .schedule = schedule_, .kind = kind, .t = t, .x = x, .out = out});
-    }
-    /// Returns the numbers at `data`, one for each column of x.
-    [[nodiscard]] static row_view<double, context_type> numbers(const_view x, double* data) {
-        return row(x.context(), x.columns(), data);
     }
     void check(const char* where, const_view a, index_t columns, const_view b) const {
         require(a.rows() == 2 && b.rows() == 2 && a.columns() == columns, [&] {

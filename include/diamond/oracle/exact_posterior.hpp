@@ -59,6 +59,7 @@ public:
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
 
+    /// Takes the model. @throws std::invalid_argument where its schedule is none, see check_schedule.
     explicit exact_posterior(Model model) : model_(std::move(model)) { check_schedule(model_.schedule()); }
 
     [[nodiscard]] index_t dimension() const { return model_.dimension(); }

@@ -81,29 +81,29 @@ public:
     [[nodiscard]] const Model& model() const { return model_; }
     /// Returns the model of p^r.
     [[nodiscard]] const Model& tilted() const { return tilt_.tilted; }
+    /// log Z of p^r, the logarithm of the mean of exp r over the data.
     [[nodiscard]] double log_z() const { return tilt_.log_z; }
     [[nodiscard]] cost spent() const { return spent_; }
 
     /// values.value[j] = V_t(x_j), x d x N, 0 <= t <= 1. @throws numeric_error naming step and particle where
     /// the reward, which is called at t = 1 alone, is NaN or +inf, or throws.
     void operator()(const_view x, double t, const condition_type& condition, noise_stream stream,
-                    value_batch values) {
+                    value_rows<backend_of_t<batch_type>> values) {
         const auto& context = x.context();
-        const auto numbers = [&](double* data) { return row(context, x.columns(), data); };
         if (t >= 1.0) {
             spent_.reward += x.columns();
             call_reward(reward_, x, condition, stream.step, 1, values.value);
         } else {
             spent_.forward += 2 * x.columns();
             log_density_.resize(context, 1, x.columns());
-            model_.log_density(x, t, condition, space(model_space_, model_, x), log_density_.data());
+            model_.log_density(x, t, condition, space(model_space_, model_, x), row(log_density_));
             tilt_.tilted.log_density(x, t, condition, space(tilted_space_, tilt_.tilted, x), values.value);
-            const auto value = numbers(values.value); // log p^r_t so far
-            assign(value, tilt_.log_z + (value - row(log_density_)));
+            // values.value is log p^r_t so far.
+            assign(values.value, tilt_.log_z + (values.value - row(log_density_)));
         }
-        if (values.standard_error) assign(numbers(values.standard_error), 0.0);
-        if (values.ess) assign(numbers(values.ess), not_a_number);
-        if (values.ess_base) assign(numbers(values.ess_base), not_a_number);
+        if (values.standard_error) assign(values.standard_error, 0.0);
+        if (values.ess) assign(values.ess, not_a_number);
+        if (values.ess_base) assign(values.ess_base, not_a_number);
     }
 
     /// out = b(t) grad V_t(x), d x N: (alpha' - alpha sigma'/sigma)(D^r - D) where alpha <= sigma, which is

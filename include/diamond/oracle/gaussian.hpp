@@ -62,9 +62,11 @@ public:
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(mean_.size()); }
+    /// The mean, d numbers.
     [[nodiscard]] const std::vector<double>& mean() const { return mean_; }
     /// Returns the d x d numbers, column by column.
     [[nodiscard]] const std::vector<double>& covariance() const { return covariance_; }
+    /// Eigenvalues and eigenvectors of the covariance.
     [[nodiscard]] const detail::covariance_eigen& eigen() const { return eigen_; }
     /// Returns the context that the parameters were made on.
     [[nodiscard]] const context_type& context() const { return basis_.context(); }
@@ -169,8 +171,9 @@ struct tilted_gaussian {
 /// or another context.
 template <class Batch>
 struct gaussian_workspace {
+    /// States and noise in the covariance's eigenvectors, d x N.
     scratch<typename Batch::value_type, backend_of_t<Batch>> rotated, noise;
-    scratch<gaussian_reading, backend_of_t<Batch>> readings;
+    scratch<gaussian_reading, backend_of_t<Batch>> readings; ///< The coefficients at each column's time.
 };
 
 /// This is the exact model of Gaussian data under a noise schedule.
@@ -205,9 +208,12 @@ public:
 
     [[nodiscard]] index_t dimension() const { return parts_->dimension(); }
     [[nodiscard]] const Schedule& schedule() const { return schedule_; }
+    /// Mean, covariance and its eigenvectors, which copies share.
     [[nodiscard]] const gaussian_parts<Batch>& parts() const { return *parts_; }
     [[nodiscard]] workspace_type make_workspace(const context_type&, index_t) const { return {}; }
+    /// The mean of the data, d numbers.
     [[nodiscard]] const std::vector<double>& mean() const { return parts_->mean(); }
+    /// The covariance of the data, d x d numbers, column by column.
     [[nodiscard]] const std::vector<double>& covariance() const { return parts_->covariance(); }
 
     /// u(x, t) = alpha' mu + (alpha alpha' C + sigma sigma' I) V_t^{-1} (x - alpha mu), V_t = alpha^2
@@ -251,21 +257,23 @@ public:
     }
 
     /// out[j] = div u(x_j, t_j), the same at every x.
-    void divergence(const_view x, time_view t, no_condition, workspace_type& space, double* out) const {
+    void divergence(const_view x, time_view t, no_condition, workspace_type& space,
+                    row_t<batch_type> out) const {
         const auto data = parts_->view_on(x.context());
         const auto slope = elementwise<detail::reading_slope>(at(reading_kind::velocity, x, t, space),
                                                               data.variance);
-        assign(row(x.context(), x.columns(), out), column_sums(slope));
+        assign(out, column_sums(slope));
     }
     /// out[j] = log p_t(x_j).
-    void log_density(const_view x, time_view t, no_condition, workspace_type& space, double* out) const {
+    void log_density(const_view x, time_view t, no_condition, workspace_type& space,
+                     row_t<batch_type> out) const {
         check("gaussian::log_density", x, x.columns(), x);
         rotate(x, space.rotated);
         const auto readings = at(reading_kind::score, x, t, space);
         const auto data = parts_->view_on(x.context());
         const auto shares = elementwise<detail::noised_log_density>(readings, data.mean, data.variance,
                                                                     space.rotated);
-        assign(row(x.context(), x.columns(), out), column_sums(shares));
+        assign(out, column_sums(shares));
     }
 
     /// Fills out, d x N, with draws mu + C^{1/2} eps of the data, C^{1/2} the symmetric root.
@@ -276,6 +284,7 @@ public:
         assign(space.noise, data.mean + sqrt(data.variance) * space.noise);
         parts_->rotate_back(space.noise.read(), out);
     }
+    /// Draws data, d x N, as with a workspace of the call's own.
     void draw(noise_stream stream, view out) const {
         workspace_type space;
         draw(stream, space, out);

@@ -77,6 +77,7 @@ public:
     using view = view_t<Batch>;
     using const_view = const_view_t<Batch>;
 
+    /// Takes the model whose flow map it is.
     explicit gaussian_flow_map(diamond::gaussian<Batch, Schedule> model) : model_(std::move(model)) {}
 
     [[nodiscard]] index_t dimension() const { return model_.dimension(); }
@@ -98,15 +99,14 @@ public:
     }
     /// Also writes divergence[j] = m(x_j, t, s) = (log p_t(x_t) - log p_s(x_s))/(s - t), the mean of div u
     /// along the path, which is div u at s = t. It is the same at every x. [F2]
-    void operator()(const_view x, interval span, no_condition none, view out, double* divergence) {
+    void operator()(const_view x, interval span, no_condition none, view out, row_t<batch_type> divergence) {
         (*this)(x, span, none, out);
         const auto variance = model_.parts().view_on(x.context()).variance;
-        const auto means = row(x.context(), x.columns(), divergence);
         if (span.length() == 0.0) {
             const gaussian_readings velocity = reading_at(schedule(), reading_kind::velocity, span.from);
-            assign(means, column_sums(elementwise<detail::reading_slope>(velocity, variance)));
+            assign(divergence, column_sums(elementwise<detail::reading_slope>(velocity, variance)));
         } else {
-            assign(means, column_sums(log(ratio(variance, span)) / span.length()));
+            assign(divergence, column_sums(log(ratio(variance, span)) / span.length()));
         }
     }
     /// out = cotangent^T dX/dx, the same at every x.
@@ -119,7 +119,8 @@ public:
     }
     /// Takes a cotangent of m, too, which adds nothing: dm/dx = 0. A cotangent of X without data stands for
     /// zero.
-    void vjp(const_view x, interval span, no_condition none, const_view cotangent, const double*, view out) {
+    void vjp(const_view x, interval span, no_condition none, const_view cotangent, const_row_t<batch_type>,
+             view out) {
         if (cotangent.data()) return vjp(x, span, none, cotangent, out);
         spent_.vjp += x.columns();
         set_to_zero(out);
@@ -163,6 +164,8 @@ public:
     using view = view_t<Batch>;
     using const_view = const_view_t<Batch>;
 
+    /// Takes the model whose Diamond map it is, and the inner schedule. @throws std::invalid_argument where a
+    /// schedule is none, see check_schedule.
     explicit gaussian_diamond_map(diamond::gaussian<Batch, Schedule> model, InnerSchedule inner_schedule = {})
         : model_(std::move(model)), inner_(detail::checked_schedule(std::move(inner_schedule))) {}
 
@@ -170,6 +173,7 @@ public:
     [[nodiscard]] const Schedule& schedule() const { return model_.schedule(); }
     [[nodiscard]] const InnerSchedule& inner_schedule() const { return inner_; }
     [[nodiscard]] bool exact() const { return true; }
+    /// Says that the densities of its draws are exactly theirs.
     [[nodiscard]] bool exact_density() const { return true; }
     [[nodiscard]] const diamond::gaussian<Batch, Schedule>& model() const { return model_; }
     [[nodiscard]] cost spent() const { return spent_; }
@@ -193,19 +197,19 @@ public:
     /// along the path, which is that divergence at r = s. It is the same at every xbar and x_t. See
     /// (eq. gaussian-mean-divergence).
     void operator()(const_view xbar, interval inner, const_view x_t, time_view t, no_condition none, view out,
-                    double* divergence) {
+                    row_t<batch_type> divergence) {
         (*this)(xbar, inner, x_t, t, none, out);
         const auto denoiser = denoiser_at(xbar, t);
         const auto data = model_.parts().view_on(xbar.context());
-        const auto means = row(xbar.context(), xbar.columns(), divergence);
         if (inner.length() == 0.0) { // half the logarithmic derivative of W_s
             const auto level = level_at(inner_, inner.from);
             const double a_d_a = level.alpha * inner_.d_alpha(inner.from),
                          b_d_b = sigma_d_sigma(inner_, inner.from);
             const auto spread = elementwise<detail::posterior_variance>(denoiser, data.variance);
-            assign(means, column_sums((a_d_a * spread + b_d_b) / detail::noised_variance(level, spread)));
+            assign(divergence,
+                   column_sums((a_d_a * spread + b_d_b) / detail::noised_variance(level, spread)));
         } else {
-            assign(means, column_sums(log(ratio(denoiser, data.variance, inner)) / inner.length()));
+            assign(divergence, column_sums(log(ratio(denoiser, data.variance, inner)) / inner.length()));
         }
     }
     /// out_xbar = cotangent^T dX/dxbar and out_x_t = cotangent^T dX/dx_t; both Jacobians are the same at

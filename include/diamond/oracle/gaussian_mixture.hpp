@@ -53,6 +53,7 @@ public:
 
     [[nodiscard]] index_t dimension() const { return parts_->dimension(); }
     [[nodiscard]] const Schedule& schedule() const { return schedule_; }
+    /// Weights, means and variances, which copies share.
     [[nodiscard]] const mixture_parts<Batch>& components() const { return *parts_; }
     [[nodiscard]] workspace_type make_workspace(const context_type&, index_t) const { return {}; }
 
@@ -105,22 +106,26 @@ public:
     }
 
     /// out[j] = div u(x_j, t_j), the exact trace.
-    void divergence(const_view x, time_view t, no_condition, workspace_type& space, double* out) const {
+    void divergence(const_view x, time_view t, no_condition, workspace_type& space,
+                    row_t<batch_type> out) const {
         check("gaussian_mixture::divergence", x, x.columns(), x);
+        require_columns("gaussian_mixture::divergence", out, x.columns());
         auto sums = sums_of(reading_kind::velocity, x, t, space);
         chunks(x, [&](index_t first, index_t count) {
             sums.responsibilities(x.columns(first, count), first);
-            sums.divergence(x.columns(first, count), first, out + first);
+            sums.divergence(x.columns(first, count), first, out.columns(first, count));
         });
     }
 
     /// out[j] = log p_t(x_j).
-    void log_density(const_view x, time_view t, no_condition, workspace_type& space, double* out) const {
+    void log_density(const_view x, time_view t, no_condition, workspace_type& space,
+                     row_t<batch_type> out) const {
         check("gaussian_mixture::log_density", x, x.columns(), x);
+        require_columns("gaussian_mixture::log_density", out, x.columns());
         auto sums = sums_of(reading_kind::score, x, t, space);
         chunks(x, [&](index_t first, index_t count) {
             sums.responsibilities(x.columns(first, count), first);
-            sums.log_density(x.columns(first, count), first, out + first);
+            sums.log_density(x.columns(first, count), first, out.columns(first, count));
         });
     }
 

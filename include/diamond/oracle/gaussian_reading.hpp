@@ -18,13 +18,14 @@ namespace diamond {
 
 /// These are the coefficients of one of the four functions at one time.
 struct gaussian_reading {
-    double alpha, variance; ///< alpha and sigma^2
-    double mean, spread, state;
+    double alpha, variance;     ///< alpha and sigma^2
+    double mean, spread, state; ///< The factors of m, of v x and of x, over V.
 
     /// Returns V = alpha^2 v + sigma^2, the variance of x_t for data of variance v.
     [[nodiscard]] DIAMOND_HD double total(double v) const { return square(alpha) * v + variance; }
     /// The reading is mean_weight(v) m + state_weight(v) x.
     [[nodiscard]] DIAMOND_HD double mean_weight(double v) const { return mean / total(v); }
+    /// The factor of x in the reading.
     [[nodiscard]] DIAMOND_HD double state_weight(double v) const { return (spread * v + state) / total(v); }
     /// Returns the score's coefficients at the alpha and sigma of this reading.
     [[nodiscard]] DIAMOND_HD gaussian_reading score() const { return {alpha, variance, alpha, 0.0, -1.0}; }
@@ -60,14 +61,19 @@ class gaussian_readings {
 public:
     using is_expression = void;
 
+    /// One reading for all columns.
     DIAMOND_HD gaussian_readings(const gaussian_reading& value) : value_(value) {} // NOLINT: one for all
+    /// A reading for each column, N of them in the back end's memory, which are not owned.
     DIAMOND_HD explicit gaussian_readings(const gaussian_reading* per_column)
         : value_{}, per_column_(per_column) {}
 
+    /// Says whether one reading serves all columns.
     [[nodiscard]] DIAMOND_HD bool broadcast() const { return per_column_ == nullptr; }
+    /// Returns the reading of a column.
     [[nodiscard]] DIAMOND_HD const gaussian_reading& operator[](index_t column) const {
         return broadcast() ? value_ : per_column_[column];
     }
+    /// Returns the reading of a column, as an operand of expressions over batches.
     [[nodiscard]] DIAMOND_HD const gaussian_reading& operator()(index_t, index_t column) const {
         return (*this)[column];
     }

@@ -33,8 +33,11 @@ struct mixture_view {
     row_view<const double, Context> log_weights; ///< K
 
     [[nodiscard]] DIAMOND_HD index_t rows() const { return means.rows(); }
+    /// The number of components K.
     [[nodiscard]] DIAMOND_HD index_t count() const { return means.columns(); }
+    /// Coordinate i of the mean of component k.
     [[nodiscard]] DIAMOND_HD double mean(index_t i, index_t k) const { return means(i, k); }
+    /// The variance of coordinate i in component k.
     [[nodiscard]] DIAMOND_HD double variance(index_t i, index_t k) const {
         return variances(variances.rows() == 1 ? 0 : i, k);
     }
@@ -86,8 +89,11 @@ public:
     }
 
     [[nodiscard]] index_t dimension() const { return dimension_; }
+    /// The number of components K.
     [[nodiscard]] index_t count() const { return static_cast<index_t>(weights_.size()); }
+    /// How the variances are given.
     [[nodiscard]] mixture_kind kind() const { return kind_; }
+    /// The weights, K numbers whose sum is 1.
     [[nodiscard]] const std::vector<double>& weights() const { return weights_; }
     [[nodiscard]] const std::vector<double>& means() const { return means_; } ///< d x K, column by column
     /// Returns K variances, or d x K, column by column, if diagonal.

@@ -204,15 +204,14 @@ public:
             space_.state_deltas.read(), space_.state_sums.read());
     }
     /// Writes to out[j] the divergence of the reading, for a shared variance.
-    void divergence(const_view r, index_t first, double* out) {
+    void divergence(const_view r, index_t first, row_t<Batch> out) {
         multiply(r, space_.mean_sums, space_.state_sums);
         const auto square_norms = each_column(parts_.square_norms_on(context_));
-        const auto divergence = row(context_, r.columns(), out);
-        assign(divergence, column_sums(r * square_norms));
+        assign(out, column_sums(r * square_norms));
         context_.for_each(r.columns(), shared_divergence<Batch>{.variance = shared_variance(),
                                                                 .at = at_.from(first),
                                                                 .mean_sums = space_.mean_sums.read(),
-                                                                .out = divergence});
+                                                                .out = out});
     }
 
 private:

@@ -31,12 +31,14 @@ enum class mixture_path { automatic, products, elementwise };
 template <class Batch>
 struct mixture_workspace {
     using real = typename Batch::value_type;
-    using context = backend_of_t<Batch>;
+    using context = backend_of_t<Batch>; ///< The context of its batches.
+    /// The components' shares, their tangents, and sums over components, for each column.
     scratch<real, context> responsibilities, tangents, reading, score;
+    /// The logarithms of sums over components, and means of tangents.
     scratch<double, context> log_sums, tangent_means;
-    scratch<std::int32_t, context> components;
-    scratch<gaussian_reading, context> readings;
-    detail::mixture_product_space<Batch> products;
+    scratch<std::int32_t, context> components;     ///< The component that each draw takes.
+    scratch<gaussian_reading, context> readings;   ///< The coefficients at each column's time.
+    detail::mixture_product_space<Batch> products; ///< What sums by products of matrices need.
 };
 
 namespace detail {
@@ -227,14 +229,14 @@ public:
     }
 
     /// out[j] = log p_t(x_j).
-    void log_density(const_view x, index_t first, double* out) {
+    void log_density(const_view x, index_t first, row_t<Batch> out) {
         context_.for_each(x.columns(),
                           finish_density<Batch>{.shared_products = products_ && products_->shared(),
                                                 .shared_variance = parts_.variances().front(),
                                                 .at = at_.from(first),
                                                 .x = x,
                                                 .log_sums = row(space_.log_sums),
-                                                .out = row(context_, x.columns(), out)});
+                                                .out = out});
     }
 
     /// out = sum_k r_k f_k, d x n.
@@ -275,7 +277,7 @@ public:
     }
 
     /// Writes to out[j] the reading's divergence.
-    void divergence(const_view x, index_t first, double* out) {
+    void divergence(const_view x, index_t first, row_t<Batch> out) {
         const const_view r = space_.responsibilities;
         if (products_ && products_->shared()) {
             products_->divergence(r, first, out);
@@ -293,7 +295,7 @@ public:
                                                     .responsibilities = r,
                                                     .f = space_.reading.read(),
                                                     .s = space_.score.read()},
-                             out);
+                             out.data());
     }
 
 private:

@@ -12,9 +12,10 @@ namespace diamond {
 template <class Real, class Context>
 struct repeated_column {
     using is_expression = void;
-    batch_view<const Real, Context> x;
-    index_t times; ///< M
+    batch_view<const Real, Context> x; ///< The batch, d x N.
+    index_t times;                     ///< M
     extents shape() const { return {x.rows(), x.columns() * times}; }
+    /// The number in row i of column j / M.
     DIAMOND_HD Real operator()(index_t i, index_t j) const { return x(i, j / times); }
 };
 

@@ -131,10 +131,12 @@ DIAMOND_HD inline double squared_radius(std::uint64_t word) {
 /// cos_k, and normal 2k + 1 is r_k sin_k.
 template <class Real>
 struct polar_block {
+    /// The number of pairs of normals in a block.
     static constexpr int pairs = static_cast<int>(normals_per_block<Real> / 2);
-    static constexpr auto size = static_cast<std::size_t>(pairs);
-    Real squared_radius[size], cosine[size], sine[size];
+    static constexpr auto size = static_cast<std::size_t>(pairs); ///< The number of pairs, for arrays.
+    Real squared_radius[size], cosine[size], sine[size];          ///< r_k^2, cos_k and sin_k.
 
+    /// The normals of four words of random bits.
     DIAMOND_HD explicit polar_block(const philox_block& block) {
         if constexpr (sizeof(Real) == 4) {
             for (int k = 0; k < 2; ++k) {
@@ -155,8 +157,9 @@ struct polar_block {
 /// Holds the standard normals of one block of words.
 template <class Real>
 struct normal_block {
-    Real value[normals_per_block<Real>];
+    Real value[normals_per_block<Real>]; ///< the normals
 
+    /// The normals of four words of random bits.
     DIAMOND_HD explicit normal_block(const philox_block& words) {
         const polar_block<Real> polar(words);
         for (int k = 0; k < polar_block<Real>::pairs; ++k) {

@@ -51,12 +51,11 @@ public:
 
     /// Writes values[j] = r(z_j), finite wherever the logits are, for z d x n. @throws std::invalid_argument
     /// unless z has d rows.
-    void operator()(const_view z, double* values) {
+    void operator()(const_view z, row_t<batch_type> values) {
         measure(z);
-        const auto r = row(z.context(), z.columns(), values);
-        assign(r, row_of(logits_, label_));
+        assign(values, row_of(logits_, label_));
         z.context().softmax(logits_.mutable_view(), log_sums_.data());
-        assign(r, r - row(log_sums_));
+        assign(values, values - row(log_sums_));
     }
 
     /// Writes out = (dA/dz)^T (e_label - softmax(A(z))), d x n. @throws std::invalid_argument unless z has d

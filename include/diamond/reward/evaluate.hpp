@@ -31,16 +31,17 @@ concept says_column_parallel = requires { requires referred_t<Reward>::column_pa
 /// through. Cost: n evaluations of the reward, which it does not count.
 template <class Reward, class Real, class Context, class Condition>
 void evaluate_reward(Reward& reward, batch_view<const Real, Context> z, const Condition& condition,
-                     double* values) {
+                     row_view<double, Context> values) {
     using batch_type = owning_batch<Real, Context>;
     static_assert(diagnose_reward_call<Reward, batch_type, Condition>());
+    require_columns("a reward's values", values, z.columns());
     if constexpr (!std::is_same_v<detail::referred_t<Reward>, Reward>) {
         evaluate_reward(detail::referred(reward), z, condition, values);
     } else if constexpr (detail::conditional_reward<Reward, batch_type, Condition>) {
-        assign(row(z.context(), z.columns(), values), not_a_number);
+        assign(values, not_a_number);
         reward(z, condition, values);
     } else if constexpr (detail::batchwise_reward<Reward, batch_type>) {
-        assign(row(z.context(), z.columns(), values), not_a_number);
+        assign(values, not_a_number);
         reward(z, values);
     } else if constexpr (detail::says_column_parallel<Reward> || !Context::host_memory) {
         static_assert(
@@ -51,8 +52,7 @@ void evaluate_reward(Reward& reward, batch_view<const Real, Context> z, const Co
                       "operator() DIAMOND_HD");
         using call = detail::pointwise_functor<Reward, batch_view<const Real, Context>,
                                                row_view<double, Context>>;
-        z.context().for_each(z.columns(),
-                             call{.reward = reward, .z = z, .values = row(z.context(), z.columns(), values)});
+        z.context().for_each(z.columns(), call{.reward = reward, .z = z, .values = values});
     } else {
         for (index_t j = 0; j < z.columns(); ++j) // in order and on this thread: the reward may keep state
             values[j] = static_cast<double>(reward(z.column(j)));

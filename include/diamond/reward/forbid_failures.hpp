@@ -22,8 +22,10 @@ class forbid_failures {
 public:
     using parts = std::tuple<Reward>;
 
+    /// Whether the reward is called on several columns at once.
     static constexpr bool column_parallel = detail::says_column_parallel<Reward>;
 
+    /// Takes the reward, whose exceptions become -inf.
     explicit forbid_failures(Reward reward) : reward_(std::move(reward)) {}
 
     /// The number of columns for which this reward and its copies have thrown so far.
@@ -35,14 +37,16 @@ public:
     double operator()(column_view<const Real> z) {
         return caught(reward_, z);
     }
+    /// Returns r(z), or -inf where r throws.
     template <class Real>
         requires detail::returns_number<const Reward, column_view<const Real>>
     double operator()(column_view<const Real> z) const {
         return caught(reward_, z);
     }
+    /// Never called: a sentence says why.
     template <class Real, class Context>
         requires detail::batchwise_reward<Reward, owning_batch<Real, Context>>
-    void operator()(batch_view<const Real, Context>, double*) const {
+    void operator()(batch_view<const Real, Context>, row_view<double, Context>) const {
         static_assert(detail::pointwise_reward<Reward, owning_batch<Real, Context>>,
                       "forbid_failures takes a reward of one column: what throws for a whole batch does not "
                       "say for which particle");

@@ -16,15 +16,16 @@ class forbid_non_finite {
 public:
     using parts = std::tuple<Reward>;
 
+    /// Takes the reward, whose NaN and +inf become -inf.
     explicit forbid_non_finite(Reward reward) : reward_(std::move(reward)) {}
 
     /// Writes values[j] = r(z_j | c_j), or -inf, for z d x n.
     template <class Real, class Context, class Condition>
         requires reward<Reward, owning_batch<Real, Context>, Condition>
-    void operator()(batch_view<const Real, Context> z, const Condition& condition, double* values) {
+    void operator()(batch_view<const Real, Context> z, const Condition& condition,
+                    row_view<double, Context> values) {
         evaluate_reward(reward_, z, condition, values);
-        const auto r = row(z.context(), z.columns(), values);
-        assign(r, select(r < infinity, r, -infinity)); // NaN compares false
+        assign(values, select(values < infinity, values, -infinity)); // NaN compares false
     }
 
     /// Writes out = dr/dz, d x n; 0 where the sample is forbidden, so that its weight of 0 meets no NaN.
@@ -34,7 +35,7 @@ public:
     void gradient(batch_view<const Real, Context> z, const Condition& condition,
                   batch_view<Real, Context> out) {
         const auto values = values_.template resized<double>(z.context(), 1, z.columns());
-        (*this)(z, condition, values.data());
+        (*this)(z, condition, row(values));
         evaluate_reward_gradient(reward_, z, condition, out);
         assign(out, select(row(values) == -infinity, 0.0, out));
     }

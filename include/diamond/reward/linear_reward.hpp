@@ -38,11 +38,10 @@ public:
     [[nodiscard]] index_t dimension() const { return c_->rows(); } ///< d
 
     /// Writes values[j] = r(z_j) for z d x n. @throws std::invalid_argument unless z has d rows.
-    void operator()(const_view z, double* values) const {
+    void operator()(const_view z, row_t<batch_type> values) const {
         detail::require_rows("linear_reward", dimension(), z);
-        const auto r = row(z.context(), z.columns(), values);
-        assign(r, column_sums(each_column(c_->read_on(z.context())) * z));
-        if (offset_ != 0.0) assign(r, r + offset_);
+        assign(values, column_sums(each_column(c_->read_on(z.context())) * z));
+        if (offset_ != 0.0) assign(values, values + offset_);
     }
 
     /// Writes out(:, j) = c, d x n. @throws std::invalid_argument unless z has d rows and out the shape of z.
@@ -62,6 +61,7 @@ private:
     std::shared_ptr<const Batch> c_;
     double offset_;
 };
+/// The batches are of the numbers' type.
 template <class Context, class Real>
 linear_reward(const Context&, const std::vector<Real>&, double = 0.0)
     -> linear_reward<owning_batch<Real, Context>>;

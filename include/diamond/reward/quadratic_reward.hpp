@@ -51,11 +51,11 @@ public:
     [[nodiscard]] index_t dimension() const { return centre_->rows(); } ///< d
 
     /// Writes values[j] = r(z_j) for z d x n. @throws std::invalid_argument unless z has d rows.
-    void operator()(const_view z, double* values) const {
+    void operator()(const_view z, row_t<batch_type> values) const {
         detail::require_rows("quadratic_reward", dimension(), z);
         const auto y = each_column(centre_->read_on(z.context()));
         const auto q = each_column(curvature_->read_on(z.context()));
-        assign(row(z.context(), z.columns(), values), column_sums(-0.5 * q * square(z - y)));
+        assign(values, column_sums(-0.5 * q * square(z - y)));
     }
 
     /// Writes out(i, j) = q_i (y_i - z_ij), d x n. @throws std::invalid_argument unless z has d rows and out
@@ -83,6 +83,7 @@ public:
 private:
     std::shared_ptr<const Batch> centre_, curvature_;
 };
+/// The batches are of the numbers' type.
 template <class Context, class Real>
 quadratic_reward(const Context&, const std::vector<Real>&, const std::vector<Real>&)
     -> quadratic_reward<owning_batch<Real, Context>>;

@@ -54,7 +54,7 @@ void rethrow_with_place(const char* what, index_t step, const index_t& calls, in
 /// a whole batch. Cost: n evaluations of the reward.
 template <class Reward, class Real, class Context, class Condition>
 void call_reward(Reward& reward, batch_view<const Real, Context> z, const Condition& condition, index_t step,
-                 index_t samples, double* values) {
+                 index_t samples, row_view<double, Context> values) {
     index_t calls = 0;
     detail::rethrow_with_place("the reward", step, calls, samples, [&] {
         if constexpr (detail::called_in_order<Reward, owning_batch<Real, Context>, Condition>) {
@@ -64,14 +64,13 @@ void call_reward(Reward& reward, batch_view<const Real, Context> z, const Condit
             evaluate_reward(reward, z, condition, values);
         }
     });
-    const auto r = row(z.context(), z.columns(), values);
     z.context().forbid(
-        z.columns(), elementwise<detail::is_no_log_weight>(r),
+        z.columns(), elementwise<detail::is_no_log_weight>(values),
         deferred_error{
             .what = "the reward is NaN or +inf: rewards must be finite, or -inf to forbid a sample",
             .step = step,
             .samples = samples,
-            .values = values});
+            .values = values.data()});
 }
 
 /// A reward and the number of columns that it was called for. A reward of whole batches is called once a
@@ -81,6 +80,7 @@ class reward_caller {
     static_assert(diagnose_reward<Reward, Batch, Condition>());
 
 public:
+    /// Takes the reward.
     explicit reward_caller(Reward reward) : reward_(std::move(reward)) {}
 
     [[nodiscard]] Reward& reward() { return reward_; }
@@ -91,7 +91,7 @@ public:
     /// Writes values[j] = r(z_j), by call_reward. Cost: n evaluations of the reward, which calls() counts.
     /// @throws numeric_error as call_reward does.
     void operator()(const_view_t<Batch> z, const Condition& condition, index_t step, index_t samples,
-                    double* values) {
+                    row_t<Batch> values) {
         call_reward(reward_, z, condition, step, samples, values);
         calls_ += z.columns();
     }

@@ -25,15 +25,16 @@ public:
                 [&] { return "scaled_reward: factor " + digits_of(factor) + " must be finite"; });
     }
 
+    /// The factor of the reward.
     [[nodiscard]] double factor() const { return factor_; }
 
     /// Writes values[j] = factor r(z_j | c_j) for z d x n.
     template <class Real, class Context, class Condition>
         requires reward<Reward, owning_batch<Real, Context>, Condition>
-    void operator()(batch_view<const Real, Context> z, const Condition& condition, double* values) {
+    void operator()(batch_view<const Real, Context> z, const Condition& condition,
+                    row_view<double, Context> values) {
         evaluate_reward(reward_, z, condition, values);
-        const auto r = row(z.context(), z.columns(), values);
-        assign(r, factor_ * r);
+        assign(values, factor_ * values);
     }
 
     /// Writes out = factor dr/dz, d x n.

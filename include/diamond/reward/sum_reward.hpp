@@ -35,17 +35,18 @@ class sum_reward {
 public:
     using parts = std::tuple<Rewards...>;
 
+    /// Takes the rewards whose sum it is.
     explicit sum_reward(Rewards... rewards) : parts_(std::move(rewards)...) {}
 
     /// Writes values[j] = sum_k r_k(z_j | c_j) for z d x n.
     template <class Real, class Context, class Condition>
         requires(reward<Rewards, owning_batch<Real, Context>, Condition> && ...)
-    void operator()(batch_view<const Real, Context> z, const Condition& condition, double* values) {
+    void operator()(batch_view<const Real, Context> z, const Condition& condition,
+                    row_view<double, Context> values) {
         const auto add = [&](auto& part) {
             const auto more = values_.template resized<double>(z.context(), 1, z.columns());
-            const auto r = row(z.context(), z.columns(), values);
-            evaluate_reward(part, z, condition, more.data());
-            assign(r, r + row(more));
+            evaluate_reward(part, z, condition, row(more));
+            assign(values, values + row(more));
         };
         std::apply(
             [&](auto& first, auto&... rest) {

@@ -20,13 +20,18 @@ public:
     using batch_type = typename Network::batch_type;
     using workspace_type = workspace_t<Network>;
 
+    /// Takes the network.
     explicit counted_network(Network network) : network_(std::move(network)) {}
+    /// A copy has no workspace at first, and a cost of 0.
     counted_network(const counted_network& other) : network_(other.network_) {}
+    /// A move takes workspace and cost along.
     counted_network(counted_network&&) noexcept = default;
+    /// A copy has no workspace at first, and a cost of 0.
     counted_network& operator=(const counted_network& other) {
         if (this != &other) *this = counted_network(other);
         return *this;
     }
+    /// A move takes workspace and cost along.
     counted_network& operator=(counted_network&&) noexcept = default;
     ~counted_network() = default;
 
@@ -34,6 +39,7 @@ public:
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(network_.dimension()); }
     /// The cost of all calls so far; the caller adds it up.
     [[nodiscard]] const cost& spent() const { return spent_; }
+    /// The cost of all calls so far, to be added to.
     [[nodiscard]] cost& spent() { return spent_; }
 
     /// The workspace for batches of the shape and context of x. It allocates when x has more columns than any

@@ -31,6 +31,7 @@ public:
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
 
+    /// Takes the field.
     explicit field_evaluator(Field field) : network_(std::move(field)) {}
 
     [[nodiscard]] index_t dimension() const { return network_.dimension(); }
@@ -95,7 +96,7 @@ public:
         network_.spent().forward += x.columns() * detail::evaluations_of<Field>;
     }
     /// Writes out[j] = log p_t(x_j), as the field gives it. Cost: one forward evaluation a column.
-    void log_density(const_view x, time_view t, const condition_type& condition, double* out)
+    void log_density(const_view x, time_view t, const condition_type& condition, row_t<batch_type> out)
         requires velocity_field_with_density<Field>
     {
         field().log_density(x, t, condition, network_.workspace(x), out);

@@ -39,7 +39,8 @@ public:
     static constexpr prediction predicts = detail::predicts<Field>;
 
     struct workspace_type {
-        workspace_t<Field> field;
+        workspace_t<Field> field; ///< The field's own.
+        /// What the field gives without a class, d x N.
         scratch<typename batch_type::value_type, context_type> unconditional;
     };
 
@@ -89,6 +90,7 @@ public:
             x, space, out,
             [&](const labels& label, view to) { field_.denoiser(x, t, label, space.field, to); }, c);
     }
+    /// Writes out = cotangent^T dD/dx, with D the guided denoiser.
     void denoiser_vjp(const_view x, time_view t, const labels& c, const_view cotangent, workspace_type& space,
                       view out) const
         requires detail::has_denoiser_products<Field>
@@ -97,6 +99,7 @@ public:
             x, space, out,
             [&](const labels& l, view to) { field_.denoiser_vjp(x, t, l, cotangent, space.field, to); }, c);
     }
+    /// Writes out = dD/dx tangent, with D the guided denoiser.
     void denoiser_jvp(const_view x, time_view t, const labels& c, const_view tangent, workspace_type& space,
                       view out) const
         requires detail::has_denoiser_products<Field>
@@ -105,6 +108,7 @@ public:
             x, space, out,
             [&](const labels& l, view to) { field_.denoiser_jvp(x, t, l, tangent, space.field, to); }, c);
     }
+    /// Writes the guided noise, of a field that has it.
     void noise(const_view x, time_view t, const labels& c, workspace_type& space, view out) const
         requires detail::has_noise<Field>
     {
@@ -112,6 +116,7 @@ public:
             x, space, out, [&](const labels& label, view to) { field_.noise(x, t, label, space.field, to); },
             c);
     }
+    /// Writes out = cotangent^T dN/dx, with N the guided noise.
     void noise_vjp(const_view x, time_view t, const labels& c, const_view cotangent, workspace_type& space,
                    view out) const
         requires detail::has_noise_products<Field>
@@ -120,6 +125,7 @@ public:
             x, space, out,
             [&](const labels& l, view to) { field_.noise_vjp(x, t, l, cotangent, space.field, to); }, c);
     }
+    /// Writes out = dN/dx tangent, with N the guided noise.
     void noise_jvp(const_view x, time_view t, const labels& c, const_view tangent, workspace_type& space,
                    view out) const
         requires detail::has_noise_products<Field>

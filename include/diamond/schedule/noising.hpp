@@ -74,7 +74,7 @@ template <class Schedule>
 /// The coefficients of x_t = scale x_t' + spread eps, eps ~ N(0, I), for t < t': scale = alpha(t)/alpha(t')
 /// and spread^2 = sigma(t)^2 - scale^2 sigma(t')^2.
 struct noising {
-    double scale, spread;
+    double scale, spread; ///< The factor of the state and the standard deviation of the noise.
 };
 /// Computes these coefficients for t = span.from and t' = span.to, 0 <= t < t' <= 1.
 template <class Schedule>

@@ -20,6 +20,7 @@ namespace diamond {
 /// The coefficients of D = denoiser_u u + denoiser_x x and N = noise_u u + noise_x x at one time, where u is
 /// what the network predicts: the velocity, D or N.
 struct velocity_readings {
+    /// The factors of u and of x in the denoiser, and those in the noise.
     double denoiser_u, denoiser_x, noise_u, noise_x;
 };
 
@@ -152,6 +153,7 @@ public:
     [[nodiscard]] index_t dimension() const { return field_.dimension(); }
     [[nodiscard]] const Schedule& schedule() const { return schedule_; }
     [[nodiscard]] const cost& spent() const { return field_.spent(); }
+    /// The field that is read, with its workspace and its cost.
     [[nodiscard]] field_evaluator<Field>& field() { return field_; }
 
     /// Writes out = u(x, t), d x N.
@@ -333,6 +335,8 @@ public:
     using typename base::workspace_type;
     static constexpr prediction predicts = prediction::denoiser;
 
+    /// Takes the schedule and the network. @throws std::invalid_argument where the schedule is none, see
+    /// check_schedule.
     denoiser_network(Schedule schedule, Network network) : base(std::move(schedule), std::move(network)) {}
 
     /// Writes out = E[z | x_t], d x N, as the network predicts it, for t in [0, 1].
@@ -372,6 +376,8 @@ public:
     using typename base::workspace_type;
     static constexpr prediction predicts = prediction::noise;
 
+    /// Takes the schedule and the network. @throws std::invalid_argument where the schedule is none, see
+    /// check_schedule.
     noise_network(Schedule schedule, Network network) : base(std::move(schedule), std::move(network)) {}
 
     /// Writes out = E[eps | x_t], d x N, as the network predicts it, for t in [0, 1].
@@ -410,6 +416,8 @@ public:
     using typename base::view;
     using typename base::workspace_type;
 
+    /// Takes the schedule and the network. @throws std::invalid_argument where the schedule is none, see
+    /// check_schedule.
     score_network(Schedule schedule, Network network) : base(std::move(schedule), std::move(network)) {}
 
     /// Writes out = grad log p_t(x), d x N, as the network predicts it, for t in [0, 1].

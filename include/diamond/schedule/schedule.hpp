@@ -21,7 +21,7 @@ namespace diamond {
 /// The coefficients alpha and sigma of x_t = alpha z + sigma eps, as kernels and posteriors read them: time 0
 /// is pure noise by definition, even where alpha(0) > 0.
 struct noise_level {
-    double alpha, sigma;
+    double alpha, sigma; ///< The factor of the data and that of the noise.
 
     /// The signal-to-noise ratio alpha^2 / sigma^2, infinite at t = 1.
     [[nodiscard]] DIAMOND_HD double snr() const { return square(alpha) / square(sigma); }

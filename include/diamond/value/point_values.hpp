@@ -46,14 +46,14 @@ public:
     /// are NaN.
     /// @throws numeric_error where the reward is NaN or +inf.
     void operator()(const_view x, double t, const condition_type& condition, noise_stream stream,
-                    value_batch values) {
+                    value_rows<backend_of_t<batch_type>> values) {
         require_time("denoised_value", t);
         if (t < 1.0) {
             point_.resize(x.context(), x.rows(), x.columns());
             model_.denoiser(x, time_view(t), condition, point_);
         }
         reward_(t < 1.0 ? point_.read() : x, condition, stream.step, 1, values.value);
-        detail::write_no_spread(x.context(), x.columns(), values);
+        detail::write_no_spread(values);
     }
     /// Writes out = b(t) dr(D(x, t))/dx, d x N, for t in (0, 1]: exact for linear rewards of Gaussian data,
     /// and too strong where r is concave, since it lacks the spread of the posterior. At t = 1 it is b(1)
@@ -120,14 +120,14 @@ public:
     /// are NaN.
     /// @throws numeric_error where the reward is NaN or +inf.
     void operator()(const_view x, double t, const condition_type& condition, noise_stream stream,
-                    value_batch values) {
+                    value_rows<backend_of_t<batch_type>> values) {
         require_time("look_ahead_value", t);
         if (t < 1.0) {
             point_.resize(x.context(), x.rows(), x.columns());
             map_(x, interval{t, 1.0}, condition, point_);
         }
         reward_(t < 1.0 ? point_.read() : x, condition, stream.step, 1, values.value);
-        detail::write_no_spread(x.context(), x.columns(), values);
+        detail::write_no_spread(values);
     }
     /// Writes out = b(t) s(t) dr(X_{t,1}(x))/dx, d x N, for t in [0, 1] and s = alpha/hypot(alpha, sigma): it
     /// is alpha'(0) dr/dx at t = 0 and b(1) dr/dx at t = 1.

@@ -72,11 +72,11 @@ public:
     /// @throws numeric_error naming the step and the particle where a reward or the weight of a draw is NaN
     /// or +inf.
     void operator()(const_view x, double t, const condition_type& condition, noise_stream stream,
-                    value_batch values) {
+                    value_rows<backend_of_t<batch_type>> values) {
         require_time("posterior_value", t);
         if (t >= 1.0) {
             reward_(x, condition, stream.step, 1, values.value);
-            detail::write_no_spread(x.context(), x.columns(), values);
+            detail::write_no_spread(values);
             return;
         }
         draw(x, t, condition, stream);
@@ -84,7 +84,7 @@ public:
             tilt(x);
             if (values.standard_error) normalise(x); // nothing else reads p and q
             x.context().for_each(x.columns(),
-                                 detail::summarise_weighted<numbers_view>{.full = row(tilted_.read()),
+                                 detail::summarise_weighted<context_type>{.full = row(tilted_.read()),
                                                                           .base = row(log_weights_.read()),
                                                                           .p = row(weights_.read()),
                                                                           .q = row(base_weights_.read()),
@@ -93,7 +93,7 @@ public:
                                                                           .out = values});
         } else {
             x.context().for_each(x.columns(),
-                                 detail::summarise_posterior<numbers_view>{.rewards = row(rewards_.read()),
+                                 detail::summarise_posterior<context_type>{.rewards = row(rewards_.read()),
                                                                            .samples = options_.samples,
                                                                            .pairs = options_.antithetic,
                                                                            .out = values});
@@ -106,7 +106,8 @@ public:
     void guidance(const_view x, double t, const condition_type& condition, noise_stream stream, view out) {
         require_time("posterior_value::guidance", t);
         require_same_shape("posterior_value::guidance", x, const_view(out));
-        if (t >= 1.0) return final_guidance(x, condition, stream, out);
+        if (t >= 1.0)
+            return detail::write_final_guidance(sampler_.schedule(), reward_, x, condition, stream.step, out);
         detail::require_spread("a posterior value", t, options_.samples);
         draw(x, t, condition, stream);
         tilt(x);
@@ -115,7 +116,7 @@ public:
                              detail::tilted_mean_shift<view, const_view, numbers_view>{
                                  .z = draws_.read(),
                                  .tilted = row(weights_.read()),
-                                 .plain = weighted ? base_weights_.data() : nullptr,
+                                 .plain = weighted ? row(base_weights_.read()) : numbers_view{},
                                  .factor = mean_shift_factor(sampler_.schedule(), t),
                                  .samples = options_.samples,
                                  .pairs = options_.antithetic,
@@ -124,7 +125,7 @@ public:
                   {.tilted = row(weights_.read()),
                    .samples = options_.samples,
                    .pairs = options_.antithetic,
-                   .log_weight = (weighted ? tilted_ : rewards_).data()});
+                   .log_weight = row((weighted ? tilted_ : rewards_).read())});
     }
     /// Forgets the calls of guidance so far, for guidance_warnings().
     void begin_guidance() { lost_.reset(); }
@@ -149,7 +150,7 @@ protected:
         rewards_.resize(x.context(), 1, columns);
         if constexpr (weighted) {
             log_weights_.resize(x.context(), 1, columns);
-            sampler_(x, t, condition, detail::value_stream(stream, options_), draws_, log_weights_.data());
+            sampler_(x, t, condition, detail::value_stream(stream, options_), draws_, row(log_weights_));
             x.context().forbid(columns, elementwise<detail::is_no_log_weight>(row(log_weights_)),
                                deferred_error{.what = "the weight of a posterior draw is NaN or +inf",
                                               .step = static_cast<index_t>(stream.step),
@@ -159,7 +160,7 @@ protected:
             sampler_(x, t, condition, detail::value_stream(stream, options_), draws_);
         }
         reward_(draws_, repeated_.repeat(x.context(), condition, x.columns(), options_.samples), stream.step,
-                options_.samples, rewards_.data());
+                options_.samples, row(rewards_));
     }
     /// Adds the draws' own log weights, where they have such, to their rewards.
     void tilt(const_view x) {
@@ -184,21 +185,6 @@ protected:
             detail::soft_weights<row_view<double, context_type>, numbers_view>{
                 .log_weight = row(log_weights), .samples = options_.samples, .weight = row(out)});
     }
-    /// Writes b(1) grad r.
-    void final_guidance(const_view x, const condition_type& condition, noise_stream stream, view out) {
-        const double b = final_guidance_factor(sampler_.schedule());
-        if constexpr (differentiable_reward<Reward, batch_type, condition_type>) {
-            if (b != 0.0) {
-                reward_.gradient(x, condition, stream.step, out);
-                assign(out, b * out);
-                return;
-            }
-        }
-        require(b == 0.0,
-                "guidance at t = 1 with this schedule is b(1) grad r: the reward needs gradient(z, out)");
-        set_to_zero(out);
-    }
-
     Sampler sampler_;
     reward_caller<Reward, batch_type, condition_type> reward_;
     posterior_value_options options_;

@@ -37,7 +37,7 @@ struct weighted_value_options {
 
 /// The renoising of a particle at time t to x_- = scale x_t + spread eps at an earlier `time` t_-.
 struct renoising {
-    double time, scale, spread;
+    double time, scale, spread; ///< t_-, the factor of x_t and the standard deviation of the noise.
 };
 
 /// The renoising with snr(t_-) = snr(t)/kappa as far as a double resolves t_-, for t in (0, 1) and kappa > 1:
@@ -171,17 +171,17 @@ public:
     /// that of the weights with the reward, ess_base that of the weights without it.
     /// @throws numeric_error naming the step and the particle where a reward is NaN or +inf.
     void operator()(const_view x, double t, const condition_type& condition, noise_stream stream,
-                    value_batch values) {
+                    value_rows<backend_of_t<batch_type>> values) {
         require_time("weighted_value", t);
         if (t >= 1.0) {
             reward_(x, condition, stream.step, 1, values.value);
-            detail::write_no_spread(x.context(), x.columns(), values);
+            detail::write_no_spread(values);
             return;
         }
         look_ahead(x, t, condition, stream);
         if (values.standard_error) normalise(x); // nothing else reads p and q
         x.context().for_each(x.columns(),
-                             detail::summarise_weighted<numbers_view>{.full = row(full_.read()),
+                             detail::summarise_weighted<context_type>{.full = row(full_.read()),
                                                                       .base = row(base_.read()),
                                                                       .p = row(p_.read()),
                                                                       .q = row(q_.read()),
@@ -194,13 +194,13 @@ public:
     /// constant where the density has one: the trapezoid's misses its own. @throws std::invalid_argument for
     /// other times.
     void log_tilted_density(const_view x, double t, const condition_type& condition, noise_stream stream,
-                            double* out) {
+                            row_t<batch_type> out) {
         require(t > 0.0 && t < 1.0, [&] {
             return "the weighted estimate of p_t exp V_t at t = " + digits_of(t) + ": 0 < t < 1 is needed";
         });
         look_ahead(x, t, condition, stream);
         x.context().for_each(x.columns(),
-                             detail::summarise_posterior<numbers_view>{.rewards = row(full_.read()),
+                             detail::summarise_posterior<context_type>{.rewards = row(full_.read()),
                                                                        .samples = options_.samples,
                                                                        .pairs = false,
                                                                        .out = {.value = out}});
@@ -232,7 +232,7 @@ public:
                              detail::tilted_mean_shift<view, const_view, numbers_view>{
                                  .z = z_.read(),
                                  .tilted = row(p_.read()),
-                                 .plain = q_.data(),
+                                 .plain = row(q_.read()),
                                  .factor = mean_shift_factor(schedule, 0.0),
                                  .samples = samples,
                                  .pairs = options_.antithetic,
@@ -292,7 +292,7 @@ private:
         repeat_columns(x, samples, renoised_.mutable_view());
         assign(renoised_, back.scale * renoised_ + back.spread * noise_);
         map_(renoised_, interval{back.time, 1.0}, repeated, z_);
-        reward_(z_, repeated, stream.step, samples, reward_values_.data());
+        reward_(z_, repeated, stream.step, samples, row(reward_values_));
         if (from_noise) { // the weights are the rewards alone
             assign(row(base_), 0.0);
             assign(row(full_), row(reward_values_));
@@ -300,9 +300,9 @@ private:
         }
         const noise_level here = level_at(schedule, t);
         if constexpr (marginal_density<Density>)
-            density_(renoised_, back.time, repeated, density_values_.data());
+            density_(renoised_, back.time, repeated, row(density_values_));
         else
-            density_(renoised_, back.time, repeated, x, samples, density_values_.data());
+            density_(renoised_, back.time, repeated, x, samples, row(density_values_));
         context.column_sums(x.rows(), columns,
                             detail::renoising_weight<const_view>{.x_t = x,
                                                                  .z = z_.read(),

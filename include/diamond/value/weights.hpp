@@ -53,12 +53,12 @@ inline void require_spread(const char* what, double t, index_t samples) {
 
 /// The posterior estimator of particle j, from the rewards of its samples: V = log mean exp r and
 /// se^2 = (M/ESS - 1)/(M - 1), NaN for M = 1. With `pairs` the M units are the means of antithetic pairs.
-template <class Row>
+template <class Context>
 struct summarise_posterior {
-    Row rewards;
+    row_view<const double, Context> rewards;
     index_t samples;
     bool pairs;
-    value_batch out;
+    value_rows<Context> out;
     DIAMOND_HD void operator()(index_t j) const {
         const weight_sums sums = sum_weights(rewards.data() + j * samples, samples, pairs);
         const index_t units = pairs ? samples / 2 : samples;
@@ -77,12 +77,12 @@ struct summarise_posterior {
 /// The self-normalised estimator of particle j, from the logarithms of its samples' weights with the reward,
 /// `full`, and without it, `base`: V = logsumexp(full) - logsumexp(base) and se^2 = M/(M - 1) sum (p_i -
 /// q_i)^2, where p and q are the softmaxes of the two. With `pairs` the M units are antithetic pairs.
-template <class Row>
+template <class Context>
 struct summarise_weighted {
-    Row full, base, p, q;
+    row_view<const double, Context> full, base, p, q;
     index_t samples;
     bool pairs;
-    value_batch out;
+    value_rows<Context> out;
     DIAMOND_HD void operator()(index_t j) const {
         const index_t unit = pairs ? 2 : 1, units = samples / unit;
         const weight_sums tilted = sum_weights(full.data() + j * samples, samples, pairs);
@@ -118,7 +118,7 @@ struct soft_weights {
 };
 
 /// out = factor (D^r - D): the tilted minus the plain mean of a particle's draws, unbiased where the tilt is
-/// weak. `plain` is the weights of the plain mean, or null for 1/M each.
+/// weak. `plain` is the weights of the plain mean, or without data for 1/M each.
 ///
 /// To first order in r the difference over the same draws is their covariance of r and z less the covariance
 /// of the two means. Of M draws the latter is 1/M of the former, and the difference times M/(M - 1) has the
@@ -132,8 +132,7 @@ struct tilted_mean_shift {
     static constexpr double least_rest = 0x1p-26;
 
     ConstView z;
-    Row tilted;
-    const double* plain;
+    Row tilted, plain;
     double factor;
     index_t samples;
     bool pairs;
@@ -169,9 +168,9 @@ struct lost_of_tilt {
     Row tilted;
     index_t samples;
     bool pairs;
-    const double* log_weight = nullptr;
+    Row log_weight = {};
     DIAMOND_HD double operator()(index_t j) const {
-        bool forbidden = log_weight != nullptr;
+        bool forbidden = static_cast<bool>(log_weight);
         for (index_t m = j * samples; forbidden && m < (j + 1) * samples; ++m)
             forbidden = log_weight[m] == -infinity;
         if (forbidden) return 1.0;
@@ -237,10 +236,10 @@ template <class Options>
 /// Writes NaN for the standard error and the effective sample sizes, where they are asked for, of an estimate
 /// without samples.
 template <class Context>
-void write_no_spread(const Context& context, index_t particles, const value_batch& values) {
-    double* const spreads[] = {values.standard_error, values.ess, values.ess_base};
-    for (double* each : spreads)
-        if (each) assign(row(context, particles, each), not_a_number);
+void write_no_spread(const value_rows<Context>& values) {
+    const row_view<double, Context> spreads[] = {values.standard_error, values.ess, values.ess_base};
+    for (const auto& each : spreads)
+        if (each) assign(each, not_a_number);
 }
 
 } // namespace diamond::detail

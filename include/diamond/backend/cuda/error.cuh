@@ -17,12 +17,14 @@ namespace diamond::cuda {
 /// name, and advice on what to do.
 class error : public std::runtime_error {
 public:
+    /// The error that a call failed by a code of this name and meaning, and the advice.
     error(const std::string& call, int code, const char* name, const char* meaning, const std::string& advice)
         : std::runtime_error("cuda: " + call + " failed with " + name + " (" + digits_of(code) + ": " +
                              meaning + "). " + advice),
           call_(call),
           code_(code) {}
 
+    /// The call that failed.
     [[nodiscard]] const std::string& call() const noexcept { return call_; }
     /// Returns the code, which is a cudaError_t, cublasStatus_t or cusolverStatus_t.
     [[nodiscard]] int code() const noexcept { return code_; }

@@ -19,6 +19,7 @@ namespace diamond::cuda {
 /// The counts say how often a context waited for its device, took memory from its pool, and launched a kernel
 /// of its own.
 struct counts {
+    /// Waits for the device, allocations from the pool, and launches.
     long waits = 0, allocations = 0, launches = 0;
 };
 
