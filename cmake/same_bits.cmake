@@ -1,5 +1,5 @@
 # cmake -P cmake/same_bits.cmake -- COMMIT [digits]: builds tests/same_bits of COMMIT and of this tree by the same compiler and flags, and says which
-# compositions' bits differ and by how much at most. With `digits` also the example of that name (minutes to compile), and holds the reports of
+# compositions' bits differ and by how much at most. With `digits` also the study of that name (minutes to compile), and holds the reports of
 # `digits align` against each other, less their seconds. COMMIT is one that has tests/same_bits.
 cmake_minimum_required(VERSION 3.25)
 include(${CMAKE_CURRENT_LIST_DIR}/packages.cmake)
@@ -33,7 +33,11 @@ execute_process(COMMAND ${place}/here_build/tests/same_bits --against ${place}/$
 
 # align(<of> <result>): the lines of the report of a small run that are no seconds.
 function(align of result)
-  execute_process(COMMAND ${place}/${of}_build/examples/digits align --particles 128 --steps 4 --winners 16 --samples 4 --no-sweep --threads 2 --out ${place}/${of}_digits
+  set(program ${place}/${of}_build/examples/studies/digits)
+  if(NOT EXISTS ${program}) # a commit of before the studies had a folder of their own
+    set(program ${place}/${of}_build/examples/digits)
+  endif()
+  execute_process(COMMAND ${program} align --particles 128 --steps 4 --winners 16 --samples 4 --no-sweep --threads 2 --out ${place}/${of}_digits
                   OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
   file(STRINGS ${place}/${of}_digits/report.json lines)
   list(FILTER lines EXCLUDE REGEX "seconds")

@@ -1,13 +1,12 @@
 // A reward of your own on a model that is known exactly, so that the estimates can be checked.
+// [program]
+#include <cmath>
 #include <cstdio>
 
 #include <diamond/backend/eigen.hpp>
 #include <diamond/diamond.hpp>
-#include <diamond/oracle/gaussian_mixture.hpp>
 
-#include "run_main.hpp"
-
-// [readme]
+// [reward]
 struct near_a_point { // r(z) = -|z - (x, y)|^2 / 2 of one sample; DIAMOND_HD lets a GPU call it, too
     float x, y;
     template <class Column>
@@ -15,8 +14,9 @@ struct near_a_point { // r(z) = -|z - (x, y)|^2 / 2 of one sample; DIAMOND_HD le
         return -0.5 * (diamond::square(z[0] - x) + diamond::square(z[1] - y));
     }
 };
+// [/reward]
 
-void align() {
+int main() {
     const diamond::eigen::context context{.threads = 2};
     const diamond::linear_schedule schedule;
 
@@ -41,7 +41,6 @@ void align() {
     std::printf("mean of x %.3f, exactly %.3f; without the reward %.3f\n", mean, tilted.mean()[0],
                 model.mean()[0]);
     for (const auto& warning : result.warnings) std::printf("warning: %s\n", warning.c_str());
+    return std::abs(result.log_z - log_z) < 5.0 * result.log_z_standard_error ? 0 : 1;
 }
-// [/readme]
-
-int main() { return examples::run_main("custom_reward", align); }
+// [/program]

@@ -1,4 +1,4 @@
-/// This header ends a program: every main of the examples returns what it gives.
+/// This header ends a program: every main of the examples and studies returns what it gives.
 #pragma once
 
 #include <cstdio>

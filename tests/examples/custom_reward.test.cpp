@@ -2,10 +2,10 @@
 #include <cmath>
 #include <cstdio>
 
-#include "program.hpp"
+#include <support/program.hpp>
 
 TEST_CASE("log Z within 4 of the standard errors that are printed beside it") {
-    const auto [status, output] = diamond_test::run_example("custom_reward", "");
+    const auto [status, output] = diamond_test::run_program("custom_reward", "");
     INFO(output);
     CHECK(status == 0);
     double log_z = NAN, error = NAN, exact = NAN, mean = NAN, exact_mean = NAN;

@@ -1,8 +1,0 @@
-#include "../refuse_cuda.hpp"
-#include "options.hpp"
-
-namespace toy {
-
-findings draw_on_gpu(const options&) { examples::refuse_cuda(); }
-
-} // namespace toy
