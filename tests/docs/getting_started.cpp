@@ -1,0 +1,106 @@
+// The lines that docs/getting_started.md shows.
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include <diamond/backend/eigen.hpp>
+#include <diamond/diamond.hpp>
+#include <diamond/io/checkpoint.hpp>
+
+namespace mine {
+using batch = diamond::eigen::batch<float>;
+
+// [reward]
+struct bright_upper_half { // of an 8 x 8 image with pixels from -1 to 1, in nats
+    double strength;
+    template <class Column>
+    DIAMOND_HD double operator()(const Column& image) const {
+        double ink = 0.0;
+        for (diamond::index_t i = 0; i < 32; ++i) ink += image[i];
+        return strength * ink;
+    }
+};
+// [/reward]
+
+/// Stands for what runs a network's weights.
+struct my_model {
+    /// velocity = u(x, t) for n samples of d numbers, both C-ordered (n, d), and their n times.
+    void run(const float* x, const std::vector<float>& times, diamond::index_t d, float* velocity) const {
+        for (std::size_t j = 0; j < times.size(); ++j)
+            for (std::size_t i = 0; i < static_cast<std::size_t>(d); ++i) {
+                const std::size_t k = i + static_cast<std::size_t>(d) * j;
+                velocity[k] = times[j] * x[k];
+            }
+    }
+};
+
+// [network]
+struct my_network {
+    using batch_type = batch;
+    std::shared_ptr<const my_model> model; // copies of a network share its weights
+
+    diamond::index_t dimension() const { return 64; }
+    using workspace_type = std::vector<float>; // whatever a call needs: here the times
+    workspace_type make_workspace(const diamond::eigen::context&, diamond::index_t columns) const {
+        return workspace_type(static_cast<std::size_t>(columns));
+    }
+    // out = u(x, t), a column for each particle; x.data() is C-ordered (columns, 64)
+    void operator()(diamond::const_view_t<batch> x, diamond::time_view t, diamond::no_condition,
+                    workspace_type& times, diamond::view_t<batch> out) const {
+        times.resize(static_cast<std::size_t>(x.columns()));
+        for (std::size_t j = 0; j < times.size(); ++j)
+            times[j] = static_cast<float>(t[static_cast<diamond::index_t>(j)]);
+        model->run(x.data(), times, dimension(), out.data());
+    }
+};
+
+auto map_of(const my_network& network) {
+    return diamond::glass_diamond_map{diamond::linear_schedule{}, network,
+                                      diamond::explicit_midpoint{.steps = 8}};
+}
+// [/network]
+static_assert(diamond::diamond_map<decltype(map_of({}))>);
+} // namespace mine
+
+using namespace mine;
+
+void shipped_model(const std::filesystem::path& weights) {
+    // [shipped]
+    const diamond::eigen::context context; // all threads that this process may use
+    const auto network = diamond::io::load_network<batch>(context, weights / "diamond.safetensors");
+    const diamond::network_diamond_map map{network}; // draws z given x_t, by one evaluation
+
+    const bright_upper_half reward{.strength = 0.5};
+    const diamond::posterior_value value{diamond::diamond_map_posterior{map}, reward, {.samples = 16}};
+    diamond::smc sampler{diamond::early_stop_kernel{map}, value, {.particles = 1024, .steps = 16}};
+
+    const auto result = sampler(context, diamond::philox{.seed = 1}, diamond::labels{7}); // sevens
+    // [/shipped]
+
+    // [result]
+    const std::vector<double> weight = result.weights(); // they sum to 1
+    double mean_reward = 0.0;
+    for (std::size_t j = 0; j < weight.size(); ++j) mean_reward += weight[j] * result.rewards[j];
+    std::printf("log Z %.2f +- %.2f, mean reward %.2f, %.0f effective particles\n", result.log_z,
+                result.log_z_standard_error, mean_reward, result.ess);
+    for (const auto& warning : result.warnings) std::printf("warning: %s\n", warning.c_str());
+    // A column of 64 pixels for each particle, on the host.
+    const std::vector<float> images = diamond::to_host(result.particles);
+    // [/result]
+    static_cast<void>(images);
+
+    // [islands]
+    std::vector<double> log_z;
+    for (std::uint64_t k = 0; k < 8; ++k) {
+        try {
+            log_z.push_back(sampler(context, diamond::philox{.seed = 1}.split(k), diamond::labels{7}).log_z);
+        } catch (const diamond::dead_weights&) {
+            log_z.push_back(-diamond::infinity); // a run whose weights all died is a zero in the mean
+        }
+    }
+    const auto all = diamond::combine_islands(log_z);
+    std::printf("log Z %.2f +- %.2f\n", all.log_z, all.standard_error);
+    // [/islands]
+}

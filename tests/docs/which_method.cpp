@@ -1,0 +1,97 @@
+// The lines that docs/which_method.md shows.
+#include <vector>
+
+#include <diamond/backend/eigen.hpp>
+#include <diamond/diamond.hpp>
+#include <diamond/oracle/gaussian.hpp>
+
+namespace {
+
+using batch = diamond::eigen::batch<float>;
+using velocity = diamond::gaussian<batch, diamond::linear_schedule>; // whatever models velocity_field
+using network = diamond::trained_network<diamond::diamond_mlp<batch, diamond::linear_schedule>>;
+using flow_network =
+    diamond::trained_network<diamond::diamond_mlp_with_divergence<batch, diamond::linear_schedule>>;
+
+template <class Map, class Reward>
+auto run(const diamond::eigen::context& context, const Map& map, const Reward& reward) {
+    // [smc]
+    const diamond::posterior_value value{diamond::diamond_map_posterior{map}, reward, {.samples = 16}};
+    diamond::smc sampler{diamond::early_stop_kernel{map}, value, {.particles = 1024, .steps = 16}};
+    const auto result = sampler(context, diamond::philox{.seed = 1});
+    // [/smc]
+    return result.log_z;
+}
+
+template <class Map, class Reward>
+auto search(const diamond::eigen::context& context, const Map& map, const Reward& reward) {
+    // [search]
+    const diamond::diamond_map_posterior draws{map};
+    const diamond::ddpm_posterior_kernel kernel{draws};
+    // 64 winners, each the best of 256 samples.
+    diamond::best_of_n best{kernel, reward, {.winners = 64, .candidates = 256, .steps = 1}};
+    // 64 searches: of 2 survivors with 2 children each the 2 of highest value go on.
+    const diamond::posterior_value value{draws, reward, {.samples = 16}};
+    diamond::beam beams{kernel, value, {.beams = 64, .width = 2, .children = 2, .steps = 16}};
+    const auto winners = beams(context, diamond::philox{.seed = 1});
+    // [/search]
+    return best(context, diamond::philox{.seed = 1}).rewards.front() + winners.rewards.front();
+}
+
+} // namespace
+
+double by_velocity(const diamond::eigen::context& context, const velocity& field,
+                   const diamond::linear_reward<batch>& reward) {
+    const diamond::linear_schedule schedule;
+    // [velocity]
+    const diamond::glass_diamond_map map{schedule, field, diamond::runge_kutta_4{.steps = 4}};
+    // [/velocity]
+    return run(context, map, reward);
+}
+
+double by_diamond_map(const diamond::eigen::context& context, const network& net,
+                      const diamond::linear_reward<batch>& reward) {
+    // [map]
+    const diamond::network_diamond_map map{net};
+    // [/map]
+    return run(context, map, reward) + search(context, map, reward);
+}
+
+double by_glass(const diamond::eigen::context& context, const velocity& field,
+                const diamond::linear_reward<batch>& reward) {
+    const diamond::linear_schedule schedule;
+    const diamond::glass_diamond_map map{schedule, field, diamond::runge_kutta_4{.steps = 4}};
+    const diamond::posterior_value value{diamond::diamond_map_posterior{map}, reward, {.samples = 16}};
+    // [glass]
+    const diamond::glass_kernel kernel{schedule, field, diamond::runge_kutta_4{.steps = 4}};
+    // [/glass]
+    return diamond::smc{kernel, value}(context, diamond::philox{.seed = 1}).log_z;
+}
+
+double by_flow_map(const diamond::eigen::context& context, const flow_network& net,
+                   const diamond::linear_reward<batch>& reward) {
+    // [flow_map]
+    const diamond::network_flow_map flow{net}; // with its divergence
+    const diamond::weighted_value value{diamond::flow_density{flow}, flow, reward, {.samples = 8}};
+    diamond::smc sampler{diamond::early_stop_kernel{diamond::network_diamond_map{net}},
+                         value,
+                         {.particles = 512, .steps = 16}};
+    // [/flow_map]
+    return sampler(context, diamond::philox{.seed = 1}).log_z;
+}
+
+double by_guidance(const diamond::eigen::context& context, const velocity& field,
+                   const diamond::linear_reward<batch>& reward) {
+    const diamond::linear_schedule schedule;
+    const diamond::glass_diamond_map map{schedule, field, diamond::runge_kutta_4{.steps = 4}};
+    // [guidance]
+    const diamond::posterior_value value{diamond::diamond_map_posterior{map}, reward, {.samples = 32}};
+    diamond::guidance guided{field, value, {.particles = 256, .steps = 32}};
+    const auto result = guided(context, diamond::philox{.seed = 1});
+    // [/guidance]
+    // [pathwise]
+    const diamond::pathwise_posterior_value steeper{
+        diamond::diamond_map_posterior{map}, reward, {.samples = 4}};
+    // [/pathwise]
+    return static_cast<double>(result.particles.columns()) + static_cast<double>(steeper.dimension());
+}
