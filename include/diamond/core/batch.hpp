@@ -135,10 +135,13 @@ public:
     }
 
     /// Becomes rows x columns, and allocates only where that is more than ever before, or on another context.
+    /// On a device it gives its memory back first, and is empty where the new one cannot be had.
     /// @throws std::invalid_argument as require_extents does.
     void resize(const Context& context, index_t rows, index_t columns) {
         const index_t count = require_extents(rows, columns, sizeof(Real));
         if (count > capacity_ || (context_ && context_ != &context)) {
+            if constexpr (!Context::host_memory)
+                *this = owning_batch(); // a device has room for one, not both
             owning_batch grown;
             grown.context_ = &context;
             grown.data_ = context.template allocate<Real>(count);

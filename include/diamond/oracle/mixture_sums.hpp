@@ -175,15 +175,18 @@ struct finish_density {
     }
 };
 
-/// Returns how many columns are worked on together: as many as keep each thread's part of the K x columns
-/// buffer in its second-level cache, in whole blocks of the product, so that no column's bits depend on how
-/// many there are.
+/// Returns how many columns are worked on together: as many as keep the K x columns buffer in the memory that
+/// the context says it works well in, `working_set_bytes()`, or else each thread's part of it in its
+/// second-level cache; in whole blocks of the product, so that no column's bits depend on how many there are.
 template <class Real, class Context>
 [[nodiscard]] index_t mixture_chunk(const Context& context, index_t count, index_t columns) {
-    constexpr index_t bytes = index_t{3} << 19, block = 256; // 1.5 MiB a thread
+    constexpr index_t cache = index_t{3} << 19, block = 256; // 1.5 MiB a thread
+    index_t bytes = cache, threads = 1;
+    if constexpr (requires { context.working_set_bytes(); })
+        bytes = context.working_set_bytes();
+    else
+        threads = context.concurrency();
     const index_t fitting = bytes / (count * static_cast<index_t>(sizeof(Real))) / block * block;
-    index_t threads = 8; // where the back end does not say
-    if constexpr (requires { context.concurrency(); }) threads = context.concurrency();
     return std::min(columns, threads * std::max(block, fitting));
 }
 

@@ -62,8 +62,9 @@ inline const char* advice_on(cudaError_t status) {
         return "A functor or reward read or wrote outside its batch, or was called with memory of the host: "
                "compute-sanitizer shows where. The process must start anew.";
     case cudaErrorLaunchOutOfResources:
-        return "A functor needs more registers than a block of 256 threads has: compile with "
-               "-maxrregcount=255.";
+        return "A functor needs more local or shared memory than a block of 256 threads has: keep large "
+               "arrays "
+               "in batches.";
     case cudaErrorInitializationError:
         return "A child of fork() cannot use what its parent has opened: fork before the first use of CUDA, "
                "or start the child anew (exec, Python's \"spawn\").";

@@ -25,6 +25,7 @@ public:
         if constexpr (std::is_same_v<Real, float>) {
             const device_guard guard(state_.device());
             if (state_.own().products.write_layer(weights, bias, h, out, outputs, columns, inputs)) {
+                state_.count_fused_layer();
                 if (parts == 2)
                     state_.own().products.write(transpose::no, weights, transpose::no, h + inputs * columns,
                                                 Real{0}, out + outputs * columns, outputs, columns, inputs);

@@ -62,6 +62,8 @@ struct layer_plan {
         const auto status = cublasLtMatmulAlgoGetHeuristic(handle, product.get(), weights.get(), h.get(),
                                                            out.get(), out.get(), preference.get(), 1, &best,
                                                            &results);
+        // Only a shape that cuBLASLt has no kernel for is no mistake of ours.
+        if (status != CUBLAS_STATUS_NOT_SUPPORTED) check(status, "cublasLtMatmulAlgoGetHeuristic");
         found = status == CUBLAS_STATUS_SUCCESS && results > 0 && best.state == CUBLAS_STATUS_SUCCESS;
         kernel = best.algo;
     }

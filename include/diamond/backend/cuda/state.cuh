@@ -16,11 +16,12 @@
 
 namespace diamond::cuda {
 
-/// The counts say how often a context waited for its device, took memory from its pool, and launched a kernel
-/// of its own.
+/// The counts say how often a context waited for its device, took memory from its pool, launched a kernel of
+/// its own, and wrote a dense layer with its bias by one product of cuBLASLt.
 struct counts {
     /// Waits for the device, allocations from the pool, and launches.
     long waits = 0, allocations = 0, launches = 0;
+    long fused_layers = 0; ///< layers whose bias cuBLASLt added: the others take one launch more
 };
 
 namespace detail {
@@ -62,7 +63,8 @@ public:
             const device_guard guard(device_);
             cudaStreamSynchronize(stream());
             own_.reset();
-        } catch (...) { // a device that is gone has nothing left to give back
+        } catch (...) { // a device that is gone has nothing left to give back, and must not be asked to
+            static_cast<void>(own_.release());
         }
     }
 
@@ -71,13 +73,20 @@ public:
     [[nodiscard]] device_resources& own() { return *own_; }
     [[nodiscard]] cudaStream_t stream() const { return own_->memory.stream(); }
     [[nodiscard]] const counts& counted() const { return counts_; }
+    void count_fused_layer() { ++counts_.fused_layers; }
 
     [[nodiscard]] void* take(index_t bytes) {
         ++counts_.allocations;
         const device_guard guard(device_);
         return own_->memory.take(bytes);
     }
-    void give_back(void* p) noexcept { own_->memory.give_back(p); }
+    void give_back(void* p) noexcept {
+        try {
+            const device_guard guard(device_);
+            own_->memory.give_back(p);
+        } catch (...) { // a device that is gone took its memory with it
+        }
+    }
 
     /// Launches a kernel of `blocks` blocks with block_threads threads each.
     /// @throws cuda::error that names `what`.
