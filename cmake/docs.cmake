@@ -2,6 +2,7 @@
 # what that needs. Fails, naming them, on public entities without documentation, bad commands and links that lead nowhere.
 # -D root=<project> and -D out=<folder> before -P build another tree, elsewhere.
 include(${CMAKE_CURRENT_LIST_DIR}/packages.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/doxygen.cmake)
 diamond_install(docs)
 
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH project)
@@ -15,6 +16,10 @@ endif()
 cmake_path(ABSOLUTE_PATH root NORMALIZE)
 cmake_path(ABSOLUTE_PATH out NORMALIZE)
 find_program(doxygen doxygen REQUIRED NO_CACHE)
+diamond_check_doxygen(${doxygen} doxygen_note)
+if(doxygen_note)
+  message(WARNING "${doxygen_note}: its output may be taken apart wrongly, and its warnings may differ")
+endif()
 find_program(python python3 REQUIRED NO_CACHE)
 find_path(mathjax MathJax.js PATHS /usr/share/javascript/mathjax REQUIRED NO_CACHE)
 

@@ -13,7 +13,6 @@
 using batch = diamond::eigen::batch<float>;
 
 int run(const std::filesystem::path& file) {
-
     // [load]
     const diamond::eigen::context context{.threads = 2};
     // A file that means something else is refused.

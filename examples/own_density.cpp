@@ -2,6 +2,7 @@
 // importance weights, and sequential Monte Carlo that carries them is exact for the density. The map stands
 // for a network; it is that of N(1, 0.5 I), and the density is that of N(0.7, 0.25 I).
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <numbers>
 #include <vector>

@@ -2,6 +2,7 @@
 // data are N(m, v I), whose posteriors are Gaussian, so that the map has a closed form and log Z an exact
 // answer. A network of the mean velocity makes one by network_diamond_map.
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <vector>
 

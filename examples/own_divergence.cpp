@@ -1,6 +1,7 @@
 // A divergence estimator of your own: by central differences, for a velocity field that has no derivatives.
 // An ODE flow map that is given it has a divergence, and so the densities of samples.
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <utility>
 
@@ -55,7 +56,6 @@ private:
     std::int64_t evaluations_ = 0;
 };
 // [/divergence]
-
 int run() {
     const diamond::eigen::context context{.threads = 1};
     const diamond::gaussian_mixture<batch, diamond::linear_schedule> model{

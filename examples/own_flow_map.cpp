@@ -1,6 +1,7 @@
 // A flow map of your own, with its mean divergence: densities and the values of a reward follow from it. The
 // data are N(m, v I), so that every number has an exact answer.
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <vector>
 
@@ -50,7 +51,6 @@ private:
 
 int run() {
     const diamond::eigen::context context{.threads = 1};
-
     // [program]
     const gaussian_map map;
     const std::vector<double> place{1.0, 0.5, 0.0};

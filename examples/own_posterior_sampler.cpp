@@ -1,8 +1,10 @@
 // A posterior sampler of your own: of data that are a finite set of points, for which it needs no network.
 // Sequential Monte Carlo with it tilts the points by a reward, and log Z is a sum.
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include <diamond/backend/eigen.hpp>
@@ -14,7 +16,6 @@ using batch = diamond::eigen::batch<float>;
 using view = diamond::view_t<batch>;
 using const_view = diamond::const_view_t<batch>;
 using diamond::index_t;
-
 // [sampler]
 struct choose_point { // writes one point, drawn by its probability given x_t, into column c of `out`
     static constexpr index_t relative_cost = 1000; // in copies of a number: helps to spread the work
@@ -76,5 +77,4 @@ int run() {
     std::printf("log Z %.3f +- %.3f, exactly %.3f\n", result.log_z, result.log_z_standard_error, std::log(z));
     return std::fabs(result.log_z - std::log(z)) < 0.1 ? 0 : 1;
 }
-
 int main() { return examples::run_main("own_posterior_sampler", run); }

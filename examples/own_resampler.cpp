@@ -52,17 +52,16 @@ struct killing {
                                                .stream = stream,
                                                .ancestors = diamond::row(context, columns, ancestors)});
     }
-    // One run has no formula for the error of its log Z: islands tell it.
-    [[nodiscard]] diamond::log_z_error method() const { return diamond::log_z_error::none; }
+    diamond::log_z_error method() const { return diamond::log_z_error::none; } // islands tell the error
 };
 // [/resampler]
 
 int run() {
-    using batch = diamond::eigen::batch<float>;
     const diamond::eigen::context context{.threads = 2};
-    const diamond::gaussian_mixture<batch, diamond::linear_schedule> model{
+    const diamond::gaussian_mixture<diamond::eigen::batch<float>, diamond::linear_schedule> model{
         context, {}, {0.6, 0.4}, {-1, 0, 2, 1}, {0.2, 0.1}};
     const diamond::linear_reward reward{context, std::vector<float>{1.0f, 0.5f}};
+    // [program]
     const diamond::exact_posterior posterior{model};
     diamond::smc sampler{diamond::ddpm_posterior_kernel{posterior},
                          diamond::posterior_value{posterior, reward, {.samples = 4}},
@@ -72,6 +71,7 @@ int run() {
     for (std::uint64_t k = 0; k < 8; ++k)
         log_z.push_back(sampler(context, diamond::philox{.seed = 42}.split(k)).log_z);
     const auto all = diamond::combine_islands(log_z);
+    // [/program]
     const double exact = model.tilted(reward.quadratic_form()).log_z;
     std::printf("log Z %.3f +- %.3f by 8 runs, exactly %.3f\n", all.log_z, all.standard_error, exact);
     return std::abs(all.log_z - exact) < 5.0 * all.standard_error ? 0 : 1;

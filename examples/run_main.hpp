@@ -1,4 +1,5 @@
-/// This header ends a program: every main of the examples and studies returns what it gives.
+/// This header ends a program: every main of the examples and studies returns what it gives, but those that
+/// docs show whole.
 #pragma once
 
 #include <cstdio>

@@ -36,8 +36,10 @@
 #include <diamond/oracle/gaussian_maps.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 #include <diamond/reward/linear_reward.hpp>
+#include <diamond/reward/mask_measurement.hpp>
 #include <diamond/schedule/linear.hpp>
 #include <diamond/train/diamond_trainer.hpp>
+#include <diamond/value/moment_value.hpp>
 #include <diamond/value/point_values.hpp>
 #include <diamond/value/posterior_value.hpp>
 #include <diamond/value/weighted_value.hpp>
@@ -266,6 +268,11 @@ TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, ALL
     const auto both = [&](auto value) { return m.of_value(value) + m.of_guidance(value); };
     CHECK(both(posterior_value{exact_posterior{m.mixture}, m.reward, {.samples = 4}}) == 0);
     CHECK(both(diamond::pathwise_posterior_value{draws, m.reward, {.samples = 4, .antithetic = true}}) == 0);
+    CHECK(both(diamond::moment_value{
+              draws,
+              diamond::gaussian_measurement_reward{
+                  m.context, diamond::mask_measurement<typename models<back>::batch>{m.context, 3, {0, 2}},
+                  std::vector<typename models<back>::real>{1, -1}, 0.3}}) == 0);
     CHECK(both(diamond::exact_value{m.mixture, m.reward}) == 0);
     CHECK(both(diamond::denoised_value{m.schedule, m.mixture, m.reward}) == 0);
     CHECK(both(diamond::look_ahead_value{m.schedule, flow, m.reward}) == 0);
@@ -303,16 +310,17 @@ TEST_CASE_TEMPLATE(
     CHECK(of_draws(diamond::diamond_map_posterior{diamond::glass_diamond_map{
               m.schedule, diamond::exact_divergence{m.mixture}, diamond::explicit_midpoint{.steps = 2}}}) ==
           0);
+    const auto of_x = row(logs).columns(0, m.x.columns());
     diamond::early_stop_kernel kernel{map};
     CHECK(in_steady_state([&](int call) {
               const interval span{0.2 * call, 0.2 * call + 0.2};
               kernel.draw_with_density(m.x.read(), span, {}, philox{2}.stream(purpose::transition, call),
-                                       m.out.mutable_view(), row(logs));
-              kernel.log_density(m.x.read(), span, {}, m.out.read(), row(logs));
+                                       m.out.mutable_view(), of_x);
+              kernel.log_density(m.x.read(), span, {}, m.out.read(), of_x);
           }) == 0);
     const auto of_density = [&](auto density) {
         return in_steady_state([&](int call) {
-            density(m.x.read(), 0.2 * call, {}, row(logs));
+            density(m.x.read(), 0.2 * call, {}, of_x);
             if constexpr (diamond::scored_marginal_density<decltype(density)>)
                 density.score(m.x.read(), 0.2 * call, {}, m.out.mutable_view());
         });

@@ -70,7 +70,7 @@ void use(const eigen::context& context, const io::tensor_file& file) {
         for (index_t i = 0; i < d * n; ++i) x.data()[i] = static_cast<real>(0.1);
         std::vector<double> m(static_cast<std::size_t>(n));
         try {
-            map(x.read(), interval{0.0, 1.0}, labels(-1), out.mutable_view(), m.data());
+            map(x.read(), interval{0.0, 1.0}, labels(-1), out.mutable_view(), row(context, n, m.data()));
         } catch (const std::invalid_argument&) {
         }
     } catch (const io::file_error&) {

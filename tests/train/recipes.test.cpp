@@ -173,6 +173,26 @@ TEST_CASE("what a recipe cannot take is refused by name") {
     };
     CHECK_THROWS_AS(line(0.0), std::invalid_argument);
     CHECK_NOTHROW(line(0.125));
+    // Coordinates that add up to 1 vary along no diagonal, but for their rounding.
+    const auto simplex = [&](auto number) {
+        using real = decltype(number);
+        std::vector<real> points;
+        for (int k = 1; k <= 60; ++k) {
+            const double a = 0.3 + 0.2 * std::sin(1.0 * k), b = 0.3 + 0.2 * std::cos(2.0 * k);
+            points.insert(points.end(),
+                          {static_cast<real>(a), static_cast<real>(b), static_cast<real>(1.0 - a - b)});
+        }
+        static_cast<void>(diamond::smooth_points(diamond::from_host<real>(context, 3, 60, points), {}));
+    };
+    CHECK_THROWS_WITH_AS(simplex(1.0f), doctest::Contains("give smooth.bandwidth > 0"),
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(simplex(1.0), doctest::Contains("give smooth.bandwidth > 0"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(line(0.0), doctest::Contains("give smooth.bandwidth > 0"), std::invalid_argument);
+    auto broken = ring();
+    broken[7] = NAN;
+    CHECK_THROWS_WITH_AS(
+        static_cast<void>(diamond::smooth_points(diamond::from_host(context, 2, 500, broken), {})),
+        doctest::Contains("point 3 has nan as coordinate 1"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(static_cast<void>(diamond::train_flow_map(batch(context, 2, 0), philox{1})),
                          doctest::Contains("needs points"), std::invalid_argument);
 
@@ -194,7 +214,7 @@ TEST_CASE("an observer ends a recipe, whose network is that of the steps so far;
     options.observer = [&](const diamond::training_report& at) { return ++reports, at.step + 1 < 10; };
     const auto stopped = diamond::train_diamond_map(ring_on(context), philox{1}, options);
     CHECK(reports == 2);
-    diamond::diamond_map_training<batch> training(ring_on(context), philox{1}, options);
+    diamond::diamond_map_training training(ring_on(context), philox{1}, options);
     auto state = training.trainer().start();
     for (int k = 0; k < 10; ++k) training.trainer().step(state);
     CHECK(diamond::to_host(training.network(state).parameters()) ==

@@ -3,6 +3,7 @@
 // the exact density below the samples.
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -12,21 +13,33 @@
 
 #include "../../run_main.hpp"
 #include "../shared/options.hpp"
+#include "../shared/over_seeds.hpp"
+#include "../shared/table.hpp"
 #include "gallery.hpp"
 
 namespace toy {
 
-void write_report(const options& chosen, const findings& found) {
+/// Writes report.json, and returns it as the table that --seeds combines.
+std::vector<studies::table> write_report(const options& chosen, const findings& found) {
+    studies::table samplers{
+        .name = "samplers",
+        .title = "What the samplers draw",
+        .explanation = "Energy distances to the exact density; evaluations of a particle.",
+        .columns = {"model and sampler", "energy distance", "evaluations"}};
     nlohmann::ordered_json report{{"device", found.device},
                                   {"particles", chosen.particles},
                                   {"steps", chosen.steps},
                                   {"seed", chosen.seed}};
-    for (const auto& line : found.samplers)
+    for (const auto& line : found.samplers) {
         report["samplers"].push_back({{"model", line.model},
                                       {"sampler", line.sampler},
                                       {"energy_distance", line.energy_distance},
                                       {"evaluations", line.evaluations}});
+        samplers.add(
+            {line.model + ": " + line.sampler, {"%.4f", line.energy_distance}, {"%.0f", line.evaluations}});
+    }
     diamond::io::write_atomically(chosen.out / "report.json", {diamond::io::bytes_of(report.dump(1) + "\n")});
+    return {samplers};
 }
 
 int from_command_line(int argc, char** argv) {
@@ -44,14 +57,19 @@ int from_command_line(int argc, char** argv) {
     app.add_option("--seed", chosen.seed, "of all random numbers")
         ->check(studies::not_negative)
         ->capture_default_str();
+    studies::add_seeds(app, chosen.seeds);
     studies::add_device(app, device, "where the samplers run");
     app.add_option("--threads", threads, "0: as many as can work at once")
         ->check(CLI::Range(0, 1024))
         ->capture_default_str();
     app.add_option("--out", chosen.out, "folder of the pictures")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
-    write_report(chosen, device == "cuda" ? draw_on_gpu(chosen)
-                                          : draw(diamond::eigen::context{.threads = threads}, chosen));
+    studies::run_over_seeds(
+        chosen, "report", "Priors, posteriors and tilted densities in the plane", [&](const options& one) {
+            return write_report(one, device == "cuda"
+                                         ? draw_on_gpu(one)
+                                         : draw(diamond::eigen::context{.threads = threads}, one));
+        });
     return 0;
 }
 

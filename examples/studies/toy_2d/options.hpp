@@ -16,6 +16,7 @@ struct options {
     index_t particles = 2000;
     index_t steps = 16;
     std::uint64_t seed = 1;
+    index_t seeds = 1;
     std::filesystem::path out = "out/toy_2d";
 };
 

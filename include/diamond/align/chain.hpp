@@ -88,7 +88,7 @@ public:
         detail::require_particles("a chain", particles_);
     }
 
-    /// The number of transitions K.
+    /// Returns the number of transitions K, one less than the number of times in the grid.
     [[nodiscard]] index_t steps() const { return static_cast<index_t>(grid_.size()) - 1; }
 
     /// Runs all steps; the observer gets a chain_view after each of them, and stops the run where it returns

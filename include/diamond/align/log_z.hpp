@@ -64,7 +64,7 @@ inline constexpr double trusted_relative_variance = 0.1;
 
 /// log Z of independent runs of equal size, and its error from their spread.
 struct combined_log_z {
-    double log_z;                              ///< The logarithm of the mean of the runs' Z.
+    double log_z;                              ///< The logarithm of the mean of the runs' Z, in nats.
     double standard_error;                     ///< NaN where the runs do not tell: `warnings` then says why
     log_z_error method = log_z_error::islands; ///< How the error was estimated: from the runs' spread.
     std::vector<std::string> warnings = {};    ///< reasons why the error should not be trusted

@@ -155,7 +155,7 @@ public:
         : likelihood_(std::move(map), options), reward_(std::move(reward)) {}
 
     [[nodiscard]] index_t dimension() const { return likelihood_.dimension(); }
-    /// The reward, by reference.
+    /// Returns the reward r whose value at the end of the map the objective subtracts.
     [[nodiscard]] const Reward& reward() const { return reward_.reward(); }
     [[nodiscard]] cost spent() const { return likelihood_.spent() + cost{.reward = reward_.calls()}; }
 

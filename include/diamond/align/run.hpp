@@ -17,7 +17,7 @@ namespace diamond {
 
 /// The observer that watches nothing.
 struct no_observer {
-    /// Does nothing.
+    /// Ignores the view of a step, and lets the run go on.
     template <class View>
     void operator()(const View&) const {}
 };

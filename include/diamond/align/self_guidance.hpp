@@ -92,7 +92,7 @@ public:
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(objective_.dimension()); }
     [[nodiscard]] cost spent() const { return objective_.spent(); }
-    /// The objective, by reference.
+    /// Returns the objective that the steps make smaller; spent() is its cost so far.
     [[nodiscard]] Objective& objective() { return objective_; }
 
     /// Moves x_0, d x N, in place. @throws numeric_error naming step, from 1 on, and particle where objective

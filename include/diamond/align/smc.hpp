@@ -55,9 +55,12 @@ public:
     using batch_type = typename Kernel::batch_type;
     using condition_type = condition_of_t<Kernel>;
     using context_type = backend_of_t<batch_type>;
-    using result_type = smc_result<batch_type>;                    ///< What a run returns.
-    using state = smc_state<batch_type, condition_type, weighted>; ///< What a run keeps between steps.
-    using snapshot_type = typename state::snapshot_type;           ///< What a run saves and resumes from.
+    /// What finish() makes of a state, and a whole run returns.
+    using result_type = smc_result<batch_type>;
+    /// The particles, weights, trace and totals of a run between two steps.
+    using state = smc_state<batch_type, condition_type, weighted>;
+    /// A state copied to the host, from which resume() continues the run bit for bit.
+    using snapshot_type = typename state::snapshot_type;
 
     /// @throws std::invalid_argument naming the option that is out of its range, for an unsorted grid, and
     /// where kernel and value are of different dimensions.
@@ -262,11 +265,15 @@ private:
     /// Draws x_k into s.next_x, and for a weighted kernel their log-densities and the logs of its weights.
     void propagate(state& s, const detail::step_plan& plan, interval span) {
         const noise_stream stream = s.rng.stream(purpose::transition, plan.k);
-        if constexpr (weighted)
+        if constexpr (weighted) {
+            // What the kernel leaves unwritten is refused.
+            assign(row(s.next_log_p), not_a_number);
+            assign(row(s.correction), not_a_number);
             kernel_(s.x.read(), span, s.condition, stream, s.next_x.mutable_view(),
                     row(std::as_const(s.log_p)), row(s.next_log_p), row(s.correction));
-        else
+        } else {
             kernel_(s.x.read(), span, s.condition, stream, s.next_x.mutable_view());
+        }
     }
     /// @throws numeric_error where a coordinate is not finite, or a weighted kernel's weight, or the density
     /// of a particle that lives by its weight, is NaN or +inf.
@@ -292,6 +299,7 @@ private:
             final_rewards_ += n;
             return;
         }
+        assign(row(s.next_v), not_a_number); // what the estimator leaves unwritten is refused
         value_(s.next_x.read(), plan.time, s.condition, s.rng.stream(purpose::value, plan.k),
                value_rows<context_type>{.value = row(s.next_v)});
         detail::require_values(row(std::as_const(s.next_v)), plan.k);

@@ -59,10 +59,10 @@ struct smc_step {
 template <class Batch>
 struct smc_view {
     index_t step, steps;            ///< the step just done, 1 ... K, and K
-    double time;                    ///< t_k
-    const_view_t<Batch> particles;  ///< d x N
-    const_row_t<Batch> values;      ///< V_k
-    const_row_t<Batch> log_weights; ///< the log weights accumulated since the last resampling
+    double time;                    ///< the time t_k of the particles, in [0, 1]
+    const_view_t<Batch> particles;  ///< x_{t_k}, d x N
+    const_row_t<Batch> values;      ///< V_k of each particle in nats, N numbers
+    const_row_t<Batch> log_weights; ///< the N log weights accumulated since the last resampling
     const smc_step& trace;          ///< the step's line of the trace
 };
 

@@ -32,7 +32,7 @@ struct smc_snapshot {
     std::vector<double> log_densities;
     /// The x_0 that each particle descends from, whose condition it keeps.
     std::vector<std::int32_t> families;
-    double log_z = 0.0;                               ///< the log Z of the steps so far
+    double log_z = 0.0;                               ///< the log Z of the steps so far, in nats
     double log_delta = 0.0;                           ///< log delta, by which values of -inf are raised
     index_t resamplings = 0;                          ///< the number of steps that resampled
     std::vector<smc_step> steps;                      ///< the trace
@@ -300,9 +300,10 @@ struct smc_sizes {
 template <class Batch, class Condition, bool Weighted = false>
 struct smc_state {
     using context_type = backend_of_t<Batch>;
-    using snapshot_type = smc_snapshot<typename Batch::value_type>; ///< What a run saves and resumes from.
+    /// The copy of a state on the host, by which a run is saved and resumed.
+    using snapshot_type = smc_snapshot<typename Batch::value_type>;
 
-    /// Whether the particles carry a weighted kernel's log-densities.
+    /// Says whether the particles carry the log-densities and log weights of a weighted kernel.
     static constexpr bool weighted = Weighted;
 
     /// The state before x_0 is drawn: everything has its size, and log Z is 0. The context must outlive it.
@@ -377,7 +378,7 @@ struct smc_state {
     }
 
     const context_type* context; ///< The context of the run, which must outlive it.
-    philox rng;                  ///< The random numbers of the run.
+    philox rng;                  ///< The run's seed, of which all its draws are functions.
     smc_setting setting;         ///< the setting of the sampler that made it
 
     Condition given;     ///< the condition as the caller gave it, one for each x_0
@@ -405,7 +406,7 @@ struct smc_state {
     rebind_t<Batch, std::uint64_t> cumulative; ///< cumulative weights
     resampling_scratch<context_type> space;    ///< the resampler's working space
     cost spent;                                ///< All evaluations so far, the pilot's among them.
-    stopwatch clock;                           ///< The seconds of the run.
+    stopwatch clock;                           ///< Runs from when the state was made, in seconds.
 };
 
 namespace detail {

@@ -64,9 +64,10 @@ struct backend_of {};
 template <class Batch>
     requires requires { typename Batch::context_type; }
 struct backend_of<Batch> {
-    using type = typename Batch::context_type; ///< The context's type.
+    /// The type of the context that allocates the batch and works on it.
+    using type = typename Batch::context_type;
 };
-/// The context type of a batch.
+/// Names the context type of a batch: the back end that owns its memory and runs operations on it.
 template <class Batch>
 using backend_of_t = typename backend_of<Batch>::type;
 
@@ -80,7 +81,7 @@ using const_view_t = batch_view<const typename Batch::value_type, backend_of_t<B
 /// particles are, as rewards, values, divergences and log densities are.
 template <class Batch>
 using row_t = row_view<double, backend_of_t<Batch>>;
-/// Names the read-only row beside a batch.
+/// Names the read-only row beside a batch: N doubles, one a particle.
 template <class Batch>
 using const_row_t = row_view<const double, backend_of_t<Batch>>;
 /// Names a batch of another number type in the memory of the same back end: log weights, values and times are

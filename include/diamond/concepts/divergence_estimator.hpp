@@ -6,9 +6,10 @@
 ///      field's; d.field() is the field, and d.dimension() is its dimension d;
 ///   2. d(x, t, condition, stream, row out, row standard_error) writes div u(x_j, t_j | c_j), or an
 ///      unbiased estimate of it, into out[j], and its standard error into standard_error[j]: 0 where it is
-///      exact, NaN where one probe cannot tell. standard_error may be null. x is d x N, t is one value or one
-///      for each column, and both results are in the memory of the batch. Probes are a function of stream and
-///      column and not of t, so that along a path with one stream the estimate is a smooth function of time;
+///      exact, NaN where one probe cannot tell. standard_error may be without data. x is d x N, t is one
+///      value or one for each column, and both results are in the memory of the batch. Probes are a function
+///      of stream and column and not of t, so that along a path with one stream the estimate is a smooth
+///      function of time;
 ///   3. D::random says whether it reads the stream;
 ///   4. d.spent() is the diamond::cost of all calls so far, and d is copyable.
 /// Where a map, a teacher or inner_divergence takes either a velocity field or a divergence estimator, it has

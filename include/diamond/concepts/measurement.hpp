@@ -14,7 +14,7 @@
 /// quadratic form.
 ///
 /// Models: mask_measurement, down_sampling_measurement, affine_measurement. Used by:
-/// gaussian_measurement_reward, classifier_reward.
+/// gaussian_measurement_reward, classifier_reward, moment_value.
 #pragma once
 
 #include <concepts>

@@ -44,7 +44,7 @@ struct resampling_scratch {
     scratch<std::uint64_t, Context> words;
     /// Indices of 32 bits that lead from sums of weights to ancestors.
     scratch<std::int32_t, Context> first, guide;
-    scratch<double, Context> highest; ///< The largest weight.
+    scratch<double, Context> highest; ///< The largest of the N log weights, 1 x 1.
 };
 
 namespace detail {

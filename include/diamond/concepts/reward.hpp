@@ -40,7 +40,7 @@ namespace diamond {
 /// Holds the quadratic reward r(z) = constant + linear . z - 1/2 sum_i curvature_i z_i^2; its numbers are on
 /// the host.
 struct quadratic_form {
-    double constant = 0.0;                           ///< r(0).
+    double constant = 0.0;                           ///< The value r(0) of the form at the origin.
     std::vector<double> linear = {}, curvature = {}; ///< d numbers each; empty: zeros
 };
 

@@ -46,7 +46,7 @@ namespace diamond {
 template <class Real>
 struct diamond_speeds {
     const Real* xbar = nullptr; ///< xbar', d x N in the back end's memory; null where xbar stands still
-    double s = 0.0, r = 0.0;    ///< s' and r'
+    double s = 0.0, r = 0.0;    ///< The speeds s' and r' of the inner times, the same for all columns.
 };
 
 namespace detail {

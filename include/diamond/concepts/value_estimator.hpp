@@ -33,13 +33,23 @@ namespace diamond {
 /// then not asked for.
 template <class Context>
 struct value_rows {
-    row_view<double, Context> value = {};          ///< V_t(x_j)
+    row_view<double, Context> value = {};          ///< V_t(x_j) in nats
     row_view<double, Context> standard_error = {}; ///< the standard error of value; NaN where there is none
     /// The effective number of value samples under the reward's weights; NaN where there is none.
     row_view<double, Context> ess = {};
     /// The effective number under the weights without the reward, where the estimator has such; else NaN.
     row_view<double, Context> ess_base = {};
 };
+
+/// @throws std::invalid_argument with `where` and both numbers unless there is a row of values, and each row
+/// that is asked for has as many numbers as there are particles. An estimator calls it first.
+template <class Context>
+void require_columns(const char* where, const value_rows<Context>& values, index_t particles) {
+    require_columns(where, values.value, particles);
+    const row_view<double, Context> spreads[] = {values.standard_error, values.ess, values.ess_base};
+    for (const auto& each : spreads)
+        if (each) require_columns(where, each, particles);
+}
 
 namespace detail {
 template <class E>

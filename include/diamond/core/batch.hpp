@@ -167,9 +167,9 @@ public:
     operator view() { return {data_, rows_, columns_, context_}; } // NOLINT: a batch is its view
     /// A batch converts to its read-only view.
     operator const_view() const { return {data_, rows_, columns_, context_}; } // NOLINT
-    /// The view that writes.
+    /// Returns a view of the batch, d x N, by which its elements are written.
     [[nodiscard]] view mutable_view() { return *this; }
-    /// The read-only view.
+    /// Returns a view of the batch, d x N, by which its elements are read.
     [[nodiscard]] const_view read() const { return *this; }
     /// Returns a view for work on the context `reader`: contexts may share parameters that never change.
     /// Memory of the host, once it is written, serves all contexts of a back end; memory of a device serves
@@ -212,11 +212,12 @@ public:
     scratch() = default;
     /// A copy begins empty: working space holds nothing between calls.
     scratch(const scratch&) : owning_batch<Real, Context>() {}
-    /// A move takes over the memory.
+    /// A move takes over the memory and the extents; the other is empty then.
     scratch(scratch&&) noexcept = default;
     /// Assignment leaves the memory as it is.
     scratch& operator=(const scratch&) { return *this; }
-    scratch& operator=(scratch&&) noexcept = default; ///< A move takes over the memory.
+    /// Takes over the other's memory and extents, and gives it those of this one.
+    scratch& operator=(scratch&&) noexcept = default;
     ~scratch() = default;
 };
 

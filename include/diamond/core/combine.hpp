@@ -13,7 +13,7 @@ namespace diamond {
 /// Holds K doubles by value; device code cannot use std::array.
 template <int K>
 struct numbers {
-    /// The numbers.
+    /// The numbers c_0 ... c_{K-1}, the k-th for the k-th of K batches.
     double value[static_cast<std::size_t>(K)];
 };
 
@@ -22,7 +22,7 @@ struct numbers {
 template <int K>
 class coefficients {
 public:
-    /// One set for the whole batch.
+    /// One set of K coefficients, held by value, which serves all columns of a batch.
     DIAMOND_HD constexpr coefficients(const numbers<K>& broadcast)
         : broadcast_(broadcast) {} // NOLINT: numbers are coefficients
     /// The coefficients of column j are table[K j] ... table[K j + K - 1], in the batch's memory.

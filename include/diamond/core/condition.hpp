@@ -57,7 +57,7 @@ public:
     static constexpr std::int32_t unconditional = -1; ///< The label that asks for a draw of any class.
 
     constexpr labels() = default; ///< unconditional; a driver that is given no condition runs with it
-    /// One label for the whole batch.
+    /// One label, a class or `unconditional`, which serves all columns of a batch.
     DIAMOND_HD constexpr explicit labels(std::int32_t label) : value_(label) {}
     /// A label for each column, N integers in the back end's memory, which are not owned.
     DIAMOND_HD constexpr explicit labels(const std::int32_t* per_column)
@@ -65,7 +65,7 @@ public:
 
     /// Says whether one label serves all columns.
     [[nodiscard]] DIAMOND_HD constexpr bool broadcast() const { return broadcast_; }
-    /// Returns the label of a column.
+    /// Returns the label of a column: the one that all columns share, or its own.
     [[nodiscard]] DIAMOND_HD constexpr std::int32_t operator[](index_t column) const {
         return broadcast() ? value_ : per_column_[column];
     }

@@ -23,7 +23,7 @@ struct cost {
         return forward + jvp_weight * jvp + vjp_weight * vjp;
     }
 
-    /// Adds the counts of another cost.
+    /// Adds another cost to this one, count by count.
     constexpr cost& operator+=(const cost& other) {
         forward += other.forward;
         jvp += other.jvp;
@@ -31,17 +31,18 @@ struct cost {
         reward += other.reward;
         return *this;
     }
-    /// The sums of the counts.
+    /// Returns the sum of two costs, count by count.
     friend constexpr cost operator+(cost a, const cost& b) { return a += b; }
-    /// The differences of the counts.
+    /// Returns a - b, count by count: what was spent between two readings of a counter.
     friend constexpr cost operator-(const cost& a, const cost& b) {
         return {a.forward - b.forward, a.jvp - b.jvp, a.vjp - b.vjp, a.reward - b.reward};
     }
-    /// The counts times a number.
+    /// Returns the cost of so many equal calls: each count times their number.
     friend constexpr cost operator*(const cost& a, std::int64_t times) {
         return {a.forward * times, a.jvp * times, a.vjp * times, a.reward * times};
     }
-    friend constexpr bool operator==(const cost&, const cost&) = default; ///< Says whether all counts agree.
+    /// Says whether all four counts agree.
+    friend constexpr bool operator==(const cost&, const cost&) = default;
 };
 
 } // namespace diamond

@@ -15,8 +15,9 @@ enum class activation { identity, silu, gelu };
 /// Describes the layer h <- f(W h + b), plus h where it is residual. In the parameters of a stack, W, outputs
 /// x inputs, column-major, begins at `offset`, and b follows it.
 struct dense_layer {
-    index_t inputs = 0, outputs = 0;        ///< The numbers of columns and of rows of W.
-    activation kind = activation::identity; ///< The activation f.
+    /// The columns and the rows of W: the rows of h before and after the layer.
+    index_t inputs = 0, outputs = 0;
+    activation kind = activation::identity; ///< The activation f, applied to each element of W h + b.
     bool residual = false;                  ///< Whether h is added; inputs and outputs are then equal.
     index_t offset = 0;                     ///< The place of W among the parameters of the stack.
 

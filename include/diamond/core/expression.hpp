@@ -34,13 +34,13 @@ concept expression = requires { typename E::is_expression; };
 
 /// The extents that an expression's operands have; -1 where any number fits.
 struct extents {
-    index_t rows = -1, columns = -1; ///< The numbers of rows and of columns.
+    index_t rows = -1, columns = -1; ///< The rows d and the columns N; -1 where the operand fits any number.
 };
 
 /// A number as an operand: the same in each element.
 struct constant_number {
     using is_expression = void;
-    double number; ///< The number.
+    double number; ///< The value of every element, held by value in double.
     extents shape() const { return {}; }
     DIAMOND_HD double operator()(index_t, index_t) const { return number; }
     DIAMOND_HD double operator()(index_t) const { return number; }
@@ -63,7 +63,7 @@ struct own_column {
 /// A time as an operand: one number, or one for each column.
 struct time_of_column {
     using is_expression = void;
-    time_view t; ///< The times.
+    time_view t; ///< One time for all columns, or one for each of them.
     extents shape() const { return {}; }
     DIAMOND_HD double operator()(index_t, index_t j) const { return t[j]; }
     DIAMOND_HD double operator()(index_t j) const { return t[j]; }
@@ -72,8 +72,8 @@ struct time_of_column {
 template <class Value>
 struct number_of_column {
     using is_expression = void;
-    const Value* data; ///< The numbers, in the back end's memory.
-    index_t columns;   ///< How many there are.
+    const Value* data; ///< One number a column, in the back end's memory and not owned.
+    index_t columns;   ///< The number of columns N, which the expression must have.
     extents shape() const { return {-1, columns}; }
     DIAMOND_HD Value operator()(index_t, index_t j) const { return data[j]; }
     DIAMOND_HD Value operator()(index_t j) const { return data[j]; }
@@ -83,7 +83,7 @@ template <class Value>
 struct element_of_batch {
     using is_expression = void;
     const Value* data;     ///< The elements, column by column, in the back end's memory.
-    index_t rows, columns; ///< The extents of the batch.
+    index_t rows, columns; ///< The rows d and the columns N of the batch.
     extents shape() const { return {rows, columns}; }
     DIAMOND_HD Value operator()(index_t i, index_t j) const { return data[i + rows * j]; }
 };
@@ -110,7 +110,7 @@ struct element_of_vector {
 template <class Real, class Context, int K>
 struct element_of_sum {
     using is_expression = void;
-    linear_sum<Real, Context, K> of; ///< The sum, whose element is computed in double.
+    linear_sum<Real, Context, K> of; ///< The K terms and their factors; an element is added up in double.
     /// @throws std::invalid_argument with both shapes where the terms are of different ones.
     extents shape() const {
         for (const auto& term : of.term) require_same_shape("a linear sum", of.term[0], term);

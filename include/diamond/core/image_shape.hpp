@@ -11,13 +11,13 @@ namespace diamond {
 /// Holds the extents of an image, whose channel is the outermost index and whose rows of pixels begin at the
 /// top: element (c, y, x) is row (c height + y) width + x of its column.
 struct image_shape {
-    std::size_t channels = 1; ///< the number of channels
-    std::size_t height = 1;   ///< the number of rows of pixels
-    std::size_t width = 1;    ///< the number of columns of pixels
+    std::size_t channels = 1; ///< the channels of a pixel: 1 for grey, 3 for red, green and blue
+    std::size_t height = 1;   ///< the rows of pixels
+    std::size_t width = 1;    ///< the pixels of a row
 
     /// Returns the number of rows d of a batch of such images.
     [[nodiscard]] constexpr std::size_t size() const noexcept { return channels * height * width; }
-    /// Says whether the shapes agree.
+    /// Says whether channels, height and width all agree.
     friend bool operator==(const image_shape&, const image_shape&) = default;
 };
 

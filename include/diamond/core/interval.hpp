@@ -14,7 +14,7 @@ namespace diamond {
 /// that is below 2^-53, and little just above. The difference of 1 and a double is exact from 1/2 on; a time
 /// that was computed brings its own. A double converts to an instant, and an instant to a double.
 struct instant {
-    double t = 0.0;    ///< the time
+    double t = 0.0;    ///< t, in [0, 1] for times of schedules
     double rest = 1.0; ///< 1 - t
 
     instant() = default;
@@ -29,10 +29,10 @@ struct instant {
 /// Holds a pair of times that travel together: a flow map carries a state from the time `from` to the time
 /// `to`.
 struct interval {
-    double from = 0.0; ///< where it begins
-    double to = 1.0;   ///< where it ends; it may lie before `from`
+    double from = 0.0; ///< the time of the state that is carried
+    double to = 1.0;   ///< the time it is carried to, which may lie before `from`
 
-    /// The difference to - from.
+    /// Returns to - from, negative for an interval that leads back.
     [[nodiscard]] DIAMOND_HD constexpr double length() const { return to - from; }
 };
 
@@ -41,7 +41,7 @@ struct interval {
 /// time alone.
 class time_view {
 public:
-    /// One time for the whole batch.
+    /// One time, held by value, which serves all columns; its 1 - t is the difference in double.
     DIAMOND_HD constexpr time_view(double value) : value_(value) {} // NOLINT: a number is a time
     /// One time for the whole batch, with 1 - t to all digits.
     DIAMOND_HD constexpr time_view(instant value) : value_(value) {} // NOLINT
@@ -54,7 +54,7 @@ public:
     [[nodiscard]] DIAMOND_HD constexpr bool broadcast() const { return per_column_ == nullptr; }
     /// Returns the one time of a batch whose times are broadcast.
     [[nodiscard]] DIAMOND_HD constexpr double value() const { return value_.t; }
-    /// Returns the time of a column.
+    /// Returns the time of a column: the one that all columns share, or its own.
     [[nodiscard]] DIAMOND_HD constexpr double operator[](index_t column) const {
         return broadcast() ? value_.t : per_column_[column];
     }

@@ -17,9 +17,9 @@ namespace diamond {
 /// This is sum_k factor_k term_k.
 template <class Real, class Context, int K>
 struct linear_sum {
-    /// The batches, of one shape.
+    /// The K batches, all d x N, which are not owned.
     batch_view<const Real, Context> term[static_cast<std::size_t>(K)];
-    numbers<K> factor; ///< Their factors.
+    numbers<K> factor; ///< The K factors, the k-th of term[k]; one of 0 switches its term off.
 };
 
 namespace detail {
@@ -84,12 +84,12 @@ void write_sum(batch_view<Real, Context> out, const linear_sum<Real, Context, K>
 }
 } // namespace detail
 
-/// The batch or sum x, times a number.
+/// Returns the sum with every factor multiplied by `factor`; nothing is computed on elements yet.
 template <detail::summable X>
 [[nodiscard]] detail::summand_t<X> operator*(double factor, const X& x) {
     return detail::times(factor, detail::summand<X>::of(x));
 }
-/// The batch or sum x, times a number.
+/// Returns the sum with every factor multiplied by `factor`, as factor * x does.
 template <detail::summable X>
 [[nodiscard]] detail::summand_t<X> operator*(const X& x, double factor) {
     return factor * x;
@@ -99,7 +99,7 @@ template <detail::summable X>
 [[nodiscard]] detail::summand_t<X> operator/(const X& x, double divisor) {
     return (1.0 / divisor) * x;
 }
-/// The batch or sum x with its sign changed.
+/// Returns the sum with the sign of every factor changed.
 template <detail::summable X>
 [[nodiscard]] detail::summand_t<X> operator-(const X& x) {
     return -1.0 * x;

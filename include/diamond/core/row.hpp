@@ -91,7 +91,7 @@ template <class Value, class Context>
 template <class Value, class Context>
 [[nodiscard]] std::vector<std::remove_const_t<Value>> to_host(row_view<Value, Context> source) {
     std::vector<std::remove_const_t<Value>> host(static_cast<std::size_t>(source.columns()));
-    source.context().to_host(source.data(), source.columns(), host.data());
+    if (source) source.context().to_host(source.data(), source.columns(), host.data());
     return host;
 }
 

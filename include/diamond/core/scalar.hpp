@@ -14,17 +14,17 @@ namespace diamond {
 /// Counts elements and names their places.
 using index_t = std::ptrdiff_t;
 
-/// The number pi.
+/// The ratio pi of a circle's circumference to its diameter, rounded to double.
 inline constexpr double pi = 3.14159265358979323846;
 // These are constants, since nvcc lets no device function call numeric_limits.
-/// Infinity.
+/// Positive infinity in double; log densities and rewards of forbidden samples are its negative.
 inline constexpr double infinity = std::numeric_limits<double>::infinity();
-/// A quiet NaN.
+/// A quiet NaN in double, which stands for a number that is not known.
 inline constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 /// The least positive double that is not denormal.
 inline constexpr double least_normal = std::numeric_limits<double>::min();
 
-/// x^2.
+/// Returns the square x^2, without a call of std::pow.
 DIAMOND_HD constexpr double square(double x) { return x * x; }
 
 /// Returns exp x for x <= 0, to 2 units in the last place; it is 0 below the logarithm of the least normal

@@ -53,6 +53,8 @@ public:
                     row_t<batch_type> out, row_t<batch_type> standard_error = {}) {
         const auto& context = x.context();
         const index_t d = x.rows(), n = x.columns();
+        require_columns("exact_divergence", out, n);
+        if (standard_error) require_columns("exact_divergence", standard_error, n);
         tangent_.resize(context, d, n);
         product_.resize(context, d, n);
         for (index_t k = 0; k < dimension(); ++k) {

@@ -61,6 +61,8 @@ public:
                     row_t<batch_type> standard_error = {}) {
         const auto& context = xbar.context();
         const index_t n = xbar.columns();
+        require_columns("inner_divergence", out, n);
+        if (standard_error) require_columns("inner_divergence", standard_error, n);
         point_.resize(context, xbar.rows(), n);
         const detail::coefficients_of_divergence<Schedule, InnerSchedule> of_time{
             .schedule = schedule_, .inner_schedule = inner_, .kernel = posterior_kernel_coefficients};

@@ -102,12 +102,14 @@ public:
     using condition_type = condition_of_t<Network>;
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
-    using arguments = diamond_arguments<batch_type>; ///< The arguments of its calls: states, and times.
+    /// The arguments of a call: xbar and x_t, d x N, and the times t, s and r.
+    using arguments = diamond_arguments<batch_type>;
     struct workspace {
-        workspace_t<Network> network; ///< The network's own.
+        workspace_t<Network> network; ///< The workspace that calls of the network are given.
         /// A direction and the product of the Jacobian with it, d x N.
         scratch<typename batch_type::value_type, backend_of_t<batch_type>> tangent, product;
-        scratch<double, backend_of_t<batch_type>> jacobian; ///< The Jacobians, d x d for each column.
+        /// The Jacobians in double, d^2 x N; column j has particle j's, column-major.
+        scratch<double, backend_of_t<batch_type>> jacobian;
     };
 
     /// Takes the network whose Jacobian's determinant gives the divergence.

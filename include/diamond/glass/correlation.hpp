@@ -15,7 +15,7 @@ namespace diamond {
 /// The correlation rho = alpha(t) sigma(t') / (sigma(t) alpha(t')) for t = span.from and t' = span.to: the
 /// transition of DDPM.
 struct ddpm_correlation {
-    /// The rho of a transition.
+    /// Returns rho for the transition from span.from to span.to under a noise schedule.
     template <class Schedule>
     [[nodiscard]] double operator()(const Schedule& schedule, interval span) const {
         const noise_level from = level_at(schedule, span.from), to = level_at(schedule, span.to);
@@ -37,7 +37,7 @@ public:
         require(rho >= -1.0 && rho <= 1.0,
                 [&] { return "a correlation of " + digits_of(rho) + ": it must lie in [-1, 1]"; });
     }
-    /// The rho of a transition: always the same.
+    /// Returns the constructor's rho, whatever the schedule and the times are.
     template <class Schedule>
     [[nodiscard]] double operator()(const Schedule&, interval) const {
         return rho_;

@@ -21,7 +21,7 @@ namespace diamond {
 /// evaluation of the network is at x* = input_outer x_t + input_inner xbar and `time`. The prediction u is
 /// the velocity, D or N; `velocity` is not finite where u does not depend on the data.
 struct inner_velocity_coefficients {
-    instant time; ///< The time that the network is asked for.
+    instant time; ///< The time t* in [0, 1] at which the network is evaluated.
     /// The weights of x_t and xbar in the network's input; the weights of the prediction, of x_t and of xbar.
     double input_outer, input_inner, velocity, outer, inner;
 };

@@ -34,7 +34,7 @@ template <class InnerSchedule>
 ///   h^2 = alpha^2 sbar_s^2 + abar_s^2 sigma^2,   t* = time_at(h, sigma sbar_s),
 ///   x* = (alpha sbar_s^2 x_t + abar_s sigma^2 y)/h . hypot(alpha(t*), sigma(t*))/hypot(h, sigma sbar_s).
 struct sufficient_statistic {
-    instant time;                     ///< t*, in [0, 1].
+    instant time;                     ///< The time t* in [0, 1] at which the network is evaluated.
     double from_outer, from_inner, h; ///< The weights of x_t and of y in the network's input, and h.
 };
 

@@ -19,7 +19,7 @@ public:
 
     /// Returns the path of the file; reason() is the message without it.
     const std::filesystem::path& path() const noexcept { return path_; }
-    /// Why the file was refused, without its path.
+    /// Returns why the file was refused, a sentence without the path.
     const std::string& reason() const noexcept { return reason_; }
 
 private:

@@ -43,8 +43,9 @@ concept npy_scalar = std::same_as<T, std::uint8_t> || std::same_as<T, std::int32
 /// holds one number.
 template <class T>
 struct npy_array {
-    std::vector<std::size_t> shape = {}; ///< the extent of each axis
-    std::vector<T> data = {};            ///< the elements in C order
+    /// The extent of each axis, the last one the fastest; empty for one number.
+    std::vector<std::size_t> shape = {};
+    std::vector<T> data = {}; ///< the elements in C order, as many as the product of the extents
 };
 
 /// The default limit is one gibibyte, which holds four million 8 x 8 images in float. A file that claims more

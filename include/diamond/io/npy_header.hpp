@@ -22,7 +22,7 @@ namespace diamond::io {
 struct npy_header {
     std::string dtype;              ///< The dtype as numpy spells it.
     bool fortran_order = false;     ///< Whether the first index is the fastest.
-    std::vector<std::size_t> shape; ///< the extent of each axis
+    std::vector<std::size_t> shape; ///< the extent of each axis; empty for one number
 };
 
 /// numpy 1 allows 32 axes and numpy 2 allows 64. A header with more cannot belong to an array.

@@ -27,17 +27,19 @@ inline constexpr std::size_t max_tensor_axes = 64;
 
 /// An entry of the header describes one tensor, whose bytes are [begin, end) of what follows the header.
 struct safetensors_entry {
-    dtype type = dtype::f32;         ///< the type of the elements
-    std::vector<index_t> shape = {}; ///< the extent of each axis
-    std::uint64_t begin = 0;         ///< the first byte, from the end of the header
-    std::uint64_t end = 0;           ///< the byte behind the last
+    dtype type = dtype::f32;         ///< the type of the elements, which fixes their size in bits
+    std::vector<index_t> shape = {}; ///< the extent of each axis in C order; empty for one number
+    std::uint64_t begin = 0;         ///< the offset of the first byte, counted from the end of the header
+    std::uint64_t end = 0;           ///< the offset behind the last byte, counted likewise
 };
 
 /// The header consists of the metadata and the entries of all tensors.
 struct safetensors_header {
-    std::map<std::string, std::string> metadata = {};      ///< What the file says of itself.
-    std::map<std::string, safetensors_entry> tensors = {}; ///< The tensors by their names.
-    std::filesystem::path path = {};                       ///< named in errors
+    /// The texts of `__metadata__` by their keys; empty where the file has none.
+    std::map<std::string, std::string> metadata = {};
+    /// The entry of each tensor by its name in the file.
+    std::map<std::string, safetensors_entry> tensors = {};
+    std::filesystem::path path = {}; ///< the file, as errors name it
 };
 
 /// This parser reads `{"__metadata__": {"key": "text"}, "name": {"dtype": "F32", "shape": [3, 4],

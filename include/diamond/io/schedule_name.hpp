@@ -16,13 +16,13 @@ namespace diamond::io {
 
 /// Returns the name of a schedule of the library, together with its parameters.
 inline std::string schedule_name(linear_schedule) { return "linear"; }
-/// Returns the schedule's name.
+/// Returns "trigonometric", which has no parameters.
 inline std::string schedule_name(trigonometric_schedule) { return "trigonometric"; }
-/// Returns the schedule's name and its two rates.
+/// Returns "variance_preserving" with the first and the last rate, to all digits.
 inline std::string schedule_name(const variance_preserving_schedule& s) {
     return "variance_preserving " + digits_of(s.rate_first) + " " + digits_of(s.rate_last);
 }
-/// Returns the schedule's name and its offset.
+/// Returns "cosine" with the offset, to all digits.
 inline std::string schedule_name(cosine_schedule s) { return "cosine " + digits_of(s.offset); }
 
 namespace detail {

@@ -60,9 +60,9 @@ concept tensor_scalar = std::same_as<T, std::uint8_t> || std::same_as<T, std::in
 
 /// The traits of a dtype are its name in safetensors files and the number of bits of an element.
 struct dtype_traits {
-    dtype type;            ///< the type
-    std::string_view name; ///< its name in files
-    std::size_t bits;      ///< the bits of an element
+    dtype type;            ///< the type that the traits are of
+    std::string_view name; ///< its name in safetensors files, such as "F32"
+    std::size_t bits;      ///< the size of an element in bits, which can be less than 8
 };
 
 /// This table holds the traits of all types in the order of `dtype`. They are the types of safetensors 0.8.
@@ -141,9 +141,10 @@ inline std::optional<std::size_t> byte_count(dtype type, std::span<const index_t
 /// An array of any number of axes in C order, so that the last index is the fastest. An array without axes
 /// holds one number.
 struct tensor {
-    dtype type = dtype::f32;           ///< the type of the elements
-    std::vector<index_t> shape = {0};  ///< the extent of each axis
-    std::vector<std::byte> bytes = {}; ///< The elements, little endian.
+    dtype type = dtype::f32; ///< the type of the elements, which fixes their size in bits
+    /// The extent of each axis, the last one the fastest; empty for one number.
+    std::vector<index_t> shape = {0};
+    std::vector<std::byte> bytes = {}; ///< The elements in C order, little endian and without gaps.
 
     /// Returns the elements, which stay valid as long as the tensor.
     /// @throws std::invalid_argument if their type is not T.
@@ -192,8 +193,8 @@ std::string missing_tensor(const Tensors& tensors, const std::string& name) {
 /// A tensor_file holds the tensors of a file by their names, its metadata by their keys, and the path from
 /// which they were read.
 struct tensor_file {
-    std::map<std::string, std::string> metadata = {}; ///< What the file says of itself.
-    std::map<std::string, tensor> tensors = {};       ///< The tensors.
+    std::map<std::string, std::string> metadata = {}; ///< The texts of the file's metadata by their keys.
+    std::map<std::string, tensor> tensors = {};       ///< The tensors by their names in the file.
     std::filesystem::path path = "tensors in memory"; ///< named in errors
 
     /// Returns the tensor of this name, type and shape.

@@ -82,9 +82,9 @@ public:
         xt::noalias(to) = scale * (from - mirrored(from));
     }
 
-    /// The shape of the images.
+    /// Returns the shape of an image, whose size is the number of rows d of a batch.
     const image_shape& shape() const noexcept { return shape_; }
-    /// The factor of the reward.
+    /// Returns the factor `weight` of the mean square in r(z).
     double weight() const noexcept { return weight_; }
 
 private:

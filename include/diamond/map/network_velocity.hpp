@@ -39,7 +39,7 @@ public:
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
     struct workspace {
-        workspace_t<Network> network; ///< The network's own.
+        workspace_t<Network> network; ///< The workspace that calls of the network are given.
         /// An inner state of zeros, which stands for x_t at t = 0, and an output that nobody reads.
         scratch<typename batch_type::value_type, backend_of_t<batch_type>> zeros, unused;
     };

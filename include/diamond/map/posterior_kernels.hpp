@@ -64,7 +64,7 @@ private:
 template <class Sampler>
 class renoise_kernel : public ddpm_posterior_kernel<Sampler, constant_correlation> {
 public:
-    /// Takes the posterior sampler.
+    /// Takes the posterior sampler whose draws z are noised to the new time.
     explicit renoise_kernel(Sampler sampler)
         : ddpm_posterior_kernel<Sampler, constant_correlation>(std::move(sampler),
                                                                constant_correlation(0.0)) {}

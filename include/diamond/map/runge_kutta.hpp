@@ -62,7 +62,7 @@ public:
             });
     }
 
-    /// The solver: its tableau and its steps.
+    /// Returns the solver, which has the tableau and the number of steps or the tolerances.
     [[nodiscard]] const Solver& solver() const { return solver_; }
     /// The length of the first step of operator(), or, for a solver that chooses its steps, of the first step
     /// that it tries.

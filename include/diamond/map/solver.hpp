@@ -13,13 +13,16 @@ namespace diamond {
 /// weights minus those of the embedded method, and zeros for a method without one.
 template <int Stages>
 struct butcher_tableau {
-    static constexpr auto size = static_cast<std::size_t>(Stages); ///< The number of stages, for arrays.
+    /// The number of stages, as the extent of arrays.
+    static constexpr auto size = static_cast<std::size_t>(Stages);
 
-    std::array<double, size> node{};                    ///< the times of the stages, in steps
-    std::array<std::array<double, size>, size> stage{}; ///< the weights of earlier stages in each stage
-    std::array<double, size> weight{};                  ///< the weights of the stages in the step
-    std::array<double, size> error{};                   ///< the weights minus those of the embedded method
-    static constexpr int stages = Stages;               ///< The number of stages, evaluations for each step.
+    /// The times of the stages after t, in units of the step h.
+    std::array<double, size> node{};
+    /// The weights stage[i][j] of the earlier k_j, j < i, in the state of stage i.
+    std::array<std::array<double, size>, size> stage{};
+    std::array<double, size> weight{};    ///< the weight of each k_i in the step
+    std::array<double, size> error{};     ///< the weights minus those of the embedded method
+    static constexpr int stages = Stages; ///< The number of stages, evaluations for each step.
 };
 
 /// Euler's method, of order 1. Cost: one evaluation for each step.
@@ -81,7 +84,7 @@ struct dormand_prince {
 /// The order of a solver: its `order`, or 2 for a solver that does not state one.
 template <class Solver>
 inline constexpr int order_of = 2;
-/// The order that the solver states.
+/// The order p that a solver states: its error falls as h^p.
 template <class Solver>
     requires requires { int{Solver::order}; }
 inline constexpr int order_of<Solver> = Solver::order;

@@ -56,13 +56,13 @@ public:
     /// Points to a batch and its tangent, column-major in the back end's memory; a null tangent means that
     /// there is none.
     struct dual_in {
-        const real* value;             ///< the batch
-        const real* tangent = nullptr; ///< its tangent; null: none
+        const real* value;             ///< the input, inputs x n
+        const real* tangent = nullptr; ///< its derivative along a direction, inputs x n; null: none
     };
     /// Points to where a batch and its tangent are written; a null tangent is not written.
     struct dual_out {
-        real* value;             ///< where the batch is written
-        real* tangent = nullptr; ///< where its tangent is written; null: nowhere
+        real* value;             ///< where the output goes, outputs x n
+        real* tangent = nullptr; ///< where its tangent goes, outputs x n; null: nowhere
     };
 
     /// @throws std::invalid_argument unless each layer has as many inputs as the layer before has outputs,
@@ -87,11 +87,11 @@ public:
         }
     }
 
-    /// The layers, first to last.
+    /// Returns the layers from the input to the output, each with the place of its parameters in theta.
     [[nodiscard]] const std::vector<dense_layer>& layers() const { return layers_; }
-    /// The rows of the input.
+    /// Returns the number of rows of the input: that of the first layer.
     [[nodiscard]] index_t inputs() const { return layers_.front().inputs; }
-    /// The rows of the output.
+    /// Returns the number of rows of the output: that of the last layer.
     [[nodiscard]] index_t outputs() const { return layers_.back().outputs; }
     /// Returns how many numbers theta has.
     [[nodiscard]] index_t parameters() const { return layers_.back().end(); }

@@ -19,7 +19,7 @@ namespace diamond {
 
 /// Describes the shape of a diamond_mlp.
 struct diamond_mlp_options {
-    mlp_options mlp = {}; ///< the layers between features and velocity
+    mlp_options mlp = {}; ///< width, blocks and activation of the layers between features and velocity
     /// The number of labels 0 ... classes - 1, beside labels::unconditional; with 0 the network takes no
     /// labels.
     index_t classes = 0;
@@ -48,10 +48,11 @@ public:
 
     /// Holds the working space of a call, and what a recorded call leaves for `backward`.
     struct workspace {
-        typename dense_stack<Batch>::workspace layers; ///< The stack's own.
+        typename dense_stack<Batch>::workspace layers; ///< The workspace that calls of the layers are given.
         /// The rows that the stack reads and writes, and states in the frame's coordinates.
         scratch<real, context_type> inputs, tangents, xbar, x_t, xbar_dot, out, out_dot, value;
-        scratch<double, context_type> times; ///< The times of the columns.
+        /// The times of each column as features are made of them, 4 x n.
+        scratch<double, context_type> times;
         /// The recorded call's, whose arguments must live until `backward`.
         detail::gaussian_coordinates<real, context_type> recorded{};
         speeds direction{}; ///< of the recorded call
@@ -75,13 +76,13 @@ public:
     [[nodiscard]] linear_schedule inner_schedule() const { return {}; }
     /// The frame, in whose coordinates the network works.
     [[nodiscard]] const gaussian_frame<Batch>& frame() const { return frame_; }
-    /// The options.
+    /// Returns the layers' shape and the number of classes, as the constructor was given them.
     [[nodiscard]] const diamond_mlp_options& options() const { return options_; }
     /// The number of labels that it takes, without labels::unconditional; 0: none.
     [[nodiscard]] index_t classes() const { return options_.classes; }
-    /// The layers of the stack.
+    /// Returns the layers from the features to the outputs, with the places of their parameters.
     [[nodiscard]] const std::vector<dense_layer>& layers() const { return stack_.layers(); }
-    /// The number of parameters.
+    /// Returns how many numbers theta has: the weights and biases of all layers.
     [[nodiscard]] index_t parameters() const { return stack_.parameters(); }
     [[nodiscard]] workspace make_workspace(const context_type&, index_t) const { return {}; }
     /// Returns the posterior variance of the frame's Gaussian, a functor (i, t): the unit of errors of v.

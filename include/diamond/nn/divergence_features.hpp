@@ -20,12 +20,13 @@ namespace diamond {
 
 /// Stands for the head of a network that gives the mean velocity alone: it has no further row.
 struct no_head {
-    static constexpr index_t rows = 0; ///< The number of rows behind those of the velocity.
+    /// The outputs of the network behind the d rows of the velocity: none.
+    static constexpr index_t rows = 0;
 };
 
 /// Describes the head that gives the mean divergence m, one more row behind those of the velocity.
 struct divergence_head {
-    static constexpr index_t rows = 1; ///< The number of rows behind those of the velocity.
+    static constexpr index_t rows = 1; ///< The outputs of the network behind the d rows of the velocity: m.
     double divisor = 0.0; ///< is of order d, so that the head's numbers are of order 1; 0 stands for d itself
     double resolution = 0.1; ///< h > 0, the size of the finest details that matter
     double sign = 1.0;       ///< is 1 where the head's numbers are +div and -1 where they are -div

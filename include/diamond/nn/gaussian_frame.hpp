@@ -95,7 +95,7 @@ public:
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(numbers_.mean.size()); }
-    /// Mean, variances and basis, on the host.
+    /// Returns mean, variances and basis on the host, in double.
     [[nodiscard]] const gaussian_frame_numbers& numbers() const { return numbers_; }
     /// Says whether the frame turns coordinates, by a basis U.
     [[nodiscard]] bool has_basis() const { return !numbers_.basis.empty(); }

@@ -18,7 +18,7 @@ namespace diamond {
 struct mlp_options {
     index_t width = 256; ///< rows of the hidden states, 1 to most_width
     index_t blocks = 4;  ///< number of residual layers h + f(W h + b), 0 to most_blocks
-    activation nonlinearity = activation::silu; ///< the activation f
+    activation nonlinearity = activation::silu; ///< the f of all layers but the last
 };
 
 /// These are the bounds of width and blocks, with which the number of all weights, 2^24 squared 2^12 times,

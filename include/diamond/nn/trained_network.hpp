@@ -59,16 +59,19 @@ public:
 
     /// Writes v into out, d x N. Cost: one evaluation.
     void operator()(const arguments& at, const condition_type& condition, workspace& space, view out) const {
-        if constexpr (has_divergence)
-            (*this)(at, condition, space, out, {});
-        else
+        if constexpr (has_divergence) {
+            architecture_(theta(at), at, condition, space.network, rows(at, space));
+            split(space, out, {});
+        } else {
             architecture_(theta(at), at, condition, space.network, out);
+        }
     }
     /// Writes v into out and m into divergence, one number a column. Cost: one evaluation.
     void operator()(const arguments& at, const condition_type& condition, workspace& space, view out,
                     row_t<batch_type> divergence) const
         requires has_divergence
     {
+        require_columns("trained_network", divergence, at.xbar.columns());
         architecture_(theta(at), at, condition, space.network, rows(at, space));
         split(space, out, divergence);
     }
@@ -94,8 +97,8 @@ public:
         else
             architecture_.vjp(theta(at), at, condition, cotangent, space.network, out_xbar, out_x_t);
     }
-    /// Writes the cotangents of xbar and x_t, given those of v and of m; null data of either of these means
-    /// zero. Cost: one vjp.
+    /// Writes the cotangents of xbar and x_t, given those of v and of m; one without data means zero. Cost:
+    /// one vjp.
     void vjp(const arguments& at, const condition_type& condition, const_view cotangent,
              const_row_t<batch_type> divergence_cotangent, workspace& space, view out_xbar,
              view out_x_t) const
@@ -103,6 +106,8 @@ public:
     {
         using const_rows = detail::rows_from<const_view>;
         const view both = rows(at, space);
+        if (divergence_cotangent)
+            require_columns("trained_network::vjp", divergence_cotangent, both.columns());
         detail::write_rows<1>(dimension(), const_rows{cotangent}, detail::rows_from<view>{both});
         detail::write_rows<1>(1,
                               detail::rows_from<numbers_view>{numbers_view(divergence_cotangent.data(), 1,
@@ -119,7 +124,7 @@ private:
         space.rows.resize(at.xbar.context(), dimension() + 1, at.xbar.columns());
         return space.rows.mutable_view();
     }
-    /// Copies the first d rows to out, and the last one to divergence; what is null is not written.
+    /// Copies the first d rows to out, and the last one to divergence; what is without data is not written.
     static void split(workspace& space, view out, row_t<batch_type> divergence) {
         if (out.data()) detail::assign_rows(out, 0, out.rows(), space.rows);
         if (divergence) assign(divergence, row_of(space.rows, out.rows()));

@@ -90,6 +90,7 @@ public:
     void operator()(const_view x, double t, const condition_type& condition, noise_stream stream,
                     value_rows<backend_of_t<batch_type>> values) {
         const auto& context = x.context();
+        require_columns("exact_value", values, x.columns());
         if (t >= 1.0) {
             spent_.reward += x.columns();
             call_reward(reward_, x, condition, stream.step, 1, values.value);

@@ -62,11 +62,11 @@ public:
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(mean_.size()); }
-    /// The mean, d numbers.
+    /// Returns the mean of the data, d numbers on the host.
     [[nodiscard]] const std::vector<double>& mean() const { return mean_; }
     /// Returns the d x d numbers, column by column.
     [[nodiscard]] const std::vector<double>& covariance() const { return covariance_; }
-    /// Eigenvalues and eigenvectors of the covariance.
+    /// Returns the eigenvalues and eigenvectors of the covariance, on the host.
     [[nodiscard]] const detail::covariance_eigen& eigen() const { return eigen_; }
     /// Returns the context that the parameters were made on.
     [[nodiscard]] const context_type& context() const { return basis_.context(); }
@@ -173,7 +173,8 @@ template <class Batch>
 struct gaussian_workspace {
     /// States and noise in the covariance's eigenvectors, d x N.
     scratch<typename Batch::value_type, backend_of_t<Batch>> rotated, noise;
-    scratch<gaussian_reading, backend_of_t<Batch>> readings; ///< The coefficients at each column's time.
+    /// The coefficients at the times of the columns, where these differ.
+    scratch<gaussian_reading, backend_of_t<Batch>> readings;
 };
 
 /// This is the exact model of Gaussian data under a noise schedule.
@@ -259,6 +260,7 @@ public:
     /// out[j] = div u(x_j, t_j), the same at every x.
     void divergence(const_view x, time_view t, no_condition, workspace_type& space,
                     row_t<batch_type> out) const {
+        require_columns("gaussian::divergence", out, x.columns());
         const auto data = parts_->view_on(x.context());
         const auto slope = elementwise<detail::reading_slope>(at(reading_kind::velocity, x, t, space),
                                                               data.variance);

@@ -100,6 +100,7 @@ public:
     /// Also writes divergence[j] = m(x_j, t, s) = (log p_t(x_t) - log p_s(x_s))/(s - t), the mean of div u
     /// along the path, which is div u at s = t. It is the same at every x. [F2]
     void operator()(const_view x, interval span, no_condition none, view out, row_t<batch_type> divergence) {
+        require_columns("gaussian_flow_map", divergence, x.columns());
         (*this)(x, span, none, out);
         const auto variance = model_.parts().view_on(x.context()).variance;
         if (span.length() == 0.0) {
@@ -198,6 +199,7 @@ public:
     /// (eq. gaussian-mean-divergence).
     void operator()(const_view xbar, interval inner, const_view x_t, time_view t, no_condition none, view out,
                     row_t<batch_type> divergence) {
+        require_columns("gaussian_diamond_map", divergence, xbar.columns());
         (*this)(xbar, inner, x_t, t, none, out);
         const auto denoiser = denoiser_at(xbar, t);
         const auto data = model_.parts().view_on(xbar.context());

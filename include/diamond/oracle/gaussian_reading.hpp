@@ -69,7 +69,7 @@ public:
 
     /// Says whether one reading serves all columns.
     [[nodiscard]] DIAMOND_HD bool broadcast() const { return per_column_ == nullptr; }
-    /// Returns the reading of a column.
+    /// Returns the coefficients of a column: the ones that all columns share, or its own.
     [[nodiscard]] DIAMOND_HD const gaussian_reading& operator[](index_t column) const {
         return broadcast() ? value_ : per_column_[column];
     }

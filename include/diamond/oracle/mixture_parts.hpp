@@ -91,7 +91,7 @@ public:
     [[nodiscard]] index_t dimension() const { return dimension_; }
     /// The number of components K.
     [[nodiscard]] index_t count() const { return static_cast<index_t>(weights_.size()); }
-    /// How the variances are given.
+    /// Says whether the components share one variance, have one each, or one for each coordinate.
     [[nodiscard]] mixture_kind kind() const { return kind_; }
     /// The weights, K numbers whose sum is 1.
     [[nodiscard]] const std::vector<double>& weights() const { return weights_; }

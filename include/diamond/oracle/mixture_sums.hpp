@@ -31,14 +31,16 @@ enum class mixture_path { automatic, products, elementwise };
 template <class Batch>
 struct mixture_workspace {
     using real = typename Batch::value_type;
-    using context = backend_of_t<Batch>; ///< The context of its batches.
+    using context = backend_of_t<Batch>; ///< The back end that the batches are of.
     /// The components' shares, their tangents, and sums over components, for each column.
     scratch<real, context> responsibilities, tangents, reading, score;
     /// The logarithms of sums over components, and means of tangents.
     scratch<double, context> log_sums, tangent_means;
-    scratch<std::int32_t, context> components;     ///< The component that each draw takes.
-    scratch<gaussian_reading, context> readings;   ///< The coefficients at each column's time.
-    detail::mixture_product_space<Batch> products; ///< What sums by products of matrices need.
+    scratch<std::int32_t, context> components; ///< The component 0 ... K - 1 that each draw takes.
+    /// The coefficients at the times of the columns, where these differ.
+    scratch<gaussian_reading, context> readings;
+    /// The operands and results of sums that are products of matrices.
+    detail::mixture_product_space<Batch> products;
 };
 
 namespace detail {

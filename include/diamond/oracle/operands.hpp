@@ -12,8 +12,8 @@ namespace diamond {
 template <class Real, class Context>
 struct repeated_column {
     using is_expression = void;
-    batch_view<const Real, Context> x; ///< The batch, d x N.
-    index_t times;                     ///< M
+    batch_view<const Real, Context> x; ///< The batch whose columns are repeated, d x N.
+    index_t times;                     ///< M, how often each column is repeated
     extents shape() const { return {x.rows(), x.columns() * times}; }
     /// The number in row i of column j / M.
     DIAMOND_HD Real operator()(index_t i, index_t j) const { return x(i, j / times); }

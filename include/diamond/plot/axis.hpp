@@ -25,13 +25,13 @@ enum class axis_scale { linear, logarithmic };
 /// A range holds the two ends of an axis, from < to. Where it holds shades, the ends are the values drawn
 /// first and last, for instance black and white, in either order.
 struct value_range {
-    double from = 0; ///< the value at the left or the lower end
-    double to = 1;   ///< the value at the right or the upper end
+    double from = 0; ///< the value at the left or the lower end, or of the first shade
+    double to = 1;   ///< the value at the right or the upper end, or of the last shade
 };
 
 /// These are the options of one axis of a plot. Without a range, the axis covers the data and a small margin.
 struct axis {
-    std::string label = {};                          ///< stands beside the axis unless empty
+    std::string label = {};                          ///< the text beside the axis; empty: none
     axis_scale scale = axis_scale::linear;           ///< whether places are linear in the value
     std::optional<value_range> range = std::nullopt; ///< the ends; the data's where there is none
 };
@@ -39,8 +39,8 @@ struct axis {
 /// A tick is a marked value of an axis. A tick without a label is drawn as a small mark between labelled
 /// ones.
 struct tick {
-    double value = 0;       ///< the marked value
-    std::string label = {}; ///< stands beside the mark; empty: a small mark
+    double value = 0;       ///< the marked value, in the units of the data
+    std::string label = {}; ///< the text beside the mark; empty: a small mark
 };
 
 /// Returns whether a value can be drawn on an axis of this scale: it must be finite, and above zero on a

@@ -22,31 +22,31 @@ namespace diamond::plot {
 
 /// A point is a place in a picture, with x to the right and y downwards.
 struct point {
-    double x = 0; ///< to the right
-    double y = 0; ///< downwards
+    double x = 0; ///< the distance from the left edge, in units of the canvas
+    double y = 0; ///< the distance from the upper edge, in units of the canvas
 };
 
 /// A box is a rectangle in a picture, in units of length, with y pointing downwards.
 struct box {
-    double left = 0;   ///< the least x
-    double top = 0;    ///< the least y
-    double right = 0;  ///< the largest x
-    double bottom = 0; ///< the largest y
+    double left = 0;   ///< the x of the left side
+    double top = 0;    ///< the y of the upper side
+    double right = 0;  ///< the x of the right side
+    double bottom = 0; ///< the y of the lower side
 
-    /// Returns the extent to the right.
+    /// Returns the distance from the left to the right side, in units of length.
     double width() const noexcept { return right - left; }
-    /// Returns the extent downwards.
+    /// Returns the distance from the upper to the lower side, in units of length.
     double height() const noexcept { return bottom - top; }
 };
 
 /// This type says how a line is drawn. A `gap` above 0 breaks the line into dashes of length `dash`. Width,
 /// dash and gap are lengths in [0, 8192]; with a gap, dash + gap is at least one pixel. alpha lies in [0, 1].
 struct stroke {
-    rgb colour = colours::ink; ///< the colour of the line
-    double width = 1;          ///< the line's width
-    double alpha = 1;          ///< 0 is not seen, 1 hides what is below
-    double dash = 0;           ///< the length of a dash
-    double gap = 0;            ///< the length between dashes; 0: no dashes
+    rgb colour = colours::ink; ///< the colour of the line where alpha is 1
+    double width = 1;          ///< the width of the line, in units of the canvas
+    double alpha = 1;          ///< the opacity: 0 is not seen, 1 hides what is below
+    double dash = 0;           ///< the length of a dash, in units of the canvas
+    double gap = 0;            ///< the length between dashes; 0: the line is not broken
 };
 
 /// A unit of length has this many pixels. Two of them keep pictures sharp on screens of high density.
@@ -126,7 +126,7 @@ public:
         rectangle(clip_);
         cairo_clip(context_.get());
     }
-    /// Lets the whole picture be drawn on again.
+    /// Ends the restriction by clip(): the whole picture is drawn on again.
     void unclip() noexcept {
         clip_ = whole();
         cairo_reset_clip(context_.get());
@@ -171,12 +171,12 @@ public:
         cairo_stroke(context_.get());
         finish();
     }
-    /// Draws a line through these points.
+    /// Draws a line through the points of a list, as the function for a span does.
     void line(std::initializer_list<point> points, const stroke& style) {
         line(std::span{points.begin(), points.size()}, style);
     }
 
-    /// Draws a disc about `centre`.
+    /// Fills a disc of this radius, in units of the canvas, about `centre`.
     void disc(point centre, double radius, rgb colour, double alpha = 1) {
         check(std::span{&centre, 1});
         check_length("disc", "radius", radius);
@@ -196,7 +196,7 @@ public:
         cairo_fill(context_.get());
         finish();
     }
-    /// Fills the inside of the contour through these points.
+    /// Fills the inside of a contour given as a list, as the function for a span does.
     void polygon(std::initializer_list<point> contour, rgb colour, double alpha = 1) {
         polygon(std::span{contour.begin(), contour.size()}, colour, alpha);
     }
@@ -280,7 +280,7 @@ private:
                         std::max(pixels.width(), 0.0) / pixels_per_unit,
                         std::max(pixels.height(), 0.0) / pixels_per_unit);
     }
-    /// Makes the points cairo's path.
+    /// Replaces cairo's current path by the line through the points, after checking them.
     void trace(std::span<const point> points) {
         check(points);
         cairo_new_path(context_.get());

@@ -12,19 +12,19 @@ namespace diamond::plot {
 
 /// An rgb is a colour on a screen; each component lies in [0, 255].
 struct rgb {
-    std::uint8_t red = 0;   ///< the share of red
-    std::uint8_t green = 0; ///< the share of green
-    std::uint8_t blue = 0;  ///< the share of blue
+    std::uint8_t red = 0;   ///< the red light of a pixel: 0 is none, 255 all
+    std::uint8_t green = 0; ///< the green light, likewise
+    std::uint8_t blue = 0;  ///< the blue light, likewise
 
-    /// Says whether all components agree.
+    /// Says whether red, green and blue all agree.
     friend bool operator==(const rgb&, const rgb&) = default;
 };
 
 namespace colours {
 
-/// The colour of the paper.
+/// The colour of the paper: red, green and blue are 255.
 inline constexpr rgb white{255, 255, 255};
-/// The darkest colour.
+/// The darkest colour: red, green and blue are 0.
 inline constexpr rgb black{0, 0, 0};
 inline constexpr rgb ink{38, 38, 38};         ///< text and axes
 inline constexpr rgb faded{110, 110, 110};    ///< text that stands back, reference lines

@@ -23,11 +23,11 @@ enum class error_style { bars, band };
 /// A curve goes through the points (x[i], y[i]) in their order. A point that cannot be drawn on the axes
 /// (NaN, infinite, or not above zero on a logarithmic axis) is left out and breaks the line.
 struct curve {
-    std::string name = {};                    ///< shown in the legend unless empty
-    std::vector<double> x = {};               ///< the points' x
-    std::vector<double> y = {};               ///< the points' y, as many
+    std::string name = {};                    ///< its name in a line_plot's legend; empty: not in the legend
+    std::vector<double> x = {};               ///< the x of each point, in the order of the line
+    std::vector<double> y = {};               ///< the y of each point, as many as x
     std::vector<double> error = {};           ///< half length of the bar at each point: >= 0, or NaN for none
-    error_style errors = error_style::bars;   ///< how the errors are drawn
+    error_style errors = error_style::bars;   ///< bars at the points, or a band along the curve
     bool joined = true;                       ///< whether a line joins the points
     bool marked = true;                       ///< whether every point has a mark
     std::optional<rgb> colour = std::nullopt; ///< the next colour of the palette, unless given

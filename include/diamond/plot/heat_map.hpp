@@ -22,11 +22,13 @@ namespace diamond::plot {
 /// first and the last colour, by default 0 and the largest finite value. A cell that is not a number is
 /// magenta.
 struct heat_map {
-    std::size_t columns = 0;                          ///< the number of cells in a row
-    std::size_t rows = 0;                             ///< the number of rows of cells
-    std::vector<double> values = {};                  ///< columns x rows of them, from below
-    std::optional<value_range> shades = std::nullopt; ///< the values of the first and the last colour
-    colour_map colours = colours::viridis;            ///< the colours between them
+    std::size_t columns = 0;         ///< the number of cells in a row
+    std::size_t rows = 0;            ///< the number of rows of cells
+    std::vector<double> values = {}; ///< columns x rows numbers, row by row from below
+    /// The values of the first and the last colour; none: 0 and the largest.
+    std::optional<value_range> shades = std::nullopt;
+    /// The colours that values are drawn in, from least to largest.
+    colour_map colours = colours::viridis;
 };
 
 namespace detail {

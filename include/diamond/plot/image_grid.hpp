@@ -22,9 +22,9 @@ namespace diamond::plot {
 /// A row of a grid holds images one after the other, each with channels x height x width values, a label to
 /// their left and a note to their right.
 struct image_row {
-    std::string label = {};         ///< stands to the left
-    std::vector<float> pixels = {}; ///< the images, one after the other
-    std::string note = {};          ///< stands to the right
+    std::string label = {};         ///< the text to the left of the images
+    std::vector<float> pixels = {}; ///< the images one after the other, element (c, y, x) as in image_shape
+    std::string note = {};          ///< the text to the right of the images
 };
 
 /// This grid shows grey images (one channel) or red, green and blue ones (three channels), enlarged `zoom`
@@ -32,12 +32,12 @@ struct image_row {
 /// share; from > to gives dark ink on white paper. A value that is not finite is magenta. Headings stand
 /// above the first columns.
 struct image_grid {
-    std::string title = {};                 ///< stands above the grid unless empty
-    image_shape shape = {};                 ///< the shape of every image
+    std::string title = {};                 ///< the text above the grid; empty: none
+    image_shape shape = {};                 ///< channels, height and width of every image
     value_range shades = {-1, 1};           ///< the values drawn as black and as white
-    int zoom = 5;                           ///< the length of an image's pixel, at least 1
-    std::vector<std::string> headings = {}; ///< stand above the first columns
-    std::vector<image_row> rows = {};       ///< the rows, from above
+    int zoom = 5;                           ///< the side of an image's pixel in the picture, at least 1
+    std::vector<std::string> headings = {}; ///< texts above the first columns, one a column
+    std::vector<image_row> rows = {};       ///< the rows of images, from above
 };
 
 /// Returns the first `most` columns of a d x N batch in host memory, as image_row::pixels expects them.

@@ -20,23 +20,24 @@ namespace diamond::plot {
 
 /// A reference is a dashed line across the plot at height y, which the legend names.
 struct reference_line {
-    double y = 0;                ///< the height of the line
-    std::string name = {};       ///< its name in the legend
-    rgb colour = colours::faded; ///< the colour of the line
+    double y = 0;                ///< the place of the line on the vertical axis
+    std::string name = {};       ///< its name in the legend; empty: not in the legend
+    rgb colour = colours::faded; ///< the colour of the dashes
 };
 
 /// A line plot shows curves over two axes. `width` and `height` are those of the area between the axes, and
 /// the picture is larger by what its texts need. With `equal_aspect`, one of the two is less, so that a unit
 /// of x is as long as a unit of y; both axes are then linear.
 struct line_plot {
-    std::string title = {};                      ///< stands above the plot unless empty
-    axis x = {};                                 ///< the horizontal axis
-    axis y = {};                                 ///< the vertical axis
+    std::string title = {};                      ///< the text above the plot; empty: none
+    axis x = {};                                 ///< label, scale and range of the horizontal axis
+    axis y = {};                                 ///< label, scale and range of the vertical axis
     std::vector<curve> curves = {};              ///< the curves, the last one on top
-    std::vector<reference_line> references = {}; ///< the reference lines
-    double width = 480;                          ///< the width between the axes
-    double height = 300;                         ///< the height between the axes
-    bool equal_aspect = false;                   ///< whether units of x and y are equally long
+    std::vector<reference_line> references = {}; ///< dashed lines across the plot
+    /// The width of the area between the axes, in units of the canvas.
+    double width = 480;
+    double height = 300;       ///< the height of that area, in units of the canvas
+    bool equal_aspect = false; ///< whether units of x and y are equally long
 };
 
 namespace detail {

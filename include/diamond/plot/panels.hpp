@@ -25,15 +25,15 @@ namespace diamond::plot {
 /// A cloud consists of points of the plane, {x, y, x, y, ...}, which is byte for byte a 2 x N batch. Points
 /// outside of the axes are not seen.
 struct point_cloud {
-    std::vector<float> points = {};   ///< x and y of each point in turn
-    rgb colour = colours::palette[0]; ///< the colour of the points
-    double radius = 1;                ///< the radius of a point
-    double alpha = 0.5;               ///< 0 is not seen, 1 hides what is below
+    std::vector<float> points = {};   ///< x and y of each point in turn, in the units of the axes
+    rgb colour = colours::palette[0]; ///< the colour of all points of the cloud
+    double radius = 1;                ///< the radius of a point, in units of the canvas
+    double alpha = 0.5;               ///< the opacity of a point: 0 is not seen, 1 hides what is below
 };
 
 /// A panel has a title, optionally a heat map over the whole area, points on top of it, and curves over both.
 struct panel {
-    std::string title = {};                         ///< stands above the panel unless empty
+    std::string title = {};                         ///< the text above the panel; empty: none
     std::optional<heat_map> density = std::nullopt; ///< covers the whole area where there is one
     std::vector<point_cloud> clouds = {};           ///< the points, on top of the density
     std::vector<curve> curves = {};                 ///< the curves, on top of the points
@@ -43,12 +43,12 @@ struct panel {
 /// of `width`, and a height that makes the units of x and y equally long. Axes without a range have that of
 /// all points of clouds and curves; a density needs ranges.
 struct panel_row {
-    std::string title = {};         ///< stands above the row unless empty
-    axis x = {};                    ///< the horizontal axis of each panel
-    axis y = {};                    ///< the vertical axis of each panel
+    std::string title = {};         ///< the text above the row; empty: none
+    axis x = {};                    ///< label, scale and range of each panel's horizontal axis
+    axis y = {};                    ///< label, scale and range of each panel's vertical axis
     std::vector<panel> panels = {}; ///< the panels, from the left
     std::size_t columns = 0;        ///< the panels in a line; 0: all of them
-    double width = 200;             ///< the width of a panel's area
+    double width = 200;             ///< the width of a panel's area, in units of the canvas
 };
 
 namespace detail {

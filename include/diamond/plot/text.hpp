@@ -19,9 +19,9 @@ enum class anchor { start, middle, end };
 /// from bottom to top.
 struct text_style {
     double size = 12;             ///< the em, in units of the canvas
-    rgb colour = colours::ink;    ///< the colour of the letters
-    anchor align = anchor::start; ///< the part of the text at the given place
-    bool upward = false;          ///< whether it reads from bottom to top
+    rgb colour = colours::ink;    ///< the colour that the letters are filled with
+    anchor align = anchor::start; ///< the part of the text that stands at the given place
+    bool upward = false;          ///< whether it reads from bottom to top, a quarter turn to the left
 };
 
 /// Returns the height of capital letters and digits. A text whose baseline is half of it below a line is
@@ -56,7 +56,7 @@ inline font_handle font_of(double size, bool upward) {
     return font;
 }
 
-/// Returns how far the pen moves along a text.
+/// Returns how far the pen moves along a text, in units of the canvas.
 inline double length_of(cairo_scaled_font_t* font, const std::string& text) noexcept {
     cairo_text_extents_t extents;
     cairo_scaled_font_text_extents(font, text.c_str(), &extents);

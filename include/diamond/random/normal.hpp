@@ -131,12 +131,13 @@ DIAMOND_HD inline double squared_radius(std::uint64_t word) {
 /// cos_k, and normal 2k + 1 is r_k sin_k.
 template <class Real>
 struct polar_block {
-    /// The number of pairs of normals in a block.
+    /// The number of pairs of normals in a block: 2 in float, 1 in double.
     static constexpr int pairs = static_cast<int>(normals_per_block<Real> / 2);
-    static constexpr auto size = static_cast<std::size_t>(pairs); ///< The number of pairs, for arrays.
-    Real squared_radius[size], cosine[size], sine[size];          ///< r_k^2, cos_k and sin_k.
+    /// The same number, as the extent of arrays.
+    static constexpr auto size = static_cast<std::size_t>(pairs);
+    Real squared_radius[size], cosine[size], sine[size]; ///< r_k^2, cos_k and sin_k.
 
-    /// The normals of four words of random bits.
+    /// Transforms four words of random bits, uniform and independent, to radii and directions.
     DIAMOND_HD explicit polar_block(const philox_block& block) {
         if constexpr (sizeof(Real) == 4) {
             for (int k = 0; k < 2; ++k) {
@@ -157,9 +158,9 @@ struct polar_block {
 /// Holds the standard normals of one block of words.
 template <class Real>
 struct normal_block {
-    Real value[normals_per_block<Real>]; ///< the normals
+    Real value[normals_per_block<Real>]; ///< independent normals of mean 0 and variance 1
 
-    /// The normals of four words of random bits.
+    /// Transforms four words of random bits, uniform and independent, by polar_block.
     DIAMOND_HD explicit normal_block(const philox_block& words) {
         const polar_block<Real> polar(words);
         for (int k = 0; k < polar_block<Real>::pairs; ++k) {

@@ -14,9 +14,9 @@ namespace diamond {
 
 /// Holds four 32-bit words, which are a Philox counter or its image.
 struct philox_block {
-    std::uint32_t word[4]; ///< The words.
+    std::uint32_t word[4]; ///< 128 bits of a counter, or 128 random bits of its image.
 
-    /// Says whether the words agree.
+    /// Says whether all four words agree.
     friend DIAMOND_HD constexpr bool operator==(const philox_block& a, const philox_block& b) {
         return a.word[0] == b.word[0] && a.word[1] == b.word[1] && a.word[2] == b.word[2] &&
                a.word[3] == b.word[3];
@@ -72,10 +72,12 @@ struct noise_stream {
     /// The counter has 24 bits for the value sample.
     static constexpr index_t most_samples = index_t{1} << 24;
 
-    std::uint64_t seed = 0;                            ///< the seed of the run
-    diamond::purpose purpose = diamond::purpose::user; ///< what the numbers are for
-    std::uint32_t step = 0;                            ///< the step of the run
-    index_t samples = 1;                               ///< the value samples of each particle
+    /// The key of the generator: streams of other seeds are independent.
+    std::uint64_t seed = 0;
+    /// What the numbers are for: streams of other purposes are independent.
+    diamond::purpose purpose = diamond::purpose::user;
+    std::uint32_t step = 0;  ///< the step k of the run, part of the counter
+    index_t samples = 1;     ///< M, the value samples of each particle, at least 1
     bool antithetic = false; ///< odd value samples are minus the even ones before them (random/draw.hpp)
 
     /// Returns this stream with another purpose.
@@ -118,7 +120,7 @@ struct noise_stream {
 /// Holds the seed of a run. It is a value and is never advanced: a call that is repeated with the same rng
 /// gives the same result.
 struct philox {
-    std::uint64_t seed; ///< the seed
+    std::uint64_t seed; ///< runs of other seeds are independent
 
     /// Returns the rng of the k-th of independent runs.
     [[nodiscard]] constexpr philox split(std::uint64_t k) const {

@@ -61,7 +61,7 @@ public:
 private:
     std::shared_ptr<const Batch> weights_, biases_;
 };
-/// The batches are of the numbers' type.
+/// Deduces batches of the numbers' type in the memory of the context.
 template <class Context, class Real>
 affine_measurement(const Context&, const std::vector<Real>&, const std::vector<Real>&)
     -> affine_measurement<owning_batch<Real, Context>>;

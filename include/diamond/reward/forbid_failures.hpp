@@ -43,7 +43,7 @@ public:
     double operator()(column_view<const Real> z) const {
         return caught(reward_, z);
     }
-    /// Never called: a sentence says why.
+    /// Never called: it stops the compiler with the reason why a reward of whole batches is refused.
     template <class Real, class Context>
         requires detail::batchwise_reward<Reward, owning_batch<Real, Context>>
     void operator()(batch_view<const Real, Context>, row_view<double, Context>) const {

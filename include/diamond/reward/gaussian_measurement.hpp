@@ -47,12 +47,12 @@ public:
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(measurement_.dimension()); } ///< d
-    /// The measurement A.
+    /// Returns the measurement A: R^d -> R^m.
     [[nodiscard]] const Measurement& measurement() const { return measurement_; }
 
     /// Returns y, m x 1, for work on a context. @throws std::invalid_argument as read_on does.
     [[nodiscard]] const_view seen(const context_type& context) const { return seen_->read_on(context); }
-    /// Returns 1/s^2.
+    /// Returns the precision 1/s^2 of the noise of each output.
     [[nodiscard]] double precision() const { return precision_; }
 
     /// Writes values[j] = r(z_j) for z d x n. @throws std::invalid_argument unless z has d rows.

@@ -61,7 +61,7 @@ private:
     std::shared_ptr<const Batch> c_;
     double offset_;
 };
-/// The batches are of the numbers' type.
+/// Deduces batches of the numbers' type in the memory of the context.
 template <class Context, class Real>
 linear_reward(const Context&, const std::vector<Real>&, double = 0.0)
     -> linear_reward<owning_batch<Real, Context>>;

@@ -83,7 +83,7 @@ public:
 private:
     std::shared_ptr<const Batch> centre_, curvature_;
 };
-/// The batches are of the numbers' type.
+/// Deduces batches of the numbers' type in the memory of the context.
 template <class Context, class Real>
 quadratic_reward(const Context&, const std::vector<Real>&, const std::vector<Real>&)
     -> quadratic_reward<owning_batch<Real, Context>>;

@@ -80,7 +80,7 @@ class reward_caller {
     static_assert(diagnose_reward<Reward, Batch, Condition>());
 
 public:
-    /// Takes the reward.
+    /// Takes the reward whose calls are counted; the count begins at 0.
     explicit reward_caller(Reward reward) : reward_(std::move(reward)) {}
 
     [[nodiscard]] Reward& reward() { return reward_; }

@@ -25,7 +25,7 @@ public:
                 [&] { return "scaled_reward: factor " + digits_of(factor) + " must be finite"; });
     }
 
-    /// The factor of the reward.
+    /// Returns the finite factor that r is multiplied by.
     [[nodiscard]] double factor() const { return factor_; }
 
     /// Writes values[j] = factor r(z_j | c_j) for z d x n.

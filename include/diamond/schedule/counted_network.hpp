@@ -20,7 +20,7 @@ public:
     using batch_type = typename Network::batch_type;
     using workspace_type = workspace_t<Network>;
 
-    /// Takes the network.
+    /// Takes the network whose calls are counted; the cost begins at 0.
     explicit counted_network(Network network) : network_(std::move(network)) {}
     /// A copy has no workspace at first, and a cost of 0.
     counted_network(const counted_network& other) : network_(other.network_) {}

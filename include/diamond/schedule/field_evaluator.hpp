@@ -31,7 +31,7 @@ public:
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
 
-    /// Takes the field.
+    /// Takes the field, whose workspace is made by the first call.
     explicit field_evaluator(Field field) : network_(std::move(field)) {}
 
     [[nodiscard]] index_t dimension() const { return network_.dimension(); }

@@ -39,7 +39,7 @@ public:
     static constexpr prediction predicts = detail::predicts<Field>;
 
     struct workspace_type {
-        workspace_t<Field> field; ///< The field's own.
+        workspace_t<Field> field; ///< The workspace that calls of the field are given.
         /// What the field gives without a class, d x N.
         scratch<typename batch_type::value_type, context_type> unconditional;
     };

@@ -45,7 +45,7 @@ struct learning_rate {
     }
 };
 
-/// What AdamW does with a gradient.
+/// The numbers of AdamW: decay of its moments, epsilon, weight decay and clipping.
 struct adam_w_options {
     double beta_1 = 0.9, beta_2 = 0.99; ///< in [0, 1)
     double epsilon = 1e-8;              ///< at least least_epsilon
@@ -79,7 +79,7 @@ struct adam_w_options {
 /// The norm of a gradient and the factor that clipping multiplies the gradient by, in the back end's memory.
 /// The factor is NaN if the norm is not finite.
 struct clipped_norm {
-    double norm = 0.0, scale = 1.0; ///< The norm before clipping, and the factor.
+    double norm = 0.0, scale = 1.0; ///< The Euclidean norm before clipping, and the factor, at most 1.
 };
 
 /// The parameters and the two moments that AdamW keeps of their gradient: views of one size.
@@ -90,8 +90,8 @@ struct adam_w_state {
 };
 /// The number of a step, k = 0, 1, ..., and its learning rate.
 struct adam_w_step {
-    index_t k;   ///< the number of the step
-    double rate; ///< its learning rate
+    index_t k;   ///< the number of the step, from 0
+    double rate; ///< the learning rate of the step, at least 0
 };
 
 namespace detail {

@@ -2,7 +2,6 @@
 /// (eq. diagonal-loss); [F2], (eq. divergence-loss).
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -154,7 +153,8 @@ public:
 
     /// The network that is trained, as a function of its parameters.
     [[nodiscard]] const Network& network() const { return network_; }
-    /// The options.
+    /// Returns the numbers of the training, as the constructor was given them: steps, batch, rates and
+    /// weights.
     [[nodiscard]] const diamond_training_options& options() const { return options_; }
     /// Returns the number of parameters of a state: the network's, and behind them those that learned weights
     /// have.
@@ -337,10 +337,8 @@ private:
         if (data_->labels()) labels.append(" of ").append(digits_of(data_->classes())).append(" classes");
         std::string bandwidth = "bandwidth " + digits_of(data_->bandwidth());
         if (!data_->isotropic()) {
-            const auto [least, largest] = std::minmax_element(data_->bandwidths().begin(),
-                                                              data_->bandwidths().end());
-            bandwidth = "bandwidths from " + digits_of(*least) + " to " + digits_of(*largest) +
-                        " of root mean square " + digits_of(data_->bandwidth());
+            bandwidth = "bandwidths";
+            for (const double h : data_->bandwidths()) bandwidth.append(" ").append(digits_of(h));
         }
         return result + ", " + digits_of(data_->points().columns()) + " points in dimension " +
                digits_of(data_->points().rows()) + labels + " with " + bandwidth + ", seed " +

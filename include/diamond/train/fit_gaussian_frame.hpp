@@ -3,11 +3,16 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <limits>
+#include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include <diamond/core/expression.hpp>
+#include <diamond/core/finite.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
 #include <diamond/oracle/symmetric_eigen.hpp>
 #include <diamond/train/training_set.hpp>
@@ -24,6 +29,7 @@ struct transposed {
     DIAMOND_HD double operator()(index_t j, index_t i) const { return static_cast<double>(x(i, j)); }
 };
 
+DIAMOND_HD inline double magnitude_of_number(double x) { return std::fabs(x); }
 /// Returns sum + factor x, rounded once where the processor can.
 DIAMOND_HD constexpr double add_scaled(double sum, double factor, double x) { return sum + factor * x; }
 
@@ -108,6 +114,47 @@ template <class Batch>
     return {std::move(rotated), data.bandwidths(), std::move(labels)};
 }
 
+namespace detail {
+/// @throws std::invalid_argument that names the first point with a coordinate that is not finite.
+template <class Batch>
+void require_finite_points(const Batch& points) {
+    const auto& context = points.context();
+    const auto numbers = row(context, points.size(), points.data());
+    const index_t bad = context.find_first(points.size(), elementwise<is_not_finite>(numbers));
+    if (bad == points.size()) return;
+    typename Batch::value_type value{};
+    context.to_host(points.data() + bad, 1, &value);
+    throw std::invalid_argument("a training set's point " + digits_of(bad / points.rows()) + " has " +
+                                digits_of(value) + " as coordinate " + digits_of(bad % points.rows()) +
+                                ": it must be finite");
+}
+/// Decomposes the covariance of smoothed points. @throws std::invalid_argument where the variance along a
+/// direction is no more than the rounding of the points or of the covariance.
+template <class Batch>
+[[nodiscard]] covariance_eigen eigen_of_points(const Batch& points, const std::vector<double>& covariance) {
+    using real = typename Batch::value_type;
+    const auto& context = points.context();
+    const char* const
+        flat = "the points have no variance along a direction, as where coordinates add up to a constant or "
+               "one is the same for all: give smooth.bandwidth > 0, or leave that direction out";
+    const auto numbers = row(context, points.size(), points.data());
+    const double rounding = static_cast<double>(std::numeric_limits<real>::epsilon()) *
+                            context.max(points.size(), elementwise<magnitude_of_number>(numbers));
+    const auto d = static_cast<double>(points.rows());
+    const auto found = [&]() -> covariance_eigen {
+        try {
+            return {context, covariance, points.rows()};
+        } catch (const std::invalid_argument& error) {
+            throw std::invalid_argument(std::string(flat) + " (" + error.what() + ")");
+        }
+    };
+    const covariance_eigen eigen = found();
+    const double least = std::max(square(rounding), 16.0 * d * 0x1p-52 * eigen.values.back());
+    require(eigen.values.front() > least, flat);
+    return eigen;
+}
+} // namespace detail
+
 /// The noise N(0, H) that makes points a distribution, H = bandwidth^2 I + relative_bandwidth^2 C, where C is
 /// the points' covariance. The relative part leaves what correlates the coordinates as it is: smooth
 /// trajectories stay smooth.
@@ -119,7 +166,7 @@ struct smoothing {
 /// Points smoothed by N(0, H), in the coordinates of their own Gaussian frame.
 template <class Batch>
 struct framed_points {
-    gaussian_frame<Batch> frame; ///< N(mean, C + H)
+    gaussian_frame<Batch> frame; ///< N(mean, C + H), the Gaussian of the smoothed points
     training_set<Batch> inside;  ///< U^T x, with the standard deviations of H along U's columns
 };
 
@@ -133,19 +180,19 @@ template <class Batch>
     detail::require_not_negative("bandwidth", by.bandwidth);
     detail::require_not_negative("relative_bandwidth", by.relative_bandwidth);
     require(points.size() > 0, "a training set needs points");
+    detail::require_finite_points(points);
     std::vector<double> mean, covariance;
     detail::moments_of_points(points.read(), mean, covariance);
     const std::size_t d = mean.size();
     const double h = square(by.bandwidth), share = square(by.relative_bandwidth);
     for (double& entry : covariance) entry *= 1.0 + share;
     for (std::size_t i = 0; i < d; ++i) covariance[i + d * i] += h;
-    detail::covariance_eigen eigen(points.context(), covariance, points.rows());
+    const detail::covariance_eigen eigen = detail::eigen_of_points(points, covariance);
     std::vector<double> deviations;
     // Along a direction C + H is `variance`, of which C's part is (variance - h)/(1 + share).
     for (const double variance : eigen.values)
         deviations.push_back(std::sqrt(h + share / (1.0 + share) * std::max(variance - h, 0.0)));
-    gaussian_frame<Batch> frame(points.context(),
-                                {std::move(mean), std::move(eigen.values), std::move(eigen.vectors)});
+    gaussian_frame<Batch> frame(points.context(), {std::move(mean), eigen.values, eigen.vectors});
     Batch rotated = detail::rotated_points(frame, points);
     return {std::move(frame), {std::move(rotated), std::move(deviations), std::move(labels)}};
 }

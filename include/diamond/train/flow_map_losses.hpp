@@ -70,16 +70,17 @@ struct loss_input {
     using batch_type = typename Network::batch_type;
     using real = typename batch_type::value_type;
 
-    const Network& network; ///< The network that is trained.
-    /// the student's parameters and their moving average
-    const real *theta, *average;              ///< the student's parameters and their moving average
-    Velocity& velocity;                       ///< Writes ubar.
-    const diamond_arguments<batch_type>& at;  ///< states are d x n
-    const condition_of_t<Network>& condition; ///< The condition of each column.
-    const_view_t<batch_type> data_velocity;   ///< z - eps', d x n
+    const Network& network; ///< The network that is trained, a function of theta.
+    /// The student's parameters theta, p numbers in the back end's memory.
+    const real *theta, *average; ///< The moving average of theta, p numbers, likewise.
+    Velocity& velocity;          ///< Writes ubar, and div ubar for a network with divergence.
+    /// The states xbar and x_t, d x n, and the times t, s and r of each column.
+    const diamond_arguments<batch_type>& at;
+    const condition_of_t<Network>& condition; ///< The condition of each of the n columns.
+    const_view_t<batch_type> data_velocity;   ///< z - eps', d x n, whose mean given xbar and x_t is ubar.
     noise_stream uniforms; ///< for what a loss draws; numbers 0 to 6 of each column have been used
 
-    /// Returns the parameters that a target is made with.
+    /// Returns theta for the student and its moving average for the average.
     [[nodiscard]] const real* parameters_of(held_fixed who) const {
         return who == held_fixed::average ? average : theta;
     }
@@ -93,14 +94,14 @@ struct loss_workspace {
     using context_type = backend_of_t<batch_type>;
     using real = typename batch_type::value_type;
 
-    typename Network::workspace recorded;         ///< of v, for the backward pass
-    typename Network::workspace other;            ///< for further evaluations
-    scratch<real, context_type> v, v_dot, target; ///< v, v' and the target.
-    scratch<real, context_type> buffer;           ///< for outputs
-    scratch<real, context_type> state;            ///< for states, d x n
-    scratch<double, context_type> time;           ///< for times, 1 x n
+    typename Network::workspace recorded;         ///< What recording v leaves for the backward pass.
+    typename Network::workspace other;            ///< The workspace of all other evaluations.
+    scratch<real, context_type> v, v_dot, target; ///< v, v' and the target, outputs x n
+    scratch<real, context_type> buffer;           ///< one more batch of outputs, outputs x n
+    scratch<real, context_type> state;            ///< states that the target moves, d x n
+    scratch<double, context_type> time;           ///< times that the loss chooses, 1 x n
 
-    /// Makes room for so many columns.
+    /// Resizes the buffers for so many columns.
     void resize(const context_type& context, const Network& network, index_t columns) {
         for (auto* outputs : {&v, &v_dot, &target, &buffer})
             outputs->resize(context, detail::outputs_of(network), columns);
@@ -182,7 +183,7 @@ void record_eulerian(const Input& l, held_fixed who, Space& space) {
 /// tangent, and one evaluation of ubar.
 struct eulerian_loss {
     static constexpr bool random_target = false;
-    held_fixed fixed = held_fixed::student; ///< The parameters that the target is made with.
+    held_fixed fixed = held_fixed::student; ///< Whether the target is made by the student or by its average.
     [[nodiscard]] std::string text() const { return "eulerian_loss of " + detail::text_of(fixed); }
     template <class Network, class Velocity>
     bool operator()(const loss_input<Network, Velocity>& l, loss_workspace<Network>& space) const {
@@ -215,7 +216,7 @@ struct mean_flow_loss {
 struct semigroup_loss {
     static constexpr bool random_target = false;
     bool midpoint = false; ///< Whether k is the middle of s and r, and not uniform between them.
-    held_fixed fixed = held_fixed::average; ///< The parameters that the target is made with.
+    held_fixed fixed = held_fixed::average; ///< Whether the target is made by the student or by its average.
     [[nodiscard]] std::string text() const {
         return (midpoint ? "semigroup_loss by midpoints of " : "semigroup_loss of ") + detail::text_of(fixed);
     }

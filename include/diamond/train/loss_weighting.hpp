@@ -22,7 +22,8 @@ struct column_losses {
     time_view t, s, r;                    ///< The outer time, and the inner times from s to r.
     row_view<const double, Context> loss; ///< The loss of each column, in the back end's memory.
     double scale;                         ///< the factor of sum_j multiple_j loss_j in what is minimised
-    target_kind targets;                  ///< What the targets are.
+    /// Whether the targets are functions of the states, or random given them.
+    target_kind targets;
 };
 
 namespace detail {

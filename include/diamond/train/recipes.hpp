@@ -25,14 +25,15 @@
 
 namespace diamond {
 
-/// The options of a recipe.
+/// The smoothing, labels, network, numbers and observer of a training by a recipe.
 struct recipe_options {
     /// The noise that makes the points a distribution: a tenth of their standard deviation in every
     /// direction.
     smoothing smooth = {};
-    std::vector<std::int32_t> labels = {};             ///< one for each point, or none
-    mlp_options network = {.width = 128, .blocks = 3}; ///< the shape of the network
-    diamond_training_options training = {.steps = 4000, .batch = 256, .report_every = 100}; ///< its numbers
+    std::vector<std::int32_t> labels = {};             ///< the class 0, 1, ... of each point, or none at all
+    mlp_options network = {.width = 128, .blocks = 3}; ///< width, blocks and activation of the layers
+    /// Steps, batch, rates and weights of the training.
+    diamond_training_options training = {.steps = 4000, .batch = 256, .report_every = 100};
     /// Sees every `training.report_every`-th step and the last; false ends the training there, and the
     /// network is that of the steps so far.
     std::function<bool(const training_report&)> observer = {};
@@ -45,7 +46,7 @@ struct diamond_map_defaults {
     using pairs = triangle_pair;
 };
 struct flow_map_defaults {
-    /// Flow maps are Diamond maps at t = 0.
+    /// Draws t = 0 in every column, since flow maps are Diamond maps at t = 0.
     struct times : uniform_time {
         times() : uniform_time{.at_zero = 1.0} {}
     };
@@ -69,8 +70,9 @@ class recipe_training {
 
 public:
     using context_type = backend_of_t<Batch>;
-    using network_type = trained_network<architecture>; ///< in the points' own coordinates
-    /// The trainer that the recipe composes.
+    /// What network() returns: the trained network in the points' own coordinates.
+    using network_type = trained_network<architecture>;
+    /// The trainer that the recipe composes, with its default policies where none of their role is given.
     using trainer_type = diamond_trainer<
         architecture, chosen<role::times, typename Defaults::times>,
         chosen<role::pairs, typename Defaults::pairs>, chosen<role::weighting, adaptive_weight>,
@@ -139,6 +141,19 @@ class flow_map_training
 public:
     using recipe_training<Batch, divergence_head, detail::flow_map_defaults, Policies...>::recipe_training;
 };
+
+/// Deduces the batch and the policies.
+template <class Batch, class... Policies>
+diamond_map_training(Batch, philox, recipe_options, Policies...) -> diamond_map_training<Batch, Policies...>;
+/// Deduces the batch.
+template <class Batch>
+diamond_map_training(Batch, philox) -> diamond_map_training<Batch>;
+/// Deduces the batch and the policies.
+template <class Batch, class... Policies>
+flow_map_training(Batch, philox, recipe_options, Policies...) -> flow_map_training<Batch, Policies...>;
+/// Deduces the batch.
+template <class Batch>
+flow_map_training(Batch, philox) -> flow_map_training<Batch>;
 
 /// Trains a Diamond map of the distribution of points, d x n, each with fresh noise N(0, H): a
 /// network_diamond_map of a diamond_mlp on the linear schedule, whose network() io::save_network keeps.

@@ -114,11 +114,12 @@ class flow_teacher {
 
 public:
     using batch_type = typename Field::batch_type;
-    static constexpr bool random = Divergence::random; ///< Whether the divergence reads its stream.
+    /// Whether the divergence is an estimate by probes, drawn from the stream.
+    static constexpr bool random = Divergence::random;
     /// Its field knows no outer time: it teaches flow maps alone.
     static constexpr bool knows_no_outer_time = true;
 
-    /// Takes a divergence, whose field is the teacher's.
+    /// Takes the divergence of a field, and teaches by that field.
     explicit flow_teacher(Divergence trace) : field_(trace.field()), divergence_(std::move(trace)) {}
 
     /// out = u, d x n.
@@ -138,7 +139,7 @@ private:
     field_evaluator<Field> field_;
     Divergence divergence_;
 };
-/// The field is the divergence's.
+/// Deduces the field from the divergence, which names it.
 template <class Divergence>
 flow_teacher(Divergence) -> flow_teacher<typename Divergence::field_type, Divergence>;
 

@@ -53,7 +53,7 @@ struct exact_trace {
 template <class Probe = rademacher_probe>
 struct hutchinson_trace {
     index_t probes = 1; ///< M, at least 1
-    Probe probe = {};   ///< the law of the probes
+    Probe probe = {};   ///< the law of the probes, whose covariance is the identity
     [[nodiscard]] index_t products(index_t) const { return probes; }
     [[nodiscard]] static bool random(index_t) { return true; }
     [[nodiscard]] double share(index_t) const { return 1.0 / static_cast<double>(probes); }

@@ -21,8 +21,8 @@ struct diamond_training_options {
     double variance_floor = 1e-3; ///< added to the posterior variance that weighs errors, at least 0
     double off_diagonal = 1.0; ///< weight of the loss off the diagonal, at least 0; the diagonal loss has 1
     double divergence = 1.0;   ///< weight of the losses of m, at least 0; those of v have 1
-    learning_rate rate = {.peak = 5e-3}; ///< the learning rate against the step
-    adam_w_options optimiser = {};       ///< what AdamW does with a gradient
+    learning_rate rate = {.peak = 5e-3}; ///< the learning rate against the step: peak, warm-up and decay
+    adam_w_options optimiser = {};       ///< decay of the moments, weight decay and clipping of AdamW
     double average = 0.999;              ///< decay of the moving average for each step, in [0, 1]
     index_t report_every = 1; ///< steps between reports to an observer, at least 1; each waits for a device
 

@@ -24,7 +24,7 @@ namespace diamond {
 
 /// An inner time s and the time r that the flow map carries a state of s to.
 struct time_pair {
-    double from, to; ///< s and r, in [0, 1].
+    double from, to; ///< s and r, in [0, 1]; r may lie before s.
 };
 
 /// Time sampler: a policy of diamond_trainer that draws the outer time t.
@@ -296,7 +296,7 @@ struct noise_states {
     noise_stream uniforms;
     Schedule schedule;
     const_view_t<Batch> points;
-    const_view_t<Batch> noise; ///< h, d x 1
+    const_view_t<Batch> noise; ///< h of each coordinate, the standard deviations of the added noise, d x 1
     row_view<const double, context> t, s;
     const_view_t<Batch> normal;
     view_t<Batch> x_t, xbar, velocity;
@@ -385,7 +385,7 @@ public:
     /// The states, and the velocity z - eps' of the data, d x n.
     scratch<real, context_type> x_t, xbar, velocity;
     scratch<double, context_type> t, s, r; ///< 1 x n
-    diamond::labels label;                 ///< The label of all columns, where they share one.
+    diamond::labels label;                 ///< The columns' labels: one that all share, or one for each.
 
 private:
     scratch<real, context_type> normal_;

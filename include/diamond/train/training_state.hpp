@@ -25,7 +25,8 @@ public:
     /// A loss in a window has three numbers: the steps that had it, the sum of their numbers, the sum of
     /// their losses.
     static constexpr index_t numbers = 3;
-    static constexpr index_t size = 2 * windows * numbers; ///< The count of all numbers of the curve.
+    /// How many numbers the curve is stored by: both losses, all windows.
+    static constexpr index_t size = 2 * windows * numbers;
 
     /// The losses against the steps, each a mean over the steps of its window. Windows without the loss are
     /// left out.
@@ -52,14 +53,14 @@ public:
         window[2] += loss;
     }
 
-    /// The losses on the diagonal s = r.
+    /// Returns the mean losses on the diagonal s = r against the steps.
     [[nodiscard]] points diagonal() const { return means(0); }
-    /// The losses off the diagonal.
+    /// Returns the mean losses off the diagonal against the steps.
     [[nodiscard]] points off_diagonal() const { return means(windows); }
 
     /// Returns all that a file has to store.
     [[nodiscard]] std::vector<double>& sums() { return sums_; }
-    /// The numbers themselves, as a saved training keeps them.
+    /// Returns the `size` sums that a saved training keeps.
     [[nodiscard]] const std::vector<double>& sums() const { return sums_; }
 
 private:
@@ -88,7 +89,7 @@ struct training_state {
     /// The parameters, their moving average, and AdamW's two moments; p x 1.
     Batch theta, average, mean, variance;
     rebind_t<Batch, double> loss_sums; ///< the sums of the loss_curve
-    std::string belongs_to;            ///< network, points, seed and options; empty if they are not known
+    std::string belongs_to; ///< network, number of points, seed and options; empty if they are not known
 
     /// Returns the loss curve; the host waits for a device.
     [[nodiscard]] loss_curve losses() const { return loss_curve(to_host(loss_sums)); }
@@ -101,7 +102,8 @@ struct training_state {
 struct training_report {
     index_t step, steps; ///< the number of the last step, from 0, and the number of all steps
     double diagonal_loss, off_diagonal_loss; ///< The losses on and off the diagonal s = r.
-    double gradient_norm, rate;              ///< of the last step
+    /// The norm before clipping and the learning rate of the last step.
+    double gradient_norm, rate;
     /// The losses of m, for a network with divergence.
     double diagonal_divergence_loss = 0.0, off_diagonal_divergence_loss = 0.0;
 };
@@ -123,7 +125,7 @@ public:
         : steps_(steps),
           diagonal_steps_(diagonal_steps),
           cost_(diagonal + (1.0 - diagonal) * off_diagonal_cost) {}
-    /// Takes these numbers from a training's options.
+    /// Takes steps, diagonal_steps() and the share `diagonal` of a training's options.
     explicit time_left(const diamond_training_options& options)
         : time_left(options.steps, options.diagonal_steps(), options.diagonal) {}
 

@@ -23,63 +23,124 @@ namespace detail {
 /// Writes to out(i, j) the mean of h(i, m) over the draws m of particle j.
 template <class ConstView, class NumbersView>
 struct mean_of_draws {
-    ConstView h; ///< m x (N M)
+    ConstView h; ///< k x (N M)
     index_t samples;
-    NumbersView out; ///< m x N
+    NumbersView out; ///< k x N
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         double sum = 0.0;
         for (index_t m = j * samples; m < (j + 1) * samples; ++m) sum += static_cast<double>(h(i, m));
         out(i, j) = sum / static_cast<double>(samples);
     }
 };
-/// Writes to out(k, i) the deviation of h(i, first + k) from the mean of its particle.
+/// Writes to out(c, i) what draw first + c adds to the covariance of h: of its rows' products the sum over
+/// the draws of a particle is an unbiased estimate. Independent draws give their deviations from the mean,
+/// over sqrt(M - 1). Of a pair the first gives half the difference of the two, over sqrt(P), P = M/2, and the
+/// second the deviation of the pair's mean, over sqrt(P - 1): it is 0 where a draw is affine in its noise.
 template <class ConstView, class ConstNumbers, class NumbersView>
 struct deviation_of_draw {
     ConstView h;
-    ConstNumbers mean; ///< m x N
+    ConstNumbers mean; ///< k x N
     index_t samples, first;
+    bool pairs;
     NumbersView out;
-    DIAMOND_HD void operator()(index_t k, index_t i) const {
-        out(k, i) = static_cast<double>(h(i, first + k)) - mean(i, (first + k) / samples);
+    DIAMOND_HD void operator()(index_t c, index_t i) const {
+        const index_t m = first + c;
+        const double own = static_cast<double>(h(i, m)) - mean(i, m / samples);
+        if (!pairs) {
+            out(c, i) = own / std::sqrt(static_cast<double>(samples - 1));
+            return;
+        }
+        const index_t partner = m % 2 == 0 ? m + 1 : m - 1;
+        const double other = static_cast<double>(h(i, partner)) - mean(i, m / samples),
+                     count = static_cast<double>(samples / 2);
+        out(c, i) = m % 2 == 0 ? 0.5 * (own - other) / std::sqrt(count)
+                               : 0.5 * (own + other) / std::sqrt(count - 1.0);
     }
 };
 /// The term i of (deviation of draw m) . u, for column_sums over i.
 template <class ConstView, class ConstNumbers>
 struct deviation_along {
     ConstView h;
-    ConstNumbers mean, u; ///< m x N
+    ConstNumbers mean, u; ///< k x N
     index_t samples;
     DIAMOND_HD double operator()(index_t i, index_t m) const {
         const index_t j = m / samples;
         return (static_cast<double>(h(i, m)) - mean(i, j)) * u(i, j);
     }
 };
-/// Writes to out(i, j) factor times the sum of w_m z(i, m) over the draws m of particle j, less those of
-/// their first, which add nothing where the w of a particle add up to 0.
+/// Writes to out(i, j) factor Cov(z_i, h) u of particle j, by the same estimate of the covariance. `q` is
+/// (h - mean) . u of each draw, which adds up to 0 over a particle's, so that a common shift of z adds
+/// nothing.
 template <class View, class ConstView, class Row>
-struct weighted_deviation {
+struct covariance_along {
     ConstView z; ///< d x (N M)
-    Row w;
+    Row q;
     double factor;
     index_t samples;
+    bool pairs;
     View out;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
-        const double first = static_cast<double>(z(i, j * samples));
+        const index_t begin = j * samples;
+        const double shift = static_cast<double>(z(i, begin)), count = static_cast<double>(samples / 2);
         double sum = 0.0;
-        for (index_t m = j * samples; m < (j + 1) * samples; ++m)
-            sum += w[m] * (static_cast<double>(z(i, m)) - first);
+        if (pairs) {
+            for (index_t m = begin; m < begin + samples; m += 2) {
+                const double a = static_cast<double>(z(i, m)) - shift,
+                             b = static_cast<double>(z(i, m + 1)) - shift;
+                sum += (q[m] - q[m + 1]) * (a - b) / (4.0 * count) +
+                       (q[m] + q[m + 1]) * (a + b) / (4.0 * (count - 1.0));
+            }
+        } else {
+            for (index_t m = begin; m < begin + samples; ++m)
+                sum += q[m] * (static_cast<double>(z(i, m)) - shift) / static_cast<double>(samples - 1);
+        }
         out(i, j) = static_cast<typename View::value_type>(factor * sum);
     }
 };
-/// -rho^2/(2 (v + s^2)) - log(1 + v/s^2)/2 of one direction of the measurement, v >= 0 up to rounding.
-DIAMOND_HD inline double moment_term(double rho, double v, double noise) {
-    const double spread = std::fmax(v, 0.0);
-    return -0.5 * (rho * rho / (spread + noise) + std::log1p(spread / noise));
-}
-/// rho/(v + s^2).
-DIAMOND_HD inline double over_variance(double rho, double v, double noise) {
-    return rho / (std::fmax(v, 0.0) + noise);
-}
+/// The Cholesky factor L of C + s^2 I in place, in the lower triangle, and log det(I + C/s^2), by one thread:
+/// C is small beside the particles. A pivot is s^2 or more but for rounding.
+template <class NumbersView, class Row>
+struct factorise {
+    NumbersView c; ///< k x k
+    double noise;  ///< s^2
+    Row log_determinant;
+    DIAMOND_HD void operator()(index_t) const {
+        double sum = 0.0;
+        for (index_t j = 0; j < c.rows(); ++j) {
+            double pivot = c(j, j) + noise;
+            for (index_t l = 0; l < j; ++l) pivot -= c(j, l) * c(j, l);
+            if (pivot < noise) pivot = noise; // and a NaN stays one
+            sum += std::log(pivot / noise);
+            c(j, j) = std::sqrt(pivot);
+            for (index_t i = j + 1; i < c.rows(); ++i) {
+                double entry = c(i, j);
+                for (index_t l = 0; l < j; ++l) entry -= c(i, l) * c(j, l);
+                c(i, j) = entry / c(j, j);
+            }
+        }
+        log_determinant[0] = sum;
+    }
+};
+/// Replaces column j of x by L^{-1} x, or by L^{-T} x where `transposed`.
+template <class ConstNumbers, class NumbersView>
+struct solve_triangle {
+    static constexpr index_t relative_cost = 64;
+    ConstNumbers l;
+    bool transposed;
+    NumbersView x; ///< k x N
+    DIAMOND_HD void operator()(index_t j) const {
+        const index_t k = l.rows();
+        for (index_t step = 0; step < k; ++step) {
+            const index_t i = transposed ? k - 1 - step : step;
+            double sum = x(i, j);
+            for (index_t other = 0; other < step; ++other) {
+                const index_t m = transposed ? k - 1 - other : other;
+                sum -= (transposed ? l(m, i) : l(i, m)) * x(m, j);
+            }
+            x(i, j) = sum / l(i, i);
+        }
+    }
+};
 } // namespace detail
 
 /// Options of moment_value.
@@ -92,26 +153,26 @@ struct moment_value_options {
 };
 
 /// The value of a gaussian_measurement_reward r(z) = -|y - A(z)|^2/(2 s^2) by the moments of h = A(z) under
-/// the posterior: with m the mean of a particle's M draws of h, and C the covariance of h within particles,
-/// pooled over all particles of the call,
+/// the posterior: with mu the mean of a particle's M draws of h, and C, k x k, the covariance of h within
+/// particles, pooled over all particles of the call,
 ///
-///   V = -(y - m)^T (C + s^2 I)^{-1} (y - m)/2 - log det(I + C/s^2)/2.
+///   V = -(y - mu)^T (C + s^2 I)^{-1} (y - mu)/2 - log det(I + C/s^2)/2.
 ///
 /// It is V itself where h given x_t is Gaussian with the same covariance for every x_t, as of Gaussian data,
-/// up to the error of m and C; there antithetic draws of an affine map know m exactly. Elsewhere it is a
+/// up to the error of mu and C; there antithetic draws of an affine map know mu exactly. Elsewhere it is a
 /// guess, as every estimate by few draws is, whose spread does not grow with the peak of r: where s is small
 /// the log mean of exp r over few draws is noise of many nats, and runs of SMC by it are far from Z. As any
 /// finite value it leaves Z-hat unbiased, if no move is accepted by it. Since C is pooled, a particle's value
 /// depends on the others of the call, and those of all conditions count alike.
 ///
-/// Its guidance needs no derivative: b grad V = (alpha' - alpha sigma'/sigma) Cov(z, h) (C + s^2 I)^{-1} (y -
-/// m), with Cov from the particle's own draws. At t = 1 it is b(1) grad r, for which the measurement must be
-/// differentiable where b(1) is not 0.
+/// Its guidance needs no derivative: b grad V = (alpha' - alpha sigma'/sigma) Cov(z, h) (C + s^2 I)^{-1}
+/// (y - mu), with Cov from the particle's own draws. At t = 1 it is b(1) grad r, for which the measurement
+/// must be differentiable where b(1) is not 0.
 ///
 /// It has no standard error and no effective number of samples: NaN where they are asked for. Cost a
-/// particle: M posterior draws and M evaluations of the measurement, which count as rewards; a call also
-/// takes one eigendecomposition of an m x m matrix, m the number of outputs. Source: (eq. moment-value); the
-/// Gaussian approximation is that of 2310.06721, here as a potential of SMC.
+/// particle: M posterior draws and M evaluations of the measurement, which count as rewards, and k^2
+/// operations; a call also takes one Cholesky factorisation of C + s^2 I. Source: (eq. moment-value); the
+/// Gaussian approximation is that of arXiv 2310.06721, here as a potential of SMC.
 template <class Sampler, class Measurement>
 class moment_value {
     static_assert(diagnose_posterior_sampler<Sampler>());
@@ -125,17 +186,20 @@ public:
     using const_view = const_view_t<batch_type>;
     static_assert(diagnose_reward<reward_type, batch_type, condition_type>());
 
-    /// @throws std::invalid_argument unless 2 <= samples <= 2^24, even where antithetic, for a measurement of
-    /// another dimension than the sampler's, and for a schedule that breaks its promises (check_schedule).
+    /// @throws std::invalid_argument unless 2 <= samples <= 2^24, even and at least 4 where antithetic, for a
+    /// measurement of another dimension than the sampler's, and for a schedule that breaks its promises
+    /// (check_schedule).
     moment_value(Sampler sampler, reward_type reward, moment_value_options options = {})
         : sampler_(std::move(sampler)),
           measurement_(reward.measurement()),
           reward_(std::move(reward)),
           options_(options) {
         detail::require_samples("a moment value", options);
-        require(options.samples >= 2,
-                "a moment value of 1 sample a particle has no covariance: samples >= 2 is "
-                "needed");
+        require(options.samples >= (options.antithetic ? 4 : 2), [&] {
+            return "a moment value of " + digits_of(options.samples) + " samples a particle" +
+                   (options.antithetic ? " in antithetic pairs" : "") +
+                   " has no covariance: at least 2 are needed, and 2 pairs";
+        });
         require(reward_.reward().dimension() == dimension(), [&] {
             return "a moment value: the measurement has dimension " +
                    digits_of(reward_.reward().dimension()) + ", the posterior sampler " +
@@ -159,12 +223,13 @@ public:
     void operator()(const_view x, double t, const condition_type& condition, noise_stream stream,
                     value_rows<backend_of_t<batch_type>> values) {
         require_time("moment_value", t);
+        require_columns("moment_value", values, x.columns());
         detail::write_no_spread(values);
         if (t >= 1.0) return reward_(x, condition, stream.step, 1, values.value);
         if (x.columns() == 0) return;
         measure(x, t, condition, stream);
-        assign(values.value,
-               column_sums(elementwise<detail::moment_term>(rotated_, each_column(spectrum_), noise())));
+        assign(values.value, column_sums(-0.5 * square(residual_)));
+        assign(values.value, values.value - 0.5 * number_at(log_determinant_.data()));
     }
 
     /// Writes out = b(t) grad V_t(x), d x N, t in [0, 1], C held fixed.
@@ -178,8 +243,7 @@ public:
         if (x.columns() == 0) return;
         measure(x, t, condition, stream);
         const auto& context = x.context();
-        assign(rotated_, elementwise<detail::over_variance>(rotated_, each_column(spectrum_), noise()));
-        context.product(transpose::no, covariance_.read(), rotated_.read(), residual_.mutable_view());
+        solve(true);
         weights_.resize(context, 1, draws_.columns());
         context.column_sums(measured_.rows(), draws_.columns(),
                             detail::deviation_along<const_view, const_numbers>{.h = measured_.read(),
@@ -188,11 +252,12 @@ public:
                                                                                .samples = options_.samples},
                             weights_.data());
         context.for_each(out.rows(), out.columns(),
-                         detail::weighted_deviation<view, const_view, row_view<const double, context_type>>{
+                         detail::covariance_along<view, const_view, row_view<const double, context_type>>{
                              .z = draws_.read(),
-                             .w = row(weights_.read()),
-                             .factor = mean_shift_factor(sampler_.schedule(), t) / freedom(),
+                             .q = row(weights_.read()),
+                             .factor = mean_shift_factor(sampler_.schedule(), t),
                              .samples = options_.samples,
+                             .pairs = options_.antithetic,
                              .out = out});
     }
 
@@ -203,13 +268,9 @@ private:
     using const_numbers = batch_view<const double, context_type>;
 
     [[nodiscard]] double noise() const { return 1.0 / reward_.reward().precision(); } ///< s^2
-    /// By what the squared deviations of a particle's draws are divided: of pairs the mean is known.
-    [[nodiscard]] double freedom() const {
-        return static_cast<double>(options_.antithetic ? options_.samples : options_.samples - 1);
-    }
 
-    /// Draws, measures them, and writes mean_, m x N; the eigenvalues of C to spectrum_, its eigenvectors to
-    /// covariance_; and U^T (y - m) to rotated_, m x N.
+    /// Draws, measures them, and writes mean_, k x N, the factor L of C + s^2 I to covariance_, and L^{-1} (y
+    /// - mu) to residual_, k x N.
     void measure(const_view x, double t, const condition_type& condition, noise_stream stream) {
         const auto& context = x.context();
         const index_t n = x.columns(), samples = options_.samples;
@@ -224,24 +285,35 @@ private:
             measured_.read(), deferred_error{.what = "the measurement of a posterior draw is NaN or infinite",
                                              .step = static_cast<index_t>(stream.step),
                                              .samples = samples});
-        for (auto* buffer : {&mean_, &residual_, &rotated_}) buffer->resize(context, outputs, n);
+        mean_.resize(context, outputs, n);
+        residual_.resize(context, outputs, n);
         context.for_each(outputs, n,
                          detail::mean_of_draws<const_view, numbers_view>{
                              .h = measured_.read(), .samples = samples, .out = mean_.mutable_view()});
         pool(context);
-        spectrum_.resize(context, outputs, 1);
-        context.symmetric_eigen(covariance_.mutable_view(), spectrum_.data());
+        log_determinant_.resize(context, 1, 1);
+        context.for_each(
+            1,
+            detail::factorise<numbers_view, row_view<double, context_type>>{
+                .c = covariance_.mutable_view(), .noise = noise(), .log_determinant = row(log_determinant_)});
         assign(residual_, each_column(reward_.reward().seen(context)) - mean_);
-        context.product(transpose::yes, covariance_.read(), residual_.read(), rotated_.mutable_view());
+        solve(false);
     }
-    /// Writes C, m x m, in blocks of draws that take little memory beside the draws.
+    /// Replaces residual_ by L^{-1} residual_, or by L^{-T} residual_.
+    void solve(bool transposed) {
+        residual_.context().for_each(
+            residual_.columns(),
+            detail::solve_triangle<const_numbers, numbers_view>{
+                .l = covariance_.read(), .transposed = transposed, .x = residual_.mutable_view()});
+    }
+    /// Writes C, k x k, in blocks of draws that take little memory beside the draws.
     void pool(const context_type& context) {
         constexpr index_t block = 4096;
         const index_t outputs = measured_.rows(), columns = measured_.columns();
         covariance_.resize(context, outputs, outputs);
         part_.resize(context, outputs, outputs);
         set_to_zero(covariance_.mutable_view());
-        const double scale = 1.0 / (freedom() * static_cast<double>(mean_.columns()));
+        const double scale = 1.0 / static_cast<double>(mean_.columns());
         for (index_t first = 0; first < columns; first += block) {
             const index_t count = std::min(block, columns - first);
             deviations_.resize(context, count, outputs);
@@ -251,6 +323,7 @@ private:
                                  .mean = mean_.read(),
                                  .samples = options_.samples,
                                  .first = first,
+                                 .pairs = options_.antithetic,
                                  .out = deviations_.mutable_view()});
             context.product(transpose::yes, deviations_.read(), deviations_.read(), part_.mutable_view());
             assign(covariance_, covariance_ + scale * part_);
@@ -263,7 +336,7 @@ private:
     moment_value_options options_;
     std::int64_t measured_columns_ = 0;
     scratch<real, context_type> draws_, measured_;
-    scratch<double, context_type> mean_, residual_, rotated_, spectrum_, covariance_, part_, deviations_,
+    scratch<double, context_type> mean_, residual_, log_determinant_, covariance_, part_, deviations_,
         weights_;
 };
 

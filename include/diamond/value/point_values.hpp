@@ -48,6 +48,7 @@ public:
     void operator()(const_view x, double t, const condition_type& condition, noise_stream stream,
                     value_rows<backend_of_t<batch_type>> values) {
         require_time("denoised_value", t);
+        require_columns("denoised_value", values, x.columns());
         if (t < 1.0) {
             point_.resize(x.context(), x.rows(), x.columns());
             model_.denoiser(x, time_view(t), condition, point_);
@@ -122,6 +123,7 @@ public:
     void operator()(const_view x, double t, const condition_type& condition, noise_stream stream,
                     value_rows<backend_of_t<batch_type>> values) {
         require_time("look_ahead_value", t);
+        require_columns("look_ahead_value", values, x.columns());
         if (t < 1.0) {
             point_.resize(x.context(), x.rows(), x.columns());
             map_(x, interval{t, 1.0}, condition, point_);

@@ -74,6 +74,7 @@ public:
     void operator()(const_view x, double t, const condition_type& condition, noise_stream stream,
                     value_rows<backend_of_t<batch_type>> values) {
         require_time("posterior_value", t);
+        require_columns("posterior_value", values, x.columns());
         if (t >= 1.0) {
             reward_(x, condition, stream.step, 1, values.value);
             detail::write_no_spread(values);
@@ -185,6 +186,7 @@ protected:
             detail::soft_weights<row_view<double, context_type>, numbers_view>{
                 .log_weight = row(log_weights), .samples = options_.samples, .weight = row(out)});
     }
+
     Sampler sampler_;
     reward_caller<Reward, batch_type, condition_type> reward_;
     posterior_value_options options_;

@@ -173,6 +173,7 @@ public:
     void operator()(const_view x, double t, const condition_type& condition, noise_stream stream,
                     value_rows<backend_of_t<batch_type>> values) {
         require_time("weighted_value", t);
+        require_columns("weighted_value", values, x.columns());
         if (t >= 1.0) {
             reward_(x, condition, stream.step, 1, values.value);
             detail::write_no_spread(values);
@@ -198,6 +199,7 @@ public:
         require(t > 0.0 && t < 1.0, [&] {
             return "the weighted estimate of p_t exp V_t at t = " + digits_of(t) + ": 0 < t < 1 is needed";
         });
+        require_columns("weighted_value::log_tilted_density", out, x.columns());
         look_ahead(x, t, condition, stream);
         x.context().for_each(x.columns(),
                              detail::summarise_posterior<context_type>{.rewards = row(full_.read()),

@@ -5,7 +5,7 @@ set(port ${root}/cmake/vcpkg)
 set(CURRENT_PACKAGES_DIR ${place}/package)
 file(REMOVE_RECURSE ${place})
 
-# The manifests and the header say one version.
+# The manifests, the citation and the header say one version.
 file(STRINGS ${root}/include/diamond/core/version.hpp version REGEX "define DIAMOND_VERSION_")
 string(REGEX MATCHALL "[0-9]+" version "${version}")
 list(JOIN version "." version)
@@ -16,6 +16,10 @@ foreach(manifest ${port}/vcpkg.json ${root}/vcpkg.json)
     message(FATAL_ERROR "${manifest} says version ${said}, the library ${version}")
   endif()
 endforeach()
+file(STRINGS ${root}/CITATION.cff said REGEX "^version: ")
+if(NOT said STREQUAL "version: ${version}")
+  message(FATAL_ERROR "${root}/CITATION.cff says '${said}', the library is ${version}")
+endif()
 
 function(must)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE failed)
@@ -55,12 +59,18 @@ function(vcpkg_install_copyright)
   file(COPY_FILE ${asked_FILE_LIST} ${CURRENT_PACKAGES_DIR}/share/diamond/copyright)
 endfunction()
 
+set(FEATURES core eigen) # the default ones, as vcpkg lists them
 include(${port}/portfile.cmake)
 
-# What vcpkg's own checks after an install ask for.
-foreach(needed include/diamond/diamond.hpp share/diamond/diamondConfig.cmake share/diamond/copyright)
+# What vcpkg's own checks after an install ask for, and the features' components.
+foreach(needed include/diamond/diamond.hpp share/diamond/diamondConfig.cmake share/diamond/copyright share/diamond/diamond_eigenTargets.cmake)
   if(NOT EXISTS ${CURRENT_PACKAGES_DIR}/${needed})
     message(FATAL_ERROR "the port left no ${needed}")
+  endif()
+endforeach()
+foreach(component io plot thrust cuda)
+  if(EXISTS ${CURRENT_PACKAGES_DIR}/share/diamond/diamond_${component}Targets.cmake)
+    message(FATAL_ERROR "the port installed the component ${component}, which no feature asked for")
   endif()
 endforeach()
 foreach(unwanted lib debug)

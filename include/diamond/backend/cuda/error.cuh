@@ -24,7 +24,7 @@ public:
           call_(call),
           code_(code) {}
 
-    /// The call that failed.
+    /// Returns what failed: the call as the source has it, or the allocation with its size.
     [[nodiscard]] const std::string& call() const noexcept { return call_; }
     /// Returns the code, which is a cudaError_t, cublasStatus_t or cusolverStatus_t.
     [[nodiscard]] int code() const noexcept { return code_; }
