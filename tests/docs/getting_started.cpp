@@ -1,6 +1,7 @@
 // The lines that docs/getting_started.md shows.
 #include <cmath>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <memory>
 #include <vector>
@@ -102,5 +103,32 @@ void shipped_model(const std::filesystem::path& weights) {
     }
     const auto all = diamond::combine_islands(log_z);
     std::printf("log Z %.2f +- %.2f\n", all.log_z, all.standard_error);
+    for (const auto& warning : all.warnings) std::printf("warning: %s\n", warning.c_str());
     // [/islands]
 }
+
+void measurements(const diamond::eigen::context& context, const std::vector<float>& seen) {
+    // [measurements]
+    // Some coordinates, counted from 0: the first row of an image of 8 x 8 pixels.
+    const diamond::mask_measurement<batch> mask{context, 64, {0, 1, 2, 3, 4, 5, 6, 7}};
+    // The means of its blocks of 2 x 2 pixels, 4 x 4 numbers.
+    const diamond::down_sampling_measurement<batch> small{{.channels = 1, .height = 8, .width = 8}, 2};
+    // W z + b with W in R^{m x d}, column by column: the sum of all pixels.
+    const diamond::affine_measurement ink{context, std::vector<float>(64, 1.0f), std::vector<float>{0.0f}};
+
+    // r(z) = -|A(z) - seen|^2 / (2 s^2), here with s = 0.1 and as many numbers seen as A has.
+    const diamond::gaussian_measurement_reward reward{context, mask, seen, 0.1};
+    // [/measurements]
+    static_cast<void>(small.outputs() + ink.outputs() + reward.dimension());
+}
+
+// [main]
+int main() {
+    try {
+        shipped_model("diamond/examples/studies/digits/weights");
+    } catch (const std::exception& error) { // says what is wrong and what to do
+        std::fprintf(stderr, "%s\n", error.what());
+        return 1;
+    }
+}
+// [/main]

@@ -1,11 +1,13 @@
 // The lines that docs/training.md shows.
 #include <cstdio>
 #include <filesystem>
+#include <utility>
 #include <vector>
 
 #include <diamond/backend/eigen.hpp>
 #include <diamond/diamond.hpp>
 #include <diamond/io/checkpoint.hpp>
+#include <diamond/io/npy.hpp>
 #include <diamond/io/training_checkpoint.hpp>
 #include <diamond/train/recipes.hpp>
 #include <diamond/train/warm_start.hpp>
@@ -18,15 +20,18 @@ using divergence_mlp = diamond::diamond_mlp_with_divergence<batch, diamond::line
 
 } // namespace
 
-void recipes(const diamond::eigen::context& context, const std::vector<float>& numbers,
-             const std::filesystem::path& file) {
+void recipes(const diamond::eigen::context& context, const std::filesystem::path& file) {
     using namespace diamond;
-    const auto n = static_cast<index_t>(numbers.size() / 2);
     // [recipe]
-    // Points of yours, a column each: here n of the plane.
-    const auto map = train_diamond_map(from_host<float>(context, 2, n, numbers), philox{.seed = 1});
-    io::save_network(file, map.network(), {{"trained_on", "my points"}});
+    // numpy.save("points.npy", points), of shape (n, d) in any number type: a row is a point.
+    const auto array = io::read_npy<float>("points.npy", {.shape = {io::any_extent, 2}}); // here d = 2
+    const auto n = static_cast<index_t>(array.shape[0]), d = static_cast<index_t>(array.shape[1]);
+    batch points = from_host<float>(context, d, n, array.data); // d x n: a column is a point
+
+    const auto map = train_diamond_map(std::move(points), philox{.seed = 1});
+    io::save_network(file, map.network(), {{"trained_on", "points.npy"}}); // takes the network
     // [/recipe]
+    const std::vector<float>& numbers = array.data;
     // [recipe_options]
     const auto flow = train_flow_map(from_host<float>(context, 2, n, numbers), philox{.seed = 1},
                                      {.smooth = {.bandwidth = 0.1, .relative_bandwidth = 0.0},
@@ -40,7 +45,23 @@ void recipes(const diamond::eigen::context& context, const std::vector<float>& n
                                           }},
                                      semigroup_loss{.midpoint = true});
     // [/recipe_options]
-    static_cast<void>(flow.dimension());
+    // [use]
+    chain prior{early_stop_kernel{map}, {.particles = 1000, .steps = 4}}; // samples of the points' law
+    const auto drawn = prior(context, philox{.seed = 2});
+    io::write_npy("drawn.npy", to_host(drawn.particles), {1000, 2}); // NumPy's (n, d) again
+
+    const auto to_the_right = [](const auto& z) { return 2.0 * static_cast<double>(z[0]); };
+    smc steered{early_stop_kernel{map}, posterior_value{diamond_map_posterior{map}, to_the_right}};
+    const auto tilted = steered(context, philox{.seed = 3}); // particles with weights, and log Z
+    // [/use]
+    // [use_flow]
+    chain by_flow{ode_kernel{flow}, {.particles = 1000, .steps = 4}};
+    const auto samples = by_flow(context, philox{.seed = 2});
+    flow_density density{stepped_flow_map{flow, {.steps = 4}}};
+    const std::vector<double> log_p = log_densities_of(density, samples.particles);
+    io::save_flow_map("flow.safetensors", flow, {{"trained_on", "points.npy"}}); // takes the map
+    // [/use_flow]
+    static_cast<void>(tilted.log_z + log_p.front());
 }
 
 // [parts]

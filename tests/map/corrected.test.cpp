@@ -311,11 +311,11 @@ TEST_CASE_TEMPLATE("weights that are NaN or +inf are refused by step and particl
         kernel.begin(x, none, diamond::row(before));
         CHECK(blamed([&] {
                   kernel(x, {0.5, 0.7}, none, stream(), next, diamond::row(before), diamond::row(after),
-                         diamond::row(weights));
+                         diamond::row(weights).columns(0, n));
               }) == std::pair{3L, 2L});
         CHECK(blamed([&] {
                   kernel(x, {0.5, 0.6}, none, stream(), next, diamond::row(before), diamond::row(after),
-                         diamond::row(weights));
+                         diamond::row(weights).columns(0, n));
               }) == std::pair{-9L, -9L});
     }
     diamond::corrected_posterior posterior(draws, exact_density<own_batch>(context, {}));

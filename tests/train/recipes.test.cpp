@@ -2,6 +2,7 @@
 // the distribution of the points.
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <numbers>
 #include <stdexcept>
 #include <utility>
@@ -204,6 +205,28 @@ TEST_CASE("what a recipe cannot take is refused by name") {
     CHECK_NOTHROW(static_cast<void>(diamond::in_coordinates_of({context, {{0, 0}, {1, 1}, {}}}, uneven)));
     CHECK_THROWS_WITH_AS(diamond::training_set<batch>(ring_on(context), std::vector<double>{0.1}),
                          doctest::Contains("1 bandwidths"), std::invalid_argument);
+}
+
+TEST_CASE("a training that breaks down is told, with its loss and what to do") {
+    struct stub {
+        std::vector<double> losses;
+        void run(int&, const std::function<bool(const diamond::training_report&)>& observer) {
+            diamond::training_report at{};
+            for (const double loss : losses) {
+                at.off_diagonal_divergence_loss = loss;
+                if (!observer(at)) return;
+            }
+        }
+    };
+    int state = 0, seen = 0;
+    const auto count = [&](const diamond::training_report&) { return ++seen, true; };
+    stub sound{{900.0, 1.0, 19'000.0}}, lost{{1.0, 4e11, 1.0}}, broken{{NAN}};
+    CHECK_NOTHROW(diamond::detail::run_watched(sound, state, 2, count));
+    CHECK(seen == 3);
+    CHECK_THROWS_WITH_AS(diamond::detail::run_watched(lost, state, 2, count),
+                         doctest::Contains("smooth.bandwidth"), diamond::numeric_error);
+    CHECK(seen == 4);
+    CHECK_THROWS_AS(diamond::detail::run_watched(broken, state, 2, {}), diamond::numeric_error);
 }
 
 TEST_CASE("an observer ends a recipe, whose network is that of the steps so far; its parts resume") {

@@ -126,8 +126,7 @@ public:
                 .what = "all proposals for a resampled posterior draw weigh nothing: use more of them",
                 .step = step,
                 .samples = stream.samples});
-        const auto uniforms = stream.with(stream.purpose == purpose::value ? purpose::value_component
-                                                                           : purpose::component);
+        const auto uniforms = stream.choices();
         context.for_each(
             n, detail::take_by_weight<weights_view, chosen_view>{
                    .log_weight = weights, .group = group, .uniforms = uniforms, .chosen = row(chosen_)});

@@ -359,18 +359,17 @@ public:
     }
     /// Draws z ~ p_{1|t}(. | x_t), M = stream.samples a particle: x_t is 2 x N, out 2 x (N M), and draw i of
     /// particle j is column j M + i. The places in a cell are chosen by uniforms of `stream`, the cells by
-    /// stream.with(purpose::value_component) where the stream's purpose is value, and else by
-    /// stream.with(purpose::component). The antithetic partner of a draw, which chooses a cell of its own,
+    /// those of stream.choices(). The antithetic partner of a draw, which chooses a cell of its own,
     /// takes 1 - p for each uniform p of its place.
     void draw_posterior(const_view x_t, double t, no_condition, noise_stream stream, workspace_type&,
                         view out) const {
         check("checkerboard::draw_posterior", out, x_t.columns() * stream.samples, x_t);
-        out.context().for_each(
-            out.columns(), detail::checkerboard_posterior_draw<Batch>{.level = level_at(schedule_, t),
-                                                                      .stream = stream,
-                                                                      .choices = detail::choices_of(stream),
-                                                                      .x = x_t,
-                                                                      .out = out});
+        out.context().for_each(out.columns(),
+                               detail::checkerboard_posterior_draw<Batch>{.level = level_at(schedule_, t),
+                                                                          .stream = stream,
+                                                                          .choices = stream.choices(),
+                                                                          .x = x_t,
+                                                                          .out = out});
     }
 
 private:

@@ -158,8 +158,7 @@ public:
 
     /// Draws z ~ p_{1|t}(. | x_t), M = stream.samples a particle: x_t is d x N, out d x (N M), and draw i of
     /// particle j is column j M + i. The normals come from `stream`; the components are chosen by
-    /// stream.with(purpose::value_component) where the stream's purpose is value, and else by
-    /// stream.with(purpose::component).
+    /// uniforms of stream.choices().
     void draw_posterior(const_view x_t, double t, no_condition, noise_stream stream, workspace_type& space,
                         view out) const {
         check("gaussian_mixture::draw_posterior", out, x_t.columns() * stream.samples, x_t);
@@ -173,7 +172,7 @@ public:
             sums.responsibilities(x_t.columns(first, count), first);
             space.components.resize(context, 1, draws);
             context.for_each(draws, detail::choose_posterior_component<Batch>{
-                                        .stream = detail::choices_of(stream),
+                                        .stream = stream.choices(),
                                         .first = first,
                                         .responsibilities = space.responsibilities.read(),
                                         .out = row(space.components)});

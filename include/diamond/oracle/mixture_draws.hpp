@@ -17,11 +17,6 @@ namespace diamond::detail {
 /// this number.
 inline constexpr index_t choice_block = 0xffffffff;
 
-/// Returns the stream for the discrete choices of posterior draws whose normals come from `stream`.
-[[nodiscard]] constexpr noise_stream choices_of(noise_stream stream) {
-    return stream.with(stream.purpose == purpose::value ? purpose::value_component : purpose::component);
-}
-
 /// Returns the least k with u sums[count - 1] < sums[k], where sums[k] is the sum of the weights 0 ... k and
 /// 0 <= u < 1. It is never a k whose weight is 0.
 template <class Real>

@@ -51,8 +51,9 @@ DIAMOND_HD constexpr philox_block philox4x32_10(philox_block counter, std::uint6
     return counter;
 }
 
-/// Names what a draw is for. Draws of different purposes are independent; the numbers are part of the
-/// reproducible stream.
+/// Names what a draw is for, a number below 128. Draws of different purposes are independent; the numbers are
+/// part of the reproducible stream, and those from 128 on are the discrete choices of draws of the purpose
+/// less 128.
 enum class purpose : std::uint8_t {
     initial = 0,         ///< x_0
     transition = 1,      ///< xbar_0 of a transition
@@ -85,6 +86,15 @@ struct noise_stream {
         noise_stream result = *this;
         result.purpose = other;
         return result;
+    }
+    /// Returns the stream for the discrete choices of posterior draws whose normals come from this stream, as
+    /// of a mixture's component: one of its own for each purpose, so that draws of other purposes choose
+    /// anew.
+    [[nodiscard]] DIAMOND_HD constexpr noise_stream choices() const {
+        if (purpose == diamond::purpose::value) return with(diamond::purpose::value_component);
+        if (purpose == diamond::purpose::transition) return with(diamond::purpose::component);
+        constexpr unsigned of_choices = 0x80; // beyond all purposes that have a name
+        return with(static_cast<diamond::purpose>(of_choices | static_cast<unsigned>(purpose)));
     }
     /// Returns this stream with M samples a particle, 1 <= M <= most_samples.
     [[nodiscard]] DIAMOND_HD constexpr noise_stream with_samples(index_t count) const {

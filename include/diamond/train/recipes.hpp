@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -52,6 +53,32 @@ struct flow_map_defaults {
     };
     using pairs = both_ways_pair;
 };
+} // namespace detail
+
+namespace detail {
+/// Runs a training to its end or until the observer ends it. @throws numeric_error where a loss is beyond
+/// what errors of a network can be: off the diagonal a flow whose velocity is steep can carry a training
+/// away.
+template <class Trainer, class State>
+void run_watched(Trainer& trainer, State& state, index_t dimension,
+                 const std::function<bool(const training_report&)>& observer) {
+    // Losses are squared errors in units of the data's own, summed over coordinates: of order d at the
+    // beginning.
+    const double most = 1e4 * static_cast<double>(dimension);
+    trainer.run(state, [&](const training_report& at) {
+        const double losses[] = {at.diagonal_loss, at.off_diagonal_loss, at.diagonal_divergence_loss,
+                                 at.off_diagonal_divergence_loss};
+        for (const double loss : losses)
+            if (!(loss <= most))
+                throw numeric_error(
+                    "the training broke down: its loss is " + digits_of(loss) +
+                        ". Give the points more noise (smooth.bandwidth of a twentieth of their "
+                        "deviation often does), another loss, as semigroup_loss{.midpoint = true}, "
+                        "or a lower rate",
+                    static_cast<long>(at.step), -1L);
+        return !observer || observer(at);
+    });
+}
 } // namespace detail
 
 /// A training by a recipe with its parts at hand. `Head` is no_head for a Diamond map and divergence_head for
@@ -169,7 +196,7 @@ template <class Real, class Context, class... Policies>
     diamond_map_training<owning_batch<Real, Context>, Policies...> training(std::move(points), rng, options,
                                                                             std::move(policies)...);
     auto state = training.trainer().start();
-    training.trainer().run(state, options.observer);
+    detail::run_watched(training.trainer(), state, training.frame().dimension(), options.observer);
     return network_diamond_map{training.network(state)};
 }
 
@@ -184,7 +211,7 @@ template <class Real, class Context, class... Policies>
     flow_map_training<owning_batch<Real, Context>, Policies...> training(std::move(points), rng, options,
                                                                          std::move(policies)...);
     auto state = training.trainer().start();
-    training.trainer().run(state, options.observer);
+    detail::run_watched(training.trainer(), state, training.frame().dimension(), options.observer);
     return network_flow_map{training.network(state)};
 }
 
