@@ -220,13 +220,13 @@ TEST_CASE("a training that breaks down is told, with its loss and what to do") {
     };
     int state = 0, seen = 0;
     const auto count = [&](const diamond::training_report&) { return ++seen, true; };
-    stub sound{{900.0, 1.0, 19'000.0}}, lost{{1.0, 4e11, 1.0}}, broken{{NAN}};
-    CHECK_NOTHROW(diamond::detail::run_watched(sound, state, 2, count));
+    stub sound{{90.0, 1.0, 3.0}}, lost{{1.0, 4e11, 1.0}}, broken{{NAN}};
+    CHECK_NOTHROW(diamond::detail::run_watched(sound, state, count));
     CHECK(seen == 3);
-    CHECK_THROWS_WITH_AS(diamond::detail::run_watched(lost, state, 2, count),
+    CHECK_THROWS_WITH_AS(diamond::detail::run_watched(lost, state, count),
                          doctest::Contains("smooth.bandwidth"), diamond::numeric_error);
     CHECK(seen == 4);
-    CHECK_THROWS_AS(diamond::detail::run_watched(broken, state, 2, {}), diamond::numeric_error);
+    CHECK_THROWS_AS(diamond::detail::run_watched(broken, state, {}), diamond::numeric_error);
 }
 
 TEST_CASE("an observer ends a recipe, whose network is that of the steps so far; its parts resume") {

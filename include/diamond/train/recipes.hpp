@@ -60,11 +60,10 @@ namespace detail {
 /// what errors of a network can be: off the diagonal a flow whose velocity is steep can carry a training
 /// away.
 template <class Trainer, class State>
-void run_watched(Trainer& trainer, State& state, index_t dimension,
+void run_watched(Trainer& trainer, State& state,
                  const std::function<bool(const training_report&)>& observer) {
-    // Losses are squared errors in units of the data's own, summed over coordinates: of order d at the
-    // beginning.
-    const double most = 1e4 * static_cast<double>(dimension);
+    // Losses are mean squared errors in units of what a network can know: 1 is that of the Gaussian alone.
+    constexpr double most = 100.0;
     trainer.run(state, [&](const training_report& at) {
         const double losses[] = {at.diagonal_loss, at.off_diagonal_loss, at.diagonal_divergence_loss,
                                  at.off_diagonal_divergence_loss};
@@ -196,7 +195,7 @@ template <class Real, class Context, class... Policies>
     diamond_map_training<owning_batch<Real, Context>, Policies...> training(std::move(points), rng, options,
                                                                             std::move(policies)...);
     auto state = training.trainer().start();
-    detail::run_watched(training.trainer(), state, training.frame().dimension(), options.observer);
+    detail::run_watched(training.trainer(), state, options.observer);
     return network_diamond_map{training.network(state)};
 }
 
@@ -211,7 +210,7 @@ template <class Real, class Context, class... Policies>
     flow_map_training<owning_batch<Real, Context>, Policies...> training(std::move(points), rng, options,
                                                                          std::move(policies)...);
     auto state = training.trainer().start();
-    detail::run_watched(training.trainer(), state, training.frame().dimension(), options.observer);
+    detail::run_watched(training.trainer(), state, options.observer);
     return network_flow_map{training.network(state)};
 }
 
