@@ -14,7 +14,9 @@ import sys
 import tempfile
 
 root = pathlib.Path(__file__).resolve().parent.parent
-steps = {"SMC, never resampled": ("smc_step", "0"), "SMC, resampled in every step": ("smc_step", "2")}
+steps = {"SMC, never resampled": ("smc_step", "0"), "SMC, resampled in every step": ("smc_step", "2"),
+         "Diamond step, width 128": ("diamond_step", "128"), "Diamond step, width 512": ("diamond_step", "512"),
+         "training step, width 128": ("training_step", "128"), "training step, width 256": ("training_step", "256")}
 
 
 def main():

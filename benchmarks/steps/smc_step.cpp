@@ -4,7 +4,6 @@
 // so it uses only names that both have, and opens no namespace.
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 
 #include <diamond/align/smc.hpp>
 #include <diamond/backend/eigen.hpp>
@@ -18,6 +17,8 @@
 #include <diamond/value/posterior.hpp> // an older commit's name
 #endif
 
+#include "seconds.hpp"
+
 using batch = diamond::eigen::batch<float>;
 using mixture = diamond::gaussian_mixture<batch, diamond::linear_schedule>;
 
@@ -28,12 +29,6 @@ struct slope {
         return 0.5 * static_cast<double>(z[0]) - 0.3 * static_cast<double>(z[1]);
     }
 };
-
-double seconds() {
-    timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
 
 int main(int count, char** arguments) {
     if (count != 2) return std::fprintf(stderr, "smc_step THRESHOLD: 0 resamples never, 2 always\n"), 2;

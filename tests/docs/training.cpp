@@ -23,7 +23,7 @@ using divergence_mlp = diamond::diamond_mlp_with_divergence<batch, diamond::line
 void recipes(const diamond::eigen::context& context, const std::filesystem::path& file) {
     using namespace diamond;
     // [recipe]
-    // numpy.save("points.npy", points), of shape (n, d) in any number type: a row is a point.
+    // numpy.save("points.npy", points), of shape (n, d), floats or integers: a row is a point.
     const auto array = io::read_npy<float>("points.npy", {.shape = {io::any_extent, 2}}); // here d = 2
     const auto n = static_cast<index_t>(array.shape[0]), d = static_cast<index_t>(array.shape[1]);
     batch points = from_host<float>(context, d, n, array.data); // d x n: a column is a point

@@ -147,7 +147,7 @@ struct solve_triangle {
 struct moment_value_options {
     index_t samples = 4; ///< M, the number of posterior draws a particle, at least 2 and at most 2^24
     /// Draws pairs with opposite noise, whose mean is exact where a draw is affine in its noise; M must then
-    /// be even.
+    /// be even, and at least 4.
     bool antithetic = true;
     bool fixed_noise = false; ///< draws with the same noise at every step
 };
@@ -169,6 +169,7 @@ struct moment_value_options {
 /// (y - mu), with Cov from the particle's own draws. At t = 1 it is b(1) grad r, for which the measurement
 /// must be differentiable where b(1) is not 0.
 ///
+/// Where s is small the times of a run must come near the data: V changes most where sigma/alpha is about s.
 /// It has no standard error and no effective number of samples: NaN where they are asked for. Cost a
 /// particle: M posterior draws and M evaluations of the measurement, which count as rewards, and k^2
 /// operations; a call also takes one Cholesky factorisation of C + s^2 I. Source: (eq. moment-value); the
