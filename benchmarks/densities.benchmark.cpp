@@ -1,6 +1,7 @@
 // What the density of a transition costs: early stop with its density by the divergence head, by the
 // determinant of the map's own Jacobian, and corrected by the joint flow map of the same network, against the
 // same transition without any, in the same run.
+#include <utility>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -53,7 +54,9 @@ void density(benchmark::State& state) {
     auto subject = Make{}(net);
     diamond::early_stop_kernel plain{diamond::network_diamond_map{net}};
     batch x(context, d, columns), next(context, d, columns);
-    std::vector<double> before(static_cast<std::size_t>(columns)), after(before), weight(before);
+    diamond::rebind_t<batch, double> before(context, 1, columns), after(context, 1, columns),
+        weight(context, 1, columns);
+    assign(row(before), 0.0);
     diamond::draw_normal(philox{2}.stream(diamond::purpose::initial), x.mutable_view());
     const auto stream = philox{3}.stream(diamond::purpose::transition, 1);
     constexpr diamond::interval span{0.4, 0.5};
@@ -61,9 +64,9 @@ void density(benchmark::State& state) {
         state, "transition",
         [&] {
             if constexpr (diamond::weighted_transition_kernel<decltype(subject)>)
-                subject(x, span, {}, stream, next, before.data(), after.data(), weight.data());
+                subject(x, span, {}, stream, next, row(std::as_const(before)), row(after), row(weight));
             else
-                subject.draw_with_density(x, span, {}, stream, next, weight.data());
+                subject.draw_with_density(x, span, {}, stream, next, row(weight));
         },
         [&] { plain(x, span, {}, stream, next); });
 }

@@ -49,7 +49,7 @@ std::size_t differing() {
         posterior_value value{draws, bowl{}, posterior_value_options{.samples = 4}};
         eigen::batch<double> values(context, 1, n);
         value(walked.particles.read(), 0.7, no_condition{}, philox{5}.stream(purpose::value),
-              {values.data()});
+              {.value = row(values)});
         keep(to_host(values));
         return all;
     };

@@ -45,7 +45,8 @@ int main() {
     bool refused = false;
     std::vector<double> values(1000);
     try {
-        diamond::call_reward(reward, normals.read(), diamond::no_condition{}, 0, 1, values.data());
+        diamond::call_reward(reward, normals.read(), diamond::no_condition{}, 0, 1,
+                             diamond::row(context, 1000, values.data()));
     } catch (const diamond::numeric_error& error) {
         refused = error.particle() == 36;
         std::printf("%s\n", error.what());
