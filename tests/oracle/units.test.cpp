@@ -170,7 +170,7 @@ TEST_CASE("what no number of the batch's type can hold is refused with the numbe
             static_cast<void>(
                 fit_gaussian_frame(training_set<eigen::batch<float>>{std::move(constant), 0.0}));
         },
-        "coordinate 1 is 0");
+        "give a bandwidth above 0");
 }
 
 TEST_CASE("Cholesky knows a pivot by its own coordinate's unit") {

@@ -40,11 +40,19 @@ diamond::recipe_options small(index_t steps) {
             .network = {.width = 48, .blocks = 2},
             .training = {.steps = steps, .batch = 128, .rate = {.peak = 1e-2}}};
 }
-/// The share of points nearer to 0 than 3/2: 4 widths of the ring's noise away from it.
-double share_inside(const std::vector<float>& z) {
-    double inside = 0.0;
-    for (std::size_t j = 0; j < z.size(); j += 2) inside += std::hypot(z[j], z[j + 1]) < 1.5;
-    return inside / (0.5 * static_cast<double>(z.size()));
+/// The share of points that are not between the radii 3/2 and 5/2, 4 widths of the ring's noise away from it,
+/// NaN among them; or 1 where they do not lie around 0.
+double share_astray(const std::vector<float>& z) {
+    double astray = 0.0, x = 0.0, y = 0.0;
+    const double count = 0.5 * static_cast<double>(z.size());
+    for (std::size_t j = 0; j < z.size(); j += 2) {
+        const double r = std::hypot(z[j], z[j + 1]);
+        astray += !(r > 1.5 && r < 2.5);
+        x += z[j] / count;
+        y += z[j + 1] / count;
+    }
+    // The mean of 2,000 draws has a standard deviation of 0.03 a coordinate; a map may be off by some more.
+    return std::hypot(x, y) < 0.3 ? astray / count : 1.0;
 }
 template <class Map>
 std::vector<float> drawn(Map map, const diamond::eigen::context& context, index_t n) {
@@ -86,14 +94,16 @@ TEST_CASE("a recipe is the training by hand, to the same bits") {
 
 TEST_CASE("a Diamond map and a flow map learn the points' distribution; a Gaussian does not pass for it") {
     const auto context = back_ends::eigen<float>::make(2);
-    // Of the distribution itself a share of 3e-5 is within 3/2; of the Gaussian of the same covariance 43 %.
+    // Of the distribution itself a share of 6e-5 is astray; of the Gaussian of the same covariance 43 % are
+    // within 3/2 and 21 % beyond 5/2. The bounds are chosen between these, not statistical.
     const auto map = diamond::train_diamond_map(ring_on(context), philox{1}, small(3000));
-    CHECK(share_inside(drawn(map, context, 2000)) < 0.12);
-    CHECK(share_inside(drawn(diamond::train_diamond_map(ring_on(context), philox{1}, small(1)), context,
-                             2000)) > 0.35);
+    CHECK(share_astray(drawn(map, context, 2000)) < 0.25);
+    CHECK(share_astray(
+              drawn(diamond::train_diamond_map(ring_on(context), philox{1}, small(1)), context, 2000)) > 0.5);
     const auto flow = diamond::train_flow_map(ring_on(context), philox{1}, small(3000));
-    CHECK(share_inside(drawn(flow, context, 2000)) < 0.12);
-    // The mean log-density of the ring's points; log N of the Gaussian's is -3.5 there.
+    CHECK(share_astray(drawn(flow, context, 2000)) < 0.25);
+    // The mean log-density of the ring's points; log N of the Gaussian's is -3.5 there, 1.4 below the chosen
+    // bound.
     diamond::flow_density density{diamond::stepped_flow_map{flow, {.steps = 4}}};
     diamond::rebind_t<batch, double> log_p(context, 1, 500);
     density(ring_on(context).read(), 1.0, {}, row(log_p));
@@ -185,10 +195,15 @@ TEST_CASE("what a recipe cannot take is refused by name") {
         }
         static_cast<void>(diamond::smooth_points(diamond::from_host<real>(context, 3, 60, points), {}));
     };
-    CHECK_THROWS_WITH_AS(simplex(1.0f), doctest::Contains("give smooth.bandwidth > 0"),
-                         std::invalid_argument);
-    CHECK_THROWS_WITH_AS(simplex(1.0), doctest::Contains("give smooth.bandwidth > 0"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(line(0.0), doctest::Contains("give smooth.bandwidth > 0"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(simplex(1.0f), doctest::Contains("give a bandwidth above 0"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(simplex(1.0), doctest::Contains("give a bandwidth above 0"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(line(0.0), doctest::Contains("give a bandwidth above 0"), std::invalid_argument);
+    // Coordinates of any units are none the worse for it.
+    auto units = ring();
+    for (std::size_t k = 0; k < units.size(); k += 2) units[k] *= 1e-12f;
+    CHECK(
+        diamond::smooth_points(diamond::from_host(context, 2, 500, units), {}).frame.numbers().variance[0] ==
+        doctest::Approx(1.01 * 2e-24));
     auto broken = ring();
     broken[7] = NAN;
     CHECK_THROWS_WITH_AS(
@@ -220,7 +235,7 @@ TEST_CASE("a training that breaks down is told, with its loss and what to do") {
     };
     int state = 0, seen = 0;
     const auto count = [&](const diamond::training_report&) { return ++seen, true; };
-    stub sound{{90.0, 1.0, 3.0}}, lost{{1.0, 4e11, 1.0}}, broken{{NAN}};
+    stub sound{{90.0, 1.0, 3.0}}, lost{{1.0, 110.0, 1.0}}, broken{{NAN}};
     CHECK_NOTHROW(diamond::detail::run_watched(sound, state, count));
     CHECK(seen == 3);
     CHECK_THROWS_WITH_AS(diamond::detail::run_watched(lost, state, count),

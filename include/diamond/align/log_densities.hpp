@@ -32,8 +32,7 @@ template <class Density, class Model = std::remove_cvref_t<Density>>
                digits_of(density.dimension());
     });
     rebind_t<typename Model::batch_type, double> values(samples.context(), 1, samples.columns());
-    assign(row(values), not_a_number); // what the density leaves unwritten is refused
-    density(samples, 1.0, condition, row(values));
+    density(samples, 1.0, condition, unwritten(row(values)));
     samples.context().forbid(samples.columns(), elementwise<detail::is_no_log_weight>(row(values)),
                              deferred_error{.what = "a log-density is NaN or +inf", .values = values.data()});
     return to_host(values);

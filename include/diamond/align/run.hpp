@@ -80,8 +80,8 @@ void require_particles(batch_view<Value, Context> x, index_t step) {
 }
 
 /// @throws numeric_error naming step and particle where a value is NaN or +inf.
-template <class Context>
-void require_values(row_view<const double, Context> values, index_t step) {
+template <class Value, class Context>
+void require_values(row_view<Value, Context> values, index_t step) {
     values.context().forbid(values.columns(), elementwise<is_no_log_weight>(values),
                             deferred_error{.what = "the value estimate is NaN or +infinity", .step = step});
 }

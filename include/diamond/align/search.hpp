@@ -345,9 +345,9 @@ public:
                 kernel_(x.read(), span, condition, rng.stream(purpose::transition, k), next.mutable_view());
                 detail::require_particles(next.read(), k);
                 value_(next.read(), span.to, condition, rng.stream(purpose::value, k),
-                       value_rows<context_type>{.value = row(values)});
+                       value_rows<context_type>{.value = unwritten(row(values))});
             });
-            detail::require_values(row(std::as_const(values)), k);
+            detail::require_values(row(values), k);
             return next.read();
         });
         choose(1);

@@ -109,7 +109,7 @@ public:
         state s = new_state(context, rng, condition);
         detail::begin(s, options_.initial_value, options_.log_delta.value_or(-infinity));
         if constexpr (weighted) {
-            kernel_.begin(s.x.read(), s.condition, row(s.log_p));
+            kernel_.begin(s.x.read(), s.condition, unwritten(row(s.log_p)));
             context.forbid(s.x.columns(), elementwise<detail::is_no_log_weight>(row(s.log_p)),
                            not_a_density(s.log_p.data(), 0));
         }
@@ -253,8 +253,8 @@ private:
                                                 .steps = s.steps(),
                                                 .time = line.time,
                                                 .particles = s.x.read(),
-                                                .values = row(std::as_const(s.v)),
-                                                .log_weights = row(std::as_const(s.log_w)),
+                                                .values = row(s.v),
+                                                .log_weights = row(s.log_w),
                                                 .trace = line};
                 if (!detail::keep_going(observer, view)) break;
             }
@@ -265,15 +265,11 @@ private:
     /// Draws x_k into s.next_x, and for a weighted kernel their log-densities and the logs of its weights.
     void propagate(state& s, const detail::step_plan& plan, interval span) {
         const noise_stream stream = s.rng.stream(purpose::transition, plan.k);
-        if constexpr (weighted) {
-            // What the kernel leaves unwritten is refused.
-            assign(row(s.next_log_p), not_a_number);
-            assign(row(s.correction), not_a_number);
-            kernel_(s.x.read(), span, s.condition, stream, s.next_x.mutable_view(),
-                    row(std::as_const(s.log_p)), row(s.next_log_p), row(s.correction));
-        } else {
+        if constexpr (weighted)
+            kernel_(s.x.read(), span, s.condition, stream, s.next_x.mutable_view(), row(s.log_p),
+                    unwritten(row(s.next_log_p)), unwritten(row(s.correction)));
+        else
             kernel_(s.x.read(), span, s.condition, stream, s.next_x.mutable_view());
-        }
     }
     /// @throws numeric_error where a coordinate is not finite, or a weighted kernel's weight, or the density
     /// of a particle that lives by its weight, is NaN or +inf.
@@ -299,10 +295,9 @@ private:
             final_rewards_ += n;
             return;
         }
-        assign(row(s.next_v), not_a_number); // what the estimator leaves unwritten is refused
         value_(s.next_x.read(), plan.time, s.condition, s.rng.stream(purpose::value, plan.k),
-               value_rows<context_type>{.value = row(s.next_v)});
-        detail::require_values(row(std::as_const(s.next_v)), plan.k);
+               value_rows<context_type>{.value = unwritten(row(s.next_v))});
+        detail::require_values(row(s.next_v), plan.k);
         detail::make_finite(s, options_.value_floor);
     }
 

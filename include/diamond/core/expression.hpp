@@ -463,6 +463,13 @@ void assign(row_view<double, Context> out, const detail::sums_of_columns<E>& x) 
     detail::require_extents_of(shape, shape.rows, out.columns());
     out.context().column_sums(shape.rows, out.columns(), x.value, out.data());
 }
+/// Fills a row with NaN for a part to write, and returns it: what the part leaves unwritten is refused with
+/// all NaN, where it would be a number of before.
+template <class Context>
+[[nodiscard]] row_view<double, Context> unwritten(row_view<double, Context> out) {
+    assign(out, not_a_number);
+    return out;
+}
 /// out = 0 everywhere.
 template <class Real, class Context>
 void set_to_zero(batch_view<Real, Context> out) {

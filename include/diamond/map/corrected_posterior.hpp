@@ -62,9 +62,8 @@ public:
         density_of_data_.resize(context, 1, all);
         likelihood_.resize(context, 1, all);
         sampler_.draw_with_density(x_t, t, condition, stream, out, log_weights);
-        assign(row(density_of_data_), not_a_number); // what the density leaves unwritten is refused
         density_(out, 1.0, repeated_.repeat(context, condition, x_t.columns(), stream.samples),
-                 row(density_of_data_));
+                 unwritten(row(density_of_data_)));
         context.column_sums(
             out.rows(), out.columns(),
             detail::transition_density_term<const_view>{

@@ -110,7 +110,7 @@ public:
         log_weights_.resize(context, 1, all);
         chosen_.resize(context, 1, n);
         sampler_(x_t, t, condition, stream.with_samples(stream.samples * group), proposals_.mutable_view(),
-                 row(log_weights_));
+                 unwritten(row(log_weights_)));
         using weights_view = row_view<const double, context_type>;
         using chosen_view = row_view<std::int32_t, context_type>;
         const weights_view weights = row(log_weights_);

@@ -205,7 +205,7 @@ private:
     /// A larger picture would not be looked at, and cairo draws pictures of up to 32767 pixels a side.
     static constexpr double max_side = 8192;
 
-    /// A picture of this area takes 270 MB of pixels; the largest picture of a report has a hundredth of it.
+    /// A picture of this area takes 270 MB of pixels; the largest shipped picture has a twentieth.
     static constexpr double max_area = 1 << 24;
 
     /// This coordinate is far outside of any picture; cairo's own numbers end at 2^23 pixels.

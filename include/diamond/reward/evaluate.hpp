@@ -38,11 +38,9 @@ void evaluate_reward(Reward& reward, batch_view<const Real, Context> z, const Co
     if constexpr (!std::is_same_v<detail::referred_t<Reward>, Reward>) {
         evaluate_reward(detail::referred(reward), z, condition, values);
     } else if constexpr (detail::conditional_reward<Reward, batch_type, Condition>) {
-        assign(values, not_a_number);
-        reward(z, condition, values);
+        reward(z, condition, unwritten(values));
     } else if constexpr (detail::batchwise_reward<Reward, batch_type>) {
-        assign(values, not_a_number);
-        reward(z, values);
+        reward(z, unwritten(values));
     } else if constexpr (detail::says_column_parallel<Reward> || !Context::host_memory) {
         static_assert(
             std::invocable<const Reward&, column_view<const Real>>,

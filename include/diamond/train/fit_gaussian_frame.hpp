@@ -6,15 +6,13 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <stdexcept>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include <diamond/core/expression.hpp>
-#include <diamond/core/finite.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
 #include <diamond/oracle/symmetric_eigen.hpp>
+#include <diamond/reward/detail/cholesky.hpp>
 #include <diamond/train/training_set.hpp>
 
 namespace diamond {
@@ -29,7 +27,6 @@ struct transposed {
     DIAMOND_HD double operator()(index_t j, index_t i) const { return static_cast<double>(x(i, j)); }
 };
 
-DIAMOND_HD inline double magnitude_of_number(double x) { return std::fabs(x); }
 /// Returns sum + factor x, rounded once where the processor can.
 DIAMOND_HD constexpr double add_scaled(double sum, double factor, double x) { return sum + factor * x; }
 
@@ -58,6 +55,27 @@ void moments_of_points(batch_view<const Real, Context> points, std::vector<doubl
     covariance = to_host(total);
     for (double& m : mean) m /= static_cast<double>(n);
 }
+/// Decomposes the covariance of points with their noise. @throws std::invalid_argument where a coordinate,
+/// given those before it, varies no more than the rounding of points of type Real.
+template <class Real, class Context>
+[[nodiscard]] covariance_eigen eigen_of_points(const Context& context, const std::vector<double>& mean,
+                                               const std::vector<double>& covariance) {
+    const std::size_t d = mean.size();
+    // The rounding of a coordinate in units of its deviation: points lie within some 4 of these about the
+    // mean.
+    double rounding = 0.0;
+    for (std::size_t i = 0; i < d; ++i)
+        rounding += square(static_cast<double>(std::numeric_limits<Real>::epsilon()) *
+                           (4.0 + std::abs(mean[i]) / std::sqrt(covariance[i + d * i])));
+    constexpr double products = 16.0; // by what the rounding of the sums exceeds that of a factorisation
+    const auto size = static_cast<index_t>(d);
+    static_cast<void>(cholesky(
+        "the covariance of the points, which give a bandwidth above 0 where coordinates add "
+        "up to a constant or one is the same for all, or leave it out,",
+        covariance, size, pivot_unit::own,
+        std::max(rounding, products * static_cast<double>(d) * std::numeric_limits<double>::epsilon())));
+    return {context, covariance, size};
+}
 } // namespace detail
 
 /// Computes N(mean, U diag(variance) U^T), the Gaussian of the points plus their noise, N(0, diag(h^2)).
@@ -65,15 +83,15 @@ void moments_of_points(batch_view<const Real, Context> points, std::vector<doubl
 /// In the basis U of principal directions the network's residual need not learn correlations, and a network
 /// whose residual is 0 has the maps of the full-covariance Gaussian. Cost: n d^2 operations by the back end's
 /// product, and the eigenvectors of a d x d matrix.
-/// @throws std::invalid_argument if the variance in a direction is not positive; a bandwidth above 0 prevents
-/// that.
+/// @throws std::invalid_argument if the variance in a direction is not above the rounding of the points; a
+/// bandwidth above 0 prevents that.
 template <class Batch>
 [[nodiscard]] gaussian_frame_numbers fit_gaussian_frame(const training_set<Batch>& data) {
     std::vector<double> mean, covariance;
     detail::moments_of_points(data.points().read(), mean, covariance);
     for (std::size_t i = 0; i < mean.size(); ++i)
         covariance[i + mean.size() * i] += data.bandwidths()[i] * data.bandwidths()[i];
-    detail::covariance_eigen eigen(data.context(), covariance, data.points().rows());
+    auto eigen = detail::eigen_of_points<typename Batch::value_type>(data.context(), mean, covariance);
     return {std::move(mean), std::move(eigen.values), std::move(eigen.vectors)};
 }
 
@@ -114,47 +132,6 @@ template <class Batch>
     return {std::move(rotated), data.bandwidths(), std::move(labels)};
 }
 
-namespace detail {
-/// @throws std::invalid_argument that names the first point with a coordinate that is not finite.
-template <class Batch>
-void require_finite_points(const Batch& points) {
-    const auto& context = points.context();
-    const auto numbers = row(context, points.size(), points.data());
-    const index_t bad = context.find_first(points.size(), elementwise<is_not_finite>(numbers));
-    if (bad == points.size()) return;
-    typename Batch::value_type value{};
-    context.to_host(points.data() + bad, 1, &value);
-    throw std::invalid_argument("a training set's point " + digits_of(bad / points.rows()) + " has " +
-                                digits_of(value) + " as coordinate " + digits_of(bad % points.rows()) +
-                                ": it must be finite");
-}
-/// Decomposes the covariance of smoothed points. @throws std::invalid_argument where the variance along a
-/// direction is no more than the rounding of the points or of the covariance.
-template <class Batch>
-[[nodiscard]] covariance_eigen eigen_of_points(const Batch& points, const std::vector<double>& covariance) {
-    using real = typename Batch::value_type;
-    const auto& context = points.context();
-    const char* const
-        flat = "the points have no variance along a direction, as where coordinates add up to a constant or "
-               "one is the same for all: give smooth.bandwidth > 0, or leave that direction out";
-    const auto numbers = row(context, points.size(), points.data());
-    const double rounding = static_cast<double>(std::numeric_limits<real>::epsilon()) *
-                            context.max(points.size(), elementwise<magnitude_of_number>(numbers));
-    const auto d = static_cast<double>(points.rows());
-    const auto found = [&]() -> covariance_eigen {
-        try {
-            return {context, covariance, points.rows()};
-        } catch (const std::invalid_argument& error) {
-            throw std::invalid_argument(std::string(flat) + " (" + error.what() + ")");
-        }
-    };
-    const covariance_eigen eigen = found();
-    const double least = std::max(square(rounding), 16.0 * d * 0x1p-52 * eigen.values.back());
-    require(eigen.values.front() > least, flat);
-    return eigen;
-}
-} // namespace detail
-
 /// The noise N(0, H) that makes points a distribution, H = bandwidth^2 I + relative_bandwidth^2 C, where C is
 /// the points' covariance. The relative part leaves what correlates the coordinates as it is: smooth
 /// trajectories stay smooth.
@@ -173,13 +150,12 @@ struct framed_points {
 /// Fits the Gaussian frame of smoothed points and brings the points into its coordinates, in which H is
 /// diagonal. Cost: that of fit_gaussian_frame, and one rotation of the points.
 /// @throws std::invalid_argument for a bandwidth that is negative or not finite, and where the variance in a
-/// direction is not positive; a bandwidth above 0 prevents that.
+/// direction is not above the rounding of the points; a bandwidth above 0 prevents that.
 template <class Batch>
 [[nodiscard]] framed_points<Batch> smooth_points(const Batch& points, const smoothing& by,
                                                  std::vector<std::int32_t> labels = {}) {
     detail::require_not_negative("bandwidth", by.bandwidth);
     detail::require_not_negative("relative_bandwidth", by.relative_bandwidth);
-    require(points.size() > 0, "a training set needs points");
     detail::require_finite_points(points);
     std::vector<double> mean, covariance;
     detail::moments_of_points(points.read(), mean, covariance);
@@ -187,7 +163,8 @@ template <class Batch>
     const double h = square(by.bandwidth), share = square(by.relative_bandwidth);
     for (double& entry : covariance) entry *= 1.0 + share;
     for (std::size_t i = 0; i < d; ++i) covariance[i + d * i] += h;
-    const detail::covariance_eigen eigen = detail::eigen_of_points(points, covariance);
+    const auto eigen = detail::eigen_of_points<typename Batch::value_type>(points.context(), mean,
+                                                                           covariance);
     std::vector<double> deviations;
     // Along a direction C + H is `variance`, of which C's part is (variance - h)/(1 + share).
     for (const double variance : eigen.values)

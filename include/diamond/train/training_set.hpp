@@ -7,6 +7,7 @@
 #include <concepts>
 #include <cstdint>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,7 @@
 #include <diamond/core/condition.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/expression.hpp>
+#include <diamond/core/finite.hpp>
 #include <diamond/core/scalar.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/schedule/schedule.hpp>
@@ -134,23 +136,31 @@ struct both_ways_pair {
 };
 
 namespace detail {
+/// @throws std::invalid_argument if there are no points, and that names the first with a coordinate that is
+/// not finite.
+template <class Batch>
+void require_finite_points(const Batch& points) {
+    require(points.size() > 0, "a training set needs points");
+    const auto& context = points.context();
+    const auto numbers = row(context, points.size(), points.data());
+    const index_t bad = context.find_first(points.size(), elementwise<is_not_finite>(numbers));
+    if (bad == points.size()) return;
+    typename Batch::value_type value{};
+    context.to_host(points.data() + bad, 1, &value);
+    throw std::invalid_argument("a training set's point " + digits_of(bad / points.rows()) + " has " +
+                                digits_of(value) + " as coordinate " + digits_of(bad % points.rows()) +
+                                ": it must be finite");
+}
 /// Two moments of points on the host: the largest magnitude of a coordinate's mean, and the root of the mean
 /// variance of all coordinates.
 struct point_moments {
     double largest_mean = 0.0, deviation = 0.0;
 
-    /// @throws std::invalid_argument for a number that is not finite.
     template <class Real>
     point_moments(const Real* x, std::size_t rows, std::size_t columns) {
         std::vector<double> mean(rows, 0.0);
         for (std::size_t j = 0; j < columns; ++j)
-            for (std::size_t i = 0; i < rows; ++i) {
-                require(std::isfinite(x[i + rows * j]), [&] {
-                    return "a training set's point " + digits_of(j) + " has " + digits_of(x[i + rows * j]) +
-                           " as coordinate " + digits_of(i) + ": it must be finite";
-                });
-                mean[i] += static_cast<double>(x[i + rows * j]);
-            }
+            for (std::size_t i = 0; i < rows; ++i) mean[i] += static_cast<double>(x[i + rows * j]);
         for (double& m : mean) m /= static_cast<double>(columns);
         double sum = 0.0;
         for (std::size_t j = 0; j < columns; ++j)
@@ -222,7 +232,7 @@ public:
 private:
     void prepare(const std::vector<std::int32_t>& labels) {
         using real = typename Batch::value_type;
-        require(points_.size() > 0, "a training set needs points");
+        detail::require_finite_points(points_);
         for (const double h : bandwidths_) {
             require(h >= 0.0 && h < infinity, [&] {
                 return "a training set's bandwidth is " + digits_of(h) + ": 0 or more is needed";

@@ -70,10 +70,8 @@ public:
                    ": it begins after t = 0, where b is infinite";
         });
         require_same_shape("denoised_value::guidance", x, const_view(out));
-        if (t >= 1.0) { // D = x, and a network need not have a velocity where sigma'(1) is infinite
-            reward_.gradient(x, condition, stream.step, out);
-            return assign(out, final_guidance_factor(model_.schedule()) * out);
-        }
+        if (t >= 1.0) // D = x, and a network need not have a velocity where sigma'(1) is infinite
+            return detail::write_final_guidance(model_.schedule(), reward_, x, condition, stream.step, out);
         const double b = guidance_factor(model_.schedule(), t);
         point_.resize(x.context(), x.rows(), x.columns());
         gradient_.resize(x.context(), x.rows(), x.columns());

@@ -151,7 +151,8 @@ protected:
         rewards_.resize(x.context(), 1, columns);
         if constexpr (weighted) {
             log_weights_.resize(x.context(), 1, columns);
-            sampler_(x, t, condition, detail::value_stream(stream, options_), draws_, row(log_weights_));
+            sampler_(x, t, condition, detail::value_stream(stream, options_), draws_,
+                     unwritten(row(log_weights_)));
             x.context().forbid(columns, elementwise<detail::is_no_log_weight>(row(log_weights_)),
                                deferred_error{.what = "the weight of a posterior draw is NaN or +inf",
                                               .step = static_cast<index_t>(stream.step),

@@ -220,11 +220,7 @@ public:
         const auto& context = x.context();
         const auto& schedule = density_.schedule();
         const index_t samples = options_.samples;
-        if (t >= 1.0) {
-            reward_.gradient(x, condition, stream.step, out);
-            assign(out, final_guidance_factor(schedule) * out);
-            return;
-        }
+        if (t >= 1.0) return detail::write_final_guidance(schedule, reward_, x, condition, stream.step, out);
         if (t <= 0.0) detail::require_spread("a weighted value", t, samples);
         const renoising back = look_ahead(x, t, condition, stream);
         const noise_level here = level_at(schedule, t);
@@ -302,9 +298,9 @@ private:
         }
         const noise_level here = level_at(schedule, t);
         if constexpr (marginal_density<Density>)
-            density_(renoised_, back.time, repeated, row(density_values_));
+            density_(renoised_, back.time, repeated, unwritten(row(density_values_)));
         else
-            density_(renoised_, back.time, repeated, x, samples, row(density_values_));
+            density_(renoised_, back.time, repeated, x, samples, unwritten(row(density_values_)));
         context.column_sums(x.rows(), columns,
                             detail::renoising_weight<const_view>{.x_t = x,
                                                                  .z = z_.read(),

@@ -63,8 +63,7 @@ inline const char* advice_on(cudaError_t status) {
                "compute-sanitizer shows where. The process must start anew.";
     case cudaErrorLaunchOutOfResources:
         return "A functor needs more local or shared memory than a block of 256 threads has: keep large "
-               "arrays "
-               "in batches.";
+               "arrays in batches.";
     case cudaErrorInitializationError:
         return "A child of fork() cannot use what its parent has opened: fork before the first use of CUDA, "
                "or start the child anew (exec, Python's \"spawn\").";

@@ -29,12 +29,15 @@ enum class pivot_unit {
 /// read. Cost: n^3/3 multiplications.
 class cholesky {
 public:
-    /// Factorises `a`, n x n. @throws std::invalid_argument that begins with `what` and names the first pivot
-    /// that rounding does not tell from 0.
-    cholesky(const char* what, std::vector<double> a, index_t n, pivot_unit unit = pivot_unit::largest)
+    /// Factorises `a`, n x n, whose entries are known to a relative error of `known`, or to the rounding of
+    /// double where that is more. @throws std::invalid_argument that begins with `what` and names the first
+    /// pivot that this does not tell from 0.
+    cholesky(const char* what, std::vector<double> a, index_t n, pivot_unit unit = pivot_unit::largest,
+             double known = 0.0)
         : l_(std::move(a)), n_(n) {
         // The relative error of a pivot.
-        const double rounding = static_cast<double>(n_) * std::numeric_limits<double>::epsilon();
+        const double rounding = std::max(known,
+                                         static_cast<double>(n_) * std::numeric_limits<double>::epsilon());
         std::vector<double> diagonal;
         for (index_t k = 0; k < n_; ++k) diagonal.push_back(at(k, k));
         if (unit == pivot_unit::largest && n_ > 0)
