@@ -1,5 +1,4 @@
 // The lines that docs/which_method.md shows.
-#include <cmath>
 #include <vector>
 
 #include <diamond/backend/eigen.hpp>
@@ -39,35 +38,7 @@ auto search(const diamond::eigen::context& context, const Map& map, const Reward
     return best(context, diamond::philox{.seed = 1}).rewards.front() + winners.rewards.front();
 }
 
-// [times]
-/// 0, then steps - 1 times at which sigma/alpha falls from `first` to `last` by equal factors, then 1.
-std::vector<double> geometric_times(diamond::index_t steps, double first, double last) {
-    std::vector<double> times{0.0};
-    for (diamond::index_t k = 0; k + 1 < steps; ++k) {
-        const double share = static_cast<double>(k) / static_cast<double>(steps - 2);
-        const double ratio = first * std::pow(last / first, share);
-        times.push_back(1.0 / (1.0 + ratio)); // of the linear schedule, alpha = t and sigma = 1 - t
-    }
-    times.push_back(1.0);
-    return times;
-}
-// [/times]
-
 } // namespace
-
-double by_measurement(const diamond::eigen::context& context,
-                      const diamond::gaussian_mixture<batch, diamond::linear_schedule>& model,
-                      const std::vector<float>& seen, double s) {
-    const diamond::exact_posterior draws{model};
-    // [measurement]
-    const diamond::mask_measurement<batch> mask{context, 16, {0, 1, 2, 3, 4, 5, 6, 7}};
-    const diamond::gaussian_measurement_reward reward{context, mask, seen, s};
-    diamond::smc sampler{diamond::ddpm_posterior_kernel{draws},
-                         diamond::moment_value{draws, reward, {.samples = 4}},
-                         {.particles = 512, .times = geometric_times(32, 3.0, 0.5 * s)}};
-    // [/measurement]
-    return sampler(context, diamond::philox{.seed = 1}).log_z;
-}
 
 double by_velocity(const diamond::eigen::context& context, const velocity& field,
                    const diamond::linear_reward<batch>& reward) {
