@@ -198,6 +198,12 @@ TEST_CASE("what a recipe cannot take is refused by name") {
     CHECK_THROWS_WITH_AS(simplex(1.0f), doctest::Contains("give a bandwidth above 0"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(simplex(1.0), doctest::Contains("give a bandwidth above 0"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(line(0.0), doctest::Contains("give a bandwidth above 0"), std::invalid_argument);
+    // A mean that leaves a coordinate no digits, though it is not constant.
+    auto far = ring();
+    for (std::size_t k = 1; k < far.size(); k += 2) far[k] += 4e6f;
+    CHECK_THROWS_WITH_AS(
+        static_cast<void>(diamond::smooth_points(diamond::from_host(context, 2, 500, far), {})),
+        doctest::Contains("coordinate 1 of the points has mean"), std::invalid_argument);
     // Coordinates of any units are none the worse for it.
     auto units = ring();
     for (std::size_t k = 0; k < units.size(); k += 2) units[k] *= 1e-12f;

@@ -63,17 +63,27 @@ template <class Real, class Context>
     const std::size_t d = mean.size();
     // The rounding of a coordinate in units of its deviation: points lie within some 4 of these about the
     // mean.
+    constexpr double kept = 1.0 / 16.0; // as diamond_trainer
+    constexpr double products = 16.0;   // by what the rounding of the sums exceeds that of a factorisation
+    const double sum_rounding = static_cast<double>(d) * std::numeric_limits<double>::epsilon();
     double rounding = 0.0;
-    for (std::size_t i = 0; i < d; ++i)
-        rounding += square(static_cast<double>(std::numeric_limits<Real>::epsilon()) *
-                           (4.0 + std::abs(mean[i]) / std::sqrt(covariance[i + d * i])));
-    constexpr double products = 16.0; // by what the rounding of the sums exceeds that of a factorisation
+    for (std::size_t i = 0; i < d; ++i) {
+        const double deviation = std::sqrt(covariance[i + d * i]),
+                     of_mean = static_cast<double>(std::numeric_limits<Real>::epsilon()) * std::abs(mean[i]);
+        const bool constant = deviation <= products * std::abs(mean[i]) * sum_rounding;
+        require(constant || of_mean <= kept * deviation, [&] {
+            return "coordinate " + digits_of(i) + " of the points has mean " + digits_of(mean[i]) +
+                   " and deviation " + digits_of(deviation) +
+                   ": rounding drowns it, subtract the mean from the points";
+        });
+        rounding += square(4.0 * static_cast<double>(std::numeric_limits<Real>::epsilon()) +
+                           of_mean / deviation);
+    }
     const auto size = static_cast<index_t>(d);
-    static_cast<void>(cholesky(
-        "the covariance of the points, which give a bandwidth above 0 where coordinates add "
-        "up to a constant or one is the same for all, or leave it out,",
-        covariance, size, pivot_unit::own,
-        std::max(rounding, products * static_cast<double>(d) * std::numeric_limits<double>::epsilon())));
+    static_cast<void>(
+        cholesky("the covariance of the points, which give a bandwidth above 0 where coordinates add "
+                 "up to a constant or one is the same for all, or leave it out,",
+                 covariance, size, pivot_unit::own, std::max(rounding, products * sum_rounding)));
     return {context, covariance, size};
 }
 } // namespace detail
