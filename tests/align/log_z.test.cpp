@@ -138,9 +138,11 @@ TEST_CASE("where Lee and Whiteley's variance is negative there is no standard er
         const bool warned = std::any_of(result.warnings.begin(), result.warnings.end(), [](const auto& w) {
             return w.find("no standard error") != std::string::npos;
         });
-        CHECK(warned == (variance < 0.0));
-        CHECK(std::isnan(result.log_z_standard_error) == (variance < 0.0));
-        if (variance >= 0.0) CHECK(result.log_z_standard_error == std::sqrt(variance));
+        const bool trusted = variance >= 0.0 && variance <= diamond::trusted_relative_variance;
+        CHECK(warned == !trusted);
+        CHECK(result.reliable == trusted);
+        CHECK(std::isnan(result.log_z_standard_error) == !trusted);
+        if (trusted) CHECK(result.log_z_standard_error == std::sqrt(variance));
         ++(variance < 0.0 ? negative : positive);
     }
     CHECK(negative > 0);
@@ -157,8 +159,18 @@ TEST_CASE("islands: the mean of Z and its error from their spread") {
     const std::vector<double> log_z{std::log(1.0) - 800.0, std::log(3.0) - 800.0, -infinity};
     const auto all = diamond::combine_islands(log_z);
     CHECK(all.log_z == doctest::Approx(std::log(4.0 / 3.0) - 800.0));
-    // values 1, 3, 0: mean 4/3, sample variance 7/3, error of the mean sqrt(7/9)
-    CHECK(all.standard_error == doctest::Approx(std::sqrt(7.0 / 9.0) / (4.0 / 3.0)));
+    // values 1, 3, 0: mean 4/3, sample variance 7/3, error of the mean sqrt(7/9), too large to be one
+    CHECK(std::isnan(all.standard_error));
+    CHECK(all.spread == infinity);
+    REQUIRE(all.shares.size() == 3);
+    CHECK(std::abs(all.shares[0] - 0.25) < 1e-12);
+    CHECK(std::abs(all.shares[1] - 0.75) < 1e-12);
+    CHECK(all.shares[2] == 0.0);
+    // values 1, 3/2: mean 5/4, sample variance 1/8, error of the mean 1/4
+    const auto two = diamond::combine_islands(std::vector<double>{0.0, std::log(1.5)});
+    CHECK(two.standard_error == doctest::Approx(0.25 / 1.25).epsilon(1e-12));
+    CHECK(two.spread == doctest::Approx(std::log(1.5) / std::sqrt(2.0)).epsilon(1e-12));
+    CHECK(two.shares[1] == doctest::Approx(0.6).epsilon(1e-12));
     CHECK(all.method == log_z_error::islands);
     const std::vector<double> dead{-infinity, -infinity};
     CHECK(diamond::combine_islands(dead).log_z == -infinity);

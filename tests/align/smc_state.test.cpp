@@ -169,7 +169,11 @@ TEST_CASE(
     const ddpm_posterior_kernel kernel{exact_posterior{model}};
     posterior_value value{exact_posterior{model}, bowl_2d<double>(), {.samples = 2}};
     smc sampler{kernel, value,
-                smc_options{.particles = 30, .steps = 5, .threshold = 0.0, .log_delta = -infinity}};
+                smc_options{.particles = 30,
+                            .steps = 5,
+                            .threshold = 1e-9,
+                            .least_conditional_ess = 0.0,
+                            .log_delta = -infinity}};
     diamond::owning_batch<double, diamond::eigen::context> expected(context, 1, 30);
     const auto result = sampler(context, philox{9}, {}, [&](const auto& view) {
         value(view.particles, view.time, {}, philox{9}.stream(purpose::value, view.step),
@@ -267,6 +271,7 @@ TEST_CASE("evaluations are counted, the pilot's among them") {
     }
     options.log_delta.reset();
     options.pilot_particles = pilot;
+    options.pilot_share = 0.0; // it does not grow
     const cost whole = run + cost{.forward = pilot * steps, .reward = pilot};
     auto sampler = sampler_on<diamond::eigen::batch<double>>(context, options, samples);
     CHECK(sampler(context, philox{11}).spent == whole);

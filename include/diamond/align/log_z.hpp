@@ -7,6 +7,7 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <diamond/concepts/resampler.hpp>
@@ -68,6 +69,11 @@ struct combined_log_z {
     double standard_error;                     ///< NaN where the runs do not tell: `warnings` then says why
     log_z_error method = log_z_error::islands; ///< How the error was estimated: from the runs' spread.
     std::vector<std::string> warnings = {};    ///< reasons why the error should not be trusted
+    /// The standard deviation of the runs' own log Z in nats: infinite where weights of some of them died.
+    double spread = NAN;
+    /// Z_i / sum Z: particle j of run i, of weight W_ij in its run, weighs shares[i] W_ij among those of all
+    /// runs; empty where all weights died.
+    std::vector<double> shares = {};
 };
 
 /// Combines runs into Z = mean of exp(log_z_i), and takes the standard error of log Z from their spread. -inf
@@ -95,16 +101,31 @@ struct combined_log_z {
                 " runs died, so that log Z has no standard error: use more particles or a softer reward"}};
     const auto count = static_cast<double>(log_z.size());
     double mean = 0.0, square_sum = 0.0;
-    for (const double z : log_z) mean += std::exp(z - high) / count;
+    std::vector<double> shares;
+    double mean_log = 0.0;
+    for (const double z : log_z) {
+        mean += std::exp(z - high) / count;
+        mean_log += z / count;
+        shares.push_back(std::exp(z - high));
+    }
+    for (double& share : shares) share /= mean * count;
     for (const double z : log_z) square_sum += square(std::exp(z - high) - mean);
     combined_log_z result{.log_z = high + std::log(mean),
-                          .standard_error = std::sqrt(square_sum / (count * (count - 1.0))) / mean};
+                          .standard_error = std::sqrt(square_sum / (count * (count - 1.0))) / mean,
+                          .shares = std::move(shares)};
+    double squares = 0.0;
+    for (const double z : log_z) squares += square(z - mean_log);
+    result.spread = mean_log > -infinity ? std::sqrt(squares / (count - 1.0)) : infinity;
     const double variance = square(result.standard_error);
-    if (variance > trusted_relative_variance)
-        result.warnings.push_back("the runs differ so much that the relative variance of their mean is " +
-                                  digits_of(variance) + ", whose estimate is good only below " +
-                                  digits_of(trusted_relative_variance) +
-                                  ": take more runs, or more particles in each");
+    if (variance > trusted_relative_variance) {
+        result.warnings.push_back(
+            "the runs differ so much, their log Z by a standard deviation of " + rounded(result.spread, 3) +
+            " nats, that the relative variance of their mean is " + digits_of(variance) +
+            ", whose estimate is good only below " + digits_of(trusted_relative_variance) +
+            ", so that log Z has no standard error: take more runs, or more particles "
+            "in each");
+        result.standard_error = NAN;
+    }
     return result;
 }
 

@@ -154,12 +154,14 @@ public:
                                      .time = span.to,
                                      .least_ess = options_.threshold *
                                                   static_cast<double>(options_.particles),
+                                     .least_conditional_ess = options_.least_conditional_ess,
                                      .last = k == s.steps()};
         const cost before = spent();
 
         detail::at_step(k, [&] { propagate(s, plan, span); });
         check_propagated(s, plan);
         detail::at_step(k, [&] { evaluate(s, plan); });
+        detail::relax(s, plan);
         detail::weigh(s, plan);
         const bool resamples = detail::may_resample(s, plan);
         if (resamples) detail::choose(s, resampler_, plan);
@@ -186,6 +188,7 @@ public:
         result.particles = std::move(s.x);
         const auto run = s.totals_on_host();
         result.log_delta = run.log_delta;
+        result.pilot = s.pilot;
         result.spent = s.spent;
         result.seconds = s.clock.seconds();
         if (!result.complete) {
@@ -200,7 +203,6 @@ public:
         const double squares = family_square(result.weights(), result.families);
         const double variance = relative_variance_of_z(result.log_z_method, squares, options_.particles,
                                                        run.resamplings);
-        result.log_z_standard_error = variance < 0.0 ? NAN : std::sqrt(variance);
         // Carried values, full weights, finite V: this driver does nothing else.
         result.exact_for_sampler = !weighted;
         result.exact_for_density = weighted && detail::knows_own_density(kernel_);
@@ -211,7 +213,11 @@ public:
                 result.correction_ess = std::min(result.correction_ess, step.correction_ess);
         }
         detail::warn_of_distrust(result.steps, options_.particles, result.log_z_method, variance, weighted,
-                                 options_.trust, result.warnings);
+                                 options_.trust, result.warnings, &result.one_run_warning);
+        detail::warn_of_pilot(result.pilot, result.warnings);
+        result.reliable = result.warnings.empty();
+        if (result.reliable) result.log_z_standard_error = std::sqrt(variance);
+        result.advice = detail::advice_of(result.pilot, variance, result.spent.evaluations());
         return result;
     }
 
@@ -290,6 +296,11 @@ private:
     /// V of the propagated particles into s.next_v, made finite: r itself at the last step.
     void evaluate(state& s, const detail::step_plan& plan) {
         const index_t n = options_.particles;
+        if (!plan.last && plan.least_ess == 0.0) { // nothing is ever chosen by values
+            assign(row(s.next_v), row(s.v));
+            assign(row(*s.context, 1, &s.step_sums.data()->floored), 0.0);
+            return;
+        }
         if (plan.last) {
             call_reward(value_.reward(), s.next_x.read(), s.condition, plan.k, 1, row(s.next_v));
             final_rewards_ += n;
@@ -301,21 +312,36 @@ private:
         detail::make_finite(s, options_.value_floor);
     }
 
-    /// log delta = log of the mean of exp r over a few draws of the chain, without weights, on a stream of
-    /// their own, so that it is fixed before the run that uses it. A small SMC without delta would be far too
-    /// low where delta matters (measured: 10 nats where this errs by 0.3).
+    /// log delta = log of the mean of exp r over a few draws of the chain, without weights, on streams of
+    /// their own, so that it is fixed before the run that uses it. Their number is doubled until their
+    /// effective sample size is trusted_pilot_ess. A small SMC without delta would be far too low where delta
+    /// matters (measured: 10 nats where this errs by 0.3).
     void pilot(state& s) {
         constexpr std::uint64_t pilot_stream = 0x9170701; // any number that no user is likely to split by
         // With one step there is no V_k, k < K, to raise.
         if (options_.pilot_particles == 0 || s.steps() == 1) return;
-        const index_t n = std::min(options_.pilot_particles, options_.particles);
-        chain prior(detail::draws_alone(kernel_), {.particles = n, .times = options_.times});
-        const auto draws = prior(*s.context, s.rng.split(pilot_stream), s.given);
-
-        rebind_t<batch_type, double> rewards(*s.context, 1, n);
-        call_reward(value_.reward(), draws.particles.read(), s.given, s.steps(), 1, row(rewards));
-        s.spent += draws.spent + cost{.reward = n};
-        detail::log_mean_exp(row(std::as_const(rewards)), s.step_sums.data(), &s.totals.data()->log_delta);
+        const index_t first = std::min(options_.pilot_particles, options_.particles);
+        const auto most = static_cast<index_t>(options_.pilot_share *
+                                               static_cast<double>(options_.particles));
+        std::vector<double> seen;
+        smc_pilot& pilot = s.pilot;
+        for (index_t n = first; n > 0; n = std::min({pilot.draws, options_.particles, most - pilot.draws})) {
+            chain prior(detail::draws_alone(kernel_), {.particles = n, .times = options_.times});
+            const auto stream = s.rng.split(pilot_stream + static_cast<std::uint64_t>(pilot.draws));
+            // Of one condition a column the first n are taken, those of the first x_0.
+            const auto draws = prior(*s.context, stream, s.given);
+            rebind_t<batch_type, double> rewards(*s.context, 1, n);
+            call_reward(value_.reward(), draws.particles.read(), s.given, s.steps(), 1, row(rewards));
+            for (const double reward : to_host(rewards)) seen.push_back(reward);
+            s.spent += draws.spent + cost{.reward = n};
+            pilot.evaluations += draws.spent.evaluations();
+            pilot.draws += n;
+            pilot.ess = detail::sum_weights(seen.data(), pilot.draws, false).ess();
+            if (pilot.ess >= trusted_pilot_ess) break;
+        }
+        const auto all = from_host<double>(*s.context, 1, pilot.draws, seen);
+        detail::log_mean_exp(row(all), s.step_sums.data(), &s.totals.data()->log_delta);
+        pilot.log_z = s.log_delta();
     }
 
     Kernel kernel_;

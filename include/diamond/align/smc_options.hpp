@@ -25,6 +25,9 @@ struct smc_options {
     /// A step resamples when its effective sample size is below threshold N: 0 never resamples, above 1
     /// always does.
     double threshold = 0.5;
+    /// The least conditional effective sample size of a step, as a share of N, 0 ... 1: where values differ
+    /// so much that it would fall below, they count in part, (eq. smc-relaxation). 0 lets them count in full.
+    double least_conditional_ess = 0.05;
     /// V_0, at which log Z starts: any number up to 2^30 in absolute value. All particles x_0 have it.
     double initial_value = 0.0;
     /// V_k is raised to this floor for k < K. Without one log_delta does that, and where that is -infinity,
@@ -33,9 +36,12 @@ struct smc_options {
     /// V_k = logaddexp(estimate, log delta) for k < K, with a delta that is fixed before the run; -infinity
     /// adds none. Where log_delta is not given, a pilot estimates log Z for it.
     std::optional<double> log_delta = {};
-    /// The number of the pilot's draws, which are made without the reward's influence; the pilot never draws
-    /// more than `particles`. With 0 there is no pilot, and no delta.
+    /// The number of the pilot's first draws, which are made without the reward's influence, at most
+    /// `particles`. With 0 there is no pilot, and no delta.
     index_t pilot_particles = 512;
+    /// The pilot doubles its draws until they have an effective sample size of 10 by weights exp r, or are
+    /// this share of `particles`, at least 0: each draw costs as many transitions as a particle.
+    double pilot_share = 1.0;
     bool record_ancestors = false; ///< keeps the ancestors of each resampling, 4 bytes a particle
     smc_trust trust = {};          ///< the thresholds of the result's warnings
 };
@@ -74,6 +80,10 @@ inline void require_options(const smc_options& options) {
         return "the threshold is " + digits_of(options.threshold) +
                ": it must be a number that is not negative; 0 never resamples, above 1 always does";
     });
+    require(options.least_conditional_ess >= 0.0 && options.least_conditional_ess <= 1.0, [&] {
+        return "least_conditional_ess is " + digits_of(options.least_conditional_ess) +
+               ": it is a share of the particles, from 0, for none, to 1";
+    });
     require_shift("initial_value, V_0,", options.initial_value);
     if (options.value_floor) require_shift("value_floor, the floor of values,", *options.value_floor);
     if (options.log_delta && *options.log_delta != -infinity)
@@ -81,6 +91,10 @@ inline void require_options(const smc_options& options) {
     require(options.pilot_particles >= 0 && options.pilot_particles <= most_particles, [&] {
         return "a pilot of " + digits_of(options.pilot_particles) +
                " particles: at least 0, for none, and at most 2^31 - 1 are needed";
+    });
+    require(options.pilot_share >= 0.0 && options.pilot_share <= static_cast<double>(most_particles), [&] {
+        return "pilot_share is " + digits_of(options.pilot_share) +
+               ": it is a multiple of the particles that is not negative, below 2^31";
     });
     require_trust("least_ess_share", options.trust.least_ess_share);
     require_trust("largest_share", options.trust.largest_share);
@@ -99,17 +113,24 @@ inline void require_options(const smc_options& options) {
         if (!times.empty()) times += " ";
         times += digits_of(t);
     }
-    return {{"dimension", digits_of(dimension)},
-            {"particles", digits_of(options.particles)},
-            {"steps", digits_of(static_cast<index_t>(options.times.size()) - 1)},
-            {"times", std::move(times)},
-            {"threshold", digits_of(options.threshold)},
-            {"initial_value", digits_of(options.initial_value)},
-            {"value_floor", options.value_floor ? digits_of(*options.value_floor) : "none"},
-            {"log_delta", options.log_delta ? digits_of(*options.log_delta)
-                                            : "by a pilot of " + digits_of(options.pilot_particles)},
-            {"resampler", std::move(resampler)},
-            {"kernel", weighted ? "with weights" : "without weights"}};
+    smc_setting setting{{"dimension", digits_of(dimension)},
+                        {"particles", digits_of(options.particles)},
+                        {"steps", digits_of(static_cast<index_t>(options.times.size()) - 1)},
+                        {"times", std::move(times)},
+                        {"threshold", digits_of(options.threshold)},
+                        {"initial_value", digits_of(options.initial_value)},
+                        {"value_floor", options.value_floor ? digits_of(*options.value_floor) : "none"},
+                        {"log_delta", options.log_delta
+                                          ? digits_of(*options.log_delta)
+                                          : "by a pilot of " + digits_of(options.pilot_particles)},
+                        {"resampler", std::move(resampler)},
+                        {"kernel", weighted ? "with weights" : "without weights"}};
+    if (!options.log_delta && options.pilot_share != 1.0)
+        setting["pilot_share"] = digits_of(options.pilot_share);
+    // Runs saved by version 0.2 do not say it, and have none.
+    if (options.least_conditional_ess > 0.0)
+        setting["least_conditional_ess"] = digits_of(options.least_conditional_ess);
+    return setting;
 }
 
 /// The words of `text` around the first place at which it differs from `other`, or all of a short text.

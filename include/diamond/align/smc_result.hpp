@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,8 @@ struct smc_step {
     double largest_share = 0.0;     ///< the largest share that one particle has of the weight, 1/N ... 1
     double mean_value = 0.0;        ///< the weighted mean of V
     index_t floored = 0; ///< the number of values raised to the floor: SMC cannot tell these particles apart
+    /// beta of (eq. smc-relaxation), in [0, 1]: 1 where the step's values count in full.
+    double relaxation = 1.0;
     /// The effective sample size of a weighted kernel's own weights at this step, over particles that were
     /// not dead before it; NaN for a kernel without weights.
     double correction_ess = NAN;
@@ -48,10 +51,10 @@ struct smc_step {
     friend bool operator==(const smc_step& a, const smc_step& b) {
         const auto same = [](double x, double y) { return x == y || (x != x && y != y); };
         return a.time == b.time && a.resampled == b.resampled && a.floored == b.floored &&
-               same(a.ess, b.ess) && same(a.least_increment, b.least_increment) &&
-               same(a.largest_increment, b.largest_increment) && same(a.largest_share, b.largest_share) &&
-               same(a.mean_value, b.mean_value) && same(a.correction_ess, b.correction_ess) &&
-               same(a.log_mean_correction, b.log_mean_correction);
+               same(a.relaxation, b.relaxation) && same(a.ess, b.ess) &&
+               same(a.least_increment, b.least_increment) && same(a.largest_increment, b.largest_increment) &&
+               same(a.largest_share, b.largest_share) && same(a.mean_value, b.mean_value) &&
+               same(a.correction_ess, b.correction_ess) && same(a.log_mean_correction, b.log_mean_correction);
     }
 };
 
@@ -64,6 +67,15 @@ struct smc_view {
     const_row_t<Batch> values;      ///< V_k of each particle in nats, N numbers
     const_row_t<Batch> log_weights; ///< the N log weights accumulated since the last resampling
     const smc_step& trace;          ///< the step's line of the trace
+};
+
+/// What a run's pilot saw: draws of the chain without weights, each with its reward, of which log delta is
+/// made. Their weights exp r are plain importance sampling.
+struct smc_pilot {
+    index_t draws = 0; ///< n; 0 where there was no pilot
+    double ess = NAN;  ///< the effective sample size of the weights exp r, 1 ... n; 0 where all are zero
+    double log_z = -infinity;     ///< the logarithm of their mean
+    std::int64_t evaluations = 0; ///< the network evaluations of all draws, as cost counts them
 };
 
 /// The result of a run.
@@ -84,9 +96,19 @@ struct smc_result {
     std::vector<smc_step> steps;        ///< the trace
     /// Each step's ancestors, where recorded; empty without resampling.
     std::vector<std::vector<std::int32_t>> ancestors;
-    double log_delta = -infinity;      ///< the log delta by which values were raised
+    double log_delta = -infinity; ///< the log delta by which values were raised
+    smc_pilot pilot;              ///< what the pilot saw, where there was one
+    /// Whether the run is complete and its own numbers show no reason against it. Where they show one,
+    /// log Z has no standard error, and `warnings` say why. exact_for_... say what the run would reach with
+    /// particles without end; this says whether it had enough.
+    bool reliable = false;
     std::vector<std::string> warnings; ///< reasons why the run should not be trusted
-    bool complete = false;             ///< says whether the run took its last step
+    /// The one of `warnings` that concerns the standard error from one run alone, of which a spread of
+    /// islands is free; empty where there is none.
+    std::string one_run_warning;
+    /// What would serve better for as many evaluations, where the pilot's draws tell; else empty.
+    std::string advice;
+    bool complete = false; ///< says whether the run took its last step
     /// Says whether the target is the chain's own end law, tilted.
     bool exact_for_sampler = false;
     /// Says whether the target is the law to which a weighted kernel corrects its draws, tilted: the kernel's
@@ -125,6 +147,9 @@ struct smc_trust {
     /// correct the kernel are then not those of one law.
     double largest_miss = 0.1;
 };
+
+/// The effective sample size from which a pilot is enough to go by.
+inline constexpr double trusted_pilot_ess = 10.0;
 
 namespace detail {
 /// Warns of a weighted kernel's weights. Their mean is looked at step by step and over the run, for small
@@ -167,7 +192,7 @@ inline void warn_of_corrections(const std::vector<smc_step>& steps, index_t part
 /// NaN where one run does not tell; `weighted` says whether the kernel carries weights of its own.
 inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particles, log_z_error method,
                              double relative_variance, bool weighted, const smc_trust& trust,
-                             std::vector<std::string>& warnings) {
+                             std::vector<std::string>& warnings, std::string* one_run = nullptr) {
     if (steps.empty()) return;
     const auto number = [](double x) { return rounded(x, 3); };
     const auto count = static_cast<double>(particles);
@@ -200,8 +225,9 @@ inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particl
                            "a value_floor near the values that matter help");
     if (weighted) warn_of_corrections(steps, particles, trust, warnings);
 
-    const std::string islands =
-        ": run independent islands, each with its own rng.split(k), and give their log_z to combine_islands";
+    const std::size_t before = warnings.size();
+    const std::string islands = ": run independent islands, each with its own rng.split(k), and give their "
+                                "results to combine_islands";
     const std::string variance = "the relative variance of Z is " + number(relative_variance);
     if (particles == 1)
         warnings.push_back("one particle says nothing of the error of log Z, which has no standard error: "
@@ -210,12 +236,69 @@ inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particl
     else if (std::isnan(relative_variance))
         warnings.push_back("the resampler names no formula for the error of log Z by one run" + islands);
     if (relative_variance > trusted_relative_variance)
-        warnings.push_back(variance + " by one run's estimate, which is good only below " +
-                           number(trusted_relative_variance) + islands);
+        warnings.push_back(variance +
+                           " by one run's estimate, as few x_0 have offspring: it is good only below " +
+                           number(trusted_relative_variance) + ", so log Z has no standard error" + islands);
     if (relative_variance < 0.0)
         warnings.push_back(variance + " by the formula of " + name_of(method) +
                            ", so log Z has no standard error" + islands);
+    if (one_run && warnings.size() > before) *one_run = warnings.back();
+}
+/// Warns of a pilot that gives values little or nothing to go by.
+inline void warn_of_pilot(const smc_pilot& pilot, std::vector<std::string>& warnings) {
+    if (pilot.draws > 0 && pilot.log_z == -infinity)
+        warnings.push_back(
+            "none of the pilot's " + digits_of(pilot.draws) +
+            " draws is allowed by the reward, so that nothing raises values of -infinity: give a "
+            "log_delta near log Z, a larger pilot_share or a softer reward");
+}
+/// What the pilot's weights say of plain importance sampling for the evaluations of the run: a line of advice
+/// where its relative variance of Z would be less than the run's, and "" where it would not, or the pilot has
+/// too few effective draws to tell.
+[[nodiscard]] inline std::string advice_of(const smc_pilot& pilot, double relative_variance,
+                                           std::int64_t evaluations) {
+    if (pilot.draws == 0 || pilot.evaluations == 0 || !(pilot.ess >= trusted_pilot_ess)) return "";
+    const auto draws = static_cast<double>(pilot.draws);
+    const double affordable = draws * static_cast<double>(evaluations) /
+                              static_cast<double>(pilot.evaluations);
+    const double plain = (draws / pilot.ess - 1.0) / affordable;
+    if (!(plain < relative_variance)) return "";
+    return "plain importance sampling, weights exp r on " + rounded(affordable, 2) +
+           " draws of chain for as many evaluations, would have a relative variance of Z of about " +
+           rounded(plain, 2) + ", this run has " + rounded(relative_variance, 2);
 }
 } // namespace detail
+
+/// Combines independent runs into one log Z by the spread of theirs, see combine_islands of numbers; and
+/// passes on what the runs warn of, but for the error from one run, which the spread replaces. Where the
+/// runs' own warnings say that they are not to be trusted, the spread is not, either, and the standard error
+/// is NaN. @throws std::invalid_argument for fewer than two runs, and for one that was stopped.
+template <class Batch>
+[[nodiscard]] combined_log_z combine_islands(std::span<const smc_result<Batch>> runs) {
+    std::vector<double> log_z;
+    for (const auto& run : runs) log_z.push_back(run.log_z);
+    combined_log_z all = combine_islands(std::span<const double>(log_z));
+    std::size_t warned = 0;
+    std::string first;
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+        bool warns = false;
+        for (const auto& warning : runs[i].warnings) {
+            if (warning == runs[i].one_run_warning) continue;
+            if (first.empty()) first = "run " + digits_of(i) + ": " + warning;
+            warns = true;
+        }
+        warned += warns ? 1 : 0;
+    }
+    if (warned > 0) {
+        all.warnings.push_back(digits_of(warned) + " of " + digits_of(runs.size()) +
+                               " runs warn, so that log Z has no standard error; " + first);
+        all.standard_error = NAN;
+    }
+    return all;
+}
+template <class Batch>
+[[nodiscard]] combined_log_z combine_islands(const std::vector<smc_result<Batch>>& runs) {
+    return combine_islands(std::span<const smc_result<Batch>>(runs));
+}
 
 } // namespace diamond

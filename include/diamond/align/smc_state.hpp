@@ -38,6 +38,7 @@ struct smc_snapshot {
     std::vector<smc_step> steps;                      ///< the trace
     std::vector<std::vector<std::int32_t>> ancestors; ///< each step's ancestors, where recorded
     cost spent;                                       ///< all evaluations, the pilot's among them
+    smc_pilot pilot;                                  ///< what the pilot saw
     std::uint64_t seed = 0;                           ///< the run's seed
     smc_setting setting;                              ///< its sampler's setting
 };
@@ -49,6 +50,8 @@ namespace detail {
 struct step_numbers {
     /// The best value, the floor, and how many values are left to it.
     double best = 0, floor = 0, floored = 0;
+    /// The highest log weights before and after the step's increments in full, and beta.
+    double high_before = 0, high_after = 0, relaxation = 1;
     /// The highest log weight, and sums of the weights relative to it.
     double high = 0, sum = 0, sum_square = 0;
     /// Minus the least increment of a live particle, and the largest one.
@@ -59,6 +62,12 @@ struct step_numbers {
     /// The highest log weight of a weighted kernel's own, sums of these weights relative to it, and how many
     /// there are.
     double correction_high = 0, correction_sum = 0, correction_sum_square = 0, corrected = 0;
+};
+/// The candidates for beta, 1, 2^-1/4, 2^-1/2, ..., of which the largest is taken that keeps the conditional
+/// effective sample size; where none does, beta is 0.
+struct relaxations {
+    static constexpr index_t count = 80, sums = 1 + 2 * count; ///< the sums: see conditional_sums
+    DIAMOND_HD static double at(index_t b) { return std::exp2(-0.25 * static_cast<double>(b)); }
 };
 /// The totals of a run, in the back end's memory.
 struct run_numbers {
@@ -165,6 +174,8 @@ private:
         expect(line.largest_share * count >= least && line.largest_share <= 1.0 + rounding,
                name("largest_share"), line.largest_share, "it lies between 1/N and 1");
         expect(std::isfinite(line.mean_value), name("mean_value"), line.mean_value, "it is finite");
+        expect(line.relaxation >= 0.0 && line.relaxation <= 1.0, name("relaxation"), line.relaxation,
+               "it lies between 0 and 1");
         expect(line.floored >= 0 && line.floored <= (last ? 0 : n()), name("floored"), line.floored,
                last ? "at the last step there is no floor" : "it lies between 0 and the particles");
         if (from_.log_densities.empty()) {
@@ -192,6 +203,16 @@ private:
         else
             expect(from_.log_delta == delta, "log_delta", from_.log_delta,
                    "this sampler's is " + digits_of(delta));
+        const smc_pilot& pilot = from_.pilot;
+        expect(pilot.draws >= 0 && (piloted || pilot.draws == 0), "pilot.draws", pilot.draws,
+               "it is a number of draws, and 0 without a pilot");
+        expect(pilot.draws == 0 ||
+                   (pilot.ess >= 0.0 && pilot.ess <= static_cast<double>(pilot.draws) * (1.0 + rounding)),
+               "pilot.ess", pilot.ess, "it lies between 0 and the draws");
+        expect(pilot.draws == 0 || pilot.log_z == from_.log_delta, "pilot.log_z", pilot.log_z,
+               "log_delta is " + digits_of(from_.log_delta));
+        expect(pilot.evaluations >= 0, "pilot.evaluations", pilot.evaluations,
+               "it is a number of evaluations");
         // Each resampling, and the end, adds the log of the mean weight: that of no more than what increments
         // have made, and of at least one particle in N.
         double low = options_.initial_value, high = low, least = 0.0, largest = 0.0;
@@ -368,6 +389,7 @@ struct smc_state {
                 .steps = lines,
                 .ancestors = ancestors(lines),
                 .spent = spent,
+                .pilot = pilot,
                 .seed = rng.seed,
                 .setting = setting};
     }
@@ -401,11 +423,13 @@ struct smc_state {
 
     rebind_t<Batch, smc_step> trace_lines;           ///< K lines
     rebind_t<Batch, detail::step_numbers> step_sums; ///< one
+    rebind_t<Batch, double> relaxation_sums;         ///< those by which relax chooses beta
     rebind_t<Batch, detail::run_numbers> totals;     ///< one
 
     rebind_t<Batch, std::uint64_t> cumulative; ///< cumulative weights
     resampling_scratch<context_type> space;    ///< the resampler's working space
     cost spent;                                ///< All evaluations so far, the pilot's among them.
+    smc_pilot pilot;                           ///< what the pilot saw
     stopwatch clock;                           ///< Runs from when the state was made, in seconds.
 };
 
@@ -427,6 +451,7 @@ void prepare_to_resample(State& s, const Resampler& resampler) {
     const index_t n = s.x.columns();
     for (auto* indices : {&s.next_family, &s.chosen}) indices->resize(context, 1, n);
     s.cumulative.resize(context, 1, n);
+    s.relaxation_sums.resize(context, 1, relaxations::sums);
     if constexpr (!State::context_type::host_memory) s.masked_w.resize(context, 1, n);
     if constexpr (requires { resampler.prepare(context, n, s.space); })
         resampler.prepare(context, n, s.space);
@@ -498,6 +523,7 @@ void restore(State& s, const typename State::snapshot_type& from, const smc_opti
     write_totals(s, {.log_z = from.log_z, .log_delta = from.log_delta, .resamplings = from.resamplings});
     s.steps_done = from.step;
     s.spent = from.spent;
+    s.pilot = from.pilot;
 }
 
 } // namespace detail

@@ -1,5 +1,5 @@
 /// The steps of sequential Monte Carlo on its state, in the order of (eq. smc-weights) to (eq. smc-log-z):
-/// make_finite, weigh, choose, advance, take.
+/// make_finite, relax, weigh, choose, advance, take.
 ///
 /// None of them waits for the host: sums stay in the back end's memory, where the next line reads them by
 /// number_at.
@@ -18,10 +18,11 @@ namespace diamond::detail {
 
 /// What the host knows of a step beforehand.
 struct step_plan {
-    index_t k;        ///< 1 ... K
-    double time;      ///< t_k
-    double least_ess; ///< the effective sample size below which the particles are resampled
-    bool last;        ///< says that k = K: values are rewards there, and nothing is resampled
+    index_t k;                          ///< 1 ... K
+    double time;                        ///< t_k
+    double least_ess;                   ///< the effective sample size below which the particles are resampled
+    double least_conditional_ess = 0.0; ///< the share of N below which values count in part
+    bool last; ///< says that k = K: values are rewards there, and nothing is resampled
 };
 
 /// log(1/N sum_j exp x_j) from the highest x and the sum of exp(x - highest); -inf where all x are.
@@ -81,6 +82,91 @@ void make_finite(State& s, std::optional<double> floor) {
     assign(value, elementwise<raised_value>(value, lowest, log_delta, row(s.v)));
 }
 
+/// The logarithm of the kernel's own weights, where it has some, else 0.
+template <class State>
+auto corrections(State& s) {
+    if constexpr (State::weighted)
+        return row(s.correction);
+    else
+        return 0.0;
+}
+/// The terms of the sums over particles i, by which the conditional effective sample size is told for each
+/// candidate beta_b. With l_i = log w_i before the step, a_i the step's increment in full, and the bound
+/// h_b = (1 - beta_b) max l + beta_b max(l + a) of l + beta_b a:
+///   sum 0 is sum exp(l - max l), sum 1 + 2 b is sum exp(l + beta_b a - h_b), and
+///   sum 2 + 2 b is sum exp(l + 2 beta_b a - 2 h_b + max l).
+/// They give N (sum 1)^2 / (sum 0 sum 2), (eq. smc-conditional-ess).
+template <class Before, class Increment>
+struct conditional_sums {
+    Before log_weight;
+    Increment increment;
+    number_in_memory high_before, high_after;
+    DIAMOND_HD double operator()(index_t i, index_t column) const {
+        const double l = log_weight(i), high = high_before(i);
+        if (l == -infinity) return 0.0;
+        if (column == 0) return std::exp(l - high);
+        const double beta = relaxations::at((column - 1) / 2),
+                     relative = l + beta * increment(i) - ((1.0 - beta) * high + beta * high_after(i));
+        if (relative == -infinity) return 0.0;
+        return std::exp(column % 2 == 1 ? relative : 2.0 * relative + (high - l));
+    }
+};
+/// Says whether the sums of one beta keep the conditional effective sample size; false for those that are no
+/// numbers, as beta is then too large.
+DIAMOND_HD inline bool keeps_conditional_ess(double share, double before, double sum, double sum_square) {
+    return sum * sum >= share * before * sum_square && sum_square < infinity && sum > 0.0;
+}
+/// Takes the largest beta that keeps the conditional effective sample size.
+template <class Context>
+struct choose_relaxation {
+    double share;
+    row_view<const double, Context> sums;
+    row_view<step_numbers, Context> step; ///< one
+    DIAMOND_HD void operator()(index_t) const {
+        step[0].relaxation = 0.0;
+        for (index_t b = relaxations::count; b-- > 0;)
+            if (keeps_conditional_ess(share, sums[0], sums[1 + 2 * b], sums[2 + 2 * b]))
+                step[0].relaxation = relaxations::at(b);
+    }
+};
+/// V - (1 - beta) increment, which makes the increment beta times what it is; V of a particle whose weight is
+/// 0 for good.
+DIAMOND_HD inline double relaxed_value(double value, double increment, double beta) {
+    return beta < 1.0 && increment > -infinity ? value - (1.0 - beta) * increment : value;
+}
+/// Lets the step's values count by beta, (eq. smc-relaxation), where they would leave less than the least
+/// conditional effective sample size. Like the floor beta may depend on all particles, and Z-hat remains
+/// unbiased.
+template <class State>
+void relax(State& s, const step_plan& plan) {
+    const auto& context = *s.context;
+    const index_t n = s.x.columns();
+    step_numbers* const step = s.step_sums.data();
+    const auto beta = row(context, 1, &step->relaxation);
+    assign(beta, 1.0);
+    if (plan.last || plan.least_ess == 0.0 || plan.least_conditional_ess == 0.0) return;
+
+    const auto value = row(s.next_v);
+    const auto before = row(std::as_const(s.log_w));
+    const auto increment = row(std::as_const(s.next_v)) - row(std::as_const(s.v)) + corrections(s);
+    context.max(n, before, &step->high_before);
+    context.max(n, before + increment, &step->high_after);
+    const conditional_sums<decltype(before), decltype(increment)> terms{
+        before, increment, number_at(&step->high_before), number_at(&step->high_after)};
+    if constexpr (State::context_type::host_memory) { // most steps need no more than beta = 1
+        const auto sum = [&](index_t column) {
+            return context.sum(n, [&](index_t i) { return terms(i, column); });
+        };
+        if (keeps_conditional_ess(plan.least_conditional_ess, sum(0), sum(1), sum(2))) return;
+    }
+    context.column_sums(n, relaxations::sums, terms, s.relaxation_sums.data());
+    context.for_each(
+        1, choose_relaxation<typename State::context_type>{.share = plan.least_conditional_ess,
+                                                           .sums = row(std::as_const(s.relaxation_sums)),
+                                                           .step = row(s.step_sums)});
+    assign(value, elementwise<relaxed_value>(value, increment, number_at(&step->relaxation)));
+}
+
 /// w V of a particle, with log w <= 0; 0 where the weight is 0, whatever V is.
 DIAMOND_HD inline double weighted_value(double log_weight, double value) {
     const double weight = exp_nonpositive(log_weight);
@@ -106,6 +192,7 @@ struct conclude_step {
         to.largest_share = 1.0 / step.sum;
         to.mean_value = step.sum_of_values / step.sum;
         to.floored = plan.last ? 0 : static_cast<index_t>(step.floored);
+        to.relaxation = step.relaxation;
 
         to.correction_ess = to.log_mean_correction = not_a_number;
         if (weighted) {
@@ -132,12 +219,7 @@ void weigh(State& s, const step_plan& plan) {
     const auto value = row(s.next_v);
     const auto log_w = row(s.next_log_w);
 
-    const auto correction = [&] {
-        if constexpr (State::weighted)
-            return row(s.correction);
-        else
-            return 0.0;
-    }();
+    const auto correction = corrections(s);
     const auto increment = value - row(s.v) + correction;
     assign(log_w, row(s.log_w) + increment);
 

@@ -4,8 +4,9 @@
 /// caller), `seed`, `step`, `recorded` (the number of steps whose ancestors are known), `checksum` and, each
 /// with the prefix `run.`, the setting of the sampler. The tensors are particles (N x d), values, log_weights
 /// and families (N each), log_densities (N or 0), totals (log Z and log delta), counts (resamplings, and the
-/// four kinds of evaluations spent), trace (steps x 8), trace_counts (steps x 2: resampled, floored) and
-/// ancestors.<k> (N) for each step k that has them.
+/// four kinds of evaluations spent), pilot (draws, evaluations; ess and log Z; not in version 1.0), trace
+/// (steps x 9, of which version 1.0 has 8), trace_counts (steps x 2: resampled, floored) and ancestors.<k>
+/// (N) for each step k that has them.
 #pragma once
 
 #include <charconv>
@@ -27,7 +28,7 @@ namespace detail {
 
 /// The metadata of the sampler have this prefix.
 inline constexpr const char* run_prefix = "run.";
-inline constexpr index_t trace_numbers = 8, trace_counts = 2;
+inline constexpr index_t trace_numbers = 9, trace_counts = 2;
 /// The tensors of a snapshot may take this many bytes, since the particles of a large run take more than a
 /// network may.
 inline constexpr safetensors_options snapshot_limits{.max_bytes = std::uintmax_t{1} << 40};
@@ -35,9 +36,9 @@ inline constexpr safetensors_options snapshot_limits{.max_bytes = std::uintmax_t
 /// Returns pointers to the numbers of one line of the trace, in the order of the file.
 template <class Line>
 auto numbers_of_line(Line& line) {
-    return std::array{
-        &line.time,          &line.ess,        &line.least_increment, &line.largest_increment,
-        &line.largest_share, &line.mean_value, &line.correction_ess,  &line.log_mean_correction};
+    return std::array{&line.time,          &line.ess,        &line.least_increment, &line.largest_increment,
+                      &line.largest_share, &line.mean_value, &line.correction_ess,  &line.log_mean_correction,
+                      &line.relaxation};
 }
 
 /// Checks that a file is a snapshot that belongs to this setting.
@@ -71,7 +72,7 @@ void save_snapshot(const std::filesystem::path& path, const smc_snapshot<Real>& 
     const auto n = static_cast<index_t>(from.values.size());
     tensor_file file;
     file.metadata = {{"format", "diamond_smc_snapshot"},
-                     {"version", "1.0"},
+                     {"version", "1.1"},
                      {"setting", setting},
                      {"seed", digits_of(from.seed)},
                      {"step", digits_of(from.step)},
@@ -89,6 +90,8 @@ void save_snapshot(const std::filesystem::path& path, const smc_snapshot<Real>& 
     put("counts", {5},
         std::vector<std::int64_t>{from.resamplings, from.spent.forward, from.spent.jvp, from.spent.vjp,
                                   from.spent.reward});
+    put("pilot_counts", {2}, std::vector<std::int64_t>{from.pilot.draws, from.pilot.evaluations});
+    put("pilot", {2}, std::vector{from.pilot.ess, from.pilot.log_z});
     std::vector<double> trace;
     std::vector<std::int64_t> trace_counts;
     for (const smc_step& line : from.steps) {
@@ -144,7 +147,10 @@ template <class Real>
     std::vector<std::int64_t> counts, trace_counts;
     get("totals", {2}, totals);
     get("counts", {5}, counts);
-    get("trace", {to.step, detail::trace_numbers}, trace);
+    // Version 1.0 has no relaxation, the last of them.
+    const index_t numbers = extent("trace", 2) == detail::trace_numbers - 1 ? detail::trace_numbers - 1
+                                                                            : detail::trace_numbers;
+    get("trace", {to.step, numbers}, trace);
     get("trace_counts", {to.step, detail::trace_counts}, trace_counts);
     to.log_z = totals[0];
     to.log_delta = totals[1];
@@ -154,7 +160,8 @@ template <class Real>
     auto number = trace.begin();
     auto count = trace_counts.begin();
     for (smc_step& line : to.steps) {
-        for (double* part : detail::numbers_of_line(line)) *part = *number++;
+        const auto parts = detail::numbers_of_line(line);
+        for (std::size_t i = 0; i < static_cast<std::size_t>(numbers); ++i) *parts[i] = *number++;
         if (*count != 0 && *count != 1)
             throw file_error{file.path, "a number of 'trace_counts' says " + digits_of(*count) +
                                             " where 0 or 1 says whether a step resampled"};
@@ -163,6 +170,17 @@ template <class Real>
     }
     to.ancestors.resize(static_cast<std::size_t>(detail::metadata_number(file, "recorded", to.step)));
     std::size_t known = 9;
+    if (numbers == detail::trace_numbers) {
+        std::vector<double> pilot;
+        std::vector<std::int64_t> pilot_counts;
+        get("pilot", {2}, pilot);
+        get("pilot_counts", {2}, pilot_counts);
+        to.pilot = {.draws = static_cast<index_t>(pilot_counts[0]),
+                    .ess = pilot[0],
+                    .log_z = pilot[1],
+                    .evaluations = pilot_counts[1]};
+        known += 2;
+    }
     for (std::size_t k = 0; k < to.ancestors.size(); ++k) {
         const auto name = "ancestors." + digits_of(k);
         if (!file.tensors.contains(name)) continue;
