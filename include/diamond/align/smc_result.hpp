@@ -238,7 +238,7 @@ inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particl
     if (relative_variance > trusted_relative_variance)
         warnings.push_back(variance +
                            " by one run's estimate, as few x_0 have offspring: it is good only below " +
-                           number(trusted_relative_variance) + ", so log Z has no standard error" + islands);
+                           number(trusted_relative_variance) + islands);
     if (relative_variance < 0.0)
         warnings.push_back(variance + " by the formula of " + name_of(method) +
                            ", so log Z has no standard error" + islands);
