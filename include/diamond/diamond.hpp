@@ -5,10 +5,12 @@
 #include <diamond/align/chain.hpp>
 #include <diamond/align/guidance.hpp>
 #include <diamond/align/log_densities.hpp>
+#include <diamond/align/measurement_guided_kernel.hpp>
 #include <diamond/align/objective.hpp>
 #include <diamond/align/search.hpp>
 #include <diamond/align/self_guidance.hpp>
 #include <diamond/align/smc.hpp>
+#include <diamond/align/value_guided_kernel.hpp>
 #include <diamond/concepts/backend.hpp>
 #include <diamond/core/expression.hpp>
 #include <diamond/core/stopwatch.hpp>

@@ -126,6 +126,8 @@ TEST_CASE("each warning says what was seen") {
     thin.ess = 0.75;
     heavy.largest_share = 0.625;
     wide.least_increment = -12.0;
+    CHECK(warnings({wide, fine}, 0.0).empty()); // half of the particles agree
+    wide.ess = 20.0;
     const auto one = [&](const std::vector<smc_step>& steps, double variance) {
         const auto text = warnings(steps, variance);
         REQUIRE(text.size() == 1);

@@ -136,3 +136,40 @@ struct broken : archetypes::weighted_transition_kernel {
 
 static_assert(sizeof(diamond::smc<broken, archetypes::value_estimator, archetypes::resampler>) > 0);
 #endif
+
+#if CASE == 15 // guided_kernel_kernel
+// expect: a guided kernel needs kernel() const, the transition kernel that its draws stand for
+struct broken : archetypes::guided_kernel {
+    void kernel() const = delete; // for whose draws do they stand?
+};
+
+static_assert(sizeof(diamond::smc<broken, archetypes::value_estimator, archetypes::resampler>) > 0);
+#endif
+
+#if CASE == 16 // guided_kernel_copyable
+// expect: a guided kernel must be copyable and needs batch_type, dimension(), spent() and bool exact(), as a
+// transition kernel does
+using broken = archetypes::uncopyable<archetypes::guided_kernel>;
+
+static_assert(sizeof(diamond::smc<broken, archetypes::value_estimator, archetypes::resampler>) > 0);
+#endif
+
+#if CASE == 17 // guided_kernel_begin
+// expect: a kernel with begin(...) carries densities, and is a weighted transition kernel
+struct broken : archetypes::weighted_transition_kernel {
+    void operator()(archetypes::const_view, diamond::interval, diamond::no_condition, diamond::noise_stream,
+                    archetypes::view, archetypes::row); // log p_t is lost
+};
+
+static_assert(sizeof(diamond::smc<broken, archetypes::value_estimator, archetypes::resampler>) > 0);
+#endif
+
+#if CASE == 18 // guided_kernel_chain
+// expect: this kernel's transitions carry weights that would be lost here
+static_assert(sizeof(diamond::chain<archetypes::guided_kernel>) > 0);
+#endif
+
+#if CASE == 19 // steerable_kernel_noise
+// expect: a steerable kernel needs schedule(), centre(x, interval, condition, stream, out)
+static_assert(diamond::diagnose_steerable_kernel<archetypes::transition_kernel>());
+#endif

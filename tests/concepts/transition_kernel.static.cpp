@@ -56,3 +56,10 @@ struct forgetful : archetypes::weighted_transition_kernel {
 static_assert(!weighted_transition_kernel<without_begin> && !weighted_transition_kernel<without_kernel> &&
               !weighted_transition_kernel<of_weighted> && !weighted_transition_kernel<forgetful>);
 static_assert(!weighted_transition_kernel<archetypes::uncopyable<archetypes::weighted_transition_kernel>>);
+
+static_assert(diamond::steerable_kernel<archetypes::steerable_kernel>);
+static_assert(!diamond::steerable_kernel<archetypes::transition_kernel>);
+static_assert(diamond::guided_kernel<archetypes::guided_kernel>);
+static_assert(!diamond::guided_kernel<archetypes::transition_kernel>);
+static_assert(!diamond::guided_kernel<archetypes::weighted_transition_kernel>);
+static_assert(!diamond::transition_kernel<archetypes::guided_kernel>);

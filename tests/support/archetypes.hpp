@@ -221,6 +221,22 @@ struct weighted_transition_kernel {
     bool exact() const;
 };
 
+struct steerable_kernel : transition_kernel {
+    struct any_schedule {};
+    any_schedule schedule() const;
+    void centre(const_view, interval, no_condition, noise_stream, view);
+    void steered(const_view, interval, no_condition, const_view, const_view, view);
+    double noise_deviation(interval, double) const;
+};
+struct guided_kernel {
+    using batch_type = batch;
+    int dimension() const;
+    void operator()(const_view, interval, no_condition, noise_stream, view, row);
+    transition_kernel kernel() const;
+    diamond::cost spent() const;
+    bool exact() const;
+};
+
 struct pointwise_reward {
     double operator()(diamond::column_view<const double>);
 };

@@ -34,9 +34,10 @@ namespace diamond {
 /// drawn for it. Values of -inf are raised by delta or to the floor (see detail::make_finite), and r + c
 /// gives what r gives, log Z larger by c.
 ///
-/// A weighted_transition_kernel's own weights join w at every step. Z-hat is then unbiased for the law that
-/// they correct the chain to, whatever the chain, as far as the densities of its draws are their own:
-/// corrected_kernel takes the end law of a badly learned map to the model's.
+/// A guided_kernel's log ratios join the increments: its draws stand for those of its kernel(), whose end law
+/// is the target, whatever the guide. A weighted_transition_kernel's own weights join w at every step. Z-hat
+/// is then unbiased for the law that they correct the chain to, whatever the chain, as far as the densities
+/// of its draws are their own: corrected_kernel takes the end law of a badly learned map to the model's.
 ///
 /// Cost: K transitions and K - 1 values a particle, N rewards; and K transitions and a reward for each draw
 /// of the pilot.
@@ -50,6 +51,7 @@ class smc {
         "kernel and value estimator must run on the same batch type: float and double particles do not mix");
 
     static constexpr bool weighted = weighted_transition_kernel<Kernel>;
+    static constexpr bool guided = !weighted && guided_kernel<Kernel>;
 
 public:
     using batch_type = typename Kernel::batch_type;
@@ -58,7 +60,7 @@ public:
     /// What finish() makes of a state, and a whole run returns.
     using result_type = smc_result<batch_type>;
     /// The particles, weights, trace and totals of a run between two steps.
-    using state = smc_state<batch_type, condition_type, weighted>;
+    using state = smc_state<batch_type, condition_type, weighted, guided>;
     /// A state copied to the host, from which resume() continues the run bit for bit.
     using snapshot_type = typename state::snapshot_type;
 
@@ -72,7 +74,10 @@ public:
         detail::require_options(options_);
         options_.times = time_grid_of(options_);
         detail::require_same_dimension("kernel", kernel_, value_);
-        setting_ = detail::setting_of(options_, dimension(), detail::name_of_resampler(resampler_), weighted);
+        setting_ = detail::setting_of(options_, dimension(), detail::name_of_resampler(resampler_),
+                                      weighted ? "with weights"
+                                      : guided ? "guided"
+                                               : "without weights");
     }
 
     /// Runs all steps. The observer gets an smc_view after each of them, and stops the run where it returns
@@ -274,6 +279,9 @@ private:
         if constexpr (weighted)
             kernel_(s.x.read(), span, s.condition, stream, s.next_x.mutable_view(), row(s.log_p),
                     unwritten(row(s.next_log_p)), unwritten(row(s.correction)));
+        else if constexpr (guided)
+            kernel_(s.x.read(), span, s.condition, stream, s.next_x.mutable_view(),
+                    unwritten(row(s.correction)));
         else
             kernel_(s.x.read(), span, s.condition, stream, s.next_x.mutable_view());
     }
@@ -281,13 +289,16 @@ private:
     /// of a particle that lives by its weight, is NaN or +inf.
     static void check_propagated(const state& s, const detail::step_plan& plan) {
         detail::require_particles(s.next_x.read(), plan.k);
-        if constexpr (weighted) {
-            const index_t n = s.x.columns();
-            const auto log_weight = row(s.correction), log_density = row(s.next_log_p);
+        const index_t n = s.x.columns();
+        if constexpr (weighted || guided) {
+            const auto log_weight = row(s.correction);
             s.context->forbid(n, elementwise<detail::is_no_log_weight>(log_weight),
                               deferred_error{.what = "the weight of a transition is NaN or +inf",
                                              .step = plan.k,
                                              .values = log_weight.data()});
+        }
+        if constexpr (weighted) {
+            const auto log_weight = row(s.correction), log_density = row(s.next_log_p);
             s.context->forbid(n, log_weight > -infinity && elementwise<detail::is_no_log_weight>(log_density),
                               not_a_density(log_density.data(), plan.k));
         }

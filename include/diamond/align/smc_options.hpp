@@ -105,9 +105,9 @@ inline void require_options(const smc_options& options) {
 }
 
 /// The setting of a run: everything that changes its numbers, beside its seed and the parts' own options.
-/// options.times is the whole grid; `weighted` says whether the kernel is a weighted_transition_kernel.
+/// options.times is the whole grid; `kernel` says which kind of weights the kernel's transitions carry.
 [[nodiscard]] inline smc_setting setting_of(const smc_options& options, index_t dimension,
-                                            std::string resampler, bool weighted) {
+                                            std::string resampler, std::string kernel) {
     std::string times;
     for (const double t : options.times) {
         if (!times.empty()) times += " ";
@@ -124,7 +124,7 @@ inline void require_options(const smc_options& options) {
                                           ? digits_of(*options.log_delta)
                                           : "by a pilot of " + digits_of(options.pilot_particles)},
                         {"resampler", std::move(resampler)},
-                        {"kernel", weighted ? "with weights" : "without weights"}};
+                        {"kernel", std::move(kernel)}};
     if (!options.log_delta && options.pilot_share != 1.0)
         setting["pilot_share"] = digits_of(options.pilot_share);
     // Runs saved by version 0.2 do not say it, and have none.

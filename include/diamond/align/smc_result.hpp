@@ -137,8 +137,9 @@ struct smc_trust {
     double largest_share = 0.5;    ///< the largest share of the weight in one particle
     /// The largest share of the values at the floor: so many say nothing of how far below it they are.
     double largest_floored = 0.1;
-    /// The largest difference, in nats, between the increments of a step that may resample: low values are
-    /// then lost though they carry the mean.
+    /// The largest difference, in nats, between the increments of a step that may resample and that leaves
+    /// less than half of the effective sample size: low values are then lost though they carry the mean.
+    /// Where most particles agree, those far below are as worthless as they say.
     double largest_range = 15.0;
     /// The least correction_ess as a share of N: below it few draws carry the correction of a weighted
     /// kernel.
@@ -196,7 +197,13 @@ inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particl
     if (steps.empty()) return;
     const auto number = [](double x) { return rounded(x, 3); };
     const auto count = static_cast<double>(particles);
-    const auto range_of = [](const smc_step& step) { return step.largest_increment - step.least_increment; };
+    const auto left_by = [&](const smc_step& step) { // the share of the effective sample size
+        const bool fresh = &step == &steps.front() || (&step)[-1].resampled;
+        return step.ess / (fresh ? count : (&step)[-1].ess);
+    };
+    const auto range_of = [&](const smc_step& step) {
+        return left_by(step) < 0.5 ? step.largest_increment - step.least_increment : 0.0;
+    };
     const auto by_ess = [](const auto& a, const auto& b) { return a.ess < b.ess; };
     const auto by_share = [](const auto& a, const auto& b) { return a.largest_share < b.largest_share; };
     const auto by_range = [&](const auto& a, const auto& b) { return range_of(a) < range_of(b); };

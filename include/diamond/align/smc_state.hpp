@@ -317,8 +317,8 @@ struct smc_sizes {
 ///
 /// smc::start and smc::resume make it, smc::step moves it on, smc::finish ends it. Between these it belongs
 /// to the caller, and only a sampler of the same setting takes it. `Weighted` says whether the kernel is a
-/// weighted_transition_kernel.
-template <class Batch, class Condition, bool Weighted = false>
+/// weighted_transition_kernel, `Guided` whether it is a guided_kernel.
+template <class Batch, class Condition, bool Weighted = false, bool Guided = false>
 struct smc_state {
     using context_type = backend_of_t<Batch>;
     /// The copy of a state on the host, by which a run is saved and resumed.
@@ -326,6 +326,8 @@ struct smc_state {
 
     /// Says whether the particles carry the log-densities and log weights of a weighted kernel.
     static constexpr bool weighted = Weighted;
+    /// Says whether the particles' transitions carry the log ratios of a guided_kernel.
+    static constexpr bool guided = Guided;
 
     /// The state before x_0 is drawn: everything has its size, and log Z is 0. The context must outlive it.
     smc_state(const context_type& on, philox run, const Condition& given_condition, const smc_sizes& sizes,
@@ -338,8 +340,8 @@ struct smc_state {
           step_count(sizes.steps) {
         for (auto* batch : {&x, &next_x}) batch->resize(on, sizes.dimension, sizes.particles);
         for (auto* numbers : {&v, &next_v, &log_w, &next_log_w}) numbers->resize(on, 1, sizes.particles);
-        for (auto* numbers : {&log_p, &next_log_p, &correction})
-            numbers->resize(on, 1, weighted ? sizes.particles : 0);
+        for (auto* numbers : {&log_p, &next_log_p}) numbers->resize(on, 1, weighted ? sizes.particles : 0);
+        correction.resize(on, 1, weighted || guided ? sizes.particles : 0);
         family.resize(on, 1, sizes.particles);
         if (sizes.record_ancestors) recorded.resize(static_cast<std::size_t>(step_count));
         trace_lines.resize(on, 1, step_count);
@@ -413,8 +415,8 @@ struct smc_state {
     rebind_t<Batch, double> v, next_v; ///< V_k
     /// log weights; masked_w is 0 where a device does not resample.
     rebind_t<Batch, double> log_w, next_log_w, masked_w;
-    /// A weighted kernel's log p_t and log weights; else empty.
-    rebind_t<Batch, double> log_p, next_log_p, correction;
+    rebind_t<Batch, double> log_p, next_log_p; ///< a weighted kernel's log p_t; else empty
+    rebind_t<Batch, double> correction; ///< the log weights or ratios of a step's transitions; else empty
     rebind_t<Batch, std::int32_t> family, next_family; ///< the x_0 that each particle descends from
     rebind_t<Batch, std::int32_t> chosen;              ///< the ancestors that a step resamples
 

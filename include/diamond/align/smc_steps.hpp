@@ -82,10 +82,10 @@ void make_finite(State& s, std::optional<double> floor) {
     assign(value, elementwise<raised_value>(value, lowest, log_delta, row(s.v)));
 }
 
-/// The logarithm of the kernel's own weights, where it has some, else 0.
+/// The logarithm of the kernel's own weights or ratios, where it has some, else 0.
 template <class State>
 auto corrections(State& s) {
-    if constexpr (State::weighted)
+    if constexpr (State::weighted || State::guided)
         return row(s.correction);
     else
         return 0.0;

@@ -26,10 +26,26 @@
 ///   8. k.kernel() is the transition kernel whose draws these are; k.exact() tells whether the law is the
 ///      model's own.
 ///
+/// A `steerable_kernel` is a transition kernel whose last noise e ~ N(0, I) can be given to it. Beside 1 to
+/// 4,
+///   9. k.schedule() is the model's schedule; k.centre(x, interval, condition, stream, out) writes the
+///      transition of e = 0, and k.steered(x, interval, condition, e, centre, out) that of e, d x N, where
+///      centre is what the call before wrote: its other noises are the same. With e ~ N(0, I) they draw as k
+///      does;
+///  10. k.noise_deviation(interval, v) is the deviation that e gives a coordinate of x_t' where the data are
+///      N(., v I), and a guess of it elsewhere.
+///
+/// A `guided_kernel` is not a transition kernel, either: its draws come from a proposal, and carry the
+/// logarithm of the ratio by which they stand for the draws of a transition kernel. Beside 1 and 3,
+///  11. k(x, interval, condition, stream, out, row log_ratio) draws out and writes the ratio's logarithm: the
+///      mean of exp(log_ratio) f(out) is the transition kernel's mean of f, for every x_j and f;
+///  12. k.kernel() is that transition kernel, and k.exact() tells what its own says.
+///
 /// Models: glass_kernel, early_stop_kernel, ddpm_posterior_kernel, renoise_kernel, ode_kernel,
 /// ancestral_kernel, euler_maruyama_kernel; with density early_stop_kernel, where its Diamond map has a
-/// divergence; weighted corrected_kernel. Used by: chain, smc, beam; the weighted one by smc alone. Source:
-/// [GF], [DM], (eq. marginals-kept), (eq. glass-transition).
+/// divergence; weighted corrected_kernel; steerable early_stop_kernel and the kernels of a posterior draw;
+/// guided measurement_guided_kernel and value_guided_kernel. Used by: chain, smc, beam; the weighted and the
+/// guided ones by smc alone. Source: [GF], [DM], (eq. marginals-kept), (eq. glass-transition).
 #pragma once
 
 #include <concepts>
@@ -54,6 +70,20 @@ concept weighs_transitions = requires(
     K& k, const_view_t<typename K::batch_type> x, interval span, const condition_of_t<K>& c,
     noise_stream stream, view_t<typename K::batch_type> out, const_row_t<typename K::batch_type> before,
     row_t<typename K::batch_type> numbers) { k(x, span, c, stream, out, before, numbers, numbers); };
+template <class K>
+concept guides_transitions = requires(
+    K& k, const_view_t<typename K::batch_type> x, interval span, const condition_of_t<K>& c,
+    noise_stream stream, view_t<typename K::batch_type> out,
+    row_t<typename K::batch_type> log_ratio) { k(x, span, c, stream, out, log_ratio); };
+template <class K>
+concept takes_noise = requires(K& k, const_view_t<typename K::batch_type> x, interval span,
+                               const condition_of_t<K>& c, noise_stream stream,
+                               view_t<typename K::batch_type> out) {
+    k.schedule();
+    k.centre(x, span, c, stream, out);
+    k.steered(x, span, c, x, x, out);
+    { k.noise_deviation(span, 1.0) } -> std::convertible_to<double>;
+};
 template <class K>
 concept begins_with_density = requires(
     K& k, const_view_t<typename K::batch_type> x, const condition_of_t<K>& c,
@@ -80,6 +110,15 @@ concept weighted_transition_kernel = std::copy_constructible<K> && detail::names
                                      detail::has_dimension<K> && detail::weighs_transitions<K> &&
                                      detail::begins_with_density<K> && detail::names_kernel<K> &&
                                      detail::counts_cost<K> && detail::has_exact<K>;
+
+/// A transition kernel whose last noise can be given to it.
+template <class K>
+concept steerable_kernel = transition_kernel<K> && detail::takes_noise<K>;
+/// A kernel of guided draws, with the ratio by which they stand for a transition kernel's.
+template <class K>
+concept guided_kernel = std::copy_constructible<K> && detail::names_batch<K> && detail::has_dimension<K> &&
+                        detail::guides_transitions<K> && detail::names_kernel<K> && detail::counts_cost<K> &&
+                        detail::has_exact<K> && !detail::begins_with_density<K>;
 
 /// The ladder: the first clause that K breaks says what to write.
 template <class K>
@@ -128,32 +167,62 @@ consteval bool diagnose_weighted_transition_kernel() {
         "a weighted transition kernel needs kernel() const, the transition kernel whose draws it weighs");
     return true;
 }
+template <class K>
+consteval bool diagnose_guided_kernel() {
+    static_assert(std::copy_constructible<K> && detail::names_batch<K> && detail::has_dimension<K> &&
+                      detail::counts_cost<K> && detail::has_exact<K>,
+                  "a guided kernel must be copyable and needs batch_type, dimension(), spent() and bool "
+                  "exact(), as a transition kernel does");
+    static_assert(detail::guides_transitions<K>,
+                  "a guided kernel needs operator()(const_view x, interval, const condition&, noise_stream, "
+                  "view out, row log_ratio)");
+    static_assert(detail::names_kernel<K>,
+                  "a guided kernel needs kernel() const, the transition kernel that its draws stand for");
+    static_assert(!detail::begins_with_density<K>,
+                  "a kernel with begin(...) carries densities, and is a weighted transition kernel, whose "
+                  "operator() has rows of log_density, next_log_density and log_weight; a guided kernel has "
+                  "no begin");
+    return true;
+}
+/// The ladder for parts that choose a transition's last noise.
+template <class K>
+consteval bool diagnose_steerable_kernel() {
+    static_assert(diagnose_transition_kernel<K>());
+    static_assert(detail::takes_noise<K>,
+                  "a steerable kernel needs schedule(), centre(x, interval, condition, stream, out), "
+                  "steered(x, interval, condition, noise, centre, out) and noise_deviation(interval, "
+                  "variance), as early_stop_kernel and ddpm_posterior_kernel have");
+    return true;
+}
 /// The ladder for parts that carry no weights, which would take the draws as they come.
 template <class K>
 consteval bool diagnose_transition_kernel_without_weights() {
-    static_assert(!detail::weighs_transitions<K>,
+    constexpr bool weighs = detail::weighs_transitions<K> || detail::guides_transitions<K>;
+    static_assert(!weighs,
                   "this kernel's transitions carry weights that would be lost here: give it kernel.kernel(), "
                   "uncorrected, or use smc, which carries them");
-    if constexpr (!detail::weighs_transitions<K>) static_assert(diagnose_transition_kernel<K>());
+    if constexpr (!weighs) static_assert(diagnose_transition_kernel<K>());
     return true;
 }
 namespace detail {
 /// The kernel that makes the draws of k, without weights.
 template <class K>
 [[nodiscard]] auto draws_alone(const K& k) {
-    if constexpr (weighted_transition_kernel<K>)
+    if constexpr (weighted_transition_kernel<K> || guided_kernel<K>)
         return k.kernel();
     else
         return k;
 }
 } // namespace detail
 
-/// The ladder for parts that take both kinds. It branches on the call, not on the concept, so that a kernel
+/// The ladder for parts that take all kinds. It branches on the call, not on the concept, so that a kernel
 /// that is nearly a weighted one is told what it lacks as such.
 template <class K>
 consteval bool diagnose_any_transition_kernel() {
     if constexpr (detail::weighs_transitions<K>)
         return diagnose_weighted_transition_kernel<K>();
+    else if constexpr (detail::guides_transitions<K>)
+        return diagnose_guided_kernel<K>();
     else
         return diagnose_transition_kernel<K>();
 }

@@ -9,6 +9,7 @@
 #include <diamond/concepts/transition_kernel.hpp>
 #include <diamond/core/expression.hpp>
 #include <diamond/core/log_density.hpp>
+#include <diamond/glass/correlation.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/noising.hpp>
@@ -122,6 +123,29 @@ public:
         draw_normal(stream, noise_.mutable_view());
         map_(noise_, interval{0.0, stop.inner_time}, x, time_view(span.from), condition, out);
         assign(out, stop.outer * x + stop.inner * out);
+    }
+
+    /// Writes the transition whose xbar_0 is 0, d x N. @throws std::invalid_argument as operator() does.
+    void centre(const_view x, interval span, const condition_type& condition, noise_stream, view out) {
+        prepare(x, span, out);
+        set_to_zero(noise_.mutable_view());
+        steered(x, span, condition, noise_, x, out);
+    }
+    /// Writes the transition whose xbar_0 is `noise`, d x N. Cost: one call of the map.
+    void steered(const_view x, interval span, const condition_type& condition, const_view noise, const_view,
+                 view out) {
+        const early_stop stop = early_stop_at(map_.schedule(), map_.inner_schedule(), span);
+        map_(noise, interval{0.0, stop.inner_time}, x, time_view(span.from), condition, out);
+        assign(out, stop.outer * x + stop.inner * out);
+    }
+    /// The deviation of x_t' given x_t where the data are N(., variance I): sqrt(sbar^2 + abar^2 c), c =
+    /// variance sigma^2/(sigma^2 + alpha^2 variance), with the coefficients of DDPM's transition.
+    [[nodiscard]] double noise_deviation(interval span, double variance) const {
+        const auto schedule = map_.schedule();
+        const kernel_coefficients kernel = kernel_at(schedule, span, ddpm_correlation{});
+        const noise_level level = level_at(schedule, span.from);
+        const double left = square(level.sigma), known = square(level.alpha) * variance;
+        return std::sqrt(square(kernel.sbar) + square(kernel.abar) * (variance * left / (left + known)));
     }
 
     /// Makes the draws of operator() and log_density[j] = log q(out_j | x_j), N numbers in the memory of the

@@ -40,6 +40,7 @@ public:
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(sampler_.dimension()); }
     [[nodiscard]] cost spent() const { return sampler_.spent(); }
     [[nodiscard]] bool exact() const { return sampler_.exact(); }
+    [[nodiscard]] auto schedule() const { return sampler_.schedule(); }
 
     /// Draws x_t' given x, both d x N, into out. @throws std::invalid_argument if shapes or times do not fit.
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream,
@@ -51,6 +52,25 @@ public:
         noise_.resize(x.context(), x.rows(), x.columns());
         draw_normal(stream.with(purpose::transition_end), noise_.mutable_view());
         assign(out, kernel.abar * out + kernel.gamma * x + kernel.sbar * noise_);
+    }
+
+    /// Writes abar z + gamma x with the draw z of operator(): the transition whose eps' is 0.
+    /// @throws std::invalid_argument as operator() does.
+    void centre(const_view x, interval span, const condition_type& condition, noise_stream stream, view out) {
+        require_same_shape("ddpm_posterior_kernel", x, const_view(out));
+        require_apart("ddpm_posterior_kernel", x, const_view(out));
+        const kernel_coefficients kernel = kernel_at(sampler_.schedule(), span, correlation_);
+        sampler_(x, span.from, condition, stream.with_samples(1), out);
+        assign(out, kernel.abar * out + kernel.gamma * x);
+    }
+    /// Writes out = centre + sbar noise, all d x N. Cost: none.
+    void steered(const_view, interval span, const condition_type&, const_view noise, const_view centre,
+                 view out) {
+        assign(out, centre + kernel_at(sampler_.schedule(), span, correlation_).sbar * noise);
+    }
+    /// sbar, whatever the data are.
+    [[nodiscard]] double noise_deviation(interval span, double) const {
+        return kernel_at(sampler_.schedule(), span, correlation_).sbar;
     }
 
 private:

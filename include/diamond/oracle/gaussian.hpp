@@ -18,9 +18,9 @@
 #include <diamond/core/expression.hpp>
 #include <diamond/oracle/gaussian_reading.hpp>
 #include <diamond/oracle/operands.hpp>
-#include <diamond/oracle/symmetric_eigen.hpp>
 #include <diamond/oracle/tilt.hpp>
 #include <diamond/random/draw.hpp>
+#include <diamond/reward/detail/symmetric_eigen.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 
 namespace diamond {

@@ -65,6 +65,7 @@ enum class purpose : std::uint8_t {
     split = 7,           ///< derives the seed of an independent run
     data = 8,            ///< draws from a data distribution
     user = 9,            ///< free for programs
+    guide = 10,          ///< draws of the value that guides a transition
 };
 
 /// Holds the address of a batch of draws: column j of the batch is value sample j % samples of particle slot

@@ -11,8 +11,8 @@
 
 #include <diamond/core/expression.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
-#include <diamond/oracle/symmetric_eigen.hpp>
 #include <diamond/reward/detail/cholesky.hpp>
+#include <diamond/reward/detail/symmetric_eigen.hpp>
 #include <diamond/train/training_set.hpp>
 
 namespace diamond {

@@ -1,0 +1,262 @@
+/// Transitions guided towards a measurement by the full Gaussian proposal in their last noise.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <diamond/align/guided_noise.hpp>
+#include <diamond/concepts/measurement.hpp>
+#include <diamond/core/digits_of.hpp>
+#include <diamond/random/draw.hpp>
+#include <diamond/reward/detail/symmetric_eigen.hpp>
+#include <diamond/reward/gaussian_measurement.hpp>
+#include <diamond/schedule/readings.hpp>
+
+namespace diamond {
+
+namespace detail {
+
+/// An affine measurement A(z) = W z + A(0) by its singular vectors, W = U diag(s) V^T, of which those are
+/// kept whose s is not 0 to rounding: k <= m of them.
+template <class Batch>
+struct singular_measurement {
+    Batch left;                     ///< U, m x k
+    Batch right;                    ///< V, d x k
+    rebind_t<Batch, double> values; ///< s, k x 1
+    std::vector<double> on_host;    ///< s, k numbers
+};
+/// Finds the singular vectors of a measurement from its values at 0 and the unit vectors. Cost: d + 2
+/// evaluations of the measurement, and the eigenvectors of an m x m matrix.
+/// @throws std::invalid_argument for a measurement that is not affine.
+template <class Measurement, class Context>
+[[nodiscard]] auto singular_vectors_of(const Context& context, Measurement measurement) {
+    using batch_type = typename Measurement::batch_type;
+    using real = typename batch_type::value_type;
+    const auto d = static_cast<index_t>(measurement.dimension()),
+               m = static_cast<index_t>(measurement.outputs());
+    const auto size = [](index_t rows, index_t columns) { return static_cast<std::size_t>(rows * columns); };
+    // The columns are the unit vectors, 0, and -2 times the sum of unit vectors.
+    std::vector<real> points(size(d, d + 2));
+    for (index_t i = 0; i < d; ++i) {
+        points[static_cast<std::size_t>(i + d * i)] = real{1};
+        points[static_cast<std::size_t>(i + d * (d + 1))] = real{-2};
+    }
+    const auto z = from_host<real>(context, d, d + 2, points);
+    batch_type seen(context, m, d + 2);
+    measurement(z.read(), seen.mutable_view());
+    const auto numbers = to_host(seen);
+    const auto measured = [&](index_t k, index_t j) {
+        return static_cast<double>(numbers[static_cast<std::size_t>(k + m * j)]);
+    };
+    std::vector<double> w(size(m, d)), gram(size(m, m));
+    double scale = 0.0, miss = 0.0;
+    for (index_t k = 0; k < m; ++k) {
+        double total = 0.0, size_of_row = 0.0;
+        for (index_t i = 0; i < d; ++i) {
+            const double entry = measured(k, i) - measured(k, d);
+            w[static_cast<std::size_t>(k + m * i)] = entry;
+            total += entry;
+            size_of_row += std::abs(entry);
+        }
+        scale = std::max(scale, 2.0 * size_of_row + std::abs(measured(k, d)));
+        miss = std::max(miss, std::abs(measured(k, d + 1) - measured(k, d) + 2.0 * total));
+    }
+    require(
+        std::isfinite(scale) &&
+            miss <= 64.0 * static_cast<double>(std::numeric_limits<real>::epsilon()) * scale,
+        "measurement_guided_kernel: the measurement is not affine, A(z) = W z + b, or not finite: guide by "
+        "its value with value_guided_kernel");
+    for (index_t i = 0; i < d; ++i)
+        for (index_t b = 0; b < m; ++b)
+            for (index_t a = 0; a < m; ++a)
+                gram[static_cast<std::size_t>(a + m * b)] += w[static_cast<std::size_t>(a + m * i)] *
+                                                             w[static_cast<std::size_t>(b + m * i)];
+    const symmetric_eigen eigen(context, gram, m);
+    const double least = 1e-10 * static_cast<double>(m) * eigen.values.back();
+    std::vector<real> left, right;
+    std::vector<double> values;
+    for (index_t k = 0; k < m; ++k) {
+        const double square_of_value = eigen.values[static_cast<std::size_t>(k)];
+        if (!(square_of_value > least)) continue;
+        const double value = std::sqrt(square_of_value);
+        values.push_back(value);
+        const double* const u = eigen.vectors.data() + m * k;
+        for (index_t a = 0; a < m; ++a) left.push_back(static_cast<real>(u[a]));
+        for (index_t i = 0; i < d; ++i) {
+            double sum = 0.0;
+            for (index_t a = 0; a < m; ++a) sum += w[static_cast<std::size_t>(a + m * i)] * u[a];
+            right.push_back(static_cast<real>(sum / value));
+        }
+    }
+    require(!values.empty(), "measurement_guided_kernel: the measurement is constant");
+    const auto k = static_cast<index_t>(values.size());
+    return singular_measurement<batch_type>{.left = from_host<real>(context, m, k, left),
+                                            .right = from_host<real>(context, d, k, right),
+                                            .values = from_host<double>(context, k, 1, values),
+                                            .on_host = values};
+}
+
+/// The Gaussian proposal of a last noise e along the right singular vectors of the measurement,
+/// (eq. measurement-proposal): precision 1 + h_i and slope g_i (U^T (y - A D))_i.
+struct measurement_proposal {
+    double slope;    ///< b J
+    double variance; ///< c, of the data given x_t'
+    double noise;    ///< s^2
+
+    /// h_i, for the singular value s_i.
+    [[nodiscard]] DIAMOND_HD double precision(double value) const {
+        return square(slope * value) / (variance * square(value) + noise);
+    }
+    /// g_i
+    [[nodiscard]] DIAMOND_HD double gain(double value) const {
+        return slope * value / (variance * square(value) + noise);
+    }
+};
+/// Replaces the part p_i = (V^T eps)_i by e_i - p_i, where e_i = g_i q_i/(1 + h_i) + p_i/sqrt(1 + h_i).
+template <class ConstNumbers, class ConstView, class View>
+struct steer_along {
+    measurement_proposal by;
+    ConstNumbers value; ///< s, k x 1
+    ConstView miss;     ///< q = U^T (y - A D), k x N
+    View along;         ///< p, k x N
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        const double s = value(i, 0), precision = 1.0 + by.precision(s), p = static_cast<double>(along(i, j));
+        const double to = by.gain(s) * static_cast<double>(miss(i, j)) / precision + p / std::sqrt(precision);
+        along(i, j) = static_cast<typename View::value_type>(to - p);
+    }
+};
+
+} // namespace detail
+
+/// Options of measurement_guided_kernel and value_guided_kernel.
+struct guided_kernel_options {
+    /// v > 0: the variance of a coordinate of the data, by which the guide guesses what x_t' says of them. Of
+    /// a law of well separated parts the variance of one part serves best. No v makes a result wrong.
+    double variance = 1.0;
+    /// The largest norm of the shift of the noise, at least 0; value_guided_kernel alone has one.
+    double trust = 1.0;
+};
+
+/// A steerable kernel whose last noise e is drawn from the posterior of e given a measurement y = A(z) + s
+/// eps, for data that are Gaussian given x_t'.
+///
+/// With x_t' = a + b e near the centre a, data given x_t' distributed as N(D(x_t'), c I), J = c
+/// alpha(t')/sigma(t')^2 and Q = c A A^T + s^2 I, the proposal is e ~ N((I + H)^{-1} grad, (I + H)^{-1}),
+///   grad = b J A^T Q^{-1} (y - A D(a)),   H = b^2 J^2 A^T Q^{-1} A,
+/// taken apart along the singular vectors of A; b is the kernel's noise_deviation, c = v sigma^2/(sigma^2 +
+/// alpha^2 v). The log ratio is (|eps|^2 - |e|^2 - log det(I + H))/2, with the eps that e was made of.
+/// Whatever v, D and the linear guess are worth, the draws stand for the kernel's: Z-hat remains unbiased.
+///
+/// Cost a particle: the kernel's centre, one evaluation of the field's denoiser, and the kernel's steered
+/// draw, so 2 evaluations for a kernel of a posterior draw (1 at t' = 1, where eps' does not count) and 3 for
+/// early_stop_kernel; and 3 products with d x k and m x k matrices. See (eq. measurement-proposal).
+template <class Kernel, class Field, class Measurement>
+class measurement_guided_kernel {
+    static_assert(diagnose_steerable_kernel<Kernel>());
+    static_assert(diagnose_velocity_field<Field>());
+
+public:
+    using batch_type = typename Kernel::batch_type;
+    using condition_type = condition_of_t<Kernel>;
+    using view = view_t<batch_type>;
+    using const_view = const_view_t<batch_type>;
+    using reward_type = gaussian_measurement_reward<Measurement>; ///< the reward of the measurement
+
+    /// Takes the kernel, the velocity field of the model whose denoiser is D, and the reward that knows A, y
+    /// and s. @throws std::invalid_argument for dimensions that differ, for a measurement that is not affine,
+    /// and for a variance that is not positive and finite.
+    measurement_guided_kernel(const backend_of_t<batch_type>& context, Kernel kernel, Field field,
+                              reward_type reward, guided_kernel_options options = {})
+        : kernel_(std::move(kernel)),
+          readings_(kernel_.schedule(), std::move(field)),
+          measurement_(reward.measurement()),
+          reward_(std::move(reward)),
+          variance_(options.variance) {
+        require(variance_ > 0.0 && std::isfinite(variance_), [&] {
+            return "a guided kernel's variance is " + digits_of(variance_) +
+                   ": that of a coordinate of the data is needed, positive and finite";
+        });
+        require(reward_.dimension() == dimension() && readings_.dimension() == dimension(), [&] {
+            return "measurement_guided_kernel: the kernel has dimension " + digits_of(dimension()) +
+                   ", the measurement " + digits_of(reward_.dimension()) + ", the field " +
+                   digits_of(readings_.dimension());
+        });
+        singular_ = std::make_shared<const detail::singular_measurement<batch_type>>(
+            detail::singular_vectors_of(context, measurement_));
+    }
+
+    [[nodiscard]] index_t dimension() const { return static_cast<index_t>(kernel_.dimension()); }
+    [[nodiscard]] cost spent() const { return cost(kernel_.spent()) + readings_.spent(); }
+    [[nodiscard]] bool exact() const { return kernel_.exact(); }
+    /// The kernel that the draws stand for.
+    [[nodiscard]] const Kernel& kernel() const { return kernel_; }
+
+    /// Draws x_t' given x, both d x N, into out, and writes the logs of the ratios, N numbers.
+    /// @throws as the kernel does.
+    void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream,
+                    view out, row_t<batch_type> log_ratio) {
+        require_columns("measurement_guided_kernel", log_ratio, x.columns());
+        const auto& context = x.context();
+        const index_t d = x.rows(), n = x.columns();
+        for (auto* batch : {&centre_, &denoised_, &noise_, &steered_}) batch->resize(context, d, n);
+        draw_normal(stream.with(purpose::transition_end), noise_.mutable_view());
+        kernel_.centre(x, span, condition, stream, centre_.mutable_view());
+
+        const double b = kernel_.noise_deviation(span, variance_);
+        if (b == 0.0) { // the noise does not count
+            kernel_.steered(x, span, condition, noise_, centre_, out);
+            return assign(log_ratio, 0.0);
+        }
+        const noise_level to = level_at(kernel_.schedule(), span.to);
+        const double left = square(to.sigma), total = left + square(to.alpha) * variance_;
+        const detail::measurement_proposal proposal{.slope = b * variance_ * to.alpha / total,
+                                                    .variance = variance_ * left / total,
+                                                    .noise = 1.0 / reward_.precision()};
+        readings_.denoiser(centre_.read(), time_view(span.to), condition, denoised_.mutable_view());
+
+        const auto outputs = static_cast<index_t>(measurement_.outputs());
+        measured_.resize(context, outputs, n);
+        measurement_(denoised_.read(), measured_.mutable_view());
+        assign(measured_, each_column(reward_.seen(context)) - measured_);
+        const index_t rank = singular_->values.rows();
+        for (auto* batch : {&miss_, &along_}) batch->resize(context, rank, n);
+        context.product(transpose::yes, singular_->left.read_on(context), measured_.read(),
+                        miss_.mutable_view());
+        context.product(transpose::yes, singular_->right.read_on(context), noise_.read(),
+                        along_.mutable_view());
+        using numbers_view = const_view_t<rebind_t<batch_type, double>>;
+        context.for_each(
+            rank, n,
+            detail::steer_along<numbers_view, const_view, view>{.by = proposal,
+                                                                .value = singular_->values.read_on(context),
+                                                                .miss = miss_.read(),
+                                                                .along = along_.mutable_view()});
+        context.product(transpose::no, singular_->right.read_on(context), along_.read(),
+                        steered_.mutable_view());
+        assign(steered_, noise_ + steered_);
+
+        kernel_.steered(x, span, condition, steered_, centre_, out);
+        double log_determinant = 0.0;
+        for (const double value : singular_->on_host)
+            log_determinant -= 0.5 * std::log1p(proposal.precision(value));
+        detail::write_noise_ratio(noise_.read(), steered_.read(), log_determinant, log_ratio);
+    }
+
+private:
+    using schedule_type = std::remove_cvref_t<decltype(std::declval<const Kernel&>().schedule())>;
+    using buffer = scratch<typename batch_type::value_type, backend_of_t<batch_type>>;
+
+    Kernel kernel_;
+    readings<schedule_type, Field> readings_;
+    Measurement measurement_;
+    reward_type reward_;
+    double variance_;
+    std::shared_ptr<const detail::singular_measurement<batch_type>> singular_;
+    buffer centre_, denoised_, noise_, steered_, measured_, miss_, along_;
+};
+
+} // namespace diamond
