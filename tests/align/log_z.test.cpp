@@ -136,7 +136,7 @@ TEST_CASE("where Lee and Whiteley's variance is negative there is no standard er
         const double variance = diamond::relative_variance_of_z(
             log_z_error::lee_whiteley, diamond::family_square(result.weights(), result.families), 20, 3);
         const bool warned = std::any_of(result.warnings.begin(), result.warnings.end(),
-                                        [](const auto& w) { return w == result.one_run_warning; });
+                                        [&](const auto& w) { return w == result.one_run_warning; });
         const bool trusted = variance >= 0.0 && variance <= diamond::trusted_relative_variance;
         CHECK(warned == !trusted);
         CHECK(result.reliable == trusted);
