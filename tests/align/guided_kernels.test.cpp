@@ -248,7 +248,7 @@ TEST_CASE("what guides nothing is refused") {
     };
     const gaussian_measurement_reward curved{context, bent{context, 2, {0}}, std::vector<double>{1.0}, 0.5};
     CHECK_THROWS_WITH_AS((measurement_guided_kernel{context, ddpm, model, curved}),
-                         doctest::Contains("is not affine"), std::invalid_argument);
+                         doctest::Contains("must be affine"), std::invalid_argument);
     const gaussian_measurement_reward other{context, mask_measurement<batch>{context, 3, {0}},
                                             std::vector<double>{1.0}, 0.5};
     CHECK_THROWS_WITH_AS((measurement_guided_kernel{context, ddpm, model, other}),
@@ -257,5 +257,5 @@ TEST_CASE("what guides nothing is refused") {
     const gaussian_measurement_reward nothing{context, affine_measurement<batch>{context, {0.0, 0.0}, {1.0}},
                                               std::vector<double>{1.0}, 0.5};
     CHECK_THROWS_WITH_AS((measurement_guided_kernel{context, ddpm, model, nothing}),
-                         doctest::Contains("is constant"), std::invalid_argument);
+                         doctest::Contains("must not be constant"), std::invalid_argument);
 }
