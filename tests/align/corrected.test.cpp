@@ -431,6 +431,7 @@ TEST_CASE("exact for the model is what the density says") {
         context, corrections::altered(right_density<batch>(context), corrections::shift_end{0.0}),
         {.particles = 100, .steps = 3})(context, philox{13});
     CHECK((result.exact_for_density && !result.exact_for_model && !result.exact_for_sampler));
+    CHECK(result.advice.empty()); // the pilot's draws are the chain's, whose Z is another
     const auto right = corrected_smc(context, right_density<batch>(context),
                                      {.particles = 100, .steps = 3})(context, philox{13});
     CHECK((right.exact_for_density && right.exact_for_model && !right.exact_for_sampler));

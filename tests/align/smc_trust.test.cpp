@@ -144,9 +144,11 @@ TEST_CASE("values that nothing is chosen by are not paid for") {
     const exact_posterior draws{model};
     smc sampler{ddpm_posterior_kernel{draws},
                 posterior_value{draws, bowl_2d<double>(), {.samples = 8}},
-                {.particles = 50, .steps = 5, .threshold = 0.0, .pilot_particles = 0}};
+                {.particles = 50, .steps = 5, .threshold = 0.0}};
     const auto result = sampler(context, philox{1});
-    CHECK(result.spent == diamond::cost{.forward = 250, .reward = 50});
+    CHECK(result.spent == diamond::cost{.forward = 250, .reward = 50}); // nor is the pilot
+    CHECK(result.pilot.draws == 0);
+    CHECK(result.advice.empty());
     double high = -infinity, sum = 0.0;
     for (const double r : result.rewards) high = std::max(high, r);
     for (const double r : result.rewards) sum += std::exp(r - high) / 50.0;

@@ -2,6 +2,7 @@
 // differences; what it costs and refuses. tests/align/guided_kernels.test.cpp has runs by it.
 #include <cmath>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include <diamond/oracle/gaussian.hpp>
@@ -85,6 +86,46 @@ TEST_CASE_TEMPLATE("of isotropic Gaussian data it is V, for a measurement of low
     diamond::denoised_moment_value other{context, linear{}, data<batch>(context), observed<batch>(context)};
     other(x.read(), 0.3, {}, philox{3}.stream(purpose::value, 1), {.value = row(out)});
     CHECK(std::abs(diamond::to_host(out)[0] - exact_value({0.4, -0.1, 0.7}, 0.3)) > 0.01);
+}
+
+TEST_CASE("small noise in single precision, and singular values far apart") {
+    const auto context = back_ends::eigen<double>::make(1);
+    const auto of = [&](auto number, double w, double s) {
+        using real = decltype(number);
+        using batch = diamond::eigen::batch<real>;
+        const diamond::gaussian<batch, linear> model{context, {}, {0.0, 0.0}, {1.0, 0.0, 0.0, 1.0}};
+        // W = U diag(1, w) V^T, with U and V turned by 0.6 and 1.1
+        const double a = std::cos(0.6), b = std::sin(0.6), c = std::cos(1.1), d = std::sin(1.1);
+        const std::vector<double> matrix{a * c + b * w * d, b * c - a * w * d, a * d - b * w * c,
+                                         b * d + a * w * c};
+        const diamond::gaussian_measurement_reward reward{
+            context,
+            diamond::affine_measurement<batch>{context, std::vector<real>(matrix.begin(), matrix.end()),
+                                               std::vector<real>(2)},
+            std::vector<real>{real(0.3), real(0.1)}, s};
+        diamond::denoised_moment_value value{context, linear{}, model, reward};
+        const auto x = batches::make<batch>(context, 2, 1, {0.25, 0.5});
+        diamond::rebind_t<batch, double> out(context, 1, 1);
+        value(x.read(), 0.5, {}, philox{3}.stream(purpose::value, 1), {.value = row(out)});
+        // t = 1/2: D = x, c = 1/2. Along U's columns.
+        const double y[2] = {0.3 * a + 0.1 * b, 0.3 * -b + 0.1 * a},
+                     wd[2] = {c * 0.25 + d * 0.5, w * (d * 0.25 - c * 0.5)}, values[2] = {1.0, w};
+        double exact = 0.0;
+        for (int i = 0; i < 2; ++i) {
+            const double spread = 0.5 * diamond::square(values[i]);
+            exact -= 0.5 * diamond::square(y[i] - wd[i] * (i == 0 ? 1.0 : -1.0)) / (spread + s * s) +
+                     0.5 * std::log1p(spread / (s * s));
+        }
+        return std::pair{out.data()[0], exact};
+    };
+    for (const double s : {1e-2, 1e-4, 1e-5}) {
+        const auto [single, exact] = of(1.0f, 0.5, s);
+        CHECK(std::abs(single - exact) < 1e-4 * (1.0 + std::abs(exact)));
+    }
+    for (const double w : {1e-2, 1e-4, 1e-6}) {
+        const auto [found, exact] = of(1.0, w, 0.1 * w);
+        CHECK(std::abs(found - exact) < 1e-5 * (1.0 + std::abs(exact)));
+    }
 }
 
 TEST_CASE("its guidance is b grad V, from after t = 0 on") {

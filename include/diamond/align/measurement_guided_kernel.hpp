@@ -121,14 +121,13 @@ public:
         const auto& context = x.context();
         const index_t d = x.rows(), n = x.columns();
         for (auto* batch : {&centre_, &denoised_, &noise_, &steered_}) batch->resize(context, d, n);
-        draw_normal(stream.with(purpose::transition_end), noise_.mutable_view());
-        kernel_.centre(x, span, condition, stream, centre_.mutable_view());
-
         const double b = kernel_.noise_deviation(span, variance_);
-        if (b == 0.0) { // the noise does not count
-            kernel_.steered(x, span, condition, noise_, centre_, out);
+        if (b == 0.0) { // there is nothing to guide
+            kernel_(x, span, condition, stream, out);
             return assign(log_ratio, 0.0);
         }
+        draw_normal(stream.with(purpose::guided_noise), noise_.mutable_view());
+        kernel_.centre(x, span, condition, stream, centre_.mutable_view());
         const noise_level to = level_at(kernel_.schedule(), span.to);
         const double left = square(to.sigma), total = left + square(to.alpha) * variance_;
         const detail::measurement_proposal proposal{.slope = b * variance_ * to.alpha / total,
@@ -158,9 +157,12 @@ public:
         assign(steered_, noise_ + steered_);
 
         kernel_.steered(x, span, condition, steered_, centre_, out);
+        // Of I + V diag(1/sqrt(1 + h) - 1) V^T, with the columns of V as long as they have been rounded to.
         double log_determinant = 0.0;
-        for (const double value : singular_->on_host)
-            log_determinant -= 0.5 * std::log1p(proposal.precision(value));
+        for (std::size_t i = 0; i < singular_->on_host.size(); ++i) {
+            const double narrower = 1.0 / std::sqrt(1.0 + proposal.precision(singular_->on_host[i]));
+            log_determinant += std::log1p((narrower - 1.0) * singular_->norms[i]);
+        }
         detail::write_noise_ratio(noise_.read(), steered_.read(), log_determinant, log_ratio);
     }
 

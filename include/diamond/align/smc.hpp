@@ -39,8 +39,8 @@ namespace diamond {
 /// is then unbiased for the law that they correct the chain to, whatever the chain, as far as the densities
 /// of its draws are their own: corrected_kernel takes the end law of a badly learned map to the model's.
 ///
-/// Cost: K transitions and K - 1 values a particle, N rewards; and K transitions and a reward for each draw
-/// of the pilot.
+/// Cost: K transitions and K - 1 values a particle (none where threshold is 0), N rewards; and K transitions
+/// and a reward for each draw of the pilot.
 template <class Kernel, class Value, class Resampler = systematic>
 class smc {
     static_assert(diagnose_any_transition_kernel<Kernel>() && diagnose_value_estimator<Value>());
@@ -222,7 +222,8 @@ public:
         detail::warn_of_pilot(result.pilot, result.warnings);
         result.reliable = result.warnings.empty();
         if (result.reliable) result.log_z_standard_error = std::sqrt(variance);
-        result.advice = detail::advice_of(result.pilot, variance, result.spent.evaluations());
+        if constexpr (!weighted) // whose pilot draws without the correction
+            result.advice = detail::advice_of(result.pilot, variance, result.spent.evaluations());
         return result;
     }
 
@@ -329,8 +330,8 @@ private:
     /// matters (measured: 10 nats where this errs by 0.3).
     void pilot(state& s) {
         constexpr std::uint64_t pilot_stream = 0x9170701; // any number that no user is likely to split by
-        // With one step there is no V_k, k < K, to raise.
-        if (options_.pilot_particles == 0 || s.steps() == 1) return;
+        // Where nothing is chosen by values, and with one step, there is no V_k, k < K, to raise.
+        if (!detail::has_pilot(options_)) return;
         const index_t first = std::min(options_.pilot_particles, options_.particles);
         const auto most = static_cast<index_t>(options_.pilot_share *
                                                static_cast<double>(options_.particles));

@@ -104,6 +104,12 @@ inline void require_options(const smc_options& options) {
     require_trust("largest_miss", options.trust.largest_miss);
 }
 
+/// Says whether a pilot finds log delta: `times` is the whole grid.
+[[nodiscard]] inline bool has_pilot(const smc_options& options) {
+    return !options.log_delta && options.pilot_particles > 0 && options.threshold > 0.0 &&
+           options.times.size() > 2;
+}
+
 /// The setting of a run: everything that changes its numbers, beside its seed and the parts' own options.
 /// options.times is the whole grid; `kernel` says which kind of weights the kernel's transitions carry.
 [[nodiscard]] inline smc_setting setting_of(const smc_options& options, index_t dimension,

@@ -70,7 +70,8 @@ struct smc_view {
 };
 
 /// What a run's pilot saw: draws of the chain without weights, each with its reward, of which log delta is
-/// made. Their weights exp r are plain importance sampling.
+/// made. Their weights exp r are plain importance sampling, for the end law of the chain that a weighted
+/// kernel has not corrected.
 struct smc_pilot {
     index_t draws = 0; ///< n; 0 where there was no pilot
     double ess = NAN;  ///< the effective sample size of the weights exp r, 1 ... n; 0 where all are zero
@@ -279,7 +280,9 @@ inline void warn_of_pilot(const smc_pilot& pilot, std::vector<std::string>& warn
 /// Combines independent runs into one log Z by the spread of theirs, see combine_islands of numbers; and
 /// passes on what the runs warn of, but for the error from one run, which the spread replaces. Where the
 /// runs' own warnings say that they are not to be trusted, the spread is not, either, and the standard error
-/// is NaN. @throws std::invalid_argument for fewer than two runs, and for one that was stopped.
+/// is NaN. A run that has thrown dead_weights is a zero in the mean, and leaving it out makes Z too large:
+/// give an smc_result whose log_z is -infinity for it. @throws std::invalid_argument for fewer than two runs,
+/// and for one that was stopped.
 template <class Batch>
 [[nodiscard]] combined_log_z combine_islands(std::span<const smc_result<Batch>> runs) {
     std::vector<double> log_z;

@@ -195,7 +195,7 @@ private:
                                              [](const smc_step& line) { return line.resampled; });
         expect(from_.resamplings == resampled, "resamplings", from_.resamplings,
                "its trace has " + digits_of(resampled));
-        const bool piloted = !options_.log_delta && options_.pilot_particles > 0 && options_.times.size() > 2;
+        const bool piloted = has_pilot(options_);
         const auto delta = options_.log_delta.value_or(-infinity);
         if (piloted)
             expect(below_infinity(from_.log_delta), "log_delta", from_.log_delta,

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cmath>
+#include <type_traits>
 #include <utility>
 
 #include <diamond/align/guided_noise.hpp>
 #include <diamond/align/measurement_guided_kernel.hpp>
+#include <diamond/concepts/reward.hpp>
 #include <diamond/concepts/value_estimator.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/random/draw.hpp>
@@ -38,7 +40,8 @@ struct shift_noise {
 ///
 /// The log ratio is -g . eps - |g|^2/2, with the eps = e - g that was drawn. It is the guide of least
 /// variance to first order, where V is linear in e. Whatever value and b are worth, the draws stand for the
-/// kernel's: Z-hat remains unbiased. Where b(t') = 0, at t' = 1 of the linear schedule, nothing is shifted.
+/// kernel's: Z-hat remains unbiased. Where b(t') = 0, as at t' = 1 of the linear schedule, and at t' = 1
+/// where the reward has no gradient, the draw is the kernel's own.
 ///
 /// Cost a particle: the kernel's centre, one guidance of the value, and the kernel's steered draw. See
 /// (eq. shifted-proposal).
@@ -86,15 +89,17 @@ public:
         const index_t n = x.columns();
         for (auto* batch : {&centre_, &gradient_, &noise_, &steered_}) batch->resize(context, x.rows(), n);
         scale_.resize(context, 1, n);
-        draw_normal(stream.with(purpose::transition_end), noise_.mutable_view());
-        kernel_.centre(x, span, condition, stream, centre_.mutable_view());
-
         const double b = kernel_.noise_deviation(span, options_.variance),
                      factor = guidance_factor(kernel_.schedule(), span.to);
-        if (!(b > 0.0 && factor > 0.0)) {
-            kernel_.steered(x, span, condition, noise_, centre_, out);
+        // At t' = 1 the value is the reward, which may have no gradient.
+        const bool has_gradient = span.to < 1.0 ||
+                                  differentiable_reward<reward_type, batch_type, condition_type>;
+        if (!(b > 0.0 && factor > 0.0 && has_gradient)) {
+            kernel_(x, span, condition, stream, out);
             return assign(log_ratio, 0.0);
         }
+        draw_normal(stream.with(purpose::guided_noise), noise_.mutable_view());
+        kernel_.centre(x, span, condition, stream, centre_.mutable_view());
         // Draws of its own, which no draw of the run shares.
         value_.guidance(centre_.read(), span.to, condition, stream.with(purpose::guide),
                         gradient_.mutable_view());
@@ -112,6 +117,7 @@ public:
     }
 
 private:
+    using reward_type = std::remove_cvref_t<decltype(std::declval<Value&>().reward())>;
     using buffer = scratch<typename batch_type::value_type, backend_of_t<batch_type>>;
 
     Kernel kernel_;

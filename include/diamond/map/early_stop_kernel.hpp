@@ -131,9 +131,14 @@ public:
         set_to_zero(noise_.mutable_view());
         steered(x, span, condition, noise_, x, out);
     }
-    /// Writes the transition whose xbar_0 is `noise`, d x N. Cost: one call of the map.
+    /// Writes the transition whose xbar_0 is `noise`, d x N. @throws std::invalid_argument as operator()
+    /// does. Cost: one call of the map.
     void steered(const_view x, interval span, const condition_type& condition, const_view noise, const_view,
                  view out) {
+        require_same_shape("early_stop_kernel", x, noise);
+        require_same_shape("early_stop_kernel", x, const_view(out));
+        require_apart("early_stop_kernel", x, const_view(out));
+        require_apart("early_stop_kernel", noise, const_view(out));
         const early_stop stop = early_stop_at(map_.schedule(), map_.inner_schedule(), span);
         map_(noise, interval{0.0, stop.inner_time}, x, time_view(span.from), condition, out);
         assign(out, stop.outer * x + stop.inner * out);

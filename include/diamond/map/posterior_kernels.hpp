@@ -63,7 +63,8 @@ public:
         sampler_(x, span.from, condition, stream.with_samples(1), out);
         assign(out, kernel.abar * out + kernel.gamma * x);
     }
-    /// Writes out = centre + sbar noise, all d x N. Cost: none.
+    /// Writes out = centre + sbar noise, all d x N; out may be centre. @throws std::invalid_argument if
+    /// shapes differ. Cost: none.
     void steered(const_view, interval span, const condition_type&, const_view noise, const_view centre,
                  view out) {
         assign(out, centre + kernel_at(sampler_.schedule(), span, correlation_).sbar * noise);

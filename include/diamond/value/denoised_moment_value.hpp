@@ -20,8 +20,8 @@
 namespace diamond {
 
 namespace detail {
-/// What an output of variance c w^2 adds to V beside -|q|^2/(2 s^2): q^2 (1/s^2 - 1/(c w^2 + s^2))/2 -
-/// log(1 + c w^2/s^2)/2, q = U^T (y - A D).
+/// What an output of variance c w^2 adds to V: -q^2/(2 (c w^2 + s^2)) - log(1 + c w^2/s^2)/2, q = U^T (y -
+/// A D).
 template <class ConstNumbers, class ConstView>
 struct value_along {
     ConstNumbers value; ///< w, k x 1
@@ -29,7 +29,7 @@ struct value_along {
     double variance, noise;
     DIAMOND_HD double operator()(index_t i, index_t j) const {
         const double spread = variance * square(value(i, 0)), q = static_cast<double>(miss(i, j));
-        return 0.5 * square(q) * (spread / (noise * (spread + noise))) - 0.5 * std::log1p(spread / noise);
+        return -0.5 * square(q) / (spread + noise) - 0.5 * std::log1p(spread / noise);
     }
 };
 /// Replaces q_i by factor c w_i q_i/(c w_i^2 + s^2).
@@ -117,16 +117,22 @@ public:
         require_columns("denoised_moment_value", values, x.columns());
         detail::write_no_spread(values);
         if (t >= 1.0) return reward_(x, condition, stream.step, 1, values.value);
+        const auto& context = x.context();
         const double variance = measure(x, t, condition);
-        assign(values.value, column_sums(-0.5 / noise() * square(measured_)));
-        spread_.resize(x.context(), 1, x.columns());
-        x.context().column_sums(
+        spread_.resize(context, 1, x.columns());
+        context.column_sums(
             miss_.rows(), miss_.columns(),
-            detail::value_along<numbers_view, const_view>{.value = singular_->values.read_on(x.context()),
+            detail::value_along<numbers_view, const_view>{.value = singular_->values.read_on(context),
                                                           .miss = miss_.read(),
                                                           .variance = variance,
                                                           .noise = noise()},
             spread_.data());
+        if (miss_.rows() == measured_.rows()) return assign(values.value, row(spread_));
+        // What no z can explain, y - A D - U q: the difference of two squares would lose it to rounding.
+        rest_.resize(context, measured_.rows(), measured_.columns());
+        context.product(transpose::no, singular_->left.read_on(context), miss_.read(), rest_.mutable_view());
+        assign(rest_, measured_ - rest_);
+        assign(values.value, column_sums(-0.5 / noise() * square(rest_)));
         assign(values.value, values.value + row(spread_));
     }
 
@@ -182,7 +188,7 @@ private:
     double data_variance_;
     std::int64_t measured_columns_ = 0;
     std::shared_ptr<const detail::singular_measurement<batch_type>> singular_;
-    scratch<real, context_type> denoised_, measured_, miss_;
+    scratch<real, context_type> denoised_, measured_, miss_, rest_;
     scratch<double, context_type> spread_;
 };
 

@@ -22,10 +22,12 @@ struct singular_measurement {
     Batch right;                    ///< V, d x k
     rebind_t<Batch, double> values; ///< s, k x 1
     std::vector<double> on_host;    ///< s, k numbers
+    std::vector<double> norms;      ///< |v_i|^2 of the columns of V as they are rounded, k numbers
 };
 /// Finds the singular vectors of a measurement from its values at 0 and the unit vectors. Cost: d + 2
-/// evaluations of the measurement, and the eigenvectors of an m x m matrix.
-/// @throws std::invalid_argument for a measurement that is not affine.
+/// evaluations of the measurement, m^2 d operations and d (d + 2) numbers on the host, and the eigenvectors
+/// of an m x m matrix. @throws std::invalid_argument for a measurement that is not affine, as far as these
+/// points tell.
 template <class Measurement, class Context>
 [[nodiscard]] auto singular_vectors_of(const Context& context, Measurement measurement) {
     using batch_type = typename Measurement::batch_type;
@@ -70,9 +72,10 @@ template <class Measurement, class Context>
                 gram[static_cast<std::size_t>(a + m * b)] += w[static_cast<std::size_t>(a + m * i)] *
                                                              w[static_cast<std::size_t>(b + m * i)];
     const symmetric_eigen eigen(context, gram, m);
-    const double least = 1e-10 * static_cast<double>(m) * eigen.values.back();
+    const double least = 16.0 * static_cast<double>(m) * std::numeric_limits<double>::epsilon() *
+                         eigen.values.back();
     std::vector<real> left, right;
-    std::vector<double> values;
+    std::vector<double> values, norms;
     for (index_t k = 0; k < m; ++k) {
         const double square_of_value = eigen.values[static_cast<std::size_t>(k)];
         if (!(square_of_value > least)) continue;
@@ -80,18 +83,22 @@ template <class Measurement, class Context>
         values.push_back(value);
         const double* const u = eigen.vectors.data() + m * k;
         for (index_t a = 0; a < m; ++a) left.push_back(static_cast<real>(u[a]));
+        double norm = 0.0;
         for (index_t i = 0; i < d; ++i) {
             double sum = 0.0;
             for (index_t a = 0; a < m; ++a) sum += w[static_cast<std::size_t>(a + m * i)] * u[a];
             right.push_back(static_cast<real>(sum / value));
+            norm += square(static_cast<double>(right.back()));
         }
+        norms.push_back(norm);
     }
     require(!values.empty(), "a measurement by its singular vectors must not be constant");
     const auto k = static_cast<index_t>(values.size());
     return singular_measurement<batch_type>{.left = from_host<real>(context, m, k, left),
                                             .right = from_host<real>(context, d, k, right),
                                             .values = from_host<double>(context, k, 1, values),
-                                            .on_host = values};
+                                            .on_host = values,
+                                            .norms = norms};
 }
 
 } // namespace diamond::detail
