@@ -60,7 +60,7 @@ double compare(const char* name, const model_type& model, const std::vector<floa
 
 int run() {
     bool better = true;
-    for (const std::size_t d : {16, 64}) {
+    for (const std::size_t d : {std::size_t{16}, std::size_t{64}}) {
         const model_type normal{context, {}, {1.0}, std::vector<double>(d), std::vector<double>(d, 1.0)};
         better &= compare(d == 16 ? "N(0, I), d = 16, 8 seen as 1, s = 0.2" : "d = 64, 32 seen as 1, s = 0.2",
                           normal, std::vector<float>(d / 2, 1.0f), 0.2, 1.0) < 1.0 / 3.0;

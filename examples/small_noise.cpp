@@ -1,5 +1,5 @@
 // A measurement with little noise: the error of log Z by posterior, moment and exact values, on equal times
-// and on times that come near the data geometrically; the table of docs/which_method.md.
+// and on times by noise_ratio_time_grid; the table of docs/which_method.md.
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -12,20 +12,6 @@
 
 using batch = diamond::eigen::batch<float>;
 
-// [times]
-/// 0, then steps - 1 times at which sigma/alpha falls from `first` to `last` by equal factors, then 1.
-std::vector<double> geometric_times(diamond::index_t steps, double first, double last) {
-    std::vector<double> times{0.0};
-    for (diamond::index_t k = 0; k + 1 < steps; ++k) {
-        const double share = static_cast<double>(k) / static_cast<double>(steps - 2);
-        const double ratio = first * std::pow(last / first, share);
-        times.push_back(1.0 / (1.0 + ratio)); // of the linear schedule, alpha = t and sigma = 1 - t
-    }
-    times.push_back(1.0);
-    return times;
-}
-// [/times]
-
 int run() {
     const diamond::eigen::context context{.threads = 2};
     std::vector<double> means(32, 1.0), variances(32, 0.3);
@@ -37,7 +23,7 @@ int run() {
     for (int i = 0; i < 8; ++i) seen.push_back(1.0f + 0.3f * std::sin(static_cast<float>(i)));
 
     bool near = true;
-    std::printf("%-38s%10s%10s%10s%10s\n", "rms error of log Z over 16 runs", "exact", "posterior", "moments",
+    std::printf("%-46s%10s%10s%10s%10s\n", "rms error of log Z over 16 runs", "exact", "posterior", "moments",
                 "exact V");
     for (const double s : {0.2, 0.05, 0.01}) {
         // [measurement]
@@ -45,7 +31,8 @@ int run() {
         const diamond::gaussian_measurement_reward reward{context, mask, seen, s};
         const diamond::ddpm_posterior_kernel kernel{draws};
         const diamond::moment_value moments{draws, reward, {.samples = 4}};
-        const auto times = geometric_times(32, 3.0, 0.5 * s);
+        const auto times = diamond::noise_ratio_time_grid(diamond::linear_schedule{}, 32,
+                                                          {.first = 3.0, .last = 0.5 * s});
         diamond::smc sampler{kernel, moments, {.particles = 512, .times = times}};
         // [/measurement]
         const diamond::posterior_value posterior{draws, reward, {.samples = 4}};
@@ -63,12 +50,12 @@ int run() {
             diamond::smc by_posterior{kernel, posterior, options};
             diamond::smc by_moments{kernel, moments, options};
             diamond::smc by_v{kernel, v, options};
-            std::printf("s = %.2f, %-28s%10.2f%10.2f%10.2f%10.2f\n", s, grid, exact, error(by_posterior),
+            std::printf("s = %.2f, %-36s%10.2f%10.2f%10.2f%10.2f\n", s, grid, exact, error(by_posterior),
                         error(by_moments), error(by_v));
         };
         line("8 equal steps", {.particles = 512, .steps = 8});
         line("32 equal steps", {.particles = 512, .steps = 32});
-        line("32 steps by geometric_times", {.particles = 512, .times = times});
+        line("32 steps by noise_ratio_time_grid", {.particles = 512, .times = times});
         near &= error(sampler) < 2.0;
     }
     return near ? 0 : 1;

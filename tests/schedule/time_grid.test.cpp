@@ -5,9 +5,13 @@
 
 #include <doctest/doctest.h>
 
+#include <diamond/schedule/cosine.hpp>
+#include <diamond/schedule/linear.hpp>
 #include <diamond/schedule/time_grid.hpp>
+#include <diamond/schedule/trigonometric.hpp>
+#include <diamond/schedule/variance_preserving.hpp>
 
-using diamond::require_time_grid, diamond::uniform_time_grid;
+using diamond::noise_ratio_time_grid, diamond::require_time_grid, diamond::uniform_time_grid;
 
 namespace {
 void check_refused(const std::vector<double>& grid, const char* message) {
@@ -54,4 +58,44 @@ TEST_CASE("what is no grid is refused, with the numbers") {
     check_refused({0.0, nan, 1.0}, "a time grid must increase: t_0 = 0, t_1 = nan");
     check_refused({nan, 1.0}, "a time grid runs from 0 to 1, not from nan to 1");
     check_refused({0.0, nan}, "a time grid runs from 0 to 1, not from 0 to nan");
+}
+
+namespace {
+template <class Schedule>
+void check_noise_ratios(const Schedule& schedule) {
+    for (const diamond::index_t steps : {3, 4, 33}) {
+        const auto grid = noise_ratio_time_grid(schedule, steps, {.first = 3.0, .last = 0.01});
+        CHECK_NOTHROW(require_time_grid(grid));
+        REQUIRE(grid.size() == static_cast<std::size_t>(steps) + 1);
+        CHECK((grid.front() == 0.0 && grid.back() == 1.0));
+        const auto ratio = [&](std::size_t k) { return schedule.sigma(grid[k]) / schedule.alpha(grid[k]); };
+        CHECK(std::abs(ratio(1) - 3.0) < 1e-9);
+        CHECK(std::abs(ratio(grid.size() - 2) - 0.01) < 1e-9);
+        const double factor = std::pow(0.01 / 3.0, 1.0 / static_cast<double>(steps - 2));
+        for (std::size_t k = 2; k + 1 < grid.size(); ++k)
+            CHECK(std::abs(ratio(k) / ratio(k - 1) - factor) < 1e-7);
+    }
+}
+} // namespace
+
+TEST_CASE("by noise ratios sigma/alpha falls by equal factors, on every schedule") {
+    check_noise_ratios(diamond::linear_schedule{});
+    check_noise_ratios(diamond::cosine_schedule{});
+    check_noise_ratios(diamond::trigonometric_schedule{});
+    check_noise_ratios(diamond::variance_preserving_schedule{});
+    const auto of = [](diamond::index_t steps, diamond::noise_ratios ratios) {
+        return noise_ratio_time_grid(diamond::linear_schedule{}, steps, ratios);
+    };
+    CHECK_THROWS_WITH_AS(static_cast<void>(of(2, {3.0, 0.1})),
+                         doctest::Contains("2 steps by noise ratios: 3 to"), std::invalid_argument);
+    for (const auto& bad : {diamond::noise_ratios{0.1, 3.0},
+                            {3.0, 0.0},
+                            {3.0, -1.0},
+                            {diamond::infinity, 1.0},
+                            {std::nan(""), 1.0},
+                            {1.0, std::nan("")},
+                            {1.0, 1.0}})
+        CHECK_THROWS_WITH_AS(static_cast<void>(of(8, bad)), doctest::Contains("sigma/alpha falls from"),
+                             std::invalid_argument);
+    CHECK_THROWS_AS(static_cast<void>(of(8, {1e-17, 1e-18})), std::invalid_argument); // the same double, 1
 }

@@ -306,6 +306,7 @@ template <class Batch>
     }
     return all;
 }
+/// Combines the runs of a vector, as of a span.
 template <class Batch>
 [[nodiscard]] combined_log_z combine_islands(const std::vector<smc_result<Batch>>& runs) {
     return combine_islands(std::span<const smc_result<Batch>>(runs));
