@@ -7,8 +7,10 @@
 #include <new>
 
 #include <diamond/align/guidance.hpp>
+#include <diamond/align/measurement_guided_kernel.hpp>
 #include <diamond/align/search.hpp>
 #include <diamond/align/smc.hpp>
+#include <diamond/align/value_guided_kernel.hpp>
 #include <diamond/density/flow_density.hpp>
 #include <diamond/density/jacobian_network.hpp>
 #include <diamond/density/log_likelihood.hpp>
@@ -39,6 +41,7 @@
 #include <diamond/reward/mask_measurement.hpp>
 #include <diamond/schedule/linear.hpp>
 #include <diamond/train/diamond_trainer.hpp>
+#include <diamond/value/denoised_moment_value.hpp>
 #include <diamond/value/moment_value.hpp>
 #include <diamond/value/point_values.hpp>
 #include <diamond/value/posterior_value.hpp>
@@ -179,7 +182,7 @@ TEST_CASE_TEMPLATE("a step of SMC allocates nothing", back, ALLOCATING_BACK_ENDS
     // Never, always, and at a step after the first: between the effective sizes that it has at steps 1 and 5
     // without resampling.
     smc never{kernel, value,
-              smc_options{.particles = 700, .steps = 6, .threshold = 0.0, .log_delta = -infinity}};
+              smc_options{.particles = 700, .steps = 6, .threshold = 1e-9, .log_delta = -infinity}};
     const auto trace = never(m.context, philox{4}).steps;
     REQUIRE(trace[0].ess > trace[4].ess + 50.0);
     for (const double threshold : {0.0, 0.5 * (trace[0].ess + trace[4].ess) / 700.0, 2.0}) {
@@ -190,6 +193,25 @@ TEST_CASE_TEMPLATE("a step of SMC allocates nothing", back, ALLOCATING_BACK_ENDS
         CHECK(of_steps(m.context, smc{kernel, value, options, diamond::residual{}}) == 0);
         CHECK(of_steps(m.context, smc{kernel, value, options, diamond::multinomial{}}) == 0);
     }
+    // Values in part, and guided draws.
+    const smc_options relaxed{.particles = 700,
+                              .steps = 6,
+                              .threshold = 0.9,
+                              .least_conditional_ess = 0.999,
+                              .log_delta = -infinity};
+    smc in_part{kernel, value, relaxed};
+    REQUIRE(in_part(m.context, philox{4}).steps[2].relaxation < 1.0);
+    CHECK(of_steps(m.context, in_part) == 0);
+    const diamond::value_guided_kernel guided{kernel, value};
+    CHECK(of_steps(m.context, smc{guided, value, relaxed}) == 0);
+    using batch = typename back::batch;
+    using real = typename batch::value_type;
+    const diamond::gaussian_measurement_reward seen{
+        m.context, diamond::mask_measurement<batch>{m.context, m.mixture.dimension(), {0}},
+        std::vector<real>{real{1}}, 0.5};
+    const diamond::measurement_guided_kernel towards{m.context, kernel, m.mixture, seen};
+    const diamond::denoised_moment_value moments{m.context, m.mixture.schedule(), m.mixture, seen};
+    CHECK(of_steps(m.context, smc{towards, moments, relaxed}) == 0);
 }
 
 namespace {
