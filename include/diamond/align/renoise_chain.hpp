@@ -22,10 +22,10 @@ namespace diamond {
 
 /// The options of renoise_chain.
 struct renoise_chain_options {
-    index_t particles = 1024; ///< N independent chains, 1 ... 2^31 - 1
+    index_t particles = 256; ///< N independent chains, 1 ... 2^31 - 1
     /// The number of moves that adapt the noise and are forgotten, at least 0.
-    index_t adaptation = 32;
-    index_t steps = 64; ///< the number of moves after these, at least 4, by which convergence is judged
+    index_t adaptation = 64;
+    index_t steps = 256; ///< the number of moves after these, at least 4, by which convergence is judged
     /// sigma/alpha of the renoised state at the first move, above 0: small moves are accepted more often.
     double noise_ratio = 1.0;
     double acceptance = 0.3; ///< the share of accepted moves that the adaptation seeks, in (0, 1)
@@ -128,8 +128,7 @@ struct convergence {
 /// differ between them.
 ///
 /// Cost: one posterior draw and one reward a chain and move, and as many at the start. See (eq.
-/// renoise-move); the move is that of simulated renoising in [DM]'s posterior, and a Metropolis-Hastings step
-/// whose proposal is reversible for p.
+/// renoise-move): a Metropolis-Hastings step whose proposal is reversible for p.
 template <class Sampler, class Reward>
 class renoise_chain {
     static_assert(diagnose_posterior_sampler_without_weights<Sampler>());
