@@ -38,6 +38,16 @@ auto search(const diamond::eigen::context& context, const Map& map, const Reward
     return best(context, diamond::philox{.seed = 1}).rewards.front() + winners.rewards.front();
 }
 
+template <class Map, class Reward>
+auto renoise(const diamond::eigen::context& context, const Map& map, const Reward& reward) {
+    // [renoise]
+    diamond::renoise_chain chain{
+        diamond::diamond_map_posterior{map}, reward, {.particles = 256, .steps = 256}};
+    const auto result = chain(context, diamond::philox{.seed = 1}); // or from samples: chain(context, rng, z)
+    // [/renoise]
+    return result.r_hat;
+}
+
 } // namespace
 
 double by_velocity(const diamond::eigen::context& context, const velocity& field,
@@ -54,7 +64,7 @@ double by_diamond_map(const diamond::eigen::context& context, const network& net
     // [map]
     const diamond::network_diamond_map map{net};
     // [/map]
-    return run(context, map, reward) + search(context, map, reward);
+    return run(context, map, reward) + search(context, map, reward) + renoise(context, map, reward);
 }
 
 double by_glass(const diamond::eigen::context& context, const velocity& field,
