@@ -44,14 +44,14 @@ double compare(const char* name, const model_type& model, const std::vector<floa
     const diamond::ddpm_posterior_kernel kernel{draws};
     const diamond::moment_value moments{draws, reward, {.samples = 4}};
     const diamond::measurement_guided_kernel guided{context, kernel, model, reward, {.variance = v}};
-    diamond::smc by_guide{guided, moments, {.particles = 512, .steps = 16, .pilot_particles = 0}};
+    const auto times = diamond::noise_ratio_time_grid(model.schedule(), 16, {.first = 3.0, .last = 0.5 * s});
+    diamond::smc by_guide{guided, moments, {.particles = 512, .times = times, .pilot_particles = 0}};
     // [/guided]
     diamond::smc by_default{kernel, diamond::posterior_value{draws, reward}};
-    diamond::smc by_moments{kernel, moments, {.particles = 512, .steps = 16, .pilot_particles = 0}};
+    diamond::smc by_moments{kernel, moments, {.particles = 512, .times = times, .pilot_particles = 0}};
     line("default, posterior values", by_default);
     line("moment values", by_moments);
     const auto [error, evaluations] = line("moment values, guided", by_guide);
-    // One posterior draw at t = 0 is a draw of the model: threshold 0 weighs all of them once, by exp r.
     diamond::smc plain{kernel,
                        diamond::posterior_value{draws, reward},
                        {.particles = evaluations, .steps = 1, .threshold = 0.0}};

@@ -273,6 +273,18 @@ TEST_CASE("islands pass on what their runs warn of, but for the error from one r
     REQUIRE(!warned.warnings.empty());
     CHECK(warned.warnings.back().find("of 12 runs warn, so that log Z has no standard error; run ") !=
           std::string::npos);
+    // A few that warn are told, and the spread of all is the error.
+    auto few = small;
+    few.insert(few.end(), small.begin(), small.end());
+    few[3].warnings.push_back("a value was odd");
+    const auto told = diamond::combine_islands(few);
+    REQUIRE(told.warnings.size() == 1);
+    CHECK(told.warnings.front() == "1 of 24 runs warn; run 3: a value was odd");
+    CHECK(std::isfinite(told.standard_error));
+    // One that died is a zero.
+    few[3] = {};
+    few[3].log_z = -infinity;
+    CHECK(diamond::combine_islands(few).shares[3] == 0.0);
     wide.resize(1);
     CHECK_THROWS_WITH_AS(std::ignore = diamond::combine_islands(wide), doctest::Contains("at least 2"),
                          std::invalid_argument);

@@ -93,15 +93,15 @@ void shipped_model(const std::filesystem::path& weights) {
     static_cast<void>(images);
 
     // [islands]
-    std::vector<double> log_z;
-    for (std::uint64_t k = 0; k < 8; ++k) {
+    std::vector<diamond::smc_result<batch>> runs(8);
+    for (std::uint64_t k = 0; k < runs.size(); ++k) {
         try {
-            log_z.push_back(sampler(context, diamond::philox{.seed = 1}.split(k), diamond::labels{7}).log_z);
+            runs[k] = sampler(context, diamond::philox{.seed = 1}.split(k), diamond::labels{7});
         } catch (const diamond::dead_weights&) {
-            log_z.push_back(-diamond::infinity); // a run whose weights all died is a zero in the mean
+            runs[k].log_z = -diamond::infinity; // a run whose weights all died is a zero in the mean
         }
     }
-    const auto all = diamond::combine_islands(log_z);
+    const auto all = diamond::combine_islands(runs);
     std::printf("log Z %.2f +- %.2f\n", all.log_z, all.standard_error);
     for (const auto& warning : all.warnings) std::printf("warning: %s\n", warning.c_str());
     // [/islands]

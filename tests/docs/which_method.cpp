@@ -67,6 +67,16 @@ double by_diamond_map(const diamond::eigen::context& context, const network& net
     return run(context, map, reward) + search(context, map, reward) + renoise(context, map, reward);
 }
 
+double by_denoised_moments(
+    const diamond::eigen::context& context, const velocity& field, double v,
+    const diamond::gaussian_measurement_reward<diamond::mask_measurement<batch>>& reward) {
+    const diamond::linear_schedule schedule;
+    // [denoised]
+    const diamond::denoised_moment_value moments{context, schedule, field, reward, {.variance = v}};
+    // [/denoised]
+    return static_cast<double>(moments.dimension());
+}
+
 double by_glass(const diamond::eigen::context& context, const velocity& field,
                 const diamond::linear_reward<batch>& reward) {
     const diamond::linear_schedule schedule;

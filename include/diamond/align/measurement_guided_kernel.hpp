@@ -53,7 +53,8 @@ struct steer_along {
 /// Options of measurement_guided_kernel and value_guided_kernel.
 struct guided_kernel_options {
     /// v > 0: the variance of a coordinate of the data, by which the guide guesses what x_t' says of them. Of
-    /// a law of well separated parts the variance of one part serves best. No v makes a result wrong.
+    /// a law of well separated parts the variance of one part serves best. No v biases Z-hat, but one far too
+    /// small makes a run err by more than it says: rather too large.
     double variance = 1.0;
     /// The largest norm of the shift of the noise, at least 0; value_guided_kernel alone has one.
     double trust = 1.0;

@@ -40,13 +40,16 @@ struct renoise_chain_result {
     double acceptance = NAN;     ///< the share of accepted moves after the adaptation
     double noise_ratio = NAN;    ///< the sigma/alpha that the adaptation found
     /// The largest split R-hat over the coordinates and the reward (A. Gelman and others, Bayesian Data
-    /// Analysis, third edition): near 1 where halves of all chains agree.
+    /// Analysis, third edition): near 1 where each half of each chain has gone where all have. It sees only
+    /// the modes in which chains began: from a start in one mode it comes to 1 though the others are missing.
     double r_hat = NAN;
     /// The effective number of draws of the reward in all moves after the adaptation, by the spread of the
-    /// chains' means.
+    /// chains' means; NaN where R-hat is above 1.1.
     double ess = NAN;
-    bool exact_for_model = false;      ///< says whether the stationary law is the model's, tilted
-    bool reliable = false;             ///< says whether the run is complete and nothing speaks against it
+    bool exact_for_model = false; ///< says whether the stationary law is the model's, tilted
+    /// Whether the run is complete, began from draws of the model, and has an R-hat of at most 1.1: else
+    /// `warnings` say why not.
+    bool reliable = false;
     std::vector<std::string> warnings; ///< what does
     cost spent;                        ///< all evaluations
     double seconds = 0.0;              ///< the time of the call
@@ -124,8 +127,9 @@ struct convergence {
 /// and the chain for p exp(r)/Z, from whatever it starts: draws of the model, or samples of yours (from a
 /// search, a guided run, other data). sigma/alpha is adapted in the first moves towards options.acceptance,
 /// and held fixed after. It knows no Z. Where modes are so far apart that a move between them is accepted
-/// only from much noise, chains stay in the modes in which they began, and r_hat tells it of coordinates that
-/// differ between them.
+/// only from much noise, chains stay in the modes in which they began: the modes' shares stay those of the
+/// start, r_hat is large where more than one is occupied, and is blind for one in which no chain began. Begin
+/// from draws of the model, or of SMC.
 ///
 /// Cost: one posterior draw and one reward a chain and move, and as many at the start. See (eq.
 /// renoise-move): a Metropolis-Hastings step whose proposal is reversible for p.
@@ -198,6 +202,8 @@ public:
         result_type result;
         result.particles.resize(context, dimension(), options_.particles);
         assign(result.particles, from);
+        result.warnings.emplace_back("the chains began from samples that were given: R-hat does not see "
+                                     "modes in which none of them lies");
         return run(context, rng, condition, std::move(result), spent(), clock, observer);
     }
     template <class Rng, class Observer = no_observer>
@@ -292,15 +298,15 @@ private:
             result.r_hat = std::fmax(result.r_hat,
                                      detail::judge(z.data(), z_squares.data(), dimension(), i, half).r_hat);
         constexpr double agreed = 1.1;
-        if (!(of_rewards.r_hat < infinity)) { // rewards of -inf, or chains that never moved
-            result.r_hat = infinity;
+        if (!(of_rewards.r_hat < infinity))
+            result.r_hat = infinity; // rewards of -inf, or chains that never moved
+        if (!(result.r_hat <= agreed)) {
             result.ess = NAN;
+            result.warnings.push_back("R-hat is " + rounded(result.r_hat, 3) +
+                                      ": the chains have not forgotten where they began; take more steps; "
+                                      "and where modes lie far apart, "
+                                      "their shares stay those of the start: begin from draws of SMC");
         }
-        if (!(result.r_hat <= agreed))
-            result.warnings.push_back(
-                "R-hat is " + rounded(result.r_hat, 3) +
-                ": the chains have not forgotten where they began; take more steps, or start "
-                "them elsewhere");
         if (result.acceptance < 0.01)
             result.warnings.push_back(
                 "only " + rounded(100.0 * result.acceptance, 2) +

@@ -37,7 +37,7 @@ struct smc_options {
     /// adds none. Where log_delta is not given, a pilot estimates log Z for it.
     std::optional<double> log_delta = {};
     /// The number of the pilot's first draws, which are made without the reward's influence, at most
-    /// `particles`. With 0 there is no pilot, and no delta.
+    /// `particles`. With 0 there is no pilot, no delta and no advice.
     index_t pilot_particles = 512;
     /// The pilot doubles its draws until they have an effective sample size of 10 by weights exp r, or are
     /// this share of `particles`, at least 0: each draw costs as many transitions as a particle.

@@ -107,7 +107,10 @@ struct smc_result {
     /// The one of `warnings` that concerns the standard error from one run alone, of which a spread of
     /// islands is free; empty where there is none.
     std::string one_run_warning;
-    /// What would serve better for as many evaluations, where the pilot's draws tell; else empty.
+    /// What would serve better for as many evaluations, where the pilot's draws tell; else empty, as without
+    /// a pilot, and where its effective sample size is below 10: no advice is no praise. It takes a draw of
+    /// the model to cost the whole chain; where one posterior draw at t = 0 is one, plain weights (.steps =
+    /// 1, .threshold = 0) are better by so much.
     std::string advice;
     bool complete = false; ///< says whether the run took its last step
     /// Says whether the target is the chain's own end law, tilted.
@@ -272,17 +275,17 @@ inline void warn_of_pilot(const smc_pilot& pilot, std::vector<std::string>& warn
     const double plain = (draws / pilot.ess - 1.0) / affordable;
     if (!(plain < relative_variance)) return "";
     return "plain importance sampling, weights exp r on " + rounded(affordable, 2) +
-           " draws of chain for as many evaluations, would have a relative variance of Z of about " +
+           " draws of the chain for as many evaluations, would have a relative variance of Z of about " +
            rounded(plain, 2) + ", this run has " + rounded(relative_variance, 2);
 }
 } // namespace detail
 
 /// Combines independent runs into one log Z by the spread of theirs, see combine_islands of numbers; and
-/// passes on what the runs warn of, but for the error from one run, which the spread replaces. Where the
-/// runs' own warnings say that they are not to be trusted, the spread is not, either, and the standard error
-/// is NaN. A run that has thrown dead_weights is a zero in the mean, and leaving it out makes Z too large:
-/// give an smc_result whose log_z is -infinity for it. @throws std::invalid_argument for fewer than two runs,
-/// and for one that was stopped.
+/// passes on what the runs warn of, but for the error from one run, which the spread replaces. Where at least
+/// half of the runs warn, the standard error is NaN: more islands do not help then, better runs do. A run
+/// that has thrown dead_weights is a zero in the mean, and leaving it out makes Z too large: give an
+/// smc_result whose log_z is -infinity for it. @throws std::invalid_argument for fewer than two runs, and for
+/// one that was stopped.
 template <class Batch>
 [[nodiscard]] combined_log_z combine_islands(std::span<const smc_result<Batch>> runs) {
     std::vector<double> log_z;
@@ -299,11 +302,11 @@ template <class Batch>
         }
         warned += warns ? 1 : 0;
     }
-    if (warned > 0) {
-        all.warnings.push_back(digits_of(warned) + " of " + digits_of(runs.size()) +
-                               " runs warn, so that log Z has no standard error; " + first);
-        all.standard_error = NAN;
-    }
+    if (warned == 0) return all;
+    const bool many = 2 * warned >= runs.size();
+    all.warnings.push_back(digits_of(warned) + " of " + digits_of(runs.size()) + " runs warn" +
+                           (many ? ", so that log Z has no standard error; " : "; ") + first);
+    if (many) all.standard_error = NAN;
     return all;
 }
 /// Combines the runs of a vector, as of a span.

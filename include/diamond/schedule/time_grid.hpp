@@ -37,7 +37,8 @@ struct noise_ratios {
 /// ratios.first at t_1 to ratios.last at t_{K-1}: equal steps in the logarithm of the signal-to-noise ratio.
 ///
 /// Values change most while sigma/alpha is about the scale that a reward or the data distinguish; equal steps
-/// in t end with one from sigma = 1/K to 0, too long for scales well below 1/K. Works for any schedule.
+/// in t end with one from sigma = 1/K to 0, too long for scales well below 1/K. The first step goes from
+/// noise alone right to ratios.first, the last from ratios.last to the data. Works for any schedule.
 /// @throws std::invalid_argument unless 3 <= steps <= most_grid_steps and 0 < last < first < infinity, and
 /// where two times are the same double. See (eq. noise-ratio-grid).
 template <class Schedule>
