@@ -133,13 +133,14 @@ TEST_CASE("a guided draw stands for the kernel's own, early stop and DDPM's, at 
     const posterior_value value{draws, reward, {.samples = 3}};
     for (const diamond::interval span : {diamond::interval{0.2, 0.5}, diamond::interval{0.6, 0.8}}) {
         for (const double variance : {0.2, 1.5}) {
-            const diamond::guided_kernel_options options{.variance = variance, .trust = 1.5};
+            const diamond::measurement_guided_kernel_options options{.variance = variance};
+            const diamond::value_guided_kernel_options shift{.variance = variance, .trust = 1.5};
             check_stands_for_kernel("measurement, DDPM",
                                     measurement_guided_kernel{context, ddpm, model, reward, options}, span);
             check_stands_for_kernel("measurement, early stop",
                                     measurement_guided_kernel{context, early, model, reward, options}, span);
-            check_stands_for_kernel("value, DDPM", value_guided_kernel{ddpm, value, options}, span);
-            check_stands_for_kernel("value, early stop", value_guided_kernel{early, value, options}, span);
+            check_stands_for_kernel("value, DDPM", value_guided_kernel{ddpm, value, shift}, span);
+            check_stands_for_kernel("value, early stop", value_guided_kernel{early, value, shift}, span);
         }
     }
     check_stands_for_kernel("measurement, early stop",
@@ -148,7 +149,7 @@ TEST_CASE("a guided draw stands for the kernel's own, early stop and DDPM's, at 
 }
 
 TEST_CASE("on Gaussian data the guided early stop draws the posterior: Z-hat has no variance") {
-    // Data N(m, v I), of which a mask shows some coordinates, or a matrix of rank 2 some sums.
+    // Data N(m, v I), of which a mask shows some coordinates.
     const index_t d = 5;
     const double v = 0.7;
     const std::vector<double> mean{0.3, -0.2, 0.5, 1.0, -0.8};

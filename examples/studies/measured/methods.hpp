@@ -111,7 +111,7 @@ inline void run_methods(const setting& given, index_t steps, bool with_plain,
     const auto reward = given.of.reward();
     const diamond::exact_posterior draws{model};
     const diamond::linear_schedule schedule;
-    const diamond::guided_kernel_options of_part{.variance = given.of.part_variance};
+    const diamond::measurement_guided_kernel_options of_part{.variance = given.of.part_variance};
     // [kernels]
     const part_first_kernel part_first{given.of};
     const diamond::early_stop_kernel early_stop{

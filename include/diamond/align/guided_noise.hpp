@@ -2,10 +2,21 @@
 /// N(0, I).
 #pragma once
 
+#include <cmath>
+
 #include <diamond/concepts/transition_kernel.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/expression.hpp>
 
 namespace diamond::detail {
+
+/// @throws std::invalid_argument unless the variance of a coordinate of the data is positive and finite.
+inline void require_data_variance(double variance) {
+    require(variance > 0.0 && std::isfinite(variance), [&] {
+        return "a guided kernel's variance is " + digits_of(variance) +
+               ": that of a coordinate of the data is needed, positive and finite";
+    });
+}
 
 /// The term of (|eps|^2 - |e|^2)/2 that an element adds.
 DIAMOND_HD inline double noise_ratio(double drawn, double guided) {

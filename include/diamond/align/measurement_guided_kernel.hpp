@@ -50,14 +50,12 @@ struct steer_along {
 
 } // namespace detail
 
-/// Options of measurement_guided_kernel and value_guided_kernel.
-struct guided_kernel_options {
+/// Options of measurement_guided_kernel.
+struct measurement_guided_kernel_options {
     /// v > 0: the variance of a coordinate of the data, by which the guide guesses what x_t' says of them. Of
     /// a law of well separated parts the variance of one part serves best. No v biases Z-hat, but one far too
     /// small makes a run err by more than it says: rather too large.
     double variance = 1.0;
-    /// The largest norm of the shift of the noise, at least 0; value_guided_kernel alone has one.
-    double trust = 1.0;
 };
 
 /// A steerable kernel whose last noise e is drawn from the posterior of e given a measurement y = A(z) + s
@@ -89,16 +87,13 @@ public:
     /// and s. @throws std::invalid_argument for dimensions that differ, for a measurement that is not affine,
     /// and for a variance that is not positive and finite.
     measurement_guided_kernel(const backend_of_t<batch_type>& context, Kernel kernel, Field field,
-                              reward_type reward, guided_kernel_options options = {})
+                              reward_type reward, measurement_guided_kernel_options options = {})
         : kernel_(std::move(kernel)),
           readings_(kernel_.schedule(), std::move(field)),
           measurement_(reward.measurement()),
           reward_(std::move(reward)),
           variance_(options.variance) {
-        require(variance_ > 0.0 && std::isfinite(variance_), [&] {
-            return "a guided kernel's variance is " + digits_of(variance_) +
-                   ": that of a coordinate of the data is needed, positive and finite";
-        });
+        detail::require_data_variance(variance_);
         require(reward_.dimension() == dimension() && readings_.dimension() == dimension(), [&] {
             return "measurement_guided_kernel: the kernel has dimension " + digits_of(dimension()) +
                    ", the measurement " + digits_of(reward_.dimension()) + ", the field " +

@@ -236,7 +236,7 @@ private:
         result.complete = true;
         for (index_t k = 1; k <= moves && result.complete; ++k) {
             const instant t = time_at(sampler_.schedule(), 1.0, ratio);
-            const noise_level level = level_at(sampler_.schedule(), t.t);
+            const noise_level level = level_at(sampler_.schedule(), t);
             draw_normal(rng.stream(purpose::transition_end, k), noised.mutable_view());
             assign(noised, level.alpha * z + level.sigma * noised);
             detail::at_step(k, [&] {

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include <diamond/align/guided_noise.hpp>
-#include <diamond/align/measurement_guided_kernel.hpp>
 #include <diamond/concepts/reward.hpp>
 #include <diamond/concepts/value_estimator.hpp>
 #include <diamond/core/digits_of.hpp>
@@ -34,6 +33,14 @@ struct shift_noise {
 };
 } // namespace detail
 
+/// Options of value_guided_kernel.
+struct value_guided_kernel_options {
+    /// v > 0: the variance of a coordinate of the data, by which early_stop_kernel guesses what its noise
+    /// does; a kernel of a posterior draw knows it.
+    double variance = 1.0;
+    double trust = 1.0; ///< the largest norm of the shift of the noise, at least 0
+};
+
 /// A steerable kernel whose last noise e ~ N(g, I) is shifted by the gradient of a value at the transition's
 /// centre a: g = b grad V_t'(a), with the kernel's noise_deviation b, shortened to the trust region |g| <=
 /// trust.
@@ -58,12 +65,9 @@ public:
 
     /// Takes the kernel and the value. @throws std::invalid_argument for dimensions that differ, a variance
     /// that is not positive and finite, and a trust region that is negative or NaN.
-    value_guided_kernel(Kernel kernel, Value value, guided_kernel_options options = {})
+    value_guided_kernel(Kernel kernel, Value value, value_guided_kernel_options options = {})
         : kernel_(std::move(kernel)), value_(std::move(value)), options_(options) {
-        require(options_.variance > 0.0 && std::isfinite(options_.variance), [&] {
-            return "a guided kernel's variance is " + digits_of(options_.variance) +
-                   ": that of a coordinate of the data is needed, positive and finite";
-        });
+        detail::require_data_variance(options_.variance);
         require(options_.trust >= 0.0, [&] {
             return "a guided kernel's trust is " + digits_of(options_.trust) +
                    ": a norm of the shift is needed, at least 0";
@@ -122,7 +126,7 @@ private:
 
     Kernel kernel_;
     Value value_;
-    guided_kernel_options options_;
+    value_guided_kernel_options options_;
     buffer centre_, gradient_, noise_, steered_;
     scratch<double, backend_of_t<batch_type>> scale_;
 };

@@ -290,9 +290,6 @@ private:
     // there is hardly a time at which neither drowns the other, and a training learns the data's Gaussian and
     // nothing else, without a sign (measured at 0.05 and 50 already, in 1,500 steps).
     static constexpr double least_deviation = 0.01, most_deviation = 100.0;
-    /// The largest rounding of a coordinate, as a share of the deviation: a larger one spoils what is
-    /// learned.
-    static constexpr double digits_kept = 1.0 / 16.0;
 
     /// Where a loss goes: rows first ... first + rows - 1 of the errors.
     struct loss_part {
@@ -396,7 +393,7 @@ private:
                    "; scale the points, and what is drawn back";
         });
         require(data.largest_mean() * static_cast<double>(std::numeric_limits<real>::epsilon()) <=
-                    digits_kept * data.deviation(),
+                    detail::digits_kept * data.deviation(),
                 [&] {
                     return "a training set of mean " + digits_of(data.largest_mean()) +
                            " in a coordinate and deviation " + digits_of(data.deviation()) +

@@ -63,15 +63,14 @@ template <class Real, class Context>
     const std::size_t d = mean.size();
     // The rounding of a coordinate in units of its deviation: points lie within some 4 of these about the
     // mean.
-    constexpr double kept = 1.0 / 16.0; // as diamond_trainer
-    constexpr double products = 16.0;   // by what the rounding of the sums exceeds that of a factorisation
+    constexpr double products = 16.0; // by what the rounding of the sums exceeds that of a factorisation
     const double sum_rounding = static_cast<double>(d) * std::numeric_limits<double>::epsilon();
     double rounding = 0.0;
     for (std::size_t i = 0; i < d; ++i) {
         const double deviation = std::sqrt(covariance[i + d * i]),
                      of_mean = static_cast<double>(std::numeric_limits<Real>::epsilon()) * std::abs(mean[i]);
         const bool constant = deviation <= products * std::abs(mean[i]) * sum_rounding;
-        require(constant || of_mean <= kept * deviation, [&] {
+        require(constant || of_mean <= digits_kept * deviation, [&] {
             return "coordinate " + digits_of(i) + " of the points has mean " + digits_of(mean[i]) +
                    " and deviation " + digits_of(deviation) +
                    ": rounding drowns it, subtract the mean from the points";

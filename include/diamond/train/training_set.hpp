@@ -136,6 +136,10 @@ struct both_ways_pair {
 };
 
 namespace detail {
+/// The largest rounding of a coordinate of the points, as a share of its deviation: a larger one spoils what
+/// is learned.
+inline constexpr double digits_kept = 1.0 / 16.0;
+
 /// @throws std::invalid_argument if there are no points, and that names the first with a coordinate that is
 /// not finite.
 template <class Batch>
