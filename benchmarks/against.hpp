@@ -50,6 +50,25 @@ void against(benchmark::State& state, const std::string& name, Subject subject, 
     state.counters["ratio"] = fastest / fastest_other;
 }
 
+/// The same job on one thread and on several, in turn and by the clock on the wall. Reports the latter's
+/// times, and `speedup`.
+template <class Job>
+void in_wall_time(benchmark::State& state, Job& alone, Job& together) {
+    double fastest_alone = 1e300, fastest_together = 1e300;
+    alone();
+    together();
+    for (auto _ : state) {
+        fastest_alone = std::min(fastest_alone, seconds(wall_time, alone));
+        const double taken = seconds(wall_time, together);
+        fastest_together = std::min(fastest_together, taken);
+        state.SetIterationTime(taken);
+    }
+    state.counters["fastest_ms"] = 1e3 * fastest_together;
+    state.counters["one_thread_ms"] = 1e3 * fastest_alone;
+    state.counters["ratio"] = fastest_together / fastest_alone;
+    state.counters["speedup"] = fastest_alone / fastest_together;
+}
+
 /// What a copy that reads and writes `traffic` bytes in all takes.
 class copy_ceiling {
 public:

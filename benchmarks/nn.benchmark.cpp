@@ -13,38 +13,13 @@
 #include <diamond/train/diamond_trainer.hpp>
 
 #include "against.hpp"
+#include "bare_products.hpp"
 
 namespace {
 
 using diamond::index_t, diamond::philox;
 using batch = diamond::eigen::batch<float>;
 using stack = diamond::dense_stack<batch>;
-
-/// W H of each layer for `columns` columns, `passes` times.
-class bare_products {
-public:
-    bare_products(const std::vector<diamond::dense_layer>& layers, index_t columns, double passes)
-        : passes_(passes) {
-        for (const auto& layer : layers)
-            each_.push_back({Eigen::MatrixXf::Random(layer.outputs, layer.inputs),
-                             Eigen::MatrixXf::Random(layer.inputs, columns),
-                             Eigen::MatrixXf(layer.outputs, columns)});
-    }
-    void operator()() {
-        for (double pass = 0.0; pass < passes_; ++pass)
-            for (auto& [w, h, out] : each_) {
-                out.noalias() = w * h;
-                benchmark::DoNotOptimize(out.data());
-            }
-    }
-
-private:
-    struct product {
-        Eigen::MatrixXf w, h, out;
-    };
-    std::vector<product> each_;
-    double passes_;
-};
 
 std::vector<diamond::dense_layer> square_layers(index_t width) {
     return std::vector<diamond::dense_layer>(4, {width, width, diamond::activation::silu, true});
@@ -105,13 +80,14 @@ void shares(benchmark::State& state) { state.counters["share"] = 1.0 / state.cou
 void forward(benchmark::State& state) {
     dense d(1, state.range(0), state.range(1));
     diamond_benchmarks::against(
-        state, "products", [&] { d.forward(); }, bare_products(d.layers.layers(), state.range(1), 1));
+        state, "products", [&] { d.forward(); },
+        diamond_benchmarks::bare_products(d.layers.layers(), state.range(1), 1));
     shares(state);
 }
 /// The first layer's inputs get no cotangent here, so that there are 2 + 3/4 passes of products.
 void forward_and_backward(benchmark::State& state) {
     dense d(1, state.range(0), state.range(1));
-    bare_products whole(d.layers.layers(), state.range(1), 2),
+    diamond_benchmarks::bare_products whole(d.layers.layers(), state.range(1), 2),
         last(std::vector(d.layers.layers().begin() + 1, d.layers.layers().end()), state.range(1), 1);
     diamond_benchmarks::against(
         state, "products", [&] { d.forward_and_backward(); },
@@ -125,7 +101,7 @@ void forward_and_backward(benchmark::State& state) {
 void lagrangian_step(benchmark::State& state) {
     training t(1, state.range(0), state.range(1));
     const auto& layers = t.trainer.network().layers();
-    bare_products whole(layers, state.range(1), 5),
+    diamond_benchmarks::bare_products whole(layers, state.range(1), 5),
         others(std::vector(layers.begin() + 1, layers.end()), state.range(1), 2);
     diamond_benchmarks::against(
         state, "products", [&] { t(); },
@@ -135,40 +111,30 @@ void lagrangian_step(benchmark::State& state) {
         });
     shares(state);
 }
-template <class Job>
-void in_wall_time(benchmark::State& state, Job& alone, Job& together) {
-    double fastest_alone = 1e300, fastest_together = 1e300;
-    alone();
-    together();
-    for (auto _ : state) {
-        fastest_alone = std::min(fastest_alone,
-                                 diamond_benchmarks::seconds(diamond_benchmarks::wall_time, alone));
-        const double taken = diamond_benchmarks::seconds(diamond_benchmarks::wall_time, together);
-        fastest_together = std::min(fastest_together, taken);
-        state.SetIterationTime(taken);
-    }
-    state.counters["fastest_ms"] = 1e3 * fastest_together;
-    state.counters["one_thread_ms"] = 1e3 * fastest_alone;
-    state.counters["ratio"] = fastest_together / fastest_alone;
-    state.counters["speedup"] = fastest_alone / fastest_together;
-}
 void forward_on_two_threads(benchmark::State& state) {
     dense one(1, state.range(0), state.range(1)), two(2, state.range(0), state.range(1));
     const auto run_one = [&] { one.forward(); };
     const auto run_two = [&] { two.forward(); };
     std::function<void()> a = run_one, b = run_two;
-    in_wall_time(state, a, b);
+    diamond_benchmarks::in_wall_time(state, a, b);
 }
 void lagrangian_step_on_two_threads(benchmark::State& state) {
     training one(1, state.range(0), state.range(1)), two(2, state.range(0), state.range(1));
-    in_wall_time(state, one, two);
+    diamond_benchmarks::in_wall_time(state, one, two);
 }
 
 #define SHAPES ArgNames({"width", "columns"})->Args({512, 10000})->Args({256, 10000})->Args({128, 10000})
 BENCHMARK(forward)->SHAPES->Apply(diamond_benchmarks::in_milliseconds);
 BENCHMARK(forward_and_backward)->SHAPES->Apply(diamond_benchmarks::in_milliseconds);
-BENCHMARK(lagrangian_step)->SHAPES->Args({256, 1024})->Apply(diamond_benchmarks::in_milliseconds);
+BENCHMARK(lagrangian_step)
+    ->ArgNames({"width", "columns"})
+    ->ArgsProduct({{64, 128, 256, 512}, {4096}})
+    ->Args({256, 1024})
+    ->Apply(diamond_benchmarks::in_milliseconds);
 BENCHMARK(forward_on_two_threads)->SHAPES->Apply(diamond_benchmarks::in_milliseconds);
-BENCHMARK(lagrangian_step_on_two_threads)->SHAPES->Apply(diamond_benchmarks::in_milliseconds);
+BENCHMARK(lagrangian_step_on_two_threads)
+    ->ArgNames({"width", "columns"})
+    ->ArgsProduct({{64, 128, 256, 512}, {4096}})
+    ->Apply(diamond_benchmarks::in_milliseconds);
 
 } // namespace

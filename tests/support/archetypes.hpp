@@ -35,6 +35,8 @@ struct lane {
     void fill(Real*, index_t, Real);
     template <class Real>
     void affine(const Real*, const Real*, const Real*, Real*, index_t, index_t, index_t, index_t);
+    template <class F>
+    void for_each(index_t, index_t, const F&);
     template <class Real>
     void add_columns(const Real*, index_t, index_t, Real*);
 };

@@ -23,6 +23,7 @@
 #include <diamond/backend/detail/require_ieee.hpp>
 #include <diamond/backend/detail/thread_pool.hpp>
 #include <diamond/backend/eigen_lane.hpp>
+#include <diamond/backend/eigen_packet.hpp>
 #include <diamond/backend/eigen_product.hpp>
 #include <diamond/backend/eigen_symmetric.hpp>
 #include <diamond/concepts/backend.hpp>
@@ -193,7 +194,7 @@ struct context {
         blocks_of(columns, rows * relative_cost_of<F>, [&](index_t first, index_t last) {
             own<F> local = f;
             for (index_t j = first; j < last; ++j)
-                for (index_t i = 0; i < rows; ++i) local(i, j);
+                diamond::detail::call_column<detail::packet>(local, rows, j);
         });
     }
 

@@ -7,6 +7,7 @@
 #include <unsupported/Eigen/SpecialFunctions>
 
 #include <diamond/backend/detail/host_memory.hpp>
+#include <diamond/backend/eigen_packet.hpp>
 #include <diamond/backend/eigen_product.hpp>
 #include <diamond/concepts/backend.hpp>
 #include <diamond/core/dense.hpp>
@@ -116,6 +117,12 @@ public:
                 }
             });
         });
+    }
+    /// Calls f(i, j) for i < rows and j < columns; a column's calls lie side by side.
+    template <class F>
+    void for_each(index_t rows, index_t columns, const F& f) {
+        const F own = f; // no other thread sees it, so that its members stay in registers
+        for (index_t j = 0; j < columns; ++j) diamond::detail::call_column<packet>(own, rows, j);
     }
     template <class Real>
     void copy(const Real* from, index_t count, Real* to) {

@@ -30,10 +30,10 @@
 ///      outputs, columns, inputs, parts) writes W h + b, and behind it W h' of the tangent where there are
 ///      two parts; product(op_a, a, op_b, b, out, rows, columns, depth) adds op(a) op(b) to out; activate and
 ///      pull_back are the two directions of activations (nn/dense_stack.hpp); copy, fill and add_columns move
-///      numbers. c.dense_block_columns() is the number of columns that suits a lane best, and
-///      c.prepare_product<T>(rows, columns, depth) makes room for a product. A context may have
-///      c.working_set_bytes(), the bytes of a buffer that it works on together where a model has many parts;
-///      without it a second-level cache for each worker is assumed;
+///      numbers; for_each(d, n, f) calls f(i, j). c.dense_block_columns() is the number of columns that suits
+///      a lane best, and c.prepare_product<T>(rows, columns, depth) makes room for a product. A context may
+///      have c.working_set_bytes(), the bytes of a buffer that it works on together where a model has many
+///      parts; without it a second-level cache for each worker is assumed;
 ///  11. c.symmetric_eigen(a, values) diagonalises a symmetric d x d matrix of double, for parameters: it may
 ///      allocate and wait. The columns of a become orthonormal eigenvectors of either sign, and values[k], in
 ///      ascending order, the eigenvalue of column k, each to rounding of the largest one.
@@ -115,6 +115,7 @@ struct lane_probe {
             lane.pull_back(activation::silu, x, y, n, n);
             lane.copy(x, n, y);
             lane.fill(y, n, 0.0);
+            lane.for_each(n, n, element_probe{});
             lane.affine(x, x, x, y, n, n, n, n);
             lane.add_columns(x, n, n, y);
         }
@@ -215,10 +216,11 @@ consteval bool diagnose_backend() {
                   "a back end's context needs fill_normal(diamond::noise_stream, view), const");
     static_assert(detail::backend_search<C>, "a back end's context needs index_t find_first(n, predicate) "
                                              "and forbid(n, predicate, diamond::deferred_error), const");
-    static_assert(detail::backend_lanes<C>,
-                  "a back end's context needs lanes(n, body), concurrency(), dense_block_columns() and "
-                  "prepare_product<T>, const, and its lanes affine, product, activate, pull_back, copy, fill "
-                  "and add_columns");
+    static_assert(
+        detail::backend_lanes<C>,
+        "a back end's context needs lanes(n, body), concurrency(), dense_block_columns() and "
+        "prepare_product<T>, const, and its lanes affine, product, activate, pull_back, copy, fill, "
+        "for_each and add_columns");
     static_assert(detail::backend_symmetric_eigen<C>,
                   "a back end's context needs symmetric_eigen(batch_view<double> a, double* values), const");
     return true;

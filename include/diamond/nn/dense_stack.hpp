@@ -45,6 +45,13 @@ public:
     using view = view_t<Batch>;
     using const_view = const_view_t<Batch>;
 
+    /// Stands for the first layer in a call where some rows of the input are the same in all columns: W of
+    /// the other rows alone, and b with what the equal rows add to it. Null weights mean the layer itself.
+    struct first_layer {
+        const real* weights = nullptr; ///< outputs x inputs, column-major in the back end's memory
+        const real* bias = nullptr;    ///< outputs numbers
+        index_t inputs = 0;            ///< the rows that change from column to column
+    };
     /// Holds the working space of a call: the states of all layers for a recorded forward pass, two states a
     /// lane for others, and sums of gradients.
     struct workspace {
@@ -52,6 +59,7 @@ public:
         scratch<real, context_type> states, lanes, gradients;
         index_t columns = 0;      ///< of the recorded pass; 0: none
         bool has_tangent = false; ///< says whether the recorded pass had a tangent
+        first_layer first = {};   ///< of the recorded pass, which must live until `backward`
     };
     /// Points to a batch and its tangent, column-major in the back end's memory; a null tangent means that
     /// there is none.
@@ -100,46 +108,73 @@ public:
     /// a backward pass.
     void forward(const context_type& context, const real* theta, dual_in in, index_t columns, dual_out out,
                  workspace& space) const {
-        const index_t parts = in.tangent ? 2 : 1, width = block_columns(context, columns, parts);
+        const index_t parts = in.tangent ? 2 : 1;
+        forward(context, theta, columns, parts, load_from{in, inputs(), parts}, store_to{out, outputs()},
+                space);
+    }
+    /// Does the same for inputs that are computed as they are needed, while a block of columns is in a lane's
+    /// cache. `load(lane, first, n, to)` writes n columns of the input, from column `first` on, to `to`, and
+    /// their tangents behind padded(n) columns where parts = 2; `store(lane, from, first, n)` takes n columns
+    /// of the output in the same way.
+    template <class Load, class Store>
+    void forward(const context_type& context, const real* theta, index_t columns, index_t parts,
+                 const Load& load, const Store& store, workspace& space,
+                 const first_layer& start = {}) const {
+        const index_t width = block_columns(context, columns, parts);
         const index_t block_size = 2 * widest_ * width * parts;
         space.lanes.resize(context, block_size, context.concurrency());
-        prepare(context, columns, width, parts, false);
+        prepare(context, columns, width, parts, start, false);
         context.lanes(blocks(columns, width), [&](auto& lane, index_t block, index_t worker) {
             const index_t first = block * width, n = std::min(width, columns - first), m = padded(n);
             real* h = space.lanes.data() + block_size * worker;
             real* a = h + widest_ * width * parts;
-            load(lane, in, inputs(), first, n, parts, h);
-            for (const dense_layer& layer : layers_) {
-                apply(lane, layer, theta, h, a, m, parts);
+            pad_with_zeros(lane, inputs_of(0, start), n, parts, h);
+            load(lane, first, n, h);
+            for (std::size_t l = 0; l < layers_.size(); ++l) {
+                const dense_layer& layer = layers_[l];
+                apply(lane, l, theta, start, h, a, m, parts);
                 real* to = layer.residual ? h : a;
-                lane.activate(layer.kind, a, layer.residual ? h : nullptr, to, layer.outputs * m, parts);
+                if (layer.residual || layer.kind != activation::identity)
+                    lane.activate(layer.kind, a, layer.residual ? h : nullptr, to, layer.outputs * m, parts);
                 if (!layer.residual) std::swap(h, a);
             }
-            store(lane, h, outputs(), first, n, out);
+            store(lane, static_cast<const real*>(h), first, n);
         });
     }
 
     /// Does what forward does, and records in `space` what one backward pass needs.
     void record(const context_type& context, const real* theta, dual_in in, index_t columns, dual_out out,
                 workspace& space) const {
-        const index_t parts = in.tangent ? 2 : 1, width = block_columns(context, columns, parts),
+        const index_t parts = in.tangent ? 2 : 1;
+        record(context, theta, columns, parts, load_from{in, inputs(), parts}, store_to{out, outputs()},
+               space);
+    }
+    /// Does the same for inputs that are computed as they are needed, see forward. `start` must live until
+    /// `backward`, which then gives no gradient of the parameters.
+    template <class Load, class Store>
+    void record(const context_type& context, const real* theta, index_t columns, index_t parts,
+                const Load& load, const Store& store, workspace& space, const first_layer& start = {}) const {
+        const index_t width = block_columns(context, columns, parts),
                       block_size = (states_ + outputs()) * width * parts;
         space.columns = columns;
-        space.has_tangent = in.tangent != nullptr;
+        space.has_tangent = parts == 2;
+        space.first = start;
         space.states.resize(context, block_size, blocks(columns, width));
-        prepare(context, columns, width, parts, false);
+        prepare(context, columns, width, parts, start, false);
         context.lanes(blocks(columns, width), [&](auto& lane, index_t block, index_t) {
             const index_t first = block * width, n = std::min(width, columns - first), m = padded(n);
             real* h = space.states.data() + block_size * block;
-            load(lane, in, inputs(), first, n, parts, h);
-            for (const dense_layer& layer : layers_) {
-                real* a = h + layer.inputs * m * parts;
+            pad_with_zeros(lane, inputs_of(0, start), n, parts, h);
+            load(lane, first, n, h);
+            for (std::size_t l = 0; l < layers_.size(); ++l) {
+                const dense_layer& layer = layers_[l];
+                real* a = h + inputs_of(l, start) * m * parts;
                 real* next = a + layer.outputs * m * parts;
-                apply(lane, layer, theta, h, a, m, parts);
+                apply(lane, l, theta, start, h, a, m, parts);
                 lane.activate(layer.kind, a, layer.residual ? h : nullptr, next, layer.outputs * m, parts);
                 h = next;
             }
-            store(lane, h, outputs(), first, n, out);
+            store(lane, static_cast<const real*>(h), first, n);
         });
     }
 
@@ -148,7 +183,22 @@ public:
     /// parameters to `gradient`, unless that is null.
     void backward(const context_type& context, const real* theta, workspace& space, dual_in cotangent,
                   dual_out in, real* gradient) const {
+        const load_from load{cotangent, outputs(), space.has_tangent ? 2 : 1};
+        if (in.value)
+            backward(context, theta, space, load, store_to{in, inputs()}, gradient);
+        else
+            backward(context, theta, space, load, nothing_to_store{}, gradient);
+    }
+    /// Does the same for cotangents that are computed as they are needed: `load` writes those of the output,
+    /// and `store` takes those of the input, see forward; Store::takes_any says whether it wants them.
+    /// @throws std::invalid_argument for a gradient of a pass that was recorded with another first layer.
+    template <class Load, class Store>
+    void backward(const context_type& context, const real* theta, workspace& space, const Load& load,
+                  const Store& store, real* gradient) const {
         if (space.columns == 0) return;
+        const first_layer start = space.first;
+        require(!gradient || !start.weights, "dense_stack::backward: a pass that was recorded with another "
+                                             "first layer has no gradient of the parameters");
         const index_t columns = space.columns, parts = space.has_tangent ? 2 : 1,
                       width = block_columns(context, columns, parts);
         const index_t block_size = (states_ + outputs()) * width * parts,
@@ -156,7 +206,7 @@ public:
         const index_t count = blocks(columns, width),
                       groups = gradient ? std::min(count, most_groups) : count;
         space.lanes.resize(context, lane_size, context.concurrency());
-        prepare(context, columns, width, parts, true);
+        prepare(context, columns, width, parts, start, true);
         if (gradient) space.gradients.resize(context, parameters(), groups);
         context.lanes(groups, [&](auto& lane, index_t group, index_t worker) {
             real* sums = gradient ? space.gradients.data() + parameters() * group : nullptr;
@@ -165,27 +215,29 @@ public:
                 const index_t first = block * width, n = std::min(width, columns - first), m = padded(n);
                 real* k = space.lanes.data() + lane_size * worker;
                 real* other = k + widest_ * width * parts;
-                load(lane, cotangent, outputs(), first, n, parts, k);
-                real* state = space.states.data() + block_size * block +
-                              (states_ - layers_.back().inputs - layers_.back().outputs) * m * parts;
+                pad_with_zeros(lane, outputs(), n, parts, k);
+                load(lane, first, n, k);
+                real* end = space.states.data() + block_size * block +
+                            (states_ - inputs() + inputs_of(0, start)) * m * parts;
                 for (std::size_t l = layers_.size(); l-- > 0;) {
                     const dense_layer& layer = layers_[l];
-                    real *h = state, *a = state + layer.inputs * m * parts;
+                    const index_t rows = inputs_of(l, start);
+                    real *a = end - layer.outputs * m * parts, *h = a - rows * m * parts;
+                    end = h;
                     lane.pull_back(layer.kind, k, a, layer.outputs * m, parts); // a becomes its cotangent
                     if (sums) {
                         lane.product(transpose::no, a, transpose::yes, h, sums + layer.offset, layer.outputs,
                                      layer.inputs, m * parts);
                         lane.add_columns(a, layer.outputs, m, sums + layer.bias());
                     }
-                    if (l == 0 && !in.value) break;
+                    if (l == 0 && !Store::takes_any) break;
                     real* to = layer.residual ? k : other;
-                    if (!layer.residual) lane.fill(to, layer.inputs * m * parts, real{0});
-                    lane.product(transpose::yes, theta + layer.offset, transpose::no, a, to, layer.inputs,
+                    if (!layer.residual) lane.fill(to, rows * m * parts, real{0});
+                    lane.product(transpose::yes, weights_of(l, theta, start), transpose::no, a, to, rows,
                                  m * parts, layer.outputs);
                     if (!layer.residual) std::swap(k, other);
-                    if (l > 0) state -= (layers_[l - 1].inputs + layers_[l - 1].outputs) * m * parts;
                 }
-                if (in.value) store(lane, k, inputs(), first, n, in);
+                store(lane, static_cast<const real*>(k), first, n);
             }
         });
         if (gradient)
@@ -193,6 +245,10 @@ public:
                                                .groups = space.gradients.read(),
                                                .gradient = view(gradient, parameters(), 1, &context)});
     }
+
+    /// Returns n, padded: the columns of a lane's block, so that those of a tail take the same path as those
+    /// of a whole block.
+    [[nodiscard]] static DIAMOND_HD index_t padded(index_t n) { return (n + pad - 1) / pad * pad; }
 
 private:
     static constexpr index_t pad = 4; // columns, which Eigen's kernel takes at once
@@ -202,50 +258,77 @@ private:
     static index_t block_columns(const context_type& context, index_t columns, index_t parts) {
         return std::min(padded(columns), std::max<index_t>(context.dense_block_columns() / parts, pad));
     }
-    /// Returns n, padded: the columns of a tail then take the same path as those of a whole block.
-    static index_t padded(index_t n) { return (n + pad - 1) / pad * pad; }
     static index_t blocks(index_t columns, index_t width) {
         return width == 0 ? 0 : (columns + width - 1) / width;
     }
 
     /// Makes the room that the products of a pass need, on every lane.
     void prepare(const context_type& context, index_t columns, index_t width, index_t parts,
-                 bool backward) const {
+                 const first_layer& start, bool backward) const {
         for (const index_t n : {width * parts, padded(columns % std::max<index_t>(width, 1)) * parts})
-            for (const dense_layer& layer : layers_) {
+            for (std::size_t l = 0; l < layers_.size(); ++l) {
                 if (n == 0) continue;
+                const index_t rows = layers_[l].outputs, depth = inputs_of(l, start);
                 if (backward) {
-                    context.template prepare_product<real>(layer.outputs, layer.inputs, n);
-                    context.template prepare_product<real>(layer.inputs, n, layer.outputs);
+                    context.template prepare_product<real>(rows, depth, n);
+                    context.template prepare_product<real>(depth, n, rows);
                 } else {
-                    context.template prepare_product<real>(layer.outputs, n, layer.inputs);
+                    context.template prepare_product<real>(rows, n, depth);
                 }
             }
     }
+    index_t inputs_of(std::size_t l, const first_layer& start) const {
+        return l == 0 && start.weights ? start.inputs : layers_[l].inputs;
+    }
+    const real* weights_of(std::size_t l, const real* theta, const first_layer& start) const {
+        return l == 0 && start.weights ? start.weights : theta + layers_[l].offset;
+    }
     /// Writes a = W h + b, and W h' of the tangent where there are two parts.
     template <class Lane>
-    static void apply(Lane& lane, const dense_layer& layer, const real* theta, const real* h, real* a,
-                      index_t m, index_t parts) {
-        lane.affine(theta + layer.offset, theta + layer.bias(), h, a, layer.outputs, m, layer.inputs, parts);
+    void apply(Lane& lane, std::size_t l, const real* theta, const first_layer& start, const real* h, real* a,
+               index_t m, index_t parts) const {
+        const real* bias = l == 0 && start.weights ? start.bias : theta + layers_[l].bias();
+        lane.affine(weights_of(l, theta, start), bias, h, a, layers_[l].outputs, m, inputs_of(l, start),
+                    parts);
     }
-    /// Copies columns first ... first + n - 1 of both parts to a lane's block, padded with zeros.
+    /// Writes zeros to the columns of a lane's block that are not there, behind the n of each part.
     template <class Lane>
-    static void load(Lane& lane, dual_in from, index_t rows, index_t first, index_t n, index_t parts,
-                     real* to) {
-        const index_t block_size = rows * padded(n), size = rows * n;
-        for (index_t part = 0; part < parts; ++part) {
-            const real* source = part == 0 ? from.value : from.tangent;
-            if (source) lane.copy(source + rows * first, size, to);
-            lane.fill(to + (source ? size : 0), block_size - (source ? size : 0), real{0});
-            to += block_size;
+    static void pad_with_zeros(Lane& lane, index_t rows, index_t n, index_t parts, real* to) {
+        if (n == padded(n)) return;
+        for (index_t part = 0; part < parts; ++part)
+            lane.fill(to + rows * (part * padded(n) + n), rows * (padded(n) - n), real{0});
+    }
+    /// Copies columns of a batch and its tangent to a lane's block. The tangent of a pass that has one may be
+    /// null: it is then zero.
+    struct load_from {
+        dual_in from;
+        index_t rows, parts;
+        template <class Lane>
+        void operator()(Lane& lane, index_t first, index_t n, real* to) const {
+            lane.copy(from.value + rows * first, rows * n, to);
+            to += rows * padded(n);
+            if (from.tangent)
+                lane.copy(from.tangent + rows * first, rows * n, to);
+            else if (parts == 2)
+                lane.fill(to, rows * n, real{0});
         }
-    }
-    /// Copies a lane's block, without its padding, to columns first ... first + n - 1 of both parts.
-    template <class Lane>
-    static void store(Lane& lane, const real* from, index_t rows, index_t first, index_t n, dual_out to) {
-        lane.copy(from, rows * n, to.value + rows * first);
-        if (to.tangent) lane.copy(from + rows * padded(n), rows * n, to.tangent + rows * first);
-    }
+    };
+    /// Copies a lane's block, without its padding, to columns of a batch and its tangent.
+    struct store_to {
+        static constexpr bool takes_any = true;
+        dual_out to;
+        index_t rows;
+        template <class Lane>
+        void operator()(Lane& lane, const real* from, index_t first, index_t n) const {
+            lane.copy(from, rows * n, to.value + rows * first);
+            if (to.tangent) lane.copy(from + rows * padded(n), rows * n, to.tangent + rows * first);
+        }
+    };
+    struct nothing_to_store {
+        static constexpr bool takes_any = false;
+        template <class Lane>
+        void operator()(Lane&, const real*, index_t, index_t) const {}
+    };
 
     std::vector<dense_layer> layers_;
     index_t widest_ = 0; // rows of the widest state

@@ -20,6 +20,7 @@
 #include <diamond/concepts/trainable_network.hpp>
 #include <diamond/core/condition.hpp>
 #include <diamond/core/interval.hpp>
+#include <diamond/core/packed.hpp>
 #include <diamond/nn/rows.hpp>
 #include <diamond/schedule/schedule.hpp>
 
@@ -59,113 +60,171 @@ struct posterior_spread {
     }
 };
 
-/// Holds what the frame's Gaussian gives for one coordinate of a column, whose times are a column {alpha,
-/// sigma, s, r} of the table.
+/// Holds what the frame's Gaussian gives for coordinates of a column, whose outer time has the level and
+/// whose inner interval is [s, r]. N is a double, or a packet of several coordinates (core/packed.hpp).
+template <class N = double>
 struct diamond_coordinate {
-    double mu, C;                 // the Gaussian's mean and variance
-    double mean, variance, slope; // pm, pv and d pm/d x_t
-    double s, r, S, R;
+    N mu, C;                 // the Gaussian's mean and variance
+    N mean, variance, slope; // pm, pv and d pm/d x_t
+    double s, r;
+    N S, R;
 
-    DIAMOND_HD diamond_coordinate(column_view<const double> times, double centre, double spread, double x_t)
-        : mu(centre), C(spread), s(times[2]), r(times[3]) {
-        const double alpha = times[0], noise = times[1] * times[1], total = noise + alpha * alpha * C;
+    DIAMOND_HD diamond_coordinate(noise_level level, double from, double to, N centre, N spread, N x_t)
+        : mu(centre), C(spread), s(from), r(to) {
+        const double alpha = level.alpha, noise = level.sigma * level.sigma;
+        const N total = noise + alpha * alpha * C;
         mean = (noise * mu + alpha * C * x_t) / total;
         variance = noise * C / total;
         slope = alpha * C / total;
-        S = std::sqrt(s * s * variance + (1.0 - s) * (1.0 - s));
-        R = std::sqrt(r * r * variance + (1.0 - r) * (1.0 - r));
+        S = root(s * s * variance + (1.0 - s) * (1.0 - s));
+        R = root(r * r * variance + (1.0 - r) * (1.0 - r));
     }
+    static DIAMOND_HD N root(N value) { return number_access<N>::root(value); }
     /// Returns 1/S, and 0 where S = 0, at s = 1 of a posterior that is a point, for nothing is left there to
     /// scale.
-    [[nodiscard]] DIAMOND_HD double inverse() const { return S > 0.0 ? 1.0 / S : 0.0; }
-    [[nodiscard]] DIAMOND_HD double e(double xbar) const { return (xbar - s * mean) * inverse(); }
-    [[nodiscard]] DIAMOND_HD double k() const {
-        return S + R > 0.0 ? ((r + s) * variance - ((1.0 - r) + (1.0 - s))) / (R + S) : 0.0;
+    [[nodiscard]] DIAMOND_HD N inverse() const { return S > 0.0 ? 1.0 / S : N{}; }
+    [[nodiscard]] DIAMOND_HD N e(N xbar) const { return (xbar - s * mean) * inverse(); }
+    [[nodiscard]] DIAMOND_HD N k() const {
+        return S + R > 0.0 ? ((r + s) * variance - ((1.0 - r) + (1.0 - s))) / (R + S) : N{};
     }
     /// Returns sqrt(C) g + mu, the Gaussian's posterior mean given x_t and xbar_s.
-    [[nodiscard]] DIAMOND_HD double both(double e) const { return mean + s * variance * inverse() * e; }
+    [[nodiscard]] DIAMOND_HD N both(N e) const { return mean + s * variance * inverse() * e; }
     /// The following are the derivatives of S, R, e, both and k where s, r and xbar move at the given speeds.
-    [[nodiscard]] DIAMOND_HD double S_dot(double s_dot) const {
+    [[nodiscard]] DIAMOND_HD N S_dot(double s_dot) const {
         return s_dot * (s * variance - (1.0 - s)) * inverse();
     }
-    [[nodiscard]] DIAMOND_HD double R_dot(double r_dot) const {
-        return R > 0.0 ? r_dot * (r * variance - (1.0 - r)) / R : 0.0;
+    [[nodiscard]] DIAMOND_HD N R_dot(double r_dot) const {
+        return R > 0.0 ? r_dot * (r * variance - (1.0 - r)) / R : N{};
     }
-    [[nodiscard]] DIAMOND_HD double e_dot(double xbar, double xbar_dot, double s_dot) const {
+    [[nodiscard]] DIAMOND_HD N e_dot(N xbar, N xbar_dot, double s_dot) const {
         return (xbar_dot - s_dot * mean - e(xbar) * S_dot(s_dot)) * inverse();
     }
-    [[nodiscard]] DIAMOND_HD double both_dot(double e, double e_dot, double s_dot) const {
+    [[nodiscard]] DIAMOND_HD N both_dot(N e, N e_dot, double s_dot) const {
         return variance * inverse() * ((s_dot - s * S_dot(s_dot) * inverse()) * e + s * e_dot);
     }
-    [[nodiscard]] DIAMOND_HD double k_dot(double s_dot, double r_dot) const {
+    [[nodiscard]] DIAMOND_HD N k_dot(double s_dot, double r_dot) const {
         return S + R > 0.0
                  ? ((r_dot + s_dot) * (variance + 1.0) - k() * (R_dot(r_dot) + S_dot(s_dot))) / (R + S)
-                 : 0.0;
+                 : N{};
     }
 };
 
-/// An expression over a batch x_t, whose element (i, j) is a diamond_coordinate.
+/// Gives the diamond_coordinate of each coordinate and column of a batch x_t.
 template <class Real, class Context>
 struct gaussian_coordinates {
-    using is_expression = void;
     batch_view<const double, Context> mean{nullptr, 0, 0, nullptr}, variance = mean; ///< mu and C, d x 1
     batch_view<const double, Context> times = mean;              ///< 4 x N, see fill_diamond_times
     batch_view<const Real, Context> x_t{nullptr, 0, 0, nullptr}; ///< d x N
-    extents shape() const { return {x_t.rows(), x_t.columns()}; }
-    DIAMOND_HD diamond_coordinate operator()(index_t i, index_t j) const {
-        return {times.column(j), mean[i], variance[i], static_cast<double>(x_t(i, j))};
+    template <class N = double>
+    [[nodiscard]] DIAMOND_HD diamond_coordinate<N> at(index_t i, index_t j) const {
+        const auto time = times.column(j);
+        return {{.alpha = time[0], .sigma = time[1]},
+                time[2],
+                time[3],
+                read_numbers<N>(mean, i),
+                read_numbers<N>(variance, i),
+                read_numbers<N>(x_t, i, j)};
     }
 };
 
-/// Returns e and g, the network's first inputs.
-[[nodiscard]] DIAMOND_HD inline numbers<2> state_features(const diamond_coordinate& c, double xbar) {
-    const double e = c.e(xbar);
-    return {{e, (c.both(e) - c.mu) / std::sqrt(c.C)}};
-}
-/// Writes the derivatives of e and g, where xbar, s and r move at the given speeds, into the first rows of
-/// the tangents of the network's inputs.
+/// Writes e and g, the first rows of the network's inputs, and where xbar, s and r move at the given speeds
+/// their derivatives into the tangents of the inputs.
 template <class ConstView, class View>
-struct fill_state_tangents {
+struct write_state_inputs : packed_functor<write_state_inputs<ConstView, View>> {
     using real = typename View::value_type;
     static constexpr index_t relative_cost = 8;
     gaussian_coordinates<real, typename View::context_type> gaussian; ///< d x N
     ConstView xbar;                                                   ///< d x N
     diamond_speeds<real> speeds;
-    View tangents;
-    DIAMOND_HD void operator()(index_t i, index_t j) const {
+    View inputs, tangents; ///< tangents without memory: nothing moves
+
+    write_state_inputs(const gaussian_coordinates<real, typename View::context_type>& of, ConstView state,
+                       const diamond_speeds<real>& moving, View to, View to_tangents)
+        : gaussian(of), xbar(state), speeds(moving), inputs(to), tangents(to_tangents) {}
+    template <class N>
+    DIAMOND_HD void at(index_t i, index_t j) const {
         const index_t d = xbar.rows();
-        const auto c = gaussian(i, j);
-        const double xbar_dot = speeds.xbar ? static_cast<double>(speeds.xbar[i + d * j]) : 0.0;
-        const double e_dot = c.e_dot(static_cast<double>(xbar(i, j)), xbar_dot, speeds.s);
-        tangents(i, j) = static_cast<real>(e_dot);
-        tangents(d + i,
-                 j) = static_cast<real>(c.both_dot(c.e(static_cast<double>(xbar(i, j))), e_dot, speeds.s) /
-                                        std::sqrt(gaussian.variance[i]));
+        const auto c = gaussian.template at<N>(i, j);
+        const N unit = 1.0 / c.root(c.C), x = read_numbers<N>(xbar, i, j), e = c.e(x);
+        write_numbers_to(inputs, i, j, e);
+        write_numbers_to(inputs, d + i, j, N((c.both(e) - c.mu) * unit));
+        if (!tangents.data()) return;
+        const N xbar_dot = speeds.xbar ? number_access<N>::read(speeds.xbar + i + d * j) : N{},
+                e_dot = c.e_dot(x, xbar_dot, speeds.s);
+        write_numbers_to(tangents, i, j, e_dot);
+        write_numbers_to(tangents, d + i, j, N(c.both_dot(e, e_dot, speeds.s) * unit));
     }
 };
-/// Returns v, given the network's output F.
-[[nodiscard]] DIAMOND_HD inline double mean_velocity(const diamond_coordinate& c, double xbar, double F) {
-    return c.mean + c.k() * c.e(xbar) + std::sqrt(c.variance) * F;
-}
-/// Returns the derivative of v, given that of F, where xbar, s and r move at the given speeds.
-[[nodiscard]] DIAMOND_HD inline double mean_velocity_tangent(const diamond_coordinate& c, double xbar,
-                                                             double xbar_dot, double s_dot, double r_dot,
-                                                             double F_dot) {
-    const double e_dot = c.e_dot(xbar, xbar_dot, s_dot);
-    return c.k_dot(s_dot, r_dot) * c.e(xbar) + c.k() * e_dot + std::sqrt(c.variance) * F_dot;
-}
-/// Returns the cotangent of F, given that of v: it is sqrt(pv) times that. The cotangent of F' is that of v'
-/// times this number, too.
-[[nodiscard]] DIAMOND_HD inline double network_cotangent(const diamond_coordinate& c, double cotangent) {
-    return std::sqrt(c.variance) * cotangent;
-}
-/// Returns the cotangents of xbar and x_t, given those of v and of the network's inputs e and g.
-[[nodiscard]] DIAMOND_HD inline numbers<2> state_cotangents(const diamond_coordinate& c, double v,
-                                                            double of_e, double of_g) {
-    const double g = of_g / std::sqrt(c.C);
-    const double e = c.k() * v + of_e + g * c.s * c.variance * c.inverse();
-    return {{e * c.inverse(), (v - e * c.s * c.inverse() + g) * c.slope}};
-}
+/// Replaces the network's output F by v, and F', where it has memory, by v', for xbar, s and r that move at
+/// the given speeds.
+template <class ConstView, class View>
+struct write_velocity : packed_functor<write_velocity<ConstView, View>> {
+    using real = typename View::value_type;
+    static constexpr index_t relative_cost = 8;
+    gaussian_coordinates<real, typename View::context_type> gaussian; ///< d x N
+    ConstView xbar;                                                   ///< d x N
+    diamond_speeds<real> speeds;
+    View F, F_dot; ///< with d rows or more
+
+    write_velocity(const gaussian_coordinates<real, typename View::context_type>& of, ConstView state,
+                   const diamond_speeds<real>& moving, View to, View to_tangents)
+        : gaussian(of), xbar(state), speeds(moving), F(to), F_dot(to_tangents) {}
+    template <class N>
+    DIAMOND_HD void at(index_t i, index_t j) const {
+        const auto c = gaussian.template at<N>(i, j);
+        const N x = read_numbers<N>(xbar, i, j), e = c.e(x), scale = c.root(c.variance);
+        write_numbers_to(F, i, j, N(c.mean + c.k() * e + scale * read_numbers<N>(F, i, j)));
+        if (!F_dot.data()) return;
+        const N xbar_dot = speeds.xbar ? number_access<N>::read(speeds.xbar + i + xbar.rows() * j) : N{},
+                e_dot = c.e_dot(x, xbar_dot, speeds.s);
+        write_numbers_to(
+            F_dot, i, j,
+            N(c.k_dot(speeds.s, speeds.r) * e + c.k() * e_dot + scale * read_numbers<N>(F_dot, i, j)));
+    }
+};
+/// Writes the cotangent of F, given that of v, and the cotangent of F', where that of v' has memory: each is
+/// sqrt(pv) times the other.
+template <class ConstView, class View>
+struct write_network_cotangents : packed_functor<write_network_cotangents<ConstView, View>> {
+    using real = typename View::value_type;
+    static constexpr index_t relative_cost = 8;
+    gaussian_coordinates<real, typename View::context_type> gaussian; ///< d x N
+    ConstView v, v_dot;                                               ///< with d rows or more
+    View F, F_dot;                                                    ///< with d rows or more
+
+    write_network_cotangents(const gaussian_coordinates<real, typename View::context_type>& of,
+                             ConstView of_v, ConstView of_v_dot, View to, View to_dot)
+        : gaussian(of), v(of_v), v_dot(of_v_dot), F(to), F_dot(to_dot) {}
+    template <class N>
+    DIAMOND_HD void at(index_t i, index_t j) const {
+        const auto c = gaussian.template at<N>(i, j);
+        const N scale = c.root(c.variance);
+        write_numbers_to(F, i, j, N(scale * read_numbers<N>(v, i, j)));
+        if (v_dot.data()) write_numbers_to(F_dot, i, j, N(scale * read_numbers<N>(v_dot, i, j)));
+    }
+};
+/// Writes the cotangents of xbar and x_t, given those of v and of the network's inputs e and g.
+template <class ConstView, class View>
+struct write_state_cotangents : packed_functor<write_state_cotangents<ConstView, View>> {
+    using real = typename View::value_type;
+    static constexpr index_t relative_cost = 8;
+    gaussian_coordinates<real, typename View::context_type> gaussian; ///< d x N
+    ConstView v, inputs;                                              ///< d rows or more, and 2 d or more
+    View xbar, x_t;                                                   ///< d x N
+
+    write_state_cotangents(const gaussian_coordinates<real, typename View::context_type>& of, ConstView of_v,
+                           ConstView of_inputs, View to_xbar, View to_x_t)
+        : gaussian(of), v(of_v), inputs(of_inputs), xbar(to_xbar), x_t(to_x_t) {}
+    template <class N>
+    DIAMOND_HD void at(index_t i, index_t j) const {
+        const auto c = gaussian.template at<N>(i, j);
+        const N of_v = read_numbers<N>(v, i, j),
+                g = read_numbers<N>(inputs, xbar.rows() + i, j) / c.root(c.C),
+                e = c.k() * of_v + read_numbers<N>(inputs, i, j) + g * c.s * c.variance * c.inverse();
+        write_numbers_to(xbar, i, j, N(e * c.inverse()));
+        write_numbers_to(x_t, i, j, N((of_v - e * c.s * c.inverse() + g) * c.slope));
+    }
+};
 
 /// Holds a number and its derivative.
 struct moving_number {
@@ -180,6 +239,39 @@ struct moving_number {
     const double h_dot = s_dot * (h > 0.0 ? (sigma * sigma * s - alpha * alpha * (1.0 - s)) / h : sigma),
                  q_dot = -s_dot * sigma;
     return {h / (h + q), (h_dot * q - h * q_dot) / ((h + q) * (h + q))};
+}
+
+/// Writes the features of the five times of a network to `to`, network_times x time_features numbers, and
+/// their derivatives to `dot`, unless that is null. s and r move at the given speeds, and t stands still.
+template <class Real>
+DIAMOND_HD void write_time_features(double t, noise_level level, moving_number s, moving_number r, Real* to,
+                                    Real* dot) {
+    const moving_number time[network_times] = {{t, 0.0},
+                                               s,
+                                               r,
+                                               combined_time(level.alpha, level.sigma, s.value, s.speed),
+                                               combined_time(level.alpha, level.sigma, r.value, r.speed)};
+    for (const auto& [tau, v] : time) {
+        *to++ = static_cast<Real>(2.0 * tau - 1.0);
+        if (dot) *dot++ = static_cast<Real>(2.0 * v);
+        double sine = std::sin(pi * tau), cosine = std::cos(pi * tau), frequency = pi;
+        for (index_t f = 0; f < time_frequencies; ++f) {
+            *to++ = static_cast<Real>(sine);
+            *to++ = static_cast<Real>(cosine);
+            if (dot) {
+                *dot++ = static_cast<Real>(frequency * cosine * v);
+                *dot++ = static_cast<Real>(-frequency * sine * v);
+            }
+            const double twice = 2.0 * sine * cosine;
+            cosine = 1.0 - 2.0 * sine * sine;
+            sine = twice;
+            frequency *= 2.0;
+        }
+    }
+}
+/// Returns the row of a label among those of a network's classes, of which the last is that of no class.
+[[nodiscard]] DIAMOND_HD inline index_t row_of_label(std::int32_t label, index_t rows) {
+    return label == labels::unconditional ? rows - 1 : static_cast<index_t>(label);
 }
 
 /// Writes the time features and the label of column j into the rows of the network's inputs behind e and g,
@@ -200,34 +292,14 @@ struct fill_conditions {
         real* to = inputs.column(j).begin() + first;
         real* dot = tangents.data() ? tangents.column(j).begin() + first : nullptr;
         const auto row = times.column(j);
-        const moving_number time[network_times] = {{t[j], 0.0},
-                                                   {row[2], s_dot},
-                                                   {row[3], r_dot},
-                                                   combined_time(row[0], row[1], row[2], s_dot),
-                                                   combined_time(row[0], row[1], row[3], r_dot)};
-        for (const auto& [tau, v] : time) {
-            *to++ = static_cast<real>(2.0 * tau - 1.0);
-            if (dot) *dot++ = static_cast<real>(2.0 * v);
-            double sine = std::sin(pi * tau), cosine = std::cos(pi * tau), frequency = pi;
-            for (index_t f = 0; f < time_frequencies; ++f) {
-                *to++ = static_cast<real>(sine);
-                *to++ = static_cast<real>(cosine);
-                if (dot) {
-                    *dot++ = static_cast<real>(frequency * cosine * v);
-                    *dot++ = static_cast<real>(-frequency * sine * v);
-                }
-                const double twice = 2.0 * sine * cosine;
-                cosine = 1.0 - 2.0 * sine * sine;
-                sine = twice;
-                frequency *= 2.0;
-            }
-        }
-        const index_t classes = inputs.rows() - first - network_times * time_features;
+        write_time_features<real>(t[j], {.alpha = row[0], .sigma = row[1]}, {row[2], s_dot}, {row[3], r_dot},
+                                  to, dot);
+        constexpr index_t features = network_times * time_features;
+        const index_t classes = inputs.rows() - first - features;
+        const index_t mine = row_of_label(label[j], classes);
         for (index_t c = 0; c < classes; ++c) {
-            const bool mine = label[j] == static_cast<std::int32_t>(c) ||
-                              (label[j] == labels::unconditional && c + 1 == classes);
-            *to++ = static_cast<real>(mine ? 1.0 : 0.0);
-            if (dot) *dot++ = real{0};
+            to[features + c] = static_cast<real>(c == mine ? 1.0 : 0.0);
+            if (dot) dot[features + c] = real{0};
         }
     }
 };

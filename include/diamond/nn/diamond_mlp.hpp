@@ -11,6 +11,7 @@
 #include <diamond/nn/divergence_features.hpp>
 #include <diamond/nn/gaussian_frame.hpp>
 #include <diamond/nn/mlp.hpp>
+#include <diamond/nn/shared_times.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/linear.hpp>
 #include <diamond/schedule/schedule.hpp>
@@ -50,9 +51,13 @@ public:
     struct workspace {
         typename dense_stack<Batch>::workspace layers; ///< The workspace that calls of the layers are given.
         /// The rows that the stack reads and writes, and states in the frame's coordinates.
-        scratch<real, context_type> inputs, tangents, xbar, x_t, xbar_dot, out, out_dot, value;
+        scratch<real, context_type> inputs, tangents, xbar, x_t, xbar_dot, out, out_dot, value, of_xbar,
+            of_x_t;
         /// The times of each column as features are made of them, 4 x n.
         scratch<double, context_type> times;
+        /// The coefficients of a call whose columns share their times, and its first layer.
+        scratch<double, context_type> table;
+        scratch<real, context_type> first_bias, first_weights;
         /// The recorded call's, whose arguments must live until `backward`.
         detail::gaussian_coordinates<real, context_type> recorded{};
         speeds direction{}; ///< of the recorded call
@@ -107,14 +112,24 @@ public:
     /// of the network's classes (see require_labels). Cost: one evaluation.
     void operator()(const real* theta, const arguments& at, const labels& label, workspace& space,
                     view out) const {
-        const auto from = prepare(at, label, nullptr, space, out);
-        view F = frame_.has_basis() ? fitted(space.out, out) : out;
-        stack_.forward(out.context(), theta, {space.inputs.data()}, out.columns(), {F.data()}, space.layers);
-        finish(from, F, out);
+        check(at, label, out);
+        const view F = frame_.has_basis() ? fitted(space.out, out) : out;
+        if (detail::shares_times(at)) {
+            const auto call = share(theta, at, label, space, out);
+            stack_.forward(out.context(), theta, out.columns(), 1, load_inputs(call), store_velocity(call, F),
+                           space.layers, call.first);
+            if (frame_.has_basis()) frame_.out_of(F, out);
+        } else {
+            const auto from = prepare(at, label, nullptr, space, out);
+            stack_.forward(out.context(), theta, {space.inputs.data()}, out.columns(), {F.data()},
+                           space.layers);
+            finish(from, F, out);
+        }
     }
     /// Does what operator() does, and leaves in `space` what one `backward` needs.
     void record(const real* theta, const arguments& at, const labels& label, workspace& space,
                 view out) const {
+        check(at, label, out);
         const auto from = prepare(at, label, nullptr, space, out);
         view F = frame_.has_basis() ? fitted(space.out, out) : out;
         space.recorded = from.gaussian;
@@ -125,6 +140,7 @@ public:
     /// network has it, and leaves in `space` what one `backward` needs. Cost: one jvp.
     void record(const real* theta, const arguments& at, const labels& label, speeds direction,
                 workspace& space, view out, view out_dot) const {
+        check(at, label, out);
         if (direction.xbar && frame_.has_basis())
             direction.xbar = frame_
                                  .into(const_view(direction.xbar, dimension(), out.columns(), &out.context()),
@@ -137,12 +153,6 @@ public:
         view F_dot = frame_.has_basis() ? fitted(space.out_dot, out) : out_dot;
         stack_.record(out.context(), theta, {space.inputs.data(), space.tangents.data()}, out.columns(),
                       {F.data(), F_dot.data()}, space.layers);
-        const rows_of F_dot_rows{F_dot};
-        detail::write_rows(dimension(),
-                           elementwise<detail::mean_velocity_tangent>(from.gaussian, from.xbar,
-                                                                      speed_of(direction, out), direction.s,
-                                                                      direction.r, F_dot_rows),
-                           F_dot_rows);
         finish(from, F, out, direction, F_dot);
         if (frame_.has_basis()) frame_.out_of(F_dot, out_dot);
     }
@@ -151,18 +161,12 @@ public:
     void backward(const real* theta, workspace& space, const_view cotangent, const real* cotangent_dot,
                   real* gradient) const {
         const auto& context = cotangent.context();
-        const auto pull = [&](const real* from, scratch<real, context_type>& buffer) {
-            const view k = fitted(buffer, cotangent);
-            pull_velocity(space,
-                          frame_.into(const_view(from, cotangent.rows(), cotangent.columns(), &context),
-                                      space.xbar_dot),
-                          k);
-            return k;
-        };
-        const view k = pull(cotangent.data(), space.out),
-                   k_dot = cotangent_dot ? pull(cotangent_dot, space.out_dot) : nothing<view>;
-        pull_head(cotangent, const_view(cotangent_dot, cotangent.rows(), cotangent.columns(), &context),
-                  space, k, k_dot);
+        const const_view dot(cotangent_dot, cotangent.rows(), cotangent.columns(), &context);
+        const view k = fitted(space.out, cotangent),
+                   k_dot = cotangent_dot ? fitted(space.out_dot, cotangent) : nothing<view>;
+        pull_velocity(space, frame_.into(cotangent, space.xbar_dot),
+                      cotangent_dot ? frame_.into(dot, space.value) : dot, k, k_dot);
+        pull_head(cotangent, dot, space, k, k_dot);
         stack_.backward(context, theta, space.layers, {k.data(), k_dot.data()}, {nullptr}, gradient);
     }
     /// Writes dv/d xbar tangent into out, with that of m in its last row where the network has it. Cost: one
@@ -170,29 +174,37 @@ public:
     void jvp(const real* theta, const arguments& at, const labels& label, const_view tangent,
              workspace& space, view out) const {
         require_same_shape("diamond_mlp::jvp", tangent, at.xbar);
-        space.value.resize(out.context(), out.rows(), out.columns());
-        record(theta, at, label, {tangent.data(), 0.0, 0.0}, space, space.value.mutable_view(), out);
+        if (detail::shares_times(at)) {
+            check(at, label, out);
+            const const_view xbar_dot = frame_.into(tangent, space.xbar_dot);
+            const view F_dot = frame_.has_basis() ? fitted(space.out_dot, out) : out;
+            const auto call = share(theta, at, label, space, out);
+            stack_.forward(out.context(), theta, out.columns(), 2, load_inputs(call, xbar_dot),
+                           store_velocity_tangent(call, xbar_dot, F_dot), space.layers, call.first);
+            if (frame_.has_basis()) frame_.out_of(F_dot, out);
+        } else {
+            space.value.resize(out.context(), out.rows(), out.columns());
+            record(theta, at, label, {tangent.data(), 0.0, 0.0}, space, space.value.mutable_view(), out);
+        }
     }
     /// Writes cotangent^T dv/d xbar into out_xbar and cotangent^T dv/dx_t into out_x_t, both d x N; where the
     /// network gives m, the cotangent has its row, too. Cost: one vjp.
     void vjp(const real* theta, const arguments& at, const labels& label, const_view cotangent,
              workspace& space, view out_xbar, view out_x_t) const {
-        const auto& context = cotangent.context();
-        space.value.resize(context, outputs(), cotangent.columns());
-        record(theta, at, label, space, space.value.mutable_view());
-        const const_view inside = frame_.into(cotangent, space.xbar_dot);
-        const view k = fitted(space.out, cotangent);
-        pull_velocity(space, inside, k);
-        pull_head(inside, nothing<const_view>, space, k, nothing<view>);
-        stack_.backward(context, theta, space.layers, {k.data()}, {space.inputs.data()}, nullptr);
-        view of_xbar = frame_.has_basis() ? fitted(space.out, out_xbar) : out_xbar;
-        view of_x_t = frame_.has_basis() ? fitted(space.out_dot, out_x_t) : out_x_t;
-        const auto inputs = space.inputs.read();
-        detail::write_rows(dimension(),
-                           elementwise<detail::state_cotangents>(space.recorded, const_rows_of{inside},
-                                                                 const_rows_of{inputs},
-                                                                 const_rows_of{inputs, dimension()}),
-                           rows_of{of_xbar}, rows_of{of_x_t});
+        const view of_xbar = frame_.has_basis() ? fitted(space.of_xbar, out_xbar) : out_xbar,
+                   of_x_t = frame_.has_basis() ? fitted(space.of_x_t, out_x_t) : out_x_t;
+        if (detail::shares_times(at)) {
+            const auto& context = cotangent.context();
+            check(at, label, cotangent);
+            const auto call = share(theta, at, label, space, cotangent);
+            const const_view inside = frame_.into(cotangent, space.xbar_dot);
+            stack_.record(context, theta, cotangent.columns(), 1, load_inputs(call), no_output, space.layers,
+                          call.first);
+            stack_.backward(context, theta, space.layers, load_cotangent(call, inside),
+                            store_state_cotangents{call, inside, of_xbar, of_x_t}, nullptr);
+        } else {
+            pull_states(theta, at, label, cotangent, space, of_xbar, of_x_t);
+        }
         if (frame_.has_basis()) {
             frame_.out_of(of_xbar, out_xbar);
             frame_.out_of(of_x_t, out_x_t);
@@ -221,12 +233,194 @@ private:
         const_view xbar;
     };
 
+    /// Holds a call whose columns share their times: what its blocks of columns read.
+    struct shared_call {
+        detail::shared_table<context_type> table;
+        typename dense_stack<Batch>::first_layer first;
+        const_view xbar, x_t; ///< in the frame
+        labels label;         ///< of the columns, where each has its own
+        detail::divergence_row divergence;
+        index_t d;
+
+        [[nodiscard]] view block(real* numbers, index_t rows, index_t n) const {
+            return view(numbers, rows, n, &xbar.context());
+        }
+        [[nodiscard]] const_view block(const real* numbers, index_t rows, index_t n) const {
+            return const_view(numbers, rows, n, &xbar.context());
+        }
+    };
+    /// Makes the table of coefficients and the first layer of a call whose columns share their times.
+    shared_call share(const real* theta, const arguments& at, const labels& label, workspace& space,
+                      const_view out) const {
+        constexpr index_t features = detail::network_times * detail::time_features;
+        const auto& context = out.context();
+        const index_t d = dimension(), states = 2 * d;
+        const noise_level level = level_at(schedule_, at.t.value());
+        const double s = at.s.value(), r = at.r.value();
+        space.table.resize(context, d, detail::coefficient_columns);
+        context.for_each(d, detail::fill_shared_table<context_type>{.level = level,
+                                                                    .s = s,
+                                                                    .r = r,
+                                                                    .mean = frame_.mean_on(context),
+                                                                    .variance = frame_.variance_on(context),
+                                                                    .to = space.table});
+        const dense_layer& layer = stack_.layers().front();
+        const const_view weights(theta + layer.offset, layer.outputs, layer.inputs, &context);
+        const index_t label_rows = layer.inputs - states - features;
+        const bool one_label = label.broadcast();
+        space.first_bias.resize(context, layer.outputs, 1);
+        detail::fold_into_bias<view> fold{
+            .weights = weights.columns(states, features),
+            .label_weights = label_rows > 0 && one_label
+                               ? weights
+                                     .column(states + features + detail::row_of_label(label[0], label_rows))
+                                     .begin()
+                               : nullptr,
+            .bias = theta + layer.bias(),
+            .to = space.first_bias,
+            .feature = {}};
+        detail::write_time_features<double>(at.t.value(), level, {s, 0.0}, {r, 0.0}, fold.feature, nullptr);
+        context.for_each(layer.outputs, fold);
+        const real* first_weights = weights.data();
+        const index_t changing = states + (one_label ? 0 : label_rows);
+        if (changing > states) {
+            space.first_weights.resize(context, layer.outputs, changing);
+            context.for_each(
+                layer.outputs, changing,
+                detail::pack_weights<const_view, view>{
+                    .weights = weights, .states = states, .skip = features, .to = space.first_weights});
+            first_weights = space.first_weights.data();
+        }
+        return {.table = {space.table.read()},
+                .first = {first_weights, space.first_bias.data(), changing},
+                .xbar = frame_.into(at.xbar, space.xbar),
+                .x_t = frame_.into(at.x_t, space.x_t),
+                .label = label,
+                .divergence = divergence_at(level, s, r),
+                .d = d};
+    }
+    /// Returns how the row of m is read at these times: the Gaussian's own m is a sum over the coordinates.
+    detail::divergence_row divergence_at(noise_level level, double s, double r) const {
+        detail::divergence_row result;
+        if constexpr (Head::rows == 1) {
+            const auto& numbers = frame_.numbers();
+            for (std::size_t i = 0; i < numbers.variance.size(); ++i)
+                result.constant += detail::gaussian_divergence(
+                                       detail::diamond_coordinate<>(level, s, r, 0.0, numbers.variance[i],
+                                                                    0.0),
+                                       0.0, 0.0)
+                                       .value;
+            result.scale = head_.sign * head_.divisor *
+                           detail::divergence_scale(head_.resolution, s, r, 0.0, 0.0).value;
+        }
+        return result;
+    }
+    /// Returns what writes the inputs of a block of columns, and their tangents where xbar moves.
+    static auto load_inputs(const shared_call& call, const_view xbar_dot = nothing<const_view>) {
+        return [&call, xbar_dot](auto& lane, index_t first, index_t n, real* to) {
+            const index_t rows = call.first.inputs, d = call.d;
+            const view block = call.block(to, rows, n);
+            detail::write_rows(lane, d,
+                               elementwise<detail::shared_inputs>(call.table, call.xbar.columns(first, n),
+                                                                  call.x_t.columns(first, n)),
+                               rows_of{block}, rows_of{block, d});
+            if (rows > 2 * d)
+                lane.for_each(
+                    rows - 2 * d, n,
+                    detail::write_label_rows<view>{
+                        .label = call.label, .first_column = first, .first_row = 2 * d, .to = block});
+            if (!xbar_dot.data()) return;
+            const view tangents = call.block(to + rows * dense_stack<Batch>::padded(n), rows, n);
+            detail::write_rows(
+                lane, d, elementwise<detail::shared_input_tangents>(call.table, xbar_dot.columns(first, n)),
+                rows_of{tangents}, rows_of{tangents, d});
+            if (rows > 2 * d)
+                detail::write_rows(lane, rows - 2 * d, 0.0 * const_rows_of{tangents, 2 * d},
+                                   rows_of{tangents, 2 * d});
+        };
+    }
+    /// Returns what writes v, and m, of a block of columns into `out`.
+    static auto store_velocity(const shared_call& call, view out) {
+        return [&call, out](auto& lane, const real* from, index_t first, index_t n) {
+            const const_view F = call.block(from, out.rows(), n);
+            const view to = out.columns(first, n);
+            detail::write_rows(lane, call.d,
+                               elementwise<detail::shared_velocity>(call.table, call.xbar.columns(first, n),
+                                                                    call.x_t.columns(first, n),
+                                                                    const_rows_of{F}),
+                               rows_of{to});
+            if constexpr (Head::rows == 1)
+                detail::write_rows(
+                    lane, 1, call.divergence.constant + call.divergence.scale * const_rows_of{F, call.d},
+                    rows_of{to, call.d});
+        };
+    }
+    /// Returns what writes the derivatives of v, and of m, of a block of columns into `out`.
+    static auto store_velocity_tangent(const shared_call& call, const_view xbar_dot, view out) {
+        return [&call, xbar_dot, out](auto& lane, const real* from, index_t first, index_t n) {
+            const index_t rows = out.rows();
+            const const_view F_dot = call.block(from + rows * dense_stack<Batch>::padded(n), rows, n);
+            const view to = out.columns(first, n);
+            detail::write_rows(lane, call.d,
+                               elementwise<detail::shared_velocity_tangent>(
+                                   call.table, xbar_dot.columns(first, n), const_rows_of{F_dot}),
+                               rows_of{to});
+            if constexpr (Head::rows == 1)
+                detail::write_rows(lane, 1, call.divergence.scale * const_rows_of{F_dot, call.d},
+                                   rows_of{to, call.d});
+        };
+    }
+    /// Returns what writes the cotangents of the network's outputs of a block of columns.
+    static auto load_cotangent(const shared_call& call, const_view cotangent) {
+        return [&call, cotangent](auto& lane, index_t first, index_t n, real* to) {
+            const view block = call.block(to, cotangent.rows(), n);
+            const const_view from = cotangent.columns(first, n);
+            detail::write_rows(lane, call.d,
+                               elementwise<detail::shared_cotangent>(call.table, const_rows_of{from}),
+                               rows_of{block});
+            if constexpr (Head::rows == 1)
+                detail::write_rows(lane, 1, call.divergence.scale * const_rows_of{from, call.d},
+                                   rows_of{block, call.d});
+        };
+    }
+    /// Writes the cotangents of xbar and x_t of a block of columns, given those of v and of the inputs.
+    struct store_state_cotangents {
+        static constexpr bool takes_any = true;
+        const shared_call& call;
+        const_view cotangent;
+        view of_xbar, of_x_t;
+        template <class Lane>
+        void operator()(Lane& lane, const real* from, index_t first, index_t n) const {
+            const const_view inputs = call.block(from, call.first.inputs, n);
+            const view to_xbar = of_xbar.columns(first, n), to_x_t = of_x_t.columns(first, n);
+            detail::write_rows(lane, call.d,
+                               elementwise<detail::shared_state_cotangents>(
+                                   call.table, const_rows_of{cotangent.columns(first, n)},
+                                   const_rows_of{inputs}, const_rows_of{inputs, call.d}),
+                               rows_of{to_xbar}, rows_of{to_x_t});
+        }
+    };
+    static constexpr auto no_output = [](auto&, const real*, index_t, index_t) {};
+
+    /// Writes the cotangents of xbar and x_t where columns have their own times.
+    void pull_states(const real* theta, const arguments& at, const labels& label, const_view cotangent,
+                     workspace& space, view of_xbar, view of_x_t) const {
+        const auto& context = cotangent.context();
+        space.value.resize(context, outputs(), cotangent.columns());
+        record(theta, at, label, space, space.value.mutable_view());
+        const const_view inside = frame_.into(cotangent, space.xbar_dot);
+        const view k = fitted(space.out_dot, cotangent);
+        pull_velocity(space, inside, nothing<const_view>, k, nothing<view>);
+        pull_head(inside, nothing<const_view>, space, k, nothing<view>);
+        stack_.backward(context, theta, space.layers, {k.data()}, {space.inputs.data()}, nullptr);
+        context.for_each(dimension(), cotangent.columns(),
+                         detail::write_state_cotangents<const_view, view>{
+                             space.recorded, inside, space.inputs.read(), of_xbar, of_x_t});
+    }
+
     static view fitted(scratch<real, context_type>& buffer, const_view like) {
         buffer.resize(like.context(), like.rows(), like.columns());
         return buffer.mutable_view();
-    }
-    const_rows_of speed_of(const speeds& direction, const_view out) const {
-        return {const_view(direction.xbar, dimension(), out.columns(), &out.context())};
     }
     Head resolved(const Head& head) const {
         if constexpr (Head::rows == 1)
@@ -234,10 +428,11 @@ private:
         else
             return head;
     }
-    void pull_velocity(const workspace& space, const_view cotangent, view k) const {
-        detail::write_rows(dimension(),
-                           elementwise<detail::network_cotangent>(space.recorded, const_rows_of{cotangent}),
-                           rows_of{k});
+    void pull_velocity(const workspace& space, const_view cotangent, const_view cotangent_dot, view k,
+                       view k_dot) const {
+        k.context().for_each(dimension(), k.columns(),
+                             detail::write_network_cotangents<const_view, view>{space.recorded, cotangent,
+                                                                                cotangent_dot, k, k_dot});
     }
     void pull_head(const_view cotangent, const_view cotangent_dot, const workspace& space, view k,
                    view k_dot) const {
@@ -252,13 +447,12 @@ private:
                                                                             .out = k,
                                                                             .out_dot = k_dot});
     }
-    /// Computes v, and m, from the network's output F; F_dot, where it has memory, is already v' but for the
-    /// row of m'.
+    /// Computes v, and m, from the network's output F; and v' and m' from F_dot, where that has memory.
     void finish(const states& from, view F, view out, const speeds& direction = {},
                 view F_dot = nothing<view>) const {
-        detail::write_rows(dimension(),
-                           elementwise<detail::mean_velocity>(from.gaussian, from.xbar, rows_of{F}),
-                           rows_of{F});
+        out.context().for_each(
+            dimension(), out.columns(),
+            detail::write_velocity<const_view, view>{from.gaussian, from.xbar, direction, F, F_dot});
         if constexpr (Head::rows == 1)
             out.context().for_each(out.columns(), detail::mean_divergence<view>{.gaussian = from.gaussian,
                                                                                 .head = head_,
@@ -268,10 +462,8 @@ private:
                                                                                 .F_dot = F_dot});
         if (frame_.has_basis()) frame_.out_of(F, out);
     }
-    /// Checks the arguments and writes the network's inputs and, where there is a direction, their tangents.
     /// @throws std::invalid_argument where shapes differ, or a label is none of the network's.
-    states prepare(const arguments& at, const labels& label, const speeds* direction, workspace& space,
-                   const_view out) const {
+    void check(const arguments& at, const labels& label, const_view out) const {
         require(at.xbar.rows() == dimension(), [&] {
             return "the network has dimension " + digits_of(dimension()) + ", the batch has " +
                    digits_of(at.xbar.rows()) + " rows";
@@ -283,6 +475,10 @@ private:
         });
         require_labels(out.context(), label, out.columns(), classes());
         require_same_shape("diamond_mlp", at.x_t, at.xbar);
+    }
+    /// Writes the network's inputs and, where there is a direction, their tangents.
+    states prepare(const arguments& at, const labels& label, const speeds* direction, workspace& space,
+                   const_view out) const {
         const auto& context = out.context();
         const index_t n = out.columns(), d = dimension();
         using numbers_view = batch_view<double, context_type>;
@@ -298,14 +494,9 @@ private:
         if (direction) space.tangents.resize(context, stack_.inputs(), n);
         const view inputs = space.inputs,
                    tangents = direction ? space.tangents.mutable_view() : nothing<view>;
-        detail::write_rows(d, elementwise<detail::state_features>(from.gaussian, from.xbar), rows_of{inputs},
-                           rows_of{inputs, d});
-        if (direction)
-            context.for_each(d, n,
-                             detail::fill_state_tangents<const_view, view>{.gaussian = from.gaussian,
-                                                                           .xbar = from.xbar,
-                                                                           .speeds = *direction,
-                                                                           .tangents = tangents});
+        context.for_each(d, n,
+                         detail::write_state_inputs<const_view, view>{
+                             from.gaussian, from.xbar, direction ? *direction : speeds{}, inputs, tangents});
         context.for_each(n, detail::fill_conditions<view>{.t = at.t,
                                                           .times = from.gaussian.times,
                                                           .label = label,

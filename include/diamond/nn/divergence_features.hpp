@@ -82,7 +82,7 @@ struct divergence_spread {
 };
 /// Returns the share of one coordinate in the Gaussian's m, and its derivative: log R^2 - log S^2 = (r - s) N
 /// log_slope(R^2, S^2), with N = (r + s) pv - (2 - r - s).
-[[nodiscard]] DIAMOND_HD inline moving_number gaussian_divergence(const diamond_coordinate& c, double s_dot,
+[[nodiscard]] DIAMOND_HD inline moving_number gaussian_divergence(const diamond_coordinate<>& c, double s_dot,
                                                                   double r_dot) {
     const double N = (c.r + c.s) * c.variance - ((1.0 - c.r) + (1.0 - c.s)),
                  N_dot = (r_dot + s_dot) * (c.variance + 1.0);
@@ -104,7 +104,7 @@ struct mean_divergence {
         const index_t d = F.rows() - divergence_head::rows;
         moving_number sum{0.0, 0.0};
         for (index_t i = 0; i < d; ++i) {
-            const auto part = gaussian_divergence(gaussian(i, j), s_dot, r_dot);
+            const auto part = gaussian_divergence(gaussian.at(i, j), s_dot, r_dot);
             sum.value += part.value;
             sum.speed += part.speed;
         }

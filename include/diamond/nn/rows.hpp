@@ -34,20 +34,21 @@ struct write_numbers {
             to[k].batch(to[k].first + i, j) = static_cast<typename View::value_type>(all.value[k]);
     }
 };
-/// Writes `rows` rows of an expression whose elements are one number, or two, to as many places. An element
-/// costs `Cost` copies of a number: by default a few roots and quotients.
-template <index_t Cost = 8, class E, class View, class... Views>
-void write_rows(index_t rows, const E& value, rows_from<View> to, rows_from<Views>... others) {
+/// Writes `rows` rows of an expression whose elements are one number, or two, to as many places, by the
+/// for_each of `where`: a context, or a lane for a block of columns. An element costs `Cost` copies of a
+/// number: by default a few roots and quotients.
+template <index_t Cost = 8, class Where, class E, class View, class... Views>
+void write_rows(Where& where, index_t rows, const E& value, rows_from<View> to, rows_from<Views>... others) {
     constexpr int count = 1 + static_cast<int>(sizeof...(Views));
-    to.batch.context().for_each(rows, to.batch.columns(),
-                                write_numbers<count, Cost, View, E>{.value = value, .to = {to, others...}});
+    where.for_each(rows, to.batch.columns(),
+                   write_numbers<count, Cost, View, E>{.value = value, .to = {to, others...}});
 }
 
 /// out(first + i, j) = x(i, j) for i < rows and all columns. The batches in x and `out` may have further
 /// rows.
 template <class Real, class Context, is_operand X>
 void assign_rows(batch_view<Real, Context> out, index_t first, index_t rows, const X& x) {
-    write_rows<1>(rows, operand<X>::of(x), rows_from<batch_view<Real, Context>>{out, first});
+    write_rows<1>(out.context(), rows, operand<X>::of(x), rows_from<batch_view<Real, Context>>{out, first});
 }
 
 } // namespace diamond::detail

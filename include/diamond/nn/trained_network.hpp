@@ -108,8 +108,9 @@ public:
         const view both = rows(at, space);
         if (divergence_cotangent)
             require_columns("trained_network::vjp", divergence_cotangent, both.columns());
-        detail::write_rows<1>(dimension(), const_rows{cotangent}, detail::rows_from<view>{both});
-        detail::write_rows<1>(1,
+        detail::write_rows<1>(both.context(), dimension(), const_rows{cotangent},
+                              detail::rows_from<view>{both});
+        detail::write_rows<1>(both.context(), 1,
                               detail::rows_from<numbers_view>{numbers_view(divergence_cotangent.data(), 1,
                                                                            both.columns(), &both.context())},
                               detail::rows_from<view>{both, dimension()});

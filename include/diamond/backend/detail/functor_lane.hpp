@@ -83,6 +83,10 @@ public:
     void pull_back(activation kind, const Real* k, Real* a, index_t count, index_t parts) {
         context_.for_each(count, pull_back_each<Real>{kind, k, a, count, parts});
     }
+    template <class F>
+    void for_each(index_t rows, index_t columns, const F& f) {
+        context_.for_each(rows, columns, f);
+    }
     template <class Real>
     void copy(const Real* from, index_t count, Real* to) {
         context_.copy(from, count, to);

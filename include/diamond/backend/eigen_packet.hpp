@@ -1,0 +1,48 @@
+/// This header makes the processor's registers numbers of core/packed.hpp.
+#pragma once
+
+#include <bit>
+#include <cstring>
+
+#include <Eigen/Core>
+
+#include <diamond/core/packed.hpp>
+
+namespace diamond::eigen::detail {
+
+using eigen_packet = Eigen::internal::packet_traits<double>::type;
+inline constexpr index_t packet_lanes = index_t{sizeof(eigen_packet) / sizeof(double)};
+
+/// As many numbers as Eigen puts doubles into a register: one where it has no registers for them.
+template <class Real>
+struct packet_of {
+    using type [[gnu::vector_size(sizeof(Real) * packet_lanes)]] = Real;
+};
+using packet = packet_of<double>::type;
+
+} // namespace diamond::eigen::detail
+
+namespace diamond::detail {
+
+template <>
+struct number_access<eigen::detail::packet> {
+    using packet = eigen::detail::packet;
+    static constexpr index_t lanes = eigen::detail::packet_lanes;
+    template <class Real>
+    static packet read(const Real* from) {
+        typename eigen::detail::packet_of<Real>::type numbers;
+        std::memcpy(&numbers, from, sizeof numbers);
+        return __builtin_convertvector(numbers, packet);
+    }
+    template <class Real>
+    static void write(packet value, Real* to) {
+        const auto numbers = __builtin_convertvector(value, typename eigen::detail::packet_of<Real>::type);
+        std::memcpy(to, &numbers, sizeof numbers);
+    }
+    static packet root(packet value) {
+        return std::bit_cast<packet>(
+            Eigen::internal::psqrt(std::bit_cast<eigen::detail::eigen_packet>(value)));
+    }
+};
+
+} // namespace diamond::detail

@@ -1,0 +1,72 @@
+/// Elementwise work that needs square roots and choices is written once for a number N, which is a double, or
+/// a packet: the doubles of as many coordinates as a register of the processor holds. A compiler does not
+/// make the second of the first where roots may set errno.
+///
+/// nvcc takes no packets in what may run on a device, so that a program's units that it compiles compute by
+/// single numbers.
+///
+/// A functor of this kind has `template <class N> void at(index_t i, index_t j) const`, which computes rows i
+/// ... i + lanes_of<N> - 1 of column j, and derives from packed_functor. A back end that has packets
+/// specialises number_access for them.
+#pragma once
+
+#include <cmath>
+#include <type_traits>
+
+#include <diamond/core/host_device.hpp>
+#include <diamond/core/scalar.hpp>
+
+namespace diamond::detail {
+
+/// How numbers of the type N are read, written and made: for a double.
+template <class N>
+struct number_access {
+    static constexpr index_t lanes = 1; ///< the coordinates that N holds
+    template <class Real>
+    static DIAMOND_HD N read(const Real* from) {
+        return static_cast<N>(*from);
+    }
+    template <class Real>
+    static DIAMOND_HD void write(N value, Real* to) {
+        *to = static_cast<Real>(value);
+    }
+    static DIAMOND_HD N root(N value) { return std::sqrt(value); }
+};
+
+/// Reads `lanes` numbers, one below the other.
+template <class N, class View>
+[[nodiscard]] DIAMOND_HD N read_numbers(const View& from, index_t i, index_t j = 0) {
+    return number_access<N>::read(from.data() + from.rows() * j + i);
+}
+/// Writes as many.
+template <class N, class View>
+DIAMOND_HD void write_numbers_to(const View& to, index_t i, index_t j, N value) {
+    number_access<N>::write(value, to.data() + to.rows() * j + i);
+}
+
+/// Makes a functor of (i, j) of one whose `at` serves several coordinates.
+template <class Functor>
+struct packed_functor {
+    DIAMOND_HD void operator()(index_t i, index_t j) const {
+        static_cast<const Functor*>(this)->template at<double>(i, j);
+    }
+};
+#ifdef __CUDACC__
+template <class F>
+inline constexpr bool takes_packets = false;
+#else
+template <class F>
+inline constexpr bool takes_packets = std::is_base_of_v<packed_functor<F>, F>;
+#endif
+
+/// Calls f for the rows of one column, by packets of the type N where f takes them.
+template <class N, class F>
+void call_column(const F& f, index_t rows, index_t j) {
+    index_t i = 0;
+    if constexpr (takes_packets<F>)
+        for (constexpr index_t lanes = number_access<N>::lanes; i + lanes <= rows; i += lanes)
+            f.template at<N>(i, j);
+    for (; i < rows; ++i) f(i, j);
+}
+
+} // namespace diamond::detail
