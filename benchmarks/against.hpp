@@ -50,6 +50,9 @@ void against(benchmark::State& state, const std::string& name, Subject subject, 
     state.counters["ratio"] = fastest / fastest_other;
 }
 
+/// After against(): what share of our time the other takes, as `share`.
+inline void shares(benchmark::State& state) { state.counters["share"] = 1.0 / state.counters["ratio"]; }
+
 /// The same job on one thread and on several, in turn and by the clock on the wall. Reports the latter's
 /// times, and `speedup`.
 template <class Job>

@@ -153,7 +153,7 @@ void smc_run(benchmark::State& state) {
     diamond::smc sampler{
         diamond::early_stop_kernel{map},
         diamond::posterior_value{diamond::diamond_map_posterior{map}, reward, {.samples = samples}},
-        {.particles = n, .steps = steps, .log_delta = -diamond::infinity}};
+        {.particles = n, .steps = steps, .least_conditional_ess = 0.0, .log_delta = -diamond::infinity}};
     const double evaluations = static_cast<double>(sampler(context, philox{5}).spent.forward) /
                                static_cast<double>(n);
     against_both(state, context, net.architecture().layers(), n, evaluations,

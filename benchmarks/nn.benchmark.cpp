@@ -1,4 +1,4 @@
-// The dense stack and training steps against the products they cannot do without, by bare Eigen at the same
+// The dense stack against the products they cannot do without, by bare Eigen at the same
 // shapes in the same run: `share` is the products' time over ours.
 #include <string>
 #include <vector>
@@ -8,9 +8,7 @@
 
 #include <diamond/backend/eigen.hpp>
 #include <diamond/diamond.hpp>
-#include <diamond/nn/diamond_mlp.hpp>
 #include <diamond/nn/mlp.hpp>
-#include <diamond/train/diamond_trainer.hpp>
 
 #include "against.hpp"
 #include "bare_products.hpp"
@@ -48,41 +46,12 @@ struct dense {
     }
 };
 
-struct training {
-    diamond::eigen::context context;
-    diamond::training_set<batch> data;
-    using network = diamond::diamond_mlp<batch, diamond::linear_schedule>;
-    diamond::diamond_trainer<network> trainer;
-    diamond::training_state<batch> state;
-
-    training(int threads, index_t width, index_t columns)
-        : context{.threads = threads},
-          data(points(context), 0.2),
-          trainer(network({},
-                          diamond::gaussian_frame<batch>(
-                              context, {std::vector<double>(64), std::vector<double>(64, 1.0), {}}),
-                          {.mlp = {.width = width, .blocks = 4}}),
-                  data, philox{1},
-                  {.steps = 1 << 30, .batch = columns, .diagonal = 0.0, .diagonal_first = 0.0}),
-          state(trainer.start()) {}
-    void operator()() { trainer.step(state); }
-
-private:
-    static batch points(const diamond::eigen::context& context) {
-        batch result(context, 64, 1000);
-        diamond::draw_normal(philox{3}.stream(diamond::purpose::data), result.mutable_view());
-        return result;
-    }
-};
-
-void shares(benchmark::State& state) { state.counters["share"] = 1.0 / state.counters["ratio"]; }
-
 void forward(benchmark::State& state) {
     dense d(1, state.range(0), state.range(1));
     diamond_benchmarks::against(
         state, "products", [&] { d.forward(); },
         diamond_benchmarks::bare_products(d.layers.layers(), state.range(1), 1));
-    shares(state);
+    diamond_benchmarks::shares(state);
 }
 /// The first layer's inputs get no cotangent here, so that there are 2 + 3/4 passes of products.
 void forward_and_backward(benchmark::State& state) {
@@ -95,21 +64,7 @@ void forward_and_backward(benchmark::State& state) {
             whole();
             last();
         });
-    shares(state);
-}
-/// Two passes forward, value and tangent, four back less the first layer's two, one of the target.
-void lagrangian_step(benchmark::State& state) {
-    training t(1, state.range(0), state.range(1));
-    const auto& layers = t.trainer.network().layers();
-    diamond_benchmarks::bare_products whole(layers, state.range(1), 5),
-        others(std::vector(layers.begin() + 1, layers.end()), state.range(1), 2);
-    diamond_benchmarks::against(
-        state, "products", [&] { t(); },
-        [&] {
-            whole();
-            others();
-        });
-    shares(state);
+    diamond_benchmarks::shares(state);
 }
 void forward_on_two_threads(benchmark::State& state) {
     dense one(1, state.range(0), state.range(1)), two(2, state.range(0), state.range(1));
@@ -118,23 +73,9 @@ void forward_on_two_threads(benchmark::State& state) {
     std::function<void()> a = run_one, b = run_two;
     diamond_benchmarks::in_wall_time(state, a, b);
 }
-void lagrangian_step_on_two_threads(benchmark::State& state) {
-    training one(1, state.range(0), state.range(1)), two(2, state.range(0), state.range(1));
-    diamond_benchmarks::in_wall_time(state, one, two);
-}
-
 #define SHAPES ArgNames({"width", "columns"})->Args({512, 10000})->Args({256, 10000})->Args({128, 10000})
 BENCHMARK(forward)->SHAPES->Apply(diamond_benchmarks::in_milliseconds);
 BENCHMARK(forward_and_backward)->SHAPES->Apply(diamond_benchmarks::in_milliseconds);
-BENCHMARK(lagrangian_step)
-    ->ArgNames({"width", "columns"})
-    ->ArgsProduct({{64, 128, 256, 512}, {4096}})
-    ->Args({256, 1024})
-    ->Apply(diamond_benchmarks::in_milliseconds);
 BENCHMARK(forward_on_two_threads)->SHAPES->Apply(diamond_benchmarks::in_milliseconds);
-BENCHMARK(lagrangian_step_on_two_threads)
-    ->ArgNames({"width", "columns"})
-    ->ArgsProduct({{64, 128, 256, 512}, {4096}})
-    ->Apply(diamond_benchmarks::in_milliseconds);
 
 } // namespace

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The Diamond step, SMC run and training step of benchmarks/cuda.benchmark.cu in JAX, by jit: their results against diamond's, and their times.
 
-python3 jax_peer.py <folder of benchmark_write_cases> [--output jax.json]. On a device that is no GPU it checks the results and times nothing.
+python3 jax_peer.py <folder of benchmark_write_cases> [--output jax.json]. On a device that is no GPU it checks the results and times nothing:
+run_cpu.py does that.
 """
 import argparse
 import math
@@ -130,6 +131,41 @@ def check_all(folder, width, layers, frame):
     return checks
 
 
+class Peer:
+    """A network of one width: its checks against the cases, and the jobs that are timed."""
+
+    def __init__(self, folder, width):
+        network = common.network(folder, width)
+        self.layers = [tuple(jnp.array(network[f"layers.{layer}.{part}"]) for part in ("weight", "bias")) for layer in range(common.BLOCKS + 2)]
+        self.frame = {name: jnp.array(network[f"frame.{name}"], jnp.float64) for name in ("mean", "variance")}
+        self.dimension = len(network["frame.mean"])
+        self.of_step = common.case(folder, "step", width)[1]
+        self.of_smc, self.smc_numbers = common.case(folder, "smc", width)
+        self.checks = check_all(folder, width, self.layers, self.frame)
+
+    def prepare(self, kind, particles):
+        """A job as common.time_all wants it; noise is drawn in what is timed, as ours is."""
+        key = jax.random.key(1)
+        x = jax.random.normal(jax.random.key(2), (particles, self.dimension), jnp.float32)
+        normal = lambda key, rows: jax.random.normal(key, (rows, self.dimension), jnp.float32)
+        if kind == "step":
+            times = [self.of_step[name] for name in ("t", "inner_time", "outer", "inner")]
+            whole = jax.jit(lambda key, x: step(self.layers, self.frame, x, normal(key, particles), *times))
+            return lambda: whole(key, x).block_until_ready()
+        if kind == "smc":
+            def run(key):
+                fold = lambda name, k: jax.random.fold_in(key, 3 * k + ("transition", "value", "offset").index(name))
+                return smc(self.layers, self.frame, self.of_smc, self.smc_numbers["tilt"], normal(key, particles),
+                           lambda name, k, rows: normal(fold(name, k), rows), lambda k: jax.random.uniform(fold("offset", k), dtype=jnp.float64))
+            whole = jax.jit(run)
+            return lambda: jax.block_until_ready(whole(key))
+        zeros = jax.tree.map(jnp.zeros_like, self.layers)
+        points = jax.random.normal(jax.random.key(3), (1000, self.dimension), jnp.float32)
+        whole = jax.jit(lambda state, key: training_step(particles, state, self.frame, 1e-3, 1e-3, points, key))
+        state = (self.layers, self.layers, zeros, zeros)
+        return lambda: jax.block_until_ready(whole(state, key))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("folder")
@@ -137,38 +173,10 @@ def main():
     options = parser.parse_args()
     device, rows = jax.devices()[0], []
     for width in common.WIDTHS:
-        network = common.network(options.folder, width)
-        layers = [tuple(jnp.array(network[f"layers.{layer}.{part}"]) for part in ("weight", "bias")) for layer in range(common.BLOCKS + 2)]
-        frame = {name: jnp.array(network[f"frame.{name}"], jnp.float64) for name in ("mean", "variance")}
-        checks = check_all(options.folder, width, layers, frame)
-        checks.tell(device)
-        if device.platform != "gpu":
-            continue
-        dimension = len(network["frame.mean"])
-        of_step = common.case(options.folder, "step", width)[1]
-        of_smc, smc_numbers = common.case(options.folder, "smc", width)
-        key = jax.random.key(1)
-
-        def prepare(kind, particles):  # noise is drawn in what is timed, as ours is
-            x = jax.random.normal(jax.random.key(2), (particles, dimension), jnp.float32)
-            normal = lambda key, rows: jax.random.normal(key, (rows, dimension), jnp.float32)
-            if kind == "step":
-                whole = jax.jit(lambda key, x: step(layers, frame, x, normal(key, particles), *(of_step[name] for name in ("t", "inner_time", "outer", "inner"))))
-                return lambda: whole(key, x).block_until_ready()
-            if kind == "smc":
-                def run(key):
-                    fold = lambda name, k: jax.random.fold_in(key, 3 * k + ("transition", "value", "offset").index(name))
-                    return smc(layers, frame, of_smc, smc_numbers["tilt"], normal(key, particles), lambda name, k, rows: normal(fold(name, k), rows),
-                               lambda k: jax.random.uniform(fold("offset", k), dtype=jnp.float64))
-                whole = jax.jit(run)
-                return lambda: jax.block_until_ready(whole(key))
-            zeros = jax.tree.map(jnp.zeros_like, layers)
-            points = jax.random.normal(jax.random.key(3), (1000, dimension), jnp.float32)
-            whole = jax.jit(lambda state, key: training_step(particles, state, frame, 1e-3, 1e-3, points, key))
-            state = (layers, layers, zeros, zeros)
-            return lambda: jax.block_until_ready(whole(state, key))
-
-        common.time_all(rows, checks, prepare, lambda: None)
+        peer = Peer(options.folder, width)
+        peer.checks.tell(device)
+        if device.platform == "gpu":
+            common.time_all(rows, peer.checks, peer.prepare, lambda: None)
     if rows:
         common.report(f"JAX {jax.__version__}", device.device_kind, rows, options.output)
 

@@ -51,13 +51,13 @@ public:
     struct workspace {
         typename dense_stack<Batch>::workspace layers; ///< The workspace that calls of the layers are given.
         /// The rows that the stack reads and writes, and states in the frame's coordinates.
-        scratch<real, context_type> inputs, tangents, xbar, x_t, xbar_dot, out, out_dot, value, of_xbar,
-            of_x_t;
+        scratch<real, context_type> inputs, tangents, xbar, x_t, xbar_dot, out, out_dot, value;
+        scratch<real, context_type> of_xbar, of_x_t; ///< Cotangents in the frame's coordinates.
         /// The times of each column as features are made of them, 4 x n.
         scratch<double, context_type> times;
-        /// The coefficients of a call whose columns share their times, and its first layer.
+        /// The coefficients of a call whose columns share their times, see nn/shared_times.hpp.
         scratch<double, context_type> table;
-        scratch<real, context_type> first_bias, first_weights;
+        scratch<real, context_type> first_bias, first_weights; ///< The first layer of such a call.
         /// The recorded call's, whose arguments must live until `backward`.
         detail::gaussian_coordinates<real, context_type> recorded{};
         speeds direction{}; ///< of the recorded call

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Holds diamond on the CPU against JAX (jit), OpenVINO, particles and blackjax: the same jobs, their results compared first, in turn in one run.
+
+python3 benchmarks/peers/run_cpu.py [--rounds 3] [--quick] [--output benchmarks/results/peers_cpu.json]
+
+It makes a virtual environment with the peers in build/peers, which needs the package index once, configures and builds two programs of ours
+(preset cpu), and takes some ten minutes on two cores that are otherwise free. A row says how many times as fast as the peer we are: the peer's fastest
+run of all rounds over ours.
+"""
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+PEERS = ("jax==0.10.2", "openvino==2026.4.1", "blackjax==1.7.1", "numba==0.68.1", "scipy", "scikit-learn", "joblib")
+WITHOUT_DEPENDENCIES = ("particles==0.4",)  # it asks for NumPy 1 and works with 2, which JAX needs
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "build" / "peers"
+COLUMNS = {"step": 10_000, "smc": 4096, "training": 4096, "forward": 4096, "resampling": 1_000_000}
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], epilog=__doc__.split("\n", 2)[2], formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3, help="how often each pair is run; the fastest counts")
+    parser.add_argument("--quick", action="store_true", help="one width and one round: whether everything works")
+    parser.add_argument("--output", type=pathlib.Path, default=ROOT / "benchmarks" / "results" / "peers_cpu.json")
+    options = parser.parse_args()
+    if options.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    return options
+
+
+def enter_environment():
+    """Runs this script again by the environment's Python, which it makes where it is not there."""
+    python = FOLDER / "venv" / "bin" / "python"
+    if pathlib.Path(sys.prefix) == FOLDER / "venv":
+        return
+    if not python.exists():
+        print(f"making {FOLDER / 'venv'} with {', '.join(PEERS)}", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", FOLDER / "venv"], check=True)
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*install, *PEERS], check=True)
+    subprocess.run([*install, "--no-deps", *WITHOUT_DEPENDENCIES], check=True)
+    os.execv(python, [python, __file__, *sys.argv[1:]])
+
+
+def build():
+    programs = ["benchmark_write_cases_cpu", "benchmark_time_steps_cpu"]
+    subprocess.run(["cmake", "--preset", "cpu"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["cmake", "--build", "--preset", "cpu", "--target", *programs], cwd=ROOT, check=True)
+    cases = FOLDER / "cases"
+    cases.mkdir(parents=True, exist_ok=True)
+    write, time = (ROOT / "build" / "cpu" / "benchmarks" / program for program in programs)
+    subprocess.run([write, cases], check=True)
+    return cases, time
+
+
+def openvino_forward(cases, width, threads):
+    """The forward pass of peers/cases.hpp, its results checked: a job that runs it."""
+    import common
+    import numpy as np
+    import openvino as ov
+    from openvino import opset13 as op
+
+    tensors, _ = common.case(cases, "forward", width)
+    h = x = op.parameter([-1, width], np.float32)
+    theta, at = tensors["theta"].ravel(), 0
+    for _ in range(4):
+        weight, bias = theta[at : at + width * width].reshape(width, width), theta[at + width * width : at + width * (width + 1)]
+        at += width * (width + 1)
+        h = op.swish(op.add(op.matmul(h, op.constant(weight.copy()), False, False), op.constant(bias.copy())))
+    settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    request = ov.Core().compile_model(ov.Model([h], [x]), "CPU", settings).create_infer_request()
+    inputs = np.ascontiguousarray(tensors["x"])
+    request.set_input_tensor(ov.Tensor(inputs, shared_memory=True))
+    request.infer()
+    found, expected = request.get_output_tensor().data, tensors["out"]
+    error = float(np.max(np.abs(found - expected) / (1 + np.abs(expected))))
+    if not error <= common.TOLERANCE["step"]:
+        raise SystemExit(f"OpenVINO, width {width}: results differ by {error:.1e}")
+    return request.infer
+
+
+def resamplers():
+    """Systematic resampling of a million log weights of deviation 1: (peer, job)."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+    from blackjax.smc import resampling
+    from particles import resampling as particles
+
+    count = COLUMNS["resampling"]
+    log_weights = np.random.default_rng(1).normal(size=count)
+    yield "particles", lambda: particles.systematic(particles.exp_and_normalise(log_weights), M=count)
+    key, on_device = jax.random.key(1), jnp.array(log_weights)
+    whole = jax.jit(lambda key, w: resampling.systematic(key, jax.nn.softmax(w), count))
+    yield "blackjax", lambda: whole(key, on_device).block_until_ready()
+
+
+def main():
+    options = parse()
+    enter_environment()
+    threads = os.cpu_count()
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    cases, time_steps = build()
+    import common
+    import jax
+    import jax_peer
+
+    widths = common.WIDTHS[:1] if options.quick else common.WIDTHS
+    jobs = []  # kind, width, peer, threads, the peer's job, runs, largest difference
+    for width in widths:
+        peer = jax_peer.Peer(cases, width)
+        peer.checks.tell("the CPU")
+        for kind in ("step", "smc", "training"):
+            jobs.append((kind, width, "JAX", threads, peer.prepare(kind, COLUMNS[kind]), 20 if kind == "step" else 5))
+    for width in (64,) if options.quick else (64, 128, 256, 512):
+        jobs.append(("forward", width, "OpenVINO", 1, openvino_forward(cases, width, 1), 30))
+    for peer, job in resamplers():
+        jobs.append(("resampling", 1, peer, threads, job, 10))
+
+    ours, theirs = [float("inf")] * len(jobs), [float("inf")] * len(jobs)
+    rounds = 1 if options.quick else options.rounds
+    for turn in range(rounds):
+        for at, (kind, width, peer, count, job, runs) in enumerate(jobs):
+            print(f"round {turn + 1} of {rounds}: {kind}, width {width}, {peer}", flush=True)
+            command = [time_steps, kind, str(width), str(COLUMNS[kind]), str(count), str(runs)]
+            ours[at] = min(ours[at], float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+            theirs[at] = min(theirs[at], common.fastest_ms(job, lambda: None, runs))
+
+    import importlib.metadata
+
+    rows = []
+    print("\n| job | width | columns | threads | peer | its ms | our ms | times as fast |\n| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: |")
+    for (kind, width, peer, count, _, _), mine, other in zip(jobs, ours, theirs):
+        name = f"{peer} {importlib.metadata.version(peer.lower())}"
+        row = {"job": kind, "width": width if kind != "resampling" else None, "columns": COLUMNS[kind], "threads": count, "peer": name,
+               "peer_ms": round(other, 4), "our_ms": round(mine, 4), "times_as_fast": round(other / mine, 3)}
+        rows.append(row)
+        print("| " + " | ".join("" if value is None else str(value) for value in row.values()) + " |")
+    cpu = next(line.split(":")[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
+    result = {"processor": cpu, "cores": threads, "date": datetime.date.today().isoformat(), "rounds": rounds, "rows": rows}
+    options.output.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"\nwritten to {options.output}")
+
+
+if __name__ == "__main__":
+    main()
