@@ -1,5 +1,7 @@
 /// Random draws of mixtures. Seeds are fixed; a bound of 4.5 standard errors fails by chance once in 147,000
 /// comparisons, so that all the comparisons of this file, some 400, would fail for one seed in 350.
+#include <algorithm>
+
 #include <diamond/core/combine.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
@@ -220,4 +222,29 @@ TEST_CASE("both ways of summing draw alike, and from thousands of components") {
     model.with_path(mixture_path::elementwise)
         .draw_posterior(x.read(), 0.6, {}, stream, space, second.mutable_view());
     CHECK(statistics::largest_error(to_host(first), to_host(second)) < 1e-11);
+}
+
+TEST_CASE("an index chosen by weight is the one that running sums of integers give") {
+    const diamond::philox rng{17};
+    for (const index_t count : {1, 7, 8, 9, 64, 65, 200, 1437, 5000}) {
+        CAPTURE(count);
+        std::vector<float> weights;
+        std::vector<double> sums;
+        double total = 0.0;
+        for (index_t k = 0; k < count; ++k) {
+            // Long runs of zeros, the end among them where there is more than one weight.
+            const auto number = std::floor(8.0 * rng.stream(diamond::purpose::user).uniform(k));
+            const bool none = k > 0 && ((k / 70) % 3 == 1 || number < 3.0 || k + 3 > count);
+            weights.push_back(none ? 0.0F : static_cast<float>(number + 1.0));
+            sums.push_back(total += static_cast<double>(weights.back()));
+        }
+        const diamond::detail::choice_by_weight<float> choice(weights.data(), count);
+        for (index_t n = 0; n < 4 * static_cast<index_t>(total); ++n) {
+            const double u = (static_cast<double>(n) + 0.5) / (4.0 * total); // never at a boundary
+            const auto expected = std::upper_bound(sums.begin(), sums.end(), u * total) - sums.begin();
+            REQUIRE(choice(u) == expected);
+        }
+        CHECK(weights[static_cast<std::size_t>(choice(std::nextafter(1.0, 0.0)))] > 0.0F);
+        CHECK(choice(0.0) == std::upper_bound(sums.begin(), sums.end(), 0.0) - sums.begin());
+    }
 }

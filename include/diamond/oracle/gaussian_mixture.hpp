@@ -171,19 +171,15 @@ public:
             const index_t samples = stream.samples, draws = count * samples;
             sums.responsibilities(x_t.columns(first, count), first);
             space.components.resize(context, 1, draws);
-            context.for_each(draws, detail::choose_posterior_component<Batch>{
+            context.for_each(count, detail::choose_posterior_components<Batch>{
                                         .stream = stream.choices(),
                                         .first = first,
                                         .responsibilities = space.responsibilities.read(),
                                         .out = row(space.components)});
-            context.for_each(
-                dimension(), draws,
-                detail::draw_posterior_component<Batch>{.parts = data,
-                                                        .denoiser = denoiser,
-                                                        .x = x_t.columns(first, count),
-                                                        .samples = samples,
-                                                        .component = row(space.components),
-                                                        .out = out.columns(first * samples, draws)});
+            context.for_each(dimension(), draws,
+                             detail::draw_posterior_component<Batch>{
+                                 data, denoiser, x_t.columns(first, count), samples, row(space.components),
+                                 out.columns(first * samples, draws)});
         });
     }
 

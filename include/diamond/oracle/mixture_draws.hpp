@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include <diamond/concepts/backend.hpp>
+#include <diamond/core/packed.hpp>
 #include <diamond/core/row.hpp>
 #include <diamond/oracle/gaussian_reading.hpp>
 #include <diamond/oracle/mixture_parts.hpp>
@@ -63,66 +64,102 @@ template <class Real>
     return total;
 }
 
-/// Returns the least k for which u times the sum of all weights is less than the sum of the weights 0 ... k.
-/// It is never a k whose weight is 0. Whole blocks are skipped: running sums over all weights would wait for
-/// every single addition, which is slower for fewer than a dozen draws from the same weights.
+/// Chooses indices by weights, as often as it is asked, from the sums of blocks of 64 weights, 32 kB of
+/// weights at most; of more weights, blocks are longer. A block is searched by parts of 8: running sums over
+/// all weights would wait for every single addition.
 template <class Real>
-[[nodiscard]] DIAMOND_HD index_t choose_by_weight(const Real* weights, index_t count, double u) {
-    constexpr index_t block = 64;
-    double wanted = 0.0, below = 0.0;
-    for (index_t first = 0; first < count; first += block)
-        wanted += u * sum_in_lanes(weights + first, first + block < count ? block : count - first);
-    index_t k = 0;
-    for (; k + block < count; k += block) {
-        const double next = below + sum_in_lanes(weights + k, block);
-        if (wanted < next) break;
-        below = next;
+class choice_by_weight {
+public:
+    DIAMOND_HD choice_by_weight(const Real* weights, index_t count) : weights_(weights), count_(count) {
+        while (block_ * most_blocks < count) block_ *= 2;
+        for (index_t first = 0, b = 0; first < count; first += block_, ++b)
+            total_ += sums_[b] = sum_in_lanes(weights + first, length(first, block_, count));
     }
-    // The sums differ by their rounding: where none exceeds the wanted one, the last k that has a weight is
-    // chosen.
-    index_t last = 0;
-    for (; k < count; ++k) {
-        if (weights[k] > Real{0}) last = k;
-        below += static_cast<double>(weights[k]);
-        if (wanted < below) break;
+    /// Returns the least k for which u times the sum of all weights is less than the sum of the weights 0 ...
+    /// k. It is never a k whose weight is 0.
+    [[nodiscard]] DIAMOND_HD index_t operator()(double u) const {
+        const double wanted = u * total_;
+        double below = 0.0;
+        index_t k = 0;
+        for (index_t b = 0; k + block_ < count_ && wanted >= below + sums_[b]; ++b, k += block_)
+            below += sums_[b];
+        for (; k + part < count_; k += part) {
+            double of_part[part];
+            for (index_t l = 0; l < part; ++l) of_part[l] = static_cast<double>(weights_[k + l]);
+            for (index_t half = part / 2; half > 0; half /= 2)
+                for (index_t l = 0; l < half; ++l) of_part[l] += of_part[l + half];
+            const double next = below + of_part[0];
+            if (wanted < next) break;
+            below = next;
+        }
+        // The sums differ by their rounding: where none exceeds the wanted one, the last k that has a weight
+        // is chosen.
+        index_t last = 0;
+        bool any = false;
+        for (; k < count_ && !(any && wanted < below); ++k) {
+            if (weights_[k] > Real{0}) {
+                last = k;
+                any = true;
+            }
+            below += static_cast<double>(weights_[k]);
+        }
+        for (k = count_ - 1; !any && k > 0 && !(weights_[k] > Real{0});) --k;
+        return any ? last : k;
     }
-    return last;
-}
 
-/// Writes the component of draw j of a chunk whose first particle is `first`, chosen by the responsibilities,
-/// K x n, of particle first + j / M, M = stream.samples.
+private:
+    static constexpr index_t part = 8, most_blocks = 64;
+    static DIAMOND_HD index_t length(index_t first, index_t block, index_t count) {
+        return first + block < count ? block : count - first;
+    }
+    const Real* weights_;
+    index_t count_, block_ = 64;
+    double sums_[most_blocks], total_ = 0.0;
+};
+
+/// Writes the components of the draws of particle j of a chunk whose first particle is `first`, M =
+/// stream.samples of them, chosen by the particle's responsibilities.
 template <class Batch>
-struct choose_posterior_component {
-    static constexpr index_t relative_cost = 64;
+struct choose_posterior_components {
+    static constexpr index_t relative_cost = 256;
 
     noise_stream stream;
     index_t first;
-    const_view_t<Batch> responsibilities;
+    const_view_t<Batch> responsibilities; ///< K x n
     row_view<std::int32_t, backend_of_t<Batch>> out;
     DIAMOND_HD void operator()(index_t j) const {
-        const double u = stream.uniform(first * stream.samples + j);
-        const auto weights = responsibilities.column(j / stream.samples);
-        out[j] = static_cast<std::int32_t>(choose_by_weight(weights.begin(), weights.size(), u));
+        const auto weights = responsibilities.column(j);
+        const choice_by_weight<typename Batch::value_type> choice(weights.begin(), weights.size());
+        for (index_t i = stream.samples * j; i < stream.samples * (j + 1); ++i)
+            out[i] = static_cast<std::int32_t>(choice(stream.uniform(first * stream.samples + i)));
     }
 };
 
 /// Writes z = (sigma^2 m_k + alpha v_k x)/V_k + sigma sqrt(v_k/V_k) eps in place of eps, k the draw's
 /// component; z is x at t = 1. Column j of out belongs to column j / samples of x.
 template <class Batch>
-struct draw_posterior_component {
+struct draw_posterior_component : packed_functor<draw_posterior_component<Batch>> {
     mixture_view<backend_of_t<Batch>> parts;
     gaussian_reading denoiser;
     const_view_t<Batch> x;
     index_t samples;
     row_view<const std::int32_t, backend_of_t<Batch>> component;
     view_t<Batch> out;
-    DIAMOND_HD void operator()(index_t i, index_t j) const {
+
+    draw_posterior_component(const mixture_view<backend_of_t<Batch>>& of, const gaussian_reading& reading,
+                             const_view_t<Batch> states, index_t draws,
+                             row_view<const std::int32_t, backend_of_t<Batch>> chosen, view_t<Batch> to)
+        : parts(of), denoiser(reading), x(states), samples(draws), component(chosen), out(to) {}
+    template <class N>
+    DIAMOND_HD void at(index_t i, index_t j) const {
         const index_t k = component[j];
-        const double v = parts.variance(i, k);
-        const double drawn = std::sqrt(posterior_variance(denoiser, v)) * static_cast<double>(out(i, j));
-        const double mean = affine_reading(denoiser, parts.mean(i, k), v,
-                                           static_cast<double>(x(i, j / samples)));
-        out(i, j) = static_cast<typename Batch::value_type>(mean + drawn);
+        const N v = parts.variances.rows() == 1 ? N{} + parts.variances[k]
+                                                : read_numbers<N>(parts.variances, i, k),
+                total = square(denoiser.alpha) * v + denoiser.variance,
+                drawn = number_access<N>::root(denoiser.variance * (v / total)) * read_numbers<N>(out, i, j),
+                mean = denoiser.mean / total * read_numbers<N>(parts.means, i, k) +
+                       (denoiser.spread * v + denoiser.state) / total * read_numbers<N>(x, i, j / samples);
+        write_numbers_to(out, i, j, N(mean + drawn));
     }
 };
 
