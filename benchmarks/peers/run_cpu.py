@@ -8,8 +8,11 @@ It makes a virtual environment with the peers in build/peers, which needs the pa
 run of all rounds over ours.
 """
 import argparse
+import concurrent.futures
 import datetime
+import importlib.metadata
 import json
+import multiprocessing
 import os
 import pathlib
 import subprocess
@@ -58,46 +61,85 @@ def build():
     return cases, time
 
 
-def openvino_forward(cases, width, threads):
-    """The forward pass of peers/cases.hpp, its results checked: a job that runs it."""
-    import common
-    import numpy as np
-    import openvino as ov
-    from openvino import opset13 as op
+class Peers:
+    """The jobs of all peers, made as they are asked for; each peer has a process of its own, for the threads of one slow another down."""
 
-    tensors, _ = common.case(cases, "forward", width)
-    h = x = op.parameter([-1, width], np.float32)
-    theta, at = tensors["theta"].ravel(), 0
-    for _ in range(4):
-        weight, bias = theta[at : at + width * width].reshape(width, width), theta[at + width * width : at + width * (width + 1)]
-        at += width * (width + 1)
-        h = op.swish(op.add(op.matmul(h, op.constant(weight.copy()), False, False), op.constant(bias.copy())))
-    settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-    request = ov.Core().compile_model(ov.Model([h], [x]), "CPU", settings).create_infer_request()
-    inputs = np.ascontiguousarray(tensors["x"])
-    request.set_input_tensor(ov.Tensor(inputs, shared_memory=True))
-    request.infer()
-    found, expected = request.get_output_tensor().data, tensors["out"]
-    error = float(np.max(np.abs(found - expected) / (1 + np.abs(expected))))
-    if not error <= common.TOLERANCE["step"]:
-        raise SystemExit(f"OpenVINO, width {width}: results differ by {error:.1e}")
-    return request.infer
+    def __init__(self, cases):
+        self.cases, self.jobs = cases, {}
+
+    def time(self, peer, kind, width, threads, runs):
+        """Milliseconds of the fastest of `runs` runs."""
+        import common
+
+        key = (kind, width)
+        if key not in self.jobs:
+            self.jobs[key] = getattr(self, peer.lower())(kind, width, threads)
+        return common.fastest_ms(self.jobs[key], lambda: None, runs)
+
+    def jax(self, kind, width, threads):
+        import jax_peer
+
+        peer = self.jobs.get(width) or jax_peer.Peer(self.cases, width)
+        if width not in self.jobs:
+            peer.checks.tell("the CPU")
+        self.jobs[width] = peer
+        return peer.prepare(kind, COLUMNS[kind])
+
+    def openvino(self, kind, width, threads):
+        """The forward pass of peers/cases.hpp, its results checked."""
+        import common
+        import numpy as np
+        import openvino as ov
+        from openvino import opset13 as op
+
+        tensors, _ = common.case(self.cases, kind, width)
+        h = x = op.parameter([-1, width], np.float32)
+        theta, at = tensors["theta"].ravel(), 0
+        for _ in range(4):
+            weight, bias = theta[at : at + width * width].reshape(width, width), theta[at + width * width : at + width * (width + 1)]
+            at += width * (width + 1)
+            h = op.swish(op.add(op.matmul(h, op.constant(weight.copy()), False, False), op.constant(bias.copy())))
+        settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        request = ov.Core().compile_model(ov.Model([h], [x]), "CPU", settings).create_infer_request()
+        inputs = self.jobs["inputs", width] = tensors["x"].copy()  # which the request points to, and may write to
+        request.set_input_tensor(ov.Tensor(inputs, shared_memory=True))
+        request.infer()
+        found, expected = request.get_output_tensor().data, tensors["out"]
+        error = float(np.max(np.abs(found - expected) / (1 + np.abs(expected))))
+        if not error <= common.TOLERANCE["step"]:
+            raise SystemExit(f"OpenVINO, width {width}: results differ by {error:.1e}")
+        return request.infer
+
+    def log_weights(self):
+        import numpy as np
+
+        return np.random.default_rng(1).normal(size=COLUMNS["resampling"])
+
+    def particles(self, kind, width, threads):
+        from particles import resampling
+
+        log_weights = self.log_weights()
+        return lambda: resampling.systematic(resampling.exp_and_normalise(log_weights), M=len(log_weights))
+
+    def blackjax(self, kind, width, threads):
+        import jax
+        from blackjax.smc import resampling
+
+        log_weights = jax.numpy.array(self.log_weights())
+        whole = jax.jit(lambda key, w: resampling.systematic(key, jax.nn.softmax(w), len(w)))
+        return lambda: whole(jax.random.key(1), log_weights).block_until_ready()
 
 
-def resamplers():
-    """Systematic resampling of a million log weights of deviation 1: (peer, job)."""
-    import jax
-    import jax.numpy as jnp
-    import numpy as np
-    from blackjax.smc import resampling
-    from particles import resampling as particles
+peers = None  # of a peer's process
 
-    count = COLUMNS["resampling"]
-    log_weights = np.random.default_rng(1).normal(size=count)
-    yield "particles", lambda: particles.systematic(particles.exp_and_normalise(log_weights), M=count)
-    key, on_device = jax.random.key(1), jnp.array(log_weights)
-    whole = jax.jit(lambda key, w: resampling.systematic(key, jax.nn.softmax(w), count))
-    yield "blackjax", lambda: whole(key, on_device).block_until_ready()
+
+def begin(cases):
+    global peers
+    peers = Peers(cases)
+
+
+def time_peer(*arguments):
+    return peers.time(*arguments)
 
 
 def main():
@@ -106,36 +148,26 @@ def main():
     threads = os.cpu_count()
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     cases, time_steps = build()
-    import common
-    import jax
-    import jax_peer
+    jobs = [(peer, kind, width, threads, 20 if kind == "step" else 5) for peer in ("JAX",) for width in (64, 128, 512) for kind in ("step", "smc", "training")]
+    jobs += [("OpenVINO", "forward", width, 1, 30) for width in (64, 128, 256, 512)]
+    jobs += [(peer, "resampling", 1, threads, 10) for peer in ("particles", "blackjax")]
+    if options.quick:
+        jobs = [job for job in jobs if job[2] <= 64]
 
-    widths = common.WIDTHS[:1] if options.quick else common.WIDTHS
-    jobs = []  # kind, width, peer, threads, the peer's job, runs, largest difference
-    for width in widths:
-        peer = jax_peer.Peer(cases, width)
-        peer.checks.tell("the CPU")
-        for kind in ("step", "smc", "training"):
-            jobs.append((kind, width, "JAX", threads, peer.prepare(kind, COLUMNS[kind]), 20 if kind == "step" else 5))
-    for width in (64,) if options.quick else (64, 128, 256, 512):
-        jobs.append(("forward", width, "OpenVINO", 1, openvino_forward(cases, width, 1), 30))
-    for peer, job in resamplers():
-        jobs.append(("resampling", 1, peer, threads, job, 10))
-
+    spawn = multiprocessing.get_context("spawn")
+    processes = {job[0]: concurrent.futures.ProcessPoolExecutor(1, spawn, begin, (cases,)) for job in jobs}
     ours, theirs = [float("inf")] * len(jobs), [float("inf")] * len(jobs)
     rounds = 1 if options.quick else options.rounds
     for turn in range(rounds):
-        for at, (kind, width, peer, count, job, runs) in enumerate(jobs):
+        for at, (peer, kind, width, count, runs) in enumerate(jobs):
             print(f"round {turn + 1} of {rounds}: {kind}, width {width}, {peer}", flush=True)
             command = [time_steps, kind, str(width), str(COLUMNS[kind]), str(count), str(runs)]
             ours[at] = min(ours[at], float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-            theirs[at] = min(theirs[at], common.fastest_ms(job, lambda: None, runs))
-
-    import importlib.metadata
+            theirs[at] = min(theirs[at], processes[peer].submit(time_peer, peer, kind, width, count, runs).result())
 
     rows = []
     print("\n| job | width | columns | threads | peer | its ms | our ms | times as fast |\n| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: |")
-    for (kind, width, peer, count, _, _), mine, other in zip(jobs, ours, theirs):
+    for (peer, kind, width, count, _), mine, other in zip(jobs, ours, theirs):
         name = f"{peer} {importlib.metadata.version(peer.lower())}"
         row = {"job": kind, "width": width if kind != "resampling" else None, "columns": COLUMNS[kind], "threads": count, "peer": name,
                "peer_ms": round(other, 4), "our_ms": round(mine, 4), "times_as_fast": round(other / mine, 3)}

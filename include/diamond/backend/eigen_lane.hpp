@@ -77,6 +77,7 @@ public:
         using tile = activation_tile<Real>;
         using in = typename tile::const_part;
         using out = typename tile::part;
+        if (parts == 1 && kind == activation::silu) return add_silu(a, h, to, count);
         tile::over(count, [&](tile& t, index_t at, index_t n) {
             t.prepare(kind, in(a + at, n));
             t.with(kind, in(a + at, n), [&](const auto& value, const auto& slope, const auto&) {
@@ -150,6 +151,28 @@ public:
     }
 
 private:
+    /// Writes to = a/(1 + exp(-a)) + h in one pass, by packets from the first number to the last, so that no
+    /// bit depends on an address. h may be null.
+    template <class Real>
+    static void add_silu(const Real* a, const Real* h, Real* to, index_t count) {
+        using namespace Eigen::internal;
+        using numbers = typename packet_traits<Real>::type;
+        constexpr index_t lanes = packet_traits<Real>::size;
+        const auto one = pset1<numbers>(Real{1});
+        const auto value = [&](const Real* at, const Real* more) {
+            const auto x = ploadu<numbers>(at);
+            const auto silu = pmul(x, pdiv(one, padd(one, pexp(pnegate(x)))));
+            return more ? padd(silu, ploadu<numbers>(more)) : silu;
+        };
+        index_t i = 0;
+        for (; i + lanes <= count; i += lanes) pstoreu(to + i, value(a + i, h ? h + i : nullptr));
+        if (i == count) return;
+        Real rest[2][lanes] = {};
+        std::copy_n(a + i, count - i, rest[0]);
+        if (h) std::copy_n(h + i, count - i, rest[1]);
+        pstoreu(rest[0], value(rest[0], h ? rest[1] : nullptr));
+        std::copy_n(rest[0], count - i, to + i);
+    }
     template <class Real>
     owned_blocking<Real>& blocking() {
         if constexpr (sizeof(Real) == 4)

@@ -115,7 +115,8 @@ public:
     /// Does the same for inputs that are computed as they are needed, while a block of columns is in a lane's
     /// cache. `load(lane, first, n, to)` writes n columns of the input, from column `first` on, to `to`, and
     /// their tangents behind padded(n) columns where parts = 2; `store(lane, from, first, n)` takes n columns
-    /// of the output in the same way.
+    /// of the output in the same way. `load.in_place(first)` may point to the inputs where they stand
+    /// already, and `store.in_place(first)` to where the outputs go; null means that there is no such place.
     template <class Load, class Store>
     void forward(const context_type& context, const real* theta, index_t columns, index_t parts,
                  const Load& load, const Store& store, workspace& space,
@@ -126,19 +127,28 @@ public:
         prepare(context, columns, width, parts, start, false);
         context.lanes(blocks(columns, width), [&](auto& lane, index_t block, index_t worker) {
             const index_t first = block * width, n = std::min(width, columns - first), m = padded(n);
-            real* h = space.lanes.data() + block_size * worker;
-            real* a = h + widest_ * width * parts;
-            pad_with_zeros(lane, inputs_of(0, start), n, parts, h);
-            load(lane, first, n, h);
+            // A layer reads one of the lane's two states and writes the other.
+            real* const states = space.lanes.data() + block_size * worker;
+            index_t next = 0;
+            const auto room = [&] { return states + widest_ * width * parts * (next++ % 2); };
+            // One layer alone would write over inputs that it still reads, where they are the outputs' place.
+            const real* h = n == m && layers_.size() > 1 ? inputs_in_place(load, first) : nullptr;
+            real* const out = n == m ? outputs_in_place(store, first) : nullptr;
+            if (!h) {
+                real* to = room();
+                pad_with_zeros(lane, inputs_of(0, start), n, parts, to);
+                load(lane, first, n, to);
+                h = to;
+            }
             for (std::size_t l = 0; l < layers_.size(); ++l) {
                 const dense_layer& layer = layers_[l];
+                real* a = out && l + 1 == layers_.size() ? out : room();
                 apply(lane, l, theta, start, h, a, m, parts);
-                real* to = layer.residual ? h : a;
                 if (layer.residual || layer.kind != activation::identity)
-                    lane.activate(layer.kind, a, layer.residual ? h : nullptr, to, layer.outputs * m, parts);
-                if (!layer.residual) std::swap(h, a);
+                    lane.activate(layer.kind, a, layer.residual ? h : nullptr, a, layer.outputs * m, parts);
+                h = a;
             }
-            store(lane, static_cast<const real*>(h), first, n);
+            if (!out) store(lane, h, first, n);
         });
     }
 
@@ -298,11 +308,28 @@ private:
         for (index_t part = 0; part < parts; ++part)
             lane.fill(to + rows * (part * padded(n) + n), rows * (padded(n) - n), real{0});
     }
+    /// Returns where the inputs of the columns from `first` on stand already; null where they do not.
+    template <class Load>
+    static const real* inputs_in_place(const Load& load, index_t first) {
+        if constexpr (requires { load.in_place(first); })
+            return load.in_place(first);
+        else
+            return nullptr;
+    }
+    /// Returns where the outputs of the columns from `first` on go as they are; null where they do not.
+    template <class Store>
+    static real* outputs_in_place(const Store& store, index_t first) {
+        if constexpr (requires { store.in_place(first); })
+            return store.in_place(first);
+        else
+            return nullptr;
+    }
     /// Copies columns of a batch and its tangent to a lane's block. The tangent of a pass that has one may be
     /// null: it is then zero.
     struct load_from {
         dual_in from;
         index_t rows, parts;
+        const real* in_place(index_t first) const { return parts == 1 ? from.value + rows * first : nullptr; }
         template <class Lane>
         void operator()(Lane& lane, index_t first, index_t n, real* to) const {
             lane.copy(from.value + rows * first, rows * n, to);
@@ -318,6 +345,7 @@ private:
         static constexpr bool takes_any = true;
         dual_out to;
         index_t rows;
+        real* in_place(index_t first) const { return to.tangent ? nullptr : to.value + rows * first; }
         template <class Lane>
         void operator()(Lane& lane, const real* from, index_t first, index_t n) const {
             lane.copy(from, rows * n, to.value + rows * first);
