@@ -1,10 +1,13 @@
 // One step of sequential Monte Carlo, resampling included: the driver's own work against the traffic it
 // cannot do without, and a step on the exact model of a data set against the products in it.
+#include <cmath>
+#include <fstream>
 #include <optional>
 #include <vector>
 
 #include <Eigen/Core>
 #include <benchmark/benchmark.h>
+#include <unistd.h>
 
 #include <diamond/align/smc.hpp>
 #include <diamond/backend/eigen.hpp>
@@ -131,6 +134,55 @@ void smc_step_against_products(benchmark::State& state) {
 BENCHMARK(smc_step_against_products)
     ->ArgNames({"d", "components", "columns"})
     ->Args({64, 1437, 10000})
+    ->Apply(diamond_benchmarks::in_milliseconds);
+
+/// Bytes of this process that are in memory.
+double resident_bytes() {
+    std::ifstream file("/proc/self/statm");
+    double pages = 0.0;
+    file >> pages >> pages;
+    return pages * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+/// A step of an exact mixture of three parts, by DDPM transitions and values of one draw, on all threads:
+/// does the time a particle depend on their number? `ratio` is to that of 10^5 particles in the same run;
+/// `bytes_a_particle` is what the run has in memory.
+void smc_step_by_particles(benchmark::State& state) {
+    const index_t d = state.range(0), columns = state.range(1), few = 100'000;
+    const diamond::eigen::context context;
+    std::vector<double> means(static_cast<std::size_t>(3 * d));
+    for (std::size_t k = 0; k < means.size(); ++k) means[k] = std::sin(static_cast<double>(k));
+    const diamond::exact_posterior posterior{diamond::gaussian_mixture<batch, diamond::linear_schedule>{
+        context, {}, {0.5, 0.3, 0.2}, means, {0.1, 0.2, 0.3}}};
+    const diamond::linear_reward reward{context, std::vector<float>(static_cast<std::size_t>(d), 0.1f)};
+    const auto sampler_of = [&](index_t particles) {
+        return one_step(context, diamond::smc{diamond::ddpm_posterior_kernel{posterior},
+                                              diamond::posterior_value{posterior, reward, {.samples = 1}},
+                                              {.particles = particles, .steps = 65, .log_delta = -4.0}});
+    };
+    auto small = sampler_of(few);
+    small();
+    const double before = resident_bytes();
+    auto large = sampler_of(columns);
+    large();
+    double fastest = 1e300, fastest_small = 1e300;
+    for (auto _ : state) {
+        for (index_t k = 0; k < columns; k += few)
+            fastest_small = std::min(fastest_small,
+                                     diamond_benchmarks::seconds(diamond_benchmarks::wall_time, small));
+        const double taken = diamond_benchmarks::seconds(diamond_benchmarks::wall_time, large);
+        fastest = std::min(fastest, taken);
+        state.SetIterationTime(taken);
+    }
+    state.counters["fastest_ms"] = 1e3 * fastest;
+    state.counters["of_1e5_ms"] = 1e3 * fastest_small;
+    state.counters["ratio"] = fastest / fastest_small * static_cast<double>(few) /
+                              static_cast<double>(columns);
+    state.counters["bytes_a_particle"] = (resident_bytes() - before) / static_cast<double>(columns);
+}
+BENCHMARK(smc_step_by_particles)
+    ->ArgNames({"d", "columns"})
+    ->ArgsProduct({{2, 64}, {1'000'000, 4'000'000}})
     ->Apply(diamond_benchmarks::in_milliseconds);
 
 } // namespace
