@@ -17,14 +17,14 @@ template <class Step>
 void whole(benchmark::State& state) {
     Step step(1, state.range(0), state.range(1));
     against(
-        state, "products", [&] { step(); },
-        bare_products(step.net.layers(), state.range(1), Step::evaluations));
+        state, "products", [&] { step(); }, bare_products(step.layers(), state.range(1), Step::evaluations));
     shares(state);
 }
-/// Two passes forward, value and tangent, four back less the first layer's two, one of the target.
+/// With the features of times, which each column has of its own: two passes forward, value and tangent, four
+/// back less the first layer's two, one of the target.
 void lagrangian_step(benchmark::State& state) {
     training_step step(1, state.range(0), state.range(1));
-    const auto& layers = step.net.layers();
+    const auto& layers = step.net.architecture().layers();
     bare_products all(layers, state.range(1), 5),
         others(std::vector(layers.begin() + 1, layers.end()), state.range(1), 2);
     against(

@@ -96,23 +96,30 @@ case_file step_case(const Context& context, const network_of<Context>& net) {
     return file;
 }
 
+/// SMC of the network's map by early stop, in smc_steps steps with values of smc_samples draws under a linear
+/// reward; values count in full and are not raised, as in the published method.
+constexpr index_t smc_steps = 8, smc_samples = 2;
+constexpr double smc_tilt = 0.3;
+template <class Context>
+auto smc_of(const Context& context, const network_of<Context>& net, index_t particles) {
+    const diamond::network_diamond_map map{net};
+    const diamond::linear_reward<batch_of<Context>> reward{
+        context, std::vector<float>(dimension, static_cast<float>(smc_tilt))};
+    return diamond::smc{
+        diamond::early_stop_kernel{map},
+        diamond::posterior_value{diamond::diamond_map_posterior{map}, reward, {.samples = smc_samples}},
+        {.particles = particles,
+         .steps = smc_steps,
+         .least_conditional_ess = 0.0,
+         .log_delta = -diamond::infinity}};
+}
+
 /// cuda.benchmark.cu's smc_run, of few particles: float32 then moves no ancestor.
 template <class Context>
 case_file smc_case(const Context& context, const network_of<Context>& net) {
-    using batch = batch_of<Context>;
-    constexpr index_t particles = 512, steps = 8, samples = 2;
-    constexpr double tilt = 0.3;
+    constexpr index_t particles = 512, steps = smc_steps, samples = smc_samples;
     const philox rng{5};
-    const diamond::network_diamond_map map{net};
-    const diamond::linear_reward<batch> reward{context,
-                                               std::vector<float>(dimension, static_cast<float>(tilt))};
-    diamond::smc sampler{
-        diamond::early_stop_kernel{map},
-        diamond::posterior_value{diamond::diamond_map_posterior{map}, reward, {.samples = samples}},
-        {.particles = particles,
-         .steps = steps,
-         .least_conditional_ess = 0.0,
-         .log_delta = -diamond::infinity}};
+    auto sampler = smc_of(context, net, particles);
     const auto result = sampler(context, rng);
     case_file file;
     file.add("x", normals(context, rng.stream(purpose::initial), particles));
@@ -138,7 +145,7 @@ case_file smc_case(const Context& context, const network_of<Context>& net) {
     file.add("offset", offsets);
     file.add("particles", result.particles);
     file.add("log_weights", result.log_weights);
-    file.add("tilt", tilt);
+    file.add("tilt", smc_tilt);
     file.add("log_z", result.log_z);
     index_t resampled = 0;
     for (const auto& line : result.steps) resampled += line.resampled;

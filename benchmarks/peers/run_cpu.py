@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Holds diamond on the CPU against JAX (jit), OpenVINO, particles and blackjax: the same jobs, their results compared first, in turn in one run.
+"""Holds diamond on the CPU against JAX (jit), OpenVINO, particles and blackjax: the same jobs, in turn in one run.
 
-python3 benchmarks/peers/run_cpu.py [--rounds 3] [--quick] [--output benchmarks/results/peers_cpu.json]
+python3 benchmarks/peers/run_cpu.py [--rounds 3] [--quick] [--output FILE]
 
 It makes a virtual environment with the peers in build/peers, which needs the package index once, configures and builds two programs of ours
 (preset cpu), and takes some ten minutes on two cores that are otherwise free. A row says how many times as fast as the peer we are: the peer's fastest
-run of all rounds over ours.
+run of all rounds over ours. Before that a peer's results are compared with ours on the same network and noise (step, SMC, training, forward), or by what
+systematic resampling must do.
 """
 import argparse
 import concurrent.futures
@@ -15,6 +16,7 @@ import json
 import multiprocessing
 import os
 import pathlib
+import platform
 import subprocess
 import sys
 
@@ -29,7 +31,7 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], epilog=__doc__.split("\n", 2)[2], formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="how often each pair is run; the fastest counts")
     parser.add_argument("--quick", action="store_true", help="one width and one round: whether everything works")
-    parser.add_argument("--output", type=pathlib.Path, default=ROOT / "benchmarks" / "results" / "peers_cpu.json")
+    parser.add_argument("--output", type=pathlib.Path, help="by default benchmarks/results/peers_cpu.json, and of --quick no file")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
@@ -108,26 +110,40 @@ class Peers:
         error = float(np.max(np.abs(found - expected) / (1 + np.abs(expected))))
         if not error <= common.TOLERANCE["step"]:
             raise SystemExit(f"OpenVINO, width {width}: results differ by {error:.1e}")
-        return request.infer
+        return lambda: request.infer(share_outputs=True)  # without a copy of the outputs
 
     def log_weights(self):
         import numpy as np
 
         return np.random.default_rng(1).normal(size=COLUMNS["resampling"])
 
+    def checked(self, resample):
+        """Systematic resampling takes each particle as often as N times its weight says, rounded down or up."""
+        import numpy as np
+
+        log_weights = self.log_weights()
+        weights = np.exp(log_weights - log_weights.max())
+        expected = len(weights) * weights / weights.sum()
+        apart = np.abs(np.bincount(np.asarray(resample()), minlength=len(weights)) - expected)
+        if not apart.max() < 1 + 1e-6:
+            raise SystemExit(f"resampling: a particle is taken {apart.max():.1f} times too often or too seldom")
+        return resample
+
     def particles(self, kind, width, threads):
         from particles import resampling
 
         log_weights = self.log_weights()
-        return lambda: resampling.systematic(resampling.exp_and_normalise(log_weights), M=len(log_weights))
+        return self.checked(lambda: resampling.systematic(resampling.exp_and_normalise(log_weights), M=len(log_weights)))
 
     def blackjax(self, kind, width, threads):
         import jax
+
+        jax.config.update("jax_enable_x64", True)  # weights in double, as ours
         from blackjax.smc import resampling
 
         log_weights = jax.numpy.array(self.log_weights())
         whole = jax.jit(lambda key, w: resampling.systematic(key, jax.nn.softmax(w), len(w)))
-        return lambda: whole(jax.random.key(1), log_weights).block_until_ready()
+        return self.checked(lambda: whole(jax.random.key(1), log_weights).block_until_ready())
 
 
 peers = None  # of a peer's process
@@ -145,12 +161,15 @@ def time_peer(*arguments):
 def main():
     options = parse()
     enter_environment()
-    threads = os.cpu_count()
+    threads = len(os.sched_getaffinity(0))
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     cases, time_steps = build()
     jobs = [(peer, kind, width, threads, 20 if kind == "step" else 5) for peer in ("JAX",) for width in (64, 128, 512) for kind in ("step", "smc", "training")]
     jobs += [("OpenVINO", "forward", width, 1, 30) for width in (64, 128, 256, 512)]
-    jobs += [(peer, "resampling", 1, threads, 10) for peer in ("particles", "blackjax")]
+    jobs += [("particles", "resampling", 1, 1, 10), ("blackjax", "resampling", 1, threads, 10)]
+    names = {peer: f"{peer} {importlib.metadata.version(peer.lower())}" for peer, *_ in jobs}
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    processor = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
     if options.quick:
         jobs = [job for job in jobs if job[2] <= 64]
 
@@ -168,15 +187,15 @@ def main():
     rows = []
     print("\n| job | width | columns | threads | peer | its ms | our ms | times as fast |\n| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: |")
     for (peer, kind, width, count, _), mine, other in zip(jobs, ours, theirs):
-        name = f"{peer} {importlib.metadata.version(peer.lower())}"
-        row = {"job": kind, "width": width if kind != "resampling" else None, "columns": COLUMNS[kind], "threads": count, "peer": name,
+        row = {"job": kind, "width": width if kind != "resampling" else None, "columns": COLUMNS[kind], "threads": count, "peer": names[peer],
                "peer_ms": round(other, 4), "our_ms": round(mine, 4), "times_as_fast": round(other / mine, 3)}
         rows.append(row)
         print("| " + " | ".join("" if value is None else str(value) for value in row.values()) + " |")
-    cpu = next(line.split(":")[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
-    result = {"processor": cpu, "cores": threads, "date": datetime.date.today().isoformat(), "rounds": rounds, "rows": rows}
-    options.output.write_text(json.dumps(result, indent=1) + "\n")
-    print(f"\nwritten to {options.output}")
+    result = {"processor": processor, "cores": threads, "date": datetime.date.today().isoformat(), "rounds": rounds, "rows": rows}
+    output = options.output or (None if options.quick else ROOT / "benchmarks" / "results" / "peers_cpu.json")
+    if output:
+        output.write_text(json.dumps(result, indent=1) + "\n")
+        print(f"\nwritten to {output}")
 
 
 if __name__ == "__main__":

@@ -182,14 +182,65 @@ TEST_CASE("no bit of a dense stack depends on the threads, nor a column on the o
         const auto out = diamond::to_host(y);
         all.insert(all.end(), out.begin(), out.end());
         results.push_back(all);
-        // 37 columns alone, and as the first of many
-        batch few(context, 3, 37);
-        stack.forward(context, theta.data(), {x.data(), x.data()}, 37, {few.data()}, space);
-        const auto alone = diamond::to_host(few);
-        CHECK(std::equal(alone.begin(), alone.end(), out.begin()));
+        // Some columns alone, and as the first of many, with a tangent that is not asked for: nothing is
+        // written behind them, also where a block has no padding.
+        for (const index_t n : {37, 40, 1003}) {
+            batch few = diamond::from_host<float>(context, 3, 1043, std::vector<float>(3 * 1043, 7.0F));
+            stack.forward(context, theta.data(), {x.data(), x.data()}, n, {few.data()}, space);
+            const auto alone = diamond::to_host(few);
+            const auto end = alone.begin() + 3 * n;
+            CHECK(std::equal(alone.begin(), end, out.begin()));
+            CHECK(std::all_of(end, alone.end(), [](float number) { return number == 7.0F; }));
+        }
     }
     CHECK(results[0] == results[1]);
     CHECK(results[0] == results[2]);
+}
+
+TEST_CASE("no column of a dense stack depends on how many there are, whatever its width and activation") {
+    using batch = diamond::eigen::batch<float>;
+    const diamond::eigen::context context{.threads = 2};
+    constexpr index_t most = 1003;
+    for (const activation kind : {activation::silu, activation::gelu}) {
+        const dense_stack<batch> stack({{7, 7, kind, false}, {7, 7, kind, true}, {7, 3, kind, false}});
+        const auto normals = [&](index_t rows, unsigned seed) {
+            return diamond::from_host<float>(context, rows, most, numbers::normals<float>(rows * most, seed));
+        };
+        const batch theta = diamond::from_host<float>(context, stack.parameters(), 1,
+                                                      numbers::normals<float>(stack.parameters(), 1)),
+                    x = normals(7, 2), x_dot = normals(7, 3), k = normals(3, 4), k_dot = normals(3, 5);
+        dense_stack<batch>::workspace space;
+        // Values and tangents forward, recorded, and the cotangents of both.
+        const auto all = [&](index_t n, bool tangent) {
+            batch y(context, 3, n), y_dot(context, 3, n), z(context, 3, n), z_dot(context, 3, n),
+                of_x(context, 7, n), of_x_dot(context, 7, n);
+            const float* const dot = tangent ? x_dot.data() : nullptr;
+            stack.forward(context, theta.data(), {x.data(), dot}, n,
+                          {y.data(), tangent ? y_dot.data() : nullptr}, space);
+            stack.record(context, theta.data(), {x.data(), dot}, n,
+                         {z.data(), tangent ? z_dot.data() : nullptr}, space);
+            stack.backward(context, theta.data(), space, {k.data(), tangent ? k_dot.data() : nullptr},
+                           {of_x.data(), tangent ? of_x_dot.data() : nullptr}, nullptr);
+            CHECK(diamond::to_host(y) == diamond::to_host(z));
+            std::vector<std::vector<float>> result{diamond::to_host(y), diamond::to_host(of_x)};
+            if (tangent) {
+                CHECK(diamond::to_host(y_dot) == diamond::to_host(z_dot));
+                result.push_back(diamond::to_host(y_dot));
+                result.push_back(diamond::to_host(of_x_dot));
+            }
+            return result;
+        };
+        for (const bool tangent : {false, true}) {
+            const auto whole = all(most, tangent);
+            for (const index_t n : {1, 4, 37, 40, 260}) {
+                CAPTURE(n);
+                CAPTURE(tangent);
+                const auto part = all(n, tangent);
+                for (std::size_t of = 0; of < part.size(); ++of)
+                    CHECK(std::equal(part[of].begin(), part[of].end(), whole[of].begin()));
+            }
+        }
+    }
 }
 
 TEST_CASE("layers that do not fit are refused with their number") {

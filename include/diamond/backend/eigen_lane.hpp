@@ -34,9 +34,18 @@ struct activation_tile {
     }
 
     /// Computes what value, slope and curvature are made of: the logistic function for SiLU, and Phi and its
-    /// density for GELU.
-    void prepare(activation kind, const_part a) {
-        part one(first, a.size()), two(second, a.size());
+    /// density for GELU; of whole packets, since Eigen computes what is left over in another way, with other
+    /// last bits.
+    void prepare(activation kind, const_part numbers) {
+        constexpr index_t lanes = Eigen::internal::packet_traits<Real>::size;
+        const index_t n = numbers.size(), whole = (n + lanes - 1) / lanes * lanes;
+        alignas(64) Real copy[size];
+        if (whole > n) {
+            std::copy_n(numbers.data(), n, copy);
+            std::fill_n(copy + n, whole - n, Real{0});
+        }
+        const const_part a(whole > n ? copy : numbers.data(), whole);
+        part one(first, whole), two(second, whole);
         if (kind == activation::silu) {
             one = (Real{1} + (-a).exp()).inverse();
         } else if (kind == activation::gelu) {

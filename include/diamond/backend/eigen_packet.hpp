@@ -39,6 +39,7 @@ struct number_access<eigen::detail::packet> {
         const auto numbers = __builtin_convertvector(value, typename eigen::detail::packet_of<Real>::type);
         std::memcpy(to, &numbers, sizeof numbers);
     }
+    /// Eigen's roots of registers, which may be wrong in the last bit, and are NaN at infinity.
     static packet root(packet value) {
         return std::bit_cast<packet>(
             Eigen::internal::psqrt(std::bit_cast<eigen::detail::eigen_packet>(value)));

@@ -2,8 +2,8 @@
 /// a packet: the doubles of as many coordinates as a register of the processor holds. A compiler does not
 /// make the second of the first where roots may set errno.
 ///
-/// nvcc takes no packets in what may run on a device, so that a program's units that it compiles compute by
-/// single numbers.
+/// nvcc takes no packets in what may run on a device: units that it compiles have loops over single numbers,
+/// and in a program of both the linker keeps one of two for each functor, whose results differ in last bits.
 ///
 /// A functor of this kind has `template <class N> void at(index_t i, index_t j) const`, which computes rows i
 /// ... i + lanes_of<N> - 1 of column j, and derives from packed_functor. A back end that has packets

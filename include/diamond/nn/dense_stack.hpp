@@ -109,8 +109,8 @@ public:
     void forward(const context_type& context, const real* theta, dual_in in, index_t columns, dual_out out,
                  workspace& space) const {
         const index_t parts = in.tangent ? 2 : 1;
-        forward(context, theta, columns, parts, load_from{in, inputs(), parts}, store_to{out, outputs()},
-                space);
+        forward(context, theta, columns, parts, load_from{in, inputs(), parts},
+                store_to{out, outputs(), parts}, space);
     }
     /// Does the same for inputs that are computed as they are needed, while a block of columns is in a lane's
     /// cache. `load(lane, first, n, to)` writes n columns of the input, from column `first` on, to `to`, and
@@ -121,6 +121,7 @@ public:
     void forward(const context_type& context, const real* theta, index_t columns, index_t parts,
                  const Load& load, const Store& store, workspace& space,
                  const first_layer& start = {}) const {
+        require_first(start);
         const index_t width = block_columns(context, columns, parts);
         const index_t block_size = 2 * widest_ * width * parts;
         space.lanes.resize(context, block_size, context.concurrency());
@@ -156,14 +157,15 @@ public:
     void record(const context_type& context, const real* theta, dual_in in, index_t columns, dual_out out,
                 workspace& space) const {
         const index_t parts = in.tangent ? 2 : 1;
-        record(context, theta, columns, parts, load_from{in, inputs(), parts}, store_to{out, outputs()},
-               space);
+        record(context, theta, columns, parts, load_from{in, inputs(), parts},
+               store_to{out, outputs(), parts}, space);
     }
     /// Does the same for inputs that are computed as they are needed, see forward. `start` must live until
     /// `backward`, which then gives no gradient of the parameters.
     template <class Load, class Store>
     void record(const context_type& context, const real* theta, index_t columns, index_t parts,
                 const Load& load, const Store& store, workspace& space, const first_layer& start = {}) const {
+        require_first(start);
         const index_t width = block_columns(context, columns, parts),
                       block_size = (states_ + outputs()) * width * parts;
         space.columns = columns;
@@ -195,7 +197,7 @@ public:
                   dual_out in, real* gradient) const {
         const load_from load{cotangent, outputs(), space.has_tangent ? 2 : 1};
         if (in.value)
-            backward(context, theta, space, load, store_to{in, inputs()}, gradient);
+            backward(context, theta, space, load, store_to{in, inputs(), load.parts}, gradient);
         else
             backward(context, theta, space, load, nothing_to_store{}, gradient);
     }
@@ -287,6 +289,14 @@ private:
                 }
             }
     }
+    void require_first(const first_layer& start) const {
+        require(!start.weights || (start.inputs > 0 && start.inputs <= inputs() && !layers_.front().residual),
+                [&] {
+                    return "a first layer of " + digits_of(start.inputs) +
+                           " inputs in place of that of a dense stack, of " + digits_of(inputs()) +
+                           ": 1 to as many are needed, and no residual";
+                });
+    }
     index_t inputs_of(std::size_t l, const first_layer& start) const {
         return l == 0 && start.weights ? start.inputs : layers_[l].inputs;
     }
@@ -344,8 +354,8 @@ private:
     struct store_to {
         static constexpr bool takes_any = true;
         dual_out to;
-        index_t rows;
-        real* in_place(index_t first) const { return to.tangent ? nullptr : to.value + rows * first; }
+        index_t rows, parts;
+        real* in_place(index_t first) const { return parts == 1 ? to.value + rows * first : nullptr; }
         template <class Lane>
         void operator()(Lane& lane, const real* from, index_t first, index_t n) const {
             lane.copy(from, rows * n, to.value + rows * first);

@@ -11,6 +11,7 @@
 #include <diamond/nn/divergence_features.hpp>
 #include <diamond/nn/gaussian_frame.hpp>
 #include <diamond/nn/mlp.hpp>
+#include <diamond/nn/rows.hpp>
 #include <diamond/nn/shared_times.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/linear.hpp>
@@ -191,6 +192,8 @@ public:
     /// network gives m, the cotangent has its row, too. Cost: one vjp.
     void vjp(const real* theta, const arguments& at, const labels& label, const_view cotangent,
              workspace& space, view out_xbar, view out_x_t) const {
+        require_same_shape("diamond_mlp::vjp", out_xbar, at.xbar);
+        require_same_shape("diamond_mlp::vjp", out_x_t, at.xbar);
         const view of_xbar = frame_.has_basis() ? fitted(space.of_xbar, out_xbar) : out_xbar,
                    of_x_t = frame_.has_basis() ? fitted(space.of_x_t, out_x_t) : out_x_t;
         if (detail::shares_times(at)) {
@@ -335,8 +338,7 @@ private:
                 lane, d, elementwise<detail::shared_input_tangents>(call.table, xbar_dot.columns(first, n)),
                 rows_of{tangents}, rows_of{tangents, d});
             if (rows > 2 * d)
-                detail::write_rows(lane, rows - 2 * d, 0.0 * const_rows_of{tangents, 2 * d},
-                                   rows_of{tangents, 2 * d});
+                detail::write_rows(lane, rows - 2 * d, constant_number{0.0}, rows_of{tangents, 2 * d});
         };
     }
     /// Returns what writes v, and m, of a block of columns into `out`.

@@ -4,8 +4,8 @@
 /// What nn/diamond_features.hpp says is then affine in xbar and x_t, coordinate by coordinate, with the same
 /// coefficients in all columns:
 ///   e = E xbar + E' x_t + E'',  g = G xbar + G' x_t + G'',  v = V xbar + V' x_t + V'' + D F,
-/// and the features of times are constants, which join the bias of the first layer. Derivatives are those of
-/// an affine function: cotangents meet the same table transposed. The table is made in double, and so are
+/// and the features of times are constants: W of them times their values is added to the bias of the first
+/// layer. The derivatives of e, g and v are coefficients of the same table. It is made in double, and so are
 /// the sums, since e is a difference of large numbers where s is near 1.
 #pragma once
 
@@ -13,7 +13,6 @@
 
 #include <diamond/nn/dense_stack.hpp>
 #include <diamond/nn/diamond_features.hpp>
-#include <diamond/nn/divergence_features.hpp>
 
 namespace diamond::detail {
 
@@ -101,8 +100,8 @@ struct shared_table {
              c[v_column + 1] * of_v + c[e_column + 1] * of_e + c[g_column + 1] * of_g}};
 }
 
-/// Writes element i of the bias that the first layer has with the features of times, and of a label where all
-/// columns share it.
+/// Writes element i of the first layer's bias with what the features of times add to it, and a label that all
+/// columns share.
 template <class View>
 struct fold_into_bias {
     static constexpr index_t features = network_times * time_features, relative_cost = features;

@@ -2,6 +2,7 @@
 /// closed form, (eq. mixture-reading) to (eq. mixture-tilt).
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -171,11 +172,14 @@ public:
             const index_t samples = stream.samples, draws = count * samples;
             sums.responsibilities(x_t.columns(first, count), first);
             space.components.resize(context, 1, draws);
-            context.for_each(count, detail::choose_posterior_components<Batch>{
-                                        .stream = stream.choices(),
-                                        .first = first,
-                                        .responsibilities = space.responsibilities.read(),
-                                        .out = row(space.components)});
+            // Many draws of few particles are spread, too.
+            const index_t groups = std::clamp<index_t>(256 / count, 1, samples);
+            context.for_each(count * groups, detail::choose_posterior_components<Batch>{
+                                                 .stream = stream.choices(),
+                                                 .first = first,
+                                                 .groups = groups,
+                                                 .responsibilities = space.responsibilities.read(),
+                                                 .out = row(space.components)});
             context.for_each(dimension(), draws,
                              detail::draw_posterior_component<Batch>{
                                  data, denoiser, x_t.columns(first, count), samples, row(space.components),

@@ -64,9 +64,9 @@ template <class Real>
     return total;
 }
 
-/// Chooses indices by weights, as often as it is asked, from the sums of blocks of 64 weights, 32 kB of
-/// weights at most; of more weights, blocks are longer. A block is searched by parts of 8: running sums over
-/// all weights would wait for every single addition.
+/// Chooses indices by weights, as often as it is asked, from sums of blocks of 64 weights, or of longer ones
+/// where these would be more than 64. A block is searched by parts of 8: running sums over all weights would
+/// wait for every single addition.
 template <class Real>
 class choice_by_weight {
 public:
@@ -117,21 +117,24 @@ private:
     double sums_[most_blocks], total_ = 0.0;
 };
 
-/// Writes the components of the draws of particle j of a chunk whose first particle is `first`, M =
-/// stream.samples of them, chosen by the particle's responsibilities.
+/// Writes the components of draws of a chunk whose first particle is `first`, M = stream.samples of a
+/// particle, chosen by its responsibilities: those of the g-th of `groups` groups of a particle's draws, for
+/// j = groups p + g.
 template <class Batch>
 struct choose_posterior_components {
     static constexpr index_t relative_cost = 256;
 
     noise_stream stream;
-    index_t first;
+    index_t first, groups;
     const_view_t<Batch> responsibilities; ///< K x n
     row_view<std::int32_t, backend_of_t<Batch>> out;
     DIAMOND_HD void operator()(index_t j) const {
-        const auto weights = responsibilities.column(j);
+        const index_t particle = j / groups, group = j % groups, samples = stream.samples;
+        const auto weights = responsibilities.column(particle);
         const choice_by_weight<typename Batch::value_type> choice(weights.begin(), weights.size());
-        for (index_t i = stream.samples * j; i < stream.samples * (j + 1); ++i)
-            out[i] = static_cast<std::int32_t>(choice(stream.uniform(first * stream.samples + i)));
+        for (index_t i = samples * group / groups; i < samples * (group + 1) / groups; ++i)
+            out[samples * particle + i] = static_cast<std::int32_t>(
+                choice(stream.uniform((first + particle) * samples + i)));
     }
 };
 
