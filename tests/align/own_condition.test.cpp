@@ -1,4 +1,4 @@
-// Conditions of a user's own, an embedding for the whole batch and one with a row a column, through
+// Vector conditions, and a user's own, an embedding for the whole batch and one with a row a column, through
 // everything that takes labels: what a particle gets is what it gets alone, and what the exact model of its
 // mean gives.
 #include <algorithm>
@@ -14,7 +14,7 @@
 #include "support/batches.hpp"
 #include "support/statistics.hpp"
 
-using diamond::index_t, diamond::linear_schedule, diamond::philox;
+using diamond::condition_vectors, diamond::index_t, diamond::linear_schedule, diamond::philox;
 
 namespace {
 
@@ -60,6 +60,7 @@ constexpr double deviation = 0.25;
 
 double mean_of(const prompt& c, index_t i, index_t) { return (*c.mean)[static_cast<std::size_t>(i)]; }
 double mean_of(const prompts<batch>& c, index_t i, index_t j) { return c.rows(i, j); }
+double mean_of(const condition_vectors<batch>& c, index_t i, index_t j) { return c(i, j); }
 
 /// u(x, t | m), the velocity of N(m, deviation^2 I): a user's network whose condition is m.
 template <class Condition>
@@ -153,10 +154,23 @@ TEST_CASE("an embedding for the whole batch, and one a column, through every dri
         means.mutable_view()(1, j) = j % 2 ? -2.0 : 0.5;
     }
     const auto mixed = all_drivers(context, field<prompts<batch>>{}, prompts<batch>{means.read()}, n);
+    const auto vectors = all_drivers(context, field<condition_vectors<batch>>{},
+                                     condition_vectors<batch>(means.read()), n);
+    // One vector for all, and as many equal ones.
+    const batch one = diamond::from_host<double>(context, 2, 1, {1.0, -2.0});
+    batch equal(context, 2, n);
+    diamond::repeat_columns(one.read(), n, equal.mutable_view());
+    const auto for_all = all_drivers(context, field<condition_vectors<batch>>{},
+                                     condition_vectors<batch>::for_all(one.read()), n),
+               by_columns = all_drivers(context, field<condition_vectors<batch>>{},
+                                        condition_vectors<batch>(equal.read()), n);
     for (std::size_t driver = 0; driver < model.size(); ++driver) {
         CAPTURE(driver);
         CHECK(statistics::largest_error(cat[driver], model[driver]) < 1e-12);
         CHECK(statistics::largest_error(cat[driver], dog[driver]) > 1.0);
+        CHECK(vectors[driver] == mixed[driver]);
+        CHECK(for_all[driver] == cat[driver]);
+        CHECK(by_columns[driver] == cat[driver]);
         for (std::size_t k = 0; k < mixed[driver].size(); ++k)
             CHECK(mixed[driver][k] == (k / 2 % 2 ? cat : dog)[driver][k]);
     }
@@ -171,8 +185,8 @@ TEST_CASE(
         means.mutable_view()(0, j) = 10.0 * static_cast<double>(j);
         means.mutable_view()(1, j) = -10.0 * static_cast<double>(j);
     }
-    const prompts<batch> own{means.read()};
-    const auto map = map_of<prompts<batch>>();
+    const condition_vectors<batch> own(means.read());
+    const auto map = map_of<condition_vectors<batch>>();
     diamond::smc sampler(
         diamond::early_stop_kernel{map},
         diamond::posterior_value{diamond::diamond_map_posterior{map}, near_own_mean{}, {.samples = 2}},

@@ -8,8 +8,8 @@
 ///   2. n.schedule() and n.inner_schedule() are the noise schedules it was trained with;
 ///   3. n.make_workspace(context, columns) makes whatever a call on that many columns needs;
 ///   4. n(diamond_arguments<batch>, condition, workspace, out), const and re-entrant, writes v into column j
-///      of out, d x N. A network that takes labels calls require_labels (core/condition.hpp) before it reads
-///      any.
+///      of out, d x N. A network that takes labels or vectors calls require_labels or require_vectors
+///      (core/condition.hpp) before it reads any.
 /// A `differentiable_diamond_network` also has n.vjp(arguments, condition, cotangent, workspace, out_xbar,
 /// out_x_t), and n.jvp(arguments, condition, tangent, workspace, out) along xbar.
 ///

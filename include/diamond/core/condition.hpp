@@ -2,37 +2,18 @@
 /// values and drivers; it is repeated for the value samples of a particle and gathered when the particles are
 /// resampled.
 ///
-/// A network names its condition's type `condition_type`: no_condition, labels, or a copyable type of your
-/// own, e.g. an embedding. Sampling passes a condition on unchanged. Values, SMC and posterior draws need
-/// condition_store<your type, Context>, which you specialise:
+/// A network names its condition's type `condition_type`: no_condition, labels, condition_vectors<batch> (an
+/// observation, a goal, an embedding), or a copyable type of your own. Sampling passes a condition on
+/// unchanged. Values, SMC and posterior draws need condition_store<your type, Context>, which you specialise:
 ///   1. store.repeat(context, from, columns, samples) gives the condition of columns * samples columns, of
 ///      which column j samples + i has the condition of column j;
 ///   2. store.gather(context, from, ancestors, columns) gives the condition whose column j is column
 ///      ancestors[j] of `from`; `ancestors` is in the back end's memory.
-/// The result may point into the store, and is valid until the same function is called again. An embedding
+/// The result may point into the store, and is valid until the same function is called again. A condition
 /// that serves the whole batch does not depend on columns, and needs only
 ///     template <class Context>
 ///     class diamond::condition_store<prompt, Context> : public diamond::condition_for_all<prompt> {};
-/// A condition of one embedding for each column, `struct prompts { diamond::const_view_t<batch> rows; };` of
-/// d_c x N numbers, needs
-///     template <class Context>
-///     class diamond::condition_store<prompts, Context> {
-///     public:
-///         using index_t = diamond::index_t;
-///         prompts repeat(const Context& context, const prompts& from, index_t columns, index_t samples) {
-///             repeated_.resize(context, from.rows.rows(), columns * samples);
-///             diamond::repeat_columns(from.rows, samples, repeated_.mutable_view());
-///             return {repeated_};
-///         }
-///         prompts gather(const Context& context, const prompts& from, const std::int32_t* ancestors,
-///                        index_t columns) {
-///             gathered_.resize(context, from.rows.rows(), columns);
-///             context.gather(from.rows, ancestors, gathered_.mutable_view());
-///             return {gathered_};
-///         }
-///     private:
-///         diamond::scratch<float, Context> repeated_, gathered_;
-///     };
+/// and the store of condition_vectors below is the model of one that does.
 /// A reward that takes the condition, r(z, condition, values), is given the repeated condition.
 #pragma once
 
@@ -127,6 +108,64 @@ void require_labels(const Context& context, const labels& given, index_t columns
                                       .raise = detail::throw_no_label,
                                       .number = classes});
     }
+}
+
+/// Holds a vector condition, such as an observation, a goal or an embedding: numbers for each column of a
+/// batch, or one vector for all columns, in the memory of the batch and not owned. Without numbers, `{}`, it
+/// stands for no condition, as labels::unconditional does; a driver that is given no condition runs with it.
+template <class Batch>
+class condition_vectors {
+public:
+    using real = typename Batch::value_type;
+    using rows_view = const_view_t<Batch>; ///< the vectors, a column each
+
+    condition_vectors() = default; ///< no condition
+    /// A vector for each column: d_c x N numbers.
+    explicit condition_vectors(rows_view each) : rows_(each), kind_(kind::each) {}
+    /// One vector for all columns: d_c x 1 numbers. @throws std::invalid_argument for another number of
+    /// columns.
+    [[nodiscard]] static condition_vectors for_all(rows_view one) {
+        require(one.columns() == 1, [&] {
+            return "one condition for all columns: " + digits_of(one.columns()) + " columns instead of 1";
+        });
+        condition_vectors result(one);
+        result.kind_ = kind::for_all;
+        return result;
+    }
+
+    /// Says whether there is no condition.
+    [[nodiscard]] DIAMOND_HD bool none() const { return kind_ == kind::none; }
+    /// Says whether one vector, or none, serves all columns.
+    [[nodiscard]] DIAMOND_HD bool broadcast() const { return kind_ != kind::each; }
+    /// Returns d_c, the numbers of a vector; 0 where there is none.
+    [[nodiscard]] DIAMOND_HD index_t size() const { return rows_.rows(); }
+    /// Returns number i of the vector of a column; there must be one. On a device only device code may read
+    /// it.
+    [[nodiscard]] DIAMOND_HD real operator()(index_t i, index_t column) const {
+        return rows_(i, broadcast() ? 0 : column);
+    }
+    /// Returns the vectors: d_c x N, or d_c x 1 where one serves all.
+    [[nodiscard]] rows_view rows() const { return rows_; }
+
+private:
+    enum class kind { none, for_all, each };
+    rows_view rows_{nullptr, 0, 0, nullptr};
+    kind kind_ = kind::none;
+};
+
+/// Refuses vectors of another size than a network takes, or of another number of columns; none is taken. A
+/// network that takes them calls this before it reads any. @throws std::invalid_argument with the numbers.
+template <class Batch>
+void require_vectors(const condition_vectors<Batch>& given, index_t columns, index_t size) {
+    if (given.none()) return;
+    require(given.size() == size, [&] {
+        return "a condition of " + digits_of(given.size()) + " numbers for a network that takes " +
+               digits_of(size);
+    });
+    require(given.broadcast() || given.rows().columns() == columns, [&] {
+        return "conditions of " + digits_of(given.rows().columns()) + " columns for a batch of " +
+               digits_of(columns);
+    });
 }
 
 namespace detail {
@@ -235,6 +274,53 @@ public:
 
 private:
     scratch<std::int32_t, Context> repeated_, gathered_, next_;
+};
+
+namespace detail {
+/// Says whether there is no column of this number among so many.
+DIAMOND_HD constexpr bool is_no_column(double column, double columns) { return !(column < columns); }
+/// @throws std::invalid_argument with the column and the number of vectors.
+[[noreturn]] inline void throw_no_vector(const deferred_error& why, index_t column) {
+    throw std::invalid_argument("conditions of " + digits_of(why.number) +
+                                " columns for more particles: that of column " + digits_of(column) +
+                                " would stand behind them");
+}
+} // namespace detail
+
+/// The store of vectors: it repeats and gathers them in its context's memory.
+template <class Batch, class Context>
+class condition_store<condition_vectors<Batch>, Context> {
+public:
+    using vectors = condition_vectors<Batch>; ///< what it stores
+    /// Returns the vectors of columns x samples columns, each of them samples times in a row. @throws
+    /// std::invalid_argument where there are not as many as columns.
+    vectors repeat(const Context& context, const vectors& from, index_t columns, index_t samples) {
+        require_vectors(from, columns, from.size());
+        if (from.broadcast() || samples == 1) return from;
+        repeated_.resize(context, from.size(), columns * samples);
+        repeat_columns(from.rows(), samples, repeated_.mutable_view());
+        return vectors(repeated_.read());
+    }
+    /// Returns the vectors of the chosen columns, vector ancestors[j] for column j. @throws
+    /// std::invalid_argument for an ancestor behind the last vector; a device throws it when the host next
+    /// waits.
+    vectors gather(const Context& context, const vectors& from, const std::int32_t* ancestors,
+                   index_t columns) {
+        if (from.broadcast()) return from;
+        const index_t count = from.rows().columns();
+        context.forbid(
+            columns,
+            elementwise<detail::is_no_column>(row(context, columns, ancestors), static_cast<double>(count)),
+            deferred_error{.what = "no such condition", .raise = detail::throw_no_vector, .number = count});
+        next_.resize(context, from.size(), columns);
+        context.gather(from.rows(), ancestors, next_.mutable_view());
+        next_.swap(gathered_); // `from` may be what was gathered before
+        next_.resize(context, from.size(), columns);
+        return vectors(gathered_.read());
+    }
+
+private:
+    scratch<typename Batch::value_type, Context> repeated_, gathered_, next_;
 };
 
 namespace detail {

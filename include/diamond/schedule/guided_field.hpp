@@ -13,8 +13,18 @@
 
 namespace diamond {
 
-/// The field u_0(x, t) + w (u(x, t | c) - u_0(x, t)), where u_0 is the velocity of the same field under
-/// labels::unconditional.
+namespace detail {
+/// Says whether a condition of this type may stand for none: its default does.
+template <class Condition>
+inline constexpr bool may_be_none = false;
+template <>
+inline constexpr bool may_be_none<labels> = true;
+template <class Batch>
+inline constexpr bool may_be_none<condition_vectors<Batch>> = true;
+} // namespace detail
+
+/// The field u_0(x, t) + w (u(x, t | c) - u_0(x, t)), where u_0 is the velocity of the same field without a
+/// condition: under labels::unconditional, or no vectors.
 ///
 /// w = 1 gives the conditional field and w = 0 the unconditional one. With any other w the field preserves
 /// the marginals of no data: its samples follow no tilt of a distribution, and where the target matters a
@@ -24,13 +34,13 @@ namespace diamond {
 template <class Field>
 class guided_field {
     static_assert(diagnose_velocity_field<Field>());
-    static_assert(std::same_as<condition_of_t<Field>, labels>,
+    static_assert(detail::may_be_none<condition_of_t<Field>>,
                   "a guided field needs a network with `using condition_type = diamond::labels;`, whose "
-                  "labels::unconditional gives u_0");
+                  "labels::unconditional gives u_0, or diamond::condition_vectors<batch>");
 
 public:
     using batch_type = typename Field::batch_type;
-    using condition_type = labels;
+    using condition_type = condition_of_t<Field>;
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
     using context_type = backend_of_t<batch_type>;
@@ -58,89 +68,102 @@ public:
         return space;
     }
     /// Writes out = the guided u(x, t | c).
-    void operator()(const_view x, time_view t, const labels& c, workspace_type& space, view out) const {
+    void operator()(const_view x, time_view t, const condition_type& c, workspace_type& space,
+                    view out) const {
         blend(
-            x, space, out, [&](const labels& label, view to) { field_(x, t, label, space.field, to); }, c);
+            x, space, out,
+            [&](const condition_type& label, view to) { field_(x, t, label, space.field, to); }, c);
     }
     /// Writes out = cotangent^T du/dx.
-    void vjp(const_view x, time_view t, const labels& c, const_view cotangent, workspace_type& space,
+    void vjp(const_view x, time_view t, const condition_type& c, const_view cotangent, workspace_type& space,
              view out) const
         requires differentiable_velocity_field<Field>
     {
         blend(
             x, space, out,
-            [&](const labels& label, view to) { field_.vjp(x, t, label, cotangent, space.field, to); }, c);
+            [&](const condition_type& label, view to) {
+                field_.vjp(x, t, label, cotangent, space.field, to);
+            },
+            c);
     }
     /// Writes out = du/dx tangent.
-    void jvp(const_view x, time_view t, const labels& c, const_view tangent, workspace_type& space,
+    void jvp(const_view x, time_view t, const condition_type& c, const_view tangent, workspace_type& space,
              view out) const
         requires differentiable_velocity_field<Field>
     {
         blend(
             x, space, out,
-            [&](const labels& label, view to) { field_.jvp(x, t, label, tangent, space.field, to); }, c);
+            [&](const condition_type& label, view to) { field_.jvp(x, t, label, tangent, space.field, to); },
+            c);
     }
 
     /// Writes out = D of the guided field, by the same formula, where the network predicts it; denoiser_vjp
     /// and denoiser_jvp write its products, and noise, noise_vjp and noise_jvp do so for N.
-    void denoiser(const_view x, time_view t, const labels& c, workspace_type& space, view out) const
+    void denoiser(const_view x, time_view t, const condition_type& c, workspace_type& space, view out) const
         requires detail::has_denoiser<Field>
     {
         blend(
             x, space, out,
-            [&](const labels& label, view to) { field_.denoiser(x, t, label, space.field, to); }, c);
+            [&](const condition_type& label, view to) { field_.denoiser(x, t, label, space.field, to); }, c);
     }
     /// Writes out = cotangent^T dD/dx, with D the guided denoiser.
-    void denoiser_vjp(const_view x, time_view t, const labels& c, const_view cotangent, workspace_type& space,
-                      view out) const
+    void denoiser_vjp(const_view x, time_view t, const condition_type& c, const_view cotangent,
+                      workspace_type& space, view out) const
         requires detail::has_denoiser_products<Field>
     {
         blend(
             x, space, out,
-            [&](const labels& l, view to) { field_.denoiser_vjp(x, t, l, cotangent, space.field, to); }, c);
+            [&](const condition_type& l, view to) {
+                field_.denoiser_vjp(x, t, l, cotangent, space.field, to);
+            },
+            c);
     }
     /// Writes out = dD/dx tangent, with D the guided denoiser.
-    void denoiser_jvp(const_view x, time_view t, const labels& c, const_view tangent, workspace_type& space,
-                      view out) const
+    void denoiser_jvp(const_view x, time_view t, const condition_type& c, const_view tangent,
+                      workspace_type& space, view out) const
         requires detail::has_denoiser_products<Field>
     {
         blend(
             x, space, out,
-            [&](const labels& l, view to) { field_.denoiser_jvp(x, t, l, tangent, space.field, to); }, c);
+            [&](const condition_type& l, view to) { field_.denoiser_jvp(x, t, l, tangent, space.field, to); },
+            c);
     }
     /// Writes the guided noise, of a field that has it.
-    void noise(const_view x, time_view t, const labels& c, workspace_type& space, view out) const
+    void noise(const_view x, time_view t, const condition_type& c, workspace_type& space, view out) const
         requires detail::has_noise<Field>
     {
         blend(
-            x, space, out, [&](const labels& label, view to) { field_.noise(x, t, label, space.field, to); },
-            c);
+            x, space, out,
+            [&](const condition_type& label, view to) { field_.noise(x, t, label, space.field, to); }, c);
     }
     /// Writes out = cotangent^T dN/dx, with N the guided noise.
-    void noise_vjp(const_view x, time_view t, const labels& c, const_view cotangent, workspace_type& space,
-                   view out) const
+    void noise_vjp(const_view x, time_view t, const condition_type& c, const_view cotangent,
+                   workspace_type& space, view out) const
         requires detail::has_noise_products<Field>
     {
         blend(
             x, space, out,
-            [&](const labels& l, view to) { field_.noise_vjp(x, t, l, cotangent, space.field, to); }, c);
+            [&](const condition_type& l, view to) { field_.noise_vjp(x, t, l, cotangent, space.field, to); },
+            c);
     }
     /// Writes out = dN/dx tangent, with N the guided noise.
-    void noise_jvp(const_view x, time_view t, const labels& c, const_view tangent, workspace_type& space,
-                   view out) const
+    void noise_jvp(const_view x, time_view t, const condition_type& c, const_view tangent,
+                   workspace_type& space, view out) const
         requires detail::has_noise_products<Field>
     {
         blend(
             x, space, out,
-            [&](const labels& l, view to) { field_.noise_jvp(x, t, l, tangent, space.field, to); }, c);
+            [&](const condition_type& l, view to) { field_.noise_jvp(x, t, l, tangent, space.field, to); },
+            c);
     }
 
 private:
     /// Writes out = (1 - w) call(unconditional) + w call(c).
     template <class Call>
-    void blend(const_view x, workspace_type& space, view out, const Call& call, const labels& c) const {
+    void blend(const_view x, workspace_type& space, view out, const Call& call,
+               const condition_type& c) const {
         space.unconditional.resize(x.context(), x.rows(), x.columns());
-        call(labels(), space.unconditional.mutable_view());
+        call(condition_type(), space.unconditional.mutable_view());
         call(c, out);
         assign(out, (1.0 - weight_) * space.unconditional + weight_ * out);
     }
