@@ -117,7 +117,8 @@ template <class Batch>
 class condition_vectors {
 public:
     using real = typename Batch::value_type;
-    using rows_view = const_view_t<Batch>; ///< the vectors, a column each
+    /// A view of vectors, a column each.
+    using rows_view = batch_view<const real, typename Batch::context_type>;
 
     condition_vectors() = default; ///< no condition
     /// A vector for each column: d_c x N numbers.
@@ -311,7 +312,7 @@ public:
         context.forbid(
             columns,
             elementwise<detail::is_no_column>(row(context, columns, ancestors), static_cast<double>(count)),
-            deferred_error{.what = "no such condition", .raise = detail::throw_no_vector, .number = count});
+            deferred_error{.what = "no condition", .raise = detail::throw_no_vector, .number = count});
         next_.resize(context, from.size(), columns);
         context.gather(from.rows(), ancestors, next_.mutable_view());
         next_.swap(gathered_); // `from` may be what was gathered before
