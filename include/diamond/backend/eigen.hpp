@@ -194,7 +194,7 @@ struct context {
         blocks_of(columns, rows * relative_cost_of<F>, [&](index_t first, index_t last) {
             own<F> local = f;
             for (index_t j = first; j < last; ++j)
-                diamond::detail::call_column<detail::packet>(local, rows, j);
+                diamond::detail::call_column<detail::double_packet>(local, rows, j);
         });
     }
 

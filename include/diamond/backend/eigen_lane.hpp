@@ -132,7 +132,7 @@ public:
     template <class F>
     void for_each(index_t rows, index_t columns, const F& f) {
         const F own = f; // no other thread sees it, so that its members stay in registers
-        for (index_t j = 0; j < columns; ++j) diamond::detail::call_column<packet>(own, rows, j);
+        for (index_t j = 0; j < columns; ++j) diamond::detail::call_column<double_packet>(own, rows, j);
     }
     template <class Real>
     void copy(const Real* from, index_t count, Real* to) {
@@ -176,7 +176,7 @@ private:
         index_t i = 0;
         for (; i + lanes <= count; i += lanes) pstoreu(to + i, value(a + i, h ? h + i : nullptr));
         if (i == count) return;
-        Real rest[2][lanes] = {};
+        Real rest[2][static_cast<std::size_t>(lanes)] = {};
         std::copy_n(a + i, count - i, rest[0]);
         if (h) std::copy_n(h + i, count - i, rest[1]);
         pstoreu(rest[0], value(rest[0], h ? rest[1] : nullptr));

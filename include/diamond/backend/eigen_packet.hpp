@@ -18,15 +18,15 @@ template <class Real>
 struct packet_of {
     using type [[gnu::vector_size(sizeof(Real) * packet_lanes)]] = Real;
 };
-using packet = packet_of<double>::type;
+using double_packet = packet_of<double>::type;
 
 } // namespace diamond::eigen::detail
 
 namespace diamond::detail {
 
 template <>
-struct number_access<eigen::detail::packet> {
-    using packet = eigen::detail::packet;
+struct number_access<eigen::detail::double_packet> {
+    using packet = eigen::detail::double_packet;
     static constexpr index_t lanes = eigen::detail::packet_lanes;
     template <class Real>
     static packet read(const Real* from) {

@@ -257,7 +257,7 @@ private:
                       const_view out) const {
         constexpr index_t features = detail::network_times * detail::time_features;
         const auto& context = out.context();
-        const index_t d = dimension(), states = 2 * d;
+        const index_t d = dimension(), both = 2 * d;
         const noise_level level = level_at(schedule_, at.t.value());
         const double s = at.s.value(), r = at.r.value();
         space.table.resize(context, d, detail::coefficient_columns);
@@ -269,14 +269,13 @@ private:
                                                                     .to = space.table});
         const dense_layer& layer = stack_.layers().front();
         const const_view weights(theta + layer.offset, layer.outputs, layer.inputs, &context);
-        const index_t label_rows = layer.inputs - states - features;
+        const index_t label_rows = layer.inputs - both - features;
         const bool one_label = label.broadcast();
         space.first_bias.resize(context, layer.outputs, 1);
         detail::fold_into_bias<view> fold{
-            .weights = weights.columns(states, features),
+            .weights = weights.columns(both, features),
             .label_weights = label_rows > 0 && one_label
-                               ? weights
-                                     .column(states + features + detail::row_of_label(label[0], label_rows))
+                               ? weights.column(both + features + detail::row_of_label(label[0], label_rows))
                                      .begin()
                                : nullptr,
             .bias = theta + layer.bias(),
@@ -285,13 +284,13 @@ private:
         detail::write_time_features<double>(at.t.value(), level, {s, 0.0}, {r, 0.0}, fold.feature, nullptr);
         context.for_each(layer.outputs, fold);
         const real* first_weights = weights.data();
-        const index_t changing = states + (one_label ? 0 : label_rows);
-        if (changing > states) {
+        const index_t changing = both + (one_label ? 0 : label_rows);
+        if (changing > both) {
             space.first_weights.resize(context, layer.outputs, changing);
             context.for_each(
                 layer.outputs, changing,
                 detail::pack_weights<const_view, view>{
-                    .weights = weights, .states = states, .skip = features, .to = space.first_weights});
+                    .weights = weights, .states = both, .skip = features, .to = space.first_weights});
             first_weights = space.first_weights.data();
         }
         return {.table = {space.table.read()},
