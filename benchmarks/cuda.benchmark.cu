@@ -12,6 +12,7 @@
 #include <diamond/diamond.hpp>
 
 #include "against.hpp"
+#include "layers_of_shared_times.hpp"
 
 namespace {
 
@@ -128,13 +129,6 @@ void against_both(benchmark::State& state, const diamond::cuda::context& context
     state.counters["copies_share"] = of_copies / fastest;
 }
 
-/// The layers whose products a pass cannot do without where all columns share their times.
-std::vector<diamond::dense_layer> layers_of_shared_times(const network& net) {
-    auto result = net.architecture().layers();
-    result.front().inputs = 2 * dimension;
-    return result;
-}
-
 void diamond_step(benchmark::State& state) {
     const diamond::cuda::context context;
     const auto net = trained(context, state.range(0));
@@ -142,7 +136,7 @@ void diamond_step(benchmark::State& state) {
     diamond::early_stop_kernel kernel{diamond::network_diamond_map{net}};
     batch x(context, dimension, n), out(context, dimension, n);
     diamond::draw_normal(philox{3}.stream(diamond::purpose::initial), x.mutable_view());
-    against_both(state, context, layers_of_shared_times(net), n, 1, [&] {
+    against_both(state, context, diamond_benchmarks::layers_of_shared_times(net), n, 1, [&] {
         kernel(x.read(), {0.3, 0.6}, {}, philox{4}.stream(diamond::purpose::transition, 1),
                out.mutable_view());
     });
@@ -163,7 +157,7 @@ void smc_run(benchmark::State& state) {
         {.particles = n, .steps = steps, .least_conditional_ess = 0.0, .log_delta = -diamond::infinity}};
     const double evaluations = static_cast<double>(sampler(context, philox{5}).spent.forward) /
                                static_cast<double>(n);
-    against_both(state, context, layers_of_shared_times(net), n, evaluations,
+    against_both(state, context, diamond_benchmarks::layers_of_shared_times(net), n, evaluations,
                  [&] { static_cast<void>(sampler(context, philox{5})); });
     state.counters["evaluations"] = evaluations;
 }

@@ -8,6 +8,7 @@
 
 #include "against.hpp"
 #include "bare_products.hpp"
+#include "layers_of_shared_times.hpp"
 
 namespace {
 
@@ -17,7 +18,8 @@ template <class Step>
 void whole(benchmark::State& state) {
     Step step(1, state.range(0), state.range(1));
     against(
-        state, "products", [&] { step(); }, bare_products(step.layers(), state.range(1), Step::evaluations));
+        state, "products", [&] { step(); },
+        bare_products(layers_of_shared_times(step.net), state.range(1), Step::evaluations));
     shares(state);
 }
 /// With the features of times, which each column has of its own: two passes forward, value and tangent, four

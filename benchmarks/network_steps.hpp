@@ -25,13 +25,6 @@ struct on_threads {
 
     on_threads(int threads, index_t width)
         : context{.threads = threads}, net(peers::stirred(context, width)) {}
-    /// The layers whose products a pass cannot do without where all columns share their times: the features
-    /// of times are no rows of the first.
-    [[nodiscard]] std::vector<diamond::dense_layer> layers() const {
-        auto result = net.architecture().layers();
-        result.front().inputs = 2 * peers::dimension;
-        return result;
-    }
 };
 
 /// A transition by early stop: one evaluation a particle.

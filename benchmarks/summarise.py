@@ -16,6 +16,7 @@ def rows_of(file):
         name = run["name"].removesuffix("/manual_time")
         other = next(key for key in run if key.endswith("_ms") and key != "fastest_ms")
         row = {"name": f"{file.stem}/{name}", "ms": run["fastest_ms"], "other": other.removesuffix("_ms"), "other_ms": run[other], "ratio": run["ratio"]}
+        row |= {key: run[key] for key in ("bytes_a_particle",) if key in run}
         yield {key: float(f"{value:.3g}") if isinstance(value, float) else value for key, value in row.items()}
 
 

@@ -12,6 +12,7 @@
 #include <diamond/diamond.hpp>
 
 #include "against.hpp"
+#include "bare_products.hpp"
 
 namespace {
 
@@ -21,32 +22,6 @@ using plain = diamond::diamond_mlp<batch, diamond::linear_schedule>;
 using joint = diamond::diamond_mlp_with_divergence<batch, diamond::linear_schedule>;
 
 constexpr index_t dimension = 64;
-
-/// W H of each layer for `columns` columns, and of all but the first, so often.
-class bare_products {
-public:
-    bare_products(const std::vector<diamond::dense_layer>& layers, index_t columns, int whole, int others)
-        : whole_(whole), others_(others) {
-        for (const auto& layer : layers)
-            each_.push_back({Eigen::MatrixXf::Random(layer.outputs, layer.inputs),
-                             Eigen::MatrixXf::Random(layer.inputs, columns),
-                             Eigen::MatrixXf(layer.outputs, columns)});
-    }
-    void operator()() {
-        for (int pass = 0; pass < whole_ + others_; ++pass)
-            for (std::size_t l = pass < whole_ ? 0 : 1; l < each_.size(); ++l) {
-                each_[l].out.noalias() = each_[l].w * each_[l].h;
-                benchmark::DoNotOptimize(each_[l].out.data());
-            }
-    }
-
-private:
-    struct product {
-        Eigen::MatrixXf w, h, out;
-    };
-    std::vector<product> each_;
-    int whole_, others_;
-};
 
 /// How many passes of products a loss takes: forward, and for a backward pass one for the parameters and one,
 /// less the first layer, for the inputs.
@@ -90,11 +65,17 @@ void step(benchmark::State& state) {
                 {.mlp = {.width = width, .blocks = 4}}),
         data, philox{1}, options, diamond::both_ways_pair{}, Loss{}, diamond::hutchinson_trace<>{});
     auto training = trainer.start();
-    constexpr passes all = with_trace<Network>(Loss{});
+    constexpr passes count = with_trace<Network>(Loss{});
+    const auto& layers = trainer.network().layers();
+    diamond_benchmarks::bare_products all(layers, columns, count.whole),
+        others(std::vector(layers.begin() + 1, layers.end()), columns, count.others);
     diamond_benchmarks::against(
         state, "products", [&] { trainer.step(training); },
-        bare_products(trainer.network().layers(), columns, all.whole, all.others));
-    state.counters["share"] = 1.0 / state.counters["ratio"];
+        [&] {
+            all();
+            others();
+        });
+    diamond_benchmarks::shares(state);
 }
 
 #define LOSS(network, loss)                                                                                  \

@@ -67,7 +67,7 @@ class Peers:
     """The jobs of all peers, made as they are asked for; each peer has a process of its own, for the threads of one slow another down."""
 
     def __init__(self, cases):
-        self.cases, self.jobs = cases, {}
+        self.cases, self.jobs, self.networks, self.inputs = cases, {}, {}, []
 
     def time(self, peer, kind, width, threads, runs):
         """Milliseconds of the fastest of `runs` runs."""
@@ -81,11 +81,10 @@ class Peers:
     def jax(self, kind, width, threads):
         import jax_peer
 
-        peer = self.jobs.get(width) or jax_peer.Peer(self.cases, width)
-        if width not in self.jobs:
-            peer.checks.tell("the CPU")
-        self.jobs[width] = peer
-        return peer.prepare(kind, COLUMNS[kind])
+        if width not in self.networks:
+            self.networks[width] = jax_peer.Peer(self.cases, width)
+            self.networks[width].checks.tell("the CPU")
+        return self.networks[width].prepare(kind, COLUMNS[kind])
 
     def openvino(self, kind, width, threads):
         """The forward pass of peers/cases.hpp, its results checked."""
@@ -103,8 +102,8 @@ class Peers:
             h = op.swish(op.add(op.matmul(h, op.constant(weight.copy()), False, False), op.constant(bias.copy())))
         settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         request = ov.Core().compile_model(ov.Model([h], [x]), "CPU", settings).create_infer_request()
-        inputs = self.jobs["inputs", width] = tensors["x"].copy()  # which the request points to, and may write to
-        request.set_input_tensor(ov.Tensor(inputs, shared_memory=True))
+        self.inputs.append(tensors["x"].copy())  # which the request points to, and may write to
+        request.set_input_tensor(ov.Tensor(self.inputs[-1], shared_memory=True))
         request.infer()
         found, expected = request.get_output_tensor().data, tensors["out"]
         error = float(np.max(np.abs(found - expected) / (1 + np.abs(expected))))
@@ -164,7 +163,7 @@ def main():
     threads = len(os.sched_getaffinity(0))
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     cases, time_steps = build()
-    jobs = [(peer, kind, width, threads, 20 if kind == "step" else 5) for peer in ("JAX",) for width in (64, 128, 512) for kind in ("step", "smc", "training")]
+    jobs = [("JAX", kind, width, threads, 20 if kind == "step" else 5) for width in (64, 128, 512) for kind in ("step", "smc", "training")]
     jobs += [("OpenVINO", "forward", width, 1, 30) for width in (64, 128, 256, 512)]
     jobs += [("particles", "resampling", 1, 1, 10), ("blackjax", "resampling", 1, threads, 10)]
     names = {peer: f"{peer} {importlib.metadata.version(peer.lower())}" for peer, *_ in jobs}
