@@ -159,9 +159,10 @@ TEST_CASE_TEMPLATE("SMC under vectors reaches the closed form's log Z, and parti
             even);
         unconditional.push_back(std::exp(sampler(context, rng).log_z - log_z));
     }
+    // The seeds are fixed; of other seeds each of these means would be outside once in 147,000.
     for (const auto* found : {&mixed, &alone, &unconditional, &share}) {
         const auto mean = statistics::average(*found);
-        CHECK(std::abs(mean.value - 1.0) < 4.0 * mean.standard_error);
+        CHECK(statistics::within(mean, 1.0));
         CHECK(mean.standard_error < 0.05);
     }
     CHECK_THROWS_WITH_AS(sampler(context, philox{1}, condition_vectors<batch>(each.read().columns(0, n - 1))),

@@ -243,6 +243,25 @@ TEST_CASE("no column of a dense stack depends on how many there are, whatever it
     }
 }
 
+TEST_CASE("a stack of one layer or more writes over its own inputs") {
+    using batch = diamond::eigen::batch<float>;
+    const diamond::eigen::context context{.threads = 2};
+    constexpr index_t n = 520; // blocks without padding, which are read and written where they stand
+    for (const bool residual : {false, true})
+        for (const std::size_t count : {1, 2, 3}) {
+            const dense_stack<batch> stack(
+                std::vector<dense_layer>(count, {5, 5, activation::silu, residual}));
+            const batch theta = diamond::from_host<float>(context, stack.parameters(), 1,
+                                                          numbers::normals<float>(stack.parameters(), 1)),
+                        x = diamond::from_host<float>(context, 5, n, numbers::normals<float>(5 * n, 2));
+            batch apart(context, 5, n), same = diamond::from_host<float>(context, 5, n, diamond::to_host(x));
+            dense_stack<batch>::workspace space;
+            stack.forward(context, theta.data(), {x.data()}, n, {apart.data()}, space);
+            stack.forward(context, theta.data(), {same.data()}, n, {same.data()}, space);
+            CHECK(diamond::to_host(same) == diamond::to_host(apart));
+        }
+}
+
 TEST_CASE("layers that do not fit are refused with their number") {
     using stack = dense_stack<diamond::eigen::batch<double>>;
     CHECK_THROWS_WITH_AS(stack({}), doctest::Contains("at least one layer"), std::invalid_argument);

@@ -6,8 +6,8 @@
 /// and in a program of both the linker keeps one of two for each functor, whose results differ in last bits.
 ///
 /// A functor of this kind has `template <class N> void at(index_t i, index_t j) const`, which computes rows i
-/// ... i + lanes_of<N> - 1 of column j, and derives from packed_functor. A back end that has packets
-/// specialises number_access for them.
+/// ... i + number_access<N>::lanes - 1 of column j, and is given to for_each as packed{functor}. A back end
+/// that has packets specialises number_access for them.
 #pragma once
 
 #include <cmath>
@@ -46,17 +46,22 @@ DIAMOND_HD void write_numbers_to(const View& to, index_t i, index_t j, N value) 
 
 /// Makes a functor of (i, j) of one whose `at` serves several coordinates.
 template <class Functor>
-struct packed_functor {
-    DIAMOND_HD void operator()(index_t i, index_t j) const {
-        static_cast<const Functor*>(this)->template at<double>(i, j);
-    }
+struct packed {
+    static constexpr index_t relative_cost = Functor::relative_cost;
+    Functor functor;
+    DIAMOND_HD void operator()(index_t i, index_t j) const { functor.template at<double>(i, j); }
 };
+template <class Functor>
+packed(Functor) -> packed<Functor>; // g++ 12 and nvcc need no guide, clang 16 does
+
 #ifdef __CUDACC__
 template <class F>
 inline constexpr bool takes_packets = false;
 #else
 template <class F>
-inline constexpr bool takes_packets = std::is_base_of_v<packed_functor<F>, F>;
+inline constexpr bool takes_packets = false;
+template <class Functor>
+inline constexpr bool takes_packets<packed<Functor>> = true;
 #endif
 
 /// Calls f for the rows of one column, by packets of the type N where f takes them.
@@ -65,7 +70,7 @@ void call_column(const F& f, index_t rows, index_t j) {
     index_t i = 0;
     if constexpr (takes_packets<F>)
         for (constexpr index_t lanes = number_access<N>::lanes; i + lanes <= rows; i += lanes)
-            f.template at<N>(i, j);
+            f.functor.template at<N>(i, j);
     for (; i < rows; ++i) f(i, j);
 }
 

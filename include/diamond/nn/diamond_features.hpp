@@ -130,7 +130,7 @@ struct gaussian_coordinates {
 /// Writes e and g, the first rows of the network's inputs, and where xbar, s and r move at the given speeds
 /// their derivatives into the tangents of the inputs.
 template <class ConstView, class View>
-struct write_state_inputs : packed_functor<write_state_inputs<ConstView, View>> {
+struct write_state_inputs {
     using real = typename View::value_type;
     static constexpr index_t relative_cost = 8;
     gaussian_coordinates<real, typename View::context_type> gaussian; ///< d x N
@@ -138,9 +138,6 @@ struct write_state_inputs : packed_functor<write_state_inputs<ConstView, View>> 
     diamond_speeds<real> speeds;
     View inputs, tangents; ///< tangents without memory: nothing moves
 
-    write_state_inputs(const gaussian_coordinates<real, typename View::context_type>& of, ConstView state,
-                       const diamond_speeds<real>& moving, View to, View to_tangents)
-        : gaussian(of), xbar(state), speeds(moving), inputs(to), tangents(to_tangents) {}
     template <class N>
     DIAMOND_HD void at(index_t i, index_t j) const {
         const index_t d = xbar.rows();
@@ -158,7 +155,7 @@ struct write_state_inputs : packed_functor<write_state_inputs<ConstView, View>> 
 /// Replaces the network's output F by v, and F', where it has memory, by v', for xbar, s and r that move at
 /// the given speeds.
 template <class ConstView, class View>
-struct write_velocity : packed_functor<write_velocity<ConstView, View>> {
+struct write_velocity {
     using real = typename View::value_type;
     static constexpr index_t relative_cost = 8;
     gaussian_coordinates<real, typename View::context_type> gaussian; ///< d x N
@@ -166,9 +163,6 @@ struct write_velocity : packed_functor<write_velocity<ConstView, View>> {
     diamond_speeds<real> speeds;
     View F, F_dot; ///< with d rows or more
 
-    write_velocity(const gaussian_coordinates<real, typename View::context_type>& of, ConstView state,
-                   const diamond_speeds<real>& moving, View to, View to_tangents)
-        : gaussian(of), xbar(state), speeds(moving), F(to), F_dot(to_tangents) {}
     template <class N>
     DIAMOND_HD void at(index_t i, index_t j) const {
         const auto c = gaussian.template at<N>(i, j);
@@ -185,16 +179,13 @@ struct write_velocity : packed_functor<write_velocity<ConstView, View>> {
 /// Writes the cotangent of F, given that of v, and the cotangent of F', where that of v' has memory: each is
 /// sqrt(pv) times the other.
 template <class ConstView, class View>
-struct write_network_cotangents : packed_functor<write_network_cotangents<ConstView, View>> {
+struct write_network_cotangents {
     using real = typename View::value_type;
     static constexpr index_t relative_cost = 8;
     gaussian_coordinates<real, typename View::context_type> gaussian; ///< d x N
     ConstView v, v_dot;                                               ///< with d rows or more
     View F, F_dot;                                                    ///< with d rows or more
 
-    write_network_cotangents(const gaussian_coordinates<real, typename View::context_type>& of,
-                             ConstView of_v, ConstView of_v_dot, View to, View to_dot)
-        : gaussian(of), v(of_v), v_dot(of_v_dot), F(to), F_dot(to_dot) {}
     template <class N>
     DIAMOND_HD void at(index_t i, index_t j) const {
         const auto c = gaussian.template at<N>(i, j);
@@ -205,16 +196,13 @@ struct write_network_cotangents : packed_functor<write_network_cotangents<ConstV
 };
 /// Writes the cotangents of xbar and x_t, given those of v and of the network's inputs e and g.
 template <class ConstView, class View>
-struct write_state_cotangents : packed_functor<write_state_cotangents<ConstView, View>> {
+struct write_state_cotangents {
     using real = typename View::value_type;
     static constexpr index_t relative_cost = 8;
     gaussian_coordinates<real, typename View::context_type> gaussian; ///< d x N
     ConstView v, inputs;                                              ///< d rows or more, and 2 d or more
     View xbar, x_t;                                                   ///< d x N
 
-    write_state_cotangents(const gaussian_coordinates<real, typename View::context_type>& of, ConstView of_v,
-                           ConstView of_inputs, View to_xbar, View to_x_t)
-        : gaussian(of), v(of_v), inputs(of_inputs), xbar(to_xbar), x_t(to_x_t) {}
     template <class N>
     DIAMOND_HD void at(index_t i, index_t j) const {
         const auto c = gaussian.template at<N>(i, j);

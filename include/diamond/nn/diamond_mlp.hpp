@@ -243,8 +243,8 @@ private:
         const_view xbar, x_t; ///< in the frame
         labels label;         ///< of the columns, where each has its own
         detail::divergence_row divergence;
-        index_t d;
 
+        [[nodiscard]] index_t dimension() const { return xbar.rows(); }
         [[nodiscard]] view block(real* numbers, index_t rows, index_t n) const {
             return view(numbers, rows, n, &xbar.context());
         }
@@ -298,8 +298,7 @@ private:
                 .xbar = frame_.into(at.xbar, space.xbar),
                 .x_t = frame_.into(at.x_t, space.x_t),
                 .label = label,
-                .divergence = divergence_at(level, s, r),
-                .d = d};
+                .divergence = divergence_at(level, s, r)};
     }
     /// Returns how the row of m is read at these times: the Gaussian's own m is a sum over the coordinates.
     detail::divergence_row divergence_at(noise_level level, double s, double r) const {
@@ -320,7 +319,7 @@ private:
     /// Returns what writes the inputs of a block of columns, and their tangents where xbar moves.
     static auto load_inputs(const shared_call& call, const_view xbar_dot = nothing<const_view>) {
         return [&call, xbar_dot](auto& lane, index_t first, index_t n, real* to) {
-            const index_t rows = call.first.inputs, d = call.d;
+            const index_t rows = call.first.inputs, d = call.dimension();
             const view block = call.block(to, rows, n);
             detail::write_rows(lane, d,
                                elementwise<detail::shared_inputs>(call.table, call.xbar.columns(first, n),
@@ -345,15 +344,16 @@ private:
         return [&call, out](auto& lane, const real* from, index_t first, index_t n) {
             const const_view F = call.block(from, out.rows(), n);
             const view to = out.columns(first, n);
-            detail::write_rows(lane, call.d,
+            detail::write_rows(lane, call.dimension(),
                                elementwise<detail::shared_velocity>(call.table, call.xbar.columns(first, n),
                                                                     call.x_t.columns(first, n),
                                                                     const_rows_of{F}),
                                rows_of{to});
             if constexpr (Head::rows == 1)
-                detail::write_rows(
-                    lane, 1, call.divergence.constant + call.divergence.scale * const_rows_of{F, call.d},
-                    rows_of{to, call.d});
+                detail::write_rows(lane, 1,
+                                   call.divergence.constant +
+                                       call.divergence.scale * const_rows_of{F, call.dimension()},
+                                   rows_of{to, call.dimension()});
         };
     }
     /// Returns what writes the derivatives of v, and of m, of a block of columns into `out`.
@@ -362,13 +362,13 @@ private:
             const index_t rows = out.rows();
             const const_view F_dot = call.block(from + rows * dense_stack<Batch>::padded(n), rows, n);
             const view to = out.columns(first, n);
-            detail::write_rows(lane, call.d,
+            detail::write_rows(lane, call.dimension(),
                                elementwise<detail::shared_velocity_tangent>(
                                    call.table, xbar_dot.columns(first, n), const_rows_of{F_dot}),
                                rows_of{to});
             if constexpr (Head::rows == 1)
-                detail::write_rows(lane, 1, call.divergence.scale * const_rows_of{F_dot, call.d},
-                                   rows_of{to, call.d});
+                detail::write_rows(lane, 1, call.divergence.scale * const_rows_of{F_dot, call.dimension()},
+                                   rows_of{to, call.dimension()});
         };
     }
     /// Returns what writes the cotangents of the network's outputs of a block of columns.
@@ -376,12 +376,12 @@ private:
         return [&call, cotangent](auto& lane, index_t first, index_t n, real* to) {
             const view block = call.block(to, cotangent.rows(), n);
             const const_view from = cotangent.columns(first, n);
-            detail::write_rows(lane, call.d,
+            detail::write_rows(lane, call.dimension(),
                                elementwise<detail::shared_cotangent>(call.table, const_rows_of{from}),
                                rows_of{block});
             if constexpr (Head::rows == 1)
-                detail::write_rows(lane, 1, call.divergence.scale * const_rows_of{from, call.d},
-                                   rows_of{block, call.d});
+                detail::write_rows(lane, 1, call.divergence.scale * const_rows_of{from, call.dimension()},
+                                   rows_of{block, call.dimension()});
         };
     }
     /// Writes the cotangents of xbar and x_t of a block of columns, given those of v and of the inputs.
@@ -394,10 +394,10 @@ private:
         void operator()(Lane& lane, const real* from, index_t first, index_t n) const {
             const const_view inputs = call.block(from, call.first.inputs, n);
             const view to_xbar = of_xbar.columns(first, n), to_x_t = of_x_t.columns(first, n);
-            detail::write_rows(lane, call.d,
+            detail::write_rows(lane, call.dimension(),
                                elementwise<detail::shared_state_cotangents>(
                                    call.table, const_rows_of{cotangent.columns(first, n)},
-                                   const_rows_of{inputs}, const_rows_of{inputs, call.d}),
+                                   const_rows_of{inputs}, const_rows_of{inputs, call.dimension()}),
                                rows_of{to_xbar}, rows_of{to_x_t});
         }
     };
@@ -414,9 +414,13 @@ private:
         pull_velocity(space, inside, nothing<const_view>, k, nothing<view>);
         pull_head(inside, nothing<const_view>, space, k, nothing<view>);
         stack_.backward(context, theta, space.layers, {k.data()}, {space.inputs.data()}, nullptr);
-        context.for_each(dimension(), cotangent.columns(),
-                         detail::write_state_cotangents<const_view, view>{
-                             space.recorded, inside, space.inputs.read(), of_xbar, of_x_t});
+        context.for_each(
+            dimension(), cotangent.columns(),
+            detail::packed{detail::write_state_cotangents<const_view, view>{.gaussian = space.recorded,
+                                                                            .v = inside,
+                                                                            .inputs = space.inputs.read(),
+                                                                            .xbar = of_xbar,
+                                                                            .x_t = of_x_t}});
     }
 
     static view fitted(scratch<real, context_type>& buffer, const_view like) {
@@ -431,9 +435,10 @@ private:
     }
     void pull_velocity(const workspace& space, const_view cotangent, const_view cotangent_dot, view k,
                        view k_dot) const {
-        k.context().for_each(dimension(), k.columns(),
-                             detail::write_network_cotangents<const_view, view>{space.recorded, cotangent,
-                                                                                cotangent_dot, k, k_dot});
+        k.context().for_each(
+            dimension(), k.columns(),
+            detail::packed{detail::write_network_cotangents<const_view, view>{
+                .gaussian = space.recorded, .v = cotangent, .v_dot = cotangent_dot, .F = k, .F_dot = k_dot}});
     }
     void pull_head(const_view cotangent, const_view cotangent_dot, const workspace& space, view k,
                    view k_dot) const {
@@ -453,7 +458,8 @@ private:
                 view F_dot = nothing<view>) const {
         out.context().for_each(
             dimension(), out.columns(),
-            detail::write_velocity<const_view, view>{from.gaussian, from.xbar, direction, F, F_dot});
+            detail::packed{detail::write_velocity<const_view, view>{
+                .gaussian = from.gaussian, .xbar = from.xbar, .speeds = direction, .F = F, .F_dot = F_dot}});
         if constexpr (Head::rows == 1)
             out.context().for_each(out.columns(), detail::mean_divergence<view>{.gaussian = from.gaussian,
                                                                                 .head = head_,
@@ -496,8 +502,12 @@ private:
         const view inputs = space.inputs,
                    tangents = direction ? space.tangents.mutable_view() : nothing<view>;
         context.for_each(d, n,
-                         detail::write_state_inputs<const_view, view>{
-                             from.gaussian, from.xbar, direction ? *direction : speeds{}, inputs, tangents});
+                         detail::packed{detail::write_state_inputs<const_view, view>{
+                             .gaussian = from.gaussian,
+                             .xbar = from.xbar,
+                             .speeds = direction ? *direction : speeds{},
+                             .inputs = inputs,
+                             .tangents = tangents}});
         context.for_each(n, detail::fill_conditions<view>{.t = at.t,
                                                           .times = from.gaussian.times,
                                                           .label = label,

@@ -181,9 +181,13 @@ public:
                                                  .responsibilities = space.responsibilities.read(),
                                                  .out = row(space.components)});
             context.for_each(dimension(), draws,
-                             detail::draw_posterior_component<Batch>{
-                                 data, denoiser, x_t.columns(first, count), samples, row(space.components),
-                                 out.columns(first * samples, draws)});
+                             detail::packed{detail::draw_posterior_component<Batch>{
+                                 .parts = data,
+                                 .denoiser = denoiser,
+                                 .x = x_t.columns(first, count),
+                                 .samples = samples,
+                                 .component = row(space.components),
+                                 .out = out.columns(first * samples, draws)}});
         });
     }
 

@@ -141,7 +141,8 @@ struct choose_posterior_components {
 /// Writes z = (sigma^2 m_k + alpha v_k x)/V_k + sigma sqrt(v_k/V_k) eps in place of eps, k the draw's
 /// component; z is x at t = 1. Column j of out belongs to column j / samples of x.
 template <class Batch>
-struct draw_posterior_component : packed_functor<draw_posterior_component<Batch>> {
+struct draw_posterior_component {
+    static constexpr index_t relative_cost = 4;
     mixture_view<backend_of_t<Batch>> parts;
     gaussian_reading denoiser;
     const_view_t<Batch> x;
@@ -149,10 +150,6 @@ struct draw_posterior_component : packed_functor<draw_posterior_component<Batch>
     row_view<const std::int32_t, backend_of_t<Batch>> component;
     view_t<Batch> out;
 
-    draw_posterior_component(const mixture_view<backend_of_t<Batch>>& of, const gaussian_reading& reading,
-                             const_view_t<Batch> states, index_t draws,
-                             row_view<const std::int32_t, backend_of_t<Batch>> chosen, view_t<Batch> to)
-        : parts(of), denoiser(reading), x(states), samples(draws), component(chosen), out(to) {}
     template <class N>
     DIAMOND_HD void at(index_t i, index_t j) const {
         const index_t k = component[j];
