@@ -5,9 +5,9 @@
 /// nvcc takes no packets in what may run on a device: units that it compiles have loops over single numbers,
 /// and in a program of both the linker keeps one of two for each functor, whose results differ in last bits.
 ///
-/// A functor of this kind has `template <class N> void at(index_t i, index_t j) const`, which computes rows i
-/// ... i + number_access<N>::lanes - 1 of column j, and is given to for_each as packed{functor}. A back end
-/// that has packets specialises number_access for them.
+/// A functor of this kind has `template <class N> void at(index_t i, index_t j) const`, which computes as
+/// many rows of column j as N holds numbers, from row i on, and is given to for_each as packed{functor}. A
+/// back end that has packets specialises number_access for them.
 #pragma once
 
 #include <cmath>
