@@ -148,7 +148,8 @@ TEST_CASE("where all t* are 1 nothing is asked; of no information all is the fie
         // the same among columns that do ask
         const list s{1.0, 0.5, 1.0, 0.2, 1.0, 0.9}, t(n, 0.4);
         divergence(xbar, time_view(s.data()), x_t, time_view(t.data()), none, {}, row(out));
-        for (const std::size_t j : {0, 2, 4}) CHECK(out.data()[j] == doctest::Approx(end[j]).epsilon(1e-12));
+        for (const std::size_t j : {0U, 2U, 4U})
+            CHECK(out.data()[j] == doctest::Approx(end[j]).epsilon(1e-12));
         for (const double one : diamond::to_host(out)) CHECK(std::isfinite(one));
     }
 }
@@ -166,7 +167,7 @@ TEST_CASE("where the velocity hides the data, at t = s = 0 with alpha'(0) = 0, t
         // Beside columns that do not hide it, a column has the same.
         const list t{0.0, 0.0, 0.3, 0.0, 0.0}, s{0.0, 0.0, 0.6, 0.0, 0.0};
         divergence(xbar, time_view(s.data()), x_t, time_view(t.data()), none, {}, row(apart));
-        for (const std::size_t j : {0, 1, 3, 4}) {
+        for (const std::size_t j : {0U, 1U, 3U, 4U}) {
             CHECK(together.data()[j] == -2.0); // exactly: ubar = E[z] - xbar, d = 2
             CHECK(apart.data()[j] == together.data()[j]);
         }

@@ -248,7 +248,7 @@ TEST_CASE("a stack of one layer or more writes over its own inputs") {
     const diamond::eigen::context context{.threads = 2};
     constexpr index_t n = 520; // blocks without padding, which are read and written where they stand
     for (const bool residual : {false, true})
-        for (const std::size_t count : {1, 2, 3}) {
+        for (const std::size_t count : {1U, 2U, 3U}) {
             const dense_stack<batch> stack(
                 std::vector<dense_layer>(count, {5, 5, activation::silu, residual}));
             const batch theta = diamond::from_host<float>(context, stack.parameters(), 1,
