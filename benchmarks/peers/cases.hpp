@@ -170,7 +170,7 @@ case_file training_case(const Context& context, const network_of<Context>& net) 
         context.copy(net.parameters().data(), net.parameters().size(), own->data());
     diamond::training_states<batch> states;
     states.draw(data, net.schedule(), diamond::uniform_time{}, diamond::triangle_pair{}, rng, 0,
-                {.columns = columns, .diagonal = 0, .label_dropout = options.label_dropout});
+                {.columns = columns, .diagonal = 0, .condition_dropout = options.condition_dropout});
     trainer.step(state);
     const auto report = trainer.report(state);
     case_file file;

@@ -83,7 +83,7 @@ TEST_CASE("every option of a training is refused by its name where it means noth
     check("report_every", {0, -3}, {1, 7}, [&](auto& o, double x) { o.report_every = count(x); });
     check("diagonal", no_shares, shares, [](auto& o, double x) { o.diagonal = x; });
     check("diagonal_first", no_shares, shares, [](auto& o, double x) { o.diagonal_first = x; });
-    check("label_dropout", no_shares, shares, [](auto& o, double x) { o.label_dropout = x; });
+    check("condition_dropout", no_shares, shares, [](auto& o, double x) { o.condition_dropout = x; });
     check("variance_floor", negative, not_negative, [](auto& o, double x) { o.variance_floor = x; });
     check("off_diagonal", negative, not_negative, [](auto& o, double x) { o.off_diagonal = x; });
     check("divergence", negative, not_negative, [](auto& o, double x) { o.divergence = x; });

@@ -140,7 +140,7 @@ TEST_CASE(
     const index_t n = 40'000;
     states.draw(framed.inside, diamond::linear_schedule{}, diamond::uniform_time{.at_zero = 1.0},
                 diamond::triangle_pair{.at_zero = 1.0}, philox{2}, 0,
-                {.columns = n, .diagonal = 0, .label_dropout = 0.0});
+                {.columns = n, .diagonal = 0, .condition_dropout = 0.0});
     const auto noise = diamond::to_host(states.xbar), velocity = diamond::to_host(states.velocity);
     for (std::size_t i = 0; i < 2; ++i) {
         double sum = 0.0, squares = 0.0;

@@ -32,7 +32,7 @@ TEST_CASE_TEMPLATE("training states have the law they say", back, BACK_ENDS) {
     const auto draw = [&](auto& into, index_t step) {
         into.draw(data, diamond::trigonometric_schedule{}, diamond::uniform_time{.at_zero = 0.2},
                   diamond::triangle_pair{.at_zero = 0.3, .at_one = 0.5}, philox{1}, step,
-                  {.columns = n, .diagonal = diagonal, .label_dropout = 0.4});
+                  {.columns = n, .diagonal = diagonal, .condition_dropout = 0.4});
     };
     draw(states, 7);
     const auto t = diamond::to_host(states.t), s = diamond::to_host(states.s), r = diamond::to_host(states.r);

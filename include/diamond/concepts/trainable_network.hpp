@@ -16,10 +16,12 @@
 ///   6. n.spread() is a functor, DIAMOND_HD where the back end is a device: spread(i, t) is the variance in
 ///      whose units errors of coordinate i count at the outer time t, for data of variance 1 about 1/(1 +
 ///      snr(t)).
-/// theta and gradient are pointers to the back end's memory. A diamond_trainer draws labels:
-/// N::condition_type is then `labels`. A trained_network also needs n.make_workspace(context, columns). A
-/// network that takes labels may have n.classes(), their number, and a trainer then refuses a training set
-/// with others; it calls require_labels itself. It may also have vjp(theta, arguments, condition, cotangent,
+/// theta and gradient are pointers to the back end's memory. A diamond_trainer draws a label_and_vector
+/// of each column, and gives N what its condition_type has of it: the label, the vector, both or nothing. A
+/// trained_network also needs n.make_workspace(context, columns). A network that takes labels may have
+/// n.classes(), their number, and one that takes vectors n.vector_size(), how many numbers they have, and a
+/// trainer then refuses a training set with others; it calls require_labels and require_vectors itself. It
+/// may also have vjp(theta, arguments, condition, cotangent,
 /// workspace, out_xbar, out_x_t) and jvp(theta, arguments, condition, tangent, workspace, out), and a trained
 /// network of it is then differentiable.
 ///
@@ -83,6 +85,10 @@ concept has_spread = requires(const N& n, index_t i, double t) {
 template <class N>
 concept says_classes = requires(const N& n) {
     { n.classes() } -> std::convertible_to<index_t>;
+};
+template <class N>
+concept says_vector_size = requires(const N& n) {
+    { n.vector_size() } -> std::convertible_to<index_t>;
 };
 /// A network that has vjp and jvp, with theta before their arguments, which make a trained network
 /// differentiable.

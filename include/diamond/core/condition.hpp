@@ -3,8 +3,9 @@
 /// resampled.
 ///
 /// A network names its condition's type `condition_type`: no_condition, labels, condition_vectors<batch> (an
-/// observation, a goal, an embedding), or a copyable type of your own. Sampling passes a condition on
-/// unchanged. Values, SMC and posterior draws need condition_store<your type, Context>, which you specialise:
+/// observation, a goal, an embedding), label_and_vector<batch>, or a copyable type of your own. Sampling
+/// passes a condition on unchanged. Values, SMC and posterior draws need condition_store<your type, Context>,
+/// which you specialise:
 ///   1. store.repeat(context, from, columns, samples) gives the condition of columns * samples columns, of
 ///      which column j samples + i has the condition of column j;
 ///   2. store.gather(context, from, ancestors, columns) gives the condition whose column j is column
@@ -113,6 +114,7 @@ void require_labels(const Context& context, const labels& given, index_t columns
 /// Holds a vector condition, such as an observation, a goal or an embedding: numbers for each column of a
 /// batch, or one vector for all columns, in the memory of the batch and not owned. Without numbers, `{}`, it
 /// stands for no condition, as labels::unconditional does; a driver that is given no condition runs with it.
+/// Columns may also have a vector or none one by one, as a training with dropout has them.
 template <class Batch>
 class condition_vectors {
 public:
@@ -123,6 +125,11 @@ public:
     condition_vectors() = default; ///< no condition
     /// A vector for each column: d_c x N numbers.
     explicit condition_vectors(rows_view each) : rows_(each), kind_(kind::each) {}
+    /// A vector for each column that has one: column j has one where present[j], of N integers in the
+    /// batch's memory, is not 0; the numbers of the others are not read.
+    condition_vectors(rows_view each, const std::int32_t* present) : condition_vectors(each) {
+        present_ = present;
+    }
     /// One vector for all columns: d_c x 1 numbers. @throws std::invalid_argument for another number of
     /// columns.
     [[nodiscard]] static condition_vectors for_all(rows_view one) {
@@ -134,23 +141,44 @@ public:
         return result;
     }
 
-    /// Says whether there is no condition.
+    /// Says whether there is no condition for any column.
     [[nodiscard]] DIAMOND_HD bool none() const { return kind_ == kind::none; }
+    /// Says whether this column has no condition. On a device only device code may ask.
+    [[nodiscard]] DIAMOND_HD bool none(index_t column) const {
+        return none() || (present_ && present_[column] == 0);
+    }
     /// Says whether one vector, or none, serves all columns.
     [[nodiscard]] DIAMOND_HD bool broadcast() const { return kind_ != kind::each; }
     /// Returns d_c, the numbers of a vector; 0 where there is none.
     [[nodiscard]] DIAMOND_HD index_t size() const { return rows_.rows(); }
-    /// Returns number i of the vector of a column; there must be one. On a device only device code may read
-    /// it.
+    /// Returns number i of the vector of a column, which must have one. On a device only device code may
+    /// read it.
     [[nodiscard]] DIAMOND_HD real operator()(index_t i, index_t column) const {
         return rows_(i, broadcast() ? 0 : column);
     }
     /// Returns the vectors: d_c x N, or d_c x 1 where one serves all.
     [[nodiscard]] rows_view rows() const { return rows_; }
+    /// Returns the integers that say which columns have a vector; null where all that are given do.
+    [[nodiscard]] const std::int32_t* present() const { return present_; }
+
+    /// Returns other numbers for the same columns.
+    [[nodiscard]] condition_vectors with(rows_view rows) const {
+        condition_vectors result = *this;
+        result.rows_ = rows;
+        return result;
+    }
+    /// Returns the vectors of columns first ... first + count - 1.
+    [[nodiscard]] condition_vectors columns(index_t first, index_t count) const {
+        if (broadcast()) return *this;
+        condition_vectors result = with(rows_.columns(first, count));
+        if (present_) result.present_ += first;
+        return result;
+    }
 
 private:
     enum class kind { none, for_all, each };
     rows_view rows_{nullptr, 0, 0, nullptr};
+    const std::int32_t* present_ = nullptr;
     kind kind_ = kind::none;
 };
 
@@ -168,6 +196,42 @@ void require_vectors(const condition_vectors<Batch>& given, index_t columns, ind
                digits_of(columns);
     });
 }
+
+/// A label and a vector, of which either may be none: the condition of a network that takes both, or that
+/// says at run time which of them it takes. A label or a vector alone is converted to it.
+template <class Batch>
+struct label_and_vector {
+    labels label = {};                    ///< labels::unconditional where there is none
+    condition_vectors<Batch> vector = {}; ///< without numbers where there is none
+
+    label_and_vector() = default; ///< no condition
+    // NOLINTBEGIN(google-explicit-constructor): a part stands for the whole
+    label_and_vector(labels of) : label(of) {}                                 ///< A label, and no vector.
+    label_and_vector(const condition_vectors<Batch>& given) : vector(given) {} ///< A vector, and no label.
+    // NOLINTEND(google-explicit-constructor)
+    /// Both.
+    label_and_vector(labels of, const condition_vectors<Batch>& given) : label(of), vector(given) {}
+};
+
+namespace detail {
+/// Returns what a type of conditions has of one: the same, the part that it is, or the whole with the other
+/// part left out; none where it knows neither.
+template <class To, class From>
+[[nodiscard]] To condition_as(const From& from) {
+    if constexpr (std::convertible_to<const From&, To>)
+        return from;
+    else if constexpr (requires {
+                           { from.label } -> std::convertible_to<To>;
+                       })
+        return from.label;
+    else if constexpr (requires {
+                           { from.vector } -> std::convertible_to<To>;
+                       })
+        return from.vector;
+    else
+        return {};
+}
+} // namespace detail
 
 namespace detail {
 template <class>
@@ -288,7 +352,8 @@ DIAMOND_HD constexpr bool is_no_column(double column, double columns) { return !
 }
 } // namespace detail
 
-/// The store of vectors: it repeats and gathers them in its context's memory.
+/// The store of vectors: it repeats and gathers them in its context's memory, with what says which columns
+/// have one.
 template <class Batch, class Context>
 class condition_store<condition_vectors<Batch>, Context> {
 public:
@@ -300,7 +365,7 @@ public:
         if (from.broadcast() || samples == 1) return from;
         repeated_.resize(context, from.size(), columns * samples);
         repeat_columns(from.rows(), samples, repeated_.mutable_view());
-        return vectors(repeated_.read());
+        return vectors(repeated_.read(), present_.repeat(context, presence(from), columns, samples).data());
     }
     /// Returns the vectors of the chosen columns, vector ancestors[j] for column j. @throws
     /// std::invalid_argument for an ancestor behind the last vector; a device throws it when the host next
@@ -317,11 +382,36 @@ public:
         context.gather(from.rows(), ancestors, next_.mutable_view());
         next_.swap(gathered_); // `from` may be what was gathered before
         next_.resize(context, from.size(), columns);
-        return vectors(gathered_.read());
+        return vectors(gathered_.read(), present_.gather(context, presence(from), ancestors, columns).data());
     }
 
 private:
+    /// The integers that say which columns have a vector travel as labels do.
+    static labels presence(const vectors& from) { return from.present() ? labels(from.present()) : labels(); }
+
     scratch<typename Batch::value_type, Context> repeated_, gathered_, next_;
+    condition_store<labels, Context> present_;
+};
+
+/// The store of a label and a vector is that of each.
+template <class Batch, class Context>
+class condition_store<label_and_vector<Batch>, Context> {
+public:
+    using both = label_and_vector<Batch>; ///< what it stores
+    /// Returns the conditions of columns x samples columns. @throws as the stores of the parts do.
+    both repeat(const Context& context, const both& from, index_t columns, index_t samples) {
+        return {labels_.repeat(context, from.label, columns, samples),
+                vectors_.repeat(context, from.vector, columns, samples)};
+    }
+    /// Returns the conditions of the chosen columns. @throws as the stores of the parts do.
+    both gather(const Context& context, const both& from, const std::int32_t* ancestors, index_t columns) {
+        return {labels_.gather(context, from.label, ancestors, columns),
+                vectors_.gather(context, from.vector, ancestors, columns)};
+    }
+
+private:
+    condition_store<labels, Context> labels_;
+    condition_store<condition_vectors<Batch>, Context> vectors_;
 };
 
 namespace detail {

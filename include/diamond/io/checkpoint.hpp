@@ -6,7 +6,8 @@
 /// a user wrote, `schedule_values`, which are alpha and sigma at 1/4, 1/2 and 3/4. A file in which an entry
 /// is missing or differs is refused, because a network that is read with the wrong schedule runs and gives
 /// wrong results. The tensors are frame.mean (d, the mean of the data), frame.basis (d x d, orthonormal, one
-/// direction in a row; may be absent), frame.variance (d, the variances along the directions) and, for each
+/// direction in a row; may be absent), frame.variance (d, the variances along the directions), for a network
+/// that takes vectors condition.mean, condition.variance and condition.basis, their frame, and, for each
 /// layer k, layers.<k>.weight (outputs x inputs, the layout of a PyTorch Linear) and layers.<k>.bias
 /// (outputs).
 ///
@@ -21,6 +22,7 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -149,6 +151,43 @@ void require_finite_numbers(const char* what, const Numbers& numbers) {
         });
 }
 
+/// Writes a frame into the tensors name.mean, name.variance and, where it has one, name.basis.
+inline void put_frame(tensor_file& file, const std::string& name, const gaussian_frame_numbers& frame) {
+    const auto d = static_cast<index_t>(frame.mean.size());
+    file.tensors[name + ".mean"] = make_tensor({d}, frame.mean);
+    file.tensors[name + ".variance"] = make_tensor({d}, frame.variance);
+    if (!frame.basis.empty()) file.tensors[name + ".basis"] = make_tensor({d, d}, frame.basis);
+}
+/// What a file's tensors say about a frame: its dimension, 0 where there is none, and whether it has a basis.
+struct frame_shape {
+    index_t dimension = 0;
+    bool has_basis = false;
+    /// The number of tensors that it has.
+    [[nodiscard]] std::size_t tensors() const { return dimension == 0 ? 0 : has_basis ? 3 : 2; }
+};
+/// Checks the tensors of a frame. @throws file_error if one is missing or has another shape.
+template <class File>
+[[nodiscard]] frame_shape frame_shape_of(const File& file, const std::string& name) {
+    const auto mean = file.tensors.find(name + ".mean");
+    if (mean == file.tensors.end() || mean->second.shape.size() != 1)
+        throw file_error{file.path, "no tensor '" + name + ".mean' of one axis"};
+    const index_t d = mean->second.shape[0];
+    const frame_shape shape{.dimension = d, .has_basis = file.tensors.contains(name + ".basis")};
+    expect_numbers(file, name + ".mean", {d});
+    expect_numbers(file, name + ".variance", {d});
+    if (shape.has_basis) expect_numbers(file, name + ".basis", {d, d});
+    return shape;
+}
+/// Returns the numbers of a frame.
+[[nodiscard]] inline gaussian_frame_numbers take_frame(const tensor_file& file, const std::string& name,
+                                                       const frame_shape& shape) {
+    const index_t d = shape.dimension;
+    gaussian_frame_numbers frame{
+        numbers_of<double>(file, name + ".mean", {d}), numbers_of<double>(file, name + ".variance", {d}), {}};
+    if (shape.has_basis) frame.basis = numbers_of<double>(file, name + ".basis", {d, d});
+    return frame;
+}
+
 /// Writes the meaning of a network's numbers into the metadata, and the numbers into tensors.
 /// @throws std::invalid_argument if a size is beyond the limits, a note has the name of an entry of the
 /// format, or a parameter is not finite.
@@ -156,7 +195,6 @@ template <class Batch, class Schedule, class Head>
 void put_network(tensor_file& file, const char* format, const diamond_mlp<Batch, Schedule, Head>& net,
                  const Batch& parameters) {
     const auto& options = net.options();
-    const index_t d = net.dimension();
     const auto bounded = [](const char* name, index_t number, index_t most) {
         require(number <= most, [&] {
             return "a network of " + std::string(name) + " " + digits_of(number) + ": files hold at most " +
@@ -185,10 +223,8 @@ void put_network(tensor_file& file, const char* format, const diamond_mlp<Batch,
     if constexpr (names_itself<Schedule>)
         require(file.metadata.emplace("schedule_values", exact_list(schedule_values(net.schedule()))).second,
                 "a note 'schedule_values': the name is the format's own");
-    const auto& frame = net.frame().numbers();
-    file.tensors["frame.mean"] = make_tensor({d}, frame.mean);
-    file.tensors["frame.variance"] = make_tensor({d}, frame.variance);
-    if (!frame.basis.empty()) file.tensors["frame.basis"] = make_tensor({d, d}, frame.basis);
+    put_frame(file, "frame", net.frame().numbers());
+    if (net.vector_frame()) put_frame(file, "condition", net.vector_frame()->numbers());
     const auto theta = to_host(parameters);
     require_finite_numbers("parameter", theta);
     for (std::size_t l = 0; l < net.layers().size(); ++l) {
@@ -205,8 +241,7 @@ void put_network(tensor_file& file, const char* format, const diamond_mlp<Batch,
 /// This type holds what the metadata of a file say about a network, before any number is read.
 struct network_shape {
     diamond_mlp_options options = {};
-    index_t dimension = 0;
-    bool has_basis = false;
+    frame_shape frame = {}, vector_frame = {};
 };
 
 /// Checks all metadata, and that the tensors are exactly those that the metadata account for, each with its
@@ -247,23 +282,20 @@ template <class Batch, class Schedule, class Head, class File>
         throw file_error{file.path, "the metadata say nonlinearity '" + kind + "', which is none of ours"};
     options.mlp.nonlinearity = named->first;
 
-    const auto mean = file.tensors.find("frame.mean");
-    if (mean == file.tensors.end() || mean->second.shape.size() != 1)
-        throw file_error{file.path, "no tensor 'frame.mean' of one axis"};
-    const index_t d = shape.dimension = mean->second.shape[0];
-    shape.has_basis = file.tensors.contains("frame.basis");
-    expect_numbers(file, "frame.mean", {d});
-    expect_numbers(file, "frame.variance", {d});
-    if (shape.has_basis) expect_numbers(file, "frame.basis", {d, d});
+    shape.frame = frame_shape_of(file, "frame");
+    if (file.tensors.contains("condition.mean")) shape.vector_frame = frame_shape_of(file, "condition");
+    const index_t d = shape.frame.dimension;
     if (options.mlp.width < 1)
         throw file_error{file.path, "the metadata say width '0': 1 or more is expected"};
     using network = diamond_mlp<Batch, Schedule, Head>;
-    const auto layers = mlp_layers(network::inputs(d, options), d + Head::rows, options.mlp);
+    const auto layers = mlp_layers(network::inputs(d, options, shape.vector_frame.dimension), d + Head::rows,
+                                   options.mlp);
     for (std::size_t l = 0; l < layers.size(); ++l) {
         expect_numbers(file, "layers." + digits_of(l) + ".weight", {layers[l].outputs, layers[l].inputs});
         expect_numbers(file, "layers." + digits_of(l) + ".bias", {layers[l].outputs});
     }
-    if (const auto known = 2 + 2 * layers.size() + (shape.has_basis ? 1 : 0); known != file.tensors.size())
+    if (const auto known = shape.frame.tensors() + shape.vector_frame.tensors() + 2 * layers.size();
+        known != file.tensors.size())
         throw file_error{file.path, digits_of(file.tensors.size()) +
                                         " tensors found, and the metadata account for " + digits_of(known)};
     return shape;
@@ -278,13 +310,14 @@ template <class Batch, class Schedule, class Head>
     Head head) {
     using real = typename Batch::value_type;
     const auto shape = network_shape_of<Batch, Schedule, Head>(file, format, schedule);
-    const index_t d = shape.dimension;
-    gaussian_frame_numbers frame{
-        numbers_of<double>(file, "frame.mean", {d}), numbers_of<double>(file, "frame.variance", {d}), {}};
-    if (shape.has_basis) frame.basis = numbers_of<double>(file, "frame.basis", {d, d});
+    const auto frame_on = [&](const char* name, const frame_shape& of) {
+        return gaussian_frame<Batch>(context, take_frame(file, name, of));
+    };
     try {
-        diamond_mlp<Batch, Schedule, Head> net(
-            std::move(schedule), gaussian_frame<Batch>(context, std::move(frame)), shape.options, head);
+        std::optional<gaussian_frame<Batch>> of_vectors;
+        if (shape.vector_frame.dimension > 0) of_vectors = frame_on("condition", shape.vector_frame);
+        diamond_mlp<Batch, Schedule, Head> net(std::move(schedule), frame_on("frame", shape.frame),
+                                               std::move(of_vectors), shape.options, head);
         std::vector<real> theta;
         for (std::size_t l = 0; l < net.layers().size(); ++l) {
             const auto& layer = net.layers()[l];

@@ -262,15 +262,33 @@ DIAMOND_HD void write_time_features(double t, noise_level level, moving_number s
     return label == labels::unconditional ? rows - 1 : static_cast<index_t>(label);
 }
 
-/// Writes the time features and the label of column j into the rows of the network's inputs behind e and g,
-/// and the derivatives of these features into `tangents` where it has memory. A label is a row for each
-/// class, 1 or 0; the last row is that of no class.
-template <class View>
+/// Reads the rows that a vector condition is to a network: its numbers in units of their frame's deviations,
+/// and behind them a row that is 1 where there is none; the numbers are 0 there.
+template <class Vectors>
+struct vector_rows {
+    using numbers_view = batch_view<const double, typename Vectors::rows_view::context_type>;
+    Vectors vector;
+    numbers_view mean{nullptr, 0, 0, nullptr}, variance{nullptr, 0, 0, nullptr}; ///< d_c x 1
+    index_t size = 0; ///< d_c; 0 where the network takes no vector
+
+    [[nodiscard]] DIAMOND_HD index_t rows() const { return size > 0 ? size + 1 : 0; }
+    [[nodiscard]] DIAMOND_HD double operator()(index_t k, index_t column) const {
+        const bool none = vector.none(column);
+        if (k == size) return none ? 1.0 : 0.0;
+        return none ? 0.0 : (static_cast<double>(vector(k, column)) - mean[k]) / std::sqrt(variance[k]);
+    }
+};
+
+/// Writes the time features and the condition of column j into the rows of the network's inputs behind e and
+/// g, and the derivatives of these features into `tangents` where it has memory. A label is a row for each
+/// class, 1 or 0, and a last row for no class; the rows of a vector follow.
+template <class View, class Vectors>
 struct fill_conditions {
     static constexpr index_t relative_cost = 64;
     time_view t;
     batch_view<const double, typename View::context_type> times; ///< 4 x N, see fill_diamond_times
     labels label;
+    vector_rows<Vectors> vector;
     double s_dot, r_dot;
     View inputs, tangents;
     index_t first; ///< the row of the first feature of t
@@ -283,12 +301,13 @@ struct fill_conditions {
         write_time_features<real>(t[j], {.alpha = row[0], .sigma = row[1]}, {row[2], s_dot}, {row[3], r_dot},
                                   to, dot);
         constexpr index_t features = network_times * time_features;
-        const index_t classes = inputs.rows() - first - features;
+        const index_t rows = inputs.rows() - first - features, classes = rows - vector.rows();
         const index_t mine = row_of_label(label[j], classes);
-        for (index_t c = 0; c < classes; ++c) {
-            to[features + c] = static_cast<real>(c == mine ? 1.0 : 0.0);
-            if (dot) dot[features + c] = real{0};
-        }
+        to += features;
+        for (index_t c = 0; c < classes; ++c) to[c] = static_cast<real>(c == mine ? 1.0 : 0.0);
+        for (index_t k = classes; k < rows; ++k) to[k] = static_cast<real>(vector(k - classes, j));
+        if (!dot) return;
+        for (index_t k = 0; k < rows; ++k) dot[features + k] = real{0};
     }
 };
 

@@ -2,10 +2,12 @@
 /// function of its parameters, which it does not own.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 
 #include <diamond/concepts/diamond_network.hpp>
+#include <diamond/core/condition.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/nn/diamond_features.hpp>
 #include <diamond/nn/divergence_features.hpp>
@@ -27,12 +29,13 @@ struct diamond_mlp_options {
     index_t classes = 0;
 };
 
-/// A diamond_mlp gives v(xbar, x_t, t, s, r | label) = pm + k e + sqrt(pv) F(e, g, times, label), as
-/// nn/diamond_features.hpp says, and models trainable_network. With a divergence_head it gives d + 1 rows, v
-/// and the mean divergence m (nn/divergence_features.hpp), and models trainable_network_with_divergence.
-/// Where the parameters of the last layer are 0, it is exactly the Diamond map, with its divergence, of the
-/// Gaussian N(mean, U diag(variance) U^T). The inner schedule is linear. Cost: one evaluation a column; a
-/// tangent is one jvp.
+/// A diamond_mlp gives v(xbar, x_t, t, s, r | c) = pm + k e + sqrt(pv) F(e, g, times, c), as
+/// nn/diamond_features.hpp says, and models trainable_network. Its condition c is a label where it has
+/// classes, a vector where it was given the frame of one, both, or nothing. With a divergence_head it gives d
+/// + 1 rows, v and the mean divergence m (nn/divergence_features.hpp), and models
+/// trainable_network_with_divergence. Where the parameters of the last layer are 0, it is exactly the Diamond
+/// map, with its divergence, of the Gaussian N(mean, U diag(variance) U^T). The inner schedule is linear.
+/// Cost: one evaluation a column; a tangent is one jvp.
 template <class Batch, class Schedule, class Head = no_head>
 class diamond_mlp {
     static_assert(diagnose_schedule<Schedule>());
@@ -41,7 +44,7 @@ public:
     using batch_type = Batch;
     using real = typename Batch::value_type;
     using context_type = backend_of_t<Batch>;
-    using condition_type = labels;
+    using condition_type = label_and_vector<Batch>;
     using view = view_t<Batch>;
     using const_view = const_view_t<Batch>;
     using arguments = diamond_arguments<Batch>;
@@ -59,19 +62,28 @@ public:
         /// The coefficients of a call whose columns share their times, see nn/shared_times.hpp.
         scratch<double, context_type> table;
         scratch<real, context_type> first_bias, first_weights; ///< The first layer of such a call.
+        scratch<real, context_type> vector; ///< Vector conditions in their frame's coordinates.
         /// The recorded call's, whose arguments must live until `backward`.
         detail::gaussian_coordinates<real, context_type> recorded{};
         speeds direction{}; ///< of the recorded call
     };
 
-    /// @throws std::invalid_argument where an option is out of range, or schedule or head are none.
+    /// A network without a vector condition. @throws std::invalid_argument where an option is out of range,
+    /// or schedule or head are none.
     diamond_mlp(Schedule schedule, gaussian_frame<Batch> frame, diamond_mlp_options options = {},
+                Head head = {})
+        : diamond_mlp(std::move(schedule), std::move(frame), std::nullopt, options, head) {}
+    /// A network that takes a vector of of_vectors->dimension() numbers, which it reads in the coordinates
+    /// of that frame and in units of its deviations; or none where there is no such frame. @throws as above.
+    diamond_mlp(Schedule schedule, gaussian_frame<Batch> frame,
+                std::optional<gaussian_frame<Batch>> of_vectors, diamond_mlp_options options = {},
                 Head head = {})
         : schedule_(detail::checked_schedule(std::move(schedule))),
           frame_(std::move(frame)),
+          vector_frame_(std::move(of_vectors)),
           options_(options),
           head_(resolved(head)),
-          stack_(mlp_layers(inputs(frame_.dimension(), options), outputs(), options.mlp)) {}
+          stack_(mlp_layers(inputs(frame_.dimension(), options, vector_size()), outputs(), options.mlp)) {}
 
     [[nodiscard]] index_t dimension() const { return frame_.dimension(); }
     /// Returns the number of rows that it writes: d, or d + 1 with a divergence_head.
@@ -86,6 +98,10 @@ public:
     [[nodiscard]] const diamond_mlp_options& options() const { return options_; }
     /// The number of labels that it takes, without labels::unconditional; 0: none.
     [[nodiscard]] index_t classes() const { return options_.classes; }
+    /// Returns how many numbers the vectors have that it takes as conditions; 0: it takes none.
+    [[nodiscard]] index_t vector_size() const { return vector_frame_ ? vector_frame_->dimension() : 0; }
+    /// Returns the frame of these vectors, where it takes any.
+    [[nodiscard]] const std::optional<gaussian_frame<Batch>>& vector_frame() const { return vector_frame_; }
     /// Returns the layers from the features to the outputs, with the places of their parameters.
     [[nodiscard]] const std::vector<dense_layer>& layers() const { return stack_.layers(); }
     /// Returns how many numbers theta has: the weights and biases of all layers.
@@ -109,29 +125,30 @@ public:
     /// Writes the parameters of a network that is its Gaussian's own Diamond map.
     void initialise(philox rng, view theta) const { diamond::initialise(stack_, rng, theta); }
 
-    /// Writes v, or v and m, into out. @throws std::invalid_argument where shapes differ, or a label is none
-    /// of the network's classes (see require_labels). Cost: one evaluation.
-    void operator()(const real* theta, const arguments& at, const labels& label, workspace& space,
+    /// Writes v, or v and m, into out. @throws std::invalid_argument where shapes differ, a label is none of
+    /// the network's classes (see require_labels), or vectors are not of its size or not one for each column
+    /// or one for all. Cost: one evaluation.
+    void operator()(const real* theta, const arguments& at, const condition_type& given, workspace& space,
                     view out) const {
-        check(at, label, out);
+        check(at, given, out);
         const view F = frame_.has_basis() ? fitted(space.out, out) : out;
         if (detail::shares_times(at)) {
-            const auto call = share(theta, at, label, space, out);
+            const auto call = share(theta, at, given, space, out);
             stack_.forward(out.context(), theta, out.columns(), 1, load_inputs(call), store_velocity(call, F),
                            space.layers, call.first);
             if (frame_.has_basis()) frame_.out_of(F, out);
         } else {
-            const auto from = prepare(at, label, nullptr, space, out);
+            const auto from = prepare(at, given, nullptr, space, out);
             stack_.forward(out.context(), theta, {space.inputs.data()}, out.columns(), {F.data()},
                            space.layers);
             finish(from, F, out);
         }
     }
     /// Does what operator() does, and leaves in `space` what one `backward` needs.
-    void record(const real* theta, const arguments& at, const labels& label, workspace& space,
+    void record(const real* theta, const arguments& at, const condition_type& given, workspace& space,
                 view out) const {
-        check(at, label, out);
-        const auto from = prepare(at, label, nullptr, space, out);
+        check(at, given, out);
+        const auto from = prepare(at, given, nullptr, space, out);
         view F = frame_.has_basis() ? fitted(space.out, out) : out;
         space.recorded = from.gaussian;
         stack_.record(out.context(), theta, {space.inputs.data()}, out.columns(), {F.data()}, space.layers);
@@ -139,15 +156,15 @@ public:
     }
     /// Writes v into out and its derivative dv/d(xbar, s, r) . direction into out_dot, both with m where the
     /// network has it, and leaves in `space` what one `backward` needs. Cost: one jvp.
-    void record(const real* theta, const arguments& at, const labels& label, speeds direction,
+    void record(const real* theta, const arguments& at, const condition_type& given, speeds direction,
                 workspace& space, view out, view out_dot) const {
-        check(at, label, out);
+        check(at, given, out);
         if (direction.xbar && frame_.has_basis())
             direction.xbar = frame_
                                  .into(const_view(direction.xbar, dimension(), out.columns(), &out.context()),
                                        space.xbar_dot)
                                  .data();
-        const auto from = prepare(at, label, &direction, space, out);
+        const auto from = prepare(at, given, &direction, space, out);
         space.recorded = from.gaussian;
         space.direction = direction;
         view F = frame_.has_basis() ? fitted(space.out, out) : out;
@@ -172,25 +189,25 @@ public:
     }
     /// Writes dv/d xbar tangent into out, with that of m in its last row where the network has it. Cost: one
     /// jvp.
-    void jvp(const real* theta, const arguments& at, const labels& label, const_view tangent,
+    void jvp(const real* theta, const arguments& at, const condition_type& given, const_view tangent,
              workspace& space, view out) const {
         require_same_shape("diamond_mlp::jvp", tangent, at.xbar);
         if (detail::shares_times(at)) {
-            check(at, label, out);
+            check(at, given, out);
             const const_view xbar_dot = frame_.into(tangent, space.xbar_dot);
             const view F_dot = frame_.has_basis() ? fitted(space.out_dot, out) : out;
-            const auto call = share(theta, at, label, space, out);
+            const auto call = share(theta, at, given, space, out);
             stack_.forward(out.context(), theta, out.columns(), 2, load_inputs(call, xbar_dot),
                            store_velocity_tangent(call, xbar_dot, F_dot), space.layers, call.first);
             if (frame_.has_basis()) frame_.out_of(F_dot, out);
         } else {
             space.value.resize(out.context(), out.rows(), out.columns());
-            record(theta, at, label, {tangent.data(), 0.0, 0.0}, space, space.value.mutable_view(), out);
+            record(theta, at, given, {tangent.data(), 0.0, 0.0}, space, space.value.mutable_view(), out);
         }
     }
     /// Writes cotangent^T dv/d xbar into out_xbar and cotangent^T dv/dx_t into out_x_t, both d x N; where the
     /// network gives m, the cotangent has its row, too. Cost: one vjp.
-    void vjp(const real* theta, const arguments& at, const labels& label, const_view cotangent,
+    void vjp(const real* theta, const arguments& at, const condition_type& given, const_view cotangent,
              workspace& space, view out_xbar, view out_x_t) const {
         require_same_shape("diamond_mlp::vjp", out_xbar, at.xbar);
         require_same_shape("diamond_mlp::vjp", out_x_t, at.xbar);
@@ -198,15 +215,15 @@ public:
                    of_x_t = frame_.has_basis() ? fitted(space.of_x_t, out_x_t) : out_x_t;
         if (detail::shares_times(at)) {
             const auto& context = cotangent.context();
-            check(at, label, cotangent);
-            const auto call = share(theta, at, label, space, cotangent);
+            check(at, given, cotangent);
+            const auto call = share(theta, at, given, space, cotangent);
             const const_view inside = frame_.into(cotangent, space.xbar_dot);
             stack_.record(context, theta, cotangent.columns(), 1, load_inputs(call), no_output, space.layers,
                           call.first);
             stack_.backward(context, theta, space.layers, load_cotangent(call, inside),
                             store_state_cotangents{call, inside, of_xbar, of_x_t}, nullptr);
         } else {
-            pull_states(theta, at, label, cotangent, space, of_xbar, of_x_t);
+            pull_states(theta, at, given, cotangent, space, of_xbar, of_x_t);
         }
         if (frame_.has_basis()) {
             frame_.out_of(of_xbar, out_xbar);
@@ -214,19 +231,22 @@ public:
         }
     }
 
-    /// Returns the number of rows of the first layer's inputs in dimension d. @throws std::invalid_argument
-    /// for less than 0 classes.
-    [[nodiscard]] static index_t inputs(index_t d, const diamond_mlp_options& options) {
+    /// Returns the number of rows of the first layer's inputs in dimension d, given the numbers of a vector
+    /// condition. @throws std::invalid_argument for less than 0 classes.
+    [[nodiscard]] static index_t inputs(index_t d, const diamond_mlp_options& options,
+                                        index_t vector_size = 0) {
         require(options.classes >= 0, [&] {
             return "a network of " + digits_of(options.classes) + " classes: 0 or more are needed";
         });
         return 2 * d + detail::network_times * detail::time_features +
-               (options.classes > 0 ? options.classes + 1 : 0);
+               (options.classes > 0 ? options.classes + 1 : 0) + (vector_size > 0 ? vector_size + 1 : 0);
     }
 
 private:
     using rows_of = detail::rows_from<view>;
     using const_rows_of = detail::rows_from<const_view>;
+    using vectors = condition_vectors<Batch>;
+    using rows_of_vectors = detail::vector_rows<vectors>;
     template <class View>
     static constexpr View nothing{nullptr, 0, 0, nullptr}; ///< stands for a batch that is not there
 
@@ -240,8 +260,10 @@ private:
     struct shared_call {
         detail::shared_table<context_type> table;
         typename dense_stack<Batch>::first_layer first;
-        const_view xbar, x_t; ///< in the frame
-        labels label;         ///< of the columns, where each has its own
+        const_view xbar, x_t;   ///< in the frame
+        labels label;           ///< of the columns, where each has its own
+        rows_of_vectors vector; ///< of the columns
+        index_t label_rows;     ///< of them among the inputs: none where all columns share one
         detail::divergence_row divergence;
 
         [[nodiscard]] index_t dimension() const { return xbar.rows(); }
@@ -252,8 +274,19 @@ private:
             return const_view(numbers, rows, n, &xbar.context());
         }
     };
+    /// Returns the rows of the vectors of a call, in their frame's coordinates.
+    rows_of_vectors vector_of(const condition_type& given, const context_type& context,
+                              workspace& space) const {
+        if (!vector_frame_) return {};
+        vectors inside = given.vector;
+        if (!inside.none()) inside = inside.with(vector_frame_->into(inside.rows(), space.vector));
+        return {.vector = inside,
+                .mean = vector_frame_->mean_on(context),
+                .variance = vector_frame_->variance_on(context),
+                .size = vector_size()};
+    }
     /// Makes the table of coefficients and the first layer of a call whose columns share their times.
-    shared_call share(const real* theta, const arguments& at, const labels& label, workspace& space,
+    shared_call share(const real* theta, const arguments& at, const condition_type& given, workspace& space,
                       const_view out) const {
         constexpr index_t features = detail::network_times * detail::time_features;
         const auto& context = out.context();
@@ -269,13 +302,15 @@ private:
                                                                     .to = space.table});
         const dense_layer& layer = stack_.layers().front();
         const const_view weights(theta + layer.offset, layer.outputs, layer.inputs, &context);
-        const index_t label_rows = layer.inputs - both - features;
+        const rows_of_vectors vector = vector_of(given, context, space);
+        const index_t first_label = both + features, label_rows = classes() > 0 ? classes() + 1 : 0;
+        const labels label = given.label;
         const bool one_label = label.broadcast();
         space.first_bias.resize(context, layer.outputs, 1);
         detail::fold_into_bias<view> fold{
             .weights = weights.columns(both, features),
             .label_weights = label_rows > 0 && one_label
-                               ? weights.column(both + features + detail::row_of_label(label[0], label_rows))
+                               ? weights.column(first_label + detail::row_of_label(label[0], label_rows))
                                      .begin()
                                : nullptr,
             .bias = theta + layer.bias(),
@@ -284,13 +319,15 @@ private:
         detail::write_time_features<double>(at.t.value(), level, {s, 0.0}, {r, 0.0}, fold.feature, nullptr);
         context.for_each(layer.outputs, fold);
         const real* first_weights = weights.data();
-        const index_t changing = both + (one_label ? 0 : label_rows);
+        const index_t of_labels = one_label ? 0 : label_rows, changing = both + of_labels + vector.rows();
         if (changing > both) {
             space.first_weights.resize(context, layer.outputs, changing);
-            context.for_each(
-                layer.outputs, changing,
-                detail::pack_weights<const_view, view>{
-                    .weights = weights, .states = both, .skip = features, .to = space.first_weights});
+            context.for_each(layer.outputs, changing,
+                             detail::pack_weights<const_view, view>{
+                                 .weights = weights,
+                                 .states = both,
+                                 .skip = of_labels > 0 ? features : features + label_rows,
+                                 .to = space.first_weights});
             first_weights = space.first_weights.data();
         }
         return {.table = {space.table.read()},
@@ -298,6 +335,8 @@ private:
                 .xbar = frame_.into(at.xbar, space.xbar),
                 .x_t = frame_.into(at.x_t, space.x_t),
                 .label = label,
+                .vector = vector,
+                .label_rows = of_labels,
                 .divergence = divergence_at(level, s, r)};
     }
     /// Returns how the row of m is read at these times: the Gaussian's own m is a sum over the coordinates.
@@ -325,11 +364,19 @@ private:
                                elementwise<detail::shared_inputs>(call.table, call.xbar.columns(first, n),
                                                                   call.x_t.columns(first, n)),
                                rows_of{block}, rows_of{block, d});
-            if (rows > 2 * d)
-                lane.for_each(
-                    rows - 2 * d, n,
-                    detail::write_label_rows<view>{
-                        .label = call.label, .first_column = first, .first_row = 2 * d, .to = block});
+            if (call.label_rows > 0)
+                lane.for_each(call.label_rows, n,
+                              detail::write_label_rows<view>{.label = call.label,
+                                                             .first_column = first,
+                                                             .first_row = 2 * d,
+                                                             .classes = call.label_rows,
+                                                             .to = block});
+            if (call.vector.rows() > 0)
+                lane.for_each(call.vector.rows(), n,
+                              detail::write_vector_rows<view, vectors>{.vector = call.vector,
+                                                                       .first_column = first,
+                                                                       .first_row = 2 * d + call.label_rows,
+                                                                       .to = block});
             if (!xbar_dot.data()) return;
             const view tangents = call.block(to + rows * dense_stack<Batch>::padded(n), rows, n);
             detail::write_rows(
@@ -404,11 +451,11 @@ private:
     static constexpr auto no_output = [](auto&, const real*, index_t, index_t) {};
 
     /// Writes the cotangents of xbar and x_t where columns have their own times.
-    void pull_states(const real* theta, const arguments& at, const labels& label, const_view cotangent,
-                     workspace& space, view of_xbar, view of_x_t) const {
+    void pull_states(const real* theta, const arguments& at, const condition_type& given,
+                     const_view cotangent, workspace& space, view of_xbar, view of_x_t) const {
         const auto& context = cotangent.context();
         space.value.resize(context, outputs(), cotangent.columns());
-        record(theta, at, label, space, space.value.mutable_view());
+        record(theta, at, given, space, space.value.mutable_view());
         const const_view inside = frame_.into(cotangent, space.xbar_dot);
         const view k = fitted(space.out_dot, cotangent);
         pull_velocity(space, inside, nothing<const_view>, k, nothing<view>);
@@ -469,8 +516,8 @@ private:
                                                                                 .F_dot = F_dot});
         if (frame_.has_basis()) frame_.out_of(F, out);
     }
-    /// @throws std::invalid_argument where shapes differ, or a label is none of the network's.
-    void check(const arguments& at, const labels& label, const_view out) const {
+    /// @throws std::invalid_argument where shapes differ, or the condition is none of the network's.
+    void check(const arguments& at, const condition_type& given, const_view out) const {
         require(at.xbar.rows() == dimension(), [&] {
             return "the network has dimension " + digits_of(dimension()) + ", the batch has " +
                    digits_of(at.xbar.rows()) + " rows";
@@ -480,12 +527,13 @@ private:
                    " against " + digits_of(out.rows()) + " x " + digits_of(out.columns()) + " of " +
                    digits_of(outputs()) + " rows to write";
         });
-        require_labels(out.context(), label, out.columns(), classes());
+        require_labels(out.context(), given.label, out.columns(), classes());
+        require_vectors(given.vector, out.columns(), vector_size());
         require_same_shape("diamond_mlp", at.x_t, at.xbar);
     }
     /// Writes the network's inputs and, where there is a direction, their tangents.
-    states prepare(const arguments& at, const labels& label, const speeds* direction, workspace& space,
-                   const_view out) const {
+    states prepare(const arguments& at, const condition_type& given, const speeds* direction,
+                   workspace& space, const_view out) const {
         const auto& context = out.context();
         const index_t n = out.columns(), d = dimension();
         using numbers_view = batch_view<double, context_type>;
@@ -508,19 +556,21 @@ private:
                              .speeds = direction ? *direction : speeds{},
                              .inputs = inputs,
                              .tangents = tangents}});
-        context.for_each(n, detail::fill_conditions<view>{.t = at.t,
-                                                          .times = from.gaussian.times,
-                                                          .label = label,
-                                                          .s_dot = direction ? direction->s : 0.0,
-                                                          .r_dot = direction ? direction->r : 0.0,
-                                                          .inputs = inputs,
-                                                          .tangents = tangents,
-                                                          .first = 2 * d});
+        context.for_each(n, detail::fill_conditions<view, vectors>{.t = at.t,
+                                                                   .times = from.gaussian.times,
+                                                                   .label = given.label,
+                                                                   .vector = vector_of(given, context, space),
+                                                                   .s_dot = direction ? direction->s : 0.0,
+                                                                   .r_dot = direction ? direction->r : 0.0,
+                                                                   .inputs = inputs,
+                                                                   .tangents = tangents,
+                                                                   .first = 2 * d});
         return from;
     }
 
     Schedule schedule_;
     gaussian_frame<Batch> frame_;
+    std::optional<gaussian_frame<Batch>> vector_frame_;
     diamond_mlp_options options_;
     Head head_;
     dense_stack<Batch> stack_;

@@ -20,6 +20,9 @@ struct gaussian_frame_numbers {
     std::vector<double> variance; ///< along the columns of the basis, d positive numbers
     /// U, d x d, column-major, with orthonormal columns; empty: the coordinates themselves
     std::vector<double> basis;
+
+    /// Says whether all numbers are equal.
+    bool operator==(const gaussian_frame_numbers&) const = default;
 };
 
 namespace detail {

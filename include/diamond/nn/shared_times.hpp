@@ -5,8 +5,10 @@
 /// coefficients in all columns:
 ///   e = E xbar + E' x_t + E'',  g = G xbar + G' x_t + G'',  v = V xbar + V' x_t + V'' + D F,
 /// and the features of times are constants: W of them times their values is added to the bias of the first
-/// layer. The derivatives of e, g and v are coefficients of the same table. It is made in double, and so are
-/// the sums, since e is a difference of large numbers where s is near 1.
+/// layer, and so is that of a label that all columns share; but not that of a vector, so that one for all
+/// columns gives the same bits as as many equal ones. The derivatives of e, g and v are
+/// coefficients of the same table. It is made in double, and so are the sums, since e is a difference of
+/// large numbers where s is near 1.
 #pragma once
 
 #include <cmath>
@@ -118,12 +120,13 @@ struct fold_into_bias {
         to[i] = static_cast<real>(sum);
     }
 };
-/// Writes W of e, g and the labels' rows side by side, without that of the features of times between them.
+/// Writes W of e, g and the condition's rows side by side, without what lies between them: that of the
+/// features of times, and of a label that all columns share.
 template <class ConstView, class View>
 struct pack_weights {
     ConstView weights;    ///< outputs x inputs
-    index_t states, skip; ///< 2 d, and the number of features
-    View to;              ///< outputs x (inputs - features)
+    index_t states, skip; ///< 2 d, and the number of rows between
+    View to;              ///< outputs x (2 d + the condition's rows)
     DIAMOND_HD void operator()(index_t i, index_t k) const {
         to(i, k) = weights(i, k < states ? k : k + skip);
     }
@@ -133,11 +136,21 @@ struct pack_weights {
 template <class View>
 struct write_label_rows {
     labels label;
-    index_t first_column, first_row;
+    index_t first_column, first_row, classes; ///< of the rows, the last that of no class
     View to;
     DIAMOND_HD void operator()(index_t c, index_t j) const {
-        const index_t mine = row_of_label(label[first_column + j], to.rows() - first_row);
+        const index_t mine = row_of_label(label[first_column + j], classes);
         to(first_row + c, j) = static_cast<typename View::value_type>(c == mine ? 1.0 : 0.0);
+    }
+};
+/// Writes the rows of vectors of a block of columns.
+template <class View, class Vectors>
+struct write_vector_rows {
+    vector_rows<Vectors> vector;
+    index_t first_column, first_row;
+    View to;
+    DIAMOND_HD void operator()(index_t k, index_t j) const {
+        to(first_row + k, j) = static_cast<typename View::value_type>(vector(k, first_column + j));
     }
 };
 /// Says how the row of a divergence head is read: m = constant + scale F.

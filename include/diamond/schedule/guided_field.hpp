@@ -21,6 +21,8 @@ template <>
 inline constexpr bool may_be_none<labels> = true;
 template <class Batch>
 inline constexpr bool may_be_none<condition_vectors<Batch>> = true;
+template <class Batch>
+inline constexpr bool may_be_none<label_and_vector<Batch>> = true;
 } // namespace detail
 
 /// The field u_0(x, t) + w (u(x, t | c) - u_0(x, t)), where u_0 is the velocity of the same field without a

@@ -127,6 +127,11 @@ public:
                        detail::labels_of(network_.classes());
             });
         }
+        if constexpr (detail::says_vector_size<Network>)
+            require(data.vectors().rows() == network_.vector_size(), [&] {
+                return "a training set with vectors of " + digits_of(data.vectors().rows()) +
+                       " numbers for a network that takes " + digits_of(network_.vector_size());
+            });
         if constexpr (has_divergence)
             detail::require_probes("the trace of a training with divergence",
                                    policies_.trace.products(network_.dimension()));
@@ -204,7 +209,7 @@ public:
         gradient_.resize(context, p, 1);
         set_to_zero(gradient_.mutable_view());
         states_.draw(*data_, network_.schedule(), policies_.times, policies_.pairs, rng_, k,
-                     {.columns = n, .diagonal = diagonal, .label_dropout = options_.label_dropout});
+                     {.columns = n, .diagonal = diagonal, .condition_dropout = options_.condition_dropout});
         if (numbers_.size() == 0) clear_losses();
         if (diagonal > 0) diagonal_loss(state, diagonal);
         if (diagonal < n) off_diagonal_loss(state, diagonal, n - diagonal);
@@ -332,6 +337,8 @@ private:
         }
         std::string labels;
         if (data_->labels()) labels.append(" of ").append(digits_of(data_->classes())).append(" classes");
+        if (data_->vectors().size() > 0)
+            labels.append(" conditioned by ").append(digits_of(data_->vectors().rows())).append(" numbers");
         std::string bandwidth = "bandwidth " + digits_of(data_->bandwidth());
         if (!data_->isotropic()) {
             bandwidth = "bandwidths";
@@ -412,6 +419,10 @@ private:
         losses_.resize(data_->context(), 1, count);
         multiples_.resize(data_->context(), 1, count);
     }
+    /// Returns what the network knows of a condition.
+    [[nodiscard]] static condition_of_t<Network> own(const label_and_vector<batch_type>& condition) {
+        return detail::condition_as<condition_of_t<Network>>(condition);
+    }
     /// Returns the network with the moving average's parameters.
     detail::network_with_parameters<Network> average_of(const state_type& state) {
         return {.network = network_, .parameters = state.average.data(), .workspace = space_.other};
@@ -423,22 +434,21 @@ private:
 
     void diagonal_loss(state_type& state, index_t count) {
         const auto at = states_.arguments(0, count);
-        const auto label = states_.labels_from(0);
+        const condition_of_t<Network> condition = own(states_.conditions(0, count));
         resize(count);
-        network_.record(state.theta.data(), at, label, space_.recorded, space_.v.mutable_view());
-        targets_.diagonal(average_of(state), at, label, states_.velocity.read().columns(0, count),
+        network_.record(state.theta.data(), at, condition, space_.recorded, space_.v.mutable_view());
+        targets_.diagonal(average_of(state), at, condition, states_.velocity.read().columns(0, count),
                           probes(state.step, 0), space_.target.mutable_view());
         add_gradient(state, at, false, true, !targets_.has_teacher);
     }
     void off_diagonal_loss(state_type& state, index_t first, index_t count) {
         const auto at = states_.arguments(first, count);
-        const auto label = states_.labels_from(first);
+        const condition_of_t<Network> condition = own(states_.conditions(first, count));
         resize(count);
-        auto velocity = [&](const diamond_arguments<batch_type>& there,
-                            const condition_of_t<Network>& condition, view_t<batch_type> out) {
-            targets_.off_diagonal(average_of(state), there, condition, probes(state.step, 1), out);
+        auto velocity = [&](const diamond_arguments<batch_type>& there, const condition_of_t<Network>& given,
+                            view_t<batch_type> out) {
+            targets_.off_diagonal(average_of(state), there, given, probes(state.step, 1), out);
         };
-        const condition_of_t<Network> condition = label;
         const loss_input<Network, decltype(velocity)> input{
             .network = network_,
             .theta = state.theta.data(),

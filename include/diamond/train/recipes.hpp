@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -26,12 +27,15 @@
 
 namespace diamond {
 
-/// The smoothing, labels, network, numbers and observer of a training by a recipe.
+/// The smoothing, conditions, network, numbers and observer of a training by a recipe.
 struct recipe_options {
     /// The noise that makes the points a distribution: a tenth of their standard deviation in every
     /// direction.
     smoothing smooth = {};
-    std::vector<std::int32_t> labels = {};             ///< the class 0, 1, ... of each point, or none at all
+    std::vector<std::int32_t> labels = {}; ///< the class 0, 1, ... of each point, or none at all
+    /// The numbers of the vector that each point is conditioned on, those of one point behind those of
+    /// another, or none at all.
+    std::vector<double> vectors = {};
     mlp_options network = {.width = 128, .blocks = 3}; ///< width, blocks and activation of the layers
     /// Steps, batch, rates and weights of the training.
     diamond_training_options training = {.steps = 4000, .batch = 256, .report_every = 100};
@@ -109,18 +113,19 @@ public:
     /// Takes points, d x n, in the memory of a context, which must outlive the training. @throws
     /// std::invalid_argument as smooth_points and diamond_trainer do.
     recipe_training(Batch points, philox rng, const recipe_options& options = {}, Policies... policies)
-        : data_(
-              std::make_unique<framed_points<Batch>>(smooth_points(points, options.smooth, options.labels))),
+        : data_(std::make_unique<framed_points<Batch>>(
+              smooth_points(points, options.smooth, options.labels, vectors_of(points, options.vectors)))),
+          vector_frame_(frame_of_vectors(data_->inside)),
           shape_{.mlp = options.network, .classes = data_->inside.classes()},
           head_(head_for(*data_)),
-          trainer_(
-              architecture({}, {points.context(), in_own_coordinates(data_->frame.numbers())}, shape_, head_),
-              data_->inside, rng, options.training,
-              detail::take_policy<role::times, architecture, typename Defaults::times>(policies...),
-              detail::take_policy<role::pairs, architecture, typename Defaults::pairs>(policies...),
-              detail::take_policy<role::weighting, architecture, adaptive_weight>(policies...),
-              detail::take_policy<role::loss, architecture, lagrangian_loss>(policies...),
-              detail::take_policy<role::trace, architecture, default_trace>(policies...)) {}
+          trainer_(architecture({}, {points.context(), in_own_coordinates(data_->frame.numbers())},
+                                vector_frame_, shape_, head_),
+                   data_->inside, rng, options.training,
+                   detail::take_policy<role::times, architecture, typename Defaults::times>(policies...),
+                   detail::take_policy<role::pairs, architecture, typename Defaults::pairs>(policies...),
+                   detail::take_policy<role::weighting, architecture, adaptive_weight>(policies...),
+                   detail::take_policy<role::loss, architecture, lagrangian_loss>(policies...),
+                   detail::take_policy<role::trace, architecture, default_trace>(policies...)) {}
 
     /// Returns the trainer, whose start(), step(), run() and report() move a state, and whose states
     /// io::save_training keeps.
@@ -130,10 +135,27 @@ public:
     /// Returns the network of a state's moving average, in the points' own coordinates. @throws as
     /// diamond_trainer::averaged does.
     [[nodiscard]] network_type network(const state_type& state) const {
-        return {architecture({}, data_->frame, shape_, head_), trainer_.averaged(state)};
+        return {architecture({}, data_->frame, vector_frame_, shape_, head_), trainer_.averaged(state)};
     }
 
 private:
+    /// Brings the numbers of vectors into the memory of the points' context.
+    [[nodiscard]] static Batch vectors_of(const Batch& points, const std::vector<double>& numbers) {
+        if (numbers.empty()) return {};
+        const index_t count = static_cast<index_t>(numbers.size()), n = points.columns();
+        require(n > 0 && count % n == 0, [&] {
+            return "a recipe of " + digits_of(n) + " points was given " + digits_of(count) +
+                   " numbers of vectors: as many for each point are needed";
+        });
+        using real = typename Batch::value_type;
+        return from_host<real>(points.context(), count / n, n,
+                               std::vector<real>(numbers.begin(), numbers.end()));
+    }
+    [[nodiscard]] static std::optional<gaussian_frame<Batch>> frame_of_vectors(
+        const training_set<Batch>& data) {
+        if (data.vectors().size() == 0) return std::nullopt;
+        return gaussian_frame<Batch>(data.context(), fit_vector_frame(data));
+    }
     /// The finest detail of the distribution is its least noise.
     [[nodiscard]] static Head head_for(const framed_points<Batch>& data) {
         if constexpr (std::is_same_v<Head, divergence_head>) {
@@ -148,6 +170,7 @@ private:
     }
 
     std::unique_ptr<framed_points<Batch>> data_; ///< the trainer keeps its address
+    std::optional<gaussian_frame<Batch>> vector_frame_;
     diamond_mlp_options shape_;
     Head head_;
     trainer_type trainer_;

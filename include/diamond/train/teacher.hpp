@@ -45,14 +45,6 @@ concept teaches_divergence = requires(
     teacher.divergence(at, c, stream, out);
     { Teacher::random } -> std::convertible_to<bool>;
 };
-/// Returns the condition in the field's own type, which is empty for a field that knows no labels.
-template <class Field, class Condition>
-[[nodiscard]] condition_of_t<Field> known_condition(const Condition& condition) {
-    if constexpr (std::is_same_v<condition_of_t<Field>, Condition>)
-        return condition;
-    else
-        return {};
-}
 /// Says `random` for a teacher made of a divergence, and nothing for one made of a field.
 template <class Field>
 struct random_of_divergence {};
@@ -86,14 +78,15 @@ public:
     void operator()(const diamond_arguments<batch_type>& at, const Condition& condition,
                     view_t<batch_type> out) {
         velocity_(at.xbar, at.s, at.x_t, at.t, posterior_kernel_coefficients,
-                  detail::known_condition<field_type>(condition), out);
+                  detail::condition_as<condition_of_t<field_type>>(condition), out);
     }
     /// out[j] = div ubar, or an unbiased estimate.
     template <class Condition>
         requires detail::is_divergence<Field>
     void divergence(const diamond_arguments<batch_type>& at, const Condition& condition, noise_stream stream,
                     row_t<batch_type> out) {
-        divergence_(at.xbar, at.s, at.x_t, at.t, detail::known_condition<field_type>(condition), stream, out);
+        divergence_(at.xbar, at.s, at.x_t, at.t, detail::condition_as<condition_of_t<field_type>>(condition),
+                    stream, out);
     }
 
 private:
@@ -126,13 +119,13 @@ public:
     template <class Condition>
     void operator()(const diamond_arguments<batch_type>& at, const Condition& condition,
                     view_t<batch_type> out) {
-        field_(at.xbar, at.s, detail::known_condition<Field>(condition), out);
+        field_(at.xbar, at.s, detail::condition_as<condition_of_t<Field>>(condition), out);
     }
     /// out[j] = div u, or an unbiased estimate.
     template <class Condition>
     void divergence(const diamond_arguments<batch_type>& at, const Condition& condition, noise_stream stream,
                     row_t<batch_type> out) {
-        divergence_(at.xbar, at.s, detail::known_condition<Field>(condition), stream, out);
+        divergence_(at.xbar, at.s, detail::condition_as<condition_of_t<Field>>(condition), stream, out);
     }
 
 private:

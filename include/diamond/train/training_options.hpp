@@ -17,8 +17,8 @@ struct diamond_training_options {
     /// The share of the steps, the first ones, whose columns all have r = s, in [0, 1]: they learn the
     /// velocity that the Lagrangian loss follows.
     double diagonal_first = 0.4;
-    double label_dropout = 0.15;  ///< share of the labels that become labels::unconditional, in [0, 1]
-    double variance_floor = 1e-3; ///< added to the posterior variance that weighs errors, at least 0
+    double condition_dropout = 0.15; ///< share of columns that lose their label and vector, in [0, 1]
+    double variance_floor = 1e-3;    ///< added to the posterior variance that weighs errors, at least 0
     double off_diagonal = 1.0; ///< weight of the loss off the diagonal, at least 0; the diagonal loss has 1
     double divergence = 1.0;   ///< weight of the losses of m, at least 0; those of v have 1
     learning_rate rate = {.peak = 5e-3}; ///< the learning rate against the step: peak, warm-up and decay
@@ -38,7 +38,7 @@ struct diamond_training_options {
         });
         detail::require_share("diagonal", diagonal);
         detail::require_share("diagonal_first", diagonal_first);
-        detail::require_share("label_dropout", label_dropout);
+        detail::require_share("condition_dropout", condition_dropout);
         detail::require_not_negative("variance_floor", variance_floor);
         detail::require_not_negative("off_diagonal", off_diagonal);
         detail::require_not_negative("divergence", divergence);

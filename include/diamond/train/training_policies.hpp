@@ -118,7 +118,7 @@ template <class Policies>
     return digits_of(o.steps) + " steps of " + digits_of(o.batch) + " columns, diagonal " +
            digits_of(o.diagonal) + ", diagonal_first " + digits_of(o.diagonal_first) + ", times " +
            text_of(p.times) + ", pairs " + text_of(p.pairs) + ", label_dropout " +
-           digits_of(o.label_dropout) + ", variance_floor " + digits_of(o.variance_floor) + ", loss " +
+           digits_of(o.condition_dropout) + ", variance_floor " + digits_of(o.variance_floor) + ", loss " +
            text_of(p.loss) + ", off_diagonal " + digits_of(o.off_diagonal) + ", divergence " +
            digits_of(o.divergence) + ", trace " + text_of(p.trace) + ", weighting " + text_of(p.weighting) +
            ", rate " + o.rate.text() + ", optimiser " + o.optimiser.text() + ", average " +

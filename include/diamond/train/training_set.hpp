@@ -140,20 +140,25 @@ namespace detail {
 /// is learned.
 inline constexpr double digits_kept = 1.0 / 16.0;
 
-/// @throws std::invalid_argument if there are no points, and that names the first with a coordinate that is
-/// not finite.
+/// @throws std::invalid_argument that names the first column with a number that is not finite.
 template <class Batch>
-void require_finite_points(const Batch& points) {
-    require(points.size() > 0, "a training set needs points");
+void require_finite_columns(const Batch& points, const char* column, const char* number) {
     const auto& context = points.context();
     const auto numbers = row(context, points.size(), points.data());
     const index_t bad = context.find_first(points.size(), elementwise<is_not_finite>(numbers));
     if (bad == points.size()) return;
     typename Batch::value_type value{};
     context.to_host(points.data() + bad, 1, &value);
-    throw std::invalid_argument("a training set's point " + digits_of(bad / points.rows()) + " has " +
-                                digits_of(value) + " as coordinate " + digits_of(bad % points.rows()) +
-                                ": it must be finite");
+    throw std::invalid_argument("a training set's " + std::string(column) + " " +
+                                digits_of(bad / points.rows()) + " has " + digits_of(value) + " as " +
+                                number + " " + digits_of(bad % points.rows()) + ": it must be finite");
+}
+/// @throws std::invalid_argument if there are no points, and that names the first with a coordinate that is
+/// not finite.
+template <class Batch>
+void require_finite_points(const Batch& points) {
+    require(points.size() > 0, "a training set needs points");
+    require_finite_columns(points, "point", "coordinate");
 }
 /// Two moments of points on the host: the largest magnitude of a coordinate's mean, and the root of the mean
 /// variance of all coordinates.
@@ -179,23 +184,27 @@ struct point_moments {
 /// The distribution that a training learns: a point chosen uniformly, plus fresh noise N(0, diag(h_1^2, ...,
 /// h_d^2)). Its bandwidth h is one number for all coordinates, or one for each.
 ///
-/// The points are d x n. There are n labels, or none.
+/// The points are d x n. There are n labels, or none; and n vectors that points are conditioned on, d_c x n,
+/// or none.
 template <class Batch>
 class training_set {
 public:
     using context_type = backend_of_t<Batch>;
 
-    /// Takes the points and copies the labels to the context's memory; the host waits for a device.
-    /// @throws std::invalid_argument if there are no points, a point is not finite, the bandwidth is negative
-    /// or beyond the range of the points' number type, a label is below labels::unconditional, or labels are
-    /// not one for each point.
-    training_set(Batch points, double bandwidth, std::vector<std::int32_t> labels = {})
-        : points_(std::move(points)), bandwidths_(static_cast<std::size_t>(points_.rows()), bandwidth) {
+    /// Takes the points and vectors, and copies the labels to the context's memory; the host waits for a
+    /// device. @throws std::invalid_argument if there are no points, a point or a vector is not finite, the
+    /// bandwidth is negative or beyond the range of the points' number type, a label is below
+    /// labels::unconditional, or labels or vectors are not one for each point.
+    training_set(Batch points, double bandwidth, std::vector<std::int32_t> labels = {}, Batch vectors = {})
+        : points_(std::move(points)),
+          vectors_(std::move(vectors)),
+          bandwidths_(static_cast<std::size_t>(points_.rows()), bandwidth) {
         prepare(labels);
     }
     /// Takes a bandwidth for each coordinate. @throws std::invalid_argument also unless there are d of them.
-    training_set(Batch points, std::vector<double> bandwidths, std::vector<std::int32_t> labels = {})
-        : points_(std::move(points)), bandwidths_(std::move(bandwidths)) {
+    training_set(Batch points, std::vector<double> bandwidths, std::vector<std::int32_t> labels = {},
+                 Batch vectors = {})
+        : points_(std::move(points)), vectors_(std::move(vectors)), bandwidths_(std::move(bandwidths)) {
         require(static_cast<index_t>(bandwidths_.size()) == points_.rows(), [&] {
             return "a training set of dimension " + digits_of(points_.rows()) + " was given " +
                    digits_of(bandwidths_.size()) +
@@ -224,6 +233,8 @@ public:
     }
     /// Returns the labels, in the context's memory, or null.
     [[nodiscard]] const std::int32_t* labels() const { return labels_.size() ? labels_.data() : nullptr; }
+    /// Returns the vectors that the points are conditioned on, d_c x n; without columns where there are none.
+    [[nodiscard]] const Batch& vectors() const { return vectors_; }
     /// Returns the root of the distribution's mean variance over the coordinates.
     [[nodiscard]] double deviation() const { return moments_->deviation; }
     /// Returns the largest magnitude of a coordinate's mean.
@@ -237,6 +248,11 @@ private:
     void prepare(const std::vector<std::int32_t>& labels) {
         using real = typename Batch::value_type;
         detail::require_finite_points(points_);
+        require(vectors_.size() == 0 || vectors_.columns() == points_.columns(), [&] {
+            return "a training set of " + digits_of(points_.columns()) + " points was given " +
+                   digits_of(vectors_.columns()) + " vectors";
+        });
+        if (vectors_.size() > 0) detail::require_finite_columns(vectors_, "vector", "number");
         for (const double h : bandwidths_) {
             require(h >= 0.0 && h < infinity, [&] {
                 return "a training set's bandwidth is " + digits_of(h) + ": 0 or more is needed";
@@ -269,7 +285,7 @@ private:
             labels_ = from_host<std::int32_t>(points_.context(), 1, points_.columns(), labels);
     }
 
-    Batch points_;
+    Batch points_, vectors_;
     std::vector<double> bandwidths_;
     Batch noise_;
     std::optional<detail::point_moments> moments_;
@@ -279,26 +295,39 @@ private:
 
 namespace detail {
 DIAMOND_HD constexpr bool is_time(double t) { return t >= 0.0 && t <= 1.0; }
-/// Draws t, s and r of a column, and its label if the data have labels. The uniform numbers 0 to 6 of the
-/// column's stream are, in this order: the point, the dropout of its label, two for t, and three for s and r.
+/// Returns which of so many points a column has.
+[[nodiscard]] DIAMOND_HD inline index_t chosen_point(const noise_stream& uniforms, index_t column,
+                                                     index_t points) {
+    return static_cast<index_t>(uniforms.uniform(column) * static_cast<double>(points));
+}
+/// Draws t, s and r of a column, and its condition if the data have conditions. The uniform numbers 0 to 6 of
+/// the column's stream are, in this order: the point, the dropout of its condition, two for t, and three for
+/// s and r.
 template <class Context, class Times, class Pairs>
-struct draw_times_and_label {
+struct draw_times_and_condition {
     noise_stream uniforms;
     Times times;
     Pairs pairs;
     index_t diagonal; ///< the first columns, which have r = s
     row_view<double, Context> t, s, r;
-    row_view<const std::int32_t, Context> given; ///< the labels of the points; null without labels
+    index_t points;            ///< their number
+    const std::int32_t* given; ///< the labels of the points; null without labels
     double dropout;
-    row_view<std::int32_t, Context> label;
+    std::int32_t* label;           ///< null without labels
+    std::int32_t *point, *present; ///< which point it is, and whether it keeps its vector; null without
+                                   ///< vectors
     DIAMOND_HD void operator()(index_t j) const {
         t[j] = times(uniforms.uniform(j, 2), uniforms.uniform(j, 3));
         const time_pair pair = pairs(uniforms.uniform(j, 4), uniforms.uniform(j, 5), uniforms.uniform(j, 6));
         s[j] = j < diagonal ? uniforms.uniform(j, 6) : pair.from;
         r[j] = j < diagonal ? s[j] : pair.to;
-        if (!given.data()) return;
-        const auto chosen = static_cast<index_t>(uniforms.uniform(j) * static_cast<double>(given.columns()));
-        label[j] = uniforms.uniform(j, 1) < dropout ? labels::unconditional : given[chosen];
+        if (!label && !point) return;
+        const index_t chosen = chosen_point(uniforms, j, points);
+        const bool dropped = uniforms.uniform(j, 1) < dropout;
+        if (label) label[j] = dropped ? labels::unconditional : given[chosen];
+        if (!point) return;
+        point[j] = static_cast<std::int32_t>(chosen);
+        present[j] = dropped ? 0 : 1;
     }
 };
 /// Draws z = point + h n, and writes x_t = alpha z + sigma eps (0 at t = 0), xbar = s z + (1 - s)
@@ -315,7 +344,7 @@ struct noise_states {
     const_view_t<Batch> normal;
     view_t<Batch> x_t, xbar, velocity;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
-        const auto chosen = static_cast<index_t>(uniforms.uniform(j) * static_cast<double>(points.columns()));
+        const index_t chosen = chosen_point(uniforms, j, points.columns());
         const real z = points(i, chosen) + noise[i] * normal(i, j);
         const noise_level level = level_at(schedule, t[j]);
         const double data = static_cast<double>(z), inner_noise = static_cast<double>(xbar(i, j));
@@ -329,13 +358,13 @@ struct noise_states {
 
 /// The size of a training batch and how it is divided.
 struct training_batch_options {
-    index_t columns;      ///< at least 1
-    index_t diagonal;     ///< the first columns, which have r = s
-    double label_dropout; ///< the share of labels that become labels::unconditional
+    index_t columns;          ///< at least 1
+    index_t diagonal;         ///< the first columns, which have r = s
+    double condition_dropout; ///< the share of columns that lose their label and vector
 };
 
-/// The states of one training step: t, s, r, labels, x_t, xbar_s = s z + (1 - s) eps', and z - eps', whose
-/// mean given (xbar_s, x_t) is GLASS's inner velocity. Batches are d x n.
+/// The states of one training step: t, s, r, conditions, x_t, xbar_s = s z + (1 - s) eps', and z - eps',
+/// whose mean given (xbar_s, x_t) is GLASS's inner velocity. Batches are d x n.
 template <class Batch>
 class training_states {
 public:
@@ -357,8 +386,14 @@ public:
             draw_normal(rng.stream(purpose::data, 4 * k + which), draws[which]->mutable_view());
         const noise_stream uniforms = rng.stream(purpose::data, 4 * k + 3);
         const bool labelled = data.labels() != nullptr;
+        const auto& vectors = data.vectors();
         if (labelled) label_.resize(context, 1, n);
-        context.for_each(n, detail::draw_times_and_label<context_type, Times, Pairs>{
+        if (vectors.size() > 0) {
+            point_.resize(context, 1, n);
+            present_.resize(context, 1, n);
+            vector_.resize(context, vectors.rows(), n);
+        }
+        context.for_each(n, detail::draw_times_and_condition<context_type, Times, Pairs>{
                                 .uniforms = uniforms,
                                 .times = times,
                                 .pairs = pairs,
@@ -366,10 +401,18 @@ public:
                                 .t = row(t),
                                 .s = row(s),
                                 .r = row(r),
-                                .given = {data.labels(), data.points().columns(), &context},
-                                .dropout = options.label_dropout,
-                                .label = {label_.data(), n, &context}});
+                                .points = data.points().columns(),
+                                .given = data.labels(),
+                                .dropout = options.condition_dropout,
+                                .label = labelled ? label_.data() : nullptr,
+                                .point = vectors.size() > 0 ? point_.data() : nullptr,
+                                .present = vectors.size() > 0 ? present_.data() : nullptr});
         label = labelled ? labels(static_cast<const std::int32_t*>(label_.data())) : labels();
+        vector = {};
+        if (vectors.size() > 0) {
+            context.gather(vectors.read(), point_.data(), vector_.mutable_view());
+            vector = {vector_.read(), present_.data()};
+        }
         context.forbid(n,
                        !(elementwise<detail::is_time>(row(t)) && elementwise<detail::is_time>(row(s)) &&
                          elementwise<detail::is_time>(row(r))),
@@ -391,19 +434,21 @@ public:
         return {xbar.read().columns(first, count), x_t.read().columns(first, count),
                 time_view(t.data() + first), time_view(s.data() + first), time_view(r.data() + first)};
     }
-    /// Returns the labels of columns first, first + 1, ...
-    [[nodiscard]] labels labels_from(index_t first) const {
-        return label_.size() && !label.broadcast() ? labels(label_.data() + first) : label;
+    /// Returns the conditions of columns first ... first + count - 1.
+    [[nodiscard]] label_and_vector<Batch> conditions(index_t first, index_t count) const {
+        return {label.broadcast() ? label : labels(label.data() + first), vector.columns(first, count)};
     }
 
     /// The states, and the velocity z - eps' of the data, d x n.
     scratch<real, context_type> x_t, xbar, velocity;
     scratch<double, context_type> t, s, r; ///< 1 x n
     diamond::labels label;                 ///< The columns' labels: one that all share, or one for each.
+    condition_vectors<Batch> vector;       ///< The columns' vectors, or none.
 
 private:
     scratch<real, context_type> normal_;
-    scratch<std::int32_t, context_type> label_;
+    scratch<real, context_type> vector_;
+    scratch<std::int32_t, context_type> label_, point_, present_;
 };
 
 } // namespace diamond

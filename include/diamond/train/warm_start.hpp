@@ -14,8 +14,8 @@ namespace diamond {
 /// they are, and of the last layer the velocity's rows. The divergence's row stays as it was: at a training's
 /// start it is 0, which gives the Gaussian's own divergence. The schedule must be the sampler's, as its type
 /// says.
-/// @throws std::invalid_argument if the layers differ in anything but that row, or the frames or the classes
-/// differ.
+/// @throws std::invalid_argument if the layers differ in anything but that row, or the frames, the classes
+/// or the vectors' frames differ.
 template <class Batch, class Schedule>
 void warm_start(const diamond_mlp_with_divergence<Batch, Schedule>& network,
                 const trained_network<diamond_mlp<Batch, Schedule>>& sampler, view_t<Batch> theta) {
@@ -29,10 +29,12 @@ void warm_start(const diamond_mlp_with_divergence<Batch, Schedule>& network,
                        digits_of(sampler.dimension()) + " and " + digits_of(from.size()) +
                        ": they must agree, and so must the classes";
             });
-    const auto &ours = network.frame().numbers(), &theirs = sampler.architecture().frame().numbers();
     require(
-        ours.mean == theirs.mean && ours.variance == theirs.variance && ours.basis == theirs.basis,
+        network.frame().numbers() == sampler.architecture().frame().numbers(),
         "warm start: the sampler has another Gaussian frame, in which its parameters mean something else");
+    const auto &ours = network.vector_frame(), &theirs = sampler.architecture().vector_frame();
+    require(ours.has_value() == theirs.has_value() && (!ours || ours->numbers() == theirs->numbers()),
+            "warm start: the sampler has another frame of vector conditions, or one of the two has none");
     require(theta.size() >= network.parameters(), [&] {
         return "warm start: " + digits_of(theta.size()) + " parameters for a network of " +
                digits_of(network.parameters());
