@@ -38,6 +38,7 @@
 #include <diamond/map/ode_flow_map.hpp>
 #include <diamond/map/posterior_kernels.hpp>
 #include <diamond/map/resampled_posterior.hpp>
+#include <diamond/map/signed_draws.hpp>
 #include <diamond/map/stepped_flow_map.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
 #include <diamond/nn/trained_network.hpp>

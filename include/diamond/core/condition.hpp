@@ -231,6 +231,34 @@ template <class To, class From>
     else
         return {};
 }
+/// Says whether a condition of type From has one of type To: it is that type, or has it as label or vector.
+template <class To, class From>
+inline constexpr bool has_condition = std::same_as<To, From>;
+template <class Batch>
+inline constexpr bool has_condition<labels, label_and_vector<Batch>> = true;
+template <class Batch>
+inline constexpr bool has_condition<condition_vectors<Batch>, label_and_vector<Batch>> = true;
+
+/// Returns the condition of type To that another has. @throws std::invalid_argument where it has more than
+/// that.
+template <class To, class From>
+    requires has_condition<To, From>
+[[nodiscard]] To condition_within(const From& from) {
+    if constexpr (std::same_as<To, From>) {
+        return from;
+    } else {
+        const auto refuse = [](const char* part) {
+            return [part] {
+                return "a condition with a " + std::string(part) + " where that part is not taken";
+            };
+        };
+        if constexpr (std::same_as<To, labels>)
+            require(from.vector.none(), refuse("vector"));
+        else
+            require(from.label.broadcast() && from.label[0] == labels::unconditional, refuse("label"));
+        return condition_as<To>(from);
+    }
+}
 } // namespace detail
 
 namespace detail {

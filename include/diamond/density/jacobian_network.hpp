@@ -26,7 +26,8 @@ struct store_product {
     }
 };
 /// m = log det(I + (r - s) J)/(r - s), tr J where r = s, and NaN where the determinant is not positive, for
-/// there the map folds. It is computed by Gaussian elimination with partial pivoting, in place.
+/// there the map folds; or, where signs are asked for, m = log |det|/(r - s) and the sign of the determinant,
+/// 1, -1 or, where m is infinite, 0. It is computed by Gaussian elimination with partial pivoting, in place.
 template <class Jacobian, class Row>
 struct mean_log_determinant {
     static constexpr index_t relative_cost = 4096;
@@ -34,7 +35,7 @@ struct mean_log_determinant {
     index_t rows;
     time_view s, r;
     Jacobian jacobian;
-    Row out;
+    Row out, sign; ///< sign may be without data
 
     DIAMOND_HD void operator()(index_t j) const {
         double* const a = jacobian.column(j).begin();
@@ -42,8 +43,7 @@ struct mean_log_determinant {
         double sum = 0.0;
         if (length == 0.0) {
             for (index_t k = 0; k < rows; ++k) sum += a[k + rows * k];
-            out[j] = sum;
-            return;
+            return write(j, sum, 1.0);
         }
         for (index_t at = 0; at < rows * rows; ++at) a[at] *= length;
         for (index_t k = 0; k < rows; ++k) a[k + rows * k] += 1.0;
@@ -61,10 +61,7 @@ struct mean_log_determinant {
                 }
             }
             const double diagonal = a[k + rows * k];
-            if (!(std::fabs(diagonal) > 0.0)) {
-                out[j] = not_a_number;
-                return;
-            }
+            if (diagonal == 0.0) return write(j, length > 0.0 ? -infinity : infinity, 0.0);
             if (diagonal < 0.0) positive = !positive;
             sum += std::log(std::fabs(diagonal));
             for (index_t i = k + 1; i < rows; ++i) a[i + rows * k] /= diagonal;
@@ -73,7 +70,13 @@ struct mean_log_determinant {
                 for (index_t i = k + 1; i < rows; ++i) a[i + rows * l] -= a[i + rows * k] * factor;
             }
         }
-        out[j] = positive ? sum / length : not_a_number;
+        write(j, sum / length, positive ? 1.0 : -1.0);
+    }
+
+private:
+    DIAMOND_HD void write(index_t j, double m, double its_sign) const {
+        out[j] = sign || its_sign > 0.0 ? m : not_a_number;
+        if (sign) sign[j] = its_sign;
     }
 };
 } // namespace detail
@@ -143,9 +146,16 @@ public:
     /// out = v, d x N, and divergence[j] = m of column j.
     void operator()(const arguments& at, const condition_type& condition, workspace& space, view out,
                     row_t<batch_type> divergence) const {
+        with_sign(at, condition, space, out, divergence, {});
+    }
+    /// out = v, d x N, divergence[j] = log |det|/(r - s) and sign[j] = 1 or -1, the sign of the determinant,
+    /// or 0 where it is 0; where r = s the trace, and 1. Without data of `sign` it is the call above.
+    void with_sign(const arguments& at, const condition_type& condition, workspace& space, view out,
+                   row_t<batch_type> divergence, row_t<batch_type> sign) const {
         const auto& context = out.context();
         const index_t d = out.rows(), n = out.columns();
         require_columns("jacobian_network", divergence, n);
+        if (sign) require_columns("jacobian_network", sign, n);
         for (auto* buffer : {&space.tangent, &space.product}) buffer->resize(context, d, n);
         space.jacobian.resize(context, d * d, n);
         for (index_t k = 0; k < d; ++k) {
@@ -161,7 +171,8 @@ public:
                                 .s = at.s,
                                 .r = at.r,
                                 .jacobian = space.jacobian.mutable_view(),
-                                .out = divergence});
+                                .out = divergence,
+                                .sign = sign});
         network_(at, condition, space.network, out);
     }
 

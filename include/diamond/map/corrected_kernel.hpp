@@ -41,7 +41,7 @@ class corrected_kernel {
     static_assert(diagnose_transition_kernel_with_density<Kernel>() && diagnose_marginal_density<Density>());
     static_assert(std::is_same_v<typename Kernel::batch_type, typename Density::batch_type>,
                   "transitions and the density that corrects them must be of the same batch type");
-    static_assert(std::is_same_v<condition_of_t<Kernel>, condition_of_t<Density>>,
+    static_assert(detail::has_condition<condition_of_t<Density>, condition_of_t<Kernel>>,
                   "transitions and the density that corrects them must take the same condition");
     static_assert(detail::no_other_schedule<Kernel, Density>,
                   "transitions and the density that corrects them must have the same "
@@ -85,7 +85,8 @@ public:
         const noising back = noising_at(density_.schedule(), span);
         likelihood_.resize(context, 1, n);
         kernel_.draw_with_density(x, span, condition, stream, out, log_weight);
-        density_(out, span.to, condition, next_log_density);
+        density_(out, span.to, detail::condition_within<condition_of_t<Density>>(condition),
+                 next_log_density);
         context.column_sums(
             x.rows(), x.columns(),
             detail::transition_density_term<const_view>{

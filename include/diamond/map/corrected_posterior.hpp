@@ -28,7 +28,7 @@ class corrected_posterior {
     static_assert(diagnose_condition<condition_of_t<Sampler>, backend_of_t<typename Sampler::batch_type>>());
     static_assert(std::is_same_v<typename Sampler::batch_type, typename Density::batch_type>,
                   "draws and the density that corrects them must be of the same batch type");
-    static_assert(std::is_same_v<condition_of_t<Sampler>, condition_of_t<Density>>,
+    static_assert(detail::has_condition<condition_of_t<Density>, condition_of_t<Sampler>>,
                   "draws and the density that corrects them must take the same condition");
 
 public:
@@ -62,7 +62,9 @@ public:
         density_of_data_.resize(context, 1, all);
         likelihood_.resize(context, 1, all);
         sampler_.draw_with_density(x_t, t, condition, stream, out, log_weights);
-        density_(out, 1.0, repeated_.repeat(context, condition, x_t.columns(), stream.samples),
+        density_(out, 1.0,
+                 repeated_.repeat(context, detail::condition_within<condition_of_t<Density>>(condition),
+                                  x_t.columns(), stream.samples),
                  unwritten(row(density_of_data_)));
         context.column_sums(
             out.rows(), out.columns(),
@@ -84,7 +86,7 @@ private:
     Sampler sampler_;
     Density density_;
     scratch<double, context_type> density_of_data_, likelihood_;
-    condition_store<condition_type, context_type> repeated_;
+    condition_store<condition_of_t<Density>, context_type> repeated_;
 };
 
 } // namespace diamond
