@@ -155,6 +155,24 @@ TEST_CASE("signed weights average Z where the map folds, and weights without sig
     CHECK(std::isnan(diamond::estimate_of(log_weights(found, 1), found.sign).log_z));
 }
 
+TEST_CASE("the tail of the weights says whether they have a variance") {
+    const auto uniforms = philox{3}.stream(diamond::purpose::user);
+    constexpr index_t n = 20'000;
+    for (const double shape : {0.1, 0.3, 0.5, 0.9, 1.3}) {
+        // u^-k has the tail index k.
+        std::vector<double> log_weights;
+        for (index_t j = 0; j < n; ++j) log_weights.push_back(-shape * std::log(uniforms.uniform(j)));
+        const auto found = diamond::estimate_of(log_weights, std::vector<double>(n, 1.0));
+        CHECK(std::abs(found.tail_index - shape) < 0.25); // three deviations, about (1 + k)/sqrt(424)
+        CHECK(std::isnan(found.standard_error) == (shape > 0.7));
+        if (shape < 0.5) CHECK(std::abs(found.log_z + std::log(1.0 - shape)) < 4.0 * found.standard_error);
+    }
+    const auto equal = diamond::estimate_of(std::vector<double>(100, 1.0), std::vector<double>(100, 1.0));
+    CHECK(std::isnan(equal.tail_index));
+    CHECK(equal.standard_error == 0.0);
+    CHECK(equal.log_z == 1.0);
+}
+
 TEST_CASE("what is no set of signed weights is refused") {
     const double infinity = diamond::infinity;
     CHECK_THROWS_WITH_AS(static_cast<void>(diamond::estimate_of({}, {})),

@@ -11,11 +11,13 @@
 #include <utility>
 #include <vector>
 
+#include "../shared/folds.hpp"
 #include "draw_errors.hpp"
-#include "folds.hpp"
 #include "pictures.hpp"
 
 namespace self_correction {
+
+using studies::determinants;
 
 template <class Network>
 auto posterior_of(const Network& network) {

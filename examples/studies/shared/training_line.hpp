@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <diamond/align/run.hpp>
+#include <diamond/core/stopwatch.hpp>
 #include <diamond/train/training_state.hpp>
 
 #include "progress_line.hpp"

@@ -198,7 +198,8 @@ void require_vectors(const condition_vectors<Batch>& given, index_t columns, ind
 }
 
 /// A label and a vector, of which either may be none: the condition of a network that takes both, or that
-/// says at run time which of them it takes. A label or a vector alone is converted to it.
+/// says at run time which of them it takes. A label or a vector alone is converted to it, and it to the one
+/// that a reward of yours takes.
 template <class Batch>
 struct label_and_vector {
     labels label = {};                    ///< labels::unconditional where there is none
@@ -208,9 +209,12 @@ struct label_and_vector {
     // NOLINTBEGIN(google-explicit-constructor): a part stands for the whole
     label_and_vector(labels of) : label(of) {}                                 ///< A label, and no vector.
     label_and_vector(const condition_vectors<Batch>& given) : vector(given) {} ///< A vector, and no label.
-    // NOLINTEND(google-explicit-constructor)
     /// Both.
     label_and_vector(labels of, const condition_vectors<Batch>& given) : label(of), vector(given) {}
+
+    operator labels() const { return label; }                    ///< The label, for what reads it alone.
+    operator condition_vectors<Batch>() const { return vector; } ///< The vector, for what reads it alone.
+    // NOLINTEND(google-explicit-constructor)
 };
 
 namespace detail {
@@ -243,9 +247,9 @@ inline constexpr bool has_condition<condition_vectors<Batch>, label_and_vector<B
 /// that.
 template <class To, class From>
     requires has_condition<To, From>
-[[nodiscard]] To condition_within(const From& from) {
+[[nodiscard]] decltype(auto) condition_within(const From& from) {
     if constexpr (std::same_as<To, From>) {
-        return from;
+        return (from); // itself, without a copy
     } else {
         const auto refuse = [](const char* part) {
             return [part] {

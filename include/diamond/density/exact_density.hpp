@@ -20,13 +20,16 @@ template <class D, class Map>
 concept relative_density = std::copy_constructible<D> && names_schedule<D> && has_dimension<D> &&
                            counts_cost<D> &&
                            requires(D& d, const_view_t<typename Map::batch_type> x, double t,
-                                    const condition_of_t<Map>& c,
+                                    const condition_of_t<D>& c,
                                     row_t<typename D::batch_type> out) { d(x, t, c, x, index_t{1}, out); };
 template <class D, class Map>
 concept absolute_density = marginal_density<D> &&
                            std::is_same_v<typename D::batch_type, typename Map::batch_type>;
 template <class D, class Map>
-concept corrects_proposal = absolute_density<D, Map> || relative_density<D, Map>;
+concept absolute_or_relative_density = absolute_density<D, Map> || relative_density<D, Map>;
+template <class D, class Map>
+concept corrects_proposal = absolute_or_relative_density<D, Map> &&
+                            has_condition<condition_of_t<D>, condition_of_t<Map>>;
 } // namespace detail
 
 /// The ladder for the density of a weighted_value; it has one clause.

@@ -2,7 +2,6 @@
 /// determinant, by which importance weights are exact where the map folds, too. See (eq. signed-weight).
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -12,6 +11,7 @@
 #include <diamond/core/log_density.hpp>
 #include <diamond/density/jacobian_network.hpp>
 #include <diamond/density/log_likelihood.hpp>
+#include <diamond/density/signed_estimate.hpp>
 #include <diamond/map/network_velocity.hpp>
 #include <diamond/random/draw.hpp>
 #include <diamond/schedule/check_schedule.hpp>
@@ -94,48 +94,5 @@ private:
     scratch<real, context_type> here_, velocity_, zeros_;
     scratch<double, context_type> divergence_, its_sign_;
 };
-
-/// What signed weights say of their target.
-struct signed_estimate {
-    double log_z = not_a_number;          ///< log of the mean weight; NaN where that is not positive
-    double standard_error = not_a_number; ///< of log_z, the deviation of the mean weight over the mean
-    double effective = 0.0;               ///< (sum w)^2/sum w^2
-    double negative = 0.0;                ///< the share of negative weights in sum |w|
-};
-
-/// Computes the estimate of log Z from log |w| and the sign of each weight, n numbers each. The standard
-/// error says nothing of mass that no draw came near. @throws std::invalid_argument for no weights, lists of
-/// different lengths, and a log weight that is NaN or +inf.
-[[nodiscard]] inline signed_estimate estimate_of(const std::vector<double>& log_weights,
-                                                 const std::vector<double>& signs) {
-    require(!log_weights.empty() && signs.size() == log_weights.size(), [&] {
-        return "signed weights: " + digits_of(log_weights.size()) + " weights and " +
-               digits_of(signs.size()) + " signs";
-    });
-    double largest = -infinity;
-    for (std::size_t j = 0; j < log_weights.size(); ++j) {
-        require(log_weights[j] < infinity, [&] {
-            return "signed weights: log |w| of draw " + digits_of(j) + " is " + digits_of(log_weights[j]);
-        });
-        largest = std::max(largest, log_weights[j]);
-    }
-    signed_estimate result;
-    if (largest == -infinity) return result;
-    double sum = 0.0, squares = 0.0, negative = 0.0, all = 0.0;
-    for (std::size_t j = 0; j < log_weights.size(); ++j) {
-        const double size = std::exp(log_weights[j] - largest);
-        sum += signs[j] * size;
-        squares += square(signs[j] * size);
-        all += std::abs(signs[j]) * size;
-        if (signs[j] < 0.0) negative -= signs[j] * size;
-    }
-    const auto n = static_cast<double>(log_weights.size());
-    result.effective = square(sum) / squares;
-    result.negative = negative / all;
-    if (!(sum > 0.0)) return result;
-    result.log_z = largest + std::log(sum / n);
-    result.standard_error = std::sqrt(std::max(squares / n - square(sum / n), 0.0) / n) / (sum / n);
-    return result;
-}
 
 } // namespace diamond

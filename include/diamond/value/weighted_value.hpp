@@ -250,8 +250,8 @@ public:
                                                                        .samples = samples,
                                                                        .gradient = gradient_.mutable_view()});
         map_.vjp(renoised_, interval{back.time, 1.0}, repeated, gradient_, pulled_);
-        density_.score(renoised_, back.time, repeated, score_);
-        density_.score(x, t, condition, out);
+        density_.score(renoised_, back.time, of_density(repeated), score_);
+        density_.score(x, t, of_density(condition), out);
         context.for_each(
             out.rows(), out.columns(),
             detail::weighted_gradient<view, const_view, numbers_view>{.x_t = x,
@@ -298,9 +298,9 @@ private:
         }
         const noise_level here = level_at(schedule, t);
         if constexpr (marginal_density<Density>)
-            density_(renoised_, back.time, repeated, unwritten(row(density_values_)));
+            density_(renoised_, back.time, of_density(repeated), unwritten(row(density_values_)));
         else
-            density_(renoised_, back.time, repeated, x, samples, unwritten(row(density_values_)));
+            density_(renoised_, back.time, of_density(repeated), x, samples, unwritten(row(density_values_)));
         context.column_sums(x.rows(), columns,
                             detail::renoising_weight<const_view>{.x_t = x,
                                                                  .z = z_.read(),
@@ -315,6 +315,10 @@ private:
         assign(row(base_), row(base_) + (constant + row(density_values_)));
         assign(row(full_), row(base_) + row(reward_values_));
         return back;
+    }
+    /// Returns what the density takes of a condition.
+    [[nodiscard]] static decltype(auto) of_density(const condition_type& condition) {
+        return detail::condition_within<condition_of_t<Density>>(condition);
     }
     /// Computes the normalised weights p_ of full_ and q_ of base_.
     void normalise(const_view x) {

@@ -8,7 +8,7 @@
 #include <diamond/backend/eigen.hpp>
 #include <diamond/diamond.hpp>
 
-namespace self_correction {
+namespace studies {
 
 namespace detail {
 /// This flag says whether something was seen on any thread. A copy goes on independently.
@@ -81,4 +81,4 @@ private:
     mutable detail::seen folded_;
 };
 
-} // namespace self_correction
+} // namespace studies
