@@ -189,7 +189,11 @@ auto run_smc(const context& where, const diamond_map_network& network, const flo
                                   true_posterior<Task>{learned, x, log_evidence}},
         diamond::posterior_value{
             diamond::diamond_map_posterior{diamond::network_diamond_map{network}}, nothing, {.samples = 1}},
-        {.particles = particles, .steps = steps, .log_delta = -diamond::infinity}};
+        {.particles = particles,
+         .steps = steps,
+         .log_delta = -diamond::infinity,
+         // The densities between are learned and need not have mass 1: they cancel from Z and from the law.
+         .trust = {.largest_miss = diamond::infinity}}};
     return sampler(where, rng, given);
 }
 
