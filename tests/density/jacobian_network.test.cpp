@@ -133,8 +133,12 @@ TEST_CASE("a determinant of 0 and one below: NaN; two reflections: what they are
     const auto m_of_whole_step = [&](batch& jacobian, batch& out) {
         using functor = diamond::detail::mean_log_determinant<
             diamond::view_t<batch>, diamond::row_view<double, diamond::eigen::context>>;
-        functor{.rows = 2, .s = time_view(0.0), .r = time_view(1.0), .jacobian = jacobian, .out = row(out)}(
-            0);
+        functor{.rows = 2,
+                .s = time_view(0.0),
+                .r = time_view(1.0),
+                .jacobian = jacobian,
+                .out = row(out),
+                .sign = {}}(0);
         return out.data()[0];
     };
     // in the plane -I and a quarter turn have determinant 1; the turn's first pivot is 0, so that rows must

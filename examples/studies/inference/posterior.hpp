@@ -174,12 +174,21 @@ private:
     double log_evidence_;
 };
 
-/// Runs SMC from noise to the true posterior: early-stop transitions of the learned Diamond map, corrected by
-/// determinants. Its Z is p(x) over the evidence that it was given.
+/// Particles of several runs of SMC, with weights among them all.
+struct smc_draws {
+    posterior_draws of;
+    std::vector<double> log_weights;
+    double effective = 0.0; ///< the sum of the runs' effective sizes, as their shares of Z let it count
+    diamond::combined_log_z log_z; ///< of the evidence, over what the runs were given
+};
+
+/// Runs SMC from noise to the true posterior in islands, at least two, until `effective` particles are
+/// effective or `most` were used: early-stop transitions of the learned Diamond map, corrected by
+/// determinants.
 template <inference_task Task>
-auto run_smc(const context& where, const diamond_map_network& network, const flow_map& learned,
-             const conditions& given, const double* x, double log_evidence, index_t particles, index_t steps,
-             diamond::philox rng) {
+smc_draws run_smc(const context& where, const diamond_map_network& network, const flow_map& learned,
+                  const conditions& given, const double* x, double log_evidence, index_t particles,
+                  index_t steps, double effective, index_t most, diamond::philox rng) {
     using studies::determinants;
     const diamond::network_diamond_map map{determinants{network}};
     // There is no reward beside the posterior: the kernel's own weights lead to it.
@@ -194,7 +203,28 @@ auto run_smc(const context& where, const diamond_map_network& network, const flo
          .log_delta = -diamond::infinity,
          // The densities between are learned and need not have mass 1: they cancel from Z and from the law.
          .trust = {.largest_miss = diamond::infinity}}};
-    return sampler(where, rng, given);
+    const diamond::stopwatch clock;
+    std::vector<diamond::smc_result<batch>> runs;
+    smc_draws all;
+    while (runs.size() < 2 ||
+           (all.effective < effective && (static_cast<index_t>(runs.size()) + 1) * particles <= most)) {
+        runs.push_back(sampler(where, rng.split(runs.size()), given));
+        if (runs.size() < 2) continue;
+        all.log_z = diamond::combine_islands(runs);
+        double squares = 0.0;
+        for (std::size_t k = 0; k < runs.size(); ++k)
+            squares += diamond::square(all.log_z.shares[k]) / runs[k].ess;
+        all.effective = 1.0 / squares;
+    }
+    for (std::size_t k = 0; k < runs.size(); ++k) {
+        const auto z = diamond::to_host(runs[k].particles);
+        all.of.z.insert(all.of.z.end(), z.begin(), z.end());
+        for (const double weight : runs[k].weights())
+            all.log_weights.push_back(std::log(weight * all.log_z.shares[k]));
+        all.of.spent += runs[k].spent;
+    }
+    all.of.seconds = clock.seconds();
+    return all;
 }
 
 /// The evidence p(x) by brute force, without any network.

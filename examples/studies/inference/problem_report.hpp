@@ -27,7 +27,7 @@ using studies::cell, studies::text;
 struct options {
     std::string task = "all";
     std::vector<index_t> simulations{10'000, 100'000}, evaluations{1, 2, 4, 8}, corrected{1, 4};
-    index_t draws = 10'000, observations = 5, proposals = 1'000'000, particles = 16'384, steps = 8,
+    index_t draws = 10'000, observations = 5, proposals = 200'000, particles = 16'384, steps = 8,
             problems = 300;
     double effective = 20'000.0;
     std::uint64_t seed = 1;
@@ -159,7 +159,8 @@ private:
         told_.table(
             std::string(Task::name) + "_" + std::to_string(n) + "_corrected", title("corrected", n),
             text(
-                "Proposals until %.0f are effective, at most %td, and %td resampled; SMC of %td particles in "
+                "Proposals until %.0f are effective, at most %td, and %td resampled; islands of SMC of %td "
+                "particles in "
                 "%td steps. Effective: the share of the proposals, its mean and least over the observations; "
                 "negative: the largest share of negative weights, where the map folds; tail: the largest "
                 "tail index, above 0.7 of which weights have no standard error; evidence: log p(x) less that "
@@ -230,17 +231,15 @@ private:
             const observation<Task> at(where_, known.of.x.data());
             const auto found = run_smc<Task>(where_, network, map, at.given(), known.of.x.data(),
                                              log_evidence[o], chosen_.particles, chosen_.steps,
-                                             rng_.split(80 + o));
-            theta.push_back(
-                shuffled(theta_of<Task>(resampled(diamond::to_host(found.particles), Task::parameters,
-                                                  found.log_weights, {}, chosen_.draws, 0.5))));
-            all.effective.push_back(found.ess / static_cast<double>(chosen_.particles));
-            all.off.push_back((found.log_z + log_evidence[o] - known.evidence.log_evidence) /
-                              std::hypot(found.log_z_standard_error, known.evidence.standard_error));
-            all.spent += static_cast<double>(found.spent.evaluations()) / std::max(found.ess, 1.0) /
-                         observations();
-            all.seconds += found.seconds / observations();
-            for (const auto& warning : found.warnings)
+                                             chosen_.effective, chosen_.proposals, rng_.split(80 + o));
+            theta.push_back(shuffled(theta_of<Task>(
+                resampled(found.of.z, Task::parameters, found.log_weights, {}, chosen_.draws, 0.5))));
+            all.effective.push_back(found.effective / static_cast<double>(found.log_weights.size()));
+            all.off.push_back((found.log_z.log_z + log_evidence[o] - known.evidence.log_evidence) /
+                              std::hypot(found.log_z.standard_error, known.evidence.standard_error));
+            all.spent += static_cast<double>(found.of.spent.evaluations()) / found.effective / observations();
+            all.seconds += found.of.seconds / observations();
+            for (const auto& warning : found.log_z.warnings)
                 told_.warn(name + text(", observation %td", static_cast<std::ptrdiff_t>(o + 1)), warning);
         }
         row(name, theta, all);
