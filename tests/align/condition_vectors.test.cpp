@@ -165,6 +165,19 @@ TEST_CASE_TEMPLATE("SMC under vectors reaches the closed form's log Z, and parti
         CHECK(statistics::within(mean, 1.0));
         CHECK(mean.standard_error < 0.05);
     }
+    // With the options of a first run, whose pilot has fewer draws than there are particles.
+    constexpr index_t many = 1200;
+    std::vector<real> repeated;
+    for (index_t j = 0; j < many; ++j)
+        for (index_t k = 0; k < size; ++k)
+            repeated.push_back(static_cast<real>(numbers[static_cast<std::size_t>(k + size * (j % n))]));
+    const auto of_many = diamond::from_host<real>(context, size, many, repeated);
+    diamond::smc usual(diamond::ddpm_posterior_kernel{draws},
+                       diamond::posterior_value{draws, reward, {.samples = 2}},
+                       {.particles = many, .steps = 5});
+    const auto result = usual(context, philox{12}, condition_vectors<batch>(of_many.read()));
+    CHECK(result.pilot.draws == 512);
+    CHECK(std::abs(result.log_z - log_z - std::log(both)) < 0.3); // some six of its standard errors
     CHECK_THROWS_WITH_AS(sampler(context, philox{1}, condition_vectors<batch>(each.read().columns(0, n - 1))),
                          doctest::Contains("conditions of 63 columns for more particles: that of column 63"),
                          std::invalid_argument);

@@ -167,6 +167,17 @@ TEST_CASE("the tail of the weights says whether they have a variance") {
         CHECK(std::isnan(found.standard_error) == (shape > 0.7));
         if (shape < 0.5) CHECK(std::abs(found.log_z + std::log(1.0 - shape)) < 4.0 * found.standard_error);
     }
+    // A few weights beside which the others vanish have the heaviest tail of all.
+    for (const double fall : {180.0, 5.0}) {
+        std::vector<double> log_weights;
+        for (index_t j = 0; j < 10'000; ++j) log_weights.push_back(-fall * static_cast<double>(j));
+        const auto found = diamond::estimate_of(log_weights, std::vector<double>(10'000, 1.0));
+        CHECK(found.tail_index > 0.7);
+        CHECK(std::isnan(found.standard_error));
+    }
+    std::vector<double> one_of(1000, -1000.0);
+    one_of[7] = 0.0;
+    CHECK(std::isnan(diamond::estimate_of(one_of, std::vector<double>(1000, 1.0)).standard_error));
     const auto equal = diamond::estimate_of(std::vector<double>(100, 1.0), std::vector<double>(100, 1.0));
     CHECK(std::isnan(equal.tail_index));
     CHECK(equal.standard_error == 0.0);
@@ -182,6 +193,11 @@ TEST_CASE("what is no set of signed weights is refused") {
     for (const double bad : {static_cast<double>(NAN), infinity})
         CHECK_THROWS_WITH_AS(static_cast<void>(diamond::estimate_of({0.0, bad}, {1.0, 1.0})),
                              doctest::Contains("of draw 1 is"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(static_cast<void>(diamond::estimate_of({0.0, 0.0}, {1.0, static_cast<double>(NAN)})),
+                         doctest::Contains("the sign of draw 1 is"), std::invalid_argument);
+    const auto weightless = diamond::estimate_of({0.0, 1.0}, {0.0, 0.0});
+    CHECK(weightless.effective == 0.0);
+    CHECK(std::isnan(weightless.log_z));
     CHECK(std::isnan(diamond::estimate_of({-infinity, -infinity}, {1.0, -1.0}).log_z));
     CHECK(diamond::estimate_of({std::log(3.0), 0.0, -infinity}, {1.0, -1.0, 1.0}).log_z ==
           doctest::Approx(std::log(2.0 / 3.0)));

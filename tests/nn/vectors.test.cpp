@@ -222,6 +222,30 @@ TEST_CASE_TEMPLATE("conditions that a network does not take are refused", back, 
                          std::invalid_argument);
 }
 
+TEST_CASE("a part that takes a label or a vector has it of both, and refuses what it would not see") {
+    using batch = diamond::eigen::batch<float>;
+    const diamond::eigen::context context{.threads = 1};
+    struct of_labels {
+        using condition_type = labels;
+    };
+    struct of_vectors {
+        using condition_type = condition_vectors<batch>;
+    };
+    const auto rows = vectors<batch>(context, n);
+    const label_and_vector<batch> label{labels(1)}, vector{condition_vectors<batch>(rows.read())},
+        both{labels(1), condition_vectors<batch>(rows.read())};
+    using diamond::detail::condition_for;
+    CHECK(condition_for<of_labels>(label)[0] == 1);
+    CHECK(condition_for<of_vectors>(vector).rows().data() == rows.data());
+    for (const auto* given : {&vector, &both})
+        CHECK_THROWS_WITH_AS(static_cast<void>(condition_for<of_labels>(*given)),
+                             doctest::Contains("a condition with a vector where that part is not taken"),
+                             std::invalid_argument);
+    for (const auto* given : {&label, &both})
+        CHECK_THROWS_WITH_AS(static_cast<void>(condition_for<of_vectors>(*given)),
+                             doctest::Contains("a condition with a label"), std::invalid_argument);
+}
+
 TEST_CASE("a file keeps the frame of the vectors") {
     using batch = diamond::eigen::batch<float>;
     const diamond::eigen::context context{.threads = 1};
@@ -338,6 +362,11 @@ TEST_CASE("a training set's vectors are the network's") {
         set(points(9), 0.1, {}, diamond::from_host<float>(context, size, 9, constant)));
     CHECK(frame.mean[0] == doctest::Approx(7.0));
     CHECK(frame.variance[0] == 1.0);
+    using wide = diamond::eigen::batch<double>;
+    const std::vector<double> tenths(1000, 0.1);
+    const diamond::training_set<wide> same(diamond::from_host<double>(context, 1, 1000, tenths), 0.1, {},
+                                           diamond::from_host<double>(context, 1, 1000, tenths));
+    CHECK(diamond::fit_vector_frame(same).variance[0] == 1.0);
     CHECK_THROWS_WITH_AS(static_cast<void>(diamond::fit_vector_frame(without)),
                          doctest::Contains("of which it has none"), std::invalid_argument);
 }

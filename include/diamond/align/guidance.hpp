@@ -139,7 +139,7 @@ private:
         if (detail::begins_after_noise<Value> && t <= 0.0)
             guide_noise(x, step, condition, stream);
         else
-            value_.guidance(x, t, condition, stream, gradient_);
+            value_.guidance(x, t, detail::condition_for<Value>(condition), stream, gradient_);
         if constexpr (!is_adaptive<Solver>) // which may try a step that is too long, and shortens it
             if (options_.strength != 0.0)
                 detail::require_finite_columns(
@@ -166,14 +166,14 @@ private:
     void guide_noise(const_view x, double step, const condition_type& condition, noise_stream stream) {
         constexpr int points = order_of<Solver> > 1 ? order_of<Solver> - 1 : 1;
         const double apart = step / (points + 1);
-        value_.guidance(x, apart, condition, stream, gradient_);
+        value_.guidance(x, apart, detail::condition_for<Value>(condition), stream, gradient_);
         if constexpr (points > 1) {
             double weight = points;
             assign(gradient_, weight * gradient_);
             later_.resize(x.context(), x.rows(), x.columns());
             for (int i = 2; i <= points; ++i) {
                 weight *= -static_cast<double>(points - i + 1) / i;
-                value_.guidance(x, i * apart, condition, stream, later_);
+                value_.guidance(x, i * apart, detail::condition_for<Value>(condition), stream, later_);
                 assign(gradient_, gradient_ + weight * later_);
             }
         }

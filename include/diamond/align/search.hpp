@@ -344,7 +344,8 @@ public:
             detail::at_step(k, [&] {
                 kernel_(x.read(), span, condition, rng.stream(purpose::transition, k), next.mutable_view());
                 detail::require_particles(next.read(), k);
-                value_(next.read(), span.to, condition, rng.stream(purpose::value, k),
+                value_(next.read(), span.to, detail::condition_for<Value>(condition),
+                       rng.stream(purpose::value, k),
                        value_rows<context_type>{.value = unwritten(row(values))});
             });
             detail::require_values(row(values), k);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <type_traits>
 #include <utility>
 
@@ -318,7 +319,8 @@ private:
             final_rewards_ += n;
             return;
         }
-        value_(s.next_x.read(), plan.time, s.condition, s.rng.stream(purpose::value, plan.k),
+        value_(s.next_x.read(), plan.time, detail::condition_for<Value>(s.condition),
+               s.rng.stream(purpose::value, plan.k),
                value_rows<context_type>{.value = unwritten(row(s.next_v))});
         detail::require_values(row(s.next_v), plan.k);
         detail::make_finite(s, options_.value_floor);
@@ -341,9 +343,14 @@ private:
             chain prior(detail::draws_alone(kernel_), {.particles = n, .times = options_.times});
             const auto stream = s.rng.split(pilot_stream + static_cast<std::uint64_t>(pilot.draws));
             // Of one condition a column the first n are taken, those of the first x_0.
-            const auto draws = prior(*s.context, stream, s.given);
+            condition_store<condition_type, context_type> chosen;
+            std::vector<std::int32_t> numbers(static_cast<std::size_t>(n));
+            std::iota(numbers.begin(), numbers.end(), 0);
+            const auto ancestors = from_host<std::int32_t>(*s.context, 1, n, numbers);
+            const condition_type given = chosen.gather(*s.context, s.given, ancestors.data(), n);
+            const auto draws = prior(*s.context, stream, given);
             rebind_t<batch_type, double> rewards(*s.context, 1, n);
-            call_reward(value_.reward(), draws.particles.read(), s.given, s.steps(), 1, row(rewards));
+            call_reward(value_.reward(), draws.particles.read(), given, s.steps(), 1, row(rewards));
             for (const double reward : to_host(rewards)) seen.push_back(reward);
             s.spent += draws.spent + cost{.reward = n};
             pilot.evaluations += draws.spent.evaluations();

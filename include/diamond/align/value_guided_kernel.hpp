@@ -105,8 +105,8 @@ public:
         draw_normal(stream.with(purpose::guided_noise), noise_.mutable_view());
         kernel_.centre(x, span, condition, stream, centre_.mutable_view());
         // Draws of its own, which no draw of the run shares.
-        value_.guidance(centre_.read(), span.to, condition, stream.with(purpose::guide),
-                        gradient_.mutable_view());
+        value_.guidance(centre_.read(), span.to, detail::condition_for<Value>(condition),
+                        stream.with(purpose::guide), gradient_.mutable_view());
         const auto scale = row(scale_);
         assign(scale, column_sums(square(gradient_)));
         assign(scale, elementwise<detail::clip_to>(scale, b / factor, options_.trust));

@@ -32,6 +32,23 @@ namespace diamond {
 /// Stands for the condition of an unconditional network.
 struct no_condition {};
 
+namespace detail {
+/// The `condition_type` that a type names; no_condition where it names none.
+template <class Type>
+struct condition_of {
+    using type = no_condition;
+};
+template <class Type>
+    requires requires { typename Type::condition_type; }
+struct condition_of<Type> {
+    using type = typename Type::condition_type;
+};
+} // namespace detail
+/// The condition that a network, map or kernel takes: its `condition_type`, or no_condition where it names
+/// none.
+template <class Type>
+using condition_of_t = typename detail::condition_of<Type>::type;
+
 /// Holds class labels: one for the whole batch, or one for each column, in the memory of the batch and not
 /// owned. The label `unconditional` stands for no class.
 class labels {
@@ -263,6 +280,17 @@ template <class To, class From>
         return condition_as<To>(from);
     }
 }
+/// Returns what a part of a composition, such as a value, takes of the condition of the whole: the part that
+/// its condition_type names, of a label_and_vector, and else the condition itself. @throws
+/// std::invalid_argument as condition_within does.
+template <class Part, class Condition>
+[[nodiscard]] decltype(auto) condition_for(const Condition& condition) {
+    using own = typename condition_of<Part>::type;
+    if constexpr (has_condition<own, Condition>)
+        return condition_within<own>(condition);
+    else
+        return (condition);
+}
 } // namespace detail
 
 namespace detail {
@@ -445,22 +473,5 @@ private:
     condition_store<labels, Context> labels_;
     condition_store<condition_vectors<Batch>, Context> vectors_;
 };
-
-namespace detail {
-/// The `condition_type` that a type names; no_condition where it names none.
-template <class Type>
-struct condition_of {
-    using type = no_condition;
-};
-template <class Type>
-    requires requires { typename Type::condition_type; }
-struct condition_of<Type> {
-    using type = typename Type::condition_type;
-};
-} // namespace detail
-/// The condition that a network, map or kernel takes: its `condition_type`, or no_condition where it names
-/// none.
-template <class Type>
-using condition_of_t = typename detail::condition_of<Type>::type;
 
 } // namespace diamond

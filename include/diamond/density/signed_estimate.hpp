@@ -28,8 +28,10 @@ namespace detail {
     };
     std::vector<double> b, log_likelihood;
     for (std::size_t i = 0; i < candidates; ++i) {
-        const double share = static_cast<double>(candidates) / (static_cast<double>(i) + 0.5);
-        b.push_back(1.0 / largest + (1.0 - std::sqrt(share)) / (3.0 * quartile));
+        const double share = static_cast<double>(candidates) / (static_cast<double>(i) + 0.5),
+                     here = 1.0 / largest + (1.0 - std::sqrt(share)) / (3.0 * quartile);
+        constexpr double flat = 1e-12; // b = 0, the exponential law, is a limit
+        b.push_back(std::abs(here) * largest > flat ? here : flat / largest);
         const double k = shape_at(b.back());
         log_likelihood.push_back(count * (std::log(-b.back() / k) - k - 1.0));
     }
@@ -41,7 +43,8 @@ namespace detail {
         mean += weight * b[i];
     }
     constexpr double prior = 10.0;
-    return (count * shape_at(mean / sum) + 0.5 * prior) / (count + prior);
+    const double k = (count * shape_at(mean / sum) + 0.5 * prior) / (count + prior);
+    return std::isfinite(k) ? k : infinity; // where numbers differ by more than doubles can say
 }
 /// Returns the shape k of the tail of n sizes: of the min(n/5, 3 sqrt n) largest, less the next one. NaN for
 /// fewer than 25 sizes, and where the largest are equal.
@@ -55,7 +58,8 @@ namespace detail {
     std::vector<double> above;
     for (auto at = sizes.end() - tail; at != sizes.end(); ++at)
         if (*at > cut) above.push_back(*at - cut);
-    if (above.size() < least) return not_a_number;
+    if (above.empty()) return not_a_number;
+    if (above.size() < least) return infinity; // a few are all of it, and the others 0 beside them
     std::sort(above.begin(), above.end());
     return pareto_shape(above);
 }
@@ -71,13 +75,13 @@ struct signed_estimate {
     double negative = 0.0;  ///< the share of negative weights in sum |w|
     /// k of the largest |w|, which have moments of order below 1/k: from 0.5 on no variance, and above 0.7 no
     /// mean that a practical number of draws would find (A. Vehtari et al., arXiv 1507.02646). NaN for fewer
-    /// than 25 weights, and where the largest are equal.
+    /// than 25 weights, and where the largest are equal; infinity where fewer than five are all of the sum.
     double tail_index = not_a_number;
 };
 
 /// Computes the estimate of log Z from log |w| and the sign of each weight, n numbers each. The standard
 /// error says nothing of mass that no draw came near. @throws std::invalid_argument for no weights, lists of
-/// different lengths, and a log weight that is NaN or +inf.
+/// different lengths, a log weight that is NaN or +inf, and a sign that is not in [-1, 1].
 [[nodiscard]] inline signed_estimate estimate_of(const std::vector<double>& log_weights,
                                                  const std::vector<double>& signs) {
     require(!log_weights.empty() && signs.size() == log_weights.size(), [&] {
@@ -89,7 +93,10 @@ struct signed_estimate {
         require(log_weights[j] < infinity, [&] {
             return "signed weights: log |w| of draw " + digits_of(j) + " is " + digits_of(log_weights[j]);
         });
-        largest = std::max(largest, log_weights[j]);
+        require(std::abs(signs[j]) <= 1.0, [&] {
+            return "signed weights: the sign of draw " + digits_of(j) + " is " + digits_of(signs[j]);
+        });
+        if (signs[j] != 0.0) largest = std::max(largest, log_weights[j]);
     }
     signed_estimate result;
     if (largest == -infinity) return result;
@@ -104,6 +111,7 @@ struct signed_estimate {
         if (signs[j] < 0.0) negative -= signs[j] * size;
     }
     const auto n = static_cast<double>(log_weights.size());
+    if (squares == 0.0) return result;
     result.effective = square(sum) / squares;
     result.negative = negative / all;
     result.tail_index = detail::tail_index(std::move(sizes));

@@ -26,6 +26,16 @@ struct gaussian_frame_numbers {
 };
 
 namespace detail {
+/// Names a frame by the sum and the first of its numbers of each kind, for the identity of a training.
+[[nodiscard]] inline std::string text_of(const gaussian_frame_numbers& frame) {
+    std::string result = " in frame";
+    for (const auto* numbers : {&frame.mean, &frame.variance, &frame.basis}) {
+        double sum = 0.0;
+        for (const double number : *numbers) sum += number;
+        if (!numbers->empty()) result += " " + digits_of(numbers->front()) + " " + digits_of(sum);
+    }
+    return result;
+}
 /// Writes op(U) times the first d rows of column j of x into those of `to`, and copies the rows behind them.
 template <class ConstView, class View>
 struct rotate_rows {

@@ -128,8 +128,8 @@ public:
             });
         }
         if constexpr (detail::says_vector_size<Network>)
-            require(data.vectors().rows() == network_.vector_size(), [&] {
-                return "a training set with vectors of " + digits_of(data.vectors().rows()) +
+            require(data.vector_size() == network_.vector_size(), [&] {
+                return "a training set with vectors of " + digits_of(data.vector_size()) +
                        " numbers for a network that takes " + digits_of(network_.vector_size());
             });
         if constexpr (has_divergence)
@@ -337,8 +337,10 @@ private:
         }
         std::string labels;
         if (data_->labels()) labels.append(" of ").append(digits_of(data_->classes())).append(" classes");
-        if (data_->vectors().size() > 0)
-            labels.append(" conditioned by ").append(digits_of(data_->vectors().rows())).append(" numbers");
+        if (data_->vector_size() > 0)
+            labels.append(" conditioned by ").append(digits_of(data_->vector_size())).append(" numbers");
+        if constexpr (requires { network_.vector_frame()->numbers(); })
+            if (network_.vector_frame()) labels.append(detail::text_of(network_.vector_frame()->numbers()));
         std::string bandwidth = "bandwidth " + digits_of(data_->bandwidth());
         if (!data_->isotropic()) {
             bandwidth = "bandwidths";

@@ -115,13 +115,17 @@ template <class Batch>
     const auto rows = static_cast<std::size_t>(data.vectors().rows()), columns = vectors.size() / rows;
     const double count = static_cast<double>(columns);
     gaussian_frame_numbers frame{std::vector<double>(rows, 0.0), std::vector<double>(rows, 0.0), {}};
+    // From the first vector on, so that the rounding of sums leaves what is constant so.
+    const auto apart = [&](std::size_t i, std::size_t j) {
+        return static_cast<double>(vectors[i + rows * j]) - static_cast<double>(vectors[i]);
+    };
+    for (std::size_t j = 0; j < columns; ++j)
+        for (std::size_t i = 0; i < rows; ++i) frame.mean[i] += apart(i, j) / count;
     for (std::size_t j = 0; j < columns; ++j)
         for (std::size_t i = 0; i < rows; ++i)
-            frame.mean[i] += static_cast<double>(vectors[i + rows * j]) / count;
-    for (std::size_t j = 0; j < columns; ++j)
-        for (std::size_t i = 0; i < rows; ++i)
-            frame.variance[i] += square(static_cast<double>(vectors[i + rows * j]) - frame.mean[i]) / count;
+            frame.variance[i] += square(apart(i, j) - frame.mean[i]) / count;
     for (std::size_t i = 0; i < rows; ++i) {
+        frame.mean[i] += static_cast<double>(vectors[i]);
         const double rounding = static_cast<double>(
                                     std::numeric_limits<typename Batch::value_type>::epsilon()) *
                                 frame.mean[i];

@@ -235,6 +235,8 @@ public:
     [[nodiscard]] const std::int32_t* labels() const { return labels_.size() ? labels_.data() : nullptr; }
     /// Returns the vectors that the points are conditioned on, d_c x n; without columns where there are none.
     [[nodiscard]] const Batch& vectors() const { return vectors_; }
+    /// Returns how many numbers a vector has; 0 where there are none.
+    [[nodiscard]] index_t vector_size() const { return vectors_.size() > 0 ? vectors_.rows() : 0; }
     /// Returns the root of the distribution's mean variance over the coordinates.
     [[nodiscard]] double deviation() const { return moments_->deviation; }
     /// Returns the largest magnitude of a coordinate's mean.
@@ -410,7 +412,7 @@ public:
         label = labelled ? labels(static_cast<const std::int32_t*>(label_.data())) : labels();
         vector = {};
         if (vectors.size() > 0) {
-            context.gather(vectors.read(), point_.data(), vector_.mutable_view());
+            context.gather(vectors.read_on(context), point_.data(), vector_.mutable_view());
             vector = {vector_.read(), present_.data()};
         }
         context.forbid(n,
