@@ -122,8 +122,8 @@ weighted_draws correct_by_head(const context& where, const flow_map& map, const 
                          });
 }
 
-/// Draws n of weighted columns, with chances as their weights, systematically. Those of negative weight are
-/// left out, whose share of the mass is the estimate's `negative`.
+/// Draws n of weighted columns, with chances as their weights, systematically; none where no weight is
+/// positive. Those of negative weight are left out, whose share of the mass is the estimate's `negative`.
 inline std::vector<float> resampled(const std::vector<float>& z, index_t rows,
                                     const std::vector<double>& log_weights, const std::vector<double>& signs,
                                     index_t n, double uniform) {
@@ -135,6 +135,7 @@ inline std::vector<float> resampled(const std::vector<float>& z, index_t rows,
     for (std::size_t j = 0; j < log_weights.size(); ++j)
         upto.push_back(sum += positive(j) ? std::exp(log_weights[j] - largest) : 0.0);
     std::vector<float> result;
+    if (!(sum > 0.0)) return result;
     for (index_t k = 0; k < n; ++k) {
         const double at = (static_cast<double>(k) + uniform) / static_cast<double>(n) * sum;
         const auto j = std::min<index_t>(std::upper_bound(upto.begin(), upto.end(), at) - upto.begin(),
@@ -145,8 +146,8 @@ inline std::vector<float> resampled(const std::vector<float>& z, index_t rows,
 }
 
 /// log p_t of the learned flow map for t < 1, and at t = 1 that of the true posterior, given an estimate of
-/// the evidence. Models marginal_density: a chain that is corrected to it ends at the true posterior,
-/// whatever was learned.
+/// the evidence. Models marginal_density: a chain that is corrected to it ends at the true posterior, as far
+/// as its transitions do not fold.
 template <inference_task Task>
 class true_posterior {
 public:
@@ -178,11 +179,14 @@ private:
 struct smc_draws {
     posterior_draws of;
     std::vector<double> log_weights;
-    double effective = 0.0; ///< the sum of the runs' effective sizes, as their shares of Z let it count
+    /// The effective size of the last step's weights; particles of one family count as if they were apart.
+    double effective = 0.0;
     diamond::combined_log_z log_z; ///< of the evidence, over what the runs were given
+    index_t proposed = 0;          ///< particles of all runs
+    bool folds = false; ///< whether transitions folded somewhere, so that other branches count twice there
 };
 
-/// Runs SMC from noise to the true posterior in islands, at least two, until `effective` particles are
+/// Runs SMC from noise to the true posterior in islands, at least five, until `effective` particles are
 /// effective or `most` were used: early-stop transitions of the learned Diamond map, corrected by
 /// determinants.
 template <inference_task Task>
@@ -206,23 +210,31 @@ smc_draws run_smc(const context& where, const diamond_map_network& network, cons
     const diamond::stopwatch clock;
     std::vector<diamond::smc_result<batch>> runs;
     smc_draws all;
-    while (runs.size() < 2 ||
+    constexpr std::size_t least = 5; // whose spread is a standard error
+    while (runs.size() < least ||
            (all.effective < effective && (static_cast<index_t>(runs.size()) + 1) * particles <= most)) {
-        runs.push_back(sampler(where, rng.split(runs.size()), given));
-        if (runs.size() < 2) continue;
+        try {
+            runs.push_back(sampler(where, rng.split(runs.size()), given));
+        } catch (const diamond::dead_weights&) {
+            runs.emplace_back().log_z = -diamond::infinity; // a zero in the mean of Z
+        }
+        all.folds = all.folds || !runs.back().exact_for_density;
+        all.of.spent += runs.back().spent;
+        if (runs.size() < least) continue;
         all.log_z = diamond::combine_islands(runs);
         double squares = 0.0;
-        for (std::size_t k = 0; k < runs.size(); ++k)
-            squares += diamond::square(all.log_z.shares[k]) / runs[k].ess;
-        all.effective = 1.0 / squares;
+        for (std::size_t k = 0; k < all.log_z.shares.size(); ++k)
+            if (all.log_z.shares[k] > 0.0) squares += diamond::square(all.log_z.shares[k]) / runs[k].ess;
+        all.effective = squares > 0.0 ? 1.0 / squares : 0.0;
     }
-    for (std::size_t k = 0; k < runs.size(); ++k) {
+    for (std::size_t k = 0; k < all.log_z.shares.size(); ++k) {
+        if (!(all.log_z.shares[k] > 0.0)) continue;
         const auto z = diamond::to_host(runs[k].particles);
         all.of.z.insert(all.of.z.end(), z.begin(), z.end());
         for (const double weight : runs[k].weights())
             all.log_weights.push_back(std::log(weight * all.log_z.shares[k]));
-        all.of.spent += runs[k].spent;
     }
+    all.proposed = static_cast<index_t>(runs.size()) * particles;
     all.of.seconds = clock.seconds();
     return all;
 }

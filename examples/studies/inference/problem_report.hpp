@@ -27,7 +27,7 @@ using studies::cell, studies::text;
 struct options {
     std::string task = "all";
     std::vector<index_t> simulations{10'000, 100'000}, evaluations{1, 2, 4, 8}, corrected{1, 4};
-    index_t draws = 10'000, observations = 5, proposals = 200'000, particles = 16'384, steps = 8,
+    index_t draws = 10'000, observations = 5, proposals = 200'000, particles = 8'192, steps = 8,
             problems = 300;
     double effective = 20'000.0;
     std::uint64_t seed = 1;
@@ -42,30 +42,42 @@ struct given_observation {
     brute_force evidence;
 };
 
-/// How far draws of theta are from the reference posterior.
-struct distance {
-    double c2st = NAN, energy = NAN, energy_error = NAN;
-};
-distance distance_of(const reference& of, const std::vector<float>& theta, index_t dimension) {
-    const auto count = std::min(of.draws.size(), theta.size());
-    const std::vector<float> first(of.draws.begin(), of.draws.begin() + static_cast<std::ptrdiff_t>(count)),
-        second(theta.begin(), theta.begin() + static_cast<std::ptrdiff_t>(count));
-    const auto part = static_cast<std::ptrdiff_t>(
-        std::min(count, static_cast<std::size_t>(4000 * dimension))); // pairs are many
-    const auto cloud = [&](const std::vector<float>& all) {
-        return studies::sample(studies::cloud({all.begin(), all.begin() + part}, dimension));
+/// Returns the accuracy of a classifier of reference draws and as many of these, NaN for none.
+inline double c2st_of(const reference& of, const std::vector<float>& theta, index_t dimension) {
+    const auto count = static_cast<std::ptrdiff_t>(std::min(of.draws.size(), theta.size()));
+    if (count == 0) return NAN;
+    return classifier_two_sample_test(std::vector<float>(of.draws.begin(), of.draws.begin() + count),
+                                      std::vector<float>(theta.begin(), theta.begin() + count), dimension);
+}
+/// Returns the accuracies for each observation, several at a time.
+inline std::vector<double> c2st_of(const std::vector<given_observation>& known,
+                                   const std::vector<std::vector<float>>& theta, index_t dimension) {
+    std::vector<std::future<double>> running;
+    std::vector<double> result;
+    for (std::size_t o = 0; o < known.size(); ++o)
+        running.push_back(
+            std::async(std::launch::async, [&, o] { return c2st_of(known[o].of, theta[o], dimension); }));
+    for (auto& one : running) result.push_back(one.get());
+    return result;
+}
+/// Returns the energy distance of reference draws and these, of the first 4,000 each, whose pairs are many.
+inline studies::distance_estimate energy_distance_of(const reference& of, const std::vector<float>& theta,
+                                                     index_t dimension) {
+    const auto count = static_cast<std::ptrdiff_t>(
+        std::min({of.draws.size(), theta.size(), static_cast<std::size_t>(4000 * dimension)}));
+    const auto sample = [&](const std::vector<float>& all) {
+        return studies::sample(studies::cloud({all.begin(), all.begin() + count}, dimension));
     };
-    const auto energy = studies::energy_distance(cloud(first), cloud(second));
-    return {classifier_two_sample_test(first, second, dimension), energy.value, energy.standard_error};
+    return studies::energy_distance(sample(of.draws), sample(theta));
 }
 
-double mean_of(const std::vector<double>& numbers) {
+inline double mean_of(const std::vector<double>& numbers) {
     double sum = 0.0;
     for (const double number : numbers) sum += number;
     return sum / static_cast<double>(numbers.size());
 }
 /// "0.51 0.52 ...", a number for each observation, and – where there is none.
-std::string each(const std::vector<double>& numbers, const char* format) {
+inline std::string each(const std::vector<double>& numbers, const char* format) {
     std::string result;
     for (const double number : numbers) {
         if (!result.empty()) result += ' ';
@@ -73,18 +85,6 @@ std::string each(const std::vector<double>& numbers, const char* format) {
     }
     return result;
 }
-/// The distances of one posterior's draws for each observation, several at a time.
-std::vector<distance> distances_of(const std::vector<given_observation>& known,
-                                   const std::vector<std::vector<float>>& theta, index_t dimension) {
-    std::vector<std::future<distance>> running;
-    std::vector<distance> result;
-    for (std::size_t o = 0; o < known.size(); ++o)
-        running.push_back(
-            std::async(std::launch::async, [&, o] { return distance_of(known[o].of, theta[o], dimension); }));
-    for (auto& one : running) result.push_back(one.get());
-    return result;
-}
-
 /// The report of one problem.
 template <inference_task Task>
 class problem_report {
@@ -98,7 +98,8 @@ public:
         references.resize(std::min(references.size(), static_cast<std::size_t>(chosen.observations)));
         progress("the evidence by brute force");
         for (auto& of : references) {
-            const auto truth = evidence<Task>(where, of.x.data(), 3000, 20'000'000, rng_.split(7));
+            const auto truth = evidence<Task>(where, of.x.data(), 3000, 20'000'000,
+                                              rng_.split(700 + known_.size()));
             known_.push_back({std::move(of), truth});
         }
     }
@@ -136,11 +137,11 @@ private:
                 theta.push_back(theta_of<Task>(drawn.z));
                 seconds += drawn.seconds / observations();
             }
-            std::vector<double> c2st;
-            for (const distance& found : distances_of(known_, theta, Task::parameters)) {
-                c2st.push_back(found.c2st);
-                energy += found.energy / observations();
-                error += square(found.energy_error / observations());
+            const auto c2st = c2st_of(known_, theta, Task::parameters);
+            for (std::size_t o = 0; o < known_.size(); ++o) {
+                const auto found = energy_distance_of(known_[o].of, theta[o], Task::parameters);
+                energy += found.value / observations();
+                error += square(found.standard_error / observations());
             }
             if (pictured.empty()) pictured = theta;
             told_.row({name, each(c2st, "%.3f"), cell("%.3f", mean_of(c2st)),
@@ -179,12 +180,12 @@ private:
                 const observation<Task> at(where_, known.of.x.data());
                 const weighted_draws found = propose(at.given(), known.of.x.data(), rng_.split(50 + o));
                 const auto& estimate = found.estimate;
-                theta.push_back(shuffled(theta_of<Task>(resampled(
-                    found.of.z, Task::parameters, found.log_weights, found.signs, chosen_.draws, 0.5))));
+                theta.push_back(theta_of<Task>(resampled(found.of.z, Task::parameters, found.log_weights,
+                                                         found.signs, chosen_.draws, 0.5)));
                 all.effective.push_back(estimate.effective / static_cast<double>(found.count()));
                 short_of += estimate.effective < chosen_.effective;
                 all.negative = std::max(all.negative, estimate.negative);
-                all.tail = std::max(all.tail, estimate.tail_index);
+                if (!(estimate.tail_index <= all.tail)) all.tail = estimate.tail_index;
                 all.off.push_back((estimate.log_z - known.evidence.log_evidence) /
                                   std::hypot(estimate.standard_error, known.evidence.standard_error));
                 all.spent += static_cast<double>(found.of.spent.evaluations()) /
@@ -232,13 +233,18 @@ private:
             const auto found = run_smc<Task>(where_, network, map, at.given(), known.of.x.data(),
                                              log_evidence[o], chosen_.particles, chosen_.steps,
                                              chosen_.effective, chosen_.proposals, rng_.split(80 + o));
-            theta.push_back(shuffled(theta_of<Task>(
+            theta.push_back((theta_of<Task>(
                 resampled(found.of.z, Task::parameters, found.log_weights, {}, chosen_.draws, 0.5))));
-            all.effective.push_back(found.effective / static_cast<double>(found.log_weights.size()));
+            all.effective.push_back(found.effective / static_cast<double>(found.proposed));
             all.off.push_back((found.log_z.log_z + log_evidence[o] - known.evidence.log_evidence) /
                               std::hypot(found.log_z.standard_error, known.evidence.standard_error));
-            all.spent += static_cast<double>(found.of.spent.evaluations()) / found.effective / observations();
+            all.spent += static_cast<double>(found.of.spent.evaluations()) / std::max(found.effective, 1.0) /
+                         observations();
             all.seconds += found.of.seconds / observations();
+            if (found.folds)
+                told_.warn(name + text(", observation %td", static_cast<std::ptrdiff_t>(o + 1)),
+                           "some transitions folded and were left out: where they did, other branches count "
+                           "twice");
             for (const auto& warning : found.log_z.warnings)
                 told_.warn(name + text(", observation %td", static_cast<std::ptrdiff_t>(o + 1)), warning);
         }
@@ -253,9 +259,7 @@ private:
         const auto or_none = [](const char* format, double x) {
             return std::isnan(x) ? cell("–") : cell(format, x);
         };
-        std::vector<double> c2st;
-        for (const distance& found : distances_of(known_, theta, Task::parameters))
-            c2st.push_back(found.c2st);
+        const auto c2st = c2st_of(known_, theta, Task::parameters);
         told_.row({name, each(c2st, "%.3f"), cell("%.3f", mean_of(c2st)),
                    cell("%.3f, least %.3f", mean_of(of.effective),
                         *std::min_element(of.effective.begin(), of.effective.end())),
@@ -277,19 +281,6 @@ private:
                        cell("%.2g", found.least()), found.uniform(0.01) ? "yes" : "no"});
         }
         told_.end_table();
-    }
-
-    /// Draws come sorted by proposal; a classifier's folds want them mixed.
-    [[nodiscard]] std::vector<float> shuffled(const std::vector<float>& theta) const {
-        constexpr auto d = static_cast<std::size_t>(Task::parameters);
-        std::vector<index_t> order(theta.size() / d);
-        for (std::size_t j = 0; j < order.size(); ++j) order[j] = static_cast<index_t>(j);
-        detail::shuffle(order, rng_.split(95).stream(purpose::user));
-        std::vector<float> result;
-        for (const index_t j : order)
-            result.insert(result.end(), theta.begin() + j * Task::parameters,
-                          theta.begin() + (j + 1) * Task::parameters);
-        return result;
     }
 
     void picture(index_t n, const std::vector<std::vector<float>>& drawn) const {

@@ -42,7 +42,8 @@ struct leave_out_folds {
 } // namespace detail
 
 /// This network computes densities by determinants, where folded draws have log q = +infinity, so that they
-/// weigh nothing when corrected. What this leaves out is their share of the mass, which a report should
+/// weigh nothing when corrected. The positive branches over a fold are then one more than the negative ones
+/// that are left out, so that its place counts too much, as (eq. signed-weight) says, which a report should
 /// state; with jacobian_network alone, the first folded draw would end the program. Its exact_density() is
 /// true until it has seen one. Models diamond_network_with_divergence.
 template <class Network>
