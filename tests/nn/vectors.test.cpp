@@ -98,6 +98,11 @@ struct answers {
         return most;
     }
 };
+/// A part of a composition that takes a condition.
+template <class Condition>
+struct part {
+    using condition_type = Condition;
+};
 template <class Batch, class Network>
 auto with_noise_as_parameters(const Network& net, const diamond::backend_of_t<Batch>& context) {
     Batch theta = batches::normal<Batch>(context, net.parameters(), 1, 4);
@@ -225,12 +230,8 @@ TEST_CASE_TEMPLATE("conditions that a network does not take are refused", back, 
 TEST_CASE("a part that takes a label or a vector has it of both, and refuses what it would not see") {
     using batch = diamond::eigen::batch<float>;
     const diamond::eigen::context context{.threads = 1};
-    struct of_labels {
-        using condition_type = labels;
-    };
-    struct of_vectors {
-        using condition_type = condition_vectors<batch>;
-    };
+    using of_labels = part<labels>;
+    using of_vectors = part<condition_vectors<batch>>;
     const auto rows = vectors<batch>(context, n);
     const label_and_vector<batch> label{labels(1)}, vector{condition_vectors<batch>(rows.read())},
         both{labels(1), condition_vectors<batch>(rows.read())};
