@@ -15,13 +15,13 @@ TEST_CASE("networks are trained, report and pictures are made, and corrections r
     const auto weights = diamond_test::empty_folder("inference_weights"),
                out = diamond_test::empty_folder("inference");
     const std::string task = "--task two_moons --simulations 4000 --threads 2 ";
-    const std::string small = "inference train " + task + "--steps 1500 --batch 256 --width 32 --blocks 2 ";
-    const auto trained = run_program("inference", small.substr(10) + "--out " + quoted(weights));
+    const std::string small = "train " + task + "--steps 1500 --batch 256 --width 32 --blocks 2 ";
+    const auto trained = run_program("inference", small + "--out " + quoted(weights));
     INFO(trained.output);
     REQUIRE(trained.status == 0);
     for (const char* kind : {"diamond_map", "flow_map"})
         CHECK(std::filesystem::exists(weights / ("two_moons_4000_" + std::string(kind) + ".safetensors")));
-    const auto again = run_program("inference", small.substr(10) + "--out " + quoted(weights));
+    const auto again = run_program("inference", small + "--out " + quoted(weights));
     CHECK(again.output.find("already trained in this way") != std::string::npos);
 
     const auto told = run_program(

@@ -64,9 +64,8 @@ int from_command_line(int argc, char** argv) {
     training_options training;
     std::string kind = "all";
     CLI::App app{"Draws posteriors of simulators in a few evaluations of conditional networks, and corrects "
-                 "them to the true posteriors by importance weights and SMC. A quarter of an hour on two "
-                 "cores from the "
-                 "shipped networks."};
+                 "them to the true posteriors by importance weights and SMC. Eleven minutes on two "
+                 "cores from the shipped networks."};
     const auto number = [](CLI::App& to, const char* name, index_t& of, index_t from, index_t most,
                            const char* what) {
         to.add_option(name, of, what)->check(CLI::Range(from, most))->capture_default_str();

@@ -85,6 +85,7 @@ inline std::string each(const std::vector<double>& numbers, const char* format) 
     }
     return result;
 }
+
 /// The report of one problem.
 template <inference_task Task>
 class problem_report {
@@ -161,8 +162,8 @@ private:
             std::string(Task::name) + "_" + std::to_string(n) + "_corrected", title("corrected", n),
             text(
                 "Proposals until %.0f are effective, at most %td, and %td resampled; islands of SMC of %td "
-                "particles in "
-                "%td steps. Effective: the share of the proposals, its mean and least over the observations; "
+                "particles in %td steps. Effective: the share of the proposals, its mean and least over the "
+                "observations; "
                 "negative: the largest share of negative weights, where the map folds; tail: the largest "
                 "tail index, above 0.7 of which weights have no standard error; evidence: log p(x) less that "
                 "of brute force, in joint standard errors, by observation.",
@@ -233,8 +234,8 @@ private:
             const auto found = run_smc<Task>(where_, network, map, at.given(), known.of.x.data(),
                                              log_evidence[o], chosen_.particles, chosen_.steps,
                                              chosen_.effective, chosen_.proposals, rng_.split(80 + o));
-            theta.push_back((theta_of<Task>(
-                resampled(found.of.z, Task::parameters, found.log_weights, {}, chosen_.draws, 0.5))));
+            theta.push_back(theta_of<Task>(
+                resampled(found.of.z, Task::parameters, found.log_weights, {}, chosen_.draws, 0.5)));
             all.effective.push_back(found.effective / static_cast<double>(found.proposed));
             all.off.push_back((found.log_z.log_z + log_evidence[o] - known.evidence.log_evidence) /
                               std::hypot(found.log_z.standard_error, known.evidence.standard_error));

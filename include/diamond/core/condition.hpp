@@ -241,14 +241,6 @@ template <class To, class From>
 [[nodiscard]] To condition_as(const From& from) {
     if constexpr (std::convertible_to<const From&, To>)
         return from;
-    else if constexpr (requires {
-                           { from.label } -> std::convertible_to<To>;
-                       })
-        return from.label;
-    else if constexpr (requires {
-                           { from.vector } -> std::convertible_to<To>;
-                       })
-        return from.vector;
     else
         return {};
 }
@@ -277,7 +269,7 @@ template <class To, class From>
             require(from.vector.none(), refuse("vector"));
         else
             require(from.label.broadcast() && from.label[0] == labels::unconditional, refuse("label"));
-        return condition_as<To>(from);
+        return To(from);
     }
 }
 /// Returns what a part of a composition, such as a value, takes of the condition of the whole: the part that

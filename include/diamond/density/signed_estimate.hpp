@@ -81,7 +81,7 @@ struct signed_estimate {
 
 /// Computes the estimate of log Z from log |w| and the sign of each weight, n numbers each. The standard
 /// error says nothing of mass that no draw came near. @throws std::invalid_argument for no weights, lists of
-/// different lengths, a log weight that is NaN or +inf, and a sign that is not in [-1, 1].
+/// different lengths, a log weight that is NaN or +inf, and a sign that is not 1, -1 or 0.
 [[nodiscard]] inline signed_estimate estimate_of(const std::vector<double>& log_weights,
                                                  const std::vector<double>& signs) {
     require(!log_weights.empty() && signs.size() == log_weights.size(), [&] {
@@ -93,7 +93,7 @@ struct signed_estimate {
         require(log_weights[j] < infinity, [&] {
             return "signed weights: log |w| of draw " + digits_of(j) + " is " + digits_of(log_weights[j]);
         });
-        require(std::abs(signs[j]) <= 1.0, [&] {
+        require(signs[j] == 1.0 || signs[j] == -1.0 || signs[j] == 0.0, [&] {
             return "signed weights: the sign of draw " + digits_of(j) + " is " + digits_of(signs[j]);
         });
         if (signs[j] != 0.0) largest = std::max(largest, log_weights[j]);
@@ -103,15 +103,15 @@ struct signed_estimate {
     double sum = 0.0, squares = 0.0, negative = 0.0, all = 0.0;
     std::vector<double> sizes;
     for (std::size_t j = 0; j < log_weights.size(); ++j) {
-        const double size = std::exp(log_weights[j] - largest);
-        sizes.push_back(std::abs(signs[j]) * size);
+        // What has no sign weighs nothing, whatever its log |w|.
+        const double size = signs[j] == 0.0 ? 0.0 : std::exp(log_weights[j] - largest);
+        sizes.push_back(size);
         sum += signs[j] * size;
-        squares += square(signs[j] * size);
-        all += std::abs(signs[j]) * size;
-        if (signs[j] < 0.0) negative -= signs[j] * size;
+        squares += square(size);
+        all += size;
+        if (signs[j] < 0.0) negative += size;
     }
     const auto n = static_cast<double>(log_weights.size());
-    if (squares == 0.0) return result;
     result.effective = square(sum) / squares;
     result.negative = negative / all;
     result.tail_index = detail::tail_index(std::move(sizes));

@@ -26,8 +26,8 @@ namespace diamond {
 /// target with density f, known up to a factor Z, the signed weights w = sign f(x)/q average Z all the same,
 /// and w g(x) averages the integral of g f, because at almost every x the signs of the branches add up to the
 /// degree of the map, which is 1 for a map that is like one with a positive determinant far from the origin.
-/// Weights without the sign average more than Z, by twice the part that signed_estimate::negative says. A
-/// draw whose determinant is 0 has log q = infinity and the sign 0: it weighs nothing.
+/// Weights without the sign average Z/(1 - 2 negative), with signed_estimate::negative. A draw whose
+/// determinant is 0 has log q = infinity and the sign 0: it weighs nothing.
 ///
 /// Where q is much smaller than f the weights vary, as for any importance sampling; there is no mass that the
 /// map does not reach. Cost for each draw and jump: one evaluation and d Jacobian-vector products.
@@ -64,25 +64,24 @@ public:
         const index_t n = x.columns();
         require_columns("signed_draws", log_q, n);
         require_columns("signed_draws", sign, n);
-        for (auto* buffer : {&here_, &velocity_}) buffer->resize(context, x.rows(), n);
+        velocity_.resize(context, x.rows(), n);
         divergence_.resize(context, 1, n);
         its_sign_.resize(context, 1, n);
-        draw_normal(stream, here_.mutable_view());
-        assign(log_q, column_sums(elementwise<detail::log_normal_density>(here_, 1.0)));
+        const const_view_t<batch_type> here = x; // which moves from noise to data
+        draw_normal(stream, x);
+        assign(log_q, column_sums(elementwise<detail::log_normal_density>(here, 1.0)));
         assign(sign, 1.0);
         for (std::size_t k = 0; k + 1 < grid_.size(); ++k) {
             const double length = grid_[k + 1] - grid_[k];
-            const diamond_arguments<batch_type> at{here_.read(), detail::zeros_like(here_.read(), zeros_),
-                                                   time_view(0.0), time_view(grid_[k]),
-                                                   time_view(grid_[k + 1])};
-            network_.network().with_sign(at, condition, network_.workspace(here_.read()),
-                                         velocity_.mutable_view(), row(divergence_), row(its_sign_));
+            const diamond_arguments<batch_type> at{here, detail::zeros_like(here, zeros_), time_view(0.0),
+                                                   time_view(grid_[k]), time_view(grid_[k + 1])};
+            network_.network().with_sign(at, condition, network_.workspace(here), velocity_.mutable_view(),
+                                         row(divergence_), row(its_sign_));
             network_.spent() += network_.network().divergence_cost() * n;
-            assign(here_, here_ + length * velocity_);
+            assign(x, here + length * velocity_);
             assign(log_q, log_q - length * row(divergence_));
             assign(sign, sign * row(its_sign_));
         }
-        assign(x, 1.0 * here_);
     }
 
 private:
@@ -91,7 +90,7 @@ private:
 
     counted_network<jacobian_network<Network>> network_;
     std::vector<double> grid_;
-    scratch<real, context_type> here_, velocity_, zeros_;
+    scratch<real, context_type> velocity_, zeros_;
     scratch<double, context_type> divergence_, its_sign_;
 };
 
