@@ -21,9 +21,8 @@
 /// trained_network also needs n.make_workspace(context, columns). A network that takes labels may have
 /// n.classes(), their number, and one that takes vectors n.vector_size(), how many numbers they have, and a
 /// trainer then refuses a training set with others; it calls require_labels and require_vectors itself. It
-/// may also have vjp(theta, arguments, condition, cotangent,
-/// workspace, out_xbar, out_x_t) and jvp(theta, arguments, condition, tangent, workspace, out), and a trained
-/// network of it is then differentiable.
+/// may also have vjp(theta, arguments, condition, cotangent, workspace, out_xbar, out_x_t) and jvp(theta,
+/// arguments, condition, tangent, workspace, out), and a trained network of it is then differentiable.
 ///
 /// A `trainable_network_with_divergence` also gives the mean divergence m of concepts/flow_map.hpp, with sign
 /// and scale undone:

@@ -262,20 +262,30 @@ DIAMOND_HD void write_time_features(double t, noise_level level, moving_number s
     return label == labels::unconditional ? rows - 1 : static_cast<index_t>(label);
 }
 
-/// Reads the rows that a vector condition is to a network: its numbers in units of their frame's deviations,
-/// and behind them a row that is 1 where there is none; the numbers are 0 there.
+/// Writes vectors in units of their frame's deviations.
+template <class ConstView, class View>
+struct write_in_units {
+    static constexpr index_t relative_cost = 8;
+    ConstView from;
+    batch_view<const double, typename View::context_type> mean, variance; ///< d_c x 1
+    View to;
+    DIAMOND_HD void operator()(index_t k, index_t j) const {
+        to(k, j) = static_cast<typename View::value_type>((static_cast<double>(from(k, j)) - mean[k]) /
+                                                          std::sqrt(variance[k]));
+    }
+};
+/// Reads the rows that a vector condition is to a network: its numbers in the frame's units, and behind them
+/// a row that is 1 where there is none; the numbers are 0 there.
 template <class Vectors>
 struct vector_rows {
-    using numbers_view = batch_view<const double, typename Vectors::rows_view::context_type>;
     Vectors vector;
-    numbers_view mean{nullptr, 0, 0, nullptr}, variance{nullptr, 0, 0, nullptr}; ///< d_c x 1
     index_t size = 0; ///< d_c; 0 where the network takes no vector
 
     [[nodiscard]] DIAMOND_HD index_t rows() const { return size > 0 ? size + 1 : 0; }
     [[nodiscard]] DIAMOND_HD double operator()(index_t k, index_t column) const {
         const bool none = vector.none(column);
         if (k == size) return none ? 1.0 : 0.0;
-        return none ? 0.0 : (static_cast<double>(vector(k, column)) - mean[k]) / std::sqrt(variance[k]);
+        return none ? 0.0 : static_cast<double>(vector(k, column));
     }
 };
 

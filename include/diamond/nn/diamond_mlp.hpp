@@ -274,16 +274,25 @@ private:
             return const_view(numbers, rows, n, &xbar.context());
         }
     };
-    /// Returns the rows of the vectors of a call, in their frame's coordinates.
+    /// Returns the rows of the vectors of a call, in their frame's coordinates and units: once for a vector
+    /// that all columns share.
     rows_of_vectors vector_of(const condition_type& given, const context_type& context,
                               workspace& space) const {
         if (!vector_frame_) return {};
         vectors inside = given.vector;
-        if (!inside.none()) inside = inside.with(vector_frame_->into(inside.rows(), space.vector));
-        return {.vector = inside,
-                .mean = vector_frame_->mean_on(context),
-                .variance = vector_frame_->variance_on(context),
-                .size = vector_size()};
+        if (!inside.none()) {
+            const const_view turned = vector_frame_->into(inside.rows(), space.vector);
+            space.vector.resize(context, turned.rows(), turned.columns());
+            context.for_each(
+                turned.rows(), turned.columns(),
+                detail::write_in_units<const_view, view>{.from = turned,
+                                                         .mean = vector_frame_->mean_on(context),
+                                                         .variance = vector_frame_->variance_on(context),
+                                                         .to = space.vector}); // in place where the frame
+                                                                               // turned them
+            inside = inside.with(space.vector.read());
+        }
+        return {.vector = inside, .size = vector_size()};
     }
     /// Makes the table of coefficients and the first layer of a call whose columns share their times.
     shared_call share(const real* theta, const arguments& at, const condition_type& given, workspace& space,
