@@ -40,7 +40,7 @@ void run(settings s) {
         if (s.network != "all" && s.network != name) continue;
         const std::string setting = name == "joint" ? joint_setting(data.train, s.training)
                                                     : detail::setting_of(name, data.train, s.training);
-        if (s.training.resume && is_trained(network_file(s.training.out, name), setting)) {
+        if (s.training.resume && studies::is_trained(network_file(s.training.out, name), setting)) {
             std::fprintf(stderr, "%s: already trained in this way; --fresh trains it again\n", name.c_str());
             continue;
         }

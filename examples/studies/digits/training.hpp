@@ -15,6 +15,7 @@
 
 #include <diamond/io/training_checkpoint.hpp>
 
+#include "../shared/is_trained.hpp"
 #include "../shared/training_line.hpp"
 #include "loss_pictures.hpp"
 #include "networks.hpp"
@@ -76,15 +77,6 @@ void run(const std::string& name, Trainer& trainer, diamond::training_state<Batc
 }
 
 } // namespace detail
-
-/// Returns whether a file already holds a network that was trained to the end in this way.
-inline bool is_trained(const std::filesystem::path& file, const std::string& setting) {
-    if (!std::filesystem::exists(file)) return false;
-    const diamond::io::safetensors_reader reader{file};
-    const auto& metadata = reader.header().metadata;
-    const auto found = metadata.find("setting");
-    return found != metadata.end() && found->second == setting;
-}
 
 /// Trains one network, in the coordinates of the images, and writes it to `out` with its loss curves.
 template <class Context>

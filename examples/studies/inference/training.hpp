@@ -10,6 +10,7 @@
 #include <diamond/io/training_checkpoint.hpp>
 #include <diamond/train/recipes.hpp>
 
+#include "../shared/is_trained.hpp"
 #include "../shared/training_line.hpp"
 #include "networks.hpp"
 
@@ -47,15 +48,6 @@ std::string setting_of(const training_options& o) {
            std::to_string(o.seed);
 }
 
-/// Says whether a file already holds a network that was trained to the end in this way.
-inline bool is_trained(const std::filesystem::path& file, const std::string& setting) {
-    if (!std::filesystem::exists(file)) return false;
-    const diamond::io::safetensors_reader reader{file};
-    const auto& metadata = reader.header().metadata;
-    const auto found = metadata.find("setting");
-    return found != metadata.end() && found->second == setting;
-}
-
 /// Trains a network from simulations drawn anew from the seed, and writes it to o.out. @return whether it was
 /// trained: not where the file already holds it.
 template <class Network, inference_task Task>
@@ -66,7 +58,7 @@ bool train(const context& where, const training_options& chosen) {
                              " simulations, " + kind_of<Network>,
                       setting = setting_of<Network, Task>(o);
     const auto file = file_of<Network, Task>(o.out, o.simulations);
-    if (!o.fresh && is_trained(file, setting)) return false;
+    if (!o.fresh && studies::is_trained(file, setting)) return false;
     std::filesystem::create_directories(o.out);
     io::require_writable(file); // before the minutes of training
     const simulations drawn = simulate_many<Task>(philox{o.seed}, o.simulations);
