@@ -71,8 +71,10 @@
 #include <diamond/train/fit_gaussian_frame.hpp>
 #include <diamond/train/recipes.hpp>
 #include <diamond/train/warm_start.hpp>
+#include <diamond/value/annealed_value.hpp>
 #include <diamond/value/denoised_moment_value.hpp>
 #include <diamond/value/moment_value.hpp>
 #include <diamond/value/point_values.hpp>
 #include <diamond/value/posterior_value.hpp>
+#include <diamond/value/surrogate_value.hpp>
 #include <diamond/value/weighted_value.hpp>
