@@ -62,6 +62,10 @@
 #include <diamond/reward/sum_reward.hpp>
 #include <diamond/reward/tempered_reward.hpp>
 #include <diamond/schedule/check_schedule.hpp>
+#include <diamond/schedule/conventions/discrete_time_network.hpp>
+#include <diamond/schedule/conventions/edm_network.hpp>
+#include <diamond/schedule/conventions/rectified_flow_network.hpp>
+#include <diamond/schedule/conventions/variance_exploding_network.hpp>
 #include <diamond/schedule/cosine.hpp>
 #include <diamond/schedule/guided_field.hpp>
 #include <diamond/schedule/linear.hpp>

@@ -53,6 +53,15 @@ TEST_CASE("no map, kernel, estimator, network or oracle is made with a schedule 
         {"denoiser_network", [](schedule s) { diamond::denoiser_network(s, field(s)); }},
         {"noise_network", [](schedule s) { diamond::noise_network(s, field(s)); }},
         {"score_network", [](schedule s) { diamond::score_network(s, field(s)); }},
+        {"edm_network", [](schedule s) { diamond::edm_network(s, field(s)); }},
+        {"variance_exploding_network",
+         [](schedule s) {
+             diamond::variance_exploding_network(s, field(s), {.sigma_min = 0.01, .sigma_max = 50.0});
+         }},
+        {"discrete_time_network",
+         [&](schedule s) {
+             diamond::discrete_time_network(context, s, field(s), {.alpha_bar = {0.9, 0.1}});
+         }},
         {"glass_diamond_map",
          [](schedule s) { diamond::glass_diamond_map(s, field(s), diamond::explicit_midpoint{}); }},
         {"its inner schedule",

@@ -235,6 +235,17 @@ struct velocity_coefficients {
     time_view t;
     DIAMOND_HD numbers<2> operator()(index_t j) const { return Coefficients(schedule, t.at(j)); }
 };
+/// @throws std::invalid_argument where the coefficients of a velocity are not finite at t.
+inline void require_finite_velocity(const numbers<2>& ab, instant t) {
+    require(std::isfinite(ab.value[0]) && std::isfinite(ab.value[1]), [&] {
+        if (t.rest <= 0.0)
+            return std::string("the velocity at t = 1 of a schedule with infinite sigma'(1) needs the score, "
+                               "which this network does not give: use a solver that does not read t = 1, as "
+                               "euler and explicit_midpoint, or a score_network");
+        return "the velocity at t = " + digits_of(t.t) +
+               " does not follow from what this network predicts: start after it, or use a denoiser_network";
+    });
+}
 /// A network that predicts another reading, as a velocity field: u = a net(x, t) + b x, (a, b) =
 /// Coefficients(schedule, t). Cost of a call or product: one of the network.
 template <class Schedule, class Network, auto Coefficients>
@@ -300,15 +311,7 @@ private:
     coefficients<2> convert(const_view x, time_view t, workspace_type& space) const {
         if (t.broadcast()) {
             const coefficients<2> ab(Coefficients(schedule_, t.at(0)));
-            require(std::isfinite(ab(0, 0)) && std::isfinite(ab(1, 0)), [&] {
-                if (t.at(0).rest <= 0.0)
-                    return std::string("the velocity at t = 1 of a schedule with infinite sigma'(1) needs "
-                                       "the score, which this network does not give: use a solver that does "
-                                       "not read t = 1, as euler and explicit_midpoint, or a score_network");
-                return "the velocity at t = " + digits_of(t.value()) +
-                       " does not follow from what this network predicts: start after it, or use a "
-                       "denoiser_network";
-            });
+            require_finite_velocity({{ab(0, 0), ab(1, 0)}}, t.at(0));
             return ab;
         }
         return space.table(x.context(), false, x.columns(), of_columns{.schedule = schedule_, .t = t});
