@@ -53,6 +53,7 @@ TEST_CASE("no map, kernel, estimator, network or oracle is made with a schedule 
         {"denoiser_network", [](schedule s) { diamond::denoiser_network(s, field(s)); }},
         {"noise_network", [](schedule s) { diamond::noise_network(s, field(s)); }},
         {"score_network", [](schedule s) { diamond::score_network(s, field(s)); }},
+        {"v_network", [](schedule s) { diamond::v_network(s, field(s)); }},
         {"edm_network", [](schedule s) { diamond::edm_network(s, field(s)); }},
         {"variance_exploding_network",
          [](schedule s) {

@@ -17,6 +17,15 @@ struct rectified_flow_options {
     double time_scale = 1.0; ///< The network's time at pure noise: 1000 where it counts from 0 to 1000.
 };
 
+namespace detail {
+/// Each column's 1 - t, with all digits that the time has, times the scale.
+struct write_tau {
+    time_view t;
+    double scale, *tau;
+    DIAMOND_HD void operator()(index_t j) const { tau[j] = scale * t.at(j).rest; }
+};
+} // namespace detail
+
 /// A network v(x, tau) = E[eps - z | x] at x = (1 - tau) z + tau eps, from data at tau = 0 to noise at tau =
 /// 1, as a velocity field on the linear schedule: u(x, t) = -v(x, 1 - t).
 ///
@@ -80,17 +89,11 @@ public:
     }
 
 private:
-    /// Each column's 1 - t, with all digits that the time has, times the scale.
-    struct write_tau {
-        time_view t;
-        double scale, *tau;
-        DIAMOND_HD void operator()(index_t j) const { tau[j] = scale * t.at(j).rest; }
-    };
     time_view own_time(const_view x, time_view t, workspace_type& space) const {
         if (t.broadcast()) return options_.time_scale * t.at(0).rest;
         space.tau.resize(x.context(), 1, x.columns());
-        x.context().for_each(x.columns(),
-                             write_tau{.t = t, .scale = options_.time_scale, .tau = space.tau.data()});
+        x.context().for_each(
+            x.columns(), detail::write_tau{.t = t, .scale = options_.time_scale, .tau = space.tau.data()});
         return time_view(space.tau.data());
     }
 
