@@ -132,7 +132,7 @@ template <class Schedule>
     return {{guidance_factor(schedule, t), d_alpha_at(schedule, t) / alpha_at(schedule, t)}};
 }
 /// The coefficients of u = (alpha sigma' - alpha' sigma) v / h^2 + (alpha alpha' + sigma sigma') x / h^2,
-/// where h^2 = alpha^2 + sigma^2.
+/// where h^2 = alpha^2 + sigma^2 (eq. denoiser-from-v).
 template <class Schedule>
 [[nodiscard]] DIAMOND_HD numbers<2> velocity_from_v(const Schedule& schedule, instant t) {
     const double alpha = alpha_at(schedule, t), sigma = sigma_at(schedule, t);
@@ -140,7 +140,7 @@ template <class Schedule>
     return {{(alpha * d_sigma_at(schedule, t) - d_alpha * sigma) / squares,
              (alpha * d_alpha + sigma_d_sigma(schedule, t)) / squares}};
 }
-/// The coefficients of D = (alpha x - sigma v)/h^2.
+/// The coefficients of D = (alpha x - sigma v)/h^2 (eq. denoiser-from-v).
 template <class Schedule>
 [[nodiscard]] DIAMOND_HD numbers<2> denoiser_from_v(const Schedule& schedule, instant t) {
     const double alpha = alpha_at(schedule, t), sigma = sigma_at(schedule, t);

@@ -52,8 +52,8 @@ struct asked_ratio {
 };
 
 /// The translation for a network that predicts `what` at y = a z + s eps, s/a the ratio that is asked, where
-/// norm = sqrt(alpha^2 + sigma^2). With c(ratio) = sqrt(1 + ratio^2)/norm, D = c x - ratio E[eps], at the
-/// ratio that is asked and at the one that is read.
+/// norm = sqrt(alpha^2 + sigma^2). With c(ratio) = sqrt(1 + ratio^2)/norm, D = c x - ratio E[eps] (eq.
+/// translated-denoiser), at the ratio that is asked and at the one that is read.
 DIAMOND_HD inline translation translate_prediction(predicted what, double time, asked_ratio ratio, double a,
                                                    double norm) {
     const double s = ratio.asked * a, whole = square(a) + square(s);
