@@ -137,12 +137,12 @@ public:
 
 /// The grid 0 = t_0 < ... < t_n = 1 of n `steps` at whose times a discrete_time_network on this schedule is
 /// asked at whole steps, equally spaced between K - 1, at t_0, and 0, at t_n.
-/// @throws std::invalid_argument as discrete_time_network does for the table, unless 1 <= steps < K, and
-/// where two times are the same double.
+/// @throws std::invalid_argument as discrete_time_network does for the table and the schedule, unless 1 <=
+/// steps < K, and where two times are the same double.
 template <class Schedule>
 [[nodiscard]] std::vector<double> discrete_time_grid(const Schedule& schedule,
                                                      const std::vector<double>& alpha_bar, index_t steps) {
-    static_assert(diagnose_schedule<Schedule>());
+    check_schedule(schedule);
     detail::require_alpha_bar(alpha_bar);
     const auto last = static_cast<index_t>(alpha_bar.size()) - 1;
     require(steps >= 1 && steps <= last, [&] {
