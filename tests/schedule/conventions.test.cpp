@@ -513,6 +513,13 @@ struct answering_time {
         for (index_t j = 0; j < y.columns(); ++j) out(0, j) = out(1, j) = t[j];
     }
 };
+struct only_integers : answering_time {
+    void operator()(diamond::const_view_t<host_batch> y, time_view t, diamond::no_condition, workspace&,
+                    diamond::view_t<host_batch> out) const {
+        for (index_t j = 0; j < y.columns(); ++j)
+            out(0, j) = out(1, j) = t[j] == std::round(t[j]) ? 0.0 : diamond::not_a_number;
+    }
+};
 struct whole_steps {
     using batch_type = host_batch;
     struct workspace {};
@@ -572,6 +579,41 @@ TEST_CASE("along discrete_time_grid a network is asked at whole steps, from the 
     };
     check(line, table_of(ddpm_beta));
     check(diamond::cosine_schedule{}, table_of(stable_diffusion_beta));
+}
+
+TEST_CASE("a network of whole steps is asked at the nearest, and its noise read at the state's own level") {
+    const auto context = back_ends::eigen<double>::make(1);
+    const host_batch x = batches::normal<host_batch>(context, 2, 2, 12);
+    const auto state = batches::host(x);
+    const auto table = table_of(ddpm_beta);
+    const diamond::discrete_time_network rounded{
+        context, line, whole_steps{&table}, {.alpha_bar = table, .whole_steps = true}};
+    for (int k = 1; k < 200; ++k) {
+        const double t = 0.015 + 0.97 * static_cast<double>(k) / 200.0, sigma = 1.0 - t;
+        const auto distance = [t, sigma](double bar) {
+            return std::abs(0.5 * std::log((1.0 - bar) / bar) - std::log(sigma / t));
+        };
+        const double bar = *std::min_element(table.begin(), table.end(), [&](double one, double other) {
+            return distance(one) < distance(other);
+        });
+        std::vector<double> wanted, exact_one;
+        for (std::size_t i = 0; i < 4; ++i) {
+            const double m = whole_steps::mean[i % 2], v = whole_steps::variance[i % 2];
+            const double eps = std::sqrt(1.0 - bar) / (bar * v + 1.0 - bar) *
+                               (state[i] / std::hypot(t, sigma) - std::sqrt(bar) * m);
+            wanted.push_back((state[i] - sigma * eps) / t);
+            exact_one.push_back(m + t * v / (t * t * v + sigma * sigma) * (state[i] - t * m));
+        }
+        const auto found = denoiser_of(context, x, t, rounded);
+        CHECK(largest_error(found, wanted) < 1e-11);
+        CHECK(largest_error(found, exact_one) < 0.005); // what half a step is worth
+    }
+    CHECK(denoiser_of(context, x, 1.0, rounded) == state);
+    // A step that is no integer would be seen.
+    const diamond::discrete_time_network field{
+        context, line, only_integers{}, {.alpha_bar = table, .whole_steps = true}};
+    for (const double t : {0.0, 0.017, 0.4, 0.93, 0.99999})
+        for (const double d : denoiser_of(context, x, t, field)) CHECK(std::isfinite(d));
 }
 
 TEST_CASE("DDPM's linear betas and the cosine ones are nearly the stock schedules at 1000 (1 - t) - 1") {

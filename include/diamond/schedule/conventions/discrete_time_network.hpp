@@ -20,6 +20,8 @@ struct discrete_time_options {
     /// from below 1 to above 0, and step k has y = sqrt(alpha_bar_k) z + sqrt(1 - alpha_bar_k) eps.
     std::vector<double> alpha_bar;
     predicted predicts = predicted::eps; ///< What the network says at (y, k).
+    /// The network knows whole steps alone, by a table or an integer input: it is asked at the nearest one.
+    bool whole_steps = false;
 };
 
 namespace detail {
@@ -50,6 +52,7 @@ struct discrete_steps {
     index_t count;
     double least, most; // s/a of the first and the last step
     predicted what;
+    bool whole_steps;
 
     /// The step at which s/a is `ratio`, between two steps by a straight line of log s/a where need be.
     [[nodiscard]] DIAMOND_HD double step_of(double ratio) const {
@@ -71,9 +74,14 @@ struct discrete_steps {
     }
     template <class Schedule>
     [[nodiscard]] DIAMOND_HD translation operator()(const Schedule& schedule, instant t) const {
-        const asked_ratio level(schedule, t, least, most);
-        return translate_prediction(what, step_of(level.asked), level,
-                                    1.0 / std::sqrt(1.0 + square(level.asked)), norm_at(schedule, t));
+        asked_ratio level(schedule, t, least, most);
+        double step = step_of(level.asked);
+        if (whole_steps && step >= 0.0) { // it is NaN for a time that is none
+            step = std::floor(step + 0.5);
+            level.asked = std::exp(log_ratio[static_cast<index_t>(step)]);
+        }
+        return translate_prediction(what, step, level, 1.0 / std::sqrt(1.0 + square(level.asked)),
+                                    norm_at(schedule, t));
     }
 };
 
@@ -82,7 +90,7 @@ template <class Context>
 class discrete_convention {
 public:
     discrete_convention(const Context& context, const discrete_time_options& options)
-        : what_(options.predicts) {
+        : what_(options.predicts), whole_(options.whole_steps) {
         require_alpha_bar(options.alpha_bar);
         std::vector<double> log_ratio;
         for (const double signal : options.alpha_bar) log_ratio.push_back(std::log(noise_ratio(signal)));
@@ -99,12 +107,13 @@ public:
 
 private:
     [[nodiscard]] discrete_steps steps(const double* log_ratio) const {
-        return {log_ratio, static_cast<index_t>(here_->size()), least_, most_, what_};
+        return {log_ratio, static_cast<index_t>(here_->size()), least_, most_, what_, whole_};
     }
     std::shared_ptr<const std::vector<double>> here_;
     std::shared_ptr<const owning_batch<double, Context>> there_;
     double least_, most_;
     predicted what_;
+    bool whole_;
 };
 } // namespace detail
 
@@ -113,8 +122,9 @@ private:
 /// x0, or (y + s^2 score)/a.
 ///
 /// It is asked at the step where s/a = sigma/alpha, as a double; between two steps log s/a is interpolated,
-/// which networks that embed the step by sines accept. Where the network knows whole steps alone, run it on
-/// discrete_time_grid. At t = 0 it is asked at step K - 1, at t = 1 at step 0. Models
+/// which networks that embed the step by sines accept. With whole_steps it is asked at the nearest one, and
+/// E[eps] is taken to be the same at the state's own level: exact on discrete_time_grid, elsewhere to first
+/// order in half a step. At t = 0 it is asked at step K - 1, at t = 1 at step 0. Models
 /// velocity_field_with_denoiser, and differentiable_velocity_field where f is. Batches are d x N. Cost: one
 /// evaluation of the network, or one product.
 /// @throws std::invalid_argument from a call, vjp or jvp at t = 1 where sigma'(1) is infinite; a column with

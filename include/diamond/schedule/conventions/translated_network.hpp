@@ -37,8 +37,8 @@ struct translation {
     double scale, time, of_output, of_state;
 };
 
-/// The ratio of noise and signal at which a network is asked, and the one at which its noise is read, which
-/// is below it where the network does not know the state's own.
+/// The ratio of noise and signal at which a network is asked, and the one at which its noise is read: the
+/// state's own, or the network's noisiest where that is less.
 struct asked_ratio {
     double asked, read;
     /// @param least, most are the network's own. Both are NaN for a time outside [0, 1].
@@ -63,7 +63,7 @@ DIAMOND_HD inline translation translate_prediction(predicted what, double time, 
     if (what == predicted::eps) of_y = 1.0 / a, at.of_output = -ratio.asked;
     if (what == predicted::v) of_y = a / whole, at.of_output = -s / whole;
     if (what == predicted::score) of_y = 1.0 / a, at.of_output = square(s) / a;
-    const double share = ratio.read / ratio.asked; // 1 but beyond the cleanest level
+    const double share = ratio.read / ratio.asked; // 1 where the network knows the state's own level
     at.of_state = share * of_y * at.scale + (c(ratio.read) - share * c(ratio.asked));
     at.of_output *= share;
     return at;
