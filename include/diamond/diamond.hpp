@@ -25,6 +25,7 @@
 #include <diamond/density/log_likelihood.hpp>
 #include <diamond/density/rescheduled_density.hpp>
 #include <diamond/density/scored_density.hpp>
+#include <diamond/map/consistency_map.hpp>
 #include <diamond/map/corrected_kernel.hpp>
 #include <diamond/map/corrected_posterior.hpp>
 #include <diamond/map/diamond_map_posterior.hpp>
@@ -32,6 +33,7 @@
 #include <diamond/map/flow_kernels.hpp>
 #include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/map/glass_kernel.hpp>
+#include <diamond/map/mean_velocity_map.hpp>
 #include <diamond/map/network_diamond_map.hpp>
 #include <diamond/map/network_flow_map.hpp>
 #include <diamond/map/network_velocity.hpp>
@@ -62,6 +64,10 @@
 #include <diamond/reward/sum_reward.hpp>
 #include <diamond/reward/tempered_reward.hpp>
 #include <diamond/schedule/check_schedule.hpp>
+#include <diamond/schedule/conventions/discrete_time_network.hpp>
+#include <diamond/schedule/conventions/edm_network.hpp>
+#include <diamond/schedule/conventions/rectified_flow_network.hpp>
+#include <diamond/schedule/conventions/variance_exploding_network.hpp>
 #include <diamond/schedule/cosine.hpp>
 #include <diamond/schedule/guided_field.hpp>
 #include <diamond/schedule/linear.hpp>

@@ -37,6 +37,21 @@ struct own_sampler {
     void operator()(diamond::const_view_t<batch>, double, diamond::no_condition, diamond::noise_stream,
                     diamond::view_t<batch>) {}
 };
+/// And a transition kernel that takes its last noise.
+struct own_kernel {
+    using batch_type = ::batch;
+    using view = diamond::view_t<batch>;
+    using const_view = diamond::const_view_t<batch>;
+    ::schedule outer;
+    [[nodiscard]] diamond::index_t dimension() const { return 2; }
+    [[nodiscard]] ::schedule schedule() const { return outer; }
+    [[nodiscard]] diamond::cost spent() const { return {}; }
+    [[nodiscard]] bool exact() const { return false; }
+    void operator()(const_view, diamond::interval, diamond::no_condition, diamond::noise_stream, view) {}
+    void centre(const_view, diamond::interval, diamond::no_condition, diamond::noise_stream, view) {}
+    void steered(const_view, diamond::interval, diamond::no_condition, const_view, const_view, view) {}
+    [[nodiscard]] double noise_deviation(diamond::interval, double) const { return 1.0; }
+};
 struct sum_of_coordinates {
     template <class Column>
     double operator()(const Column& z) const {
@@ -45,7 +60,8 @@ struct sum_of_coordinates {
 };
 } // namespace
 
-TEST_CASE("no map, kernel, estimator, network or oracle is made with a schedule that breaks its promise") {
+TEST_CASE(
+    "no map, kernel, estimator, network, grid or oracle is made with a schedule that breaks its promise") {
     const auto context = back_ends::eigen<double>::make(1);
     using make = std::function<void(schedule)>;
     const std::vector<std::pair<const char*, make>> all{
@@ -53,6 +69,16 @@ TEST_CASE("no map, kernel, estimator, network or oracle is made with a schedule 
         {"denoiser_network", [](schedule s) { diamond::denoiser_network(s, field(s)); }},
         {"noise_network", [](schedule s) { diamond::noise_network(s, field(s)); }},
         {"score_network", [](schedule s) { diamond::score_network(s, field(s)); }},
+        {"v_network", [](schedule s) { diamond::v_network(s, field(s)); }},
+        {"edm_network", [](schedule s) { diamond::edm_network(s, field(s)); }},
+        {"variance_exploding_network",
+         [](schedule s) {
+             diamond::variance_exploding_network(s, field(s), {.sigma_min = 0.01, .sigma_max = 50.0});
+         }},
+        {"discrete_time_network",
+         [&](schedule s) {
+             diamond::discrete_time_network(context, s, field(s), {.alpha_bar = {0.9, 0.1}});
+         }},
         {"glass_diamond_map",
          [](schedule s) { diamond::glass_diamond_map(s, field(s), diamond::explicit_midpoint{}); }},
         {"its inner schedule",
@@ -68,6 +94,19 @@ TEST_CASE("no map, kernel, estimator, network or oracle is made with a schedule 
         {"diamond_map_posterior", [](schedule s) { diamond::diamond_map_posterior(own_map{s}); }},
         {"ddpm_posterior_kernel", [](schedule s) { diamond::ddpm_posterior_kernel(own_sampler{s}); }},
         {"renoise_kernel", [](schedule s) { diamond::renoise_kernel(own_sampler{s}); }},
+        {"value_guided_kernel",
+         [&](schedule s) {
+             diamond::value_guided_kernel(
+                 own_kernel{s}, diamond::denoised_value(rates, field(rates),
+                                                        diamond::linear_reward<batch>(context, {1.0, 0.0})));
+         }},
+        {"consistency_map", [](schedule s) { diamond::consistency_map(s, field(s)); }},
+        {"noise_ratio_time_grid",
+         [](schedule s) { (void)diamond::noise_ratio_time_grid(s, 8, {.first = 3.0, .last = 0.1}); }},
+        {"discrete_time_grid",
+         [](schedule s) {
+             (void)diamond::discrete_time_grid(s, {0.9, 0.5, 0.1}, 2);
+         }},
         {"posterior_value",
          [](schedule s) { diamond::posterior_value(own_sampler{s}, sum_of_coordinates{}); }},
         {"denoised_value", [](schedule s) { diamond::denoised_value(s, field(s), sum_of_coordinates{}); }},

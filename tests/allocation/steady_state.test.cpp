@@ -16,6 +16,7 @@
 #include <diamond/density/log_likelihood.hpp>
 #include <diamond/density/rescheduled_density.hpp>
 #include <diamond/density/scored_density.hpp>
+#include <diamond/map/consistency_map.hpp>
 #include <diamond/map/corrected_kernel.hpp>
 #include <diamond/map/corrected_posterior.hpp>
 #include <diamond/map/diamond_map_posterior.hpp>
@@ -23,6 +24,7 @@
 #include <diamond/map/flow_kernels.hpp>
 #include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/map/glass_kernel.hpp>
+#include <diamond/map/mean_velocity_map.hpp>
 #include <diamond/map/network_diamond_map.hpp>
 #include <diamond/map/network_flow_map.hpp>
 #include <diamond/map/network_velocity.hpp>
@@ -39,6 +41,10 @@
 #include <diamond/oracle/gaussian_mixture.hpp>
 #include <diamond/reward/linear_reward.hpp>
 #include <diamond/reward/mask_measurement.hpp>
+#include <diamond/schedule/conventions/discrete_time_network.hpp>
+#include <diamond/schedule/conventions/edm_network.hpp>
+#include <diamond/schedule/conventions/rectified_flow_network.hpp>
+#include <diamond/schedule/conventions/variance_exploding_network.hpp>
 #include <diamond/schedule/linear.hpp>
 #include <diamond/train/diamond_trainer.hpp>
 #include <diamond/value/denoised_moment_value.hpp>
@@ -72,6 +78,35 @@ long in_steady_state(const F& f) {
     for (int call = 2; call <= 4; ++call) f(call);
     return allocations() - before;
 }
+
+/// A network of any times, of one or of two: t x, and its products.
+template <class Batch>
+struct stretching {
+    using batch_type = Batch;
+    using view = diamond::view_t<Batch>;
+    using const_view = diamond::const_view_t<Batch>;
+    struct workspace {};
+    [[nodiscard]] index_t dimension() const { return 3; }
+    [[nodiscard]] workspace make_workspace(const diamond::backend_of_t<Batch>&, index_t) const { return {}; }
+    void operator()(const_view x, diamond::time_view t, diamond::no_condition, workspace&, view out) const {
+        diamond::assign(out, t * x);
+    }
+    void jvp(const_view, diamond::time_view t, diamond::no_condition, const_view v, workspace&,
+             view out) const {
+        diamond::assign(out, t * v);
+    }
+    void vjp(const_view, diamond::time_view t, diamond::no_condition, const_view w, workspace&,
+             view out) const {
+        diamond::assign(out, t * w);
+    }
+    void operator()(const_view x, double r, double tau, diamond::no_condition, workspace&, view out) const {
+        diamond::assign(out, (tau - r) * x);
+    }
+    void vjp(const_view, double r, double tau, diamond::no_condition, const_view w, workspace&,
+             view out) const {
+        diamond::assign(out, (tau - r) * w);
+    }
+};
 
 template <class Back>
 struct models {
@@ -261,6 +296,42 @@ TEST_CASE_TEMPLATE("a transition allocates nothing", back, ALLOCATING_BACK_ENDS)
           0);
     CHECK(m.of_kernel(diamond::ancestral_kernel{m.schedule, m.mixture}) == 0);
     CHECK(m.of_kernel(diamond::euler_maruyama_kernel{m.schedule, m.mixture}) == 0);
+}
+
+TEST_CASE_TEMPLATE("networks and maps of other conventions allocate nothing", back, ALLOCATING_BACK_ENDS) {
+    models<back> m;
+    using batch = typename back::batch;
+    const auto times = diamond::from_host<double>(m.context, 1, 500, std::vector<double>(500, 0.3));
+    const auto of_field = [&](const auto& field) {
+        auto space = field.make_workspace(m.context, 500);
+        return in_steady_state([&](int call) {
+            const diamond::time_view t = call % 2 ? diamond::time_view(times.data())
+                                                  : diamond::time_view(0.2 * call);
+            field(m.x.read(), t, {}, space, m.out.mutable_view());
+            field.jvp(m.x.read(), t, {}, m.x.read(), space, m.out.mutable_view());
+            field.vjp(m.x.read(), t, {}, m.x.read(), space, m.out.mutable_view());
+            if constexpr (requires { field.denoiser_vjp(m.x, t, {}, m.x, space, m.out); }) {
+                field.denoiser(m.x.read(), t, {}, space, m.out.mutable_view());
+                field.denoiser_vjp(m.x.read(), t, {}, m.x.read(), space, m.out.mutable_view());
+            }
+        });
+    };
+    const stretching<batch> network;
+    CHECK(of_field(diamond::rectified_flow_network{network}) == 0);
+    CHECK(of_field(diamond::edm_network{m.schedule, network}) == 0);
+    CHECK(of_field(diamond::variance_exploding_network{
+              m.schedule, network, {.sigma_min = 0.01, .sigma_max = 50.0}}) == 0);
+    CHECK(of_field(diamond::discrete_time_network{
+              m.context, m.schedule, network, {.alpha_bar = {0.99, 0.5, 0.01}}}) == 0);
+    CHECK(of_field(diamond::v_network{m.schedule, network}) == 0);
+    const auto of_map = [&](auto map) {
+        return in_steady_state([&](int call) {
+            map(m.x.read(), {0.2 * call, 1.0}, {}, m.out.mutable_view());
+            map.vjp(m.x.read(), {0.2 * call, 1.0}, {}, m.x.read(), m.out.mutable_view());
+        });
+    };
+    CHECK(of_map(diamond::mean_flow_map{network}) == 0);
+    CHECK(of_map(diamond::consistency_map{m.schedule, network}) == 0);
 }
 
 TEST_CASE_TEMPLATE("posterior draws allocate nothing, nor do their derivatives", back, ALLOCATING_BACK_ENDS) {

@@ -1,51 +1,93 @@
 // Networks of other conventions as networks of this library: what docs/networks_from_elsewhere.md shows.
-#include "networks_from_elsewhere.hpp"
+#include <vector>
 
 #include <diamond/backend/eigen.hpp>
-#include <diamond/schedule/linear.hpp>
-#include <diamond/schedule/readings.hpp>
+#include <diamond/diamond.hpp>
 
 namespace elsewhere {
 
-using batch = diamond::eigen::batch<float>;
-
-// A network stands here for whatever runs the weights: it writes F(state, time) into out.
+// [backbone]
+// A network stands here for whatever runs the weights: it writes f(state, time) into out.
 struct backbone {
-    using batch_type = batch;
+    using batch_type = diamond::eigen::batch<float>;
+    struct workspace {};
     diamond::index_t dimension() const { return 2; }
-    struct workspace_type {};
-    workspace_type make_workspace(const diamond::eigen::context&, diamond::index_t) const { return {}; }
-    void operator()(diamond::const_view_t<batch> x, diamond::time_view t, diamond::no_condition,
-                    workspace_type&, diamond::view_t<batch> out) const {
-        diamond::assign(out, t * x);
+    workspace make_workspace(const diamond::eigen::context&, diamond::index_t) const { return {}; }
+    void operator()(diamond::const_view_t<batch_type> y, diamond::time_view time, diamond::no_condition,
+                    workspace&, diamond::view_t<batch_type> out) const {
+        diamond::assign(out, time * y);
     }
 };
+// [/backbone]
 
 struct backbone_of_two_times {
-    using batch_type = batch;
+    using batch_type = diamond::eigen::batch<float>;
+    struct workspace {};
     diamond::index_t dimension() const { return 2; }
-    struct workspace_type {};
-    workspace_type make_workspace(const diamond::eigen::context&, diamond::index_t) const { return {}; }
-    void operator()(diamond::const_view_t<batch> x, double r, double tau, diamond::no_condition,
-                    workspace_type&, diamond::view_t<batch> out) const {
+    workspace make_workspace(const diamond::eigen::context&, diamond::index_t) const { return {}; }
+    // [two_times]
+    void operator()(diamond::const_view_t<batch_type> x, double r, double tau, diamond::no_condition,
+                    workspace&, diamond::view_t<batch_type> out) const {
         diamond::assign(out, (tau - r) * x);
     }
+    // [/two_times]
 };
 
-// [compose]
-using diamond::denoiser_network, diamond::linear_schedule;
+template <class Field>
+auto draws(const Field& field) {
+    // [use]
+    const diamond::linear_schedule schedule;
+    const diamond::glass_diamond_map map{schedule, field, diamond::runge_kutta_4{.steps = 4}};
+    // [/use]
+    return diamond::diamond_map_posterior{map};
+}
 
-using flow = rectified_flow<backbone>;                                       // a velocity field as it is
-using edm = denoiser_network<linear_schedule, edm_denoiser<backbone>>;       // a denoiser becomes one
-using ddpm = denoiser_network<linear_schedule, discrete_denoiser<backbone>>; // so do eps, v and x0 by steps
-
-static_assert(diamond::velocity_field<flow> && diamond::velocity_field<edm> && diamond::velocity_field<ddpm>);
-// [/compose]
-
-template class rectified_flow<backbone>;
-template class edm_denoiser<backbone>;
-template class discrete_denoiser<backbone>;
-template class mean_flow_map<backbone_of_two_times>;
-static_assert(diamond::flow_map<mean_flow_map<backbone_of_two_times>>);
+void take(const diamond::eigen::context& context, const backbone& net,
+          const backbone_of_two_times& net_of_two_times, const std::vector<double>& alphas_cumprod) {
+    const diamond::linear_schedule schedule;
+    {
+        // [flow]
+        const diamond::rectified_flow_network field{net, {.time_scale = 1000.0}};
+        // [/flow]
+        draws(field);
+    }
+    {
+        // [edm]
+        const diamond::edm_network field{
+            schedule, net, {.sigma_data = 0.5, .sigma_min = 0.002, .sigma_max = 80.0}};
+        // [/edm]
+        draws(field);
+    }
+    {
+        // [sigma]
+        const diamond::variance_exploding_network of_score{
+            schedule, net, {.sigma_min = 0.01, .sigma_max = 50.0}};
+        const diamond::variance_exploding_network of_denoiser{
+            schedule, net, {.predicts = diamond::predicted::x0, .sigma_min = 0.002, .sigma_max = 80.0}};
+        // [/sigma]
+        draws(of_score);
+        draws(of_denoiser);
+    }
+    {
+        // [discrete]
+        const diamond::discrete_time_network field{
+            context, schedule, net, {.alpha_bar = alphas_cumprod, .predicts = diamond::predicted::eps}};
+        const std::vector<double> times = diamond::discrete_time_grid(schedule, alphas_cumprod, 50);
+        // [/discrete]
+        draws(field);
+    }
+    {
+        // [own]
+        const diamond::noise_network of_noise{diamond::variance_preserving_schedule{}, net};
+        const diamond::v_network of_v{diamond::cosine_schedule{}, net};
+        // [/own]
+        (void)of_noise, (void)of_v;
+    }
+    // [maps]
+    const diamond::mean_flow_map mean_flow{net_of_two_times};
+    const diamond::consistency_map look_ahead{schedule, net, {.sigma_min = 0.002, .sigma_max = 80.0}};
+    // [/maps]
+    (void)mean_flow, (void)look_ahead;
+}
 
 } // namespace elsewhere

@@ -17,7 +17,7 @@ namespace {
 
 constexpr diamond::no_condition none;
 
-enum class kind { velocity, denoiser, noise, score };
+enum class kind { velocity, denoiser, noise, score, v };
 
 /// A reading of the mixture by plain loops, without the identities under test.
 std::vector<double> reading(kind what, const any_schedule& schedule, const std::vector<double>& x,
@@ -40,6 +40,8 @@ std::vector<double> reading(kind what, const any_schedule& schedule, const std::
             case kind::score:
                 result.push_back(here.score[i]);
                 break;
+            case kind::v:
+                break; // which is read from no velocity
             }
     }
     return result;
@@ -55,14 +57,20 @@ struct write_reading {
     bool product;
     DIAMOND_HD void operator()(index_t j) const {
         const double at[2] = {static_cast<double>(x(0, j)), static_cast<double>(x(1, j))};
-        const double sigma = schedule.sigma(t[j]), scale = what == kind::score ? 1.0 : -sigma;
-        const models::mixture_point p({}, schedule.alpha(t[j]), diamond::square(sigma), at);
+        const double alpha = schedule.alpha(t[j]), sigma = schedule.sigma(t[j]);
+        const models::mixture_point p({}, alpha, diamond::square(sigma), at);
+        const auto said = [=, which = what](double d, double score) {
+            return which == kind::denoiser ? d
+                 : which == kind::score    ? score
+                 : which == kind::noise    ? -sigma * score
+                                           : -alpha * sigma * score - sigma * d;
+        };
         for (index_t i = 0; i < 2; ++i) {
-            double result = what == kind::denoiser ? p.denoiser[i] : scale * p.score[i];
+            double result = said(p.denoiser[i], p.score[i]);
             if (product) {
                 result = 0.0;
                 for (index_t l = 0; l < 2; ++l)
-                    result += (what == kind::denoiser ? p.d_denoiser[i][l] : scale * p.d_score[i][l]) *
+                    result += said(p.d_denoiser[i][l], p.d_score[i][l]) *
                               static_cast<double>(direction(l, j));
             }
             out(i, j) = static_cast<typename View::value_type>(result);
@@ -218,13 +226,17 @@ TEST_CASE_TEMPLATE("a network of another reading is a velocity field, products a
         const diamond::denoiser_network denoiser(schedule, network_of<batch, kind::denoiser>{schedule});
         const diamond::noise_network noise(schedule, network_of<batch, kind::noise>{schedule});
         const diamond::score_network score(schedule, network_of<batch, kind::score>{schedule});
+        const diamond::v_network v(schedule, network_of<batch, kind::v>{schedule});
         static_assert(diamond::scored_velocity_field<decltype(score)>);
         CAPTURE(std::string(schedule.name()));
         for (const double one : t) {
             check(denoiser, time_view(one), 4);
             check(noise, time_view(one), 4);
             check(score, time_view(one), 4);
+            check(v, time_view(one), 4);
         }
+        check(v, time_view(own.data()), 4);
+        check(v, time_view(0.0), 4);
         check(score, time_view(1.0), 4); // where the score gives the velocity on every schedule
         check(score, time_view(own.data()), 4);
         check(denoiser, time_view(own.data()), 4);
@@ -270,6 +282,8 @@ TEST_CASE("where another reading does not give the velocity, a batch is refused 
               !schedule.infinite_slope(), true);
         check(diamond::noise_network(schedule, network_of<batch, kind::noise>{schedule}),
               !schedule.infinite_slope(), schedule.noisy_start());
+        check(diamond::v_network(schedule, network_of<batch, kind::v>{schedule}), !schedule.infinite_slope(),
+              true);
         const diamond::score_network score(schedule, network_of<batch, kind::score>{schedule});
         check(score, true, schedule.noisy_start());
         // The score itself has no such ends.
@@ -281,6 +295,49 @@ TEST_CASE("where another reading does not give the velocity, a batch is refused 
                                                             std::vector<double>(n, t))) < 1e-12);
         }
     }
+}
+
+TEST_CASE("a network of v-prediction gives the denoiser with its products, D = x at t = 1 among it") {
+    using batch = diamond::eigen::batch<double>;
+    const auto context = back_ends::eigen<double>::make(1);
+    constexpr index_t n = 5;
+    const auto x = batches::normal<batch>(context, 2, n, 7), w = batches::normal<batch>(context, 2, n, 8);
+    const std::vector<double> t{0.0, 0.2, 0.6, 0.99, 1.0};
+    const auto own = diamond::from_host(context, 1, n, t);
+    for (const auto schedule_kind : schedules::every_kind) {
+        const any_schedule schedule{schedule_kind};
+        const diamond::v_network network(schedule, network_of<batch, kind::v>{schedule});
+        const network_of<batch, kind::denoiser> exact{schedule};
+        auto space = network.make_workspace(context, n);
+        auto plain = exact.make_workspace(context, n);
+        batch found(context, 2, n), wanted(context, 2, n);
+        const auto check = [&](const time_view& when) {
+            const auto same = [&] {
+                CHECK(largest_error(batches::host(found), batches::host(wanted)) < 1e-12);
+            };
+            network.denoiser(x, when, none, space, found);
+            exact(x, when, none, plain, wanted);
+            same();
+            exact.jvp(x, when, none, w, plain, wanted);
+            network.denoiser_jvp(x, when, none, w, space, found);
+            same();
+            network.denoiser_vjp(x, when, none, w, space, found);
+            same();
+        };
+        check(time_view(own.data()));
+        for (const double one : t) check(time_view(one));
+    }
+    // On the trigonometric schedule u = -(pi/2) v; the sign is the convention's.
+    const any_schedule angle{schedules::kind::trigonometric};
+    const network_of<batch, kind::v> bare{angle};
+    const diamond::v_network network(angle, bare);
+    auto space = network.make_workspace(context, n);
+    auto plain = bare.make_workspace(context, n);
+    batch u(context, 2, n), v(context, 2, n);
+    network(x, 0.37, none, space, u);
+    bare(x, 0.37, none, plain, v);
+    diamond::assign(v, -0.5 * diamond::pi * v);
+    CHECK(largest_error(batches::host(u), batches::host(v)) < 1e-14);
 }
 
 TEST_CASE("a network's dimension is held against the batch, and copies keep their own bill") {

@@ -132,6 +132,14 @@ struct scored_velocity_field : velocity_field {
     void score(const_view, time_view, no_condition, workspace&, view) const;
 };
 
+struct network_of_two_times {
+    using batch_type = batch;
+    struct workspace {};
+    int dimension() const;
+    workspace make_workspace(const context&, index_t) const;
+    void operator()(const_view, double, double, no_condition, workspace&, view) const;
+};
+
 struct flow_map {
     using batch_type = batch;
     int dimension() const;

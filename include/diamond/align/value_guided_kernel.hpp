@@ -10,6 +10,7 @@
 #include <diamond/concepts/value_estimator.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/random/draw.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/schedule.hpp>
 
 namespace diamond {
@@ -64,9 +65,11 @@ public:
     using const_view = const_view_t<batch_type>;
 
     /// Takes the kernel and the value. @throws std::invalid_argument for dimensions that differ, a variance
-    /// that is not positive and finite, and a trust region that is negative or NaN.
+    /// that is not positive and finite, a trust region that is negative or NaN, and a schedule that breaks
+    /// its promises (check_schedule).
     value_guided_kernel(Kernel kernel, Value value, value_guided_kernel_options options = {})
         : kernel_(std::move(kernel)), value_(std::move(value)), options_(options) {
+        check_schedule(kernel_.schedule());
         detail::require_data_variance(options_.variance);
         require(options_.trust >= 0.0, [&] {
             return "a guided kernel's trust is " + digits_of(options_.trust) +

@@ -22,7 +22,8 @@
 /// dm/dx. Null data of either cotangent stands for zero, and the map may then leave that part out.
 ///
 /// Models: ode_flow_map (with divergence where it is made of one), network_flow_map (with divergence of a
-/// network that has one), gaussian_flow_map, stepped_flow_map (with divergence of a map that has one). Used
+/// network that has one), gaussian_flow_map, stepped_flow_map (with divergence of a map that has one),
+/// mean_velocity_map, mean_flow_map, shortcut_map, consistency_map (a look-ahead only). Used
 /// by: samplers, ode_kernel, weighted_value; with divergence by density/ and negative_log_likelihood. Source:
 /// [FM], [F2], (eq. flow-map), (eq. density-jump).
 #pragma once

@@ -131,6 +131,22 @@ template <class Schedule>
 [[nodiscard]] DIAMOND_HD numbers<2> velocity_from_score(const Schedule& schedule, instant t) {
     return {{guidance_factor(schedule, t), d_alpha_at(schedule, t) / alpha_at(schedule, t)}};
 }
+/// The coefficients of u = (alpha sigma' - alpha' sigma) v / h^2 + (alpha alpha' + sigma sigma') x / h^2,
+/// where h^2 = alpha^2 + sigma^2 (eq. denoiser-from-v).
+template <class Schedule>
+[[nodiscard]] DIAMOND_HD numbers<2> velocity_from_v(const Schedule& schedule, instant t) {
+    const double alpha = alpha_at(schedule, t), sigma = sigma_at(schedule, t);
+    const double d_alpha = d_alpha_at(schedule, t), squares = square(alpha) + square(sigma);
+    return {{(alpha * d_sigma_at(schedule, t) - d_alpha * sigma) / squares,
+             (alpha * d_alpha + sigma_d_sigma(schedule, t)) / squares}};
+}
+/// The coefficients of D = (alpha x - sigma v)/h^2 (eq. denoiser-from-v).
+template <class Schedule>
+[[nodiscard]] DIAMOND_HD numbers<2> denoiser_from_v(const Schedule& schedule, instant t) {
+    const double alpha = alpha_at(schedule, t), sigma = sigma_at(schedule, t);
+    const double squares = square(alpha) + square(sigma);
+    return {{-sigma / squares, alpha / squares}};
+}
 } // namespace detail
 
 /// The four readings of a velocity field. Each costs one evaluation of the network a column.
@@ -235,6 +251,17 @@ struct velocity_coefficients {
     time_view t;
     DIAMOND_HD numbers<2> operator()(index_t j) const { return Coefficients(schedule, t.at(j)); }
 };
+/// @throws std::invalid_argument where the coefficients of a velocity are not finite at t.
+inline void require_finite_velocity(const numbers<2>& ab, instant t) {
+    require(std::isfinite(ab.value[0]) && std::isfinite(ab.value[1]), [&] {
+        if (t.rest <= 0.0)
+            return std::string("the velocity at t = 1 of a schedule with infinite sigma'(1) needs the score, "
+                               "which this network does not give: use a solver that does not read t = 1, as "
+                               "euler and explicit_midpoint, or a score_network");
+        return "the velocity at t = " + digits_of(t.t) +
+               " does not follow from what this network predicts: start after it, or use a denoiser_network";
+    });
+}
 /// A network that predicts another reading, as a velocity field: u = a net(x, t) + b x, (a, b) =
 /// Coefficients(schedule, t). Cost of a call or product: one of the network.
 template <class Schedule, class Network, auto Coefficients>
@@ -266,7 +293,7 @@ public:
     /// Writes out = u(x, t), d x N.
     void operator()(const_view x, time_view t, const condition_type& c, workspace_type& space,
                     view out) const {
-        const auto ab = convert(x, t, space);
+        const auto ab = convert<Coefficients>(x, t, space);
         network_(x, t, c, space.network, out);
         combine(ab, out, out, x);
     }
@@ -275,7 +302,7 @@ public:
              view out) const
         requires differentiable_velocity_field<Network>
     {
-        const auto ab = convert(x, t, space);
+        const auto ab = convert<Coefficients>(x, t, space);
         network_.vjp(x, t, c, cotangent, space.network, out);
         combine(ab, out, out, cotangent);
     }
@@ -284,7 +311,7 @@ public:
              view out) const
         requires differentiable_velocity_field<Network>
     {
-        const auto ab = convert(x, t, space);
+        const auto ab = convert<Coefficients>(x, t, space);
         network_.jvp(x, t, c, tangent, space.network, out);
         combine(ab, out, out, tangent);
     }
@@ -292,28 +319,20 @@ public:
 protected:
     const Network& network() const { return network_; }
 
-private:
-    using of_columns = velocity_coefficients<Coefficients, Schedule>;
-
-    /// The coefficients (a, b). @throws std::invalid_argument where the one time of the batch has none that
-    /// are finite.
+    /// The coefficients that Wanted(schedule, t) gives. @throws std::invalid_argument where the one time of
+    /// the batch has none that are finite.
+    template <auto Wanted>
     coefficients<2> convert(const_view x, time_view t, workspace_type& space) const {
         if (t.broadcast()) {
-            const coefficients<2> ab(Coefficients(schedule_, t.at(0)));
-            require(std::isfinite(ab(0, 0)) && std::isfinite(ab(1, 0)), [&] {
-                if (t.at(0).rest <= 0.0)
-                    return std::string("the velocity at t = 1 of a schedule with infinite sigma'(1) needs "
-                                       "the score, which this network does not give: use a solver that does "
-                                       "not read t = 1, as euler and explicit_midpoint, or a score_network");
-                return "the velocity at t = " + digits_of(t.value()) +
-                       " does not follow from what this network predicts: start after it, or use a "
-                       "denoiser_network";
-            });
+            const numbers<2> ab = Wanted(schedule_, t.at(0));
+            require_finite_velocity(ab, t.at(0));
             return ab;
         }
-        return space.table(x.context(), false, x.columns(), of_columns{.schedule = schedule_, .t = t});
+        return space.table(x.context(), false, x.columns(),
+                           velocity_coefficients<Wanted, Schedule>{.schedule = schedule_, .t = t});
     }
 
+private:
     Schedule schedule_;
     Network network_;
 };
@@ -423,6 +442,58 @@ public:
     /// Writes out = grad log p_t(x), d x N, as the network predicts it, for t in [0, 1].
     void score(const_view x, time_view t, const condition_type& c, workspace_type& space, view out) const {
         this->network()(x, t, c, space.network, out);
+    }
+};
+
+/// A network of v-prediction, v = E[alpha eps - sigma z | x_t] (Salimans and Ho, arXiv 2202.00512), trained
+/// on this schedule and asked at its times, as a velocity field that gives its denoiser D = (alpha x - sigma
+/// v)/(alpha^2 + sigma^2). On the trigonometric schedule u = -(pi/2) v.
+/// Cost: one evaluation of the network, or one product.
+/// @throws std::invalid_argument from a call, vjp or jvp at t = 1 where sigma'(1) is infinite; a column with
+/// a time of its own is NaN there.
+template <class Schedule, class Network>
+class v_network : public detail::converted_network<Schedule, Network, detail::velocity_from_v<Schedule>> {
+    using base = detail::converted_network<Schedule, Network, detail::velocity_from_v<Schedule>>;
+
+public:
+    using typename base::condition_type;
+    using typename base::const_view;
+    using typename base::view;
+    using typename base::workspace_type;
+    static constexpr prediction predicts = prediction::denoiser;
+
+    /// Takes the schedule and the network. @throws std::invalid_argument where the schedule is none, see
+    /// check_schedule.
+    v_network(Schedule schedule, Network network) : base(std::move(schedule), std::move(network)) {}
+
+    /// Writes out = E[z | x_t], d x N, for t in [0, 1].
+    void denoiser(const_view x, time_view t, const condition_type& c, workspace_type& space, view out) const {
+        const auto ab = of_denoiser(x, t, space);
+        this->network()(x, t, c, space.network, out);
+        combine(ab, out, out, x);
+    }
+    /// Writes out = cotangent^T dD/dx, d x N.
+    void denoiser_vjp(const_view x, time_view t, const condition_type& c, const_view cotangent,
+                      workspace_type& space, view out) const
+        requires differentiable_velocity_field<Network>
+    {
+        const auto ab = of_denoiser(x, t, space);
+        this->network().vjp(x, t, c, cotangent, space.network, out);
+        combine(ab, out, out, cotangent);
+    }
+    /// Writes out = dD/dx tangent, d x N.
+    void denoiser_jvp(const_view x, time_view t, const condition_type& c, const_view tangent,
+                      workspace_type& space, view out) const
+        requires differentiable_velocity_field<Network>
+    {
+        const auto ab = of_denoiser(x, t, space);
+        this->network().jvp(x, t, c, tangent, space.network, out);
+        combine(ab, out, out, tangent);
+    }
+
+private:
+    coefficients<2> of_denoiser(const_view x, time_view t, workspace_type& space) const {
+        return this->template convert<detail::denoiser_from_v<Schedule>>(x, t, space);
     }
 };
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <diamond/core/digits_of.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/schedule.hpp>
 
 namespace diamond {
@@ -39,12 +40,13 @@ struct noise_ratios {
 /// Values change most while sigma/alpha is about the scale that a reward or the data distinguish; equal steps
 /// in t end with one from sigma = 1/K to 0, too long for scales well below 1/K. The first step goes from
 /// noise alone right to ratios.first, the last from ratios.last to the data. Works for any schedule.
-/// @throws std::invalid_argument unless 3 <= steps <= most_grid_steps and 0 < last < first < infinity, and
-/// where two times are the same double. See (eq. noise-ratio-grid).
+/// @throws std::invalid_argument unless 3 <= steps <= most_grid_steps and 0 < last < first < infinity, where
+/// two times are the same double, and for a schedule that breaks its promises (check_schedule). See (eq.
+/// noise-ratio-grid).
 template <class Schedule>
 [[nodiscard]] std::vector<double> noise_ratio_time_grid(const Schedule& schedule, index_t steps,
                                                         noise_ratios ratios) {
-    static_assert(diagnose_schedule<Schedule>());
+    check_schedule(schedule);
     require(steps >= 3 && steps <= most_grid_steps, [&] {
         return "a time grid of " + digits_of(steps) + " steps by noise ratios: 3 to " +
                digits_of(most_grid_steps) + " are taken";
