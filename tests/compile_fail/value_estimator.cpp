@@ -1,6 +1,7 @@
 // What is refused of a value estimator, and in which words: see CMakeLists.txt.
 #include <diamond/align/guidance.hpp>
 #include <diamond/align/search.hpp>
+#include <diamond/value/annealed_value.hpp>
 #include <diamond/value/posterior_value.hpp>
 #include <diamond/value/weighted_value.hpp>
 
@@ -111,4 +112,11 @@ struct elsewhere : archetypes::marginal_density {
 
 static_assert(sizeof(diamond::weighted_value<elsewhere, archetypes::flow_map_with_divergence,
                                              archetypes::batchwise_reward>) > 0);
+#endif
+
+#if CASE == 11 // annealed_value_exponent
+// expect: an annealed value needs an exponent beta(t), a const function of a double that gives a double
+struct nothing {};
+
+static_assert(sizeof(diamond::annealed_value<archetypes::value_estimator, nothing>) > 0);
 #endif

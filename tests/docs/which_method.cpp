@@ -1,4 +1,5 @@
 // The lines that docs/which_method.md shows.
+#include <algorithm>
 #include <vector>
 
 #include <diamond/backend/eigen.hpp>
@@ -75,6 +76,34 @@ double by_denoised_moments(
     const diamond::denoised_moment_value moments{context, schedule, field, reward, {.variance = v}};
     // [/denoised]
     return static_cast<double>(moments.dimension());
+}
+
+double by_soft_constraint(const diamond::eigen::context& context, const network& net, double v) {
+    const diamond::linear_schedule schedule;
+    const diamond::network_velocity field{net};
+    const diamond::network_diamond_map map{net};
+    // [soft]
+    // No coordinate above 1: the constraint, and its depth in units of s.
+    const auto allowed = [](diamond::column_view<const float> z) {
+        return *std::max_element(z.begin(), z.end()) <= 1.0f ? 0.0 : -diamond::infinity;
+    };
+    constexpr double s = 0.05;
+    const auto soft = [](diamond::column_view<const float> z) {
+        double sum = 0.0;
+        for (const float x : z) sum -= 0.5 * diamond::square(std::max(x - 1.0f, 0.0f) / s);
+        return sum;
+    };
+    const auto beta = [v](double t) { // s^2/(s^2 + c): what the denoiser at t knows of a coordinate of
+                                      // variance v
+        const double noise = diamond::square(1.0 - t), c = v * noise / (noise + v * diamond::square(t));
+        return diamond::square(s) / (diamond::square(s) + c);
+    };
+    const diamond::surrogate_value value{
+        diamond::annealed_value{diamond::denoised_value{schedule, field, soft}, beta}, allowed};
+    const auto times = diamond::noise_ratio_time_grid(schedule, 16, {.first = 3.0, .last = 0.5 * s});
+    diamond::smc sampler{diamond::early_stop_kernel{map}, value, {.times = times, .pilot_particles = 0}};
+    // [/soft]
+    return sampler(context, diamond::philox{.seed = 1}).log_z;
 }
 
 double by_glass(const diamond::eigen::context& context, const velocity& field,

@@ -70,3 +70,28 @@ TEST_CASE("what cannot be measured is refused in a sentence") {
     CHECK(status == 1);
     CHECK(output.find("--outputs 9 of --dimension 8") != std::string::npos);
 }
+
+TEST_CASE(
+    "in the plane guided runs of a map learned in seconds come near exact draws, and log Z to a tenth") {
+    const auto out = diamond_test::empty_folder("measured_plane");
+    const auto [status, output] = diamond_test::run_program(
+        "measured",
+        "plane --training 400 --particles 512 --seeds 2 --threads 2 --out " + diamond_test::quoted(out));
+    INFO(output);
+    REQUIRE(status == 0);
+    CHECK(std::filesystem::exists(out / "report.md"));
+    const auto rows = diamond::io::read_json(out / "report.json");
+    REQUIRE(rows.size() == 9);
+    // log of (s/S) (exp(-(-1 + 1.2)^2/(2 S^2)) + exp(-1/(2 S^2)) + exp(-(-1 - 1.2)^2/(2 S^2)))/3, S^2 = 1.08
+    double z = 0.0;
+    for (const double miss : {0.2, -1.0, -2.2})
+        z += std::exp(-0.5 * miss * miss / 1.08) * 0.2 / std::sqrt(1.08) / 3.0;
+    for (const auto& row : rows) {
+        const auto method = row["method"].get<std::string>();
+        INFO(method);
+        CHECK(row["log_z_exact"].get<double>() == doctest::Approx(std::log(z)));
+        if (method == "exact draws, the floor") CHECK(row["sliced_w2"].get<double>() < 0.6);
+        if (method == "exact model: SMC, moments, guided") CHECK(row["log_z_error"].get<double>() < 0.25);
+    }
+    CHECK(diamond_test::run_program("measured", "plane --seeds 0").status != 0);
+}

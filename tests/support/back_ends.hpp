@@ -90,8 +90,12 @@ TYPE_TO_STRING(back_ends::eigen<double>);
 TYPE_TO_STRING(back_ends::eigen<float>);
 #if defined(DIAMOND_TEST_CUDA)
 #define HOST_BACK_ENDS back_ends::eigen<double>
-#define BACK_ENDS back_ends::cuda<float>, back_ends::cuda<double>
-#define ALL_BACK_ENDS BACK_ENDS
+#define ALL_BACK_ENDS back_ends::cuda<float>, back_ends::cuda<double>
+#if defined(DIAMOND_TEST_EMULATED_CUDA) // generic code in one precision: the host's back ends have both
+#define BACK_ENDS back_ends::cuda<double>
+#else
+#define BACK_ENDS ALL_BACK_ENDS
+#endif
 #define TWO_BACK_ENDS BACK_ENDS
 #define DOUBLE_BACK_ENDS back_ends::cuda<double>
 TYPE_TO_STRING(back_ends::cuda<float>);

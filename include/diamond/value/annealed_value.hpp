@@ -21,7 +21,7 @@ namespace diamond {
 /// `Exponent` is a function double(double) of t in [0, 1), at least 0, such as
 /// [](double t) { return t * t; }. Its guidance is beta(t) times that of the value.
 ///
-/// Cost: that of `value`. Source: mathematics, section 12.
+/// Cost: that of `value`.
 template <class Value, class Exponent>
 class annealed_value {
     static_assert(diagnose_value_estimator<Value>());

@@ -25,7 +25,7 @@ namespace diamond {
 /// Its guidance is the surrogate's, at t = 1, too: drivers that carry no weights then reach the law that is
 /// tilted by the surrogate's reward, not p^r. Guided kernels carry weights, and may use it.
 ///
-/// Cost: that of `value`; one evaluation of r a particle at t = 1. Source: mathematics, section 12.
+/// Cost: that of `value`; one evaluation of r a particle at t = 1.
 template <class Value, class Reward>
 class surrogate_value {
     static_assert(diagnose_value_estimator<Value>());
