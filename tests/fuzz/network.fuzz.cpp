@@ -102,9 +102,9 @@ void put_training(io::tensor_file& file, diamond_fuzz::draws& in) {
 void put_network(io::tensor_file& file, diamond_fuzz::draws& in, bool joint) {
     const auto small = [&](index_t most) { return in.integer<index_t>(0, most); };
     const index_t d = small(5), width = small(6), blocks = small(3), classes = small(3);
-    const char* kinds[] = {"silu", "gelu", "identity", "tanh"};
+    const char* kinds[] = {"silu", "gelu", "identity", "tanh", "relu", "leaky_relu", "softsign"};
     const auto positive = [&] { return digits_of(std::abs(any_number<double>(in))); };
-    const auto nonlinearity = kinds[in.integer(0, 15) % 4 == 3 ? in.integer(0, 3) : in.integer(0, 2)];
+    const auto nonlinearity = kinds[in.integer(0, 15) % 4 == 3 ? in.integer(0, 6) : in.integer(0, 5)];
     file.metadata = {{"format", joint ? "joint_network" : "diamond_network"},
                      {"version", "1.0"},
                      {"schedule", "linear"},

@@ -30,14 +30,16 @@ std::filesystem::path scratch_file(const char* name) {
     return std::filesystem::temp_directory_path() / (std::string("diamond_checkpoint_") + name);
 }
 
-trained make(const diamond::eigen::context& context, bool rotated) {
+trained make(const diamond::eigen::context& context, bool rotated,
+             diamond::mlp_options mlp = {
+                 .width = 5, .blocks = 2, .nonlinearity = diamond::activation::gelu}) {
     const double c = std::cos(0.3), s = std::sin(0.3);
     const net network(
         {},
         diamond::gaussian_frame<batch>(
             context,
             {{0.1, -0.2}, {1.5, 0.3}, rotated ? std::vector<double>{c, s, -s, c} : std::vector<double>{}}),
-        {.mlp = {.width = 5, .blocks = 2, .nonlinearity = diamond::activation::gelu}, .classes = 3});
+        {.mlp = mlp, .classes = 3});
     batch theta(context, network.parameters(), 1);
     diamond::draw_normal(philox{4}.stream(diamond::purpose::user), theta.mutable_view());
     return {network, std::move(theta)};
@@ -65,6 +67,27 @@ TEST_CASE("a network comes back bit for bit") {
         CHECK(diamond::to_host(back.parameters()) == diamond::to_host(network.parameters()));
         CHECK(values_of(back, context) == values_of(network, context));
         CHECK(diamond::io::read_safetensors(path).metadata.at("note") == "from a test");
+    }
+    std::filesystem::remove(path);
+}
+
+TEST_CASE("a network of each activation comes back, under the activation's name") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto path = scratch_file("activations");
+    using enum diamond::activation;
+    for (const auto& [kind, name] : {std::pair{identity, "identity"},
+                                     {silu, "silu"},
+                                     {gelu, "gelu"},
+                                     {diamond::activation::tanh, "tanh"},
+                                     {relu, "relu"},
+                                     {leaky_relu, "leaky_relu"}}) {
+        const auto network = make(context, false, {.width = 5, .blocks = 2, .nonlinearity = kind});
+        diamond::io::save_network(path, network);
+        CHECK(diamond::io::read_safetensors(path).metadata.at("nonlinearity") == name);
+        const auto back = diamond::io::load_network<batch, diamond::variance_preserving_schedule>(context,
+                                                                                                  path);
+        CHECK(back.architecture().options().mlp.nonlinearity == kind);
+        CHECK(values_of(back, context) == values_of(network, context));
     }
     std::filesystem::remove(path);
 }
@@ -160,7 +183,7 @@ TEST_CASE("what means something else is refused with the reason") {
     refused("width '-5'", [](tensor_file& f) { f.metadata["width"] = "-5"; });
     refused("blocks '99999999999999999999'",
             [](tensor_file& f) { f.metadata["blocks"] = "99999999999999999999"; });
-    refused("nonlinearity 'relu'", [](tensor_file& f) { f.metadata["nonlinearity"] = "relu"; });
+    refused("nonlinearity 'softsign'", [](tensor_file& f) { f.metadata["nonlinearity"] = "softsign"; });
     refused("no tensor 'layers.3.bias'", [](tensor_file& f) { f.tensors.erase("layers.3.bias"); });
     refused("no tensor 'frame.mean'", [](tensor_file& f) { f.tensors.erase("frame.mean"); });
     refused("tensor 'layers.0.weight'", [](tensor_file& f) { f.metadata["width"] = "6"; });

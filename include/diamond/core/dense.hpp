@@ -10,7 +10,12 @@
 namespace diamond {
 
 /// Names an activation function f.
-enum class activation { identity, silu, gelu };
+enum class activation { identity, silu, gelu, tanh, relu, leaky_relu };
+/// The number of activations that `activation` names.
+inline constexpr int activations = 6;
+
+/// The slope of leaky_relu at negative numbers: the default of PyTorch and of the paper that proposed it.
+inline constexpr double leaky_relu_slope = 0.01;
 
 /// Describes the layer h <- f(W h + b), plus h where it is residual. In the parameters of a stack, W, outputs
 /// x inputs, column-major, begins at `offset`, and b follows it.
@@ -34,7 +39,8 @@ struct activated {
 };
 
 /// Evaluates an activation and its derivatives at a: SiLU is a/(1 + exp(-a)); GELU is a Phi(a), with Phi the
-/// normal distribution function.
+/// normal distribution function; ReLU is max(a, 0), and leaky ReLU is a where a > 0 and leaky_relu_slope a
+/// elsewhere. At their corner, 0, these two have the slope of the left, as in PyTorch.
 template <class Real>
 [[nodiscard]] DIAMOND_HD activated<Real> activate(activation kind, Real a) {
     if (kind == activation::silu) {
@@ -47,6 +53,16 @@ template <class Real>
         const Real pdf = static_cast<Real>(0.39894228040143267794) *
                          std::exp(static_cast<Real>(-0.5) * a * a);
         return {a * phi, phi + a * pdf, pdf * (Real{2} - a * a)};
+    }
+    if (kind == activation::tanh) {
+        const Real value = std::tanh(a), slope = Real{1} - value * value;
+        return {value, slope, Real{-2} * value * slope};
+    }
+    // A NaN keeps its value.
+    if (kind == activation::relu) return {a < Real{0} ? Real{0} : a, Real(a > Real{0}), Real{0}};
+    if (kind == activation::leaky_relu) {
+        constexpr Real left = static_cast<Real>(leaky_relu_slope);
+        return {a < Real{0} ? left * a : a, a > Real{0} ? Real{1} : left, Real{0}};
     }
     return {a, Real{1}, Real{0}};
 }

@@ -48,8 +48,14 @@ inline constexpr index_t max_network_width = 1 << 16, max_network_blocks = 1024,
 
 namespace detail {
 
-inline constexpr std::array<std::pair<activation, const char*>, 3> activation_names{
-    {{activation::identity, "identity"}, {activation::silu, "silu"}, {activation::gelu, "gelu"}}};
+/// The names in files, in the order of the enumeration.
+inline constexpr std::array<std::pair<activation, const char*>, activations> activation_names{
+    {{activation::identity, "identity"},
+     {activation::silu, "silu"},
+     {activation::gelu, "gelu"},
+     {activation::tanh, "tanh"},
+     {activation::relu, "relu"},
+     {activation::leaky_relu, "leaky_relu"}}};
 
 // In what follows, `File` is a tensor_file, or a safetensors_header when no data have been read yet.
 

@@ -37,12 +37,9 @@ inline constexpr index_t most_width = index_t{1} << 24, most_blocks = index_t{1}
         return "an MLP's blocks are " + digits_of(options.blocks) + ": 0 to " + digits_of(most_blocks) +
                " are needed";
     });
-    require(options.nonlinearity == activation::identity || options.nonlinearity == activation::silu ||
-                options.nonlinearity == activation::gelu,
-            [&] {
-                return "an MLP's nonlinearity is " + digits_of(static_cast<int>(options.nonlinearity)) +
-                       ": it is none of ours";
-            });
+    const int kind = static_cast<int>(options.nonlinearity);
+    require(kind >= 0 && kind < activations,
+            [&] { return "an MLP's nonlinearity is " + digits_of(kind) + ": it is none of ours"; });
     std::vector<dense_layer> layers{{inputs, options.width, options.nonlinearity, false}};
     for (index_t block = 0; block < options.blocks; ++block)
         layers.push_back({options.width, options.width, options.nonlinearity, true});
