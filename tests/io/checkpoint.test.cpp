@@ -1,5 +1,6 @@
 // Networks and training states through files: exact round trips, and refusals of whatever means something
 // else.
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -7,7 +8,10 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -89,6 +93,91 @@ TEST_CASE("a network of each activation comes back, under the activation's name"
         CHECK(back.architecture().options().mlp.nonlinearity == kind);
         CHECK(values_of(back, context) == values_of(network, context));
     }
+    std::filesystem::remove(path);
+}
+
+TEST_CASE("a network with norms comes back with them, and files without norms say nothing of any") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto path = scratch_file("norms");
+    using diamond::normalisation;
+    for (const auto kind : {normalisation::layer, normalisation::rms, normalisation::none}) {
+        const auto network = make(context, false,
+                                  {.width = 5, .blocks = 2, .norm = kind, .norm_epsilon = 1.5e-6});
+        diamond::io::save_network(path, network);
+        const auto back = diamond::io::load_network<batch, diamond::variance_preserving_schedule>(context,
+                                                                                                  path);
+        CHECK(back.architecture().options().mlp.norm == kind);
+        CHECK(diamond::to_host(back.parameters()) == diamond::to_host(network.parameters()));
+        CHECK(values_of(back, context) == values_of(network, context));
+        tensor_file file = diamond::io::read_safetensors(path);
+        CHECK(file.metadata.contains("normalisation") == (kind != normalisation::none));
+        CHECK(file.tensors.contains("layers.1.norm.weight") == (kind != normalisation::none));
+        CHECK(file.tensors.contains("layers.3.norm.bias") == (kind == normalisation::layer));
+        CHECK(!file.tensors.contains("layers.0.norm.weight"));
+        if (kind == normalisation::none) continue;
+        CHECK(back.architecture().options().mlp.norm_epsilon == 1.5e-6);
+        const auto refused = [&](const char* reason, tensor_file spoilt) {
+            CHECK_THROWS_WITH_AS(
+                static_cast<void>(
+                    diamond::io::network_from<batch, diamond::variance_preserving_schedule>(context, spoilt)),
+                doctest::Contains(reason), file_error);
+        };
+        file.metadata["normalisation"] = "group";
+        refused("normalisation 'group', which is none of ours", file);
+        file.metadata.erase("normalisation");
+        refused("tensors found, and the metadata account for", file);
+        file.metadata["normalisation"] = kind == normalisation::layer ? "layer" : "rms";
+        file.metadata["normalisation_epsilon"] = "1e-40";
+        refused("a norm of epsilon 1e-40", file);
+    }
+    CHECK_THROWS_WITH_AS(diamond::io::save_network(path, make(context, false), {{"normalisation", "mine"}}),
+                         doctest::Contains("the name is the format's own"), std::invalid_argument);
+    std::filesystem::remove(path);
+}
+
+TEST_CASE("parameters are saved in half of float's bytes, within the unit roundoff of each") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto path = scratch_file("halves");
+    const auto network = make(context, true,
+                              {.width = 5, .blocks = 2, .norm = diamond::normalisation::layer});
+    const auto load = [&] {
+        return diamond::io::load_network<batch, diamond::variance_preserving_schedule>(context, path);
+    };
+    const auto bytes_of_layers = [&] {
+        const diamond::io::safetensors_reader reader{path};
+        std::uint64_t bytes = 0;
+        for (const auto& [name, place] : reader.header().tensors)
+            if (name.starts_with("layers.")) bytes += place.end - place.begin;
+        return bytes;
+    };
+    diamond::io::save_network(path, network);
+    const auto whole = bytes_of_layers();
+    using diamond::io::precision;
+    for (const auto& [as, roundoff, least] :
+         {std::tuple{precision::f16, 0x1p-11, 0x1p-25}, {precision::bf16, 0x1p-8, 0.0}}) {
+        diamond::io::save_network(path, network, {}, as);
+        CHECK(2 * bytes_of_layers() == whole);
+        const auto back = load();
+        CHECK(back.architecture().frame().numbers() == network.architecture().frame().numbers());
+        const auto given = diamond::to_host(network.parameters()),
+                   found = diamond::to_host(back.parameters());
+        CHECK(found != given);
+        for (std::size_t p = 0; p < given.size(); ++p)
+            CHECK(std::abs(double{found[p]} - double{given[p]}) <=
+                  std::max(roundoff * std::abs(double{given[p]}), least));
+        diamond::io::save_network(path, back, {}, as); // what is rounded stays
+        CHECK(diamond::to_host(load().parameters()) == found);
+    }
+    auto large = make(context, true);
+    auto theta = diamond::to_host(large.parameters());
+    theta[0] = 7e4F;
+    const trained too_large{large.architecture(),
+                            diamond::from_host<float>(context, large.architecture().parameters(), 1, theta)};
+    CHECK_THROWS_WITH_AS(diamond::io::save_network(path, too_large, {}, precision::f16),
+                         doctest::Contains("tensor 'layers.0.weight': number 0 is 70000, beyond the range"),
+                         std::invalid_argument);
+    diamond::io::save_network(path, too_large, {}, precision::bf16);
+    CHECK(std::abs(diamond::to_host(load().parameters())[0] - 7e4F) < 7e4F / 256);
     std::filesystem::remove(path);
 }
 

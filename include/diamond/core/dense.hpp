@@ -19,6 +19,8 @@ inline constexpr double leaky_relu_slope = 0.01;
 
 /// Names a normalisation of columns: none, LayerNorm or RMSNorm.
 enum class normalisation { none, layer, rms };
+/// The number of normalisations that `normalisation` names.
+inline constexpr int normalisations = 3;
 
 /// The least epsilon of a norm: a float has the square of 1/sqrt(epsilon).
 inline constexpr double least_norm_epsilon = 1e-30;
