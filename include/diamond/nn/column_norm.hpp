@@ -1,5 +1,5 @@
 /// This header normalises columns, with a tangent beside the value and the gradient through both: LayerNorm
-/// and RMSNorm (eq. column-norm).
+/// and RMSNorm (eq. column-norm), (eq. column-norm-cotangent).
 ///
 /// Of a column x of n numbers, u = r (x - mean) with r = 1/sqrt(variance + epsilon), and y = g u + b; RMSNorm
 /// has no mean and no b, and its variance is the mean of squares. Write P x for x - mean, or for x itself in
