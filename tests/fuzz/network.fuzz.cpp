@@ -121,6 +121,11 @@ void put_network(io::tensor_file& file, diamond_fuzz::draws& in, bool joint) {
                      {"divergence", in.boolean() ? "+div" : "-div"}};
     for (const char* key : {"divergence_divisor", "divergence_resolution", "base_deviation"})
         file.metadata[key] = positive();
+    const int norm = in.integer(0, 3); // none in half of the files
+    if (norm > 1) {
+        file.metadata["normalisation"] = norm == 2 ? "rms" : "layer";
+        file.metadata["normalisation_epsilon"] = in.boolean() ? "1e-05" : positive();
+    }
     if (in.integer(0, 7) == 0) { // spoils one entry
         auto at = file.metadata.begin();
         std::advance(at, in.integer(0, static_cast<int>(file.metadata.size()) - 1));
@@ -153,6 +158,8 @@ void put_network(io::tensor_file& file, diamond_fuzz::draws& in, bool joint) {
         const index_t from = l == 0 ? inputs : width, to = l <= blocks ? width : d + (joint ? 1 : 0);
         put("layers." + digits_of(l) + ".weight", {to, from}, 0.1f);
         put("layers." + digits_of(l) + ".bias", {to}, 0.1f);
+        if (norm > 1 && l > 0) put("layers." + digits_of(l) + ".norm.weight", {from}, 1.0f);
+        if (norm > 2 && l > 0) put("layers." + digits_of(l) + ".norm.bias", {from}, 0.0f);
     }
 }
 

@@ -240,9 +240,11 @@ private:
                         to, count);
     }
     /// Writes to = f(a) + h in one pass, by packets from the first number to the last, so that no bit depends
-    /// on an address. h may be null.
+    /// on an address. h may be null. This is the only copy of its loop: in another the compiler may fuse
+    /// other products with other sums.
     template <class F, class Real>
-    static void add_packets(const F& f, const Real* a, const Real* h, Real* to, index_t count) {
+    [[gnu::noinline]] static void add_packets(const F& f, const Real* a, const Real* h, Real* to,
+                                              index_t count) {
         using namespace Eigen::internal;
         using numbers = typename packet_traits<Real>::type;
         constexpr index_t lanes = packet_traits<Real>::size;

@@ -80,11 +80,17 @@ template <class Functor>
 inline constexpr bool takes_column<packed_column<Functor>> = true;
 #endif
 
+/// Does a column as a whole, by packets of the type N, in the only copy of its loop: in another the compiler
+/// may fuse other products with other sums.
+template <class N, class Functor>
+[[gnu::noinline]] void call_whole_column(const Functor& f, index_t j) {
+    f.template at<N>(j);
+}
 /// Calls f for the rows of one column, by packets of the type N where f takes them.
 template <class N, class F>
 void call_column(const F& f, index_t rows, index_t j) {
     if constexpr (takes_column<F>)
-        return f.functor.template at<typename number_access<N>::template of<typename F::real>>(j);
+        return call_whole_column<typename number_access<N>::template of<typename F::real>>(f.functor, j);
     index_t i = 0;
     if constexpr (takes_packets<F>)
         for (constexpr index_t lanes = number_access<N>::lanes; i + lanes <= rows; i += lanes)

@@ -218,7 +218,7 @@ struct layer_vector {
 /// format, or a parameter is not finite or beyond the range of its precision.
 template <class Batch, class Schedule, class Head>
 void put_network(tensor_file& file, const char* format, const diamond_mlp<Batch, Schedule, Head>& net,
-                 const Batch& parameters, precision as) {
+                 const Batch& parameters, precision as = precision::own) {
     const auto& options = net.options();
     const auto bounded = [](const char* name, index_t number, index_t most) {
         require(number <= most, [&] {
