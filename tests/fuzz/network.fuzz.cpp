@@ -102,9 +102,9 @@ void put_training(io::tensor_file& file, diamond_fuzz::draws& in) {
 void put_network(io::tensor_file& file, diamond_fuzz::draws& in, bool joint) {
     const auto small = [&](index_t most) { return in.integer<index_t>(0, most); };
     const index_t d = small(5), width = small(6), blocks = small(3), classes = small(3);
-    const char* kinds[] = {"silu", "gelu", "identity", "tanh"};
+    const char* kinds[] = {"silu", "gelu", "identity", "tanh", "relu", "leaky_relu", "softsign"};
     const auto positive = [&] { return digits_of(std::abs(any_number<double>(in))); };
-    const auto nonlinearity = kinds[in.integer(0, 15) % 4 == 3 ? in.integer(0, 3) : in.integer(0, 2)];
+    const auto nonlinearity = kinds[in.integer(0, 15) % 4 == 3 ? in.integer(0, 6) : in.integer(0, 5)];
     file.metadata = {{"format", joint ? "joint_network" : "diamond_network"},
                      {"version", "1.0"},
                      {"schedule", "linear"},
@@ -121,6 +121,11 @@ void put_network(io::tensor_file& file, diamond_fuzz::draws& in, bool joint) {
                      {"divergence", in.boolean() ? "+div" : "-div"}};
     for (const char* key : {"divergence_divisor", "divergence_resolution", "base_deviation"})
         file.metadata[key] = positive();
+    const int norm = in.integer(0, 3); // none in half of the files
+    if (norm > 1) {
+        file.metadata["normalisation"] = norm == 2 ? "rms" : "layer";
+        file.metadata["normalisation_epsilon"] = in.boolean() ? "1e-05" : positive();
+    }
     if (in.integer(0, 7) == 0) { // spoils one entry
         auto at = file.metadata.begin();
         std::advance(at, in.integer(0, static_cast<int>(file.metadata.size()) - 1));
@@ -153,6 +158,8 @@ void put_network(io::tensor_file& file, diamond_fuzz::draws& in, bool joint) {
         const index_t from = l == 0 ? inputs : width, to = l <= blocks ? width : d + (joint ? 1 : 0);
         put("layers." + digits_of(l) + ".weight", {to, from}, 0.1f);
         put("layers." + digits_of(l) + ".bias", {to}, 0.1f);
+        if (norm > 1 && l > 0) put("layers." + digits_of(l) + ".norm.weight", {from}, 1.0f);
+        if (norm > 2 && l > 0) put("layers." + digits_of(l) + ".norm.bias", {from}, 0.0f);
     }
 }
 

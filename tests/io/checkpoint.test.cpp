@@ -1,5 +1,6 @@
 // Networks and training states through files: exact round trips, and refusals of whatever means something
 // else.
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -7,7 +8,10 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -30,14 +34,16 @@ std::filesystem::path scratch_file(const char* name) {
     return std::filesystem::temp_directory_path() / (std::string("diamond_checkpoint_") + name);
 }
 
-trained make(const diamond::eigen::context& context, bool rotated) {
+trained make(const diamond::eigen::context& context, bool rotated,
+             diamond::mlp_options mlp = {
+                 .width = 5, .blocks = 2, .nonlinearity = diamond::activation::gelu}) {
     const double c = std::cos(0.3), s = std::sin(0.3);
     const net network(
         {},
         diamond::gaussian_frame<batch>(
             context,
             {{0.1, -0.2}, {1.5, 0.3}, rotated ? std::vector<double>{c, s, -s, c} : std::vector<double>{}}),
-        {.mlp = {.width = 5, .blocks = 2, .nonlinearity = diamond::activation::gelu}, .classes = 3});
+        {.mlp = mlp, .classes = 3});
     batch theta(context, network.parameters(), 1);
     diamond::draw_normal(philox{4}.stream(diamond::purpose::user), theta.mutable_view());
     return {network, std::move(theta)};
@@ -66,6 +72,112 @@ TEST_CASE("a network comes back bit for bit") {
         CHECK(values_of(back, context) == values_of(network, context));
         CHECK(diamond::io::read_safetensors(path).metadata.at("note") == "from a test");
     }
+    std::filesystem::remove(path);
+}
+
+TEST_CASE("a network of each activation comes back, under the activation's name") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto path = scratch_file("activations");
+    using enum diamond::activation;
+    for (const auto& [kind, name] : {std::pair{identity, "identity"},
+                                     {silu, "silu"},
+                                     {gelu, "gelu"},
+                                     {diamond::activation::tanh, "tanh"},
+                                     {relu, "relu"},
+                                     {leaky_relu, "leaky_relu"}}) {
+        const auto network = make(context, false, {.width = 5, .blocks = 2, .nonlinearity = kind});
+        diamond::io::save_network(path, network);
+        CHECK(diamond::io::read_safetensors(path).metadata.at("nonlinearity") == name);
+        const auto back = diamond::io::load_network<batch, diamond::variance_preserving_schedule>(context,
+                                                                                                  path);
+        CHECK(back.architecture().options().mlp.nonlinearity == kind);
+        CHECK(values_of(back, context) == values_of(network, context));
+    }
+    std::filesystem::remove(path);
+}
+
+TEST_CASE("a network with norms comes back with them, and files without norms say nothing of any") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto path = scratch_file("norms");
+    using diamond::normalisation;
+    for (const auto kind : {normalisation::layer, normalisation::rms, normalisation::none}) {
+        const auto network = make(context, false,
+                                  {.width = 5, .blocks = 2, .norm = kind, .norm_epsilon = 1.5e-6});
+        diamond::io::save_network(path, network);
+        const auto back = diamond::io::load_network<batch, diamond::variance_preserving_schedule>(context,
+                                                                                                  path);
+        CHECK(back.architecture().options().mlp.norm == kind);
+        CHECK(diamond::to_host(back.parameters()) == diamond::to_host(network.parameters()));
+        CHECK(values_of(back, context) == values_of(network, context));
+        tensor_file file = diamond::io::read_safetensors(path);
+        CHECK(file.metadata.contains("normalisation") == (kind != normalisation::none));
+        CHECK(file.tensors.contains("layers.1.norm.weight") == (kind != normalisation::none));
+        CHECK(file.tensors.contains("layers.3.norm.bias") == (kind == normalisation::layer));
+        CHECK(!file.tensors.contains("layers.0.norm.weight"));
+        if (kind == normalisation::none) continue;
+        CHECK(back.architecture().options().mlp.norm_epsilon == 1.5e-6);
+        const auto refused = [&](const char* reason, tensor_file spoilt) {
+            CHECK_THROWS_WITH_AS(
+                static_cast<void>(
+                    diamond::io::network_from<batch, diamond::variance_preserving_schedule>(context, spoilt)),
+                doctest::Contains(reason), file_error);
+        };
+        file.metadata["normalisation"] = "group";
+        refused("normalisation 'group', which is none of ours", file);
+        file.metadata.erase("normalisation");
+        refused("tensors found, and the metadata account for", file);
+        file.metadata["normalisation"] = kind == normalisation::layer ? "layer" : "rms";
+        file.metadata["normalisation_epsilon"] = "1e-40";
+        refused("a norm of epsilon 1e-40", file);
+    }
+    CHECK_THROWS_WITH_AS(diamond::io::save_network(path, make(context, false), {{"normalisation", "mine"}}),
+                         doctest::Contains("the name is the format's own"), std::invalid_argument);
+    std::filesystem::remove(path);
+}
+
+TEST_CASE("parameters are saved in half of float's bytes, within the unit roundoff of each") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto path = scratch_file("halves");
+    const auto network = make(context, true,
+                              {.width = 5, .blocks = 2, .norm = diamond::normalisation::layer});
+    const auto load = [&] {
+        return diamond::io::load_network<batch, diamond::variance_preserving_schedule>(context, path);
+    };
+    const auto bytes_of_layers = [&] {
+        const diamond::io::safetensors_reader reader{path};
+        std::uint64_t bytes = 0;
+        for (const auto& [name, place] : reader.header().tensors)
+            if (name.starts_with("layers.")) bytes += place.end - place.begin;
+        return bytes;
+    };
+    diamond::io::save_network(path, network);
+    const auto whole = bytes_of_layers();
+    using diamond::io::precision;
+    for (const auto& [as, roundoff, least] :
+         {std::tuple{precision::f16, 0x1p-11, 0x1p-25}, {precision::bf16, 0x1p-8, 0.0}}) {
+        diamond::io::save_network(path, network, {}, as);
+        CHECK(2 * bytes_of_layers() == whole);
+        const auto back = load();
+        CHECK(back.architecture().frame().numbers() == network.architecture().frame().numbers());
+        const auto given = diamond::to_host(network.parameters()),
+                   found = diamond::to_host(back.parameters());
+        CHECK(found != given);
+        for (std::size_t p = 0; p < given.size(); ++p)
+            CHECK(std::abs(double{found[p]} - double{given[p]}) <=
+                  std::max(roundoff * std::abs(double{given[p]}), least));
+        diamond::io::save_network(path, back, {}, as); // what is rounded stays
+        CHECK(diamond::to_host(load().parameters()) == found);
+    }
+    auto large = make(context, true);
+    auto theta = diamond::to_host(large.parameters());
+    theta[0] = 7e4F;
+    const trained too_large{large.architecture(),
+                            diamond::from_host<float>(context, large.architecture().parameters(), 1, theta)};
+    CHECK_THROWS_WITH_AS(diamond::io::save_network(path, too_large, {}, precision::f16),
+                         doctest::Contains("tensor 'layers.0.weight': number 0 is 70000, beyond the range"),
+                         std::invalid_argument);
+    diamond::io::save_network(path, too_large, {}, precision::bf16);
+    CHECK(std::abs(diamond::to_host(load().parameters())[0] - 7e4F) < 7e4F / 256);
     std::filesystem::remove(path);
 }
 
@@ -160,7 +272,7 @@ TEST_CASE("what means something else is refused with the reason") {
     refused("width '-5'", [](tensor_file& f) { f.metadata["width"] = "-5"; });
     refused("blocks '99999999999999999999'",
             [](tensor_file& f) { f.metadata["blocks"] = "99999999999999999999"; });
-    refused("nonlinearity 'relu'", [](tensor_file& f) { f.metadata["nonlinearity"] = "relu"; });
+    refused("nonlinearity 'softsign'", [](tensor_file& f) { f.metadata["nonlinearity"] = "softsign"; });
     refused("no tensor 'layers.3.bias'", [](tensor_file& f) { f.tensors.erase("layers.3.bias"); });
     refused("no tensor 'frame.mean'", [](tensor_file& f) { f.tensors.erase("frame.mean"); });
     refused("tensor 'layers.0.weight'", [](tensor_file& f) { f.metadata["width"] = "6"; });

@@ -104,7 +104,8 @@ TEST_CASE("a file that does not say sign, divisor or base deviation is refused")
 
 TEST_CASE("a warm start is the sampler, with the Gaussian's divergence") {
     const diamond::eigen::context context{.threads = 1};
-    const diamond::diamond_mlp_options shape{.mlp = {.width = 7, .blocks = 2}, .classes = 2};
+    const diamond::diamond_mlp_options shape{
+        .mlp = {.width = 7, .blocks = 2, .norm = diamond::normalisation::layer}, .classes = 2};
     const diamond::gaussian_frame<batch> frame(context, {{0.1, -0.2, 1.0}, {1.5, 0.3, 0.1}, {}});
     const diamond::diamond_mlp<batch, diamond::linear_schedule> architecture({}, frame, shape);
     batch theta(context, architecture.parameters(), 1);
@@ -131,8 +132,12 @@ TEST_CASE("a warm start is the sampler, with the Gaussian's divergence") {
         CHECK(found.data()[e] == doctest::Approx(expected.data()[e]).epsilon(1e-5));
     CHECK(m == gaussian);
 
+    batch other(context, 2 * network.parameters(), 1); // as many as any of these needs
+    const net otherwise(
+        {}, frame, {.mlp = {.width = 7, .blocks = 2, .norm = diamond::normalisation::rms}, .classes = 2});
+    CHECK_THROWS_WITH_AS(diamond::warm_start(otherwise, sampler, other.mutable_view()),
+                         doctest::Contains("of another activation or norm"), std::invalid_argument);
     const net wider({}, frame, {.mlp = {.width = 8, .blocks = 2}, .classes = 2});
-    batch other(context, wider.parameters(), 1);
     CHECK_THROWS_WITH_AS(diamond::warm_start(wider, sampler, other.mutable_view()),
                          doctest::Contains("layer 0 is 8 x"), std::invalid_argument);
     const net elsewhere({}, diamond::gaussian_frame<batch>(context, {{0.1, -0.2, 1.0}, {1.5, 0.3, 0.2}, {}}),

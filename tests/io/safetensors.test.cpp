@@ -1,6 +1,9 @@
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -255,4 +258,40 @@ TEST_CASE("what is written is read: the limit on data is the same") {
     io::write_safetensors(folder / "b.safetensors", half, {.max_bytes = 16});
     CHECK(io::read_safetensors(folder / "b.safetensors", {.max_bytes = 16}).tensors.at("a").type ==
           io::dtype::f32);
+}
+
+TEST_CASE("tensors are rounded to the halves of numpy and PyTorch, bit for bit") {
+    const auto file = io::read_safetensors(data("halves.safetensors")); // from make_halves.py
+    const auto &numbers = file.tensors.at("numbers"), &floats = file.tensors.at("floats");
+    CHECK(io::rounded_to(io::dtype::f16, "numbers", numbers).bytes == file.tensors.at("float16").bytes);
+    CHECK(io::rounded_to(io::dtype::bf16, "floats", floats).bytes == file.tensors.at("bfloat16").bytes);
+    CHECK(io::rounded_to(io::dtype::bf16, "floats", floats).bytes != file.tensors.at("float16").bytes);
+
+    // They are written as what they are, and read as the floats that they equal.
+    const scratch folder;
+    io::write_safetensors(folder / "halves.safetensors",
+                          {.tensors = {{"a", io::rounded_to(io::dtype::f16, "a", numbers)}}});
+    CHECK(io::safetensors_reader{folder / "halves.safetensors"}.header().tensors.at("a").type ==
+          io::dtype::f16);
+    const auto back = io::read_safetensors(folder / "halves.safetensors");
+    const auto read = back.values<float>("a");
+    const auto exact = numbers.values<double>();
+    for (std::size_t i = 0; i < exact.size(); ++i)
+        CHECK(std::abs(read[i] - exact[i]) <= std::max(0x1p-11 * std::abs(exact[i]), 0x1p-25));
+}
+
+TEST_CASE("numbers beyond the range of a half are refused by tensor, place and value") {
+    const auto refused = [](io::dtype type, const io::tensor& from, const char* reason) {
+        CHECK_THROWS_WITH_AS(static_cast<void>(io::rounded_to(type, "fc1.weight", from)), Contains(reason),
+                             std::invalid_argument);
+    };
+    const auto of = [](double x) { return io::make_tensor({2}, std::vector<double>{1.0, x}); };
+    refused(io::dtype::f16, of(65520.0),
+            "tensor 'fc1.weight': number 1 is 65520, beyond the range of F16: BF16 has that of F32");
+    refused(io::dtype::f16, of(-1e6), "number 1 is -1e+06");
+    refused(io::dtype::bf16, of(1e39), "number 1 is 1e+39, beyond the range of BF16");
+    refused(io::dtype::f32, of(1.0), "F64 to be rounded to F32");
+    refused(io::dtype::f16, io::make_tensor({1}, std::vector<std::int32_t>{1}), "I32 to be rounded to F16");
+    static_cast<void>(io::rounded_to(io::dtype::bf16, "", of(1e38)));
+    static_cast<void>(io::rounded_to(io::dtype::f16, "", of(INFINITY))); // which it has
 }

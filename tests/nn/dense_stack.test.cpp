@@ -1,7 +1,9 @@
 // Dense layers against a plain loop over numbers and their tangents; gradients, also through the tangent,
 // against central differences.
 #include <cmath>
+#include <limits>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <diamond/nn/dense_stack.hpp>
@@ -10,33 +12,69 @@
 #include "support/dual.hpp"
 #include "support/numbers.hpp"
 
-using diamond::activation, diamond::dense_layer, diamond::dense_stack, diamond::index_t;
+using diamond::activation, diamond::column_norm, diamond::dense_layer, diamond::dense_stack, diamond::index_t,
+    diamond::normalisation;
 using duals::dual;
 
 namespace {
 
-const std::vector<dense_layer> layers{{5, 7, activation::silu, false},
+const std::vector<dense_layer> smooth{{5, 7, activation::silu, false},
                                       {7, 7, activation::gelu, true},
                                       {7, 7, activation::silu, true},
                                       {7, 3, activation::identity, false}};
+const std::vector<dense_layer> rectified{{5, 7, activation::tanh, false},
+                                         {7, 7, activation::relu, true},
+                                         {7, 7, activation::leaky_relu, true},
+                                         {7, 3, activation::tanh, false}};
+// Norms before W and behind it, of a residual layer and of others, and of the input itself.
+constexpr column_norm layer_norm{normalisation::layer, 1e-5}, rms_norm{normalisation::rms, 1e-2};
+const std::vector<dense_layer> normed{{5, 7, activation::silu, false, layer_norm},
+                                      {7, 7, activation::gelu, true, rms_norm},
+                                      {7, 7, activation::tanh, true, layer_norm, rms_norm},
+                                      {7, 7, activation::silu, false, {}, layer_norm},
+                                      {7, 3, activation::identity, false, rms_norm}};
 
 dual apply(activation kind, dual a) {
     if (kind == activation::silu) return a / (1.0 + exp(-a));
     if (kind == activation::gelu) return a * 0.5 * (1.0 + erf(a * std::sqrt(0.5)));
+    if (kind == activation::tanh) return (exp(a) - exp(-a)) / (exp(a) + exp(-a));
+    if (kind == activation::relu) return a.value > 0.0 ? a : dual();
+    if (kind == activation::leaky_relu) return a.value > 0.0 ? a : 0.01 * a;
     return a;
 }
+/// What a norm makes of a column, by its definition; its parameters begin at `at`, which moves behind them.
+std::vector<dual> plain_norm(const column_norm& norm, const std::vector<double>& theta, std::size_t& at,
+                             std::vector<dual> x) {
+    if (norm.kind == normalisation::none) return x;
+    const auto n = x.size();
+    dual mean, variance;
+    if (norm.kind == normalisation::layer)
+        for (const dual& number : x) mean = mean + number / static_cast<double>(n);
+    for (const dual& number : x)
+        variance = variance + (number - mean) * (number - mean) / static_cast<double>(n);
+    for (std::size_t i = 0; i < n; ++i)
+        x[i] = theta[at + i] * (x[i] - mean) / sqrt(variance + norm.epsilon) +
+               (norm.kind == normalisation::layer ? theta[at + n + i] : 0.0);
+    at += norm.kind == normalisation::layer ? 2 * n : n;
+    return x;
+}
 /// One column, by the definition.
-std::vector<dual> plain(const std::vector<double>& theta, std::vector<dual> h) {
+std::vector<dual> plain(const std::vector<dense_layer>& layers, const std::vector<double>& theta,
+                        std::vector<dual> h) {
     std::size_t at = 0;
     for (const auto& layer : layers) {
         const auto in = static_cast<std::size_t>(layer.inputs), out = static_cast<std::size_t>(layer.outputs);
+        std::size_t of_norms = at + in * out + out;
+        const auto normal = plain_norm(layer.before, theta, of_norms, h);
         std::vector<dual> next(out);
         for (std::size_t i = 0; i < out; ++i) {
-            dual a = theta[at + in * out + i];
-            for (std::size_t k = 0; k < in; ++k) a = a + theta[at + i + out * k] * h[k];
-            next[i] = apply(layer.kind, a) + (layer.residual ? h[i] : dual());
+            next[i] = theta[at + in * out + i];
+            for (std::size_t k = 0; k < in; ++k) next[i] = next[i] + theta[at + i + out * k] * normal[k];
         }
-        at += in * out + out;
+        next = plain_norm(layer.after, theta, of_norms, next);
+        for (std::size_t i = 0; i < out; ++i)
+            next[i] = apply(layer.kind, next[i]) + (layer.residual ? h[i] : dual());
+        at = of_norms;
         h = next;
     }
     return h;
@@ -44,11 +82,11 @@ std::vector<dual> plain(const std::vector<double>& theta, std::vector<dual> h) {
 
 /// Inputs, parameters and cotangents in double, and what the definition makes of them.
 struct problem {
-    index_t columns;
+    std::vector<dense_layer> layers;
     std::vector<double> theta, x, x_dot, k, k_dot;
-    explicit problem(index_t n)
-        : columns(n),
-          theta(numbers::normals<double>(5 * 7 + 7 + 2 * (49 + 7) + 24, 1)),
+    problem(std::vector<dense_layer> of, index_t n)
+        : layers(std::move(of)),
+          theta(numbers::normals<double>(dense_stack<diamond::eigen::batch<double>>(layers).parameters(), 1)),
           x(numbers::normals<double>(5 * n, 2)),
           x_dot(numbers::normals<double>(5 * n, 3)),
           k(numbers::normals<double>(3 * n, 4)),
@@ -60,7 +98,7 @@ struct problem {
         for (index_t i = 0; i < 5; ++i)
             in.emplace_back(x[static_cast<std::size_t>(i + 5 * j)],
                             x_dot[static_cast<std::size_t>(i + 5 * j)]);
-        return plain(theta, in);
+        return plain(layers, theta, in);
     }
     /// sum k y + k' y' over the columns first ... last - 1.
     [[nodiscard]] double pairing(bool with_tangent, index_t first, index_t last) const {
@@ -101,15 +139,23 @@ TEST_CASE_TEMPLATE("a dense stack, its tangent and the gradient through both", b
     using batch = typename back::batch;
     using stack_type = dense_stack<batch>;
     const auto context = back::make(2);
-    const stack_type stack(layers);
     // Central differences lose 1e-10; a sum over 700 columns of about 10 numbers' products each loses the
     // square root of that many ulp.
     const double tolerance = back::tolerance + 1e-8;
-    for (const index_t n : {1, 3, 300, 700})
+    for (const auto& [of, n] : {std::pair{smooth, 1},
+                                {smooth, 3},
+                                {smooth, 300},
+                                {smooth, 700},
+                                {rectified, 1},
+                                {rectified, 300},
+                                {normed, 1},
+                                {normed, 3},
+                                {normed, 300}})
         for (const bool with_tangent : {false, true}) {
             CAPTURE(n);
             CAPTURE(with_tangent);
-            problem p(n);
+            const stack_type stack(of);
+            problem p(of, n);
             const auto theta = diamond::from_host<real>(context, stack.parameters(), 1, as<real>(p.theta));
             const auto x = diamond::from_host<real>(context, 5, n, as<real>(p.x)),
                        x_dot = diamond::from_host<real>(context, 5, n, as<real>(p.x_dot));
@@ -163,46 +209,140 @@ TEST_CASE_TEMPLATE("a dense stack, its tangent and the gradient through both", b
         }
 }
 
-TEST_CASE("no bit of a dense stack depends on the threads, nor a column on the others") {
-    using batch = diamond::eigen::batch<float>;
-    const dense_stack<batch> stack(layers);
-    std::vector<std::vector<float>> results;
-    for (const int threads : {1, 2, 3}) {
-        const diamond::eigen::context context{.threads = threads};
-        const problem p(1003);
-        const auto theta = diamond::from_host<float>(context, stack.parameters(), 1, as<float>(p.theta));
-        const auto x = diamond::from_host<float>(context, 5, 1003, as<float>(p.x)),
-                   k = diamond::from_host<float>(context, 3, 1003, as<float>(p.k));
-        batch y(context, 3, 1003), gradient = diamond::from_host<float>(context, stack.parameters(), 1,
-                                                                        std::vector<float>(p.theta.size()));
-        dense_stack<batch>::workspace space;
-        stack.record(context, theta.data(), {x.data(), x.data()}, 1003, {y.data()}, space);
-        stack.backward(context, theta.data(), space, {k.data(), k.data()}, {nullptr}, gradient.data());
-        auto all = diamond::to_host(gradient);
-        const auto out = diamond::to_host(y);
-        all.insert(all.end(), out.begin(), out.end());
-        results.push_back(all);
-        // Some columns alone, and as the first of many, with a tangent that is not asked for: nothing is
-        // written behind them, also where a block has no padding.
-        for (const index_t n : {37, 40, 1003}) {
-            batch few = diamond::from_host<float>(context, 3, 1043, std::vector<float>(3 * 1043, 7.0F));
-            stack.forward(context, theta.data(), {x.data(), x.data()}, n, {few.data()}, space);
-            const auto alone = diamond::to_host(few);
-            const auto end = alone.begin() + 3 * n;
-            CHECK(std::equal(alone.begin(), end, out.begin()));
-            CHECK(std::all_of(end, alone.end(), [](float number) { return number == 7.0F; }));
+TEST_CASE_TEMPLATE("activations, their slopes and their curvatures have their closed forms", back,
+                   ALL_BACK_ENDS) {
+    using real = typename back::real;
+    using batch = typename back::batch;
+    struct closed {
+        activation kind;
+        double (*value)(double), (*slope)(double), (*curvature)(double);
+    };
+    const closed forms[] = {{activation::tanh, [](double a) { return std::tanh(a); },
+                             [](double a) { return 1.0 / (std::cosh(a) * std::cosh(a)); },
+                             [](double a) { return -2.0 * std::tanh(a) / (std::cosh(a) * std::cosh(a)); }},
+                            {activation::relu, [](double a) { return a > 0.0 ? a : 0.0; },
+                             [](double a) { return a > 0.0 ? 1.0 : 0.0; }, [](double) { return 0.0; }},
+                            {activation::leaky_relu, [](double a) { return a > 0.0 ? a : 0.01 * a; },
+                             [](double a) { return a > 0.0 ? 1.0 : 0.01; }, [](double) { return 0.0; }}};
+    std::vector<double> a{0.0, 1e-30, -1e-30, 1e-9, -1e-9, 0.625, -0.625, 300.0, -300.0};
+    for (int i = -400; i <= 400; ++i) a.push_back(0.03 * i + 0.001);
+    const auto n = static_cast<index_t>(a.size());
+    constexpr double a_dot = 0.7, k = -1.3, k_dot = 0.9; // of all columns
+    const auto context = back::make(2);
+    const auto constant = [&](double number) {
+        return diamond::from_host<real>(context, 1, n,
+                                        std::vector<real>(a.size(), static_cast<real>(number)));
+    };
+    const batch theta = diamond::from_host<real>(context, 2, 1, std::vector<real>{1, 0}),
+                x = diamond::from_host<real>(context, 1, n, as<real>(a)), x_dot = constant(a_dot),
+                of_y = constant(k), of_y_dot = constant(k_dot);
+    const double most = 4.0 * back::epsilon;
+    for (const auto& f : forms) {
+        const dense_stack<batch> stack({{1, 1, f.kind, false}});
+        batch value(context, 1, n), y(context, 1, n), y_dot(context, 1, n), of_x(context, 1, n),
+            of_x_dot(context, 1, n);
+        typename dense_stack<batch>::workspace space;
+        stack.forward(context, theta.data(), {x.data()}, n, {value.data()}, space);
+        stack.record(context, theta.data(), {x.data(), x_dot.data()}, n, {y.data(), y_dot.data()}, space);
+        stack.backward(context, theta.data(), space, {of_y.data(), of_y_dot.data()},
+                       {of_x.data(), of_x_dot.data()}, nullptr);
+        CHECK(diamond::to_host(value) == diamond::to_host(y));
+        const auto close = [&](const batch& found, std::size_t j, double expected, double scale) {
+            CAPTURE(a[j]);
+            CHECK(std::abs(static_cast<double>(diamond::to_host(found)[j]) - expected) <= most * scale);
+        };
+        for (std::size_t j = 0; j < a.size(); ++j) {
+            const auto at = static_cast<double>(static_cast<real>(a[j]));
+            // Relative to the value itself, also where it is tiny.
+            close(y, j, f.value(at), std::abs(f.value(at)));
+            close(y_dot, j, f.slope(at) * a_dot, 1.0);
+            close(of_x, j, f.slope(at) * k + f.curvature(at) * a_dot * k_dot, 4.0);
+            close(of_x_dot, j, f.slope(at) * k_dot, 1.0);
         }
     }
-    CHECK(results[0] == results[1]);
-    CHECK(results[0] == results[2]);
 }
 
-TEST_CASE("no column of a dense stack depends on how many there are, whatever its width and activation") {
+TEST_CASE("a ReLU is 0 at minus infinity, and no activation hides a NaN") {
+    using batch = diamond::eigen::batch<double>;
+    const diamond::eigen::context context{.threads = 1};
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    const batch theta = diamond::from_host<double>(context, 2, 1, std::vector<double>{1, 0}),
+                x = diamond::from_host<double>(context, 1, 3, std::vector<double>{-infinity, NAN, infinity}),
+                x_dot = diamond::from_host<double>(context, 1, 3, std::vector<double>{0, 0, 0});
+    for (const activation kind :
+         {activation::silu, activation::gelu, activation::tanh, activation::relu, activation::leaky_relu})
+        for (const bool tangent : {false, true}) { // which take two ways
+            CAPTURE(static_cast<int>(kind));
+            const dense_stack<batch> stack({{1, 1, kind, false}});
+            batch y(context, 1, 3), y_dot(context, 1, 3);
+            dense_stack<batch>::workspace space;
+            stack.forward(context, theta.data(), {x.data(), tangent ? x_dot.data() : nullptr}, 3,
+                          {y.data(), tangent ? y_dot.data() : nullptr}, space);
+            const auto found = diamond::to_host(y);
+            CHECK(std::isnan(found[1]));
+            CHECK(std::isnan(diamond::activate(kind, NAN).value));
+            if (kind == activation::relu) {
+                CHECK(found[0] == 0.0);
+                CHECK(diamond::activate(kind, -infinity).value == 0.0);
+                CHECK(found[2] == infinity);
+            }
+            if (kind == activation::tanh) {
+                CHECK(found[0] == -1.0);
+                CHECK(found[2] == 1.0);
+            }
+        }
+}
+
+TEST_CASE("no bit of a dense stack depends on the threads, nor a column on the others") {
+    using batch = diamond::eigen::batch<float>;
+    for (const auto& layers : {smooth, normed}) {
+        const dense_stack<batch> stack(layers);
+        std::vector<std::vector<float>> results;
+        for (const int threads : {1, 2, 3}) {
+            const diamond::eigen::context context{.threads = threads};
+            const problem p(layers, 1003);
+            const auto theta = diamond::from_host<float>(context, stack.parameters(), 1, as<float>(p.theta));
+            const auto x = diamond::from_host<float>(context, 5, 1003, as<float>(p.x)),
+                       k = diamond::from_host<float>(context, 3, 1003, as<float>(p.k));
+            batch y(context, 3, 1003),
+                gradient = diamond::from_host<float>(context, stack.parameters(), 1,
+                                                     std::vector<float>(p.theta.size()));
+            dense_stack<batch>::workspace space;
+            stack.record(context, theta.data(), {x.data(), x.data()}, 1003, {y.data()}, space);
+            stack.backward(context, theta.data(), space, {k.data(), k.data()}, {nullptr}, gradient.data());
+            auto all = diamond::to_host(gradient);
+            const auto out = diamond::to_host(y);
+            all.insert(all.end(), out.begin(), out.end());
+            results.push_back(all);
+            // Some columns alone, and as the first of many, with a tangent that is not asked for: nothing is
+            // written behind them, also where a block has no padding.
+            for (const index_t n : {37, 40, 1003}) {
+                batch few = diamond::from_host<float>(context, 3, 1043, std::vector<float>(3 * 1043, 7.0F));
+                stack.forward(context, theta.data(), {x.data(), x.data()}, n, {few.data()}, space);
+                const auto alone = diamond::to_host(few);
+                const auto end = alone.begin() + 3 * n;
+                CHECK(std::equal(alone.begin(), end, out.begin()));
+                CHECK(std::all_of(end, alone.end(), [](float number) { return number == 7.0F; }));
+            }
+        }
+        CHECK(results[0] == results[1]);
+        CHECK(results[0] == results[2]);
+    }
+}
+
+TEST_CASE("no column of a dense stack depends on how many there are, whatever its layers are") {
     using batch = diamond::eigen::batch<float>;
     const diamond::eigen::context context{.threads = 2};
     constexpr index_t most = 1003;
-    for (const activation kind : {activation::silu, activation::gelu}) {
-        const dense_stack<batch> stack({{7, 7, kind, false}, {7, 7, kind, true}, {7, 3, kind, false}});
+    std::vector<std::vector<dense_layer>> all_layers;
+    for (const activation kind :
+         {activation::silu, activation::gelu, activation::tanh, activation::leaky_relu})
+        all_layers.push_back({{7, 7, kind, false}, {7, 7, kind, true}, {7, 3, kind, false}});
+    all_layers.push_back({{7, 37, activation::silu, false, layer_norm},
+                          {37, 37, activation::tanh, true, rms_norm, layer_norm},
+                          {37, 3, activation::identity, false, layer_norm}});
+    for (const auto& layers : all_layers) {
+        const dense_stack<batch> stack(layers);
         const auto normals = [&](index_t rows, unsigned seed) {
             return diamond::from_host<float>(context, rows, most, numbers::normals<float>(rows * most, seed));
         };
@@ -243,6 +383,40 @@ TEST_CASE("no column of a dense stack depends on how many there are, whatever it
     }
 }
 
+TEST_CASE("the columns that pad a block make no NaN in norms, however small epsilon is") {
+    using batch = diamond::eigen::batch<float>;
+    const diamond::eigen::context context{.threads = 1};
+    const column_norm least{normalisation::layer, diamond::least_norm_epsilon},
+        least_rms{normalisation::rms, diamond::least_norm_epsilon};
+    const dense_stack<batch> stack({{5, 20, activation::silu, false, least, least_rms},
+                                    {20, 20, activation::relu, true, least_rms, least},
+                                    {20, 3, activation::identity, false, least}});
+    // With biases of 0, what pads a block is 0 in every state.
+    std::vector<float> numbers = numbers::normals<float>(stack.parameters(), 1);
+    for (const auto& layer : stack.layers())
+        for (const auto& [begin, end] : {std::pair{layer.bias(), layer.norms()},
+                                         {layer.before.offset + layer.inputs, layer.after.offset},
+                                         {layer.after.offset + layer.outputs, layer.end()}})
+            for (index_t at = begin; at < end; ++at) numbers[static_cast<std::size_t>(at)] = 0.0F;
+    const batch theta = diamond::from_host<float>(context, stack.parameters(), 1, numbers);
+    for (const index_t n : {1, 3, 257}) {
+        const auto normals = [&](index_t rows, unsigned seed) {
+            return diamond::from_host<float>(context, rows, n, numbers::normals<float>(rows * n, seed));
+        };
+        const batch x = normals(5, 2), x_dot = normals(5, 3), k = normals(3, 4), k_dot = normals(3, 5);
+        batch y(context, 3, n), y_dot(context, 3, n), of_x(context, 5, n), of_x_dot(context, 5, n),
+            gradient = diamond::from_host<float>(
+                context, stack.parameters(), 1,
+                std::vector<float>(static_cast<std::size_t>(stack.parameters())));
+        dense_stack<batch>::workspace space;
+        stack.record(context, theta.data(), {x.data(), x_dot.data()}, n, {y.data(), y_dot.data()}, space);
+        stack.backward(context, theta.data(), space, {k.data(), k_dot.data()}, {of_x.data(), of_x_dot.data()},
+                       gradient.data());
+        for (const batch* result : {&y, &y_dot, &of_x, &of_x_dot, &gradient})
+            for (const float number : diamond::to_host(*result)) REQUIRE(std::isfinite(number));
+    }
+}
+
 TEST_CASE("a stack of one layer or more writes over its own inputs") {
     using batch = diamond::eigen::batch<float>;
     const diamond::eigen::context context{.threads = 2};
@@ -269,4 +443,8 @@ TEST_CASE("layers that do not fit are refused with their number") {
                          std::invalid_argument);
     CHECK_THROWS_WITH_AS(stack({{2, 3, activation::silu, true}}), doctest::Contains("3 x 2, residual,"),
                          std::invalid_argument);
+    for (const double epsilon : {0.0, -1.0, 1e-31, static_cast<double>(NAN), static_cast<double>(INFINITY)})
+        CHECK_THROWS_WITH_AS(
+            stack({{2, 3}, {3, 1, activation::silu, false, {}, {normalisation::layer, epsilon}}}),
+            doctest::Contains("layer 1 of a dense stack: a norm of epsilon"), std::invalid_argument);
 }

@@ -1,6 +1,6 @@
 // The preconditioned network: with its last layer 0 it is the Gaussian's closed Diamond map; its tangents and
 // gradients against dual numbers' stand-in, central differences, in double; with a basis and without one,
-// with labels and without.
+// with labels and without, with a norm and without.
 #include <cmath>
 #include <memory>
 #include <vector>
@@ -53,7 +53,10 @@ struct setting {
 
     explicit setting(bool rotated, index_t classes)
         : network({}, diamond::gaussian_frame<batch>(context, frame_numbers(rotated)),
-                  {.mlp = {.width = 6, .blocks = 2}, .classes = classes}),
+                  {.mlp = {.width = 6,
+                           .blocks = 2,
+                           .norm = rotated ? diamond::normalisation::layer : diamond::normalisation::none},
+                   .classes = classes}),
           theta(context, network.parameters(), 1),
           xbar(normals(1)),
           x_t(normals(2)),

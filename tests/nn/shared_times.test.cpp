@@ -147,4 +147,6 @@ TEST_CASE_TEMPLATE("a table of coefficients and columns of their own times are o
     check<back, diamond::no_head>(false, 0, false, 9, {.width = 12, .blocks = 0});
     check<back, diamond::no_head>(false, 3, true, 9,
                                   {.width = 12, .blocks = 1, .nonlinearity = diamond::activation::gelu});
+    check<back, diamond::divergence_head>(true, 3, true, 9,
+                                          {.width = 12, .blocks = 1, .norm = diamond::normalisation::rms});
 }

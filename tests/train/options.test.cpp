@@ -154,6 +154,10 @@ TEST_CASE("and so is the shape of a network") {
                          std::invalid_argument);
     CHECK_THROWS_WITH_AS(with({.mlp = {.nonlinearity = static_cast<diamond::activation>(7)}}),
                          doctest::Contains("nonlinearity is 7"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(with({.mlp = {.norm = static_cast<diamond::normalisation>(3)}}),
+                         doctest::Contains("norm is 3"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(with({.mlp = {.norm = diamond::normalisation::rms, .norm_epsilon = 0.0}}),
+                         doctest::Contains("a norm of epsilon 0"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(with({.classes = -1}), doctest::Contains("-1 classes"), std::invalid_argument);
 }
 

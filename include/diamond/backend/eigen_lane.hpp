@@ -14,6 +14,54 @@
 
 namespace diamond::eigen::detail {
 
+/// Returns a/(1 + exp(-a)) of packets.
+template <class Packet>
+Packet silu_of(const Packet& a) {
+    using namespace Eigen::internal;
+    const Packet one = pset1<Packet>(typename unpacket_traits<Packet>::type{1});
+    return pmul(a, pdiv(one, padd(one, pexp(pnegate(a)))));
+}
+/// Returns tanh of packets. Eigen has one for float. For double, it is a rational function of Cephes below
+/// .625, where 1 - 2/(exp(2 a) + 1) cancels, and that elsewhere.
+template <class Packet>
+Packet tanh_of(const Packet& a) {
+    using namespace Eigen::internal;
+    using real = typename unpacket_traits<Packet>::type;
+    if constexpr (sizeof(real) == sizeof(float) && packet_traits<real>::HasTanh) {
+        return ptanh(a);
+    } else {
+        const auto number = [](double x) { return pset1<Packet>(static_cast<real>(x)); };
+        const Packet square = pmul(a, a), size = pabs(a);
+        Packet above = pmadd(square, number(-9.64399179425052238628e-1), number(-9.92877231001918586564e1));
+        above = pmadd(square, above, number(-1.61468768441708447952e3));
+        Packet below = padd(square, number(1.12811678491632931402e2));
+        below = pmadd(square, below, number(2.23548839060100448583e3));
+        below = pmadd(square, below, number(4.84406305325125486048e3));
+        const Packet near = pmadd(pmul(a, square), pdiv(above, below), a);
+        const Packet rest = psub(number(1.0), pdiv(number(2.0), padd(pexp(padd(size, size)), number(1.0))));
+        const Packet far = pselect(pcmp_lt(a, number(0.0)), pnegate(rest), rest);
+        return pselect(pcmp_lt(size, number(0.625)), near, far);
+    }
+}
+/// Returns a where it is not negative, and left a elsewhere; but 0 where left is 0, also at -inf.
+template <class Packet>
+Packet rectified(const Packet& a, typename Eigen::internal::unpacket_traits<Packet>::type left) {
+    using namespace Eigen::internal;
+    const Packet zero = pzero(a);
+    return pselect(pcmp_lt(a, zero), left == 0 ? zero : pmul(pset1<Packet>(left), a), a);
+}
+/// Returns the slope of what `rectified` returns: 1 where a is positive, and left elsewhere.
+template <class Packet>
+Packet rectified_slope(const Packet& a, typename Eigen::internal::unpacket_traits<Packet>::type left) {
+    using namespace Eigen::internal;
+    return pselect(pcmp_lt(pzero(a), a), pset1<Packet>(1), pset1<Packet>(left));
+}
+/// Returns the slope of relu or leaky_relu at negative numbers.
+template <class Real>
+constexpr Real left_slope(activation kind) {
+    return kind == activation::leaky_relu ? static_cast<Real>(leaky_relu_slope) : Real{0};
+}
+
 /// This tile evaluates f, f' and f'' of an activation for 256 numbers at a time. What these share is computed
 /// once and stays in the cache.
 template <class Real>
@@ -33,9 +81,9 @@ struct activation_tile {
             body(tile, begin, std::min(size, count - begin));
     }
 
-    /// Computes what value, slope and curvature are made of: the logistic function for SiLU, and Phi and its
-    /// density for GELU; of whole packets, since Eigen computes what is left over in another way, with other
-    /// last bits.
+    /// Computes what value, slope and curvature are made of: the logistic function for SiLU, Phi and its
+    /// density for GELU, tanh itself, and value and slope of ReLUs; of whole packets, since Eigen computes
+    /// what is left over in another way, with other last bits.
     void prepare(activation kind, const_part numbers) {
         constexpr index_t lanes = Eigen::internal::packet_traits<Real>::size;
         const index_t n = numbers.size(), whole = (n + lanes - 1) / lanes * lanes;
@@ -51,6 +99,19 @@ struct activation_tile {
         } else if (kind == activation::gelu) {
             one = Real(0.5) * (Real{1} + (a * Real(0.70710678118654752440)).erf());
             two = Real(0.39894228040143267794) * (Real(-0.5) * a.square()).exp();
+        } else if (kind != activation::identity) {
+            using namespace Eigen::internal;
+            using packet = typename packet_traits<Real>::type;
+            const Real left = left_slope<Real>(kind);
+            for (index_t i = 0; i < whole; i += lanes) {
+                const packet x = ploadu<packet>(a.data() + i);
+                if (kind == activation::tanh) {
+                    pstoreu(first + i, tanh_of(x));
+                } else {
+                    pstoreu(first + i, rectified(x, left));
+                    pstoreu(second + i, rectified_slope(x, left));
+                }
+            }
         }
     }
     /// Calls body(value, slope, curvature) with Eigen expressions for these three.
@@ -62,6 +123,10 @@ struct activation_tile {
                  one * (Real{1} - one) * (Real{2} + a * (Real{1} - Real{2} * one)));
         else if (kind == activation::gelu)
             body(a * one, one + a * two, two * (Real{2} - a.square()));
+        else if (kind == activation::tanh)
+            body(one, Real{1} - one.square(), Real{-2} * one * (Real{1} - one.square()));
+        else if (kind == activation::relu || kind == activation::leaky_relu)
+            body(one, two, const_part::Constant(a.size(), Real{0}));
         else
             body(a, const_part::Constant(a.size(), Real{1}), const_part::Constant(a.size(), Real{0}));
     }
@@ -86,7 +151,7 @@ public:
         using tile = activation_tile<Real>;
         using in = typename tile::const_part;
         using out = typename tile::part;
-        if (parts == 1 && kind == activation::silu) return add_silu(a, h, to, count);
+        if (parts == 1 && has_packets(kind)) return add_value(kind, a, h, to, count);
         tile::over(count, [&](tile& t, index_t at, index_t n) {
             t.prepare(kind, in(a + at, n));
             t.with(kind, in(a + at, n), [&](const auto& value, const auto& slope, const auto&) {
@@ -160,18 +225,32 @@ public:
     }
 
 private:
-    /// Writes to = a/(1 + exp(-a)) + h in one pass, by packets from the first number to the last, so that no
-    /// bit depends on an address. h may be null.
+    /// Says whether the value alone of an activation is computed in one pass.
+    static bool has_packets(activation kind) {
+        return kind != activation::identity && kind != activation::gelu;
+    }
     template <class Real>
-    static void add_silu(const Real* a, const Real* h, Real* to, index_t count) {
+    static void add_value(activation kind, const Real* a, const Real* h, Real* to, index_t count) {
+        if (kind == activation::silu)
+            add_packets([](const auto& x) { return silu_of(x); }, a, h, to, count);
+        else if (kind == activation::tanh)
+            add_packets([](const auto& x) { return tanh_of(x); }, a, h, to, count);
+        else
+            add_packets([left = left_slope<Real>(kind)](const auto& x) { return rectified(x, left); }, a, h,
+                        to, count);
+    }
+    /// Writes to = f(a) + h in one pass, by packets from the first number to the last, so that no bit depends
+    /// on an address. h may be null. This is the only copy of its loop: in another the compiler may fuse
+    /// other products with other sums.
+    template <class F, class Real>
+    [[gnu::noinline]] static void add_packets(const F& f, const Real* a, const Real* h, Real* to,
+                                              index_t count) {
         using namespace Eigen::internal;
         using numbers = typename packet_traits<Real>::type;
         constexpr index_t lanes = packet_traits<Real>::size;
-        const auto one = pset1<numbers>(Real{1});
         const auto value = [&](const Real* at, const Real* more) {
-            const auto x = ploadu<numbers>(at);
-            const auto silu = pmul(x, pdiv(one, padd(one, pexp(pnegate(x)))));
-            return more ? padd(silu, ploadu<numbers>(more)) : silu;
+            const auto result = f(ploadu<numbers>(at));
+            return more ? padd(result, ploadu<numbers>(more)) : result;
         };
         index_t i = 0;
         for (; i + lanes <= count; i += lanes) pstoreu(to + i, value(a + i, h ? h + i : nullptr));

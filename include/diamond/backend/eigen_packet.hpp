@@ -20,6 +20,13 @@ struct packet_of {
 };
 using double_packet = packet_of<double>::type;
 
+/// As many numbers as Eigen puts of their type into a register.
+template <class Real>
+struct register_of {
+    using type [[gnu::vector_size(sizeof(typename Eigen::internal::packet_traits<Real>::type))]] = Real;
+};
+using float_register = register_of<float>::type;
+
 } // namespace diamond::eigen::detail
 
 namespace diamond::detail {
@@ -43,6 +50,32 @@ struct number_access<eigen::detail::double_packet> {
     static packet root(packet value) {
         return std::bit_cast<packet>(
             Eigen::internal::psqrt(std::bit_cast<eigen::detail::eigen_packet>(value)));
+    }
+    static double sum(packet value) {
+        double result = 0.0;
+        for (index_t l = 0; l < lanes; ++l) result += value[l];
+        return result;
+    }
+    /// A register of numbers of a functor's own type.
+    template <class Real>
+    using of = typename eigen::detail::register_of<Real>::type;
+};
+
+/// A register of floats, which are computed with as they are.
+template <>
+struct number_access<eigen::detail::float_register> {
+    using packet = eigen::detail::float_register;
+    static constexpr index_t lanes = index_t{sizeof(packet) / sizeof(float)};
+    static packet read(const float* from) {
+        packet numbers;
+        std::memcpy(&numbers, from, sizeof numbers);
+        return numbers;
+    }
+    static void write(packet value, float* to) { std::memcpy(to, &value, sizeof value); }
+    static float sum(packet value) {
+        float result = 0.0F;
+        for (index_t l = 0; l < lanes; ++l) result += value[l];
+        return result;
     }
 };
 

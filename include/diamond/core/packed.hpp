@@ -6,8 +6,10 @@
 /// and in a program of both the linker keeps one of two for each functor, whose results differ in last bits.
 ///
 /// A functor of this kind has `template <class N> void at(index_t i, index_t j) const`, which computes as
-/// many rows of column j as N holds numbers, from row i on, and is given to for_each as packed{functor}. A
-/// back end that has packets specialises number_access for them.
+/// many rows of column j as N holds numbers, from row i on, and is given to for_each as packed{functor}. One
+/// whose work is on a column as a whole has `template <class N> void at(index_t j) const`, where N holds
+/// numbers of its own type `real`, and is given to for_each(1, n, ...) as packed_column{functor}. A back end
+/// that has packets specialises number_access for them.
 #pragma once
 
 #include <cmath>
@@ -31,6 +33,8 @@ struct number_access {
         *to = static_cast<Real>(value);
     }
     static DIAMOND_HD N root(N value) { return std::sqrt(value); }
+    /// Returns the sum of the coordinates.
+    static DIAMOND_HD N sum(N value) { return value; }
 };
 
 /// Reads `lanes` numbers, one below the other.
@@ -54,19 +58,39 @@ struct packed {
 template <class Functor>
 packed(Functor) -> packed<Functor>; // g++ 12 and nvcc need no guide, clang 16 does
 
-#ifdef __CUDACC__
+/// Makes a functor of (0, j) of one whose `at` does a whole column.
+template <class Functor>
+struct packed_column {
+    static constexpr index_t relative_cost = Functor::relative_cost;
+    using real = typename Functor::real;
+    Functor functor;
+    DIAMOND_HD void operator()(index_t, index_t j) const { functor.template at<real>(j); }
+};
+template <class Functor>
+packed_column(Functor) -> packed_column<Functor>;
+
 template <class F>
 inline constexpr bool takes_packets = false;
-#else
 template <class F>
-inline constexpr bool takes_packets = false;
+inline constexpr bool takes_column = false;
+#ifndef __CUDACC__
 template <class Functor>
 inline constexpr bool takes_packets<packed<Functor>> = true;
+template <class Functor>
+inline constexpr bool takes_column<packed_column<Functor>> = true;
 #endif
 
+/// Does a column as a whole, by packets of the type N, in the only copy of its loop: in another the compiler
+/// may fuse other products with other sums.
+template <class N, class Functor>
+[[gnu::noinline]] void call_whole_column(const Functor& f, index_t j) {
+    f.template at<N>(j);
+}
 /// Calls f for the rows of one column, by packets of the type N where f takes them.
 template <class N, class F>
 void call_column(const F& f, index_t rows, index_t j) {
+    if constexpr (takes_column<F>)
+        return call_whole_column<typename number_access<N>::template of<typename F::real>>(f.functor, j);
     index_t i = 0;
     if constexpr (takes_packets<F>)
         for (constexpr index_t lanes = number_access<N>::lanes; i + lanes <= rows; i += lanes)

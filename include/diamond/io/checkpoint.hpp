@@ -9,7 +9,9 @@
 /// direction in a row; may be absent), frame.variance (d, the variances along the directions), for a network
 /// that takes vectors condition.mean, condition.variance and condition.basis, their frame, and, for each
 /// layer k, layers.<k>.weight (outputs x inputs, the layout of a PyTorch Linear) and layers.<k>.bias
-/// (outputs).
+/// (outputs). A network with norms says so by `normalisation`, layer or rms, and `normalisation_epsilon`;
+/// each layer but the first then has the tensors layers.<k>.norm.weight and, in a LayerNorm,
+/// layers.<k>.norm.bias (inputs).
 ///
 /// The file of a flow map with divergence (a joint flow map) has in addition: `format` joint_network;
 /// `divergence`, +div or -div, the sign of what its head returns; `divergence_divisor`, the factor by which
@@ -29,6 +31,7 @@
 
 #include <diamond/core/digits_of.hpp>
 #include <diamond/io/checksum.hpp>
+#include <diamond/io/detail/numbers.hpp>
 #include <diamond/io/safetensors.hpp>
 #include <diamond/io/schedule_name.hpp>
 #include <diamond/map/network_flow_map.hpp>
@@ -41,6 +44,11 @@ namespace diamond::io {
 /// refuses newer major ones.
 inline constexpr int network_major = 1, network_minor = 0;
 
+/// Names the precision in which a network's parameters are saved: their own; or half of float's bytes, F16
+/// (11 significant bits, up to 65504) or BF16 (8 significant bits, the range of float). They are rounded to
+/// the nearest; frames keep their doubles.
+enum class precision { own, f16, bf16 };
+
 /// These limits are far beyond any network of this kind. A damaged file that states larger sizes is refused
 /// before anything is allocated, and larger networks are not written.
 inline constexpr index_t max_network_width = 1 << 16, max_network_blocks = 1024,
@@ -48,8 +56,16 @@ inline constexpr index_t max_network_width = 1 << 16, max_network_blocks = 1024,
 
 namespace detail {
 
-inline constexpr std::array<std::pair<activation, const char*>, 3> activation_names{
-    {{activation::identity, "identity"}, {activation::silu, "silu"}, {activation::gelu, "gelu"}}};
+/// The names in files, in the order of the enumeration.
+inline constexpr std::array<std::pair<activation, const char*>, activations> activation_names{
+    {{activation::identity, "identity"},
+     {activation::silu, "silu"},
+     {activation::gelu, "gelu"},
+     {activation::tanh, "tanh"},
+     {activation::relu, "relu"},
+     {activation::leaky_relu, "leaky_relu"}}};
+inline constexpr std::array<std::pair<normalisation, const char*>, normalisations> norm_names{
+    {{normalisation::none, "none"}, {normalisation::layer, "layer"}, {normalisation::rms, "rms"}}};
 
 // In what follows, `File` is a tensor_file, or a safetensors_header when no data have been read yet.
 
@@ -81,6 +97,30 @@ index_t metadata_number(const File& file, const std::string& key, index_t most) 
                                         digits_of(most) + " is expected"};
     return value;
 }
+/// Returns the positive finite number that a metadata entry holds.
+/// @throws file_error if it holds none.
+template <class File>
+double metadata_positive(const File& file, const std::string& key) {
+    const auto& text = metadata_of(file, key);
+    double value = 0.0;
+    const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (end.ec != std::errc{} || end.ptr != text.data() + text.size() || !(value > 0.0) ||
+        !std::isfinite(value))
+        throw file_error{file.path,
+                         "the metadata say " + key + " '" + text + "': a positive number is expected"};
+    return value;
+}
+/// Returns what a table of names calls by the text of a metadata entry.
+/// @throws file_error if it is none of them.
+template <class Names, class File>
+[[nodiscard]] auto named_in(const Names& names, const File& file, const std::string& key) {
+    const auto& text = metadata_of(file, key);
+    const auto found = std::ranges::find(names, text,
+                                         [](const auto& entry) { return std::string(entry.second); });
+    if (found == names.end())
+        throw file_error{file.path, "the metadata say " + key + " '" + text + "', which is none of ours"};
+    return found->first;
+}
 /// Checks the version, major.minor, of a file. A newer major version is refused; a newer minor one only adds
 /// metadata that may be ignored.
 /// @throws file_error if the version is newer or malformed.
@@ -97,43 +137,6 @@ void expect_version(const File& file, int major) {
     if (found > major)
         throw file_error{file.path, "written by format version " + text + ", and this library reads up to " +
                                         digits_of(major) + ".x: a newer diamond is needed"};
-}
-/// Checks that a tensor of floating point numbers exists.
-/// @throws file_error unless there is a tensor of this name and shape whose elements are read as float or
-/// double.
-template <class File>
-void expect_numbers(const File& file, const std::string& name, const std::vector<index_t>& shape) {
-    const auto found = file.tensors.find(name);
-    if (found == file.tensors.end()) throw file_error{file.path, missing_tensor(file.tensors, name)};
-    const auto& [_, t] = *found;
-    if ((as_read(t.type) != dtype::f32 && t.type != dtype::f64) || t.shape != shape)
-        throw file_error{file.path, "tensor '" + name + "': " + to_string(t.type) + " of shape " +
-                                        shape_text(t.shape) + " found, F32 or F64 of shape " +
-                                        shape_text(shape) + " expected"};
-}
-/// Returns the elements of a floating point tensor of this shape.
-/// @throws file_error if there is no such tensor.
-template <class Real>
-std::vector<Real> numbers_of(const tensor_file& file, const std::string& name,
-                             const std::vector<index_t>& shape) {
-    const auto found = file.tensors.find(name);
-    const bool wide = found != file.tensors.end() && found->second.type == dtype::f64;
-    const tensor& t = file.require(name, wide ? dtype::f64 : dtype::f32, shape);
-    if (wide) {
-        const auto values = t.values<double>();
-        return {values.begin(), values.end()};
-    }
-    const auto values = t.values<float>();
-    return {values.begin(), values.end()};
-}
-/// Returns the transpose of a column-major rows x columns matrix.
-template <class T>
-std::vector<T> transposed(const std::vector<T>& from, index_t rows, index_t columns) {
-    std::vector<T> to(from.size());
-    for (index_t j = 0; j < columns; ++j)
-        for (index_t i = 0; i < rows; ++i)
-            to[static_cast<std::size_t>(j + columns * i)] = from[static_cast<std::size_t>(i + rows * j)];
-    return to;
 }
 
 } // namespace detail
@@ -188,12 +191,34 @@ template <class File>
     return frame;
 }
 
+/// Writes an entry of the format into the metadata.
+/// @throws std::invalid_argument if a note has its name.
+inline void put_entry(tensor_file& file, const std::string& key, const std::string& value) {
+    require(file.metadata.emplace(key, value).second,
+            [&] { return "a note '" + key + "': the name is the format's own"; });
+}
+
+/// Describes the tensors of one axis that a layer has: the name behind the layer's own, the extent, and the
+/// place among the parameters.
+struct layer_vector {
+    const char* name;
+    index_t rows, offset;
+};
+/// Returns b and the parameters of the norm before it, in the order of theta.
+[[nodiscard]] inline std::vector<layer_vector> vectors_of(const dense_layer& layer) {
+    std::vector<layer_vector> result{{".bias", layer.outputs, layer.bias()}};
+    if (layer.before) result.push_back({".norm.weight", layer.inputs, layer.before.offset});
+    if (layer.before.kind == normalisation::layer)
+        result.push_back({".norm.bias", layer.inputs, layer.before.offset + layer.inputs});
+    return result;
+}
+
 /// Writes the meaning of a network's numbers into the metadata, and the numbers into tensors.
 /// @throws std::invalid_argument if a size is beyond the limits, a note has the name of an entry of the
-/// format, or a parameter is not finite.
+/// format, or a parameter is not finite or beyond the range of its precision.
 template <class Batch, class Schedule, class Head>
 void put_network(tensor_file& file, const char* format, const diamond_mlp<Batch, Schedule, Head>& net,
-                 const Batch& parameters) {
+                 const Batch& parameters, precision as = precision::own) {
     const auto& options = net.options();
     const auto bounded = [](const char* name, index_t number, index_t most) {
         require(number <= most, [&] {
@@ -218,23 +243,31 @@ void put_network(tensor_file& file, const char* format, const diamond_mlp<Batch,
              {"nonlinearity", activation_names[static_cast<std::size_t>(options.mlp.nonlinearity)].second},
              {"time_frequencies", digits_of(diamond::detail::time_frequencies)},
              {"classes", digits_of(options.classes)}})
-        require(file.metadata.emplace(key, value).second,
-                [&] { return "a note '" + std::string(key) + "': the name is the format's own"; });
+        put_entry(file, key, value);
+    put_entry(file, "normalisation", norm_names[static_cast<std::size_t>(options.mlp.norm)].second);
+    put_entry(file, "normalisation_epsilon", digits_of(options.mlp.norm_epsilon));
+    if (options.mlp.norm == normalisation::none) // as in the files of before
+        for (const char* key : {"normalisation", "normalisation_epsilon"}) file.metadata.erase(key);
     if constexpr (names_itself<Schedule>)
-        require(file.metadata.emplace("schedule_values", exact_list(schedule_values(net.schedule()))).second,
-                "a note 'schedule_values': the name is the format's own");
+        put_entry(file, "schedule_values", exact_list(schedule_values(net.schedule())));
     put_frame(file, "frame", net.frame().numbers());
     if (net.vector_frame()) put_frame(file, "condition", net.vector_frame()->numbers());
     const auto theta = to_host(parameters);
     require_finite_numbers("parameter", theta);
+    const auto put = [&](const std::string& name, const tensor& numbers) {
+        file.tensors[name] = as == precision::own
+                               ? numbers
+                               : rounded_to(as == precision::f16 ? dtype::f16 : dtype::bf16, name, numbers);
+    };
     for (std::size_t l = 0; l < net.layers().size(); ++l) {
         const auto& layer = net.layers()[l];
         const auto at = [&](index_t offset) { return theta.begin() + offset; };
-        const std::vector weight(at(layer.offset), at(layer.bias())), bias(at(layer.bias()), at(layer.end()));
+        const std::vector weight(at(layer.offset), at(layer.bias()));
         const auto name = "layers." + digits_of(l);
-        file.tensors[name + ".weight"] = make_tensor({layer.outputs, layer.inputs},
-                                                     transposed(weight, layer.outputs, layer.inputs));
-        file.tensors[name + ".bias"] = make_tensor({layer.outputs}, bias);
+        put(name + ".weight",
+            make_tensor({layer.outputs, layer.inputs}, transposed(weight, layer.outputs, layer.inputs)));
+        for (const auto& [part, rows, place] : vectors_of(layer))
+            put(name + part, make_tensor({rows}, std::vector(at(place), at(place + rows))));
     }
 }
 
@@ -275,12 +308,11 @@ template <class Batch, class Schedule, class Head, class File>
     options.mlp.width = metadata_number(file, "width", max_network_width);
     options.mlp.blocks = metadata_number(file, "blocks", max_network_blocks);
     options.classes = metadata_number(file, "classes", max_network_classes);
-    const auto& kind = metadata_of(file, "nonlinearity");
-    const auto named = std::ranges::find(activation_names, kind,
-                                         [](const auto& entry) { return std::string(entry.second); });
-    if (named == activation_names.end())
-        throw file_error{file.path, "the metadata say nonlinearity '" + kind + "', which is none of ours"};
-    options.mlp.nonlinearity = named->first;
+    options.mlp.nonlinearity = named_in(activation_names, file, "nonlinearity");
+    if (file.metadata.contains("normalisation")) { // which files without one do not say
+        options.mlp.norm = named_in(norm_names, file, "normalisation");
+        options.mlp.norm_epsilon = metadata_positive(file, "normalisation_epsilon");
+    }
 
     shape.frame = frame_shape_of(file, "frame");
     if (file.tensors.contains("condition.mean")) shape.vector_frame = frame_shape_of(file, "condition");
@@ -288,14 +320,17 @@ template <class Batch, class Schedule, class Head, class File>
     if (options.mlp.width < 1)
         throw file_error{file.path, "the metadata say width '0': 1 or more is expected"};
     using network = diamond_mlp<Batch, Schedule, Head>;
+    std::size_t known = shape.frame.tensors() + shape.vector_frame.tensors();
     const auto layers = mlp_layers(network::inputs(d, options, shape.vector_frame.dimension), d + Head::rows,
                                    options.mlp);
     for (std::size_t l = 0; l < layers.size(); ++l) {
-        expect_numbers(file, "layers." + digits_of(l) + ".weight", {layers[l].outputs, layers[l].inputs});
-        expect_numbers(file, "layers." + digits_of(l) + ".bias", {layers[l].outputs});
+        const auto name = "layers." + digits_of(l);
+        const auto vectors = vectors_of(layers[l]);
+        expect_numbers(file, name + ".weight", {layers[l].outputs, layers[l].inputs});
+        for (const auto& [part, rows, _] : vectors) expect_numbers(file, name + part, {rows});
+        known += 1 + vectors.size();
     }
-    if (const auto known = shape.frame.tensors() + shape.vector_frame.tensors() + 2 * layers.size();
-        known != file.tensors.size())
+    if (known != file.tensors.size())
         throw file_error{file.path, digits_of(file.tensors.size()) +
                                         " tensors found, and the metadata account for " + digits_of(known)};
     return shape;
@@ -325,9 +360,11 @@ template <class Batch, class Schedule, class Head>
             const auto weight = transposed(
                 numbers_of<real>(file, name + ".weight", {layer.outputs, layer.inputs}), layer.inputs,
                 layer.outputs);
-            const auto bias = numbers_of<real>(file, name + ".bias", {layer.outputs});
             theta.insert(theta.end(), weight.begin(), weight.end());
-            theta.insert(theta.end(), bias.begin(), bias.end());
+            for (const auto& [part, rows, _] : vectors_of(layer)) {
+                const auto numbers = numbers_of<real>(file, name + part, {rows});
+                theta.insert(theta.end(), numbers.begin(), numbers.end());
+            }
         }
         for (const real value : theta)
             if (!std::isfinite(value)) throw file_error{file.path, "a parameter is not finite"};
@@ -343,15 +380,15 @@ template <class Batch, class Schedule, class Head>
 /// `notes` are added to the metadata, for instance to say where the network comes from. A checksum
 /// (io/checksum.hpp) makes it possible to refuse a damaged file.
 /// @throws std::invalid_argument where load_network would refuse the file, because a parameter is not finite,
-/// a size is beyond the limits or a note has the name of an entry of the format; file_error if the file
-/// cannot be written.
+/// a size is beyond the limits or a note has the name of an entry of the format, and if a parameter is beyond
+/// the range of the precision; file_error if the file cannot be written.
 template <class Batch, class Schedule>
 void save_network(const std::filesystem::path& path,
                   const trained_network<diamond_mlp<Batch, Schedule>>& network,
-                  std::map<std::string, std::string> notes = {}) {
+                  std::map<std::string, std::string> notes = {}, precision as = precision::own) {
     tensor_file file;
     file.metadata = std::move(notes);
-    detail::put_network(file, "diamond_network", network.architecture(), network.parameters());
+    detail::put_network(file, "diamond_network", network.architecture(), network.parameters(), as);
     put_checksum(file);
     write_safetensors(path, file);
 }
@@ -384,34 +421,18 @@ template <class Batch, class Schedule = linear_schedule>
 template <class Batch, class Schedule = linear_schedule>
 using mlp_flow_map = network_flow_map<trained_network<diamond_mlp_with_divergence<Batch, Schedule>>>;
 
-namespace detail {
-/// Returns the positive finite number that a metadata entry holds.
-/// @throws file_error if it holds none.
-template <class File>
-double metadata_positive(const File& file, const std::string& key) {
-    const auto& text = metadata_of(file, key);
-    double value = 0.0;
-    const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (end.ec != std::errc{} || end.ptr != text.data() + text.size() || !(value > 0.0) ||
-        !std::isfinite(value))
-        throw file_error{file.path,
-                         "the metadata say " + key + " '" + text + "': a positive number is expected"};
-    return value;
-}
-} // namespace detail
-
 /// Writes a flow map with divergence in the way in which save_network writes a network.
 /// @throws std::invalid_argument where load_flow_map would refuse the file, because of the network or because
 /// divisor, resolution or base deviation are not positive and finite; file_error if the file cannot be
 /// written.
 template <class Batch, class Schedule>
 void save_flow_map(const std::filesystem::path& path, const mlp_flow_map<Batch, Schedule>& map,
-                   std::map<std::string, std::string> notes = {}) {
+                   std::map<std::string, std::string> notes = {}, precision as = precision::own) {
     tensor_file file;
     file.metadata = std::move(notes);
     const auto& net = map.network().architecture();
     const auto& head = net.head();
-    detail::put_network(file, "joint_network", net, map.network().parameters());
+    detail::put_network(file, "joint_network", net, map.network().parameters(), as);
     const auto positive = [](double number) { return number > 0.0 && std::isfinite(number); };
     require(positive(head.divisor) && positive(head.resolution) && positive(map.base_deviation()), [&] {
         return "a flow map with divergence of divisor " + digits_of(head.divisor) + ", resolution " +

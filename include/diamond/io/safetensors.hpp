@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -114,6 +115,38 @@ inline std::vector<const named_entry*> entries_in_order(const input_file& file,
 }
 
 } // namespace detail
+
+namespace detail {
+template <class Real>
+[[nodiscard]] std::vector<std::byte> halves_of(dtype type, const std::string& name,
+                                               std::span<const Real> numbers) {
+    std::vector<std::byte> halves(numbers.size() * sizeof(std::uint16_t));
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+        const double number = numbers[i];
+        const std::uint16_t bits = type == dtype::f16 ? half_of(number) : bfloat16_of(number);
+        const float back = type == dtype::f16 ? float_of_half(bits) : float_of_bfloat16(bits);
+        if (std::isinf(back) && !std::isinf(number))
+            throw std::invalid_argument{"tensor '" + name + "': number " + digits_of(i) + " is " +
+                                        digits_of(numbers[i]) + ", beyond the range of " + to_string(type) +
+                                        (type == dtype::f16 ? ": BF16 has that of F32" : ": write F64")};
+        std::memcpy(halves.data() + i * sizeof bits, &bits, sizeof bits);
+    }
+    return halves;
+}
+} // namespace detail
+
+/// Returns a tensor of F32 or F64 with its elements rounded to F16 or BF16, to the nearest, ties to even;
+/// those beneath half of the least number become 0. `name` stands for it in errors.
+/// @throws std::invalid_argument if `type` is neither, the elements are of another type, or one is finite and
+/// beyond the range of `type`: it is not written as infinity.
+[[nodiscard]] inline tensor rounded_to(dtype type, const std::string& name, const tensor& from) {
+    if (as_read(type) == type || (from.type != dtype::f32 && from.type != dtype::f64))
+        throw std::invalid_argument{"tensor '" + name + "': " + to_string(from.type) + " to be rounded to " +
+                                    to_string(type) + ", where F32 or F64 can be rounded to F16 or BF16"};
+    return {type, from.shape,
+            from.type == dtype::f32 ? detail::halves_of(type, name, from.values<float>())
+                                    : detail::halves_of(type, name, from.values<double>())};
+}
 
 /// The default limit holds a network of a billion parameters in float. A file that claims more is more likely
 /// damaged than wanted.

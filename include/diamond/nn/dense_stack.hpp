@@ -4,12 +4,14 @@
 /// Forward, layer by layer: a = W h + b and h <- f(a) (+ h); with a tangent also a' = W h' and h' <- f'(a) a'
 /// (+ h'). Backward, given the cotangents k of h and k' of h': c = f'(a) k + f''(a) a' k' and c' = f'(a) k';
 /// then W gets c h^T + c' h'^T, b gets c, h gets W^T c, and h' gets W^T c'. A tangent is therefore n more
-/// columns of the same products. A block of columns runs through all layers in one lane and stays in its
+/// columns of the same products. A norm before W, or between it and f, is a step of its own
+/// (nn/column_norm.hpp). A block of columns runs through all layers in one lane and stays in its
 /// cache. The blocks are fixed, and so is the order in which their gradients are added, so that no bit
 /// depends on the number of threads.
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +19,7 @@
 #include <diamond/concepts/backend.hpp>
 #include <diamond/core/dense.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/nn/column_norm.hpp>
 
 namespace diamond {
 
@@ -52,8 +55,8 @@ public:
         const real* bias = nullptr;    ///< outputs numbers
         index_t inputs = 0;            ///< the rows that change from column to column
     };
-    /// Holds the working space of a call: the states of all layers for a recorded forward pass, two states a
-    /// lane for others, and sums of gradients.
+    /// Holds the working space of a call: the states of all layers for a recorded forward pass, two or three
+    /// states a lane for others, and sums of gradients.
     struct workspace {
         /// The states of all layers, the lanes' own states, and the lanes' sums of gradients.
         scratch<real, context_type> states, lanes, gradients;
@@ -74,7 +77,7 @@ public:
     };
 
     /// @throws std::invalid_argument unless each layer has as many inputs as the layer before has outputs,
-    /// and residual layers are square.
+    /// residual layers are square, and the epsilons of norms are at least least_norm_epsilon and finite.
     explicit dense_stack(std::vector<dense_layer> layers) : layers_(std::move(layers)) {
         require(!layers_.empty(), "a dense stack needs at least one layer");
         index_t at = 0;
@@ -88,10 +91,19 @@ public:
                                " x " + digits_of(layer.inputs) + (layer.residual ? ", residual," : "") +
                                " does not fit what precedes it";
                     });
+            for (const column_norm* norm : {&layer.before, &layer.after})
+                require(!*norm || (norm->epsilon >= least_norm_epsilon && std::isfinite(norm->epsilon)), [&] {
+                    return "layer " + digits_of(l) + " of a dense stack: a norm of epsilon " +
+                           digits_of(norm->epsilon) + ", and a finite one of at least " +
+                           digits_of(least_norm_epsilon) + " is needed";
+                });
             layer.offset = at;
+            layer.before.offset = layer.norms();
+            layer.after.offset = layer.norms() + layer.before.parameters(layer.inputs);
             at = layer.end();
             widest_ = std::max({widest_, layer.inputs, layer.outputs});
-            states_ += layer.inputs + layer.outputs;
+            states_ += rows_of_states(l, {});
+            if (layer.before) rooms_ = 3;
         }
     }
 
@@ -123,15 +135,15 @@ public:
                  const first_layer& start = {}) const {
         require_first(start);
         const index_t width = block_columns(context, columns, parts);
-        const index_t block_size = 2 * widest_ * width * parts;
+        const index_t block_size = rooms_ * widest_ * width * parts;
         space.lanes.resize(context, block_size, context.concurrency());
         prepare(context, columns, width, parts, start, false);
         context.lanes(blocks(columns, width), [&](auto& lane, index_t block, index_t worker) {
             const index_t first = block * width, n = std::min(width, columns - first), m = padded(n);
-            // A layer reads one of the lane's two states and writes the other.
+            // A layer reads one of the lane's states and writes another, and its norm a third.
             real* const states = space.lanes.data() + block_size * worker;
             index_t next = 0;
-            const auto room = [&] { return states + widest_ * width * parts * (next++ % 2); };
+            const auto room = [&] { return states + widest_ * width * parts * (next++ % rooms_); };
             // One layer alone would write over inputs that it still reads, where they are the outputs' place.
             const real* h = n == m && layers_.size() > 1 ? inputs_in_place(load, first) : nullptr;
             real* const out = n == m ? outputs_in_place(store, first) : nullptr;
@@ -143,8 +155,17 @@ public:
             }
             for (std::size_t l = 0; l < layers_.size(); ++l) {
                 const dense_layer& layer = layers_[l];
+                const real* normal = h;
+                if (layer.before) {
+                    real* const to = room();
+                    detail::normalise(lane, layer.before, theta, h, to, layer.inputs, m, parts);
+                    normal = to;
+                }
                 real* a = out && l + 1 == layers_.size() ? out : room();
-                apply(lane, l, theta, start, h, a, m, parts);
+                apply(lane, l, theta, start, normal, a, m, parts);
+                if (layer.after)
+                    detail::normalise(lane, layer.after, theta, static_cast<const real*>(a), a, layer.outputs,
+                                      m, parts);
                 if (layer.residual || layer.kind != activation::identity)
                     lane.activate(layer.kind, a, layer.residual ? h : nullptr, a, layer.outputs * m, parts);
                 h = a;
@@ -180,11 +201,17 @@ public:
             load(lane, first, n, h);
             for (std::size_t l = 0; l < layers_.size(); ++l) {
                 const dense_layer& layer = layers_[l];
-                real* a = h + inputs_of(l, start) * m * parts;
-                real* next = a + layer.outputs * m * parts;
-                apply(lane, l, theta, start, h, a, m, parts);
-                lane.activate(layer.kind, a, layer.residual ? h : nullptr, next, layer.outputs * m, parts);
-                h = next;
+                const recorded at = recorded_at(l, start, h, m * parts);
+                if (layer.before)
+                    detail::normalise(lane, layer.before, theta, static_cast<const real*>(h), at.normal,
+                                      layer.inputs, m, parts);
+                apply(lane, l, theta, start, at.normal, at.product, m, parts);
+                if (layer.after)
+                    detail::normalise(lane, layer.after, theta, static_cast<const real*>(at.product), at.a,
+                                      layer.outputs, m, parts);
+                lane.activate(layer.kind, static_cast<const real*>(at.a), layer.residual ? h : nullptr,
+                              at.end, layer.outputs * m, parts);
+                h = at.end;
             }
             store(lane, static_cast<const real*>(h), first, n);
         });
@@ -230,24 +257,34 @@ public:
                 pad_with_zeros(lane, outputs(), n, parts, k);
                 load(lane, first, n, k);
                 real* end = space.states.data() + block_size * block +
-                            (states_ - inputs() + inputs_of(0, start)) * m * parts;
+                            (states_ - rows_of_states(0, {}) + rows_of_states(0, start)) * m * parts;
                 for (std::size_t l = layers_.size(); l-- > 0;) {
                     const dense_layer& layer = layers_[l];
                     const index_t rows = inputs_of(l, start);
-                    real *a = end - layer.outputs * m * parts, *h = a - rows * m * parts;
-                    end = h;
-                    lane.pull_back(layer.kind, k, a, layer.outputs * m, parts); // a becomes its cotangent
+                    end -= rows_of_states(l, start) * m * parts;
+                    const recorded at = recorded_at(l, start, end, m * parts);
+                    // What the pass recorded becomes its cotangent.
+                    lane.pull_back(layer.kind, k, at.a, layer.outputs * m, parts);
+                    if (layer.after)
+                        detail::pull_back_norm(lane, layer.after, theta, at.product, at.a, at.product, false,
+                                               layer.outputs, m, parts, sums);
+                    real* const a = at.product;
                     if (sums) {
-                        lane.product(transpose::no, a, transpose::yes, h, sums + layer.offset, layer.outputs,
-                                     layer.inputs, m * parts);
+                        lane.product(transpose::no, a, transpose::yes, at.normal, sums + layer.offset,
+                                     layer.outputs, layer.inputs, m * parts);
                         lane.add_columns(a, layer.outputs, m, sums + layer.bias());
                     }
-                    if (l == 0 && !Store::takes_any) break;
-                    real* to = layer.residual ? k : other;
-                    if (!layer.residual) lane.fill(to, rows * m * parts, real{0});
+                    if (l == 0 && !Store::takes_any && !layer.before) break;
+                    const bool adds = layer.residual && !layer.before; // W^T c to what h has already
+                    real* const to = adds ? k : other;
+                    if (!adds) lane.fill(to, rows * m * parts, real{0});
                     lane.product(transpose::yes, weights_of(l, theta, start), transpose::no, a, to, rows,
                                  m * parts, layer.outputs);
-                    if (!layer.residual) std::swap(k, other);
+                    if (layer.before)
+                        detail::pull_back_norm(lane, layer.before, theta, at.h, other, k, layer.residual,
+                                               rows, m, parts, sums);
+                    else if (!adds)
+                        std::swap(k, other);
                 }
                 store(lane, static_cast<const real*>(k), first, n);
             }
@@ -290,12 +327,31 @@ private:
             }
     }
     void require_first(const first_layer& start) const {
-        require(!start.weights || (start.inputs > 0 && start.inputs <= inputs() && !layers_.front().residual),
+        require(!start.weights || (start.inputs > 0 && start.inputs <= inputs() &&
+                                   !layers_.front().residual && !layers_.front().before),
                 [&] {
                     return "a first layer of " + digits_of(start.inputs) +
                            " inputs in place of that of a dense stack, of " + digits_of(inputs()) +
-                           ": 1 to as many are needed, and no residual";
+                           ": 1 to as many are needed, no residual, and no norm before it";
                 });
+    }
+    /// Points to what a pass records of a layer: h, before(h), W before(h) + b, and what f is given. Where
+    /// there is no norm, two of them are the same. `end` is where f writes, the next layer's h.
+    struct recorded {
+        real *h, *normal, *product, *a, *end;
+    };
+    recorded recorded_at(std::size_t l, const first_layer& start, real* h, index_t columns) const {
+        const dense_layer& layer = layers_[l];
+        const index_t in = inputs_of(l, start) * columns, out = layer.outputs * columns;
+        real* const normal = layer.before ? h + in : h;
+        real* const product = normal + in;
+        real* const a = layer.after ? product + out : product;
+        return {h, normal, product, a, a + out};
+    }
+    /// Returns the rows of all that a pass records of a layer.
+    index_t rows_of_states(std::size_t l, const first_layer& start) const {
+        const dense_layer& layer = layers_[l];
+        return inputs_of(l, start) * (layer.before ? 2 : 1) + layer.outputs * (layer.after ? 2 : 1);
     }
     index_t inputs_of(std::size_t l, const first_layer& start) const {
         return l == 0 && start.weights ? start.inputs : layers_[l].inputs;
@@ -370,6 +426,7 @@ private:
 
     std::vector<dense_layer> layers_;
     index_t widest_ = 0; // rows of the widest state
+    index_t rooms_ = 2;  // states of a lane in a pass that is not recorded
     index_t states_ = 0; // rows of all states that a recorded pass keeps, but the last
 };
 

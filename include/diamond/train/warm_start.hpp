@@ -39,15 +39,18 @@ void warm_start(const diamond_mlp_with_divergence<Batch, Schedule>& network,
         return "warm start: " + digits_of(theta.size()) + " parameters for a network of " +
                digits_of(network.parameters());
     });
+    const auto same_norm = [](const column_norm& a, const column_norm& b) {
+        return a.kind == b.kind && a.epsilon == b.epsilon;
+    };
     for (std::size_t l = 0; l < to.size(); ++l)
         require(to[l].inputs == from[l].inputs &&
                     to[l].outputs == from[l].outputs + (l + 1 == to.size() ? 1 : 0) &&
-                    to[l].kind == from[l].kind,
+                    to[l].kind == from[l].kind && same_norm(to[l].before, from[l].before),
                 [&] {
                     return "warm start: layer " + digits_of(l) + " is " + digits_of(to[l].outputs) + " x " +
                            digits_of(to[l].inputs) + " in the network with divergence and " +
                            digits_of(from[l].outputs) + " x " + digits_of(from[l].inputs) +
-                           " in the sampler, or of another activation";
+                           " in the sampler, or of another activation or norm";
                 });
     const auto& context = theta.context();
     const auto* const given = sampler.parameters().data();
@@ -56,6 +59,8 @@ void warm_start(const diamond_mlp_with_divergence<Batch, Schedule>& network,
     const index_t columns = to.back().inputs + 1; // the bias is one more column of the last layer's weights
     detail::assign_rows(view_t<Batch>(theta.data() + to.back().offset, d + 1, columns, &context), 0, d,
                         const_view_t<Batch>(given + trunk, d, columns, &context));
+    context.copy(given + from.back().norms(), from.back().end() - from.back().norms(),
+                 theta.data() + to.back().norms());
 }
 
 } // namespace diamond

@@ -16,7 +16,8 @@ import torch
 from torch import nn
 
 TIME_FREQUENCIES = 4
-NONLINEARITIES = {"silu": nn.functional.silu, "gelu": nn.functional.gelu}
+NONLINEARITIES = {"silu": nn.functional.silu, "gelu": nn.functional.gelu, "tanh": torch.tanh, "relu": nn.functional.relu,
+                  "leaky_relu": nn.functional.leaky_relu}
 UNCONDITIONAL = -1  # the label that is none
 
 
