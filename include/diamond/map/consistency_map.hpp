@@ -9,7 +9,8 @@
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/expression.hpp>
 #include <diamond/schedule/check_schedule.hpp>
-#include <diamond/schedule/conventions/edm_network.hpp>
+#include <diamond/schedule/conventions/noise_levels.hpp>
+#include <diamond/schedule/conventions/translated_network.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
 
 namespace diamond {
