@@ -1,6 +1,8 @@
 // What is refused of a value estimator, and in which words: see CMakeLists.txt.
 #include <diamond/align/guidance.hpp>
 #include <diamond/align/search.hpp>
+#include <diamond/schedule/linear.hpp>
+#include <diamond/value/point_values.hpp>
 #include <diamond/value/posterior_value.hpp>
 #include <diamond/value/weighted_value.hpp>
 
@@ -111,4 +113,14 @@ struct elsewhere : archetypes::marginal_density {
 
 static_assert(sizeof(diamond::weighted_value<elsewhere, archetypes::flow_map_with_divergence,
                                              archetypes::batchwise_reward>) > 0);
+#endif
+
+#if CASE == 11 // look_ahead_value_schedules
+// expect: a look-ahead value and its flow map must have the same noise schedule: make both with it
+struct elsewhere : archetypes::flow_map {
+    diamond::linear_schedule schedule() const;
+};
+
+static_assert(
+    sizeof(diamond::look_ahead_value<archetypes::schedule, elsewhere, archetypes::batchwise_reward>) > 0);
 #endif

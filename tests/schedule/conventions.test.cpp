@@ -560,6 +560,15 @@ TEST_CASE("conditions and the number of evaluations pass through") {
     static_assert(std::is_same_v<diamond::edm_network<line_type, guided>::condition_type, diamond::labels>);
     static_assert(
         diamond::velocity_field<diamond::guided_field<diamond::edm_network<line_type, labelled_field>>>);
+    // The schedule passes through, too, and another's is seen.
+    using wrapped = diamond::denoiser_network<line_type, labelled_field>;
+    static_assert(diamond::detail::agrees_with<guided, line_type>);
+    static_assert(diamond::detail::agrees_with<diamond::guided_field<wrapped>, line_type>);
+    static_assert(
+        !diamond::detail::agrees_with<diamond::guided_field<wrapped>, diamond::trigonometric_schedule>);
+    static_assert(!diamond::detail::agrees_with<diamond::rectified_flow_network<guided>, any_schedule>);
+    static_assert(!diamond::detail::agrees_with<diamond::edm_network<line_type, guided>, any_schedule>);
+    static_assert(diamond::detail::agrees_with<exact, any_schedule>); // it names none
     const auto context = back_ends::eigen<double>::make(1);
     const host_batch x = batches::normal<host_batch>(context, 2, 3, 9);
     const labelled_field plain{line};
