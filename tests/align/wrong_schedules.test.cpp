@@ -77,7 +77,7 @@ TEST_CASE(
          }},
         {"discrete_time_network",
          [&](schedule s) {
-             diamond::discrete_time_network(context, s, field(s), {.alpha_bar = {0.9, 0.1}});
+             diamond::discrete_time_network(context, s, field(s), {.alpha_bar = {0.9, 0.001}});
          }},
         {"glass_diamond_map",
          [](schedule s) { diamond::glass_diamond_map(s, field(s), diamond::explicit_midpoint{}); }},
@@ -105,7 +105,7 @@ TEST_CASE(
          [](schedule s) { (void)diamond::noise_ratio_time_grid(s, 8, {.first = 3.0, .last = 0.1}); }},
         {"discrete_time_grid",
          [](schedule s) {
-             (void)diamond::discrete_time_grid(s, {0.9, 0.5, 0.1}, 2);
+             (void)diamond::discrete_time_grid(s, {0.9, 0.5, 0.001}, 2);
          }},
         {"posterior_value",
          [](schedule s) { diamond::posterior_value(own_sampler{s}, sum_of_coordinates{}); }},

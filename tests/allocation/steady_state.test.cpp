@@ -322,7 +322,7 @@ TEST_CASE_TEMPLATE("networks and maps of other conventions allocate nothing", ba
     CHECK(of_field(diamond::variance_exploding_network{
               m.schedule, network, {.sigma_min = 0.01, .sigma_max = 50.0}}) == 0);
     CHECK(of_field(diamond::discrete_time_network{
-              m.context, m.schedule, network, {.alpha_bar = {0.99, 0.5, 0.01}}}) == 0);
+              m.context, m.schedule, network, {.alpha_bar = {0.99, 0.5, 0.001}}}) == 0);
     CHECK(of_field(diamond::v_network{m.schedule, network}) == 0);
     const auto of_map = [&](auto map) {
         return in_steady_state([&](int call) {

@@ -1,7 +1,9 @@
 // What is refused of a value estimator, and in which words: see CMakeLists.txt.
 #include <diamond/align/guidance.hpp>
 #include <diamond/align/search.hpp>
+#include <diamond/schedule/linear.hpp>
 #include <diamond/value/annealed_value.hpp>
+#include <diamond/value/point_values.hpp>
 #include <diamond/value/posterior_value.hpp>
 #include <diamond/value/weighted_value.hpp>
 
@@ -114,7 +116,17 @@ static_assert(sizeof(diamond::weighted_value<elsewhere, archetypes::flow_map_wit
                                              archetypes::batchwise_reward>) > 0);
 #endif
 
-#if CASE == 11 // annealed_value_exponent
+#if CASE == 11 // look_ahead_value_schedules
+// expect: a look-ahead value and its flow map must have the same noise schedule: make both with it
+struct elsewhere : archetypes::flow_map {
+    diamond::linear_schedule schedule() const;
+};
+
+static_assert(
+    sizeof(diamond::look_ahead_value<archetypes::schedule, elsewhere, archetypes::batchwise_reward>) > 0);
+#endif
+
+#if CASE == 12 // annealed_value_exponent
 // expect: an annealed value needs an exponent beta(t), a const function of a double that gives a double
 struct nothing {};
 

@@ -1,10 +1,12 @@
 // What is refused of a velocity field, and in which words: see CMakeLists.txt.
 #include <diamond/density/exact_density.hpp>
+#include <diamond/glass/inner_velocity.hpp>
 #include <diamond/map/network_velocity.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/exact_value.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
 #include <diamond/schedule/guided_field.hpp>
+#include <diamond/schedule/linear.hpp>
 #include <diamond/schedule/readings.hpp>
 
 #include <support/archetypes.hpp>
@@ -165,4 +167,19 @@ struct broken : archetypes::velocity_field {
 };
 
 static_assert(sizeof(diamond::field_evaluator<broken>) > 0);
+#endif
+
+#if CASE == 17 // velocity_field_schedule
+// expect: a field must be used with the noise schedule that it was made with: wrap its network with this one
+using of_another = diamond::denoiser_network<diamond::linear_schedule, archetypes::velocity_field>;
+
+static_assert(sizeof(diamond::readings<archetypes::schedule, of_another>) > 0);
+#endif
+
+#if CASE == 18 // velocity_field_schedule_of_kernel
+// expect: a field must be used with the noise schedule that it was made with: wrap its network with this one
+using of_another = diamond::denoiser_network<diamond::linear_schedule, archetypes::velocity_field>;
+
+static_assert(sizeof(diamond::inner_velocity<archetypes::schedule, of_another, diamond::linear_schedule>) >
+              0);
 #endif

@@ -72,9 +72,11 @@ void take(const diamond::eigen::context& context, const backbone& net,
         // [discrete]
         const diamond::discrete_time_network field{
             context, schedule, net, {.alpha_bar = alphas_cumprod, .predicts = diamond::predicted::eps}};
-        const std::vector<double> times = diamond::discrete_time_grid(schedule, alphas_cumprod, 50);
+        const diamond::smc_options options{
+            .times = diamond::discrete_time_grid(schedule, alphas_cumprod, 50)};
         // [/discrete]
         draws(field);
+        (void)options;
     }
     {
         // [own]

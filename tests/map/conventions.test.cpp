@@ -213,6 +213,17 @@ TEST_CASE("where a network does not lead, its map does not go") {
     refuses(diamond::mean_velocity_map{network{kind::flow_map_matching}}, {0.5, 1.2}, "times lie in [0, 1]");
     const diamond::consistency_map map{diamond::linear_schedule{}, network{kind::consistency}};
     refuses(map, {0.2, 0.9}, "it leads to the data alone");
+    // A cotangent of another shape is refused before the network sees it.
+    const auto wide = batches::normal<batch>(context, 2, 4, 5);
+    const auto refuses_cotangent = [&](auto any, const char* name) {
+        for (const double from : {0.2, 1.0})
+            CHECK_THROWS_WITH_AS(any.vjp(x, {from, 1.0}, none, wide, out), doctest::Contains(name),
+                                 std::invalid_argument);
+        CHECK(any.spent() == diamond::cost{});
+    };
+    refuses_cotangent(map, "consistency_map");
+    refuses_cotangent(diamond::mean_velocity_map{network{kind::flow_map_matching}}, "mean_velocity_map");
+    refuses_cotangent(diamond::mean_flow_map{network{kind::mean_flow}}, "mean_flow_map");
     refuses(map, {-0.2, 1.0}, "times lie in [0, 1]");
     CHECK_THROWS_WITH_AS((diamond::consistency_map{diamond::linear_schedule{},
                                                    network{kind::consistency},

@@ -360,7 +360,31 @@ TEST_CASE(
         const auto d = combined(1.0 / alpha, batches::host(scaled), -sigma / alpha, clean.eps);
         CHECK(largest_error(denoiser_of(context, scaled, alpha, field), d) < 1e-10);
         CHECK(largest_error(velocity_of(context, scaled, alpha, field), combined(1.0, d, -1.0, clean.eps)) <
-              1e-9);
+              1e-11);
+        // The products are those of differences there, too.
+        const host_batch w = batches::normal<host_batch>(context, 2, 4, 13);
+        for (const double t : {0.0, 1e-3, alpha}) {
+            constexpr double step = 1e-5;
+            const auto moved = [&](double by) {
+                return batches::make<host_batch>(context, 2, 4, combined(1.0, state, by, batches::host(w)));
+            };
+            auto space = field.make_workspace(context, 4);
+            const auto compare = [&](const auto& call, const auto& product, const auto& transposed) {
+                const auto slope = combined(0.5 / step, call(context, moved(step), t, field), -0.5 / step,
+                                            call(context, moved(-step), t, field));
+                CHECK(largest_error(written(context, x, t, product), slope) < 1e-7);
+                CHECK(largest_error(written(context, x, t, transposed), slope) < 1e-7); // it is symmetric
+            };
+            compare([](const auto&... a) { return velocity_of(a...); },
+                    [&](auto at, time_view when, auto out) { field.jvp(at, when, none, w, space, out); },
+                    [&](auto at, time_view when, auto out) { field.vjp(at, when, none, w, space, out); });
+            compare(
+                [](const auto&... a) { return denoiser_of(a...); },
+                [&](auto at, time_view when, auto out) { field.denoiser_jvp(at, when, none, w, space, out); },
+                [&](auto at, time_view when, auto out) {
+                    field.denoiser_vjp(at, when, none, w, space, out);
+                });
+        }
         CHECK(denoiser_of(context, x, 1.0, field) == state);
         CHECK(velocity_of(context, x, 1.0, field) == state);
     };
@@ -391,6 +415,72 @@ TEST_CASE(
     CHECK(denoiser_of(context, x, 1.0, edm) == state);
     CHECK(velocity_of(context, x, 1.0, edm) == state);
     CHECK(largest_error(velocity_of(context, x, 1.0 - 1e-9, edm), state) < 5.0); // finite
+}
+
+TEST_CASE("the velocity keeps its digits as 1 - t falls to 1e-12") {
+    const auto context = back_ends::eigen<double>::make(1);
+    const host_batch x = batches::normal<host_batch>(context, 2, 4, 14);
+    const auto state = batches::host(x);
+    const auto compare = [&](const auto& schedule) {
+        for (const double rest : {1e-6, 1e-9, 1e-12}) {
+            const double t = 1.0 - rest;
+            const diamond::instant at(t);
+            const double alpha = diamond::alpha_at(schedule, at), sigma = diamond::sigma_at(schedule, at);
+            const double d_alpha = diamond::d_alpha_at(schedule, at),
+                         d_sigma = diamond::d_sigma_at(schedule, at), norm = std::hypot(alpha, sigma);
+            const auto close = [&](const auto& field, const std::vector<double>& eps,
+                                   const std::vector<double>& d) {
+                const auto u = combined(d_alpha, d, d_sigma, eps), found = velocity_of(context, x, t, field);
+                CAPTURE(rest);
+                for (std::size_t k = 0; k < u.size(); ++k)
+                    CHECK(std::abs(found[k] - u[k]) < 1e-9 * (1.0 + std::abs(u[k])));
+            };
+            const auto of_eps = [&](const std::vector<double>& eps) {
+                return combined(1.0 / alpha, state, -sigma / alpha, eps);
+            };
+            const auto table = alpha_bar();
+            const host_batch y = batches::make<host_batch>(context, 2, 4,
+                                                           combined(1.0 / norm, state, 0.0, state));
+            const told at_sigma(y, 1.0, sigma_min),
+                at_step(y, std::sqrt(table.front()), std::sqrt(1.0 - table.front()));
+            for (const auto what : {predicted::eps, predicted::x0, predicted::v, predicted::score}) {
+                close(
+                    diamond::variance_exploding_network{
+                        schedule,
+                        exact{convention::sigma, what},
+                        {.predicts = what, .sigma_min = sigma_min, .sigma_max = sigma_max}},
+                    at_sigma.eps, of_eps(at_sigma.eps));
+                close(diamond::discrete_time_network{context,
+                                                     schedule,
+                                                     exact{convention::steps, what},
+                                                     {.alpha_bar = table, .predicts = what}},
+                      at_step.eps, of_eps(at_step.eps));
+            }
+            // A level that is known.
+            const told own(y, alpha / norm, sigma / norm);
+            close(
+                diamond::variance_exploding_network{
+                    schedule,
+                    exact{convention::sigma, predicted::eps},
+                    {.predicts = predicted::eps, .sigma_min = 1e-14, .sigma_max = sigma_max}},
+                own.eps, of_eps(own.eps));
+            std::vector<double> eps, d; // of EDM's network at c_in y
+            const double n = std::hypot(sigma, sigma_data * alpha);
+            for (index_t j = 0; j < 4; ++j) {
+                const double input[2] = {x.data()[2 * j] / n, x.data()[2 * j + 1] / n};
+                const prediction_at p(convention::edm, predicted::eps, 0.25 * std::log(sigma_min), input);
+                for (int i = 0; i < 2; ++i) {
+                    eps.push_back((sigma * input[i] - alpha * sigma_data * p.value[i]) / n);
+                    d.push_back(sigma_data * (sigma_data * alpha * input[i] + sigma * p.value[i]) / n);
+                }
+            }
+            close(diamond::edm_network{schedule, exact{convention::edm}, {.sigma_data = sigma_data}}, eps, d);
+        }
+    };
+    compare(line);
+    compare(diamond::trigonometric_schedule{});
+    compare(diamond::variance_preserving_schedule{});
+    compare(diamond::cosine_schedule{});
 }
 
 TEST_CASE("a network that is taken for one of another convention gives another velocity") {
@@ -470,6 +560,15 @@ TEST_CASE("conditions and the number of evaluations pass through") {
     static_assert(std::is_same_v<diamond::edm_network<line_type, guided>::condition_type, diamond::labels>);
     static_assert(
         diamond::velocity_field<diamond::guided_field<diamond::edm_network<line_type, labelled_field>>>);
+    // The schedule passes through, too, and another's is seen.
+    using wrapped = diamond::denoiser_network<line_type, labelled_field>;
+    static_assert(diamond::detail::agrees_with<guided, line_type>);
+    static_assert(diamond::detail::agrees_with<diamond::guided_field<wrapped>, line_type>);
+    static_assert(
+        !diamond::detail::agrees_with<diamond::guided_field<wrapped>, diamond::trigonometric_schedule>);
+    static_assert(!diamond::detail::agrees_with<diamond::rectified_flow_network<guided>, any_schedule>);
+    static_assert(!diamond::detail::agrees_with<diamond::edm_network<line_type, guided>, any_schedule>);
+    static_assert(diamond::detail::agrees_with<exact, any_schedule>); // it names none
     const auto context = back_ends::eigen<double>::make(1);
     const host_batch x = batches::normal<host_batch>(context, 2, 3, 9);
     const labelled_field plain{line};
@@ -609,6 +708,23 @@ TEST_CASE("a network of whole steps is asked at the nearest, and its noise read 
         CHECK(largest_error(found, exact_one) < 0.005); // what half a step is worth
     }
     CHECK(denoiser_of(context, x, 1.0, rounded) == state);
+    // Whatever such a network predicts, its noise is read at the state's level.
+    const auto coarse = alpha_bar();
+    const double step = 20.3, t = line.time_at(1.0, std::exp(first_log_ratio + log_ratio_per_step * step));
+    const double bar = coarse[20], sigma = 1.0 - t;
+    const host_batch y = batches::make<host_batch>(context, 2, 2,
+                                                   combined(1.0 / std::hypot(t, sigma), state, 0.0, state));
+    const auto eps = told(y, std::sqrt(bar), std::sqrt(1.0 - bar)).eps;
+    for (const auto what : {predicted::eps, predicted::x0, predicted::v, predicted::score}) {
+        const diamond::discrete_time_network of_steps{
+            context,
+            line,
+            exact{convention::steps, what},
+            {.alpha_bar = coarse, .predicts = what, .whole_steps = true}};
+        const auto d = combined(1.0 / t, state, -sigma / t, eps);
+        CHECK(largest_error(denoiser_of(context, x, t, of_steps), d) < 1e-12);
+        CHECK(largest_error(velocity_of(context, x, t, of_steps), combined(1.0, d, -1.0, eps)) < 1e-12);
+    }
     // A step that is no integer would be seen.
     const diamond::discrete_time_network field{
         context, line, only_integers{}, {.alpha_bar = table, .whole_steps = true}};
@@ -630,8 +746,7 @@ TEST_CASE("DDPM's linear betas and the cosine ones are nearly the stock schedule
           doctest::Approx(0.068265).epsilon(0.001).scale(0.0));
 }
 
-TEST_CASE(
-    "what no training can have had is refused when a network is wrapped, and so are times outside [0, 1]") {
+TEST_CASE("what no training can have had is refused when a network is wrapped") {
     const auto context = back_ends::eigen<double>::make(1);
     const auto refuses = [](const auto& make, const char* sentence) {
         CHECK_THROWS_WITH_AS(make(), doctest::Contains(sentence), std::invalid_argument);
@@ -666,16 +781,130 @@ TEST_CASE(
         refuses([&] { (void)diamond::discrete_time_grid(line, bad, 1); }, "must fall strictly");
     }
     refuses([&] { diamond::discrete_time_network{context, line, exact{}, {}}; }, "at least 2 are needed");
+    const auto refuses_table = [&](const std::vector<double>& table, const char* sentence) {
+        refuses(
+            [&] {
+                diamond::discrete_time_network{context, line, exact{}, {.alpha_bar = table}};
+            },
+            sentence);
+        refuses([&] { (void)diamond::discrete_time_grid(line, table, 1); }, sentence);
+    };
+    const auto taken = [&](const std::vector<double>& table) {
+        CHECK_NOTHROW(diamond::discrete_time_network{context, line, exact{}, {.alpha_bar = table}});
+        CHECK_NOTHROW(diamond::discrete_time_grid(line, table, 3));
+    };
+    for (auto* const beta : {ddpm_beta, stable_diffusion_beta, cosine_beta}) {
+        const auto table = table_of(beta);
+        taken(table);
+        for (const std::size_t kept : {std::size_t{4}, std::size_t{10}, std::size_t{50}}) { // respaced
+            std::vector<double> some;
+            for (std::size_t k = 1; k <= kept; ++k) some.push_back(table[k * 1000 / kept - 1]);
+            taken(some);
+        }
+        std::vector<double> factors, roots;
+        for (std::size_t k = 0; k < table.size(); ++k) {
+            factors.push_back(1.0 - beta(static_cast<double>(k)));
+            roots.push_back(std::sqrt(table[k]));
+        }
+        const bool cosine = beta == cosine_beta; // its last factor is 0.001
+        refuses_table(factors, cosine ? "falls to noise at once" : "its last step is noise all but alone");
+        if (!cosine) refuses_table(roots, "its last step is noise all but alone");
+    }
+    for (const double sigma_most : {1.0, 7.0})
+        refuses(
+            [&] {
+                diamond::edm_network{line, exact{}, {.sigma_max = sigma_most}};
+            },
+            "give all levels of the training");
+    CHECK_NOTHROW(diamond::edm_network{line, exact{}, {.sigma_max = 7.2}});
     for (const index_t bad : {index_t{0}, steps})
         refuses([&] { (void)diamond::discrete_time_grid(line, alpha_bar(), bad); }, "whole steps of a table");
     const diamond::edm_network field{line, exact{convention::edm}, {}};
     const host_batch x = batches::normal<host_batch>(context, 2, 1, 11);
     auto space = field.make_workspace(context, 1);
     host_batch out(context, 2, 1);
-    for (const double bad : {-0.1, 1.1, diamond::not_a_number})
-        refuses([&] { field(x, bad, none, space, out); }, "times lie in [0, 1]");
     // Where sigma'(1) is infinite the velocity there would need the score.
     const diamond::edm_network infinite{diamond::variance_preserving_schedule{}, exact{convention::edm}, {}};
     auto own = infinite.make_workspace(context, 1);
     refuses([&] { infinite(x, 1.0, none, own, out); }, "infinite sigma'(1)");
+}
+
+namespace {
+/// A network that keeps the times that it is asked at, for conditions on them.
+struct recording : answering_time {
+    std::vector<double>* seen;
+    void operator()(diamond::const_view_t<host_batch> y, time_view t, diamond::no_condition, workspace&,
+                    diamond::view_t<host_batch> out) const {
+        for (index_t j = 0; j < y.columns(); ++j) {
+            seen->push_back(t[j]);
+            out(0, j) = out(1, j) = 0.5;
+        }
+    }
+    void vjp(diamond::const_view_t<host_batch> y, time_view t, diamond::no_condition c,
+             diamond::const_view_t<host_batch>, workspace& space, diamond::view_t<host_batch> out) const {
+        (*this)(y, t, c, space, out);
+    }
+    void jvp(diamond::const_view_t<host_batch> y, time_view t, diamond::no_condition c,
+             diamond::const_view_t<host_batch>, workspace& space, diamond::view_t<host_batch> out) const {
+        (*this)(y, t, c, space, out);
+    }
+};
+} // namespace
+
+TEST_CASE("a time outside [0, 1] is refused, and a column with one of its own is NaN alone") {
+    const auto context = back_ends::eigen<double>::make(1);
+    const std::vector<double> bad{-0.1, 1.5, diamond::not_a_number, -diamond::infinity};
+    std::vector<double> times = bad, seen;
+    times.insert(times.end(), {0.0, 0.3, 0.6});
+    const auto n = static_cast<index_t>(times.size());
+    const host_batch x = batches::normal<host_batch>(context, 2, n, 15);
+    const auto own = diamond::from_host<double>(context, 1, n, times);
+    const recording net{{}, &seen};
+    const auto check = [&](const auto& field, double least, double most, index_t first_known = 4) {
+        auto space = field.make_workspace(context, n);
+        host_batch out(context, 2, n);
+        const auto all = [&](const auto& call) {
+            for (const double t : bad)
+                CHECK_THROWS_WITH_AS(call(time_view(t)), doctest::Contains("times lie in [0, 1]"),
+                                     std::invalid_argument);
+            seen.clear();
+            call(time_view(own.data()));
+            for (index_t j = 0; j < n; ++j)
+                for (index_t i = 0; i < 2; ++i) {
+                    CAPTURE(j);
+                    if (j < 4) CHECK(std::isnan(out.data()[i + 2 * j]));
+                    if (j >= first_known) CHECK(std::isfinite(out.data()[i + 2 * j]));
+                }
+            for (const double t : seen) CHECK((least > most || (t >= least && t <= most)));
+        };
+        all([&](time_view t) { field(x, t, none, space, out); });
+        all([&](time_view t) { field.vjp(x, t, none, x, space, out); });
+        all([&](time_view t) { field.jvp(x, t, none, x, space, out); });
+        if constexpr (requires { field.denoiser(x, time_view(0.3), none, space, out); }) {
+            all([&](time_view t) { field.denoiser(x, t, none, space, out); });
+            all([&](time_view t) { field.denoiser_vjp(x, t, none, x, space, out); });
+            all([&](time_view t) { field.denoiser_jvp(x, t, none, x, space, out); });
+        }
+        if constexpr (requires { field.noise(x, time_view(0.3), none, space, out); }) {
+            all([&](time_view t) { field.noise(x, t, none, space, out); });
+            all([&](time_view t) { field.noise_vjp(x, t, none, x, space, out); });
+            all([&](time_view t) { field.noise_jvp(x, t, none, x, space, out); });
+        }
+        if constexpr (requires { field.score(x, time_view(0.3), none, space, out); })
+            all([&](time_view t) { field.score(x, t, none, space, out); });
+    };
+    check(diamond::rectified_flow_network{net, {.time_scale = 1000.0}}, 0.0, 1000.0);
+    check(diamond::edm_network{line, net}, 0.25 * std::log(0.002), 0.25 * std::log(80.0));
+    check(diamond::variance_exploding_network{line, net, {.sigma_min = 0.01, .sigma_max = 50.0}}, 0.01, 50.0);
+    for (const bool whole : {false, true})
+        check(
+            diamond::discrete_time_network{
+                context, line, net, {.alpha_bar = alpha_bar(), .whole_steps = whole}},
+            0.0, static_cast<double>(steps - 1));
+    // Networks that know this library's times are handed them as they are.
+    constexpr double any = -1.0;
+    check(diamond::denoiser_network{line, net}, 0.0, any);
+    check(diamond::v_network{line, net}, 0.0, any);
+    check(diamond::noise_network{line, net}, 0.0, any, 5); // not at t = 0
+    check(diamond::score_network{line, net}, 0.0, any, 5);
 }

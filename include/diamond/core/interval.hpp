@@ -82,6 +82,10 @@ inline void require_transition(interval span) {
                ": 0 <= t < t' <= 1 is needed";
     });
 }
+namespace detail {
+/// Says whether t lies in [0, 1]; NaN does not.
+[[nodiscard]] DIAMOND_HD constexpr bool is_time(instant t) { return t.t >= 0.0 && t.rest >= 0.0; }
+} // namespace detail
 /// Does what require_time does for the one time of a batch. Times of single columns are in the memory of the
 /// batch, and are not checked.
 inline void require_time(const char* where, time_view t) {

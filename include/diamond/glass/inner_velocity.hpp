@@ -166,6 +166,9 @@ template <class Schedule, class Field, class InnerSchedule>
 class inner_velocity {
     static_assert(diagnose_schedule<Schedule>() && diagnose_schedule<InnerSchedule>() &&
                   diagnose_velocity_field<Field>());
+    static_assert(detail::agrees_with<Field, Schedule>,
+                  "a field must be used with the noise schedule that it was made with: wrap its network with "
+                  "this one");
 
 public:
     using batch_type = typename Field::batch_type;

@@ -9,7 +9,8 @@
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/expression.hpp>
 #include <diamond/schedule/check_schedule.hpp>
-#include <diamond/schedule/conventions/edm_network.hpp>
+#include <diamond/schedule/conventions/noise_levels.hpp>
+#include <diamond/schedule/conventions/translated_network.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
 
 namespace diamond {
@@ -63,6 +64,7 @@ public:
     void vjp(const_view x, interval span, const condition_type& condition, const_view cotangent, view out)
         requires differentiable_velocity_field<Network>
     {
+        require_same_shape("consistency_map", x, cotangent);
         check(x, span, const_view(out));
         if (span.from >= 1.0) return assign(out, cotangent);
         const detail::asked_ratio level = level_of(span.from);

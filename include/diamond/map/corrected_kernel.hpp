@@ -43,7 +43,7 @@ class corrected_kernel {
                   "transitions and the density that corrects them must be of the same batch type");
     static_assert(detail::has_condition<condition_of_t<Density>, condition_of_t<Kernel>>,
                   "transitions and the density that corrects them must take the same condition");
-    static_assert(detail::no_other_schedule<Kernel, Density>,
+    static_assert(detail::agrees_with<Kernel, detail::schedule_of_t<Density>>,
                   "transitions and the density that corrects them must have the same "
                   "noise schedule: rescheduled_density reads one by another's");
 

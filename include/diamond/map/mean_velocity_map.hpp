@@ -101,6 +101,7 @@ public:
     void vjp(const_view x, interval span, const condition_type& condition, const_view cotangent, view out)
         requires two_times_vjp<Network>
     {
+        require_same_shape(Times::name, x, cotangent);
         const own_times at = times(x, span, const_view(out));
         network_.network().vjp(x, at.first, at.second, condition, cotangent, network_.workspace(x), out);
         assign(out, cotangent + at.sign * span.length() * out);
@@ -158,8 +159,9 @@ public:
 /// (Frans et al., arXiv 2410.12557).
 ///
 /// `network(x, t, d, condition, workspace, out)` writes s, as mean_velocity_map's does v; its vjp, too, has
-/// the times in this order. It leads forward, t <= t', on the linear schedule; a model trained with lengths
-/// 1/128 ... 1/2, 1 is asked for these alone where the driver's steps are such. Batches are d x N. Cost of a
+/// the times in this order. It leads forward, t <= t', on the linear schedule. A model trained with lengths
+/// 1/128 ... 1/2, 1 is asked for these alone where its steps are such, as of a stepped_flow_map from t = 0;
+/// look_ahead_value and weighted_value ask for d = 1 - t, rarely a power of two. Batches are d x N. Cost of a
 /// call: one evaluation a column; of a vjp one vjp.
 template <class Network>
 class shortcut_map : public detail::two_time_map<Network, detail::shortcut_times> {

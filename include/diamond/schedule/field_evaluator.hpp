@@ -17,6 +17,25 @@ template <class Field>
 inline constexpr index_t evaluations_of<Field> = Field::evaluations;
 } // namespace detail
 
+namespace detail {
+/// Writes NaN into column j where its own time is none.
+template <class View>
+struct write_no_answer {
+    time_view t;
+    View out;
+    DIAMOND_HD void operator()(index_t j) const {
+        if (is_time(t.at(j))) return;
+        for (index_t i = 0; i < out.rows(); ++i)
+            out(i, j) = static_cast<typename View::value_type>(not_a_number);
+    }
+};
+/// Makes the columns NaN whose own time lies outside [0, 1].
+template <class View>
+void forbid_other_times(time_view t, View out) {
+    if (!t.broadcast()) out.context().for_each(out.columns(), write_no_answer<View>{.t = t, .out = out});
+}
+} // namespace detail
+
 /// Calls a velocity field in a workspace of its own and counts the evaluations, N times evaluations_of<Field>
 /// a call. Copies are those of counted_network. Batches are d x N, and times are one value or one a column.
 /// @throws std::invalid_argument in a call for a batch of another dimension than the field's.

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include <diamond/concepts/schedule.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/expression.hpp>
 #include <diamond/schedule/field_evaluator.hpp>
@@ -64,6 +65,11 @@ public:
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(field_.dimension()); }
+    [[nodiscard]] auto schedule() const
+        requires detail::names_schedule<Field>
+    {
+        return field_.schedule();
+    }
     [[nodiscard]] workspace_type make_workspace(const context_type& context, index_t columns) const {
         workspace_type space{field_.make_workspace(context, columns), {}};
         space.unconditional.resize(context, dimension(), columns);

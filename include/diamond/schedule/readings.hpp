@@ -153,6 +153,9 @@ template <class Schedule>
 template <class Schedule, class Field>
 class readings {
     static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Field>());
+    static_assert(detail::agrees_with<Field, Schedule>,
+                  "a field must be used with the noise schedule that it was made with: wrap its network with "
+                  "this one");
 
 public:
     using batch_type = typename Field::batch_type;
@@ -287,42 +290,61 @@ public:
     static constexpr index_t evaluations = detail::evaluations_of<Network>;
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(network_.dimension()); }
+    [[nodiscard]] const Schedule& schedule() const { return schedule_; }
     [[nodiscard]] workspace_type make_workspace(const context_type& context, index_t columns) const {
         return {network_.make_workspace(context, columns), {}};
     }
     /// Writes out = u(x, t), d x N.
     void operator()(const_view x, time_view t, const condition_type& c, workspace_type& space,
                     view out) const {
-        const auto ab = convert<Coefficients>(x, t, space);
-        network_(x, t, c, space.network, out);
-        combine(ab, out, out, x);
+        read<Coefficients>(x, x, t, space, out, [&] { network_(x, t, c, space.network, out); });
     }
     /// Writes out = cotangent^T du/dx, d x N.
     void vjp(const_view x, time_view t, const condition_type& c, const_view cotangent, workspace_type& space,
              view out) const
         requires differentiable_velocity_field<Network>
     {
-        const auto ab = convert<Coefficients>(x, t, space);
-        network_.vjp(x, t, c, cotangent, space.network, out);
-        combine(ab, out, out, cotangent);
+        read<Coefficients>(x, cotangent, t, space, out,
+                           [&] { network_.vjp(x, t, c, cotangent, space.network, out); });
     }
     /// Writes out = du/dx tangent, d x N.
     void jvp(const_view x, time_view t, const condition_type& c, const_view tangent, workspace_type& space,
              view out) const
         requires differentiable_velocity_field<Network>
     {
-        const auto ab = convert<Coefficients>(x, t, space);
-        network_.jvp(x, t, c, tangent, space.network, out);
-        combine(ab, out, out, tangent);
+        read<Coefficients>(x, tangent, t, space, out,
+                           [&] { network_.jvp(x, t, c, tangent, space.network, out); });
     }
 
 protected:
     const Network& network() const { return network_; }
 
-    /// The coefficients that Wanted(schedule, t) gives. @throws std::invalid_argument where the one time of
-    /// the batch has none that are finite.
+    /// Writes out = a f + b direction, f what `ask` has the network write into out and (a, b) =
+    /// Wanted(schedule, t). @throws std::invalid_argument where the one time of the batch is none, or has no
+    /// coefficients that are finite.
+    template <auto Wanted, class Ask>
+    void read(const_view x, const_view direction, time_view t, workspace_type& space, view out,
+              const Ask& ask) const {
+        const coefficients<2> ab = convert<Wanted>(x, t, space);
+        ask();
+        combine(ab, out, out, direction);
+        forbid_other_times(t, out);
+    }
+    /// Has `ask` write into out what the network predicts. @throws std::invalid_argument where the one time
+    /// of the batch is none.
+    template <class Ask>
+    void take(time_view t, view out, const Ask& ask) const {
+        require_time(where, t);
+        ask();
+        forbid_other_times(t, out);
+    }
+
+private:
+    static constexpr const char* where = "a network of another prediction";
+
     template <auto Wanted>
     coefficients<2> convert(const_view x, time_view t, workspace_type& space) const {
+        require_time(where, t);
         if (t.broadcast()) {
             const numbers<2> ab = Wanted(schedule_, t.at(0));
             require_finite_velocity(ab, t.at(0));
@@ -332,7 +354,6 @@ protected:
                            velocity_coefficients<Wanted, Schedule>{.schedule = schedule_, .t = t});
     }
 
-private:
     Schedule schedule_;
     Network network_;
 };
@@ -340,8 +361,8 @@ private:
 
 /// A network that predicts D = E[z | x_t], as a velocity field that gives its denoiser.
 /// Cost: one evaluation of the network, or one product.
-/// @throws std::invalid_argument from a call, vjp or jvp at t = 1 where sigma'(1) is infinite; a column with
-/// a time of its own is NaN there.
+/// @throws std::invalid_argument at a time outside [0, 1], and from a call, vjp or jvp at t = 1 where
+/// sigma'(1) is infinite; a column with such a time of its own is NaN.
 template <class Schedule, class Network>
 class denoiser_network
     : public detail::converted_network<Schedule, Network, detail::velocity_from_denoiser<Schedule>> {
@@ -360,29 +381,29 @@ public:
 
     /// Writes out = E[z | x_t], d x N, as the network predicts it, for t in [0, 1].
     void denoiser(const_view x, time_view t, const condition_type& c, workspace_type& space, view out) const {
-        this->network()(x, t, c, space.network, out);
+        this->take(t, out, [&] { this->network()(x, t, c, space.network, out); });
     }
     /// Writes out = cotangent^T dD/dx, d x N.
     void denoiser_vjp(const_view x, time_view t, const condition_type& c, const_view cotangent,
                       workspace_type& space, view out) const
         requires differentiable_velocity_field<Network>
     {
-        this->network().vjp(x, t, c, cotangent, space.network, out);
+        this->take(t, out, [&] { this->network().vjp(x, t, c, cotangent, space.network, out); });
     }
     /// Writes out = dD/dx tangent, d x N.
     void denoiser_jvp(const_view x, time_view t, const condition_type& c, const_view tangent,
                       workspace_type& space, view out) const
         requires differentiable_velocity_field<Network>
     {
-        this->network().jvp(x, t, c, tangent, space.network, out);
+        this->take(t, out, [&] { this->network().jvp(x, t, c, tangent, space.network, out); });
     }
 };
 
 /// A network that predicts N = E[eps | x_t], as a velocity field that gives its noise.
 /// Cost: one evaluation of the network, or one product.
-/// @throws std::invalid_argument from a call, vjp or jvp at t = 0 where alpha(0) = 0, for the noise does not
-/// depend on the data there, and at t = 1 where sigma'(1) is infinite; a column with a time of its own is NaN
-/// there.
+/// @throws std::invalid_argument at a time outside [0, 1], and from a call, vjp or jvp at t = 0 where
+/// alpha(0) = 0, for the noise does not depend on the data there, and at t = 1 where sigma'(1) is infinite; a
+/// column with such a time of its own is NaN.
 template <class Schedule, class Network>
 class noise_network
     : public detail::converted_network<Schedule, Network, detail::velocity_from_noise<Schedule>> {
@@ -401,29 +422,30 @@ public:
 
     /// Writes out = E[eps | x_t], d x N, as the network predicts it, for t in [0, 1].
     void noise(const_view x, time_view t, const condition_type& c, workspace_type& space, view out) const {
-        this->network()(x, t, c, space.network, out);
+        this->take(t, out, [&] { this->network()(x, t, c, space.network, out); });
     }
     /// Writes out = cotangent^T dN/dx, d x N.
     void noise_vjp(const_view x, time_view t, const condition_type& c, const_view cotangent,
                    workspace_type& space, view out) const
         requires differentiable_velocity_field<Network>
     {
-        this->network().vjp(x, t, c, cotangent, space.network, out);
+        this->take(t, out, [&] { this->network().vjp(x, t, c, cotangent, space.network, out); });
     }
     /// Writes out = dN/dx tangent, d x N.
     void noise_jvp(const_view x, time_view t, const condition_type& c, const_view tangent,
                    workspace_type& space, view out) const
         requires differentiable_velocity_field<Network>
     {
-        this->network().jvp(x, t, c, tangent, space.network, out);
+        this->take(t, out, [&] { this->network().jvp(x, t, c, tangent, space.network, out); });
     }
 };
 
 /// A network that predicts the score grad log p_t(x), as a velocity field that gives its score:
 /// u = b(t) score + alpha'/alpha x, finite at t = 1 on every schedule.
 /// Cost: one evaluation of the network, or one product.
-/// @throws std::invalid_argument from a call, vjp or jvp at t = 0 where alpha(0) = 0, for the score is -x
-/// there and does not depend on the data; a column with a time of its own is NaN there.
+/// @throws std::invalid_argument at a time outside [0, 1], and from a call, vjp or jvp at t = 0 where
+/// alpha(0) = 0, for the score is -x there and does not depend on the data; a column with such a time of its
+/// own is NaN.
 template <class Schedule, class Network>
 class score_network
     : public detail::converted_network<Schedule, Network, detail::velocity_from_score<Schedule>> {
@@ -441,7 +463,7 @@ public:
 
     /// Writes out = grad log p_t(x), d x N, as the network predicts it, for t in [0, 1].
     void score(const_view x, time_view t, const condition_type& c, workspace_type& space, view out) const {
-        this->network()(x, t, c, space.network, out);
+        this->take(t, out, [&] { this->network()(x, t, c, space.network, out); });
     }
 };
 
@@ -449,8 +471,8 @@ public:
 /// on this schedule and asked at its times, as a velocity field that gives its denoiser D = (alpha x - sigma
 /// v)/(alpha^2 + sigma^2). On the trigonometric schedule u = -(pi/2) v.
 /// Cost: one evaluation of the network, or one product.
-/// @throws std::invalid_argument from a call, vjp or jvp at t = 1 where sigma'(1) is infinite; a column with
-/// a time of its own is NaN there.
+/// @throws std::invalid_argument at a time outside [0, 1], where a column with a time of its own is NaN, and
+/// from a call, vjp or jvp at t = 1 where sigma'(1) is infinite, where it is not finite.
 template <class Schedule, class Network>
 class v_network : public detail::converted_network<Schedule, Network, detail::velocity_from_v<Schedule>> {
     using base = detail::converted_network<Schedule, Network, detail::velocity_from_v<Schedule>>;
@@ -468,33 +490,29 @@ public:
 
     /// Writes out = E[z | x_t], d x N, for t in [0, 1].
     void denoiser(const_view x, time_view t, const condition_type& c, workspace_type& space, view out) const {
-        const auto ab = of_denoiser(x, t, space);
-        this->network()(x, t, c, space.network, out);
-        combine(ab, out, out, x);
+        this->template read<of_denoiser>(x, x, t, space, out,
+                                         [&] { this->network()(x, t, c, space.network, out); });
     }
     /// Writes out = cotangent^T dD/dx, d x N.
     void denoiser_vjp(const_view x, time_view t, const condition_type& c, const_view cotangent,
                       workspace_type& space, view out) const
         requires differentiable_velocity_field<Network>
     {
-        const auto ab = of_denoiser(x, t, space);
-        this->network().vjp(x, t, c, cotangent, space.network, out);
-        combine(ab, out, out, cotangent);
+        this->template read<of_denoiser>(x, cotangent, t, space, out, [&] {
+            this->network().vjp(x, t, c, cotangent, space.network, out);
+        });
     }
     /// Writes out = dD/dx tangent, d x N.
     void denoiser_jvp(const_view x, time_view t, const condition_type& c, const_view tangent,
                       workspace_type& space, view out) const
         requires differentiable_velocity_field<Network>
     {
-        const auto ab = of_denoiser(x, t, space);
-        this->network().jvp(x, t, c, tangent, space.network, out);
-        combine(ab, out, out, tangent);
+        this->template read<of_denoiser>(x, tangent, t, space, out,
+                                         [&] { this->network().jvp(x, t, c, tangent, space.network, out); });
     }
 
 private:
-    coefficients<2> of_denoiser(const_view x, time_view t, workspace_type& space) const {
-        return this->template convert<detail::denoiser_from_v<Schedule>>(x, t, space);
-    }
+    static constexpr auto of_denoiser = detail::denoiser_from_v<Schedule>;
 };
 
 } // namespace diamond

@@ -203,14 +203,12 @@ template <class Schedule>
 namespace detail {
 template <class T>
 using schedule_of_t = std::remove_cvref_t<decltype(std::declval<const T&>().schedule())>;
-/// True where the schedules of A and of B, both of which have schedule(), are of one type.
-template <class A, class B>
-inline constexpr bool same_schedule = std::is_same_v<schedule_of_t<A>, schedule_of_t<B>>;
-/// False where A names a schedule that is another than B's; a map or a kernel need not name one.
-template <class A, class B>
-inline constexpr bool no_other_schedule = true;
-template <names_schedule A, class B>
-inline constexpr bool no_other_schedule<A, B> = same_schedule<A, B>;
+/// False where T names a schedule of another type than Schedule; a field, a map or a kernel need not name
+/// one.
+template <class T, class Schedule>
+inline constexpr bool agrees_with = true;
+template <names_schedule T, class Schedule>
+inline constexpr bool agrees_with<T, Schedule> = std::is_same_v<schedule_of_t<T>, Schedule>;
 } // namespace detail
 
 /// Checks a time grid, 0 = t_0 < ... < t_K = 1 with K >= 1. @throws std::invalid_argument with the ends, or

@@ -296,7 +296,6 @@ private:
 };
 
 namespace detail {
-DIAMOND_HD constexpr bool is_time(double t) { return t >= 0.0 && t <= 1.0; }
 /// Returns which of so many points a column has.
 [[nodiscard]] DIAMOND_HD inline index_t chosen_point(const noise_stream& uniforms, index_t column,
                                                      index_t points) {

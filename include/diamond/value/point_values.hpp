@@ -95,6 +95,8 @@ private:
 template <class Schedule, class Map, class Reward>
 class look_ahead_value {
     static_assert(diagnose_schedule<Schedule>() && diagnose_flow_map<Map>());
+    static_assert(detail::agrees_with<Map, Schedule>,
+                  "a look-ahead value and its flow map must have the same noise schedule: make both with it");
 
 public:
     using batch_type = typename Map::batch_type;

@@ -117,7 +117,7 @@ template <class Density, class Map, class Reward>
 class weighted_value {
     static_assert(diagnose_flow_map<Map>());
     static_assert(diagnose_density<Density, Map>());
-    static_assert(detail::no_other_schedule<Map, Density>,
+    static_assert(detail::agrees_with<Map, detail::schedule_of_t<Density>>,
                   "flow map and density must have the same noise schedule: "
                   "rescheduled_density reads a density by another's");
     static_assert(diagnose_condition<condition_of_t<Map>, backend_of_t<typename Map::batch_type>>());

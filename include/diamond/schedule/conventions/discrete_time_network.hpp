@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <diamond/core/digits_of.hpp>
+#include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/conventions/translated_network.hpp>
 #include <diamond/schedule/time_grid.hpp>
 
@@ -25,8 +26,8 @@ struct discrete_time_options {
 };
 
 namespace detail {
-/// @throws std::invalid_argument with the step and the numbers unless the table has two steps or more and
-/// falls strictly within (0, 1).
+/// @throws std::invalid_argument with the step and the numbers unless the table has two steps or more, falls
+/// strictly within (0, 1), and ends in noise, sqrt(alpha_bar) <= most_initial_signal, but not at once.
 inline void require_alpha_bar(const std::vector<double>& alpha_bar) {
     require(alpha_bar.size() >= 2, [&] {
         return "a table alpha_bar of " + digits_of(alpha_bar.size()) +
@@ -38,10 +39,21 @@ inline void require_alpha_bar(const std::vector<double>& alpha_bar) {
             return "a table alpha_bar with " + digits_of(alpha_bar[k]) + " at step " + digits_of(k) +
                    " after " + digits_of(before) +
                    ": it must fall strictly from below 1 to above 0; give the products of 1 - beta up to "
-                   "each "
-                   "step, the cleanest first";
+                   "each step, the cleanest first";
         });
     }
+    require(std::sqrt(alpha_bar.back()) <= most_initial_signal, [&] {
+        return "a table alpha_bar that ends at " + digits_of(alpha_bar.back()) +
+               ": its last step is noise all but alone, at most " + digits_of(square(most_initial_signal)) +
+               "; give the products of 1 - beta up to each step, all steps of the training";
+    });
+    // The factors 1 - beta of cosine betas end low, since their last is capped, but at once: from 1/4.
+    constexpr std::size_t many = 16;
+    constexpr double most_before_last = 0.2;
+    require(alpha_bar.size() < many || alpha_bar[alpha_bar.size() - 2] <= most_before_last, [&] {
+        return "a table alpha_bar whose last step but one has " + digits_of(alpha_bar[alpha_bar.size() - 2]) +
+               ": it falls to noise at once, as the factors 1 - beta do; give their products up to each step";
+    });
 }
 /// s/a of a step.
 [[nodiscard]] inline double noise_ratio(double alpha_bar) { return std::sqrt((1.0 - alpha_bar) / alpha_bar); }
@@ -76,12 +88,12 @@ struct discrete_steps {
     [[nodiscard]] DIAMOND_HD translation operator()(const Schedule& schedule, instant t) const {
         asked_ratio level(schedule, t, least, most);
         double step = step_of(level.asked);
-        if (whole_steps && step >= 0.0) { // it is NaN for a time that is none
+        if (whole_steps) {
             step = std::floor(step + 0.5);
             level.asked = std::exp(log_ratio[static_cast<index_t>(step)]);
         }
-        return translate_prediction(what, step, level, 1.0 / std::sqrt(1.0 + square(level.asked)),
-                                    norm_at(schedule, t));
+        return translate_prediction(schedule, t, what, step, level,
+                                    1.0 / std::sqrt(1.0 + square(level.asked)));
     }
 };
 
@@ -123,12 +135,12 @@ private:
 ///
 /// It is asked at the step where s/a = sigma/alpha, as a double; between two steps log s/a is interpolated,
 /// which networks that embed the step by sines accept. With whole_steps it is asked at the nearest one, and
-/// E[eps] is taken to be the same at the state's own level: exact on discrete_time_grid, elsewhere to first
-/// order in half a step. At t = 0 it is asked at step K - 1, at t = 1 at step 0. Models
+/// E[eps] is taken to be the same at the state's own level: exact on discrete_time_grid, elsewhere with an
+/// error of first order in half a step. At t = 0 it is asked at step K - 1, at t = 1 at step 0. Models
 /// velocity_field_with_denoiser, and differentiable_velocity_field where f is. Batches are d x N. Cost: one
 /// evaluation of the network, or one product.
-/// @throws std::invalid_argument from a call, vjp or jvp at t = 1 where sigma'(1) is infinite; a column with
-/// a time of its own is NaN there.
+/// @throws std::invalid_argument at a time outside [0, 1], and from a call, vjp or jvp at t = 1 where
+/// sigma'(1) is infinite; a column with such a time of its own is NaN.
 template <class Schedule, class Network>
 class discrete_time_network
     : public detail::translated_network<
@@ -139,7 +151,8 @@ class discrete_time_network
 public:
     using typename base::context_type;
     /// Keeps the table in the context's memory. @throws std::invalid_argument unless alpha_bar has two steps
-    /// or more and falls strictly within (0, 1), and where the schedule is none, see check_schedule.
+    /// or more, falls strictly within (0, 1) and ends in noise, at most most_initial_signal^2, and where the
+    /// schedule is none, see check_schedule.
     discrete_time_network(const context_type& context, Schedule schedule, Network network,
                           const discrete_time_options& options)
         : base(std::move(schedule), std::move(network), convention(context, options)) {}

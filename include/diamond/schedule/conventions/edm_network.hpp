@@ -7,6 +7,8 @@
 #include <utility>
 
 #include <diamond/core/digits_of.hpp>
+#include <diamond/schedule/check_schedule.hpp>
+#include <diamond/schedule/conventions/noise_levels.hpp>
 #include <diamond/schedule/conventions/translated_network.hpp>
 
 namespace diamond {
@@ -19,18 +21,9 @@ struct edm_options {
 };
 
 namespace detail {
-/// @throws std::invalid_argument with both levels unless 0 < sigma_min < sigma_max < infinity.
-inline void require_levels(double sigma_min, double sigma_max) {
-    require(sigma_min > 0.0 && sigma_min < sigma_max && sigma_max < infinity, [&] {
-        return "a network of noise levels sigma_min = " + digits_of(sigma_min) +
-               " to sigma_max = " + digits_of(sigma_max) +
-               ": give those that it was trained between, both positive and finite, sigma_min below "
-               "sigma_max";
-    });
-}
-
 /// At y = x/alpha and sigma_e = sigma/alpha, c_in y = x/n with n^2 = sigma^2 + sigma_data^2 alpha^2, c_skip y
-/// = (sigma_data^2 alpha/n^2) x, c_out = sigma_data sigma/n: finite at both ends.
+/// = (sigma_data^2 alpha/n^2) x, c_out = sigma_data sigma/n, and N = (x - alpha D)/sigma
+/// = (sigma/n^2) x - (alpha sigma_data/n) F: finite at both ends.
 struct edm_convention {
     edm_options options;
     [[nodiscard]] edm_convention on_host() const { return *this; }
@@ -45,8 +38,8 @@ struct edm_convention {
         const asked_ratio level(schedule, t, options.sigma_min, options.sigma_max);
         return {.scale = 1.0 / n,
                 .time = 0.25 * std::log(level.asked),
-                .of_output = data * sigma / n,
-                .of_state = square(data) * alpha / squares};
+                .denoiser = {{data * sigma / n, square(data) * alpha / squares}},
+                .noise = {{-alpha * data / n, sigma / squares}}};
     }
 };
 } // namespace detail
@@ -60,21 +53,29 @@ struct edm_convention {
 /// A network that was exported with its preconditioning, as D(y, sigma_e), is a variance_exploding_network
 /// that predicts x0. Models velocity_field_with_denoiser, and differentiable_velocity_field where F is.
 /// Batches are d x N. Cost: one evaluation of the network, or one product.
-/// @throws std::invalid_argument from a call, vjp or jvp at t = 1 where sigma'(1) is infinite; a column with
-/// a time of its own is NaN there.
+/// @throws std::invalid_argument at a time outside [0, 1], and from a call, vjp or jvp at t = 1 where
+/// sigma'(1) is infinite; a column with such a time of its own is NaN.
 template <class Schedule, class Network>
 class edm_network : public detail::translated_network<Schedule, Network, detail::edm_convention> {
     using base = detail::translated_network<Schedule, Network, detail::edm_convention>;
 
 public:
-    /// @throws std::invalid_argument unless 0 < sigma_min < sigma_max and sigma_data > 0, all finite, and
-    /// where the schedule is none, see check_schedule.
+    /// @throws std::invalid_argument unless 0 < sigma_min < sigma_max and sigma_data > 0, all finite, where
+    /// sigma_data/hypot(sigma_max, sigma_data) > most_initial_signal, and where the schedule is none, see
+    /// check_schedule.
     edm_network(Schedule schedule, Network network, edm_options options = {})
         : base(std::move(schedule), std::move(network), {options}) {
         detail::require_levels(options.sigma_min, options.sigma_max);
         require(options.sigma_data > 0.0 && options.sigma_data < infinity, [&] {
             return "EDM's preconditioning with sigma_data = " + digits_of(options.sigma_data) +
                    ": give that of the training, positive and finite";
+        });
+        const double signal = options.sigma_data / std::hypot(options.sigma_max, options.sigma_data);
+        require(signal <= most_initial_signal, [&] {
+            return "EDM's preconditioning with sigma_max = " + digits_of(options.sigma_max) +
+                   " and sigma_data = " + digits_of(options.sigma_data) + ": the data are " +
+                   digits_of(signal) + " of the deviation at the noisiest level, and may be at most " +
+                   digits_of(most_initial_signal) + "; give all levels of the training";
         });
     }
 };

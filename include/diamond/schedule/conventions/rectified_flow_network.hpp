@@ -1,7 +1,6 @@
 /// Rectified flows whose time runs from data to noise, as those of Stable Diffusion 3 and Flux.
 #pragma once
 
-#include <cmath>
 #include <string>
 #include <utility>
 
@@ -18,11 +17,11 @@ struct rectified_flow_options {
 };
 
 namespace detail {
-/// Each column's 1 - t, with all digits that the time has, times the scale.
+/// Each column's 1 - t, with all digits that the time has, times the scale; that of t = 0 where t is no time.
 struct write_tau {
     time_view t;
     double scale, *tau;
-    DIAMOND_HD void operator()(index_t j) const { tau[j] = scale * t.at(j).rest; }
+    DIAMOND_HD void operator()(index_t j) const { tau[j] = is_time(t.at(j)) ? scale * t.at(j).rest : scale; }
 };
 } // namespace detail
 
@@ -31,6 +30,8 @@ struct write_tau {
 ///
 /// The network is given time_scale tau. Models velocity_field, and differentiable_velocity_field where v is.
 /// Batches are d x N. Cost: one evaluation of the network, or one product. (Liu et al., arXiv 2209.03003.)
+/// @throws std::invalid_argument from a call, vjp or jvp at a time outside [0, 1]; a column with such a time
+/// of its own is NaN.
 template <class Network>
 class rectified_flow_network {
     static_assert(diagnose_velocity_field<Network>());
@@ -68,27 +69,34 @@ public:
     /// Writes out = u(x, t), d x N.
     void operator()(const_view x, time_view t, const condition_type& c, workspace_type& space,
                     view out) const {
-        network_(x, own_time(x, t, space), c, space.network, out);
-        assign(out, -out);
+        turn_round(x, t, space, out, [&](time_view tau) { network_(x, tau, c, space.network, out); });
     }
     /// Writes out = cotangent^T du/dx, d x N.
     void vjp(const_view x, time_view t, const condition_type& c, const_view cotangent, workspace_type& space,
              view out) const
         requires differentiable_velocity_field<Network>
     {
-        network_.vjp(x, own_time(x, t, space), c, cotangent, space.network, out);
-        assign(out, -out);
+        turn_round(x, t, space, out,
+                   [&](time_view tau) { network_.vjp(x, tau, c, cotangent, space.network, out); });
     }
     /// Writes out = du/dx tangent, d x N.
     void jvp(const_view x, time_view t, const condition_type& c, const_view tangent, workspace_type& space,
              view out) const
         requires differentiable_velocity_field<Network>
     {
-        network_.jvp(x, own_time(x, t, space), c, tangent, space.network, out);
-        assign(out, -out);
+        turn_round(x, t, space, out,
+                   [&](time_view tau) { network_.jvp(x, tau, c, tangent, space.network, out); });
     }
 
 private:
+    /// Writes out = -f, f what `ask` has the network write into out at its own time.
+    template <class Ask>
+    void turn_round(const_view x, time_view t, workspace_type& space, view out, const Ask& ask) const {
+        require_time("rectified_flow_network", t);
+        ask(own_time(x, t, space));
+        assign(out, -out);
+        detail::forbid_other_times(t, out);
+    }
     time_view own_time(const_view x, time_view t, workspace_type& space) const {
         if (t.broadcast()) return options_.time_scale * t.at(0).rest;
         space.tau.resize(x.context(), 1, x.columns());

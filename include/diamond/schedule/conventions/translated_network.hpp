@@ -7,9 +7,8 @@
 /// then says of z holds at (x, t). It knows a range of levels s/a, and two ends need a decision.
 ///   - With more noise than its noisiest level (t near 0, where sigma/alpha may be infinite) it is asked at
 ///     that level, which is what its own sampler does; nothing is divided by alpha(t).
-///   - With less noise than its cleanest level (t near 1) it is asked at that level for the noise, E[eps |
-///   x],
-///     by which D = (x - sigma E[eps])/alpha, so that D = x at t = 1 and the velocity stays finite.
+///   - With less noise than its cleanest level (t near 1) it is asked at that level for the noise N, by which
+///     D = (x - sigma N)/alpha, so that D = x at t = 1 and the velocity stays finite.
 #pragma once
 
 #include <cmath>
@@ -31,61 +30,75 @@ enum class predicted {
 
 namespace detail {
 
-/// How a network is asked at one time, and how its output f is read: D = of_output f(scale x, time) +
-/// of_state x.
+/// How a network is asked at one time, f = f(scale x, time), and the coefficients of D and of N, the
+/// posterior means of the data and of the noise, in f and x.
 struct translation {
-    double scale, time, of_output, of_state;
+    double scale, time;
+    numbers<2> denoiser, noise;
 };
 
 /// The ratio of noise and signal at which a network is asked, and the one at which its noise is read: the
 /// state's own, or the network's noisiest where that is less.
 struct asked_ratio {
     double asked, read;
-    /// @param least, most are the network's own. Both are NaN for a time outside [0, 1].
+    bool noisier; ///< The state has more noise than is read.
+    /// @param least, most are the network's own.
     template <class Schedule>
     DIAMOND_HD asked_ratio(const Schedule& schedule, instant t, double least, double most) {
         const double alpha = alpha_at(schedule, t), sigma = sigma_at(schedule, t);
-        const bool is_time = t.t >= 0.0 && t.rest >= 0.0;
-        read = !is_time ? not_a_number : sigma >= most * alpha ? most : sigma / alpha;
+        noisier = sigma >= most * alpha;
+        read = noisier ? most : sigma / alpha;
         asked = read < least ? least : read;
     }
 };
 
-/// The translation for a network that predicts `what` at y = a z + s eps, s/a the ratio that is asked, where
-/// norm = sqrt(alpha^2 + sigma^2). With c(ratio) = sqrt(1 + ratio^2)/norm, D = c x - ratio E[eps] (eq.
-/// translated-denoiser), at the ratio that is asked and at the one that is read.
-DIAMOND_HD inline translation translate_prediction(predicted what, double time, asked_ratio ratio, double a,
-                                                   double norm) {
-    const double s = ratio.asked * a, whole = square(a) + square(s);
-    const auto c = [norm](double r) { return std::sqrt(1.0 + square(r)) / norm; };
-    translation at{.scale = std::sqrt(whole) / norm, .time = time, .of_output = 1.0, .of_state = 0.0}; // x0
-    double of_y = 0.0;
-    if (what == predicted::eps) of_y = 1.0 / a, at.of_output = -ratio.asked;
-    if (what == predicted::v) of_y = a / whole, at.of_output = -s / whole;
-    if (what == predicted::score) of_y = 1.0 / a, at.of_output = square(s) / a;
-    const double share = ratio.read / ratio.asked; // 1 where the network knows the state's own level
-    at.of_state = share * of_y * at.scale + (c(ratio.read) - share * c(ratio.asked));
-    at.of_output *= share;
-    return at;
-}
 /// sqrt(alpha^2 + sigma^2), by which states of different schedules differ.
 template <class Schedule>
 [[nodiscard]] DIAMOND_HD double norm_at(const Schedule& schedule, instant t) {
     return std::sqrt(square(alpha_at(schedule, t)) + square(sigma_at(schedule, t)));
 }
 
+/// The translation for a network that predicts `what` at y = a z + s eps, s/a the ratio that is asked. D and
+/// N are those that it states of y, where it is asked at the ratio that is read. Else N is, and D = c x -
+/// read N with c = sqrt(1 + read^2)/sqrt(alpha^2 + sigma^2) (eq. translated-denoiser). Where the state has
+/// more noise than is read, N = (x - alpha D)/sigma.
+template <class Schedule>
+[[nodiscard]] DIAMOND_HD translation translate_prediction(const Schedule& schedule, instant t, predicted what,
+                                                          double time, asked_ratio ratio, double a) {
+    const double alpha = alpha_at(schedule, t), sigma = sigma_at(schedule, t), norm = norm_at(schedule, t);
+    const double s = ratio.asked * a, whole = square(a) + square(s), scale = std::sqrt(whole) / norm;
+    translation at{
+        .scale = scale, .time = time, .denoiser = {{-ratio.asked, scale / a}}, .noise = {{1.0, 0.0}}};
+    if (what == predicted::x0) at.denoiser = {{1.0, 0.0}}, at.noise = {{-a / s, scale / s}};
+    if (what == predicted::v) {
+        at.denoiser = {{-s / whole, a * scale / whole}};
+        at.noise = {{a / whole, s * scale / whole}};
+    }
+    if (what == predicted::score) at.denoiser = {{square(s) / a, scale / a}}, at.noise = {{-s, 0.0}};
+    if (ratio.read != ratio.asked) {
+        const double c = std::sqrt(1.0 + square(ratio.read)) / norm;
+        at.denoiser = {{-ratio.read * at.noise.value[0], c - ratio.read * at.noise.value[1]}};
+    }
+    if (ratio.noisier)
+        at.noise = {{-alpha * at.denoiser.value[0] / sigma, (1.0 - alpha * at.denoiser.value[1]) / sigma}};
+    return at;
+}
+
 /// The coefficients of D in the output and the state.
 template <class Schedule>
 [[nodiscard]] DIAMOND_HD numbers<2> translated_denoiser(const Schedule&, instant, const translation& at) {
-    return {{at.of_output, at.of_state}};
+    return at.denoiser;
 }
-/// The coefficients of u in the output and the state, added up in double: those of D and x alone grow as
-/// 1/sigma.
+/// The coefficients of u = alpha' D + sigma' N in the output and the state. Each term is finite near t
+/// = 1, where u as one of D and x has coefficients that grow as 1/sigma and cancel. At t = 1 N is 0.
 template <class Schedule>
 [[nodiscard]] DIAMOND_HD numbers<2> translated_velocity(const Schedule& schedule, instant t,
                                                         const translation& at) {
-    const numbers<2> u = velocity_from_denoiser(schedule, t);
-    return {{u.value[0] * at.of_output, u.value[0] * at.of_state + u.value[1]}};
+    const double d_alpha = d_alpha_at(schedule, t);
+    const double of_output = d_alpha * at.denoiser.value[0], of_state = d_alpha * at.denoiser.value[1];
+    if (t.rest <= 0.0) return {{of_output, of_state + final_noise_term(schedule)}};
+    const double d_sigma = d_sigma_at(schedule, t);
+    return {{of_output + d_sigma * at.noise.value[0], of_state + d_sigma * at.noise.value[1]}};
 }
 /// The same coefficients for a product with the Jacobian: the state is scaled before the network sees it.
 template <auto Reading, class Schedule>
@@ -95,7 +108,8 @@ template <auto Reading, class Schedule>
     return {{of.value[0] * at.scale, of.value[1]}};
 }
 
-/// Writes the own time of column j, its scale and the two coefficients of its output and state.
+/// Writes the own time of column j, its scale and the two coefficients of its output and state, which are NaN
+/// where t is no time: the network is then asked as at t = 0, since it need not know any other.
 template <auto Reading, class Schedule, class Convention>
 struct write_translation {
     Schedule schedule;
@@ -103,12 +117,13 @@ struct write_translation {
     time_view t;
     double *time, *scale, *coefficients;
     DIAMOND_HD void operator()(index_t j) const {
-        const translation at = convention(schedule, t.at(j));
-        const numbers<2> of = Reading(schedule, t.at(j), at);
+        const bool known = is_time(t.at(j));
+        const instant asked = known ? t.at(j) : instant(0.0);
+        const translation at = convention(schedule, asked);
+        const numbers<2> of = Reading(schedule, asked, at);
         time[j] = at.time;
         scale[j] = at.scale;
-        coefficients[2 * j] = of.value[0];
-        coefficients[2 * j + 1] = of.value[1];
+        for (int k = 0; k < 2; ++k) coefficients[2 * j + k] = known ? of.value[k] : not_a_number;
     }
 };
 

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include <diamond/schedule/conventions/edm_network.hpp>
+#include <diamond/schedule/conventions/noise_levels.hpp>
 #include <diamond/schedule/conventions/translated_network.hpp>
 
 namespace diamond {
@@ -29,7 +29,7 @@ struct variance_exploding_convention {
     template <class Schedule>
     [[nodiscard]] DIAMOND_HD translation operator()(const Schedule& schedule, instant t) const {
         const asked_ratio level(schedule, t, options.sigma_min, options.sigma_max);
-        return translate_prediction(options.predicts, level.asked, level, 1.0, norm_at(schedule, t));
+        return translate_prediction(schedule, t, options.predicts, level.asked, level, 1.0);
     }
 };
 } // namespace detail
@@ -40,8 +40,8 @@ struct variance_exploding_convention {
 ///
 /// Models velocity_field_with_denoiser, and differentiable_velocity_field where f is. Batches are d x N.
 /// Cost: one evaluation of the network, or one product.
-/// @throws std::invalid_argument from a call, vjp or jvp at t = 1 where sigma'(1) is infinite; a column with
-/// a time of its own is NaN there.
+/// @throws std::invalid_argument at a time outside [0, 1], and from a call, vjp or jvp at t = 1 where
+/// sigma'(1) is infinite; a column with such a time of its own is NaN.
 template <class Schedule, class Network>
 class variance_exploding_network
     : public detail::translated_network<Schedule, Network, detail::variance_exploding_convention> {
