@@ -38,6 +38,18 @@ auto search(const diamond::eigen::context& context, const Map& map, const Reward
     return best(context, diamond::philox{.seed = 1}).rewards.front() + winners.rewards.front();
 }
 
+template <class Draws, class Kernel, class Reward>
+auto rejuvenate(const diamond::eigen::context& context, const Draws& draws, const Kernel& kernel,
+                const Reward& reward) {
+    // [rejuvenation]
+    const diamond::posterior_value value{draws, reward, {.samples = 16}};
+    const diamond::crank_nicolson moves{.moves = 2, .beta = 0.3};
+    diamond::smc sampler{kernel, value, {.particles = 256, .steps = 16}, diamond::systematic{}, moves};
+    const auto result = sampler(context, diamond::philox{.seed = 1});
+    // [/rejuvenation]
+    return result.log_z;
+}
+
 template <class Map, class Reward>
 auto renoise(const diamond::eigen::context& context, const Map& map, const Reward& reward) {
     // [renoise]
@@ -56,7 +68,8 @@ double by_velocity(const diamond::eigen::context& context, const velocity& field
     // [velocity]
     const diamond::glass_diamond_map map{schedule, field, diamond::runge_kutta_4{.steps = 4}};
     // [/velocity]
-    return run(context, map, reward);
+    return run(context, map, reward) +
+           rejuvenate(context, diamond::diamond_map_posterior{map}, diamond::early_stop_kernel{map}, reward);
 }
 
 double by_diamond_map(const diamond::eigen::context& context, const network& net,

@@ -7,6 +7,8 @@
 ///      has them; at t = 1 the value is r(x_j) exactly; E is copyable and need not be const;
 ///   3. e.reward() is the reward, by reference: drivers evaluate V_1 = r themselves;
 ///   4. e.spent() is the diamond::cost of all calls so far, reward calls among them.
+/// Where the value of a particle depends on other particles of the call, or on noise that another call has
+/// used, bool fresh() const says false: no move is then accepted by it.
 ///
 /// It models `value_estimator_with_gradient` if also
 ///   5. e.guidance(x, t, condition, stream, out) writes b(t) grad V_t(x_j), d x N, finite at both ends, too:
