@@ -7,6 +7,7 @@
 #include <diamond/align/log_densities.hpp>
 #include <diamond/align/measurement_guided_kernel.hpp>
 #include <diamond/align/objective.hpp>
+#include <diamond/align/particle_gibbs.hpp>
 #include <diamond/align/renoise_chain.hpp>
 #include <diamond/align/search.hpp>
 #include <diamond/align/self_guidance.hpp>
