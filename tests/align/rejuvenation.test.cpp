@@ -246,7 +246,7 @@ TEST_CASE("and in eight dimensions; by early stop; and guided") {
     const auto bowl_3 = bowl_3d<double>();
     check_unbiased(smc{early_stop_kernel{map},
                        posterior_value{diamond::diamond_map_posterior{map}, bowl_3, {.samples = 2}}, options,
-                       diamond::stratified{}, crank_nicolson{.beta = 0.6}},
+                       diamond::ssp{}, crank_nicolson{.beta = 0.6}},
                    6000, normal.tilted(bowl_3.quadratic_form()).log_z);
 
     // Guided draws: the noise that moves is the shifted one, its reference N(0, I), relaxed or not.

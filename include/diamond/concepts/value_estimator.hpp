@@ -19,7 +19,7 @@
 /// begins a record, and e.guidance_warnings() returns a vector of strings on all calls since.
 ///
 /// Models: posterior_value, moment_value, weighted_value, point values, exact_value. Used by: smc, beam,
-/// guidance. Source: [DM], (eq. value-function).
+/// particle_gibbs, guidance. Source: [DM], (eq. value-function).
 #pragma once
 
 #include <concepts>
