@@ -3,6 +3,7 @@
 #pragma once
 
 #include <diamond/align/chain.hpp>
+#include <diamond/align/fit_crank_nicolson.hpp>
 #include <diamond/align/guidance.hpp>
 #include <diamond/align/log_densities.hpp>
 #include <diamond/align/measurement_guided_kernel.hpp>

@@ -7,6 +7,7 @@
 #include <memory>
 #include <stdexcept>
 
+#include <diamond/align/fit_crank_nicolson.hpp>
 #include <diamond/align/measurement_guided_kernel.hpp>
 #include <diamond/align/value_guided_kernel.hpp>
 #include <diamond/map/glass_diamond_map.hpp>
@@ -366,6 +367,53 @@ TEST_CASE_TEMPLATE("every back end, and any number of threads, moves alike; a ru
         for (; !state.done(); sampler.step(state))
             check_same(sampler(one, philox{4}, state.snapshot()), whole);
     }
+}
+
+TEST_CASE("the size of moves is found before the run, by streams of its own") {
+    const auto model = mixture<batch>(context);
+    const exact_posterior draws{model};
+    const ddpm_posterior_kernel kernel{draws};
+    const auto bowl = bowl_2d<double>(12.0);
+    const posterior_value value{draws, bowl, {.samples = 8}};
+    const smc_options options{.particles = 512, .steps = 6, .threshold = 2.0, .log_delta = -6.0};
+    const exact_value exact{model, bowl};
+    for (const double sought : {0.75, 0.9}) {
+        CAPTURE(sought);
+        const auto fit = diamond::fit_crank_nicolson(context, philox{1}, kernel, exact, options,
+                                                     {.acceptance = sought, .particles = 400, .moves = 2});
+        CHECK(fit.moves.moves == 2);
+        CHECK(fit.moves.beta < 1.0);
+        CHECK(std::abs(fit.acceptance - sought) < 0.05);
+        CHECK(fit.reached);
+        smc sampler{kernel, exact, options, systematic{}, fit.moves};
+        const auto result = sampler(context, philox{1});
+        double accepted = 0.0;
+        for (std::size_t k = 0; k < 5; ++k) accepted += result.steps[k].acceptance / 5.0;
+        CHECK(std::abs(accepted - sought) < 0.06);
+        const auto again = diamond::fit_crank_nicolson(context, philox{1}, kernel, exact, options,
+                                                       {.acceptance = sought, .particles = 400, .moves = 2});
+        CHECK(again.moves.beta == fit.moves.beta);
+    }
+    // The noise of few draws refuses moves of any size, which is told. 8 runs of 6 draws, 5 steps of 8 value
+    // draws, and their moves.
+    const auto noisy = diamond::fit_crank_nicolson(context, philox{1}, kernel, value, options,
+                                                   {.acceptance = 0.9, .particles = 400, .moves = 2});
+    CHECK(!noisy.reached);
+    CHECK(noisy.spent.forward == 8 * 400 * (6 + 5 * 8 + 5 * 2 * 8));
+    // Where any move is taken often enough, the largest is best.
+    CHECK(diamond::fit_crank_nicolson(context, philox{1}, kernel, value, options, {.acceptance = 0.01})
+              .moves.beta == 1.0);
+    const auto refused = [&](const diamond::crank_nicolson_fit_options& bad, const char* why) {
+        CHECK_THROWS_WITH_AS(
+            static_cast<void>(diamond::fit_crank_nicolson(context, philox{1}, kernel, value, options, bad)),
+            doctest::Contains(why), std::invalid_argument);
+    };
+    for (const double bad : {0.0, 1.0, std::nan("")}) refused({.acceptance = bad}, "seeks an acceptance of");
+    for (const index_t bad : {0, 65}) refused({.runs = bad}, "runs: 1 to 64");
+    refused({.particles = 0}, "0 particles");
+    CHECK_THROWS_WITH_AS(static_cast<void>(diamond::fit_crank_nicolson(
+                             context, philox{1}, kernel, value, smc_options{.particles = 20, .steps = 1})),
+                         doctest::Contains("at least 2 steps"), std::invalid_argument);
 }
 
 namespace {
