@@ -369,6 +369,71 @@ TEST_CASE_TEMPLATE("every back end, and any number of threads, moves alike; a ru
     }
 }
 
+namespace {
+/// Transitions to 100 times the label of a particle, and noise; values that differ within a label, by a
+/// reward that takes the label.
+struct to_label {
+    using batch_type = batch;
+    using condition_type = diamond::labels;
+    static constexpr bool one_noise = true;
+    struct reward_type {
+        void operator()(diamond::const_view_t<batch> z, diamond::labels c, diamond::row_t<batch> out) const {
+            for (index_t j = 0; j < z.columns(); ++j) out[j] = 2.0 * (z(0, j) - 100.0 * c[j]);
+        }
+    } of_label;
+    [[nodiscard]] index_t dimension() const { return 1; }
+    [[nodiscard]] diamond::cost spent() const { return {}; }
+    [[nodiscard]] bool exact() const { return false; }
+    [[nodiscard]] auto schedule() const { return diamond::linear_schedule{}; }
+    [[nodiscard]] double noise_deviation(diamond::interval, double) const { return 1.0; }
+    [[nodiscard]] reward_type& reward() { return of_label; }
+    void steered(diamond::const_view_t<batch>, diamond::interval, diamond::labels c,
+                 diamond::const_view_t<batch> e, diamond::const_view_t<batch>, diamond::view_t<batch> out) {
+        for (index_t j = 0; j < out.columns(); ++j) out(0, j) = 100.0 * c[j] + e(0, j);
+    }
+    void centre(diamond::const_view_t<batch>, diamond::interval, diamond::labels c, diamond::noise_stream,
+                diamond::view_t<batch> out) {
+        for (index_t j = 0; j < out.columns(); ++j) out(0, j) = 100.0 * c[j];
+    }
+    void operator()(diamond::const_view_t<batch> x, diamond::interval span, diamond::labels c,
+                    diamond::noise_stream stream, diamond::view_t<batch> out) {
+        batch e(context, 1, x.columns());
+        diamond::draw_normal(stream, e.mutable_view());
+        steered(x, span, c, e.read(), e.read(), out);
+    }
+    void operator()(diamond::const_view_t<batch> x, double, diamond::labels c, diamond::noise_stream,
+                    diamond::value_rows<diamond::eigen::context> values) {
+        of_label(x, c, values.value);
+    }
+};
+} // namespace
+
+TEST_CASE("a move is made under the condition of its particle") {
+    constexpr index_t n = 200;
+    std::vector<std::int32_t> own(n);
+    for (std::size_t j = 0; j < n; ++j) own[j] = static_cast<std::int32_t>(j * 7 % 5);
+    smc sampler{to_label{}, to_label{},
+                smc_options{.particles = n, .steps = 4, .threshold = 0.9, .log_delta = -infinity},
+                systematic{}, crank_nicolson{.moves = 3, .beta = 0.9}};
+    sampler(context, philox{1}, diamond::labels(own.data()), [&](const auto& view) {
+        // log exp(2 x) of the particles' own label
+        for (index_t j = 0; j < n; ++j) CHECK(std::abs(view.values[j]) < 20.0);
+        for (index_t j = 0; j < n; ++j)
+            CHECK(view.values[j] == doctest::Approx(2.0 * (view.particles(0, j) -
+                                                           100.0 * std::round(view.particles(0, j) / 100.0)))
+                                        .epsilon(1e-9));
+    });
+    auto state = sampler.start(context, philox{1}, diamond::labels(own.data()));
+    for (int k = 0; k < 3; ++k) {
+        sampler.step(state);
+        for (index_t j = 0; j < n; ++j) {
+            const auto family = static_cast<std::size_t>(state.family.data()[j]);
+            CHECK(std::lround(state.x.data()[j] / 100.0) == own[family]);
+        }
+    }
+    CHECK(state.totals_on_host().resamplings > 0);
+}
+
 TEST_CASE("the size of moves is found before the run, by streams of its own") {
     const auto model = mixture<batch>(context);
     const exact_posterior draws{model};

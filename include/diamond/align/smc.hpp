@@ -74,7 +74,7 @@ public:
     /// A state copied to the host, from which resume() continues the run bit for bit.
     using snapshot_type = typename state::snapshot_type;
 
-    /// @throws std::invalid_argument naming the option that is out of its range, for an unsorted grid, and
+    /// @throws std::invalid_argument naming the option that is out of its range, for an unsorted grid,
     /// where kernel and value are of different dimensions, and for values that no move can be accepted by.
     smc(Kernel kernel, Value value, smc_options options = {}, Resampler resampler = {},
         Rejuvenation rejuvenation = {})
@@ -335,14 +335,14 @@ private:
         // values are fresh whatever noise the estimator uses.
         constexpr std::uint64_t moves_stream = 0x6372616e6b0000;
         if (!resamples) assign(row(s.chosen), column_number());
-        detail::gather_moving(s);
+        const condition_type condition = detail::gather_moving(s);
         const auto steer = [&](auto& m) {
-            mover_.of(kernel_).steered(m.parent.read(), span, m.condition, m.next_noise.read(),
+            mover_.of(kernel_).steered(m.parent.read(), span, condition, m.next_noise.read(),
                                        m.has_centre() ? m.centre.read() : m.next_noise.read(),
                                        m.next_x.mutable_view());
         };
         const auto evaluate = [&](auto& m, noise_stream stream, row_t<batch_type> values) {
-            value_(m.next_x.read(), plan.time, detail::condition_for<Value>(m.condition), stream,
+            value_(m.next_x.read(), plan.time, detail::condition_for<Value>(condition), stream,
                    value_rows<context_type>{.value = unwritten(values)});
         };
         for (index_t move = 0; move < rejuvenation_.moves; ++move) {

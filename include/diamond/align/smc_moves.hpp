@@ -31,9 +31,10 @@ void keep_values(State& s, row_view<double, typename State::context_type> values
     assign(kept, elementwise<raised_value>(values, floor.value_or(-infinity), log_delta, -infinity));
 }
 
-/// Gathers what moves with each particle by the chosen ancestors, beside the state.
+/// Gathers what moves with each particle by the chosen ancestors, beside the state, and returns the condition
+/// in their order.
 template <class State>
-void gather_moving(State& s) {
+[[nodiscard]] auto gather_moving(State& s) {
     const auto& context = *s.context;
     auto& m = s.moving;
     const std::int32_t* const from = s.chosen.data();
@@ -44,8 +45,8 @@ void gather_moving(State& s) {
     context.gather(s.next_v.read(), from, m.v.mutable_view());
     context.gather(m.drawn_value.read(), from, m.value.mutable_view());
     context.gather(s.family.read(), from, s.next_family.mutable_view());
-    m.condition = m.conditions.gather(context, s.given, s.next_family.data(), m.x.columns());
     assign(row(context, 1, &s.step_sums.data()->accepted), 0.0);
+    return m.conditions.gather(context, s.given, s.next_family.data(), m.x.columns());
 }
 
 /// 1 with probability min(1, exp(after - before)), else 0. A particle whose value is -inf stays: it lives by
@@ -61,8 +62,8 @@ struct accept_values {
     }
 };
 
-/// Makes one move of all particles by preconditioned Crank-Nicolson: steer(parent, noise, centre, condition,
-/// out) makes a particle of a noise, and evaluate(particles, condition, stream, values) writes V.
+/// Makes one move of all particles by preconditioned Crank-Nicolson: steer(memory) makes next_x of
+/// next_noise, and evaluate(memory, stream, values) writes V of next_x.
 template <class State, class Steer, class Evaluate>
 void make_move(State& s, const step_plan& plan, double beta, philox rng, std::optional<double> floor,
                Steer&& steer, Evaluate&& evaluate) {

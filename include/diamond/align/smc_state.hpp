@@ -82,8 +82,7 @@ struct move_memory {
     rows_type v, value;              ///< V_k, and V as moves are accepted by it
     Batch next_noise, next_x;        ///< what a move proposes
     rows_type next_value, accepted;  ///< its V; and 1 for each particle that takes it, else 0
-    Condition condition{};           ///< in the order of the particles
-    condition_store<Condition, backend_of_t<Batch>> conditions; ///< the memory of `condition`
+    condition_store<Condition, backend_of_t<Batch>> conditions; ///< the memory of the particles' condition
 
     /// Says whether the kernel needs a centre to steer from.
     [[nodiscard]] bool has_centre() const { return centre.size() > 0; }
@@ -123,9 +122,9 @@ public:
 private:
     [[nodiscard]] index_t n() const { return options_.particles; }
     [[nodiscard]] bool done() const { return from_.step == static_cast<index_t>(options_.times.size()) - 1; }
-    /// Says whether all weights are 1: at the start and after a resampling.
     /// Says whether the run moves its particles, by its setting, which is this sampler's.
     [[nodiscard]] bool moves() const { return from_.setting.contains("rejuvenation"); }
+    /// Says whether all weights are 1: at the start and after a resampling.
     [[nodiscard]] bool fresh() const { return from_.step == 0 || from_.steps.back().resampled; }
 
     /// @throws std::invalid_argument unless `holds`; `rule` says what the number should have been.
