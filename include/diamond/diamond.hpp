@@ -3,10 +3,12 @@
 #pragma once
 
 #include <diamond/align/chain.hpp>
+#include <diamond/align/fit_crank_nicolson.hpp>
 #include <diamond/align/guidance.hpp>
 #include <diamond/align/log_densities.hpp>
 #include <diamond/align/measurement_guided_kernel.hpp>
 #include <diamond/align/objective.hpp>
+#include <diamond/align/particle_gibbs.hpp>
 #include <diamond/align/renoise_chain.hpp>
 #include <diamond/align/search.hpp>
 #include <diamond/align/self_guidance.hpp>

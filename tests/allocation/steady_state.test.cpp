@@ -239,6 +239,9 @@ TEST_CASE_TEMPLATE("a step of SMC allocates nothing", back, ALLOCATING_BACK_ENDS
     CHECK(of_steps(m.context, in_part) == 0);
     const diamond::value_guided_kernel guided{kernel, value};
     CHECK(of_steps(m.context, smc{guided, value, relaxed}) == 0);
+    const diamond::crank_nicolson moves{.moves = 2};
+    CHECK(of_steps(m.context, smc{kernel, value, relaxed, diamond::systematic{}, moves}) == 0);
+    CHECK(of_steps(m.context, smc{guided, value, relaxed, diamond::systematic{}, moves}) == 0);
     using batch = typename back::batch;
     using real = typename batch::value_type;
     const diamond::gaussian_measurement_reward seen{

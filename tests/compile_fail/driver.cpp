@@ -57,3 +57,24 @@ using plain = diamond::smc<archetypes::transition_kernel, archetypes::value_esti
 using weighted = diamond::smc<archetypes::weighted_transition_kernel, archetypes::value_estimator>;
 void step(plain& sampler, weighted::state& state) { sampler.step(state); }
 #endif
+
+#if CASE == 8 // rejuvenation_of_weighted
+// expect: crank_nicolson moves no particles of a weighted transition kernel, whose densities would have to
+// move with them: give smc kernel.kernel(), uncorrected, or no_rejuvenation
+static_assert(sizeof(diamond::smc<archetypes::weighted_transition_kernel, archetypes::value_estimator,
+                                  diamond::systematic, diamond::crank_nicolson>) > 0);
+#endif
+
+#if CASE == 9 // rejuvenation_kernel
+// expect: crank_nicolson moves the last noise of a transition: it needs a steerable kernel, as
+// early_stop_kernel and ddpm_posterior_kernel are, or a guided kernel with draw_with_noise, as
+// value_guided_kernel has
+static_assert(sizeof(diamond::smc<archetypes::transition_kernel, archetypes::value_estimator,
+                                  diamond::systematic, diamond::crank_nicolson>) > 0);
+#endif
+
+#if CASE == 10 // rejuvenation_policy
+// expect: the last argument of smc says how particles are rejuvenated: no_rejuvenation or crank_nicolson
+static_assert(sizeof(diamond::smc<archetypes::steerable_kernel, archetypes::value_estimator,
+                                  diamond::systematic, diamond::multinomial>) > 0);
+#endif

@@ -39,6 +39,28 @@ auto search(const diamond::eigen::context& context, const Map& map, const Reward
     return best(context, diamond::philox{.seed = 1}).rewards.front() + winners.rewards.front();
 }
 
+template <class Draws, class Kernel, class Reward>
+auto rejuvenate(const diamond::eigen::context& context, const Draws& draws, const Kernel& kernel,
+                const Reward& reward) {
+    // [rejuvenation]
+    const diamond::posterior_value value{draws, reward, {.samples = 16}};
+    const diamond::crank_nicolson moves{.moves = 2, .beta = 0.3};
+    diamond::smc sampler{kernel, value, {.particles = 256, .steps = 16}, diamond::systematic{}, moves};
+    const auto result = sampler(context, diamond::philox{.seed = 1});
+    // [/rejuvenation]
+    return result.log_z;
+}
+
+template <class Kernel, class Value>
+auto gibbs(const diamond::eigen::context& context, const Kernel& kernel, const Value& value) {
+    // [particle_gibbs]
+    diamond::particle_gibbs chains{
+        kernel, value, {.chains = 8, .particles = 64, .moves = 64, .steps = 16, .log_delta = -4.0}};
+    const auto result = chains(context, diamond::philox{.seed = 1}); // result.particles, d x (8 x 64)
+    // [/particle_gibbs]
+    return result.r_hat;
+}
+
 template <class Map, class Reward>
 auto renoise(const diamond::eigen::context& context, const Map& map, const Reward& reward) {
     // [renoise]
@@ -57,7 +79,10 @@ double by_velocity(const diamond::eigen::context& context, const velocity& field
     // [velocity]
     const diamond::glass_diamond_map map{schedule, field, diamond::runge_kutta_4{.steps = 4}};
     // [/velocity]
-    return run(context, map, reward);
+    const diamond::diamond_map_posterior draws{map};
+    const diamond::early_stop_kernel kernel{map};
+    return run(context, map, reward) + rejuvenate(context, draws, kernel, reward) +
+           gibbs(context, kernel, diamond::posterior_value{draws, reward});
 }
 
 double by_diamond_map(const diamond::eigen::context& context, const network& net,

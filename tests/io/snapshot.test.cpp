@@ -85,6 +85,19 @@ TEST_CASE_TEMPLATE("so does a run under labels", back, TWO_BACK_ENDS) {
     check_resumes<typename back::real>(make, context, labels(given.data()));
 }
 
+TEST_CASE_TEMPLATE("so does a run that moves its particles", back, TWO_BACK_ENDS) {
+    using own_batch = typename back::batch;
+    const auto context = back::make();
+    const diamond::exact_posterior draws{cases::mixture<own_batch>(context)};
+    const auto make = [&] {
+        return smc{diamond::ddpm_posterior_kernel{draws},
+                   diamond::posterior_value{draws, cases::bowl_2d<typename back::real>(2.0), {.samples = 2}},
+                   smc_options{.particles = 60, .steps = 5, .threshold = 0.9, .record_ancestors = true},
+                   diamond::systematic{}, diamond::crank_nicolson{.moves = 2, .beta = 0.5}};
+    };
+    check_resumes<typename back::real>(make, context, diamond::no_condition{});
+}
+
 TEST_CASE("a file comes back number for number, and the same snapshot gives the same bytes") {
     const diamond::eigen::context context{.threads = 1};
     const scratch folder;

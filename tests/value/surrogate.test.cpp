@@ -143,3 +143,24 @@ TEST_CASE("values at t = 1 are the reward's, and before it the surrogate's, or a
         (diamond::surrogate_value{soft, quadratic{context, {0.0, 0.0, 0.0}, {1.0, 1.0, 1.0}}}),
         "surrogate_value: the value has dimension 2, the reward 3", std::invalid_argument);
 }
+
+TEST_CASE("moves are accepted by a particle's own values alone, whatever is around these") {
+    using batch = diamond::eigen::batch<double>;
+    const diamond::eigen::context context;
+    const diamond::exact_posterior draws{model<batch>(context)};
+    const diamond::ddpm_posterior_kernel kernel{draws};
+    const auto around = [](const auto& value) {
+        return diamond::annealed_value{diamond::surrogate_value{value, allowed{}},
+                                       [](double t) { return t; }};
+    };
+    const auto own = around(diamond::posterior_value{draws, depth{}, {.samples = 2}});
+    const auto not_own = around(
+        diamond::posterior_value{draws, depth{}, {.samples = 2, .fixed_noise = true}});
+    CHECK(own.fresh());
+    CHECK(!not_own.fresh());
+    const diamond::smc_options options{.particles = 8, .steps = 2};
+    CHECK_NOTHROW(diamond::smc{kernel, own, options, diamond::systematic{}, diamond::crank_nicolson{}});
+    CHECK_THROWS_AS(
+        (diamond::smc{kernel, not_own, options, diamond::systematic{}, diamond::crank_nicolson{}}),
+        std::invalid_argument);
+}

@@ -113,23 +113,37 @@ public:
     /// @throws as the kernel does.
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream,
                     view out, row_t<batch_type> log_ratio) {
-        require_columns("measurement_guided_kernel", log_ratio, x.columns());
-        const auto& context = x.context();
-        const index_t d = x.rows(), n = x.columns();
-        for (auto* batch : {&centre_, &denoised_, &noise_, &steered_}) batch->resize(context, d, n);
-        const double b = kernel_.noise_deviation(span, variance_);
-        if (b == 0.0) { // there is nothing to guide
+        if (kernel_.noise_deviation(span, variance_) == 0.0) { // there is nothing to guide
+            require_columns("measurement_guided_kernel", log_ratio, x.columns());
             kernel_(x, span, condition, stream, out);
             return assign(log_ratio, 0.0);
         }
-        draw_normal(stream.with(purpose::guided_noise), noise_.mutable_view());
-        kernel_.centre(x, span, condition, stream, centre_.mutable_view());
+        for (auto* batch : {&centre_, &steered_}) batch->resize(x.context(), x.rows(), x.columns());
+        draw_with_noise(x, span, condition, stream, steered_.mutable_view(), centre_.mutable_view(), out,
+                        log_ratio);
+    }
+    /// Draws as operator() does, and writes the noise e and the centre of which the kernel makes the draw,
+    /// all d x N; where there is nothing to guide, e is N(0, I) and the ratio 1. @throws as operator() does.
+    void draw_with_noise(const_view x, interval span, const condition_type& condition, noise_stream stream,
+                         view steered, view centre, view out, row_t<batch_type> log_ratio) {
+        require_columns("measurement_guided_kernel", log_ratio, x.columns());
+        const auto& context = x.context();
+        const index_t d = x.rows(), n = x.columns();
+        const double b = kernel_.noise_deviation(span, variance_);
+        draw_normal(stream.with(purpose::guided_noise), steered);
+        kernel_.centre(x, span, condition, stream, centre);
+        if (b == 0.0) {
+            kernel_.steered(x, span, condition, steered, centre, out);
+            return assign(log_ratio, 0.0);
+        }
+        for (auto* batch : {&denoised_, &noise_}) batch->resize(context, d, n);
+        assign(noise_, steered);
         const noise_level to = level_at(kernel_.schedule(), span.to);
         const double left = square(to.sigma), total = left + square(to.alpha) * variance_;
         const detail::measurement_proposal proposal{.slope = b * variance_ * to.alpha / total,
                                                     .variance = variance_ * left / total,
                                                     .noise = 1.0 / reward_.precision()};
-        readings_.denoiser(centre_.read(), time_view(span.to), condition, denoised_.mutable_view());
+        readings_.denoiser(centre, time_view(span.to), condition, denoised_.mutable_view());
 
         const auto outputs = static_cast<index_t>(measurement_.outputs());
         measured_.resize(context, outputs, n);
@@ -148,18 +162,17 @@ public:
                                                                 .value = singular_->values.read_on(context),
                                                                 .miss = miss_.read(),
                                                                 .along = along_.mutable_view()});
-        context.product(transpose::no, singular_->right.read_on(context), along_.read(),
-                        steered_.mutable_view());
-        assign(steered_, noise_ + steered_);
+        context.product(transpose::no, singular_->right.read_on(context), along_.read(), steered);
+        assign(steered, noise_ + steered);
 
-        kernel_.steered(x, span, condition, steered_, centre_, out);
+        kernel_.steered(x, span, condition, steered, centre, out);
         // Of I + V diag(1/sqrt(1 + h) - 1) V^T, with the columns of V as long as they have been rounded to.
         double log_determinant = 0.0;
         for (std::size_t i = 0; i < singular_->on_host.size(); ++i) {
             const double narrower = 1.0 / std::sqrt(1.0 + proposal.precision(singular_->on_host[i]));
             log_determinant += std::log1p((narrower - 1.0) * singular_->norms[i]);
         }
-        detail::write_noise_ratio(noise_.read(), steered_.read(), log_determinant, log_ratio);
+        detail::write_noise_ratio(noise_.read(), const_view(steered), log_determinant, log_ratio);
     }
 
 private:

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <diamond/align/chain.hpp>
+#include <diamond/align/convergence.hpp>
 #include <diamond/concepts/posterior_sampler.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/expression.hpp>
@@ -69,54 +70,6 @@ struct accept_moves {
         accepted[j] = free || std::log(stream.uniform(j)) < after[j] - before[j] ? 1.0 : 0.0;
     }
 };
-
-/// Sums over moves of the numbers of each chain and of their squares, for the two halves of a run.
-template <class Batch>
-struct half_sums {
-    rebind_t<Batch, double> sum[2], square_sum[2];
-
-    template <class Context>
-    void clear(const Context& context, index_t rows, index_t columns) {
-        for (auto* of : {&sum[0], &sum[1], &square_sum[0], &square_sum[1]}) {
-            of->resize(context, rows, columns);
-            diamond::set_to_zero(of->mutable_view());
-        }
-    }
-    template <class View>
-    void add(int half, const View& x) {
-        assign(sum[half], elementwise<plus>(sum[half], x));
-        assign(square_sum[half], elementwise<plus_square>(square_sum[half], x));
-    }
-    DIAMOND_HD static double plus(double total, double x) { return total + x; }
-    DIAMOND_HD static double plus_square(double total, double x) { return total + x * x; }
-};
-/// What halves of chains say of one number: R-hat, and the effective number of draws.
-struct convergence {
-    double r_hat, ess;
-};
-/// Judges row i of the sums of `moves` moves a half. Cost: 4 N operations on the host.
-[[nodiscard]] inline convergence judge(const std::vector<double>* sum, const std::vector<double>* squares,
-                                       index_t rows, index_t i, index_t moves) {
-    const auto chains = static_cast<index_t>(sum[0].size()) / rows;
-    const auto n = static_cast<double>(moves), m = 2.0 * static_cast<double>(chains);
-    double mean = 0.0, within = 0.0, between = 0.0;
-    const auto of = [&](int half, index_t j) {
-        const auto at = static_cast<std::size_t>(i + rows * j);
-        const double own = sum[half][at] / n;
-        return std::pair{own, std::max(squares[half][at] / n - own * own, 0.0) * n / (n - 1.0)};
-    };
-    for (int half : {0, 1})
-        for (index_t j = 0; j < chains; ++j) {
-            const auto [own, variance] = of(half, j);
-            mean += own / m;
-            within += variance / m;
-        }
-    for (int half : {0, 1})
-        for (index_t j = 0; j < chains; ++j) between += square(of(half, j).first - mean) / (m - 1.0);
-    const double pooled = (n - 1.0) / n * within + between;
-    if (!(pooled > 0.0)) return {1.0, m * n}; // a number that nothing changes
-    return {std::sqrt(pooled / within), std::min(m * pooled / between, m * n)};
-}
 
 } // namespace detail
 
@@ -288,25 +241,14 @@ private:
 
     void judge(result_type& result, const detail::half_sums<batch_type>& of_z,
                const detail::half_sums<batch_type>& of_reward, index_t half) const {
-        const auto on_host = [](const auto& sums) { return std::vector{to_host(sums[0]), to_host(sums[1])}; };
-        const auto z = on_host(of_z.sum), z_squares = on_host(of_z.square_sum), r = on_host(of_reward.sum),
-                   r_squares = on_host(of_reward.square_sum);
-        const auto of_rewards = detail::judge(r.data(), r_squares.data(), 1, 0, half);
-        result.ess = of_rewards.ess;
-        result.r_hat = of_rewards.r_hat;
-        for (index_t i = 0; i < dimension(); ++i)
-            result.r_hat = std::fmax(result.r_hat,
-                                     detail::judge(z.data(), z_squares.data(), dimension(), i, half).r_hat);
-        constexpr double agreed = 1.1;
-        if (!(of_rewards.r_hat < infinity))
-            result.r_hat = infinity; // rewards of -inf, or chains that never moved
-        if (!(result.r_hat <= agreed)) {
-            result.ess = NAN;
+        const auto found = detail::judge_chains(of_z, of_reward, half);
+        result.ess = found.ess;
+        result.r_hat = found.r_hat;
+        if (std::isnan(result.ess))
             result.warnings.push_back("R-hat is " + rounded(result.r_hat, 3) +
                                       ": the chains have not forgotten where they began; take more steps; "
                                       "and where modes lie far apart, "
                                       "their shares stay those of the start: begin from draws of SMC");
-        }
         if (result.acceptance < 0.01)
             result.warnings.push_back(
                 "only " + rounded(100.0 * result.acceptance, 2) +

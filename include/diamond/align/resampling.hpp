@@ -198,6 +198,40 @@ struct count_residual_offspring {
     }
 };
 
+/// Rounds the remainders to 0 or 1 copies, two at a time: of a pair one takes as much of the other's as fits,
+/// each keeping its mean, until it is 0 or 1, and the other goes on. In exact arithmetic, but for a uniform
+/// of 64 bits.
+template <class Context>
+struct round_pairs {
+    noise_stream stream;
+    row_view<const std::uint64_t, Context> cumulative; ///< a remainder as large as its last is one copy
+    row_view<const std::uint64_t, Context> remainders;
+    row_view<std::uint64_t, Context> copies;
+    DIAMOND_HD void operator()(index_t) const {
+        const index_t n = cumulative.columns();
+        const std::uint64_t whole = cumulative[n - 1];
+        index_t open = 0;
+        std::uint64_t p = 0; // of `open`, where it is not 0
+        for (index_t i = 0; i < n; ++i) {
+            const std::uint64_t q = remainders[i];
+            if (q == 0) continue;
+            if (p == 0) {
+                open = i;
+                p = q;
+                continue;
+            }
+            const philox_block words = stream.words(i, 0);
+            const std::uint64_t u = std::uint64_t{words.word[1]} << 32 | words.word[0], both = p + q;
+            const bool up = both >= whole;
+            const std::uint64_t range = up ? 2 * whole - both : both, own = up ? whole - q : p;
+            const bool first = static_cast<std::uint64_t>(double_word{u} * range >> 64) < own;
+            if (up) ++copies[first ? open : i];
+            if (first == up) open = i; // the other of the pair is settled
+            p = up ? both - whole : both;
+        }
+    }
+};
+
 } // namespace detail
 
 /// Independent draws in proportion to the weights: the largest variance, and the one whose error is best
@@ -291,6 +325,46 @@ struct residual {
         space.words.resize(context, 2, columns);
     }
     [[nodiscard]] const char* name() const { return "residual"; }
+    [[nodiscard]] log_z_error method() const { return log_z_error::family_weights; }
+};
+
+/// floor(N w) or one more copies of each particle: Srinivasan's sampling process. The remainders are rounded
+/// two at a time, so that offspring are negatively associated, and SMC converges for any order of the
+/// particles, which is not known of systematic resampling.
+///
+/// One lane does it, N steps one after the other, which on a device is slow. Source: Gerber, Chopin,
+/// Whiteley, Negative association, ordering and convergence of resampling methods, Annals of Statistics 2019.
+struct ssp {
+    template <class Context>
+    void operator()(const Context& context, const std::uint64_t* cumulative, index_t columns,
+                    noise_stream stream, resampling_scratch<Context>& space, std::int32_t* ancestors) const {
+        space.words.resize(context, 2, columns);
+        const auto copies = row(context, columns, space.words.data());
+        const auto remainders = row(context, columns, space.words.data() + columns);
+        context.for_each(columns,
+                         detail::split_copies<Context>{.cumulative = row(context, columns, cumulative),
+                                                       .shift = 0,
+                                                       .copies = copies,
+                                                       .remainders = remainders});
+        context.for_each(1, detail::round_pairs<Context>{.stream = stream,
+                                                         .cumulative = row(context, columns, cumulative),
+                                                         .remainders = remainders,
+                                                         .copies = copies});
+        context.scan_sum(copies.data(), columns, copies.data());
+        // All N are copies now, and none is left to the remainders.
+        context.for_each(
+            columns, detail::count_residual_offspring<Context>{.copies = copies,
+                                                               .remainders = remainders,
+                                                               .offset = {0},
+                                                               .through = row(context, columns, ancestors)});
+        detail::name_ancestors(context, columns, space, ancestors);
+    }
+    template <class Context>
+    void prepare(const Context& context, index_t columns, resampling_scratch<Context>& space) const {
+        space.first.resize(context, 2, columns);
+        space.words.resize(context, 2, columns);
+    }
+    [[nodiscard]] const char* name() const { return "ssp"; }
     [[nodiscard]] log_z_error method() const { return log_z_error::family_weights; }
 };
 

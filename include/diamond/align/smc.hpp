@@ -1,7 +1,8 @@
 /// Sequential Monte Carlo for the tilted target p^r, with an unbiased estimate of Z: (eq. smc-weights) to
 /// (eq. smc-log-z).
 ///
-/// It is read in this order: smc_options.hpp, smc_result.hpp, this file, smc_state.hpp, smc_steps.hpp.
+/// It is read in this order: smc_options.hpp, smc_result.hpp, this file, smc_state.hpp, smc_steps.hpp,
+/// smc_moves.hpp.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +13,9 @@
 #include <utility>
 
 #include <diamond/align/chain.hpp>
+#include <diamond/align/rejuvenation.hpp>
 #include <diamond/align/resampling.hpp>
+#include <diamond/align/smc_moves.hpp>
 #include <diamond/align/smc_options.hpp>
 #include <diamond/align/smc_result.hpp>
 #include <diamond/align/smc_state.hpp>
@@ -40,9 +43,13 @@ namespace diamond {
 /// is then unbiased for the law that they correct the chain to, whatever the chain, as far as the densities
 /// of its draws are their own: corrected_kernel takes the end law of a badly learned map to the model's.
 ///
+/// With crank_nicolson as the last argument each step before the last then moves all particles, weighted or
+/// just resampled, from their stored parents. Moves are made whether the step resampled or not, since a
+/// decision by the particles' own weights would bias them; Z-hat stays unbiased for any number of particles.
+///
 /// Cost: K transitions and K - 1 values a particle (none where threshold is 0), N rewards; and K transitions
-/// and a reward for each draw of the pilot.
-template <class Kernel, class Value, class Resampler = systematic>
+/// and a reward for each draw of the pilot; and what rejuvenation costs.
+template <class Kernel, class Value, class Resampler = systematic, class Rejuvenation = no_rejuvenation>
 class smc {
     static_assert(diagnose_any_transition_kernel<Kernel>() && diagnose_value_estimator<Value>());
     static_assert(diagnose_condition<condition_of_t<Kernel>, backend_of_t<typename Kernel::batch_type>>());
@@ -50,9 +57,11 @@ class smc {
     static_assert(
         std::is_same_v<typename Kernel::batch_type, typename Value::batch_type>,
         "kernel and value estimator must run on the same batch type: float and double particles do not mix");
+    static_assert(detail::diagnose_rejuvenation<Kernel, Rejuvenation>());
 
     static constexpr bool weighted = weighted_transition_kernel<Kernel>;
     static constexpr bool guided = !weighted && guided_kernel<Kernel>;
+    static constexpr bool rejuvenates = detail::rejuvenates<Rejuvenation>;
 
 public:
     using batch_type = typename Kernel::batch_type;
@@ -65,20 +74,25 @@ public:
     /// A state copied to the host, from which resume() continues the run bit for bit.
     using snapshot_type = typename state::snapshot_type;
 
-    /// @throws std::invalid_argument naming the option that is out of its range, for an unsorted grid, and
-    /// where kernel and value are of different dimensions.
-    smc(Kernel kernel, Value value, smc_options options = {}, Resampler resampler = {})
+    /// @throws std::invalid_argument naming the option that is out of its range, for an unsorted grid,
+    /// where kernel and value are of different dimensions, and for values that no move can be accepted by.
+    smc(Kernel kernel, Value value, smc_options options = {}, Resampler resampler = {},
+        Rejuvenation rejuvenation = {})
         : kernel_(std::move(kernel)),
           value_(std::move(value)),
           resampler_(std::move(resampler)),
+          rejuvenation_(std::move(rejuvenation)),
+          mover_(kernel_),
           options_(std::move(options)) {
         detail::require_options(options_);
+        detail::require_rejuvenation(rejuvenation_, value_, options_.threshold);
         options_.times = time_grid_of(options_);
         detail::require_same_dimension("kernel", kernel_, value_);
         setting_ = detail::setting_of(options_, dimension(), detail::name_of_resampler(resampler_),
                                       weighted ? "with weights"
                                       : guided ? "guided"
-                                               : "without weights");
+                                               : "without weights",
+                                      detail::name_of_rejuvenation(rejuvenation_));
     }
 
     /// Runs all steps. The observer gets an smc_view after each of them, and stops the run where it returns
@@ -171,11 +185,14 @@ public:
         detail::weigh(s, plan);
         const bool resamples = detail::may_resample(s, plan);
         if (resamples) detail::choose(s, resampler_, plan);
+        if constexpr (rejuvenates)
+            if (!plan.last) detail::at_step(k, [&] { rejuvenate(s, plan, span, resamples); });
 
         // Nothing has been lost so far, and nothing fails from here on.
         detail::advance(s, plan);
         if (resamples) detail::take(s);
-        // Rejuvenation has its place here: right after resampling, from the stored parents.
+        if constexpr (rejuvenates)
+            if (!plan.last) detail::take_moved(s, plan, rejuvenation_.moves);
         s.spent += spent() - before;
     }
 
@@ -230,7 +247,7 @@ public:
 
     /// The evaluations of all steps so far; the pilots' are in the results only.
     [[nodiscard]] cost spent() const {
-        return cost(kernel_.spent()) + cost(value_.spent()) + cost{.reward = final_rewards_};
+        return cost(kernel_.spent()) + cost(value_.spent()) + mover_.spent() + cost{.reward = final_rewards_};
     }
 
 private:
@@ -246,7 +263,12 @@ private:
                               .steps = static_cast<index_t>(options_.times.size()) - 1,
                               .record_ancestors = options_.record_ancestors};
         state s{context, rng, condition, sizes, setting_};
-        if (options_.threshold > 0.0 && s.steps() > 1) detail::prepare_to_resample(s, resampler_);
+        if (options_.threshold > 0.0 && s.steps() > 1) {
+            detail::prepare_to_resample(s, resampler_);
+            if constexpr (rejuvenates)
+                s.moving.resize(context, dimension(), options_.particles,
+                                guided || !detail::has_one_noise<Kernel>);
+        }
         return s;
     }
     [[nodiscard]] static deferred_error not_a_density(const double* log_density, index_t k) {
@@ -278,6 +300,8 @@ private:
     /// Draws x_k into s.next_x, and for a weighted kernel their log-densities and the logs of its weights.
     void propagate(state& s, const detail::step_plan& plan, interval span) {
         const noise_stream stream = s.rng.stream(purpose::transition, plan.k);
+        if constexpr (rejuvenates)
+            if (!plan.last) return propagate_by_noise(s, span, stream);
         if constexpr (weighted)
             kernel_(s.x.read(), span, s.condition, stream, s.next_x.mutable_view(), row(s.log_p),
                     unwritten(row(s.next_log_p)), unwritten(row(s.correction)));
@@ -286,6 +310,46 @@ private:
                     unwritten(row(s.correction)));
         else
             kernel_(s.x.read(), span, s.condition, stream, s.next_x.mutable_view());
+    }
+    /// Draws x_k of noise that is kept beside it, for moves.
+    void propagate_by_noise(state& s, interval span, noise_stream stream)
+        requires rejuvenates
+    {
+        auto& m = s.moving;
+        const auto x = s.x.read();
+        if constexpr (guided) {
+            kernel_.draw_with_noise(x, span, s.condition, stream, m.drawn_noise.mutable_view(),
+                                    m.drawn_centre.mutable_view(), s.next_x.mutable_view(),
+                                    unwritten(row(s.correction)));
+        } else {
+            draw_normal(stream.with(purpose::guided_noise), m.drawn_noise.mutable_view());
+            if (m.has_centre()) kernel_.centre(x, span, s.condition, stream, m.drawn_centre.mutable_view());
+            kernel_.steered(x, span, s.condition, m.drawn_noise.read(),
+                            m.has_centre() ? m.drawn_centre.read() : m.drawn_noise.read(),
+                            s.next_x.mutable_view());
+        }
+    }
+    /// Moves the particles that the step has chosen, beside the state, from their parents.
+    void rejuvenate(state& s, const detail::step_plan& plan, interval span, bool resamples) {
+        // Any number that no user is likely to split by. A move of a step has an rng of its own, so that its
+        // values are fresh whatever noise the estimator uses.
+        constexpr std::uint64_t moves_stream = 0x6372616e6b0000;
+        if (!resamples) assign(row(s.chosen), column_number());
+        const condition_type condition = detail::gather_moving(s);
+        const auto steer = [&](auto& m) {
+            mover_.of(kernel_).steered(m.parent.read(), span, condition, m.next_noise.read(),
+                                       m.has_centre() ? m.centre.read() : m.next_noise.read(),
+                                       m.next_x.mutable_view());
+        };
+        const auto evaluate = [&](auto& m, noise_stream stream, row_t<batch_type> values) {
+            value_(m.next_x.read(), plan.time, detail::condition_for<Value>(condition), stream,
+                   value_rows<context_type>{.value = unwritten(values)});
+        };
+        for (index_t move = 0; move < rejuvenation_.moves; ++move) {
+            const philox rng = s.rng.split(moves_stream +
+                                           static_cast<std::uint64_t>(plan.k * rejuvenation_.moves + move));
+            detail::make_move(s, plan, rejuvenation_.beta, rng, options_.value_floor, steer, evaluate);
+        }
     }
     /// @throws numeric_error where a coordinate is not finite, or a weighted kernel's weight, or the density
     /// of a particle that lives by its weight, is NaN or +inf.
@@ -323,6 +387,8 @@ private:
                s.rng.stream(purpose::value, plan.k),
                value_rows<context_type>{.value = unwritten(row(s.next_v))});
         detail::require_values(row(s.next_v), plan.k);
+        if constexpr (rejuvenates)
+            detail::keep_values(s, row(s.next_v), row(s.moving.drawn_value), options_.value_floor);
         detail::make_finite(s, options_.value_floor);
     }
 
@@ -366,6 +432,8 @@ private:
     Kernel kernel_;
     Value value_;
     Resampler resampler_;
+    [[no_unique_address]] Rejuvenation rejuvenation_;
+    [[no_unique_address]] detail::mover<Kernel, rejuvenates && guided> mover_;
     smc_options options_; ///< with the whole grid as times
     smc_setting setting_;
     std::int64_t final_rewards_ = 0;

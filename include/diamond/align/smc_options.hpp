@@ -111,9 +111,11 @@ inline void require_options(const smc_options& options) {
 }
 
 /// The setting of a run: everything that changes its numbers, beside its seed and the parts' own options.
-/// options.times is the whole grid; `kernel` says which kind of weights the kernel's transitions carry.
+/// options.times is the whole grid; `kernel` says which kind of weights the kernel's transitions carry,
+/// and `rejuvenation` how particles are moved, "" for not at all.
 [[nodiscard]] inline smc_setting setting_of(const smc_options& options, index_t dimension,
-                                            std::string resampler, std::string kernel) {
+                                            std::string resampler, std::string kernel,
+                                            std::string rejuvenation = "") {
     std::string times;
     for (const double t : options.times) {
         if (!times.empty()) times += " ";
@@ -136,6 +138,7 @@ inline void require_options(const smc_options& options) {
     // Runs saved by version 0.2 do not say it, and have none.
     if (options.least_conditional_ess > 0.0)
         setting["least_conditional_ess"] = digits_of(options.least_conditional_ess);
+    if (!rejuvenation.empty()) setting["rejuvenation"] = std::move(rejuvenation);
     return setting;
 }
 

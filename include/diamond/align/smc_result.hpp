@@ -46,6 +46,9 @@ struct smc_step {
     /// The logarithm of the mean of these weights: 0 up to Monte Carlo error where densities of one law
     /// corrected the kernel.
     double log_mean_correction = NAN;
+    /// The share of the step's moves that were accepted, 0 ... 1; NaN where none were made. The numbers above
+    /// are those before its moves.
+    double acceptance = NAN;
 
     /// Compares all numbers; NaN is equal to itself.
     friend bool operator==(const smc_step& a, const smc_step& b) {
@@ -54,7 +57,8 @@ struct smc_step {
                same(a.relaxation, b.relaxation) && same(a.ess, b.ess) &&
                same(a.least_increment, b.least_increment) && same(a.largest_increment, b.largest_increment) &&
                same(a.largest_share, b.largest_share) && same(a.mean_value, b.mean_value) &&
-               same(a.correction_ess, b.correction_ess) && same(a.log_mean_correction, b.log_mean_correction);
+               same(a.correction_ess, b.correction_ess) &&
+               same(a.log_mean_correction, b.log_mean_correction) && same(a.acceptance, b.acceptance);
     }
 };
 

@@ -58,7 +58,8 @@ struct step_numbers {
     double minus_least = 0, largest = 0;
     /// The weighted sum of values, and the logarithm of the mean weight.
     double sum_of_values = 0, log_mean = 0;
-    double resampled = 0; ///< 1 where the step resamples
+    double resampled = 0;                   ///< 1 where the step resamples
+    double accepted = 0, accepted_here = 0; ///< the numbers of moves accepted, in the step and in one move
     /// The highest log weight of a weighted kernel's own, sums of these weights relative to it, and how many
     /// there are.
     double correction_high = 0, correction_sum = 0, correction_sum_square = 0, corrected = 0;
@@ -68,6 +69,32 @@ struct step_numbers {
 struct relaxations {
     static constexpr index_t count = 80, sums = 1 + 2 * count; ///< the sums: see conditional_sums
     DIAMOND_HD static double at(index_t b) { return std::exp2(-0.25 * static_cast<double>(b)); }
+};
+/// The memory of moves within a step, in which they are made beside the state; without size where there are
+/// none. Nothing in it outlives its step, so that snapshots do not hold it.
+template <class Batch, class Condition>
+struct move_memory {
+    using rows_type = rebind_t<Batch, double>;
+
+    Batch drawn_noise, drawn_centre; ///< e and the kernel's centre of the step's draws, d x N
+    rows_type drawn_value;           ///< V of these, as moves are accepted by it
+    Batch parent, noise, centre, x;  ///< x_{k-1}, e, centre and x_k of each particle, as resampled and moved
+    rows_type v, value;              ///< V_k, and V as moves are accepted by it
+    Batch next_noise, next_x;        ///< what a move proposes
+    rows_type next_value, accepted;  ///< its V; and 1 for each particle that takes it, else 0
+    condition_store<Condition, backend_of_t<Batch>> conditions; ///< the memory of the particles' condition
+
+    /// Says whether the kernel needs a centre to steer from.
+    [[nodiscard]] bool has_centre() const { return centre.size() > 0; }
+
+    void resize(const backend_of_t<Batch>& on, index_t dimension, index_t particles, bool with_centre) {
+        for (auto* batch : {&drawn_noise, &parent, &noise, &x, &next_noise, &next_x})
+            batch->resize(on, dimension, particles);
+        if (with_centre)
+            for (auto* batch : {&drawn_centre, &centre}) batch->resize(on, dimension, particles);
+        for (auto* numbers : {&drawn_value, &v, &value, &next_value, &accepted})
+            numbers->resize(on, 1, particles);
+    }
 };
 /// The totals of a run, in the back end's memory.
 struct run_numbers {
@@ -95,6 +122,8 @@ public:
 private:
     [[nodiscard]] index_t n() const { return options_.particles; }
     [[nodiscard]] bool done() const { return from_.step == static_cast<index_t>(options_.times.size()) - 1; }
+    /// Says whether the run moves its particles, by its setting, which is this sampler's.
+    [[nodiscard]] bool moves() const { return from_.setting.contains("rejuvenation"); }
     /// Says whether all weights are 1: at the start and after a resampling.
     [[nodiscard]] bool fresh() const { return from_.step == 0 || from_.steps.back().resampled; }
 
@@ -176,6 +205,10 @@ private:
         expect(std::isfinite(line.mean_value), name("mean_value"), line.mean_value, "it is finite");
         expect(line.relaxation >= 0.0 && line.relaxation <= 1.0, name("relaxation"), line.relaxation,
                "it lies between 0 and 1");
+        expect(std::isnan(line.acceptance) == (last || !moves()) && !(line.acceptance < 0.0) &&
+                   !(line.acceptance > 1.0),
+               name("acceptance"), line.acceptance,
+               last || !moves() ? "a step without moves has none, NaN" : "it lies between 0 and 1");
         expect(line.floored >= 0 && line.floored <= (last ? 0 : n()), name("floored"), line.floored,
                last ? "at the last step there is no floor" : "it lies between 0 and the particles");
         if (from_.log_densities.empty()) {
@@ -293,7 +326,9 @@ private:
         };
         agree("effective sample size", sum * sum / squares, line.ess, line.ess);
         agree("largest share", 1.0 / sum, line.largest_share, line.largest_share);
-        agree("mean value", values / sum, line.mean_value, scale / sum + least_normal);
+        // Moves come after the trace's line, and change values.
+        if (!moves() || done())
+            agree("mean value", values / sum, line.mean_value, scale / sum + least_normal);
     }
 
     /// The relative rounding that is allowed, far above that of sums of 2^31 numbers in any order.
@@ -427,6 +462,7 @@ struct smc_state {
     rebind_t<Batch, detail::step_numbers> step_sums; ///< one
     rebind_t<Batch, double> relaxation_sums;         ///< those by which relax chooses beta
     rebind_t<Batch, detail::run_numbers> totals;     ///< one
+    detail::move_memory<Batch, Condition> moving;    ///< without size where no particles are moved
 
     rebind_t<Batch, std::uint64_t> cumulative; ///< cumulative weights
     resampling_scratch<context_type> space;    ///< the resampler's working space

@@ -194,7 +194,7 @@ struct conclude_step {
         to.floored = plan.last ? 0 : static_cast<index_t>(step.floored);
         to.relaxation = step.relaxation;
 
-        to.correction_ess = to.log_mean_correction = not_a_number;
+        to.correction_ess = to.log_mean_correction = to.acceptance = not_a_number;
         if (weighted) {
             to.correction_ess = step.correction_sum * step.correction_sum / step.correction_sum_square;
             to.log_mean_correction = step.correction_high + std::log(step.correction_sum / step.corrected);

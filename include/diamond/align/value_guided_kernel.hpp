@@ -91,39 +91,57 @@ public:
     /// @throws as the kernel and the value do.
     void operator()(const_view x, interval span, const condition_type& condition, noise_stream stream,
                     view out, row_t<batch_type> log_ratio) {
-        require_columns("value_guided_kernel", log_ratio, x.columns());
-        const auto& context = x.context();
-        const index_t n = x.columns();
-        for (auto* batch : {&centre_, &gradient_, &noise_, &steered_}) batch->resize(context, x.rows(), n);
-        scale_.resize(context, 1, n);
-        const double b = kernel_.noise_deviation(span, options_.variance),
-                     factor = guidance_factor(kernel_.schedule(), span.to);
-        // At t' = 1 the value is the reward, which may have no gradient.
-        const bool has_gradient = span.to < 1.0 ||
-                                  differentiable_reward<reward_type, batch_type, condition_type>;
-        if (!(b > 0.0 && factor > 0.0 && has_gradient)) {
+        if (!guides(span)) {
+            require_columns("value_guided_kernel", log_ratio, x.columns());
             kernel_(x, span, condition, stream, out);
             return assign(log_ratio, 0.0);
         }
-        draw_normal(stream.with(purpose::guided_noise), noise_.mutable_view());
-        kernel_.centre(x, span, condition, stream, centre_.mutable_view());
+        for (auto* batch : {&centre_, &steered_}) batch->resize(x.context(), x.rows(), x.columns());
+        draw_with_noise(x, span, condition, stream, steered_.mutable_view(), centre_.mutable_view(), out,
+                        log_ratio);
+    }
+    /// Draws as operator() does, and writes the noise e and the centre of which the kernel makes the draw,
+    /// all d x N; where there is nothing to guide, e is N(0, I) and the ratio 1. @throws as operator() does.
+    void draw_with_noise(const_view x, interval span, const condition_type& condition, noise_stream stream,
+                         view noise, view centre, view out, row_t<batch_type> log_ratio) {
+        require_columns("value_guided_kernel", log_ratio, x.columns());
+        const auto& context = x.context();
+        const index_t n = x.columns();
+        draw_normal(stream.with(purpose::guided_noise), noise);
+        kernel_.centre(x, span, condition, stream, centre);
+        if (!guides(span)) {
+            kernel_.steered(x, span, condition, noise, centre, out);
+            return assign(log_ratio, 0.0);
+        }
+        for (auto* batch : {&gradient_, &noise_}) batch->resize(context, x.rows(), n);
+        scale_.resize(context, 1, n);
+        assign(noise_, noise);
         // Draws of its own, which no draw of the run shares.
-        value_.guidance(centre_.read(), span.to, detail::condition_for<Value>(condition),
-                        stream.with(purpose::guide), gradient_.mutable_view());
+        value_.guidance(centre, span.to, detail::condition_for<Value>(condition), stream.with(purpose::guide),
+                        gradient_.mutable_view());
         const auto scale = row(scale_);
         assign(scale, column_sums(square(gradient_)));
-        assign(scale, elementwise<detail::clip_to>(scale, b / factor, options_.trust));
-        context.for_each(x.rows(), n,
-                         detail::shift_noise<const_view, view, row_view<double, backend_of_t<batch_type>>>{
-                             .noise = noise_.read(),
-                             .gradient = gradient_.read(),
-                             .scale = scale,
-                             .out = steered_.mutable_view()});
-        kernel_.steered(x, span, condition, steered_, centre_, out);
-        detail::write_noise_ratio(noise_.read(), steered_.read(), 0.0, log_ratio);
+        assign(scale, elementwise<detail::clip_to>(scale,
+                                                   kernel_.noise_deviation(span, options_.variance) /
+                                                       guidance_factor(kernel_.schedule(), span.to),
+                                                   options_.trust));
+        context.for_each(
+            x.rows(), n,
+            detail::shift_noise<const_view, view, row_view<double, backend_of_t<batch_type>>>{
+                .noise = noise_.read(), .gradient = gradient_.read(), .scale = scale, .out = noise});
+        kernel_.steered(x, span, condition, noise, centre, out);
+        detail::write_noise_ratio(noise_.read(), const_view(noise), 0.0, log_ratio);
     }
 
 private:
+    /// Says whether the noise can be shifted: at t' = 1 the value is the reward, which may have no gradient.
+    [[nodiscard]] bool guides(interval span) const {
+        const bool has_gradient = span.to < 1.0 ||
+                                  differentiable_reward<reward_type, batch_type, condition_type>;
+        return has_gradient && kernel_.noise_deviation(span, options_.variance) > 0.0 &&
+               guidance_factor(kernel_.schedule(), span.to) > 0.0;
+    }
+
     using reward_type = std::remove_cvref_t<decltype(std::declval<Value&>().reward())>;
     using buffer = scratch<typename batch_type::value_type, backend_of_t<batch_type>>;
 

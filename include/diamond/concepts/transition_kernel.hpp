@@ -31,7 +31,8 @@
 ///   9. k.schedule() is the model's schedule; k.centre(x, interval, condition, stream, out) writes the
 ///      transition of e = 0, and k.steered(x, interval, condition, e, centre, out) that of e, d x N, where
 ///      centre is what the call before wrote: its other noises are the same. With e ~ N(0, I) they draw as k
-///      does;
+///      does. Where e is all its noise, static constexpr bool one_noise = true may say that steered reads no
+///      centre, which is then not asked for where it is not needed itself;
 ///  10. k.noise_deviation(interval, v) is the deviation that e gives a coordinate of x_t' where the data are
 ///      N(., v I), and a guess of it elsewhere.
 ///
@@ -41,11 +42,19 @@
 ///      mean of exp(log_ratio) f(out) is the transition kernel's mean of f, for every x_j and f;
 ///  12. k.kernel() is that transition kernel, and k.exact() tells what its own says.
 ///
+/// It models `guided_kernel_with_noise` if k.kernel() is steerable and also
+///  13. k.draw_with_noise(x, interval, condition, stream, noise, centre, out, row log_ratio) draws as the
+///  call
+///      does, always with a last noise: it writes e and the centre, d x N, of which
+///      k.kernel().steered makes out, and the ratio is that of N(0, I) to the law that e was drawn from,
+///      given the centre.
+///
 /// Models: glass_kernel, early_stop_kernel, ddpm_posterior_kernel, renoise_kernel, ode_kernel,
 /// ancestral_kernel, euler_maruyama_kernel; with density early_stop_kernel, where its Diamond map has a
 /// divergence; weighted corrected_kernel; steerable early_stop_kernel and the kernels of a posterior draw;
-/// guided measurement_guided_kernel and value_guided_kernel. Used by: chain, smc, beam; the weighted and the
-/// guided ones by smc alone. Source: [GF], [DM], (eq. marginals-kept), (eq. glass-transition).
+/// guided measurement_guided_kernel and value_guided_kernel. Used by: chain, smc, beam, particle_gibbs; the
+/// weighted and the guided ones by smc alone. Source: [GF], [DM], (eq. marginals-kept), (eq.
+/// glass-transition).
 #pragma once
 
 #include <concepts>
@@ -85,6 +94,17 @@ concept takes_noise = requires(K& k, const_view_t<typename K::batch_type> x, int
     { k.noise_deviation(span, 1.0) } -> std::convertible_to<double>;
 };
 template <class K>
+inline constexpr bool has_one_noise = false;
+template <class K>
+    requires requires { requires K::one_noise; }
+inline constexpr bool has_one_noise<K> = true;
+template <class K>
+concept guides_noise = requires(K& k, const_view_t<typename K::batch_type> x, interval span,
+                                const condition_of_t<K>& c, noise_stream stream,
+                                view_t<typename K::batch_type> out, row_t<typename K::batch_type> log_ratio) {
+    k.draw_with_noise(x, span, c, stream, out, out, out, log_ratio);
+};
+template <class K>
 concept begins_with_density = requires(
     K& k, const_view_t<typename K::batch_type> x, const condition_of_t<K>& c,
     row_t<typename K::batch_type> log_density) { k.begin(x, c, log_density); };
@@ -119,6 +139,16 @@ template <class K>
 concept guided_kernel = std::copy_constructible<K> && detail::names_batch<K> && detail::has_dimension<K> &&
                         detail::guides_transitions<K> && detail::names_kernel<K> && detail::counts_cost<K> &&
                         detail::has_exact<K> && !detail::begins_with_density<K>;
+namespace detail {
+template <class K>
+concept names_steerable_kernel = requires(const K& k) {
+    requires steerable_kernel<std::remove_cvref_t<decltype(k.kernel())>>;
+};
+} // namespace detail
+/// A guided kernel that tells the noise it has chosen.
+template <class K>
+concept guided_kernel_with_noise = guided_kernel<K> && detail::names_steerable_kernel<K> &&
+                                   detail::guides_noise<K>;
 
 /// The ladder: the first clause that K breaks says what to write.
 template <class K>

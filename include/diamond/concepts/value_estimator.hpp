@@ -7,6 +7,8 @@
 ///      has them; at t = 1 the value is r(x_j) exactly; E is copyable and need not be const;
 ///   3. e.reward() is the reward, by reference: drivers evaluate V_1 = r themselves;
 ///   4. e.spent() is the diamond::cost of all calls so far, reward calls among them.
+/// Where the value of a particle depends on other particles of the call, or on noise that another call has
+/// used, bool fresh() const says false: no move is then accepted by it.
 ///
 /// It models `value_estimator_with_gradient` if also
 ///   5. e.guidance(x, t, condition, stream, out) writes b(t) grad V_t(x_j), d x N, finite at both ends, too:
@@ -17,7 +19,7 @@
 /// begins a record, and e.guidance_warnings() returns a vector of strings on all calls since.
 ///
 /// Models: posterior_value, moment_value, weighted_value, point values, exact_value. Used by: smc, beam,
-/// guidance. Source: [DM], (eq. value-function).
+/// particle_gibbs, guidance. Source: [DM], (eq. value-function).
 #pragma once
 
 #include <concepts>
@@ -75,6 +77,16 @@ template <class E>
 concept gives_reward = requires(E& e) { e.reward(); } &&
                        reward<std::remove_cvref_t<decltype(std::declval<E&>().reward())>,
                               typename E::batch_type, condition_of_t<E>>;
+/// Says whether an estimator's value of a particle depends on that particle and on fresh noise alone.
+template <class Value>
+[[nodiscard]] bool is_fresh(const Value& value) {
+    if constexpr (requires {
+                      { value.fresh() } -> std::convertible_to<bool>;
+                  })
+        return value.fresh();
+    else
+        return true;
+}
 } // namespace detail
 
 /// An estimator of V_t(x), by clauses 1 to 4.

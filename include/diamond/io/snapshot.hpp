@@ -5,8 +5,9 @@
 /// with the prefix `run.`, the setting of the sampler. The tensors are particles (N x d), values, log_weights
 /// and families (N each), log_densities (N or 0), totals (log Z and log delta), counts (resamplings, and the
 /// four kinds of evaluations spent), pilot (draws, evaluations; ess and log Z; not in version 1.0), trace
-/// (steps x 9, of which version 1.0 has 8), trace_counts (steps x 2: resampled, floored) and ancestors.<k>
-/// (N) for each step k that has them.
+/// (steps x 9, of which version 1.0 has 8), trace_counts (steps x 2: resampled, floored), acceptance (steps;
+/// of runs that move particles alone, whose version is 1.2) and ancestors.<k> (N) for each step k that has
+/// them.
 #pragma once
 
 #include <charconv>
@@ -41,6 +42,9 @@ auto numbers_of_line(Line& line) {
                       &line.relaxation};
 }
 
+/// Says whether a run of this setting moves its particles.
+inline bool moves_particles(const smc_setting& setting) { return setting.contains("rejuvenation"); }
+
 /// Checks that a file is a snapshot that belongs to this setting.
 /// @throws file_error if it is not.
 template <class File>
@@ -72,7 +76,7 @@ void save_snapshot(const std::filesystem::path& path, const smc_snapshot<Real>& 
     const auto n = static_cast<index_t>(from.values.size());
     tensor_file file;
     file.metadata = {{"format", "diamond_smc_snapshot"},
-                     {"version", "1.1"},
+                     {"version", detail::moves_particles(from.setting) ? "1.2" : "1.1"},
                      {"setting", setting},
                      {"seed", digits_of(from.seed)},
                      {"step", digits_of(from.step)},
@@ -100,6 +104,11 @@ void save_snapshot(const std::filesystem::path& path, const smc_snapshot<Real>& 
     }
     put("trace", {static_cast<index_t>(from.steps.size()), detail::trace_numbers}, trace);
     put("trace_counts", {static_cast<index_t>(from.steps.size()), detail::trace_counts}, trace_counts);
+    if (detail::moves_particles(from.setting)) {
+        std::vector<double> acceptance;
+        for (const smc_step& line : from.steps) acceptance.push_back(line.acceptance);
+        put("acceptance", {static_cast<index_t>(from.steps.size())}, acceptance);
+    }
     for (std::size_t k = 0; k < from.ancestors.size(); ++k)
         if (!from.ancestors[k].empty()) put("ancestors." + digits_of(k), {n}, from.ancestors[k]);
     put_checksum(file);
@@ -180,6 +189,12 @@ template <class Real>
                     .log_z = pilot[1],
                     .evaluations = pilot_counts[1]};
         known += 2;
+    }
+    if (detail::moves_particles(to.setting)) {
+        std::vector<double> acceptance;
+        get("acceptance", {to.step}, acceptance);
+        for (std::size_t k = 0; k < acceptance.size(); ++k) to.steps[k].acceptance = acceptance[k];
+        ++known;
     }
     for (std::size_t k = 0; k < to.ancestors.size(); ++k) {
         const auto name = "ancestors." + digits_of(k);

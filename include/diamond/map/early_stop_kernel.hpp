@@ -99,6 +99,8 @@ public:
     using condition_type = condition_of_t<Map>;
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
+    /// xbar_0 is all its noise: steered() reads no centre.
+    static constexpr bool one_noise = true;
 
     /// Takes the Diamond map, which is stopped at r*. @throws std::invalid_argument where one of its
     /// schedules is none, see check_schedule.

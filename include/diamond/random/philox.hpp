@@ -66,7 +66,7 @@ enum class purpose : std::uint8_t {
     data = 8,            ///< draws from a data distribution
     user = 9,            ///< free for programs
     guide = 10,          ///< draws of the value that guides a transition
-    guided_noise = 11,   ///< the noise of a transition that a guide chooses
+    guided_noise = 11,   ///< the noise of a transition that a guide chooses, or that is kept for moves
 };
 
 /// Holds the address of a batch of draws: column j of the batch is value sample j % samples of particle slot

@@ -43,6 +43,8 @@ public:
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(value_.dimension()); }
     [[nodiscard]] auto& reward() { return value_.reward(); }
+    /// Says whether a particle's value is its own, as the value within says.
+    [[nodiscard]] bool fresh() const { return detail::is_fresh(value_); }
     [[nodiscard]] cost spent() const { return value_.spent(); }
 
     /// Writes beta(t) V_t(x_j), d x N particles, t in [0, 1], and its standard error; at t = 1 it is r(x_j).

@@ -212,6 +212,8 @@ public:
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(sampler_.dimension()); }
     /// The reward, which drivers evaluate at t = 1.
     [[nodiscard]] reward_type& reward() { return reward_.reward(); }
+    /// A particle's value depends on the others of the call.
+    [[nodiscard]] bool fresh() const { return false; }
     [[nodiscard]] cost spent() const {
         cost total = sampler_.spent();
         total.reward += reward_.calls() + measured_columns_;

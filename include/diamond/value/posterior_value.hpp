@@ -62,6 +62,8 @@ public:
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(sampler_.dimension()); }
     [[nodiscard]] Reward& reward() { return reward_.reward(); }
+    /// Says whether each call draws afresh.
+    [[nodiscard]] bool fresh() const { return !options_.fixed_noise; }
     [[nodiscard]] cost spent() const {
         cost total = sampler_.spent();
         total.reward += reward_.calls();

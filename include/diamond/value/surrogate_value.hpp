@@ -53,6 +53,8 @@ public:
     [[nodiscard]] Reward& reward() { return reward_.reward(); }
     /// The value of the surrogate.
     [[nodiscard]] Value& surrogate() { return value_; }
+    /// Says whether a particle's value is its own, as the value within says.
+    [[nodiscard]] bool fresh() const { return detail::is_fresh(value_); }
     [[nodiscard]] cost spent() const {
         cost total = value_.spent();
         total.reward += reward_.calls();

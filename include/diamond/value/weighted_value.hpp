@@ -157,6 +157,8 @@ public:
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(map_.dimension()); }
     [[nodiscard]] Reward& reward() { return reward_.reward(); }
+    /// Says whether each call draws afresh.
+    [[nodiscard]] bool fresh() const { return !options_.fixed_noise; }
     [[nodiscard]] cost spent() const {
         cost total = map_.spent() + density_.spent();
         total.reward += reward_.calls();
