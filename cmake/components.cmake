@@ -20,6 +20,12 @@ find_package(nlohmann_json 3.10 ${need})
 find_package(xtensor 0.24 ${need})
 find_package(cairo 1.16 ${need_cairo})
 find_package(thrust_headers ${need_thrust})
+# In a function, since it sets variables of the compiler's flags. -D CMAKE_DISABLE_FIND_PACKAGE_Torch=ON leaves it out.
+function(diamond_find_torch)
+  find_package(Torch QUIET)
+  set(Torch_FOUND ${Torch_FOUND} PARENT_SCOPE)
+endfunction()
+diamond_find_torch()
 
 file(GLOB_RECURSE diamond_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/diamond/*.hpp ${PROJECT_SOURCE_DIR}/include/diamond/*.cuh)
 add_library(diamond INTERFACE)
@@ -50,6 +56,12 @@ if(nlohmann_json_FOUND AND xtensor_FOUND)
 endif()
 if(cairo_FOUND) # pictures are files, too, but of io's headers they take only those that depend on nothing
   diamond_component(plot cairo::cairo)
+endif()
+if(Torch_FOUND)
+  diamond_component(torch torch) # whose target brings its headers, as SYSTEM, and the C++ ABI that it was compiled with
+elseif(PROJECT_IS_TOP_LEVEL)
+  message(STATUS "diamond: no diamond::torch, since libtorch is not found: it is Debian's package libtorch-dev, or set CMAKE_PREFIX_PATH to an "
+                 "unpacked libtorch")
 endif()
 if(DIAMOND_CUDA)
   diamond_component(cuda CUDA::cudart CUDA::cublas CUDA::cublasLt CUDA::cusolver)

@@ -1,0 +1,106 @@
+/// A TorchScript module, from a file or from memory, ready to be evaluated: it is in evaluation mode, and no
+/// derivatives with respect to its parameters are asked for.
+#pragma once
+
+#include <cctype>
+#include <exception>
+#include <filesystem>
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <torch/script.h>
+
+#include <diamond/core/errors.hpp>
+
+namespace diamond {
+
+namespace detail {
+/// The most bytes of a message of libtorch that are passed on; the rest describes its own source.
+inline constexpr std::size_t most_torch_message = 300;
+
+/// Returns what an error of libtorch says, on one line and without its traceback.
+[[nodiscard]] inline std::string torch_message(const std::exception& error) {
+    const auto* const of_torch = dynamic_cast<const c10::Error*>(&error);
+    std::string text = of_torch ? of_torch->what_without_backtrace() : error.what();
+    if (const auto end = text.find("\nException raised from"); end != std::string::npos) text.erase(end);
+    // An error inside of a module follows the lines of the module that led to it.
+    const std::string kind = "RuntimeError: ";
+    if (const auto begin = text.rfind(kind); begin != std::string::npos) text.erase(0, begin + kind.size());
+    std::string line;
+    for (const char c : text) {
+        const bool blank = std::isspace(static_cast<unsigned char>(c)) != 0;
+        if (!blank) line += c;
+        if (blank && !line.empty() && line.back() != ' ') line += ' ';
+    }
+    if (line.size() > most_torch_message) line.replace(most_torch_message, std::string::npos, "...");
+    while (!line.empty() && line.back() == ' ') line.pop_back();
+    return line;
+}
+} // namespace detail
+
+/// A TorchScript module in evaluation mode, which copies share. A file's tensors are read to the memory of
+/// the CPU; a module of memory is copied, so that what is later done to it does not reach this one.
+class torch_module {
+public:
+    /// Reads a file of torch.jit.save. @throws std::invalid_argument where there is no such file, and with
+    /// libtorch's own message where it does not read it.
+    torch_module(const std::filesystem::path& file) // NOLINT: a file is a module
+        : name_("the TorchScript file '" + file.string() + "'") {
+        std::error_code error;
+        require(std::filesystem::is_regular_file(file, error), [&] { return name_ + " does not exist"; });
+        try {
+            own(::torch::jit::load(file.string(), ::torch::kCPU));
+        } catch (const std::bad_alloc&) {
+            throw;
+        } catch (const std::exception& of_torch) {
+            throw std::invalid_argument(name_ + " cannot be read, and torch.jit.save writes such files: " +
+                                        detail::torch_message(of_torch));
+        }
+    }
+    /// Reads a file, given as text.
+    torch_module(const char* file) : torch_module(std::filesystem::path(file)) {} // NOLINT
+    /// Reads a file, given as text.
+    torch_module(const std::string& file) : torch_module(std::filesystem::path(file)) {} // NOLINT
+    /// Copies a module.
+    torch_module(const ::torch::jit::Module& module) // NOLINT: a module is one
+        : name_("the TorchScript module '" + module.type()->name()->name() + "'") {
+        own(module.deepcopy());
+    }
+
+    /// What errors call it.
+    [[nodiscard]] const std::string& name() const { return name_; }
+    /// The module itself, which must not be changed.
+    [[nodiscard]] const ::torch::jit::Module& module() const { return *module_; }
+    /// Moves the module's tensors to a device.
+    void to(::torch::Device device) { module_->to(device); }
+
+    /// Returns what forward gives. @throws std::runtime_error with libtorch's own message.
+    [[nodiscard]] ::torch::jit::IValue forward(std::vector<::torch::jit::IValue> inputs) const {
+        try {
+            return module_->get_method("forward")(std::move(inputs));
+        } catch (const std::bad_alloc&) {
+            throw;
+        } catch (const std::exception& of_torch) {
+            throw std::runtime_error(name_ + " fails: " + detail::torch_message(of_torch));
+        }
+    }
+
+private:
+    void own(::torch::jit::Module module) {
+        require(module.find_method("forward").has_value(),
+                [&] { return name_ + " has no method forward, by which it is evaluated"; });
+        module.eval();
+        for (auto parameter : module.parameters()) parameter.set_requires_grad(false);
+        module_ = std::make_shared<::torch::jit::Module>(std::move(module));
+    }
+
+    std::string name_;
+    std::shared_ptr<::torch::jit::Module> module_;
+};
+
+} // namespace diamond
