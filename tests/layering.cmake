@@ -30,7 +30,7 @@ set(libraries
     "(xtensor|xtl|xsimd)/ => io/xtensor\\.hpp"
     "nlohmann/ => io/"
     "cairo => plot/"
-    "(torch|ATen|c10)/ => torch/")
+    "(torch|ATen|c10|caffe2)/ => torch/")
 
 # closure(<folder> <result>): the folder and all that it may include.
 function(closure folder result)

@@ -26,18 +26,18 @@ public:
         : all_(nlohmann::json::parse(std::ifstream(file("reference.json"))).at(module)) {}
 
     // PyTorch's (n, d) is our d x n.
-    diamond::eigen::batch<float> batch(const diamond::eigen::context& context, const char* name) const {
-        return batch(context, all_.at(name));
+    diamond::eigen::batch<float> states(const diamond::eigen::context& context, const char* name) const {
+        return states(context, all_.at(name));
     }
     diamond::eigen::batch<float> vjp(const diamond::eigen::context& context, std::size_t state) const {
-        return batch(context, all_.at("vjp").at(state));
+        return states(context, all_.at("vjp").at(state));
     }
     std::vector<double> times(const char* name) const { return all_.at(name); }
     std::vector<std::int32_t> labels(const char* name) const { return all_.at(name); }
 
 private:
-    static diamond::eigen::batch<float> batch(const diamond::eigen::context& context,
-                                              const nlohmann::json& rows) {
+    static diamond::eigen::batch<float> states(const diamond::eigen::context& context,
+                                               const nlohmann::json& rows) {
         std::vector<float> numbers;
         for (const auto& row : rows)
             for (const float number : row) numbers.push_back(number);

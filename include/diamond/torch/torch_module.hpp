@@ -16,6 +16,7 @@
 #include <torch/script.h>
 
 #include <diamond/core/errors.hpp>
+#include <diamond/torch/torch_archive.hpp>
 
 namespace diamond {
 
@@ -54,12 +55,13 @@ public:
         std::error_code error;
         require(std::filesystem::is_regular_file(file, error), [&] { return name_ + " does not exist"; });
         try {
+            detail::check_archive(file);
             own(::torch::jit::load(file.string(), ::torch::kCPU));
         } catch (const std::bad_alloc&) {
             throw;
         } catch (const std::exception& of_torch) {
-            throw std::invalid_argument(name_ + " cannot be read, and torch.jit.save writes such files: " +
-                                        detail::torch_message(of_torch));
+            throw std::invalid_argument(
+                name_ + " cannot be read as one of torch.jit.save: " + detail::torch_message(of_torch));
         }
     }
     /// Reads a file, given as text.
