@@ -55,18 +55,19 @@ public:
 
     /// Writes v into out, d x N. @throws std::runtime_error with libtorch's message where the module fails.
     void operator()(const arguments& at, const condition_type& c, workspace_type&, view out) const {
-        (*function_)(states(at), times(at), c, out);
+        (*function_)(function_->module(), states(at), times(at), c, out);
     }
     /// Writes the cotangents of xbar and x_t, d x N each, given that of v. @throws std::invalid_argument for
     /// a module that hides its state from autograd.
     void vjp(const arguments& at, const condition_type& c, const_view cotangent, workspace_type&,
              view out_xbar, view out_x_t) const {
-        function_->vjp(states(at), times(at), c, cotangent, std::array{out_xbar, out_x_t});
+        function_->vjp(function_->module(), states(at), times(at), c, cotangent,
+                       std::array{out_xbar, out_x_t});
     }
     /// Writes dv/d xbar tangent into out, d x N. @throws std::invalid_argument as vjp does.
     void jvp(const arguments& at, const condition_type& c, const_view tangent, workspace_type&,
              view out) const {
-        function_->jvp(states(at), times(at), c, tangent, out);
+        function_->jvp(function_->module(), states(at), times(at), c, tangent, out);
     }
 
 private:

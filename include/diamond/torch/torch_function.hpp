@@ -100,25 +100,25 @@ public:
     [[nodiscard]] const torch_options& options() const { return options_; }
     [[nodiscard]] const torch_module& module() const { return module_; }
 
-    /// Writes what the module gives into out, d x N.
-    void operator()(std::span<const const_view> states, std::span<const time_view> times,
-                    const Condition& condition, view out) const {
+    /// Writes what a module gives into out, d x N: module(), or one like it with other parameters.
+    void operator()(const torch_module& module, std::span<const const_view> states,
+                    std::span<const time_view> times, const Condition& condition, view out) const {
         if (out.columns() == 0) return;
         require_batches(states, out);
         const typename device::guard guard(out.context());
         const ::torch::NoGradGuard plain;
-        tensor_of(out).copy_(evaluate(module_, inputs(states, times, condition)));
+        tensor_of(out).copy_(evaluate(module, inputs(states, times, condition)));
     }
     /// Writes cotangent^T d out/d state into outs[k], of state k.
-    void vjp(std::span<const const_view> states, std::span<const time_view> times, const Condition& condition,
-             const_view cotangent, std::span<const view> outs) const {
+    void vjp(const torch_module& module, std::span<const const_view> states, std::span<const time_view> times,
+             const Condition& condition, const_view cotangent, std::span<const view> outs) const {
         if (cotangent.columns() == 0) return;
         require_batches(states, cotangent);
         const typename device::guard guard(cotangent.context());
         const ::torch::AutoGradMode recorded(true);
         auto arguments = inputs(states, times, condition);
         const std::vector<tensor> moving = differentiable(arguments, states.size());
-        const tensor value = differentiable_value(std::move(arguments));
+        const tensor value = differentiable_value(module, std::move(arguments));
         const auto products = gradient(value, moving, tensor_of(cotangent), false);
         const ::torch::NoGradGuard plain;
         for (std::size_t k = 0; k < outs.size(); ++k) write(products[k], outs[k]);
@@ -126,20 +126,18 @@ public:
     /// Writes d out/d state tangent, of state 0, into out. The reverse pass is linear in its cotangent, with
     /// the Jacobian's transpose as its matrix, so that its own reverse pass is the product: libtorch has a
     /// reverse pass of nearly all that modules are made of.
-    void jvp(std::span<const const_view> states, std::span<const time_view> times, const Condition& condition,
-             const_view tangent, view out) const {
+    void jvp(const torch_module& module, std::span<const const_view> states, std::span<const time_view> times,
+             const Condition& condition, const_view tangent, view out) const {
         if (tangent.columns() == 0) return;
         require_batches(states, tangent);
         const typename device::guard guard(tangent.context());
         const ::torch::AutoGradMode recorded(true);
         auto arguments = inputs(states, times, condition);
         const std::vector<tensor> moving = differentiable(arguments, 1);
-        const tensor value = differentiable_value(std::move(arguments));
+        const tensor value = differentiable_value(module, std::move(arguments));
         const tensor cotangent = ::torch::zeros_like(value).requires_grad_(true);
         const tensor pulled = gradient(value, moving, cotangent, true).front();
-        const tensor product = pulled.defined()
-                                 ? gradient(pulled, {cotangent}, tensor_of(tangent), false).front()
-                                 : tensor();
+        const tensor product = gradient(pulled, {cotangent}, tensor_of(tangent), false).front();
         const ::torch::NoGradGuard plain;
         write(product, out);
     }
@@ -182,11 +180,27 @@ public:
         return result;
     }
     /// Returns the reverse pass from `value`, with this cotangent, to each of `moving`; a tensor that is not
-    /// defined where the value does not depend on it.
-    [[nodiscard]] static std::vector<tensor> gradient(const tensor& value, const std::vector<tensor>& moving,
-                                                      const tensor& cotangent, bool recorded) {
-        if (!value.requires_grad()) return std::vector<tensor>(moving.size());
-        return ::torch::autograd::grad({value}, moving, {cotangent}, recorded, recorded, true);
+    /// defined where the value does not depend on it. @throws std::runtime_error where libtorch has none.
+    [[nodiscard]] std::vector<tensor> gradient(const tensor& value, const std::vector<tensor>& moving,
+                                               const tensor& cotangent, bool recorded) const {
+        return gradient(std::vector<tensor>{value}, moving, {cotangent}, recorded);
+    }
+    /// Returns the reverse pass from several values, those that do not depend on anything left out.
+    [[nodiscard]] std::vector<tensor> gradient(const std::vector<tensor>& values,
+                                               const std::vector<tensor>& moving,
+                                               const std::vector<tensor>& cotangents, bool recorded) const {
+        std::vector<tensor> from, with;
+        for (std::size_t k = 0; k < values.size(); ++k)
+            if (values[k].defined() && values[k].requires_grad()) {
+                from.push_back(values[k]);
+                with.push_back(cotangents[k]);
+            }
+        if (from.empty() || moving.empty()) return std::vector<tensor>(moving.size());
+        try {
+            return ::torch::autograd::grad(from, moving, with, recorded, recorded, true);
+        } catch (const c10::Error& of_torch) {
+            throw std::runtime_error(module_.name() + " has no such derivative: " + torch_message(of_torch));
+        }
     }
     /// Writes a product, and 0 where it is not defined.
     static void write(const tensor& product, view out) {
@@ -196,9 +210,7 @@ public:
             tensor_of(out).zero_();
     }
 
-private:
-    static std::string type_text() { return c10::toString(c10::CppTypeToScalarType<real>::value); }
-
+    /// @throws std::invalid_argument where the states are not d x N, as the other batch is.
     void require_batches(std::span<const const_view> states, const_view other) const {
         for (const const_view& state : states) {
             require(state.rows() == dimension(), [&] {
@@ -208,6 +220,10 @@ private:
             require_same_shape("a TorchScript network", state, other);
         }
     }
+
+private:
+    static std::string type_text() { return c10::toString(c10::CppTypeToScalarType<real>::value); }
+
     /// Makes leaves of the first `count` tensors, with respect to which a reverse pass is asked for.
     static std::vector<tensor> differentiable(std::vector<::torch::jit::IValue>& tensors, std::size_t count) {
         std::vector<tensor> moving;
@@ -217,12 +233,13 @@ private:
         }
         return moving;
     }
-    [[nodiscard]] tensor differentiable_value(std::vector<::torch::jit::IValue> tensors) const {
+    [[nodiscard]] tensor differentiable_value(const torch_module& module,
+                                              std::vector<::torch::jit::IValue> tensors) const {
         require(differentiable_, [&] {
             return module_.name() + " depends on its state but hides it from autograd, as by torch.no_grad "
                                     "or detach: it has no products with its Jacobian";
         });
-        return evaluate(module_, std::move(tensors));
+        return evaluate(module, std::move(tensors));
     }
 
     void check_options() const {

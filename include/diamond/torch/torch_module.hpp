@@ -1,10 +1,10 @@
-/// A TorchScript module, from a file or from memory, ready to be evaluated: it is in evaluation mode, and no
-/// derivatives with respect to its parameters are asked for.
+/// A TorchScript module, from a file or from memory, ready to be evaluated.
 #pragma once
 
 #include <cctype>
 #include <exception>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <new>
 #include <stdexcept>
@@ -17,6 +17,7 @@
 
 #include <diamond/core/errors.hpp>
 #include <diamond/torch/torch_archive.hpp>
+#include <diamond/torch/torch_parameters.hpp>
 
 namespace diamond {
 
@@ -54,15 +55,20 @@ public:
         : name_("the TorchScript file '" + file.string() + "'") {
         std::error_code error;
         require(std::filesystem::is_regular_file(file, error), [&] { return name_ + " does not exist"; });
-        try {
-            detail::check_archive(file);
-            own(::torch::jit::load(file.string(), ::torch::kCPU));
-        } catch (const std::bad_alloc&) {
-            throw;
-        } catch (const std::exception& of_torch) {
-            throw std::invalid_argument(
-                name_ + " cannot be read as one of torch.jit.save: " + detail::torch_message(of_torch));
-        }
+        auto module = [&] {
+            try {
+                detail::check_archive(file);
+                return ::torch::jit::load(file.string(), ::torch::kCPU);
+            } catch (const std::bad_alloc&) {
+                throw;
+            } catch (const std::exception& of_torch) {
+                throw std::invalid_argument(
+                    name_ + " cannot be read as one of torch.jit.save: " + detail::torch_message(of_torch));
+            }
+        }();
+        parameters_ = found(module);
+        for (auto parameter : module.parameters()) parameter.set_requires_grad(false);
+        own(std::make_shared<::torch::jit::Module>(std::move(module)));
     }
     /// Reads a file, given as text.
     torch_module(const char* file) : torch_module(std::filesystem::path(file)) {} // NOLINT
@@ -71,15 +77,26 @@ public:
     /// Copies a module.
     torch_module(const ::torch::jit::Module& module) // NOLINT: a module is one
         : name_("the TorchScript module '" + module.type()->name()->name() + "'") {
-        own(module.deepcopy());
+        parameters_ = found(module);
+        own(copied(module));
     }
 
     /// What errors call it.
     [[nodiscard]] const std::string& name() const { return name_; }
     /// The module itself, which must not be changed.
     [[nodiscard]] const ::torch::jit::Module& module() const { return *module_; }
+    /// Where the parameters that require a gradient in the original stand in one vector. Here none does,
+    /// since a derivative with respect to a state would compute theirs, too.
+    [[nodiscard]] const detail::torch_parameters& parameters() const { return *parameters_; }
     /// Moves the module's tensors to a device.
     void to(::torch::Device device) { module_->to(device); }
+
+    /// Returns a module of the same numbers that shares none with this one.
+    [[nodiscard]] torch_module copy() const {
+        torch_module result = *this;
+        result.module_ = copied(*module_);
+        return result;
+    }
 
     /// Returns what forward gives. @throws std::runtime_error with libtorch's own message.
     [[nodiscard]] ::torch::jit::IValue forward(std::vector<::torch::jit::IValue> inputs) const {
@@ -93,16 +110,43 @@ public:
     }
 
 private:
-    void own(::torch::jit::Module module) {
+    [[nodiscard]] std::shared_ptr<const detail::torch_parameters> found(
+        const ::torch::jit::Module& module) const {
         require(module.find_method("forward").has_value(),
                 [&] { return name_ + " has no method forward, by which it is evaluated"; });
-        module.eval();
-        for (auto parameter : module.parameters()) parameter.set_requires_grad(false);
-        module_ = std::make_shared<::torch::jit::Module>(std::move(module));
+        return std::make_shared<const detail::torch_parameters>(module);
+    }
+    void own(std::shared_ptr<::torch::jit::Module> module) {
+        module_ = std::move(module);
+        module_->eval();
+    }
+    /// A copy's parameters require no gradient.
+    static std::shared_ptr<::torch::jit::Module> copied(const ::torch::jit::Module& module) {
+        const ::torch::NoGradGuard plain;
+        auto copy = module.deepcopy();
+        std::map<const void*, ::torch::Tensor> clones;
+        copy_tensors(*module._ivalue(), *copy._ivalue(), clones);
+        return std::make_shared<::torch::jit::Module>(std::move(copy));
+    }
+    /// Gives each tensor of a copy the numbers of the original: of tensors in one storage, as parameters that
+    /// are parts of one vector, deepcopy makes one.
+    static void copy_tensors(const c10::ivalue::Object& from, c10::ivalue::Object& to,
+                             std::map<const void*, ::torch::Tensor>& clones) {
+        for (std::size_t slot = 0; slot < from.slots().size(); ++slot) {
+            const auto& value = from.getSlot(slot);
+            if (value.isTensor() && value.toTensor().defined()) {
+                auto& clone = clones[value.toTensor().unsafeGetTensorImpl()];
+                if (!clone.defined()) clone = value.toTensor().detach().clone();
+                to.setSlot(slot, clone);
+            } else if (value.isObject()) {
+                copy_tensors(value.toObjectRef(), *to.getSlot(slot).toObject(), clones);
+            }
+        }
     }
 
     std::string name_;
     std::shared_ptr<::torch::jit::Module> module_;
+    std::shared_ptr<const detail::torch_parameters> parameters_;
 };
 
 } // namespace diamond

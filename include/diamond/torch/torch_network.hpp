@@ -42,18 +42,18 @@ public:
 
     /// Writes u into out, d x N. @throws std::runtime_error with libtorch's message where the module fails.
     void operator()(const_view x, time_view t, const condition_type& c, workspace_type&, view out) const {
-        (*function_)(std::array{x}, std::array{t}, c, out);
+        (*function_)(function_->module(), std::array{x}, std::array{t}, c, out);
     }
     /// Writes cotangent^T du/dx into out, d x N. @throws std::invalid_argument for a module that hides its
     /// state from autograd.
     void vjp(const_view x, time_view t, const condition_type& c, const_view cotangent, workspace_type&,
              view out) const {
-        function_->vjp(std::array{x}, std::array{t}, c, cotangent, std::array{out});
+        function_->vjp(function_->module(), std::array{x}, std::array{t}, c, cotangent, std::array{out});
     }
     /// Writes du/dx tangent into out, d x N. @throws std::invalid_argument as vjp does.
     void jvp(const_view x, time_view t, const condition_type& c, const_view tangent, workspace_type&,
              view out) const {
-        function_->jvp(std::array{x}, std::array{t}, c, tangent, out);
+        function_->jvp(function_->module(), std::array{x}, std::array{t}, c, tangent, out);
     }
 
 private:

@@ -20,6 +20,9 @@ struct torch_options {
     /// The vector that the module is given where a column has none, d_c numbers; where it is empty, such
     /// columns are refused.
     std::vector<double> no_vector = {};
+    /// The variance of a coordinate of the data, in whose units the errors of a network that is trained
+    /// count.
+    double variance = 1.0;
 };
 
 } // namespace diamond
