@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <diamond/diamond.hpp>
+#include <diamond/io/checkpoint.hpp>
 #include <diamond/io/training_checkpoint.hpp>
 #include <diamond/torch/torch_diamond_network.hpp>
 #include <diamond/torch/torch_trainable_network.hpp>
@@ -158,31 +159,68 @@ TEST_CASE("the gradient of v and v' is that of differences of theta") {
         CHECK(2.0 * gradient.data()[q] == doctest::Approx(doubled[static_cast<std::size_t>(q)]));
 }
 
-TEST_CASE("a module of diamond_mlp's formulas has its gradients, with labels") {
-    // The file is what tests/torch/data/write.py made of the network that the checkpoint has, whose
-    // parameters stand in theta in the same order, but weights (out, in) by rows.
+TEST_CASE("a module of diamond_mlp's formulas has its v, its v' and their gradients") {
+    // The file is what tests/torch/data/write.py made of the network that the checkpoint has. theta has the
+    // weights (out, in) of a layer by rows, and then its bias.
     const diamond::eigen::context context{.threads = 1};
     const torch_trainable_network<narrow, linear_schedule, linear_schedule, labels> network{
         context, file("diamond.pt"), {.dimension = 3, .classes = 4}};
+    const auto checkpoint = diamond::io::load_network<narrow>(
+        context, std::filesystem::path{DIAMOND_TEST_DATA} / "pytorch_network.safetensors");
+    const auto& own = checkpoint.architecture();
     CHECK(network.classes() == 4);
-    CHECK(network.spread()(0, 0.5) == doctest::Approx(0.5));
-    narrow theta(context, network.parameters(), 1);
+    CHECK(network.spread()(0, 0.5) == doctest::Approx(0.5)); // 1/(1 + 1)
+    const index_t p = network.parameters();
+    REQUIRE(p == own.parameters());
+    narrow theta(context, p, 1), gradient(context, p, 1), own_gradient(context, p, 1);
     network.initialise({}, theta.mutable_view());
-    const diamond::trained_network trained{network, std::move(theta)};
+
     const torch_reference::of reference("diamond");
     const narrow xbar = reference.states(context, "xbar"), x_t = reference.states(context, "x_t"),
                  k = reference.states(context, "cotangent");
     const auto t = reference.times("t"), s = reference.times("s"), r = reference.times("r");
     const auto label = reference.labels("label");
-    narrow out(context, 3, xbar.columns()), other(context, 3, xbar.columns());
-    auto space = trained.make_workspace(context, xbar.columns());
+    const index_t n = xbar.columns();
+    narrow v(context, 3, n), v_dot(context, 3, n), own_v(context, 3, n), own_v_dot(context, 3, n);
+    auto space = network.make_workspace(context, n);
+    auto own_space = own.make_workspace(context, n);
     const diamond::diamond_arguments<narrow> at{xbar.read(), x_t.read(), time_view(t.data()),
                                                 time_view(s.data()), time_view(r.data())};
-    trained(at, labels(label.data()), space, out.mutable_view());
-    CHECK(difference(out, reference.states(context, "value")) <= 1e-5);
-    trained.vjp(at, labels(label.data()), k.read(), space, out.mutable_view(), other.mutable_view());
-    CHECK(difference(out, reference.vjp(context, 0)) <= 1e-5);
-    CHECK(difference(other, reference.vjp(context, 1)) <= 1e-5);
+    const labels given(label.data());
+    using speeds = diamond::diamond_speeds<float>;
+    for (const speeds direction : {speeds{nullptr, 0.0, 1.0}, speeds{k.data(), 1.0, 0.0}}) {
+        network.record(theta.data(), at, given, direction, space, v.mutable_view(), v_dot.mutable_view());
+        own.record(checkpoint.parameters().data(), at, given, direction, own_space, own_v.mutable_view(),
+                   own_v_dot.mutable_view());
+        CHECK(difference(v, own_v) <= 1e-5);
+        CHECK(difference(v_dot, own_v_dot) <= 1e-4);
+        for (auto* zero : {&gradient, &own_gradient}) diamond::set_to_zero(zero->mutable_view());
+        network.backward(theta.data(), space, k.read(), x_t.data(), gradient.data());
+        own.backward(checkpoint.parameters().data(), own_space, k.read(), x_t.data(), own_gradient.data());
+        narrow in_our_order(context, p, 1);
+        index_t from = 0;
+        for (const auto& layer : own.layers()) {
+            for (index_t o = 0; o < layer.outputs; ++o)
+                for (index_t i = 0; i < layer.inputs; ++i)
+                    in_our_order.data()[layer.offset + o + layer.outputs * i] = gradient.data()[from++];
+            for (index_t o = 0; o < layer.outputs; ++o)
+                in_our_order.data()[layer.bias() + o] = gradient.data()[from++];
+        }
+        CHECK(from == p);
+        CHECK(difference(in_our_order, own_gradient) <= 1e-4);
+    }
+
+    const diamond::trained_network trained{network, std::move(theta)};
+    auto trained_space = trained.make_workspace(context, n);
+    auto checkpoint_space = checkpoint.make_workspace(context, n);
+    trained(at, given, trained_space, v.mutable_view());
+    CHECK(difference(v, reference.states(context, "value")) <= 1e-5);
+    trained.vjp(at, given, k.read(), trained_space, v.mutable_view(), v_dot.mutable_view());
+    CHECK(difference(v, reference.vjp(context, 0)) <= 1e-5);
+    CHECK(difference(v_dot, reference.vjp(context, 1)) <= 1e-5);
+    trained.jvp(at, given, k.read(), trained_space, v.mutable_view());
+    checkpoint.jvp(at, given, k.read(), checkpoint_space, own_v.mutable_view());
+    CHECK(difference(v, own_v) <= 1e-5);
 }
 
 TEST_CASE(
