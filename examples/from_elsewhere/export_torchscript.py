@@ -2,7 +2,8 @@
 """A PyTorch module as a TorchScript file for diamond::torch_network. Needs torch, 1.13 or newer.
 
 Call export(module, path, arguments) with a network of your own. Run as a script, this writes two_clusters.pt, which the program
-torchscript.cpp reads: the velocity of data around m and -m, exactly.
+torchscript.cpp reads: the velocity of data around m and -m, exactly; and mean_velocity.pt, an architecture that train_torchscript.cpp
+trains.
 """
 import argparse
 import pathlib
@@ -49,13 +50,30 @@ class TwoClusters(nn.Module):
         return ((t * self.v - s) * x + s * hidden * self.m) / variance
 
 
+class MeanVelocity(nn.Module):
+    """v(xbar, x_t, t, s, r) by three layers, the last of them 0, as trainings begin."""
+
+    def __init__(self, d, width):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2 * d + 6, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, d))
+        nn.init.zeros_(self.layers[-1].weight)
+        nn.init.zeros_(self.layers[-1].bias)
+
+    def forward(self, xbar, x_t, t, s, r):
+        times = torch.stack([t, s, r], 1)
+        return self.layers(torch.cat([xbar, x_t, times, torch.cos(3.0 * times)], 1))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("."), help="where to (default: here)")
     folder = parser.parse_args().folder
     if not folder.is_dir():
         parser.error(f"--folder: '{folder}' is no folder")
-    export(TwoClusters([1.5, -0.5], 0.2), folder / "two_clusters.pt", (torch.randn(3, 2), torch.rand(3)))
+    torch.manual_seed(1)
+    state, time = torch.randn(3, 2), torch.rand(3)
+    export(TwoClusters([1.5, -0.5], 0.2), folder / "two_clusters.pt", (state, time))
+    export(MeanVelocity(2, 48), folder / "mean_velocity.pt", (state, state, time, time, time))
 
 
 if __name__ == "__main__":

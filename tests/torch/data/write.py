@@ -13,7 +13,7 @@ here = pathlib.Path(__file__).resolve().parent
 root = here.parents[2]
 sys.dont_write_bytecode = True
 sys.path += [str(root / "examples/from_elsewhere"), str(root / "examples/studies/digits/pytorch")]
-from export_torchscript import export  # noqa: E402
+from export_torchscript import MeanVelocity, export  # noqa: E402
 from write_network import DiamondNetwork  # noqa: E402
 
 
@@ -59,18 +59,6 @@ class Vectored(Perceptron):
 
     def forward(self, x, t, vectors):
         return self.body(x + self.vectors(vectors), [t])
-
-
-class MeanVelocity(Perceptron):
-    """v(xbar, x_t, t, s, r), whose last layer is 0, as trainings begin."""
-
-    def __init__(self, width):
-        super().__init__(2, 3, 2, width)
-        nn.init.zeros_(self.layers[-1].weight)
-        nn.init.zeros_(self.layers[-1].bias)
-
-    def forward(self, xbar, x_t, t, s, r):
-        return self.body(torch.cat([xbar, x_t], 1), [t, s, r])
 
 
 def read_safetensors(path):
@@ -122,9 +110,7 @@ def main():
             state.requires_grad_(False)
     (here / "reference.json").write_text(json.dumps(reference) + "\n")
 
-    network = MeanVelocity(48)
-    export(network, here / "mean_velocity.pt", (xbar, x, t, s, r))
-    small = MeanVelocity(8).double()
+    small = MeanVelocity(2, 8).double()
     nn.init.normal_(small.layers[-1].weight)
     export(small, here / "mean_velocity_double.pt", tuple(each.double() for each in (xbar, x, t, s, r)))
 

@@ -12,7 +12,7 @@
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/linear.hpp>
 #include <diamond/schedule/schedule.hpp>
-#include <diamond/torch/torch_function.hpp>
+#include <diamond/torch/function.hpp>
 
 namespace diamond {
 
@@ -73,8 +73,8 @@ public:
     /// columns. @throws std::invalid_argument as the constructor of torch_diamond_network does, for a
     /// variance that is not positive, and for a module without parameters that require a gradient or with
     /// some of another number type than the batch's.
-    torch_trainable_network(const context_type& context, torch_module module, torch_options options,
-                            Schedule schedule = {}, Inner inner = {})
+    torch_trainable_network(const context_type& context, torch_module module, Schedule schedule, Inner inner,
+                            torch_options options)
         : function_(std::make_shared<const function>(
               context, std::move(module), detail::torch_signature{{"xbar", "x_t"}, {"t", "s", "r"}, {}},
               std::move(options))),

@@ -8,7 +8,7 @@
 #include <diamond/concepts/diamond_network.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/linear.hpp>
-#include <diamond/torch/torch_function.hpp>
+#include <diamond/torch/function.hpp>
 
 namespace diamond {
 
@@ -40,8 +40,8 @@ public:
     /// Takes a file, by its name, or a torch::jit::Module, with the schedules that it was trained with, and
     /// calls it with a few columns. @throws std::invalid_argument as the constructor of torch_network does,
     /// and for schedules that are none (check_schedule).
-    torch_diamond_network(const context_type& context, torch_module module, torch_options options,
-                          Schedule schedule = {}, Inner inner = {})
+    torch_diamond_network(const context_type& context, torch_module module, Schedule schedule, Inner inner,
+                          torch_options options)
         : function_(std::make_shared<const function>(
               context, std::move(module), detail::torch_signature{{"xbar", "x_t"}, {"t", "s", "r"}, {}},
               std::move(options))),

@@ -16,8 +16,8 @@
 #include <torch/script.h>
 
 #include <diamond/core/errors.hpp>
-#include <diamond/torch/torch_archive.hpp>
-#include <diamond/torch/torch_parameters.hpp>
+#include <diamond/torch/archive.hpp>
+#include <diamond/torch/parameters.hpp>
 
 namespace diamond {
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <utility>
 
-#include <diamond/torch/torch_function.hpp>
+#include <diamond/torch/function.hpp>
 
 namespace diamond {
 

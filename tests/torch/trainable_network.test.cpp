@@ -8,8 +8,8 @@
 #include <diamond/diamond.hpp>
 #include <diamond/io/checkpoint.hpp>
 #include <diamond/io/training_checkpoint.hpp>
-#include <diamond/torch/torch_diamond_network.hpp>
-#include <diamond/torch/torch_trainable_network.hpp>
+#include <diamond/torch/diamond_network.hpp>
+#include <diamond/torch/trainable_network.hpp>
 
 #include "checks.hpp"
 #include "reference.hpp"
@@ -71,7 +71,8 @@ double posterior_error(const diamond::eigen::context& context, const Network& ne
 
 TEST_CASE("the gradient of v and v' is that of differences of theta") {
     const diamond::eigen::context context{.threads = 1};
-    const torch_trainable_network<wide> network{context, file("mean_velocity_double.pt"), {.dimension = 2}};
+    const torch_trainable_network<wide> network{
+        context, file("mean_velocity_double.pt"), {}, {}, {.dimension = 2}};
     const index_t p = network.parameters();
     constexpr index_t n = 4;
     CHECK(p == (10 * 8 + 8) + (8 * 8 + 8) + (8 * 2 + 2));
@@ -164,7 +165,7 @@ TEST_CASE("a module of diamond_mlp's formulas has its v, its v' and their gradie
     // weights (out, in) of a layer by rows, and then its bias.
     const diamond::eigen::context context{.threads = 1};
     const torch_trainable_network<narrow, linear_schedule, linear_schedule, labels> network{
-        context, file("diamond.pt"), {.dimension = 3, .classes = 4}};
+        context, file("diamond.pt"), {}, {}, {.dimension = 3, .classes = 4}};
     const auto checkpoint = diamond::io::load_network<narrow>(
         context, std::filesystem::path{DIAMOND_TEST_DATA} / "pytorch_network.safetensors");
     const auto& own = checkpoint.architecture();
@@ -233,7 +234,7 @@ TEST_CASE(
     const diamond::diamond_training_options options{
         .steps = 1200, .batch = 128, .rate = {.peak = 5e-3}, .average = 0.98};
     const torch_trainable_network<narrow> network{
-        context, file("mean_velocity.pt"), {.dimension = 2, .variance = 0.95}};
+        context, DIAMOND_FROM_ELSEWHERE "/mean_velocity.pt", {}, {}, {.dimension = 2, .variance = 0.95}};
     diamond::diamond_trainer trainer{network, data, philox{2}, options};
     auto state = trainer.start();
     const double untrained = posterior_error(context,
@@ -271,9 +272,9 @@ TEST_CASE(
     // The trained module as a file is the same network.
     const auto script = std::filesystem::temp_directory_path() / "diamond_torch_trained.pt";
     network.with(trained.parameters().read()).save(script.string());
-    const diamond::torch_diamond_network<narrow> read{context, script, {.dimension = 2}};
+    const diamond::torch_diamond_network<narrow> read{context, script, {}, {}, {.dimension = 2}};
     CHECK(posterior_error(context, read) == error);
-    CHECK(torch_trainable_network<narrow>{context, script, {.dimension = 2}}.parameters() ==
+    CHECK(torch_trainable_network<narrow>{context, script, {}, {}, {.dimension = 2}}.parameters() ==
           network.parameters());
     std::filesystem::remove(script);
 }
@@ -285,11 +286,11 @@ TEST_CASE("parameters that are parts of one vector stay what they are when a mod
     module.register_parameter("a", all.narrow(0, 0, 2).requires_grad_(true), false);
     module.register_parameter("b", all.narrow(0, 2, 2).requires_grad_(true), false);
     module.define("def forward(self, xbar, x_t, t, s, r):\n    return xbar * self.a + self.b\n");
-    const torch_trainable_network<narrow> network{context, module, {.dimension = 2}};
+    const torch_trainable_network<narrow> network{context, module, {}, {}, {.dimension = 2}};
     narrow theta(context, network.parameters(), 1), out(context, 2, 1);
     network.initialise({}, theta.mutable_view());
     CHECK(diamond::to_host(theta) == std::vector<float>{1, 2, 3, 4});
-    const diamond::torch_diamond_network<narrow> plain{context, module, {.dimension = 2}};
+    const diamond::torch_diamond_network<narrow> plain{context, module, {}, {}, {.dimension = 2}};
     const narrow x = diamond::from_host<float>(context, 2, 1, {1.0f, 1.0f});
     auto space = plain.make_workspace(context, 1);
     plain({x.read(), x.read(), 0.5, 0.5, 0.5}, {}, space, out.mutable_view());
@@ -306,7 +307,7 @@ TEST_CASE("shared parameters count once, frozen ones not at all, and a module wi
     module.register_parameter("c", torch::full({1, 3}, 5.0).requires_grad_(true), false);
     module.define("def forward(self, xbar, x_t, t, s, r):\n"
                   "    return xbar * self.a + x_t * self.b * self.frozen + self.c.sum()\n");
-    const torch_trainable_network<narrow> network{context, module, {.dimension = 2}};
+    const torch_trainable_network<narrow> network{context, module, {}, {}, {.dimension = 2}};
     REQUIRE(network.parameters() == 5);
     narrow theta(context, 5, 1), gradient(context, 5, 1), out(context, 2, 1);
     network.initialise({}, theta.mutable_view());
@@ -325,7 +326,7 @@ TEST_CASE("shared parameters count once, frozen ones not at all, and a module wi
     const auto refusal = [&](const torch::jit::Module& of, double variance) -> doctest::String {
         try {
             const torch_trainable_network<narrow> refused{
-                context, of, {.dimension = 2, .variance = variance}};
+                context, of, {}, {}, {.dimension = 2, .variance = variance}};
         } catch (const std::invalid_argument& error) {
             return error.what();
         }

@@ -13,8 +13,8 @@
 #include <diamond/core/condition.hpp>
 #include <diamond/core/expression.hpp>
 #include <diamond/core/interval.hpp>
-#include <diamond/torch/torch_device.hpp>
-#include <diamond/torch/torch_options.hpp>
+#include <diamond/torch/device.hpp>
+#include <diamond/torch/options.hpp>
 
 namespace diamond::detail {
 

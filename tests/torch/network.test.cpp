@@ -11,8 +11,8 @@
 
 #include <diamond/diamond.hpp>
 #include <diamond/io/checkpoint.hpp>
-#include <diamond/torch/torch_diamond_network.hpp>
-#include <diamond/torch/torch_network.hpp>
+#include <diamond/torch/diamond_network.hpp>
+#include <diamond/torch/network.hpp>
 
 #include "checks.hpp"
 #include "reference.hpp"
@@ -165,7 +165,7 @@ TEST_CASE("a label and a vector that are none are what the options say, or are r
 TEST_CASE("a TorchScript Diamond network is the diamond_mlp of the same weights") {
     const diamond::eigen::context context{.threads = 2};
     const torch_diamond_network<batch, linear_schedule, linear_schedule, labels> network{
-        context, file("diamond.pt"), {.dimension = 3, .classes = 4}};
+        context, file("diamond.pt"), {}, {}, {.dimension = 3, .classes = 4}};
     const auto own = diamond::io::load_network<batch>(context, std::filesystem::path{DIAMOND_TEST_DATA} /
                                                                    "pytorch_network.safetensors");
 
@@ -439,7 +439,7 @@ TEST_CASE("modules that do not fit are refused when they are loaded") {
     {
         const diamond::eigen::context context{.threads = 1};
         CHECK_THROWS_WITH_AS(
-            torch_diamond_network<batch>(context, file("mean_velocity_double.pt"), {.dimension = 2}),
+            torch_diamond_network<batch>(context, file("mean_velocity_double.pt"), {}, {}, {.dimension = 2}),
             Contains("same dtype (forward(xbar, x_t, t, s, r) of 24 columns in dimension 2, Float)"),
             std::invalid_argument);
     }

@@ -17,8 +17,8 @@
 
 #include <diamond/concepts/velocity_field.hpp>
 #include <diamond/core/digits_of.hpp>
-#include <diamond/torch/torch_module.hpp>
-#include <diamond/torch/torch_tensors.hpp>
+#include <diamond/torch/module.hpp>
+#include <diamond/torch/tensors.hpp>
 
 namespace diamond::detail {
 
