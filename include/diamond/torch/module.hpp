@@ -29,7 +29,7 @@ inline constexpr std::size_t most_torch_message = 300;
 [[nodiscard]] inline std::string torch_message(const std::exception& error) {
     const auto* const of_torch = dynamic_cast<const c10::Error*>(&error);
     std::string text = of_torch ? of_torch->what_without_backtrace() : error.what();
-    if (const auto end = text.find("\nException raised from"); end != std::string::npos) text.erase(end);
+    if (const auto end = text.find("\nException raised"); end != std::string::npos) text.erase(end);
     // An error inside of a module follows the lines of the module that led to it.
     const std::string kind = "RuntimeError: ";
     if (const auto begin = text.rfind(kind); begin != std::string::npos) text.erase(0, begin + kind.size());
