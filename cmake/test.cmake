@@ -2,7 +2,7 @@
 # is found, and runs the tests: those labelled gpu where there is a device, those labelled long only when asked by `-- -L long`.
 include(${CMAKE_CURRENT_LIST_DIR}/packages.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/nvcc.cmake)
-diamond_install(build test)
+diamond_install(build test torch)
 diamond_arguments(arguments)
 
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH root)

@@ -18,8 +18,9 @@ set(io         train)
 set(train      align oracle nn) # not io: the umbrella includes train and depends on nothing; io writes its checkpoints
 set(plot       io) # whose files are replaced whole
 set(backend    concepts)
+set(torch      schedule) # networks of another library: the umbrella does not include it
 set(umbrella   align oracle nn train) # diamond.hpp itself
-set(folders core concepts schedule random glass reward density map value align oracle nn io plot train backend)
+set(folders core concepts schedule random glass reward density map value align oracle nn io plot train backend torch)
 
 # Who may name a library, as "<its headers> => <our files>". Standard headers are free to all.
 set(libraries
@@ -28,7 +29,8 @@ set(libraries
     "(cu[a-z0-9_]*|mma|math_constants)\\.h => backend/cuda"
     "(xtensor|xtl|xsimd)/ => io/xtensor\\.hpp"
     "nlohmann/ => io/"
-    "cairo => plot/")
+    "cairo => plot/"
+    "(torch|ATen|c10|caffe2)/ => torch/")
 
 # closure(<folder> <result>): the folder and all that it may include.
 function(closure folder result)

@@ -28,8 +28,8 @@
 /// made of a network that predicts velocities: schedule/readings.hpp makes fields of denoiser, noise and
 /// score networks.
 ///
-/// Models: the oracles, denoiser_network, noise_network, v_network, score_network, guided_field, the networks
-/// of schedule/conventions/. Used by: map/, glass/, align/guidance.hpp.
+/// Models: the oracles, denoiser_network, noise_network, v_network, score_network, guided_field,
+/// torch_network, the networks of schedule/conventions/. Used by: map/, glass/, align/guidance.hpp.
 #pragma once
 
 #include <concepts>

@@ -2,62 +2,21 @@
 /// With it, a file that a disk or a copy has damaged is refused even though it still reads as numbers.
 #pragma once
 
-#include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <map>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include <diamond/core/crc32.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/io/tensor.hpp>
 
 namespace diamond::io {
 
-/// This class computes the CRC-32C checksum (the Castagnoli polynomial, which iSCSI and ext4 use) of bytes
-/// that are added one after the other. It detects every change within 32 neighbouring bits, and of other
-/// changes all but one in 2^32. It does not protect against intent.
-class crc32c {
-public:
-    /// Adds these bytes to those before.
-    void add(std::span<const std::byte> bytes) noexcept {
-        constexpr std::size_t word = sizeof(std::uint64_t);
-        for (; bytes.size() >= word; bytes = bytes.subspan(word)) {
-            std::uint64_t next;
-            std::memcpy(&next, bytes.data(), word);
-            next ^= state_;
-            state_ = 0;
-            for (std::size_t i = 0; i < word; ++i) state_ ^= tables[word - 1 - i][next >> 8 * i & 0xff];
-        }
-        for (const auto byte : bytes)
-            state_ = state_ >> 8 ^ tables[0][(state_ ^ static_cast<std::uint32_t>(byte)) & 0xff];
-    }
-    /// Returns the checksum of all bytes added so far.
-    [[nodiscard]] std::uint32_t value() const noexcept { return ~state_; }
-
-private:
-    static_assert(std::endian::native == std::endian::little,
-                  "the eight tables are for words whose first byte is the lowest");
-
-    /// tables[k][b] is what byte b contributes to the checksum k bytes later. Taking eight bytes at a time is
-    /// several times as fast as taking one.
-    static constexpr auto tables = [] {
-        constexpr std::uint32_t polynomial = 0x82f63b78; // Castagnoli's polynomial, lowest bit first
-        std::array<std::array<std::uint32_t, 256>, 8> t{};
-        for (std::uint32_t b = 0; b < 256; ++b) {
-            t[0][b] = b;
-            for (int bit = 0; bit < 8; ++bit) t[0][b] = t[0][b] >> 1 ^ (t[0][b] & 1 ? polynomial : 0);
-        }
-        for (std::size_t k = 1; k < t.size(); ++k)
-            for (std::size_t b = 0; b < 256; ++b) t[k][b] = t[k - 1][b] >> 8 ^ t[0][t[k - 1][b] & 0xff];
-        return t;
-    }();
-
-    std::uint32_t state_ = 0xffffffff;
-};
+/// This class computes the CRC-32C checksum of bytes, by the Castagnoli polynomial, which iSCSI and ext4 use.
+using crc32c = crc32<0x82f63b78>;
 
 /// The metadata entry with this key holds the checksum.
 inline constexpr const char* checksum_key = "checksum";
