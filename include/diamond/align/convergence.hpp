@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include <diamond/concepts/backend.hpp>
+#include <diamond/core/batch.hpp>
 #include <diamond/core/expression.hpp>
 
 namespace diamond::detail {
