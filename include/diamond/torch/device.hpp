@@ -15,7 +15,8 @@ namespace diamond::detail {
 template <class Context>
 struct torch_device {
     static_assert(Context::host_memory,
-                  "torch networks of diamond::cuda batches need #include <diamond/torch/cuda.cuh>");
+                  "a torch network takes batches in the host's memory, such as those of diamond::eigen: for "
+                  "another back end specialise diamond::detail::torch_device");
     [[nodiscard]] static ::torch::Device of(const Context&) { return ::torch::kCPU; }
     struct guard {
         explicit guard(const Context& context) {

@@ -107,7 +107,7 @@ public:
         require_batches(states, out);
         const typename device::guard guard(out.context());
         const ::torch::NoGradGuard plain;
-        tensor_of(out).copy_(evaluate(module, inputs(states, times, condition)));
+        write(evaluate(module, inputs(states, times, condition)), out);
     }
     /// Writes cotangent^T d out/d state into outs[k], of state k.
     void vjp(const torch_module& module, std::span<const const_view> states, std::span<const time_view> times,
@@ -202,14 +202,13 @@ public:
             throw std::runtime_error(module_.name() + " has no such derivative: " + torch_message(of_torch));
         }
     }
-    /// Writes a product, and 0 where it is not defined.
-    static void write(const tensor& product, view out) {
-        if (product.defined())
-            tensor_of(out).copy_(product);
+    /// Copies what libtorch computed, and 0 where it is not defined, into out.
+    static void write(const tensor& computed, view out) {
+        if (computed.defined())
+            out.context().copy(computed.contiguous().template data_ptr<real>(), out.size(), out.data());
         else
             tensor_of(out).zero_();
     }
-
     /// @throws std::invalid_argument where the states are not d x N, as the other batch is.
     void require_batches(std::span<const const_view> states, const_view other) const {
         for (const const_view& state : states) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -94,14 +95,14 @@ public:
     /// Returns a module of the same numbers that shares none with this one.
     [[nodiscard]] torch_module copy() const {
         torch_module result = *this;
-        result.module_ = copied(*module_);
+        result.own(copied(*module_));
         return result;
     }
 
     /// Returns what forward gives. @throws std::runtime_error with libtorch's own message.
     [[nodiscard]] ::torch::jit::IValue forward(std::vector<::torch::jit::IValue> inputs) const {
         try {
-            return module_->get_method("forward")(std::move(inputs));
+            return (*forward_)(std::move(inputs));
         } catch (const std::bad_alloc&) {
             throw;
         } catch (const std::exception& of_torch) {
@@ -119,6 +120,7 @@ private:
     void own(std::shared_ptr<::torch::jit::Module> module) {
         module_ = std::move(module);
         module_->eval();
+        forward_ = module_->get_method("forward");
     }
     /// A copy's parameters require no gradient.
     static std::shared_ptr<::torch::jit::Module> copied(const ::torch::jit::Module& module) {
@@ -146,6 +148,7 @@ private:
 
     std::string name_;
     std::shared_ptr<::torch::jit::Module> module_;
+    std::optional<::torch::jit::Method> forward_; ///< the module's, so that no call looks for it
     std::shared_ptr<const detail::torch_parameters> parameters_;
 };
 

@@ -30,15 +30,19 @@ template <class Real, class Context>
 template <class Value, class Context>
 [[nodiscard]] ::torch::Tensor tensor_of(batch_view<Value, Context> batch) {
     using real = std::remove_const_t<Value>;
-    return ::torch::from_blob(const_cast<real*>(batch.data()), {batch.columns(), batch.rows()},
-                              torch_numbers<real>(batch.context()));
+    return at::from_blob(const_cast<real*>(batch.data()), {batch.columns(), batch.rows()},
+                         torch_numbers<real>(batch.context()));
 }
 /// Returns the times of the columns as an (N) tensor, rounded to the particles' number type.
 template <class Real, class Context>
 [[nodiscard]] ::torch::Tensor time_tensor(const Context& context, time_view t, index_t columns) {
-    if (t.broadcast()) return ::torch::full({columns}, t.value(), torch_numbers<Real>(context));
-    ::torch::Tensor result = ::torch::empty({columns}, torch_numbers<Real>(context));
-    assign(batch_view<Real, Context>(result.data_ptr<Real>(), 1, columns, &context), 1.0 * t);
+    auto result = at::empty({columns}, torch_numbers<Real>(context));
+    auto* const to = result.template data_ptr<Real>();
+    if constexpr (Context::host_memory) {
+        for (index_t j = 0; j < columns; ++j) to[j] = static_cast<Real>(t[j]);
+    } else {
+        assign(batch_view<Real, Context>(to, 1, columns, &context), 1.0 * t);
+    }
     return result;
 }
 
