@@ -35,13 +35,14 @@ public:
     using condition_type = condition_of_t<Value>;
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
-    static constexpr bool begins_after_noise = detail::begins_after_noise<Value>;
+    static constexpr bool begins_after_noise = detail::begins_after_noise<Value>; ///< as the value's
 
     /// Takes the value and the exponent.
     annealed_value(Value value, Exponent exponent)
         : value_(std::move(value)), exponent_(std::move(exponent)) {}
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(value_.dimension()); }
+    /// The reward of the value, which drivers evaluate at t = 1.
     [[nodiscard]] auto& reward() { return value_.reward(); }
     /// Says whether a particle's value is its own, as the value within says.
     [[nodiscard]] bool fresh() const { return detail::is_fresh(value_); }

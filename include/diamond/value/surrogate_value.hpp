@@ -36,7 +36,7 @@ public:
     using condition_type = condition_of_t<Value>;
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
-    static constexpr bool begins_after_noise = detail::begins_after_noise<Value>;
+    static constexpr bool begins_after_noise = detail::begins_after_noise<Value>; ///< as the value's
 
     /// Takes the value of the surrogate, and the reward that counts. @throws std::invalid_argument where the
     /// reward has a dimension of its own and it is not the value's.
