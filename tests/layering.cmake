@@ -17,9 +17,10 @@ set(nn         map)
 set(io         train)
 set(train      align oracle nn) # not io: the umbrella includes train and depends on nothing; io writes its checkpoints
 set(plot       io) # whose files are replaced whole
+set(openvino   schedule) # networks, of their schedules
 set(backend    concepts)
 set(umbrella   align oracle nn train) # diamond.hpp itself
-set(folders core concepts schedule random glass reward density map value align oracle nn io plot train backend)
+set(folders core concepts schedule random glass reward density map value align oracle nn io plot openvino train backend)
 
 # Who may name a library, as "<its headers> => <our files>". Standard headers are free to all.
 set(libraries
@@ -28,7 +29,8 @@ set(libraries
     "(cu[a-z0-9_]*|mma|math_constants)\\.h => backend/cuda"
     "(xtensor|xtl|xsimd)/ => io/xtensor\\.hpp"
     "nlohmann/ => io/"
-    "cairo => plot/")
+    "cairo => plot/"
+    "openvino/ => openvino/")
 
 # closure(<folder> <result>): the folder and all that it may include.
 function(closure folder result)
