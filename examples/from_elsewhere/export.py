@@ -66,7 +66,6 @@ def all_inputs(inputs, suffix):
 def jax_to_onnx(function, file, inputs):
     """Writes the three files of a JAX function."""
     import jax
-    import onnx
     from jax2onnx import to_onnx
 
     def vjp_of(of_states, states, cotangent):
@@ -78,13 +77,53 @@ def jax_to_onnx(function, file, inputs):
 
     for suffix, graph, names, outputs in derivatives(function, list(inputs), vjp_of, jvp_of):
         shapes = [jax.ShapeDtypeStruct(("N", *shape), dtype) for shape, dtype in all_inputs(inputs, suffix)]
-        model = to_onnx(graph, shapes, input_names=names, output_names=outputs)
-        onnx.save(model, pathlib.Path(file).with_suffix(f"{suffix}.onnx"))
+        save(to_onnx(graph, shapes), pathlib.Path(file).with_suffix(f"{suffix}.onnx"), names, outputs)
 
 
 def torch_to_onnx(function, file, inputs):
-    """Writes the three files of a PyTorch function or module, in evaluation mode."""
-    raise NotImplementedError
+    """Writes the three files of a PyTorch function or module, which must be in evaluation mode."""
+    import torch
+    from torch._decomp import decomposition_table
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    def vjp_of(of_states, states, cotangent):
+        result = torch.func.vjp(of_states, *states)[1](cotangent)
+        return result[0] if len(result) == 1 else result
+
+    def jvp_of(of_state, state, tangent):  # the reverse pass is linear in its cotangent, and its own reverse pass is the forward one
+        out, pull = torch.func.vjp(of_state, state)
+        return torch.func.vjp(lambda cotangent: pull(cotangent)[0], torch.zeros_like(out))[1](tangent)[0]
+
+    backward = {op: rule for op, rule in decomposition_table.items() if "backward" in str(op)}  # which ONNX does not have
+    rows, columns = 5, torch.export.Dim("N", min=1)
+    for suffix, graph, names, outputs in derivatives(function, list(inputs), vjp_of, jvp_of):
+        given = tuple(
+            torch.rand(rows, *shape) if dtype == "float32" else torch.zeros(rows, *shape, dtype=getattr(torch, dtype))
+            for shape, dtype in all_inputs(inputs, suffix)
+        )
+        with torch.no_grad():
+            traced = make_fx(graph, backward, tracing_mode="symbolic", _allow_non_fake_inputs=True)(*given)
+            exported = torch.onnx.export(traced, given, dynamic_shapes=tuple({0: columns} for _ in given), dynamo=True, verbose=False)
+        save(exported.model_proto, pathlib.Path(file).with_suffix(f"{suffix}.onnx"), names, outputs)
+
+
+def save(model, file, inputs, outputs):
+    """Writes a model whose inputs and outputs have their names, all other values numbers, and without notes of where they came from."""
+    import onnx
+
+    graph = model.graph
+    new = {"": ""} | {port.name: name for port, name in zip(graph.input, inputs)} | {port.name: name for port, name in zip(graph.output, outputs)}
+    inner = lambda value: new.setdefault(value, f"_{len(new)}")
+    for node in graph.node:
+        values = [[inner(value) for value in side] for side in (node.input, node.output)]
+        node.input[:], node.output[:] = values
+        del node.metadata_props[:]
+        node.name = node.doc_string = ""
+    for port in (*graph.input, *graph.output, *graph.initializer):
+        port.name = inner(port.name)
+    del graph.value_info[:]
+    onnx.checker.check_model(model)
+    onnx.save(model, file)
 
 
 def main():

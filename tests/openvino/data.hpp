@@ -1,8 +1,11 @@
 /// The files of tests/openvino/data, and what JAX computed with them (data/make.py).
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -18,6 +21,11 @@ using batch = diamond::eigen::batch<float>;
 
 [[nodiscard]] inline std::filesystem::path file(const std::string& name) {
     return std::filesystem::path(DIAMOND_OPENVINO_DATA) / name;
+}
+
+/// The library's own file of the network of diamond.onnx.
+[[nodiscard]] inline std::filesystem::path own_network() {
+    return file("../../io/data/pytorch_network.safetensors");
 }
 
 /// The inputs and results of one network, of `columns` columns.
@@ -54,6 +62,12 @@ private:
         if (!(distance <= most)) most = distance; // NaN stays
     }
     return most;
+}
+
+/// The inner product of two batches, in double.
+[[nodiscard]] inline double inner(const batch& a, const batch& b) {
+    const auto left = diamond::to_host(a), right = diamond::to_host(b);
+    return std::inner_product(left.begin(), left.end(), right.begin(), 0.0);
 }
 
 } // namespace diamond_test

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -15,6 +16,8 @@
 
 #include <openvino/core/preprocess/pre_post_process.hpp>
 #include <openvino/frontend/manager.hpp>
+#include <openvino/op/constant.hpp>
+#include <openvino/op/result.hpp>
 #include <openvino/openvino.hpp>
 
 #include <diamond/core/digits_of.hpp>
@@ -61,6 +64,7 @@ public:
             throw std::invalid_argument(name_ +
                                         ": OpenVINO reads no ONNX network in this file: " + reason(error));
         }
+        separate_constants();
         for (std::size_t i = 0; i < model_->inputs().size(); ++i) input_names_.push_back(name_of(input(i)));
         for (std::size_t i = 0; i < model_->outputs().size(); ++i)
             output_names_.push_back(name_of(model_->output(i)));
@@ -178,6 +182,35 @@ public:
     }
 
 private:
+    /// Gives each reader of a constant, and of what is computed of constants alone, one of its own, in memory
+    /// of its own. Where one product reads a square matrix and another its transpose, as reverse passes do,
+    /// OpenVINO 2026.4.1 may take the one for the other, which it finds by its address, and then gives wrong
+    /// numbers.
+    void separate_constants() {
+        std::vector<std::shared_ptr<ov::Node>> fixed;
+        std::set<const ov::Node*> known;
+        for (const auto& node : model_->get_ordered_ops()) {
+            bool constant = ov::is_type<ov::op::v0::Constant>(node) || node->get_input_size() > 0;
+            for (std::size_t i = 0; i < node->get_input_size(); ++i)
+                constant = constant && known.contains(node->get_input_node_ptr(i));
+            if (!constant || node->get_output_size() != 1 || ov::is_type<ov::op::v0::Result>(node)) continue;
+            fixed.push_back(node);
+            known.insert(node.get());
+        }
+        for (; !fixed.empty(); fixed.pop_back()) { // readers first: each of their copies reads, too
+            const auto& node = fixed.back();
+            const auto readers = node->output(0).get_target_inputs();
+            for (auto reader = readers.begin(); reader != readers.end(); ++reader)
+                if (reader != readers.begin())
+                    ov::Input<ov::Node>(*reader).replace_source_output(copy_of(node));
+        }
+    }
+    [[nodiscard]] static std::shared_ptr<ov::Node> copy_of(const std::shared_ptr<ov::Node>& node) {
+        if (const auto constant = ov::as_type_ptr<ov::op::v0::Constant>(node))
+            return std::make_shared<ov::op::v0::Constant>(constant->get_element_type(), constant->get_shape(),
+                                                          constant->get_data_ptr());
+        return node->clone_with_new_inputs(node->input_values());
+    }
     /// What an exception of OpenVINO says, without the places in its source: the last line that is not empty.
     [[nodiscard]] static std::string reason(const std::exception& error) {
         std::string text = error.what();

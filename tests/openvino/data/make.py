@@ -6,9 +6,12 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import onnx
+from onnx import helper, numpy_helper
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[2] / "examples" / "from_elsewhere"))
+from diamond_to_onnx import network, read_safetensors  # noqa: E402
 from export import jax_to_onnx  # noqa: E402
 
 N = 5
@@ -44,4 +47,27 @@ def write(name, function, inputs, direction, **given):
 
 x, t = numbers(N, 3), draw.uniform(size=N).astype("float32")
 write("flow", mlp(4, 3), {"x": (3,), "t": ()}, numbers(N, 3), x=x, t=t)
-(HERE / "values.json").write_text(json.dumps(values, indent=1) + "\n")
+
+labels, embedding, of_label = draw.integers(0, 5, N).astype("int32"), numbers(5, 2), mlp(6, 3)
+write("labelled", lambda x, t, c: of_label(x, t, jnp.take(embedding, c, axis=0)), {"x": (3,), "t": (), "condition": "int32"}, numbers(N, 3), x=x, t=t, condition=labels)
+write("conditioned", mlp(6, 3), {"x": (3,), "t": (), "condition": (2,)}, numbers(N, 3), x=x, t=t, condition=numbers(N, 2))
+
+# The network of tests/io/data, which the library loads, too; its values are those that PyTorch gave it, in that folder.
+evaluate, inputs = network(*read_safetensors(HERE.parents[1] / "io" / "data" / "pytorch_network.safetensors"))
+s, r = (draw.uniform(size=N).astype("float32") for _ in range(2))
+write("diamond", evaluate, inputs, numbers(N, 3), xbar=numbers(N, 3), x_t=x, t=t, s=s, r=r, condition=(labels - 1).astype("int32"))
+
+for suffix in ("", ".vjp", ".jvp"):  # the same with weights in half precision
+    model = onnx.load(HERE / f"diamond{suffix}.onnx")
+    casts = []
+    for tensor in model.graph.initializer:
+        weights = numpy_helper.to_array(tensor)
+        if weights.dtype == "float32" and weights.size > 9:
+            casts.append(helper.make_node("Cast", [f"{tensor.name}_half"], [tensor.name], to=onnx.TensorProto.FLOAT))
+            tensor.CopyFrom(numpy_helper.from_array(weights.astype("float16"), f"{tensor.name}_half"))
+    for node in reversed(casts):
+        model.graph.node.insert(0, node)
+    onnx.checker.check_model(model)
+    onnx.save(model, HERE / f"diamond_half{suffix}.onnx")
+
+(HERE / "values.json").write_text(json.dumps(values) + "\n")
