@@ -18,8 +18,8 @@ class Diamond(ConanFile):
     topics = ("diffusion-models", "flow-matching", "sequential-monte-carlo", "cuda", "header-only")
     package_type = "header-library"
     settings = "os", "arch", "compiler", "build_type"
-    # A component of diamond each, and what it needs beside a C++20 compiler. The package has neither diamond::thrust nor
-    # diamond::cuda: install by CMake where nvcc is.
+    # A component of diamond each, and what it needs beside a C++20 compiler. The package has none of diamond::thrust,
+    # diamond::openvino and diamond::cuda: install by CMake where these are.
     options = {"eigen": [True, False], "io": [True, False], "plot": [True, False]}
     default_options = {"eigen": True, "io": True, "plot": False}
     exports_sources = "include/*", "cmake/*", "CMakeLists.txt", "LICENSE"
@@ -50,7 +50,7 @@ class Diamond(ConanFile):
             toolchain.cache_variables[f"DIAMOND_BUILD_{what}"] = False
         toolchain.cache_variables["DIAMOND_CUDA"] = False
         # The options decide what is installed, not what this machine happens to have.
-        unwanted = ["thrust_headers"]
+        unwanted = ["thrust_headers", "OpenVINO"]
         unwanted += [] if self.options.eigen else ["Eigen3"]
         unwanted += [] if self.options.io else ["nlohmann_json", "xtensor"]
         unwanted += [] if self.options.plot else ["cairo"]

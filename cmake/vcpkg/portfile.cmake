@@ -2,8 +2,8 @@
 # Headers alone: there is nothing to build, and one configuration serves all.
 set(VCPKG_BUILD_TYPE release)
 get_filename_component(SOURCE_PATH ${CMAKE_CURRENT_LIST_DIR}/../.. ABSOLUTE)
-# The features decide what is installed, not what this machine happens to have. The port has neither diamond::thrust nor diamond::cuda.
-set(unwanted thrust_headers)
+# The features decide what is installed, not what this machine happens to have. The port has none of diamond::thrust, diamond::openvino and diamond::cuda.
+set(unwanted thrust_headers OpenVINO)
 if(NOT "eigen" IN_LIST FEATURES)
   list(APPEND unwanted Eigen3)
 endif()

@@ -18,7 +18,7 @@ module the module itself.
 JAX needs the packages jax and jax2onnx. PyTorch needs torch 2 and onnxscript: derivatives are traced by make_fx into plain operations, so
 the module must have no branch that depends on numbers.
 
-    python3 export.py FOLDER [--torch]   # a small network as an example: FOLDER/flow.onnx, .vjp.onnx, .jvp.onnx
+    python3 export.py FOLDER [--torch]   # a velocity as an example: FOLDER/two_clusters.onnx, .vjp.onnx, .jvp.onnx
 """
 import argparse
 import pathlib
@@ -126,25 +126,34 @@ def save(model, file, inputs, outputs):
     onnx.save(model, file)
 
 
+def two_clusters(m, tanh, v=0.2):
+    """The velocity of data around m and -m, N(+-m, v I), under the linear schedule, as examples/own_network.cpp has it."""
+
+    def velocity(x, t):
+        t = t[:, None]
+        s = 1 - t
+        variance = t * t * v + s * s
+        projection = (x * m).sum(1)[:, None]
+        return ((t * v - s) * x + s * tanh(t * projection / variance) * m) / variance
+
+    return velocity
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--torch", action="store_true", help="by PyTorch, not by JAX")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    inputs = {"x": (2,), "t": ()}
+    file, inputs = options.folder / "two_clusters.onnx", {"x": (2,), "t": ()}
     if options.torch:
         import torch
 
-        network = torch.nn.Sequential(torch.nn.Linear(3, 16), torch.nn.Tanh(), torch.nn.Linear(16, 2))
-        torch_to_onnx(lambda x, t: network(torch.cat([x, t[:, None]], 1)), options.folder / "flow.onnx", inputs)
+        torch_to_onnx(two_clusters(torch.tensor([1.5, -0.5]), torch.tanh), file, inputs)
     else:
-        import jax
         import jax.numpy as jnp
 
-        keys = jax.random.split(jax.random.key(0))
-        w, v = jax.random.normal(keys[0], (3, 16)), jax.random.normal(keys[1], (16, 2)) / 4
-        jax_to_onnx(lambda x, t: jnp.tanh(jnp.concatenate([x, t[:, None]], 1) @ w) @ v, options.folder / "flow.onnx", inputs)
+        jax_to_onnx(two_clusters(jnp.array([1.5, -0.5]), jnp.tanh), file, inputs)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <regex>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -57,6 +56,13 @@ std::string bytes_of(const std::string& name) {
     return {std::istreambuf_iterator<char>(stream), {}};
 }
 
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+    REQUIRE(text.find(from) != std::string::npos);
+    for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos;)
+        text.replace(at, from.size(), to);
+    return text;
+}
+
 } // namespace
 
 TEST_CASE("a file that is none is refused") {
@@ -68,7 +74,7 @@ TEST_CASE("a file that is none is refused") {
         {"empty.onnx", ""},
         {"text.onnx", "version https://git-lfs.github.com/spec/v1\n"},
         {"zeros.onnx", std::string(1000, '\0')},
-        {"other_operation.onnx", std::regex_replace(whole, std::regex("Tanh"), "Tank")}};
+        {"other_operation.onnx", replaced(whole, "Tanh", "Tank")}};
     for (const auto& [name, bytes] : spoilt) {
         CAPTURE(name);
         refused([&, path = written(name, bytes)] { const network<> net(context, path); }, {name + ": "});
