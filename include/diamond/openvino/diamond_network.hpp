@@ -49,7 +49,7 @@ public:
     using context_type = backend_of_t<Batch>;
     using view = view_t<Batch>;
     using arguments = diamond_arguments<Batch>;
-    using options = openvino_diamond_options<Condition>;
+    using options = openvino_diamond_options<Condition>; ///< Names what the file has.
     /// What a call works in: a request of the engine, and the times and conditions as the file reads them.
     using workspace = typename graph_type::workspace;
 
@@ -99,7 +99,7 @@ public:
     using view = view_t<Batch>;
     using const_view = const_view_t<Batch>;
     using arguments = diamond_arguments<Batch>;
-    using options = openvino_diamond_options<Condition>;
+    using options = openvino_diamond_options<Condition>; ///< Names what the file has.
     /// What calls and products work in.
     struct workspace {
         typename network_type::workspace network; ///< That of v.

@@ -62,7 +62,7 @@ public:
     using context_type = backend_of_t<Batch>;
     using view = view_t<Batch>;
     using const_view = const_view_t<Batch>;
-    using options = openvino_options<Condition>;
+    using options = openvino_options<Condition>; ///< Names what the file has.
     /// What a call works in: a request of the engine, and the times and conditions as the file reads them.
     using workspace = typename graph_type::workspace;
 
@@ -105,11 +105,12 @@ public:
     using context_type = backend_of_t<Batch>;
     using view = view_t<Batch>;
     using const_view = const_view_t<Batch>;
-    using options = openvino_options<Condition>;
+    using options = openvino_options<Condition>; ///< Names what the file has.
     /// What calls and products work in.
     struct workspace {
-        typename network_type::workspace network;  ///< That of u.
-        typename product_type::workspace vjp, jvp; ///< Those of the products.
+        typename network_type::workspace network; ///< That of u.
+        typename product_type::workspace vjp;     ///< That of the vector-Jacobian product.
+        typename product_type::workspace jvp;     ///< That of the Jacobian-vector product.
     };
 
     /// Reads NAME.onnx, NAME.vjp.onnx and NAME.jvp.onnx, of which the first is named. @throws
