@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <diamond/backend/eigen.hpp>
+#include <diamond/backend/thrust_cpu.hpp>
 #include <diamond/openvino/network.hpp>
 
 #include "data.hpp"
@@ -108,6 +109,17 @@ TEST_CASE("vectors are one for the batch or one a column, with numbers for none"
     check(vectors(c.read(), present.data()), {1, 2, 3, 10, 20, 30, 7, 8, 9, 10, 20, 30});
     check(vectors::for_all(c.read().columns(1, 1)), {4, 5, 6, 4, 5, 6, 4, 5, 6, 4, 5, 6});
     check({}, {10, 20, 30, 10, 20, 30, 10, 20, 30, 10, 20, 30});
+}
+TEST_CASE("any back end in the host's memory will do") {
+    const diamond::thrust_cpu::context context;
+    using other = diamond::thrust_cpu::batch<float>;
+    const diamond::openvino_network<other> net(context, diamond_test::file("layouts/time_each.onnx"));
+    const other x = diamond::from_host<float>(context, d, n, states);
+    other out(context, d, n);
+    auto space = net.make_workspace(context, n);
+    net(x, 0.5, {}, space, out);
+    const auto found = diamond::to_host(out);
+    for (std::size_t i = 0; i < states.size(); ++i) CHECK(found[i] == 0.5f * states[i]);
 }
 TEST_CASE("a workspace serves batches of any size and address, and none") {
     const diamond::eigen::context context{.threads = 1};

@@ -1,5 +1,5 @@
-// SMC with a network from an ONNX file against SMC with the library's own network of the same weights and the
-// same seeds: the networks differ by rounding, and so do the runs.
+// Runs, values and densities with networks from ONNX files. SMC is held against SMC with the library's own
+// network of the same weights and the same seeds: the networks differ by rounding, and so do the runs.
 #include <cmath>
 #include <cstdint>
 #include <thread>
@@ -19,6 +19,8 @@ using diamond::index_t, diamond::linear_schedule, diamond_test::batch;
 namespace {
 
 using network = diamond::openvino_diamond_network<batch, linear_schedule, linear_schedule, diamond::labels>;
+using differentiable = diamond::differentiable_openvino_diamond_network<batch, linear_schedule,
+                                                                        linear_schedule, diamond::labels>;
 
 network loaded(const diamond::eigen::context& context) {
     return network(context, diamond_test::file("diamond.onnx"), {}, {},
@@ -65,6 +67,45 @@ TEST_CASE("SMC with a network from a file is SMC with the library's own") {
     CHECK(moved <= 4);
     CHECK(std::abs(many.log_z - many_of_ours.log_z) < 1e-3);
     CHECK(many.spent.forward == many_of_ours.spent.forward);
+}
+TEST_CASE("gradients of values through a network from files are those through the library's own") {
+    const diamond::eigen::context context{.threads = 2};
+    const differentiable theirs(context, diamond_test::file("diamond.onnx"), {}, {},
+                                {.condition = {.classes = 4, .none = -1}});
+    const auto ours = diamond::io::load_network<batch>(context, diamond_test::own_network());
+    constexpr index_t d = 3, n = 40;
+    batch x(context, d, n);
+    diamond::draw_normal(diamond::philox{9}.stream(diamond::purpose::user), x.mutable_view());
+    const auto gradient = [&](const auto& net) {
+        const diamond::network_diamond_map map{net};
+        const diamond::linear_reward reward{context, std::vector<float>{1.5f, -1.0f, 0.5f}};
+        diamond::pathwise_posterior_value value{diamond::diamond_map_posterior{map}, reward, {.samples = 4}};
+        batch out(context, d, n);
+        value.guidance(x, 0.6, diamond::labels(1), diamond::philox{3}.stream(diamond::purpose::value), out);
+        return diamond::to_host(out);
+    };
+    const auto found = gradient(theirs), expected = gradient(ours);
+    for (std::size_t i = 0; i < found.size(); ++i)
+        CHECK(std::abs(found[i] - expected[i]) < 1e-4f * std::max(1.0f, std::abs(expected[i])));
+}
+TEST_CASE("the divergence of a field, by its tangents, is the trace of its Jacobian, by its cotangents") {
+    const diamond::eigen::context context{.threads = 1};
+    const diamond::differentiable_openvino_network<batch> net(context, diamond_test::file("flow.onnx"));
+    constexpr index_t d = 3, n = 7;
+    batch x(context, d, n), unit(context, d, n), pulled(context, d, n);
+    diamond::draw_normal(diamond::philox{9}.stream(diamond::purpose::user), x.mutable_view());
+    diamond::owning_batch<double, diamond::eigen::context> divergence(context, 1, n);
+    diamond::exact_divergence{net}(x, 0.3, {}, diamond::row(divergence));
+    std::vector<double> trace(n, 0.0);
+    auto space = net.make_workspace(context, n);
+    for (index_t i = 0; i < d; ++i) {
+        for (index_t k = 0; k < d * n; ++k) unit.data()[k] = k % d == i ? 1.0f : 0.0f;
+        net.vjp(x, 0.3, {}, unit, space, pulled);
+        for (index_t j = 0; j < n; ++j)
+            trace[static_cast<std::size_t>(j)] += static_cast<double>(pulled.data()[i + d * j]);
+    }
+    for (index_t j = 0; j < n; ++j)
+        CHECK(std::abs(divergence.data()[j] - trace[static_cast<std::size_t>(j)]) < 1e-5);
 }
 TEST_CASE("threads that call one network at once are given what each is given alone") {
     const diamond::eigen::context context{.threads = 1};
