@@ -72,6 +72,18 @@ TEST_CASE("a network of vectors has JAX's values") {
                   network<diamond::condition_vectors<batch>>(context, diamond_test::file("conditioned.onnx")),
                   diamond::condition_vectors<batch>(c.read()));
 }
+TEST_CASE("products that do not depend on the state are taken") {
+    const diamond::eigen::context context{.threads = 1};
+    const network<> net(context, diamond_test::file("layouts/linear.onnx")); // u = t x
+    const batch x(context, d, 2), v = diamond::from_host<float>(context, d, 2, {1, 2, 3, 4, 5, 6});
+    batch out(context, d, 2);
+    auto space = net.make_workspace(context, 2);
+    for (const bool forwards : {true, false}) {
+        forwards ? net.jvp(x, 0.5, {}, v, space, out) : net.vjp(x, 0.5, {}, v, space, out);
+        const auto found = diamond::to_host(out);
+        for (std::size_t i = 0; i < found.size(); ++i) CHECK(found[i] == 0.5f * static_cast<float>(i + 1));
+    }
+}
 TEST_CASE("a file that predicts the denoiser is a velocity field on a schedule") {
     const diamond::eigen::context context{.threads = 1};
     const diamond::openvino_network<batch> net(context, diamond_test::file("layouts/time_each.onnx"));

@@ -168,6 +168,19 @@ TEST_CASE("files of products that are missing or do not fit are refused") {
     load_refused<differentiable>("refused/undirected.onnx",
                                  {"undirected.vjp.onnx: there is no input 'cotangent'"});
 }
+TEST_CASE("files of products that are another network's are refused") {
+    using differentiable = diamond::differentiable_openvino_network<batch>;
+    const auto mixed = [](const std::string& value, const std::string& vjp, const std::string& jvp) {
+        written("mixed.vjp.onnx", bytes_of(vjp));
+        written("mixed.jvp.onnx", bytes_of(jvp));
+        const differentiable net(context, written("mixed.onnx", bytes_of(value)));
+    };
+    CHECK_NOTHROW(mixed("flow.onnx", "flow.vjp.onnx", "flow.jvp.onnx"));
+    refused([&] { mixed("layouts/time_each.onnx", "flow.vjp.onnx", "flow.jvp.onnx"); },
+            {"mixed.onnx: the products in the files beside it are those of another network"});
+    refused([&] { mixed("flow.onnx", "layouts/linear.vjp.onnx", "flow.jvp.onnx"); },
+            {"mixed.onnx: the files of its products contradict each other"});
+}
 TEST_CASE("batches of other shapes, or that overlap, are refused") {
     const network<> net(context, file("layouts/time_each.onnx"));
     auto space = net.make_workspace(context, n);

@@ -41,7 +41,8 @@ struct openvino_labels_and_vectors {
 namespace detail {
 
 /// How a file is given conditions of a type. It takes its inputs from the file when it is made, and `read`
-/// hands the conditions of a call over, from a buffer where the file reads other numbers than there are.
+/// hands the conditions of a call over, from a buffer where the file reads other numbers than there are;
+/// `example` makes some condition that the file takes, perhaps in the memory of a batch.
 template <class Condition>
 class openvino_condition {
     static_assert(is_specialised<Condition>,
@@ -57,6 +58,10 @@ public:
     struct buffer {};
     openvino_condition(openvino_file&, const options&) {}
     void read(no_condition, index_t, index_t, openvino_request&, buffer&) const {}
+    template <class Batch>
+    [[nodiscard]] no_condition example(Batch&) const {
+        return {};
+    }
 };
 
 template <>
@@ -88,6 +93,10 @@ public:
     template <class Context>
     void check(const Context& context, const labels& given, index_t columns) const {
         require_labels(context, given, columns, named_.classes);
+    }
+    template <class Batch>
+    [[nodiscard]] labels example(Batch&) const {
+        return labels(0);
     }
 
 private:
@@ -133,6 +142,11 @@ public:
     void check(const Context&, const condition_vectors<Batch>& given, index_t columns) const {
         require_vectors(given, columns, port_.rows());
     }
+    [[nodiscard]] condition_vectors<Batch> example(Batch& memory) const {
+        memory.resize(memory.context(), port_.rows(), 1);
+        diamond::set_to_zero(memory.mutable_view());
+        return condition_vectors<Batch>::for_all(memory.read());
+    }
 
 private:
     openvino_port port_;
@@ -163,6 +177,9 @@ public:
     void check(const Context& context, const label_and_vector<Batch>& given, index_t columns) const {
         label_.check(context, given.label, columns);
         vector_.check(context, given.vector, columns);
+    }
+    [[nodiscard]] label_and_vector<Batch> example(Batch& memory) const {
+        return {label_.example(memory), vector_.example(memory)};
     }
 
 private:

@@ -17,6 +17,7 @@
 #include <diamond/openvino/condition.hpp>
 #include <diamond/openvino/graph.hpp>
 #include <diamond/openvino/network.hpp>
+#include <diamond/openvino/products.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/linear.hpp>
 
@@ -108,13 +109,24 @@ public:
     };
 
     /// Reads NAME.onnx, NAME.vjp.onnx and NAME.jvp.onnx, of which the first is named. @throws
-    /// std::invalid_argument as openvino_diamond_network does, and where one of them is missing or does not
-    /// fit.
+    /// std::invalid_argument as openvino_diamond_network does, where one of them is missing or does not fit,
+    /// and where the products along xbar are not those of the network (openvino/products.hpp).
     differentiable_openvino_diamond_network(const context_type& context, const std::filesystem::path& file,
                                             Schedule schedule, Inner inner = {}, const options& named = {})
         : network_(context, file, std::move(schedule), std::move(inner), named),
           vjp_(product<vjp_type>(context, file, named, "cotangent", ".vjp", {"of_xbar", "of_x_t"})),
-          jvp_(product<jvp_type>(context, file, named, "tangent", ".jvp", {""})) {}
+          jvp_(product<jvp_type>(context, file, named, "tangent", ".jvp", {""})) {
+        Batch memory(context, 1, 1), x_t(context, dimension(), 4), of_x_t(context, dimension(), 4);
+        draw_normal(philox{1}.stream(purpose::user), x_t.mutable_view());
+        const condition_type c = vjp_.example(memory);
+        workspace space = make_workspace(context, 1);
+        const auto at = [&](const_view xbar) { return arguments{xbar, x_t, 0.5, 0.3, 0.7}; };
+        detail::require_products<Batch>(
+            file.string(), context, dimension(), detail::product_rounding(named.bf16),
+            [&](const_view xbar, view out) { (*this)(at(xbar), c, space, out); },
+            [&](const_view xbar, const_view v, view out) { jvp(at(xbar), c, v, space, out); },
+            [&](const_view xbar, const_view w, view out) { vjp(at(xbar), c, w, space, out, of_x_t); });
+    }
 
     [[nodiscard]] index_t dimension() const { return network_.dimension(); }
     [[nodiscard]] const Schedule& schedule() const { return network_.schedule(); }

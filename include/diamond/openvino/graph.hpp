@@ -56,6 +56,8 @@ public:
 
     [[nodiscard]] const std::string& name() const { return name_; }
     [[nodiscard]] index_t dimension() const { return states_.front().rows(); }
+    /// Some condition that the file takes, perhaps in `memory`.
+    [[nodiscard]] Condition example(Batch& memory) const { return condition_.example(memory); }
     [[nodiscard]] workspace make_workspace() const { return {openvino_request(graph_), {}, {}}; }
 
     /// Writes the outputs. Where the file takes one time for all columns, columns of different times are

@@ -5,8 +5,9 @@
 ///
 /// The file has inputs x, (N, d) or (N, ...) of d numbers in all, and t, of shape () or (1) for one time and
 /// (N) or (N, 1) for one a column; perhaps a condition, labels as integers (N) or (N, 1), or vectors (N,
-/// d_c); and an output shaped as x. N must be dynamic, or such that OpenVINO can make it so. The numbers of a
-/// batch are handed over where they are, without a copy.
+/// d_c); and an output shaped as x. Times are rounded to float, as all that OpenVINO computes. N must be
+/// dynamic, or such that OpenVINO can make it so. The numbers of a batch are handed over where they are,
+/// without a copy.
 ///
 /// Products with the Jacobian come from files beside it, NAME.vjp.onnx and NAME.jvp.onnx, which have the
 /// inputs of NAME.onnx and one more, shaped as x: `cotangent` and `tangent`. Their only outputs are
@@ -19,6 +20,7 @@
 #include <diamond/concepts/velocity_field.hpp>
 #include <diamond/openvino/condition.hpp>
 #include <diamond/openvino/graph.hpp>
+#include <diamond/openvino/products.hpp>
 
 namespace diamond {
 
@@ -115,12 +117,21 @@ public:
 
     /// Reads NAME.onnx, NAME.vjp.onnx and NAME.jvp.onnx, of which the first is named. @throws
     /// std::invalid_argument, with the inputs and outputs of the file that it is about, where one of them is
-    /// missing or does not fit.
+    /// missing or does not fit, or where the products are not those of the network (openvino/products.hpp).
     differentiable_openvino_network(const context_type& context, const std::filesystem::path& file,
                                     const options& named = {})
         : network_(context, file, named),
           vjp_(product(context, file, named, "cotangent", ".vjp")),
-          jvp_(product(context, file, named, "tangent", ".jvp")) {}
+          jvp_(product(context, file, named, "tangent", ".jvp")) {
+        Batch memory(context, 1, 1);
+        const condition_type c = vjp_.example(memory);
+        workspace space = make_workspace(context, 1);
+        detail::require_products<Batch>(
+            file.string(), context, dimension(), detail::product_rounding(named.bf16),
+            [&](const_view x, view out) { (*this)(x, 0.5, c, space, out); },
+            [&](const_view x, const_view v, view out) { jvp(x, 0.5, c, v, space, out); },
+            [&](const_view x, const_view w, view out) { vjp(x, 0.5, c, w, space, out); });
+    }
 
     [[nodiscard]] index_t dimension() const { return network_.dimension(); }
     [[nodiscard]] workspace make_workspace(const context_type& context, index_t columns) const {

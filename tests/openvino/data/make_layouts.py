@@ -78,6 +78,16 @@ write(
     [("u", T.FLOAT, (N, 3)), ("minus_u", T.FLOAT, (N, 3))],
 )
 
+# u = t x, whose products do not read x.
+product("layouts/linear", (N, 1))
+for suffix, direction in (("vjp", "cotangent"), ("jvp", "tangent")):
+    write(
+        f"layouts/linear.{suffix}",
+        [("x", T.FLOAT, (N, 3)), ("t", T.FLOAT, (N, 1)), (direction, T.FLOAT, (N, 3))],
+        [("Mul", [direction, "t"], ["u"], {})],
+        [("u", T.FLOAT, (N, 3))],
+    )
+
 product("refused/double", (N,), T.DOUBLE, x_kind=T.DOUBLE)
 product("refused/integers", (N,), T.INT32, x_kind=T.INT32)
 product("refused/integer_time", (N,), T.INT64)
