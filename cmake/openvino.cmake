@@ -14,7 +14,7 @@ function(diamond_fetch_openvino root)
   file(REMOVE_RECURSE ${folder} ${folder}.part)
   find_program(python3 python3 NO_CACHE)
   execute_process(
-    COMMAND ${python3} -m pip install --quiet --disable-pip-version-check --no-deps --only-binary=:all: --target ${folder}.part openvino==${openvino_version}
+    COMMAND ${python3} -m pip install --quiet --disable-pip-version-check --no-deps --only-binary=:all: --timeout=20 --retries=1 --target ${folder}.part openvino==${openvino_version}
     RESULT_VARIABLE failed ERROR_VARIABLE why)
   if(failed)
     message(STATUS "Without OpenVINO, which the package index did not give:\n${why}")

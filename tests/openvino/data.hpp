@@ -1,4 +1,5 @@
-/// The files of tests/openvino/data, and what JAX computed with them (data/make.py).
+/// The files of tests/openvino/data, and what JAX and PyTorch computed with them (data/make.py and
+/// data/make_torch.py).
 #pragma once
 
 #include <algorithm>
@@ -33,8 +34,8 @@ class reference {
 public:
     static constexpr diamond::index_t columns = 5;
 
-    explicit reference(const std::string& name) {
-        std::ifstream stream(file("values.json"));
+    explicit reference(const std::string& name, const std::string& values = "values.json") {
+        std::ifstream stream(file(values));
         values_ = nlohmann::json::parse(stream).at(name);
     }
     /// Numbers of any type, in the order of a batch.

@@ -63,6 +63,29 @@ TEST_CASE("a Diamond network from a file has JAX's values, cotangents and tangen
     own(at, given, own_space, out);
     CHECK(error(out, expected.numbers("out")) < 1e-5);
 }
+TEST_CASE("a Diamond network from a file has at the ends of times, too, the values that PyTorch gave it") {
+    const diamond::eigen::context context{.threads = 1};
+    const network net = loaded(context);
+    constexpr index_t many = 25; // times 0, 0.999 and 1 among them
+    const auto file = diamond::io::read_safetensors(
+        diamond_test::file("../../io/data/pytorch_values.safetensors"));
+    const auto state = [&](const char* name) {
+        const auto values = file.require(name, diamond::io::dtype::f32, {many, d}).template values<float>();
+        return diamond::from_host<float>(context, d, many, std::vector<float>(values.begin(), values.end()));
+    };
+    const auto time = [&](const char* name) {
+        return file.require(name, diamond::io::dtype::f64, {many}).template values<double>();
+    };
+    const auto t = time("t"), s = time("s"), r = time("r");
+    const auto label = file.require("label", diamond::io::dtype::i32, {many}).values<std::int32_t>();
+    const auto v = file.require("v", diamond::io::dtype::f64, {many, d}).values<double>();
+    const batch xbar = state("xbar"), x_t = state("x_t");
+    batch out(context, d, many);
+    auto space = net.make_workspace(context, many);
+    net({xbar, x_t, time_view(t.data()), time_view(s.data()), time_view(r.data())},
+        diamond::labels(label.data()), space, out);
+    CHECK(error(out, {v.begin(), v.end()}) < 1e-5);
+}
 TEST_CASE("weights of half precision, read in both passes, give products that agree") {
     const diamond::eigen::context context{.threads = 1};
     const network half = loaded(context, "diamond_half.onnx");

@@ -1,4 +1,5 @@
-// A velocity field from an ONNX file has the values and the products that JAX computed before it was written.
+// A velocity field from an ONNX file has the values and the products that JAX, or PyTorch, computed before it
+// was written.
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -27,12 +28,11 @@ static_assert(diamond::differentiable_velocity_field<network<diamond::labels>>);
 static_assert(diamond::differentiable_velocity_field<network<diamond::condition_vectors<batch>>>);
 static_assert(diamond::differentiable_velocity_field<network<diamond::label_and_vector<batch>>>);
 
-/// Compares a network's value and products with those of JAX, and the products with each other.
+/// Compares a network's value and products with those of a framework, and the products with each other.
 template <class Network>
-void has_values_of(const std::string& name, const diamond::eigen::context& context, const Network& net,
-                   const typename Network::condition_type& condition) {
+void has_values_of(const diamond_test::reference& expected, const diamond::eigen::context& context,
+                   const Network& net, const typename Network::condition_type& condition) {
     REQUIRE(net.dimension() == d);
-    const diamond_test::reference expected(name);
     const batch x = expected.rows(context, "x"), direction = expected.rows(context, "direction");
     const auto t = expected.numbers("t");
     batch out(context, d, n), pulled(context, d, n);
@@ -55,22 +55,32 @@ void has_values_of(const std::string& name, const diamond::eigen::context& conte
 
 TEST_CASE("a velocity network from a file has JAX's values, cotangents and tangents") {
     const diamond::eigen::context context{.threads = 2};
-    has_values_of("flow", context, network<>(context, diamond_test::file("flow.onnx")), {});
+    has_values_of(diamond_test::reference("flow"), context,
+                  network<>(context, diamond_test::file("flow.onnx")), {});
 }
 TEST_CASE("a network of labels has JAX's values") {
     const diamond::eigen::context context{.threads = 1};
     const auto label = diamond_test::reference("labelled").numbers<std::int32_t>("condition");
     has_values_of(
-        "labelled", context,
+        diamond_test::reference("labelled"), context,
         network<diamond::labels>(context, diamond_test::file("labelled.onnx"), {.condition = {.classes = 5}}),
         diamond::labels(label.data()));
 }
 TEST_CASE("a network of vectors has JAX's values") {
     const diamond::eigen::context context{.threads = 1};
     const batch c = diamond_test::reference("conditioned").rows(context, "condition");
-    has_values_of("conditioned", context,
+    has_values_of(diamond_test::reference("conditioned"), context,
                   network<diamond::condition_vectors<batch>>(context, diamond_test::file("conditioned.onnx")),
                   diamond::condition_vectors<batch>(c.read()));
+}
+TEST_CASE("a network of PyTorch's, with layers of its own, has PyTorch's values") {
+    const diamond::eigen::context context{.threads = 1};
+    const diamond_test::reference expected("torch", "torch.json");
+    const auto label = expected.numbers<std::int32_t>("condition");
+    has_values_of(
+        expected, context,
+        network<diamond::labels>(context, diamond_test::file("torch.onnx"), {.condition = {.classes = 4}}),
+        diamond::labels(label.data()));
 }
 TEST_CASE("products that do not depend on the state are taken") {
     const diamond::eigen::context context{.threads = 1};
