@@ -125,7 +125,7 @@ TEST_CASE("inputs and outputs of other names, types and shapes are refused with 
     load_refused("refused/open.onnx", {"input 'x' leaves open how many numbers a column has"});
     load_refused("refused/wider.onnx", {"an output has 4 numbers a column, where the state has 3" + has});
     load_refused("refused/one_column.onnx", {"the time 't' may be one for all columns or one for each"});
-    for (const char* name : {"baked", "added"})
+    for (const char* name : {"baked", "added", "twice", "first"})
         load_refused("refused/" + std::string(name) + ".onnx",
                      {"this file cannot be used for any number of columns"});
 }
@@ -189,4 +189,20 @@ TEST_CASE("batches of other shapes, or that overlap, are refused") {
             {"time_each.onnx: the network has dimension 3, the batch has 2 rows"});
     refused([&] { net(x, 0.5, {}, space, few); }, {"openvino_network: 3 x 3 against 3 x 4"});
     refused([&] { net(x, 0.5, {}, space, x); }, {"out overlaps what is read"});
+}
+TEST_CASE("an output with other columns than its input is refused when it is found") {
+    const network<> net(context, file("refused/positive.onnx")); // the columns with a positive number
+    auto space = net.make_workspace(context, n);
+    batch x(context, d, n), out(context, d, n); // whose addresses stay
+    const auto evaluate = [&](const std::vector<float>& numbers) {
+        context.from_host(numbers.data(), d * n, x.data());
+        net(x, 0.5, {}, space, out);
+        return diamond::to_host(out);
+    };
+    const std::vector<float> all{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12},
+        some{1, 2, 3, -4, -5, -6, 7, 8, 9, 10, 11, 12};
+    CHECK(evaluate(all)[4] == 2.5f);
+    refused<std::runtime_error>([&] { static_cast<void>(evaluate(some)); },
+                                {"positive.onnx: on 4 columns an output is of shape"});
+    CHECK(evaluate(all)[4] == 2.5f);
 }

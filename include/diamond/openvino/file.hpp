@@ -31,6 +31,7 @@ struct openvino_port {
     std::size_t index = 0;
     ov::Shape shape;
     bool per_column = true;
+    bool certain = true; ///< of an output: its number of columns does not depend on numbers
 
     /// The numbers of a column, in the order of a batch's rows.
     [[nodiscard]] index_t rows() const {
@@ -156,19 +157,15 @@ public:
             for (const std::size_t i : taken_outputs_)
                 conversions.output(i).tensor().set_element_type(ov::element::f32);
             model_ = conversions.build();
-            model_->reshape(shapes_);
         } catch (const std::exception& error) {
             throw std::invalid_argument(one_size() + ": " + reason(error));
         }
+        // Two trials, which find a graph that adds columns or leaves some out; and then any number.
+        for (const int columns : {3, 5, -1}) reshape(ov::Dimension(columns), outputs);
         for (openvino_port* port : outputs) {
-            const ov::Output<ov::Node> output = model_->output(port->index);
-            require(output.get_partial_shape().rank().is_static() && output.get_partial_shape().size() >= 2 &&
-                        output.get_partial_shape()[0].is_dynamic(),
-                    [&] {
-                        return one_size() + ": with N for the first extent of all inputs its output is " +
-                               described(output);
-                    });
-            *port = rows_of(output, port->index, "output '" + output_names_[port->index] + "'");
+            const openvino_port rows = rows_of(model_->output(port->index), port->index,
+                                               "output '" + output_names_[port->index] + "'");
+            port->shape = rows.shape;
         }
         try {
             return ov::Core().compile_model(
@@ -247,6 +244,27 @@ private:
         shape[0] = -1;
         return shape;
     }
+    /// Gives the inputs so many columns. @throws std::invalid_argument unless the outputs then have as many.
+    void reshape(ov::Dimension columns, const std::vector<openvino_port*>& outputs) {
+        for (auto& [i, shape] : shapes_)
+            if (per_column_.contains(i)) shape[0] = columns;
+        try {
+            model_->reshape(shapes_);
+        } catch (const std::exception& error) {
+            throw std::invalid_argument(one_size() + ": " + reason(error));
+        }
+        for (openvino_port* port : outputs) {
+            const ov::PartialShape shape = model_->output(port->index).get_partial_shape();
+            require(shape.rank().is_static() && shape.size() >= 2 && shape[0].compatible(columns) &&
+                        (columns.is_static() || shape[0].is_dynamic()),
+                    [&] {
+                        return one_size() + ": with " + columns.to_string() +
+                               " for the first extent of all inputs its output is " +
+                               described(model_->output(port->index));
+                    });
+            if (columns.is_static() && shape[0].is_dynamic()) port->certain = false;
+        }
+    }
     [[nodiscard]] std::string one_size() const {
         return name_ + ": this file cannot be used for any number of columns (export it with a dynamic first "
                        "extent of all inputs but times)";
@@ -277,6 +295,7 @@ private:
               const ov::PartialShape& shape) {
         require_that(!shapes_.contains(port.index),
                      [&] { return "the input '" + name + "' is named twice in the options"; });
+        if (port.per_column) per_column_.insert(port.index);
         types_.emplace(port.index, type);
         shapes_.emplace(port.index, shape);
     }
@@ -286,6 +305,7 @@ private:
     std::vector<std::string> input_names_, output_names_;
     bool one_column_ = false; ///< a state was exported with N = 1
     std::vector<std::size_t> taken_outputs_;
+    std::set<std::size_t> per_column_; ///< the inputs whose first extent is N
     std::map<std::size_t, ov::element::Type> types_;
     std::map<std::size_t, ov::PartialShape> shapes_;
 };

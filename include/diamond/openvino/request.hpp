@@ -7,6 +7,7 @@
 #include <exception>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <openvino/openvino.hpp>
@@ -39,8 +40,10 @@ public:
     }
     /// Writes an output to this memory, of `columns` columns, in the calls from now on.
     void write(const openvino_port& port, float* to, index_t columns) {
-        if (outputs_[port.index].moves_to(to, columns))
-            request_.set_output_tensor(port.index, ov::Tensor(ov::element::f32, port.of(columns), to));
+        unproved_ = unproved_ || !port.certain;
+        if (!outputs_[port.index].moves_to(to, columns)) return;
+        request_.set_output_tensor(port.index, ov::Tensor(ov::element::f32, port.of(columns), to));
+        unproved_ = true;
     }
     /// Evaluates the graph and waits for it. @throws std::runtime_error with the file and the number of
     /// columns where OpenVINO fails.
@@ -51,6 +54,7 @@ public:
             throw std::runtime_error(file + ": OpenVINO fails on " + digits_of(columns) +
                                      " columns: " + error.what());
         }
+        if (std::exchange(unproved_, false)) require_outputs(file);
     }
 
 private:
@@ -64,8 +68,23 @@ private:
             return true;
         }
     };
+    /// OpenVINO writes elsewhere, and says nothing, where an output has another shape than its memory.
+    void require_outputs(const std::string& file) {
+        for (std::size_t i = 0; i < outputs_.size(); ++i) {
+            if (!outputs_[i].data) continue;
+            const ov::Tensor written = request_.get_output_tensor(i);
+            if (written.data() == outputs_[i].data && !written.get_shape().empty() &&
+                written.get_shape().front() == static_cast<std::size_t>(outputs_[i].columns))
+                continue;
+            const index_t columns = std::exchange(outputs_[i].columns, -1); // nothing is known to be bound
+            throw std::runtime_error(file + ": on " + digits_of(columns) + " columns an output is of shape " +
+                                     written.get_shape().to_string() + ", in place of one row a column");
+        }
+    }
+
     ov::InferRequest request_;
     std::vector<place> inputs_, outputs_;
+    bool unproved_ = false; ///< an output of this call may be of another shape than its memory
 };
 
 } // namespace diamond::detail

@@ -118,6 +118,31 @@ write(
     [("u", T.FLOAT, (8, 3))],
     {"noise": np.zeros((8, 3), "float32")},
 )
+write(
+    "refused/twice",
+    [("x", T.FLOAT, (N, 3)), ("t", T.FLOAT, (N, 1))],
+    [("Mul", ["x", "t"], ["y"], {}), ("Concat", ["y", "y"], ["u"], {"axis": 0})],
+    [("u", T.FLOAT, ("M", 3))],
+)
+write(
+    "refused/first",
+    [("x", T.FLOAT, (N, 3)), ("t", T.FLOAT, (N, 1))],
+    [("Mul", ["x", "t"], ["y"], {}), ("Slice", ["y", "begin", "end"], ["u"], {})],
+    [("u", T.FLOAT, ("M", 3))],
+    {"begin": [1], "end": [1000000]},
+)
+write(  # how many columns it leaves out depends on their numbers
+    "refused/positive",
+    [("x", T.FLOAT, (N, 3)), ("t", T.FLOAT, (N, 1))],
+    [
+        ("Mul", ["x", "t"], ["y"], {}),
+        ("ReduceMax", ["x"], ["most"], {"axes": [1], "keepdims": 0}),
+        ("Greater", ["most", "zero"], ["chosen"], {}),
+        ("Compress", ["y", "chosen"], ["u"], {"axis": 0}),
+    ],
+    [("u", T.FLOAT, ("M", 3))],
+    {"zero": np.float32(0)},
+)
 # A pair whose products have another dimension, and one whose product lacks its direction.
 product("refused/pair", (N, 1))
 product("refused/pair.vjp", (N, 1), x=(N, 2), more=[("cotangent", T.FLOAT, (N, 2))])
