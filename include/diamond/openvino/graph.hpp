@@ -2,6 +2,7 @@
 /// folder, and the products with their Jacobians, are such functions.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <filesystem>
@@ -46,7 +47,7 @@ public:
     /// What a call works in.
     struct workspace {
         openvino_request request;
-        std::array<std::vector<float>, Times> times;
+        std::array<scratch<float, context_type>, Times> times;
         typename condition_input::buffer condition;
     };
 
@@ -84,7 +85,8 @@ public:
             for (std::size_t i = 0; i < States; ++i)
                 space.request.read(states_[i], states[i].column(first).begin(), columns);
             for (std::size_t i = 0; i < Times; ++i)
-                read_time(times_[i], times[i], first, columns, space.times[i], space.request);
+                read_time(times_[i], times[i], first, x.columns(first, columns), space.times[i],
+                          space.request);
             condition_.read(condition, first, columns, space.request, space.condition);
             for (std::size_t i = 0; i < Outputs; ++i)
                 space.request.write(outputs_[i], outputs[i].column(first).begin(), columns);
@@ -128,15 +130,16 @@ private:
         }
         return last - first;
     }
-    static void read_time(const openvino_port& port, const time_view& t, index_t first, index_t columns,
-                          std::vector<float>& numbers, openvino_request& request) {
-        numbers.resize(port.per_column ? static_cast<std::size_t>(columns) : 1);
+    /// Reads the times of the columns of x, which are those from `first` on.
+    static void read_time(const openvino_port& port, const time_view& t, index_t first, const const_view& x,
+                          scratch<float, context_type>& numbers, openvino_request& request) {
+        numbers.resize(x.context(), 1, port.per_column ? x.columns() : 1);
+        float* const to = numbers.data();
         if (t.broadcast())
-            std::fill(numbers.begin(), numbers.end(), static_cast<float>(t.value()));
+            std::fill_n(to, numbers.columns(), static_cast<float>(t.value()));
         else
-            for (std::size_t j = 0; j < numbers.size(); ++j)
-                numbers[j] = static_cast<float>(t[first + static_cast<index_t>(j)]);
-        request.read(port, numbers.data(), columns);
+            for (index_t j = 0; j < numbers.columns(); ++j) to[j] = static_cast<float>(t[first + j]);
+        request.read(port, to, x.columns());
     }
 
     std::string name_;
