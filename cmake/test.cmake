@@ -2,10 +2,14 @@
 # is found, and runs the tests: those labelled gpu where there is a device, those labelled long only when asked by `-- -L long`.
 include(${CMAKE_CURRENT_LIST_DIR}/packages.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/nvcc.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/openvino.cmake)
 diamond_install(build test torch)
 diamond_arguments(arguments)
 
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH root)
+if(DIAMOND_INSTALL)
+  diamond_fetch_openvino(${root})
+endif()
 cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
 diamond_find_nvcc(nvcc note)
 if(nvcc)

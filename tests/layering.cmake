@@ -17,10 +17,11 @@ set(nn         map)
 set(io         train)
 set(train      align oracle nn) # not io: the umbrella includes train and depends on nothing; io writes its checkpoints
 set(plot       io) # whose files are replaced whole
+set(openvino   schedule) # networks, of their schedules
 set(backend    concepts)
 set(torch      schedule) # networks of another library: the umbrella does not include it
 set(umbrella   align oracle nn train) # diamond.hpp itself
-set(folders core concepts schedule random glass reward density map value align oracle nn io plot train backend torch)
+set(folders core concepts schedule random glass reward density map value align oracle nn io plot train backend torch openvino)
 
 # Who may name a library, as "<its headers> => <our files>". Standard headers are free to all.
 set(libraries
@@ -30,7 +31,8 @@ set(libraries
     "(xtensor|xtl|xsimd)/ => io/xtensor\\.hpp"
     "nlohmann/ => io/"
     "cairo => plot/"
-    "(torch|ATen|c10|caffe2)/ => torch/")
+    "(torch|ATen|c10|caffe2)/ => torch/"
+    "openvino/ => openvino/")
 
 # closure(<folder> <result>): the folder and all that it may include.
 function(closure folder result)

@@ -23,8 +23,9 @@
 /// for zero.
 ///
 /// Models: trained_network (with divergence where its architecture has that head), jacobian_network (with
-/// divergence, by determinants), torch_diamond_network. Used by: network_diamond_map, network_velocity,
-/// network_flow_map. Source: [DM], [F2], (eq. diamond-map), (eq. diamond-flow-map).
+/// divergence, by determinants), torch_diamond_network, openvino_diamond_network. Used by:
+/// network_diamond_map, network_velocity, network_flow_map. Source: [DM], [F2], (eq. diamond-map), (eq.
+/// diamond-flow-map).
 #pragma once
 
 #include <concepts>

@@ -29,7 +29,7 @@
 /// score networks.
 ///
 /// Models: the oracles, denoiser_network, noise_network, v_network, score_network, guided_field,
-/// torch_network, the networks of schedule/conventions/. Used by: map/, glass/, align/guidance.hpp.
+/// torch_network, openvino_network, those of schedule/conventions/. Used by: map/, glass/, align/.
 #pragma once
 
 #include <concepts>
