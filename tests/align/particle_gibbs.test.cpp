@@ -7,8 +7,11 @@
 #include <vector>
 
 #include <diamond/align/particle_gibbs.hpp>
+#include <diamond/map/diamond_map_posterior.hpp>
+#include <diamond/map/glass_diamond_map.hpp>
 
 #include <support/back_ends.hpp>
+#include <support/labelled.hpp>
 
 #include "cases.hpp"
 
@@ -253,4 +256,33 @@ TEST_CASE("what no chain can take is refused") {
     particle_gibbs found{ddpm_posterior_kernel{draws}, posterior_value{draws, walled, {.samples = 1}},
                          particle_gibbs_options{.particles = 64, .moves = 8, .steps = 3, .log_delta = -2.0}};
     for (const double z : found(context, philox{1}).rewards) CHECK(z > -infinity);
+}
+
+TEST_CASE("of a constraint alone the draws are worth what their coordinates say, not as many as there are") {
+    const exact_posterior draws{mixture<batch>(context)};
+    const auto above = [](diamond::column_view<const double> z) { return z[0] > 0.5 ? 0.0 : -infinity; };
+    particle_gibbs sampler{
+        ddpm_posterior_kernel{draws}, posterior_value{draws, above, {.samples = 1}},
+        particle_gibbs_options{.chains = 16, .particles = 10, .moves = 200, .steps = 3, .log_delta = -1.0}};
+    const auto result = sampler(context, philox{1});
+    CHECK(result.renewal < 0.95);
+    CHECK(result.ess < 16 * 200);
+}
+
+TEST_CASE("a condition of its own for each particle is refused, alone and beside another part") {
+    using both = diamond::label_and_vector<batch>;
+    const std::int32_t classes[] = {0, 1};
+    CHECK(both{}.broadcast());
+    CHECK(both{diamond::labels(2)}.broadcast());
+    CHECK(!both{diamond::labels(classes)}.broadcast());
+    const diamond::linear_schedule schedule;
+    const diamond::glass_diamond_map map{schedule, labelled::field<batch, diamond::linear_schedule>{schedule},
+                                         diamond::explicit_midpoint{.steps = 1}};
+    const diamond::diamond_map_posterior draws{map};
+    particle_gibbs sampler{ddpm_posterior_kernel{draws},
+                           posterior_value{draws, bowl_2d<double>(), {.samples = 1}},
+                           particle_gibbs_options{.particles = 2, .moves = 4, .steps = 2, .log_delta = -9.0}};
+    CHECK_THROWS_WITH_AS(sampler(context, philox{1}, diamond::labels(classes)),
+                         doctest::Contains("compares all particles"), std::invalid_argument);
+    CHECK_NOTHROW(sampler(context, philox{1}, diamond::labels(1)));
 }

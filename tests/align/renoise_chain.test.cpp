@@ -177,6 +177,18 @@ TEST_CASE("constraints: a chain that stands where it may not takes any move, and
     CHECK(std::abs(a.value - b.value) < 4.0 * std::hypot(a.standard_error, b.standard_error));
 }
 
+TEST_CASE("chains of which some still stand where they may not are not taken to agree") {
+    auto walled = tilt_2d<double>();
+    walled.wall = 2.5; // few draws are beyond it
+    renoise_chain chain{
+        exact_posterior{mixture<batch>(context)}, walled, {.particles = 64, .adaptation = 0, .steps = 8}};
+    const auto result = chain(context, philox{5});
+    CHECK(std::count(result.rewards.begin(), result.rewards.end(), -diamond::infinity) > 0);
+    CHECK(result.r_hat == diamond::infinity);
+    CHECK(std::isnan(result.ess));
+    CHECK(!result.reliable);
+}
+
 TEST_CASE("what no chain can take is refused") {
     const auto of = [](renoise_chain_options options) {
         renoise_chain chain{exact_posterior{mixture<batch>(context)}, bowl_2d<double>(), options};

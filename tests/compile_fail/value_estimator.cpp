@@ -132,3 +132,12 @@ struct nothing {};
 
 static_assert(sizeof(diamond::annealed_value<archetypes::value_estimator, nothing>) > 0);
 #endif
+
+#if CASE == 13 // value_estimator_fresh
+// expect: a value estimator's fresh() must be const: bool fresh() const
+struct changing : archetypes::value_estimator {
+    bool fresh();
+};
+
+bool refused(const changing& value) { return diamond::detail::is_fresh(value); }
+#endif

@@ -158,7 +158,12 @@ TEST_CASE("moves are accepted by a particle's own values alone, whatever is arou
         diamond::posterior_value{draws, depth{}, {.samples = 2, .fixed_noise = true}});
     CHECK(own.fresh());
     CHECK(!not_own.fresh());
-    const diamond::smc_options options{.particles = 8, .steps = 2};
+    const diamond::smc_options options{.particles = 8, .steps = 2, .pilot_particles = 0};
+    CHECK_THROWS_WITH_AS(
+        (diamond::smc{kernel, own, {.particles = 8, .steps = 2}}),
+        "SMC's pilot finds log delta by the reward, and these values are on a scale of their own: give "
+        ".pilot_particles = 0, or a log_delta on their scale",
+        std::invalid_argument);
     CHECK_NOTHROW(diamond::smc{kernel, own, options, diamond::systematic{}, diamond::crank_nicolson{}});
     CHECK_THROWS_AS(
         (diamond::smc{kernel, not_own, options, diamond::systematic{}, diamond::crank_nicolson{}}),

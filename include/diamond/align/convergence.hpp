@@ -36,6 +36,7 @@ struct half_sums {
 /// What halves of chains say of one number: R-hat, and the effective number of draws.
 struct convergence {
     double r_hat, ess;
+    bool varies = true; ///< says whether the number does
 };
 /// Judges row i of the sums of `moves` moves a half. Cost: 4 N operations on the host.
 [[nodiscard]] inline convergence judge(const std::vector<double>* sum, const std::vector<double>* squares,
@@ -57,7 +58,8 @@ struct convergence {
     for (int half : {0, 1})
         for (index_t j = 0; j < chains; ++j) between += square(of(half, j).first - mean) / (m - 1.0);
     const double pooled = (n - 1.0) / n * within + between;
-    if (!(pooled > 0.0)) return {1.0, m * n}; // a number that nothing changes
+    if (std::isnan(pooled)) return {infinity, NAN}; // rewards of -inf, or squares beyond a double
+    if (!(pooled > 0.0)) return {1.0, m * n, false};
     return {std::sqrt(pooled / within), std::min(m * pooled / between, m * n)};
 }
 
@@ -66,7 +68,8 @@ inline constexpr double agreed_r_hat = 1.1;
 
 /// Judges chains by the halves of their states, d x N, and of their rewards, `moves` of each half: the
 /// largest R-hat over the coordinates and the reward, infinite where rewards are -inf or chains never moved;
-/// and the effective number of draws of the reward, NaN where R-hat is above agreed_r_hat.
+/// and the effective number of draws of the reward, or where that does not vary, as of a constraint, the
+/// least of the coordinates'; NaN where R-hat is above agreed_r_hat.
 template <class Batch>
 [[nodiscard]] convergence judge_chains(const half_sums<Batch>& of_z, const half_sums<Batch>& of_reward,
                                        index_t moves) {
@@ -76,8 +79,11 @@ template <class Batch>
     convergence found = judge(r.data(), r_squares.data(), 1, 0, moves);
     const bool known = found.r_hat < infinity;
     const index_t rows = of_z.sum[0].rows();
-    for (index_t i = 0; i < rows; ++i)
-        found.r_hat = std::fmax(found.r_hat, judge(z.data(), z_squares.data(), rows, i, moves).r_hat);
+    for (index_t i = 0; i < rows; ++i) {
+        const convergence one = judge(z.data(), z_squares.data(), rows, i, moves);
+        found.r_hat = std::fmax(found.r_hat, one.r_hat);
+        if (!found.varies) found.ess = std::fmin(found.ess, one.ess);
+    }
     if (!known) found.r_hat = infinity;
     if (!(found.r_hat <= agreed_r_hat)) found.ess = NAN;
     return found;

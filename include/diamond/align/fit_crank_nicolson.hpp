@@ -15,7 +15,7 @@ namespace diamond {
 /// Options of fit_crank_nicolson.
 struct crank_nicolson_fit_options {
     double acceptance = 0.3; ///< the mean share of accepted moves that is sought, in (0, 1)
-    index_t particles = 256; ///< of each small run
+    index_t particles = 256; ///< of each small run, at most those of the run itself
     index_t runs = 8;        ///< at least 1, at most 64: each halves the interval of log beta
     index_t moves = 1;       ///< moves a step, of the policy that is returned
 };
@@ -53,7 +53,7 @@ template <class Kernel, class Value>
             [&] { return "fit_crank_nicolson makes " + digits_of(fit.runs) + " runs: 1 to 64 are taken"; });
     constexpr std::uint64_t fit_stream = 0x6669745f6e0000; // any number that no user is likely to split by
     smc_options small = options;
-    small.particles = fit.particles;
+    small.particles = std::min(fit.particles, options.particles); // conditions are of no more
     crank_nicolson_fit result;
     double low = std::log(1e-3), high = 0.0, log_beta = high;
     for (index_t run = 0; run < fit.runs; ++run) {

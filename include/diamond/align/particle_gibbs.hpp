@@ -264,6 +264,12 @@ private:
             detail::require_particles(s.next_x.read(), k);
             detail::at_step(k, [&] { evaluate(s, plan); });
             if (keeps) context.copy(all.value(c, k), 1, s.next_v.data());
+            if (!plan.last)
+                context.forbid(
+                    n, row(s.next_v) == -infinity,
+                    deferred_error{.what = "a value before the last step is -infinity, and neither "
+                                           "value_floor nor log_delta raises it",
+                                   .step = k});
             context.copy(s.next_x.data(), d * n, all.states_seen(k).data());
             context.copy(s.next_v.data(), n, all.values_seen(k).data());
             assign(row(context, 1, &s.step_sums.data()->floored), 0.0);
@@ -292,10 +298,6 @@ private:
                s.rng.stream(purpose::value, plan.k), value_rows<context_type>{.value = unwritten(value)});
         detail::require_values(value, plan.k);
         detail::keep_values(s, value, value, options_.value_floor);
-        s.context->forbid(options_.particles, value == -infinity,
-                          deferred_error{.what = "a value before the last step is -infinity, and neither "
-                                                 "value_floor nor log_delta raises it",
-                                         .step = plan.k});
     }
     /// Draws the end of the next path by the final weights, all.at = s.chosen[0].
     static void draw(state_type& s, const detail::step_plan& plan) {

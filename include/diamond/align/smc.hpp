@@ -87,6 +87,10 @@ public:
         detail::require_options(options_);
         detail::require_rejuvenation(rejuvenation_, value_, options_.threshold);
         options_.times = time_grid_of(options_);
+        require(
+            !(detail::on_own_scale<Value> && detail::has_pilot(options_)),
+            "SMC's pilot finds log delta by the reward, and these values are on a scale of their own: give "
+            ".pilot_particles = 0, or a log_delta on their scale");
         detail::require_same_dimension("kernel", kernel_, value_);
         setting_ = detail::setting_of(options_, dimension(), detail::name_of_resampler(resampler_),
                                       weighted ? "with weights"

@@ -8,7 +8,9 @@
 ///   3. e.reward() is the reward, by reference: drivers evaluate V_1 = r themselves;
 ///   4. e.spent() is the diamond::cost of all calls so far, reward calls among them.
 /// Where the value of a particle depends on other particles of the call, or on noise that another call has
-/// used, bool fresh() const says false: no move is then accepted by it.
+/// used, bool fresh() const says false: no move is then accepted by it. Where values before t = 1 are on
+/// another scale than the reward, it says `static constexpr bool on_own_scale = true`: no pilot's delta then
+/// raises them.
 ///
 /// It models `value_estimator_with_gradient` if also
 ///   5. e.guidance(x, t, condition, stream, out) writes b(t) grad V_t(x_j), d x N, finite at both ends, too:
@@ -82,11 +84,21 @@ template <class Value>
 [[nodiscard]] bool is_fresh(const Value& value) {
     if constexpr (requires {
                       { value.fresh() } -> std::convertible_to<bool>;
-                  })
+                  }) {
         return value.fresh();
-    else
+    } else {
+        static_assert(
+            !requires(Value& any) { any.fresh(); },
+            "a value estimator's fresh() must be const: bool fresh() const");
         return true;
+    }
 }
+/// Says whether the values of E before t = 1 are on a scale of their own, not on that of its reward.
+template <class E>
+inline constexpr bool on_own_scale = false;
+template <class E>
+    requires requires { bool{E::on_own_scale}; }
+inline constexpr bool on_own_scale<E> = E::on_own_scale;
 } // namespace detail
 
 /// An estimator of V_t(x), by clauses 1 to 4.

@@ -232,6 +232,9 @@ struct label_and_vector {
     operator labels() const { return label; }                    ///< The label, for what reads it alone.
     operator condition_vectors<Batch>() const { return vector; } ///< The vector, for what reads it alone.
     // NOLINTEND(google-explicit-constructor)
+
+    /// Says whether one label, or none, and one vector, or none, serve all columns.
+    [[nodiscard]] bool broadcast() const { return label.broadcast() && vector.broadcast(); }
 };
 
 namespace detail {

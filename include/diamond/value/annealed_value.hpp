@@ -21,6 +21,8 @@ namespace diamond {
 /// `Exponent` is a function double(double) of t in [0, 1), at least 0, such as
 /// [](double t) { return t * t; }. Its guidance is beta(t) times that of the value.
 ///
+/// SMC must be told .pilot_particles = 0, or a log_delta on this scale: a pilot knows the reward's.
+///
 /// Cost: that of `value`.
 template <class Value, class Exponent>
 class annealed_value {
@@ -36,6 +38,7 @@ public:
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
     static constexpr bool begins_after_noise = detail::begins_after_noise<Value>; ///< as the value's
+    static constexpr bool on_own_scale = true;                                    ///< see value_estimator
 
     /// Takes the value and the exponent.
     annealed_value(Value value, Exponent exponent)

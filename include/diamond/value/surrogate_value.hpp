@@ -25,6 +25,9 @@ namespace diamond {
 /// Its guidance is the surrogate's, at t = 1, too: drivers that carry no weights then reach the law that is
 /// tilted by the surrogate's reward, not p^r. Guided kernels carry weights, and may use it.
 ///
+/// SMC must be told .pilot_particles = 0, or a log_delta on the surrogate's scale: a pilot knows the
+/// reward's.
+///
 /// Cost: that of `value`; one evaluation of r a particle at t = 1.
 template <class Value, class Reward>
 class surrogate_value {
@@ -37,6 +40,7 @@ public:
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
     static constexpr bool begins_after_noise = detail::begins_after_noise<Value>; ///< as the value's
+    static constexpr bool on_own_scale = true;                                    ///< see value_estimator
 
     /// Takes the value of the surrogate, and the reward that counts. @throws std::invalid_argument where the
     /// reward has a dimension of its own and it is not the value's.
