@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -96,6 +98,7 @@ TEST_CASE("rows, report and pictures; who is far says so, and soft constraints a
     REQUIRE(rows.is_array());
     CHECK(rows.size() == 2 * 2 * 6);
     double soft = 0.0;
+    std::map<std::pair<std::string, std::string>, double> exact; // by problem and method
     for (const auto& row : rows) {
         const auto method = row["method"].get<std::string>();
         INFO(method);
@@ -108,8 +111,24 @@ TEST_CASE("rows, report and pictures; who is far says so, and soft constraints a
         if (!row["log_z_se"].is_null())
             CHECK(off < 4.0 * (row["log_z_se"].get<double>() + row["log_z_exact_se"].get<double>()));
         if (row["problem"] == "hard 1" && method == "SMC, soft constraint") soft = std::max(soft, off);
+        // A pilot that finds fewer than ten paths has cost its whole share; a run whose particles all die has
+        // paid for it as well, and the others get what it paid.
+        if (row["problem"] == "hard 1" && method == "SMC, default")
+            CHECK(row["evaluations"] == 512 * (8 + 7 + 8));
+        if (row["problem"] == "hard 1")
+            CHECK(row["evaluations"].get<double>() == doctest::Approx(512 * 23).epsilon(0.01));
+        exact[{row["problem"], method}] = row["log_z_exact"];
     }
     CHECK(soft < 1.5); // of 9 nats
+    // Each method is held against the chain that it runs: of one step, of equal steps, by noise ratios.
+    for (const char* problem : {"easy 1", "hard 1"}) {
+        const auto of = [&](const char* method) { return exact.at({problem, method}); };
+        CHECK(of("SMC, default") == of("importance sampling"));
+        CHECK(of("SMC, soft constraint") == of("SMC, soft goal, guided"));
+        CHECK(of("importance sampling") != of("importance sampling, one step"));
+        CHECK(of("SMC, soft constraint") != of("importance sampling"));
+        CHECK(of("SMC, soft constraint") != of("importance sampling, one step"));
+    }
 }
 
 TEST_CASE("a training that was broken off goes on to the same weights; bad numbers are refused") {

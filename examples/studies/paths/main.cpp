@@ -1,9 +1,11 @@
 // Paths around obstacles into a goal, by a learned Diamond map: how near sequential Monte Carlo comes to the
 // probability of what is allowed, and to the mean of the allowed paths, where brute force knows both.
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -56,6 +58,12 @@ nlohmann::ordered_json json_of(const std::vector<row>& rows) {
     return all;
 }
 
+/// A figure, or a dash for what is none.
+studies::cell known(const char* format, double figure) {
+    if (!std::isfinite(figure)) return "-";
+    return {format, figure};
+}
+
 /// The rows of one method on the easy or the hard problems.
 struct group {
     std::string method;
@@ -79,14 +87,24 @@ struct group {
                                                 });
         return std::sqrt(spread / static_cast<double>(rows.size())) / (2.0 * std::max(error(), 1e-12));
     }
-    /// Returns how many effective draws Z-hat is worth, by its spread over the runs, for 1,000 evaluations.
-    [[nodiscard]] double effective() const {
-        const double relative = mean([](const row& r) {
-            const double ratio = r.warnings.empty() || r.families > 0.0 ? std::exp(r.log_z - r.log_z_exact)
-                                                                        : 0.0;
-            return square(ratio - 1.0);
-        });
-        return 1000.0 / (relative * mean([](const row& r) { return r.evaluations; }));
+    /// Returns Z-hat over Z, minus 1: that of a run without a path is -1.
+    [[nodiscard]] static double off(const row& r) {
+        return r.dead ? -1.0 : std::expm1(r.log_z - r.log_z_exact);
+    }
+    /// Returns the root mean square error of Z-hat over Z.
+    [[nodiscard]] double relative_error() const {
+        return std::sqrt(mean([](const row& r) { return square(off(r)); }));
+    }
+    /// Returns how many plain draws 1,000 evaluations are worth: n of them have the relative variance
+    /// (1/Z - 1)/n.
+    [[nodiscard]] double plain_draws() const {
+        const double of_a_run = 1.0 / mean([](const row& r) {
+                                    return square(off(r)) / std::expm1(-r.log_z_exact);
+                                });
+        return 1000.0 * of_a_run / mean([](const row& r) { return r.evaluations; });
+    }
+    [[nodiscard]] index_t dead() const {
+        return std::count_if(rows.begin(), rows.end(), [](const row* r) { return r->dead; });
     }
     [[nodiscard]] index_t warned() const {
         return std::count_if(rows.begin(), rows.end(),
@@ -115,25 +133,61 @@ void tell(studies::report& told, const std::vector<row>& rows, bool hard, index_
     told.table(
         text("%s_%td", hard ? "hard" : "easy", steps),
         text("%s goals, %td steps", hard ? "Hard" : "Easy", steps),
-        "Over problems and runs: the root mean square error of log Z, ± its own error; that by importance "
-        "sampling's; draws of that law, without weights, that Z-hat is worth, for 1,000 evaluations; the "
-        "error of the mean path against the floor of as many exact draws; families of x_0 by their weight; "
-        "runs that warn, or have no standard error.",
-        {"method", "error of log Z", "of importance sampling", "worth of 1,000 evaluations", "mean path",
-         "floor", "families", "evaluations", "warned"});
+        "Over problems and runs, each held against the truth of its own chain: runs without a feasible "
+        "path; the root mean square error of log Z, ± its own error, where a run without a path counts as "
+        "if one of its n paths were feasible, log(1/n), so that it says little of a method most of whose "
+        "runs have none; that by importance sampling's; the root mean square error of Z-hat over Z, where a "
+        "run without a path counts as Z-hat = 0; how many plain draws have the error that 1,000 evaluations "
+        "give, (1/Z - 1) by the mean square of that: 1,000 for draws of one step, but for the chance of so "
+        "few runs, which is large where few of them have a path; the error "
+        "of the mean path, over the runs that have a path, against the floor of as many exact draws of the "
+        "allowed paths; families of x_0 by their weight; steps that resampled, of runs with a path; runs "
+        "that warn, or have no standard error.",
+        {"method", "without a path", "error of log Z", "by importance sampling's", "relative error of Z-hat",
+         "plain draws for 1,000 evaluations", "mean path", "floor", "families", "resampled", "evaluations",
+         "warned"});
+    const auto count = [](const group& g, index_t n) { return text("%td of %zu", n, g.rows.size()); };
     const auto base = std::find_if(groups.begin(), groups.end(),
                                    [](const group& g) { return g.method == "importance sampling"; });
     for (const group& g : groups)
         told.row({g.method,
+                  count(g, g.dead()),
                   {"%.3f ± %.3f", g.error(), g.error_of_error()},
                   {"%.2f", g.error() / base->error()},
-                  {"%.1f", g.effective()},
-                  {"%.3f", g.mean([](const row& r) { return r.mean_error; })},
+                  {"%.3f", g.relative_error()},
+                  known("%.0f", g.dead() < std::ssize(g.rows) ? g.plain_draws() : NAN),
+                  known("%.3f", g.mean([](const row& r) { return r.mean_error; })),
                   {"%.3f", g.mean([](const row& r) { return r.floor; })},
-                  {"%.1f", g.mean([](const row& r) { return r.families; })},
+                  known("%.1f", g.mean([](const row& r) { return r.families; })),
+                  known("%.1f", g.mean([](const row& r) { return r.resampled; })),
                   {"%.0f", g.mean([](const row& r) { return r.evaluations; })},
-                  text("%td of %zu", static_cast<std::ptrdiff_t>(g.warned()), g.rows.size())},
+                  count(g, g.warned())},
                  text("%s, %s", g.method.c_str(), hard ? "hard" : "easy"));
+    told.end_table();
+}
+
+/// How far the runs that state an error are off, in units of it.
+void tell_of_errors(studies::report& told, const std::vector<row>& rows) {
+    told.table("errors", "Errors that runs state",
+               "How far log Z is off, in units of the root of the squares of the stated error and the "
+               "truth's own: the root mean square, and the largest.",
+               {"goals", "runs that state one", "root mean square", "largest"});
+    for (const bool hard : {false, true}) {
+        double squares = 0.0, largest = 0.0;
+        index_t stated = 0, all = 0;
+        for (const row& r : rows) {
+            if (r.hard != hard) continue;
+            ++all;
+            if (!std::isfinite(r.log_z_se)) continue;
+            ++stated;
+            const double off = std::abs(r.log_z - r.log_z_exact) / std::hypot(r.log_z_se, r.log_z_exact_se);
+            squares += square(off);
+            largest = std::max(largest, off);
+        }
+        told.row({hard ? "hard" : "easy", text("%td of %td", stated, all),
+                  known("%.2f", stated > 0 ? std::sqrt(squares / static_cast<double>(stated)) : NAN),
+                  known("%.2f", stated > 0 ? largest : NAN)});
+    }
     told.end_table();
 }
 
@@ -179,35 +233,51 @@ void draw(studies::report& told, const std::vector<row>& rows, const problem& of
     told.picture(out, name, scenes);
 }
 
-/// How the learned law compares with the one that it learned.
-void tell_of_map(studies::report& told, const context& where, const network& net,
-                 const std::vector<problem>& problems, const std::vector<index_t>& steps, philox rng) {
-    constexpr index_t n = 65'536;
-    told.table(
-        "map", "The learned map",
-        "The roughness, the root mean square of second differences, of single paths, and the shares of "
-        "paths that are allowed, by 65,536 draws.",
-        {"draws", "roughness", "keep clear and reach the goal, by problem"});
+/// A chain of the learned map, and what brute force says of it, a truth for each problem.
+struct chain_truth {
+    std::string name;
+    std::vector<double> times;
+    std::vector<truth> of;
+};
+
+/// How rough the learned paths are, against those of the law that was learned.
+void tell_of_roughness(studies::report& told, const context& where, const network& net,
+                       const std::vector<chain_truth>& chains, philox rng) {
+    told.table("map", "The learned map",
+               "The root mean square of second differences of single paths, by 65,536 draws.",
+               {"draws", "roughness"});
     const auto tell = [&](const std::string& name, const batch& paths) {
         double roughness = 0.0;
-        for (index_t j = 0; j < n; ++j) roughness += roughness_of(paths.data() + dimension * j) / n;
-        std::string shares;
-        for (const problem& of : problems) {
-            double share = 0.0;
-            for (index_t j = 0; j < n; ++j)
-                share += constraint{of.of}(paths.read().column(j)) == 0.0 ? 1.0 / n : 0.0;
-            shares += (shares.empty() ? "" : ", ") + text("%.4g", share);
-        }
-        told.row({name, {"%.4f", roughness}, shares});
+        for (index_t j = 0; j < block; ++j) roughness += roughness_of(paths.data() + dimension * j) / block;
+        told.row({name, {"%.4f", roughness}});
     };
-    tell("the law itself", prior().draw(where, rng.split(0), n));
-    std::vector<index_t> each{1};
-    each.insert(each.end(), steps.begin(), steps.end());
-    for (const index_t k : each) {
+    tell("the law itself", prior().draw(where, rng.split(0), block));
+    for (const chain_truth& each : chains) {
         diamond::chain run(diamond::early_stop_kernel{diamond::network_diamond_map{net}},
-                           {.particles = n, .steps = k});
-        tell(text("learned, %td evaluations", k),
-             run(where, rng.split(static_cast<std::uint64_t>(k))).particles);
+                           {.particles = block, .times = each.times});
+        tell(each.name, run(where, rng.split(each.times.size())).particles);
+    }
+    told.end_table();
+}
+
+/// What brute force found: the law that was learned, and each chain of the learned map.
+void tell_of_truth(studies::report& told, const std::vector<problem>& problems, const std::vector<truth>& law,
+                   const std::vector<chain_truth>& chains) {
+    told.table("truth", "Brute force",
+               "The share of paths that keep clear and reach the goal, Z, for each problem and law, and its "
+               "log with its standard error; the error of the mean of the feasible paths that it found, "
+               "which nothing is corrected for.",
+               {"problem and draws", "feasible", "share", "log Z", "error of the mean path"});
+    for (std::size_t k = 0; k < problems.size(); ++k) {
+        const auto tell = [&](const std::string& by, const truth& of) {
+            told.row({problems[k].name + ", " + by,
+                      text("%td of %td", of.feasible, of.draws),
+                      {"%.4g", static_cast<double>(of.feasible) / static_cast<double>(of.draws)},
+                      {"%.4f ± %.4f", of.log_z(), of.standard_error()},
+                      {"%.4f", of.floor(of.feasible)}});
+        };
+        tell("the law itself", law[k]);
+        for (const chain_truth& each : chains) tell(each.name, each.of[k]);
     }
     told.end_table();
 }
@@ -225,20 +295,40 @@ void report(const options& chosen) {
              "method, %td particles in the default run, brute force of %td paths, seed %llu.",
              waypoints, chosen.problems, chosen.repeats, chosen.particles, chosen.truth,
              static_cast<unsigned long long>(chosen.seed)));
-    tell_of_map(told, where, net, problems, chosen.steps, rng.split(1));
-    const auto at_once = brute_force(where, net, problems, 1, chosen.truth, rng.split(2));
+
+    prior law;
+    const auto of_law = brute_force("the law itself", problems, chosen.truth, [&](std::uint64_t b) {
+        return law.draw(where, rng.split(3).split(b), block);
+    });
+    // One step, and for each number of steps the equal ones and those of soft values.
+    std::vector<chain_truth> chains{{.name = "learned, one step", .times = {0.0, 1.0}, .of = {}}};
+    for (const index_t steps : chosen.steps) {
+        chains.push_back({.name = text("learned, %td equal steps", steps),
+                          .times = diamond::uniform_time_grid(steps),
+                          .of = {}});
+        chains.push_back({.name = text("learned, %td steps by noise ratios", steps),
+                          .times = soft_times(steps),
+                          .of = {}});
+    }
+    for (std::size_t c = 0; c < chains.size(); ++c)
+        chains[c].of = brute_force(chains[c].name, where, net, problems, chains[c].times, chosen.truth,
+                                   rng.split(2).split(c));
+    tell_of_roughness(told, where, net, chains, rng.split(1));
+    tell_of_truth(told, problems, of_law, chains);
+
     const studies::progress_line progress;
     std::vector<row> rows;
-    for (const index_t steps : chosen.steps) {
-        const auto in_steps = brute_force(where, net, problems, steps, chosen.truth,
-                                          rng.split(3 + static_cast<std::uint64_t>(steps)));
+    for (std::size_t s = 0; s < chosen.steps.size(); ++s) {
+        const index_t steps = chosen.steps[s];
+        const auto &in_steps = chains[1 + 2 * s].of, &by_soft_times = chains[2 + 2 * s].of;
         for (std::size_t k = 0; k < problems.size(); ++k) {
             for (index_t repeat = 0; repeat < chosen.repeats; ++repeat)
                 run_methods({.where = where,
                              .net = net,
                              .of = problems[k],
+                             .at_once = chains[0].of[k],
                              .in_steps = in_steps[k],
-                             .at_once = at_once[k],
+                             .by_soft_times = by_soft_times[k],
                              .repeat = repeat,
                              .particles = chosen.particles,
                              .steps = steps,
@@ -253,10 +343,11 @@ void report(const options& chosen) {
             diamond::io::write_json(chosen.out / "report.json", json_of(rows)); // what is there so far
         }
         for (const bool hard : {false, true}) tell(told, rows, hard, steps);
-        if (steps == chosen.steps.front())
+        if (s == 0)
             for (const std::size_t k : {std::size_t{0}, problems.size() / 2})
                 draw(told, rows, problems[k], in_steps[k], chosen.out);
     }
+    tell_of_errors(told, rows);
     told.write(chosen.out / "report.md");
     std::printf("\n%s: report.md, report.json and the pictures\n", chosen.out.c_str());
 }

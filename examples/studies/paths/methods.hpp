@@ -24,16 +24,27 @@ struct row {
            log_z_exact_se = NAN;
     double ess = NAN, evaluations = NAN, seconds = NAN;
     std::vector<std::string> warnings = {};
-    double families = NAN;
-    std::vector<float> some = {}; ///< paths drawn by weight, for the pictures
+    double families = NAN, resampled = NAN; ///< of x_0 by their weight; steps that resampled
+    bool dead = false;                      ///< no path of the run is feasible
+    std::vector<float> some = {};           ///< paths drawn by weight, for the pictures
 };
+
+/// The times of all runs by soft values: one grid, whatever the problem, which ends at half of the deviation
+/// of the soft constraint. The learned map's law at the end depends on the times, hence so does the truth.
+inline std::vector<double> soft_times(index_t steps) {
+    // [times]
+    return diamond::noise_ratio_time_grid(diamond::linear_schedule{}, steps,
+                                          {.first = 3.0, .last = 0.5 * soft_constraint{}.deviation});
+    // [/times]
+}
 
 /// What all methods of a problem are given.
 struct setting {
     const context& where;
     const network& net;
     const problem& of;
-    const truth &in_steps, &at_once; ///< of the chain in so many steps, and of one
+    /// The truths of the chains in one step, in so many equal steps, and by soft_times.
+    const truth &at_once, &in_steps, &by_soft_times;
     index_t repeat, particles, steps;
     philox rng;
 };
@@ -47,7 +58,8 @@ inline void measure(row& to, const setting& given, const truth& exact, const bat
     to.log_z_exact = exact.log_z();
     to.log_z_exact_se = exact.standard_error();
     to.floor = exact.floor(to.particles);
-    if (weights.empty()) { // no path is feasible
+    to.dead = weights.empty();
+    if (to.dead) {
         to.log_z = -std::log(static_cast<double>(to.particles));
         to.warnings.push_back("no path is feasible: log Z counts as that of one in " +
                               std::to_string(to.particles));
@@ -72,25 +84,30 @@ inline void measure(row& to, const setting& given, const truth& exact, const bat
     }
 }
 
-/// Runs SMC by a kernel, a value and options.
+/// Runs SMC by a kernel, a value and options, and holds it against the truth of its chain.
 template <class Kernel, class Value>
-row by_smc(const std::string& name, const setting& given, Kernel kernel, Value value,
+row by_smc(const std::string& name, const setting& given, const truth& exact, Kernel kernel, Value value,
            const diamond::smc_options& options) {
     row to{.method = name, .particles = options.particles, .steps = given.steps};
     diamond::smc sampler{std::move(kernel), std::move(value), options};
     const diamond::stopwatch clock;
+    auto run = sampler.start(given.where, given.rng);
+    diamond::cost before = sampler.spent();
     try {
-        const auto result = sampler(given.where, given.rng);
+        for (; !run.done(); before = sampler.spent()) sampler.step(run);
+        const auto result = sampler.finish(std::move(run));
         to.log_z = result.log_z;
         to.log_z_se = result.log_z_standard_error;
         to.ess = result.ess;
         to.evaluations = static_cast<double>(result.spent.evaluations());
         to.warnings = result.warnings;
         to.families = 1.0 / diamond::family_square(result.weights(), result.families);
-        measure(to, given, given.in_steps, result.particles, result.weights());
-    } catch (const diamond::dead_weights&) {
-        to.evaluations = static_cast<double>(sampler.spent().evaluations());
-        measure(to, given, given.in_steps, {}, {});
+        to.resampled = static_cast<double>(std::count_if(result.steps.begin(), result.steps.end(),
+                                                         [](const auto& step) { return step.resampled; }));
+        measure(to, given, exact, result.particles, result.weights());
+    } catch (const diamond::dead_weights&) { // the step that failed is paid for, as the pilot is
+        to.evaluations = static_cast<double>((run.spent + (sampler.spent() - before)).evaluations());
+        measure(to, given, exact, {}, {});
     }
     to.seconds = clock.seconds();
     return to;
@@ -161,7 +178,7 @@ inline void run_methods(const setting& given, const std::function<void(row)>& te
         diamond::denoised_moment_value{given.where, schedule, field, near, {.variance = variance}}, allowed};
     const diamond::measurement_guided_kernel guided{given.where, kernel, field, near, {.variance = variance}};
     // [/values]
-    row usual = by_smc("SMC, default", given, kernel, of_draws,
+    row usual = by_smc("SMC, default", given, given.in_steps, kernel, of_draws,
                        {.particles = given.particles, .steps = given.steps});
     const auto budget = static_cast<index_t>(usual.evaluations);
     tell(std::move(usual));
@@ -169,15 +186,14 @@ inline void run_methods(const setting& given, const std::function<void(row)>& te
     tell(by_importance("importance sampling, one step", given, given.at_once, 1, budget));
     const auto within_budget = [&](const char* name, const auto& by, const auto& value) {
         // [options]
-        diamond::smc_options options{.particles = 16,
-                                     .times = diamond::noise_ratio_time_grid(
-                                         schedule, given.steps, {.first = 3.0, .last = 0.25 * goal.radius}),
-                                     .pilot_particles = 0}; // values that are finite need no delta
+        diamond::smc_options options{
+            .particles = 16, .times = soft_times(given.steps), .pilot_particles = 0}; // values that are
+                                                                                      // finite need no delta
         // [/options]
-        const row small = by_smc(name, given, by, value, options);
+        const row small = by_smc(name, given, given.by_soft_times, by, value, options);
         const double share = static_cast<double>(budget) / small.evaluations;
         options.particles = std::max<index_t>(2, static_cast<index_t>(16.0 * share));
-        tell(by_smc(name, given, by, value, options));
+        tell(by_smc(name, given, given.by_soft_times, by, value, options));
     };
     within_budget("SMC, soft constraint", kernel, of_soft);
     within_budget("SMC, soft goal", kernel, of_goal);
