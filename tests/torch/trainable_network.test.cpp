@@ -414,7 +414,8 @@ TEST_CASE("a module whose third derivatives are wrong in libtorch is refused, an
             context, network_of(lines), {{"xbar", "x_t"}, {"t", "s", "r"}, {}}, {.dimension = 2}};
         const diamond::detail::torch_probe probe(function.module(), function.trial_tensors(context), type);
         const double of_value = probe.error_of_derivative(), of_gradient = probe.error_of_gradient();
-        MESSAGE(lines << std::string(c10::toString(type)) << ": v' " << of_value << ", gradient " << of_gradient);
+        MESSAGE(lines << std::string(c10::toString(type)) << ": v' " << of_value << ", gradient "
+                      << of_gradient);
         CHECK(of_value < (type == torch::kDouble ? 1e-7 : 1e-3));
         return of_gradient;
     };
@@ -430,14 +431,14 @@ TEST_CASE("a module that works in float alone is checked in float") {
     for (const auto* lines : {&layer_norm, &group_norm}) {
         torch::manual_seed(1);
         torch::jit::Module module("of_float");
-        module.register_attribute("table", c10::TensorType::get(), torch::randn({16, 7}) * 0.4); // no buffer
+        module.register_attribute("table", c10::TensorType::get(), torch::randn({2, 16}) * 0.3); // no buffer
         module.register_parameter("gain", torch::ones({16}).requires_grad_(true), false);
         module.register_parameter("bias", torch::zeros({16}).requires_grad_(true), false);
-        module.register_parameter("last", (torch::randn({2, 16}) * 0.3).requires_grad_(true), false);
+        module.register_parameter("first", (torch::randn({16, 7}) * 0.4).requires_grad_(true), false);
         module.define("def forward(self, xbar, x_t, t, s, r):\n"
                       "    inputs = torch.cat([xbar, x_t, torch.stack([t, s, r], 1)], 1)\n"
-                      "    h = torch.silu(torch.linear(inputs, self.table))\n" +
-                      *lines + "    return torch.linear(torch.tanh(h), self.last)\n");
+                      "    h = torch.silu(torch.linear(inputs, self.first))\n" +
+                      *lines + "    return torch.linear(torch.tanh(h), self.table)\n");
         if (lines == &layer_norm)
             CHECK(refusal(module) == Contains("other third derivatives"));
         else
