@@ -413,7 +413,7 @@ TEST_CASE("a module whose third derivatives are wrong in libtorch is refused, an
         const diamond::detail::torch_function<narrow, diamond::no_condition> function{
             context, network_of(lines), {{"xbar", "x_t"}, {"t", "s", "r"}, {}}, {.dimension = 2}};
         const diamond::detail::torch_probe probe(function.module(), function.trial_tensors(context), type);
-        const double of_value = probe.error_of_derivative(), of_gradient = probe.error_of_gradient();
+        const double of_value = probe.error_of_derivative(0.0), of_gradient = probe.error_of_gradient(0.0);
         MESSAGE(lines << std::string(c10::toString(type)) << ": v' " << of_value << ", gradient "
                       << of_gradient);
         CHECK(of_value < (type == torch::kDouble ? 1e-7 : 1e-3));

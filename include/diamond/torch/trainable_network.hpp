@@ -72,7 +72,7 @@ public:
     };
 
     /// Takes a file, by its name, or a torch::jit::Module, with the schedules, and calls it with a few
-    /// columns, and about a hundred times, with parameters that are moved, for its derivatives. @throws
+    /// columns, and some ten times, in double, with parameters that are moved, for its derivatives. @throws
     /// std::invalid_argument as the constructor of torch_diamond_network does, for a variance that is not
     /// positive, for a module without parameters that require a gradient, with some of another number type
     /// than the batch's or that its value does not know of, and where v' or its gradient is in libtorch not
