@@ -27,10 +27,12 @@ def export(module, path, arguments):
         written = torch.jit.trace(module, arguments)
     written.save(str(path))
     written = torch.jit.load(str(path))
+    others = [torch.rand_like(argument) if argument.is_floating_point() else argument.flip(0) for argument in arguments]
     with torch.no_grad():
-        for columns in (len(arguments[0]), 2, 1):  # a trace may hold the number of columns fast
-            some = [argument[:columns] for argument in arguments]
-            torch.testing.assert_close(written(*some), module(*some))
+        for given in (arguments, others):  # a trace may hold a branch fast that these arguments do not take,
+            for columns in (len(arguments[0]), 2, 1):  # or the number of columns
+                some = [argument[:columns] for argument in given]
+                torch.testing.assert_close(written(*some), module(*some))
 
 
 class TwoClusters(nn.Module):

@@ -21,7 +21,7 @@ diamond::io::named_layer block(const std::string& name) { // h + silu(W norm(h) 
             .bias = name + ".fc.bias",
             .kind = activation::silu,
             .residual = true,
-            .before = {normalisation::layer, name + ".norm.weight", name + ".norm.bias"}};
+            .before = {normalisation::layer, name + ".norm.weight", name + ".norm.bias", 1e-5}};
 }
 const std::vector<diamond::io::named_layer> layers{
     {.weight = "inp.weight", .bias = "inp.bias", .kind = activation::silu},
@@ -29,7 +29,7 @@ const std::vector<diamond::io::named_layer> layers{
     block("blocks.1"),
     {.weight = "out.weight",
      .bias = "out.bias",
-     .before = {normalisation::layer, "norm.weight", "norm.bias"}}};
+     .before = {normalisation::layer, "norm.weight", "norm.bias", 1e-5}}};
 // [/names]
 
 // [network]
@@ -41,7 +41,6 @@ struct stack_velocity {
         diamond::dense_stack<batch>::workspace layers;
     };
     std::shared_ptr<const diamond::io::stored_stack<batch>> net; // copies share the weights
-
     [[nodiscard]] index_t dimension() const { return net->stack.outputs(); }
     [[nodiscard]] workspace make_workspace(const diamond::eigen::context&, index_t) const { return {}; }
     void operator()(diamond::const_view_t<batch> x, diamond::time_view t, diamond::no_condition,
@@ -60,7 +59,8 @@ struct stack_velocity {
 int run(const char* file) {
     const diamond::eigen::context context{.threads = 2};
     const stack_velocity network{std::make_shared<const diamond::io::stored_stack<batch>>(
-        diamond::io::read_dense_stack<batch>(context, file, layers))};
+        diamond::io::read_dense_stack<batch>(context, file, diamond::io::weight_layout::out_in, layers))};
+    diamond::require(network.net->stack.inputs() == network.dimension() + 1, "the stack takes x and t");
     const diamond::linear_schedule schedule;
     const diamond::glass_diamond_map map{schedule, network, diamond::explicit_midpoint{.steps = 8}};
     const diamond::linear_reward reward{context, std::vector<float>{1.0f, 0.5f}};

@@ -1,5 +1,6 @@
 // An architecture of PyTorch trained to a Diamond map here, and saved for PyTorch again: train_torchscript
-// [FILE OUT]; the file is of export_torchscript.py.
+// [FILE [OUT]]; the file is of export_torchscript.py, and OUT is trained.pt in the folder of temporary files
+// unless it is given.
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -48,12 +49,14 @@ int run(const std::filesystem::path& file, const std::filesystem::path& out) {
     const double exact = model.tilted(reward.quadratic_form()).log_z;
     std::printf("log Z %.3f +- %.3f, of the data's law %.3f\n", result.log_z, result.log_z_standard_error,
                 exact);
+    std::printf("written to %s\n", out.string().c_str());
     return std::abs(result.log_z - exact) < 5.0 * result.log_z_standard_error + 0.1 ? 0 : 1;
 }
 
 int main(int argc, char** argv) {
     return examples::run_main("train_torchscript", [&] {
         return run(argc > 1 ? argv[1] : "examples/from_elsewhere/mean_velocity.pt",
-                   argc > 2 ? argv[2] : "trained.pt");
+                   argc > 2 ? std::filesystem::path{argv[2]}
+                            : std::filesystem::temp_directory_path() / "trained.pt");
     });
 }

@@ -453,8 +453,8 @@ TEST_CASE("modules that do not fit are refused when they are loaded") {
     CHECK(refusal_of("    return x, t\n") == Contains("gives a Tuple for 24 columns"));
     CHECK(
         refusal_of("    return x + torch.ones([24, 2])\n") == // a trace that held N fast
-        Contains("The size of tensor a (23) must match the size of tensor b (24) at non-singleton dimension "
-                 "0 (forward(x, t) of 23 columns"));
+        Contains("The size of tensor a (22) must match the size of tensor b (24) at non-singleton dimension "
+                 "0 (forward(x, t) of 22 columns"));
     CHECK(refusal_of("    return x - x.mean(0)\n") ==
           Contains("gives a column other numbers when other columns stand beside it"));
     CHECK(refusal_of("    return torch.dropout(x, 0.5, True)\n") == Contains("or at each call"));
@@ -481,7 +481,7 @@ TEST_CASE("a call that does not fit is refused, and a failing module says so") {
     for (const bool forward : {true, false})
         CHECK_THROWS_WITH_AS(forward ? hidden.jvp(x.read(), 0.5, {}, x.read(), space, out.mutable_view())
                                      : hidden.vjp(x.read(), 0.5, {}, x.read(), space, out.mutable_view()),
-                             Contains("depends on its state but hides it from autograd"),
+                             Contains("depends on its state x but hides it from autograd"),
                              std::invalid_argument);
 
     const torch_network<batch> failing{
@@ -491,4 +491,124 @@ TEST_CASE("a call that does not fit is refused, and a failing module says so") {
     CHECK_THROWS_WITH_AS(failing(x.read(), 0.5, {}, space, out.mutable_view()),
                          "the TorchScript module 'written_here' fails: AssertionError: four are too many",
                          std::runtime_error);
+}
+
+TEST_CASE("arguments in another order are refused by their names, and unknown names are not") {
+    CHECK(refusal(module_of("t, x", "    return t * x.unsqueeze(1)\n")) ==
+          Contains("calls its argument 1 't', and is given x: it is called by forward(x, t)"));
+    CHECK(refusal<both>(module_of("x, t, vectors, labels", "    return x\n"),
+                        {.dimension = 2, .classes = 2, .vector_size = 1}) ==
+          Contains("calls its argument 3 'vectors', and is given labels"));
+    CHECK(refusal(module_of("y, x", "    return y\n")) ==
+          Contains("calls its argument 2 'x', and is given t"));
+    CHECK(refusal(module_of("state, time", "    return state\n")) == "nothing was refused");
+    const diamond::eigen::context context{.threads = 1};
+    CHECK_THROWS_WITH_AS(
+        torch_diamond_network<batch>(context, module_of("xbar, x_t, s, r, t", "    return xbar\n"), {}, {},
+                                     {.dimension = 2}),
+        Contains("calls its argument 3 's', and is given t: it is called by forward(xbar, x_t, t, s, r)"),
+        std::invalid_argument);
+}
+
+TEST_CASE("a column that the first or the last one decides is refused") {
+    for (const char* lines : {"    return x * t[0]\n", "    return x - x[:1]\n", "    return x - x[-1:]\n",
+                              "    return x + torch.arange(x.size(0)).unsqueeze(1)\n"})
+        CHECK(refusal_of(lines) == Contains("gives a column other numbers when other columns stand beside"));
+}
+
+TEST_CASE("a module that writes to its state without another number is refused, at a later call, too") {
+    CHECK(refusal_of("    return x.clamp_(-10.0, 10.0) * 2.0\n") == Contains("writes to its argument 1"));
+    CHECK(refusal_of("    return x * t.clamp_(0.0, 1.0).unsqueeze(1)\n") == Contains("argument 2"));
+    const diamond::eigen::context context{.threads = 1};
+    const torch_network<batch> network{
+        context,
+        module_of("x, t", "    if int(x.size(0)) == 4:\n        x.clamp_(-1.0, 1.0)\n    return x * 1.0\n"),
+        {.dimension = 1}};
+    const batch x = diamond::from_host<float>(context, 1, 4, {0.1f, 0.2f, 0.3f, 0.4f});
+    batch out(context, 1, 4);
+    auto space = network.make_workspace(context, 4);
+    CHECK_THROWS_WITH_AS(network(x.read(), 0.5, {}, space, out.mutable_view()),
+                         Contains("writes to its argument 1"), std::invalid_argument);
+    network(x.read().columns(0, 3), 0.5, {}, space, out.mutable_view().columns(0, 3));
+}
+
+TEST_CASE("a caller's inference mode leaves the products what they are") {
+    const c10::InferenceMode of_caller;
+    const diamond::eigen::context context{.threads = 1};
+    torch::jit::Module module("weighted");
+    module.register_parameter("weight", torch::full({1}, 3.0), false);
+    module.define("def forward(self, x, t):\n    return x * x * self.weight\n");
+    const torch_network<batch> network{context, module, {.dimension = 1}};
+    const batch x = diamond::from_host<float>(context, 1, 2, {1.0f, 2.0f});
+    batch out(context, 1, 2);
+    auto space = network.make_workspace(context, 2);
+    network(x.read(), 0.5, {}, space, out.mutable_view());
+    CHECK(diamond::to_host(out) == std::vector<float>{3.0f, 12.0f});
+    network.vjp(x.read(), 0.5, {}, x.read(), space, out.mutable_view());
+    CHECK(diamond::to_host(out) == std::vector<float>{6.0f, 24.0f});
+    network.jvp(x.read(), 0.5, {}, x.read(), space, out.mutable_view());
+    CHECK(diamond::to_host(out) == std::vector<float>{6.0f, 24.0f});
+    check_reference<diamond::no_condition>("velocity", {.dimension = 2}, {}); // of a file
+}
+
+TEST_CASE("tensors of one storage stay what they are in lists, tuples and dictionaries of a copied module") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto rows = torch::arange(1.0, 5.0, torch::kFloat).unbind(0);
+    torch::jit::Module module("tables");
+    module.register_attribute("list", c10::ListType::ofTensors(),
+                              c10::List<torch::Tensor>({rows[0], rows[1]}));
+    const auto pair = c10::ivalue::Tuple::create({rows[1], rows[2]});
+    module.register_attribute("pair", pair->type(), pair);
+    c10::Dict<std::string, torch::Tensor> named;
+    named.insert("a", rows[3]);
+    module.register_attribute("named", c10::DictType::create(c10::StringType::get(), c10::TensorType::get()),
+                              named);
+    module.define("def forward(self, x, t):\n"
+                  "    return 0 * x + self.list[0] + 10 * self.list[1] + 100 * self.pair[1] + 1000 * "
+                  "self.named['a']\n");
+    const torch_network<batch> network{context, module, {.dimension = 1}};
+    const batch x(context, 1, 1);
+    batch out(context, 1, 1);
+    auto space = network.make_workspace(context, 1);
+    network(x.read(), 0.5, {}, space, out.mutable_view());
+    CHECK(out.data()[0] == 4321.0f);
+}
+
+TEST_CASE("a table without a row for no label does not give that of the last class") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto of_table = [&](index_t rows, index_t classes) {
+        torch::jit::Module module("table");
+        module.register_parameter("rows", torch::arange(1.0, 1.0 + static_cast<double>(rows)).unsqueeze(1),
+                                  false);
+        module.define("def forward(self, x, t, labels):\n    return 0 * x + self.rows[labels]\n");
+        return torch_network<batch, labels>{context, module, {.dimension = 1, .classes = classes}};
+    };
+    const batch x(context, 1, 1);
+    batch out(context, 1, 1);
+    torch_network<batch, labels>::workspace_type space;
+    CHECK_THROWS_WITH_AS(of_table(3, 3)(x.read(), 0.5, {}, space, out.mutable_view()),
+                         Contains("labels::unconditional in column 0"), std::invalid_argument);
+    of_table(3, 3)(x.read(), 0.5, labels(2), space, out.mutable_view());
+    CHECK(out.data()[0] == 3.0f);
+    of_table(4, 3)(x.read(), 0.5, {}, space, out.mutable_view()); // whose last row is for none
+    CHECK(out.data()[0] == 4.0f);
+}
+
+TEST_CASE("each state that is hidden from autograd has no product, and the others have") {
+    const diamond::eigen::context context{.threads = 1};
+    const torch_diamond_network<batch> network{
+        context,
+        module_of("xbar, x_t, t, s, r", "    return xbar * 2.0 + x_t.detach()\n"),
+        {},
+        {},
+        {.dimension = 1}};
+    const batch x = diamond::from_host<float>(context, 1, 1, {1.5f});
+    batch out(context, 1, 1), other(context, 1, 1);
+    auto space = network.make_workspace(context, 1);
+    const diamond::diamond_arguments<batch> at{x.read(), x.read(), 0.5, 0.5, 0.5};
+    network.jvp(at, {}, x.read(), space, out.mutable_view());
+    CHECK(out.data()[0] == 3.0f);
+    CHECK_THROWS_WITH_AS(network.vjp(at, {}, x.read(), space, out.mutable_view(), other.mutable_view()),
+                         Contains("depends on its state x_t but hides it from autograd"),
+                         std::invalid_argument);
 }

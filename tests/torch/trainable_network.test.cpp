@@ -342,3 +342,209 @@ TEST_CASE("shared parameters count once, frozen ones not at all, and a module wi
     CHECK(refusal(double_weight, 1.0) ==
           Contains("has parameters of type Double, and the batch's type is Float"));
 }
+
+namespace {
+
+// An inner layer's lines h -> f(h) between layers of width 16, and a last layer of zeros or not.
+torch::jit::Module network_of(const std::string& lines, bool zero = false) {
+    torch::manual_seed(1);
+    torch::jit::Module module("with_inner_layer");
+    const auto layer = [&](const char* name, torch::Tensor numbers) {
+        module.register_parameter(name, numbers.requires_grad_(true), false);
+    };
+    layer("first", torch::randn({16, 7}) * 0.4);
+    layer("gain", torch::ones({16}));
+    layer("bias", torch::zeros({16}));
+    layer("last", torch::randn({2, 16}) * (zero ? 0.0 : 0.3));
+    module.define("def forward(self, xbar, x_t, t, s, r):\n"
+                  "    inputs = torch.cat([xbar, x_t, torch.stack([t, s, r], 1)], 1)\n"
+                  "    h = torch.silu(torch.linear(inputs, self.first))\n" +
+                  lines + "    return torch.linear(torch.tanh(h), self.last)\n");
+    return module;
+}
+const std::string
+    layer_norm = "    h = torch.layer_norm(h, [16], self.gain, self.bias)\n",
+    group_norm = "    h = torch.group_norm(h, 1, self.gain, self.bias, 1e-5)\n",
+    instance_norm = "    h = torch.instance_norm(h.unsqueeze(1), None, None, None, None, True, 0.1, "
+                    "1e-5, False).squeeze(1) * self.gain + self.bias\n",
+    hand_written = "    h = h - h.mean(1, keepdim=True)\n"
+                   "    h = h / torch.sqrt((h * h).mean(1, keepdim=True) + 1e-5) * self.gain + "
+                   "self.bias\n",
+    relu = "    h = torch.relu(h * self.gain + self.bias - 0.1)\n",
+    attention = "    q = (h * self.gain + self.bias).reshape(-1, 4, 4)\n"
+                "    h = torch.matmul(torch.softmax(torch.matmul(q, q.transpose(1, 2)), -1), "
+                "q).reshape(-1, 16)\n";
+
+// What the constructor says when it refuses a module of dimension d.
+template <class Batch = narrow, class Condition = diamond::no_condition>
+doctest::String refusal(const torch::jit::Module& module, diamond::torch_options options = {.dimension = 2}) {
+    const diamond::eigen::context context{.threads = 1};
+    try {
+        const torch_trainable_network<Batch, linear_schedule, linear_schedule, Condition> network{
+            context, module, {}, {}, options};
+    } catch (const std::invalid_argument& error) {
+        return error.what();
+    }
+    return "nothing was refused";
+}
+// A module of one parameter a, (1), with these lines.
+torch::jit::Module scaled(const std::string& lines) {
+    torch::jit::Module module("scaled");
+    module.register_parameter("a", torch::full({1}, 0.5).requires_grad_(true), false);
+    module.define("def forward(self, xbar, x_t, t, s, r):\n" + lines);
+    return module;
+}
+
+} // namespace
+
+TEST_CASE("a module whose third derivatives are wrong in libtorch is refused, and one that is right is not") {
+    for (const bool zero : {false, true}) { // a last layer of zeros hides nothing
+        for (const auto* wrong : {&layer_norm, &instance_norm})
+            CHECK(refusal(network_of(*wrong, zero)) ==
+                  Contains(
+                      "has other third derivatives in libtorch than those of its numbers, as LayerNorm and "
+                      "instance_norm have: train it with GroupNorm(1, width)"));
+        for (const auto* right : {&group_norm, &hand_written, &relu, &attention})
+            CHECK(refusal(network_of(*right, zero)) == "nothing was refused");
+    }
+    // What is right is far from the bound of 1e-4, and what is wrong as well.
+    const diamond::eigen::context context{.threads = 1};
+    const auto error = [&](const std::string& lines, torch::ScalarType type) {
+        const diamond::detail::torch_function<narrow, diamond::no_condition> function{
+            context, network_of(lines), {{"xbar", "x_t"}, {"t", "s", "r"}, {}}, {.dimension = 2}};
+        const diamond::detail::torch_probe probe(function.module(), function.trial_tensors(context), type);
+        const double of_value = probe.error_of_derivative(0.0), of_gradient = probe.error_of_gradient(0.0);
+        MESSAGE(lines << std::string(c10::toString(type)) << ": v' " << of_value << ", gradient "
+                      << of_gradient);
+        CHECK(of_value < (type == torch::kDouble ? 1e-7 : 1e-3));
+        return of_gradient;
+    };
+    for (const auto* wrong : {&layer_norm, &instance_norm})
+        for (const auto type : {torch::kDouble, torch::kFloat}) CHECK(error(*wrong, type) > 5e-3);
+    for (const auto* right : {&group_norm, &hand_written, &relu, &attention}) {
+        CHECK(error(*right, torch::kDouble) < 1e-6);
+        CHECK(error(*right, torch::kFloat) < 1e-3);
+    }
+}
+
+TEST_CASE("a module that works in float alone is checked in float") {
+    for (const auto* lines : {&layer_norm, &group_norm}) {
+        torch::manual_seed(1);
+        torch::jit::Module module("of_float");
+        module.register_attribute("table", c10::TensorType::get(), torch::randn({2, 16}) * 0.3); // no buffer
+        module.register_parameter("gain", torch::ones({16}).requires_grad_(true), false);
+        module.register_parameter("bias", torch::zeros({16}).requires_grad_(true), false);
+        module.register_parameter("first", (torch::randn({16, 7}) * 0.4).requires_grad_(true), false);
+        module.define("def forward(self, xbar, x_t, t, s, r):\n"
+                      "    inputs = torch.cat([xbar, x_t, torch.stack([t, s, r], 1)], 1)\n"
+                      "    h = torch.silu(torch.linear(inputs, self.first))\n" +
+                      *lines + "    return torch.linear(torch.tanh(h), self.table)\n");
+        if (lines == &layer_norm)
+            CHECK(refusal(module) == Contains("other third derivatives"));
+        else
+            CHECK(refusal(module) == "nothing was refused");
+    }
+}
+
+TEST_CASE("times and parameters that autograd does not know of are refused") {
+    const std::string hidden = " but hides it from autograd, as by a table of whole steps: v' would be wrong";
+    for (const char* time : {"s", "r"}) {
+        const std::string lines = "    return xbar * self.a + (" + std::string(time) +
+                                  " * 999).long().unsqueeze(1) * self.a\n";
+        CHECK(refusal(scaled(lines)) ==
+              Contains(("depends on its time " + std::string(time) + hidden).c_str()));
+    }
+    // A table of zeros would hide it.
+    torch::jit::Module table("table");
+    table.register_parameter("steps", torch::zeros({1000, 2}).requires_grad_(true), false);
+    table.define("def forward(self, xbar, x_t, t, s, r):\n    return xbar + self.steps[(r * 999).long()]\n");
+    CHECK(refusal(table) == Contains(("depends on its time r" + hidden).c_str()));
+    CHECK(refusal(scaled("    return self.a * (torch.sin(xbar) + torch.sin(xbar).detach())\n")) ==
+          Contains("has another derivative in libtorch than that of its numbers, as xbar, s and r move"));
+    CHECK(refusal(scaled("    return self.a * x_t + (t * 999).long().unsqueeze(1)\n")) ==
+          "nothing was refused"); // no loss moves t
+
+    CHECK(
+        refusal(scaled("    return xbar + 0.0 * x_t\n")) ==
+        Contains("has no derivative with respect to its parameter 'a': freeze it by requires_grad_(False)"));
+    // What a GRU does: it reads its weights from a list.
+    const auto weight = torch::full({2}, 2.0).requires_grad_(true);
+    torch::jit::Module inner("recurrent");
+    inner.register_parameter("weight", weight, false);
+    inner.register_attribute("flat_weights", c10::ListType::ofTensors(), c10::List<torch::Tensor>({weight}));
+    inner.define("def forward(self, x):\n    return x * self.flat_weights[0]\n");
+    torch::jit::Module recurrent("around");
+    recurrent.register_parameter("a", torch::full({1}, 0.5).requires_grad_(true), false);
+    recurrent.register_module("inner", inner);
+    recurrent.define(
+        "def forward(self, xbar, x_t, t, s, r):\n    return self.a * self.inner.forward(xbar)\n");
+    CHECK(refusal(recurrent) == Contains("with respect to its parameter 'inner.weight'"));
+}
+
+TEST_CASE("a table without a row for no label is seen behind a last layer of zeros") {
+    const diamond::eigen::context context{.threads = 1};
+    const auto says = [&](const char* lines) -> doctest::String {
+        torch::jit::Module module("table");
+        module.register_parameter("rows", torch::tensor({{1.0f}, {2.0f}, {3.0f}}).requires_grad_(true),
+                                  false);
+        module.register_parameter("last", torch::zeros({1}).requires_grad_(true), false);
+        module.define("def forward(self, xbar, x_t, t, s, r, labels):\n" + std::string(lines));
+        const torch_trainable_network<narrow, linear_schedule, linear_schedule, labels> network{
+            context, module, {}, {}, {.dimension = 1, .classes = 3}};
+        narrow theta(context, network.parameters(), 1), x(context, 1, 1), out(context, 1, 1);
+        network.initialise({}, theta.mutable_view());
+        auto space = network.make_workspace(context, 1);
+        try {
+            network(theta.data(), {x.read(), x.read(), 0.5, 0.5, 0.5}, labels(), space, out.mutable_view());
+        } catch (const std::invalid_argument& error) {
+            return error.what();
+        }
+        return "taken";
+    };
+    CHECK(says("    return self.last * torch.sin(xbar + self.rows[labels])\n") ==
+          Contains("labels::unconditional in column 0"));
+    CHECK(says("    given = (labels >= 0).unsqueeze(1)\n"
+               "    return self.last * torch.sin(xbar + self.rows[labels] * given)\n") == "taken");
+}
+
+TEST_CASE("a record holds what it needs, whatever becomes of the states, and belongs to its theta") {
+    const diamond::eigen::context context{.threads = 1};
+    const torch_trainable_network<wide> network{
+        context, file("mean_velocity_double.pt"), {}, {}, {.dimension = 2}};
+    const index_t p = network.parameters();
+    constexpr index_t n = 3;
+    wide theta(context, p, 1), other(context, p, 1);
+    network.initialise({}, theta.mutable_view());
+    network.initialise({}, other.mutable_view());
+    const wide k = waves(context, 2, n, 3.0);
+    const auto gradient = [&](bool spoil) {
+        wide xbar = waves(context, 2, n, 1.0), x_t = waves(context, 2, n, 2.0),
+             along = waves(context, 2, n, 5.0), v(context, 2, n), v_dot(context, 2, n), result(context, p, 1);
+        auto space = network.make_workspace(context, n);
+        network.record(theta.data(), {xbar.read(), x_t.read(), 0.3, 0.2, 0.7}, {}, {along.data(), 1.0, 0.5},
+                       space, v.mutable_view(), v_dot.mutable_view());
+        if (spoil)
+            for (auto* each : {&xbar, &x_t, &along}) diamond::set_to_zero(each->mutable_view());
+        CHECK_THROWS_WITH_AS(
+            network.backward(other.data(), space, k.read(), k.data(), result.data()),
+            Contains("backward is given another theta than the call that the workspace recorded"),
+            std::invalid_argument);
+        diamond::set_to_zero(result.mutable_view());
+        network.backward(theta.data(), space, k.read(), k.data(), result.data());
+        return diamond::to_host(result);
+    };
+    const auto expected = gradient(false);
+    CHECK(gradient(true) == expected);
+    {
+        const c10::InferenceMode of_caller;
+        CHECK(gradient(false) == expected);
+    }
+    // Of no column there is nothing to do.
+    wide none(context, 2, 0), sum(context, p, 1);
+    diamond::set_to_zero(sum.mutable_view());
+    auto space = network.make_workspace(context, 0);
+    network.record(theta.data(), {none.read(), none.read(), 0.3, 0.2, 0.7}, {}, {nullptr, 0.0, 1.0}, space,
+                   none.mutable_view(), none.mutable_view());
+    network.backward(theta.data(), space, none.read(), none.data(), sum.data());
+    CHECK(diamond::to_host(sum) == std::vector<double>(static_cast<std::size_t>(p), 0.0));
+}

@@ -4,7 +4,8 @@
 /// A stack holds W as outputs x inputs, column-major: W(o, i) is number o + outputs i. A file holds an array
 /// in C order. PyTorch's Linear has the array (out, in), whose number i + inputs o is W(o, i): it is
 /// transposed. The kernels of Keras and flax are (in, out), whose number o + outputs i is W(o, i): it is
-/// taken as it stands. Only the shapes of layers that are not square tell the two apart.
+/// taken as it stands. Only the shapes of layers that are not square tell the two apart, and so a file has
+/// one layout for all of its layers.
 #pragma once
 
 #include <algorithm>
@@ -35,18 +36,19 @@ struct named_norm {
     normalisation kind = normalisation::none; ///< LayerNorm or RMSNorm; none: there is no norm
     std::string weight = {};                  ///< the gain g, of one axis
     std::string bias = {};                    ///< b, of one axis; an RMSNorm has none
-    double epsilon = 1e-5;                    ///< as the other framework was given it; PyTorch's default
+    /// As the other framework was given it, since no file has it: by default it is 1e-5 of PyTorch's
+    /// LayerNorm, finfo.eps of its RMSNorm, 1e-6 of flax and 1e-3 of Keras. 0 is refused.
+    double epsilon = 0.0;
 };
 /// Names the tensors of a layer h <- f(after(W before(h) + b)), plus h where it is residual, and says what
 /// the file does not: f and the norms, see dense_layer.
 struct named_layer {
-    std::string weight;                           ///< W, of two axes
-    std::string bias = {};                        ///< b, of one axis; without a name it is 0
-    activation kind = activation::identity;       ///< f
-    bool residual = false;                        ///< whether h is added
-    named_norm before = {};                       ///< the norm of h before it meets W
-    named_norm after = {};                        ///< the norm of W h + b before it meets f
-    weight_layout layout = weight_layout::out_in; ///< of W in the file
+    std::string weight;                     ///< W, of two axes
+    std::string bias = {};                  ///< b, of one axis; without a name it is 0
+    activation kind = activation::identity; ///< f
+    bool residual = false;                  ///< whether h is added
+    named_norm before = {};                 ///< the norm of h before it meets W
+    named_norm after = {};                  ///< the norm of W h + b before it meets f
 };
 
 /// Holds a stack that was read, and its parameters in the memory of a context.
@@ -67,12 +69,13 @@ template <class Real>
 }
 /// Returns the layer whose tensors have these names, without checking any but W's shape, and that it takes
 /// what the layer before gives.
-[[nodiscard]] inline dense_layer layer_of(const tensor_file& file, const named_layer& named,
-                                          const named_layer* before, index_t given) {
+[[nodiscard]] inline dense_layer layer_of(const tensor_file& file, weight_layout layout,
+                                          const named_layer& named, const named_layer* before,
+                                          index_t given) {
     const auto found = file.tensors.find(named.weight);
     if (found == file.tensors.end()) throw file_error{file.path, missing_tensor(file.tensors, named.weight)};
     const auto& shape = found->second.shape;
-    const bool out_in = named.layout == weight_layout::out_in;
+    const bool out_in = layout == weight_layout::out_in;
     const auto fail = [&](const std::string& reason) {
         throw file_error{file.path, "tensor '" + named.weight + "' of shape " + shape_text(shape) +
                                         ", read as " + (out_in ? "(out, in)" : "(in, out)") + ": " + reason};
@@ -90,6 +93,18 @@ template <class Real>
             .before = {.kind = named.before.kind, .epsilon = named.before.epsilon},
             .after = {.kind = named.after.kind, .epsilon = named.after.epsilon}};
 }
+/// Checks what a norm says of itself: its epsilon, and that it has no bias where it adds none.
+inline void require_norm(const named_layer& layer, const named_norm& norm) {
+    if (norm.kind == normalisation::none) return;
+    require(norm.epsilon > 0.0, [&] {
+        return "a norm of layer '" + layer.weight + "' has the epsilon " + digits_of(norm.epsilon) +
+               ": no file has it, so give that of the training, by default 1e-5 of PyTorch's LayerNorm, "
+               "finfo.eps of its RMSNorm, 1e-6 of flax, 1e-3 of Keras";
+    });
+    require(norm.kind == normalisation::layer || norm.bias.empty(), [&] {
+        return "an RMSNorm of layer '" + layer.weight + "' adds no bias, and '" + norm.bias + "' is named";
+    });
+}
 /// Checks that each tensor of the file is named, or begins as one of `others` does. What is left out by
 /// mistake, such as a bias, would give other numbers without a word.
 inline void require_named(const tensor_file& file, const std::set<std::string>& named,
@@ -106,13 +121,15 @@ inline void require_named(const tensor_file& file, const std::set<std::string>& 
 
 } // namespace detail
 
-/// Returns the dense stack whose layers have these tensors in a file, from the input to the output. All
-/// tensors of the file must be named, but those whose names begin with one of `others`.
+/// Returns the dense stack whose layers have these tensors in a file, from the input to the output, with all
+/// weights in one layout. All tensors of the file must be named, but those whose names begin with one of
+/// `others`.
 /// @throws file_error if a tensor is missing, has another shape than its layer needs, or is not named;
-/// std::invalid_argument if there is no layer, or the epsilon of a norm is out of range.
+/// std::invalid_argument if there is no layer, a norm has no epsilon or one out of range, or an RMSNorm has a
+/// bias.
 template <class Batch>
 [[nodiscard]] stored_stack<Batch> dense_stack_from(const backend_of_t<Batch>& context,
-                                                   const tensor_file& file,
+                                                   const tensor_file& file, weight_layout layout,
                                                    const std::vector<named_layer>& layers,
                                                    const std::vector<std::string>& others = {}) {
     using real = typename Batch::value_type;
@@ -135,10 +152,11 @@ template <class Batch>
     };
     for (std::size_t l = 0; l < layers.size(); ++l) {
         const auto& named = layers[l];
+        for (const auto* norm : {&named.before, &named.after}) detail::require_norm(named, *norm);
         const auto& layer = shapes.emplace_back(detail::layer_of(
-            file, named, l > 0 ? &layers[l - 1] : nullptr, l > 0 ? shapes[l - 1].outputs : 0));
+            file, layout, named, l > 0 ? &layers[l - 1] : nullptr, l > 0 ? shapes[l - 1].outputs : 0));
         const index_t in = layer.inputs, out = layer.outputs;
-        append(named.layout == weight_layout::out_in
+        append(layout == weight_layout::out_in
                    ? detail::transposed(detail::numbers_of<real>(file, named.weight, {out, in}), in, out)
                    : detail::numbers_of<real>(file, named.weight, {in, out}),
                named.weight);
@@ -155,10 +173,10 @@ template <class Batch>
 /// @throws as dense_stack_from, and file_error if the file cannot be read.
 template <class Batch>
 [[nodiscard]] stored_stack<Batch> read_dense_stack(const backend_of_t<Batch>& context,
-                                                   const std::filesystem::path& path,
+                                                   const std::filesystem::path& path, weight_layout layout,
                                                    const std::vector<named_layer>& layers,
                                                    const std::vector<std::string>& others = {}) {
-    return dense_stack_from<Batch>(context, read_safetensors(path), layers, others);
+    return dense_stack_from<Batch>(context, read_safetensors(path), layout, layers, others);
 }
 
 } // namespace diamond::io

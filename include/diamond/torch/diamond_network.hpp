@@ -53,7 +53,8 @@ public:
     [[nodiscard]] const Inner& inner_schedule() const { return inner_; }
     [[nodiscard]] workspace_type make_workspace(const context_type&, index_t) const { return {}; }
 
-    /// Writes v into out, d x N. @throws std::runtime_error with libtorch's message where the module fails.
+    /// Writes v into out, d x N. @throws std::runtime_error with libtorch's message where the module fails,
+    /// and std::invalid_argument where it writes to its arguments.
     void operator()(const arguments& at, const condition_type& c, workspace_type&, view out) const {
         (*function_)(function_->module(), states(at), times(at), c, out);
     }

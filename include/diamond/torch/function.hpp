@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <limits>
 #include <span>
@@ -26,10 +27,15 @@ namespace diamond::detail {
 struct torch_signature {
     std::vector<std::string> states, times, conditions;
     [[nodiscard]] std::size_t size() const { return states.size() + times.size() + conditions.size(); }
+    [[nodiscard]] std::vector<std::string> names() const {
+        std::vector<std::string> result;
+        for (const auto* some : {&states, &times, &conditions})
+            result.insert(result.end(), some->begin(), some->end());
+        return result;
+    }
     [[nodiscard]] std::string text() const {
         std::string result = "forward(";
-        for (const auto* names : {&states, &times, &conditions})
-            for (const auto& name : *names) result += (result.back() == '(' ? "" : ", ") + name;
+        for (const auto& name : names()) result += (result.back() == '(' ? "" : ", ") + name;
         return result + ")";
     }
 };
@@ -94,6 +100,34 @@ public:
         check_arguments();
         module_.to(device::of(context));
         check_values(context);
+        examine(context, module_);
+    }
+
+    /// Looks which states autograd does not know of, and whether the module takes the integer for no label,
+    /// by the numbers that it gives with the parameters of `probe`.
+    void examine(const context_type& context, const torch_module& probe) {
+        const typename device::guard guard(context);
+        const c10::InferenceMode ordinary(false);
+        const ::torch::NoGradGuard plain;
+        hidden_.clear();
+        for (std::size_t k = 0; k < signature_.states.size(); ++k)
+            hidden_.push_back(hides(context, probe, k));
+        if constexpr (has_labels<Condition>) takes_unconditional_ = takes_no_label(context, probe);
+    }
+    /// Says whether the numbers depend on argument k, a state or a time, and autograd does not know of it.
+    [[nodiscard]] bool hides(const context_type& context, const torch_module& probe, std::size_t k) const {
+        auto tensors = trial_tensors(context);
+        const tensor value = tried(probe, tensors).clone();
+        auto moved = tensors;
+        moved[k] = moved[k].toTensor().mul(0.5).add(0.25);
+        if (::torch::equal(tried(probe, moved), value)) return false;
+        const ::torch::AutoGradMode recorded(true);
+        tensors[k] = tensors[k].toTensor().detach().requires_grad_(true);
+        return !tried(probe, tensors).requires_grad();
+    }
+    /// Returns arguments that no training excludes: states, times, the first label and a vector.
+    [[nodiscard]] std::vector<::torch::jit::IValue> trial_tensors(const context_type& context) const {
+        return make_trial(context).columns(0, trial_columns());
     }
 
     [[nodiscard]] index_t dimension() const { return options_.dimension; }
@@ -106,6 +140,7 @@ public:
         if (out.columns() == 0) return;
         require_batches(states, out);
         const typename device::guard guard(out.context());
+        const c10::InferenceMode ordinary(false);
         const ::torch::NoGradGuard plain;
         write(evaluate(module, inputs(states, times, condition)), out);
     }
@@ -115,10 +150,12 @@ public:
         if (cotangent.columns() == 0) return;
         require_batches(states, cotangent);
         const typename device::guard guard(cotangent.context());
+        const c10::InferenceMode ordinary(false);
         const ::torch::AutoGradMode recorded(true);
         auto arguments = inputs(states, times, condition);
         const std::vector<tensor> moving = differentiable(arguments, states.size());
-        const tensor value = differentiable_value(module, std::move(arguments));
+        require_differentiable(states.size());
+        const tensor value = evaluate(module, std::move(arguments));
         const auto products = gradient(value, moving, tensor_of(cotangent), false);
         const ::torch::NoGradGuard plain;
         for (std::size_t k = 0; k < outs.size(); ++k) write(products[k], outs[k]);
@@ -131,10 +168,12 @@ public:
         if (tangent.columns() == 0) return;
         require_batches(states, tangent);
         const typename device::guard guard(tangent.context());
+        const c10::InferenceMode ordinary(false);
         const ::torch::AutoGradMode recorded(true);
         auto arguments = inputs(states, times, condition);
         const std::vector<tensor> moving = differentiable(arguments, 1);
-        const tensor value = differentiable_value(module, std::move(arguments));
+        require_differentiable(1);
+        const tensor value = evaluate(module, std::move(arguments));
         const tensor cotangent = ::torch::zeros_like(value).requires_grad_(true);
         const tensor pulled = gradient(value, moving, cotangent, true).front();
         const tensor product = gradient(pulled, {cotangent}, tensor_of(tangent), false).front();
@@ -156,13 +195,22 @@ public:
         return result;
     }
     /// Returns what the module gives for these tensors, (N, d). @throws std::runtime_error where it is not
-    /// that.
+    /// that, and std::invalid_argument where it writes to one of them, even if the numbers stay what they
+    /// are.
     [[nodiscard]] tensor evaluate(const torch_module& module,
                                   std::vector<::torch::jit::IValue> tensors) const {
         const tensor& first = tensors.front().toTensor();
         const index_t columns = first.size(0);
         const auto device_of_states = first.device();
+        std::vector<tensor> given;
+        std::vector<std::int64_t> versions;
+        for (const auto& each : tensors) {
+            given.push_back(each.toTensor());
+            versions.push_back(given.back()._version());
+        }
         const auto value = module.forward(std::move(tensors));
+        for (std::size_t k = 0; k < given.size(); ++k)
+            if (given[k]._version() != versions[k]) throw_writes(k);
         const auto refuse = [&](const std::string& what) {
             throw std::runtime_error(module.name() + " gives " + what + " for " + digits_of(columns) +
                                      " columns, where " + type_text() + " of shape (" + digits_of(columns) +
@@ -205,7 +253,8 @@ public:
     /// Copies what libtorch computed, and 0 where it is not defined, into out.
     static void write(const tensor& computed, view out) {
         if (computed.defined())
-            out.context().copy(computed.contiguous().template data_ptr<real>(), out.size(), out.data());
+            out.context().copy(computed.resolve_neg().contiguous().template data_ptr<real>(), out.size(),
+                               out.data());
         else
             tensor_of(out).zero_();
     }
@@ -232,13 +281,18 @@ private:
         }
         return moving;
     }
-    [[nodiscard]] tensor differentiable_value(const torch_module& module,
-                                              std::vector<::torch::jit::IValue> tensors) const {
-        require(differentiable_, [&] {
-            return module_.name() + " depends on its state but hides it from autograd, as by torch.no_grad "
-                                    "or detach: it has no products with its Jacobian";
-        });
-        return evaluate(module, std::move(tensors));
+    /// @throws std::invalid_argument where one of the first `count` states is hidden from autograd.
+    void require_differentiable(std::size_t count) const {
+        for (std::size_t k = 0; k < count; ++k)
+            require(!hidden_[k], [&] {
+                return module_.name() + " depends on its state " + signature_.states[k] +
+                       " but hides it from autograd, as by torch.no_grad or detach: it has no products with "
+                       "its Jacobian";
+            });
+    }
+    [[noreturn]] void throw_writes(std::size_t argument) const {
+        throw std::invalid_argument(module_.name() + " writes to its argument " + digits_of(argument + 1) +
+                                    ", which is the memory of a batch: let it work on a copy");
     }
 
     void check_options() const {
@@ -264,7 +318,17 @@ private:
         std::size_t needed = 0;
         for (const auto& argument : arguments) needed += !argument.default_value().has_value();
         const std::size_t given = 1 + signature_.size(); // the module itself is one
-        if (needed <= given && given <= arguments.size()) return;
+        if (needed <= given && given <= arguments.size()) {
+            const auto ours = signature_.names();
+            for (std::size_t k = 0; k < ours.size(); ++k) {
+                const auto& theirs = arguments[k + 1].name();
+                require(theirs == ours[k] || std::ranges::find(ours, theirs) == ours.end(), [&] {
+                    return module_.name() + " calls its argument " + digits_of(k + 1) + " '" + theirs +
+                           "', and is given " + ours[k] + ": it is called by " + signature_.text();
+                });
+            }
+            return;
+        }
         std::string names;
         for (std::size_t k = 1; k < arguments.size(); ++k) names += (k > 1 ? ", " : "") + arguments[k].name();
         throw std::invalid_argument(module_.name() + " has forward(" + names + "), and is called by " +
@@ -300,10 +364,32 @@ private:
         if constexpr (has_vectors<Condition>) result.tensors.emplace_back(waves(options_.vector_size, 0.5));
         return result;
     }
-    /// Returns a value of the trial. @throws std::invalid_argument where there is none.
-    [[nodiscard]] tensor tried(const std::vector<::torch::jit::IValue>& tensors) const {
+    /// Says whether the module takes the integer for no label. A table of as many rows as classes has its
+    /// last row for -1, which is none, unless labels do not matter.
+    [[nodiscard]] bool takes_no_label(const context_type& context, const torch_module& probe) const
+        requires has_labels<Condition>
+    {
+        const auto value_of = [&](std::int64_t label) {
+            auto tensors = trial_tensors(context);
+            tensors[signature_.states.size() + signature_.times.size()] = ::torch::full(
+                {trial_columns()}, label, torch_numbers<std::int64_t>(context));
+            return evaluate(probe, std::move(tensors));
+        };
+        tensor without;
         try {
-            return evaluate(module_, tensors);
+            without = value_of(options_.unconditional);
+        } catch (const std::runtime_error&) {
+            return false;
+        }
+        if (options_.unconditional >= 0) return true;
+        const tensor last = value_of(options_.classes - 1);
+        return !::torch::equal(without, last) || (options_.classes > 1 && ::torch::equal(last, value_of(0)));
+    }
+    /// Returns a value of the trial. @throws std::invalid_argument where there is none.
+    [[nodiscard]] tensor tried(const torch_module& module,
+                               const std::vector<::torch::jit::IValue>& tensors) const {
+        try {
+            return evaluate(module, tensors);
         } catch (const std::runtime_error& error) {
             throw std::invalid_argument(std::string(error.what()) + " (" + signature_.text() + " of " +
                                         digits_of(tensors.front().toTensor().size(0)) +
@@ -313,48 +399,26 @@ private:
     }
     void check_values(const context_type& context) {
         const typename device::guard guard(context);
+        const c10::InferenceMode ordinary(false);
         const ::torch::NoGradGuard plain;
         const trial all = make_trial(context);
         const auto given = all.columns(0, trial_columns()), before = all.columns(0, trial_columns());
-        const tensor value = tried(given).clone();
-        for (std::size_t k = 0; k < given.size(); ++k)
-            require(::torch::equal(given[k].toTensor(), before[k].toTensor()), [&] {
-                return module_.name() + " writes to its argument " + digits_of(k + 1) +
-                       ", which is the memory of a batch: let it work on a copy";
-            });
+        const tensor value = tried(module_, given).clone();
+        for (std::size_t k = 0; k < given.size(); ++k) // as by x.data, which has no version
+            if (!::torch::equal(given[k].toTensor(), before[k].toTensor())) throw_writes(k);
         require(value.isfinite().all().template item<bool>(), [&] {
             return module_.name() + " gives numbers that are not finite for states of order 1 at times "
                                     "between 0.1 and 0.9";
         });
-        const tensor fewer = tried(all.columns(0, trial_columns() - 1)),
-                     part = value.slice(0, 0, trial_columns() - 1);
+        // Without the first column, of which x * t[0] makes all, and without the last.
+        const tensor fewer = tried(module_, all.columns(1, trial_columns() - 2)),
+                     part = value.slice(0, 1, trial_columns() - 1);
         const double difference = (fewer - part).abs().max().template item<double>(),
                      size = value.abs().max().template item<double>();
         require(difference <= column_tolerance * size, [&] {
             return module_.name() + " gives a column other numbers when other columns stand beside it, or at "
                                     "each call: it must be exported in evaluation mode, by net.eval()";
         });
-        check_differentiability(all, value);
-        if constexpr (has_labels<Condition>) {
-            auto without = all.columns(0, trial_columns());
-            without[signature_.states.size() + signature_.times.size()] = ::torch::full(
-                {trial_columns()}, options_.unconditional, torch_numbers<std::int64_t>(context));
-            try {
-                static_cast<void>(evaluate(module_, without));
-            } catch (const std::runtime_error&) {
-                takes_unconditional_ = false;
-            }
-        }
-    }
-    /// Looks whether autograd knows that the value depends on the state, if it does.
-    void check_differentiability(const trial& all, const tensor& value) {
-        auto moved = all.columns(0, trial_columns());
-        moved[0] = moved[0].toTensor().mul(0.5).add(0.25);
-        const bool depends = !::torch::equal(tried(moved), value);
-        const ::torch::AutoGradMode recorded(true);
-        auto tensors = all.columns(0, trial_columns());
-        differentiable(tensors, 1);
-        differentiable_ = !depends || tried(tensors).requires_grad();
     }
 
     /// So many that a dropout of 1 in 10 leaves the numbers of two calls alike once in 10^4 times.
@@ -366,7 +430,8 @@ private:
     torch_module module_;
     torch_signature signature_;
     torch_options options_;
-    bool takes_unconditional_ = true, differentiable_ = true;
+    bool takes_unconditional_ = true;
+    std::vector<bool> hidden_; ///< whether a state is hidden from autograd
 };
 
 } // namespace diamond::detail

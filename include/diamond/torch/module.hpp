@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cctype>
+#include <cstddef>
 #include <exception>
 #include <filesystem>
 #include <map>
@@ -54,6 +55,7 @@ public:
     /// libtorch's own message where it does not read it.
     torch_module(const std::filesystem::path& file) // NOLINT: a file is a module
         : name_("the TorchScript file '" + file.string() + "'") {
+        const c10::InferenceMode ordinary(false); // or its tensors could not be differentiated
         std::error_code error;
         require(std::filesystem::is_regular_file(file, error), [&] { return name_ + " does not exist"; });
         auto module = [&] {
@@ -91,6 +93,8 @@ public:
     [[nodiscard]] const detail::torch_parameters& parameters() const { return *parameters_; }
     /// Moves the module's tensors to a device.
     void to(::torch::Device device) { module_->to(device); }
+    /// Makes its parameters and buffers numbers of another type, if they are real.
+    void to(::torch::ScalarType type) { module_->to(type); }
 
     /// Returns a module of the same numbers that shares none with this one.
     [[nodiscard]] torch_module copy() const {
@@ -124,26 +128,47 @@ private:
     }
     /// A copy's parameters require no gradient.
     static std::shared_ptr<::torch::jit::Module> copied(const ::torch::jit::Module& module) {
+        const c10::InferenceMode ordinary(false);
         const ::torch::NoGradGuard plain;
         auto copy = module.deepcopy();
-        std::map<const void*, ::torch::Tensor> clones;
+        known_clones clones;
         copy_tensors(*module._ivalue(), *copy._ivalue(), clones);
         return std::make_shared<::torch::jit::Module>(std::move(copy));
     }
+    using known_clones = std::map<const void*, ::torch::Tensor>;
     /// Gives each tensor of a copy the numbers of the original: of tensors in one storage, as parameters that
     /// are parts of one vector, deepcopy makes one.
-    static void copy_tensors(const c10::ivalue::Object& from, c10::ivalue::Object& to,
-                             std::map<const void*, ::torch::Tensor>& clones) {
-        for (std::size_t slot = 0; slot < from.slots().size(); ++slot) {
-            const auto& value = from.getSlot(slot);
-            if (value.isTensor() && value.toTensor().defined()) {
-                auto& clone = clones[value.toTensor().unsafeGetTensorImpl()];
-                if (!clone.defined()) clone = value.toTensor().detach().clone();
-                to.setSlot(slot, clone);
-            } else if (value.isObject()) {
-                copy_tensors(value.toObjectRef(), *to.getSlot(slot).toObject(), clones);
-            }
+    static void copy_tensors(const c10::ivalue::Object& from, c10::ivalue::Object& to, known_clones& clones) {
+        for (std::size_t slot = 0; slot < from.slots().size(); ++slot)
+            to.setSlot(slot, with_tensors(from.getSlot(slot), to.getSlot(slot), clones));
+    }
+    /// Returns a value of a copy with the original's tensors, wherever in it they are.
+    static c10::IValue with_tensors(const c10::IValue& from, const c10::IValue& to, known_clones& clones) {
+        if (from.isTensor() && from.toTensor().defined()) {
+            auto& clone = clones[from.toTensor().unsafeGetTensorImpl()];
+            if (!clone.defined()) clone = from.toTensor().detach().clone();
+            return clone;
         }
+        if (from.isObject()) copy_tensors(from.toObjectRef(), *to.toObject(), clones);
+        if (from.isList()) {
+            const auto original = from.toList();
+            auto copy = to.toList();
+            for (std::size_t k = 0; k < original.size(); ++k)
+                copy.set(k, with_tensors(original.get(k), copy.get(k), clones));
+        }
+        if (from.isGenericDict()) {
+            auto copy = to.toGenericDict();
+            for (const auto& entry : from.toGenericDict())
+                copy.insert_or_assign(entry.key(), with_tensors(entry.value(), copy.at(entry.key()), clones));
+        }
+        if (from.isTuple()) {
+            const auto original = from.toTuple(), copy = to.toTuple();
+            std::vector<c10::IValue> elements;
+            for (std::size_t k = 0; k < original->elements().size(); ++k)
+                elements.push_back(with_tensors(original->elements()[k], copy->elements()[k], clones));
+            return c10::ivalue::Tuple::createNamed(std::move(elements), original->type<c10::TupleType>());
+        }
+        return to;
     }
 
     std::string name_;

@@ -40,7 +40,8 @@ public:
     [[nodiscard]] index_t dimension() const { return function_->dimension(); }
     [[nodiscard]] workspace_type make_workspace(const context_type&, index_t) const { return {}; }
 
-    /// Writes u into out, d x N. @throws std::runtime_error with libtorch's message where the module fails.
+    /// Writes u into out, d x N. @throws std::runtime_error with libtorch's message where the module fails,
+    /// and std::invalid_argument where it writes to its arguments.
     void operator()(const_view x, time_view t, const condition_type& c, workspace_type&, view out) const {
         (*function_)(function_->module(), std::array{x}, std::array{t}, c, out);
     }

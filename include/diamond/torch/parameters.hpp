@@ -42,11 +42,17 @@ public:
             f(offset, owner.getSlot(slot).toTensor());
         });
     }
+    /// Puts f(offset, tensor) in place of each parameter of a copy of the module.
+    template <class F>
+    void replace(const ::torch::jit::Module& copy, const F& f) const {
+        for_each_place(copy, [&](auto& owner, std::size_t slot, index_t offset) {
+            owner.setSlot(slot, f(offset, owner.getSlot(slot).toTensor()));
+        });
+    }
     /// Puts the parts of theta, (p) numbers, in place of the parameters of a copy of the module.
     void put(const ::torch::Tensor& theta, const ::torch::jit::Module& copy) const {
-        for_each_place(copy, [&](auto& owner, std::size_t slot, index_t offset) {
-            const auto before = owner.getSlot(slot).toTensor();
-            owner.setSlot(slot, theta.narrow(0, offset, before.numel()).view(before.sizes()));
+        replace(copy, [&](index_t offset, const ::torch::Tensor& before) {
+            return theta.narrow(0, offset, before.numel()).view(before.sizes());
         });
     }
 

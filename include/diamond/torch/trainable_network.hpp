@@ -5,6 +5,7 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/linear.hpp>
 #include <diamond/schedule/schedule.hpp>
+#include <diamond/torch/derivative_check.hpp>
 #include <diamond/torch/function.hpp>
 
 namespace diamond {
@@ -30,15 +32,15 @@ struct normal_spread {
 };
 } // namespace detail
 
-/// A TorchScript module as a function of its parameters theta, which diamond_trainer trains: any architecture
-/// that libtorch has becomes a Diamond map.
+/// A TorchScript module as a function of its parameters theta, which diamond_trainer trains.
 ///
 /// The module is called as torch_diamond_network says, in evaluation mode: without dropout, and with what a
 /// batch normalisation has stored. theta has the parameters of the module that require a gradient, one behind
 /// the other in the order of its parts; libtorch reads them where they stand. A training starts with those of
 /// the module. Derivatives along a direction, of which a Lagrangian or MeanFlow loss is made, come by two
 /// reverse passes, and their gradient by a third: all parts of the module must have them, and so have smooth
-/// activations (of a ReLU second derivatives are 0).
+/// activations (of a ReLU second derivatives are 0). LayerNorm and instance_norm have wrong ones in libtorch:
+/// GroupNorm(1, width) gives the same numbers, and has right ones.
 ///
 /// Cost of a call: one evaluation; of record along a direction: an evaluation and two reverse passes; of
 /// backward: a reverse pass of what was recorded.
@@ -70,16 +72,19 @@ public:
     };
 
     /// Takes a file, by its name, or a torch::jit::Module, with the schedules, and calls it with a few
-    /// columns. @throws std::invalid_argument as the constructor of torch_diamond_network does, for a
-    /// variance that is not positive, and for a module without parameters that require a gradient or with
-    /// some of another number type than the batch's.
+    /// columns, and some ten times, in double, with parameters that are moved, for its derivatives. @throws
+    /// std::invalid_argument as the constructor of torch_diamond_network does, for a variance that is not
+    /// positive, for a module without parameters that require a gradient, with some of another number type
+    /// than the batch's or that its value does not know of, and where v' or its gradient is in libtorch not
+    /// that of the module's numbers.
     torch_trainable_network(const context_type& context, torch_module module, Schedule schedule, Inner inner,
                             torch_options options)
-        : function_(std::make_shared<const function>(
-              context, std::move(module), detail::torch_signature{{"xbar", "x_t"}, {"t", "s", "r"}, {}},
-              std::move(options))),
-          schedule_(detail::checked_schedule(std::move(schedule))),
+        : schedule_(detail::checked_schedule(std::move(schedule))),
           inner_(detail::checked_schedule(std::move(inner))) {
+        const auto made = std::make_shared<function>(
+            context, std::move(module), detail::torch_signature{{"xbar", "x_t"}, {"t", "s", "r"}, {}},
+            std::move(options));
+        function_ = made;
         const auto& name = function_->module().name();
         const double variance = function_->options().variance;
         require(variance > 0.0 && variance < infinity, [&] {
@@ -95,6 +100,7 @@ public:
                        ", and the batch's type is " + c10::toString(c10::CppTypeToScalarType<real>::value);
             });
         });
+        check_derivatives(context, *made);
     }
 
     [[nodiscard]] index_t dimension() const { return function_->dimension(); }
@@ -154,9 +160,12 @@ public:
                 diamond_speeds<real> direction, workspace& space, view out, view out_dot) const {
         function_->require_batches(states(at), out);
         const typename function::device::guard guard(out.context());
+        const c10::InferenceMode ordinary(false);
         const ::torch::AutoGradMode recorded(true);
         const auto& module = bound(theta, at, space, true);
+        if (out.columns() == 0) return;
         auto tensors = function_->inputs(states(at), times(at), c);
+        for (auto& each : tensors) each = each.toTensor().clone(); // the caller's may change before backward
         std::vector<::torch::Tensor> moving, speeds;
         const auto move = [&](std::size_t argument, const ::torch::Tensor& speed) {
             moving.push_back(tensors[argument].toTensor().detach().requires_grad_(true));
@@ -167,8 +176,8 @@ public:
             return ::torch::full({out.columns()}, speed, detail::torch_numbers<real>(out.context()));
         };
         if (direction.xbar)
-            move(0,
-                 detail::tensor_of(const_view(direction.xbar, dimension(), out.columns(), &out.context())));
+            move(0, detail::tensor_of(const_view(direction.xbar, dimension(), out.columns(), &out.context()))
+                        .clone());
         if (direction.s != 0.0) move(3, everywhere(direction.s));
         if (direction.r != 0.0) move(4, everywhere(direction.r));
         space.value = function_->evaluate(module, std::move(tensors));
@@ -178,10 +187,17 @@ public:
         if (out_dot.data()) function::write(space.value_dot, out_dot);
     }
     /// Adds to `gradient` the gradient with respect to theta of sum_ij cotangent v + cotangent_dot v', at the
-    /// call that `space` recorded; cotangent_dot is null where no direction was recorded.
-    void backward(const real*, workspace& space, const_view cotangent, const real* cotangent_dot,
+    /// call that `space` recorded; cotangent_dot is null where no direction was recorded. theta is that of
+    /// the call, unchanged. @throws std::invalid_argument where it is another.
+    void backward(const real* theta, workspace& space, const_view cotangent, const real* cotangent_dot,
                   real* gradient) const {
+        if (!space.value.defined()) return; // no column, or the record is spent
+        require(theta == space.theta.template data_ptr<real>(), [&] {
+            return function_->module().name() +
+                   ": backward is given another theta than the call that the workspace recorded";
+        });
         const typename function::device::guard guard(cotangent.context());
+        const c10::InferenceMode ordinary(false);
         const auto tensor_of_cotangent = [&](const real* numbers) {
             return detail::tensor_of(
                 const_view(numbers, cotangent.rows(), cotangent.columns(), &cotangent.context()));
@@ -213,6 +229,26 @@ private:
     static std::array<const_view, 2> states(const arguments& at) { return {at.xbar, at.x_t}; }
     static std::array<time_view, 3> times(const arguments& at) { return {at.t, at.s, at.r}; }
 
+    /// Holds what libtorch says of the module's derivatives against its numbers.
+    static void check_derivatives(const context_type& context, function& made) {
+        const typename function::device::guard guard(context);
+        const c10::InferenceMode ordinary(false);
+        const auto& name = made.module().name();
+        const auto at = made.trial_tensors(context);
+        const detail::torch_probe probe(made.module(), at, c10::CppTypeToScalarType<real>::value);
+        made.examine(context, probe.module());
+        for (const auto& [argument, time] : {std::pair{3, "s"}, std::pair{4, "r"}})
+            require(!made.hides(context, probe.module(), static_cast<std::size_t>(argument)), [&] {
+                return name + " depends on its time " + time +
+                       " but hides it from autograd, as by a table of whole steps: v' would be wrong";
+            });
+        const std::string unread = probe.unread();
+        require(unread.empty(), [&] {
+            return name + " has no derivative with respect to its parameter '" + unread +
+                   "': freeze it by requires_grad_(False)";
+        });
+        detail::require_third_derivatives(made.module(), at);
+    }
     /// Calls f(offset, tensor) with the module's own parameters.
     template <class F>
     void for_each_parameter(const F& f) const {
@@ -226,6 +262,7 @@ private:
     /// Returns the workspace's module with the parameters theta, whose gradient is asked for or not.
     const torch_module& bound(const real* theta, const arguments& at, workspace& space,
                               bool differentiable = false) const {
+        const c10::InferenceMode ordinary(false);
         if (!space.module) space.module = function_->module().copy();
         space.value = space.value_dot = ::torch::Tensor();
         space.theta = numbers(theta, parameters(), at.xbar.context()).requires_grad_(differentiable);

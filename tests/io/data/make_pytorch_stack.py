@@ -36,7 +36,6 @@ network = Network()
 for name, parameter in network.named_parameters():
     parameter.data.add_(0.3 * torch.randn_like(parameter))  # norms, too, away from 1 and 0
 tensors = {name: value.clone() for name, value in network.state_dict().items()}
-tensors["fc4.kernel"] = tensors.pop("fc4.weight").T.contiguous()  # as Keras and flax lay it out
 header, data = {}, b""
 for name, value in tensors.items():
     header[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": [len(data), len(data) + 4 * value.numel()]}
