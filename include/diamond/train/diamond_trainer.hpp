@@ -328,20 +328,23 @@ private:
         result += digits_of(parameters()) + " parameters";
         if constexpr (requires { network_.layers(); }) {
             result += " in layers";
+            const auto add_norm = [&result](const column_norm& norm, const char* where) {
+                if (norm)
+                    result.append(" with a norm ")
+                        .append(where)
+                        .append(" of kind ")
+                        .append(digits_of(static_cast<int>(norm.kind)))
+                        .append(" and epsilon ")
+                        .append(digits_of(norm.epsilon));
+            };
             for (const auto& layer : network_.layers()) {
                 result.append(" ")
                     .append(digits_of(layer.outputs) + " x " + digits_of(layer.inputs))
                     .append(layer.residual ? " residual" : "")
                     .append(" of kind ")
                     .append(digits_of(static_cast<int>(layer.kind)));
-                for (const auto& [norm, where] : {std::pair{layer.before, "before"}, {layer.after, "after"}})
-                    if (norm)
-                        result.append(" with a norm ")
-                            .append(where)
-                            .append(" of kind ")
-                            .append(digits_of(static_cast<int>(norm.kind)))
-                            .append(" and epsilon ")
-                            .append(digits_of(norm.epsilon));
+                add_norm(layer.before, "before");
+                add_norm(layer.after, "after");
             }
         }
         std::string labels;
