@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
 
 #include <diamond/core/dense.hpp>
 #include <diamond/core/host_device.hpp>
@@ -20,7 +21,7 @@
 namespace diamond::detail {
 
 /// Holds several numbers of the type N, one for each of as many sums.
-template <class N, int Count>
+template <class N, std::size_t Count>
 struct summands {
     N at[Count];
 };
@@ -35,24 +36,25 @@ DIAMOND_HD void along_column(index_t rows, const Body& body) {
 }
 /// Returns the means over the rows of the numbers that f(N{}, i) returns. A few sums of each run side by
 /// side, since one addition waits for another.
-template <class Real, class N, int Count, class F>
+template <class Real, class N, std::size_t Count, class F>
 [[nodiscard]] DIAMOND_HD summands<Real, Count> means_over(index_t rows, const F& f) {
     constexpr index_t lanes = number_access<N>::lanes;
-    constexpr int copies = Count >= 4 ? 1 : 4 / Count;
+    constexpr std::size_t copies = Count >= 4 ? 1 : 4 / Count;
+    constexpr index_t stride = static_cast<index_t>(copies) * lanes;
     N sums[copies][Count] = {};
     index_t i = 0;
-    for (; i + copies * lanes <= rows; i += copies * lanes)
-        for (int copy = 0; copy < copies; ++copy) {
-            const auto numbers = f(N{}, i + copy * lanes);
-            for (int s = 0; s < Count; ++s) sums[copy][s] += numbers.at[s];
+    for (; i + stride <= rows; i += stride)
+        for (std::size_t copy = 0; copy < copies; ++copy) {
+            const auto numbers = f(N{}, i + static_cast<index_t>(copy) * lanes);
+            for (std::size_t s = 0; s < Count; ++s) sums[copy][s] += numbers.at[s];
         }
     summands<Real, Count> result{};
     for (; i < rows; ++i) {
         const auto numbers = f(Real{}, i);
-        for (int s = 0; s < Count; ++s) result.at[s] += numbers.at[s];
+        for (std::size_t s = 0; s < Count; ++s) result.at[s] += numbers.at[s];
     }
-    for (int s = 0; s < Count; ++s) {
-        for (int copy = 1; copy < copies; ++copy) sums[0][s] += sums[copy][s];
+    for (std::size_t s = 0; s < Count; ++s) {
+        for (std::size_t copy = 1; copy < copies; ++copy) sums[0][s] += sums[copy][s];
         result.at[s] = (result.at[s] + number_access<N>::sum(sums[0][s])) / static_cast<Real>(rows);
     }
     return result;
