@@ -19,7 +19,7 @@ inline void require_data_variance(double variance) {
 }
 
 /// The term of (|eps|^2 - |e|^2)/2 that an element adds.
-DIAMOND_HD inline double noise_ratio(double drawn, double guided) {
+DIAMOND_HD inline double noise_ratio_term(double drawn, double guided) {
     return 0.5 * (drawn - guided) * (drawn + guided);
 }
 /// Writes log_ratio[j] = log N(e_j; 0, I) - log q(e_j), where e = e(eps) is affine in eps ~ N(0, I) with the
@@ -27,7 +27,7 @@ DIAMOND_HD inline double noise_ratio(double drawn, double guided) {
 template <class ConstView, class Context>
 void write_noise_ratio(ConstView drawn, ConstView guided, double log_determinant,
                        row_view<double, Context> log_ratio) {
-    assign(log_ratio, column_sums(elementwise<noise_ratio>(drawn, guided)));
+    assign(log_ratio, column_sums(elementwise<noise_ratio_term>(drawn, guided)));
     if (log_determinant != 0.0) assign(log_ratio, log_ratio + log_determinant);
 }
 
