@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -20,6 +21,7 @@
 #include "../shared/output_folder.hpp"
 #include "../shared/progress_line.hpp"
 #include "../shared/report.hpp"
+#include "../shared/run_row.hpp"
 #include "../shared/training_line.hpp"
 #include "methods.hpp"
 #include "plane.hpp"
@@ -40,24 +42,13 @@ struct options {
 /// The rows as an array, with null for what a method has not.
 nlohmann::ordered_json json_of(const std::vector<row>& rows) {
     auto all = nlohmann::ordered_json::array();
-    const auto number = [](double x) { return std::isfinite(x) ? nlohmann::ordered_json(x) : nullptr; };
-    for (const row& r : rows)
-        all.push_back({{"problem", r.problem},
-                       {"method", r.method},
-                       {"particles", r.particles},
-                       {"steps", r.steps},
-                       {"mean_error", number(r.mean_error)},
-                       {"floor", number(r.floor)},
-                       {"log_z", number(r.log_z)},
-                       {"log_z_se", number(r.log_z_se)},
-                       {"log_z_exact", number(r.log_z_exact)},
-                       {"ess", number(r.ess)},
-                       {"evaluations", number(r.evaluations)},
-                       {"seconds", number(r.seconds)},
-                       {"warnings", r.warnings},
-                       {"mmd", number(r.mmd)},
-                       {"sliced_w2", number(r.sliced_w2)},
-                       {"families", number(r.families)}});
+    for (const row& r : rows) {
+        auto one = studies::json_of_run(r);
+        one["mmd"] = studies::number_or_null(r.mmd);
+        one["sliced_w2"] = studies::number_or_null(r.sliced_w2);
+        one["families"] = studies::number_or_null(r.families);
+        all.push_back(std::move(one));
+    }
     return all;
 }
 

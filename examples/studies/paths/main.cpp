@@ -6,7 +6,9 @@
 #include <cstdio>
 #include <filesystem>
 #include <iterator>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -19,6 +21,7 @@
 #include "../shared/options.hpp"
 #include "../shared/output_folder.hpp"
 #include "../shared/report.hpp"
+#include "../shared/run_row.hpp"
 #include "methods.hpp"
 
 namespace paths {
@@ -37,24 +40,13 @@ struct options {
 /// The rows as an array, with null for what a method has not.
 nlohmann::ordered_json json_of(const std::vector<row>& rows) {
     auto all = nlohmann::ordered_json::array();
-    const auto number = [](double x) { return std::isfinite(x) ? nlohmann::ordered_json(x) : nullptr; };
-    for (const row& r : rows)
-        all.push_back({{"problem", r.problem},
-                       {"method", r.method},
-                       {"particles", r.particles},
-                       {"steps", r.steps},
-                       {"mean_error", number(r.mean_error)},
-                       {"floor", number(r.floor)},
-                       {"log_z", number(r.log_z)},
-                       {"log_z_se", number(r.log_z_se)},
-                       {"log_z_exact", number(r.log_z_exact)},
-                       {"ess", number(r.ess)},
-                       {"evaluations", number(r.evaluations)},
-                       {"seconds", number(r.seconds)},
-                       {"warnings", r.warnings},
-                       {"repeat", r.repeat},
-                       {"log_z_exact_se", number(r.log_z_exact_se)},
-                       {"families", number(r.families)}});
+    for (const row& r : rows) {
+        auto one = studies::json_of_run(r);
+        one["repeat"] = r.repeat;
+        one["log_z_exact_se"] = studies::number_or_null(r.log_z_exact_se);
+        one["families"] = studies::number_or_null(r.families);
+        all.push_back(std::move(one));
+    }
     return all;
 }
 
@@ -111,25 +103,21 @@ struct group {
                              [](const row* r) { return !r->warnings.empty() || std::isnan(r->log_z_se); });
     }
 };
-std::vector<group> groups_of(const std::vector<row>& rows, bool hard, index_t steps) {
+/// The rows of the easy or the hard problems by method, in the order of the first run.
+std::vector<group> groups_of(std::span<const row> rows, bool hard) {
     std::vector<group> found;
-    std::vector<const row*> wanted;
-    // Importance sampling at once has one step: it stands beside whatever run it was given the budget of.
-    for (std::size_t k = 0, of = 0; k < rows.size(); ++k) {
-        if (rows[k].steps != 1) of = static_cast<std::size_t>(rows[k].steps);
-        if (rows[k].hard == hard && static_cast<index_t>(of) == steps) wanted.push_back(&rows[k]);
-    }
-    for (const row* r : wanted) {
+    for (const row& r : rows) {
+        if (r.hard != hard) continue;
         auto at = std::find_if(found.begin(), found.end(),
-                               [&](const group& g) { return g.method == r->method; });
-        if (at == found.end()) at = found.insert(found.end(), {.method = r->method, .rows = {}});
-        at->rows.push_back(r);
+                               [&](const group& g) { return g.method == r.method; });
+        if (at == found.end()) at = found.insert(found.end(), {.method = r.method, .rows = {}});
+        at->rows.push_back(&r);
     }
     return found;
 }
 
-void tell(studies::report& told, const std::vector<row>& rows, bool hard, index_t steps) {
-    const auto groups = groups_of(rows, hard, steps);
+void tell(studies::report& told, std::span<const row> rows, bool hard, index_t steps) {
+    const auto groups = groups_of(rows, hard);
     told.table(
         text("%s_%td", hard ? "hard" : "easy", steps),
         text("%s goals, %td steps", hard ? "Hard" : "Easy", steps),
@@ -320,6 +308,7 @@ void report(const options& chosen) {
     std::vector<row> rows;
     for (std::size_t s = 0; s < chosen.steps.size(); ++s) {
         const index_t steps = chosen.steps[s];
+        const std::size_t before = rows.size();
         const auto &in_steps = chains[1 + 2 * s].of, &by_soft_times = chains[2 + 2 * s].of;
         for (std::size_t k = 0; k < problems.size(); ++k) {
             for (index_t repeat = 0; repeat < chosen.repeats; ++repeat)
@@ -342,7 +331,7 @@ void report(const options& chosen) {
             progress.finish(text("%s, %td steps: done", problems[k].name.c_str(), steps));
             diamond::io::write_json(chosen.out / "report.json", json_of(rows)); // what is there so far
         }
-        for (const bool hard : {false, true}) tell(told, rows, hard, steps);
+        for (const bool hard : {false, true}) tell(told, std::span(rows).subspan(before), hard, steps);
         if (s == 0)
             for (const std::size_t k : {std::size_t{0}, problems.size() / 2})
                 draw(told, rows, problems[k], in_steps[k], chosen.out);

@@ -142,7 +142,7 @@ inline row by_importance(const std::string& name, const setting& given, const tr
 }
 
 /// The share of a penalty depth^2/(2 s^2) that stays when what it is of has a variance c about what the
-/// denoiser says, c = v sigma^2/(sigma^2 + alpha^2 v): s^2/(s^2 + c). [v is that of a path's end.]
+/// denoiser says, c = v sigma^2/(sigma^2 + alpha^2 v) on the linear schedule: s^2/(s^2 + c).
 struct widened {
     double deviation, variance; ///< s and v
     double operator()(double t) const {
