@@ -118,9 +118,8 @@ double by_soft_constraint(const diamond::eigen::context& context, const network&
         for (const float x : z) sum -= 0.5 * diamond::square(std::max(x - 1.0f, 0.0f) / s);
         return sum;
     };
-    const auto beta = [v](double t) { // s^2/(s^2 + c): what the denoiser at t knows of a coordinate of
-                                      // variance v
-        const double noise = diamond::square(1.0 - t), c = v * noise / (noise + v * diamond::square(t));
+    const auto beta = [schedule, v](double t) { // s^2/(s^2 + c): what the denoiser knows of variance v
+        const double c = diamond::posterior_variance(diamond::level_at(schedule, t), v);
         return diamond::square(s) / (diamond::square(s) + c);
     };
     const diamond::surrogate_value value{

@@ -142,11 +142,12 @@ inline row by_importance(const std::string& name, const setting& given, const tr
 }
 
 /// The share of a penalty depth^2/(2 s^2) that stays when what it is of has a variance c about what the
-/// denoiser says, c = v sigma^2/(sigma^2 + alpha^2 v) on the linear schedule: s^2/(s^2 + c).
+/// denoiser says, as of data of variance v: s^2/(s^2 + c).
 struct widened {
     double deviation, variance; ///< s and v
     double operator()(double t) const {
-        const double c = variance * square(1.0 - t) / (square(1.0 - t) + variance * square(t));
+        const double c = diamond::posterior_variance(diamond::level_at(diamond::linear_schedule{}, t),
+                                                     variance);
         return square(deviation) / (square(deviation) + c);
     }
 };

@@ -141,7 +141,7 @@ public:
         const noise_level to = level_at(kernel_.schedule(), span.to);
         const double left = square(to.sigma), total = left + square(to.alpha) * variance_;
         const detail::measurement_proposal proposal{.slope = b * variance_ * to.alpha / total,
-                                                    .variance = variance_ * left / total,
+                                                    .variance = posterior_variance(to, variance_),
                                                     .noise = 1.0 / reward_.precision()};
         readings_.denoiser(centre, time_view(span.to), condition, denoised_.mutable_view());
 

@@ -130,6 +130,13 @@ template <class Schedule>
     return {alpha_at(schedule, t), sigma_at(schedule, t)};
 }
 
+/// The variance v sigma^2/(sigma^2 + alpha^2 v) of a coordinate given x_t, where the data have variance v
+/// (eq. denoised-moments).
+[[nodiscard]] DIAMOND_HD inline double posterior_variance(noise_level level, double v) {
+    const double left = square(level.sigma);
+    return v * left / (left + square(level.alpha) * v);
+}
+
 /// The guidance factor b(t) = sigma^2 alpha'/alpha - sigma' sigma, by which grad V enters the tilted
 /// velocity. It is infinite at t = 0 where alpha(0) = 0.
 template <class Schedule>

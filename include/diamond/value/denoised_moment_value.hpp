@@ -177,9 +177,7 @@ private:
         miss_.resize(context, singular_->values.rows(), n);
         context.product(transpose::yes, singular_->left.read_on(context), measured_.read(),
                         miss_.mutable_view());
-        const noise_level level = level_at(model_.schedule(), t);
-        const double left = square(level.sigma);
-        return data_variance_ * left / (left + square(level.alpha) * data_variance_);
+        return posterior_variance(level_at(model_.schedule(), t), data_variance_);
     }
 
     readings<Schedule, Field> model_;
