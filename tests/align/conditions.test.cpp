@@ -169,15 +169,28 @@ TEST_CASE_TEMPLATE("a particle keeps its label, for all value samples and after 
 
         // The default pilot reads the first labels only; and a run resumes with its labels in the order of
         // its particles.
-        smc resumable{
-            diamond::ddpm_posterior_kernel{draws},
-            diamond::posterior_value{draws, labelled_reward<batch>{&misplaced}, {.samples = samples}},
-            smc_options{.particles = 120, .steps = 6, .threshold = 2.0, .pilot_particles = 50}};
-        const auto whole = resumable(context, philox{2}, labels(given.data()));
-        auto state = resumable.start(context, philox{2}, labels(given.data()));
-        for (int k = 0; k < 3; ++k) resumable.step(state);
-        check_same(resumable(context, philox{2}, state.snapshot(), labels(given.data())), whole);
-        CHECK(misplaced == 0);
+        for (const double ratio : {0.0, 1.0}) {
+            CAPTURE(ratio);
+            smc resumable{
+                diamond::ddpm_posterior_kernel{draws},
+                diamond::posterior_value{draws, labelled_reward<batch>{&misplaced}, {.samples = samples}},
+                smc_options{.particles = 120,
+                            .steps = 6,
+                            .threshold = 2.0,
+                            .pilot_particles = 50,
+                            .plain_ratio = ratio}};
+            const auto whole = resumable(context, philox{2}, labels(given.data()));
+            CHECK(whole.plan.plain() == (ratio > 0.0));
+            auto state = resumable.start(context, philox{2}, labels(given.data()));
+            for (int k = 0; k < 3; ++k) resumable.step(state);
+            check_same(resumable(context, philox{2}, state.snapshot(), labels(given.data())), whole);
+            CHECK(misplaced == 0);
+            if (!whole.plan.plain()) continue;
+            // A place has the label that was given for it, whichever of its draws it keeps.
+            CHECK(whole.plan.draws > 120);
+            CHECK(classes_of(whole.particles) == own);
+            CHECK(whole.log_z == doctest::Approx(std::log(z)).epsilon(0.1));
+        }
     }
 }
 
@@ -188,7 +201,7 @@ TEST_CASE("one label serves all particles, and unconditional is a label") {
     index_t misplaced = 0;
     smc sampler{diamond::ddpm_posterior_kernel{draws},
                 diamond::posterior_value{draws, labelled_reward<batch>{&misplaced}, {.samples = 2}},
-                smc_options{.particles = 30, .steps = 4, .threshold = 2.0}};
+                smc_options{.particles = 30, .steps = 4, .threshold = 2.0, .plain_ratio = 0.0}};
     for (const auto c : classes_of(sampler(context, philox{3}, labels(3)).particles)) CHECK(c == 3);
     for (const auto c : classes_of(sampler(context, philox{3}).particles)) CHECK(c == 100);
     CHECK(misplaced == 0);

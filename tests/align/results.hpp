@@ -27,6 +27,9 @@ void check_same(const diamond::smc_result<Batch>& a, const diamond::smc_result<B
     CHECK(a.exact_for_density == b.exact_for_density);
     CHECK(a.exact_for_model == b.exact_for_model);
     CHECK(a.spent == b.spent);
+    CHECK(a.plan.draws == b.plan.draws);
+    CHECK(same_bits<double>({a.plan.relative_variance}, {b.plan.relative_variance}));
+    CHECK(a.plan.reason == b.plan.reason);
 }
 
 } // namespace cases

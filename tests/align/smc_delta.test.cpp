@@ -41,7 +41,7 @@ TEST_CASE("a reward of 20 nats and one value sample: right with delta, warned of
     const double log_z = model.tilted(bowl.quadratic_form()).log_z;
     const ddpm_posterior_kernel kernel{exact_posterior{model}};
     const posterior_value value{exact_posterior{model}, bowl, {.samples = 1}};
-    smc_options options{.particles = 256, .steps = 8};
+    smc_options options{.particles = 256, .steps = 8, .plain_ratio = 0.0};
 
     SUBCASE("the rewards of 256 draws spread over more than 20 nats") {
         batch draws(context, 2, 256);
@@ -92,7 +92,7 @@ TEST_CASE("a hard constraint needs no floor of its own: delta does it") {
     const double log_z = tilted.log_z + log_probability_above(tilted.tilted, walled.wall);
     const auto runs = many(smc{ddpm_posterior_kernel{exact_posterior{model}},
                                posterior_value{exact_posterior{model}, walled},
-                               smc_options{.particles = 128, .steps = 6}},
+                               smc_options{.particles = 128, .steps = 6, .plain_ratio = 0.0}},
                            context, 2000, log_z);
     const auto mean = statistics::average(runs.ratio);
     CHECK(statistics::within(mean, 1.0));

@@ -57,7 +57,7 @@ TEST_CASE("SMC draws the tilted mixture") {
 
     SUBCASE("linear reward, all defaults but the size") {
         check_moments(smc{ddpm_posterior_kernel{sampler}, posterior_value{sampler, tilt, {.samples = 2}},
-                          smc_options{.particles = 2000, .steps = 6}},
+                          smc_options{.particles = 2000, .steps = 6, .plain_ratio = 0.0}},
                       context, tilted.tilted, tilted.log_z, 0.01);
     }
     SUBCASE("quadratic reward, multinomial resampling at every step, no delta") {
@@ -80,7 +80,7 @@ TEST_CASE("SMC draws the tilted mixture") {
         check_moments(
             smc{diamond::glass_kernel{schedule, model, diamond::runge_kutta_4{.steps = 2}},
                 diamond::weighted_value{diamond::best_density(schedule, model), flow, bowl, {.samples = 2}},
-                smc_options{.particles = 500, .steps = 8}, diamond::residual{}},
+                smc_options{.particles = 500, .steps = 8, .plain_ratio = 0.0}, diamond::residual{}},
             context, bowled.tilted, bowled.log_z, 0.02);
     }
 }

@@ -124,7 +124,8 @@ std::vector<spoiling> spoilt() {
 TEST_CASE("a number that no run has is refused by name, at every step that it can stand in") {
     const diamond::eigen::context context{.threads = 1};
     for (const double threshold : {0.6, 0.0}) {
-        auto sampler = plain(context, {.particles = particles, .steps = steps, .threshold = threshold});
+        auto sampler = plain(
+            context, {.particles = particles, .steps = steps, .threshold = threshold, .plain_ratio = 0.0});
         const auto whole = sampler(context, philox{5});
         CAPTURE(threshold);
         for (index_t k = 0; k <= steps; ++k) {
@@ -154,8 +155,11 @@ TEST_CASE("a number that no run has is refused by name, at every step that it ca
 
 TEST_CASE("ancestors are particles, of steps that resampled, and families are what they make them") {
     const diamond::eigen::context context{.threads = 1};
-    auto sampler = plain(
-        context, {.particles = particles, .steps = steps, .threshold = 2.0, .record_ancestors = true});
+    auto sampler = plain(context, {.particles = particles,
+                                   .steps = steps,
+                                   .threshold = 2.0,
+                                   .plain_ratio = 0.0,
+                                   .record_ancestors = true});
     const auto saved = after(sampler, context, 3).snapshot();
     const auto refusal = [&](const auto& spoil, const char* sentence) {
         auto copy = saved;

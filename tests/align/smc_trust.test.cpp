@@ -197,8 +197,10 @@ TEST_CASE("a pilot without a draw that is allowed says that there is nothing to 
     const exact_posterior draws{model};
     auto walled = tilt_2d<double>();
     walled.wall = 2.4; // some draw in ten thousand
-    smc sampler{ddpm_posterior_kernel{draws}, posterior_value{draws, walled, {.samples = 64}},
-                smc_options{.particles = 300, .steps = 8, .pilot_particles = 16, .pilot_share = 0.0}};
+    smc sampler{
+        ddpm_posterior_kernel{draws}, posterior_value{draws, walled, {.samples = 64}},
+        smc_options{
+            .particles = 300, .steps = 8, .pilot_particles = 16, .pilot_share = 0.0, .plain_ratio = 0.0}};
     index_t blind = 0, seen = 0;
     for (std::uint64_t run = 0; run < 10; ++run) {
         diamond::smc_result<batch> result;
@@ -223,7 +225,8 @@ TEST_CASE("a result says whether its numbers speak against it, and what would se
     const auto model = mixture<batch>(context);
     const exact_posterior draws{model};
     const auto tilt = tilt_2d<double>(0.5);
-    smc sampler{ddpm_posterior_kernel{draws}, posterior_value{draws, tilt, {.samples = 4}}};
+    smc sampler{
+        ddpm_posterior_kernel{draws}, posterior_value{draws, tilt, {.samples = 4}}, {.plain_ratio = 0.0}};
     const auto result = sampler(context, philox{3});
     CHECK(result.reliable);
     CHECK(result.warnings.empty());

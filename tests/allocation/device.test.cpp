@@ -40,7 +40,8 @@ auto sampler(const Context& context, const target& reward, const diamond::smc_op
                         diamond::posterior_value{diamond::diamond_map_posterior{map}, reward, {.samples = 2}},
                         options};
 }
-const diamond::smc_options options{.particles = 300, .steps = 6, .record_ancestors = true};
+const diamond::smc_options options{
+    .particles = 300, .steps = 6, .plain_ratio = 0.0, .record_ancestors = true};
 
 /// On a device these functors are compiled into other loops, where a multiplication and an addition may be
 /// one rounding.
@@ -127,7 +128,7 @@ TEST_CASE_TEMPLATE("so it is with every resampler", Resampler, diamond::systemat
 
 TEST_CASE("a step of SMC neither waits nor allocates, and a whole run waits only for its result") {
     const device context;
-    auto program = sampler(context, {}, {.particles = 300, .steps = 8});
+    auto program = sampler(context, {}, {.particles = 300, .steps = 8, .plain_ratio = 0.0});
     auto state = program.start(context, philox{3});
     const auto spent = of_a_steady_step(context, [&] { program.step(state); });
     CHECK(spent.waits == 0);
@@ -197,7 +198,7 @@ TEST_CASE("a step of a chain neither waits nor allocates; guidance waits for no 
                                                        diamond::linear_reward<emulated::batch<double>>{
                                                            context, std::vector<double>{1, -1}},
                                                        {.samples = 4}},
-                              {.particles = 100, .steps = 6}};
+                              {.particles = 100, .steps = 6, .plain_ratio = 0.0}};
     const auto before = context.counted().waits;
     const auto result = program(context, philox{8});
     CHECK(result.complete);

@@ -279,7 +279,7 @@ TEST_CASE_TEMPLATE("nor do labels that are gathered with their particles", back,
     CHECK(
         of_steps(m.context,
                  smc{diamond::ddpm_posterior_kernel{draws}, posterior_value{draws, m.reward, {.samples = 2}},
-                     smc_options{.particles = 300, .steps = 6, .threshold = 2.0}},
+                     smc_options{.particles = 300, .steps = 6, .threshold = 2.0, .plain_ratio = 0.0}},
                  diamond::labels(given.data())) == 0);
 }
 
@@ -488,11 +488,12 @@ TEST_CASE_TEMPLATE("nor does SMC on a mixture of thousands of parts", back, back
     const exact_posterior draws{model};
     CHECK(of_steps(context,
                    smc{diamond::ddpm_posterior_kernel{draws}, posterior_value{draws, reward, {.samples = 2}},
-                       smc_options{.particles = 300, .steps = 4}}) == 0);
+                       smc_options{.particles = 300, .steps = 4, .plain_ratio = 0.0}}) == 0);
     CHECK(of_steps(context,
                    smc{diamond::glass_kernel{diamond::linear_schedule{}, model, diamond::heun{.steps = 2}},
                        diamond::exact_value{model, reward},
-                       smc_options{.particles = 300, .steps = 4, .threshold = 2.0}}) == 0);
+                       smc_options{.particles = 300, .steps = 4, .threshold = 2.0, .plain_ratio = 0.0}}) ==
+          0);
 }
 
 namespace {
@@ -596,7 +597,7 @@ TEST_CASE_TEMPLATE("nor does SMC with a network", back, ALLOCATING_BACK_ENDS) {
     const posterior_value value{diamond::diamond_map_posterior{map}, reward, {.samples = 2}};
     CHECK(of_steps(m.context,
                    smc{diamond::early_stop_kernel{map}, value,
-                       smc_options{.particles = 300, .steps = 4, .threshold = 2.0}},
+                       smc_options{.particles = 300, .steps = 4, .threshold = 2.0, .plain_ratio = 0.0}},
                    diamond::labels(1)) == 0);
 }
 

@@ -76,7 +76,8 @@ TEST_CASE_TEMPLATE("so does a run under labels", back, TWO_BACK_ENDS) {
         return smc{
             diamond::early_stop_kernel{map},
             diamond::posterior_value{diamond::diamond_map_posterior{map}, labelled::reward{}, {.samples = 2}},
-            smc_options{.particles = 50, .steps = 4, .threshold = 2.0, .pilot_particles = 20},
+            smc_options{
+                .particles = 50, .steps = 4, .threshold = 2.0, .pilot_particles = 20, .plain_ratio = 0.0},
             diamond::multinomial{}};
     };
     std::vector<std::int32_t> own(50);
@@ -101,8 +102,9 @@ TEST_CASE_TEMPLATE("so does a run that moves its particles", back, TWO_BACK_ENDS
 TEST_CASE("a file comes back number for number, and the same snapshot gives the same bytes") {
     const diamond::eigen::context context{.threads = 1};
     const scratch folder;
-    auto sampler = sampler_on(context,
-                              {.particles = 30, .steps = 4, .threshold = 0.9, .record_ancestors = true});
+    auto sampler = sampler_on(
+        context,
+        {.particles = 30, .steps = 4, .threshold = 0.9, .plain_ratio = 0.0, .record_ancestors = true});
     auto state = sampler.start(context, philox{UINT64_MAX});
     for (int k = 0; k < 3; ++k) sampler.step(state);
     const auto saved = state.snapshot();
@@ -128,8 +130,9 @@ TEST_CASE("what is something else, spoilt, or another run's is refused") {
     const diamond::eigen::context context{.threads = 1};
     const scratch folder;
     const auto path = folder / "run";
-    auto sampler = sampler_on(context,
-                              {.particles = 30, .steps = 4, .threshold = 0.9, .record_ancestors = true});
+    auto sampler = sampler_on(
+        context,
+        {.particles = 30, .steps = 4, .threshold = 0.9, .plain_ratio = 0.0, .record_ancestors = true});
     auto state = sampler.start(context, philox{5});
     sampler.step(state);
     sampler.step(state);
@@ -196,7 +199,7 @@ TEST_CASE("what is something else, spoilt, or another run's is refused") {
     CHECK_THROWS_WITH_AS(sampler(context, philox{5}, io::load_snapshot<double>(path, whose)),
                          Contains("values[3] is nan"), std::invalid_argument);
     io::write_safetensors(path, good);
-    auto other = sampler_on(context, {.particles = 30, .steps = 4, .threshold = 0.8});
+    auto other = sampler_on(context, {.particles = 30, .steps = 4, .threshold = 0.8, .plain_ratio = 0.0});
     CHECK_THROWS_WITH_AS(other(context, philox{5}, io::load_snapshot<double>(path, whose)),
                          Contains("its threshold is 0.9, this sampler's 0.8"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(sampler(context, philox{6}, io::load_snapshot<double>(path, whose)),

@@ -34,7 +34,7 @@ auto run(const diamond::eigen::context& context, const Network& net, index_t par
     diamond::smc sampler{
         diamond::early_stop_kernel{map},
         diamond::posterior_value{diamond::diamond_map_posterior{map}, reward, {.samples = 4}},
-        {.particles = particles, .steps = 8, .record_ancestors = true}};
+        {.particles = particles, .steps = 8, .plain_ratio = 0.0, .record_ancestors = true}};
     return sampler(context, diamond::philox{.seed = 5}, diamond::labels(2));
 }
 template <class Result>

@@ -60,7 +60,7 @@ double log_z(const host::context& own, const Model& model, const quadratic& rewa
     const exact_posterior draws{model};
     smc sampler{ddpm_posterior_kernel{draws},
                 posterior_value{draws, reward, posterior_value_options{.samples = 2}},
-                smc_options{.particles = 3000, .steps = 3}};
+                smc_options{.particles = 3000, .steps = 3, .plain_ratio = 0.0}};
     return sampler(own, philox{1}).log_z;
 }
 

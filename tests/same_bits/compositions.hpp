@@ -43,8 +43,12 @@ class compositions {
     template <class Kernel, class Value, class Resampler = diamond::systematic>
     void smc(const char* name, Kernel kernel, Value value, Resampler resampler = {},
              const diamond::condition_of_t<Kernel>& c = {}) {
-        diamond::smc sampler{std::move(kernel), std::move(value),
-                             diamond::smc_options{.particles = n, .steps = 6, .threshold = 0.9}, resampler};
+        diamond::smc sampler{
+            std::move(kernel), std::move(value),
+            diamond::smc_options{
+                .particles = n, .steps = 6, .threshold = 0.9, .pilot_particles = 0}, // which could choose
+                                                                                     // plain weights
+            resampler};
         keep(name, sampler(context_, philox{2}, c));
     }
     [[nodiscard]] batch noise(index_t columns, std::uint64_t seed = 7) const {

@@ -96,7 +96,7 @@ TEST_CASE("rows, report and pictures; who is far says so, and soft constraints a
         CHECK(std::filesystem::exists(out / name));
     const auto rows = diamond::io::read_json(out / "report.json");
     REQUIRE(rows.is_array());
-    CHECK(rows.size() == 2 * 2 * 6);
+    CHECK(rows.size() == 2 * 2 * 7);
     double soft = 0.0;
     std::map<std::pair<std::string, std::string>, double> exact; // by problem and method
     for (const auto& row : rows) {
@@ -112,9 +112,14 @@ TEST_CASE("rows, report and pictures; who is far says so, and soft constraints a
             CHECK(off < 4.0 * (row["log_z_se"].get<double>() + row["log_z_exact_se"].get<double>()));
         if (row["problem"] == "hard 1" && method == "SMC, soft constraint") soft = std::max(soft, off);
         // A pilot that finds fewer than ten paths has cost its whole share; a run whose particles all die has
-        // paid for it as well, and the others get what it paid.
-        if (row["problem"] == "hard 1" && method == "SMC, default")
+        // paid for it as well, and the others get what it paid. What values would have cost has gone into
+        // draws, within the last of them.
+        if (row["problem"] == "hard 1" && method == "SMC, values of draws")
             CHECK(row["evaluations"] == 512 * (8 + 7 + 8));
+        if (row["problem"] == "hard 1" && method == "SMC, default") {
+            CHECK(row["evaluations"] <= 512 * (8 + 7 + 8));
+            CHECK(row["evaluations"] > 512 * (8 + 7 + 8) - 8);
+        }
         if (row["problem"] == "hard 1")
             CHECK(row["evaluations"].get<double>() == doctest::Approx(512 * 23).epsilon(0.01));
         exact[{row["problem"], method}] = row["log_z_exact"];

@@ -203,7 +203,7 @@ TEST_CASE("a TorchScript Diamond network is the diamond_mlp of the same weights"
         diamond::smc sampler{
             diamond::early_stop_kernel{map},
             diamond::posterior_value{diamond::diamond_map_posterior{map}, reward, {.samples = 4}},
-            {.particles = 64, .steps = 8, .threshold = 0.95, .record_ancestors = true}};
+            {.particles = 64, .steps = 8, .threshold = 0.95, .plain_ratio = 0.0, .record_ancestors = true}};
         return sampler(context, diamond::philox{.seed = 3}, labels(wanted));
     };
     const auto result = run(network, 1), own_result = run(own, 1);

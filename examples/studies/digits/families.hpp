@@ -41,10 +41,12 @@ outcome run_plain(const Family& family, Driver driver, const method_options& o, 
 template <class Family, class Kernel, class Value>
 outcome run_smc(const Family& family, Kernel kernel, Value value, const method_options& o,
                 const progress& tell) {
-    diamond::smc sampler{
-        std::move(kernel), std::move(value),
-        diamond::smc_options{.particles = o.particles, .steps = o.steps, .record_ancestors = o.keep_story},
-        diamond::multinomial{}};
+    diamond::smc sampler{std::move(kernel), std::move(value),
+                         diamond::smc_options{.particles = o.particles,
+                                              .steps = o.steps,
+                                              .plain_ratio = 0.0, // what SMC does is what is asked
+                                              .record_ancestors = o.keep_story},
+                         diamond::multinomial{}};
     outcome out;
     auto result = sampler(family.where(), o.rng, family.condition(), [&](const auto& at) {
         telling(tell)(at);

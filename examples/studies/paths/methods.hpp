@@ -49,9 +49,10 @@ struct setting {
     philox rng;
 };
 
-/// What a run of any method leaves: paths, weights that sum to 1, and what the row says beside.
+/// What a run of any method leaves: paths, weights that sum to 1, and what the row says beside. `draws` are
+/// all that it has made, of which none was feasible where there are no weights.
 inline void measure(row& to, const setting& given, const truth& exact, const batch& paths,
-                    const std::vector<double>& weights) {
+                    const std::vector<double>& weights, index_t draws) {
     to.problem = given.of.name;
     to.hard = given.of.share < 0.01;
     to.repeat = given.repeat;
@@ -60,9 +61,8 @@ inline void measure(row& to, const setting& given, const truth& exact, const bat
     to.floor = exact.floor(to.particles);
     to.dead = weights.empty();
     if (to.dead) {
-        to.log_z = -std::log(static_cast<double>(to.particles));
-        to.warnings.push_back("no path is feasible: log Z counts as that of one in " +
-                              std::to_string(to.particles));
+        to.log_z = -std::log(static_cast<double>(draws));
+        to.warnings.push_back("no path is feasible: log Z counts as that of one in " + std::to_string(draws));
         return;
     }
     double squares = 0.0;
@@ -104,10 +104,11 @@ row by_smc(const std::string& name, const setting& given, const truth& exact, Ke
         to.families = 1.0 / diamond::family_square(result.weights(), result.families);
         to.resampled = static_cast<double>(std::count_if(result.steps.begin(), result.steps.end(),
                                                          [](const auto& step) { return step.resampled; }));
-        measure(to, given, exact, result.particles, result.weights());
+        measure(to, given, exact, result.particles, result.weights(), options.particles);
     } catch (const diamond::dead_weights&) { // the step that failed is paid for, as the pilot is
         to.evaluations = static_cast<double>((run.spent + (sampler.spent() - before)).evaluations());
-        measure(to, given, exact, {}, {});
+        const index_t plain = run.plan.plain() ? run.plan.draws + run.pilot.draws : 0;
+        measure(to, given, exact, {}, {}, std::max(options.particles, plain));
     }
     to.seconds = clock.seconds();
     return to;
@@ -136,7 +137,7 @@ inline row by_importance(const std::string& name, const setting& given, const tr
     else
         to.log_z_se = std::sqrt(1.0 / feasible - 1.0 / static_cast<double>(draws));
     for (double& w : weights) w /= feasible;
-    measure(to, given, exact, drawn.particles, feasible > 0.0 ? weights : std::vector<double>{});
+    measure(to, given, exact, drawn.particles, feasible > 0.0 ? weights : std::vector<double>{}, draws);
     to.seconds = clock.seconds();
     return to;
 }
@@ -183,6 +184,8 @@ inline void run_methods(const setting& given, const std::function<void(row)>& te
                        {.particles = given.particles, .steps = given.steps});
     const auto budget = static_cast<index_t>(usual.evaluations);
     tell(std::move(usual));
+    tell(by_smc("SMC, values of draws", given, given.in_steps, kernel, of_draws,
+                {.particles = given.particles, .steps = given.steps, .plain_ratio = 0.0}));
     tell(by_importance("importance sampling", given, given.in_steps, given.steps, budget));
     tell(by_importance("importance sampling, one step", given, given.at_once, 1, budget));
     const auto within_budget = [&](const char* name, const auto& by, const auto& value) {

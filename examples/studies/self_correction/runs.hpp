@@ -86,8 +86,9 @@ void for_each_run(study& s, const With& with) {
     const auto by = [&](const std::string& name, const auto& kernel, const auto& draws) {
         with(name, [&](philox rng) {
             const diamond::posterior_value value{draws, s.reward, {.samples = value_samples}};
-            return diamond::smc{kernel, value, {.particles = s.chosen.particles, .steps = run_steps}}(s.where,
-                                                                                                      rng);
+            return diamond::smc{
+                kernel, value, {.particles = s.chosen.particles, .steps = run_steps, .plain_ratio = 0.0}}(
+                s.where, rng);
         });
     };
     const auto plain = [&](const std::string& name, const auto& map) {

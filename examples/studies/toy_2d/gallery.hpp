@@ -103,8 +103,9 @@ void show_tilt(const scene<Model>& s) {
     std::uint64_t run = 0; // every method draws its own numbers
     const auto rng = diamond::philox{s.chosen.seed};
     const auto sample = [&](const std::string& name, auto kernel, auto value) {
-        diamond::smc sampler{
-            std::move(kernel), std::move(value), {.particles = s.chosen.particles, .steps = s.chosen.steps}};
+        diamond::smc sampler{std::move(kernel),
+                             std::move(value),
+                             {.particles = s.chosen.particles, .steps = s.chosen.steps, .plain_ratio = 0.0}};
         const auto result = sampler(s.context, rng.split(++run));
         const particles drawn(result);
         report(s, name, drawn, truth, result.spent,

@@ -2,7 +2,7 @@
 /// (eq. smc-log-z).
 ///
 /// It is read in this order: smc_options.hpp, smc_result.hpp, this file, smc_state.hpp, smc_steps.hpp,
-/// smc_moves.hpp.
+/// smc_moves.hpp, smc_plan.hpp.
 #pragma once
 
 #include <algorithm>
@@ -17,6 +17,7 @@
 #include <diamond/align/resampling.hpp>
 #include <diamond/align/smc_moves.hpp>
 #include <diamond/align/smc_options.hpp>
+#include <diamond/align/smc_plan.hpp>
 #include <diamond/align/smc_result.hpp>
 #include <diamond/align/smc_state.hpp>
 #include <diamond/align/smc_steps.hpp>
@@ -47,8 +48,13 @@ namespace diamond {
 /// just resampled, from their stored parents. Moves are made whether the step resampled or not, since a
 /// decision by the particles' own weights would bias them; Z-hat stays unbiased for any number of particles.
 ///
+/// A run with no log_delta given begins with a pilot, draws of the chain on streams of their own, and where
+/// these say that SMC by such values would be no better than plain weights, the run takes those: see
+/// smc_plan. The choice depends on no number of the run itself, so that Z-hat is unbiased either way.
+///
 /// Cost: K transitions and K - 1 values a particle (none where threshold is 0), N rewards; and K transitions
-/// and a reward for each draw of the pilot; and what rejuvenation costs.
+/// and a reward for each draw of the pilot, a transition and a value of up to 128 particles to choose; and
+/// what rejuvenation costs. Plain weights cost as much, within the last draw.
 template <class Kernel, class Value, class Resampler = systematic, class Rejuvenation = no_rejuvenation>
 class smc {
     static_assert(diagnose_any_transition_kernel<Kernel>() && diagnose_value_estimator<Value>());
@@ -62,6 +68,8 @@ class smc {
     static constexpr bool weighted = weighted_transition_kernel<Kernel>;
     static constexpr bool guided = !weighted && guided_kernel<Kernel>;
     static constexpr bool rejuvenates = detail::rejuvenates<Rejuvenation>;
+    /// Whoever brings weights, a guide or moves wants these: the pilot, which has none, decides nothing then.
+    static constexpr bool chooses = !weighted && !guided && !rejuvenates;
 
 public:
     using batch_type = typename Kernel::batch_type;
@@ -174,17 +182,20 @@ public:
         require(!s.done(), "this run of SMC has taken its last step");
         const index_t k = s.step() + 1;
         const interval span = span_of(k);
-        const detail::step_plan plan{.k = k,
-                                     .time = span.to,
-                                     .least_ess = options_.threshold *
-                                                  static_cast<double>(options_.particles),
-                                     .least_conditional_ess = options_.least_conditional_ess,
-                                     .last = k == s.steps()};
+        const detail::step_plan plan{
+            .k = k,
+            .time = span.to,
+            .least_ess = s.plan.plain() ? 0.0 : options_.threshold * static_cast<double>(options_.particles),
+            .least_conditional_ess = options_.least_conditional_ess,
+            .last = k == s.steps()};
         const cost before = spent();
 
         detail::at_step(k, [&] { propagate(s, plan, span); });
         check_propagated(s, plan);
         detail::at_step(k, [&] { evaluate(s, plan); });
+        double relative_variance = NAN;
+        if constexpr (chooses)
+            if (plan.last && s.plan.plain()) detail::at_step(k, [&] { relative_variance = draw_more(s); });
         detail::relax(s, plan);
         detail::weigh(s, plan);
         const bool resamples = detail::may_resample(s, plan);
@@ -194,6 +205,7 @@ public:
 
         // Nothing has been lost so far, and nothing fails from here on.
         detail::advance(s, plan);
+        s.plan.relative_variance = relative_variance;
         if (resamples) detail::take(s);
         if constexpr (rejuvenates)
             if (!plan.last) detail::take_moved(s, plan, rejuvenation_.moves);
@@ -216,6 +228,7 @@ public:
         const auto run = s.totals_on_host();
         result.log_delta = run.log_delta;
         result.pilot = s.pilot;
+        result.plan = s.plan;
         result.spent = s.spent;
         result.seconds = s.clock.seconds();
         if (!result.complete) {
@@ -225,11 +238,14 @@ public:
         }
         result.log_z = run.log_z;
         result.ess = result.steps.back().ess;
-        result.log_z_method = resampler_.method();
+        result.log_z_method = s.plan.plain() ? log_z_error::family_weights : resampler_.method();
 
-        const double squares = family_square(result.weights(), result.families);
-        const double variance = relative_variance_of_z(result.log_z_method, squares, options_.particles,
-                                                       run.resamplings);
+        const auto by_families = [&] {
+            return relative_variance_of_z(result.log_z_method,
+                                          family_square(result.weights(), result.families),
+                                          options_.particles, run.resamplings);
+        };
+        const double variance = s.plan.plain() ? s.plan.relative_variance : by_families();
         // Carried values, full weights, finite V: this driver does nothing else.
         result.exact_for_sampler = !weighted;
         result.exact_for_density = weighted && detail::knows_own_density(kernel_);
@@ -241,11 +257,12 @@ public:
         }
         detail::warn_of_distrust(result.steps, options_.particles, result.log_z_method, variance, weighted,
                                  options_.trust, result.warnings, &result.one_run_warning);
-        detail::warn_of_pilot(result.pilot, result.warnings);
+        detail::warn_of_pilot(result.pilot, result.plan, result.warnings);
         result.reliable = result.warnings.empty();
         if (result.reliable) result.log_z_standard_error = std::sqrt(variance);
         if constexpr (!weighted) // whose pilot draws without the correction
-            result.advice = detail::advice_of(result.pilot, variance, result.spent.evaluations());
+            result.advice = detail::advice_of(result.pilot, result.plan, variance,
+                                              result.spent.evaluations());
         return result;
     }
 
@@ -431,6 +448,87 @@ private:
         const auto all = from_host<double>(*s.context, 1, pilot.draws, seen);
         detail::log_mean_exp(row(all), s.step_sums.data(), &s.totals.data()->log_delta);
         pilot.log_z = s.log_delta();
+        if constexpr (chooses)
+            if (options_.plain_ratio > 0.0) choose(s, seen);
+    }
+    /// Decides between SMC and plain weights, by the pilot's rewards and by the values of a few particles
+    /// after their first step, where exact values would differ little. The particles are a pilot's, too, on a
+    /// stream of their own.
+    void choose(state& s, const std::vector<double>& rewards) {
+        const auto allowed = std::count_if(rewards.begin(), rewards.end(),
+                                           [](double r) { return r > -infinity; });
+        if (!detail::may_be_plain(s.pilot, allowed)) {
+            s.plan.reason = detail::reason_of_smc(s.pilot);
+            return;
+        }
+        constexpr std::uint64_t choice_stream = 0x63686f696365; // any number that no user is likely to split
+                                                                // by
+        constexpr index_t most = 128; // tells a relative variance within a fifth of itself where values are
+                                      // tame
+        const index_t n = std::min(most, options_.particles);
+        const philox rng = s.rng.split(choice_stream);
+        condition_store<condition_type, context_type> conditions;
+        const auto first = detail::columns_from(*s.context, 0, n, options_.particles);
+        const condition_type condition = conditions.gather(*s.context, s.given, first.data(), n);
+        const cost before = spent();
+        batch_type x(*s.context, dimension(), n), next(*s.context, dimension(), n);
+        rebind_t<batch_type, double> values(*s.context, 1, n);
+        draw_normal(rng.stream(purpose::initial), x.mutable_view());
+        detail::at_step(1, [&] {
+            kernel_(x.read(), span_of(1), condition, rng.stream(purpose::transition, 1), next.mutable_view());
+            detail::require_particles(next.read(), 1);
+        });
+        const cost moved = spent();
+        detail::at_step(1, [&] {
+            value_(next.read(), span_of(1).to, detail::condition_for<Value>(condition),
+                   rng.stream(purpose::value, 1), value_rows<context_type>{.value = unwritten(row(values))});
+            detail::require_values(row(values), 1);
+        });
+        s.spent += spent() - before;
+        const detail::few_values seen{.values = to_host(values),
+                                      .evaluations = (spent() - moved).evaluations(),
+                                      .transition_evaluations = (moved - before).evaluations()};
+        detail::follow(
+            s, detail::plan_of(s.pilot, allowed, seen, options_.particles, s.steps(), options_.plain_ratio));
+    }
+    /// Makes the further draws of a plain run, block by block, and lets them compete with those that are
+    /// there, x_K in s.next_x with its rewards in s.next_v. Returns the relative variance of Z-hat.
+    double draw_more(state& s) {
+        constexpr std::uint64_t draws_stream = 0x6472617773; // any number that no user is likely to split by
+        auto& d = s.drawing;
+        detail::plain_weights weights(to_host(s.next_v));
+        for (index_t done = options_.particles; done < s.plan.draws;) {
+            const index_t n = std::min(options_.particles, s.plan.draws - done);
+            const philox rng = s.rng.split(draws_stream + static_cast<std::uint64_t>(done));
+            const noise_stream choices = rng.stream(purpose::resampling, s.steps());
+            // So that each place, and its condition, is as likely as any other to be among those of a block
+            // that has fewer draws.
+            const auto at = static_cast<index_t>(choices.uniform(0, 1) *
+                                                 static_cast<double>(options_.particles));
+            const auto places = detail::columns_from(*s.context, at, n, options_.particles);
+            const condition_type condition = d.conditions.gather(*s.context, s.given, places.data(), n);
+            draw_normal(rng.stream(purpose::initial), d.x.mutable_view().columns(0, n));
+            for (index_t k = 1; k <= s.steps(); ++k) {
+                const auto next = d.next_x.mutable_view().columns(0, n);
+                kernel_(d.x.read().columns(0, n), span_of(k), condition, rng.stream(purpose::transition, k),
+                        next);
+                detail::require_particles(d.next_x.read().columns(0, n), k);
+                d.x.swap(d.next_x);
+            }
+            const auto rewards = row(*s.context, n, d.rewards.data());
+            call_reward(value_.reward(), d.x.read().columns(0, n), condition, s.steps(), 1, rewards);
+            final_rewards_ += n;
+            const auto [from, taken] = weights.add(to_host(d.rewards.read().columns(0, n)), at, choices);
+            s.context->from_host(from.data(), options_.particles, d.from.data());
+            s.context->from_host(taken.data(), options_.particles, d.taken.data());
+            s.context->gather(d.x.read(), d.from.data(), d.next_x.mutable_view());
+            assign(s.next_x, select(row(std::as_const(d.taken)) > 0.0, d.next_x, s.next_x));
+            done += n;
+        }
+        const auto kept = weights.rewards(), corrections = weights.corrections();
+        s.context->from_host(kept.data(), options_.particles, s.next_v.data());
+        s.context->from_host(corrections.data(), options_.particles, s.correction.data());
+        return weights.relative_variance();
     }
 
     Kernel kernel_;

@@ -42,6 +42,10 @@ struct smc_options {
     /// The pilot doubles its draws until they have an effective sample size of 10 by weights exp r, or are
     /// this share of `particles`, at least 0: each draw costs as many transitions as a particle.
     double pilot_share = 1.0;
+    /// Where the pilot says that plain weights have at most so many times the variance of Z that SMC by these
+    /// values may be expected to have, or that values would be noise, the run takes plain weights: see
+    /// smc_plan. With 0 it never does, and the run is SMC.
+    double plain_ratio = 1.0;
     bool record_ancestors = false; ///< keeps the ancestors of each resampling, 4 bytes a particle
     smc_trust trust = {};          ///< the thresholds of the result's warnings
 };
@@ -96,6 +100,10 @@ inline void require_options(const smc_options& options) {
         return "pilot_share is " + digits_of(options.pilot_share) +
                ": it is a multiple of the particles that is not negative, below 2^31";
     });
+    require(options.plain_ratio >= 0.0 && options.plain_ratio < infinity, [&] {
+        return "plain_ratio is " + digits_of(options.plain_ratio) +
+               ": it is a ratio of two variances, a number that is not negative; 0 never takes plain weights";
+    });
     require_trust("least_ess_share", options.trust.least_ess_share);
     require_trust("largest_share", options.trust.largest_share);
     require_trust("largest_floored", options.trust.largest_floored);
@@ -135,6 +143,8 @@ inline void require_options(const smc_options& options) {
                         {"kernel", std::move(kernel)}};
     if (!options.log_delta && options.pilot_share != 1.0)
         setting["pilot_share"] = digits_of(options.pilot_share);
+    if (!options.log_delta && options.plain_ratio != 1.0)
+        setting["plain_ratio"] = digits_of(options.plain_ratio);
     // Runs saved by version 0.2 do not say it, and have none.
     if (options.least_conditional_ess > 0.0)
         setting["least_conditional_ess"] = digits_of(options.least_conditional_ess);

@@ -83,6 +83,23 @@ struct smc_pilot {
     std::int64_t evaluations = 0; ///< the network evaluations of all draws, as cost counts them
 };
 
+/// What a run does with its evaluations, as its pilot has decided: SMC, or plain weights.
+///
+/// Plain weights are those of importance sampling, exp r on draws of the chain. No value is read on the way
+/// and none is paid for: what they would have cost goes into more draws, and Z-hat is the mean of exp r over
+/// all of them. See (eq. smc-plan).
+struct smc_plan {
+    index_t draws = 0; ///< the draws that are weighted plainly, at least N; 0 where the run is SMC
+    /// The relative variance of Z-hat by the weights of these draws; NaN before the last step, and of SMC.
+    double relative_variance = NAN;
+    /// What was chosen, and why; "" where there was nothing to choose: without a pilot, and where a kernel
+    /// carries weights or a guide, or particles are moved.
+    std::string reason;
+
+    /// Says whether the run weighs its draws plainly.
+    [[nodiscard]] bool plain() const { return draws > 0; }
+};
+
 /// The result of a run.
 template <class Batch>
 struct smc_result {
@@ -103,6 +120,7 @@ struct smc_result {
     std::vector<std::vector<std::int32_t>> ancestors;
     double log_delta = -infinity; ///< the log delta by which values were raised
     smc_pilot pilot;              ///< what the pilot saw, where there was one
+    smc_plan plan;                ///< what the run did, as the pilot decided, and why
     /// Whether the run is complete and its own numbers show no reason against it. Where they show one,
     /// log Z has no standard error, and `warnings` say why. exact_for_... say what the run would reach with
     /// particles without end; this says whether it had enough.
@@ -111,10 +129,10 @@ struct smc_result {
     /// The one of `warnings` that concerns the standard error from one run alone, of which a spread of
     /// islands is free; empty where there is none.
     std::string one_run_warning;
-    /// What would serve better for as many evaluations, where the pilot's draws tell; else empty, as without
-    /// a pilot, and where its effective sample size is below 10: no advice is no praise. It takes a draw of
-    /// the model to cost the whole chain; where one posterior draw at t = 0 is one, plain weights (.steps =
-    /// 1, .threshold = 0) are better by so much.
+    /// What would serve better for as many evaluations, where the run is SMC and the pilot's draws tell; else
+    /// empty, as without a pilot, and where its effective sample size is below 10: no advice is no praise. It
+    /// takes a draw of the model to cost the whole chain; where one posterior draw at t = 0 is one, plain
+    /// weights (.steps = 1, .threshold = 0) are better by so much.
     std::string advice;
     bool complete = false; ///< says whether the run took its last step
     /// Says whether the target is the chain's own end law, tilted.
@@ -259,9 +277,9 @@ inline void warn_of_distrust(const std::vector<smc_step>& steps, index_t particl
                            ", so log Z has no standard error" + islands);
     if (one_run && warnings.size() > before) *one_run = warnings.back();
 }
-/// Warns of a pilot that gives values little or nothing to go by.
-inline void warn_of_pilot(const smc_pilot& pilot, std::vector<std::string>& warnings) {
-    if (pilot.draws > 0 && pilot.log_z == -infinity)
+/// Warns of a pilot that gives values little or nothing to go by, where values are read.
+inline void warn_of_pilot(const smc_pilot& pilot, const smc_plan& plan, std::vector<std::string>& warnings) {
+    if (!plan.plain() && pilot.draws > 0 && pilot.log_z == -infinity)
         warnings.push_back(
             "none of the pilot's " + digits_of(pilot.draws) +
             " draws is allowed by the reward, so that nothing raises values of -infinity: give a "
@@ -269,10 +287,11 @@ inline void warn_of_pilot(const smc_pilot& pilot, std::vector<std::string>& warn
 }
 /// What the pilot's weights say of plain importance sampling for the evaluations of the run: a line of advice
 /// where its relative variance of Z would be less than the run's, and "" where it would not, or the pilot has
-/// too few effective draws to tell.
-[[nodiscard]] inline std::string advice_of(const smc_pilot& pilot, double relative_variance,
-                                           std::int64_t evaluations) {
-    if (pilot.draws == 0 || pilot.evaluations == 0 || !(pilot.ess >= trusted_pilot_ess)) return "";
+/// too few effective draws to tell, or the run is plain.
+[[nodiscard]] inline std::string advice_of(const smc_pilot& pilot, const smc_plan& plan,
+                                           double relative_variance, std::int64_t evaluations) {
+    if (plan.plain() || pilot.draws == 0 || pilot.evaluations == 0 || !(pilot.ess >= trusted_pilot_ess))
+        return "";
     const auto draws = static_cast<double>(pilot.draws);
     const double affordable = draws * static_cast<double>(evaluations) /
                               static_cast<double>(pilot.evaluations);

@@ -39,6 +39,7 @@ struct smc_snapshot {
     std::vector<std::vector<std::int32_t>> ancestors; ///< each step's ancestors, where recorded
     cost spent;                                       ///< all evaluations, the pilot's among them
     smc_pilot pilot;                                  ///< what the pilot saw
+    smc_plan plan;                                    ///< what it decided
     std::uint64_t seed = 0;                           ///< the run's seed
     smc_setting setting;                              ///< its sampler's setting
 };
@@ -94,6 +95,22 @@ struct move_memory {
             for (auto* batch : {&drawn_centre, &centre}) batch->resize(on, dimension, particles);
         for (auto* numbers : {&drawn_value, &v, &value, &next_value, &accepted})
             numbers->resize(on, 1, particles);
+    }
+};
+/// The memory of the further draws of a run of plain weights, which its last step makes block by block;
+/// without size where there are none. Nothing in it outlives that step.
+template <class Batch, class Condition>
+struct draw_memory {
+    Batch x, next_x;                    ///< a block of draws, d x at most N
+    rebind_t<Batch, double> rewards;    ///< r of each of its draws
+    rebind_t<Batch, std::int32_t> from; ///< a draw for each place; and the place of each draw
+    rebind_t<Batch, double> taken;      ///< 1 for each place that its draw takes, else 0
+    condition_store<Condition, backend_of_t<Batch>> conditions; ///< the memory of the draws' conditions
+
+    void resize(const backend_of_t<Batch>& on, index_t dimension, index_t particles) {
+        for (auto* batch : {&x, &next_x}) batch->resize(on, dimension, particles);
+        for (auto* numbers : {&rewards, &taken}) numbers->resize(on, 1, particles);
+        from.resize(on, 1, particles);
     }
 };
 /// The totals of a run, in the back end's memory.
@@ -191,10 +208,11 @@ private:
         expect(line.time == options_.times[k + 1], name("time"), line.time,
                "the grid has " + digits_of(options_.times[k + 1]));
         expect(is_ess(line.ess), name("ess"), line.ess, many);
-        expect(line.resampled == (!last && line.ess < options_.threshold * count), name("resampled"),
+        const double threshold = from_.plan.plain() ? 0.0 : options_.threshold;
+        expect(line.resampled == (!last && line.ess < threshold * count), name("resampled"),
                static_cast<int>(line.resampled),
                "the effective sample size was " + digits_of(line.ess) + " of " + digits_of(n()) +
-                   ", the threshold is " + digits_of(options_.threshold));
+                   ", the threshold is " + digits_of(threshold));
         expect(std::isfinite(line.least_increment), name("least_increment"), line.least_increment,
                "it is finite");
         expect(std::isfinite(line.largest_increment) && line.largest_increment >= line.least_increment,
@@ -246,6 +264,14 @@ private:
                "log_delta is " + digits_of(from_.log_delta));
         expect(pilot.evaluations >= 0, "pilot.evaluations", pilot.evaluations,
                "it is a number of evaluations");
+        const smc_plan& plan = from_.plan;
+        const bool chooses = pilot.draws > 0 && options_.plain_ratio > 0.0 && !moves() &&
+                             from_.setting.at("kernel") == "without weights";
+        expect(plan.draws == 0 || (chooses && plan.draws >= n()), "plan.draws", plan.draws,
+               "it is 0 of SMC, and else at least the particles, of a run whose pilot may choose that");
+        expect(plan.plain() && done() ? plan.relative_variance >= 0.0 : std::isnan(plan.relative_variance),
+               "plan.relative_variance", plan.relative_variance,
+               "it is not negative where a plain run is done, and else NaN");
         // Each resampling, and the end, adds the log of the mean weight: that of no more than what increments
         // have made, and of at least one particle in N.
         double low = options_.initial_value, high = low, least = 0.0, largest = 0.0;
@@ -376,7 +402,7 @@ struct smc_state {
         for (auto* batch : {&x, &next_x}) batch->resize(on, sizes.dimension, sizes.particles);
         for (auto* numbers : {&v, &next_v, &log_w, &next_log_w}) numbers->resize(on, 1, sizes.particles);
         for (auto* numbers : {&log_p, &next_log_p}) numbers->resize(on, 1, weighted ? sizes.particles : 0);
-        correction.resize(on, 1, weighted || guided ? sizes.particles : 0);
+        correction.resize(on, 1, sizes.particles);
         family.resize(on, 1, sizes.particles);
         if (sizes.record_ancestors) recorded.resize(static_cast<std::size_t>(step_count));
         trace_lines.resize(on, 1, step_count);
@@ -427,6 +453,7 @@ struct smc_state {
                 .ancestors = ancestors(lines),
                 .spent = spent,
                 .pilot = pilot,
+                .plan = plan,
                 .seed = rng.seed,
                 .setting = setting};
     }
@@ -451,7 +478,8 @@ struct smc_state {
     /// log weights; masked_w is 0 where a device does not resample.
     rebind_t<Batch, double> log_w, next_log_w, masked_w;
     rebind_t<Batch, double> log_p, next_log_p; ///< a weighted kernel's log p_t; else empty
-    rebind_t<Batch, double> correction; ///< the log weights or ratios of a step's transitions; else empty
+    /// The log weights or ratios of a step's transitions; else 0 but for plain weights, see add_draws.
+    rebind_t<Batch, double> correction;
     rebind_t<Batch, std::int32_t> family, next_family; ///< the x_0 that each particle descends from
     rebind_t<Batch, std::int32_t> chosen;              ///< the ancestors that a step resamples
 
@@ -463,11 +491,13 @@ struct smc_state {
     rebind_t<Batch, double> relaxation_sums;         ///< those by which relax chooses beta
     rebind_t<Batch, detail::run_numbers> totals;     ///< one
     detail::move_memory<Batch, Condition> moving;    ///< without size where no particles are moved
+    detail::draw_memory<Batch, Condition> drawing;   ///< without size where a step makes no more draws
 
     rebind_t<Batch, std::uint64_t> cumulative; ///< cumulative weights
     resampling_scratch<context_type> space;    ///< the resampler's working space
     cost spent;                                ///< All evaluations so far, the pilot's among them.
     smc_pilot pilot;                           ///< what the pilot saw
+    smc_plan plan;                             ///< what it decided
     stopwatch clock;                           ///< Runs from when the state was made, in seconds.
 };
 
@@ -503,8 +533,15 @@ void begin(State& s, double initial_value, double log_delta) {
     draw_normal(s.rng.stream(purpose::initial), s.x.mutable_view());
     assign(row(s.v), initial_value);
     assign(row(s.log_w), 0.0);
+    assign(row(s.correction), 0.0);
     assign(row(s.family), column_number());
     order_conditions(s);
+}
+/// Makes the plan the state's own, and the room that its further draws need.
+template <class State>
+void follow(State& s, smc_plan plan) {
+    s.plan = std::move(plan);
+    if (s.plan.draws > s.x.columns()) s.drawing.resize(*s.context, s.x.rows(), s.x.columns());
 }
 
 /// Puts the state where the snapshot was taken. @throws std::invalid_argument, with the numbers of both,
@@ -562,6 +599,8 @@ void restore(State& s, const typename State::snapshot_type& from, const smc_opti
     s.steps_done = from.step;
     s.spent = from.spent;
     s.pilot = from.pilot;
+    assign(row(s.correction), 0.0);
+    follow(s, from.plan);
 }
 
 } // namespace detail

@@ -82,14 +82,6 @@ void make_finite(State& s, std::optional<double> floor) {
     assign(value, elementwise<raised_value>(value, lowest, log_delta, row(s.v)));
 }
 
-/// The logarithm of the kernel's own weights or ratios, where it has some, else 0.
-template <class State>
-auto corrections(State& s) {
-    if constexpr (State::weighted || State::guided)
-        return row(s.correction);
-    else
-        return 0.0;
-}
 /// The terms of the sums over particles i, by which the conditional effective sample size is told for each
 /// candidate beta_b. With l_i = log w_i before the step, a_i the step's increment in full, and the bound
 /// h_b = (1 - beta_b) max l + beta_b max(l + a) of l + beta_b a:
@@ -148,7 +140,7 @@ void relax(State& s, const step_plan& plan) {
 
     const auto value = row(s.next_v);
     const auto before = row(std::as_const(s.log_w));
-    const auto increment = row(std::as_const(s.next_v)) - row(std::as_const(s.v)) + corrections(s);
+    const auto increment = row(std::as_const(s.next_v)) - row(std::as_const(s.v)) + row(s.correction);
     context.max(n, before, &step->high_before);
     context.max(n, before + increment, &step->high_after);
     const conditional_sums<decltype(before), decltype(increment)> terms{
@@ -219,7 +211,7 @@ void weigh(State& s, const step_plan& plan) {
     const auto value = row(s.next_v);
     const auto log_w = row(s.next_log_w);
 
-    const auto correction = corrections(s);
+    const auto correction = row(s.correction);
     const auto increment = value - row(s.v) + correction;
     assign(log_w, row(s.log_w) + increment);
 

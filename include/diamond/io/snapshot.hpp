@@ -2,12 +2,13 @@
 ///
 /// The metadata hold `format` diamond_smc_snapshot, `version` major.minor, `setting` (the text of the
 /// caller), `seed`, `step`, `recorded` (the number of steps whose ancestors are known), `checksum` and, each
-/// with the prefix `run.`, the setting of the sampler. The tensors are particles (N x d), values, log_weights
+/// with the prefix `run.`, the setting of the sampler; and `plan`, why a pilot chose what the run does, where
+/// it did. The tensors are particles (N x d), values, log_weights
 /// and families (N each), log_densities (N or 0), totals (log Z and log delta), counts (resamplings, and the
 /// four kinds of evaluations spent), pilot (draws, evaluations; ess and log Z; not in version 1.0), trace
 /// (steps x 9, of which version 1.0 has 8), trace_counts (steps x 2: resampled, floored), acceptance (steps;
-/// of runs that move particles alone, whose version is 1.2) and ancestors.<k> (N) for each step k that has
-/// them.
+/// of runs that move particles alone, whose version is 1.2), plan_draws and plan_variance (1 each; of runs of
+/// plain weights alone, whose version is 1.3) and ancestors.<k> (N) for each step k that has them.
 #pragma once
 
 #include <charconv>
@@ -76,11 +77,14 @@ void save_snapshot(const std::filesystem::path& path, const smc_snapshot<Real>& 
     const auto n = static_cast<index_t>(from.values.size());
     tensor_file file;
     file.metadata = {{"format", "diamond_smc_snapshot"},
-                     {"version", detail::moves_particles(from.setting) ? "1.2" : "1.1"},
+                     {"version", from.plan.plain()                       ? "1.3"
+                                 : detail::moves_particles(from.setting) ? "1.2"
+                                                                         : "1.1"},
                      {"setting", setting},
                      {"seed", digits_of(from.seed)},
                      {"step", digits_of(from.step)},
                      {"recorded", digits_of(from.ancestors.size())}};
+    if (!from.plan.reason.empty()) file.metadata["plan"] = from.plan.reason;
     for (const auto& [name, value] : from.setting) file.metadata[detail::run_prefix + name] = value;
     const auto put = [&](const std::string& name, std::vector<index_t> shape, const auto& numbers) {
         file.tensors[name] = make_tensor(std::move(shape), numbers);
@@ -108,6 +112,10 @@ void save_snapshot(const std::filesystem::path& path, const smc_snapshot<Real>& 
         std::vector<double> acceptance;
         for (const smc_step& line : from.steps) acceptance.push_back(line.acceptance);
         put("acceptance", {static_cast<index_t>(from.steps.size())}, acceptance);
+    }
+    if (from.plan.plain()) {
+        put("plan_draws", {1}, std::vector<std::int64_t>{from.plan.draws});
+        put("plan_variance", {1}, std::vector{from.plan.relative_variance});
     }
     for (std::size_t k = 0; k < from.ancestors.size(); ++k)
         if (!from.ancestors[k].empty()) put("ancestors." + digits_of(k), {n}, from.ancestors[k]);
@@ -195,6 +203,17 @@ template <class Real>
         get("acceptance", {to.step}, acceptance);
         for (std::size_t k = 0; k < acceptance.size(); ++k) to.steps[k].acceptance = acceptance[k];
         ++known;
+    }
+    if (const auto found = file.metadata.find("plan"); found != file.metadata.end())
+        to.plan.reason = found->second;
+    if (file.tensors.contains("plan_draws")) {
+        std::vector<std::int64_t> draws;
+        std::vector<double> variance;
+        get("plan_draws", {1}, draws);
+        get("plan_variance", {1}, variance);
+        to.plan.draws = static_cast<index_t>(draws[0]);
+        to.plan.relative_variance = variance[0];
+        known += 2;
     }
     for (std::size_t k = 0; k < to.ancestors.size(); ++k) {
         const auto name = "ancestors." + digits_of(k);

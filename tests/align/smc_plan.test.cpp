@@ -1,0 +1,289 @@
+/// What a run does by its pilot, (eq. smc-plan): which plan is chosen and why, that Z-hat is unbiased by
+/// every plan, that a choice by the run's own particles is not, and that plain weights are what they say.
+#include <diamond/io/snapshot.hpp>
+
+#include <support/back_ends.hpp>
+
+#include "cases.hpp"
+#include "io/scratch.hpp"
+#include "results.hpp"
+
+using namespace cases;
+using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::exact_value,
+    diamond::posterior_value, diamond::smc, diamond::smc_options, diamond::square;
+using doctest::Contains;
+
+namespace {
+
+using batch = diamond::eigen::batch<double>;
+const diamond::eigen::context context{.threads = 1};
+
+/// N(0, I) in the plane: exp(m z_0) has Z = exp(m^2/2), the tilted mean m, and an effective share exp(-m^2)
+/// of draws.
+template <class Batch>
+[[nodiscard]] mixture_of<Batch> normal(const diamond::backend_of_t<Batch>& where) {
+    return {where, {}, {1.0}, {0.0, 0.0}, {1.0, 1.0}};
+}
+template <class Real>
+[[nodiscard]] form_reward<Real> along(double m) {
+    return {{m, 0.0}, {0.0, 0.0}};
+}
+/// Allows z_0 >= wall.
+[[nodiscard]] form_reward<double> behind(double wall) {
+    auto allows = along<double>(0.0);
+    allows.wall = wall;
+    return allows;
+}
+template <class Reward>
+auto by_draws(const Reward& reward, const smc_options& options, index_t samples = 1) {
+    const exact_posterior draws{normal<batch>(context)};
+    return smc{ddpm_posterior_kernel{draws}, posterior_value{draws, reward, {.samples = samples}}, options};
+}
+/// A run that may have ended with all weights zero.
+template <class Sampler>
+double log_z_of(Sampler& sampler, std::uint64_t run, bool& plain) {
+    auto state = sampler.start(context, philox{31}.split(run));
+    plain = state.plan.plain();
+    try {
+        while (!state.done()) sampler.step(state);
+        return sampler.finish(std::move(state)).log_z;
+    } catch (const diamond::dead_weights&) {
+        return -infinity;
+    }
+}
+
+} // namespace
+
+TEST_CASE("where the pilot knows plain weights' variance, values of few draws are not paid for") {
+    for (const index_t samples : {index_t{1}, index_t{3}}) {
+        CAPTURE(samples);
+        auto chosen = by_draws(along<double>(1.0), {.particles = 600, .steps = 8}, samples);
+        auto smc_alone = by_draws(along<double>(1.0), {.particles = 600, .steps = 8, .plain_ratio = 0.0},
+                                  samples);
+        const auto result = chosen(context, philox{1}), other = smc_alone(context, philox{1});
+        REQUIRE(result.plan.plain());
+        CHECK(result.plan.reason.starts_with("plain weights on " + std::to_string(result.plan.draws) +
+                                             " draws: by the pilot the relative variance of Z is about "));
+        CHECK(!other.plan.plain());
+        CHECK(other.plan.reason.empty());
+        CHECK(result.pilot.draws == other.pilot.draws);
+        // As many evaluations, within the last draw: those of values have become draws.
+        const auto saved = other.spent.evaluations() - result.spent.evaluations();
+        CHECK(saved >= 0);
+        CHECK(saved < 8);
+        CHECK(result.plan.draws > 600 * (1 + (7 * samples - 1) / 8));
+        // The pilot's rewards, 128 values to choose, and a reward a draw.
+        CHECK(result.spent.reward == result.pilot.draws + 128 * samples + result.plan.draws);
+        CHECK(result.advice.empty());
+        CHECK(result.reliable);
+        for (std::size_t k = 0; k + 1 < result.steps.size(); ++k) {
+            CHECK(!result.steps[k].resampled);
+            CHECK(result.steps[k].ess == doctest::Approx(600.0));
+        }
+        // Particles hold the weights that they were chosen by.
+        double mean = 0.0;
+        for (const double w : result.log_weights) mean += std::exp(w) / 600.0;
+        CHECK(result.log_z == doctest::Approx(std::log(mean)).epsilon(1e-12));
+        for (std::size_t j = 0; j < 600; ++j)
+            CHECK(result.rewards[j] == doctest::Approx(to_host(result.particles)[2 * j]).epsilon(1e-9));
+    }
+}
+
+TEST_CASE("values that tell more than plain weights are read, and the run keeps its bits") {
+    const auto model = normal<batch>(context);
+    const auto tilt = along<double>(1.5); // plain weights have exp(2.25) - 1 = 8.5, exact values at
+                                          // least 2.25
+    const ddpm_posterior_kernel kernel{exact_posterior{model}};
+    smc chosen{kernel, exact_value{model, tilt}, {.particles = 600, .steps = 8}};
+    smc alone{kernel, exact_value{model, tilt}, {.particles = 600, .steps = 8, .plain_ratio = 0.0}};
+    const auto result = chosen(context, philox{2}), other = alone(context, philox{2});
+    CHECK(!result.plan.plain());
+    CHECK(result.plan.reason.starts_with("SMC: by the pilot"));
+    CHECK(numbers::same_bits(to_host(result.particles), to_host(other.particles)));
+    CHECK(numbers::same_bits(result.log_weights, other.log_weights));
+    CHECK(result.log_z == other.log_z);
+    CHECK(result.steps == other.steps);
+    // What the choice has cost: a step of 128 particles, and their values, of two evaluations each.
+    CHECK(result.spent.evaluations() == other.spent.evaluations() + 384);
+    // A larger ratio takes plain weights where they have more variance.
+    smc lenient{kernel, exact_value{model, tilt}, {.particles = 600, .steps = 8, .plain_ratio = 20.0}};
+    CHECK(lenient(context, philox{2}).plan.plain());
+    for (const double bad : {-1.0, infinity, std::nan("")})
+        CHECK_THROWS_WITH_AS(by_draws(tilt, {.plain_ratio = bad}), Contains("plain_ratio is "),
+                             std::invalid_argument);
+}
+
+TEST_CASE("where hardly a draw is allowed, values of draws are noise, and finite ones are read") {
+    const smc_options options{.particles = 500, .steps = 6};
+    const auto far = behind(2.7); // 0.35 % of draws
+    index_t dead = 0;
+    for (std::uint64_t run = 0; run < 20; ++run) {
+        auto sampler = by_draws(far, options, 4);
+        auto state = sampler.start(context, philox{3}.split(run));
+        REQUIRE(state.plan.plain());
+        CHECK(state.plan.reason.find(", and values of so few would be noise") != std::string::npos);
+        CHECK(state.pilot.draws == 500);
+        bool plain = false;
+        dead += log_z_of(sampler, run, plain) == -infinity;
+    }
+    CHECK(dead < 4); // 2,000 draws find 7 on average, none in one run of a thousand; all N of SMC die at once
+    // The same constraint by a value that is finite everywhere, that of the reward without its wall.
+    const auto model = normal<batch>(context);
+    smc sampler{ddpm_posterior_kernel{exact_posterior{model}}, exact_value{model, far}, options};
+    CHECK(sampler.start(context, philox{3}).plan.reason.find("does not tell") != std::string::npos);
+    // Finite rewards of which few draws hold all the weight: values may know where those are.
+    auto peaked = by_draws(along<double>(5.0), options);
+    CHECK(peaked.start(context, philox{3}).plan.reason.find("does not tell what plain weights would have") !=
+          std::string::npos);
+}
+
+TEST_CASE("nothing is chosen where there is no pilot, or more than a value") {
+    const auto easy = along<double>(0.5);
+    const auto none = [](const auto& result) { return !result.plan.plain() && result.plan.reason.empty(); };
+    CHECK(none(by_draws(easy, {.particles = 100, .steps = 4, .pilot_particles = 0})(context, philox{4})));
+    CHECK(none(by_draws(easy, {.particles = 100, .steps = 4, .log_delta = 0.0})(context, philox{4})));
+    CHECK(none(by_draws(easy, {.particles = 100, .steps = 4, .threshold = 0.0})(context, philox{4})));
+    CHECK(none(by_draws(easy, {.particles = 100, .steps = 1})(context, philox{4})));
+    const exact_posterior draws{normal<batch>(context)};
+    smc moving{ddpm_posterior_kernel{draws}, posterior_value{draws, easy},
+               smc_options{.particles = 100, .steps = 4}, diamond::systematic{}, diamond::crank_nicolson{}};
+    CHECK(none(moving(context, philox{4})));
+}
+
+// 20,000 runs each, bounds of 3 standard errors: one false alarm in 90 of these five checks, and the seed is
+// fixed.
+TEST_CASE("Z-hat and the particles are unbiased by every plan, and by the choice between them") {
+    // Some 9 of 24 draws: the pilot's effective sample size is at times 10, and at times not.
+    auto sampler = by_draws(along<double>(1.0), {.particles = 24, .steps = 4}, 3);
+    std::vector<double> all, plain_runs, smc_runs, means;
+    for (std::uint64_t run = 0; run < 20000; ++run) {
+        const auto result = sampler(context, philox{5}.split(run));
+        const double ratio = std::exp(result.log_z - 0.5);
+        all.push_back(ratio);
+        (result.plan.plain() ? plain_runs : smc_runs).push_back(ratio);
+        const auto x = to_host(result.particles);
+        const auto w = result.weights();
+        double mean = 0.0;
+        for (std::size_t j = 0; j < w.size(); ++j) mean += w[j] * x[2 * j];
+        if (result.plan.plain()) means.push_back(ratio * mean);
+    }
+    CHECK(plain_runs.size() > 5000);
+    CHECK(smc_runs.size() > 5000);
+    for (const auto* runs : {&all, &plain_runs, &smc_runs, &means}) {
+        const auto mean = statistics::average(*runs);
+        MESSAGE(runs->size(), " runs: ", mean.value, " +- ", mean.standard_error);
+        CHECK(statistics::within(mean, 1.0));
+        CHECK(mean.standard_error < 0.01);
+    }
+    // Blind runs, where the pilot has seen little: many find nothing, and count as 0.
+    auto rare = by_draws(behind(1.5), {.particles = 8, .steps = 3});
+    std::vector<double> found;
+    index_t blind = 0;
+    const double probability = 0.5 * std::erfc(1.5 / std::sqrt(2.0));
+    for (std::uint64_t run = 0; run < 20000; ++run) {
+        bool plain = false;
+        found.push_back(std::exp(log_z_of(rare, run, plain)) / probability);
+        blind += plain;
+    }
+    CHECK(blind > 19900); // and of the others five of the eight values are finite
+    CHECK(statistics::within(statistics::average(found), 1.0));
+}
+
+TEST_CASE("negative control: a choice by the run's own draws is biased") {
+    // Own draws are taken where their effective sample size is 10, others where it is not.
+    std::vector<double> ratios;
+    const auto model = normal<batch>(context);
+    batch z(context, 2, 48);
+    for (std::uint64_t run = 0; run < 20000; ++run) {
+        model.draw(philox{6}.split(run).stream(purpose::data), z.mutable_view());
+        std::vector<double> rewards;
+        for (index_t j = 0; j < 48; ++j) rewards.push_back(z.data()[2 * j]);
+        const auto own = diamond::detail::sum_weights(rewards.data(), 24, false),
+                   others = diamond::detail::sum_weights(rewards.data() + 24, 24, false);
+        ratios.push_back(std::exp((own.ess() >= 10.0 ? own : others).log_mean(24) - 0.5));
+    }
+    const auto mean = statistics::average(ratios);
+    MESSAGE("E[Z-hat]/Z = ", mean.value, " +- ", mean.standard_error);
+    CHECK(mean.value < 1.0 - 10.0 * mean.standard_error);
+}
+
+TEST_CASE("the stated error of plain weights is what log Z is off by") {
+    auto sampler = by_draws(along<double>(0.8), {.particles = 300, .steps = 5}, 2);
+    double squares = 0.0, together = 0.0;
+    for (std::uint64_t run = 0; run < 400; ++run) {
+        const auto result = sampler(context, philox{7}.split(run));
+        REQUIRE(result.plan.plain());
+        squares += square((result.log_z - 0.32) / result.log_z_standard_error) / 400.0;
+        // exp(0.64) - 1 by the number of draws, whatever places they came to.
+        together += result.plan.relative_variance * static_cast<double>(result.plan.draws) / 400.0;
+    }
+    CHECK(squares == doctest::Approx(1.0).epsilon(0.25)); // 400 squares: within 7 %
+    CHECK(together == doctest::Approx(std::expm1(0.64)).epsilon(0.1));
+}
+
+TEST_CASE("only where all draws are forbidden are the weights dead") {
+    auto never = by_draws(behind(9.0), {.particles = 40, .steps = 4}, 2);
+    CHECK_THROWS_AS(never(context, philox{8}), diamond::dead_weights);
+    auto state = never.start(context, philox{8});
+    while (state.step() < 3) never.step(state);
+    const auto before = state.snapshot();
+    for (int attempt = 0; attempt < 2; ++attempt) CHECK_THROWS_AS(never.step(state), diamond::dead_weights);
+    CHECK(state.snapshot().particles == before.particles);
+    CHECK(state.snapshot().log_weights == before.log_weights);
+    // Here the first N draws may all be forbidden, and a later one is not.
+    auto seldom = by_draws(behind(2.2), {.particles = 20, .steps = 8}, 16);
+    index_t alive = 0;
+    for (std::uint64_t run = 0; run < 60; ++run) {
+        bool plain = false;
+        alive += log_z_of(seldom, run, plain) > -infinity;
+    }
+    CHECK(alive > 50); // of 300 draws 1.4 % are allowed; of the first 20 a quarter of the runs have one
+}
+
+TEST_CASE("a plain run goes on from any step, from memory and from a file, bit for bit") {
+    const auto make = [] { return by_draws(along<double>(1.0), {.particles = 90, .steps = 4}, 5); };
+    auto sampler = make();
+    const auto whole = sampler(context, philox{9});
+    REQUIRE(whole.plan.draws > 180);
+    const diamond_test::scratch folder;
+    const auto path = folder / "run.safetensors";
+    auto state = sampler.start(context, philox{9});
+    for (;; sampler.step(state)) {
+        CAPTURE(state.step());
+        diamond::io::save_snapshot(path, state.snapshot(), "a plan's");
+        auto other = make();
+        check_same(other(context, philox{9}, diamond::io::load_snapshot<double>(path, "a plan's")), whole);
+        for (const double draws : {-1.0, 7.0, 0.0}) {
+            auto spoilt = state.snapshot();
+            spoilt.plan.draws = static_cast<index_t>(draws);
+            if (draws == 0.0 && !state.done()) continue; // SMC from here on, as an older file says
+            CHECK_THROWS_WITH_AS(sampler.resume(context, philox{9}, spoilt), Contains("plan."),
+                                 std::invalid_argument);
+        }
+        auto spoilt = state.snapshot();
+        spoilt.plan.relative_variance = state.done() ? NAN : 0.1;
+        CHECK_THROWS_WITH_AS(sampler.resume(context, philox{9}, spoilt), Contains("plan.relative_variance"),
+                             std::invalid_argument);
+        if (state.done()) break;
+    }
+    check_same(sampler.finish(std::move(state)), whole);
+}
+
+TEST_CASE_TEMPLATE("plain weights are the same on every back end, for any number of threads", back,
+                   ALL_BACK_ENDS) {
+    using real = typename back::real;
+    const auto run = []<class Back>(std::type_identity<Back>, int threads) {
+        const auto where = Back::make(threads);
+        const exact_posterior draws{normal<typename Back::batch>(where)};
+        smc sampler{ddpm_posterior_kernel{draws},
+                    posterior_value{draws, along<typename Back::real>(0.7), {.samples = 2}},
+                    smc_options{.particles = 200, .steps = 4}};
+        auto result = sampler(where, philox{10});
+        REQUIRE(result.plan.draws > 400);
+        return std::pair{result.log_z, to_host(result.particles)};
+    };
+    const auto expected = run(std::type_identity<back_ends::eigen<real>>{}, 1),
+               found = run(std::type_identity<back>{}, 2);
+    CHECK(std::abs(found.first - expected.first) < back::tolerance);
+    CHECK(statistics::largest_error(found.second, expected.second) < 10.0 * back::tolerance);
+}
