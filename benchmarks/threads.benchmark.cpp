@@ -133,7 +133,7 @@ private:
                                                    std::vector<float>(static_cast<std::size_t>(d), 0.1f));
         return {diamond::ddpm_posterior_kernel{draws},
                 diamond::posterior_value{draws, reward, {.samples = 4}},
-                {.particles = columns, .steps = 4}};
+                {.particles = columns, .steps = 4, .plain_ratio = 0.0}};
     }
 };
 

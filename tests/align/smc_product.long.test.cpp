@@ -29,7 +29,7 @@ void check_all(const diamond::eigen::context& context, const char* kernel_name, 
         for (const double threshold : {0.0, 0.5, 2.0})
             for (const bool with_pilot : {false, true}) {
                 diamond::smc_options options{
-                    .particles = 96, .steps = 5, .threshold = threshold, .pilot_particles = 32};
+                    .particles = 96, .steps = 5, .threshold = threshold, .pilot_particles = 32, .plain_ratio = 0.0};
                 if (!with_pilot) options.log_delta = -infinity;
                 smc sampler{kernel, value, options, one_of::resampler{which}};
                 const auto mean = statistics::average(ratios(
@@ -147,7 +147,7 @@ TEST_CASE("with a kernel of its own end law Z-hat is unbiased for that law") {
         const double x[] = {prior(0, j), prior(1, j)};
         return std::exp(bowl(diamond::column_view<const double>(x, 2)));
     });
-    smc sampler{kernel, value, diamond::smc_options{.particles = 128, .steps = 5}};
+    smc sampler{kernel, value, diamond::smc_options{.particles = 128, .steps = 5, .plain_ratio = 0.0}};
     const auto mean = statistics::average(ratios(sampler, context, 3000, std::log(z.value), 5));
     MESSAGE("E[Z-hat]/Z = ", mean.value, " +- ", mean.standard_error, ", Z of the chain over Z of the model ",
             z.value / std::exp(model.tilted(bowl.quadratic_form()).log_z));

@@ -51,7 +51,7 @@ struct tilted_mixture {
         for (double& m : mean) m /= z;
     }
 };
-constexpr diamond::smc_options options{.particles = 4096, .steps = 6};
+constexpr diamond::smc_options options{.particles = 4096, .steps = 6, .plain_ratio = 0.0};
 
 template <class Result>
 void check_log_z(const Result& result) {

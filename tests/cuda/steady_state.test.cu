@@ -101,7 +101,7 @@ TEST_CASE("a step of SMC with a network") {
     const diamond::posterior_value value{diamond::diamond_map_posterior{map}, reward, {.samples = 2}};
     for (const double threshold : {0.0, 2.0}) { // never, and always resampled
         diamond::smc program{
-            diamond::early_stop_kernel{map}, value, {.particles = 3000, .steps = 8, .threshold = threshold}};
+            diamond::early_stop_kernel{map}, value, {.particles = 3000, .steps = 8, .threshold = threshold, .plain_ratio = 0.0}};
         auto state = program.start(m.context, philox{3}, diamond::labels(1));
         CHECK(of_steady_steps(m.context, [&] { program.step(state); }) == nothing);
     }
