@@ -13,6 +13,8 @@
 
 #include "cases.hpp"
 
+namespace align_guidance_order_test {
+
 using namespace cases;
 using diamond::guidance;
 
@@ -176,7 +178,7 @@ TEST_CASE_TEMPLATE("guidance by the denoised value, the look-ahead and one pathw
     using own_batch = typename back::batch;
     using real = typename back::real;
     const auto run = [](auto where, auto tag) {
-        using batch_here = typename decltype(tag)::batch;
+        using batch_here = typename decltype(tag) align_guidance_order_test::batch;
         const auto context = where(1);
         const auto model = gaussian<batch_here>(context);
         const auto reward = bowl_3d<real>();
@@ -231,3 +233,5 @@ TEST_CASE("a chain of Euler-Maruyama begins at t = 0 and converges at order 1 in
     check(any_schedule{kind::linear});
     check(any_schedule{kind::trigonometric});
 }
+
+} // namespace align_guidance_order_test

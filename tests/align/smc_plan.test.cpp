@@ -8,6 +8,8 @@
 #include "io/scratch.hpp"
 #include "results.hpp"
 
+namespace align_smc_plan_test {
+
 using namespace cases;
 using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::exact_value,
     diamond::posterior_value, diamond::smc, diamond::smc_options, diamond::square;
@@ -287,3 +289,5 @@ TEST_CASE_TEMPLATE("plain weights are the same on every back end, for any number
     CHECK(std::abs(found.first - expected.first) < back::tolerance);
     CHECK(statistics::largest_error(found.second, expected.second) < 10.0 * back::tolerance);
 }
+
+} // namespace align_smc_plan_test

@@ -9,6 +9,8 @@
 
 #include "cases.hpp"
 
+namespace align_smc_product_long_test {
+
 using namespace cases;
 using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value, diamond::smc;
 
@@ -28,8 +30,11 @@ void check_all(const diamond::eigen::context& context, const char* kernel_name, 
     for (const auto which : one_of::every_resampling)
         for (const double threshold : {0.0, 0.5, 2.0})
             for (const bool with_pilot : {false, true}) {
-                diamond::smc_options options{
-                    .particles = 96, .steps = 5, .threshold = threshold, .pilot_particles = 32, .plain_ratio = 0.0};
+                diamond::smc_options options{.particles = 96,
+                                             .steps = 5,
+                                             .threshold = threshold,
+                                             .pilot_particles = 32,
+                                             .plain_ratio = 0.0};
                 if (!with_pilot) options.log_delta = -infinity;
                 smc sampler{kernel, value, options, one_of::resampler{which}};
                 const auto mean = statistics::average(ratios(
@@ -159,3 +164,5 @@ TEST_CASE("with a kernel of its own end law Z-hat is unbiased for that law") {
     CHECK(result.exact_for_sampler);
     CHECK_FALSE(result.exact_for_model);
 }
+
+} // namespace align_smc_product_long_test

@@ -44,6 +44,8 @@ inline long of_waiting() { return 0; }
 } // namespace calls
 #endif
 
+namespace cuda_steady_state_test {
+
 namespace {
 using batch = diamond::cuda::batch<float>;
 
@@ -100,8 +102,9 @@ TEST_CASE("a step of SMC with a network") {
     const diamond::linear_reward<batch> reward{m.context, std::vector<float>{1, -1}};
     const diamond::posterior_value value{diamond::diamond_map_posterior{map}, reward, {.samples = 2}};
     for (const double threshold : {0.0, 2.0}) { // never, and always resampled
-        diamond::smc program{
-            diamond::early_stop_kernel{map}, value, {.particles = 3000, .steps = 8, .threshold = threshold, .plain_ratio = 0.0}};
+        diamond::smc program{diamond::early_stop_kernel{map},
+                             value,
+                             {.particles = 3000, .steps = 8, .threshold = threshold, .plain_ratio = 0.0}};
         auto state = program.start(m.context, philox{3}, diamond::labels(1));
         CHECK(of_steady_steps(m.context, [&] { program.step(state); }) == nothing);
     }
@@ -125,3 +128,5 @@ TEST_CASE("a step of training") {
     auto state = trainer.start();
     CHECK(of_steady_steps(m.context, [&] { trainer.step(state); }) == nothing);
 }
+
+} // namespace cuda_steady_state_test
