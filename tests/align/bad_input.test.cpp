@@ -7,6 +7,8 @@
 #include "cases.hpp"
 #include "results.hpp"
 
+namespace align_bad_input_test {
+
 using namespace cases;
 using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::numeric_error,
     diamond::posterior_value, diamond::smc, diamond::smc_options;
@@ -413,3 +415,5 @@ TEST_CASE("a run that is done takes no more steps") {
     CHECK_THROWS_WITH_AS(sampler.step(state), Contains("has taken its last step"), invalid_argument);
     CHECK(sampler.finish(std::move(state)).complete);
 }
+
+} // namespace align_bad_input_test

@@ -12,6 +12,8 @@
 
 #include "cases.hpp"
 
+namespace align_broken_network_test {
+
 using namespace cases;
 using diamond::not_a_number, diamond::numeric_error;
 
@@ -216,3 +218,5 @@ TEST_CASE("an adaptive solver names the particle that keeps it from going on, it
     CHECK_THROWS_WITH_AS(few(x.read(), diamond::interval{0.0, 1.0}, {}, out.mutable_view()),
                          doctest::Contains("most_steps (particle "), numeric_error);
 }
+
+} // namespace align_broken_network_test

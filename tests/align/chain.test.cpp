@@ -6,6 +6,8 @@
 
 #include "cases.hpp"
 
+namespace align_chain_test {
+
 using namespace cases;
 using diamond::chain, diamond::cost, diamond::ddpm_posterior_kernel, diamond::exact_posterior;
 
@@ -49,3 +51,5 @@ TEST_CASE("a stopped chain says that it is incomplete, one stopped after the las
           cost{.forward = 10});
     CHECK(sampler(context, philox{1}, {}, [](const auto& view) { return view.step < 3; }).complete);
 }
+
+} // namespace align_chain_test

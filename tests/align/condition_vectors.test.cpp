@@ -11,6 +11,8 @@
 #include "support/batches.hpp"
 #include "support/statistics.hpp"
 
+namespace align_condition_vectors_test {
+
 using diamond::condition_vectors, diamond::index_t, diamond::linear_schedule, diamond::philox;
 
 namespace {
@@ -183,3 +185,5 @@ TEST_CASE_TEMPLATE("SMC under vectors reaches the closed form's log Z, and parti
                          doctest::Contains("conditions of 63 columns for more particles: that of column 63"),
                          std::invalid_argument);
 }
+
+} // namespace align_condition_vectors_test

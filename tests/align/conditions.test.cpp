@@ -16,6 +16,8 @@
 #include "cases.hpp"
 #include "results.hpp"
 
+namespace align_conditions_test {
+
 using namespace cases;
 using diamond::labels, diamond::smc, diamond::smc_options, diamond::time_view;
 
@@ -357,3 +359,5 @@ TEST_CASE("corrections read the label of their own particle, after resampling, t
     CHECK(compared.mixed == 0.0);
     CHECK(compared.apart > 0.01);
 }
+
+} // namespace align_conditions_test

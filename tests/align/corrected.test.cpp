@@ -12,6 +12,8 @@
 #include "map/corrections.hpp"
 #include "results.hpp"
 
+namespace align_corrected_test {
+
 using namespace cases;
 using diamond::smc, diamond::smc_options, doctest::Contains;
 
@@ -493,3 +495,5 @@ TEST_CASE(
     CHECK(warns(far, few));
     CHECK(far.correction_ess < 50.0);
 }
+
+} // namespace align_corrected_test

@@ -6,6 +6,8 @@
 
 #include "cases.hpp"
 
+namespace align_every_back_end_test {
+
 using namespace cases;
 using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value, diamond::smc,
     diamond::smc_options;
@@ -88,3 +90,5 @@ TEST_CASE_TEMPLATE("every driver has the CPU's result: the same ancestors and wi
         CHECK(statistics::largest_error(found.numbers[k], expected.numbers[k]) < 10.0 * back::tolerance);
     }
 }
+
+} // namespace align_every_back_end_test

@@ -15,6 +15,8 @@
 #include "support/predictions.hpp"
 #include "support/statistics.hpp"
 
+namespace align_flat_start_test {
+
 namespace {
 using batch = diamond::eigen::batch<double>;
 using context = diamond::eigen::context;
@@ -247,3 +249,5 @@ TEST_CASE_TEMPLATE(
         check(by_denoiser, diamond::time_view(own.data()), true, 100);
     }
 }
+
+} // namespace align_flat_start_test

@@ -12,6 +12,8 @@
 
 #include "moments.hpp"
 
+namespace align_guidance_test {
+
 using namespace cases;
 using diamond::exact_posterior, diamond::exact_value, diamond::guidance, diamond::guidance_options,
     diamond::heun, diamond::linear_schedule, diamond::explicit_midpoint, diamond::posterior_value;
@@ -313,3 +315,5 @@ TEST_CASE("guidance by few draws says so, of the run that it was, and exact guid
     REQUIRE(pathwise.warnings.size() == 1);
     CHECK(pathwise.warnings[0].find("an effective 1 of 1 draws") != std::string::npos);
 }
+
+} // namespace align_guidance_test

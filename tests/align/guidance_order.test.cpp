@@ -13,6 +13,8 @@
 
 #include "cases.hpp"
 
+namespace align_guidance_order_test {
+
 using namespace cases;
 using diamond::guidance;
 
@@ -231,3 +233,5 @@ TEST_CASE("a chain of Euler-Maruyama begins at t = 0 and converges at order 1 in
     check(any_schedule{kind::linear});
     check(any_schedule{kind::trigonometric});
 }
+
+} // namespace align_guidance_order_test

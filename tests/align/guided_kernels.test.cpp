@@ -16,6 +16,8 @@
 
 #include "cases.hpp"
 
+namespace align_guided_kernels_test {
+
 using namespace cases;
 using diamond::affine_measurement, diamond::ddpm_posterior_kernel, diamond::early_stop_kernel,
     diamond::exact_posterior, diamond::exact_value, diamond::gaussian_measurement_reward,
@@ -340,3 +342,5 @@ TEST_CASE("what guides nothing is refused") {
     CHECK_THROWS_WITH_AS((measurement_guided_kernel{context, ddpm, model, nothing}),
                          doctest::Contains("must not be constant"), std::invalid_argument);
 }
+
+} // namespace align_guided_kernels_test

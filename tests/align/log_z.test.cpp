@@ -3,6 +3,8 @@
 
 #include "cases.hpp"
 
+namespace align_log_z_test {
+
 using namespace cases;
 using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::log_z_error,
     diamond::posterior_value, diamond::smc, diamond::smc_options;
@@ -201,3 +203,5 @@ TEST_CASE("a resampler that names no formula for one run gives none: NaN, and no
         CHECK(std::isnan(diamond::relative_variance_of_z(method, 0.01, 200, 3)));
     CHECK(diamond::relative_variance_of_z(log_z_error::family_weights, 0.01, 200, 3) > 0.0);
 }
+
+} // namespace align_log_z_test

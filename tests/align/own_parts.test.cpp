@@ -6,6 +6,8 @@
 
 #include "cases.hpp"
 
+namespace align_own_parts_test {
+
 using namespace cases;
 using diamond::exact_posterior, diamond::posterior_value, diamond::smc, diamond::smc_options;
 
@@ -226,3 +228,5 @@ TEST_CASE_TEMPLATE("an ancestor that is no particle is refused by step and place
                   std::string::npos);
     }
 }
+
+} // namespace align_own_parts_test

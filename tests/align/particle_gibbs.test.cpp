@@ -15,6 +15,8 @@
 
 #include "cases.hpp"
 
+namespace align_particle_gibbs_test {
+
 using namespace cases;
 using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::exact_value, diamond::particle_gibbs,
     diamond::particle_gibbs_options, diamond::posterior_value;
@@ -286,3 +288,5 @@ TEST_CASE("a condition of its own for each particle is refused, alone and beside
                          doctest::Contains("compares all particles"), std::invalid_argument);
     CHECK_NOTHROW(sampler(context, philox{1}, diamond::labels(1)));
 }
+
+} // namespace align_particle_gibbs_test

@@ -21,6 +21,8 @@
 #include "cases.hpp"
 #include "results.hpp"
 
+namespace align_rejuvenation_test {
+
 using namespace cases;
 using diamond::crank_nicolson, diamond::ddpm_posterior_kernel, diamond::early_stop_kernel,
     diamond::exact_posterior, diamond::exact_value, diamond::posterior_value, diamond::smc,
@@ -561,3 +563,5 @@ TEST_CASE("what cannot move is refused; and runs with moves and without do not g
                              std::invalid_argument);
     }
 }
+
+} // namespace align_rejuvenation_test

@@ -7,6 +7,8 @@
 
 #include "cases.hpp"
 
+namespace align_renoise_chain_test {
+
 using namespace cases;
 using diamond::exact_posterior, diamond::renoise_chain, diamond::renoise_chain_options, diamond::square;
 
@@ -216,3 +218,5 @@ TEST_CASE("what no chain can take is refused") {
     CHECK(!stopped.reliable);
     CHECK(std::isnan(stopped.r_hat));
 }
+
+} // namespace align_renoise_chain_test

@@ -7,6 +7,8 @@
 #include <support/back_ends.hpp>
 #include <support/statistics.hpp>
 
+namespace align_resampling_test {
+
 using diamond::index_t, diamond::infinity, diamond::multinomial, diamond::philox, diamond::purpose,
     diamond::residual, diamond::ssp, diamond::stratified, diamond::systematic;
 
@@ -449,3 +451,5 @@ TEST_CASE("each resampler names the error of log Z that goes with it") {
     CHECK(residual{}.method() == diamond::log_z_error::family_weights);
     CHECK(ssp{}.method() == diamond::log_z_error::family_weights);
 }
+
+} // namespace align_resampling_test

@@ -9,6 +9,8 @@
 #include "cases.hpp"
 #include "results.hpp"
 
+namespace align_same_bits_test {
+
 using namespace cases;
 using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value, diamond::smc,
     diamond::smc_options;
@@ -153,3 +155,5 @@ TEST_CASE("the purposes of a run draw different numbers") {
             for (const double x : drawn[a])
                 for (const double y : drawn[b]) CHECK(x != y);
 }
+
+} // namespace align_same_bits_test

@@ -10,6 +10,8 @@
 
 #include "cases.hpp"
 
+namespace align_search_test {
+
 using namespace cases;
 using diamond::beam, diamond::best_of_n, diamond::cost, diamond::ddpm_posterior_kernel,
     diamond::exact_posterior, diamond::posterior_value;
@@ -248,3 +250,5 @@ TEST_CASE("choosing the best of n takes n log n: of four times as many not the s
     };
     CHECK(seconds(1 << 16) < 9.0 * seconds(1 << 14)); // 4.6 by n log n, 16 by n^2
 }
+
+} // namespace align_search_test

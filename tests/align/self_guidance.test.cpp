@@ -9,6 +9,8 @@
 #include "support/models.hpp"
 #include "support/statistics.hpp"
 
+namespace align_self_guidance_test {
+
 using diamond::index_t;
 using statistics::largest_error;
 
@@ -375,3 +377,5 @@ TEST_CASE(
     CHECK_THROWS_WITH_AS(climb(2), doctest::Contains("the reward is NaN or +inf"), diamond::numeric_error);
     CHECK_THROWS_WITH_AS(climb(2), doctest::Contains("(step 1, particle 2)"), diamond::numeric_error);
 }
+
+} // namespace align_self_guidance_test

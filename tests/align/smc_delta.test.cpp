@@ -2,6 +2,8 @@
 /// warned of without.
 #include "cases.hpp"
 
+namespace align_smc_delta_test {
+
 using namespace cases;
 using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value, diamond::smc,
     diamond::smc_options;
@@ -149,3 +151,5 @@ TEST_CASE("each warning says what was seen") {
     CHECK(warnings({thin, heavy, wide, fine}, 0.2).size() == 4);
     CHECK(warnings({}, NAN).empty());
 }
+
+} // namespace align_smc_delta_test

@@ -1,6 +1,8 @@
 /// r and r + c give the same run, log Z larger by c; and the forbidden never outrank the rest.
 #include "cases.hpp"
 
+namespace align_smc_floor_test {
+
 using namespace cases;
 using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value, diamond::smc,
     diamond::smc_options;
@@ -139,3 +141,5 @@ TEST_CASE("a floor of the user's own is where it was put") {
         CHECK(seen.result.steps[k].floored == std::count(seen.values[k].begin(), seen.values[k].end(), -1.5));
     }
 }
+
+} // namespace align_smc_floor_test

@@ -6,6 +6,8 @@
 /// runs; 4.5 of it: by chance one of the 32 moments fails once in 4,600 seeds.
 #include "moments.hpp"
 
+namespace align_smc_posterior_test {
+
 using namespace cases;
 using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value, diamond::smc,
     diamond::smc_options;
@@ -84,3 +86,5 @@ TEST_CASE("SMC draws the tilted mixture") {
             context, bowled.tilted, bowled.log_z, 0.02);
     }
 }
+
+} // namespace align_smc_posterior_test

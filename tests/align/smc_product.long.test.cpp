@@ -9,6 +9,8 @@
 
 #include "cases.hpp"
 
+namespace align_smc_product_long_test {
+
 using namespace cases;
 using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value, diamond::smc;
 
@@ -159,3 +161,5 @@ TEST_CASE("with a kernel of its own end law Z-hat is unbiased for that law") {
     CHECK(result.exact_for_sampler);
     CHECK_FALSE(result.exact_for_model);
 }
+
+} // namespace align_smc_product_long_test

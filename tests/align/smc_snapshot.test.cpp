@@ -10,6 +10,8 @@
 #include "cases.hpp"
 #include "results.hpp"
 
+namespace align_smc_snapshot_test {
+
 using namespace cases;
 using diamond::exact_posterior, diamond::posterior_value, diamond::smc, diamond::smc_options;
 using doctest::Contains, std::invalid_argument;
@@ -257,3 +259,5 @@ TEST_CASE("a snapshot and a state belong to a sampler, and a snapshot to a seed;
     CHECK_THROWS_WITH_AS(own.resume(context, philox{5}, snapshot{}), Contains("0 particles"),
                          invalid_argument);
 }
+
+} // namespace align_smc_snapshot_test

@@ -7,6 +7,8 @@
 #include "cases.hpp"
 #include "results.hpp"
 
+namespace align_smc_state_test {
+
 using namespace cases;
 using diamond::cost, diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value,
     diamond::smc, diamond::smc_options;
@@ -349,3 +351,5 @@ TEST_CASE("one particle runs, and has no error of log Z") {
     CHECK(result.families == std::vector<std::int32_t>{0});
     CHECK(result.weights() == std::vector<double>{1.0});
 }
+
+} // namespace align_smc_state_test

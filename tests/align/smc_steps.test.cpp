@@ -10,6 +10,8 @@
 
 #include <support/back_ends.hpp>
 
+namespace align_smc_steps_test {
+
 using diamond::index_t, diamond::infinity, diamond::no_condition, diamond::philox, diamond::to_host;
 
 namespace {
@@ -181,3 +183,5 @@ TEST_CASE_TEMPLATE("take lets the chosen ancestors take all places, with what th
     CHECK(to_host(s.log_w) == numbers_list(4, 0.0));
     CHECK(s.ancestors(s.trace()) == std::vector<indices>{{0, 2, 2, 2}});
 }
+
+} // namespace align_smc_steps_test

@@ -5,6 +5,8 @@
 
 #include "cases.hpp"
 
+namespace align_smc_trust_test {
+
 using namespace cases;
 using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value, diamond::smc,
     diamond::smc_options, diamond::exact_value, diamond::square;
@@ -289,3 +291,5 @@ TEST_CASE("islands pass on what their runs warn of, but for the error from one r
     CHECK_THROWS_WITH_AS(std::ignore = diamond::combine_islands(wide), doctest::Contains("at least 2"),
                          std::invalid_argument);
 }
+
+} // namespace align_smc_trust_test

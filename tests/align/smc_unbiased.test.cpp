@@ -6,6 +6,8 @@
 /// is normal enough: by chance one of the twelve fails once in 10,000 choices of the seed.
 #include "cases.hpp"
 
+namespace align_smc_unbiased_test {
+
 using namespace cases;
 using diamond::ddpm_posterior_kernel, diamond::exact_posterior, diamond::posterior_value, diamond::smc,
     diamond::smc_options;
@@ -285,3 +287,5 @@ TEST_CASE("the errors of published programs fail the same test") {
             unbiased(plain_ratios(context, ddpm, walled_value, log_z_walled, {.has_no_floor = true})));
     }
 }
+
+} // namespace align_smc_unbiased_test

@@ -9,6 +9,8 @@
 #include "support/back_ends.hpp"
 #include "support/models.hpp"
 
+namespace align_wrong_schedules_test {
+
 namespace {
 using batch = diamond::eigen::batch<double>;
 using schedule = diamond::variance_preserving_schedule;
@@ -18,20 +20,20 @@ constexpr schedule betas{1e-4, 0.02}, rates{0.1, 20.0};
 
 /// A user's own Diamond map and posterior sampler, which tell their schedules.
 struct own_map {
-    using batch_type = ::batch;
-    ::schedule outer;
+    using batch_type = align_wrong_schedules_test::batch;
+    align_wrong_schedules_test::schedule outer;
     [[nodiscard]] diamond::index_t dimension() const { return 2; }
-    [[nodiscard]] ::schedule schedule() const { return outer; }
+    [[nodiscard]] align_wrong_schedules_test::schedule schedule() const { return outer; }
     [[nodiscard]] diamond::linear_schedule inner_schedule() const { return {}; }
     [[nodiscard]] diamond::cost spent() const { return {}; }
     void operator()(diamond::const_view_t<batch>, diamond::interval, diamond::const_view_t<batch>,
                     diamond::time_view, diamond::no_condition, diamond::view_t<batch>) {}
 };
 struct own_sampler {
-    using batch_type = ::batch;
-    ::schedule outer;
+    using batch_type = align_wrong_schedules_test::batch;
+    align_wrong_schedules_test::schedule outer;
     [[nodiscard]] diamond::index_t dimension() const { return 2; }
-    [[nodiscard]] ::schedule schedule() const { return outer; }
+    [[nodiscard]] align_wrong_schedules_test::schedule schedule() const { return outer; }
     [[nodiscard]] diamond::cost spent() const { return {}; }
     [[nodiscard]] bool exact() const { return false; }
     void operator()(diamond::const_view_t<batch>, double, diamond::no_condition, diamond::noise_stream,
@@ -39,12 +41,12 @@ struct own_sampler {
 };
 /// And a transition kernel that takes its last noise.
 struct own_kernel {
-    using batch_type = ::batch;
+    using batch_type = align_wrong_schedules_test::batch;
     using view = diamond::view_t<batch>;
     using const_view = diamond::const_view_t<batch>;
-    ::schedule outer;
+    align_wrong_schedules_test::schedule outer;
     [[nodiscard]] diamond::index_t dimension() const { return 2; }
-    [[nodiscard]] ::schedule schedule() const { return outer; }
+    [[nodiscard]] align_wrong_schedules_test::schedule schedule() const { return outer; }
     [[nodiscard]] diamond::cost spent() const { return {}; }
     [[nodiscard]] bool exact() const { return false; }
     void operator()(const_view, diamond::interval, diamond::no_condition, diamond::noise_stream, view) {}
@@ -141,3 +143,5 @@ TEST_CASE(
                              std::invalid_argument);
     }
 }
+
+} // namespace align_wrong_schedules_test

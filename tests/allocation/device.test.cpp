@@ -10,6 +10,8 @@
 
 #include <support/back_ends.hpp>
 
+namespace allocation_device_test {
+
 using diamond::index_t, diamond::philox;
 
 namespace {
@@ -234,3 +236,5 @@ TEST_CASE("a training step neither waits nor allocates; its state and report are
     });
     check_near(on_device, on_cpu);
 }
+
+} // namespace allocation_device_test

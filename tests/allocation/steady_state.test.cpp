@@ -58,6 +58,8 @@
 
 #include "interposition.hpp"
 
+namespace allocation_steady_state_test {
+
 #ifdef DIAMOND_TEST_COUNTS_ALLOCATIONS
 
 using diamond::exact_posterior, diamond::index_t, diamond::infinity, diamond::interval, diamond::philox,
@@ -650,3 +652,5 @@ TEST_CASE_TEMPLATE("a run of SMC by an exact Gaussian holds six states and two f
 TEST_CASE("allocations are not counted under sanitizers, nor without glibc") {}
 
 #endif
+
+} // namespace allocation_steady_state_test

@@ -4,6 +4,8 @@
 #include <support/back_ends.hpp>
 #include <support/numbers.hpp>
 
+namespace backend_for_each_test {
+
 using diamond::index_t;
 
 namespace {
@@ -93,3 +95,5 @@ TEST_CASE_TEMPLATE("exceptions come out of reductions and searches", back_end, H
     CHECK_THROWS_WITH(static_cast<void>(context.find_first(100'000, wanted)), "found 70000");
     CHECK(context.sum(70'000, number) == 70'000.0);
 }
+
+} // namespace backend_for_each_test

@@ -16,6 +16,8 @@
 
 #include "children.hpp"
 
+namespace backend_fork_test {
+
 using diamond::index_t;
 
 namespace {
@@ -153,3 +155,5 @@ TEST_CASE("a child forked inside a block says so, or ends: it has one thread's s
         CHECK(WEXITSTATUS(status) == 7);
     }
 }
+
+} // namespace backend_fork_test

@@ -7,6 +7,8 @@
 #include <support/back_ends.hpp>
 #include <support/numbers.hpp>
 
+namespace backend_memory_test {
+
 using diamond::index_t;
 
 namespace {
@@ -174,3 +176,5 @@ TEST_CASE_TEMPLATE("extents whose product or bytes an index does not hold are re
         "particles and samples: 1099511627776 x 16777216 is more than 2^63 - 1", std::invalid_argument);
     CHECK(diamond::extent_product("particles and samples", 3, 4) == 12);
 }
+
+} // namespace backend_memory_test

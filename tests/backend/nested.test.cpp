@@ -5,6 +5,8 @@
 #include <support/back_ends.hpp>
 #include <support/numbers.hpp>
 
+namespace backend_nested_test {
+
 using diamond::index_t, diamond::transpose;
 
 namespace {
@@ -51,3 +53,5 @@ TEST_CASE_TEMPLATE("a column-parallel reward that uses the context's reductions 
     for (const double value : alone) sum += value;
     CHECK(total == doctest::Approx(sum).epsilon(1e-12));
 }
+
+} // namespace backend_nested_test

@@ -2,6 +2,8 @@
 #include <support/back_ends.hpp>
 #include <support/numbers.hpp>
 
+namespace backend_normals_test {
+
 using diamond::index_t, diamond::noise_stream, diamond::purpose, numbers::at;
 
 namespace {
@@ -91,3 +93,5 @@ TEST_CASE_TEMPLATE("the call is all that counts: no state is kept between calls"
     CHECK(!numbers::same_bits(first,
                               filled<back_end>({.seed = 8, .purpose = purpose::initial, .step = 1}, 3, 100)));
 }
+
+} // namespace backend_normals_test

@@ -7,6 +7,8 @@
 
 #include <diamond/backend/detail/normals.hpp>
 
+namespace backend_philox_lanes_test {
+
 using diamond::index_t, diamond::noise_stream, diamond::philox_block;
 using diamond::detail::normal_lanes;
 
@@ -46,3 +48,5 @@ TEST_CASE("many counters at once") {
                             stream.counter(column + l / part, block + l % part));
             }
 }
+
+} // namespace backend_philox_lanes_test

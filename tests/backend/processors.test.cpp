@@ -11,6 +11,8 @@
 
 #include <diamond/backend/detail/processors.hpp>
 
+namespace backend_processors_test {
+
 using diamond::detail::cgroup_quota, diamond::detail::processors_in_reach, diamond::detail::usable_processors;
 
 namespace {
@@ -121,3 +123,5 @@ TEST_CASE("the processors in reach are those of the affinity") {
     REQUIRE(sched_setaffinity(0, sizeof before, &before) == 0);
 }
 #endif
+
+} // namespace backend_processors_test

@@ -2,6 +2,8 @@
 #include <support/back_ends.hpp>
 #include <support/numbers.hpp>
 
+namespace backend_product_test {
+
 using diamond::index_t, diamond::transpose, numbers::at;
 
 namespace {
@@ -129,3 +131,5 @@ TEST_CASE_TEMPLATE("a product's bits do not depend on the machine's caches", bac
         Eigen::setCpuCacheSizes(first, second, third);
     }
 }
+
+} // namespace backend_product_test

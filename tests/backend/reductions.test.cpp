@@ -5,6 +5,8 @@
 #include <support/back_ends.hpp>
 #include <support/numbers.hpp>
 
+namespace backend_reductions_test {
+
 using diamond::index_t, diamond::infinity, numbers::at;
 
 namespace {
@@ -176,3 +178,5 @@ TEST_CASE_TEMPLATE("gather", back_end, ALL_BACK_ENDS) {
     CHECK_THROWS_WITH_AS(context.template gather<real>(x, nullptr, out),
                          "gather: columns of 3 numbers into columns of 2", std::invalid_argument);
 }
+
+} // namespace backend_reductions_test

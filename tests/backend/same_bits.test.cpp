@@ -3,6 +3,8 @@
 #include <support/back_ends.hpp>
 #include <support/numbers.hpp>
 
+namespace backend_same_bits_test {
+
 using diamond::index_t, diamond::transpose, numbers::same_bits;
 
 namespace {
@@ -158,3 +160,5 @@ TEST_CASE_TEMPLATE("a particle does not depend on where it lies", back_end, ALL_
             CHECK(same_bits(values, std::vector<double>(values.size(), values.front())));
     }
 }
+
+} // namespace backend_same_bits_test

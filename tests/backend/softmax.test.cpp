@@ -2,6 +2,8 @@
 #include <support/back_ends.hpp>
 #include <support/numbers.hpp>
 
+namespace backend_softmax_test {
+
 using diamond::index_t, diamond::infinity, numbers::at;
 
 namespace {
@@ -146,3 +148,5 @@ TEST_CASE_TEMPLATE("a spoilt column does not touch its neighbours", back_end, AL
     for (index_t j = 0; j < 5; ++j) CHECK(std::isnan(at(spoilt.log_sums, j)) == (j == 2));
     for (index_t k = 0; k < 15; ++k) CHECK((k / 3 == 2 || at(spoilt.x, k) == at(clean.x, k)));
 }
+
+} // namespace backend_softmax_test

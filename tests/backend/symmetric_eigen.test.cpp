@@ -4,6 +4,8 @@
 #include <support/back_ends.hpp>
 #include <support/numbers.hpp>
 
+namespace backend_symmetric_eigen_test {
+
 using diamond::index_t, numbers::at;
 
 TEST_CASE_TEMPLATE("A u = lambda u, U orthonormal, values ascending", back_end, ALL_BACK_ENDS) {
@@ -49,3 +51,5 @@ TEST_CASE_TEMPLATE("nothing is taken apart into nothing, and what are no numbers
     };
     CHECK_THROWS_AS(apart(), std::invalid_argument);
 }
+
+} // namespace backend_symmetric_eigen_test

@@ -16,6 +16,8 @@
 
 #include "children.hpp"
 
+namespace backend_thread_pool_test {
+
 using diamond::index_t;
 using diamond::detail::thread_pool;
 
@@ -153,3 +155,5 @@ TEST_CASE("a run inside a block runs inline, as the same worker") {
                  }),
         "0");
 }
+
+} // namespace backend_thread_pool_test

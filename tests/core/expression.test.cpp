@@ -11,6 +11,8 @@
 #include <support/back_ends.hpp>
 #include <support/batches.hpp>
 
+namespace core_expression_test {
+
 using diamond::assign;
 
 TEST_CASE_TEMPLATE("sums, differences, products and quotients are what they say", back_end, BACK_ENDS) {
@@ -190,3 +192,5 @@ concept is_an_operand = requires(const X& x) { diamond::square(x); };
 static_assert(is_an_operand<diamond::row_view<std::int32_t, diamond::eigen::context>>);
 static_assert(!is_an_operand<diamond::row_view<std::uint64_t, diamond::eigen::context>>);
 static_assert(!is_an_operand<diamond::eigen::batch<std::int64_t>>);
+
+} // namespace core_expression_test

@@ -6,6 +6,8 @@
 
 #include "support/back_ends.hpp"
 
+namespace core_row_of_batch_test {
+
 TEST_CASE_TEMPLATE("a row of a batch is an operand of rows", back_end, BACK_ENDS) {
     using real = typename back_end::real;
     const auto context = back_end::make();
@@ -25,3 +27,5 @@ TEST_CASE_TEMPLATE("a row of a batch is an operand of rows", back_end, BACK_ENDS
     assign(scaled, x * row_of(x, 0)); // beside a batch it stands for the number of each column
     CHECK(diamond::to_host(scaled) == std::vector<real>{1, 2, 9, 12, 25, 30});
 }
+
+} // namespace core_row_of_batch_test

@@ -9,6 +9,8 @@
 
 #include <support/numbers.hpp>
 
+namespace core_scalar_test {
+
 using diamond::exp_nonpositive, diamond::infinity, diamond::index_t;
 
 TEST_CASE("exp_nonpositive is exp to 2 units in the last place") {
@@ -39,3 +41,5 @@ TEST_CASE("exp_nonpositive never falls where x rises") {
         for (double x = start; x < start + 1e-3 && x <= 0.0; x += 1e-7)
             REQUIRE(exp_nonpositive(x) <= exp_nonpositive(x + 1e-7));
 }
+
+} // namespace core_scalar_test

@@ -7,6 +7,8 @@
 #include <diamond/backend/cuda.cuh>
 #include <diamond/core/errors.hpp>
 
+namespace cuda_errors_test {
+
 using diamond::index_t;
 
 namespace {
@@ -94,3 +96,5 @@ TEST_CASE("a stream of the user's") {
     }
     cudaStreamDestroy(stream);
 }
+
+} // namespace cuda_errors_test

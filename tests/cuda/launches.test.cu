@@ -8,6 +8,8 @@
 #include <diamond/backend/cuda.cuh>
 #include <diamond/diamond.hpp>
 
+namespace cuda_launches_test {
+
 using diamond::index_t, diamond::philox;
 
 namespace {
@@ -63,3 +65,5 @@ TEST_CASE("layers of an MLP with sides of 8 take their bias along; a layer that 
     CHECK(context.counted().fused_layers - before >= 2);
     CHECK(context.counted().fused_layers - before <= 4);
 }
+
+} // namespace cuda_launches_test

@@ -6,6 +6,8 @@
 
 #include <support/numbers.hpp>
 
+namespace cuda_philox_test {
+
 using diamond::index_t, diamond::noise_stream, diamond::normal_block, diamond::philox, diamond::philox_block,
     diamond::purpose;
 
@@ -54,3 +56,5 @@ TEST_CASE_TEMPLATE("normals on a device are within 4 ulp of the host's", real, f
     MESSAGE("worst: " << worst << " ulp");
     CHECK(worst <= 4.0);
 }
+
+} // namespace cuda_philox_test

@@ -10,6 +10,8 @@
 #include <diamond/backend/eigen.hpp>
 #include <diamond/diamond.hpp>
 
+namespace cuda_programs_test {
+
 using diamond::index_t, diamond::philox;
 
 /// A user's reward that names no back end.
@@ -202,3 +204,5 @@ TEST_CASE("guidance") {
     // 0.02.
     for (int i = 0; i < 2; ++i) CHECK(std::abs(mean[i] - tilted_mixture().mean[i]) < 0.1);
 }
+
+} // namespace cuda_programs_test

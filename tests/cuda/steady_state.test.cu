@@ -44,6 +44,8 @@ inline long of_waiting() { return 0; }
 } // namespace calls
 #endif
 
+namespace cuda_steady_state_test {
+
 namespace {
 using batch = diamond::cuda::batch<float>;
 
@@ -125,3 +127,5 @@ TEST_CASE("a step of training") {
     auto state = trainer.start();
     CHECK(of_steady_steps(m.context, [&] { trainer.step(state); }) == nothing);
 }
+
+} // namespace cuda_steady_state_test

@@ -11,6 +11,8 @@
 
 #include <support/program.hpp>
 
+namespace cuda_studies_test {
+
 using diamond_test::empty_folder, diamond_test::quoted, diamond_test::run_program;
 using nlohmann::json;
 
@@ -110,3 +112,5 @@ TEST_CASE("digits train: the CPU finishes what a device began") {
     for (std::size_t p = 0; p < found.size(); ++p)
         CHECK(found[p] == doctest::Approx(expected[p]).epsilon(1e-2).scale(0.1));
 }
+
+} // namespace cuda_studies_test

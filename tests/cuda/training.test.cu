@@ -5,6 +5,8 @@
 #include <diamond/backend/eigen.hpp>
 #include <diamond/diamond.hpp>
 
+namespace cuda_training_test {
+
 namespace {
 template <class Batch, class Context>
 std::vector<float> trained(const Context& context) {
@@ -30,3 +32,5 @@ TEST_CASE("a training on a device ends where it ends on the CPU") {
     for (std::size_t p = 0; p < found.size(); ++p)
         CHECK(found[p] == doctest::Approx(expected[p]).epsilon(1e-2).scale(0.1));
 }
+
+} // namespace cuda_training_test

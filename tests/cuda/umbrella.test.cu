@@ -8,6 +8,8 @@
 
 #include <support/numbers.hpp>
 
+namespace cuda_umbrella_test {
+
 using diamond::batch_view, diamond::index_t;
 
 namespace {
@@ -134,3 +136,5 @@ TEST_CASE_TEMPLATE("the vocabulary's functors on a device", real, float, double)
     check(diamond::to_host(out_there), out);
     check(diamond::to_host(log_sums_there), log_sums);
 }
+
+} // namespace cuda_umbrella_test

@@ -4,6 +4,8 @@
 #include "support/batches.hpp"
 #include "support/statistics.hpp"
 
+namespace density_bits_per_dimension_test {
+
 using diamond::index_t;
 using statistics::average, statistics::within;
 
@@ -94,3 +96,5 @@ TEST_CASE("what is no level is refused with its place") {
                              doctest::Contains((diamond::digits_of(d) + " dimensions").c_str()),
                              std::invalid_argument);
 }
+
+} // namespace density_bits_per_dimension_test

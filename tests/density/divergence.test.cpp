@@ -11,6 +11,8 @@
 #include "support/models.hpp"
 #include "support/statistics.hpp"
 
+namespace density_divergence_test {
+
 using diamond::index_t, diamond::noise_stream;
 using statistics::average, statistics::largest_error, statistics::within;
 
@@ -265,3 +267,5 @@ TEST_CASE("the default is exact up to d = 16, and counts are checked") {
     diamond::exact_divergence exact(field);
     CHECK_THROWS_AS(run(exact, batches::normal<batch>(context, d + 1, 3, 5), 0.5), std::invalid_argument);
 }
+
+} // namespace density_divergence_test

@@ -19,6 +19,8 @@
 #include "support/numbers.hpp"
 #include "support/statistics.hpp"
 
+namespace density_flow_density_test {
+
 using diamond::index_t, diamond::interval, diamond::flow_density;
 using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;
@@ -144,23 +146,24 @@ namespace {
 /// The bent map as the way from data at t = 1 to noise: X_{1,0} = y(x) and m = - log det dy/dx, so log p_1(x)
 /// = log N(y; 0, I) + log det.
 struct bent_backwards {
-    using batch_type = ::batch;
-    bent::map<::batch> of;
+    using batch_type = density_flow_density_test::batch;
+    bent::map<density_flow_density_test::batch> of;
     [[nodiscard]] index_t dimension() const { return of.d; }
     [[nodiscard]] diamond::linear_schedule schedule() const { return {}; }
     [[nodiscard]] diamond::cost spent() const { return of.spent(); }
-    void operator()(diamond::const_view_t<::batch> x, interval, diamond::no_condition,
-                    diamond::view_t<::batch> out) {
+    void operator()(diamond::const_view_t<density_flow_density_test::batch> x, interval,
+                    diamond::no_condition, diamond::view_t<density_flow_density_test::batch> out) {
         of(x, {0.0, 1.0}, none, out);
     }
-    void operator()(diamond::const_view_t<::batch> x, interval, diamond::no_condition,
-                    diamond::view_t<::batch> out, diamond::row_t<batch_type> m) {
+    void operator()(diamond::const_view_t<density_flow_density_test::batch> x, interval,
+                    diamond::no_condition, diamond::view_t<density_flow_density_test::batch> out,
+                    diamond::row_t<batch_type> m) {
         of(x, {0.0, 1.0}, none, out, m);
         for (index_t j = 0; j < x.columns(); ++j) m[j] = -m[j];
     }
-    void vjp(diamond::const_view_t<::batch> x, interval, diamond::no_condition,
-             diamond::const_view_t<::batch> cotangent, diamond::const_row_t<batch_type> of_m,
-             diamond::view_t<::batch> out) {
+    void vjp(diamond::const_view_t<density_flow_density_test::batch> x, interval, diamond::no_condition,
+             diamond::const_view_t<density_flow_density_test::batch> cotangent,
+             diamond::const_row_t<batch_type> of_m, diamond::view_t<density_flow_density_test::batch> out) {
         batch minus(x.context(), 1, x.columns());
         assign(row(minus), -of_m);
         of.vjp(x, {0.0, 1.0}, none, cotangent, row(minus), out);
@@ -299,3 +302,5 @@ TEST_CASE_TEMPLATE("a density of one model with the score of another's velocity"
         diamond::scored_density(closed_density<own_batch>(context, schedule), mixture(schedule)),
         "a density of dimension 3 with the score of a velocity of dimension 2", std::invalid_argument);
 }
+
+} // namespace density_flow_density_test

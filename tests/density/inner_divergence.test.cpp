@@ -10,6 +10,8 @@
 #include "support/powers.hpp"
 #include "support/statistics.hpp"
 
+namespace density_inner_divergence_test {
+
 using diamond::index_t, diamond::time_view;
 using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;
@@ -204,3 +206,5 @@ TEST_CASE("with random probes: unbiased, and a standard error that is right") {
         CHECK(squares == doctest::Approx(diamond::square(mean.standard_error) * n).epsilon(0.15));
     }
 }
+
+} // namespace density_inner_divergence_test

@@ -14,6 +14,8 @@
 #include "support/numbers.hpp"
 #include "support/statistics.hpp"
 
+namespace density_jacobian_network_test {
+
 using crooked::network;
 using diamond::index_t, diamond::interval, diamond::jacobian_network, diamond::time_view;
 using statistics::largest_error;
@@ -292,3 +294,5 @@ TEST_CASE("draws of a map that folds are refused where they are to be corrected"
         corrected(x, 0.5, none, diamond::philox{7}.stream(diamond::purpose::value, 2), z, row(weights)),
         doctest::Contains("folds"), diamond::numeric_error);
 }
+
+} // namespace density_jacobian_network_test

@@ -7,6 +7,8 @@
 #include "support/densities.hpp"
 #include "support/statistics.hpp"
 
+namespace density_log_likelihood_test {
+
 using densities::spoilt, densities::wide_flow_map;
 using diamond::index_t;
 using statistics::largest_error;
@@ -291,3 +293,5 @@ TEST_CASE_TEMPLATE("a jump that is no number is named with its particle, in both
                     CHECK(particle == 6);
                 }
 }
+
+} // namespace density_log_likelihood_test

@@ -7,6 +7,8 @@
 #include "support/models.hpp"
 #include "support/statistics.hpp"
 
+namespace glass_inner_velocity_test {
+
 using diamond::index_t;
 using diamond::kernel_coefficients;
 using diamond::time_view;
@@ -400,3 +402,5 @@ TEST_CASE("shapes are checked, and evaluations counted a column at a time") {
                  out_x_t);
     CHECK(velocity.spent() == diamond::cost{.forward = 5, .vjp = 5});
 }
+
+} // namespace glass_inner_velocity_test

@@ -8,6 +8,8 @@
 #include "support/any_schedule.hpp"
 #include "support/small_matrix.hpp"
 
+namespace glass_sufficient_statistic_test {
+
 using diamond::interval;
 using diamond::kernel_coefficients;
 using schedules::any;
@@ -181,3 +183,5 @@ TEST_CASE("at t = 1 the posterior is x_t, and at t = s = 1 the sample") {
         CHECK(both.from_inner == 1.0);
     }
 }
+
+} // namespace glass_sufficient_statistic_test

@@ -5,6 +5,8 @@
 
 #include "golden/golden.hpp"
 
+namespace golden_golden_glass_test {
+
 using namespace diamond;
 using golden::error, golden::tolerance;
 
@@ -96,3 +98,5 @@ TEST_CASE("golden: the posterior's inner flow, at its end, too") {
             CHECK(error(last.velocity, end.at("velocity")) < tolerance);
         });
 }
+
+} // namespace golden_golden_glass_test

@@ -6,6 +6,8 @@
 
 #include "golden/golden.hpp"
 
+namespace golden_golden_maps_test {
+
 using namespace diamond;
 using golden::error, golden::map_tolerance, golden::tolerance;
 
@@ -132,3 +134,5 @@ TEST_CASE("golden: the density of an early-stop transition has the map's determi
         }
     });
 }
+
+} // namespace golden_golden_maps_test

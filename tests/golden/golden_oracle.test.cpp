@@ -3,6 +3,8 @@
 
 #include "golden/golden.hpp"
 
+namespace golden_golden_oracle_test {
+
 using namespace diamond;
 using golden::call, golden::call_numbers, golden::error, golden::tolerance, golden::difference_tolerance;
 
@@ -85,3 +87,5 @@ TEST_CASE("golden: the tilted mixture") {
         CHECK(error(tilt.tilted.components().variances(), wanted.at("variances")) < tolerance);
     }
 }
+
+} // namespace golden_golden_oracle_test

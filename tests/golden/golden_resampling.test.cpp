@@ -5,6 +5,8 @@
 
 #include "golden/golden.hpp"
 
+namespace golden_golden_resampling_test {
+
 using namespace diamond;
 using golden::error, golden::tolerance;
 
@@ -34,3 +36,5 @@ TEST_CASE("golden: effective sample size, log mean weight, systematic ancestors"
         CHECK(ancestors == wanted.at("systematic").get<std::vector<std::int32_t>>());
     }
 }
+
+} // namespace golden_golden_resampling_test

@@ -8,6 +8,8 @@
 
 #include "golden/golden.hpp"
 
+namespace golden_golden_value_test {
+
 using namespace diamond;
 using golden::error, golden::gradient_tolerance, golden::json, golden::map_tolerance, golden::list,
     golden::tolerance;
@@ -195,3 +197,5 @@ TEST_CASE("golden: value and gradient with the look-ahead integrated") {
         CHECK(error(gradient, at.wanted.at("gradient")) < gradient_tolerance);
     });
 }
+
+} // namespace golden_golden_value_test

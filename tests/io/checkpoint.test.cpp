@@ -21,6 +21,8 @@
 #include <diamond/io/training_checkpoint.hpp>
 #include <diamond/train/fit_gaussian_frame.hpp>
 
+namespace io_checkpoint_test {
+
 using diamond::diamond_mlp, diamond::index_t, diamond::philox;
 using diamond::io::file_error, diamond::io::tensor_file;
 
@@ -460,3 +462,5 @@ TEST_CASE("a training goes on from its file as if it had never stopped") {
     });
     std::filesystem::remove(path);
 }
+
+} // namespace io_checkpoint_test

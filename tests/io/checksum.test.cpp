@@ -9,6 +9,8 @@
 
 #include "scratch.hpp"
 
+namespace io_checksum_test {
+
 namespace io = diamond::io;
 using diamond_test::reason;
 using doctest::Contains;
@@ -91,3 +93,5 @@ TEST_CASE("a file that was changed is refused, one without a checksum passes") {
     CHECK(refused([](auto& f) { f.metadata["checksum"] = "md5 0"; }) == "nothing thrown");
     CHECK(refused([](auto& f) { f.metadata.erase("checksum"); }) == "nothing thrown"); // as the sentence says
 }
+
+} // namespace io_checksum_test

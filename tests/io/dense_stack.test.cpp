@@ -17,6 +17,8 @@
 
 #include "data.hpp"
 
+namespace io_dense_stack_test {
+
 namespace io = diamond::io;
 using diamond::activation, diamond::index_t, diamond::normalisation;
 
@@ -170,3 +172,5 @@ TEST_CASE("tensors that are missing, do not fit or are forgotten are refused by 
         static_cast<void>(io::dense_stack_from<batch>(context, more, out_in, layers(), {"ema.", "step"})),
         doctest::Contains("number 0 of tensor 'fc1.bias' is nan"), io::file_error);
 }
+
+} // namespace io_dense_stack_test

@@ -15,6 +15,8 @@
 #include <unistd.h>
 #endif
 
+namespace io_file_test {
+
 namespace io = diamond::io;
 using diamond_test::contents;
 using diamond_test::overwrite;
@@ -198,3 +200,5 @@ TEST_CASE("a folder that cannot be written is found before the work") {
     std::filesystem::permissions(folder.folder(), std::filesystem::perms{0755});
 }
 #endif
+
+} // namespace io_file_test

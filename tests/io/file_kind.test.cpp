@@ -11,6 +11,8 @@
 #include "data.hpp"
 #include "safetensors_bytes.hpp"
 
+namespace io_file_kind_test {
+
 namespace io = diamond::io;
 using diamond_test::contents;
 using diamond_test::data;
@@ -97,3 +99,5 @@ TEST_CASE("bytes of no kind have the reader's own reason") {
     CHECK(reason([&] { io::parse_safetensors(io::bytes_of(whole).first(whole.size() - 1), "a"); }) ==
           Contains("truncated: tensor '"));
 }
+
+} // namespace io_file_kind_test

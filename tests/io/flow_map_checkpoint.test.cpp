@@ -11,6 +11,8 @@
 #include <diamond/io/checkpoint.hpp>
 #include <diamond/train/warm_start.hpp>
 
+namespace io_flow_map_checkpoint_test {
+
 using diamond::diamond_mlp_with_divergence, diamond::philox;
 using diamond::io::file_error, diamond::io::tensor_file;
 
@@ -148,3 +150,5 @@ TEST_CASE("a warm start is the sampler, with the Gaussian's divergence") {
     CHECK_THROWS_WITH_AS(diamond::warm_start(unlabelled, sampler, other.mutable_view()),
                          doctest::Contains("classes"), std::invalid_argument);
 }
+
+} // namespace io_flow_map_checkpoint_test

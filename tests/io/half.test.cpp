@@ -7,6 +7,8 @@
 
 #include <diamond/io/half.hpp>
 
+namespace io_half_test {
+
 namespace io = diamond::io;
 
 namespace {
@@ -103,3 +105,5 @@ TEST_CASE("numbers are rounded to the nearest float16 and bfloat16, ties to even
     CHECK(std::isnan(io::float_of_bfloat16(io::bfloat16_of(NAN))));
     CHECK(io::float_of_bfloat16(io::bfloat16_of(-INFINITY)) == -INFINITY);
 }
+
+} // namespace io_half_test

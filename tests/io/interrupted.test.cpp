@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+namespace io_interrupted_test {
+
 namespace io = diamond::io;
 using diamond_test::contents;
 using diamond_test::reason;
@@ -77,3 +79,5 @@ TEST_CASE("a process killed while it writes leaves the old file or the new") {
     }
 }
 #endif
+
+} // namespace io_interrupted_test

@@ -8,6 +8,8 @@
 
 #include "scratch.hpp"
 
+namespace io_json_test {
+
 namespace io = diamond::io;
 using diamond_test::contents;
 using diamond_test::message;
@@ -127,3 +129,5 @@ TEST_CASE("what write_json writes, read_json reads: the limits are the same") {
           }) == "write_json: 9 bytes, at most 8 are written and read");
     CHECK_FALSE(std::filesystem::exists(folder / "b.json"));
 }
+
+} // namespace io_json_test

@@ -12,6 +12,8 @@
 #include "data.hpp"
 #include "scratch.hpp"
 
+namespace io_npy_test {
+
 namespace io = diamond::io;
 using diamond_test::contents;
 using diamond_test::data;
@@ -396,3 +398,5 @@ TEST_CASE("what is written is read: the limit on data is the same") {
     CHECK(reason([&] { io::read_npy<double>(folder / "a.npy", {.max_bytes = 31}); }) ==
           Contains("oversized: shape (4,) of 8 bytes each, at most 31"));
 }
+
+} // namespace io_npy_test

@@ -13,6 +13,8 @@
 
 #include "data.hpp"
 
+namespace io_pytorch_test {
+
 using diamond::index_t, diamond::io::dtype;
 
 TEST_CASE_TEMPLATE("a network written by PyTorch has PyTorch's values", Real, float, double) {
@@ -60,3 +62,5 @@ TEST_CASE_TEMPLATE("a network written by PyTorch has PyTorch's values", Real, fl
                   most * std::max(1.0, std::abs(expected[at])));
         }
 }
+
+} // namespace io_pytorch_test

@@ -15,6 +15,8 @@
 #include "data.hpp"
 #include "safetensors_bytes.hpp"
 
+namespace io_safetensors_test {
+
 namespace io = diamond::io;
 using diamond_test::contents;
 using diamond_test::data;
@@ -295,3 +297,5 @@ TEST_CASE("numbers beyond the range of a half are refused by tensor, place and v
     static_cast<void>(io::rounded_to(io::dtype::bf16, "", of(1e38)));
     static_cast<void>(io::rounded_to(io::dtype::f16, "", of(INFINITY))); // which it has
 }
+
+} // namespace io_safetensors_test

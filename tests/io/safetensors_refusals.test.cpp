@@ -8,6 +8,8 @@
 #include "data.hpp"
 #include "safetensors_bytes.hpp"
 
+namespace io_safetensors_refusals_test {
+
 namespace io = diamond::io;
 using diamond_test::contents;
 using diamond_test::data;
@@ -165,3 +167,5 @@ TEST_CASE("a file cut at any length is refused, one with a spoilt bit refused or
             why(spoilt); // nothing but a file_error comes out
         }
 }
+
+} // namespace io_safetensors_refusals_test

@@ -11,6 +11,8 @@
 #include "support/back_ends.hpp"
 #include "support/labelled.hpp"
 
+namespace io_snapshot_test {
+
 namespace io = diamond::io;
 using cases::check_same;
 using diamond::index_t, diamond::labels, diamond::philox, diamond::smc, diamond::smc_options;
@@ -202,3 +204,5 @@ TEST_CASE("what is something else, spoilt, or another run's is refused") {
     CHECK_THROWS_WITH_AS(sampler(context, philox{6}, io::load_snapshot<double>(path, whose)),
                          Contains("seed 5, this one is of seed 6"), std::invalid_argument);
 }
+
+} // namespace io_snapshot_test

@@ -7,6 +7,8 @@
 
 #include "scratch.hpp"
 
+namespace io_xtensor_test {
+
 namespace io = diamond::io;
 using diamond_test::message;
 using doctest::Contains;
@@ -126,3 +128,5 @@ TEST_CASE("a batch of no columns has no images and no rewards") {
     reward.gradient(z, gradient);
     CHECK(values.empty());
 }
+
+} // namespace io_xtensor_test

@@ -14,6 +14,8 @@
 #include "support/batches.hpp"
 #include "support/labelled.hpp"
 
+namespace map_conditions_test {
+
 using diamond::index_t, diamond::labels;
 using schedules::any;
 using batch = diamond::eigen::batch<double>;
@@ -61,3 +63,5 @@ TEST_CASE("every kernel, map and posterior draw takes each particle's own label"
         return batches::host(out);
     });
 }
+
+} // namespace map_conditions_test

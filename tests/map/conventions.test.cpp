@@ -15,6 +15,8 @@
 #include "support/batches.hpp"
 #include "support/statistics.hpp"
 
+namespace map_conventions_test {
+
 using diamond::index_t, diamond::interval, diamond::time_view;
 using any_schedule = schedules::any;
 using statistics::largest_error;
@@ -230,3 +232,5 @@ TEST_CASE("where a network does not lead, its map does not go") {
                                                    {.sigma_min = 3.0, .sigma_max = 2.0}}),
                          doctest::Contains("that it was trained between"), std::invalid_argument);
 }
+
+} // namespace map_conventions_test

@@ -24,6 +24,8 @@
 #include "support/numbers.hpp"
 #include "support/statistics.hpp"
 
+namespace map_corrected_test {
+
 using diamond::index_t, diamond::interval, diamond::purpose;
 using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error, statistics::within;
@@ -558,3 +560,5 @@ TEST_CASE("of one proposal it is the plain sampler; its bias falls as 1/K") {
     // 1/8 up to O(1/K^2); the error of three normal numbers, once in 7,000
     CHECK(bias[2] < 0.2 * bias[1] + 4.5 * error);
 }
+
+} // namespace map_corrected_test

@@ -15,6 +15,8 @@
 #include "support/models.hpp"
 #include "support/statistics.hpp"
 
+namespace map_densities_test {
+
 using diamond::index_t, diamond::interval, diamond::time_view;
 using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;
@@ -194,3 +196,5 @@ TEST_CASE("a posterior at t = 1 is a point, and is refused") {
     CHECK_THROWS_WITH_AS(posterior.log_density(x, 1.0, none, z, diamond::row(told)),
                          doctest::Contains("point"), std::invalid_argument);
 }
+
+} // namespace map_densities_test

@@ -14,6 +14,8 @@
 #include "support/models.hpp"
 #include "support/statistics.hpp"
 
+namespace map_diamond_map_posterior_test {
+
 using diamond::index_t;
 using diamond::interval;
 using diamond::time_view;
@@ -352,3 +354,5 @@ TEST_CASE("posterior draws and Diamond maps refuse what does not fit, and can be
     posterior(x, 0.5, none, value_stream(1), after);
     CHECK(diamond::to_host(after) == diamond::to_host(before));
 }
+
+} // namespace map_diamond_map_posterior_test

@@ -17,6 +17,8 @@
 #include "support/models.hpp"
 #include "support/statistics.hpp"
 
+namespace map_gaussian_kernels_test {
+
 using affine::batch, affine::law;
 using diamond::index_t;
 using schedules::any;
@@ -297,3 +299,5 @@ TEST_CASE("Euler-Maruyama converges at order 1 in law, from t = 0 on, where its 
         CHECK(std::log2(of_coarse / of_fine) > 0.8); // 2 on the linear schedule
     }
 }
+
+} // namespace map_gaussian_kernels_test

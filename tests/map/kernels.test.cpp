@@ -13,6 +13,8 @@
 #include "support/models.hpp"
 #include "support/statistics.hpp"
 
+namespace map_kernels_test {
+
 using diamond::index_t;
 using diamond::interval;
 using diamond::time_view;
@@ -194,3 +196,5 @@ TEST_CASE("nor does a flow map or a Diamond map") {
     CHECK_NOTHROW(draw(0, 0, n)); // what is only read may be one batch
     CHECK_NOTHROW(draw(0, n, 2 * n));
 }
+
+} // namespace map_kernels_test

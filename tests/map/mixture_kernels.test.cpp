@@ -16,6 +16,8 @@
 #include "support/models.hpp"
 #include "support/statistics.hpp"
 
+namespace map_mixture_kernels_test {
+
 using diamond::index_t;
 using schedules::any;
 using batch = diamond::eigen::batch<double>;
@@ -112,3 +114,5 @@ TEST_CASE("the same test fails ancestral and DDIM steps, which are narrower") {
     CHECK(worst_in_standard_errors(end_of_chain(context, ancestral, 101)) > 20.0);
     CHECK(worst_in_standard_errors(end_of_chain(context, ddim, 101)) > 20.0);
 }
+
+} // namespace map_mixture_kernels_test

@@ -10,6 +10,8 @@
 #include "support/labelled.hpp"
 #include "support/statistics.hpp"
 
+namespace map_ode_flow_map_test {
+
 using diamond::index_t, diamond::interval;
 using statistics::largest_error;
 
@@ -165,3 +167,5 @@ TEST_CASE("a condition stays with its column") {
     CHECK(result.mixed == 0.0);
     CHECK(result.apart > 0.01);
 }
+
+} // namespace map_ode_flow_map_test

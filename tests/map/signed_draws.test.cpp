@@ -10,6 +10,8 @@
 #include "support/batches.hpp"
 #include "support/crooked_network.hpp"
 
+namespace map_signed_draws_test {
+
 using crooked::network;
 using diamond::index_t, diamond::philox;
 
@@ -209,3 +211,5 @@ TEST_CASE("what is no set of signed weights is refused") {
     CHECK_THROWS_WITH_AS((diamond::signed_draws<network<batch>>(network<batch>{}, {.base_deviation = 2.0})),
                          doctest::Contains("noise of deviation 2"), std::invalid_argument);
 }
+
+} // namespace map_signed_draws_test

@@ -10,6 +10,8 @@
 #include "support/models.hpp"
 #include "support/statistics.hpp"
 
+namespace map_solver_test {
+
 using diamond::index_t;
 using diamond::interval;
 using any_schedule = schedules::any; // any is a function of CUDA's
@@ -272,7 +274,7 @@ TEST_CASE_TEMPLATE("every back end takes the same steps to the same place", back
 namespace {
 /// A velocity that dies between t = 0.4 and t = 0.6, or everywhere.
 struct dying_field {
-    using batch_type = ::batch;
+    using batch_type = map_solver_test::batch;
     bool everywhere = false;
     index_t dimension() const { return 1; }
     int make_workspace(const diamond::eigen::context&, index_t) const { return 0; }
@@ -339,3 +341,5 @@ TEST_CASE("solvers refuse what they cannot do, and can be used afterwards") {
     CHECK_NOTHROW(
         diamond::ode_flow_map(model, diamond::dormand_prince{})(nothing, {0.0, 1.0}, none, nothing_out));
 }
+
+} // namespace map_solver_test

@@ -11,6 +11,8 @@
 #include "support/numbers.hpp"
 #include "support/statistics.hpp"
 
+namespace map_stepped_flow_map_test {
+
 using diamond::index_t, diamond::interval, diamond::stepped_flow_map;
 using any_schedule = schedules::any; // any is a function of CUDA's
 using statistics::largest_error;
@@ -266,3 +268,5 @@ TEST_CASE("no steps are refused, and so are other shapes") {
     map(x.read().columns(2, 3), {0.0, 1.0}, none, few); // fewer columns than before
     CHECK(numbers::same_bits(diamond::to_host(few), list(out.data() + 4, out.data() + 10)));
 }
+
+} // namespace map_stepped_flow_map_test

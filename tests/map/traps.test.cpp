@@ -7,6 +7,8 @@
 #include "support/any_schedule.hpp"
 #include "support/conditioning.hpp"
 
+namespace map_traps_test {
+
 using affine::batch, affine::law;
 using diamond::index_t, diamond::interval;
 using diamond::linear_schedule;
@@ -138,3 +140,5 @@ TEST_CASE("a ridge on the pair's covariance moves the statistic, by the more the
     CHECK(ours(1.0) == 1.0);
     CHECK(1.0 - read(1.0, ridge) > 5e-3); // never exact there
 }
+
+} // namespace map_traps_test

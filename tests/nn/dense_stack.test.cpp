@@ -12,6 +12,8 @@
 #include "support/dual.hpp"
 #include "support/numbers.hpp"
 
+namespace nn_dense_stack_test {
+
 using diamond::activation, diamond::column_norm, diamond::dense_layer, diamond::dense_stack, diamond::index_t,
     diamond::normalisation;
 using duals::dual;
@@ -448,3 +450,5 @@ TEST_CASE("layers that do not fit are refused with their number") {
             stack({{2, 3}, {3, 1, activation::silu, false, {}, {normalisation::layer, epsilon}}}),
             doctest::Contains("layer 1 of a dense stack: a norm of epsilon"), std::invalid_argument);
 }
+
+} // namespace nn_dense_stack_test

@@ -15,6 +15,8 @@
 #include "support/batches.hpp"
 #include "support/numbers.hpp"
 
+namespace nn_diamond_mlp_test {
+
 using diamond::diamond_arguments, diamond::diamond_mlp, diamond::index_t, diamond::interval, diamond::labels,
     diamond::time_view;
 
@@ -266,3 +268,5 @@ TEST_CASE("at t = 0 the network is a velocity field and a flow map") {
     closed(c.xbar.read(), {0.1, 0.8}, {}, expected.mutable_view());
     check_same(found, expected, 1e-12);
 }
+
+} // namespace nn_diamond_mlp_test

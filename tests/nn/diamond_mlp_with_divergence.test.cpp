@@ -14,6 +14,8 @@
 #include "support/batches.hpp"
 #include "support/numbers.hpp"
 
+namespace nn_diamond_mlp_with_divergence_test {
+
 using diamond::diamond_arguments, diamond::index_t, diamond::interval, diamond::diamond_mlp_with_divergence,
     diamond::labels, diamond::linear_schedule, diamond::time_view;
 
@@ -243,3 +245,5 @@ TEST_CASE("a flow map with divergence's vjp, its units and its two heads agree")
         map(c.xbar.read(), {0.0, 1.5}, labels(), out.mutable_view(), diamond::row(c.context, c.n, m.data())),
         doctest::Contains("1.5"), std::invalid_argument);
 }
+
+} // namespace nn_diamond_mlp_with_divergence_test

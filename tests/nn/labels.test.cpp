@@ -14,6 +14,8 @@
 #include "support/batches.hpp"
 #include "support/numbers.hpp"
 
+namespace nn_labels_test {
+
 using diamond::diamond_mlp, diamond::diamond_trainer, diamond::gaussian_frame, diamond::index_t,
     diamond::labels, diamond::linear_schedule, diamond::philox;
 
@@ -223,3 +225,5 @@ TEST_CASE("a training set's labels are the network's") {
     CHECK_THROWS_WITH_AS(train(3, nothing), doctest::Contains("without labels for a network of 3 classes"),
                          std::invalid_argument);
 }
+
+} // namespace nn_labels_test

@@ -13,6 +13,8 @@
 #include "support/batches.hpp"
 #include "support/numbers.hpp"
 
+namespace nn_shared_times_test {
+
 using diamond::diamond_arguments, diamond::index_t, diamond::labels, diamond::time_view;
 
 namespace {
@@ -150,3 +152,5 @@ TEST_CASE_TEMPLATE("a table of coefficients and columns of their own times are o
     check<back, diamond::divergence_head>(true, 3, true, 9,
                                           {.width = 12, .blocks = 1, .norm = diamond::normalisation::rms});
 }
+
+} // namespace nn_shared_times_test

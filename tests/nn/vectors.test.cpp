@@ -14,6 +14,8 @@
 #include "support/back_ends.hpp"
 #include "support/batches.hpp"
 
+namespace nn_vectors_test {
+
 using diamond::condition_vectors, diamond::diamond_arguments, diamond::diamond_mlp, diamond::gaussian_frame,
     diamond::index_t, diamond::label_and_vector, diamond::labels, diamond::linear_schedule, diamond::philox,
     diamond::time_view;
@@ -93,7 +95,7 @@ struct answers {
         for (const auto of :
              {&answers::v, &answers::own, &answers::jvp, &answers::of_xbar, &answers::of_x_t}) {
             const auto at = (whole.*of).begin() + d * j;
-            most = std::max(most, ::apart(this->*of, std::vector<real>(at, at + d)));
+            most = std::max(most, nn_vectors_test::apart(this->*of, std::vector<real>(at, at + d)));
         }
         return most;
     }
@@ -371,3 +373,5 @@ TEST_CASE("a training set's vectors are the network's") {
     CHECK_THROWS_WITH_AS(static_cast<void>(diamond::fit_vector_frame(without)),
                          doctest::Contains("of which it has none"), std::invalid_argument);
 }
+
+} // namespace nn_vectors_test

@@ -13,6 +13,8 @@
 
 #include "data.hpp"
 
+namespace openvino_diamond_network_test {
+
 using diamond::index_t, diamond::linear_schedule, diamond::time_view, diamond_test::batch,
     diamond_test::error, diamond_test::inner;
 
@@ -122,3 +124,5 @@ TEST_CASE("a Diamond network needs schedules that keep their promises") {
     CHECK_THROWS_AS(wrong(context, diamond_test::file("diamond.onnx"), {}, {}, {.condition = {.classes = 4}}),
                     std::invalid_argument);
 }
+
+} // namespace openvino_diamond_network_test

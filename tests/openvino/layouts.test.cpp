@@ -11,6 +11,8 @@
 
 #include "data.hpp"
 
+namespace openvino_layouts_test {
+
 using diamond::index_t, diamond::time_view, diamond_test::batch;
 
 namespace {
@@ -133,3 +135,5 @@ TEST_CASE("a workspace serves batches of any size and address, and none") {
         for (const float u : diamond::to_host(out)) CHECK(u == 0.5f);
     }
 }
+
+} // namespace openvino_layouts_test

@@ -14,6 +14,8 @@
 
 #include "data.hpp"
 
+namespace openvino_network_test {
+
 using diamond::index_t, diamond::time_view, diamond_test::batch, diamond_test::error, diamond_test::inner;
 
 namespace {
@@ -117,3 +119,5 @@ TEST_CASE("bfloat16 is near float, and not float") {
     // Eight binary digits; a processor that has no bfloat16 computes in float.
     CHECK(error(out, expected.numbers("out")) < 0.03);
 }
+
+} // namespace openvino_network_test

@@ -14,6 +14,8 @@
 
 #include "data.hpp"
 
+namespace openvino_refusals_test {
+
 using diamond::index_t, diamond_test::batch, diamond_test::file;
 
 namespace {
@@ -206,3 +208,5 @@ TEST_CASE("an output with other columns than its input is refused when it is fou
                                 {"positive.onnx: on 4 columns an output is of shape"});
     CHECK(evaluate(all)[4] == 2.5f);
 }
+
+} // namespace openvino_refusals_test

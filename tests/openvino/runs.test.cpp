@@ -14,6 +14,8 @@
 
 #include "data.hpp"
 
+namespace openvino_runs_test {
+
 using diamond::index_t, diamond::linear_schedule, diamond_test::batch;
 
 namespace {
@@ -139,3 +141,5 @@ TEST_CASE("threads that call one network at once are given what each is given al
         CHECK(together[static_cast<std::size_t>(worker)] == evaluate(worker, 2)); // of the same last inputs
     }
 }
+
+} // namespace openvino_runs_test

@@ -7,6 +7,8 @@
 #include "support/back_ends.hpp"
 #include "support/statistics.hpp"
 
+namespace oracle_checkerboard_test {
+
 using namespace diamond;
 using reference::any_schedule, reference::call, reference::call_numbers;
 using statistics::largest_error, statistics::within;
@@ -322,3 +324,5 @@ TEST_CASE_TEMPLATE("draws fill the black cells evenly, posterior draws have the 
     CHECK(within(statistics::covariance(prior, 0, 0, 0.0, 0.0), 16.0 / 3.0));
     CHECK(within(statistics::average(n, [&](index_t j) { return prior(0, j) * particle(0, j); }), 0.0));
 }
+
+} // namespace oracle_checkerboard_test

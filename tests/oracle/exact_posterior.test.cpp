@@ -6,6 +6,8 @@
 #include "support/back_ends.hpp"
 #include "support/batches.hpp"
 
+namespace oracle_exact_posterior_test {
+
 using diamond::index_t;
 
 namespace {
@@ -56,3 +58,5 @@ TEST_CASE("a workspace belongs to a context and to a number of columns") {
     CHECK(call(first, 2) == 4);
     CHECK(call(first, 0) == 4);
 }
+
+} // namespace oracle_exact_posterior_test

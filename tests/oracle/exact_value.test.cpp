@@ -8,6 +8,8 @@
 #include "support/back_ends.hpp"
 #include "support/statistics.hpp"
 
+namespace oracle_exact_value_test {
+
 using namespace diamond;
 using reference::any_schedule, reference::call, reference::call_numbers, reference::spread_points;
 using statistics::largest_error;
@@ -254,3 +256,5 @@ TEST_CASE("isotropic components stay isotropic under an isotropic curvature, and
     // empty vectors are zeros
     CHECK(model.tilted({1.5, {}, {}}).log_z == doctest::Approx(1.5).epsilon(1e-14));
 }
+
+} // namespace oracle_exact_value_test

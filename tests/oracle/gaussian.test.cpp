@@ -10,6 +10,8 @@
 #include "support/back_ends.hpp"
 #include "support/statistics.hpp"
 
+namespace oracle_gaussian_test {
+
 using namespace diamond;
 using reference::any_schedule, reference::call, reference::call_numbers, reference::spread_points;
 using statistics::largest_error, statistics::within;
@@ -225,3 +227,5 @@ TEST_CASE_TEMPLATE("draws have the Gaussian's moments, posterior draws the poste
         CHECK(static_cast<double>(last[k]) ==
               doctest::Approx(x(static_cast<index_t>(k % 3))).epsilon(4 * back_end::tolerance));
 }
+
+} // namespace oracle_gaussian_test

@@ -10,6 +10,8 @@
 #include "support/back_ends.hpp"
 #include "support/statistics.hpp"
 
+namespace oracle_gaussian_maps_test {
+
 using namespace diamond;
 using reference::any_schedule, reference::call, reference::call_numbers, reference::spread_points;
 using statistics::largest_error;
@@ -336,3 +338,5 @@ TEST_CASE("evaluations are counted a column at a time") {
     map.vjp(x.read(), {0.0, 1.0}, x.read(), 0.5, {}, x.read(), y.mutable_view(), z.mutable_view());
     CHECK(map.spent() == cost{.forward = 5, .vjp = 5});
 }
+
+} // namespace oracle_gaussian_maps_test

@@ -6,6 +6,8 @@
 #include "support/back_ends.hpp"
 #include "support/statistics.hpp"
 
+namespace oracle_gaussian_mixture_test {
+
 using namespace diamond;
 using reference::call, reference::call_numbers, reference::spread_points;
 using statistics::largest_error;
@@ -334,3 +336,5 @@ TEST_CASE_TEMPLATE("mean, covariance and responsibilities are what they are call
                   doctest::Approx(wanted).epsilon(20 * back_end::tolerance));
         }
 }
+
+} // namespace oracle_gaussian_mixture_test

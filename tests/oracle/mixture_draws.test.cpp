@@ -10,6 +10,8 @@
 #include "support/back_ends.hpp"
 #include "support/statistics.hpp"
 
+namespace oracle_mixture_draws_test {
+
 using namespace diamond;
 using statistics::within;
 
@@ -143,7 +145,7 @@ TEST_CASE_TEMPLATE("noising a posterior draw of x_t gives x_t's own law back", b
     typename back_end::batch z(context, 2, n), x(context, 2, n), again(context, 2, n);
     model.draw(philox{15}.stream(purpose::data), z.mutable_view());
     context.fill_normal(philox{15}.stream(purpose::user), x.mutable_view());
-    combine(coefficients<2>(numbers<2>{{alpha, sigma}}), x.mutable_view(), z.read(), x.read());
+    combine(coefficients<2>(diamond::numbers<2>{{alpha, sigma}}), x.mutable_view(), z.read(), x.read());
     // The same seed and step as the data's: draws of other purposes are independent of them all the same.
     exact_posterior sampler(model);
     sampler(x.read(), t, {}, philox{15}.stream(purpose::transition), again.mutable_view());
@@ -248,3 +250,5 @@ TEST_CASE("an index chosen by weight is the one that running sums of integers gi
         CHECK(choice(0.0) == std::upper_bound(sums.begin(), sums.end(), 0.0) - sums.begin());
     }
 }
+
+} // namespace oracle_mixture_draws_test

@@ -6,6 +6,8 @@
 #include "support/back_ends.hpp"
 #include "support/statistics.hpp"
 
+namespace oracle_mixture_paths_test {
+
 using namespace diamond;
 using reference::call, reference::call_numbers, reference::spread_points;
 using statistics::largest_error;
@@ -157,3 +159,5 @@ TEST_CASE("a data set with a bandwidth is a mixture of its points") {
                   doctest::Approx(static_cast<double>(wanted[i])).epsilon(1e-12));
     }
 }
+
+} // namespace oracle_mixture_paths_test

@@ -6,6 +6,8 @@
 
 #include "support/back_ends.hpp"
 
+namespace oracle_oracle_errors_test {
+
 using namespace diamond;
 
 namespace {
@@ -106,3 +108,5 @@ TEST_CASE("tilts refuse rewards of another dimension and densities without an in
     CHECK_THROWS_AS(static_cast<void>(normal.tilted({0.0, {}, {-2.0, 0.0}})), std::invalid_argument);
     CHECK_THROWS_AS(static_cast<void>(normal.tilted({not_a_number, {}, {}})), std::invalid_argument);
 }
+
+} // namespace oracle_oracle_errors_test

@@ -22,6 +22,8 @@
 #include "support/back_ends.hpp"
 #include "support/batches.hpp"
 
+namespace oracle_shared_test {
+
 using namespace diamond;
 
 namespace {
@@ -301,3 +303,5 @@ TEST_CASE_TEMPLATE("what a model was made on need not be what calls it, but on a
         cells.draw_posterior(x.read(), 0.5, {}, noise_stream{.samples = 1}, space, out.mutable_view()));
     CHECK_NOTHROW(value.guidance(x.read(), 1.0, {}, {}, out.mutable_view()));
 }
+
+} // namespace oracle_shared_test

@@ -13,6 +13,8 @@
 #include "support/batches.hpp"
 #include "support/statistics.hpp"
 
+namespace oracle_units_test {
+
 using namespace diamond;
 using reference::spread_points;
 
@@ -182,3 +184,5 @@ TEST_CASE("Cholesky knows a pivot by its own coordinate's unit") {
     CHECK_THROWS_WITH_AS(detail::cholesky("a", {1.0, 1.0, 1.0, 1.0}, 2), "a is singular: pivot 1 is 0 of 1",
                          std::invalid_argument);
 }
+
+} // namespace oracle_units_test

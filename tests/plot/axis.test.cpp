@@ -10,6 +10,8 @@
 
 #include "io/scratch.hpp"
 
+namespace plot_axis_test {
+
 namespace plot = diamond::plot;
 using diamond_test::message;
 using doctest::Contains;
@@ -117,3 +119,5 @@ TEST_CASE("the range of data leaves out what has no place, and is never empty") 
     CHECK_NOTHROW(plot::axis_map{plot::axis_scale::linear, *range(plot::axis_scale::linear, {0, 0})});
     CHECK_NOTHROW(plot::axis_map{plot::axis_scale::linear, *range(plot::axis_scale::linear, {-5})});
 }
+
+} // namespace plot_axis_test

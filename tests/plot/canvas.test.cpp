@@ -12,6 +12,8 @@
 #include "io/scratch.hpp"
 #include "plot/ink.hpp"
 
+namespace plot_canvas_test {
+
 namespace plot = diamond::plot;
 namespace colours = diamond::plot::colours;
 using diamond_test::black_area, diamond_test::extent_of_ink, diamond_test::message;
@@ -154,3 +156,5 @@ TEST_CASE("what cairo reports is thrown") {
     cairo_show_text(picture.context(), "\xff");
     CHECK(message<std::runtime_error>([&] { picture.finish(); }) == Contains("while a shape is drawn"));
 }
+
+} // namespace plot_canvas_test

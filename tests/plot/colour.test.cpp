@@ -4,6 +4,8 @@
 
 #include <diamond/plot/colour.hpp>
 
+namespace plot_colour_test {
+
 namespace plot = diamond::plot;
 namespace colours = diamond::plot::colours;
 
@@ -19,3 +21,5 @@ TEST_CASE("colour maps run from their first colour to their last") {
     CHECK(plot::colour_at(colours::viridis, 0.5) == colours::viridis[4]);
     CHECK(plot::mix({0, 100, 200}, {100, 0, 200}, 0.25) == plot::rgb{25, 75, 200});
 }
+
+} // namespace plot_colour_test

@@ -10,6 +10,8 @@
 #include "io/scratch.hpp"
 #include "plot/decoded_png.hpp"
 
+namespace plot_image_grid_test {
+
 namespace plot = diamond::plot;
 namespace colours = diamond::plot::colours;
 using diamond_test::message;
@@ -118,3 +120,5 @@ TEST_CASE("what is no grid is refused with the reason") {
     CHECK(refused({.shape = {1, 8, 8}, .shades = {0, not_a_number}, .rows = {{}}}) ==
           Contains("shades from 0 to nan"));
 }
+
+} // namespace plot_image_grid_test

@@ -13,6 +13,8 @@
 #include "plot/decoded_png.hpp"
 #include "plot/ink.hpp"
 
+namespace plot_line_plot_test {
+
 namespace plot = diamond::plot;
 namespace colours = diamond::plot::colours;
 using diamond_test::count, diamond_test::extent_of_colour, diamond_test::has_margins, diamond_test::message;
@@ -261,3 +263,5 @@ TEST_CASE("what cannot be plotted is refused with the reason") {
     plot.equal_aspect = true;
     CHECK(refused(plot) == Contains("line_plot with equal_aspect: an area of 480 x 0.00048"));
 }
+
+} // namespace plot_line_plot_test

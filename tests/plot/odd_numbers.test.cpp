@@ -17,6 +17,8 @@
 #include "io/scratch.hpp"
 #include "plot/ink.hpp"
 
+namespace plot_odd_numbers_test {
+
 namespace plot = diamond::plot;
 using doctest::Contains;
 
@@ -216,3 +218,5 @@ TEST_CASE("panels and heat maps of odd numbers") {
               plot::cell_centres({NaN, 1}, {0, 1}, 3, 3);
           }) == "cell_centres: a range from nan to 1");
 }
+
+} // namespace plot_odd_numbers_test

@@ -12,6 +12,8 @@
 #include "plot/decoded_png.hpp"
 #include "plot/ink.hpp"
 
+namespace plot_panels_test {
+
 namespace plot = diamond::plot;
 namespace colours = diamond::plot::colours;
 using diamond_test::count, diamond_test::extent_of_colour, diamond_test::message;
@@ -204,3 +206,5 @@ TEST_CASE("what is no row of panels is refused with the reason") {
     curved.x.scale = plot::axis_scale::logarithmic;
     CHECK(refused(curved) == Contains("logarithmic axis"));
 }
+
+} // namespace plot_panels_test

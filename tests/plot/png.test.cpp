@@ -10,6 +10,8 @@
 #include "plot/decoded_png.hpp"
 #include "plot/ink.hpp"
 
+namespace plot_png_test {
+
 namespace plot = diamond::plot;
 namespace colours = diamond::plot::colours;
 using diamond_test::contents, diamond_test::decoded_png, diamond_test::reason, diamond_test::scratch;
@@ -72,3 +74,5 @@ TEST_CASE("a PNG takes the place of the one before, whole or not at all") {
     for (const auto& entry : std::filesystem::directory_iterator{folder.folder()}) files += entry.exists();
     CHECK(files == 1); // no part of a file stays behind
 }
+
+} // namespace plot_png_test

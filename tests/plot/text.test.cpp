@@ -8,6 +8,8 @@
 #include "io/scratch.hpp"
 #include "plot/ink.hpp"
 
+namespace plot_text_test {
+
 namespace plot = diamond::plot;
 namespace colours = diamond::plot::colours;
 using diamond_test::extent_of_ink, diamond_test::black_area;
@@ -101,3 +103,5 @@ TEST_CASE("every printable character has a shape of its own, and malformed ones 
     }
     CHECK(plot::detail::printable("a\tb\n\x7f€\U0001F600") == "a b  €\U0001F600");
 }
+
+} // namespace plot_text_test

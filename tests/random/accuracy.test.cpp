@@ -7,6 +7,8 @@
 
 #include <support/numbers.hpp>
 
+namespace random_accuracy_test {
+
 using diamond::normal_block, diamond::philox_block, numbers::ulps;
 
 namespace {
@@ -146,3 +148,5 @@ TEST_CASE("the radius's law is exact in the tail: every word enumerated") {
               doctest::Approx(exact).epsilon(1.0 / std::pow(words, 1.5) + z * z * 1.2e-7).scale(0.0));
     }
 }
+
+} // namespace random_accuracy_test

@@ -7,6 +7,8 @@
 
 #include <support/draws.hpp>
 
+namespace random_law_test {
+
 using diamond::index_t, diamond::noise_stream, diamond::philox, diamond::purpose;
 
 namespace {
@@ -108,3 +110,5 @@ TEST_CASE_TEMPLATE("steps, purposes, seeds and splits are independent", real, fl
                           draw(rng.split(k + 1).stream(purpose::transition, 1)));
     }
 }
+
+} // namespace random_law_test

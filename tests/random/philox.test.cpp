@@ -8,6 +8,8 @@
 
 #include <diamond/random/philox.hpp>
 
+namespace random_philox_test {
+
 using diamond::index_t, diamond::noise_stream, diamond::philox, diamond::philox4x32_10, diamond::philox_block,
     diamond::purpose;
 
@@ -96,3 +98,5 @@ TEST_CASE("uniforms lie inside (0, 1) and are even") {
     CHECK(chi_squared < 140.0);
     CHECK(stream.uniform(5, 0) != stream.uniform(5, 1));
 }
+
+} // namespace random_philox_test

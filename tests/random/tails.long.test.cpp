@@ -5,6 +5,8 @@
 
 #include <diamond/backend/eigen.hpp>
 
+namespace random_tails_long_test {
+
 using diamond::index_t;
 
 TEST_CASE_TEMPLATE("3, 4, 5 and 6 sigma are exceeded as often as they should be", real, float, double) {
@@ -31,3 +33,5 @@ TEST_CASE_TEMPLATE("3, 4, 5 and 6 sigma are exceeded as often as they should be"
         CHECK(std::abs(count[z] - expected) < (z < 6 ? 4.5 * std::sqrt(expected) : 11.0));
     }
 }
+
+} // namespace random_tails_long_test

@@ -3,6 +3,8 @@
 
 #include "checks.hpp"
 
+namespace reward_classifier_test {
+
 using namespace checks;
 
 namespace {
@@ -76,3 +78,5 @@ TEST_CASE_TEMPLATE("a classifier reward refuses what it cannot mean", back_end, 
     CHECK_THROWS_WITH_AS(reward.gradient(points<Batch>(context, 2, 5), out),
                          doctest::Contains("2 x 5 against 2 x 4"), std::invalid_argument);
 }
+
+} // namespace reward_classifier_test

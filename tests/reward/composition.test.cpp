@@ -10,6 +10,8 @@
 
 #include "checks.hpp"
 
+namespace reward_composition_test {
+
 using namespace checks;
 
 namespace {
@@ -331,3 +333,5 @@ TEST_CASE_TEMPLATE("rewards have the same bits on any number of threads", back_e
     CHECK(on(1) == on(2));
     CHECK(on(1) == on(3));
 }
+
+} // namespace reward_composition_test

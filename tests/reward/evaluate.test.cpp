@@ -6,6 +6,8 @@
 
 #include "checks.hpp"
 
+namespace reward_evaluate_test {
+
 using namespace checks;
 
 namespace {
@@ -105,3 +107,5 @@ TEST_CASE_TEMPLATE("what a reward throws passes through", back_end, HOST_BACK_EN
     const sum_of_squares after;
     CHECK(values(after, z).size() == 5000); // the context is as before
 }
+
+} // namespace reward_evaluate_test

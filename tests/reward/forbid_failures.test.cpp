@@ -9,6 +9,8 @@
 
 #include "checks.hpp"
 
+namespace reward_forbid_failures_test {
+
 using namespace checks;
 
 namespace {
@@ -126,3 +128,5 @@ TEST_CASE("std::ref of a reward is that reward for everyone, uncopyable, with it
     static_assert(caught.column_parallel);
     CHECK(values(caught, z).size() == 5);
 }
+
+} // namespace reward_forbid_failures_test

@@ -5,6 +5,8 @@
 
 #include "checks.hpp"
 
+namespace reward_gaussian_measurement_test {
+
 using namespace checks;
 
 namespace {
@@ -206,3 +208,5 @@ TEST_CASE_TEMPLATE("measurements refuse what they cannot mean", back_end, BACK_E
     CHECK_THROWS_WITH_AS(affine({1, 2}, {1})(points<Batch>(context, 2, 3), out),
                          doctest::Contains("maps 2 rows to 1"), std::invalid_argument);
 }
+
+} // namespace reward_gaussian_measurement_test

@@ -4,6 +4,8 @@
 
 #include "checks.hpp"
 
+namespace reward_linear_test {
+
 using namespace checks;
 
 TEST_CASE_TEMPLATE("a linear reward is offset + c . z", back_end, BACK_ENDS) {
@@ -53,3 +55,5 @@ TEST_CASE_TEMPLATE("a linear reward refuses what it cannot mean", back_end, BACK
     CHECK_THROWS_WITH_AS(reward.gradient(points<Batch>(context, 3, 5), narrow),
                          doctest::Contains("3 x 5 against 3 x 4"), std::invalid_argument);
 }
+
+} // namespace reward_linear_test

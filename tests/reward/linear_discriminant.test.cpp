@@ -10,6 +10,8 @@
 
 #include "checks.hpp"
 
+namespace reward_linear_discriminant_test {
+
 using namespace checks;
 
 namespace {
@@ -184,3 +186,5 @@ TEST_CASE("a fit refuses what it cannot mean") {
           std::string::npos);
     CHECK(refusal(1, z, good, options{.priors = {0.0, 1.0}}).find("positive") != std::string::npos);
 }
+
+} // namespace reward_linear_discriminant_test

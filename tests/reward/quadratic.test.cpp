@@ -4,6 +4,8 @@
 
 #include "checks.hpp"
 
+namespace reward_quadratic_test {
+
 using namespace checks;
 
 TEST_CASE_TEMPLATE("a quadratic reward is -1/2 sum_i q_i (z_i - y_i)^2", back_end, BACK_ENDS) {
@@ -52,3 +54,5 @@ TEST_CASE_TEMPLATE("a quadratic reward refuses what it cannot mean", back_end, B
     CHECK_THROWS_WITH_AS(reward.gradient(points<Batch>(context, 2, 5), tall),
                          doctest::Contains("2 x 5 against 3 x 5"), std::invalid_argument);
 }
+
+} // namespace reward_quadratic_test

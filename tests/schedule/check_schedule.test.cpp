@@ -17,6 +17,8 @@
 
 #include "support/powers.hpp"
 
+namespace schedule_check_schedule_test {
+
 using diamond::check_schedule, diamond::infinity, diamond::pi, diamond::square;
 
 namespace {
@@ -226,3 +228,5 @@ TEST_CASE("a check costs microseconds") {
     MESSAGE("a check of the cosine schedule takes " << 1e6 * best << " microseconds");
     CHECK(best < 1e-3);
 }
+
+} // namespace schedule_check_schedule_test

@@ -20,6 +20,8 @@
 #include "support/models.hpp"
 #include "support/statistics.hpp"
 
+namespace schedule_conventions_test {
+
 using diamond::index_t, diamond::predicted, diamond::time_view;
 using any_schedule = schedules::any;
 using statistics::largest_error;
@@ -910,3 +912,5 @@ TEST_CASE("a time outside [0, 1] is refused, and a column with one of its own is
     check(diamond::noise_network{line, net}, 0.0, any, 5); // not at t = 0
     check(diamond::score_network{line, net}, 0.0, any, 5);
 }
+
+} // namespace schedule_conventions_test

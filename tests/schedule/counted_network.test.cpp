@@ -8,6 +8,8 @@
 #include <diamond/backend/eigen.hpp>
 #include <diamond/schedule/counted_network.hpp>
 
+namespace schedule_counted_network_test {
+
 namespace {
 
 using batch = diamond::eigen::batch<float>;
@@ -76,3 +78,5 @@ TEST_CASE("a batch of another dimension is refused") {
     CHECK_THROWS_WITH_AS(static_cast<void>(held.workspace(x.read())),
                          "the network has dimension 2, the batch has 3 rows", std::invalid_argument);
 }
+
+} // namespace schedule_counted_network_test

@@ -9,6 +9,8 @@
 #include "support/labelled.hpp"
 #include "support/statistics.hpp"
 
+namespace schedule_guided_field_test {
+
 using diamond::guided_field, diamond::index_t, diamond::labels, diamond::time_view;
 using statistics::largest_error;
 
@@ -121,3 +123,5 @@ TEST_CASE("it counts two evaluations a call, also where it is converted, and ref
         CHECK_THROWS_WITH_AS((guided_field<field>(field{}, bad)), doctest::Contains("must be finite"),
                              std::invalid_argument);
 }
+
+} // namespace schedule_guided_field_test

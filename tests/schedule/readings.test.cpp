@@ -8,6 +8,8 @@
 #include "support/models.hpp"
 #include "support/statistics.hpp"
 
+namespace schedule_readings_test {
+
 using diamond::index_t;
 using diamond::time_view;
 using any_schedule = schedules::any; // any is a function of CUDA's
@@ -356,3 +358,5 @@ TEST_CASE("a network's dimension is held against the batch, and copies keep thei
     copy = model; // and so with assignment
     CHECK(copy.spent() == diamond::cost{});
 }
+
+} // namespace schedule_readings_test

@@ -11,6 +11,8 @@
 #include <diamond/schedule/trigonometric.hpp>
 #include <diamond/schedule/variance_preserving.hpp>
 
+namespace schedule_time_grid_test {
+
 using diamond::noise_ratio_time_grid, diamond::require_time_grid, diamond::uniform_time_grid;
 
 namespace {
@@ -99,3 +101,5 @@ TEST_CASE("by noise ratios sigma/alpha falls by equal factors, on every schedule
                              std::invalid_argument);
     CHECK_THROWS_AS(static_cast<void>(of(8, {1e-17, 1e-18})), std::invalid_argument); // the same double, 1
 }
+
+} // namespace schedule_time_grid_test

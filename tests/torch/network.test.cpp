@@ -17,6 +17,8 @@
 #include "checks.hpp"
 #include "reference.hpp"
 
+namespace torch_network_test {
+
 using batch = diamond::eigen::batch<float>;
 using vectors = diamond::condition_vectors<batch>;
 using both = diamond::label_and_vector<batch>;
@@ -612,3 +614,5 @@ TEST_CASE("each state that is hidden from autograd has no product, and the other
                          Contains("depends on its state x_t but hides it from autograd"),
                          std::invalid_argument);
 }
+
+} // namespace torch_network_test

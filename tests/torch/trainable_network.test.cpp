@@ -14,6 +14,8 @@
 #include "checks.hpp"
 #include "reference.hpp"
 
+namespace torch_trainable_network_test {
+
 using diamond::index_t, diamond::labels, diamond::linear_schedule, diamond::philox, diamond::time_view;
 using diamond::torch_trainable_network;
 using doctest::Contains;
@@ -548,3 +550,5 @@ TEST_CASE("a record holds what it needs, whatever becomes of the states, and bel
     network.backward(theta.data(), space, none.read(), none.data(), sum.data());
     CHECK(diamond::to_host(sum) == std::vector<double>(static_cast<std::size_t>(p), 0.0));
 }
+
+} // namespace torch_trainable_network_test

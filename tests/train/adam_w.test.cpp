@@ -9,6 +9,8 @@
 #include "support/back_ends.hpp"
 #include "support/numbers.hpp"
 
+namespace train_adam_w_test {
+
 using diamond::index_t;
 
 TEST_CASE_TEMPLATE("AdamW, step by step", back, ALL_BACK_ENDS) {
@@ -83,3 +85,5 @@ TEST_CASE("a young moving average forgets its start") {
     CHECK(average.data()[0] == doctest::Approx(expected));
     CHECK(average.data()[0] == doctest::Approx(1.0).epsilon(1e-3));
 }
+
+} // namespace train_adam_w_test

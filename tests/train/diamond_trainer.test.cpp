@@ -14,6 +14,8 @@
 #include "support/numbers.hpp"
 #include "support/statistics.hpp"
 
+namespace train_diamond_trainer_test {
+
 using diamond::diamond_mlp, diamond::diamond_trainer, diamond::gaussian_frame, diamond::index_t,
     diamond::linear_schedule, diamond::philox, diamond::training_set;
 
@@ -262,3 +264,5 @@ TEST_CASE("a learned weight becomes the logarithm of the loss, and joins the sta
         CHECK(w.data()[0] == doctest::Approx(std::log(0.5)).epsilon(0.25));
     }
 }
+
+} // namespace train_diamond_trainer_test

@@ -21,6 +21,8 @@
 #include "support/statistics.hpp"
 #include "support/unlabelled.hpp"
 
+namespace train_diamond_with_divergence_test {
+
 using diamond::index_t, diamond::linear_schedule, diamond::philox, diamond::purpose;
 using batch = diamond::eigen::batch<float>;
 using field = models::mixture<batch, linear_schedule>;
@@ -168,3 +170,5 @@ TEST_CASE("from data alone: the same, but for the head, whose teacher is its own
     for (const int k : {0, 2, 3}) CHECK(seen.last[k] < seen.first[k]);
     check(context, net);
 }
+
+} // namespace train_diamond_with_divergence_test

@@ -13,6 +13,8 @@
 #include "support/numbers.hpp"
 #include "support/statistics.hpp"
 
+namespace train_divergence_losses_test {
+
 using diamond::diamond_trainer, diamond::gaussian_frame, diamond::index_t,
     diamond::diamond_mlp_with_divergence, diamond::linear_schedule, diamond::philox, diamond::training_set;
 
@@ -266,3 +268,5 @@ TEST_CASE("no bit of a joint training depends on the threads, or on a stop; lear
     }
     CHECK(results[0] == results[1]);
 }
+
+} // namespace train_divergence_losses_test

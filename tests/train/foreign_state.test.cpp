@@ -11,6 +11,8 @@
 
 #include "support/back_ends.hpp"
 
+namespace train_foreign_state_test {
+
 using diamond::diamond_mlp, diamond::diamond_trainer, diamond::diamond_training_options,
     diamond::gaussian_frame, diamond::index_t, diamond::linear_schedule, diamond::philox,
     diamond::training_set;
@@ -247,3 +249,5 @@ TEST_CASE(
     CHECK(diamond::hutchinson_trace<diamond::normal_probe>{.probes = 2}.text() ==
           "hutchinson_trace of 2 by normal_probe");
 }
+
+} // namespace train_foreign_state_test

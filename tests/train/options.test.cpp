@@ -9,6 +9,8 @@
 
 #include "support/back_ends.hpp"
 
+namespace train_options_test {
+
 using diamond::diamond_mlp, diamond::diamond_trainer, diamond::diamond_training_options,
     diamond::gaussian_frame, diamond::index_t, diamond::linear_schedule, diamond::philox,
     diamond::training_set;
@@ -247,3 +249,5 @@ TEST_CASE("a network with another inner schedule is refused: it would be trained
     CHECK_THROWS_WITH_AS((diamond_trainer{other_inner_flow{network()}, data, philox{1}, brief}),
                          doctest::Contains("the linear inner schedule"), std::invalid_argument);
 }
+
+} // namespace train_options_test

@@ -7,6 +7,8 @@
 #include <diamond/train/diamond_trainer.hpp>
 #include <diamond/train/training_state.hpp>
 
+namespace train_progress_test {
+
 using diamond::index_t, diamond::loss_curve, diamond::time_left;
 
 namespace {
@@ -77,3 +79,5 @@ TEST_CASE("the share of diagonal steps rounds up, as a step below the share is o
                       (static_cast<double>(k) < share * static_cast<double>(steps)));
         }
 }
+
+} // namespace train_progress_test

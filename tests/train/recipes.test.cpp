@@ -15,6 +15,8 @@
 #include "support/back_ends.hpp"
 #include "support/batches.hpp"
 
+namespace train_recipes_test {
+
 using diamond::index_t, diamond::philox;
 
 namespace {
@@ -264,3 +266,5 @@ TEST_CASE("an observer ends a recipe, whose network is that of the steps so far;
     CHECK(diamond::to_host(training.network(state).parameters()) ==
           diamond::to_host(stopped.network().parameters()));
 }
+
+} // namespace train_recipes_test

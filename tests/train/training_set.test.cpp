@@ -9,6 +9,8 @@
 #include "support/back_ends.hpp"
 #include "support/statistics.hpp"
 
+namespace train_training_set_test {
+
 using diamond::index_t, diamond::philox;
 
 namespace {
@@ -115,3 +117,5 @@ TEST_CASE("time samplers") {
     CHECK(pair.from == 0.9);
     CHECK(pair.to == 0.2); // either direction
 }
+
+} // namespace train_training_set_test

@@ -17,6 +17,8 @@
 #include "support/statistics.hpp"
 #include "tilts.hpp"
 
+namespace value_bad_rewards_test {
+
 using diamond::index_t;
 using estimates::guidance, estimates::values;
 using any_schedule = schedules::any; // any is a function of CUDA's
@@ -309,3 +311,5 @@ TEST_CASE("-inf forbids a sample: it counts as weight 0, and all of them as V = 
                                   half_plane{1e6});
     CHECK(values(point, x, 0.5, estimates::stream()).value[0] == -diamond::infinity);
 }
+
+} // namespace value_bad_rewards_test

@@ -14,6 +14,8 @@
 #include "support/any_schedule.hpp"
 #include "support/labelled.hpp"
 
+namespace value_conditions_test {
+
 using diamond::index_t, diamond::labels;
 using schedules::any;
 using batch = diamond::eigen::batch<double>;
@@ -54,3 +56,5 @@ TEST_CASE("every estimator's value and guidance take each particle's own label")
         check(diamond::look_ahead_value(any{}, map, labelled::reward{}), t);
     }
 }
+
+} // namespace value_conditions_test

@@ -15,6 +15,8 @@
 #include "support/back_ends.hpp"
 #include "support/statistics.hpp"
 
+namespace value_corrected_test {
+
 using diamond::index_t;
 using estimates::guidance, estimates::values;
 using any_schedule = schedules::any; // any is a function of CUDA's
@@ -260,3 +262,5 @@ TEST_CASE("at t = 1 the reward; where no draw weighs anything -inf, and no NaN; 
     }
     for (const double one : guidance(nowhere, x, 0.5, estimates::stream())) CHECK(one == 0.0);
 }
+
+} // namespace value_corrected_test

@@ -16,6 +16,8 @@
 #include "support/batches.hpp"
 #include "support/small_matrix.hpp"
 
+namespace value_denoised_moment_test {
+
 using diamond::index_t, diamond::philox, diamond::purpose;
 using linear = diamond::linear_schedule;
 
@@ -168,3 +170,5 @@ TEST_CASE("what a denoised moment value cannot take is refused") {
                          doctest::Contains("the field has dimension 3, the measurement 4"),
                          std::invalid_argument);
 }
+
+} // namespace value_denoised_moment_test

@@ -13,6 +13,8 @@
 #include "support/back_ends.hpp"
 #include "support/statistics.hpp"
 
+namespace value_few_draws_test {
+
 using diamond::index_t;
 
 namespace {
@@ -185,3 +187,5 @@ TEST_CASE_TEMPLATE("guidance by draws that are all forbidden is none of the tilt
         CHECK(warnings[0].find("a share of about 0 of the tilt") != std::string::npos);
     }
 }
+
+} // namespace value_few_draws_test

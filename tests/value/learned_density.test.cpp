@@ -21,6 +21,8 @@
 #include "support/unlabelled.hpp"
 #include "tilts.hpp"
 
+namespace value_learned_density_test {
+
 using diamond::index_t, diamond::linear_schedule, diamond::philox, diamond::purpose;
 using batch = diamond::eigen::batch<float>;
 using field = models::mixture<batch, linear_schedule>;
@@ -130,3 +132,5 @@ TEST_CASE("the learned density's own part of the error of V is below a third of 
     CHECK(std::sqrt(learned) < std::sqrt(ruled) / 3.0);
     CHECK(std::sqrt(untaught) > std::sqrt(ruled) / 3.0);
 }
+
+} // namespace value_learned_density_test

@@ -24,6 +24,8 @@
 #include "support/small_matrix.hpp"
 #include "support/statistics.hpp"
 
+namespace value_moment_test {
+
 using diamond::index_t, diamond::philox, diamond::purpose;
 using linear = diamond::linear_schedule;
 
@@ -284,3 +286,5 @@ TEST_CASE("what a moment value cannot take is refused") {
         CHECK(error.step() == 1);
     }
 }
+
+} // namespace value_moment_test

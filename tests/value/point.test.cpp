@@ -9,6 +9,8 @@
 #include "support/statistics.hpp"
 #include "tilts.hpp"
 
+namespace value_point_test {
+
 using diamond::index_t;
 using diamond::time_view;
 using estimates::guidance, estimates::values;
@@ -173,3 +175,5 @@ TEST_CASE(
         check(look_ahead<batch>(schedule));
     }
 }
+
+} // namespace value_point_test

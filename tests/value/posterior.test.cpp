@@ -11,6 +11,8 @@
 #include "support/statistics.hpp"
 #include "tilts.hpp"
 
+namespace value_posterior_test {
+
 using diamond::index_t;
 using diamond::time_view;
 using estimates::guidance, estimates::values;
@@ -402,3 +404,5 @@ TEST_CASE("numbers of samples and times out of range are refused, and shapes che
                          doctest::Contains("2 x 5"), std::invalid_argument);
     CHECK(values(estimator, x, 0.5, estimates::stream()).value == before);
 }
+
+} // namespace value_posterior_test

@@ -30,6 +30,8 @@
 #include "support/back_ends.hpp"
 #include "support/batches.hpp"
 
+namespace value_rows_test {
+
 using diamond::index_t;
 
 namespace {
@@ -138,3 +140,5 @@ TEST_CASE("rows of another length are refused") {
                          doctest::Contains("a row of 4 numbers for 5 columns"), std::invalid_argument);
     CHECK_NOTHROW(learned.vjp(x, {0.1, 0.8}, diamond::labels(), x, {}, out));
 }
+
+} // namespace value_rows_test

@@ -19,6 +19,8 @@
 #include "support/batches.hpp"
 #include "support/statistics.hpp"
 
+namespace value_surrogate_test {
+
 using diamond::index_t, diamond::philox, diamond::purpose;
 using linear = diamond::linear_schedule;
 
@@ -169,3 +171,5 @@ TEST_CASE("moves are accepted by a particle's own values alone, whatever is arou
         (diamond::smc{kernel, not_own, options, diamond::systematic{}, diamond::crank_nicolson{}}),
         std::invalid_argument);
 }
+
+} // namespace value_surrogate_test

@@ -12,6 +12,8 @@
 #include "support/statistics.hpp"
 #include "tilts.hpp"
 
+namespace value_weighted_test {
+
 using diamond::index_t;
 using diamond::time_view;
 using estimates::guidance, estimates::log_tilted_density, estimates::values;
@@ -631,3 +633,5 @@ TEST_CASE("at t = 1 the value is the reward; densities, times and shapes are che
                          doctest::Contains("dimension 2"), std::invalid_argument);
     CHECK(values(estimator, x, 0.5, estimates::stream()).value == before);
 }
+
+} // namespace value_weighted_test
