@@ -78,6 +78,6 @@ TEST_CASE("a process killed while it writes leaves the old file or the new") {
         CHECK(found.metadata == files[found.tensors == files[1].tensors].metadata);
     }
 }
-#endif
 
 } // namespace io_interrupted_test
+#endif
