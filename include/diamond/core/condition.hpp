@@ -16,7 +16,8 @@
 ///     class diamond::condition_store<prompt, Context> : public diamond::condition_for_all<prompt> {};
 /// and the store of condition_vectors below is the model of one that does.
 /// A reward that takes the condition, r(z, condition, values), is given the repeated condition. Where rewards
-/// differ by group (grouped_reward), a condition that depends on columns also has columns(first, count) const.
+/// differ by group (grouped_reward), a condition that depends on columns also has columns(first, count)
+/// const.
 #pragma once
 
 #include <concepts>
