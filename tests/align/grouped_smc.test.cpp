@@ -88,7 +88,7 @@ TEST_CASE_TEMPLATE("each group has the result of its own run: noise, pilot, weig
 
 TEST_CASE("a stream of groups has the numbers of each group's own, by words, normals and pairs") {
     const auto seeds = diamond::from_host(host, 1, 3, std::vector<std::uint64_t>{5, 6, 7});
-    const diamond::grouped_philox all{seeds.data(), 10};
+    const diamond::grouped_philox all{seeds.data(), 10, 5};
     for (const index_t rows : {1, 3, 64})
         for (const index_t samples : {1, 4}) {
             auto stream = all.stream(purpose::value, 3, samples);

@@ -80,8 +80,9 @@ struct grouped_smc_state {
 /// particles go on by the kernel, without weights, and cost what the others' do. All other errors end the
 /// call, with the column j of all, which is particle j % N of group j / N.
 ///
-/// An estimator inside a guided kernel that looks at all particles of a call, as moment_value does, guides by
-/// those of all groups: each group's weights are exact then, too, but its guide is not that of its own run.
+/// Two things see the batch as a whole, and then a group has the law of its own run, but not its numbers: an
+/// estimator inside a guided kernel that looks at all particles of a call, as moment_value does; and what has
+/// a stream of its own, as the probes of hutchinson_divergence in a map, or draws by stream.seed alone.
 ///
 /// Cost: G times that of smc, in as many calls as one run makes; pilots go on together, so that a group whose
 /// own has ended waits for the others, whose draws its cost does not count. On a device each group adds some
@@ -174,7 +175,8 @@ public:
         const cost before = one_.spent();
 
         join(s);
-        one_.call_networks(s.joined, grouped_philox{s.seeds.data(), one_.options_.particles}, plan);
+        const grouped_philox noise{s.seeds.data(), one_.options_.particles, s.groups.front().rng.seed};
+        one_.call_networks(s.joined, noise, plan);
         for (index_t g = 0; g < s.size(); ++g) {
             auto& group = group_of(s, g);
             copy_out(s.joined.next_x, g, group.next_x);
@@ -305,7 +307,8 @@ private:
             const auto keys = from_host<std::uint64_t>(context, 1, s.size(), seeds);
             const auto ancestors = from_host<std::int32_t>(context, 1, columns, numbers);
             const condition_type given = chosen.gather(context, s.joined.given, ancestors.data(), columns);
-            const auto found = one_.draw_pilot(context, grouped_philox{keys.data(), n}, given, columns);
+            const auto found = one_.draw_pilot(
+                context, grouped_philox{keys.data(), n, seeds.front()}, given, columns);
             for (std::size_t g = 0; g < groups; ++g)
                 if (one_.next_pilot_draws(s.groups[g].pilot) == n)
                     one_group::note_pilot(

@@ -175,11 +175,13 @@ struct grouped_philox {
     /// A seed for each group, in the memory of the back end that draws, which are not owned.
     const std::uint64_t* seeds;
     index_t slots; ///< the slots of a group, at least 1
+    /// The `seed` of its streams, for what makes numbers of a seed alone, and so cannot tell groups apart.
+    std::uint64_t seed;
 
     /// Returns the stream of draws of a purpose at a step, with M = samples value samples a particle.
     [[nodiscard]] constexpr noise_stream stream(diamond::purpose purpose, index_t step = 0,
                                                 index_t samples = 1) const {
-        noise_stream result = philox{0}.stream(purpose, step, samples);
+        noise_stream result = philox{seed}.stream(purpose, step, samples);
         result.seeds = seeds;
         result.group_slots = slots;
         return result;
