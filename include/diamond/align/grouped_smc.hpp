@@ -307,8 +307,8 @@ private:
             const auto keys = from_host<std::uint64_t>(context, 1, s.size(), seeds);
             const auto ancestors = from_host<std::int32_t>(context, 1, columns, numbers);
             const condition_type given = chosen.gather(context, s.joined.given, ancestors.data(), columns);
-            const auto found = one_.draw_pilot(
-                context, grouped_philox{keys.data(), n, seeds.front()}, given, columns);
+            const auto found = one_.draw_pilot(context, grouped_philox{keys.data(), n, seeds.front()}, given,
+                                               columns);
             for (std::size_t g = 0; g < groups; ++g)
                 if (one_.next_pilot_draws(s.groups[g].pilot) == n)
                     one_group::note_pilot(
