@@ -130,6 +130,15 @@ public:
         return run(resume(context, rngs, from, condition));
     }
 
+    template <class Rngs, class... Others>
+        requires(!std::is_convertible_v<const Rngs&, std::span<const philox>>)
+    std::vector<result_type> operator()(const context_type&, const Rngs&, const Others&...) const {
+        static_assert(std::is_convertible_v<const Rngs&, std::span<const philox>>,
+                      "groups draw their numbers by a generator each: write std::vector<diamond::philox>, of "
+                      "which rng.split(g) makes independent ones");
+        return {};
+    }
+
     /// The groups at t = 0, as smc::start makes each of them. @throws as operator() does.
     template <class Given = condition_type>
     state start(const context_type& context, std::span<const philox> rngs, const Given& condition = {}) {
