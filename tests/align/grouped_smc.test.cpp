@@ -18,6 +18,8 @@
 #include "cases.hpp"
 #include "results.hpp"
 
+namespace align_grouped_smc_test {
+
 using namespace cases;
 using diamond::condition_by_group, diamond::condition_vectors, diamond::ddpm_posterior_kernel,
     diamond::exact_posterior, diamond::grouped_reward, diamond::grouped_smc, diamond::labels,
@@ -330,3 +332,5 @@ TEST_CASE("what no groups can be made of is refused, with the numbers") {
                      posterior_value{draws, rewards[0], {.samples = 2, .fixed_noise = true}}, options}),
         Contains("groups share the calls of the value estimator"), invalid_argument);
 }
+
+} // namespace align_grouped_smc_test
