@@ -6,6 +6,7 @@
 #include <chrono>
 #include <ctime>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -31,23 +32,28 @@ inline void in_milliseconds(benchmark::internal::Benchmark* benchmark) {
     benchmark->UseManualTime()->Unit(benchmark::kMillisecond);
 }
 
-/// One thread against a ceiling or a peer, both once an iteration. Reports the subject's times; the counters
-/// are the fastest of each in ms, and `ratio`, the fastest subject over the fastest other: how many times a
-/// ceiling it takes, or what share of a peer's time.
-template <class Subject, class Other>
-void against(benchmark::State& state, const std::string& name, Subject subject, Other other) {
+/// A subject against a ceiling or a peer by some clock, both once an iteration. Reports the subject's times;
+/// the counters are the fastest of each in ms, and `ratio`, the fastest subject over the fastest other: how
+/// many times a ceiling it takes, or what share of a peer's time.
+template <class Clock, class Subject, class Other>
+void against_by(Clock clock, benchmark::State& state, const std::string& name, Subject subject, Other other) {
     double fastest = 1e300, fastest_other = 1e300;
     subject(); // room is allocated, pages are touched
     other();
     for (auto _ : state) {
-        fastest_other = std::min(fastest_other, seconds(processor_time, other));
-        const double taken = seconds(processor_time, subject);
+        fastest_other = std::min(fastest_other, seconds(clock, other));
+        const double taken = seconds(clock, subject);
         fastest = std::min(fastest, taken);
         state.SetIterationTime(taken);
     }
     state.counters["fastest_ms"] = 1e3 * fastest;
     state.counters[name + "_ms"] = 1e3 * fastest_other;
     state.counters["ratio"] = fastest / fastest_other;
+}
+/// The same of one thread, by its processor time.
+template <class Subject, class Other>
+void against(benchmark::State& state, const std::string& name, Subject subject, Other other) {
+    against_by(processor_time, state, name, std::move(subject), std::move(other));
 }
 
 /// After against(): what share of our time the other takes, as `share`.

@@ -4,6 +4,7 @@
 
 #include <diamond/align/chain.hpp>
 #include <diamond/align/fit_crank_nicolson.hpp>
+#include <diamond/align/grouped_smc.hpp>
 #include <diamond/align/guidance.hpp>
 #include <diamond/align/log_densities.hpp>
 #include <diamond/align/measurement_guided_kernel.hpp>
@@ -58,6 +59,7 @@
 #include <diamond/reward/forbid_failures.hpp>
 #include <diamond/reward/forbid_non_finite.hpp>
 #include <diamond/reward/gaussian_measurement.hpp>
+#include <diamond/reward/grouped_reward.hpp>
 #include <diamond/reward/linear_discriminant.hpp>
 #include <diamond/reward/linear_reward.hpp>
 #include <diamond/reward/mask_measurement.hpp>

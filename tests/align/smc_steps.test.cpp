@@ -118,6 +118,7 @@ TEST_CASE_TEMPLATE("weigh refuses weights that are all zero, by the step's numbe
     fill(s, s.next_v, numbers_list(4, -infinity));
     const auto refused = [&] {
         diamond::detail::weigh(s, first_step);
+        diamond::detail::require_live(s, first_step);
         (void)to_host(s.trace_lines); // a device says it here
     };
     CHECK_THROWS_WITH_AS(refused(), doctest::Contains("(step 1)"), diamond::dead_weights);

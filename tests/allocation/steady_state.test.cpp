@@ -6,6 +6,7 @@
 #include <memory>
 #include <new>
 
+#include <diamond/align/grouped_smc.hpp>
 #include <diamond/align/guidance.hpp>
 #include <diamond/align/measurement_guided_kernel.hpp>
 #include <diamond/align/search.hpp>
@@ -39,6 +40,7 @@
 #include <diamond/oracle/gaussian.hpp>
 #include <diamond/oracle/gaussian_maps.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
+#include <diamond/reward/grouped_reward.hpp>
 #include <diamond/reward/linear_reward.hpp>
 #include <diamond/reward/mask_measurement.hpp>
 #include <diamond/schedule/conventions/discrete_time_network.hpp>
@@ -518,6 +520,28 @@ struct network_models {
     }
 };
 } // namespace
+
+TEST_CASE_TEMPLATE("steps of groups under labels allocate nothing", back, ALLOCATING_BACK_ENDS) {
+    using real = typename back::real;
+    const network_models<back> m;
+    const diamond::network_diamond_map map{diamond::trained_network{m.net, m.parameters()}};
+    std::vector<diamond::linear_reward<typename back::batch>> rewards;
+    for (const int g : {0, 1, 2}) rewards.emplace_back(m.context, std::vector<real>{real(1), real(g)});
+    diamond::grouped_smc sampler{
+        diamond::early_stop_kernel{map},
+        posterior_value{
+            diamond::diamond_map_posterior{map}, diamond::grouped_reward{rewards}, {.samples = 2}},
+        smc_options{.particles = 100, .steps = 6, .threshold = 0.95, .least_conditional_ess = 0.9}};
+    const auto label_of = diamond::from_host(m.context, 1, 3, std::vector<std::int32_t>{0, 1, 1});
+    const std::vector<philox> rngs{{1}, {2}, {3}};
+    auto state = sampler.start(m.context, rngs,
+                               diamond::condition_by_group{diamond::labels(label_of.data())});
+    sampler.step(state);
+    const long before = allocations();
+    while (!state.done()) sampler.step(state);
+    CHECK(allocations() - before == 0);
+    for (const auto& group : state.groups) CHECK(group.totals_on_host().resamplings > 0);
+}
 
 TEST_CASE_TEMPLATE(
     "a training step allocates nothing, with a teacher or without one, with a learned weight or without one",

@@ -35,3 +35,28 @@ struct network {
 using map = diamond::glass_diamond_map<diamond::linear_schedule, network, diamond::heun>;
 static_assert(sizeof(diamond::diamond_map_posterior<map>) > 0);
 #endif
+
+#if CASE == 3 // condition_of_columns
+// expect: rewards by group take the condition of their columns alone: a condition of your own needs
+// columns(first, count) const
+#include <diamond/backend/eigen.hpp>
+#include <diamond/reward/grouped_reward.hpp>
+
+struct places {
+    const int* each;
+};
+template <class Context>
+class diamond::condition_store<places, Context> {
+public:
+    places repeat(const Context&, const places& from, diamond::index_t, diamond::index_t) { return from; }
+    places gather(const Context&, const places& from, const std::int32_t*, diamond::index_t) { return from; }
+};
+using batch = diamond::eigen::batch<float>;
+struct nearness {
+    void operator()(diamond::const_view_t<batch>, const places&, diamond::row_t<batch>) const {}
+};
+void call(diamond::grouped_reward<nearness> rewards, diamond::const_view_t<batch> z,
+          diamond::row_t<batch> values) {
+    rewards(z, places{}, values);
+}
+#endif

@@ -1,5 +1,6 @@
 // What is refused of a driver, and in which words: see CMakeLists.txt.
 #include <diamond/align/chain.hpp>
+#include <diamond/align/grouped_smc.hpp>
 #include <diamond/align/search.hpp>
 #include <diamond/align/smc.hpp>
 
@@ -77,4 +78,11 @@ static_assert(sizeof(diamond::smc<archetypes::transition_kernel, archetypes::val
 // expect: the last argument of smc says how particles are rejuvenated: no_rejuvenation or crank_nicolson
 static_assert(sizeof(diamond::smc<archetypes::steerable_kernel, archetypes::value_estimator,
                                   diamond::systematic, diamond::multinomial>) > 0);
+#endif
+
+#if CASE == 11 // groups_of_one_generator
+// expect: groups draw their numbers by a generator each: write std::vector<diamond::philox>, of which
+// rng.split(g) makes independent ones
+using groups = diamond::grouped_smc<archetypes::transition_kernel, archetypes::value_estimator>;
+void run(groups& sampler, const archetypes::context& context) { sampler(context, diamond::philox{42}); }
 #endif

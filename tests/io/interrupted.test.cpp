@@ -78,6 +78,8 @@ TEST_CASE("a process killed while it writes leaves the old file or the new") {
         CHECK(found.metadata == files[found.tensors == files[1].tensors].metadata);
     }
 }
+
+} // namespace io_interrupted_test
 #endif
 
 } // namespace io_interrupted_test

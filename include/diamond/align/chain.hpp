@@ -56,6 +56,33 @@ template <class Batch, class Observer, class Step>
     }
     return true;
 }
+/// Draws `particles` x_0 ~ N(0, I) and takes them along a grid, all by the streams of `noise`: what chain
+/// does, and throws.
+template <class Kernel, class Noise, class Condition, class Observer>
+[[nodiscard]] chain_result<typename Kernel::batch_type> draw_chain(
+    const backend_of_t<typename Kernel::batch_type>& context, Kernel& kernel, const std::vector<double>& grid,
+    index_t particles, const Noise& noise, const Condition& condition, Observer& observer) {
+    using batch_type = typename Kernel::batch_type;
+    const stopwatch clock;
+    const cost before = kernel.spent();
+    chain_result<batch_type> result;
+    batch_type next;
+    const auto rows = static_cast<index_t>(kernel.dimension());
+    result.particles.resize(context, rows, particles);
+    next.resize(context, rows, particles);
+    draw_normal(noise.stream(purpose::initial), result.particles.mutable_view());
+    result.complete = walk<batch_type>(grid, observer, [&](index_t k, interval span) {
+        at_step(k, [&] {
+            kernel(result.particles, span, condition, noise.stream(purpose::transition, k), next);
+        });
+        require_particles(next.read(), k);
+        result.particles.swap(next);
+        return result.particles.read();
+    });
+    result.spent = cost(kernel.spent()) - before;
+    result.seconds = clock.seconds();
+    return result;
+}
 } // namespace detail
 
 /// The grid of options that have `times` and `steps`: 0 = t_0 < ... < t_K = 1.
@@ -98,25 +125,7 @@ public:
     template <class Observer = no_observer>
     chain_result<batch_type> operator()(const context_type& context, philox rng,
                                         const condition_type& condition = {}, Observer observer = {}) {
-        const stopwatch clock;
-        const cost before = kernel_.spent();
-        chain_result<batch_type> result;
-        batch_type next;
-        const auto rows = static_cast<index_t>(kernel_.dimension());
-        result.particles.resize(context, rows, particles_);
-        next.resize(context, rows, particles_);
-        draw_normal(rng.stream(purpose::initial), result.particles.mutable_view());
-        result.complete = detail::walk<batch_type>(grid_, observer, [&](index_t k, interval span) {
-            detail::at_step(k, [&] {
-                kernel_(result.particles, span, condition, rng.stream(purpose::transition, k), next);
-            });
-            detail::require_particles(next.read(), k);
-            result.particles.swap(next);
-            return result.particles.read();
-        });
-        result.spent = cost(kernel_.spent()) - before;
-        result.seconds = clock.seconds();
-        return result;
+        return detail::draw_chain(context, kernel_, grid_, particles_, rng, condition, observer);
     }
     template <class Rng, class Observer = no_observer>
     chain_result<batch_type> operator()(const context_type&, const Rng&, const condition_type& = {},

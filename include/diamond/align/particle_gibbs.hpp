@@ -275,6 +275,7 @@ private:
             assign(row(context, 1, &s.step_sums.data()->floored), 0.0);
             detail::relax(s, plan);
             detail::weigh(s, plan);
+            detail::require_live(s, plan);
             if (plan.last) {
                 draw(s, plan);
             } else {

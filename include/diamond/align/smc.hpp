@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstdint>
 #include <numeric>
+#include <span>
 #include <type_traits>
 #include <utility>
 
@@ -140,11 +141,7 @@ public:
     state start(const context_type& context, philox rng, const condition_type& condition = {}) {
         state s = new_state(context, rng, condition);
         detail::begin(s, options_.initial_value, options_.log_delta.value_or(-infinity));
-        if constexpr (weighted) {
-            kernel_.begin(s.x.read(), s.condition, unwritten(row(s.log_p)));
-            context.forbid(s.x.columns(), elementwise<detail::is_no_log_weight>(row(s.log_p)),
-                           not_a_density(s.log_p.data(), 0));
-        }
+        if constexpr (weighted) begin_densities(s);
         if (!options_.log_delta) pilot(s);
         return s;
     }
@@ -180,33 +177,24 @@ public:
     void step(state& s) {
         detail::require_setting("state", s.setting, setting_);
         require(!s.done(), "this run of SMC has taken its last step");
-        const index_t k = s.step() + 1;
-        const interval span = span_of(k);
-        const detail::step_plan plan{
-            .k = k,
-            .time = span.to,
-            .least_ess = s.plan.plain() ? 0.0 : options_.threshold * static_cast<double>(options_.particles),
-            .least_conditional_ess = options_.least_conditional_ess,
-            .last = k == s.steps()};
+        detail::step_plan plan = plan_of(s.step() + 1);
+        if (s.plan.plain()) plan.least_ess = 0.0; // no value is read
         const cost before = spent();
 
-        detail::at_step(k, [&] { propagate(s, plan, span); });
-        check_propagated(s, plan);
-        detail::at_step(k, [&] { evaluate(s, plan); });
+        call_networks(s, s.rng, plan);
         double relative_variance = NAN;
         if constexpr (chooses)
-            if (plan.last && s.plan.plain()) detail::at_step(k, [&] { relative_variance = draw_more(s); });
-        detail::relax(s, plan);
-        detail::weigh(s, plan);
-        const bool resamples = detail::may_resample(s, plan);
-        if (resamples) detail::choose(s, resampler_, plan);
+            if (plan.last && s.plan.plain())
+                detail::at_step(plan.k, [&] { relative_variance = draw_more(s); });
+        weigh(s, plan);
+        detail::require_live(s, plan);
+        const bool resamples = choose(s, plan);
         if constexpr (rejuvenates)
-            if (!plan.last) detail::at_step(k, [&] { rejuvenate(s, plan, span, resamples); });
+            if (!plan.last) detail::at_step(plan.k, [&] { rejuvenate(s, plan, resamples); });
 
         // Nothing has been lost so far, and nothing fails from here on.
-        detail::advance(s, plan);
+        keep(s, plan, resamples);
         s.plan.relative_variance = relative_variance;
-        if (resamples) detail::take(s);
         if constexpr (rejuvenates)
             if (!plan.last) detail::take_moved(s, plan, rejuvenation_.moves);
         s.spent += spent() - before;
@@ -255,6 +243,13 @@ public:
             for (const auto& step : result.steps)
                 result.correction_ess = std::min(result.correction_ess, step.correction_ess);
         }
+        const auto death = std::find_if(result.steps.begin(), result.steps.end(),
+                                        [](const smc_step& step) { return std::isnan(step.ess); });
+        if (death != result.steps.end()) { // of a group, whose death ends no other's run
+            const auto k = static_cast<long>(death - result.steps.begin()) + 1;
+            result.warnings.emplace_back(dead_weights(k).what());
+            return result;
+        }
         detail::warn_of_distrust(result.steps, options_.particles, result.log_z_method, variance, weighted,
                                  options_.trust, result.warnings, &result.one_run_warning);
         detail::warn_of_pilot(result.pilot, result.plan, result.warnings);
@@ -272,10 +267,57 @@ public:
     }
 
 private:
+    template <class, class, class>
+    friend class grouped_smc; // takes these steps for many states, whose columns stand side by side
+
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(kernel_.dimension()); }
     [[nodiscard]] interval span_of(index_t k) const {
         const auto at = static_cast<std::size_t>(k);
         return {options_.times[at - 1], options_.times[at]};
+    }
+    [[nodiscard]] detail::step_plan plan_of(index_t k) const {
+        return {.k = k,
+                .time = span_of(k).to,
+                .least_ess = options_.threshold * static_cast<double>(options_.particles),
+                .least_conditional_ess = options_.least_conditional_ess,
+                .last = k == static_cast<index_t>(options_.times.size()) - 1};
+    }
+    /// Says whether a step's values are read: where nothing is ever chosen by them, only the last ones are.
+    [[nodiscard]] static bool reads_values(const detail::step_plan& plan) {
+        return plan.last || plan.least_ess > 0.0;
+    }
+
+    /// What a step asks of kernel and value: x_k into s.next_x and estimates of V_k into s.next_v, all of
+    /// whose draws are those of `noise`. Nothing else depends on other columns' being there.
+    template <class Noise>
+    void call_networks(state& s, const Noise& noise, const detail::step_plan& plan) {
+        detail::at_step(plan.k, [&] { propagate(s, noise, plan); });
+        check_propagated(s, plan);
+        if (reads_values(plan)) detail::at_step(plan.k, [&] { estimate(s, noise, plan); });
+    }
+    /// Weighs the propagated particles by their values, which are made finite first.
+    void weigh(state& s, const detail::step_plan& plan) {
+        if (!reads_values(plan)) {
+            assign(row(s.next_v), row(s.v));
+            assign(row(*s.context, 1, &s.step_sums.data()->floored), 0.0);
+        } else if (!plan.last) {
+            if constexpr (rejuvenates)
+                detail::keep_values(s, row(s.next_v), row(s.moving.drawn_value), options_.value_floor);
+            detail::make_finite(s, options_.value_floor);
+        }
+        detail::relax(s, plan);
+        detail::weigh(s, plan);
+    }
+    /// Chooses ancestors where the step resamples, and says whether it does, as far as the host knows.
+    bool choose(state& s, const detail::step_plan& plan) {
+        const bool resamples = detail::may_resample(s, plan);
+        if (resamples) detail::choose(s, resampler_, plan);
+        return resamples;
+    }
+    /// Makes what the step has made the state's own. Nothing fails from here on.
+    static void keep(state& s, const detail::step_plan& plan, bool resamples) {
+        detail::advance(s, plan);
+        if (resamples) detail::take(s);
     }
 
     state new_state(const context_type& context, philox rng, const condition_type& condition) const {
@@ -296,6 +338,13 @@ private:
         return {.what = "the log-density that a particle carries is NaN or +inf",
                 .step = k,
                 .values = log_density};
+    }
+
+    /// Writes log p_0 of the particles at the start.
+    void begin_densities(state& s) {
+        kernel_.begin(s.x.read(), s.condition, unwritten(row(s.log_p)));
+        s.context->forbid(s.x.columns(), elementwise<detail::is_no_log_weight>(row(s.log_p)),
+                          not_a_density(s.log_p.data(), 0));
     }
 
     template <class Observer>
@@ -319,8 +368,10 @@ private:
     }
 
     /// Draws x_k into s.next_x, and for a weighted kernel their log-densities and the logs of its weights.
-    void propagate(state& s, const detail::step_plan& plan, interval span) {
-        const noise_stream stream = s.rng.stream(purpose::transition, plan.k);
+    template <class Noise>
+    void propagate(state& s, const Noise& noise, const detail::step_plan& plan) {
+        const noise_stream stream = noise.stream(purpose::transition, plan.k);
+        const interval span = span_of(plan.k);
         if constexpr (rejuvenates)
             if (!plan.last) return propagate_by_noise(s, span, stream);
         if constexpr (weighted)
@@ -351,7 +402,8 @@ private:
         }
     }
     /// Moves the particles that the step has chosen, beside the state, from their parents.
-    void rejuvenate(state& s, const detail::step_plan& plan, interval span, bool resamples) {
+    void rejuvenate(state& s, const detail::step_plan& plan, bool resamples) {
+        const interval span = span_of(plan.k);
         // Any number that no user is likely to split by. A move of a step has an rng of its own, so that its
         // values are fresh whatever noise the estimator uses.
         constexpr std::uint64_t moves_stream = 0x6372616e6b0000;
@@ -391,26 +443,18 @@ private:
         }
     }
 
-    /// V of the propagated particles into s.next_v, made finite: r itself at the last step.
-    void evaluate(state& s, const detail::step_plan& plan) {
-        const index_t n = options_.particles;
-        if (!plan.last && plan.least_ess == 0.0) { // nothing is ever chosen by values
-            assign(row(s.next_v), row(s.v));
-            assign(row(*s.context, 1, &s.step_sums.data()->floored), 0.0);
-            return;
-        }
+    /// Estimates of V of the propagated particles into s.next_v: r itself at the last step.
+    template <class Noise>
+    void estimate(state& s, const Noise& noise, const detail::step_plan& plan) {
         if (plan.last) {
             call_reward(value_.reward(), s.next_x.read(), s.condition, plan.k, 1, row(s.next_v));
-            final_rewards_ += n;
+            final_rewards_ += s.x.columns();
             return;
         }
         value_(s.next_x.read(), plan.time, detail::condition_for<Value>(s.condition),
-               s.rng.stream(purpose::value, plan.k),
+               noise.stream(purpose::value, plan.k),
                value_rows<context_type>{.value = unwritten(row(s.next_v))});
         detail::require_values(row(s.next_v), plan.k);
-        if constexpr (rejuvenates)
-            detail::keep_values(s, row(s.next_v), row(s.moving.drawn_value), options_.value_floor);
-        detail::make_finite(s, options_.value_floor);
     }
 
     /// log delta = log of the mean of exp r over a few draws of the chain, without weights, on streams of
@@ -418,43 +462,72 @@ private:
     /// effective sample size is trusted_pilot_ess. A small SMC without delta would be far too low where delta
     /// matters (measured: 10 nats where this errs by 0.3).
     void pilot(state& s) {
-        constexpr std::uint64_t pilot_stream = 0x9170701; // any number that no user is likely to split by
         // Where nothing is chosen by values, and with one step, there is no V_k, k < K, to raise.
         if (!detail::has_pilot(options_)) return;
-        const index_t first = std::min(options_.pilot_particles, options_.particles);
-        const auto most = static_cast<index_t>(options_.pilot_share *
-                                               static_cast<double>(options_.particles));
         std::vector<double> seen;
-        smc_pilot& pilot = s.pilot;
-        for (index_t n = first; n > 0; n = std::min({pilot.draws, options_.particles, most - pilot.draws})) {
-            chain prior(detail::draws_alone(kernel_), {.particles = n, .times = options_.times});
-            const auto stream = s.rng.split(pilot_stream + static_cast<std::uint64_t>(pilot.draws));
+        while (const index_t n = next_pilot_draws(s.pilot)) {
             // Of one condition a column the first n are taken, those of the first x_0.
             condition_store<condition_type, context_type> chosen;
             std::vector<std::int32_t> numbers(static_cast<std::size_t>(n));
             std::iota(numbers.begin(), numbers.end(), 0);
             const auto ancestors = from_host<std::int32_t>(*s.context, 1, n, numbers);
             const condition_type given = chosen.gather(*s.context, s.given, ancestors.data(), n);
-            const auto draws = prior(*s.context, stream, given);
-            rebind_t<batch_type, double> rewards(*s.context, 1, n);
-            call_reward(value_.reward(), draws.particles.read(), given, s.steps(), 1, row(rewards));
-            for (const double reward : to_host(rewards)) seen.push_back(reward);
-            s.spent += draws.spent + cost{.reward = n};
-            pilot.evaluations += draws.spent.evaluations();
-            pilot.draws += n;
-            pilot.ess = detail::sum_weights(seen.data(), pilot.draws, false).ess();
-            if (pilot.ess >= trusted_pilot_ess) break;
+            const pilot_draws found = draw_pilot(*s.context, pilot_noise(s.rng, s.pilot), given, n);
+            note_pilot(s, found.rewards, found.spent, seen);
         }
-        const auto all = from_host<double>(*s.context, 1, pilot.draws, seen);
-        detail::log_mean_exp(row(all), s.step_sums.data(), &s.totals.data()->log_delta);
-        pilot.log_z = s.log_delta();
+        take_pilot(s, seen);
         if constexpr (chooses)
-            if (options_.plain_ratio > 0.0) choose(s, seen);
+            if (options_.plain_ratio > 0.0) decide(s, seen);
+    }
+    /// The generator of a pilot's next draws.
+    [[nodiscard]] static philox pilot_noise(philox rng, const smc_pilot& pilot) {
+        constexpr std::uint64_t pilot_stream = 0x9170701; // any number that no user is likely to split by
+        return rng.split(pilot_stream + static_cast<std::uint64_t>(pilot.draws));
+    }
+    /// The number of draws that a pilot makes next; 0 where it has made enough.
+    [[nodiscard]] index_t next_pilot_draws(const smc_pilot& pilot) const {
+        if (pilot.draws == 0) return std::min(options_.pilot_particles, options_.particles);
+        if (pilot.ess >= trusted_pilot_ess) return 0;
+        const auto most = static_cast<index_t>(options_.pilot_share *
+                                               static_cast<double>(options_.particles));
+        return std::max<index_t>(std::min({pilot.draws, options_.particles, most - pilot.draws}), 0);
+    }
+    /// The rewards of draws of the chain, and what they cost.
+    struct pilot_draws {
+        std::vector<double> rewards;
+        cost spent;
+    };
+    template <class Noise>
+    [[nodiscard]] pilot_draws draw_pilot(const context_type& context, const Noise& noise,
+                                         const condition_type& condition, index_t columns) {
+        auto prior = detail::draws_alone(kernel_);
+        no_observer nobody;
+        const auto draws = detail::draw_chain(context, prior, options_.times, columns, noise, condition,
+                                              nobody);
+        rebind_t<batch_type, double> rewards(context, 1, columns);
+        const auto last = static_cast<index_t>(options_.times.size()) - 1;
+        call_reward(value_.reward(), draws.particles.read(), condition, last, 1, row(rewards));
+        return {to_host(rewards), draws.spent + cost{.reward = columns}};
+    }
+    /// Adds the rewards of a pilot's draws to those that it has seen.
+    static void note_pilot(state& s, std::span<const double> rewards, const cost& spent,
+                           std::vector<double>& seen) {
+        seen.insert(seen.end(), rewards.begin(), rewards.end());
+        s.spent += spent;
+        s.pilot.evaluations += spent.evaluations();
+        s.pilot.draws += static_cast<index_t>(rewards.size());
+        s.pilot.ess = detail::sum_weights(seen.data(), s.pilot.draws, false).ess();
+    }
+    /// Takes log delta from all that a pilot has seen.
+    static void take_pilot(state& s, const std::vector<double>& seen) {
+        const auto all = from_host<double>(*s.context, 1, s.pilot.draws, seen);
+        detail::log_mean_exp(row(all), s.step_sums.data(), &s.totals.data()->log_delta);
+        s.pilot.log_z = s.log_delta();
     }
     /// Decides between SMC and plain weights, by the pilot's rewards and by the values of a few particles
     /// after their first step, where exact values would differ little. The particles are a pilot's, too, on a
     /// stream of their own.
-    void choose(state& s, const std::vector<double>& rewards) {
+    void decide(state& s, const std::vector<double>& rewards) {
         const auto allowed = std::count_if(rewards.begin(), rewards.end(),
                                            [](double r) { return r > -infinity; });
         if (!detail::may_be_plain(s.pilot, allowed)) {

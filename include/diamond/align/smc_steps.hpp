@@ -177,21 +177,23 @@ struct conclude_step {
         smc_step& to = line[0];
         to.time = plan.time;
         to.ess = step.sum * step.sum / step.sum_square;
-        to.resampled = !plan.last && to.ess < plan.least_ess;
-
         to.least_increment = -step.minus_least;
         to.largest_increment = step.largest;
         to.largest_share = 1.0 / step.sum;
         to.mean_value = step.sum_of_values / step.sum;
+        if (step.high == -infinity) // no particle lives
+            to.ess = to.least_increment = to.largest_increment = to.largest_share = to.mean_value =
+                not_a_number;
+        to.resampled = !plan.last && to.ess < plan.least_ess; // false for NaN
         to.floored = plan.last ? 0 : static_cast<index_t>(step.floored);
         to.relaxation = step.relaxation;
 
         to.correction_ess = to.log_mean_correction = to.acceptance = not_a_number;
-        if (weighted) {
+        if (weighted && step.corrected > 0.0) {
             to.correction_ess = step.correction_sum * step.correction_sum / step.correction_sum_square;
             to.log_mean_correction = step.correction_high + std::log(step.correction_sum / step.corrected);
         }
-        step.log_mean = step.high + std::log(step.sum / static_cast<double>(particles));
+        step.log_mean = log_of_mean(step.high, step.sum, static_cast<double>(particles));
         step.resampled = to.resampled ? 1.0 : 0.0;
     }
 };
@@ -200,8 +202,7 @@ struct conclude_step {
 }
 
 /// log w of the next particles, log w + V_k - V_{k-1} + the log of the kernel's own weight where it has one,
-/// and the step's line. V_{k-1} is finite. @throws dead_weights naming the step where all weights are zero; a
-/// device throws it when the host next waits.
+/// and the step's line, whose numbers are NaN where all weights are zero. V_{k-1} is finite.
 template <class State>
 void weigh(State& s, const step_plan& plan) {
     using context_type = typename State::context_type;
@@ -219,9 +220,6 @@ void weigh(State& s, const step_plan& plan) {
     const auto relative = log_w - high;
     const auto dead = log_w == -infinity;
     context.max(n, log_w, &step->high);
-    context.forbid(
-        1, high == -infinity,
-        deferred_error{.what = "all weights are zero", .step = plan.k, .raise = throw_dead_weights});
     context.sum(n, elementwise<exp_nonpositive>(relative), &step->sum);
     context.sum(n, elementwise<exp_nonpositive>(2.0 * relative), &step->sum_square);
     context.max(n, select(dead, -infinity, -increment), &step->minus_least);
@@ -241,6 +239,15 @@ void weigh(State& s, const step_plan& plan) {
                                                     .weighted = State::weighted,
                                                     .sums = row(s.step_sums),
                                                     .line = s.line(plan.k)});
+}
+
+/// @throws dead_weights naming the step where all weights of it are zero; a device throws it when the host
+/// next waits.
+template <class State>
+void require_live(State& s, const step_plan& plan) {
+    s.context->forbid(
+        1, number_at(&s.step_sums.data()->high) == -infinity,
+        deferred_error{.what = "all weights are zero", .step = plan.k, .raise = throw_dead_weights});
 }
 
 /// Says whether there is resampling to do. Where the host cannot tell, there is, and it comes to nothing if

@@ -299,15 +299,25 @@ struct context {
     template <class Real>
     void fill_normal(noise_stream stream, batch_view<Real, context> out) const {
         diamond::detail::require_stream(stream);
-        blocks_of(out.columns(), out.rows() * normal_cost, [&](index_t first, index_t last) {
+        const auto fill = [](const noise_stream& from, batch_view<Real, context> columns, index_t first,
+                             index_t last) {
             diamond::detail::fill_normal_columns(
-                stream, out.data(), out.rows(), first, last, [](Real* p, index_t n) {
+                from, columns.data(), columns.rows(), first, last, [](Real* p, index_t n) {
                     // The group is a multiple of the packet, so that all roots are computed in packets.
                     static_assert(
                         diamond::detail::normal_lane_group % Eigen::internal::packet_traits<Real>::size == 0);
                     Eigen::Map<Eigen::Array<Real, Eigen::Dynamic, 1>, Eigen::Aligned64> roots(p, n);
                     roots = roots.sqrt();
                 });
+        };
+        blocks_of(out.columns(), out.rows() * normal_cost, [&](index_t first, index_t last) {
+            if (!stream.seeds) return fill(stream, out, first, last);
+            const index_t wide = stream.group_columns();
+            for (index_t begin = first, end = first; begin < last; begin = end) {
+                const index_t group = begin / wide, origin = group * wide;
+                end = std::min(last, origin + wide);
+                fill(stream.of_group(group), out.columns(origin, end - origin), begin - origin, end - origin);
+            }
         });
     }
 

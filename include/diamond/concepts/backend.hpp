@@ -21,7 +21,8 @@
 ///   6. c.gather(x, ancestors, out) writes out(:, j) = x(:, ancestors[j]);
 ///   7. c.scan_sum(in, n, out) writes the inclusive sums of 64-bit integers, and c.scan_max(in, n, out) the
 ///      inclusive maxima of 32-bit ones;
-///   8. c.fill_normal(stream, out) writes the normals of random/normal.hpp;
+///   8. c.fill_normal(stream, out) writes the normals of random/normal.hpp, of the words that
+///      stream.words(column, block) has: those of a key a group where the stream has groups;
 ///   9. c.find_first(n, f) returns the least j for which f(j) holds, or n; c.forbid(n, f, why) throws what
 ///      `why`, a deferred_error, says of that j, if there is one: at once, or else when the host next waits,
 ///      and then of the first call that found one;

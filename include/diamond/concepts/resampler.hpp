@@ -10,7 +10,8 @@
 /// particles, so that the first resampling of a run allocates nothing. It may say const char* name() const,
 /// by which a saved run knows the resampler that it belongs to.
 ///
-/// Models: multinomial, stratified, systematic, residual, ssp. Used by: smc. See (eq. resampling-unbiased).
+/// Models: multinomial, stratified, systematic, residual, ssp. Used by: smc, grouped_smc. See (eq.
+/// resampling-unbiased).
 #pragma once
 
 #include <concepts>

@@ -15,7 +15,9 @@
 ///     template <class Context>
 ///     class diamond::condition_store<prompt, Context> : public diamond::condition_for_all<prompt> {};
 /// and the store of condition_vectors below is the model of one that does.
-/// A reward that takes the condition, r(z, condition, values), is given the repeated condition.
+/// A reward that takes the condition, r(z, condition, values), is given the repeated condition. Where rewards
+/// differ by group (grouped_reward), a condition that depends on columns also has columns(first, count)
+/// const.
 #pragma once
 
 #include <concepts>
@@ -30,7 +32,10 @@
 namespace diamond {
 
 /// Stands for the condition of an unconditional network.
-struct no_condition {};
+struct no_condition {
+    /// Returns what some of the columns have: nothing.
+    [[nodiscard]] constexpr no_condition columns(index_t, index_t) const { return {}; }
+};
 
 namespace detail {
 /// The `condition_type` that a type names; no_condition where it names none.
@@ -70,6 +75,10 @@ public:
     }
     /// Returns the labels of the columns; null where one label serves all columns.
     [[nodiscard]] DIAMOND_HD constexpr const std::int32_t* data() const { return per_column_; }
+    /// Returns the labels of columns first, first + 1, ...
+    [[nodiscard]] constexpr labels columns(index_t first, index_t) const {
+        return broadcast() ? *this : labels(per_column_ + first);
+    }
 
 private:
     std::int32_t value_ = unconditional;
@@ -235,6 +244,10 @@ struct label_and_vector {
 
     /// Says whether one label, or none, and one vector, or none, serve all columns.
     [[nodiscard]] bool broadcast() const { return label.broadcast() && vector.broadcast(); }
+    /// Returns the conditions of columns first ... first + count - 1.
+    [[nodiscard]] label_and_vector columns(index_t first, index_t count) const {
+        return {label.columns(first, count), vector.columns(first, count)};
+    }
 };
 
 namespace detail {
@@ -352,6 +365,25 @@ consteval bool diagnose_condition() {
 
 template <class Context>
 class condition_store<no_condition, Context> : public condition_for_all<no_condition> {};
+
+namespace detail {
+/// Returns what columns first ... first + count - 1 have of a condition, for what takes them alone.
+template <class Context, class Condition>
+[[nodiscard]] Condition condition_of_columns(const Condition& condition, index_t first, index_t count) {
+    constexpr bool divides = requires {
+        { condition.columns(first, count) } -> std::convertible_to<Condition>;
+    };
+    constexpr bool
+        serves_all = std::derived_from<condition_store<Condition, Context>, condition_for_all<Condition>>;
+    static_assert(divides || serves_all,
+                  "rewards by group take the condition of their columns alone: a condition of your own needs "
+                  "columns(first, count) const, which gives that of columns first ... first + count - 1");
+    if constexpr (divides)
+        return condition.columns(first, count);
+    else
+        return condition;
+}
+} // namespace detail
 
 namespace detail {
 /// Writes to[j] = from[ancestors[j]].

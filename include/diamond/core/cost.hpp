@@ -41,6 +41,10 @@ struct cost {
     friend constexpr cost operator*(const cost& a, std::int64_t times) {
         return {a.forward * times, a.jvp * times, a.vjp * times, a.reward * times};
     }
+    /// Returns the share of one of so many equal parts: each count over their number.
+    friend constexpr cost operator/(const cost& a, std::int64_t parts) {
+        return {a.forward / parts, a.jvp / parts, a.vjp / parts, a.reward / parts};
+    }
     /// Says whether all four counts agree.
     friend constexpr bool operator==(const cost&, const cost&) = default;
 };

@@ -82,6 +82,10 @@ struct noise_stream {
     std::uint32_t step = 0;  ///< the step k of the run, part of the counter
     index_t samples = 1;     ///< M, the value samples of each particle, at least 1
     bool antithetic = false; ///< odd value samples are minus the even ones before them (random/draw.hpp)
+    /// The keys of groups of slots, in the memory of the back end that draws and not owned; null where `seed`
+    /// is the key of all. Slot j then draws what slot j % group_slots of key seeds[j / group_slots] draws.
+    const std::uint64_t* seeds = nullptr;
+    index_t group_slots = 0; ///< the slots of a group, at least 1 where there are groups
 
     /// Returns this stream with another purpose.
     [[nodiscard]] DIAMOND_HD constexpr noise_stream with(diamond::purpose other) const {
@@ -105,11 +109,27 @@ struct noise_stream {
         return result;
     }
 
+    /// Returns the number of columns of a group; 0 where there are none.
+    [[nodiscard]] DIAMOND_HD constexpr index_t group_columns() const {
+        return seeds ? group_slots * samples : 0;
+    }
+    /// Returns the stream that a group draws from, whose columns begin at 0: that of the group's own key. On
+    /// a device only device code may ask.
+    [[nodiscard]] DIAMOND_HD constexpr noise_stream of_group(index_t group) const {
+        noise_stream result = *this;
+        result.seed = seeds[group];
+        result.seeds = nullptr;
+        return result;
+    }
+
     /// Returns the four random words of block `block` of column `column`.
     [[nodiscard]] DIAMOND_HD constexpr philox_block words(index_t column, index_t block) const {
-        return philox4x32_10(counter(column, block), seed);
+        if (!seeds) return philox4x32_10(counter(column, block), seed);
+        const index_t group = column / group_columns();
+        return philox4x32_10(counter(column - group * group_columns(), block), seeds[group]);
     }
-    /// Returns the counter {coordinate block, particle slot, step, purpose and value sample} of a block.
+    /// Returns the counter {coordinate block, particle slot, step, purpose and value sample} of a block,
+    /// whose column is counted from the first one of its group.
     [[nodiscard]] DIAMOND_HD constexpr philox_block counter(index_t column, index_t block) const {
         const index_t slot = samples == 1 ? column : column / samples;
         return {{static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(slot), step,
@@ -146,6 +166,25 @@ struct philox {
     [[nodiscard]] constexpr noise_stream stream(diamond::purpose purpose, index_t step = 0,
                                                 index_t samples = 1) const {
         return {seed, purpose, static_cast<std::uint32_t>(step), samples};
+    }
+};
+
+/// The generators of groups of slots that stand side by side, as of many runs in one batch: each group draws
+/// the numbers that its own generator gives alone.
+struct grouped_philox {
+    /// A seed for each group, in the memory of the back end that draws, which are not owned.
+    const std::uint64_t* seeds;
+    index_t slots; ///< the slots of a group, at least 1
+    /// The `seed` of its streams, for what makes numbers of a seed alone, and so cannot tell groups apart.
+    std::uint64_t seed;
+
+    /// Returns the stream of draws of a purpose at a step, with M = samples value samples a particle.
+    [[nodiscard]] constexpr noise_stream stream(diamond::purpose purpose, index_t step = 0,
+                                                index_t samples = 1) const {
+        noise_stream result = philox{seed}.stream(purpose, step, samples);
+        result.seeds = seeds;
+        result.group_slots = slots;
+        return result;
     }
 };
 
