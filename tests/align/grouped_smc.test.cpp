@@ -29,7 +29,8 @@ using doctest::Contains, std::invalid_argument;
 namespace {
 
 const std::vector<philox> rngs{{11}, {12}, {13}};
-const smc_options options{.particles = 100, .steps = 6, .threshold = 0.7, .record_ancestors = true};
+const smc_options options{
+    .particles = 100, .steps = 6, .threshold = 0.7, .plain_ratio = 0.0, .record_ancestors = true};
 
 /// A gentle reward, a strong one, and one that forbids much.
 template <class Real>

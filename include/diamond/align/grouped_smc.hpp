@@ -270,6 +270,7 @@ private:
         for (const philox& rng : rngs) seeds.push_back(rng.seed);
         s.seeds = from_host<std::uint64_t>(context, 1, groups, seeds);
         assign(row(s.joined.family), column_number());
+        assign(row(s.joined.correction), 0.0); // which stays where the kernel has none
         for (std::size_t g = 0; g < rngs.size(); ++g) {
             const std::int32_t* const columns = s.joined.family.data() + static_cast<index_t>(g) * n;
             s.groups.push_back(
