@@ -11,6 +11,8 @@
 
 #include <diamond/align/fit_smc_schedule.hpp>
 #include <diamond/align/measurement_guided_kernel.hpp>
+#include <diamond/density/exact_density.hpp>
+#include <diamond/map/corrected_kernel.hpp>
 #include <diamond/reward/gaussian_measurement.hpp>
 #include <diamond/reward/mask_measurement.hpp>
 #include <diamond/schedule/time_grid.hpp>
@@ -404,6 +406,40 @@ TEST_CASE("a schedule keeps to the number of steps, costs what it says, and is t
     CHECK(flat.schedule.betas.size() >= 5);
     CHECK(flat.schedule.betas.size() <= 6);
     CHECK(flat.reached);
+    // 7 candidates, 4 steps, and no weight that changes.
+    diamond::posterior_value none{draws, form_reward<double, 8>{}};
+    const auto still = fit_smc_schedule(context, philox{1}, kernel, none, {.particles = 128, .steps = 7},
+                                        {.least_steps = 4, .most_steps = 4});
+    diamond::require_smc_schedule(still.schedule);
+    CHECK(still.schedule.betas.size() == 4);
+    CHECK(still.schedule.times[2] == doctest::Approx(0.5).epsilon(1e-12));
+}
+
+TEST_CASE_TEMPLATE("on every back end, by a kernel with weights of its own", back_end, TWO_BACK_ENDS) {
+    using own_batch = typename back_end::batch;
+    using real = typename back_end::real;
+    const auto on = back_end::make(2);
+    const auto model = gaussian<own_batch>(on);
+    const auto bowl = bowl_3d<real>(4.0);
+    const diamond::gaussian_diamond_map map{model};
+    const diamond::corrected_kernel kernel{diamond::early_stop_kernel{map},
+                                           diamond::exact_density{diamond::linear_schedule{}, model}};
+    const posterior_value value{diamond::diamond_map_posterior{map}, bowl, {.samples = 4}};
+    const smc_options options{
+        .particles = 100, .times = candidates(64), .threshold = 0.9, .pilot_particles = 0};
+    const auto fit = fit_smc_schedule(on, philox{2}, kernel, value, options,
+                                      {.conditional_ess = 0.5, .most_steps = 16});
+    diamond::require_smc_schedule(fit.schedule);
+    CHECK(fit.schedule.betas.size() >= 4);
+    CHECK(fit.schedule.betas.size() <= 16);
+    CHECK(fit.schedule.betas.size() == fit.conditional_ess.size());
+    auto frozen = options;
+    frozen.times = fit.schedule.times;
+    smc sampler{kernel, annealed_value{value, fit.schedule}, frozen};
+    const auto result = sampler(on, philox{2});
+    CHECK(result.steps.size() == fit.schedule.betas.size());
+    // 100 particles know log Z to 0.2 or so.
+    CHECK(std::abs(result.log_z - model.tilted(bowl.quadratic_form()).log_z) < 1.0);
 }
 
 TEST_CASE("what no schedule can be found by is refused") {

@@ -130,9 +130,8 @@ private:
         return options_.times[static_cast<std::size_t>(place)];
     }
 
-    /// Leaves in kept_ the longest step that keeps the target, to an eighth of its length:
-    /// by doubling or halving from `guess`, then by bisection. Where none does it is that to the next
-    /// candidate.
+    /// Leaves in kept_ the longest step that keeps the target, to an eighth of its length: by doubling or
+    /// halving from `guess`, then by bisection. Where none does it is that to the next candidate.
     void find_longest_step(index_t guess) {
         const index_t longest = std::min(longest_, last_ - place_);
         index_t low = 0, high = longest + 1; // the lengths that keep the target, and that do not, so far
@@ -177,15 +176,16 @@ private:
             rewards_ += s_.x.columns();
             p.values = to_host(p.v);
         } else {
-            if (noisy_) {
+            const bool looks = noisy_ && beta_before_ < 1.0;
+            if (looks) {
                 constexpr std::uint64_t other_noise = 0x6f74686572; // any number that nothing else splits by
                 evaluate(p, s_.rng.split(other_noise));
                 p.others = to_host(p.v);
             }
             evaluate(p, s_.rng);
             p.values = to_host(p.v);
-            if (noisy_) p.beta = largest_exponent(p);
-            noisy_ = noisy_ && p.values != p.others;
+            if (looks) p.beta = largest_exponent(p);
+            if (looks) noisy_ = p.values != p.others;
         }
         p.share = share_of(p);
     }
@@ -255,8 +255,10 @@ private:
     void space_evenly(smc_schedule& path, std::vector<double>& shares,
                       const std::vector<index_t>& places) const {
         const double least = 1.0 / static_cast<double>(s_.x.columns()); // of a step that left one particle
+        constexpr double still = 1e-9;                                  // the length of one that changes none
         std::vector<double> ends{0.0};                                  // of the path's steps, in its length
-        for (const double share : shares) ends.push_back(ends.back() - std::log(std::max(share, least)));
+        for (const double share : shares)
+            ends.push_back(ends.back() + std::max(-std::log(std::max(share, least)), still));
         const double length = ends.back() / static_cast<double>(most_steps_);
         smc_schedule even{.times = {0.0}, .betas = {}};
         for (index_t k = 1; k < most_steps_; ++k) {
@@ -311,8 +313,8 @@ private:
 /// .pilot_particles = 0 or a log_delta, leaves Z-hat unbiased, also with moves. Exponents that are chosen in
 /// the run itself, by the particles that they weigh, do not.
 ///
-/// Cost: about 5 trials a step, each a transition of every particle of the small run and a value, two where
-/// values have noise.
+/// Cost: about 5 trials a step, each a transition and a value of every particle of the small run, two values
+/// until they count in full.
 /// @throws std::invalid_argument naming the option that is out of its range; numeric_error as smc does.
 template <class Kernel, class Value>
 [[nodiscard]] smc_schedule_fit fit_smc_schedule(const backend_of_t<typename Kernel::batch_type>& context,
