@@ -23,6 +23,8 @@
 
 #include "cases.hpp"
 
+namespace align_smc_schedule_test {
+
 using namespace cases;
 using diamond::annealed_value, diamond::crank_nicolson, diamond::ddpm_posterior_kernel,
     diamond::exact_posterior, diamond::exact_value, diamond::fit_smc_schedule, diamond::posterior_value,
@@ -464,3 +466,5 @@ TEST_CASE("what no schedule can be found by is refused") {
     refused({.particles = 16, .times = candidates(128), .threshold = 0.0}, {}, "a threshold of 0 takes none");
     refused({.particles = 16, .times = {0.0, 0.5}}, {}, "a time grid runs from 0 to 1");
 }
+
+} // namespace align_smc_schedule_test

@@ -8,6 +8,8 @@
 
 #include "scratch.hpp"
 
+namespace io_smc_schedule_test {
+
 namespace io = diamond::io;
 using diamond::smc_schedule;
 using diamond_test::overwrite;
@@ -54,3 +56,5 @@ TEST_CASE("what is no schedule is neither written nor read") {
     CHECK(with(R"("times": [0, 0.5, 1], "betas": [0.5, 0.9]})") == Contains("ends with the exponent 0.9"));
     CHECK(with(R"("times": [0, 0.5, 1], "betas": [1]})") == Contains("3 times and 1 exponents"));
 }
+
+} // namespace io_smc_schedule_test
