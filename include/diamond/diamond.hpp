@@ -4,6 +4,7 @@
 
 #include <diamond/align/chain.hpp>
 #include <diamond/align/fit_crank_nicolson.hpp>
+#include <diamond/align/fit_smc_schedule.hpp>
 #include <diamond/align/grouped_smc.hpp>
 #include <diamond/align/guidance.hpp>
 #include <diamond/align/log_densities.hpp>

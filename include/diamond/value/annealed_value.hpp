@@ -12,6 +12,11 @@
 
 namespace diamond {
 
+namespace detail {
+/// beta V; 0 where beta is 0, of a value of -inf, too.
+DIAMOND_HD inline double annealed(double beta, double value) { return beta == 0.0 ? 0.0 : beta * value; }
+} // namespace detail
+
 /// The annealed value beta(t) V_t, t < 1, and the reward r at t = 1 (eq. annealed-value).
 ///
 /// Few draws of a peaked reward make values of much noise where t is small. An exponent that begins near 0
@@ -59,7 +64,7 @@ public:
         value_(x, t, condition, stream, values);
         if (t >= 1.0) return;
         const double beta = exponent_at(t);
-        assign(values.value, elementwise<scaled>(beta, values.value));
+        assign(values.value, elementwise<detail::annealed>(beta, values.value));
         if (values.standard_error) assign(values.standard_error, beta * values.standard_error);
     }
     /// Writes beta(t) b(t) grad V_t(x), d x N; at t = 1 the value's own. @throws as operator() does.
@@ -83,7 +88,6 @@ public:
     }
 
 private:
-    DIAMOND_HD static double scaled(double beta, double value) { return beta == 0.0 ? 0.0 : beta * value; }
     [[nodiscard]] double exponent_at(double t) const {
         const double beta = static_cast<double>(exponent_(t));
         require(beta >= 0.0 && beta < infinity, [&] {
