@@ -132,6 +132,7 @@ public:
         return run(resume(context, rngs, from, condition));
     }
 
+    /// Is no call: a sentence says that groups take a generator each.
     template <class Rngs, class... Others>
         requires(!std::is_convertible_v<const Rngs&, std::span<const philox>>)
     std::vector<result_type> operator()(const context_type&, const Rngs&, const Others&...) const {
