@@ -71,11 +71,17 @@ TEST_CASE_TEMPLATE("each group has the result of its own run: noise, pilot, weig
     const auto context = back::make(1);
     const exact_posterior draws{mixture<typename back::batch>(context)};
     const ddpm_posterior_kernel kernel{draws};
-    const auto rewards = three_rewards<typename back::real>();
+    auto rewards = three_rewards<typename back::real>();
+    rewards.push_back(rewards[0]); // and one that lets nothing live
+    rewards[3].wall = 1e6;
+    auto generators = rngs;
+    generators.push_back(philox{14});
 
     grouped_smc all{kernel, posterior_value{draws, grouped_reward{rewards}, {.samples = 2}}, options};
-    const auto found = all(context, rngs);
-    REQUIRE(found.size() == 3);
+    const auto found = all(context, generators);
+    REQUIRE(found.size() == 4);
+    CHECK(found[3].log_z == -infinity);
+    CHECK(found[3].warnings.size() == 1);
     std::vector<std::vector<bool>> resampled;
     for (std::size_t g = 0; g < 3; ++g) {
         CAPTURE(g);
@@ -113,19 +119,26 @@ TEST_CASE("a stream of groups has the numbers of each group's own, by words, nor
         }
 }
 
-TEST_CASE("options of every kind: pilots of several rounds, no values, one step, a floor") {
+TEST_CASE("options of every kind: pilots of several rounds, no values, one step, a floor, plain weights") {
     const auto rewards = three_rewards<double>();
-    std::vector<smc_options> all(5, options);
+    std::vector<smc_options> all(7, options);
     all[0].pilot_particles = 16; // the groups' pilots end after rounds of their own
     all[1].threshold = 0.0;
     all[2].steps = 1;
     all[3].value_floor = -3.0;
     all[4].log_delta = -infinity;
+    all[5].plain_ratio = 0.45; // the second group is SMC then, the others are plain weights
+    all[6].plain_ratio = 100.0;
+    all[6].particles = 99;
     for (const auto& chosen : all) check_own_runs(together(rewards, chosen)(host, rngs), rewards, chosen);
 
     const auto found = together(rewards, all[0])(host, rngs);
     CHECK(found[0].pilot.draws != found[1].pilot.draws);
     CHECK(found[1].pilot.ess == alone(rewards[1], all[0])(host, rngs[1]).pilot.ess);
+    const auto mixed = together(rewards, all[5])(host, rngs);
+    CHECK(mixed[0].plan.draws > 200);
+    CHECK(mixed[1].plan.draws == 0);
+    CHECK(mixed[2].plan.draws > 200);
 }
 
 TEST_CASE("with generators exchanged the groups have the runs of these, so that the seeds are seen") {
@@ -202,21 +215,23 @@ TEST_CASE("a group that dies in the midst of a run") {
 
 TEST_CASE("saved groups go on to the same bits, together or one of them alone") {
     const auto rewards = three_rewards<double>();
-    auto sampler = together(rewards);
+    auto chosen = options;
+    chosen.plain_ratio = 0.45; // some are plain weights, and draw more at the last step
+    auto sampler = together(rewards, chosen);
     const auto expected = sampler(host, rngs);
     auto state = sampler.start(host, rngs);
-    for (index_t k = 0; k < 3; ++k) {
+    for (index_t k = 0; k < 5; ++k) {
         CHECK(state.step() == k);
         const auto saved = state.snapshot();
-        const auto found = together(rewards)(host, rngs, saved);
+        const auto found = together(rewards, chosen)(host, rngs, saved);
         for (std::size_t g = 0; g < 3; ++g) check_same(found[g], expected[g]);
-        check_same(alone(rewards[1])(host, rngs[1], saved[1]), expected[1]);
+        check_same(alone(rewards[1], chosen)(host, rngs[1], saved[1]), expected[1]);
         sampler.step(state);
     }
     auto saved = state.snapshot();
-    saved[2] = together(rewards).start(host, rngs).snapshot()[2];
+    saved[2] = together(rewards, chosen).start(host, rngs).snapshot()[2];
     CHECK_THROWS_WITH_AS(static_cast<void>(sampler.resume(host, rngs, saved)),
-                         Contains("the snapshot of group 2 is of step 0, that of group 0 of step 3"),
+                         Contains("the snapshot of group 2 is of step 0, that of group 0 of step 5"),
                          invalid_argument);
     saved.pop_back();
     CHECK_THROWS_WITH_AS(static_cast<void>(sampler.resume(host, rngs, saved)),

@@ -527,11 +527,15 @@ TEST_CASE_TEMPLATE("steps of groups under labels allocate nothing", back, ALLOCA
     const diamond::network_diamond_map map{diamond::trained_network{m.net, m.parameters()}};
     std::vector<diamond::linear_reward<typename back::batch>> rewards;
     for (const int g : {0, 1, 2}) rewards.emplace_back(m.context, std::vector<real>{real(1), real(g)});
-    diamond::grouped_smc sampler{
-        diamond::early_stop_kernel{map},
-        posterior_value{
-            diamond::diamond_map_posterior{map}, diamond::grouped_reward{rewards}, {.samples = 2}},
-        smc_options{.particles = 100, .steps = 6, .threshold = 0.95, .least_conditional_ess = 0.9}};
+    diamond::grouped_smc sampler{diamond::early_stop_kernel{map},
+                                 posterior_value{diamond::diamond_map_posterior{map},
+                                                 diamond::grouped_reward{rewards},
+                                                 {.samples = 2}},
+                                 smc_options{.particles = 100,
+                                             .steps = 6,
+                                             .threshold = 0.95,
+                                             .least_conditional_ess = 0.9,
+                                             .plain_ratio = 0.0}};
     const auto label_of = diamond::from_host(m.context, 1, 3, std::vector<std::int32_t>{0, 1, 1});
     const std::vector<philox> rngs{{1}, {2}, {3}};
     auto state = sampler.start(m.context, rngs,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -71,10 +72,9 @@ struct grouped_smc_state {
 ///
 /// Weights, floor, relaxation, threshold, resampling, families, the pilot's delta, warnings and log Z are a
 /// group's own, and all its noise is that of its own generator, slot by slot. So group g has the result of
-/// smc{kernel, value, options, resampler}(context, rngs[g], its condition) with its reward and .plain_ratio =
-/// 0: bit for bit where kernel and value promise numbers of a column that do not depend on the columns beside
-/// it, as the networks of this library do on the CPU, else to rounding. Rewards that differ by group are a
-/// grouped_reward.
+/// smc{kernel, value, options, resampler}(context, rngs[g], its condition) with its reward: bit for bit where
+/// kernel and value promise numbers of a column that do not depend on the columns beside it, as the networks
+/// of this library do on the CPU, else to rounding. Rewards that differ by group are a grouped_reward.
 ///
 /// A group all of whose weights are zero does not end the others' runs: its log Z is -infinity, its effective
 /// sample sizes are NaN from that step on, its standard error is NaN, and its `warnings` say so; its
@@ -85,10 +85,11 @@ struct grouped_smc_state {
 /// estimator inside a guided kernel that looks at all particles of a call, as moment_value does; and what has
 /// a stream of its own, as the probes of hutchinson_divergence in a map, or draws by stream.seed alone.
 ///
-/// Cost: G times that of smc, in as many calls as one run makes; pilots go on together, so that a group whose
-/// own has ended waits for the others, whose draws its cost does not count. They find log delta alone: a
-/// group never takes plain weights, as a run with .plain_ratio = 0. On a device each group adds some
-/// thirty small kernels a step.
+/// Cost: G times that of smc, in as many calls as one run makes. Where groups need different things, a group
+/// that needs less waits: its columns are moved, and its values taken, with the others', though its `spent`
+/// counts only what its own run would have. That is so of pilots that have ended, of values where the pilot
+/// has chosen plain weights, and of their further draws where others make more. On a device each group adds
+/// some thirty small kernels a step.
 template <class Kernel, class Value, class Resampler = systematic>
 class grouped_smc {
     using one_group = smc<Kernel, Value, Resampler>;
@@ -107,7 +108,7 @@ public:
     /// Takes the options of each group's run; `particles` is N. @throws std::invalid_argument as smc does,
     /// and for a value that depends on other particles of its call.
     grouped_smc(Kernel kernel, Value value, smc_options options = {}, Resampler resampler = {})
-        : one_(std::move(kernel), std::move(value), never_plain(std::move(options)), std::move(resampler)) {
+        : one_(std::move(kernel), std::move(value), std::move(options), std::move(resampler)) {
         require(detail::is_fresh(one_.value_),
                 "groups share the calls of the value estimator, and this one's value of a particle depends "
                 "on other particles or on the noise of other steps: give one whose values are their own, as "
@@ -175,6 +176,9 @@ public:
             });
             detail::restore(s.groups[g], from[g], one_.options_);
         }
+        index_t most = 0;
+        for (const auto& one : from) most = std::max(most, one.plan.draws);
+        make_room(s, most);
         return s;
     }
 
@@ -183,25 +187,49 @@ public:
     void step(state& s) {
         detail::require_setting("state", s.joined.setting, one_.setting_);
         require(!s.done(), "this run of SMC has taken its last step");
-        const detail::step_plan plan = one_.plan_of(s.step() + 1);
-        const cost before = one_.spent();
-
-        join(s);
+        const auto reads = [&](const group_type& group) {
+            return one_group::reads_values(one_.plan_of(group));
+        };
+        const auto reading = std::find_if(s.groups.begin(), s.groups.end(), reads);
+        const detail::step_plan plan = one_.plan_of(reading == s.groups.end() ? s.groups.front() : *reading);
         const grouped_philox noise{s.seeds.data(), one_.options_.particles, s.groups.front().rng.seed};
-        one_.call_networks(s.joined, noise, plan);
+
+        const cost before = one_.spent();
+        join(s);
+        one_.move(s.joined, noise, plan);
+        const cost moved = one_.spent();
+        one_.evaluate(s.joined, noise, plan);
+        const cost valued = one_.spent();
         for (index_t g = 0; g < s.size(); ++g) {
             auto& group = group_of(s, g);
             copy_out(s.joined.next_x, g, group.next_x);
             copy_out(s.joined.next_v, g, group.next_v);
             copy_out(s.joined.next_log_p, g, group.next_log_p);
-            copy_out(s.joined.correction, g, group.correction);
-            one_.weigh(group, plan);
-            s.resamples[static_cast<std::size_t>(g)] = one_.choose(group, plan) ? 1 : 0;
+            if constexpr (one_group::weighted || one_group::guided)
+                copy_out(s.joined.correction, g, group.correction);
         }
-        const cost share = (one_.spent() - before) / s.size();
+        std::vector<further_draws> more;
+        if constexpr (one_group::chooses)
+            if (plan.last) detail::at_step(plan.k, [&] { more = draw_more(s); });
         for (index_t g = 0; g < s.size(); ++g) {
-            one_group::keep(group_of(s, g), plan, s.resamples[static_cast<std::size_t>(g)] != 0);
-            group_of(s, g).spent += share;
+            auto& group = group_of(s, g);
+            const auto own = one_.plan_of(group);
+            one_.weigh(group, own);
+            s.resamples[static_cast<std::size_t>(g)] = one_.choose(group, own) ? 1 : 0;
+        }
+
+        // Nothing has been lost so far, and nothing fails from here on.
+        for (index_t g = 0; g < s.size(); ++g) {
+            auto& group = group_of(s, g);
+            const auto own = one_.plan_of(group);
+            if (one_group::reads_values(own)) group.spent += (valued - moved) / s.size();
+            one_group::keep(group, own, s.resamples[static_cast<std::size_t>(g)] != 0);
+            group.spent += (moved - before) / s.size();
+        }
+        for (const further_draws& draws : more) {
+            auto& group = group_of(s, draws.group);
+            group.plan.relative_variance = draws.relative_variance;
+            group.spent += draws.spent;
         }
     }
 
@@ -217,10 +245,6 @@ public:
     [[nodiscard]] cost spent() const { return one_.spent(); }
 
 private:
-    [[nodiscard]] static smc_options never_plain(smc_options options) {
-        options.plain_ratio = 0.0; // plain runs make further draws, each as many as its pilot says
-        return options;
-    }
     using group_type = typename state::group_type;
 
     [[nodiscard]] static group_type& group_of(state& s, index_t g) {
@@ -271,7 +295,6 @@ private:
         for (const philox& rng : rngs) seeds.push_back(rng.seed);
         s.seeds = from_host<std::uint64_t>(context, 1, groups, seeds);
         assign(row(s.joined.family), column_number());
-        assign(row(s.joined.correction), 0.0); // which stays where the kernel has none
         for (std::size_t g = 0; g < rngs.size(); ++g) {
             const std::int32_t* const columns = s.joined.family.data() + static_cast<index_t>(g) * n;
             s.groups.push_back(
@@ -299,7 +322,45 @@ private:
         own.context().copy(joined.data() + g * own.size(), own.size(), own.data());
     }
 
-    /// The pilots of all groups, draw by draw those of smc's.
+    /// The condition of n columns a group, of which column i is that of the group's place at(g) + i.
+    template <class At>
+    [[nodiscard]] condition_type condition_of_places(state& s, index_t n, const At& at,
+                                                     condition_store<condition_type, context_type>& memory) {
+        const index_t particles = one_.options_.particles;
+        std::vector<std::int32_t> places;
+        for (index_t g = 0; g < s.size(); ++g)
+            for (index_t i = 0; i < n; ++i)
+                places.push_back(static_cast<std::int32_t>(g * particles + (at(g) + i) % particles));
+        const auto chosen = from_host<std::int32_t>(*s.joined.context, 1, n * s.size(), places);
+        return memory.gather(*s.joined.context, s.joined.given, chosen.data(), n * s.size());
+    }
+    /// Generators of the groups' own, in the memory of the back end, for n columns a group.
+    class generators {
+    public:
+        template <class RngOf>
+        generators(const context_type& context, index_t groups, index_t n, const RngOf& rng_of) : n_(n) {
+            std::vector<std::uint64_t> seeds;
+            for (index_t g = 0; g < groups; ++g) seeds.push_back(rng_of(g).seed);
+            first_ = seeds.front();
+            seeds_ = from_host<std::uint64_t>(context, 1, groups, seeds);
+        }
+        [[nodiscard]] noise_stream stream(purpose of, index_t step = 0) const {
+            return grouped_philox{seeds_.data(), n_, first_}.stream(of, step);
+        }
+
+    private:
+        rebind_t<batch_type, std::uint64_t> seeds_;
+        index_t n_;
+        std::uint64_t first_ = 0;
+    };
+    /// The part of a group among numbers of n columns a group: the first `count` of them.
+    [[nodiscard]] static std::vector<double> part(const std::vector<double>& numbers, index_t g, index_t n,
+                                                  index_t count) {
+        const auto begin = numbers.begin() + g * n;
+        return {begin, begin + count};
+    }
+
+    /// The pilots of all groups, draw by draw those of smc's, and what they decide.
     void pilot(state& s) {
         if (!detail::has_pilot(one_.options_)) return;
         const auto& context = *s.joined.context;
@@ -310,31 +371,99 @@ private:
             for (const auto& group : s.groups) most = std::max(most, one_.next_pilot_draws(group.pilot));
             return most;
         };
+        const auto first = [](index_t) { return index_t{0}; };
+        condition_store<condition_type, context_type> chosen;
         while (const index_t n = next()) {
-            std::vector<std::uint64_t> seeds;
-            std::vector<std::int32_t> numbers; // the first n of each group
-            for (std::size_t g = 0; g < groups; ++g) {
-                seeds.push_back(one_group::pilot_noise(s.groups[g].rng, s.groups[g].pilot).seed);
-                for (index_t j = 0; j < n; ++j)
-                    numbers.push_back(
-                        static_cast<std::int32_t>(static_cast<index_t>(g) * one_.options_.particles + j));
-            }
-            const index_t columns = n * s.size();
-            condition_store<condition_type, context_type> chosen;
-            const auto keys = from_host<std::uint64_t>(context, 1, s.size(), seeds);
-            const auto ancestors = from_host<std::int32_t>(context, 1, columns, numbers);
-            const condition_type given = chosen.gather(context, s.joined.given, ancestors.data(), columns);
-            const auto found = one_.draw_pilot(context, grouped_philox{keys.data(), n, seeds.front()}, given,
-                                               columns);
-            for (std::size_t g = 0; g < groups; ++g)
-                if (one_.next_pilot_draws(s.groups[g].pilot) == n)
-                    one_group::note_pilot(
-                        s.groups[g],
-                        std::span(found.rewards)
-                            .subspan(g * static_cast<std::size_t>(n), static_cast<std::size_t>(n)),
-                        found.spent / s.size(), seen[g]);
+            const generators noise(context, s.size(), n, [&](index_t g) {
+                return one_group::pilot_noise(group_of(s, g).rng, group_of(s, g).pilot);
+            });
+            const auto found = one_.draw_pilot(context, noise, condition_of_places(s, n, first, chosen),
+                                               n * s.size());
+            for (index_t g = 0; g < s.size(); ++g)
+                if (one_.next_pilot_draws(group_of(s, g).pilot) == n)
+                    one_group::note_pilot(group_of(s, g), part(found.rewards, g, n, n),
+                                          found.spent / s.size(), seen[static_cast<std::size_t>(g)]);
         }
         for (std::size_t g = 0; g < groups; ++g) one_group::take_pilot(s.groups[g], seen[g]);
+        if constexpr (one_group::chooses)
+            if (one_.options_.plain_ratio > 0.0) decide(s, seen);
+    }
+    /// Decides for each group between SMC and plain weights, as smc does.
+    void decide(state& s, const std::vector<std::vector<double>>& rewards) {
+        const auto& context = *s.joined.context;
+        const index_t n = one_.few();
+        std::vector<index_t> undecided;
+        for (index_t g = 0; g < s.size(); ++g) {
+            auto& group = group_of(s, g);
+            if (detail::may_be_plain(group.pilot, allowed(rewards, g)))
+                undecided.push_back(g);
+            else
+                group.plan.reason = detail::reason_of_smc(group.pilot);
+        }
+        if (undecided.empty()) return;
+        const generators noise(context, s.size(), n,
+                               [&](index_t g) { return one_group::few_noise(group_of(s, g).rng); });
+        condition_store<condition_type, context_type> chosen;
+        const auto first = [](index_t) { return index_t{0}; };
+        const auto found = one_.draw_few(context, noise, condition_of_places(s, n, first, chosen),
+                                         n * s.size());
+        index_t most = 0;
+        for (const index_t g : undecided) {
+            one_.follow(group_of(s, g), allowed(rewards, g),
+                        {part(found.values, g, n, n), found.moved / s.size(), found.valued / s.size()});
+            most = std::max(most, group_of(s, g).plan.draws);
+        }
+        make_room(s, most);
+    }
+    [[nodiscard]] static index_t allowed(const std::vector<std::vector<double>>& rewards, index_t g) {
+        return one_group::count_allowed(rewards[static_cast<std::size_t>(g)]);
+    }
+    /// Makes room for the further draws of groups with plain weights, of which one has so many draws.
+    void make_room(state& s, index_t draws) const {
+        if (draws > one_.options_.particles)
+            s.joined.drawing.resize(*s.joined.context, s.joined.x.rows(), s.joined.x.columns());
+    }
+
+    /// What a plain group's further draws have told and cost.
+    struct further_draws {
+        index_t group;
+        detail::plain_weights weights;
+        cost spent = {};
+        double relative_variance = NAN;
+    };
+    /// Makes the further draws of all plain groups, block by block; groups that need none are moved, too.
+    [[nodiscard]] std::vector<further_draws> draw_more(state& s) {
+        const auto& context = *s.joined.context;
+        const index_t n = one_.options_.particles;
+        std::vector<further_draws> plain;
+        index_t most = 0;
+        for (index_t g = 0; g < s.size(); ++g) {
+            if (!group_of(s, g).plan.plain()) continue;
+            plain.push_back({.group = g, .weights = detail::plain_weights(to_host(group_of(s, g).next_v))});
+            most = std::max(most, group_of(s, g).plan.draws);
+        }
+        auto& d = s.joined.drawing;
+        for (index_t done = n; done < most; done += n) {
+            const auto block_of = [&](index_t g) { return one_.block_of(group_of(s, g), done); };
+            const generators noise(context, s.size(), n, [&](index_t g) { return block_of(g).rng; });
+            const condition_type condition = condition_of_places(
+                s, n, [&](index_t g) { return block_of(g).at; }, d.conditions);
+            const cost before = one_.spent();
+            one_.draw_block(context, noise, condition, n * s.size(), d);
+            const cost a_draw = (one_.spent() - before) / (n * s.size());
+            const auto rewards = to_host(d.rewards);
+            for (further_draws& draws : plain) {
+                const auto next = block_of(draws.group);
+                if (next.n <= 0) continue;
+                one_.take_block(group_of(s, draws.group), draws.weights, next,
+                                d.x.read().columns(draws.group * n, n),
+                                part(rewards, draws.group, n, next.n));
+                draws.spent += a_draw * next.n;
+            }
+        }
+        for (further_draws& draws : plain)
+            draws.relative_variance = one_.keep_draws(group_of(s, draws.group), draws.weights);
+        return plain;
     }
 
     one_group one_;

@@ -177,11 +177,11 @@ public:
     void step(state& s) {
         detail::require_setting("state", s.setting, setting_);
         require(!s.done(), "this run of SMC has taken its last step");
-        detail::step_plan plan = plan_of(s.step() + 1);
-        if (s.plan.plain()) plan.least_ess = 0.0; // no value is read
+        const detail::step_plan plan = plan_of(s);
         const cost before = spent();
 
-        call_networks(s, s.rng, plan);
+        move(s, s.rng, plan);
+        evaluate(s, s.rng, plan);
         double relative_variance = NAN;
         if constexpr (chooses)
             if (plan.last && s.plan.plain())
@@ -275,24 +275,30 @@ private:
         const auto at = static_cast<std::size_t>(k);
         return {options_.times[at - 1], options_.times[at]};
     }
-    [[nodiscard]] detail::step_plan plan_of(index_t k) const {
+    /// What is known of the next step of a state.
+    [[nodiscard]] detail::step_plan plan_of(const state& s) const {
+        const index_t k = s.step() + 1;
         return {.k = k,
                 .time = span_of(k).to,
-                .least_ess = options_.threshold * static_cast<double>(options_.particles),
+                .least_ess = s.plan.plain() ? 0.0
+                                            : options_.threshold * static_cast<double>(options_.particles),
                 .least_conditional_ess = options_.least_conditional_ess,
-                .last = k == static_cast<index_t>(options_.times.size()) - 1};
+                .last = k == s.steps()};
     }
     /// Says whether a step's values are read: where nothing is ever chosen by them, only the last ones are.
     [[nodiscard]] static bool reads_values(const detail::step_plan& plan) {
         return plan.last || plan.least_ess > 0.0;
     }
 
-    /// What a step asks of kernel and value: x_k into s.next_x and estimates of V_k into s.next_v, all of
-    /// whose draws are those of `noise`. Nothing else depends on other columns' being there.
+    /// Takes the particles to x_k in s.next_x by the draws of `noise`, whatever columns stand side by side.
     template <class Noise>
-    void call_networks(state& s, const Noise& noise, const detail::step_plan& plan) {
+    void move(state& s, const Noise& noise, const detail::step_plan& plan) {
         detail::at_step(plan.k, [&] { propagate(s, noise, plan); });
         check_propagated(s, plan);
+    }
+    /// Estimates V_k into s.next_v, where the step reads values.
+    template <class Noise>
+    void evaluate(state& s, const Noise& noise, const detail::step_plan& plan) {
         if (reads_values(plan)) detail::at_step(plan.k, [&] { estimate(s, noise, plan); });
     }
     /// Weighs the propagated particles by their values, which are made finite first.
@@ -524,84 +530,133 @@ private:
         detail::log_mean_exp(row(all), s.step_sums.data(), &s.totals.data()->log_delta);
         s.pilot.log_z = s.log_delta();
     }
+
+    /// The number of draws with a reward that is not -infinity.
+    [[nodiscard]] static index_t count_allowed(const std::vector<double>& rewards) {
+        return std::count_if(rewards.begin(), rewards.end(), [](double r) { return r > -infinity; });
+    }
     /// Decides between SMC and plain weights, by the pilot's rewards and by the values of a few particles
     /// after their first step, where exact values would differ little. The particles are a pilot's, too, on a
     /// stream of their own.
     void decide(state& s, const std::vector<double>& rewards) {
-        const auto allowed = std::count_if(rewards.begin(), rewards.end(),
-                                           [](double r) { return r > -infinity; });
+        const index_t allowed = count_allowed(rewards), n = few();
         if (!detail::may_be_plain(s.pilot, allowed)) {
             s.plan.reason = detail::reason_of_smc(s.pilot);
             return;
         }
-        constexpr std::uint64_t choice_stream = 0x63686f696365; // any number that no user is likely to split
-                                                                // by
-        constexpr index_t most = 128; // tells a relative variance within a fifth of itself where values are
-                                      // tame
-        const index_t n = std::min(most, options_.particles);
-        const philox rng = s.rng.split(choice_stream);
         condition_store<condition_type, context_type> conditions;
         const auto first = detail::columns_from(*s.context, 0, n, options_.particles);
         const condition_type condition = conditions.gather(*s.context, s.given, first.data(), n);
+        follow(s, allowed, draw_few(*s.context, few_noise(s.rng), condition, n));
+    }
+    /// The number of particles whose values are looked at, which tells a relative variance within a fifth of
+    /// itself where values are tame.
+    [[nodiscard]] index_t few() const { return std::min<index_t>(128, options_.particles); }
+    [[nodiscard]] static philox few_noise(philox rng) {
+        constexpr std::uint64_t choice_stream = 0x63686f696365; // any number that no user is likely to split
+                                                                // by
+        return rng.split(choice_stream);
+    }
+    /// Values of particles after their first step, what the step has cost, and what the values.
+    struct few_draws {
+        std::vector<double> values;
+        cost moved, valued;
+    };
+    template <class Noise>
+    [[nodiscard]] few_draws draw_few(const context_type& context, const Noise& noise,
+                                     const condition_type& condition, index_t columns) {
         const cost before = spent();
-        batch_type x(*s.context, dimension(), n), next(*s.context, dimension(), n);
-        rebind_t<batch_type, double> values(*s.context, 1, n);
-        draw_normal(rng.stream(purpose::initial), x.mutable_view());
+        batch_type x(context, dimension(), columns), next(context, dimension(), columns);
+        rebind_t<batch_type, double> values(context, 1, columns);
+        draw_normal(noise.stream(purpose::initial), x.mutable_view());
         detail::at_step(1, [&] {
-            kernel_(x.read(), span_of(1), condition, rng.stream(purpose::transition, 1), next.mutable_view());
+            kernel_(x.read(), span_of(1), condition, noise.stream(purpose::transition, 1),
+                    next.mutable_view());
             detail::require_particles(next.read(), 1);
         });
         const cost moved = spent();
         detail::at_step(1, [&] {
             value_(next.read(), span_of(1).to, detail::condition_for<Value>(condition),
-                   rng.stream(purpose::value, 1), value_rows<context_type>{.value = unwritten(row(values))});
+                   noise.stream(purpose::value, 1),
+                   value_rows<context_type>{.value = unwritten(row(values))});
             detail::require_values(row(values), 1);
         });
-        s.spent += spent() - before;
-        const detail::few_values seen{.values = to_host(values),
-                                      .evaluations = (spent() - moved).evaluations(),
-                                      .transition_evaluations = (moved - before).evaluations()};
+        return {to_host(values), moved - before, spent() - moved};
+    }
+    /// Makes the state follow what its pilot and the few values say.
+    void follow(state& s, index_t allowed, few_draws found) const {
+        s.spent += found.moved + found.valued;
+        const detail::few_values seen{.values = std::move(found.values),
+                                      .evaluations = found.valued.evaluations(),
+                                      .transition_evaluations = found.moved.evaluations()};
         detail::follow(
             s, detail::plan_of(s.pilot, allowed, seen, options_.particles, s.steps(), options_.plain_ratio));
     }
-    /// Makes the further draws of a plain run, block by block, and lets them compete with those that are
-    /// there, x_K in s.next_x with its rewards in s.next_v. Returns the relative variance of Z-hat.
-    double draw_more(state& s) {
+
+    /// A block of a plain run's further draws: n of them, the first of which comes to place `at`.
+    struct block {
+        index_t n, at;
+        philox rng;
+        noise_stream choices;
+    };
+    /// The block after `done` draws; n is 0 or less where there are enough.
+    [[nodiscard]] block block_of(const state& s, index_t done) const {
         constexpr std::uint64_t draws_stream = 0x6472617773; // any number that no user is likely to split by
-        auto& d = s.drawing;
-        detail::plain_weights weights(to_host(s.next_v));
-        for (index_t done = options_.particles; done < s.plan.draws;) {
-            const index_t n = std::min(options_.particles, s.plan.draws - done);
-            const philox rng = s.rng.split(draws_stream + static_cast<std::uint64_t>(done));
-            const noise_stream choices = rng.stream(purpose::resampling, s.steps());
-            // So that each place, and its condition, is as likely as any other to be among those of a block
-            // that has fewer draws.
-            const auto at = static_cast<index_t>(choices.uniform(0, 1) *
-                                                 static_cast<double>(options_.particles));
-            const auto places = detail::columns_from(*s.context, at, n, options_.particles);
-            const condition_type condition = d.conditions.gather(*s.context, s.given, places.data(), n);
-            draw_normal(rng.stream(purpose::initial), d.x.mutable_view().columns(0, n));
-            for (index_t k = 1; k <= s.steps(); ++k) {
-                const auto next = d.next_x.mutable_view().columns(0, n);
-                kernel_(d.x.read().columns(0, n), span_of(k), condition, rng.stream(purpose::transition, k),
-                        next);
-                detail::require_particles(d.next_x.read().columns(0, n), k);
-                d.x.swap(d.next_x);
-            }
-            const auto rewards = row(*s.context, n, d.rewards.data());
-            call_reward(value_.reward(), d.x.read().columns(0, n), condition, s.steps(), 1, rewards);
-            final_rewards_ += n;
-            const auto [from, taken] = weights.add(to_host(d.rewards.read().columns(0, n)), at, choices);
-            s.context->from_host(from.data(), options_.particles, d.from.data());
-            s.context->from_host(taken.data(), options_.particles, d.taken.data());
-            s.context->gather(d.x.read(), d.from.data(), d.next_x.mutable_view());
-            assign(s.next_x, select(row(std::as_const(d.taken)) > 0.0, d.next_x, s.next_x));
-            done += n;
+        const philox rng = s.rng.split(draws_stream + static_cast<std::uint64_t>(done));
+        const noise_stream choices = rng.stream(purpose::resampling, s.steps());
+        // So that each place, and its condition, is as likely as any other to be among those of a block that
+        // has fewer draws.
+        const auto at = static_cast<index_t>(choices.uniform(0, 1) * static_cast<double>(options_.particles));
+        return {std::min(options_.particles, s.plan.draws - done), at, rng, choices};
+    }
+    /// Draws a block of columns into d.x, and their rewards into d.rewards.
+    template <class Noise, class Memory>
+    void draw_block(const context_type& context, const Noise& noise, const condition_type& condition,
+                    index_t columns, Memory& d) {
+        const auto steps = static_cast<index_t>(options_.times.size()) - 1;
+        draw_normal(noise.stream(purpose::initial), d.x.mutable_view().columns(0, columns));
+        for (index_t k = 1; k <= steps; ++k) {
+            const auto next = d.next_x.mutable_view().columns(0, columns);
+            kernel_(d.x.read().columns(0, columns), span_of(k), condition,
+                    noise.stream(purpose::transition, k), next);
+            detail::require_particles(d.next_x.read().columns(0, columns), k);
+            d.x.swap(d.next_x);
         }
+        call_reward(value_.reward(), d.x.read().columns(0, columns), condition, steps, 1,
+                    row(context, columns, d.rewards.data()));
+        final_rewards_ += columns;
+    }
+    /// Lets a block's draws x compete with those that are there, x_K in s.next_x.
+    void take_block(state& s, detail::plain_weights& weights, const block& next, const_view_t<batch_type> x,
+                    const std::vector<double>& rewards) const {
+        auto& d = s.drawing;
+        const auto [from, taken] = weights.add(rewards, next.at, next.choices);
+        s.context->from_host(from.data(), options_.particles, d.from.data());
+        s.context->from_host(taken.data(), options_.particles, d.taken.data());
+        s.context->gather(x, d.from.data(), d.next_x.mutable_view());
+        assign(s.next_x, select(row(std::as_const(d.taken)) > 0.0, d.next_x, s.next_x));
+    }
+    /// Writes the rewards of the draws that are kept, and what takes these to weights. Returns the relative
+    /// variance of Z-hat.
+    double keep_draws(state& s, const detail::plain_weights& weights) const {
         const auto kept = weights.rewards(), corrections = weights.corrections();
         s.context->from_host(kept.data(), options_.particles, s.next_v.data());
         s.context->from_host(corrections.data(), options_.particles, s.correction.data());
         return weights.relative_variance();
+    }
+    /// Makes the further draws of a plain run, block by block, and lets them compete with those that are
+    /// there, x_K in s.next_x with its rewards in s.next_v. Returns the relative variance of Z-hat.
+    double draw_more(state& s) {
+        auto& d = s.drawing;
+        detail::plain_weights weights(to_host(s.next_v));
+        for (index_t done = options_.particles; done < s.plan.draws; done += options_.particles) {
+            const block next = block_of(s, done);
+            const auto places = detail::columns_from(*s.context, next.at, next.n, options_.particles);
+            const condition_type condition = d.conditions.gather(*s.context, s.given, places.data(), next.n);
+            draw_block(*s.context, next.rng, condition, next.n, d);
+            take_block(s, weights, next, d.x.read(), to_host(d.rewards.read().columns(0, next.n)));
+        }
+        return keep_draws(s, weights);
     }
 
     Kernel kernel_;
