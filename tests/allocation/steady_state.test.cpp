@@ -49,6 +49,8 @@
 #include <diamond/schedule/conventions/variance_exploding_network.hpp>
 #include <diamond/schedule/linear.hpp>
 #include <diamond/train/diamond_trainer.hpp>
+#include <diamond/value/cumulant_value.hpp>
+#include <diamond/value/denoised_cumulant_value.hpp>
 #include <diamond/value/denoised_moment_value.hpp>
 #include <diamond/value/moment_value.hpp>
 #include <diamond/value/point_values.hpp>
@@ -373,6 +375,8 @@ TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, ALL
               diamond::gaussian_measurement_reward{
                   m.context, diamond::mask_measurement<typename models<back>::batch>{m.context, 3, {0, 2}},
                   std::vector<typename models<back>::real>{1, -1}, 0.3}}) == 0);
+    CHECK(both(diamond::cumulant_value{exact_posterior{m.mixture}, m.reward}) == 0);
+    CHECK(both(diamond::denoised_cumulant_value{m.schedule, m.mixture, m.reward}) == 0);
     CHECK(both(diamond::exact_value{m.mixture, m.reward}) == 0);
     CHECK(both(diamond::denoised_value{m.schedule, m.mixture, m.reward}) == 0);
     CHECK(both(diamond::look_ahead_value{m.schedule, flow, m.reward}) == 0);
