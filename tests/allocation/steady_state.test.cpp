@@ -375,6 +375,7 @@ TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, ALL
               diamond::gaussian_measurement_reward{
                   m.context, diamond::mask_measurement<typename models<back>::batch>{m.context, 3, {0, 2}},
                   std::vector<typename models<back>::real>{1, -1}, 0.3}}) == 0);
+    CHECK(both(posterior_value{draws, m.reward, {.samples = 4, .latin_hypercube = true}}) == 0);
     CHECK(both(diamond::cumulant_value{exact_posterior{m.mixture}, m.reward}) == 0);
     CHECK(both(diamond::denoised_cumulant_value{m.schedule, m.mixture, m.reward}) == 0);
     CHECK(both(diamond::exact_value{m.mixture, m.reward}) == 0);
