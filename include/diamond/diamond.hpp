@@ -88,5 +88,6 @@
 #include <diamond/value/moment_value.hpp>
 #include <diamond/value/point_values.hpp>
 #include <diamond/value/posterior_value.hpp>
+#include <diamond/value/spread_value.hpp>
 #include <diamond/value/surrogate_value.hpp>
 #include <diamond/value/weighted_value.hpp>

@@ -55,6 +55,7 @@
 #include <diamond/value/moment_value.hpp>
 #include <diamond/value/point_values.hpp>
 #include <diamond/value/posterior_value.hpp>
+#include <diamond/value/spread_value.hpp>
 #include <diamond/value/weighted_value.hpp>
 
 #include <support/back_ends.hpp>
@@ -367,6 +368,8 @@ TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, ALL
     const diamond::gaussian_diamond_map map{m.gaussian};
     const diamond::diamond_map_posterior draws{map};
     const diamond::gaussian_flow_map flow{m.gaussian};
+    CHECK(m.of_value(diamond::spread_value{
+              posterior_value{exact_posterior{m.mixture}, m.reward, {.samples = 4}}}) == 0);
     const auto both = [&](auto value) { return m.of_value(value) + m.of_guidance(value); };
     CHECK(both(posterior_value{exact_posterior{m.mixture}, m.reward, {.samples = 4}}) == 0);
     CHECK(both(diamond::pathwise_posterior_value{draws, m.reward, {.samples = 4, .antithetic = true}}) == 0);
