@@ -41,7 +41,7 @@ diamond::gaussian_mixture<batch, linear> data(const diamond::eigen::context& con
     means.resize(2 * size, 1.0);
     return {context, {}, {0.5, 0.5}, means, {0.5, 0.3}};
 }
-auto seen(const diamond::eigen::context& context, index_t d, double s = 0.2) {
+auto seen(const diamond::eigen::context& context, index_t d) {
     std::vector<index_t> half;
     for (index_t i = 0; i < d / 2; ++i) half.push_back(i);
     return diamond::gaussian_measurement_reward(context, diamond::mask_measurement<batch>(context, d, half),
