@@ -9,6 +9,8 @@
 #include "support/back_ends.hpp"
 #include "support/batches.hpp"
 
+namespace random_latin_hypercube_test {
+
 using diamond::index_t, diamond::noise_stream, diamond::philox, diamond::purpose;
 
 namespace {
@@ -121,3 +123,5 @@ TEST_CASE("each draw alone is standard normal; coordinates and particles are ind
     }
     CHECK(seen == 6);
 }
+
+} // namespace random_latin_hypercube_test

@@ -26,6 +26,8 @@
 #include "support/small_matrix.hpp"
 #include "support/statistics.hpp"
 
+namespace value_cumulant_test {
+
 using diamond::index_t, diamond::philox, diamond::purpose;
 using linear = diamond::linear_schedule;
 
@@ -364,3 +366,5 @@ TEST_CASE_TEMPLATE("by the denoiser: V of isotropic Gaussian data and a linear r
         diamond::denoised_cumulant_value(linear{}, model, reward_of<batch>(context), {.variance = 0.0}),
         doctest::Contains("positive and finite"), std::invalid_argument);
 }
+
+} // namespace value_cumulant_test

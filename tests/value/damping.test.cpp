@@ -17,6 +17,8 @@
 #include "support/batches.hpp"
 #include "support/statistics.hpp"
 
+namespace value_damping_test {
+
 using diamond::index_t, diamond::philox, diamond::purpose;
 using linear = diamond::linear_schedule;
 using options = diamond::posterior_value_options;
@@ -138,3 +140,5 @@ TEST_CASE(
     plain.guidance(at.read(), t, {}, philox{3}.stream(purpose::value, 1), out.mutable_view());
     CHECK(!plain.guidance_warnings().empty());
 }
+
+} // namespace value_damping_test

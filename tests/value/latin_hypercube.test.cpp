@@ -24,6 +24,8 @@
 #include "support/batches.hpp"
 #include "support/statistics.hpp"
 
+namespace value_latin_hypercube_test {
+
 using diamond::index_t, diamond::philox, diamond::purpose;
 using linear = diamond::linear_schedule;
 using back = back_ends::eigen<double>;
@@ -178,3 +180,5 @@ TEST_CASE("a Latin hypercube beside pairs is refused") {
                                  {.samples = 4, .antithetic = true, .latin_hypercube = true}),
         doctest::Contains("antithetic or of a Latin hypercube, not both"), std::invalid_argument);
 }
+
+} // namespace value_latin_hypercube_test

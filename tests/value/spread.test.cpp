@@ -21,6 +21,8 @@
 #include "support/batches.hpp"
 #include "support/statistics.hpp"
 
+namespace value_spread_test {
+
 using diamond::index_t, diamond::philox, diamond::purpose;
 using linear = diamond::linear_schedule;
 
@@ -232,3 +234,5 @@ TEST_CASE("what it cannot take is refused") {
     CHECK(found[0] == -diamond::infinity);
     CHECK(found[3] == 0.0);
 }
+
+} // namespace value_spread_test
