@@ -83,9 +83,12 @@
 #include <diamond/train/recipes.hpp>
 #include <diamond/train/warm_start.hpp>
 #include <diamond/value/annealed_value.hpp>
+#include <diamond/value/cumulant_value.hpp>
+#include <diamond/value/denoised_cumulant_value.hpp>
 #include <diamond/value/denoised_moment_value.hpp>
 #include <diamond/value/moment_value.hpp>
 #include <diamond/value/point_values.hpp>
 #include <diamond/value/posterior_value.hpp>
+#include <diamond/value/spread_value.hpp>
 #include <diamond/value/surrogate_value.hpp>
 #include <diamond/value/weighted_value.hpp>

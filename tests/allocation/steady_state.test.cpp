@@ -49,10 +49,13 @@
 #include <diamond/schedule/conventions/variance_exploding_network.hpp>
 #include <diamond/schedule/linear.hpp>
 #include <diamond/train/diamond_trainer.hpp>
+#include <diamond/value/cumulant_value.hpp>
+#include <diamond/value/denoised_cumulant_value.hpp>
 #include <diamond/value/denoised_moment_value.hpp>
 #include <diamond/value/moment_value.hpp>
 #include <diamond/value/point_values.hpp>
 #include <diamond/value/posterior_value.hpp>
+#include <diamond/value/spread_value.hpp>
 #include <diamond/value/weighted_value.hpp>
 
 #include <support/back_ends.hpp>
@@ -365,6 +368,8 @@ TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, ALL
     const diamond::gaussian_diamond_map map{m.gaussian};
     const diamond::diamond_map_posterior draws{map};
     const diamond::gaussian_flow_map flow{m.gaussian};
+    CHECK(m.of_value(diamond::spread_value{
+              posterior_value{exact_posterior{m.mixture}, m.reward, {.samples = 4}}}) == 0);
     const auto both = [&](auto value) { return m.of_value(value) + m.of_guidance(value); };
     CHECK(both(posterior_value{exact_posterior{m.mixture}, m.reward, {.samples = 4}}) == 0);
     CHECK(both(diamond::pathwise_posterior_value{draws, m.reward, {.samples = 4, .antithetic = true}}) == 0);
@@ -373,6 +378,9 @@ TEST_CASE_TEMPLATE("values allocate nothing, nor does their guidance", back, ALL
               diamond::gaussian_measurement_reward{
                   m.context, diamond::mask_measurement<typename models<back>::batch>{m.context, 3, {0, 2}},
                   std::vector<typename models<back>::real>{1, -1}, 0.3}}) == 0);
+    CHECK(both(posterior_value{draws, m.reward, {.samples = 4, .latin_hypercube = true}}) == 0);
+    CHECK(both(diamond::cumulant_value{exact_posterior{m.mixture}, m.reward}) == 0);
+    CHECK(both(diamond::denoised_cumulant_value{m.schedule, m.mixture, m.reward}) == 0);
     CHECK(both(diamond::exact_value{m.mixture, m.reward}) == 0);
     CHECK(both(diamond::denoised_value{m.schedule, m.mixture, m.reward}) == 0);
     CHECK(both(diamond::look_ahead_value{m.schedule, flow, m.reward}) == 0);

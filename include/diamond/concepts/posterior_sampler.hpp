@@ -28,7 +28,7 @@
 ///
 /// Models: diamond_map_posterior (of a Diamond map), exact_posterior (of an oracle), resampled_posterior (of
 /// a weighted one); with density diamond_map_posterior, where its Diamond map has a divergence; weighted
-/// corrected_posterior. Used by: kernels, posterior_value, moment_value. Source: [DM], [GF],
+/// corrected_posterior. Used by: kernels, posterior_value, moment_value, cumulant_value. Source: [DM], [GF],
 /// (eq. posterior-draw), (eq. corrected-posterior-weight).
 #pragma once
 

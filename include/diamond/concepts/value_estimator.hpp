@@ -20,8 +20,8 @@
 /// limit of what it gives shortly after. It may warn of its guidance, as of few draws: e.begin_guidance()
 /// begins a record, and e.guidance_warnings() returns a vector of strings on all calls since.
 ///
-/// Models: posterior_value, moment_value, weighted_value, point values, exact_value. Used by: smc,
-/// grouped_smc, beam, particle_gibbs, guidance. Source: [DM], (eq. value-function).
+/// Models: posterior_value, moment_value, cumulant_value, weighted_value, point values, exact_value. Used by:
+/// smc, grouped_smc, beam, particle_gibbs, guidance. Source: [DM], (eq. value-function).
 #pragma once
 
 #include <concepts>

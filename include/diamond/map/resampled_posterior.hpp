@@ -105,7 +105,7 @@ public:
                    " draws, " + digits_of(stream.samples) +
                    " a particle: at most 2^31 - 1 in all and 2^24 a particle";
         });
-        stream.antithetic = false; // it would mirror proposals, not draws
+        stream.antithetic = stream.latin_hypercube = false; // they would be of proposals, not of draws
         proposals_.resize(context, out.rows(), all);
         log_weights_.resize(context, 1, all);
         chosen_.resize(context, 1, n);

@@ -82,6 +82,9 @@ struct noise_stream {
     std::uint32_t step = 0;  ///< the step k of the run, part of the counter
     index_t samples = 1;     ///< M, the value samples of each particle, at least 1
     bool antithetic = false; ///< odd value samples are minus the even ones before them (random/draw.hpp)
+    /// In each coordinate the M value samples of a particle lie in M strata of equal probability, one in each
+    /// (random/latin_hypercube.hpp); not beside antithetic.
+    bool latin_hypercube = false;
     /// The keys of groups of slots, in the memory of the back end that draws and not owned; null where `seed`
     /// is the key of all. Slot j then draws what slot j % group_slots of key seeds[j / group_slots] draws.
     const std::uint64_t* seeds = nullptr;

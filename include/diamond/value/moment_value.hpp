@@ -14,6 +14,7 @@
 #include <diamond/reward/gaussian_measurement.hpp>
 #include <diamond/reward/reward_caller.hpp>
 #include <diamond/schedule/check_schedule.hpp>
+#include <diamond/value/detail/covariance_along.hpp>
 #include <diamond/value/guidance_factor.hpp>
 #include <diamond/value/weights.hpp>
 
@@ -66,35 +67,6 @@ struct deviation_along {
     DIAMOND_HD double operator()(index_t i, index_t m) const {
         const index_t j = m / samples;
         return (static_cast<double>(h(i, m)) - mean(i, j)) * u(i, j);
-    }
-};
-/// Writes to out(i, j) factor Cov(z_i, h) u of particle j, by the same estimate of the covariance. `q` is
-/// (h - mean) . u of each draw, which adds up to 0 over a particle's, so that a common shift of z adds
-/// nothing.
-template <class View, class ConstView, class Row>
-struct covariance_along {
-    ConstView z; ///< d x (N M)
-    Row q;
-    double factor;
-    index_t samples;
-    bool pairs;
-    View out;
-    DIAMOND_HD void operator()(index_t i, index_t j) const {
-        const index_t begin = j * samples;
-        const double shift = static_cast<double>(z(i, begin)), count = static_cast<double>(samples / 2);
-        double sum = 0.0;
-        if (pairs) {
-            for (index_t m = begin; m < begin + samples; m += 2) {
-                const double a = static_cast<double>(z(i, m)) - shift,
-                             b = static_cast<double>(z(i, m + 1)) - shift;
-                sum += (q[m] - q[m + 1]) * (a - b) / (4.0 * count) +
-                       (q[m] + q[m + 1]) * (a + b) / (4.0 * (count - 1.0));
-            }
-        } else {
-            for (index_t m = begin; m < begin + samples; ++m)
-                sum += q[m] * (static_cast<double>(z(i, m)) - shift) / static_cast<double>(samples - 1);
-        }
-        out(i, j) = static_cast<typename View::value_type>(factor * sum);
     }
 };
 /// The Cholesky factor L of C + s^2 I in place, in the lower triangle, and log det(I + C/s^2), by one thread:

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include <diamond/concepts/flow_map.hpp>
@@ -12,6 +13,7 @@
 #include <diamond/reward/reward_caller.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/schedule/readings.hpp>
+#include <diamond/value/damping.hpp>
 #include <diamond/value/guidance_factor.hpp>
 #include <diamond/value/weights.hpp>
 
@@ -20,7 +22,7 @@ namespace diamond {
 /// The estimate V ~ r(D(x, t)), D = E[z | x_t = x], which ignores the spread of the posterior.
 /// Cost a particle: one evaluation of the field and one of the reward; guidance: one evaluation and one
 /// vector-Jacobian product of the field, and one gradient of the reward.
-template <class Schedule, class Field, class Reward>
+template <class Schedule, class Field, class Reward, class Damping = no_damping>
 class denoised_value {
     static_assert(diagnose_schedule<Schedule>() && diagnose_velocity_field<Field>());
 
@@ -31,9 +33,12 @@ public:
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
 
-    /// @throws std::invalid_argument for a schedule that breaks its promises (check_schedule).
-    denoised_value(Schedule schedule, Field field, Reward reward)
-        : model_(std::move(schedule), std::move(field)), reward_(std::move(reward)) {}
+    /// @throws std::invalid_argument for a schedule that breaks its promises (check_schedule), and where
+    /// numbers of the damping are out of range.
+    denoised_value(Schedule schedule, Field field, Reward reward, Damping damping = {})
+        : model_(std::move(schedule), std::move(field)), reward_(std::move(reward)), damping_(damping) {
+        detail::require_damping(damping_);
+    }
 
     [[nodiscard]] index_t dimension() const { return model_.dimension(); }
     [[nodiscard]] Reward& reward() { return reward_.reward(); }
@@ -57,8 +62,8 @@ public:
         detail::write_no_spread(values);
     }
     /// Writes out = b(t) dr(D(x, t))/dx, d x N, for t in (0, 1]: exact for linear rewards of Gaussian data,
-    /// and too strong where r is concave, since it lacks the spread of the posterior. At t = 1 it is b(1)
-    /// dr/dx.
+    /// and too strong where r is concave, since it lacks the spread of the posterior, which curvature_damping
+    /// undoes. At t = 1 it is b(1) dr/dx.
     /// @throws std::invalid_argument at t = 0, where b is infinite and D does not depend on x: its limit is
     /// the data's covariance times dr/dx, which drivers find at times shortly after.
     void guidance(const_view x, double t, const condition_type& condition, noise_stream stream, view out)
@@ -72,7 +77,10 @@ public:
         require_same_shape("denoised_value::guidance", x, const_view(out));
         if (t >= 1.0) // D = x, and a network need not have a velocity where sigma'(1) is infinite
             return detail::write_final_guidance(model_.schedule(), reward_, x, condition, stream.step, out);
-        const double b = guidance_factor(model_.schedule(), t);
+        double b = guidance_factor(model_.schedule(), t);
+        if constexpr (!std::is_same_v<Damping, no_damping>)
+            b *= 1.0 - damping_.share(level_at(model_.schedule(), t)); // of one point, that has all the
+                                                                       // weight
         point_.resize(x.context(), x.rows(), x.columns());
         gradient_.resize(x.context(), x.rows(), x.columns());
         model_.denoiser(x, time_view(t), condition, point_);
@@ -86,6 +94,7 @@ private:
 
     readings<Schedule, Field> model_;
     reward_caller<Reward, batch_type, condition_type> reward_;
+    Damping damping_;
     scratch<real, context_type> point_, gradient_;
 };
 

@@ -235,7 +235,7 @@ public:
                                  .plain = row(q_.read()),
                                  .factor = mean_shift_factor(schedule, 0.0),
                                  .samples = samples,
-                                 .pairs = options_.antithetic,
+                                 .unit = detail::unit_of(options_),
                                  .out = out});
             return;
         }

@@ -18,17 +18,34 @@
 
 namespace diamond::detail {
 
-/// The noise stream of an estimator's samples, as its options say: `samples` a particle, in antithetic pairs,
-/// and the same at every step.
+/// Says whether the samples of options are stratified in each coordinate; some estimators have no such
+/// option.
+template <class Options>
+[[nodiscard]] bool in_latin_hypercube(const Options& options) {
+    if constexpr (requires { options.latin_hypercube; })
+        return options.latin_hypercube;
+    else
+        return false;
+}
+/// The noise stream of an estimator's samples, as its options say: `samples` a particle, in antithetic pairs
+/// or of a Latin hypercube, and the same at every step.
 template <class Options>
 [[nodiscard]] noise_stream value_stream(noise_stream stream, const Options& options) {
     noise_stream own = stream.with_samples(options.samples);
     own.antithetic = options.antithetic;
+    own.latin_hypercube = in_latin_hypercube(options);
     if (options.fixed_noise) own.step = 0;
     return own;
 }
+/// The number of consecutive draws that depend on each other, by an estimator's options.
+template <class Options>
+[[nodiscard]] index_t unit_of(const Options& options) {
+    if (in_latin_hypercube(options)) return options.samples;
+    return options.antithetic ? 2 : 1;
+}
 /// Checks an estimator's options. @throws std::invalid_argument unless 1 <= samples <=
-/// noise_stream::most_samples, and samples is even where antithetic.
+/// noise_stream::most_samples, samples is even where antithetic, and the draws are not of a Latin hypercube,
+/// too.
 template <class Options>
 void require_samples(const char* what, const Options& options) {
     require(options.samples <= noise_stream::most_samples, [&] {
@@ -40,6 +57,8 @@ void require_samples(const char* what, const Options& options) {
                (options.antithetic ? " in antithetic pairs" : "") +
                ": at least 1 is needed, and pairs need an even number";
     });
+    require(!(options.antithetic && in_latin_hypercube(options)),
+            [&] { return std::string(what) + ": draws are antithetic or of a Latin hypercube, not both"; });
 }
 /// Checks that guidance has samples to compare: the tilted mean of one sample is its plain mean, and guidance
 /// by their difference would be 0 in silence. @throws std::invalid_argument with the time unless samples >=
@@ -124,7 +143,8 @@ struct soft_weights {
 /// of the two means. Of M draws the latter is 1/M of the former, and the difference times M/(M - 1) has the
 /// right mean; of draws with weights v it is sum v^2. Of independent pairs the covariance of the means is
 /// that of the pairs' means, which the difference of these tells: nothing for the pairs of a Gaussian, whose
-/// means are all the same.
+/// means are all the same. In general it is that of units of draws that depend on each other: the draws of a
+/// Latin hypercube are one unit, which tells nothing, and the covariance of their means is near 0.
 template <class View, class ConstView, class Row>
 struct tilted_mean_shift {
     /// Where 1 - sum v^2 is below this, one unit has all of the weight, and what the others say is rounding
@@ -135,11 +155,10 @@ struct tilted_mean_shift {
     Row tilted, plain;
     double factor;
     index_t samples;
-    bool pairs;
+    index_t unit; ///< 1 of independent draws, 2 of pairs
     View out;
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         const double uniform = 1.0 / static_cast<double>(samples);
-        const index_t unit = pairs ? 2 : 1;
         double shift = 0.0, shift_of_units = 0.0, squares = 0.0;
         for (index_t first = j * samples; first < (j + 1) * samples; first += unit) {
             double tilted_unit = 0.0, plain_unit = 0.0, sum = 0.0;
