@@ -3,6 +3,7 @@
 #include <diamond/align/grouped_smc.hpp>
 #include <diamond/align/search.hpp>
 #include <diamond/align/smc.hpp>
+#include <diamond/align/tree_search.hpp>
 
 #include <support/archetypes.hpp>
 
@@ -85,4 +86,11 @@ static_assert(sizeof(diamond::smc<archetypes::steerable_kernel, archetypes::valu
 // rng.split(g) makes independent ones
 using groups = diamond::grouped_smc<archetypes::transition_kernel, archetypes::value_estimator>;
 void run(groups& sampler, const archetypes::context& context) { sampler(context, diamond::philox{42}); }
+#endif
+
+#if CASE == 12 // tree_search_selection
+// expect: a selection of tree_search needs tree_choice operator()(std::span<const tree_child>, index_t
+// visits, double uniform) const, the chosen child and its probability, as boltzmann_selection has
+static_assert(sizeof(diamond::tree_search<archetypes::transition_kernel, archetypes::value_estimator,
+                                          diamond::multinomial>) > 0);
 #endif

@@ -52,9 +52,9 @@
 /// Models: glass_kernel, early_stop_kernel, ddpm_posterior_kernel, renoise_kernel, ode_kernel,
 /// ancestral_kernel, euler_maruyama_kernel; with density early_stop_kernel, where its Diamond map has a
 /// divergence; weighted corrected_kernel; steerable early_stop_kernel and the kernels of a posterior draw;
-/// guided measurement_guided_kernel and value_guided_kernel. Used by: chain, smc, beam, particle_gibbs; the
-/// weighted and the guided ones by smc alone. Source: [GF], [DM], (eq. marginals-kept), (eq.
-/// glass-transition).
+/// guided measurement_guided_kernel and value_guided_kernel. Used by: chain, smc, beam, tree_search,
+/// particle_gibbs; the weighted and the guided ones by smc alone. Source: [GF], [DM], (eq. marginals-kept),
+/// (eq. glass-transition).
 #pragma once
 
 #include <concepts>
