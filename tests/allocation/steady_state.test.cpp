@@ -247,6 +247,8 @@ TEST_CASE_TEMPLATE("a step of SMC allocates nothing", back, ALLOCATING_BACK_ENDS
     const diamond::crank_nicolson moves{.moves = 2};
     CHECK(of_steps(m.context, smc{kernel, value, relaxed, diamond::systematic{}, moves}) == 0);
     CHECK(of_steps(m.context, smc{guided, value, relaxed, diamond::systematic{}, moves}) == 0);
+    CHECK(of_steps(m.context, smc{kernel, value, relaxed, diamond::systematic{}, diamond::renoise_moves{}}) ==
+          0);
     using batch = typename back::batch;
     using real = typename batch::value_type;
     const diamond::gaussian_measurement_reward seen{

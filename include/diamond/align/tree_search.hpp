@@ -28,8 +28,8 @@ namespace diamond {
 /// The options of tree_search. Values are in nats.
 struct tree_search_options {
     index_t trees = 16; ///< the number of independent trees, one winner each, at least 1
-    /// The budget of each tree in network evaluations, as cost::evaluations() counts them, which is never
-    /// exceeded: at least what its first descents cost.
+    /// The budget of each tree in network evaluations, as cost::evaluations() counts them: at least what its
+    /// first descents cost. It is not exceeded where a transition of a step always costs the same.
     std::int64_t evaluations = 4096;
     /// The number of descents of each tree that are made together, at least 1: a network is called for all
     /// trees' new states of a level at once. Those made together do not know of each other's rewards.
@@ -46,6 +46,7 @@ struct tree_search_options {
 struct tree_search_view {
     index_t round;                  ///< the round just done, 1, 2, ...
     std::int64_t evaluations;       ///< the most that a tree has spent of its budget
+    std::int64_t budget;            ///< the budget of each tree
     std::span<const double> best;   ///< the highest reward of each tree so far
     std::span<const double> values; ///< the value of each tree's root so far, see tree_search
 };
@@ -200,6 +201,7 @@ public:
             if (round == 1) g.reserve();
             const tree_search_view view{.round = round,
                                         .evaluations = *std::max_element(g.spent.begin(), g.spent.end()),
+                                        .budget = options_.evaluations,
                                         .best = g.best,
                                         .values = g.root_values()};
             if (!detail::keep_going(observer, view)) break;
@@ -447,6 +449,7 @@ private:
             take(drawn, result.draws, result.draw_rewards);
         }
         void take(const std::vector<std::int32_t>& nodes, batch_type& out, std::vector<double>& rewards) {
+            if (nodes.empty()) return;
             const auto chosen = from_host<std::int32_t>(context, 1, static_cast<index_t>(nodes.size()),
                                                         nodes);
             context.gather(states.read(), chosen.data(), out.mutable_view());
