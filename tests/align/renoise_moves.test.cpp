@@ -13,6 +13,8 @@
 #include "cases.hpp"
 #include "results.hpp"
 
+namespace align_renoise_moves_test {
+
 using namespace cases;
 using diamond::ddpm_posterior_kernel, diamond::early_stop_kernel, diamond::exact_posterior,
     diamond::posterior_value, diamond::renoise_moves, diamond::smc, diamond::smc_options, diamond::systematic;
@@ -213,3 +215,5 @@ TEST_CASE("what an inexact kernel claims, and what is refused") {
     static_assert(diamond::detail::reverses_noising<ddpm_posterior_kernel<of_model>>);
     static_assert(!diamond::detail::reverses_noising<diamond::renoise_kernel<of_model>>);
 }
+
+} // namespace align_renoise_moves_test

@@ -15,6 +15,8 @@
 #include "cases.hpp"
 #include "results.hpp"
 
+namespace align_tree_search_test {
+
 using namespace cases;
 using diamond::boltzmann_selection, diamond::cost, diamond::ddpm_posterior_kernel, diamond::exact_posterior,
     diamond::posterior_value, diamond::tree_child, diamond::tree_choice, diamond::tree_search,
@@ -390,3 +392,5 @@ TEST_CASE("what is refused: options out of range, budgets too small, kernels tha
     tree_search rewarded{kernel, bad, {.evaluations = 200, .steps = 4}};
     CHECK_THROWS_WITH_AS(rewarded(context, philox{1}), Contains("step 4"), diamond::numeric_error);
 }
+
+} // namespace align_tree_search_test

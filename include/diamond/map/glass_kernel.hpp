@@ -43,7 +43,7 @@ public:
 
     [[nodiscard]] index_t dimension() const { return velocity_.dimension(); }
     [[nodiscard]] const cost& spent() const { return velocity_.spent(); }
-    [[nodiscard]] decltype(auto) schedule() const { return velocity_.schedule(); }
+    [[nodiscard]] const Schedule& schedule() const { return velocity_.schedule(); }
     [[nodiscard]] bool exact() const { return false; } // a solver has an error
 
     /// Draws x_t' given x, both d x N, into out. @throws std::invalid_argument if shapes or times do not fit.
