@@ -96,7 +96,7 @@ static_assert(sizeof(diamond::tree_search<archetypes::transition_kernel, archety
                                           diamond::multinomial>) > 0);
 #endif
 
-#if CASE == 12 // renoising_kernel
+#if CASE == 13 // renoising_kernel
 // expect: renoise_moves noises particles and draws them again: it needs a kernel that runs the noising
 // backwards and says reverses_noising, as early_stop_kernel, ddpm_posterior_kernel and glass_kernel do with
 // DDPM's correlation
@@ -104,7 +104,7 @@ static_assert(sizeof(diamond::smc<archetypes::steerable_kernel, archetypes::valu
                                   diamond::systematic, diamond::renoise_moves>) > 0);
 #endif
 
-#if CASE == 13 // renoising_of_weighted
+#if CASE == 14 // renoising_of_weighted
 // expect: renoise_moves moves no particles of a weighted transition kernel, whose densities would have to
 // move with them: give smc kernel.kernel(), uncorrected, or no_rejuvenation
 static_assert(sizeof(diamond::smc<archetypes::weighted_transition_kernel, archetypes::value_estimator,
