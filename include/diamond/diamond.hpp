@@ -15,6 +15,7 @@
 #include <diamond/align/search.hpp>
 #include <diamond/align/self_guidance.hpp>
 #include <diamond/align/smc.hpp>
+#include <diamond/align/tree_search.hpp>
 #include <diamond/align/value_guided_kernel.hpp>
 #include <diamond/concepts/backend.hpp>
 #include <diamond/core/expression.hpp>

@@ -5,6 +5,7 @@
 #include <diamond/align/guidance.hpp>
 #include <diamond/align/log_densities.hpp>
 #include <diamond/align/search.hpp>
+#include <diamond/align/tree_search.hpp>
 #include <diamond/map/corrected_kernel.hpp>
 #include <diamond/map/corrected_posterior.hpp>
 #include <diamond/map/glass_diamond_map.hpp>
@@ -209,7 +210,7 @@ TEST_CASE("one label serves all particles, and unconditional is a label") {
     CHECK(misplaced == 0);
 }
 
-TEST_CASE("chain, guidance, best of N and beam keep labels with their columns") {
+TEST_CASE("chain, guidance, best of N, beam and trees keep labels with their columns") {
     using batch = diamond::eigen::batch<double>;
     const auto context = back_ends::eigen<double>::make(1);
     const labelled_posterior<batch> draws;
@@ -241,6 +242,17 @@ TEST_CASE("chain, guidance, best of N and beam keep labels with their columns") 
     diamond::beam search{kernel, value, {.beams = 5, .width = 3, .children = 4, .steps = 3}};
     CHECK(classes_of(search(context, philox{4}, labels(per_beam.data())).particles) ==
           std::vector<std::int32_t>{4, 3, 2, 1, 0});
+
+    // 5 trees, a label a tree, by a reward and by values.
+    const auto per_tree = diamond::from_host(context, 1, 5, std::vector<std::int32_t>{4, 3, 2, 1, 0});
+    const auto check_trees = [&](auto trees) {
+        const auto found = trees(context, philox{4}, labels(per_tree.data()));
+        CHECK(classes_of(found.particles) == std::vector<std::int32_t>{4, 3, 2, 1, 0});
+        CHECK(classes_of(found.draws) == std::vector<std::int32_t>{4, 4, 3, 3, 2, 2, 1, 1, 0, 0});
+    };
+    const diamond::tree_search_options options{.trees = 5, .evaluations = 90, .draws = 2, .steps = 3};
+    check_trees(diamond::tree_search{kernel, reward, options});
+    check_trees(diamond::tree_search{kernel, value, options});
     CHECK(misplaced == 0);
 }
 

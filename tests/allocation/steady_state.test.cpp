@@ -11,6 +11,7 @@
 #include <diamond/align/measurement_guided_kernel.hpp>
 #include <diamond/align/search.hpp>
 #include <diamond/align/smc.hpp>
+#include <diamond/align/tree_search.hpp>
 #include <diamond/align/value_guided_kernel.hpp>
 #include <diamond/density/flow_density.hpp>
 #include <diamond/density/jacobian_network.hpp>
@@ -249,6 +250,8 @@ TEST_CASE_TEMPLATE("a step of SMC allocates nothing", back, ALLOCATING_BACK_ENDS
     const diamond::crank_nicolson moves{.moves = 2};
     CHECK(of_steps(m.context, smc{kernel, value, relaxed, diamond::systematic{}, moves}) == 0);
     CHECK(of_steps(m.context, smc{guided, value, relaxed, diamond::systematic{}, moves}) == 0);
+    CHECK(of_steps(m.context, smc{kernel, value, relaxed, diamond::systematic{}, diamond::renoise_moves{}}) ==
+          0);
     using batch = typename back::batch;
     using real = typename batch::value_type;
     const diamond::gaussian_measurement_reward seen{
@@ -470,6 +473,12 @@ TEST_CASE_TEMPLATE("steps of guidance, of a chain and of a beam allocate nothing
     CHECK(between_observers(
               m.context,
               diamond::beam{kernel, value, {.beams = 20, .width = 3, .children = 4, .steps = 5}}) == 0);
+    CHECK(between_observers(
+              m.context,
+              diamond::tree_search{kernel, m.reward, {.trees = 7, .evaluations = 100, .steps = 5}}) == 0);
+    CHECK(between_observers(
+              m.context, diamond::tree_search{kernel, value, {.trees = 7, .evaluations = 300, .steps = 5}}) ==
+          0);
 }
 
 TEST_CASE_TEMPLATE("products of any width allocate nothing", back, ALLOCATING_BACK_ENDS) {

@@ -3,6 +3,7 @@
 #include <diamond/align/grouped_smc.hpp>
 #include <diamond/align/search.hpp>
 #include <diamond/align/smc.hpp>
+#include <diamond/align/tree_search.hpp>
 
 #include <support/archetypes.hpp>
 
@@ -75,7 +76,8 @@ static_assert(sizeof(diamond::smc<archetypes::transition_kernel, archetypes::val
 #endif
 
 #if CASE == 10 // rejuvenation_policy
-// expect: the last argument of smc says how particles are rejuvenated: no_rejuvenation or crank_nicolson
+// expect: the last argument of smc says how particles are rejuvenated: no_rejuvenation, crank_nicolson
+// or renoise_moves
 static_assert(sizeof(diamond::smc<archetypes::steerable_kernel, archetypes::value_estimator,
                                   diamond::systematic, diamond::multinomial>) > 0);
 #endif
@@ -85,4 +87,26 @@ static_assert(sizeof(diamond::smc<archetypes::steerable_kernel, archetypes::valu
 // rng.split(g) makes independent ones
 using groups = diamond::grouped_smc<archetypes::transition_kernel, archetypes::value_estimator>;
 void run(groups& sampler, const archetypes::context& context) { sampler(context, diamond::philox{42}); }
+#endif
+
+#if CASE == 12 // tree_search_selection
+// expect: a selection of tree_search needs tree_choice operator()(std::span<const tree_child>, index_t
+// visits, double uniform) const, the chosen child and its probability, as boltzmann_selection has
+static_assert(sizeof(diamond::tree_search<archetypes::transition_kernel, archetypes::value_estimator,
+                                          diamond::multinomial>) > 0);
+#endif
+
+#if CASE == 13 // renoising_kernel
+// expect: renoise_moves noises particles and draws them again: it needs a kernel that runs the noising
+// backwards and says reverses_noising, as early_stop_kernel, ddpm_posterior_kernel and glass_kernel do with
+// DDPM's correlation
+static_assert(sizeof(diamond::smc<archetypes::steerable_kernel, archetypes::value_estimator,
+                                  diamond::systematic, diamond::renoise_moves>) > 0);
+#endif
+
+#if CASE == 14 // renoising_of_weighted
+// expect: renoise_moves moves no particles of a weighted transition kernel, whose densities would have to
+// move with them: give smc kernel.kernel(), uncorrected, or no_rejuvenation
+static_assert(sizeof(diamond::smc<archetypes::weighted_transition_kernel, archetypes::value_estimator,
+                                  diamond::systematic, diamond::renoise_moves>) > 0);
 #endif

@@ -36,7 +36,13 @@ auto search(const diamond::eigen::context& context, const Map& map, const Reward
     diamond::beam beams{kernel, value, {.beams = 64, .width = 2, .children = 2, .steps = 16}};
     const auto winners = beams(context, diamond::philox{.seed = 1});
     // [/search]
-    return best(context, diamond::philox{.seed = 1}).rewards.front() + winners.rewards.front();
+    // [tree_search]
+    // 64 trees of 1,024 evaluations each: a winner and 4 draws of the tilted law from each.
+    diamond::tree_search trees{kernel, reward, {.trees = 64, .evaluations = 1024, .draws = 4, .steps = 16}};
+    const auto found = trees(context, diamond::philox{.seed = 1});
+    // [/tree_search]
+    return best(context, diamond::philox{.seed = 1}).rewards.front() + winners.rewards.front() +
+           found.log_z.front();
 }
 
 template <class Draws, class Kernel, class Reward>

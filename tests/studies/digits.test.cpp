@@ -49,8 +49,9 @@ TEST_CASE("a quick run: the report's rows, and what is known of them") {
     REQUIRE(report.is_array());
 
     const std::vector<std::string> rewards{"seven", "upper_half", "ink", "seven_ink"};
-    const std::vector<std::string> methods{"prior",          "best_of_n", "beam",      "guidance",
-                                           "smc_early_stop", "smc_ddpm",  "smc_glass", "weighted_diamond"};
+    const std::vector<std::string> methods{"prior",       "best_of_n", "beam",
+                                           "tree_search", "guidance",  "smc_early_stop",
+                                           "smc_ddpm",    "smc_glass", "weighted_diamond"};
     REQUIRE(report.size() == rewards.size() * methods.size());
     for (std::size_t k = 0; k < report.size(); ++k) {
         const auto& row = report[k];
@@ -74,7 +75,7 @@ TEST_CASE("a quick run: the report's rows, and what is known of them") {
         CHECK(row.at("exact_for_model") == (method == "smc_ddpm" || method == "weighted_diamond"));
         const std::string claim = row.at("exact_for");
         if (method == "prior") CHECK(claim == "untilted");
-        if (method == "best_of_n" || method == "beam") CHECK(claim == "maximises");
+        if (method == "best_of_n" || method == "beam" || method == "tree_search") CHECK(claim == "maximises");
         if (method == "guidance") CHECK(claim == "approximates");
         if (method == "smc_glass") CHECK(claim == "sampler");
         if (method == "smc_ddpm") CHECK(claim == "sampler, model");

@@ -18,7 +18,12 @@ namespace digits::detail {
 
 /// Returns an observer that passes on the progress of a driver.
 inline auto telling(const progress& tell) {
-    return [&tell](const auto& at) { tell(static_cast<double>(at.step) / static_cast<double>(at.steps)); };
+    return [&tell](const auto& at) {
+        if constexpr (requires { at.budget; })
+            tell(static_cast<double>(at.evaluations) / static_cast<double>(at.budget));
+        else
+            tell(static_cast<double>(at.step) / static_cast<double>(at.steps));
+    };
 }
 
 template <class Family>
@@ -110,6 +115,17 @@ std::vector<subject::method> methods_of(const Family& f) {
                              beam{ddpm_posterior_kernel{f.draws()},
                                   value(t, o.samples),
                                   {.beams = o.winners, .width = 2, .children = 2, .steps = o.steps}},
+                             o, tell);
+        },
+        [f, reward](const task& t, const method_options& o, const progress& tell) {
+            // As many evaluations a winner as the beam's, of one evaluation a draw.
+            return run_plain(f,
+                             tree_search{ddpm_posterior_kernel{f.draws()},
+                                         reward(t),
+                                         {.trees = o.winners,
+                                          .evaluations = 4 * (o.steps + (o.steps - 1) * o.samples),
+                                          .draws = 0,
+                                          .steps = o.steps}},
                              o, tell);
         },
         [f, value](const task& t, const method_options& o, const progress& tell) {

@@ -75,6 +75,7 @@ inline const std::vector<method_name>& method_names() {
     static const std::vector<method_name> all{{"prior", "prior", "untilted"},
                                               {"best_of_n", "best of N", "maximises"},
                                               {"beam", "beam", "maximises"},
+                                              {"tree_search", "tree search", "maximises"},
                                               {"guidance", "guidance", "approximates"},
                                               {"smc_early_stop", "SMC, early stop"},
                                               {"smc_ddpm", "SMC, DDPM posterior"},

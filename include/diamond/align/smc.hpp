@@ -46,7 +46,8 @@ namespace diamond {
 /// of its draws are their own: corrected_kernel takes the end law of a badly learned map to the model's.
 ///
 /// With crank_nicolson as the last argument each step before the last then moves all particles, weighted or
-/// just resampled, from their stored parents. Moves are made whether the step resampled or not, since a
+/// just resampled, from their stored parents; with renoise_moves by noising them and drawing again, which
+/// needs an exact kernel. Moves are made whether the step resampled or not, since a
 /// decision by the particles' own weights would bias them; Z-hat stays unbiased for any number of particles.
 ///
 /// A run with no log_delta given begins with a pilot, draws of the chain on streams of their own, and where
@@ -71,6 +72,7 @@ class smc {
     static constexpr bool rejuvenates = detail::rejuvenates<Rejuvenation>;
     /// Whoever brings weights, a guide or moves wants these: the pilot, which has none, decides nothing then.
     static constexpr bool chooses = !weighted && !guided && !rejuvenates;
+    static constexpr bool steers = detail::steers<Rejuvenation>; // moves are made in the noise of transitions
 
 public:
     using batch_type = typename Kernel::batch_type;
@@ -235,7 +237,7 @@ public:
         };
         const double variance = s.plan.plain() ? s.plan.relative_variance : by_families();
         // Carried values, full weights, finite V: this driver does nothing else.
-        result.exact_for_sampler = !weighted;
+        result.exact_for_sampler = !weighted && detail::keeps_own_law(rejuvenation_, kernel_.exact());
         result.exact_for_density = weighted && detail::knows_own_density(kernel_);
         result.exact_for_model = kernel_.exact();
         if constexpr (weighted) {
@@ -335,8 +337,8 @@ private:
         if (options_.threshold > 0.0 && s.steps() > 1) {
             detail::prepare_to_resample(s, resampler_);
             if constexpr (rejuvenates)
-                s.moving.resize(context, dimension(), options_.particles,
-                                guided || !detail::has_one_noise<Kernel>);
+                s.moving.resize(context, dimension(), options_.particles, steers,
+                                steers && (guided || !detail::has_one_noise<Kernel>));
         }
         return s;
     }
@@ -378,7 +380,7 @@ private:
     void propagate(state& s, const Noise& noise, const detail::step_plan& plan) {
         const noise_stream stream = noise.stream(purpose::transition, plan.k);
         const interval span = span_of(plan.k);
-        if constexpr (rejuvenates)
+        if constexpr (steers)
             if (!plan.last) return propagate_by_noise(s, span, stream);
         if constexpr (weighted)
             kernel_(s.x.read(), span, s.condition, stream, s.next_x.mutable_view(), row(s.log_p),
@@ -391,7 +393,7 @@ private:
     }
     /// Draws x_k of noise that is kept beside it, for moves.
     void propagate_by_noise(state& s, interval span, noise_stream stream)
-        requires rejuvenates
+        requires steers
     {
         auto& m = s.moving;
         const auto x = s.x.read();
@@ -407,7 +409,7 @@ private:
                             s.next_x.mutable_view());
         }
     }
-    /// Moves the particles that the step has chosen, beside the state, from their parents.
+    /// Moves the particles that the step has chosen, beside the state.
     void rejuvenate(state& s, const detail::step_plan& plan, bool resamples) {
         const interval span = span_of(plan.k);
         // Any number that no user is likely to split by. A move of a step has an rng of its own, so that its
@@ -415,10 +417,16 @@ private:
         constexpr std::uint64_t moves_stream = 0x6372616e6b0000;
         if (!resamples) assign(row(s.chosen), column_number());
         const condition_type condition = detail::gather_moving(s);
-        const auto steer = [&](auto& m) {
-            mover_.of(kernel_).steered(m.parent.read(), span, condition, m.next_noise.read(),
-                                       m.has_centre() ? m.centre.read() : m.next_noise.read(),
-                                       m.next_x.mutable_view());
+        const auto propose = [&](auto& m, philox rng) {
+            auto& mover = mover_.of(kernel_);
+            if constexpr (steers)
+                detail::propose_noise(m, plan.k, rejuvenation_.beta, rng, [&](auto& memory) {
+                    mover.steered(memory.parent.read(), span, condition, memory.next_noise.read(),
+                                  memory.has_centre() ? memory.centre.read() : memory.next_noise.read(),
+                                  memory.next_x.mutable_view());
+                });
+            else
+                detail::propose_renoised(m, plan.k, plan.time, rejuvenation_.factor, rng, mover, condition);
         };
         const auto evaluate = [&](auto& m, noise_stream stream, row_t<batch_type> values) {
             value_(m.next_x.read(), plan.time, detail::condition_for<Value>(condition), stream,
@@ -427,7 +435,8 @@ private:
         for (index_t move = 0; move < rejuvenation_.moves; ++move) {
             const philox rng = s.rng.split(moves_stream +
                                            static_cast<std::uint64_t>(plan.k * rejuvenation_.moves + move));
-            detail::make_move(s, plan, rejuvenation_.beta, rng, options_.value_floor, steer, evaluate);
+            detail::make_move(
+                s, plan, rng, options_.value_floor, [&](auto& m) { propose(m, rng); }, evaluate);
         }
     }
     /// @throws numeric_error where a coordinate is not finite, or a weighted kernel's weight, or the density

@@ -1,5 +1,5 @@
 /// The moves of sequential Monte Carlo that follow resampling, on its state: keep_values, gather_moving,
-/// make_moves, take_moved. See (eq. crank-nicolson).
+/// make_move, take_moved. See (eq. crank-nicolson) and (eq. renoise-particle).
 ///
 /// Moves are made on copies, and the state changes only when all is done: a step whose network throws in the
 /// midst of them may be tried again.
@@ -15,6 +15,7 @@
 #include <diamond/align/smc_steps.hpp>
 #include <diamond/core/expression.hpp>
 #include <diamond/random/draw.hpp>
+#include <diamond/schedule/noising.hpp>
 
 namespace diamond::detail {
 
@@ -39,8 +40,10 @@ template <class State>
     auto& m = s.moving;
     const std::int32_t* const from = s.chosen.data();
     context.gather(s.next_x.read(), from, m.x.mutable_view());
-    context.gather(s.x.read(), from, m.parent.mutable_view());
-    context.gather(m.drawn_noise.read(), from, m.noise.mutable_view());
+    if (m.has_noise()) {
+        context.gather(s.x.read(), from, m.parent.mutable_view());
+        context.gather(m.drawn_noise.read(), from, m.noise.mutable_view());
+    }
     if (m.has_centre()) context.gather(m.drawn_centre.read(), from, m.centre.mutable_view());
     context.gather(s.next_v.read(), from, m.v.mutable_view());
     context.gather(m.drawn_value.read(), from, m.value.mutable_view());
@@ -62,18 +65,37 @@ struct accept_values {
     }
 };
 
-/// Makes one move of all particles by preconditioned Crank-Nicolson: steer(memory) makes next_x of
-/// next_noise, and evaluate(memory, stream, values) writes V of next_x.
-template <class State, class Steer, class Evaluate>
-void make_move(State& s, const step_plan& plan, double beta, philox rng, std::optional<double> floor,
-               Steer&& steer, Evaluate&& evaluate) {
+/// Proposes a move by preconditioned Crank-Nicolson: steer(memory) makes next_x of next_noise.
+template <class Memory, class Steer>
+void propose_noise(Memory& m, index_t k, double beta, philox rng, Steer&& steer) {
+    draw_normal(rng.stream(purpose::transition, k), m.next_noise.mutable_view());
+    assign(m.next_noise, std::sqrt((1.0 - beta) * (1.0 + beta)) * m.noise + beta * m.next_noise);
+    steer(m);
+}
+/// Proposes a move by renoising to the time at which sigma/alpha is `factor` times what it is at t_k, and
+/// drawing again by the kernel.
+template <class Memory, class Kernel, class Condition>
+void propose_renoised(Memory& m, index_t k, double time, double factor, philox rng, Kernel& kernel,
+                      const Condition& condition) {
+    const auto schedule = kernel.schedule();
+    const noise_level at = level_at(schedule, time);
+    const interval span{time_at(schedule, at.alpha, factor * at.sigma).t, time};
+    const noising back = noising_at(schedule, span);
+    draw_normal(rng.stream(purpose::guided_noise, k), m.next_noise.mutable_view());
+    assign(m.next_noise, back.scale * m.x + back.spread * m.next_noise);
+    kernel(m.next_noise.read(), span, condition, rng.stream(purpose::transition, k), m.next_x.mutable_view());
+}
+
+/// Makes one move of all particles: propose(memory) makes next_x, and evaluate(memory, stream, values) writes
+/// V of it.
+template <class State, class Propose, class Evaluate>
+void make_move(State& s, const step_plan& plan, philox rng, std::optional<double> floor, Propose&& propose,
+               Evaluate&& evaluate) {
     using context_type = typename State::context_type;
     const context_type& context = *s.context;
     auto& m = s.moving;
     const index_t n = m.x.columns();
-    draw_normal(rng.stream(purpose::transition, plan.k), m.next_noise.mutable_view());
-    assign(m.next_noise, std::sqrt((1.0 - beta) * (1.0 + beta)) * m.noise + beta * m.next_noise);
-    steer(m);
+    propose(m);
     require_particles(m.next_x.read(), plan.k);
     evaluate(m, rng.stream(purpose::value, plan.k), row(m.next_value));
     require_values(row(m.next_value), plan.k);
@@ -84,7 +106,7 @@ void make_move(State& s, const step_plan& plan, double beta, philox rng, std::op
                                                     .accepted = row(m.accepted)});
     const auto moved = row(std::as_const(m.accepted)) > 0.0;
     assign(m.x, select(moved, m.next_x, m.x));
-    assign(m.noise, select(moved, m.next_noise, m.noise));
+    if (m.has_noise()) assign(m.noise, select(moved, m.next_noise, m.noise));
     assign(row(m.v), select(moved, row(m.v) + (row(m.next_value) - row(m.value)), row(m.v)));
     assign(row(m.value), select(moved, row(m.next_value), row(m.value)));
     double* const accepted = &s.step_sums.data()->accepted;

@@ -135,7 +135,8 @@ struct smc_result {
     /// weights (.steps = 1, .threshold = 0) are better by so much.
     std::string advice;
     bool complete = false; ///< says whether the run took its last step
-    /// Says whether the target is the chain's own end law, tilted.
+    /// Says whether the target is the chain's own end law, tilted. By renoise_moves it is only where the
+    /// kernel is exact.
     bool exact_for_sampler = false;
     /// Says whether the target is the law to which a weighted kernel corrects its draws, tilted: the kernel's
     /// exact_density().

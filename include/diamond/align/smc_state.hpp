@@ -81,16 +81,20 @@ struct move_memory {
     rows_type drawn_value;           ///< V of these, as moves are accepted by it
     Batch parent, noise, centre, x;  ///< x_{k-1}, e, centre and x_k of each particle, as resampled and moved
     rows_type v, value;              ///< V_k, and V as moves are accepted by it
-    Batch next_noise, next_x;        ///< what a move proposes
+    Batch next_noise, next_x;        ///< what a move proposes; the first its renoised state, without noise
     rows_type next_value, accepted;  ///< its V; and 1 for each particle that takes it, else 0
     condition_store<Condition, backend_of_t<Batch>> conditions; ///< the memory of the particles' condition
 
+    /// Says whether moves are made in the noise of transitions.
+    [[nodiscard]] bool has_noise() const { return noise.size() > 0; }
     /// Says whether the kernel needs a centre to steer from.
     [[nodiscard]] bool has_centre() const { return centre.size() > 0; }
 
-    void resize(const backend_of_t<Batch>& on, index_t dimension, index_t particles, bool with_centre) {
-        for (auto* batch : {&drawn_noise, &parent, &noise, &x, &next_noise, &next_x})
-            batch->resize(on, dimension, particles);
+    void resize(const backend_of_t<Batch>& on, index_t dimension, index_t particles, bool with_noise,
+                bool with_centre) {
+        for (auto* batch : {&x, &next_noise, &next_x}) batch->resize(on, dimension, particles);
+        if (with_noise)
+            for (auto* batch : {&drawn_noise, &parent, &noise}) batch->resize(on, dimension, particles);
         if (with_centre)
             for (auto* batch : {&drawn_centre, &centre}) batch->resize(on, dimension, particles);
         for (auto* numbers : {&drawn_value, &v, &value, &next_value, &accepted})

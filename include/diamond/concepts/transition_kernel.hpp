@@ -36,6 +36,10 @@
 ///  10. k.noise_deviation(interval, v) is the deviation that e gives a coordinate of x_t' where the data are
 ///      N(., v I), and a guess of it elsewhere.
 ///
+/// A kernel that, as far as it is exact, draws x_t' from the law of the noising process run backwards, given
+/// x_t (DDPM's correlation), may say so by static constexpr bool reverses_noising = true; it then has
+/// schedule(), too. Noised to t and drawn again, samples of p_t' keep their law reversibly.
+///
 /// A `guided_kernel` is not a transition kernel, either: its draws come from a proposal, and carry the
 /// logarithm of the ratio by which they stand for the draws of a transition kernel. Beside 1 and 3,
 ///  11. k(x, interval, condition, stream, out, row log_ratio) draws out and writes the ratio's logarithm: the
@@ -52,9 +56,9 @@
 /// Models: glass_kernel, early_stop_kernel, ddpm_posterior_kernel, renoise_kernel, ode_kernel,
 /// ancestral_kernel, euler_maruyama_kernel; with density early_stop_kernel, where its Diamond map has a
 /// divergence; weighted corrected_kernel; steerable early_stop_kernel and the kernels of a posterior draw;
-/// guided measurement_guided_kernel and value_guided_kernel. Used by: chain, smc, beam, particle_gibbs; the
-/// weighted and the guided ones by smc alone. Source: [GF], [DM], (eq. marginals-kept), (eq.
-/// glass-transition).
+/// guided measurement_guided_kernel and value_guided_kernel. Used by: chain, smc, beam, tree_search,
+/// particle_gibbs; the weighted and the guided ones by smc alone. Source: [GF], [DM], (eq. marginals-kept),
+/// (eq. glass-transition).
 #pragma once
 
 #include <concepts>
@@ -98,6 +102,15 @@ inline constexpr bool has_one_noise = false;
 template <class K>
     requires requires { requires K::one_noise; }
 inline constexpr bool has_one_noise<K> = true;
+/// Says whether K runs the noising process backwards.
+template <class K>
+inline constexpr bool reverses_noising = false;
+template <class K>
+    requires requires(const K& k) {
+        requires K::reverses_noising;
+        k.schedule();
+    }
+inline constexpr bool reverses_noising<K> = true;
 template <class K>
 concept guides_noise = requires(K& k, const_view_t<typename K::batch_type> x, interval span,
                                 const condition_of_t<K>& c, noise_stream stream,

@@ -21,7 +21,7 @@
 /// begins a record, and e.guidance_warnings() returns a vector of strings on all calls since.
 ///
 /// Models: posterior_value, moment_value, cumulant_value, weighted_value, point values, exact_value. Used by:
-/// smc, grouped_smc, beam, particle_gibbs, guidance. Source: [DM], (eq. value-function).
+/// smc, grouped_smc, beam, tree_search, particle_gibbs, guidance. Source: [DM], (eq. value-function).
 #pragma once
 
 #include <concepts>

@@ -101,6 +101,8 @@ public:
     using const_view = const_view_t<batch_type>;
     /// xbar_0 is all its noise: steered() reads no centre.
     static constexpr bool one_noise = true;
+    /// With an exact map it is DDPM's transition.
+    static constexpr bool reverses_noising = true;
 
     /// Takes the Diamond map, which is stopped at r*. @throws std::invalid_argument where one of its
     /// schedules is none, see check_schedule.

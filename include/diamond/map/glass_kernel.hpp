@@ -29,6 +29,8 @@ public:
     using condition_type = condition_of_t<Field>;
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
+    /// Of all correlations DDPM's is that of the noising process.
+    static constexpr bool reverses_noising = std::is_same_v<Correlation, ddpm_correlation>;
 
     /// Takes the schedule, the field, the solver of the inner flow, the correlation rho of x_t' with x_t, and
     /// the inner schedule. @throws std::invalid_argument where a schedule is none, see check_schedule, or the
@@ -41,6 +43,7 @@ public:
 
     [[nodiscard]] index_t dimension() const { return velocity_.dimension(); }
     [[nodiscard]] const cost& spent() const { return velocity_.spent(); }
+    [[nodiscard]] const Schedule& schedule() const { return velocity_.schedule(); }
     [[nodiscard]] bool exact() const { return false; } // a solver has an error
 
     /// Draws x_t' given x, both d x N, into out. @throws std::invalid_argument if shapes or times do not fit.

@@ -29,6 +29,8 @@ public:
     using condition_type = condition_of_t<Sampler>;
     using view = view_t<batch_type>;
     using const_view = const_view_t<batch_type>;
+    /// Of all correlations DDPM's is that of the noising process.
+    static constexpr bool reverses_noising = std::is_same_v<Correlation, ddpm_correlation>;
 
     /// Takes the posterior sampler and the correlation. @throws std::invalid_argument where the sampler's
     /// schedule is none, see check_schedule.
