@@ -7,6 +7,7 @@
 #include <diamond/align/fit_smc_schedule.hpp>
 #include <diamond/align/grouped_smc.hpp>
 #include <diamond/align/guidance.hpp>
+#include <diamond/align/islands_snapshot.hpp>
 #include <diamond/align/log_densities.hpp>
 #include <diamond/align/measurement_guided_kernel.hpp>
 #include <diamond/align/objective.hpp>
