@@ -12,7 +12,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
-#include <limits>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -123,13 +122,22 @@ public:
     /// Returns the bytes that another rank sends; messages of one rank come in the order in which it sent
     /// them.
     [[nodiscard]] std::vector<std::byte> receive(int from) const {
-        unsigned long long size = 0;
-        MPI_Recv(&size, 1, MPI_UNSIGNED_LONG_LONG, from, tag, comm_, MPI_STATUS_IGNORE);
-        std::vector<std::byte> bytes(static_cast<std::size_t>(size));
-        for (std::size_t at = 0; at < bytes.size(); at += most_bytes)
-            MPI_Recv(bytes.data() + at, length(bytes.size(), at), MPI_BYTE, from, tag, comm_,
-                     MPI_STATUS_IGNORE);
+        std::vector<std::byte> bytes(announced(from));
+        take_bytes(bytes, from);
         return bytes;
+    }
+    /// Writes the numbers that another rank sends to a contiguous range. @throws std::invalid_argument where
+    /// they are not as many.
+    template <class Numbers>
+    void receive(int from, Numbers&& numbers) const {
+        const auto bytes = std::as_writable_bytes(std::span(numbers));
+        const std::size_t size = announced(from);
+        require(size == bytes.size(), [&] {
+            return "rank " + digits_of(from) + " sends " + digits_of(size) + " bytes where rank " +
+                   digits_of(rank_) + " waits for " + digits_of(bytes.size()) +
+                   ": all ranks make the same calls, with the same arguments";
+        });
+        take_bytes(bytes, from);
     }
     /// Gives all ranks the numbers that rank `from` has in a contiguous range, as long everywhere. All ranks
     /// make this call.
@@ -195,6 +203,16 @@ private:
 
     static int length(std::size_t size, std::size_t at) {
         return static_cast<int>(std::min(most_bytes, size - at));
+    }
+    /// Returns how many bytes the next message of a rank has.
+    [[nodiscard]] std::size_t announced(int from) const {
+        unsigned long long size = 0;
+        MPI_Recv(&size, 1, MPI_UNSIGNED_LONG_LONG, from, tag, comm_, MPI_STATUS_IGNORE);
+        return static_cast<std::size_t>(size);
+    }
+    void take_bytes(std::span<std::byte> to, int from) const {
+        for (std::size_t at = 0; at < to.size(); at += most_bytes)
+            MPI_Recv(to.data() + at, length(to.size(), at), MPI_BYTE, from, tag, comm_, MPI_STATUS_IGNORE);
     }
     void take(MPI_Comm of) {
         MPI_Comm_dup(of, &comm_); // so that our messages are not taken for the caller's

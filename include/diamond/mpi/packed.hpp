@@ -104,7 +104,8 @@ private:
 template <class Archive, class Snapshot>
 void pack_snapshot(Archive& archive, Snapshot& s) {
     archive(s.step, s.particles, s.values, s.log_weights, s.log_densities, s.families, s.log_z, s.log_delta,
-            s.resamplings, s.steps, s.ancestors, s.spent, s.pilot, s.seed, s.setting);
+            s.resamplings, s.steps, s.ancestors, s.spent, s.pilot, s.plan.draws, s.plan.relative_variance,
+            s.plan.reason, s.seed, s.setting);
 }
 
 } // namespace diamond::mpi::detail
