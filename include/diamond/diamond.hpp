@@ -1,5 +1,5 @@
-/// Everything but the back ends, io and plot: schedules, maps, kernels, rewards, values, alignment, networks
-/// and training, and the exact models.
+/// Everything but the back ends, io, plot and mpi: schedules, maps, kernels, rewards, values, alignment,
+/// networks and training, and the exact models.
 #pragma once
 
 #include <diamond/align/chain.hpp>

@@ -26,8 +26,11 @@ TEST_CASE("the best of groups is the best of all candidates, whichever ranks dre
     diamond::best_of_n search{ddpm_posterior_kernel{exact_posterior{model}},
                               tilt_2d<double>(),
                               {.winners = 3, .candidates = 4, .steps = 4}};
-    diamond::mpi::best_of_groups over_ranks{world(), search, {.groups = 5}};
+    const auto& ranks = world();
+    // [search]
+    diamond::mpi::best_of_groups over_ranks{ranks, search, {.groups = 5}}; // search is a diamond::best_of_n
     const auto found = over_ranks(context, philox{4});
+    // [/search]
     std::vector<double> best(3, -infinity), columns(6);
     diamond::cost spent;
     for (std::uint64_t g = 0; g < 5; ++g) {
@@ -52,9 +55,13 @@ TEST_CASE("R-hat over groups of chains is that of all chains, on any number of r
     const auto model = mixture<batch>(context);
     const diamond::renoise_chain chain{
         exact_posterior{model}, tilt_2d<double>(), {.particles = 16, .adaptation = 16, .steps = 64}};
-    diamond::mpi::chains over_ranks{world(), chain, {.groups = 4}};
+    const auto& ranks = world();
+    // [chains]
+    diamond::mpi::chains over_ranks{ranks, chain, {.groups = 4}}; // chain is a diamond::renoise_chain
+    const auto result = over_ranks(context, philox{9});
+    // [/chains]
     diamond::mpi::chains on_one{alone(), chain, {.groups = 4}};
-    const auto result = over_ranks(context, philox{9}), reference = on_one(context, philox{9});
+    const auto reference = on_one(context, philox{9});
     CHECK(result.r_hat == reference.r_hat);
     CHECK(result.acceptance == reference.acceptance);
     CHECK(result.warnings == reference.warnings);

@@ -41,6 +41,7 @@ struct sharded_gradient_options {
 /// times one behind the other and by each rank but one once; the sum to all; and 16 bytes from all to all.
 class sharded_gradient {
 public:
+    /// What sums the gradients of batches of this type.
     template <class Batch>
     using on = detail::sharded_sum<Batch>;
 

@@ -57,6 +57,7 @@ struct whole_sum;
 
 /// The gradient of the whole batch, one shard, which is computed here: nothing is summed.
 struct whole_batch {
+    /// What sums the gradients of batches of this type.
     template <class Batch>
     using on = detail::whole_sum<Batch>;
 };
