@@ -12,6 +12,8 @@
 #include "../align/cases.hpp"
 #include "world.hpp"
 
+namespace mpi_groups_test {
+
 using namespace cases;
 using diamond_test::alone, diamond_test::world;
 
@@ -116,3 +118,5 @@ TEST_CASE("islands that rank 0 has saved go on from their file on another number
     world().wait();
     world().on_first([&] { std::filesystem::remove(file); });
 }
+
+} // namespace mpi_groups_test

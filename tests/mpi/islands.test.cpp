@@ -9,6 +9,8 @@
 #include "../align/cases.hpp"
 #include "world.hpp"
 
+namespace mpi_islands_test {
+
 using namespace cases;
 using diamond_test::alone, diamond_test::half, diamond_test::world;
 
@@ -178,26 +180,34 @@ TEST_CASE("Z-hat of islands is unbiased, exchanged or not") {
 }
 
 TEST_CASE("the error of exchanged islands by their families is the spread of log Z over runs") {
-    // The spread of 150 runs is known to 5.8 % (one standard deviation of a normal sample's), the mean of the
-    // reported variances to less: 25 % is four of these. The islands' own spread, as if they were
-    // independent, is not that error.
+    // The spread of 600 runs is known to 2.9 % (one standard deviation of a normal sample's), the mean of the
+    // reported variances, single ones of which may be negative, to about twice that: 20 % is three of both.
+    // The islands' own spread, as if they were independent, is not that error.
+    if (world().size() > 1) return; // it is the same on all numbers of ranks
     problem p;
     diamond::mpi::islands sampler{
         world(), p.sampler(bowl_2d<double>(2.0), 8, 4), {.islands = 32, .threshold = 2.0}};
     std::vector<double> log_z, reported, by_spread;
-    for (std::uint64_t run = 0; run < 150; ++run) {
+    for (std::uint64_t run = 0; run < 600; ++run) {
         const auto result = sampler(p.context, philox{78}.split(run));
         REQUIRE(result.exchanges == 3);
         CHECK(result.log_z_method == diamond::log_z_error::lee_whiteley);
         log_z.push_back(result.log_z);
-        reported.push_back(diamond::square(result.log_z_standard_error));
+        const double variance = diamond::relative_variance_of_z(
+            result.log_z_method, diamond::family_square(result.shares, result.families), 32, 3);
+        reported.push_back(variance);
+        if (!std::isnan(result.log_z_standard_error)) { // as where half of the islands warn
+            CHECK(diamond::square(result.log_z_standard_error) == doctest::Approx(variance));
+            CHECK(variance <= diamond::trusted_relative_variance);
+        }
         by_spread.push_back(diamond::square(diamond::combine_islands(result.log_z_of).standard_error));
     }
-    const double spread = statistics::average(log_z).standard_error * std::sqrt(150.0);
+    const double spread = statistics::average(log_z).standard_error * std::sqrt(600.0);
     const double mean = std::sqrt(statistics::average(reported).value);
-    MESSAGE("reported ", mean, ", spread ", spread, ", islands as if independent ",
-            std::sqrt(statistics::average(by_spread).value));
-    CHECK(mean / spread == doctest::Approx(1.0).epsilon(0.25));
+    const double independent = std::sqrt(statistics::average(by_spread).value);
+    MESSAGE("reported ", mean, ", spread ", spread, ", islands as if independent ", independent);
+    CHECK(mean / spread == doctest::Approx(1.0).epsilon(0.2));
+    CHECK(independent / spread < 0.75);
 }
 
 TEST_CASE("islands whose weights die are zeros in the mean, and come alive again by exchanges") {
@@ -231,3 +241,5 @@ TEST_CASE("what islands refuse") {
     islands broken{alone(), p.sampler(reward), {.islands = 2}};
     CHECK_THROWS_WITH(broken(p.context, philox{1}), doctest::Contains("island 0: "));
 }
+
+} // namespace mpi_islands_test

@@ -13,6 +13,8 @@
 
 #include "world.hpp"
 
+namespace mpi_training_test {
+
 using diamond::index_t, diamond::philox, diamond::mpi::communicator, diamond::mpi::sharded_gradient;
 using diamond_test::alone, diamond_test::half, diamond_test::world;
 
@@ -216,3 +218,5 @@ TEST_CASE("what trainings in shards refuse") {
     CHECK_THROWS_WITH(world().on_first([] { throw std::runtime_error("no room is left"); }),
                       doctest::Contains("no room is left"));
 }
+
+} // namespace mpi_training_test
