@@ -19,7 +19,7 @@ class Diamond(ConanFile):
     package_type = "header-library"
     settings = "os", "arch", "compiler", "build_type"
     # A component of diamond each, and what it needs beside a C++20 compiler. The package has none of diamond::thrust,
-    # diamond::torch, diamond::openvino and diamond::cuda: install by CMake where what they need is.
+    # diamond::torch, diamond::openvino, diamond::mpi and diamond::cuda: install by CMake where what they need is.
     options = {"eigen": [True, False], "io": [True, False], "plot": [True, False]}
     default_options = {"eigen": True, "io": True, "plot": False}
     exports_sources = "include/*", "cmake/*", "CMakeLists.txt", "LICENSE"
@@ -50,7 +50,7 @@ class Diamond(ConanFile):
             toolchain.cache_variables[f"DIAMOND_BUILD_{what}"] = False
         toolchain.cache_variables["DIAMOND_CUDA"] = False
         # The options decide what is installed, not what this machine happens to have.
-        unwanted = ["thrust_headers", "Torch", "OpenVINO"]
+        unwanted = ["thrust_headers", "Torch", "OpenVINO", "MPI"]
         unwanted += [] if self.options.eigen else ["Eigen3"]
         unwanted += [] if self.options.io else ["nlohmann_json", "xtensor"]
         unwanted += [] if self.options.plot else ["cairo"]

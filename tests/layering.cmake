@@ -18,10 +18,11 @@ set(io         train)
 set(train      align oracle nn) # not io: the umbrella includes train and depends on nothing; io writes its checkpoints
 set(plot       io) # whose files are replaced whole
 set(openvino   schedule) # networks, of their schedules
+set(mpi        train) # drivers and trainings over ranks; files are the io of whoever writes them
 set(backend    concepts)
 set(torch      schedule) # networks of another library: the umbrella does not include it
 set(umbrella   align oracle nn train) # diamond.hpp itself
-set(folders core concepts schedule random glass reward density map value align oracle nn io plot train backend torch openvino)
+set(folders core concepts schedule random glass reward density map value align oracle nn io plot train backend torch openvino mpi)
 
 # Who may name a library, as "<its headers> => <our files>". Standard headers are free to all.
 set(libraries
@@ -32,7 +33,8 @@ set(libraries
     "nlohmann/ => io/"
     "cairo => plot/"
     "(torch|ATen|c10|caffe2)/ => torch/"
-    "openvino/ => openvino/")
+    "openvino/ => openvino/"
+    "mpi => mpi/")
 
 # closure(<folder> <result>): the folder and all that it may include.
 function(closure folder result)

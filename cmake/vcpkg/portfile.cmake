@@ -3,8 +3,8 @@
 set(VCPKG_BUILD_TYPE release)
 get_filename_component(SOURCE_PATH ${CMAKE_CURRENT_LIST_DIR}/../.. ABSOLUTE)
 # The features decide what is installed, not what this machine happens to have. The port has none of diamond::thrust, diamond::torch,
-# diamond::openvino and diamond::cuda.
-set(unwanted thrust_headers Torch OpenVINO)
+# diamond::openvino, diamond::mpi and diamond::cuda.
+set(unwanted thrust_headers Torch OpenVINO MPI)
 if(NOT "eigen" IN_LIST FEATURES)
   list(APPEND unwanted Eigen3)
 endif()

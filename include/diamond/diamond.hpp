@@ -1,5 +1,5 @@
-/// Everything but the back ends, io and plot: schedules, maps, kernels, rewards, values, alignment, networks
-/// and training, and the exact models.
+/// Everything but the back ends, io, plot and mpi: schedules, maps, kernels, rewards, values, alignment,
+/// networks and training, and the exact models.
 #pragma once
 
 #include <diamond/align/chain.hpp>
@@ -7,6 +7,7 @@
 #include <diamond/align/fit_smc_schedule.hpp>
 #include <diamond/align/grouped_smc.hpp>
 #include <diamond/align/guidance.hpp>
+#include <diamond/align/islands_snapshot.hpp>
 #include <diamond/align/log_densities.hpp>
 #include <diamond/align/measurement_guided_kernel.hpp>
 #include <diamond/align/objective.hpp>

@@ -5,7 +5,7 @@
 
 using network = archetypes::trainable_network_with_divergence;
 
-// Any order and any subset of the six roles is taken, and so are types of one's own.
+// Any order and any subset of the seven roles is taken, and so are types of one's own.
 struct own_time {
     double operator()(double choice, double u) const;
 };
@@ -18,6 +18,7 @@ struct own_teacher {
 };
 static_assert(diamond::diagnose_training_policies<network>());
 static_assert(diamond::diagnose_training_policies<network, own_teacher, own_time, own_pair>());
+static_assert(diamond::diagnose_training_policies<network, diamond::whole_batch, own_teacher>());
 static_assert(diamond::diagnose_training_policies<network, diamond::exact_trace, diamond::no_teacher,
                                                   diamond::semigroup_loss, diamond::square_pair,
                                                   diamond::logit_normal_time, diamond::learned_weight>());
@@ -71,7 +72,12 @@ struct own_loss {
 static_assert(sizeof(diamond::diamond_trainer<network, own_loss>) > 0);
 #endif
 
-#if CASE == 9 // training_policy_teacher_of_one_time
+#if CASE == 9 // training_policy_two_gradient_sums
+// expect: diamond_trainer takes one gradient_sum
+static_assert(sizeof(diamond::diamond_trainer<network, diamond::whole_batch, diamond::whole_batch>) > 0);
+#endif
+
+#if CASE == 10 // training_policy_teacher_of_one_time
 // expect: a flow_teacher knows t = 0 alone: its times must be uniform_time{.at_zero = 1}
 struct teacher_of_noise : own_teacher {
     static constexpr bool knows_no_outer_time = true;

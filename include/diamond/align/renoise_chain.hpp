@@ -47,6 +47,9 @@ struct renoise_chain_result {
     /// The effective number of draws of the reward in all moves after the adaptation, by the spread of the
     /// chains' means; NaN where R-hat is above 1.1.
     double ess = NAN;
+    /// What the chains say of each coordinate and the reward after the adaptation, by which groups of chains
+    /// that run apart are judged together (combine_chains).
+    chain_agreement agreement;
     bool exact_for_model = false; ///< says whether the stationary law is the model's, tilted
     /// Whether the run is complete, began from draws of the model, and has an R-hat of at most 1.1: else
     /// `warnings` say why not.
@@ -241,7 +244,8 @@ private:
 
     void judge(result_type& result, const detail::half_sums<batch_type>& of_z,
                const detail::half_sums<batch_type>& of_reward, index_t half) const {
-        const auto found = detail::judge_chains(of_z, of_reward, half);
+        result.agreement = detail::agreement_of(of_z, of_reward, half);
+        const auto found = detail::judge_chains(result.agreement);
         result.ess = found.ess;
         result.r_hat = found.r_hat;
         if (std::isnan(result.ess))

@@ -66,26 +66,21 @@ inline std::uint64_t metadata_seed(const tensor_file& file) {
     return value;
 }
 
-} // namespace detail
-
-/// Writes a snapshot atomically. `setting` is a text that identifies the run, its model and its reward;
-/// load_snapshot asks for the same text.
-/// @throws file_error if the file cannot be written.
+/// Returns the metadata and tensors of a snapshot, without a checksum.
 template <class Real>
-void save_snapshot(const std::filesystem::path& path, const smc_snapshot<Real>& from,
-                   const std::string& setting) {
+[[nodiscard]] tensor_file snapshot_tensors(const smc_snapshot<Real>& from, const std::string& setting) {
     const auto n = static_cast<index_t>(from.values.size());
     tensor_file file;
     file.metadata = {{"format", "diamond_smc_snapshot"},
                      {"version", from.plan.plain()                       ? "1.3"
-                                 : detail::moves_particles(from.setting) ? "1.2"
+                                 : moves_particles(from.setting) ? "1.2"
                                                                          : "1.1"},
                      {"setting", setting},
                      {"seed", digits_of(from.seed)},
                      {"step", digits_of(from.step)},
                      {"recorded", digits_of(from.ancestors.size())}};
     if (!from.plan.reason.empty()) file.metadata["plan"] = from.plan.reason;
-    for (const auto& [name, value] : from.setting) file.metadata[detail::run_prefix + name] = value;
+    for (const auto& [name, value] : from.setting) file.metadata[run_prefix + name] = value;
     const auto put = [&](const std::string& name, std::vector<index_t> shape, const auto& numbers) {
         file.tensors[name] = make_tensor(std::move(shape), numbers);
     };
@@ -101,14 +96,14 @@ void save_snapshot(const std::filesystem::path& path, const smc_snapshot<Real>& 
     put("pilot_counts", {2}, std::vector<std::int64_t>{from.pilot.draws, from.pilot.evaluations});
     put("pilot", {2}, std::vector{from.pilot.ess, from.pilot.log_z});
     std::vector<double> trace;
-    std::vector<std::int64_t> trace_counts;
+    std::vector<std::int64_t> counts_of_lines;
     for (const smc_step& line : from.steps) {
-        for (const double* number : detail::numbers_of_line(line)) trace.push_back(*number);
-        trace_counts.insert(trace_counts.end(), {line.resampled ? 1 : 0, line.floored});
+        for (const double* number : numbers_of_line(line)) trace.push_back(*number);
+        counts_of_lines.insert(counts_of_lines.end(), {line.resampled ? 1 : 0, line.floored});
     }
-    put("trace", {static_cast<index_t>(from.steps.size()), detail::trace_numbers}, trace);
-    put("trace_counts", {static_cast<index_t>(from.steps.size()), detail::trace_counts}, trace_counts);
-    if (detail::moves_particles(from.setting)) {
+    put("trace", {static_cast<index_t>(from.steps.size()), trace_numbers}, trace);
+    put("trace_counts", {static_cast<index_t>(from.steps.size()), trace_counts}, counts_of_lines);
+    if (moves_particles(from.setting)) {
         std::vector<double> acceptance;
         for (const smc_step& line : from.steps) acceptance.push_back(line.acceptance);
         put("acceptance", {static_cast<index_t>(from.steps.size())}, acceptance);
@@ -119,6 +114,18 @@ void save_snapshot(const std::filesystem::path& path, const smc_snapshot<Real>& 
     }
     for (std::size_t k = 0; k < from.ancestors.size(); ++k)
         if (!from.ancestors[k].empty()) put("ancestors." + digits_of(k), {n}, from.ancestors[k]);
+    return file;
+}
+
+} // namespace detail
+
+/// Writes a snapshot atomically. `setting` is a text that identifies the run, its model and its reward;
+/// load_snapshot asks for the same text.
+/// @throws file_error if the file cannot be written.
+template <class Real>
+void save_snapshot(const std::filesystem::path& path, const smc_snapshot<Real>& from,
+                   const std::string& setting) {
+    tensor_file file = detail::snapshot_tensors(from, setting);
     put_checksum(file);
     write_safetensors(path, file, detail::snapshot_limits);
 }

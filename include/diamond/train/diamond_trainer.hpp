@@ -17,6 +17,7 @@
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/train/adam_w.hpp>
 #include <diamond/train/flow_map_losses.hpp>
+#include <diamond/train/gradient_sum.hpp>
 #include <diamond/train/loss_weighting.hpp>
 #include <diamond/train/training_options.hpp>
 #include <diamond/train/training_policies.hpp>
@@ -26,11 +27,6 @@
 namespace diamond {
 
 namespace detail {
-/// The losses of a step, or sums of them.
-struct training_losses {
-    double diagonal = 0.0, off_diagonal = 0.0;
-    double diagonal_divergence = 0.0, off_diagonal_divergence = 0.0; ///< for a network with divergence
-};
 /// The numbers that steps write to the back end's memory.
 struct training_numbers {
     double loss = 0.0;          ///< the sum of one loss over the columns
@@ -80,6 +76,7 @@ struct count_losses {
 ///   flow_map_loss     the loss off the diagonal; default lagrangian_loss
 ///   trace_estimator   the divergences of a network with divergence; default default_trace
 ///   velocity_teacher  the target velocities; default no_teacher
+///   gradient_sum      shards of the batch and who computes them; default whole_batch
 /// e.g. diamond_trainer{network, data, rng, {.steps = 3000}, mean_flow_loss{}, exact_trace{}}.
 ///
 /// The random numbers of a step depend on the seed and the step's number only. Cost of a step for each
@@ -109,6 +106,7 @@ public:
           options_(checked(options)),
           policies_(policies...),
           targets_(std::move(policies_.velocities), policies_.trace),
+          sum_(policies_.sum),
           weighting_(checked(policies_).weighting),
           divergence_weighting_(policies_.weighting) {
         require(data.points().rows() == network_.dimension(), [&] {
@@ -116,6 +114,10 @@ public:
                    digits_of(data.points().rows());
         });
         require_scale(data);
+        require(options_.batch % sum_.shards() == 0, [&] {
+            return "a batch of " + digits_of(options_.batch) + " columns is not cut into " +
+                   digits_of(sum_.shards()) + " shards of one size";
+        });
         if constexpr (detail::says_classes<Network>) {
             require(data.labels() || network_.classes() == 0, [&] {
                 return "a training set without labels for a network of " + digits_of(network_.classes()) +
@@ -200,19 +202,27 @@ public:
             return "this training of " + digits_of(options_.steps) + " steps has taken its last";
         });
         const auto& context = data_->context();
-        const index_t n = options_.batch, k = state.step, p = parameters();
+        const index_t n = options_.batch / sum_.shards(), k = state.step, p = parameters();
         const bool early = k < options_.diagonal_steps();
         const index_t diagonal = early ? n
                                        : static_cast<index_t>(
                                              std::lround(options_.diagonal * static_cast<double>(n)));
         require_finite(state);
-        gradient_.resize(context, p, 1);
-        set_to_zero(gradient_.mutable_view());
-        states_.draw(*data_, network_.schedule(), policies_.times, policies_.pairs, rng_, k,
-                     {.columns = n, .diagonal = diagonal, .condition_dropout = options_.condition_dropout});
         if (numbers_.size() == 0) clear_losses();
-        if (diagonal > 0) diagonal_loss(state, diagonal);
-        if (diagonal < n) off_diagonal_loss(state, diagonal, n - diagonal);
+        sum_.begin(k, state.theta.read());
+        gradient_.resize(context, p, 1);
+        const shard_range own = sum_.own();
+        for (index_t shard = own.first; shard < own.first + own.count; ++shard) {
+            const philox rng = rng_of(shard);
+            set_to_zero(gradient_.mutable_view());
+            states_.draw(
+                *data_, network_.schedule(), policies_.times, policies_.pairs, rng, k,
+                {.columns = n, .diagonal = diagonal, .condition_dropout = options_.condition_dropout});
+            if (diagonal > 0) diagonal_loss(state, rng, diagonal);
+            if (diagonal < n) off_diagonal_loss(state, rng, diagonal, n - diagonal);
+            sum_.add(shard, gradient_.read(), &numbers_.data()->here);
+        }
+        sum_.finish(gradient_.mutable_view(), &numbers_.data()->here);
         clipped_norm* const norm = &numbers_.data()->norm;
         adam_w<batch_type>(options_.optimiser, {.k = k, .rate = options_.rate.at(k, options_.steps)},
                            {state.theta, state.mean, state.variance}, gradient_.read(), norm);
@@ -361,7 +371,8 @@ private:
         return result + ", " + digits_of(data_->points().columns()) + " points in dimension " +
                digits_of(data_->points().rows()) + labels + " with " + bandwidth + ", seed " +
                digits_of(rng_.seed) + (targets_.has_teacher ? ", a teacher, " : ", no teacher, ") +
-               detail::text_of_training(options_, policies_);
+               detail::text_of_training(options_, policies_) +
+               (sum_.shards() > 1 ? ", " + digits_of(sum_.shards()) + " shards" : "");
     }
     /// @throws std::invalid_argument with both unless the state is of this training.
     void require_own(const state_type& state) const {
@@ -442,26 +453,31 @@ private:
         return {.network = network_, .parameters = state.average.data(), .workspace = space_.other};
     }
     /// Returns the probes of the traces of a step on the diagonal, 0, or off it, 1.
-    [[nodiscard]] noise_stream probes(index_t step, index_t which) const {
-        return rng_.split(1).stream(purpose::data, 2 * step + which);
+    [[nodiscard]] static noise_stream probes(philox rng, index_t step, index_t which) {
+        return rng.split(1).stream(purpose::data, 2 * step + which);
+    }
+    /// Returns the rng of a shard: that of the training where the batch is one.
+    [[nodiscard]] philox rng_of(index_t shard) const {
+        constexpr std::uint64_t shards = 0x73686172640000; // a number that nothing else splits by
+        return sum_.shards() == 1 ? rng_ : rng_.split(shards + static_cast<std::uint64_t>(shard));
     }
 
-    void diagonal_loss(state_type& state, index_t count) {
+    void diagonal_loss(state_type& state, philox rng, index_t count) {
         const auto at = states_.arguments(0, count);
         const condition_of_t<Network> condition = own(states_.conditions(0, count));
         resize(count);
         network_.record(state.theta.data(), at, condition, space_.recorded, space_.v.mutable_view());
         targets_.diagonal(average_of(state), at, condition, states_.velocity.read().columns(0, count),
-                          probes(state.step, 0), space_.target.mutable_view());
+                          probes(rng, state.step, 0), space_.target.mutable_view());
         add_gradient(state, at, false, true, !targets_.has_teacher);
     }
-    void off_diagonal_loss(state_type& state, index_t first, index_t count) {
+    void off_diagonal_loss(state_type& state, philox rng, index_t first, index_t count) {
         const auto at = states_.arguments(first, count);
         const condition_of_t<Network> condition = own(states_.conditions(first, count));
         resize(count);
         auto velocity = [&](const diamond_arguments<batch_type>& there, const condition_of_t<Network>& given,
                             view_t<batch_type> out) {
-            targets_.off_diagonal(average_of(state), there, given, probes(state.step, 1), out);
+            targets_.off_diagonal(average_of(state), there, given, probes(rng, state.step, 1), out);
         };
         const loss_input<Network, decltype(velocity)> input{
             .network = network_,
@@ -471,7 +487,7 @@ private:
             .at = at,
             .condition = condition,
             .data_velocity = states_.velocity.read().columns(first, count),
-            .uniforms = rng_.stream(purpose::data, 4 * state.step + 3)};
+            .uniforms = rng.stream(purpose::data, 4 * state.step + 3)};
         const bool moving = policies_.loss(input, space_);
         add_gradient(state, at, moving, false, Loss::random_target);
     }
@@ -491,7 +507,7 @@ private:
                         .moving = moving,
                         .from = at.s,
                         .to = at.r};
-        detail::training_losses* const here = &numbers_.data()->here;
+        training_losses* const here = &numbers_.data()->here;
         const detail::posterior_weight<std::remove_cvref_t<decltype(network_.spread())>> weight{
             .spread = network_.spread(),
             .t = at.t,
@@ -560,6 +576,7 @@ private:
     diamond_training_options options_;
     policies_type policies_; ///< the teacher is moved to targets_
     detail::loss_targets<Network, Teacher, Trace> targets_;
+    typename decltype(policies_type::sum)::template on<batch_type> sum_;
     weighting_type weighting_, divergence_weighting_;
     training_states<batch_type> states_;
     loss_workspace<Network> space_;

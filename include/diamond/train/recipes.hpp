@@ -103,10 +103,11 @@ public:
     /// What network() returns: the trained network in the points' own coordinates.
     using network_type = trained_network<architecture>;
     /// The trainer that the recipe composes, with its default policies where none of their role is given.
-    using trainer_type = diamond_trainer<
-        architecture, chosen<role::times, typename Defaults::times>,
-        chosen<role::pairs, typename Defaults::pairs>, chosen<role::weighting, adaptive_weight>,
-        chosen<role::loss, lagrangian_loss>, chosen<role::trace, default_trace>>;
+    using trainer_type = diamond_trainer<architecture, chosen<role::times, typename Defaults::times>,
+                                         chosen<role::pairs, typename Defaults::pairs>,
+                                         chosen<role::weighting, adaptive_weight>,
+                                         chosen<role::loss, lagrangian_loss>,
+                                         chosen<role::trace, default_trace>, chosen<role::sum, whole_batch>>;
     /// What a training keeps, and what is saved and resumed.
     using state_type = typename trainer_type::state_type;
 
@@ -125,7 +126,8 @@ public:
                    detail::take_policy<role::pairs, architecture, typename Defaults::pairs>(policies...),
                    detail::take_policy<role::weighting, architecture, adaptive_weight>(policies...),
                    detail::take_policy<role::loss, architecture, lagrangian_loss>(policies...),
-                   detail::take_policy<role::trace, architecture, default_trace>(policies...)) {}
+                   detail::take_policy<role::trace, architecture, default_trace>(policies...),
+                   detail::take_policy<role::sum, architecture, whole_batch>(policies...)) {}
 
     /// Returns the trainer, whose start(), step(), run() and report() move a state, and whose states
     /// io::save_training keeps.

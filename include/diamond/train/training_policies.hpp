@@ -1,5 +1,5 @@
 /// The policies of a training, found by role: each type says by what it can do whether it is a time sampler,
-/// a pair sampler, a loss weighting, a flow-map loss, a trace estimator or a teacher.
+/// a pair sampler, a loss weighting, a flow-map loss, a trace estimator, a teacher or a gradient sum.
 #pragma once
 
 #include <string>
@@ -7,6 +7,7 @@
 
 #include <diamond/core/digits_of.hpp>
 #include <diamond/train/flow_map_losses.hpp>
+#include <diamond/train/gradient_sum.hpp>
 #include <diamond/train/loss_weighting.hpp>
 #include <diamond/train/option_checks.hpp>
 #include <diamond/train/teacher.hpp>
@@ -17,7 +18,7 @@
 namespace diamond {
 
 namespace detail {
-enum class training_role { none, times, pairs, weighting, loss, trace, velocities };
+enum class training_role { none, times, pairs, weighting, loss, trace, velocities, sum };
 
 template <class Policy, class Network>
 consteval training_role role_of() {
@@ -35,6 +36,8 @@ consteval training_role role_of() {
         return training_role::trace;
     else if constexpr (velocity_teacher<Policy, Network>)
         return training_role::velocities;
+    else if constexpr (gradient_sum<Policy, batch>)
+        return training_role::sum;
     else
         return training_role::none;
 }
@@ -64,7 +67,9 @@ consteval bool diagnose_training_policies() {
     static_assert(
         ((detail::role_of<Policies, Network>() != training_role::none) && ...),
         "a policy of diamond_trainer has no role: it must be a time_sampler, pair_sampler, loss_weighting, "
-        "flow_map_loss, trace_estimator or velocity_teacher, as these concepts of diamond/train say");
+        "flow_map_loss, trace_estimator, velocity_teacher or gradient_sum, as these concepts of "
+        "diamond/train "
+        "say");
     static_assert(at_most_one<training_role::times, Network, Policies...>,
                   "diamond_trainer takes one time_sampler, e.g. uniform_time");
     static_assert(at_most_one<training_role::pairs, Network, Policies...>,
@@ -77,6 +82,8 @@ consteval bool diagnose_training_policies() {
                   "diamond_trainer takes one trace_estimator, e.g. exact_trace");
     static_assert(at_most_one<training_role::velocities, Network, Policies...>,
                   "diamond_trainer takes one velocity_teacher, e.g. glass_teacher");
+    static_assert(at_most_one<training_role::sum, Network, Policies...>,
+                  "diamond_trainer takes one gradient_sum, e.g. whole_batch");
     return true;
 }
 
@@ -93,6 +100,7 @@ struct training_policies {
     chosen<training_role::loss, lagrangian_loss> loss;
     chosen<training_role::trace, default_trace> trace;
     chosen<training_role::velocities, no_teacher> velocities;
+    chosen<training_role::sum, whole_batch> sum;
 
     explicit training_policies(Policies&... given)
         : times(take_policy<training_role::times, Network, uniform_time>(given...)),
@@ -100,7 +108,8 @@ struct training_policies {
           weighting(take_policy<training_role::weighting, Network, adaptive_weight>(given...)),
           loss(take_policy<training_role::loss, Network, lagrangian_loss>(given...)),
           trace(take_policy<training_role::trace, Network, default_trace>(given...)),
-          velocities(take_policy<training_role::velocities, Network, no_teacher>(given...)) {}
+          velocities(take_policy<training_role::velocities, Network, no_teacher>(given...)),
+          sum(take_policy<training_role::sum, Network, whole_batch>(given...)) {}
 
     /// @throws std::invalid_argument with the name and the number of the first member that is out of range.
     void check() const {

@@ -68,7 +68,7 @@ foreach(needed include/diamond/diamond.hpp share/diamond/diamondConfig.cmake sha
     message(FATAL_ERROR "the port left no ${needed}")
   endif()
 endforeach()
-foreach(component io plot thrust openvino cuda)
+foreach(component io plot thrust openvino mpi cuda)
   if(EXISTS ${CURRENT_PACKAGES_DIR}/share/diamond/diamond_${component}Targets.cmake)
     message(FATAL_ERROR "the port installed the component ${component}, which no feature asked for")
   endif()
