@@ -8,9 +8,10 @@ set(concepts   random)
 set(schedule   concepts)
 set(glass      schedule)
 set(reward     glass)
+set(measurement reward) # whose likelihoods are rewards
 set(density    glass reward)
 set(map        density)
-set(value      map reward)
+set(value      map measurement)
 set(align      value)
 set(oracle     map reward)
 set(nn         map)
@@ -21,7 +22,7 @@ set(openvino   schedule) # networks, of their schedules
 set(backend    concepts)
 set(torch      schedule) # networks of another library: the umbrella does not include it
 set(umbrella   align oracle nn train) # diamond.hpp itself
-set(folders core concepts schedule random glass reward density map value align oracle nn io plot train backend torch openvino)
+set(folders core concepts schedule random glass reward measurement density map value align oracle nn io plot train backend torch openvino)
 
 # Who may name a library, as "<its headers> => <our files>". Standard headers are free to all.
 set(libraries

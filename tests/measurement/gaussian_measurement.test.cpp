@@ -1,9 +1,9 @@
-#include <diamond/reward/affine_measurement.hpp>
-#include <diamond/reward/down_sampling_measurement.hpp>
-#include <diamond/reward/gaussian_measurement.hpp>
-#include <diamond/reward/mask_measurement.hpp>
+#include <diamond/measurement/affine_measurement.hpp>
+#include <diamond/measurement/down_sampling_measurement.hpp>
+#include <diamond/measurement/gaussian_measurement.hpp>
+#include <diamond/measurement/mask_measurement.hpp>
 
-#include "checks.hpp"
+#include "../reward/checks.hpp"
 
 using namespace checks;
 
