@@ -9,6 +9,7 @@ set(schedule   concepts)
 set(glass      schedule)
 set(reward     glass)
 set(measurement reward) # whose likelihoods are rewards
+set(calibration concepts) # of samples of anything
 set(density    glass reward)
 set(map        density)
 set(value      map measurement)
@@ -21,8 +22,8 @@ set(plot       io) # whose files are replaced whole
 set(openvino   schedule) # networks, of their schedules
 set(backend    concepts)
 set(torch      schedule) # networks of another library: the umbrella does not include it
-set(umbrella   align oracle nn train) # diamond.hpp itself
-set(folders core concepts schedule random glass reward measurement density map value align oracle nn io plot train backend torch openvino)
+set(umbrella   align oracle nn train calibration) # diamond.hpp itself
+set(folders calibration core concepts schedule random glass reward measurement density map value align oracle nn io plot train backend torch openvino)
 
 # Who may name a library, as "<its headers> => <our files>". Standard headers are free to all.
 set(libraries

@@ -14,6 +14,8 @@
 #include <diamond/align/self_guidance.hpp>
 #include <diamond/align/smc.hpp>
 #include <diamond/align/value_guided_kernel.hpp>
+#include <diamond/calibration/calibration.hpp>
+#include <diamond/calibration/posterior_summary.hpp>
 #include <diamond/concepts/backend.hpp>
 #include <diamond/core/expression.hpp>
 #include <diamond/core/stopwatch.hpp>

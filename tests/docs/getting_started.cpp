@@ -148,6 +148,23 @@ void measurements(const diamond::eigen::context& context, const std::vector<floa
                       of_each.dimension() + unknown.dimension());
 }
 
+void posterior(const batch& particles, const std::vector<double>& weights, const std::vector<double>& truth) {
+    // [posterior]
+    const auto samples = diamond::samples_on_host(particles, weights); // result.particles, result.weights()
+    const auto [mean, deviation] = diamond::summarise(samples);
+    const auto [lower, upper] = diamond::intervals(samples, 0.9);
+    const auto eight = diamond::draw_equal(samples, 8, diamond::philox{.seed = 1}); // particles of equal
+                                                                                    // weight
+    // [/posterior]
+    // [calibration]
+    diamond::calibration record{{.level = 0.9}}; // then for each of many problems
+    record.add(samples, truth);
+    std::printf("coverage %.2f, spread/error %.2f, CRPS %.3f\n", record.coverage().value,
+                record.spread_skill().value, record.crps().value);
+    // [/calibration]
+    static_cast<void>(mean.size() + deviation.size() + lower.size() + upper.size() + eight.size());
+}
+
 // [main]
 int main() {
     try {
