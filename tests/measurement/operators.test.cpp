@@ -6,7 +6,6 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -197,12 +196,15 @@ void each_operator(const context_of<Batch>& context,
     take("mask", mask, mask_matrix(18, seen));
     const image_shape two{2, 4, 6}, odd{2, 3, 5}, even{1, 4, 4};
     take("down-sampling", diamond::down_sampling_measurement<Batch>(two, 2), down_matrix(two, 2));
-    for (const auto& [shape, height, width] :
-         {std::tuple{two, std::size_t{3}, std::size_t{5}}, std::tuple{odd, std::size_t{3}, std::size_t{3}},
-          std::tuple{even, std::size_t{1}, std::size_t{3}}, std::tuple{even, std::size_t{3}, std::size_t{1}}})
+    struct kernel_of {
+        image_shape shape;
+        std::size_t height, width;
+    };
+    for (const auto& of :
+         {kernel_of{two, 3, 5}, kernel_of{odd, 3, 3}, kernel_of{even, 1, 3}, kernel_of{even, 3, 1}})
         take("blur without symmetry",
-             diamond::blur_measurement<Batch>(context, shape, odd_kernel(height, width)),
-             blur_matrix(shape, odd_kernel(height, width)));
+             diamond::blur_measurement<Batch>(context, of.shape, odd_kernel(of.height, of.width)),
+             blur_matrix(of.shape, odd_kernel(of.height, of.width)));
     for (const auto& kernel : {diamond::box_blur(3), diamond::gaussian_blur(0.8, 3)})
         take("blur", diamond::blur_measurement<Batch>(context, two, kernel), blur_matrix(two, kernel));
     take("a line of pixels", diamond::blur_measurement<Batch>(context, {1, 1, 7}, odd_kernel(1, 5)),

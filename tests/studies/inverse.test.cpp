@@ -32,9 +32,8 @@ TEST_CASE("rows, report and pictures; exact draws are calibrated and the prior i
         CHECK(row["coverage"].get<double>() >= 0.0);
         CHECK(row["coverage"].get<double>() <= 1.0);
         // Guidance, chains and the prior have no Z.
-        CHECK(row["log_z_error"].is_number() ==
-              (method.find("SMC") != std::string::npos || method == "importance sampling" ||
-               method == "exact draws"));
+        CHECK(row["log_z_error"].is_number() == (method.find("SMC") != std::string::npos ||
+                                                 method == "importance sampling" || method == "exact draws"));
         if (method == "the prior") prior += row["crps"].get<double>();
         if (method == "exact draws") {
             exact += row["crps"].get<double>();
@@ -48,10 +47,10 @@ TEST_CASE("rows, report and pictures; exact draws are calibrated and the prior i
 
 TEST_CASE("the exact model runs alone, and what has no meaning is refused in a sentence") {
     const auto out = diamond_test::empty_folder("inverse_exact");
-    REQUIRE(diamond_test::run_program("inverse",
-                                      "--problems 2 --particles 8 --steps 3 --measurements noise --exact-only "
-                                      "--threads 1 --out " +
-                                          diamond_test::quoted(out))
+    REQUIRE(diamond_test::run_program(
+                "inverse", "--problems 2 --particles 8 --steps 3 --measurements noise --exact-only "
+                           "--threads 1 --out " +
+                               diamond_test::quoted(out))
                 .status == 0);
     CHECK(diamond::io::read_json(out / "report.json").size() == 11);
     for (const char* bad : {"--problems 1", "--particles 7", "--steps 2", "--seed -1", "--measurements all"})

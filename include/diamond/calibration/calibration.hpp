@@ -86,6 +86,7 @@ public:
         problems_.push_back(one);
     }
 
+    /// The number of problems that were added.
     [[nodiscard]] index_t problems() const { return static_cast<index_t>(problems_.size()); }
     /// The share of coordinates whose interval holds the truth; `level` where posteriors are right.
     [[nodiscard]] calibration_number coverage() const {

@@ -29,8 +29,11 @@ public:
         : held_(std::make_unique<model<Measurement>>(std::move(of))) {
         static_assert(diagnose_differentiable_measurement<Measurement>());
     }
+    /// Copies what is held.
     any_measurement(const any_measurement& other) : held_(other.held_->clone()) {}
+    /// Takes over what the other holds, which is then only to be destroyed or assigned.
     any_measurement(any_measurement&&) noexcept = default;
+    /// Holds a copy of what the other does.
     any_measurement& operator=(any_measurement other) noexcept {
         held_.swap(other.held_);
         return *this;

@@ -35,8 +35,11 @@ public:
             v.compose(in, out);
         }
     explicit orthonormal_basis(Vectors of) : held_(std::make_unique<model<Vectors>>(std::move(of))) {}
+    /// Copies the vectors, which may share their numbers; working space is its own.
     orthonormal_basis(const orthonormal_basis& other) : held_(other.held_->clone()) {}
+    /// Takes over the vectors of the other, which is then only to be destroyed or assigned.
     orthonormal_basis(orthonormal_basis&&) noexcept = default;
+    /// Holds a copy of the vectors of the other.
     orthonormal_basis& operator=(orthonormal_basis other) noexcept {
         held_.swap(other.held_);
         return *this;
@@ -115,7 +118,7 @@ public:
     using context_type = backend_of_t<Batch>;
     using view = view_t<Batch>;
     using const_view = const_view_t<Batch>;
-    using numbers = rebind_t<Batch, double>;
+    using numbers = rebind_t<Batch, double>; ///< a batch of doubles beside those of Batch
 
     /// @param left is U, @param right is V, @param values is s, k numbers. @param squared_lengths is |v_i|^2
     /// of the columns of V as they are rounded, k numbers; 1 each where it is empty. @throws
