@@ -8,9 +8,11 @@ set(concepts   random)
 set(schedule   concepts)
 set(glass      schedule)
 set(reward     glass)
+set(measurement reward) # whose likelihoods are rewards
+set(calibration concepts) # of samples of anything
 set(density    glass reward)
 set(map        density)
-set(value      map reward)
+set(value      map measurement)
 set(align      value)
 set(oracle     map reward)
 set(nn         map)
@@ -21,8 +23,8 @@ set(openvino   schedule) # networks, of their schedules
 set(mpi        train) # drivers and trainings over ranks; files are the io of whoever writes them
 set(backend    concepts)
 set(torch      schedule) # networks of another library: the umbrella does not include it
-set(umbrella   align oracle nn train) # diamond.hpp itself
-set(folders core concepts schedule random glass reward density map value align oracle nn io plot train backend torch openvino mpi)
+set(umbrella   align oracle nn train calibration) # diamond.hpp itself
+set(folders calibration core concepts schedule random glass reward measurement density map value align oracle nn io plot train backend torch openvino mpi)
 
 # Who may name a library, as "<its headers> => <our files>". Standard headers are free to all.
 set(libraries

@@ -12,8 +12,8 @@
 #include <diamond/align/value_guided_kernel.hpp>
 #include <diamond/map/glass_diamond_map.hpp>
 #include <diamond/map/runge_kutta.hpp>
-#include <diamond/reward/gaussian_measurement.hpp>
-#include <diamond/reward/mask_measurement.hpp>
+#include <diamond/measurement/gaussian_measurement.hpp>
+#include <diamond/measurement/mask_measurement.hpp>
 #include <diamond/value/moment_value.hpp>
 
 #include <support/back_ends.hpp>

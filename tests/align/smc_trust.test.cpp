@@ -1,7 +1,7 @@
 /// What a default run does where values are noise, and what its result says of itself: (eq. smc-relaxation),
 /// the pilot, `reliable`, and the advice.
-#include <diamond/reward/gaussian_measurement.hpp>
-#include <diamond/reward/mask_measurement.hpp>
+#include <diamond/measurement/gaussian_measurement.hpp>
+#include <diamond/measurement/mask_measurement.hpp>
 
 #include "cases.hpp"
 

@@ -34,6 +34,7 @@
 #include <diamond/map/posterior_kernels.hpp>
 #include <diamond/map/resampled_posterior.hpp>
 #include <diamond/map/stepped_flow_map.hpp>
+#include <diamond/measurement/mask_measurement.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
 #include <diamond/nn/trained_network.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
@@ -43,7 +44,6 @@
 #include <diamond/oracle/gaussian_mixture.hpp>
 #include <diamond/reward/grouped_reward.hpp>
 #include <diamond/reward/linear_reward.hpp>
-#include <diamond/reward/mask_measurement.hpp>
 #include <diamond/schedule/conventions/discrete_time_network.hpp>
 #include <diamond/schedule/conventions/edm_network.hpp>
 #include <diamond/schedule/conventions/rectified_flow_network.hpp>

@@ -1,5 +1,5 @@
 // What is refused of a measurement, and in which words: see CMakeLists.txt.
-#include <diamond/reward/gaussian_measurement.hpp>
+#include <diamond/measurement/gaussian_measurement.hpp>
 
 #include <support/archetypes.hpp>
 

@@ -1,6 +1,11 @@
-#include <diamond/reward/affine_measurement.hpp>
-#include <diamond/reward/down_sampling_measurement.hpp>
-#include <diamond/reward/mask_measurement.hpp>
+#include <diamond/measurement/affine_measurement.hpp>
+#include <diamond/measurement/any_measurement.hpp>
+#include <diamond/measurement/blur_measurement.hpp>
+#include <diamond/measurement/down_sampling_measurement.hpp>
+#include <diamond/measurement/function_measurement.hpp>
+#include <diamond/measurement/mask_measurement.hpp>
+#include <diamond/measurement/sparse_measurement.hpp>
+#include <diamond/measurement/whitened_measurement.hpp>
 
 #include <support/archetypes.hpp>
 
@@ -21,6 +26,25 @@ static_assert(differentiable_measurement<diamond::down_sampling_measurement<batc
 static_assert(differentiable_measurement<diamond::affine_measurement<batch>>);
 static_assert(!selecting_measurement<diamond::down_sampling_measurement<batch>> &&
               !selecting_measurement<diamond::affine_measurement<batch>>);
+
+// Which know their singular vectors, and which are found.
+using diamond::measurement_with_singular_vectors;
+static_assert(differentiable_measurement<diamond::blur_measurement<batch>> &&
+              measurement_with_singular_vectors<diamond::blur_measurement<batch>>);
+static_assert(measurement_with_singular_vectors<diamond::mask_measurement<batch>> &&
+              measurement_with_singular_vectors<diamond::down_sampling_measurement<batch>>);
+static_assert(differentiable_measurement<diamond::sparse_measurement<batch>> &&
+              !measurement_with_singular_vectors<diamond::sparse_measurement<batch>>);
+static_assert(differentiable_measurement<diamond::operator_measurement<batch>> &&
+              differentiable_measurement<diamond::function_measurement<batch>>);
+using whitened_mask = diamond::whitened_measurement<diamond::mask_measurement<batch>>;
+static_assert(differentiable_measurement<whitened_mask> && measurement_with_singular_vectors<whitened_mask> &&
+              !selecting_measurement<whitened_mask>);
+using whitened_blur = diamond::whitened_measurement<diamond::blur_measurement<batch>>;
+static_assert(differentiable_measurement<whitened_blur> && !measurement_with_singular_vectors<whitened_blur>);
+static_assert(!differentiable_measurement<diamond::whitened_measurement<archetypes::measurement>>);
+static_assert(differentiable_measurement<diamond::any_measurement<batch>> &&
+              measurement_with_singular_vectors<diamond::any_measurement<batch>>);
 
 struct without_batch {
     int dimension() const;

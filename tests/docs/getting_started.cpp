@@ -120,6 +120,49 @@ void measurements(const diamond::eigen::context& context, const std::vector<floa
     const diamond::gaussian_measurement_reward reward{context, mask, seen, 0.1};
     // [/measurements]
     static_cast<void>(small.outputs() + ink.outputs() + reward.dimension());
+
+    // [operators]
+    const diamond::image_shape shape{.channels = 1, .height = 8, .width = 8};
+    // The circular convolution with a kernel, here of 3 x 3 weights of a Gaussian.
+    const diamond::blur_measurement<batch> blur{context, shape, diamond::gaussian_blur(0.8, 3)};
+    // W z with W sparse: the difference of two pixels. sparse_matrix_of takes an Eigen::SparseMatrix.
+    const diamond::sparse_measurement<batch> edge{
+        context, {.rows = 1, .columns = 64, .entries = {{0, 27, -1.0}, {0, 28, 1.0}}}};
+    // An operator and its transpose as functions, which are tried against each other.
+    const diamond::operator_measurement<batch> doubled{context, 64, 64,
+                                                       [](auto z, auto out) { assign(out, 2.0 * z); },
+                                                       [](auto y, auto out) { assign(out, 2.0 * y); }};
+    // Any A(z) with (dA/dz)^T cotangent: the exponentials of the pixels.
+    const diamond::function_measurement<batch> light{
+        64, 64, [](auto z, auto out) { assign(out, exp(z)); },
+        [](auto z, auto cotangent, auto out) { assign(out, exp(z) * cotangent); }};
+    // [/operators]
+    // [noise]
+    // Noise of each number's own deviation.
+    const auto of_each = diamond::whitened_measurement_reward(context, mask, seen,
+                                                              {0.1, 0.1, 0.1, 0.1, 0.4, 0.4, 0.4, 0.4});
+    // Noise whose variance is not known, with an inverse gamma prior: it is integrated out.
+    const diamond::student_measurement_reward unknown{context, mask, seen, {.shape = 2.0, .scale = 0.01}};
+    // [/noise]
+    static_cast<void>(blur.outputs() + edge.outputs() + doubled.outputs() + light.outputs() +
+                      of_each.dimension() + unknown.dimension());
+}
+
+void posterior(const batch& particles, const std::vector<double>& weights, const std::vector<double>& truth) {
+    // [posterior]
+    const auto samples = diamond::samples_on_host(particles, weights); // result.particles, result.weights()
+    const auto [mean, deviation] = diamond::summarise(samples);
+    const auto [lower, upper] = diamond::intervals(samples, 0.9);
+    const auto eight = diamond::draw_equal(samples, 8, diamond::philox{.seed = 1}); // particles of equal
+                                                                                    // weight
+    // [/posterior]
+    // [calibration]
+    diamond::calibration record{{.level = 0.9}}; // then for each of many problems
+    record.add(samples, truth);
+    std::printf("coverage %.2f, spread/error %.2f, CRPS %.3f\n", record.coverage().value,
+                record.spread_skill().value, record.crps().value);
+    // [/calibration]
+    static_cast<void>(mean.size() + deviation.size() + lower.size() + upper.size() + eight.size());
 }
 
 // [main]

@@ -1,4 +1,4 @@
-#include <diamond/reward/affine_measurement.hpp>
+#include <diamond/measurement/affine_measurement.hpp>
 #include <diamond/reward/classifier_reward.hpp>
 
 #include "checks.hpp"

@@ -1,9 +1,9 @@
-#include <diamond/reward/affine_measurement.hpp>
+#include <diamond/measurement/affine_measurement.hpp>
+#include <diamond/measurement/gaussian_measurement.hpp>
+#include <diamond/measurement/mask_measurement.hpp>
 #include <diamond/reward/classifier_reward.hpp>
 #include <diamond/reward/forbid_non_finite.hpp>
-#include <diamond/reward/gaussian_measurement.hpp>
 #include <diamond/reward/linear_reward.hpp>
-#include <diamond/reward/mask_measurement.hpp>
 #include <diamond/reward/quadratic_reward.hpp>
 #include <diamond/reward/sum_reward.hpp>
 #include <diamond/reward/tempered_reward.hpp>

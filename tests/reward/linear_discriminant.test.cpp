@@ -4,7 +4,7 @@
 
 #include <Eigen/LU>
 
-#include <diamond/reward/affine_measurement.hpp>
+#include <diamond/measurement/affine_measurement.hpp>
 #include <diamond/reward/classifier_reward.hpp>
 #include <diamond/reward/linear_discriminant.hpp>
 

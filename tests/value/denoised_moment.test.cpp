@@ -5,10 +5,10 @@
 #include <utility>
 #include <vector>
 
+#include <diamond/measurement/affine_measurement.hpp>
+#include <diamond/measurement/gaussian_measurement.hpp>
+#include <diamond/measurement/mask_measurement.hpp>
 #include <diamond/oracle/gaussian.hpp>
-#include <diamond/reward/affine_measurement.hpp>
-#include <diamond/reward/gaussian_measurement.hpp>
-#include <diamond/reward/mask_measurement.hpp>
 #include <diamond/schedule/linear.hpp>
 #include <diamond/value/denoised_moment_value.hpp>
 

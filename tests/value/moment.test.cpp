@@ -9,13 +9,13 @@
 #include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/posterior_kernels.hpp>
+#include <diamond/measurement/affine_measurement.hpp>
+#include <diamond/measurement/mask_measurement.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/exact_value.hpp>
 #include <diamond/oracle/gaussian.hpp>
 #include <diamond/oracle/gaussian_maps.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
-#include <diamond/reward/affine_measurement.hpp>
-#include <diamond/reward/mask_measurement.hpp>
 #include <diamond/value/moment_value.hpp>
 #include <diamond/value/posterior_value.hpp>
 

@@ -12,6 +12,7 @@
 #include <diamond/map/diamond_map_posterior.hpp>
 #include <diamond/map/early_stop_kernel.hpp>
 #include <diamond/map/network_flow_map.hpp>
+#include <diamond/measurement/mask_measurement.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
 #include <diamond/nn/trained_network.hpp>
 #include <diamond/oracle/checkerboard.hpp>
@@ -21,7 +22,6 @@
 #include <diamond/oracle/gaussian_maps.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
 #include <diamond/reward/linear_reward.hpp>
-#include <diamond/reward/mask_measurement.hpp>
 #include <diamond/value/moment_value.hpp>
 #include <diamond/value/point_values.hpp>
 #include <diamond/value/posterior_value.hpp>

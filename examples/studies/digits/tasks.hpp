@@ -17,13 +17,13 @@
 
 #include <diamond/backend/eigen.hpp>
 #include <diamond/diamond.hpp>
+#include <diamond/measurement/affine_measurement.hpp>
+#include <diamond/measurement/gaussian_measurement.hpp>
+#include <diamond/measurement/mask_measurement.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
-#include <diamond/reward/affine_measurement.hpp>
 #include <diamond/reward/classifier_reward.hpp>
-#include <diamond/reward/gaussian_measurement.hpp>
 #include <diamond/reward/linear_discriminant.hpp>
 #include <diamond/reward/linear_reward.hpp>
-#include <diamond/reward/mask_measurement.hpp>
 #include <diamond/reward/sum_reward.hpp>
 
 #include "data_set.hpp"

@@ -9,9 +9,9 @@
 #include <diamond/align/guided_noise.hpp>
 #include <diamond/concepts/measurement.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/measurement/gaussian_measurement.hpp>
+#include <diamond/measurement/singular_vectors.hpp>
 #include <diamond/random/draw.hpp>
-#include <diamond/reward/detail/singular_measurement.hpp>
-#include <diamond/reward/gaussian_measurement.hpp>
 #include <diamond/schedule/readings.hpp>
 
 namespace diamond {
@@ -92,15 +92,14 @@ public:
           readings_(kernel_.schedule(), std::move(field)),
           measurement_(reward.measurement()),
           reward_(std::move(reward)),
-          variance_(options.variance) {
+          variance_(options.variance),
+          singular_(singular_vectors_of(context, measurement_)) {
         detail::require_data_variance(variance_);
         require(reward_.dimension() == dimension() && readings_.dimension() == dimension(), [&] {
             return "measurement_guided_kernel: the kernel has dimension " + digits_of(dimension()) +
                    ", the measurement " + digits_of(reward_.dimension()) + ", the field " +
                    digits_of(readings_.dimension());
         });
-        singular_ = std::make_shared<const detail::singular_measurement<batch_type>>(
-            detail::singular_vectors_of(context, measurement_));
     }
 
     [[nodiscard]] index_t dimension() const { return static_cast<index_t>(kernel_.dimension()); }
@@ -149,28 +148,26 @@ public:
         measured_.resize(context, outputs, n);
         measurement_(denoised_.read(), measured_.mutable_view());
         assign(measured_, each_column(reward_.seen(context)) - measured_);
-        const index_t rank = singular_->values.rows();
+        const index_t rank = singular_.rank();
         for (auto* batch : {&miss_, &along_}) batch->resize(context, rank, n);
-        context.product(transpose::yes, singular_->left.read_on(context), measured_.read(),
-                        miss_.mutable_view());
-        context.product(transpose::yes, singular_->right.read_on(context), noise_.read(),
-                        along_.mutable_view());
+        singular_.left().parts(measured_.read(), miss_.mutable_view());
+        singular_.right().parts(noise_.read(), along_.mutable_view());
         using numbers_view = const_view_t<rebind_t<batch_type, double>>;
         context.for_each(
             rank, n,
             detail::steer_along<numbers_view, const_view, view>{.by = proposal,
-                                                                .value = singular_->values.read_on(context),
+                                                                .value = singular_.values_on(context),
                                                                 .miss = miss_.read(),
                                                                 .along = along_.mutable_view()});
-        context.product(transpose::no, singular_->right.read_on(context), along_.read(), steered);
+        singular_.right().compose(along_.read(), steered);
         assign(steered, noise_ + steered);
 
         kernel_.steered(x, span, condition, steered, centre, out);
         // Of I + V diag(1/sqrt(1 + h) - 1) V^T, with the columns of V as long as they have been rounded to.
         double log_determinant = 0.0;
-        for (std::size_t i = 0; i < singular_->on_host.size(); ++i) {
-            const double narrower = 1.0 / std::sqrt(1.0 + proposal.precision(singular_->on_host[i]));
-            log_determinant += std::log1p((narrower - 1.0) * singular_->norms[i]);
+        for (std::size_t i = 0; i < singular_.values().size(); ++i) {
+            const double narrower = 1.0 / std::sqrt(1.0 + proposal.precision(singular_.values()[i]));
+            log_determinant += std::log1p((narrower - 1.0) * singular_.squared_lengths()[i]);
         }
         detail::write_noise_ratio(noise_.read(), const_view(steered), log_determinant, log_ratio);
     }
@@ -184,7 +181,7 @@ private:
     Measurement measurement_;
     reward_type reward_;
     double variance_;
-    std::shared_ptr<const detail::singular_measurement<batch_type>> singular_;
+    singular_vectors<batch_type> singular_;
     buffer centre_, denoised_, noise_, steered_, measured_, miss_, along_;
 };
 

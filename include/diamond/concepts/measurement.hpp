@@ -11,10 +11,14 @@
 /// It need not be linear. A `differentiable_measurement` also has a.vjp(z, cotangent, out), which writes
 /// (dA/dz)^T cotangent, from m x n to d x n; a linear one ignores z. A `selecting_measurement` also has
 /// a.coordinates(), which lists the m distinct rows of z that it reads, in order; rewards on it then have a
-/// quadratic form.
+/// quadratic form. An affine one may have a.singular_vectors(context), which returns
+/// diamond::singular_vectors<batch_type> (measurement/singular_vectors.hpp); those of others are found, at a
+/// cost that grows as m^2 d.
 ///
-/// Models: mask_measurement, down_sampling_measurement, affine_measurement. Used by:
-/// gaussian_measurement_reward, classifier_reward, moment_value.
+/// Models: mask_measurement, down_sampling_measurement, blur_measurement, affine_measurement,
+/// sparse_measurement, operator_measurement, function_measurement, whitened_measurement, any_measurement.
+/// Used by: gaussian_measurement_reward, student_measurement_reward, classifier_reward, moment_value,
+/// denoised_moment_value, measurement_guided_kernel.
 #pragma once
 
 #include <concepts>

@@ -72,9 +72,9 @@ template <class Real>
     const auto n = static_cast<index_t>(from.values.size());
     tensor_file file;
     file.metadata = {{"format", "diamond_smc_snapshot"},
-                     {"version", from.plan.plain()                       ? "1.3"
+                     {"version", from.plan.plain()               ? "1.3"
                                  : moves_particles(from.setting) ? "1.2"
-                                                                         : "1.1"},
+                                                                 : "1.1"},
                      {"setting", setting},
                      {"seed", digits_of(from.seed)},
                      {"step", digits_of(from.step)},

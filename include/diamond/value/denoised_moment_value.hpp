@@ -10,8 +10,8 @@
 #include <diamond/concepts/value_estimator.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/expression.hpp>
-#include <diamond/reward/detail/singular_measurement.hpp>
-#include <diamond/reward/gaussian_measurement.hpp>
+#include <diamond/measurement/gaussian_measurement.hpp>
+#include <diamond/measurement/singular_vectors.hpp>
 #include <diamond/reward/reward_caller.hpp>
 #include <diamond/schedule/readings.hpp>
 #include <diamond/value/guidance_factor.hpp>
@@ -86,7 +86,8 @@ public:
         : model_(std::move(schedule), std::move(field)),
           measurement_(reward.measurement()),
           reward_(std::move(reward)),
-          data_variance_(options.variance) {
+          data_variance_(options.variance),
+          singular_(singular_vectors_of(context, measurement_)) {
         require(data_variance_ > 0.0 && std::isfinite(data_variance_), [&] {
             return "denoised_moment_value: the variance of a coordinate of the data is " +
                    digits_of(data_variance_) + ": it must be positive and finite";
@@ -95,8 +96,6 @@ public:
             return "denoised_moment_value: the field has dimension " + digits_of(dimension()) +
                    ", the measurement " + digits_of(reward_.reward().dimension());
         });
-        singular_ = std::make_shared<const detail::singular_measurement<batch_type>>(
-            detail::singular_vectors_of(context, measurement_));
     }
 
     [[nodiscard]] index_t dimension() const { return model_.dimension(); }
@@ -122,7 +121,7 @@ public:
         spread_.resize(context, 1, x.columns());
         context.column_sums(
             miss_.rows(), miss_.columns(),
-            detail::value_along<numbers_view, const_view>{.value = singular_->values.read_on(context),
+            detail::value_along<numbers_view, const_view>{.value = singular_.values_on(context),
                                                           .miss = miss_.read(),
                                                           .variance = variance,
                                                           .noise = noise()},
@@ -130,7 +129,7 @@ public:
         if (miss_.rows() == measured_.rows()) return assign(values.value, row(spread_));
         // What no z can explain, y - A D - U q: the difference of two squares would lose it to rounding.
         rest_.resize(context, measured_.rows(), measured_.columns());
-        context.product(transpose::no, singular_->left.read_on(context), miss_.read(), rest_.mutable_view());
+        singular_.left().compose(miss_.read(), rest_.mutable_view());
         assign(rest_, measured_ - rest_);
         assign(values.value, column_sums(-0.5 / noise() * square(rest_)));
         assign(values.value, values.value + row(spread_));
@@ -149,12 +148,12 @@ public:
         const double variance = measure(x, t, condition);
         x.context().for_each(
             miss_.rows(), miss_.columns(),
-            detail::slope_along<numbers_view, view>{.value = singular_->values.read_on(x.context()),
+            detail::slope_along<numbers_view, view>{.value = singular_.values_on(x.context()),
                                                     .miss = miss_.mutable_view(),
                                                     .variance = variance,
                                                     .noise = noise(),
                                                     .factor = mean_shift_factor(model_.schedule(), t)});
-        x.context().product(transpose::no, singular_->right.read_on(x.context()), miss_.read(), out);
+        singular_.right().compose(miss_.read(), out);
     }
 
 private:
@@ -174,9 +173,8 @@ private:
         measurement_(denoised_.read(), measured_.mutable_view());
         measured_columns_ += n;
         assign(measured_, each_column(reward_.reward().seen(context)) - measured_);
-        miss_.resize(context, singular_->values.rows(), n);
-        context.product(transpose::yes, singular_->left.read_on(context), measured_.read(),
-                        miss_.mutable_view());
+        miss_.resize(context, singular_.rank(), n);
+        singular_.left().parts(measured_.read(), miss_.mutable_view());
         return posterior_variance(level_at(model_.schedule(), t), data_variance_);
     }
 
@@ -185,7 +183,7 @@ private:
     reward_caller<reward_type, batch_type, condition_type> reward_;
     double data_variance_;
     std::int64_t measured_columns_ = 0;
-    std::shared_ptr<const detail::singular_measurement<batch_type>> singular_;
+    singular_vectors<batch_type> singular_;
     scratch<real, context_type> denoised_, measured_, miss_, rest_;
     scratch<double, context_type> spread_;
 };

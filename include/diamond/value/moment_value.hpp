@@ -11,7 +11,7 @@
 #include <diamond/concepts/value_estimator.hpp>
 #include <diamond/core/expression.hpp>
 #include <diamond/core/finite.hpp>
-#include <diamond/reward/gaussian_measurement.hpp>
+#include <diamond/measurement/gaussian_measurement.hpp>
 #include <diamond/reward/reward_caller.hpp>
 #include <diamond/schedule/check_schedule.hpp>
 #include <diamond/value/detail/covariance_along.hpp>

@@ -19,7 +19,10 @@
 
 namespace diamond {
 
-/// The estimate V ~ r(D(x, t)), D = E[z | x_t = x], which ignores the spread of the posterior.
+/// The estimate V ~ r(D(x, t)), D = E[z | x_t = x], which ignores the spread of the posterior. Of a
+/// measurement's log-likelihood, r(D) = log p(y | D(x_t)), its guidance is diffusion posterior sampling (DPS,
+/// arXiv 2209.14687), with the gradient through the denoiser and without that paper's step size, for which
+/// guidance_options has a strength.
 /// Cost a particle: one evaluation of the field and one of the reward; guidance: one evaluation and one
 /// vector-Jacobian product of the field, and one gradient of the reward.
 template <class Schedule, class Field, class Reward, class Damping = no_damping>

@@ -4,6 +4,7 @@
 #include <diamond/concepts/measurement.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/image_shape.hpp>
+#include <diamond/measurement/singular_vectors.hpp>
 #include <diamond/reward/detail/parameters.hpp>
 
 namespace diamond {
@@ -58,6 +59,7 @@ template <class Batch>
 class down_sampling_measurement {
 public:
     using batch_type = Batch;
+    using context_type = backend_of_t<Batch>;
     using view = view_t<Batch>;
     using const_view = const_view_t<Batch>;
 
@@ -92,6 +94,15 @@ public:
         out.context().for_each(
             out.rows(), out.columns(),
             detail::spread_blocks<view, const_view>{.grid = grid(), .cotangent = cotangent, .out = out});
+    }
+
+    /// The singular vectors: unit vectors on the left, the blocks on the right, of value 1/f.
+    [[nodiscard]] diamond::singular_vectors<Batch> singular_vectors(const context_type& context) const {
+        const auto factor = static_cast<double>(factor_);
+        return {context, orthonormal_basis<Batch>{detail::unit_vectors<Batch>{}},
+                orthonormal_basis<Batch>{
+                    detail::orthogonal_rows<down_sampling_measurement>{.of = *this, .scale = factor}},
+                std::vector<double>(small_shape().size(), 1.0 / factor)};
     }
 
 private:

@@ -1,9 +1,11 @@
-#include <diamond/reward/affine_measurement.hpp>
-#include <diamond/reward/down_sampling_measurement.hpp>
-#include <diamond/reward/gaussian_measurement.hpp>
-#include <diamond/reward/mask_measurement.hpp>
+#include <diamond/measurement/affine_measurement.hpp>
+#include <diamond/measurement/down_sampling_measurement.hpp>
+#include <diamond/measurement/gaussian_measurement.hpp>
+#include <diamond/measurement/mask_measurement.hpp>
 
-#include "checks.hpp"
+#include "../reward/checks.hpp"
+
+namespace measurement_gaussian_measurement_test {
 
 namespace reward_gaussian_measurement_test {
 
@@ -210,3 +212,5 @@ TEST_CASE_TEMPLATE("measurements refuse what they cannot mean", back_end, BACK_E
 }
 
 } // namespace reward_gaussian_measurement_test
+
+} // namespace measurement_gaussian_measurement_test

@@ -8,6 +8,7 @@
 
 #include <diamond/concepts/measurement.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/measurement/singular_vectors.hpp>
 #include <diamond/reward/detail/parameters.hpp>
 
 namespace diamond {
@@ -66,6 +67,14 @@ public:
     /// Writes out(i, j) = cotangent(k, j) where i = i_k, else 0, m x n to d x n. @throws
     /// std::invalid_argument for other shapes.
     void vjp(const_view, const_view cotangent, view out) const { select(*place_, outputs(), cotangent, out); }
+
+    /// The singular vectors: unit vectors on both sides, of value 1.
+    [[nodiscard]] diamond::singular_vectors<Batch> singular_vectors(const context_type& context) const {
+        return {
+            context, orthonormal_basis<Batch>{detail::unit_vectors<Batch>{}},
+            orthonormal_basis<Batch>{detail::orthogonal_rows<mask_measurement>{.of = *this, .scale = 1.0}},
+            std::vector<double>(coordinates_->size(), 1.0)};
+    }
 
 private:
     using index_batch = rebind_t<Batch, std::int32_t>;
