@@ -13,8 +13,8 @@
 #include <diamond/align/measurement_guided_kernel.hpp>
 #include <diamond/density/exact_density.hpp>
 #include <diamond/map/corrected_kernel.hpp>
-#include <diamond/reward/gaussian_measurement.hpp>
-#include <diamond/reward/mask_measurement.hpp>
+#include <diamond/measurement/gaussian_measurement.hpp>
+#include <diamond/measurement/mask_measurement.hpp>
 #include <diamond/schedule/time_grid.hpp>
 #include <diamond/value/annealed_value.hpp>
 #include <diamond/value/moment_value.hpp>

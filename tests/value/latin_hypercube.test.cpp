@@ -10,12 +10,12 @@
 
 #include <diamond/align/smc.hpp>
 #include <diamond/map/posterior_kernels.hpp>
+#include <diamond/measurement/gaussian_measurement.hpp>
+#include <diamond/measurement/mask_measurement.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/exact_value.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
-#include <diamond/reward/gaussian_measurement.hpp>
 #include <diamond/reward/linear_reward.hpp>
-#include <diamond/reward/mask_measurement.hpp>
 #include <diamond/schedule/linear.hpp>
 #include <diamond/schedule/time_grid.hpp>
 #include <diamond/value/posterior_value.hpp>
