@@ -55,8 +55,8 @@ namespace diamond {
 /// smc_plan. The choice depends on no number of the run itself, so that Z-hat is unbiased either way.
 ///
 /// Cost: K transitions and K - 1 values a particle (none where threshold is 0), N rewards; and K transitions
-/// and a reward for each draw of the pilot, a transition and a value of up to 128 particles to choose; and
-/// what rejuvenation costs. Plain weights cost as much, within the last draw.
+/// and a reward for each draw of the pilot, a transition and a value of as many particles as it began with,
+/// to choose; and what rejuvenation costs. Plain weights cost as much, within the last draw.
 template <class Kernel, class Value, class Resampler = systematic, class Rejuvenation = no_rejuvenation>
 class smc {
     static_assert(diagnose_any_transition_kernel<Kernel>() && diagnose_value_estimator<Value>());
@@ -558,9 +558,9 @@ private:
         const condition_type condition = conditions.gather(*s.context, s.given, first.data(), n);
         follow(s, allowed, draw_few(*s.context, few_noise(s.rng), condition, n));
     }
-    /// The number of particles whose values are looked at, which tells a relative variance within a fifth of
-    /// itself where values are tame.
-    [[nodiscard]] index_t few() const { return std::min<index_t>(128, options_.particles); }
+    /// The number of particles whose values are looked at: as many as the pilot begins with, so that
+    /// variances that hang on rare draws compare.
+    [[nodiscard]] index_t few() const { return std::min(options_.pilot_particles, options_.particles); }
     [[nodiscard]] static philox few_noise(philox rng) {
         constexpr std::uint64_t choice_stream = 0x63686f696365; // any number that no user is likely to split
                                                                 // by
