@@ -20,7 +20,8 @@ int run(const diamond::mpi::communicator& ranks, const std::filesystem::path& fi
     const diamond::exact_posterior posterior{model};
     const diamond::smc sampler{diamond::ddpm_posterior_kernel{posterior},
                                diamond::posterior_value{posterior, reward, {.samples = 4}},
-                               {.particles = 512, .steps = 8}};
+                               {.particles = 512, .steps = 8, .plain_ratio = 0.0}}; // SMC, whatever its pilot
+                                                                                    // sees
     const diamond::philox rng{.seed = 42};
 
     // [islands]

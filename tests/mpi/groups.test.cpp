@@ -92,7 +92,7 @@ TEST_CASE("islands that rank 0 has saved go on from their file on another number
     const exact_posterior posterior{mixture<batch>(context)};
     const diamond::smc sampler{ddpm_posterior_kernel{posterior},
                                posterior_value{posterior, bowl_2d<double>(4.0), {.samples = 2}},
-                               {.particles = 16, .steps = 6, .pilot_particles = 16}};
+                               {.particles = 16, .steps = 6, .pilot_particles = 16, .plain_ratio = 0.0}};
     const diamond::mpi::islands_options options{.islands = 6, .threshold = 0.95};
     diamond::mpi::islands over_ranks{world(), sampler, options}, on_one{alone(), sampler, options};
     const auto reference = on_one(context, philox{11});

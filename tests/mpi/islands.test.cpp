@@ -29,7 +29,7 @@ struct problem {
         const exact_posterior posterior{model};
         return smc{ddpm_posterior_kernel{posterior},
                    posterior_value{posterior, reward, {.samples = 2}},
-                   {.particles = particles, .steps = steps, .pilot_particles = 16}};
+                   {.particles = particles, .steps = steps, .pilot_particles = 16, .plain_ratio = 0.0}};
     }
     [[nodiscard]] double log_z(const form_reward<double>& reward) const {
         return model.tilted(reward.quadratic_form()).log_z;
