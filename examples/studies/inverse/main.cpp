@@ -34,11 +34,10 @@ std::filesystem::path of_digits(const char* folder) {
 }
 
 struct options {
-    index_t problems = 64, particles = 256, steps = 16;
+    index_t problems = 64, learned = 16, particles = 256, steps = 16;
     std::vector<std::string> kinds{"mask", "down_sampling", "blur", "noise"};
     std::uint64_t seed = 1;
     int threads = 0;
-    bool learned = true;
     std::filesystem::path data = of_digits("data"), weights = of_digits("weights"), out = "out/inverse";
 };
 
@@ -190,21 +189,23 @@ void run(const options& chosen) {
         laws.emplace_back(on, digits::chosen_images(data.train, label), h);
     const budget size{chosen.particles, chosen.steps};
     auto methods = exact_methods(size);
-    if (chosen.learned)
-        // The learned map costs more an evaluation, and gets half the particles.
+    const std::size_t exact = methods.size();
+    if (chosen.learned > 0)
+        // The learned map costs more an evaluation, and gets half the particles and fewer problems.
         for (auto& each : learned_methods({std::max<index_t>(8, size.particles / 2), size.steps},
                                           digits::load_network(on, chosen.weights, "diamond")))
             methods.push_back(std::move(each));
     std::vector<std::string> in_picture{"exact draws", "SMC, guided, moments", "DPS"};
-    if (chosen.learned) in_picture.emplace_back("learned, SMC, guided, moments");
+    if (chosen.learned > 0) in_picture.emplace_back("learned, SMC, guided, moments");
 
     studies::report told;
     told.line("# Inverse problems with known answers\n");
-    told.line(text("%td problems a measurement, seed %llu; %td particles, half as many of the learned map, "
-                   "%td steps. The class of a digit is known; "
-                   "truths are draws of the exact model of the class, the training images smoothed by %.2f.",
-                   chosen.problems, static_cast<unsigned long long>(chosen.seed), chosen.particles,
-                   chosen.steps, h));
+    told.line(
+        text("%td problems a measurement, the first %td of them for the learned map, seed %llu; %td "
+             "particles, half as many of the learned map, %td steps. The class of a digit is known; truths "
+             "are draws of the exact model of the class, the training images smoothed by %.2f.",
+             chosen.problems, std::min(chosen.learned, chosen.problems),
+             static_cast<unsigned long long>(chosen.seed), chosen.particles, chosen.steps, h));
     auto rows = nlohmann::ordered_json::array();
     const studies::progress_line progress;
     const auto kinds = measurements(on);
@@ -221,13 +222,14 @@ void run(const options& chosen) {
                                    .split(static_cast<std::uint64_t>(p));
             const problem of(on, laws[static_cast<std::size_t>(label)], label, kinds[kind], rng);
             std::vector<outcome> found;
-            for (std::size_t k = 0; k < methods.size(); ++k) {
+            for (std::size_t k = 0; k < (p < chosen.learned ? methods.size() : exact); ++k) {
                 progress.show(text("%s, problem %td of %td, %s", kinds[kind].name.c_str(), p + 1,
                                    chosen.problems, methods[k].name.c_str()));
                 found.push_back(methods[k].run(of, on, rng.split(100 + k)));
                 records[k].add(of, found.back());
             }
-            if (p >= digits::classes) continue; // the picture has one problem of each class
+            // The picture has one problem of each class, of those that all methods have run.
+            if (p >= digits::classes || found.size() < methods.size()) continue;
             std::vector<const outcome*> shown;
             for (std::size_t k = 0; k < methods.size(); ++k)
                 if (drawn.shows(methods[k].name)) shown.push_back(&found[k]);
@@ -255,7 +257,8 @@ int from_command_line(int argc, char** argv) {
     app.add_option("--measurements", chosen.kinds, "which of them are run")
         ->check(CLI::IsMember(chosen.kinds))
         ->capture_default_str();
-    app.add_flag("!--exact-only", chosen.learned, "leave the learned Diamond map out");
+    add("--learned", chosen.learned, 0, 100000,
+        "problems of each measurement that the learned map is given, too; 0 leaves it out");
     app.add_option("--seed", chosen.seed, "of all random numbers")
         ->check(studies::not_negative)
         ->capture_default_str();

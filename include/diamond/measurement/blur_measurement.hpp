@@ -61,15 +61,19 @@ struct convolve {
     index_t height, width, sign;
     ConstView in;
     View out;
+    /// A place less than n beyond either end, on the circle of n.
+    DIAMOND_HD static index_t wrapped(index_t place, index_t n) {
+        return place < 0 ? place + n : place >= n ? place - n : place;
+    }
     DIAMOND_HD void operator()(index_t i, index_t j) const {
         const index_t pixels = height * width, begin = i / pixels * pixels, y = (i - begin) / width,
                       x = (i - begin) % width;
         const index_t columns = weights.rows(), rows = weights.columns();
         double sum = 0.0;
         for (index_t v = 0; v < rows; ++v) {
-            const index_t from_y = (y - sign * (v - rows / 2) + height) % height;
+            const index_t from_y = wrapped(y - sign * (v - rows / 2), height);
             for (index_t u = 0; u < columns; ++u) {
-                const index_t from_x = (x - sign * (u - columns / 2) + width) % width;
+                const index_t from_x = wrapped(x - sign * (u - columns / 2), width);
                 sum += weights(u, v) * static_cast<double>(in(begin + from_y * width + from_x, j));
             }
         }
