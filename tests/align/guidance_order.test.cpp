@@ -178,7 +178,7 @@ TEST_CASE_TEMPLATE("guidance by the denoised value, the look-ahead and one pathw
     using own_batch = typename back::batch;
     using real = typename back::real;
     const auto run = [](auto where, auto tag) {
-        using batch_here = typename decltype(tag) align_guidance_order_test::batch;
+        using batch_here = typename decltype(tag)::batch;
         const auto context = where(1);
         const auto model = gaussian<batch_here>(context);
         const auto reward = bowl_3d<real>();
