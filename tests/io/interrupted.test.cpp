@@ -81,5 +81,3 @@ TEST_CASE("a process killed while it writes leaves the old file or the new") {
 
 } // namespace io_interrupted_test
 #endif
-
-} // namespace io_interrupted_test

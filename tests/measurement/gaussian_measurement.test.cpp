@@ -7,8 +7,6 @@
 
 namespace measurement_gaussian_measurement_test {
 
-namespace reward_gaussian_measurement_test {
-
 using namespace checks;
 
 namespace {
@@ -210,7 +208,5 @@ TEST_CASE_TEMPLATE("measurements refuse what they cannot mean", back_end, BACK_E
     CHECK_THROWS_WITH_AS(affine({1, 2}, {1})(points<Batch>(context, 2, 3), out),
                          doctest::Contains("maps 2 rows to 1"), std::invalid_argument);
 }
-
-} // namespace reward_gaussian_measurement_test
 
 } // namespace measurement_gaussian_measurement_test
