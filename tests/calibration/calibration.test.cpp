@@ -92,8 +92,8 @@ TEST_CASE_TEMPLATE("samples come to the host with weights of sum 1", back_end, B
     CHECK(summary.mean[0] == doctest::Approx(2.25));
     CHECK(summary.mean[1] == doctest::Approx(1.5));
     // sum w (x - mean)^2 = 1.1875 and 10.25
-    CHECK(summary.deviation[0] == doctest::Approx(std::sqrt(1.1875 / 0.625)));
-    CHECK(summary.deviation[1] == doctest::Approx(std::sqrt(10.25 / 0.625)));
+    CHECK(summary.deviation[0] == doctest::Approx(std::sqrt(1.1875 * 1.5)));
+    CHECK(summary.deviation[1] == doctest::Approx(std::sqrt(10.25 * 1.5)));
     CHECK(diamond::samples_on_host(x).weights == std::vector<double>(3, 1.0 / 3.0));
 }
 
@@ -101,13 +101,24 @@ TEST_CASE("quantiles lie between the middles of the weights") {
     const weighted_samples three{1, {4.0, 1.0, 2.0}, {0.25, 0.25, 0.5}}; // middles at 1/8, 1/2, 7/8
     CHECK(diamond::quantiles(three, 0.5)[0] == doctest::Approx(2.0));
     CHECK(diamond::quantiles(three, 0.125)[0] == doctest::Approx(1.0));
-    CHECK(diamond::quantiles(three, 0.3125)[0] == doctest::Approx(1.5));
-    CHECK(diamond::quantiles(three, 0.6875)[0] == doctest::Approx(3.0));
+    CHECK(diamond::quantiles(three, 0.25)[0] == doctest::Approx(1.5)); // where one's weight ends
+    CHECK(diamond::quantiles(three, 0.75)[0] == doctest::Approx(3.0));
+    CHECK(diamond::quantiles(three, 0.3751)[0] == 2.0); // which outweighs its neighbours
+    CHECK(diamond::quantiles(three, 0.6249)[0] == 2.0);
     CHECK(diamond::quantiles(three, 0.01)[0] == 1.0);
     CHECK(diamond::quantiles(three, 0.99)[0] == 4.0);
     // A sample without weight is not there.
     const weighted_samples with_none{1, {4.0, -100.0, 1.0, 2.0}, {0.25, 0.0, 0.25, 0.5}};
     CHECK(diamond::quantiles(with_none, 0.01)[0] == 1.0);
+
+    // Neighbours of next to no weight count no more than those of none, and equal samples as one.
+    const weighted_samples one{1, {0.0, 1.0, 2.0}, {1e-300, 1.0, 1e-300}};
+    CHECK(diamond::intervals(one, 0.9).lower[0] == 1.0);
+    CHECK(diamond::intervals(one, 0.9).upper[0] == 1.0);
+    CHECK(diamond::quantiles({1, {0.0, 100.0, 101.0}, {0.96, 0.02, 0.02}}, 0.6)[0] == 0.0);
+    CHECK(diamond::quantiles({1, {0.0, 0.0, 100.0, 101.0}, {0.48, 0.48, 0.02, 0.02}}, 0.6)[0] == 0.0);
+    // Nor has a sample that takes nearly all of the weight the spread of the others.
+    CHECK(diamond::summarise({1, {0.0, 3.0}, {1.0 - 1e-9, 1e-9}}).deviation[0] < 1e-3);
 
     // Of a Gaussian by weights: 20,000 draws of half the efficiency know a quantile to 0.02.
     const auto gaussian = weighted_gaussian(1.0, 0.5, 20000, 3);
@@ -213,6 +224,15 @@ TEST_CASE("what has no meaning is refused") {
     refuses("a problem of dimension 1 after those of 2", [&] {
         some.add({1, {0.0}, {1.0}}, {0.0});
         return 0;
+    });
+    // Samples that were made by hand are looked at, too.
+    refuses("the weights have the sum 3", [&] { return diamond::summarise({1, {0, 1, 2}, {1, 1, 1}}); });
+    refuses("the weights have the sum nan", [&] { return diamond::quantiles({1, {0}, {nan}}, 0.5); });
+    refuses("none is negative", [&] { return diamond::intervals({1, {0, 1}, {2, -1}}, 0.5); });
+    refuses("0 numbers for 0 samples", [&] { return diamond::draw_equal({1, {}, {}}, 1, philox{1}); });
+    refuses("1 numbers for 2 samples", [&] { return diamond::summarise({1, {0}, {0.5, 0.5}}); });
+    refuses("coordinate 0 of particle 1 is NaN", [&] {
+        return diamond::ranked_probability_score({1, {0, nan}, {0.5, 0.5}}, {0.0});
     });
     refuses("draw_equal of 0 samples", [&] { return diamond::draw_equal(without, 0, philox{1}); });
 }

@@ -76,8 +76,9 @@ double root_mean_square(const std::vector<double>& x) {
 }
 
 studies::cell number(const char* format, diamond::calibration_number of) {
-    return std::isfinite(of.standard_error) ? studies::cell(format, of.value, of.standard_error)
-                                            : studies::cell("–");
+    if (!std::isfinite(of.value)) return studies::cell("–");
+    if (std::isfinite(of.standard_error)) return studies::cell(format, of.value, of.standard_error);
+    return studies::cell("%.3f", of.value);
 }
 
 /// Writes the table of a measurement, and adds its rows to the JSON.

@@ -92,6 +92,10 @@ public:
             return "the selection of a tree search chose child " + digits_of(chosen.child) + " of " +
                    digits_of(known) + ": children are counted from 0";
         });
+        require(!(chosen.probability <= 0.0 || chosen.probability > 1.0), [&] {
+            return "the selection of a tree search chose a child with probability " +
+                   digits_of(chosen.probability) + ": it is above 0 and at most 1, or NaN where none is told";
+        });
         index_t left = chosen.child;
         for (std::int32_t c = of.first_child;; c = (*this)[c].next_sibling)
             if (!std::isnan((*this)[c].value()) && left-- == 0)

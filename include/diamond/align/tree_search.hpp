@@ -302,8 +302,9 @@ private:
             for (index_t t = 0; t < of.options_.trees; ++t) {
                 const std::int64_t left = of.options_.evaluations - spent[static_cast<std::size_t>(t)];
                 const std::int64_t each = price();
-                const index_t allowed = each == 0 ? of.options_.descents
-                                                  : std::min<std::int64_t>(of.options_.descents, left / each);
+                const index_t allowed = each == 0
+                                          ? of.options_.descents
+                                          : std::clamp<std::int64_t>(left / each, 0, of.options_.descents);
                 under_way.insert(under_way.end(), static_cast<std::size_t>(allowed),
                                  {static_cast<std::int32_t>(t), -1});
             }
@@ -386,7 +387,7 @@ private:
             prices[at] = std::max(prices[at], price);
             for (index_t j = 0; j < made; ++j) {
                 const auto tree = static_cast<std::size_t>(node(j).tree);
-                spent[tree] += price;
+                spent[tree] += prices[at]; // at least what it cost: the memory is that of the dearest price
                 if (last && (best_node[tree] < 0 || node(j).estimate > best[tree])) {
                     best[tree] = node(j).estimate;
                     best_node[tree] = first + static_cast<std::int32_t>(j);

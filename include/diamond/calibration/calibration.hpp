@@ -13,10 +13,13 @@ namespace diamond {
 
 /// Returns the continuous ranked probability score of each coordinate, d numbers in the coordinate's unit:
 /// sum_j w_j |x_j - y| - sum_{jk} w_j w_k |x_j - x_k|/2, the integral of (F - 1(x >= y))^2 for the samples'
-/// F. It is least, on average, by the law of the truth, and |x - y| for a single sample. @param truth is y, d
-/// numbers. @throws std::invalid_argument unless there are d, all finite. Cost: d N log N on the host.
+/// F. It is least, on average, by the law of the truth where the samples are many; few samples score less if
+/// they are too narrow, and a single one has |x - y|. @param truth is y, d numbers. @throws
+/// std::invalid_argument unless there are d, all finite, and for samples that samples_on_host would not give.
+/// Cost: d N log N on the host.
 [[nodiscard]] inline std::vector<double> ranked_probability_score(const weighted_samples& of,
                                                                   const std::vector<double>& truth) {
+    detail::require_samples(of);
     require(static_cast<index_t>(truth.size()) == of.dimension &&
                 std::all_of(truth.begin(), truth.end(), [](double y) { return std::isfinite(y); }),
             [&] {
@@ -130,6 +133,7 @@ private:
     template <class F, class G>
     [[nodiscard]] calibration_number root_of(F above, G below) const {
         const double ratio = mean_of(above).value / mean_of(below).value, root = std::sqrt(ratio);
+        if (root == 0.0) return {root, NAN}; // no spread at all, of which no error can be told
         const auto off = mean_of([&](const problem& p) { return above(p) - ratio * below(p); });
         return {root, off.standard_error / mean_of(below).value / (2.0 * root)};
     }

@@ -81,24 +81,57 @@ template <class Real, class Context>
     return samples_on_host(particles.read(), std::move(weights));
 }
 
+namespace detail {
+/// @throws std::invalid_argument unless there are samples, d numbers and a weight for each, the weights are
+/// not negative and have the sum 1, and the samples that have a weight are finite.
+inline void require_samples(const weighted_samples& of) {
+    const index_t d = of.dimension, n = of.count();
+    require(d > 0 && n > 0 && static_cast<index_t>(of.values.size()) == d * n, [&] {
+        return "weighted samples: " + digits_of(of.values.size()) + " numbers for " + digits_of(n) +
+               " samples of dimension " + digits_of(d) + ": as many as both together are needed, and some";
+    });
+    double sum = 0.0;
+    bool negative = false;
+    for (const double w : of.weights) {
+        sum += w;
+        negative = negative || !(w >= 0.0);
+    }
+    constexpr double rounding = 1e-9;
+    require(!negative && std::abs(sum - 1.0) < rounding, [&] {
+        return "weighted samples: the weights have the sum " + digits_of(sum) +
+               ": none is negative and they add up to 1, as those of samples_on_host do";
+    });
+    for (index_t j = 0; j < n; ++j)
+        if (of.weights[static_cast<std::size_t>(j)] > 0.0)
+            for (index_t i = 0; i < d; ++i)
+                require(std::isfinite(of(i, j)), [&] {
+                    return "weighted samples: coordinate " + digits_of(i) + " of particle " + digits_of(j) +
+                           " is NaN or infinite, and has a weight";
+                });
+}
+} // namespace detail
+
 /// The mean and the standard deviation of each coordinate.
 struct posterior_summary {
     std::vector<double> mean;      ///< d numbers, sum w x
     std::vector<double> deviation; ///< d numbers; NaN where one sample has all of the weight
 };
-/// Returns the mean and the deviation of each coordinate. The variance is sum w (x - mean)^2/(1 - sum w^2),
-/// without bias where the samples are independent.
+/// Returns the mean and the deviation of each coordinate. The variance is n/(n - 1) sum w (x - mean)^2 of the
+/// n samples that have a weight: without bias where the weights are equal and the samples independent.
+/// Weights that depend on the samples, as those of importance sampling, make it too small where few of them
+/// count, see `effective`. @throws std::invalid_argument for samples that samples_on_host would not give.
 [[nodiscard]] inline posterior_summary summarise(const weighted_samples& of) {
+    detail::require_samples(of);
     posterior_summary result;
-    const double rest = 1.0 - 1.0 / of.effective();
+    const auto n = static_cast<double>(
+        std::count_if(of.weights.begin(), of.weights.end(), [](double w) { return w > 0.0; }));
     for (index_t i = 0; i < of.dimension; ++i) {
         double mean = 0.0, variance = 0.0;
         for (index_t j = 0; j < of.count(); ++j) mean += of.weights[static_cast<std::size_t>(j)] * of(i, j);
         for (index_t j = 0; j < of.count(); ++j)
             variance += of.weights[static_cast<std::size_t>(j)] * (of(i, j) - mean) * (of(i, j) - mean);
-        constexpr double rounding = 0x1p-40; // of 1 - sum w^2, a difference of numbers near 1
         result.mean.push_back(mean);
-        result.deviation.push_back(rest > rounding ? std::sqrt(variance / rest) : not_a_number);
+        result.deviation.push_back(n > 1.0 ? std::sqrt(variance * n / (n - 1.0)) : not_a_number);
     }
     return result;
 }
@@ -114,18 +147,17 @@ namespace detail {
     std::sort(sorted.begin(), sorted.end());
     return sorted;
 }
-/// The quantile at `level` of sorted values with weights: linear between the middles of their weights.
+/// The quantile at `level` of sorted values with weights: where the weight below passes from one sample to
+/// the next, linear over half the smaller of the two weights on either side, and else the sample.
 [[nodiscard]] inline double quantile_of(const std::vector<std::pair<double, double>>& sorted, double level) {
-    double below = 0.0, last_middle = 0.0;
-    for (std::size_t k = 0; k < sorted.size(); ++k) {
-        const double middle = below + 0.5 * sorted[k].second;
-        if (middle >= level) {
-            if (k == 0) return sorted.front().first;
-            const double share = (level - last_middle) / (middle - last_middle);
-            return sorted[k - 1].first + share * (sorted[k].first - sorted[k - 1].first);
-        }
-        below += sorted[k].second;
-        last_middle = middle;
+    double below = 0.0;
+    for (std::size_t k = 1; k < sorted.size(); ++k) {
+        const auto& [x, w] = sorted[k - 1];
+        const auto& [next, next_w] = sorted[k];
+        below += w;
+        const double reach = 0.5 * std::min(w, next_w), from = below - reach;
+        if (level <= from) return x;
+        if (level < below + reach) return x + (level - from) / (2.0 * reach) * (next - x);
     }
     return sorted.back().first;
 }
@@ -137,10 +169,13 @@ inline void require_level(double level) {
 } // namespace detail
 
 /// Returns the quantile at `level`, in (0, 1), of each coordinate, d numbers: linear between the middles of
-/// the sorted samples' weights, and the outermost sample beyond. @throws std::invalid_argument for another
-/// level. Cost: d N log N on the host.
+/// the sorted samples' weights where these are equal, and the outermost sample beyond; a sample that
+/// outweighs its neighbours is the quantile of all levels but those within half a neighbour's weight of it.
+/// @throws std::invalid_argument for another level, and for samples that samples_on_host would not give.
+/// Cost: d N log N on the host.
 [[nodiscard]] inline std::vector<double> quantiles(const weighted_samples& of, double level) {
     detail::require_level(level);
+    detail::require_samples(of);
     std::vector<double> result;
     for (index_t i = 0; i < of.dimension; ++i)
         result.push_back(detail::quantile_of(detail::sorted_coordinate(of, i), level));
@@ -156,6 +191,7 @@ struct posterior_intervals {
 /// level). @throws std::invalid_argument as quantiles does.
 [[nodiscard]] inline posterior_intervals intervals(const weighted_samples& of, double level) {
     detail::require_level(level);
+    detail::require_samples(of);
     posterior_intervals result;
     for (index_t i = 0; i < of.dimension; ++i) {
         const auto sorted = detail::sorted_coordinate(of, i);
@@ -168,6 +204,7 @@ struct posterior_intervals {
 /// Returns the indices of n samples of equal weight, drawn by systematic resampling: sample j is there n w_j
 /// times, rounded up or down, in rising order. @throws std::invalid_argument for n < 1.
 [[nodiscard]] inline std::vector<index_t> draw_equal(const weighted_samples& of, index_t n, philox rng) {
+    detail::require_samples(of);
     require(n >= 1, [&] { return "draw_equal of " + digits_of(n) + " samples: at least 1 is drawn"; });
     const double start = rng.stream(purpose::resampling).uniform(0);
     std::vector<index_t> result;

@@ -118,6 +118,17 @@ public:
             return "a batch of " + digits_of(options_.batch) + " columns is not cut into " +
                    digits_of(sum_.shards()) + " shards of one size";
         });
+        require(diagonal_columns(options_.batch) ==
+                    sum_.shards() * diagonal_columns(options_.batch / sum_.shards()),
+                [&] {
+                    return "a share of " + digits_of(options_.diagonal) +
+                           " of the columns on the diagonal is " +
+                           digits_of(diagonal_columns(options_.batch)) + " of a batch of " +
+                           digits_of(options_.batch) + ", and " +
+                           digits_of(diagonal_columns(options_.batch / sum_.shards())) + " of each of " +
+                           digits_of(sum_.shards()) +
+                           " shards: give a batch of which each shard has as large a share";
+                });
         if constexpr (detail::says_classes<Network>) {
             require(data.labels() || network_.classes() == 0, [&] {
                 return "a training set without labels for a network of " + digits_of(network_.classes()) +
@@ -204,9 +215,7 @@ public:
         const auto& context = data_->context();
         const index_t n = options_.batch / sum_.shards(), k = state.step, p = parameters();
         const bool early = k < options_.diagonal_steps();
-        const index_t diagonal = early ? n
-                                       : static_cast<index_t>(
-                                             std::lround(options_.diagonal * static_cast<double>(n)));
+        const index_t diagonal = early ? n : diagonal_columns(n);
         require_finite(state);
         if (numbers_.size() == 0) clear_losses();
         sum_.begin(k, state.theta.read());
@@ -330,6 +339,10 @@ private:
                        " and sigma = " + digits_of(sigma);
             });
         }
+    }
+    /// Returns how many of n columns are on the diagonal.
+    [[nodiscard]] index_t diagonal_columns(index_t n) const {
+        return static_cast<index_t>(std::lround(options_.diagonal * static_cast<double>(n)));
     }
     /// Returns all that a step depends on, as far as it is known as text.
     [[nodiscard]] std::string text() const {
