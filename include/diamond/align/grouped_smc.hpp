@@ -322,17 +322,24 @@ private:
         own.context().copy(joined.data() + g * own.size(), own.size(), own.data());
     }
 
-    /// The condition of n columns a group, of which column i is that of the group's place at(g) + i.
-    template <class At>
-    [[nodiscard]] condition_type condition_of_places(state& s, index_t n, const At& at,
+    /// The condition of n columns a group, of which column i is that of the group's place(g, i).
+    template <class Place>
+    [[nodiscard]] condition_type condition_of_places(state& s, index_t n, const Place& place,
                                                      condition_store<condition_type, context_type>& memory) {
         const index_t particles = one_.options_.particles;
         std::vector<std::int32_t> places;
         for (index_t g = 0; g < s.size(); ++g)
             for (index_t i = 0; i < n; ++i)
-                places.push_back(static_cast<std::int32_t>(g * particles + (at(g) + i) % particles));
+                places.push_back(static_cast<std::int32_t>(g * particles + place(g, i)));
         const auto chosen = from_host<std::int32_t>(*s.joined.context, 1, n * s.size(), places);
         return memory.gather(*s.joined.context, s.joined.given, chosen.data(), n * s.size());
+    }
+    /// The condition of n columns a group, taken evenly from the group's.
+    [[nodiscard]] condition_type spread(state& s, index_t n,
+                                        condition_store<condition_type, context_type>& memory) {
+        const index_t particles = one_.options_.particles;
+        const auto place = [&](index_t, index_t i) { return detail::spread_place(i, n, particles); };
+        return condition_of_places(s, n, place, memory);
     }
     /// Generators of the groups' own, in the memory of the back end, for n columns a group.
     class generators {
@@ -371,14 +378,12 @@ private:
             for (const auto& group : s.groups) most = std::max(most, one_.next_pilot_draws(group.pilot));
             return most;
         };
-        const auto first = [](index_t) { return index_t{0}; };
         condition_store<condition_type, context_type> chosen;
         while (const index_t n = next()) {
             const generators noise(context, s.size(), n, [&](index_t g) {
                 return one_group::pilot_noise(group_of(s, g).rng, group_of(s, g).pilot);
             });
-            const auto found = one_.draw_pilot(context, noise, condition_of_places(s, n, first, chosen),
-                                               n * s.size());
+            const auto found = one_.draw_pilot(context, noise, spread(s, n, chosen), n * s.size());
             for (index_t g = 0; g < s.size(); ++g)
                 if (one_.next_pilot_draws(group_of(s, g).pilot) == n)
                     one_group::note_pilot(group_of(s, g), part(found.rewards, g, n, n),
@@ -404,9 +409,7 @@ private:
         const generators noise(context, s.size(), n,
                                [&](index_t g) { return one_group::few_noise(group_of(s, g).rng); });
         condition_store<condition_type, context_type> chosen;
-        const auto first = [](index_t) { return index_t{0}; };
-        const auto found = one_.draw_few(context, noise, condition_of_places(s, n, first, chosen),
-                                         n * s.size());
+        const auto found = one_.draw_few(context, noise, spread(s, n, chosen), n * s.size());
         index_t most = 0;
         for (const index_t g : undecided) {
             one_.follow(group_of(s, g), allowed(rewards, g),
@@ -447,7 +450,7 @@ private:
             const auto block_of = [&](index_t g) { return one_.block_of(group_of(s, g), done); };
             const generators noise(context, s.size(), n, [&](index_t g) { return block_of(g).rng; });
             const condition_type condition = condition_of_places(
-                s, n, [&](index_t g) { return block_of(g).at; }, d.conditions);
+                s, n, [&](index_t g, index_t i) { return (block_of(g).at + i) % n; }, d.conditions);
             const cost before = one_.spent();
             one_.draw_block(context, noise, condition, n * s.size(), d);
             const cost a_draw = (one_.spent() - before) / (n * s.size());

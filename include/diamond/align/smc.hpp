@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <numeric>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -258,8 +257,9 @@ public:
         result.reliable = result.warnings.empty();
         if (result.reliable) result.log_z_standard_error = std::sqrt(variance);
         if constexpr (!weighted) // whose pilot draws without the correction
-            result.advice = detail::advice_of(result.pilot, result.plan, variance,
-                                              result.spent.evaluations());
+            if (!detail::has_missed(result.pilot, result.log_z, variance))
+                result.advice = detail::advice_of(result.pilot, result.plan, variance,
+                                                  result.spent.evaluations());
         return result;
     }
 
@@ -481,12 +481,10 @@ private:
         if (!detail::has_pilot(options_)) return;
         std::vector<double> seen;
         while (const index_t n = next_pilot_draws(s.pilot)) {
-            // Of one condition a column the first n are taken, those of the first x_0.
+            // Of one condition a column n are taken from all of them evenly, as neighbours may be alike.
             condition_store<condition_type, context_type> chosen;
-            std::vector<std::int32_t> numbers(static_cast<std::size_t>(n));
-            std::iota(numbers.begin(), numbers.end(), 0);
-            const auto ancestors = from_host<std::int32_t>(*s.context, 1, n, numbers);
-            const condition_type given = chosen.gather(*s.context, s.given, ancestors.data(), n);
+            const auto places = detail::spread_columns(*s.context, n, options_.particles);
+            const condition_type given = chosen.gather(*s.context, s.given, places.data(), n);
             const pilot_draws found = draw_pilot(*s.context, pilot_noise(s.rng, s.pilot), given, n);
             note_pilot(s, found.rewards, found.spent, seen);
         }
@@ -554,8 +552,8 @@ private:
             return;
         }
         condition_store<condition_type, context_type> conditions;
-        const auto first = detail::columns_from(*s.context, 0, n, options_.particles);
-        const condition_type condition = conditions.gather(*s.context, s.given, first.data(), n);
+        const auto places = detail::spread_columns(*s.context, n, options_.particles);
+        const condition_type condition = conditions.gather(*s.context, s.given, places.data(), n);
         follow(s, allowed, draw_few(*s.context, few_noise(s.rng), condition, n));
     }
     /// The number of particles whose values are looked at: as many as the pilot begins with, so that

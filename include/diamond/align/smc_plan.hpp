@@ -19,6 +19,15 @@
 
 namespace diamond::detail {
 
+/// The place of column i of n columns that are taken evenly from N places: i N/n, rounded down.
+[[nodiscard]] constexpr index_t spread_place(index_t i, index_t n, index_t places) { return i * places / n; }
+/// These places of all n columns.
+template <class Context>
+[[nodiscard]] auto spread_columns(const Context& context, index_t n, index_t places) {
+    std::vector<std::int32_t> numbers;
+    for (index_t i = 0; i < n; ++i) numbers.push_back(static_cast<std::int32_t>(spread_place(i, n, places)));
+    return from_host<std::int32_t>(context, 1, n, numbers);
+}
 /// The numbers at, at + 1, ... of n columns, behind the last of `count` the first again.
 template <class Context>
 [[nodiscard]] auto columns_from(const Context& context, index_t at, index_t n, index_t count) {
@@ -37,6 +46,11 @@ struct few_values {
     [[nodiscard]] bool blind() const {
         return 2 * std::count(values.begin(), values.end(), -infinity) > std::ssize(values);
     }
+    /// The logarithm of the mean of exp V, by which exact values estimate log Z.
+    [[nodiscard]] double log_mean() const {
+        const auto n = std::ssize(values);
+        return sum_weights(values.data(), n, false).log_mean(n);
+    }
     /// The relative variance of exp V. That of exact values is near 0 after a first step that carries little;
     /// that of M draws is a part in M of the rewards' own.
     [[nodiscard]] double relative_variance() const {
@@ -54,6 +68,16 @@ struct few_values {
 [[nodiscard]] inline std::string reason_of_smc(const smc_pilot& pilot) {
     return "SMC: the pilot's effective sample size, " + rounded(pilot.ess, 3) + " of " +
            digits_of(pilot.draws) + ", does not tell what plain weights would have given";
+}
+
+/// Says whether another estimate of log Z, whose Z has this relative variance, is so far above the pilot's
+/// that the pilot's draws have missed weight: a mode, say, that none of them has come to. D is then not what
+/// they say. Where the other estimate is below the pilot's, the pilot has seen what the other has not.
+[[nodiscard]] inline bool has_missed(const smc_pilot& pilot, double log_z, double relative_variance) {
+    constexpr double deviations = 5.0, slack = 0.1;                                   // in nats
+    const double of_pilot = 1.0 / pilot.ess - 1.0 / static_cast<double>(pilot.draws), // D/n
+        of_both = std::max(of_pilot + relative_variance, 0.0);
+    return log_z - pilot.log_z > deviations * std::sqrt(of_both) + slack;
 }
 
 /// Decides by (eq. smc-plan), for N particles and K steps. n_plain, the draws that K N transitions and (K -
@@ -76,6 +100,12 @@ struct few_values {
                           digits_of(allowed) + " of the pilot's " + digits_of(pilot.draws) +
                           ", and values of so few would be noise"};
     if (!known) return {.reason = reason_of_smc(pilot)};
+    const double by_few = seen.log_mean();
+    if (has_missed(pilot, by_few, seen.relative_variance() / columns))
+        return {.reason = "SMC: by the values of " + digits_of(seen.values.size()) +
+                          " particles after their first step log Z is about " + rounded(by_few, 3) +
+                          ", and by the pilot's draws " + rounded(pilot.log_z, 3) +
+                          ": these may have missed what carries the weight"};
     const double distance = static_cast<double>(pilot.draws) / pilot.ess - 1.0;
     const double plain = distance / static_cast<double>(draws),
                  by_values = (std::log1p(distance) + seen.relative_variance()) / n;
