@@ -261,6 +261,47 @@ TEST_CASE("the stated error of plain weights is what log Z is off by") {
     CHECK(together == doctest::Approx(std::expm1(0.64)).epsilon(0.1));
 }
 
+TEST_CASE("the relative variance is that of all draws, in whatever order they come") {
+    const std::vector<double> first{-infinity, -800.0, 3.0}, block{1.0, 700.0, -infinity, 701.0, 2.0};
+    diamond::detail::plain_weights weights(first);
+    static_cast<void>(weights.add(block, 1, philox{1}.stream(purpose::resampling)));
+    auto all = first;
+    all.insert(all.end(), block.begin(), block.end());
+    const double ess = diamond::detail::sum_weights(all.data(), 8, false).ess();
+    CHECK(weights.relative_variance() == doctest::Approx((8.0 / ess - 1.0) / 7.0).epsilon(1e-12));
+    CHECK(std::isinf(diamond::detail::plain_weights({-infinity, -infinity}).relative_variance()));
+    CHECK(std::isnan(diamond::detail::plain_weights({0.5}).relative_variance()));
+}
+
+namespace {
+/// Counts the calls of the kernel's draws.
+template <class Kernel>
+struct counted : Kernel {
+    std::vector<index_t>* calls; ///< the columns of each
+    counted(Kernel kernel, std::vector<index_t>& of) : Kernel(std::move(kernel)), calls(&of) {}
+    void operator()(diamond::const_view_t<batch> x, diamond::interval span, const diamond::no_condition& c,
+                    diamond::noise_stream stream, diamond::view_t<batch> out) {
+        calls->push_back(x.columns());
+        Kernel::operator()(x, span, c, stream, out);
+    }
+};
+} // namespace
+
+TEST_CASE("few particles make their further draws in large calls") {
+    const exact_posterior draws{normal<batch>(context)};
+    std::vector<index_t> calls;
+    const counted kernel{ddpm_posterior_kernel{draws}, calls};
+    smc sampler{kernel, posterior_value{draws, along<double>(0.5), {.samples = 400}},
+                smc_options{.particles = 16, .steps = 8, .pilot_particles = 16, .pilot_share = 4.0}};
+    const auto result = sampler(context, philox{13});
+    REQUIRE(result.plan.draws > 4096);
+    CHECK(*std::max_element(calls.begin(), calls.end()) == 4096);
+    CHECK(calls.size() < 100);
+    // 5,600 draws or so of variance exp(0.25) - 1.
+    CHECK(std::abs(result.log_z - 0.125) < 4.0 * result.log_z_standard_error);
+    CHECK(result.log_z_standard_error < 0.02);
+}
+
 TEST_CASE("only where all draws are forbidden are the weights dead") {
     auto never = by_draws(behind(9.0), {.particles = 40, .steps = 4}, 2);
     CHECK_THROWS_AS(never(context, philox{8}), diamond::dead_weights);

@@ -28,14 +28,6 @@ template <class Context>
     for (index_t i = 0; i < n; ++i) numbers.push_back(static_cast<std::int32_t>(spread_place(i, n, places)));
     return from_host<std::int32_t>(context, 1, n, numbers);
 }
-/// The numbers at, at + 1, ... of n columns, behind the last of `count` the first again.
-template <class Context>
-[[nodiscard]] auto columns_from(const Context& context, index_t at, index_t n, index_t count) {
-    std::vector<std::int32_t> numbers;
-    for (index_t i = 0; i < n; ++i) numbers.push_back(static_cast<std::int32_t>((at + i) % count));
-    return from_host<std::int32_t>(context, 1, n, numbers);
-}
-
 /// What few values told: those of a pilot's particles after their first step.
 struct few_values {
     std::vector<double> values;          ///< V of each of them, in nats
@@ -124,8 +116,9 @@ struct few_values {
 class plain_weights {
 public:
     /// Every place keeps the draw that it has, of this reward.
-    explicit plain_weights(std::vector<double> rewards)
-        : kept_(std::move(rewards)), log_sums_(kept_), all_(kept_) {}
+    explicit plain_weights(std::vector<double> rewards) : kept_(std::move(rewards)), log_sums_(kept_) {
+        for (const double r : kept_) count(r);
+    }
 
     /// Where a place takes a draw of a block: the draw, 0 where none is taken; and 1, else 0.
     struct taking {
@@ -139,7 +132,7 @@ public:
         for (std::size_t i = 0; i < rewards.size(); ++i) {
             const std::size_t j = (static_cast<std::size_t>(at) + i) % n;
             const double r = rewards[i];
-            all_.push_back(r);
+            count(r);
             if (r == -infinity) continue;
             log_sums_[j] = log_add_exp(log_sums_[j], r);
             if (std::log(choices.uniform(static_cast<index_t>(j))) >= r - log_sums_[j]) continue;
@@ -154,7 +147,7 @@ public:
     [[nodiscard]] const std::vector<double>& rewards() const { return kept_; }
     /// log(S_j N/n) - r_j of each place, which takes exp r to weights whose mean over places is Z-hat.
     [[nodiscard]] std::vector<double> corrections() const {
-        const double scale = std::log(static_cast<double>(kept_.size()) / static_cast<double>(all_.size()));
+        const double scale = std::log(static_cast<double>(kept_.size()) / static_cast<double>(draws_));
         std::vector<double> result;
         for (std::size_t j = 0; j < kept_.size(); ++j)
             result.push_back(kept_[j] == -infinity ? 0.0 : log_sums_[j] - kept_[j] + scale);
@@ -162,13 +155,27 @@ public:
     }
     /// The relative variance of Z-hat by the weights of all n draws, (n/ESS - 1)/(n - 1): NaN of one draw.
     [[nodiscard]] double relative_variance() const {
-        const auto n = static_cast<double>(all_.size());
-        const double ess = sum_weights(all_.data(), std::ssize(all_), false).ess();
-        return std::max(n / ess - 1.0, 0.0) / (n - 1.0);
+        const auto n = static_cast<double>(draws_);
+        return std::max(n / all_.ess() - 1.0, 0.0) / (n - 1.0);
     }
 
 private:
-    std::vector<double> kept_, log_sums_, all_;
+    /// Adds a draw's weight to the sums over all draws, which are relative to the highest so far.
+    void count(double r) {
+        ++draws_;
+        if (r == -infinity) return;
+        if (r > all_.high) {
+            const double scale = std::exp(all_.high - r);
+            all_ = {r, scale * all_.first, square(scale) * all_.second};
+        }
+        const double weight = std::exp(r - all_.high);
+        all_.first += weight;
+        all_.second += square(weight);
+    }
+
+    std::vector<double> kept_, log_sums_;
+    weight_sums all_{-infinity, 0.0, 0.0};
+    index_t draws_ = 0;
 };
 
 } // namespace diamond::detail
