@@ -139,6 +139,44 @@ TEST_CASE("where hardly a draw is allowed, values of draws are noise, and finite
           std::string::npos);
 }
 
+TEST_CASE("a mode that the pilot has missed is not left to plain weights where values know of it") {
+    // Of weight 1e-4, with r = 20 in its middle and 0 in that of the other.
+    const double far = 6.0, variance = 0.01, slope = 20.0 / far;
+    const auto model = [&](double weight) {
+        return mixture_of<batch>{context,
+                                 {},
+                                 {1.0 - weight, weight},
+                                 {0.0, 0.0, far, 0.0},
+                                 {variance, variance, variance, variance}};
+    };
+    const auto tilt = along<double>(slope);
+    const auto run = [&](double weight, double in_values, std::uint64_t seed) {
+        smc sampler{ddpm_posterior_kernel{exact_posterior{model(weight)}},
+                    exact_value{model(in_values), tilt}, smc_options{.particles = 1024, .steps = 16}};
+        return sampler(context, philox{seed});
+    };
+    const double spread = 0.5 * slope * slope * variance;
+    const auto log_z = [&](double weight) { return spread + std::log1p(weight * std::expm1(20.0)); };
+    index_t missed = 0;
+    for (std::uint64_t seed = 20; seed < 24; ++seed) {
+        const auto result = run(1e-4, 1e-4, seed);
+        CHECK(!result.plan.plain());
+        CHECK(std::abs(result.log_z - log_z(1e-4)) < 1.0); // of plain weights it is 10.7 off
+        if (result.pilot.log_z > 1.0) continue;            // a draw has come to the mode
+        ++missed;
+        CHECK(result.pilot.ess > 300.0);
+        CHECK(result.plan.reason.find("these may have missed what carries the weight") != std::string::npos);
+        CHECK(result.advice.empty());
+    }
+    CHECK(missed >= 2);
+    // Without the mode there is nothing to miss; and values that know nothing of a mode that the draws see
+    // are no reason against these.
+    CHECK(run(0.0, 0.0, 20).plan.plain());
+    const auto seen = run(0.3, 0.0, 20);
+    CHECK(seen.plan.plain());
+    CHECK(std::abs(seen.log_z - log_z(0.3)) < 0.3);
+}
+
 TEST_CASE("nothing is chosen where there is no pilot, or more than a value") {
     const auto easy = along<double>(0.5);
     const auto none = [](const auto& result) { return !result.plan.plain() && result.plan.reason.empty(); };
@@ -223,6 +261,47 @@ TEST_CASE("the stated error of plain weights is what log Z is off by") {
     CHECK(together == doctest::Approx(std::expm1(0.64)).epsilon(0.1));
 }
 
+TEST_CASE("the relative variance is that of all draws, in whatever order they come") {
+    const std::vector<double> first{-infinity, -800.0, 3.0}, block{1.0, 700.0, -infinity, 701.0, 2.0};
+    diamond::detail::plain_weights weights(first);
+    static_cast<void>(weights.add(block, 1, philox{1}.stream(purpose::resampling)));
+    auto all = first;
+    all.insert(all.end(), block.begin(), block.end());
+    const double ess = diamond::detail::sum_weights(all.data(), 8, false).ess();
+    CHECK(weights.relative_variance() == doctest::Approx((8.0 / ess - 1.0) / 7.0).epsilon(1e-12));
+    CHECK(std::isinf(diamond::detail::plain_weights({-infinity, -infinity}).relative_variance()));
+    CHECK(std::isnan(diamond::detail::plain_weights({0.5}).relative_variance()));
+}
+
+namespace {
+/// Counts the calls of the kernel's draws.
+template <class Kernel>
+struct counted : Kernel {
+    std::vector<index_t>* calls; ///< the columns of each
+    counted(Kernel kernel, std::vector<index_t>& of) : Kernel(std::move(kernel)), calls(&of) {}
+    void operator()(diamond::const_view_t<batch> x, diamond::interval span, const diamond::no_condition& c,
+                    diamond::noise_stream stream, diamond::view_t<batch> out) {
+        calls->push_back(x.columns());
+        Kernel::operator()(x, span, c, stream, out);
+    }
+};
+} // namespace
+
+TEST_CASE("few particles make their further draws in large calls") {
+    const exact_posterior draws{normal<batch>(context)};
+    std::vector<index_t> calls;
+    const counted kernel{ddpm_posterior_kernel{draws}, calls};
+    smc sampler{kernel, posterior_value{draws, along<double>(0.5), {.samples = 400}},
+                smc_options{.particles = 16, .steps = 8, .pilot_particles = 16, .pilot_share = 4.0}};
+    const auto result = sampler(context, philox{13});
+    REQUIRE(result.plan.draws > 4096);
+    CHECK(*std::max_element(calls.begin(), calls.end()) == 4096);
+    CHECK(calls.size() < 100);
+    // 5,600 draws or so of variance exp(0.25) - 1.
+    CHECK(std::abs(result.log_z - 0.125) < 4.0 * result.log_z_standard_error);
+    CHECK(result.log_z_standard_error < 0.02);
+}
+
 TEST_CASE("only where all draws are forbidden are the weights dead") {
     auto never = by_draws(behind(9.0), {.particles = 40, .steps = 4}, 2);
     CHECK_THROWS_AS(never(context, philox{8}), diamond::dead_weights);
@@ -255,7 +334,7 @@ TEST_CASE("a plain run goes on from any step, from memory and from a file, bit f
         diamond::io::save_snapshot(path, state.snapshot(), "a plan's");
         auto other = make();
         check_same(other(context, philox{9}, diamond::io::load_snapshot<double>(path, "a plan's")), whole);
-        for (const double draws : {-1.0, 7.0, 0.0}) {
+        for (const double draws : {-1.0, 7.0, 9.1e15, 0.0}) {
             auto spoilt = state.snapshot();
             spoilt.plan.draws = static_cast<index_t>(draws);
             if (draws == 0.0 && !state.done()) continue; // SMC from here on, as an older file says
@@ -269,6 +348,65 @@ TEST_CASE("a plain run goes on from any step, from memory and from a file, bit f
         if (state.done()) break;
     }
     check_same(sampler.finish(std::move(state)), whole);
+}
+
+TEST_CASE("a plain run of one draw is saved and goes on, without a variance") {
+    auto sampler = by_draws(behind(0.0), {.particles = 1, .steps = 2});
+    for (std::uint64_t run = 0;; ++run) {
+        REQUIRE(run < 100);
+        bool plain = false;
+        if (log_z_of(sampler, run, plain) == -infinity || !plain) continue;
+        auto state = sampler.start(context, philox{31}.split(run));
+        while (!state.done()) sampler.step(state);
+        CHECK(state.plan.draws == 1);
+        auto saved = state.snapshot();
+        CHECK(std::isnan(saved.plan.relative_variance));
+        check_same(sampler(context, philox{31}.split(run), saved), sampler.finish(std::move(state)));
+        saved.plan.relative_variance = 0.1;
+        CHECK_THROWS_WITH_AS(sampler.resume(context, philox{31}.split(run), saved),
+                             Contains("plan.relative_variance"), std::invalid_argument);
+        break;
+    }
+}
+
+namespace {
+/// Draws z | x_t, whatever the condition.
+class under_any_condition {
+public:
+    using batch_type = batch;
+    using condition_type = diamond::condition_vectors<batch>;
+    [[nodiscard]] index_t dimension() const { return 2; }
+    [[nodiscard]] diamond::linear_schedule schedule() const { return {}; }
+    [[nodiscard]] diamond::cost spent() const { return draws_.spent(); }
+    [[nodiscard]] bool exact() const { return true; }
+    void operator()(diamond::const_view_t<batch> x, double t, const condition_type&,
+                    diamond::noise_stream stream, diamond::view_t<batch> out) {
+        draws_(x, t, {}, stream, out);
+    }
+
+private:
+    exact_posterior<mixture_of<batch>> draws_{normal<batch>(context)};
+};
+/// r(z | c) = c, a number of the condition.
+struct of_condition {
+    using condition = diamond::condition_vectors<batch>;
+    void operator()(diamond::const_view_t<batch> z, const condition& c, diamond::row_t<batch> values) const {
+        for (index_t j = 0; j < z.columns(); ++j) values[j] = c(0, j);
+    }
+};
+} // namespace
+
+TEST_CASE("of one condition a column the pilot takes some of all columns") {
+    // r = 1 in the first half of the columns, 0 in the second.
+    std::vector<double> rewards(2000, 0.0);
+    std::fill_n(rewards.begin(), 1000, 1.0);
+    const auto given = diamond::from_host(context, 1, 2000, rewards);
+    const under_any_condition draws;
+    smc sampler{ddpm_posterior_kernel{draws}, posterior_value{draws, of_condition{}, {.samples = 1}},
+                smc_options{.particles = 2000, .steps = 3}};
+    const auto state = sampler.start(context, philox{12}, diamond::condition_vectors<batch>(given.read()));
+    CHECK(state.pilot.draws == 512);
+    CHECK(state.pilot.log_z == doctest::Approx(std::log(0.5 * (std::exp(1.0) + 1.0))).epsilon(1e-12));
 }
 
 TEST_CASE_TEMPLATE("plain weights are the same on every back end, for any number of threads", back,

@@ -87,9 +87,10 @@ struct grouped_smc_state {
 ///
 /// Cost: G times that of smc, in as many calls as one run makes. Where groups need different things, a group
 /// that needs less waits: its columns are moved, and its values taken, with the others', though its `spent`
-/// counts only what its own run would have. That is so of pilots that have ended, of values where the pilot
-/// has chosen plain weights, and of their further draws where others make more. On a device each group adds
-/// some thirty small kernels a step.
+/// counts only what its own run would have, and an error in these columns, as a value that is NaN, ends the
+/// call, though its own run would not have made them. That is so of pilots that have ended, of values where
+/// the pilot has chosen plain weights, and of their further draws where others make more. On a device each
+/// group adds some thirty small kernels a step.
 template <class Kernel, class Value, class Resampler = systematic>
 class grouped_smc {
     using one_group = smc<Kernel, Value, Resampler>;
@@ -176,9 +177,6 @@ public:
             });
             detail::restore(s.groups[g], from[g], one_.options_);
         }
-        index_t most = 0;
-        for (const auto& one : from) most = std::max(most, one.plan.draws);
-        make_room(s, most);
         return s;
     }
 
@@ -246,6 +244,7 @@ public:
 
 private:
     using group_type = typename state::group_type;
+    using generators = typename one_group::generators;
 
     [[nodiscard]] static group_type& group_of(state& s, index_t g) {
         return s.groups[static_cast<std::size_t>(g)];
@@ -322,44 +321,25 @@ private:
         own.context().copy(joined.data() + g * own.size(), own.size(), own.data());
     }
 
-    /// The condition of n columns a group, of which column i is that of the group's place at(g) + i.
-    template <class At>
-    [[nodiscard]] condition_type condition_of_places(state& s, index_t n, const At& at,
+    /// The condition of n columns a group, of which column i is that of the group's place(g, i).
+    template <class Place>
+    [[nodiscard]] condition_type condition_of_places(state& s, index_t n, const Place& place,
                                                      condition_store<condition_type, context_type>& memory) {
         const index_t particles = one_.options_.particles;
         std::vector<std::int32_t> places;
         for (index_t g = 0; g < s.size(); ++g)
             for (index_t i = 0; i < n; ++i)
-                places.push_back(static_cast<std::int32_t>(g * particles + (at(g) + i) % particles));
+                places.push_back(static_cast<std::int32_t>(g * particles + place(g, i)));
         const auto chosen = from_host<std::int32_t>(*s.joined.context, 1, n * s.size(), places);
         return memory.gather(*s.joined.context, s.joined.given, chosen.data(), n * s.size());
     }
-    /// Generators of the groups' own, in the memory of the back end, for n columns a group.
-    class generators {
-    public:
-        template <class RngOf>
-        generators(const context_type& context, index_t groups, index_t n, const RngOf& rng_of) : n_(n) {
-            std::vector<std::uint64_t> seeds;
-            for (index_t g = 0; g < groups; ++g) seeds.push_back(rng_of(g).seed);
-            first_ = seeds.front();
-            seeds_ = from_host<std::uint64_t>(context, 1, groups, seeds);
-        }
-        [[nodiscard]] noise_stream stream(purpose of, index_t step = 0) const {
-            return grouped_philox{seeds_.data(), n_, first_}.stream(of, step);
-        }
-
-    private:
-        rebind_t<batch_type, std::uint64_t> seeds_;
-        index_t n_;
-        std::uint64_t first_ = 0;
-    };
-    /// The part of a group among numbers of n columns a group: the first `count` of them.
-    [[nodiscard]] static std::vector<double> part(const std::vector<double>& numbers, index_t g, index_t n,
-                                                  index_t count) {
-        const auto begin = numbers.begin() + g * n;
-        return {begin, begin + count};
+    /// The condition of n columns a group, taken evenly from the group's.
+    [[nodiscard]] condition_type spread(state& s, index_t n,
+                                        condition_store<condition_type, context_type>& memory) {
+        const index_t particles = one_.options_.particles;
+        const auto place = [&](index_t, index_t i) { return detail::spread_place(i, n, particles); };
+        return condition_of_places(s, n, place, memory);
     }
-
     /// The pilots of all groups, draw by draw those of smc's, and what they decide.
     void pilot(state& s) {
         if (!detail::has_pilot(one_.options_)) return;
@@ -371,17 +351,15 @@ private:
             for (const auto& group : s.groups) most = std::max(most, one_.next_pilot_draws(group.pilot));
             return most;
         };
-        const auto first = [](index_t) { return index_t{0}; };
         condition_store<condition_type, context_type> chosen;
         while (const index_t n = next()) {
             const generators noise(context, s.size(), n, [&](index_t g) {
                 return one_group::pilot_noise(group_of(s, g).rng, group_of(s, g).pilot);
             });
-            const auto found = one_.draw_pilot(context, noise, condition_of_places(s, n, first, chosen),
-                                               n * s.size());
+            const auto found = one_.draw_pilot(context, noise, spread(s, n, chosen), n * s.size());
             for (index_t g = 0; g < s.size(); ++g)
                 if (one_.next_pilot_draws(group_of(s, g).pilot) == n)
-                    one_group::note_pilot(group_of(s, g), part(found.rewards, g, n, n),
+                    one_group::note_pilot(group_of(s, g), one_group::part(found.rewards, g, n, n),
                                           found.spent / s.size(), seen[static_cast<std::size_t>(g)]);
         }
         for (std::size_t g = 0; g < groups; ++g) one_group::take_pilot(s.groups[g], seen[g]);
@@ -404,26 +382,15 @@ private:
         const generators noise(context, s.size(), n,
                                [&](index_t g) { return one_group::few_noise(group_of(s, g).rng); });
         condition_store<condition_type, context_type> chosen;
-        const auto first = [](index_t) { return index_t{0}; };
-        const auto found = one_.draw_few(context, noise, condition_of_places(s, n, first, chosen),
-                                         n * s.size());
-        index_t most = 0;
-        for (const index_t g : undecided) {
-            one_.follow(group_of(s, g), allowed(rewards, g),
-                        {part(found.values, g, n, n), found.moved / s.size(), found.valued / s.size()});
-            most = std::max(most, group_of(s, g).plan.draws);
-        }
-        make_room(s, most);
+        const auto found = one_.draw_few(context, noise, spread(s, n, chosen), n * s.size());
+        for (const index_t g : undecided)
+            one_.follow(
+                group_of(s, g), allowed(rewards, g),
+                {one_group::part(found.values, g, n, n), found.moved / s.size(), found.valued / s.size()});
     }
     [[nodiscard]] static index_t allowed(const std::vector<std::vector<double>>& rewards, index_t g) {
         return one_group::count_allowed(rewards[static_cast<std::size_t>(g)]);
     }
-    /// Makes room for the further draws of groups with plain weights, of which one has so many draws.
-    void make_room(state& s, index_t draws) const {
-        if (draws > one_.options_.particles)
-            s.joined.drawing.resize(*s.joined.context, s.joined.x.rows(), s.joined.x.columns());
-    }
-
     /// What a plain group's further draws have told and cost.
     struct further_draws {
         index_t group;
@@ -439,28 +406,42 @@ private:
         index_t most = 0;
         for (index_t g = 0; g < s.size(); ++g) {
             if (!group_of(s, g).plan.plain()) continue;
+            group_of(s, g).drawing.resize(context, s.joined.x.rows(), n, n);
             plain.push_back({.group = g, .weights = detail::plain_weights(to_host(group_of(s, g).next_v))});
             most = std::max(most, group_of(s, g).plan.draws);
         }
+        if (most <= n) return keep_draws(s, std::move(plain));
+        const index_t at_once = one_.blocks_at_once(s.size(), most);
         auto& d = s.joined.drawing;
-        for (index_t done = n; done < most; done += n) {
-            const auto block_of = [&](index_t g) { return one_.block_of(group_of(s, g), done); };
-            const generators noise(context, s.size(), n, [&](index_t g) { return block_of(g).rng; });
+        d.resize(context, s.joined.x.rows(), s.size() * at_once * n, n);
+        for (index_t done = n; done < most; done += at_once * n) {
+            const index_t blocks = std::min(at_once, (most - done + n - 1) / n), columns = blocks * n;
+            const auto block_of = [&](index_t g, index_t i) {
+                return one_.block_of(group_of(s, g), done + i * n);
+            };
+            const generators noise(context, s.size() * blocks, n,
+                                   [&](index_t j) { return block_of(j / blocks, j % blocks).rng; });
             const condition_type condition = condition_of_places(
-                s, n, [&](index_t g) { return block_of(g).at; }, d.conditions);
+                s, columns, [&](index_t g, index_t i) { return (block_of(g, i / n).at + i) % n; },
+                d.conditions);
             const cost before = one_.spent();
-            one_.draw_block(context, noise, condition, n * s.size(), d);
-            const cost a_draw = (one_.spent() - before) / (n * s.size());
-            const auto rewards = to_host(d.rewards);
-            for (further_draws& draws : plain) {
-                const auto next = block_of(draws.group);
-                if (next.n <= 0) continue;
-                one_.take_block(group_of(s, draws.group), draws.weights, next,
-                                d.x.read().columns(draws.group * n, n),
-                                part(rewards, draws.group, n, next.n));
-                draws.spent += a_draw * next.n;
-            }
+            one_.draw_block(context, noise, condition, columns * s.size(), d);
+            const cost a_draw = (one_.spent() - before) / (columns * s.size());
+            const auto rewards = to_host(d.rewards.read().columns(0, columns * s.size()));
+            for (further_draws& draws : plain)
+                for (index_t i = 0; i < blocks; ++i) {
+                    const auto next = block_of(draws.group, i);
+                    if (next.n <= 0) break;
+                    const index_t j = draws.group * blocks + i;
+                    one_.take_block(group_of(s, draws.group), draws.weights, next,
+                                    d.x.read().columns(j * n, n), one_group::part(rewards, j, n, next.n));
+                    draws.spent += a_draw * next.n;
+                }
         }
+        return keep_draws(s, std::move(plain));
+    }
+    /// Writes what the plain groups have kept.
+    [[nodiscard]] std::vector<further_draws> keep_draws(state& s, std::vector<further_draws> plain) const {
         for (further_draws& draws : plain)
             draws.relative_variance = one_.keep_draws(group_of(s, draws.group), draws.weights);
         return plain;

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <numeric>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -258,8 +257,9 @@ public:
         result.reliable = result.warnings.empty();
         if (result.reliable) result.log_z_standard_error = std::sqrt(variance);
         if constexpr (!weighted) // whose pilot draws without the correction
-            result.advice = detail::advice_of(result.pilot, result.plan, variance,
-                                              result.spent.evaluations());
+            if (!detail::has_missed(result.pilot, result.log_z, variance))
+                result.advice = detail::advice_of(result.pilot, result.plan, variance,
+                                                  result.spent.evaluations());
         return result;
     }
 
@@ -481,12 +481,10 @@ private:
         if (!detail::has_pilot(options_)) return;
         std::vector<double> seen;
         while (const index_t n = next_pilot_draws(s.pilot)) {
-            // Of one condition a column the first n are taken, those of the first x_0.
+            // Of one condition a column n are taken from all of them evenly, as neighbours may be alike.
             condition_store<condition_type, context_type> chosen;
-            std::vector<std::int32_t> numbers(static_cast<std::size_t>(n));
-            std::iota(numbers.begin(), numbers.end(), 0);
-            const auto ancestors = from_host<std::int32_t>(*s.context, 1, n, numbers);
-            const condition_type given = chosen.gather(*s.context, s.given, ancestors.data(), n);
+            const auto places = detail::spread_columns(*s.context, n, options_.particles);
+            const condition_type given = chosen.gather(*s.context, s.given, places.data(), n);
             const pilot_draws found = draw_pilot(*s.context, pilot_noise(s.rng, s.pilot), given, n);
             note_pilot(s, found.rewards, found.spent, seen);
         }
@@ -554,8 +552,8 @@ private:
             return;
         }
         condition_store<condition_type, context_type> conditions;
-        const auto first = detail::columns_from(*s.context, 0, n, options_.particles);
-        const condition_type condition = conditions.gather(*s.context, s.given, first.data(), n);
+        const auto places = detail::spread_columns(*s.context, n, options_.particles);
+        const condition_type condition = conditions.gather(*s.context, s.given, places.data(), n);
         follow(s, allowed, draw_few(*s.context, few_noise(s.rng), condition, n));
     }
     /// The number of particles whose values are looked at: as many as the pilot begins with, so that
@@ -598,8 +596,33 @@ private:
         const detail::few_values seen{.values = std::move(found.values),
                                       .evaluations = found.valued.evaluations(),
                                       .transition_evaluations = found.moved.evaluations()};
-        detail::follow(
-            s, detail::plan_of(s.pilot, allowed, seen, options_.particles, s.steps(), options_.plain_ratio));
+        s.plan = detail::plan_of(s.pilot, allowed, seen, options_.particles, s.steps(), options_.plain_ratio);
+    }
+
+    /// Generators of n columns each, which stand side by side, in the memory of the back end.
+    class generators {
+    public:
+        template <class RngOf>
+        generators(const context_type& context, index_t count, index_t n, const RngOf& rng_of) : n_(n) {
+            std::vector<std::uint64_t> seeds;
+            for (index_t i = 0; i < count; ++i) seeds.push_back(rng_of(i).seed);
+            first_ = seeds.front();
+            seeds_ = from_host<std::uint64_t>(context, 1, count, seeds);
+        }
+        [[nodiscard]] noise_stream stream(purpose of, index_t step = 0) const {
+            return grouped_philox{seeds_.data(), n_, first_}.stream(of, step);
+        }
+
+    private:
+        rebind_t<batch_type, std::uint64_t> seeds_;
+        index_t n_;
+        std::uint64_t first_ = 0;
+    };
+    /// Part i of numbers of n columns each: the first `count` of them.
+    [[nodiscard]] static std::vector<double> part(const std::vector<double>& numbers, index_t i, index_t n,
+                                                  index_t count) {
+        const auto begin = numbers.begin() + i * n;
+        return {begin, begin + count};
     }
 
     /// A block of a plain run's further draws: n of them, the first of which comes to place `at`.
@@ -618,7 +641,14 @@ private:
         const auto at = static_cast<index_t>(choices.uniform(0, 1) * static_cast<double>(options_.particles));
         return {std::min(options_.particles, s.plan.draws - done), at, rng, choices};
     }
-    /// Draws a block of columns into d.x, and their rewards into d.rewards.
+    /// The number of blocks that are drawn side by side, for groups of which one has so many draws: enough to
+    /// keep kernel and reward busy where particles are few. A block's draws are the same beside any others.
+    [[nodiscard]] index_t blocks_at_once(index_t groups, index_t draws) const {
+        constexpr index_t columns = 4096;
+        const index_t n = options_.particles, all = (draws - 1) / n; // all blocks after the first N draws
+        return std::max<index_t>(1, std::min(all, columns / (groups * n)));
+    }
+    /// Draws blocks of so many columns in all into d.x, and their rewards into d.rewards.
     template <class Noise, class Memory>
     void draw_block(const context_type& context, const Noise& noise, const condition_type& condition,
                     index_t columns, Memory& d) {
@@ -642,8 +672,9 @@ private:
         const auto [from, taken] = weights.add(rewards, next.at, next.choices);
         s.context->from_host(from.data(), options_.particles, d.from.data());
         s.context->from_host(taken.data(), options_.particles, d.taken.data());
-        s.context->gather(x, d.from.data(), d.next_x.mutable_view());
-        assign(s.next_x, select(row(std::as_const(d.taken)) > 0.0, d.next_x, s.next_x));
+        s.context->gather(x, d.from.data(), d.next_x.mutable_view().columns(0, options_.particles));
+        assign(s.next_x, select(row(std::as_const(d.taken)) > 0.0,
+                                d.next_x.read().columns(0, options_.particles), s.next_x));
     }
     /// Writes the rewards of the draws that are kept, and what takes these to weights. Returns the relative
     /// variance of Z-hat.
@@ -653,17 +684,33 @@ private:
         s.context->from_host(corrections.data(), options_.particles, s.correction.data());
         return weights.relative_variance();
     }
-    /// Makes the further draws of a plain run, block by block, and lets them compete with those that are
+    /// Makes the further draws of a plain run, some blocks at once, and lets them compete with those that are
     /// there, x_K in s.next_x with its rewards in s.next_v. Returns the relative variance of Z-hat.
     double draw_more(state& s) {
+        const index_t n = options_.particles, at_once = blocks_at_once(1, s.plan.draws);
+        const auto& context = *s.context;
         auto& d = s.drawing;
+        d.resize(context, s.x.rows(), at_once * n, n);
         detail::plain_weights weights(to_host(s.next_v));
-        for (index_t done = options_.particles; done < s.plan.draws; done += options_.particles) {
-            const block next = block_of(s, done);
-            const auto places = detail::columns_from(*s.context, next.at, next.n, options_.particles);
-            const condition_type condition = d.conditions.gather(*s.context, s.given, places.data(), next.n);
-            draw_block(*s.context, next.rng, condition, next.n, d);
-            take_block(s, weights, next, d.x.read(), to_host(d.rewards.read().columns(0, next.n)));
+        for (index_t done = n; done < s.plan.draws;) {
+            std::vector<block> blocks;
+            std::vector<std::int32_t> numbers;
+            for (; done < s.plan.draws && std::ssize(blocks) < at_once; done += n) {
+                const block& next = blocks.emplace_back(block_of(s, done));
+                for (index_t i = 0; i < next.n; ++i)
+                    numbers.push_back(static_cast<std::int32_t>((next.at + i) % n));
+            }
+            const index_t count = std::ssize(blocks), columns = std::ssize(numbers);
+            const generators noise(context, count, n,
+                                   [&](index_t i) { return blocks[static_cast<std::size_t>(i)].rng; });
+            const auto places = from_host<std::int32_t>(context, 1, columns, numbers);
+            draw_block(context, noise, d.conditions.gather(context, s.given, places.data(), columns), columns,
+                       d);
+            const auto rewards = to_host(d.rewards.read().columns(0, columns));
+            for (index_t i = 0; i < count; ++i) {
+                const block& next = blocks[static_cast<std::size_t>(i)];
+                take_block(s, weights, next, d.x.read().columns(i * n, next.n), part(rewards, i, n, next.n));
+            }
         }
         return keep_draws(s, weights);
     }

@@ -19,14 +19,15 @@
 
 namespace diamond::detail {
 
-/// The numbers at, at + 1, ... of n columns, behind the last of `count` the first again.
+/// The place of column i of n columns that are taken evenly from N places: i N/n, rounded down.
+[[nodiscard]] constexpr index_t spread_place(index_t i, index_t n, index_t places) { return i * places / n; }
+/// These places of all n columns.
 template <class Context>
-[[nodiscard]] auto columns_from(const Context& context, index_t at, index_t n, index_t count) {
+[[nodiscard]] auto spread_columns(const Context& context, index_t n, index_t places) {
     std::vector<std::int32_t> numbers;
-    for (index_t i = 0; i < n; ++i) numbers.push_back(static_cast<std::int32_t>((at + i) % count));
+    for (index_t i = 0; i < n; ++i) numbers.push_back(static_cast<std::int32_t>(spread_place(i, n, places)));
     return from_host<std::int32_t>(context, 1, n, numbers);
 }
-
 /// What few values told: those of a pilot's particles after their first step.
 struct few_values {
     std::vector<double> values;          ///< V of each of them, in nats
@@ -36,6 +37,11 @@ struct few_values {
     /// Says whether most of them are -inf, as where few draws are allowed and values know of nothing else.
     [[nodiscard]] bool blind() const {
         return 2 * std::count(values.begin(), values.end(), -infinity) > std::ssize(values);
+    }
+    /// The logarithm of the mean of exp V, by which exact values estimate log Z.
+    [[nodiscard]] double log_mean() const {
+        const auto n = std::ssize(values);
+        return sum_weights(values.data(), n, false).log_mean(n);
     }
     /// The relative variance of exp V. That of exact values is near 0 after a first step that carries little;
     /// that of M draws is a part in M of the rewards' own.
@@ -54,6 +60,16 @@ struct few_values {
 [[nodiscard]] inline std::string reason_of_smc(const smc_pilot& pilot) {
     return "SMC: the pilot's effective sample size, " + rounded(pilot.ess, 3) + " of " +
            digits_of(pilot.draws) + ", does not tell what plain weights would have given";
+}
+
+/// Says whether another estimate of log Z, whose Z has this relative variance, is so far above the pilot's
+/// that the pilot's draws have missed weight: a mode, say, that none of them has come to. D is then not what
+/// they say. Where the other estimate is below the pilot's, the pilot has seen what the other has not.
+[[nodiscard]] inline bool has_missed(const smc_pilot& pilot, double log_z, double relative_variance) {
+    constexpr double deviations = 5.0, slack = 0.1;                                   // in nats
+    const double of_pilot = 1.0 / pilot.ess - 1.0 / static_cast<double>(pilot.draws), // D/n
+        of_both = std::max(of_pilot + relative_variance, 0.0);
+    return log_z - pilot.log_z > deviations * std::sqrt(of_both) + slack;
 }
 
 /// Decides by (eq. smc-plan), for N particles and K steps. n_plain, the draws that K N transitions and (K -
@@ -76,6 +92,12 @@ struct few_values {
                           digits_of(allowed) + " of the pilot's " + digits_of(pilot.draws) +
                           ", and values of so few would be noise"};
     if (!known) return {.reason = reason_of_smc(pilot)};
+    const double by_few = seen.log_mean();
+    if (has_missed(pilot, by_few, seen.relative_variance() / columns))
+        return {.reason = "SMC: by the values of " + digits_of(seen.values.size()) +
+                          " particles after their first step log Z is about " + rounded(by_few, 3) +
+                          ", and by the pilot's draws " + rounded(pilot.log_z, 3) +
+                          ": these may have missed what carries the weight"};
     const double distance = static_cast<double>(pilot.draws) / pilot.ess - 1.0;
     const double plain = distance / static_cast<double>(draws),
                  by_values = (std::log1p(distance) + seen.relative_variance()) / n;
@@ -94,8 +116,9 @@ struct few_values {
 class plain_weights {
 public:
     /// Every place keeps the draw that it has, of this reward.
-    explicit plain_weights(std::vector<double> rewards)
-        : kept_(std::move(rewards)), log_sums_(kept_), all_(kept_) {}
+    explicit plain_weights(std::vector<double> rewards) : kept_(std::move(rewards)), log_sums_(kept_) {
+        for (const double r : kept_) count(r);
+    }
 
     /// Where a place takes a draw of a block: the draw, 0 where none is taken; and 1, else 0.
     struct taking {
@@ -109,7 +132,7 @@ public:
         for (std::size_t i = 0; i < rewards.size(); ++i) {
             const std::size_t j = (static_cast<std::size_t>(at) + i) % n;
             const double r = rewards[i];
-            all_.push_back(r);
+            count(r);
             if (r == -infinity) continue;
             log_sums_[j] = log_add_exp(log_sums_[j], r);
             if (std::log(choices.uniform(static_cast<index_t>(j))) >= r - log_sums_[j]) continue;
@@ -124,7 +147,7 @@ public:
     [[nodiscard]] const std::vector<double>& rewards() const { return kept_; }
     /// log(S_j N/n) - r_j of each place, which takes exp r to weights whose mean over places is Z-hat.
     [[nodiscard]] std::vector<double> corrections() const {
-        const double scale = std::log(static_cast<double>(kept_.size()) / static_cast<double>(all_.size()));
+        const double scale = std::log(static_cast<double>(kept_.size()) / static_cast<double>(draws_));
         std::vector<double> result;
         for (std::size_t j = 0; j < kept_.size(); ++j)
             result.push_back(kept_[j] == -infinity ? 0.0 : log_sums_[j] - kept_[j] + scale);
@@ -132,13 +155,27 @@ public:
     }
     /// The relative variance of Z-hat by the weights of all n draws, (n/ESS - 1)/(n - 1): NaN of one draw.
     [[nodiscard]] double relative_variance() const {
-        const auto n = static_cast<double>(all_.size());
-        const double ess = sum_weights(all_.data(), std::ssize(all_), false).ess();
-        return std::max(n / ess - 1.0, 0.0) / (n - 1.0);
+        const auto n = static_cast<double>(draws_);
+        return std::max(n / all_.ess() - 1.0, 0.0) / (n - 1.0);
     }
 
 private:
-    std::vector<double> kept_, log_sums_, all_;
+    /// Adds a draw's weight to the sums over all draws, which are relative to the highest so far.
+    void count(double r) {
+        ++draws_;
+        if (r == -infinity) return;
+        if (r > all_.high) {
+            const double scale = std::exp(all_.high - r);
+            all_ = {r, scale * all_.first, square(scale) * all_.second};
+        }
+        const double weight = std::exp(r - all_.high);
+        all_.first += weight;
+        all_.second += square(weight);
+    }
+
+    std::vector<double> kept_, log_sums_;
+    weight_sums all_{-infinity, 0.0, 0.0};
+    index_t draws_ = 0;
 };
 
 } // namespace diamond::detail

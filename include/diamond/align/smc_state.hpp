@@ -102,19 +102,21 @@ struct move_memory {
     }
 };
 /// The memory of the further draws of a run of plain weights, which its last step makes block by block;
-/// without size where there are none. Nothing in it outlives that step.
+/// without size before. Nothing in it outlives that step.
 template <class Batch, class Condition>
 struct draw_memory {
-    Batch x, next_x;                    ///< a block of draws, d x at most N
+    Batch x, next_x;                    ///< a block of draws, of at least N columns
     rebind_t<Batch, double> rewards;    ///< r of each of its draws
-    rebind_t<Batch, std::int32_t> from; ///< a draw for each place; and the place of each draw
+    rebind_t<Batch, std::int32_t> from; ///< a draw for each place
     rebind_t<Batch, double> taken;      ///< 1 for each place that its draw takes, else 0
     condition_store<Condition, backend_of_t<Batch>> conditions; ///< the memory of the draws' conditions
 
-    void resize(const backend_of_t<Batch>& on, index_t dimension, index_t particles) {
-        for (auto* batch : {&x, &next_x}) batch->resize(on, dimension, particles);
-        for (auto* numbers : {&rewards, &taken}) numbers->resize(on, 1, particles);
-        from.resize(on, 1, particles);
+    /// Makes room for blocks of so many draws, that come to so many places.
+    void resize(const backend_of_t<Batch>& on, index_t dimension, index_t draws, index_t places) {
+        for (auto* batch : {&x, &next_x}) batch->resize(on, dimension, draws);
+        rewards.resize(on, 1, draws);
+        taken.resize(on, 1, places);
+        from.resize(on, 1, places);
     }
 };
 /// The totals of a run, in the back end's memory.
@@ -271,11 +273,15 @@ private:
         const smc_plan& plan = from_.plan;
         const bool chooses = pilot.draws > 0 && options_.plain_ratio > 0.0 && !moves() &&
                              from_.setting.at("kernel") == "without weights";
-        expect(plan.draws == 0 || (chooses && plan.draws >= n()), "plan.draws", plan.draws,
-               "it is 0 of SMC, and else at least the particles, of a run whose pilot may choose that");
-        expect(plan.plain() && done() ? plan.relative_variance >= 0.0 : std::isnan(plan.relative_variance),
+        constexpr index_t most_more = index_t{1} << 53; // draws beside the particles
+        expect(plan.draws == 0 || (chooses && plan.draws >= n() && plan.draws - n() <= most_more),
+               "plan.draws", plan.draws,
+               "it is 0 of SMC, and else at least the particles and at most 2^53 more, of a run whose pilot "
+               "may choose that");
+        const bool tells_variance = done() && plan.draws > 1;
+        expect(tells_variance ? plan.relative_variance >= 0.0 : std::isnan(plan.relative_variance),
                "plan.relative_variance", plan.relative_variance,
-               "it is not negative where a plain run is done, and else NaN");
+               "it is not negative where a plain run of two draws or more is done, and else NaN");
         // Each resampling, and the end, adds the log of the mean weight: that of no more than what increments
         // have made, and of at least one particle in N.
         double low = options_.initial_value, high = low, least = 0.0, largest = 0.0;
@@ -495,7 +501,7 @@ struct smc_state {
     rebind_t<Batch, double> relaxation_sums;         ///< those by which relax chooses beta
     rebind_t<Batch, detail::run_numbers> totals;     ///< one
     detail::move_memory<Batch, Condition> moving;    ///< without size where no particles are moved
-    detail::draw_memory<Batch, Condition> drawing;   ///< without size where a step makes no more draws
+    detail::draw_memory<Batch, Condition> drawing;   ///< without size before a plain run's last step
 
     rebind_t<Batch, std::uint64_t> cumulative; ///< cumulative weights
     resampling_scratch<context_type> space;    ///< the resampler's working space
@@ -540,12 +546,6 @@ void begin(State& s, double initial_value, double log_delta) {
     assign(row(s.correction), 0.0);
     assign(row(s.family), column_number());
     order_conditions(s);
-}
-/// Makes the plan the state's own, and the room that its further draws need.
-template <class State>
-void follow(State& s, smc_plan plan) {
-    s.plan = std::move(plan);
-    if (s.plan.draws > s.x.columns()) s.drawing.resize(*s.context, s.x.rows(), s.x.columns());
 }
 
 /// Puts the state where the snapshot was taken. @throws std::invalid_argument, with the numbers of both,
@@ -604,7 +604,7 @@ void restore(State& s, const typename State::snapshot_type& from, const smc_opti
     s.spent = from.spent;
     s.pilot = from.pilot;
     assign(row(s.correction), 0.0);
-    follow(s, from.plan);
+    s.plan = from.plan;
 }
 
 } // namespace detail

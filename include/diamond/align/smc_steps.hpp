@@ -264,8 +264,9 @@ template <class State>
 DIAMOND_HD inline std::int32_t followed(bool follows, std::int32_t ancestor, double own) {
     return follows ? ancestor : static_cast<std::int32_t>(own);
 }
-/// Draws ancestors by the next weights into s.chosen. On a device, which goes on until the host asks, it
-/// chooses each place itself where the step does not resample, or an ancestor is no particle.
+/// Draws ancestors by the next weights into s.chosen, and makes the room to record them. On a device, which
+/// goes on until the host asks, it chooses each place itself where the step does not resample, or an ancestor
+/// is no particle.
 /// @throws numeric_error naming step and place where an ancestor that the resampler wrote is no particle.
 template <class State, class Resampler>
 void choose(State& s, const Resampler& resampler, const step_plan& plan) {
@@ -274,6 +275,7 @@ void choose(State& s, const Resampler& resampler, const step_plan& plan) {
     const index_t n = s.x.columns();
     const auto resampled = number_at(&s.step_sums.data()->resampled) == 1.0;
     const auto ancestor = row(s.chosen);
+    if (!s.recorded.empty()) s.recorded[static_cast<std::size_t>(plan.k - 1)].resize(context, 1, n);
 
     const double* weights = s.next_log_w.data();
     if constexpr (!on_host) {
@@ -336,8 +338,7 @@ void take(State& s) {
     const auto resampled = number_at(&s.step_sums.data()->resampled) == 1.0;
     assign(row(s.log_w), select(resampled, 0.0, row(s.log_w)));
     if (s.recorded.empty()) return;
-    auto& kept = s.recorded[static_cast<std::size_t>(s.steps_done - 1)];
-    kept.resize(context, 1, s.chosen.columns());
+    auto& kept = s.recorded[static_cast<std::size_t>(s.steps_done - 1)]; // of which choose has made the room
     context.copy(s.chosen.data(), s.chosen.columns(), kept.data());
 }
 
