@@ -2,6 +2,7 @@
 #include <diamond/measurement/down_sampling_measurement.hpp>
 #include <diamond/measurement/gaussian_measurement.hpp>
 #include <diamond/measurement/mask_measurement.hpp>
+#include <diamond/measurement/student_measurement.hpp>
 
 #include "../reward/checks.hpp"
 
@@ -68,6 +69,20 @@ struct squashed {
     void vjp(diamond::const_view_t<Batch> z, diamond::const_view_t<Batch> cotangent,
              diamond::view_t<Batch> out) {
         z.context().for_each(z.size(), slope{z, cotangent, out});
+    }
+};
+
+/// The user's own: some coordinates of 3, which need not be distinct, and what it says of them.
+struct picked {
+    using batch_type = diamond::eigen::batch<double>;
+    std::vector<index_t> read, said;
+
+    index_t dimension() const { return 3; }
+    index_t outputs() const { return static_cast<index_t>(read.size()); }
+    std::vector<index_t> coordinates() const { return said; }
+    void operator()(diamond::const_view_t<batch_type> z, diamond::view_t<batch_type> out) const {
+        for (index_t j = 0; j < z.columns(); ++j)
+            for (index_t k = 0; k < outputs(); ++k) out(k, j) = z(read[static_cast<std::size_t>(k)], j);
     }
 };
 
@@ -150,6 +165,50 @@ TEST_CASE_TEMPLATE("a user's own measurement need be neither linear nor const", 
                      })) < tolerance<Batch>);
     CHECK(gradient_error(reward, z) < gradient_tolerance<Batch>);
     CHECK(reward.measurement().calls > 0);
+}
+
+TEST_CASE("the quadratic form of coordinates that a user lists") {
+    using batch = picked::batch_type;
+    const diamond::eigen::context context{.threads = 1};
+    const auto of = [&](std::vector<index_t> read, std::vector<index_t> said) {
+        return diamond::gaussian_measurement_reward{
+            context, picked{std::move(read), std::move(said)}, {0.3, -0.7, 1.1}, 0.5};
+    };
+    const auto z = points<batch>(context, 3, 50);
+    auto twice = of({2, 0, 2}, {2, 0, 2}), another = of({2, 0, 2}, {2, 0, 1});
+    CHECK(form_error(twice, z) < 1e-12); // one coordinate is seen two times
+    CHECK(form_error(another, z) > 0.1); // another list is told apart
+    for (const index_t bad : {-1, 3})
+        CHECK_THROWS_WITH_AS(static_cast<void>(of({2, 0, 1}, {2, 0, bad}).quadratic_form()),
+                             doctest::Contains("from 0 to dimension() - 1"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(static_cast<void>(of({2, 0, 1}, {2, 0}).quadratic_form()),
+                         doctest::Contains("has 2 entries, outputs() says 3"), std::invalid_argument);
+}
+
+TEST_CASE("a prior of almost no noise overflows in no place") {
+    using batch = diamond::eigen::batch<double>;
+    const diamond::eigen::context context{.threads = 1};
+    const std::vector<double> y{0.5, -1.5};
+    // Columns: far from y, a little off, and y itself.
+    const auto z = diamond::from_host<double>(context, 2, 3, {3.5, 2.5, 0.5 + 0x1p-40, -1.5, 0.5, -1.5});
+    for (const double b : {1.0, 1e-12, 1e-300, 0x1p-1022}) {
+        CAPTURE(b);
+        diamond::student_measurement_reward reward{
+            context, diamond::mask_measurement<batch>(context, 2, {0, 1}), y, {.shape = 9.0, .scale = b}};
+        const auto r = values(reward, z);
+        // h = (3^2 + 4^2)/2 and 2^-81; b is nothing beside 12.5 but where it is 1.
+        const double far = b == 1.0 ? std::log(13.5) : std::log(12.5) - std::log(b);
+        CHECK(std::abs(r[0] + 10.0 * far) < 1e-10);
+        CHECK(std::abs(r[1] + 10.0 * std::log1p(0x1p-81 / b)) < 1e-10);
+        CHECK(r[2] == 0.0);
+        batch out(context, 2, 3);
+        reward.gradient(z.read(), out.mutable_view());
+        const auto slope = diamond::to_host(out);
+        CHECK(slope[0] == doctest::Approx(-30.0 / (12.5 + b)).epsilon(1e-12));
+        CHECK(slope[1] == doctest::Approx(-40.0 / (12.5 + b)).epsilon(1e-12));
+        CHECK(slope[2] == doctest::Approx(-10.0 * 0x1p-40 / (0x1p-81 + b)).epsilon(1e-12));
+        for (std::size_t k = 3; k < 6; ++k) CHECK(slope[k] == 0.0);
+    }
 }
 
 TEST_CASE_TEMPLATE("measurements refuse what they cannot mean", back_end, BACK_ENDS) {

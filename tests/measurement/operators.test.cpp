@@ -1,6 +1,7 @@
 // Each operator against a dense matrix of it that a plain loop over the host writes down: values, transpose,
 // singular vectors, and the Gaussian proposal and value that are made of these.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -250,6 +251,26 @@ void each_operator(const context_of<Batch>& context,
 
 using batch = diamond::eigen::batch<double>;
 
+/// A(z) = z_1 + z_2, which says that its singular vectors are u, and v times (1, 1).
+struct sum_of_two : diamond::affine_measurement<batch> {
+    double u, v;
+    std::vector<double> lengths;
+    sum_of_two(const diamond::eigen::context& context, double left, double right,
+               std::vector<double> squared_lengths)
+        : affine_measurement(context, {1.0, 1.0}, {0.0}),
+          u(left),
+          v(right),
+          lengths(std::move(squared_lengths)) {}
+    [[nodiscard]] diamond::singular_vectors<batch> singular_vectors(
+        const diamond::eigen::context& context) const {
+        const auto column = [&](std::vector<double> numbers) {
+            return diamond::orthonormal_basis<batch>{diamond::detail::dense_vectors<batch>{
+                diamond::detail::share(context, diamond::detail::count_of(numbers), 1, numbers)}};
+        };
+        return {context, column({u}), column({v, v}), {1.0 / (u * v)}, lengths};
+    }
+};
+
 } // namespace
 
 TEST_CASE_TEMPLATE("operators are their matrices: values, transpose and singular vectors", back_end,
@@ -428,6 +449,83 @@ TEST_CASE("operators refuse what they cannot mean") {
     refuses("does not return those of its values", [&] {
         return diamond::singular_vectors_of(context, shifted_mask{context, 4, {0, 2}});
     });
+    // Products that are A, of vectors that are not orthonormal or of other lengths than they say.
+    const double unit = std::sqrt(0.5);
+    const auto says = [&](double u, double v, std::vector<double> lengths) {
+        return diamond::singular_vectors_of(context, sum_of_two{context, u, v, std::move(lengths)});
+    };
+    CHECK(says(1.0, unit, {}).values() == std::vector{1.0 / unit});
+    CHECK(says(-1.0, -unit, {1.0}).rank() == 1);
+    for (const auto& [u, v, length] : std::vector<std::array<double, 3>>{
+             {1.0, 1.0, 1.0}, {1.0, 1.0, 2.0}, {2.0, unit, 1.0}, {1.0, unit, 2.0}, {1.0, unit, nan}})
+        refuses("with orthonormal columns of U and of V",
+                [&, u = u, v = v, length = length] { return says(u, v, {length}); });
+    refuses("2 squared lengths for 1 values", [&] { return says(1.0, unit, {1.0, 1.0}); });
+}
+
+TEST_CASE("singular vectors are found of outputs of many sizes, or refused") {
+    const diamond::eigen::context context{.threads = 1};
+    // One output that is 10^6 times the other does not hide that the other is bent.
+    using small_batch = diamond::eigen::batch<float>;
+    const auto of_power = [&](int power) {
+        return diamond::singular_vectors_of(
+            context, diamond::whitened_measurement{context,
+                                                   diamond::function_measurement<small_batch>(
+                                                       2, 2,
+                                                       [power](auto z, auto out) {
+                                                           for (index_t j = 0; j < z.columns(); ++j) {
+                                                               out(0, j) = z(0, j);
+                                                               out(1, j) = power == 2 ? z(1, j) * z(1, j)
+                                                                                      : z(1, j);
+                                                           }
+                                                       },
+                                                       [](auto, auto, auto) {}),
+                                                   {1e-6, 1.0}});
+    };
+    CHECK_THROWS_WITH_AS(of_power(2), doctest::Contains("must be affine"), std::invalid_argument);
+    const auto values = of_power(1).values();
+    REQUIRE(values.size() == 2);
+    CHECK(values[0] == doctest::Approx(1.0).epsilon(1e-6));
+    CHECK(values[1] == doctest::Approx(1e6).epsilon(1e-6));
+
+    // An output is not lost in silence, and one that is 0 or a multiple of another's is no output lost.
+    const auto rank = [&](std::vector<double> columns, std::vector<double> deviations) {
+        const auto m = deviations.size();
+        return diamond::singular_vectors_of(
+                   context,
+                   diamond::whitened_measurement{context,
+                                                 diamond::affine_measurement<batch>(
+                                                     context, std::move(columns), std::vector<double>(m)),
+                                                 deviations})
+            .rank();
+    };
+    const std::vector<double> identity{1.0, 0.0, 0.0, 1.0};
+    CHECK(rank(identity, {1e-6, 1.0}) == 2);
+    CHECK(rank({1.0, 2.0, 0.0, 0.5, 1.0, 0.0}, {1e-6, 1.0, 1.0}) == 1);
+    CHECK_THROWS_WITH_AS(rank(identity, {1e-8, 1.0}), doctest::Contains("output 1 of a measurement is 1e-08"),
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(rank(identity, {1.0, 1e-8}), doctest::Contains("output 0 of a measurement"),
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(rank({1.0, 1.0, 0.0, 0.2}, {1e-9, 1.0}), doctest::Contains("would be lost"),
+                         std::invalid_argument);
+    const diamond::whitened_measurement mask{
+        context, diamond::mask_measurement<batch>{context, 4, {0, 2}}, {1e-8, 1.0}};
+    CHECK(diamond::singular_vectors_of(context, mask).rank() == 2);
+
+    // Values from 1 down to near what is found at all: the vectors are orthonormal, and the product is W.
+    dense w(4, 6);
+    std::vector<double> columns;
+    for (index_t i = 0; i < 6; ++i)
+        for (index_t k = 0; k < 4; ++k) {
+            w(k, i) = std::cos(static_cast<double>(i * (k + 1))) + 3e5 * std::sin(static_cast<double>(i + 1));
+            columns.push_back(w(k, i));
+        }
+    const double largest = 3e5;
+    for (double& entry : columns) entry /= largest;
+    for (double& entry : w.entries) entry /= largest;
+    CHECK(error_of<batch>(context,
+                          diamond::affine_measurement<batch>(context, columns, std::vector<double>(4)),
+                          w) < 1e-9);
 }
 
 } // namespace measurement_operators_test

@@ -74,18 +74,26 @@ public:
     }
 
     /// The reward as a quadratic form: a coordinate that is seen as y_k has curvature 1/s^2 and slope
-    /// y_k/s^2, and the others have 0.
+    /// y_k/s^2, their sums where it is seen more than once, and the others have 0. @throws
+    /// std::invalid_argument unless the measurement's coordinates() are m places in [0, d).
     [[nodiscard]] diamond::quadratic_form quadratic_form() const
         requires selecting_measurement<Measurement>
     {
         const auto d = static_cast<std::size_t>(dimension());
         const auto y = to_host(*seen_);
         const std::vector<index_t> coordinates = measurement_.coordinates();
+        require(coordinates.size() == y.size(), [&] {
+            return "gaussian_measurement_reward: coordinates() of the measurement has " +
+                   digits_of(coordinates.size()) + " entries, outputs() says " + digits_of(y.size());
+        });
+        detail::require_each("gaussian_measurement_reward: coordinates()", coordinates,
+                             "a row of the sample, from 0 to dimension() - 1",
+                             [&](index_t i) { return i >= 0 && i < dimension(); });
         diamond::quadratic_form form{0.0, std::vector<double>(d, 0.0), std::vector<double>(d, 0.0)};
         for (std::size_t k = 0; k < y.size(); ++k) {
             const auto i = static_cast<std::size_t>(coordinates[k]);
-            form.curvature[i] = precision_;
-            form.linear[i] = precision_ * static_cast<double>(y[k]);
+            form.curvature[i] += precision_;
+            form.linear[i] += precision_ * static_cast<double>(y[k]);
             form.constant -= 0.5 * precision_ * square(static_cast<double>(y[k]));
         }
         return form;

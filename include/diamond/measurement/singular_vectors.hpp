@@ -7,10 +7,12 @@
 #include <cstddef>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <utility>
 #include <vector>
 
 #include <diamond/concepts/measurement.hpp>
+#include <diamond/core/digits_of.hpp>
 #include <diamond/core/errors.hpp>
 #include <diamond/core/expression.hpp>
 #include <diamond/reward/detail/parameters.hpp>
@@ -75,6 +77,41 @@ private:
 };
 
 namespace detail {
+/// Returns a . b.
+[[nodiscard]] inline double inner_product(const std::vector<double>& a, const std::vector<double>& b) {
+    return std::transform_reduce(a.begin(), a.end(), b.begin(), 0.0);
+}
+/// The cosine up to which vectors count as orthogonal: far below what a density or a float tells apart, and
+/// above the rounding of most Gram matrices.
+inline constexpr double orthogonal_to = 0x1p-34;
+/// Rotates each pair of the images W^T u that is not orthogonal, and the u with it: Jacobi's one-sided
+/// method, for images that nearly are.
+inline void make_orthogonal(std::vector<std::vector<double>>& images, std::vector<std::vector<double>>& u) {
+    constexpr int sweeps = 30; // it converges quadratically, in two or three
+    std::vector<double> squares;
+    for (const auto& image : images) squares.push_back(inner_product(image, image));
+    bool any = true;
+    for (int sweep = 0; any && sweep < sweeps; ++sweep) {
+        any = false;
+        for (std::size_t q = 1; q < images.size(); ++q)
+            for (std::size_t p = 0; p < q; ++p) {
+                const double xy = inner_product(images[p], images[q]);
+                if (!(std::abs(xy) > orthogonal_to * std::sqrt(squares[p]) * std::sqrt(squares[q]))) continue;
+                any = true;
+                const double theta = 0.5 * (squares[q] - squares[p]) / xy;
+                const double tangent = (theta >= 0.0 ? 1.0 : -1.0) /
+                                       (std::abs(theta) + std::hypot(theta, 1.0));
+                const double cosine = 1.0 / std::hypot(tangent, 1.0), sine = tangent * cosine;
+                for (auto* of : {&images, &u})
+                    for (std::size_t i = 0; i < (*of)[p].size(); ++i) {
+                        const double x = (*of)[p][i], y = (*of)[q][i];
+                        (*of)[p][i] = cosine * x - sine * y;
+                        (*of)[q][i] = sine * x + cosine * y;
+                    }
+                for (const std::size_t k : {p, q}) squares[k] = inner_product(images[k], images[k]);
+            }
+    }
+}
 /// The columns of a matrix, n x k.
 template <class Batch>
 struct dense_vectors {
@@ -122,7 +159,8 @@ public:
 
     /// @param left is U, @param right is V, @param values is s, k numbers. @param squared_lengths is |v_i|^2
     /// of the columns of V as they are rounded, k numbers; 1 each where it is empty. @throws
-    /// std::invalid_argument where no value is above 0, or one is negative, NaN or infinite.
+    /// std::invalid_argument where no value is above 0, or one is negative, NaN or infinite, and where there
+    /// are lengths, but not k of them.
     singular_vectors(const context_type& context, orthonormal_basis<Batch> left,
                      orthonormal_basis<Batch> right, std::vector<double> values,
                      std::vector<double> squared_lengths = {})
@@ -136,6 +174,10 @@ public:
         require(any, "a measurement by its singular vectors must not be constant");
         detail::require_each("singular_vectors: values", values_, "finite and not negative",
                              [](double s) { return s >= 0.0 && s < infinity; });
+        require(squared_lengths_.size() == values_.size(), [&] {
+            return "singular_vectors: " + digits_of(squared_lengths_.size()) + " squared lengths for " +
+                   digits_of(values_.size()) + " values: give one for each, or none";
+        });
         on_context_ = detail::share(context, rank(), 1, values_);
     }
 
@@ -169,8 +211,11 @@ concept measurement_with_singular_vectors = measurement<A> &&
 
 /// Finds the singular vectors of a measurement from its values at 0 and the unit vectors: those whose value
 /// is not 0 to rounding. Cost: d + 2 evaluations of the measurement, m^2 d operations and d (d + 2) numbers
-/// on the host, and the eigenvectors of an m x m matrix. @throws std::invalid_argument for a measurement that
-/// is not affine, as far as these points tell.
+/// on the host, and the eigenvectors of an m x m matrix. The eigenvalues are the squares of the values, so
+/// that a value below some 1e-7 of the largest is 0 to rounding; the others' vectors are then made
+/// orthogonal. @throws std::invalid_argument for a measurement of which an output is not affine, as far as
+/// these points tell, and where an output is so small beside the others that more than a hundredth of its row
+/// of W would be taken for 0.
 template <class Measurement, class Context>
 [[nodiscard]] singular_vectors<typename Measurement::batch_type> find_singular_vectors(
     const Context& context, Measurement measurement) {
@@ -194,7 +239,7 @@ template <class Measurement, class Context>
         return static_cast<double>(numbers[static_cast<std::size_t>(k + m * j)]);
     };
     std::vector<double> w(size(m, d)), gram(size(m, m));
-    double scale = 0.0, miss = 0.0;
+    bool affine = true;
     for (index_t k = 0; k < m; ++k) {
         double total = 0.0, size_of_row = 0.0;
         for (index_t i = 0; i < d; ++i) {
@@ -203,12 +248,14 @@ template <class Measurement, class Context>
             total += entry;
             size_of_row += std::abs(entry);
         }
-        scale = std::max(scale, 2.0 * size_of_row + std::abs(measured(k, d)));
-        miss = std::max(miss, std::abs(measured(k, d + 1) - measured(k, d) + 2.0 * total));
+        // Outputs may be of different units: each is judged by its own size.
+        const double scale = 2.0 * size_of_row + std::abs(measured(k, d)),
+                     miss = std::abs(measured(k, d + 1) - measured(k, d) + 2.0 * total);
+        affine = affine && std::isfinite(scale) &&
+                 miss <= 64.0 * static_cast<double>(std::numeric_limits<real>::epsilon()) * scale;
     }
     require(
-        std::isfinite(scale) &&
-            miss <= 64.0 * static_cast<double>(std::numeric_limits<real>::epsilon()) * scale,
+        affine,
         "a measurement by its singular vectors must be affine, A(z) = W z + b, and finite: take moment_value "
         "for its value, and guide with value_guided_kernel");
     for (index_t i = 0; i < d; ++i)
@@ -219,23 +266,52 @@ template <class Measurement, class Context>
     const detail::symmetric_eigen eigen(context, gram, m);
     const double least = 16.0 * static_cast<double>(m) * std::numeric_limits<double>::epsilon() *
                          eigen.values.back();
+    std::vector<std::vector<double>> u, along; // vectors of R^m, and W^T u for each
+    std::vector<double> squares_of_values;
+    std::vector<double> lost(static_cast<std::size_t>(m)); // of each row of W, at most
+    for (index_t k = 0; k < m; ++k) {
+        const double* const vector = eigen.vectors.data() + m * k;
+        std::vector<double> image(static_cast<std::size_t>(d));
+        for (index_t i = 0; i < d; ++i) {
+            double& sum = image[static_cast<std::size_t>(i)];
+            for (index_t a = 0; a < m; ++a) sum += w[static_cast<std::size_t>(a + m * i)] * vector[a];
+        }
+        const double square_of_value = eigen.values[static_cast<std::size_t>(k)];
+        if (square_of_value > least) {
+            u.emplace_back(vector, vector + m);
+            along.push_back(std::move(image));
+            squares_of_values.push_back(square_of_value);
+        } else {
+            const double length = std::sqrt(detail::inner_product(image, image));
+            for (index_t a = 0; a < m; ++a) lost[static_cast<std::size_t>(a)] += std::abs(vector[a]) * length;
+        }
+    }
+    detail::make_orthogonal(along, u);
     std::vector<real> left, right;
     std::vector<double> values, norms;
-    for (index_t k = 0; k < m; ++k) {
-        const double square_of_value = eigen.values[static_cast<std::size_t>(k)];
-        if (!(square_of_value > least)) continue;
-        const double value = std::sqrt(square_of_value);
+    for (std::size_t k = 0; k < u.size(); ++k) {
+        const double found = detail::inner_product(along[k], along[k]);
+        const bool agree = std::abs(found - squares_of_values[k]) <= detail::orthogonal_to * found;
+        const double value = std::sqrt(agree ? squares_of_values[k] : found);
         values.push_back(value);
-        const double* const u = eigen.vectors.data() + m * k;
-        for (index_t a = 0; a < m; ++a) left.push_back(static_cast<real>(u[a]));
+        for (const double entry : u[k]) left.push_back(static_cast<real>(entry));
         double norm = 0.0;
-        for (index_t i = 0; i < d; ++i) {
-            double sum = 0.0;
-            for (index_t a = 0; a < m; ++a) sum += w[static_cast<std::size_t>(a + m * i)] * u[a];
-            right.push_back(static_cast<real>(sum / value));
+        for (const double entry : along[k]) {
+            right.push_back(static_cast<real>(entry / value));
             norm += square(static_cast<double>(right.back()));
         }
         norms.push_back(norm);
+    }
+    constexpr double share = 0.01; // far above what the vectors of a matrix without full rank lose
+    for (index_t a = 0; a < m; ++a) {
+        const double length = std::sqrt(gram[static_cast<std::size_t>(a + m * a)]);
+        require(length == 0.0 || lost[static_cast<std::size_t>(a)] <= share * length, [&] {
+            return "output " + digits_of(a) + " of a measurement is " +
+                   digits_of(length / std::sqrt(eigen.values.back())) +
+                   " of its largest singular value, and would be lost where singular vectors are found: give "
+                   "them by singular_vectors(context), or scale the deviations of outputs nearer to each "
+                   "other";
+        });
     }
     const auto k = detail::count_of(values);
     return {
@@ -246,7 +322,39 @@ template <class Measurement, class Context>
 }
 
 namespace detail {
-/// Says whether A(p) - A(0) is U diag(s) V^T p, to rounding, at one point p. Cost: 2 evaluations.
+/// Returns n numbers of all sizes and both signs.
+template <class Real>
+[[nodiscard]] std::vector<Real> trial_numbers(index_t n) {
+    std::vector<Real> numbers(static_cast<std::size_t>(n));
+    for (index_t i = 0; i < n; ++i)
+        numbers[static_cast<std::size_t>(i)] = static_cast<Real>(
+            std::sin(1.0 + 0.7 * static_cast<double>(i)));
+    return numbers;
+}
+/// Says whether B^T B q is q, to half the digits of a double or rounding, at one point q of R^k, for the k
+/// columns of B of n numbers.
+template <class Batch, class Context>
+[[nodiscard]] bool is_orthonormal(const Context& context, orthonormal_basis<Batch>& basis, index_t n,
+                                  index_t k) {
+    using real = typename Batch::value_type;
+    const auto numbers = trial_numbers<real>(k);
+    const auto q = from_host<real>(context, k, 1, numbers);
+    Batch composed(context, n, 1), parts(context, k, 1);
+    basis.compose(q.read(), composed.mutable_view());
+    basis.parts(composed.read(), parts.mutable_view());
+    const auto found = to_host(parts);
+    double miss = 0.0, size = 0.0;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        miss += square(static_cast<double>(found[i]) - static_cast<double>(numbers[i]));
+        size += square(static_cast<double>(numbers[i]));
+    }
+    // Those that are found are orthogonal pair by pair to less than this.
+    return miss <=
+           square(std::max(0x1p-26, 256.0 * static_cast<double>(std::numeric_limits<real>::epsilon()))) *
+               size;
+}
+/// Says whether A(p) - A(0) is U diag(s) V^T p, U^T U q is q and V^T V q is q, to rounding, at one point p
+/// and one q, and the squared lengths are 1. Cost: 2 evaluations.
 template <class Measurement, class Context>
 [[nodiscard]] bool are_vectors_of(const Context& context, Measurement measurement,
                                   singular_vectors<typename Measurement::batch_type> known) {
@@ -254,12 +362,17 @@ template <class Measurement, class Context>
     using real = typename batch_type::value_type;
     const auto d = static_cast<index_t>(measurement.dimension()),
                m = static_cast<index_t>(measurement.outputs());
-    std::vector<real> points(static_cast<std::size_t>(2 * d));
+    const double rounding = 256.0 * static_cast<double>(std::numeric_limits<real>::epsilon());
+    for (const double square_of_length : known.squared_lengths())
+        if (!(std::abs(square_of_length - 1.0) <= std::max(0x1p-26, rounding))) return false;
+    if (!is_orthonormal<batch_type>(context, known.left(), m, known.rank()) ||
+        !is_orthonormal<batch_type>(context, known.right(), d, known.rank()))
+        return false;
+    std::vector<real> points(static_cast<std::size_t>(d));
     double length = 0.0;
-    for (index_t i = 0; i < d; ++i) {
-        const double entry = std::sin(1.0 + 0.7 * static_cast<double>(i)); // of all sizes and both signs
-        points[static_cast<std::size_t>(d + i)] = static_cast<real>(entry);
-        length += square(entry);
+    for (const real entry : trial_numbers<real>(d)) {
+        points.push_back(entry);
+        length += square(static_cast<double>(entry));
     }
     const auto z = from_host<real>(context, d, 2, points);
     batch_type seen(context, m, 2), parts(context, known.rank(), 1), composed(context, m, 1);
@@ -277,7 +390,7 @@ template <class Measurement, class Context>
         miss = off <= miss ? miss : off; // and a NaN stays one
         scale = std::max({scale, std::abs(at_zero), std::abs(at_point)});
     }
-    return miss <= 256.0 * static_cast<double>(std::numeric_limits<real>::epsilon()) * scale;
+    return miss <= rounding * scale;
 }
 } // namespace detail
 
@@ -292,7 +405,8 @@ template <class Measurement, class Context>
         if (detail::are_vectors_of(context, measurement, known)) return known;
         static_cast<void>(find_singular_vectors(context, std::move(measurement))); // is it affine at all?
         require(false, "singular_vectors(context) of a measurement does not return those of its values, "
-                       "A(z) - A(0) = U diag(s) V^T z");
+                       "A(z) - A(0) = U diag(s) V^T z with orthonormal columns of U and of V, whose squared "
+                       "lengths are 1 to rounding");
         return known;
     } else {
         return find_singular_vectors(context, std::move(measurement));

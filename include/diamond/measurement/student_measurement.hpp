@@ -15,8 +15,12 @@
 namespace diamond {
 
 namespace detail {
-/// log(1 + x)
-DIAMOND_HD inline double log_of_one_and(double x) { return std::log1p(x); }
+/// log(1 + x/b) for x >= 0 and b > 0, where x/b may be beyond the largest number: 1 is nothing beside it
+/// then.
+DIAMOND_HD inline double log_of_one_and_ratio(double x, double b) {
+    const double ratio = x / b;
+    return ratio < infinity ? std::log1p(ratio) : std::log(x) - std::log(b);
+}
 } // namespace detail
 
 /// The inverse gamma law of a variance s^2, of density proportional to s^(-2 (shape + 1)) exp(-scale/s^2).
@@ -70,7 +74,7 @@ public:
     void operator()(const_view z, row_t<batch_type> values) {
         half_squares(z, values);
         const double power = posterior_shape();
-        assign(values, -power * elementwise<detail::log_of_one_and>(values / prior_.scale));
+        assign(values, -power * elementwise<detail::log_of_one_and_ratio>(values, prior_.scale));
     }
     /// Writes values[j] = (b + |A(z_j) - y|^2/2)/(a + m/2 - 1), the mean of s^2 given z_j and y, for z d x n:
     /// its mean over particles of the posterior is that of s^2 given y. @throws std::invalid_argument unless
@@ -97,8 +101,9 @@ public:
         precision_.resize(context, 1, z.columns());
         const auto y = each_column(seen_->read_on(context));
         assign(row(precision_), column_sums(0.5 * square(measured - y)));
-        assign(row(precision_), posterior_shape() / (prior_.scale + row(precision_)));
-        assign(measured, row(precision_) * (y - measured));
+        // 1/(b + h) is finite for every b that is allowed; (a + m/2)/b need not be.
+        assign(row(precision_), 1.0 / (prior_.scale + row(precision_)));
+        assign(measured, posterior_shape() * (row(precision_) * (y - measured)));
         measurement_.vjp(z, const_view(measured), out);
     }
 
