@@ -1,5 +1,5 @@
-// A program of ranks of which the last throws, or is killed, while the others wait for it: failing
-// throw|kill.
+// A program of ranks of which the last throws, returns a status, or is killed, while the others wait for it:
+// failing throw|return|kill.
 #include <csignal>
 #include <stdexcept>
 #include <string>
@@ -11,8 +11,10 @@ int main(int argc, char** argv) {
     return diamond::mpi::run([&](const diamond::mpi::communicator& ranks) {
         if (ranks.rank() == ranks.size() - 1) {
             if (how == "kill") std::raise(SIGKILL);
+            if (how == "return") return 3;
             throw std::runtime_error("this rank cannot go on");
         }
         ranks.wait();
+        return 0;
     });
 }

@@ -1,4 +1,4 @@
-# cmake -D how=throw|throw_alone|kill -P fails.cmake -- <command>: the command ends by itself, with a status that is not 0, and says why.
+# cmake -D how=throw|throw_alone|return|kill -P fails.cmake -- <command>: the command ends by itself, with a status that is not 0, and says why.
 cmake_minimum_required(VERSION 3.25)
 set(command)
 set(behind FALSE)
@@ -12,6 +12,7 @@ foreach(i RANGE ${last})
 endforeach()
 set(sentence_throw "rank 2 of 3: this rank cannot go on")
 set(sentence_throw_alone "this rank cannot go on")
+set(sentence_return "rank 2 of 3: this rank returned 3")
 set(sentence_kill "signal 9|EXIT CODE: 9") # mpiexec's own, of Open MPI or of MPICH
 execute_process(COMMAND ${command} RESULT_VARIABLE status OUTPUT_VARIABLE said ERROR_VARIABLE said TIMEOUT 100)
 if(status STREQUAL 0 OR status MATCHES "timeout")

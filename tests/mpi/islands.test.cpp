@@ -1,7 +1,11 @@
 /// Islands over ranks: the same on any number of them, an unbiased Z-hat with and without exchanges, weights
 /// that are those of all particles, runs that go on from a snapshot on other ranks, and what is refused.
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <diamond/mpi/islands.hpp>
@@ -12,6 +16,7 @@
 namespace mpi_islands_test {
 
 using namespace cases;
+using diamond::mpi::communicator;
 using diamond_test::alone, diamond_test::half, diamond_test::world;
 
 namespace {
@@ -24,12 +29,13 @@ struct problem {
     diamond::eigen::context context{.threads = 1};
     mixture_of<batch> model = mixture<batch>(context);
 
-    [[nodiscard]] auto sampler(const form_reward<double>& reward, index_t particles = 64,
-                               index_t steps = 6) const {
+    [[nodiscard]] auto sampler(const form_reward<double>& reward, index_t particles = 64, index_t steps = 6,
+                               double plain_ratio = 0.0) const {
         const exact_posterior posterior{model};
-        return smc{ddpm_posterior_kernel{posterior},
-                   posterior_value{posterior, reward, {.samples = 2}},
-                   {.particles = particles, .steps = steps, .pilot_particles = 16, .plain_ratio = 0.0}};
+        return smc{
+            ddpm_posterior_kernel{posterior},
+            posterior_value{posterior, reward, {.samples = 2}},
+            {.particles = particles, .steps = steps, .pilot_particles = 16, .plain_ratio = plain_ratio}};
     }
     [[nodiscard]] double log_z(const form_reward<double>& reward) const {
         return model.tilted(reward.quadratic_form()).log_z;
@@ -55,6 +61,28 @@ void check_same_islands(const Result& a, const Result& b) {
     const bool same_error = a.log_z_standard_error == b.log_z_standard_error ||
                             (std::isnan(a.log_z_standard_error) && std::isnan(b.log_z_standard_error));
     CHECK(same_error);
+}
+
+/// Holds the families of gathered particles against those that their islands have: particles descend from one
+/// where their islands do, and there from one particle.
+void check_families(const diamond::smc_result<batch>& all, const diamond::mpi::islands_result<batch>& of) {
+    std::map<std::pair<std::int32_t, std::int32_t>, double> shares, by_slots; // the latter as if none were
+                                                                              // exchanged
+    for (std::size_t i = 0; i < of.own.size(); ++i) {
+        const auto weights = of.weights(static_cast<index_t>(i));
+        for (std::size_t j = 0; j < weights.size(); ++j) {
+            shares[{of.families[i], of.own[i].families[j]}] += weights[j];
+            by_slots[{static_cast<std::int32_t>(i), of.own[i].families[j]}] += weights[j];
+        }
+    }
+    const auto sum_of_squares = [](const auto& numbers) {
+        double sum = 0.0;
+        for (const auto& [family, share] : numbers) sum += diamond::square(share);
+        return sum;
+    };
+    const double square = diamond::family_square(all.weights(), all.families);
+    CHECK(square == doctest::Approx(sum_of_squares(shares)).epsilon(1e-12));
+    CHECK(square > 1.1 * sum_of_squares(by_slots));
 }
 
 /// The mean of Z-hat/Z over `runs` runs of islands, and that of the mean of the islands' own.
@@ -139,7 +167,10 @@ TEST_CASE("exchanged islands are the same on any number of ranks, also from a sn
         on_half{half(), sampler, options};
     const auto reference = on_one(p.context, philox{11});
     REQUIRE(reference.exchanges > 1);
-    check_same_islands(over_ranks(p.context, philox{11}), reference);
+    const auto result = over_ranks(p.context, philox{11});
+    check_same_islands(result, reference);
+    const auto gathered = over_ranks.gather(p.context, result);
+    if (world().first()) check_families(gathered, reference);
 
     auto state = over_ranks.start(p.context, philox{11});
     for (int k = 0; k < 3; ++k) over_ranks.step(state);
@@ -156,6 +187,45 @@ TEST_CASE("exchanged islands are the same on any number of ranks, also from a sn
     snapshot.threshold = 0.5;
     CHECK_THROWS_WITH(over_ranks.resume(p.context, philox{11}, snapshot),
                       doctest::Contains("has a threshold of "));
+}
+
+TEST_CASE("islands of which some weigh plainly are not exchanged, whatever the threshold") {
+    // Before the last step the log Z of plain weights is 0, whatever it will be: islands resampled by that
+    // would favour one kind. What is left is the run without a threshold, and a warning.
+    problem p;
+    const auto sampler = p.sampler(bowl_2d<double>(4.0), 64, 4, 1.0);
+    diamond::mpi::islands apart{alone(), sampler, {.islands = 8}},
+        over_ranks{world(), sampler, {.islands = 8, .threshold = 2.0}};
+    const auto reference = apart(p.context, philox{6});
+    const auto plain = std::count_if(reference.own.begin(), reference.own.end(),
+                                     [](const auto& one) { return one.plan.plain(); });
+    REQUIRE(plain > 0);
+    REQUIRE(plain < 8);
+    const auto same_but_for_the_warning = [&](auto result) {
+        REQUIRE(result.warnings.size() == reference.warnings.size() + 1);
+        CHECK(result.warnings.back() ==
+              std::to_string(plain) + " of 8 islands have plain weights, whose log Z is not known before the "
+                                      "last step, so that none was exchanged: give the sampler .plain_ratio "
+                                      "= 0, or no threshold");
+        CHECK(!result.reliable);
+        result.warnings.pop_back();
+        check_same_islands(result, reference);
+    };
+    same_but_for_the_warning(over_ranks(p.context, philox{6}));
+    auto state = over_ranks.start(p.context, philox{6});
+    over_ranks.step(state);
+    auto snapshot = over_ranks.snapshot(state);
+    same_but_for_the_warning(over_ranks(p.context, philox{6}, snapshot));
+    snapshot.exchanges = 1; // as of a run that did exchange them
+    CHECK_THROWS_WITH(over_ranks.resume(p.context, philox{6}, snapshot),
+                      doctest::Contains("has exchanged islands and plain weights"));
+
+    // Islands that all weigh plainly have nothing to be exchanged by, and no warning of it.
+    diamond::mpi::islands alike{
+        world(), p.sampler(tilt_2d<double>(0.1), 64, 4, 1e6), {.islands = 3, .threshold = 2.0}};
+    const auto easy = alike(p.context, philox{6});
+    CHECK(easy.exchanges == 0);
+    CHECK(easy.warnings.empty());
 }
 
 TEST_CASE("Z-hat of islands is unbiased, exchanged or not") {
@@ -226,6 +296,28 @@ TEST_CASE("islands whose weights die are zeros in the mean, and come alive again
     CHECK(std::exp(result.log_z) == doctest::Approx(sum).epsilon(1e-12));
     const auto all = over_ranks.gather(p.context, result);
     if (world().first()) CHECK(all.particles.columns() == 4 * (8 - dead));
+}
+
+TEST_CASE("a snapshot of islands that a sampler refuses on some ranks is refused on all") {
+    problem p;
+    const auto reward = tilt_2d<double>();
+    const auto refuse = [&](const communicator& ranks) {
+        for (const index_t count : {2, 6}) { // with fewer than ranks, and more
+            diamond::mpi::islands saved{ranks, p.sampler(reward, 16), {.islands = count}},
+                other{ranks, p.sampler(reward, 8), {.islands = count}};
+            auto state = saved.start(p.context, philox{5});
+            saved.step(state);
+            auto snapshot = saved.snapshot(state);
+            CHECK_THROWS_WITH(other.resume(p.context, philox{5}, snapshot), doctest::Contains("particles"));
+            if (ranks.first()) snapshot.islands.back().setting["particles"] = "17"; // of one rank alone
+            CHECK_THROWS_WITH(saved.resume(p.context, philox{5}, snapshot), doctest::Contains("17"));
+            if (ranks.first()) snapshot.islands.back().setting["particles"] = "16";
+            CHECK_NOTHROW(saved.resume(p.context, philox{5}, snapshot)); // what was sent is in order
+        }
+    };
+    refuse(world());
+    refuse(half());
+    refuse(alone());
 }
 
 TEST_CASE("what islands refuse") {

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <filesystem>
 #include <random>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include <diamond/backend/eigen.hpp>
@@ -217,6 +219,29 @@ TEST_CASE("what trainings in shards refuse") {
     // An error on rank 0 alone, as of a full disk, is thrown on all ranks.
     CHECK_THROWS_WITH(world().on_first([] { throw std::runtime_error("no room is left"); }),
                       doctest::Contains("no room is left"));
+}
+
+TEST_CASE("an error on some ranks is thrown on all, and one of MPI itself ends them") {
+    const int rank = world().rank(), last = world().size() - 1;
+    CHECK_NOTHROW(world().on_each([] {}));
+    const std::string own = "rank " + std::to_string(last) + " has no room";
+    const auto fail_on_last = [&] {
+        if (rank == last) throw std::invalid_argument(own);
+    };
+    const std::string expected = rank == last ? own : "rank " + std::to_string(last) + ": " + own;
+    CHECK_THROWS_WITH(world().on_each(fail_on_last), expected.c_str());
+    CHECK_THROWS_AS(half().on_each([] { throw 3; }), int);
+
+    MPI_Comm returning = MPI_COMM_NULL; // whose errors are returned, to whoever reads them
+    MPI_Comm_dup(MPI_COMM_SELF, &returning);
+    MPI_Comm_set_errhandler(returning, MPI_ERRORS_RETURN);
+    {
+        const communicator ranks(returning);
+        MPI_Errhandler handler = MPI_ERRHANDLER_NULL;
+        MPI_Comm_get_errhandler(ranks.handle(), &handler);
+        CHECK(handler == MPI_ERRORS_ARE_FATAL);
+    }
+    MPI_Comm_free(&returning);
 }
 
 } // namespace mpi_training_test

@@ -27,6 +27,11 @@
 
 namespace diamond::mpi {
 
+namespace detail {
+/// What is said of an exception that has no sentence.
+inline constexpr const char* unknown_exception = "an exception that is no std::exception";
+} // namespace detail
+
 /// Consecutive numbers of things that are dealt to ranks.
 struct part {
     index_t first, count; ///< first ... first + count - 1
@@ -48,8 +53,8 @@ struct part {
 /// It begins MPI where nobody has, and then ends it when it goes. A program that is started without mpirun is
 /// one rank. It lives as long as the program works with ranks, since MPI begins once in a process. Where it
 /// goes because an exception does, it leaves MPI as it is: the others may be waiting elsewhere, and ending
-/// would wait for them; `run` ends all ranks then. An error of MPI itself ends all ranks, as MPI does where
-/// nobody says otherwise.
+/// would wait for them; `run` ends all ranks then. An error of MPI itself ends all ranks, whatever the
+/// handler of the communicator that it is made of.
 ///
 /// One thread of each rank calls it; a back end's own threads work beside that (MPI_THREAD_FUNNELED).
 class communicator {
@@ -173,28 +178,42 @@ public:
         return all;
     }
 
+    /// Does `work`, which sends and receives nothing, on each rank, and waits for all: where it fails on some
+    /// ranks, none goes on. All ranks make this call.
+    /// @throws on a rank where `work` throws what it throws, and on the others std::runtime_error with the
+    /// sentence of the lowest rank where it does.
+    template <class Work>
+    void on_each(const Work& work) const {
+        std::exception_ptr thrown;
+        std::string failure;
+        try {
+            work();
+        } catch (const std::exception& error) {
+            thrown = std::current_exception();
+            failure = error.what();
+        } catch (...) {
+            thrown = std::current_exception();
+            failure = detail::unknown_exception;
+        }
+        const std::size_t none = static_cast<std::size_t>(-1);
+        const auto lengths = all_gather(std::vector<std::size_t>{thrown ? failure.size() : none});
+        const auto lowest = std::find_if(lengths.begin(), lengths.end(),
+                                         [&](std::size_t length) { return length != none; });
+        if (lowest == lengths.end()) return;
+        const auto rank = static_cast<int>(lowest - lengths.begin());
+        std::string sentence = rank == rank_ ? failure : std::string(*lowest, ' ');
+        broadcast(sentence, rank);
+        if (thrown) std::rethrow_exception(thrown);
+        throw std::runtime_error("rank " + digits_of(rank) + ": " + sentence);
+    }
     /// Lets rank 0 do `work`, as the writing of a file, while the others wait for it. All ranks make this
     /// call.
     /// @throws on rank 0 what `work` does, and on the others std::runtime_error with its sentence.
     template <class Work>
     void on_first(const Work& work) const {
-        std::exception_ptr thrown;
-        std::string failure;
-        if (first()) {
-            try {
-                work();
-            } catch (const std::exception& error) {
-                thrown = std::current_exception();
-                failure = error.what();
-            }
-        }
-        unsigned long long count[2] = {thrown ? 1ULL : 0ULL, failure.size()};
-        broadcast(count);
-        if (count[0] == 0) return;
-        failure.resize(static_cast<std::size_t>(count[1]));
-        broadcast(failure);
-        if (thrown) std::rethrow_exception(thrown);
-        throw std::runtime_error("rank 0: " + failure);
+        on_each([&] {
+            if (first()) work();
+        });
     }
 
 private:
@@ -216,6 +235,8 @@ private:
     }
     void take(MPI_Comm of) {
         MPI_Comm_dup(of, &comm_); // so that our messages are not taken for the caller's
+        // A copy has the caller's handler, which may return errors that nobody here reads.
+        MPI_Comm_set_errhandler(comm_, MPI_ERRORS_ARE_FATAL);
         MPI_Comm_rank(comm_, &rank_);
         MPI_Comm_size(comm_, &size_);
     }
@@ -228,8 +249,10 @@ private:
 
 /// Runs a program on all ranks, and returns the exit status of this one: what `program(communicator)`
 /// returns, or 0 where it returns nothing. An exception that it lets go ends all ranks by MPI_Abort, its
-/// sentence on standard error, so that none waits for ever; a rank that the system kills is seen by mpirun,
-/// which ends the others. `int main() { return diamond::mpi::run([](const auto& ranks) { ... }); }`
+/// sentence on standard error, so that none waits for ever, and so does a status other than 0 where there are
+/// several ranks; a rank that the system kills is seen by mpirun, which ends the others.
+///
+/// `int main() { return diamond::mpi::run([](const auto& ranks) { ... }); }`
 template <class Program>
 [[nodiscard]] int run(const Program& program) {
     try {
@@ -244,12 +267,14 @@ template <class Program>
                 program(ranks);
                 return 0;
             } else {
-                return program(ranks);
+                const int status = program(ranks);
+                if (status != 0 && ranks.size() > 1) ranks.abort("this rank returned " + digits_of(status));
+                return status;
             }
         } catch (const std::exception& error) {
             return fail(error.what());
         } catch (...) {
-            return fail("an exception that is no std::exception");
+            return fail(detail::unknown_exception);
         }
     } catch (const std::exception& error) { // MPI could not begin
         std::fprintf(stderr, "%s\n", error.what());

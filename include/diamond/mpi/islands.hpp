@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <exception>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include <diamond/align/islands_snapshot.hpp>
+#include <diamond/align/run.hpp>
 #include <diamond/align/smc.hpp>
 #include <diamond/mpi/communicator.hpp>
 #include <diamond/mpi/packed.hpp>
@@ -28,7 +30,8 @@ namespace diamond::mpi {
 struct islands_options {
     index_t islands = 8; ///< I, on all ranks together, 2 ... 2^20
     /// After a step whose effective number of islands, (sum Z)^2 / sum Z^2, is below threshold I, whole
-    /// islands are resampled by their Z: 0 never exchanges any, above 1 always does.
+    /// islands are resampled by their Z: 0 never exchanges any, above 1 always does. Where pilots have chosen
+    /// plain weights, whose log Z is not known before the last step, none is exchanged.
     double threshold = 0.0;
 };
 
@@ -37,7 +40,10 @@ template <class Batch>
 struct islands_result {
     part here;                          ///< the numbers of this rank's islands
     std::vector<smc_result<Batch>> own; ///< their results; one whose weights died has no particles
-    std::vector<double> log_z_of;       ///< log Z of each of the I islands, -inf where its weights died
+    /// log Z of each of the I islands, -inf where its weights died. Of islands that were exchanged these, and
+    /// the log_z of `own`, are not for combine_islands: they were chosen by their Z, and their mean is too
+    /// large.
+    std::vector<double> log_z_of;
     /// The share of each island in the weight of all particles, I numbers that sum to 1; empty where all
     /// weights died, or the run was stopped.
     std::vector<double> shares;
@@ -89,6 +95,7 @@ struct islands_state {
     std::vector<double> base = {};
     std::vector<std::int32_t> families = {}; ///< the first island that each descends from
     index_t exchanges = 0;                   ///< how often islands were resampled
+    index_t plain = 0;                       ///< how many of the I islands have chosen plain weights
     cost spent = {};                         ///< the evaluations of this rank
     stopwatch clock = {};                    ///< runs from when the state was made
 
@@ -170,7 +177,11 @@ template <class State>
 /// W_ij, its share of all islands' Z by its weight in its island. With a threshold, whole islands are
 /// resampled by their Z after steps before the last: Z-hat is then the product of the means between, unbiased
 /// as well, dead islands come alive again as copies of others, and copies part at once, since an island draws
-/// by its own rng. Without one, nothing is sent before the end.
+/// by its own rng. Without one, nothing is sent between the start and the end.
+///
+/// An island whose pilot chose plain weights has no log Z before its last step, with which others could be
+/// compared: while there is one, a threshold exchanges none, and the result of unlike islands warns of it. A
+/// sampler with plain_ratio = 0 has none.
 ///
 /// Cost: I runs of the sampler. What is sent: with a threshold, 8 I bytes a step, and the state of each
 /// island that another rank goes on from; at the end some 100 bytes an island.
@@ -219,17 +230,21 @@ public:
     }
 
     /// The state at t = 0. All ranks make this call.
+    /// @throws as the sampler does; where it does so on some ranks alone, std::runtime_error with its
+    /// sentence on the others.
     state start(const context_type& context, philox rng, const condition_type& condition = {}) {
         state s = new_state(context, rng, condition);
-        for (index_t i = 0; i < s.here.count; ++i) {
-            auto& island = s.own[static_cast<std::size_t>(i)];
-            as_island(s.here.first + i, [&] {
-                island.emplace(sampler_.start(context, of_island(rng, s.here.first + i), condition));
-            });
-            s.step_count = island->steps();
-            s.spent += island->spent;
-        }
-        agree_on_steps(s);
+        ranks_->on_each([&] {
+            for (index_t i = 0; i < s.here.count; ++i) {
+                auto& island = s.own[static_cast<std::size_t>(i)];
+                as_island(s.here.first + i, [&] {
+                    island.emplace(sampler_.start(context, of_island(rng, s.here.first + i), condition));
+                });
+                s.step_count = island->steps();
+                s.spent += island->spent;
+            }
+        });
+        agree(s);
         return s;
     }
     /// Takes one step of all islands, and exchanges islands where they differ. All ranks make this call.
@@ -244,7 +259,7 @@ public:
         });
         s.spent += sampler_.spent() - before;
         ++s.steps_done;
-        if (options_.threshold > 0.0 && !s.done()) exchange(s, log_z);
+        if (options_.threshold > 0.0 && s.plain == 0 && !s.done()) exchange(s, log_z);
     }
     /// The result of islands that are done, or that were stopped early: incomplete, and without log Z. All
     /// ranks make this call.
@@ -305,7 +320,7 @@ public:
     }
     /// The state that a snapshot was taken of, from what rank 0 has of it. All ranks make this call.
     /// @throws std::invalid_argument where it belongs to other islands or another seed, and as the sampler
-    /// does.
+    /// does; where it does so on some ranks alone, std::runtime_error with its sentence on the others.
     state resume(const context_type& context, philox rng, const snapshot_type& from,
                  const condition_type& condition = {}) {
         ranks_->on_first([&] { require_own(rng, from); });
@@ -323,24 +338,35 @@ public:
         ranks_->broadcast(std::span(&s.log_z, 1));
         ranks_->broadcast(s.base);
         ranks_->broadcast(s.families);
+        std::vector<snapshot_of> own;
         for (index_t i = 0; i < options_.islands; ++i) {
             snapshot_of one;
             if (ranks_->first()) one = from.islands[static_cast<std::size_t>(i)];
             pass_on(one, 0, owner(i));
-            if (owner(i) != ranks_->rank() || one.values.empty()) continue;
-            auto& island = s.own[static_cast<std::size_t>(i - s.here.first)];
-            as_island(i,
-                      [&] { island.emplace(sampler_.resume(context, of_island(rng, i), one, condition)); });
-            s.step_count = island->steps();
+            if (owner(i) == ranks_->rank()) own.push_back(std::move(one));
         }
-        agree_on_steps(s);
+        ranks_->on_each([&] { // when all has been sent, so that none waits where one is refused
+            for (std::size_t i = 0; i < own.size(); ++i) {
+                if (own[i].values.empty()) continue;
+                const index_t number = s.here.first + static_cast<index_t>(i);
+                as_island(number, [&] {
+                    s.own[i].emplace(sampler_.resume(context, of_island(rng, number), own[i], condition));
+                });
+                s.step_count = s.own[i]->steps();
+            }
+        });
+        agree(s);
+        require(s.exchanges == 0 || s.plain == 0,
+                "this snapshot has exchanged islands and plain weights, whose log Z is not known before the "
+                "last step, so that no run exchanges them: begin anew");
         return s;
     }
 
     /// Returns all particles as the result of one run, on rank 0; elsewhere it has no particles. Island by
     /// island they are d x (I N), with log weights of all, families of all, and the combined log Z; traces
-    /// and ancestors stay with the islands. All ranks make this call. What is sent: all particles and their
-    /// numbers.
+    /// and ancestors stay with the islands. Particles of islands that descend from one by exchanges share its
+    /// families. All ranks make this call. What is sent: all particles and their numbers.
+    /// @throws std::invalid_argument on all ranks where they are more than 2^31 - 1 particles.
     [[nodiscard]] smc_result<batch_type> gather(const context_type& context, const result_type& from) const {
         smc_result<batch_type> all;
         all.log_z = from.log_z;
@@ -355,7 +381,13 @@ public:
         all.exact_for_model = from.exact_for_model;
         all.spent = from.spent;
         all.seconds = from.seconds;
+        index_t count = 0;
+        for (const auto& island : from.own) count += static_cast<index_t>(island.log_weights.size());
+        const auto counts = ranks_->all_gather(std::vector<index_t>{count});
+        count = std::accumulate(counts.begin(), counts.end(), index_t{0});
+        if (count > 0) diamond::detail::require_particles("islands gathered", count);
         std::vector<typename batch_type::value_type> particles;
+        std::map<std::int32_t, std::int32_t> first_of; // where the first island of a family has its particles
         index_t rows = 0;
         for (index_t i = 0; i < options_.islands; ++i) {
             gathered one;
@@ -371,7 +403,10 @@ public:
             pass_on(one, owner(i), 0);
             if (!ranks_->first() || one.log_weights.empty()) continue;
             rows = one.rows;
-            const auto before = static_cast<std::int32_t>(all.log_weights.size());
+            const std::int32_t before = first_of
+                                            .try_emplace(from.families[static_cast<std::size_t>(i)],
+                                                         static_cast<std::int32_t>(all.log_weights.size()))
+                                            .first->second;
             const double share = from.shares.empty() ? 0.0
                                                      : std::log(from.shares[static_cast<std::size_t>(i)]);
             const double own = detail::weighed_islands(one.log_weights).log_mean;
@@ -446,10 +481,17 @@ private:
         for (index_t i = 0; i < options_.islands; ++i) s.families.push_back(static_cast<std::int32_t>(i));
         return s;
     }
-    /// Tells a rank without islands how many steps the others' have.
-    void agree_on_steps(state& s) const {
-        const auto steps = ranks_->all_gather(std::vector<index_t>{s.step_count});
-        s.step_count = std::max(s.steps_done, *std::max_element(steps.begin(), steps.end()));
+    /// Tells all ranks how many steps the islands have, which one without islands does not know, and how many
+    /// of all have chosen plain weights.
+    void agree(state& s) const {
+        const auto plain = std::count_if(s.own.begin(), s.own.end(),
+                                         [](const auto& island) { return island && island->plan.plain(); });
+        const auto all = ranks_->all_gather(std::vector<index_t>{s.step_count, plain});
+        s.step_count = s.steps_done;
+        for (std::size_t i = 0; i < all.size(); i += 2) {
+            s.step_count = std::max(s.step_count, all[i]);
+            s.plain += all[i + 1];
+        }
     }
     void require_of(const state& s) const {
         const part here = ranks_->part_of(options_.islands);
@@ -599,6 +641,11 @@ private:
         result.shares = all.shares;
         result.spread = all.spread;
         result.warnings = all.warnings;
+        if (options_.threshold > 0.0 && s.plain > 0 && s.plain < options_.islands)
+            result.warnings.push_back(
+                digits_of(s.plain) + " of " + digits_of(options_.islands) +
+                " islands have plain weights, whose log Z is not known before the last step, so that none "
+                "was exchanged: give the sampler .plain_ratio = 0, or no threshold");
         result.log_z_method = all.method;
         result.log_z_standard_error = all.standard_error;
 

@@ -36,6 +36,8 @@ struct sharded_gradient_options {
 /// shards: ((0 + 1)
 /// + (2 + 3)) + ..., in the particles' own type. Before each step the ranks compare a fingerprint of their
 /// parameters, so that ranks that began from different files, or that compute differently, are refused.
+/// Moments that differ show in the parameters a step later; an average of the parameters, or sums of losses,
+/// that alone differ between ranks are not seen.
 ///
 /// What is sent a step, of p parameters: along the tree the p numbers of a gradient, at most ceil(log2 ranks)
 /// times one behind the other and by each rank but one once; the sum to all; and 16 bytes from all to all.
