@@ -417,6 +417,82 @@ TEST_CASE("a schedule keeps to the number of steps, costs what it says, and is t
     CHECK(still.schedule.times[2] == doctest::Approx(0.5).epsilon(1e-12));
 }
 
+namespace {
+/// Exact values that say nothing before one time, have noise of deviation 3 until another, and none from then
+/// on. Before `mended` every second one is -infinity by chance.
+struct late_value : exact_value<gaussian_of<batch>, form_reward<double>> {
+    using exact = exact_value<gaussian_of<batch>, form_reward<double>>;
+    double silent_before, silence, quiet_from, holes_before = 0.0;
+
+    late_value(const exact& value, double until, double constant, double from, double mended = 0.0)
+        : exact(value), silent_before(until), silence(constant), quiet_from(from), holes_before(mended) {}
+    void operator()(diamond::const_view_t<batch> x, double t, const diamond::no_condition& condition,
+                    diamond::noise_stream stream, diamond::value_rows<diamond::eigen::context> values) {
+        exact::operator()(x, t, condition, stream, values);
+        if (t < silent_before) return assign(values.value, silence);
+        if (t >= quiet_from) return;
+        batch noise(x.context(), 1, x.columns());
+        diamond::draw_normal(stream, noise.mutable_view());
+        for (index_t j = 0; j < x.columns(); ++j)
+            values.value[j] = t < holes_before && noise.read()(0, j) < 0.0
+                                ? -infinity
+                                : values.value[j] + 3.0 * noise.read()(0, j);
+    }
+};
+} // namespace
+
+TEST_CASE("values that say nothing, and steps that are not taken, do not make noisy values count in full") {
+    const auto model = normal(2);
+    const exact_value exact{model, bowl_2d<double>(4.0)};
+    const ddpm_posterior_kernel kernel{exact_posterior{model}};
+    const smc_options options{.particles = 256, .steps = 32, .log_delta = -40.0};
+    const auto fit =
+        [&](const smc_options& by, const late_value& value,
+            const diamond::smc_schedule_fit_options& how = {.least_steps = 16, .most_steps = 32}) {
+            return fit_smc_schedule(context, philox{3}, kernel, value, by, how).schedule;
+        };
+    const auto betas_between = [](const smc_schedule& schedule, double from, double to) {
+        std::vector<double> betas;
+        for (std::size_t k = 0; k < schedule.betas.size(); ++k)
+            if (schedule.times[k + 1] >= from && schedule.times[k + 1] < to)
+                betas.push_back(schedule.betas[k]);
+        return betas;
+    };
+    const auto largest = [](const std::vector<double>& betas) {
+        REQUIRE(!betas.empty());
+        return *std::max_element(betas.begin(), betas.end());
+    };
+    for (const double silence : {0.0, -infinity}) {
+        CAPTURE(silence);
+        const auto found = fit(options, {exact, 0.2, silence, 0.6});
+        CHECK(largest(betas_between(found, 0.0, 0.2)) == 0.0);
+        CHECK(largest(betas_between(found, 0.2, 0.6)) < 0.5);
+        CHECK(betas_between(found, 0.6, 1.1) ==
+              std::vector<double>(betas_between(found, 0.6, 1.1).size(), 1.0));
+    }
+    // A step that is tried reaches to where there is no noise, and is too long.
+    const exact_value strong{model, bowl_2d<double>(40.0)};
+    const auto rejected = fit(options, {strong, 0.0, 0.0, 0.47},
+                              {.conditional_ess = 0.7, .least_steps = 2, .most_steps = 32});
+    CHECK(largest(betas_between(rejected, 0.0, 0.47)) < 0.5);
+
+    // Half of the values are -infinity, by chance, which no exponent makes nearer to the others: only a delta
+    // or a floor does.
+    const late_value holes{exact, 0.0, 0.0, 0.6, 0.3};
+    auto bare = options;
+    bare.log_delta.reset();
+    CHECK_THROWS_WITH_AS(fit(bare, holes), doctest::Contains("give a log_delta or a value_floor"),
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(fit(bare, {exact, 0.2, -infinity, 0.6}),
+                         doctest::Contains("values of -infinity at t = 0.0"), std::invalid_argument);
+    auto raised = options;
+    raised.log_delta = -1.0;
+    CHECK(fit(raised, holes).betas.front() > 0.0);
+    auto floored = bare;
+    floored.value_floor = -1.0;
+    CHECK(fit(floored, holes).betas.front() > 0.0);
+}
+
 TEST_CASE_TEMPLATE("on every back end, by a kernel with weights of its own", back_end, TWO_BACK_ENDS) {
     using own_batch = typename back_end::batch;
     using real = typename back_end::real;

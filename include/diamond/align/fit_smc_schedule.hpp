@@ -18,6 +18,7 @@
 #include <diamond/concepts/transition_kernel.hpp>
 #include <diamond/concepts/value_estimator.hpp>
 #include <diamond/core/digits_of.hpp>
+#include <diamond/reward/detail/groups_of.hpp>
 #include <diamond/value/annealed_value.hpp>
 
 namespace diamond {
@@ -75,6 +76,7 @@ public:
               .steps = last_,
               .record_ancestors = false},
              {}) {
+        require_one_group(value_.reward());
         prepare_to_resample(s_, systematic{});
         for (proposal* one : {&kept_, &trial_}) {
             one->x.resize(context, s_.x.rows(), s_.x.columns());
@@ -98,6 +100,8 @@ public:
             values_before_ = to_host(s_.v);
             log_weights_ = to_host(s_.log_w);
             find_longest_step(length);
+            require_told_values();
+            if (kept_.beta == 1.0 && has_unlike_numbers(kept_.values)) noisy_ = false;
             length = kept_.to - place_;
             beta_before_ = kept_.beta;
             place_ = kept_.to;
@@ -177,16 +181,14 @@ private:
             rewards_ += s_.x.columns();
             p.values = to_host(p.v);
         } else {
-            const bool looks = noisy_ && beta_before_ < 1.0;
-            if (looks) {
+            if (noisy_) {
                 constexpr std::uint64_t other_noise = 0x6f74686572; // any number that nothing else splits by
                 evaluate(p, s_.rng.split(other_noise));
                 p.others = to_host(p.v);
             }
             evaluate(p, s_.rng);
             p.values = to_host(p.v);
-            if (looks) p.beta = largest_exponent(p);
-            if (looks) noisy_ = p.values != p.others;
+            if (noisy_) p.beta = is_one_number(p) ? beta_before_ : largest_exponent(p);
         }
         p.share = share_of(p);
     }
@@ -232,6 +234,33 @@ private:
                 return beta;
         }
         return 0.0;
+    }
+    /// Says whether the values of a candidate, by one noise and the other, are all the same, -infinity too:
+    /// of their noise these tell nothing.
+    [[nodiscard]] static bool is_one_number(const proposal& p) {
+        const double first = p.values.front();
+        const auto same = [&](double value) { return value == first; };
+        return std::all_of(p.values.begin(), p.values.end(), same) &&
+               std::all_of(p.others.begin(), p.others.end(), same);
+    }
+    /// Says whether two of the values are finite and differ.
+    [[nodiscard]] static bool has_unlike_numbers(const std::vector<double>& values) {
+        const auto first = std::find_if(values.begin(), values.end(), [](double v) { return v > -infinity; });
+        return std::any_of(first, values.end(), [&](double v) { return v > -infinity && v != *first; });
+    }
+    /// Checks that the kept step has not lost its exponent to values of -infinity, which lie as far below the
+    /// others by a small exponent as by a large one. @throws std::invalid_argument where it has.
+    void require_told_values() const {
+        const double log_delta = options_.log_delta.value_or(-infinity);
+        if (kept_.beta > 0.0 || log_delta > -infinity || options_.value_floor) return;
+        const auto forbids = [](const std::vector<double>& values) {
+            return std::find(values.begin(), values.end(), -infinity) != values.end();
+        };
+        require(!forbids(kept_.values) && !forbids(kept_.others), [&] {
+            return "fit_smc_schedule has met values of -infinity at t = " + digits_of(time_of(kept_.to)) +
+                   ", and no exponent makes a step of them: give a log_delta or a value_floor, those of the "
+                   "run";
+        });
     }
     /// Takes the kept step.
     void take_step() {
@@ -292,7 +321,7 @@ private:
     smc_state<batch_type, condition_type, weighted, guided> s_;
     index_t place_ = 0;        ///< of the particles in the grid
     double beta_before_ = 0.0; ///< the exponent of the last step
-    bool noisy_ = true;        ///< says whether values of other noise are other values
+    bool noisy_ = true;        ///< says whether values are still compared with those of other noise
     proposal kept_, trial_;
     std::vector<double> values_before_, log_weights_; ///< V_{k-1} and log w on the host
     std::int64_t rewards_ = 0;
@@ -303,11 +332,13 @@ private:
 /// Finds times and exponents by which each step of SMC leaves the share of the conditional effective sample
 /// size that is sought (eq. adaptive-schedule): the next time is the last candidate that leaves it, to an
 /// eighth of the step's length; values count in full where they have no noise, and else by the largest beta
-/// whose noise takes half of what a step may lose.
+/// whose noise takes half of what a step may lose. Values that are all the same tell nothing of their noise,
+/// and leave the exponent as it was.
 ///
 /// `options.times` is the fine grid of candidates, such as noise_ratio_time_grid(schedule, 512, {.first = 10,
 /// .last = 0.001}), on which steps are equal in the logarithm of sigma/alpha. `threshold`, `value_floor` and
-/// `log_delta` are those of the run; without log_delta values of -inf are at a floor. A path that needs more
+/// `log_delta` are those of the run; without log_delta values of -inf are at a floor, and where they leave no
+/// exponent above 0 the fit asks for one of the two. A path that needs more
 /// than most_steps is divided into so many, equal by -log of the share.
 ///
 /// Particles and noise are the fit's own, on streams that the run of the same rng does not use, and what it
@@ -317,7 +348,8 @@ private:
 ///
 /// Cost: about 5 trials a step, each a transition and a value of every particle of the small run, two values
 /// until they count in full.
-/// @throws std::invalid_argument naming the option that is out of its range; numeric_error as smc does.
+/// @throws std::invalid_argument naming the option that is out of its range, for values of -infinity that
+/// need a log_delta or a value_floor, and for a reward of several groups; numeric_error as smc does.
 template <class Kernel, class Value>
 [[nodiscard]] smc_schedule_fit fit_smc_schedule(const backend_of_t<typename Kernel::batch_type>& context,
                                                 philox rng, const Kernel& kernel, const Value& value,

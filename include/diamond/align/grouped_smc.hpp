@@ -275,12 +275,11 @@ private:
         const index_t n = one_.options_.particles;
         require(groups >= 1, "SMC of no groups: give a generator for each of them");
         detail::require_particles("groups of SMC", extent_product("the particles of all groups", groups, n));
-        auto& reward = detail::referred(one_.value_.reward());
-        if constexpr (requires { index_t{reward.groups()}; })
-            require(reward.groups() == groups, [&] {
-                return "rewards of " + digits_of(reward.groups()) + " groups for " + digits_of(groups) +
-                       " generators: each group has one of each";
-            });
+        const index_t rewarded = detail::groups_of(one_.value_.reward());
+        require(rewarded == 0 || rewarded == groups, [&] {
+            return "rewards of " + digits_of(rewarded) + " groups for " + digits_of(groups) +
+                   " generators: each group has one of each";
+        });
 
         const smc_sizes sizes{.dimension = one_.dimension(),
                               .particles = groups * n,

@@ -26,6 +26,7 @@
 #include <diamond/concepts/value_estimator.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/core/weight_sums.hpp>
+#include <diamond/reward/detail/groups_of.hpp>
 
 namespace diamond {
 
@@ -141,6 +142,7 @@ public:
     /// The state at t = 0: x_0 ~ N(0, I), V_0 = initial_value, and log delta by the pilot where it is not
     /// given.
     state start(const context_type& context, philox rng, const condition_type& condition = {}) {
+        detail::require_one_group(value_.reward());
         state s = new_state(context, rng, condition);
         detail::begin(s, options_.initial_value, options_.log_delta.value_or(-infinity));
         if constexpr (weighted) begin_densities(s);
@@ -155,6 +157,7 @@ public:
     /// sampler or seed, with both values, and where it has a number that no run has, with the number.
     state resume(const context_type& context, philox rng, const snapshot_type& from,
                  const condition_type& condition = {}) {
+        detail::require_one_group(value_.reward());
         state s = new_state(context, rng, condition);
         detail::restore(s, from, options_);
         return s;

@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include <diamond/reward/detail/groups_of.hpp>
 #include <diamond/reward/detail/workspace.hpp>
 #include <diamond/reward/evaluate.hpp>
 
@@ -18,6 +19,10 @@ public:
 
     /// Takes the reward, whose NaN and +inf become -inf.
     explicit forbid_non_finite(Reward reward) : reward_(std::move(reward)) {}
+
+    /// Returns the number of groups of columns that r is made for, as grouped_reward does; 0 where r is the
+    /// same for all columns.
+    [[nodiscard]] index_t groups() const { return detail::groups_of(reward_); }
 
     /// Writes values[j] = r(z_j | c_j), or -inf, for z d x n.
     template <class Real, class Context, class Condition>

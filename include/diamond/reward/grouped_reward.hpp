@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <diamond/core/digits_of.hpp>
+#include <diamond/reward/detail/groups_of.hpp>
 #include <diamond/reward/evaluate.hpp>
 
 namespace diamond {
@@ -15,15 +16,27 @@ namespace diamond {
 /// samples has n columns a group, side by side, and r_g is called once, with those of group g alone and the
 /// condition that these have. So it is called as in a run of the group's own, whatever its form and whatever
 /// it keeps. All are of one type; std::function<double(column_view<const float>)> stands for any that is
-/// pointwise. It has a gradient if its rewards have one. Used by: grouped_smc.
+/// pointwise. It has a gradient if its rewards have one.
+///
+/// Drivers know it by groups(), through sum_reward, scaled_reward, tempered_reward and forbid_non_finite,
+/// too; a reward of one's own that holds one must tell its groups() likewise. smc refuses it, since the
+/// particles of one run would be weighed by unlike rewards. Used by: grouped_smc.
 template <class Reward>
 class grouped_reward {
 public:
     using parts = std::tuple<Reward>;
 
-    /// Takes the rewards, one a group. @throws std::invalid_argument for none.
+    /// Takes the rewards, one a group. @throws std::invalid_argument for none, and for one that has groups
+    /// itself.
     explicit grouped_reward(std::vector<Reward> rewards) : rewards_(std::move(rewards)) {
         require(!rewards_.empty(), "rewards by group: at least one is needed");
+        for (const Reward& one : rewards_) {
+            const index_t inner = detail::groups_of(one);
+            require(inner <= 1, [&] {
+                return "rewards by group: one of them has " + digits_of(inner) +
+                       " groups itself, and a group's columns are all of one problem";
+            });
+        }
     }
 
     /// Returns G, the number of groups.

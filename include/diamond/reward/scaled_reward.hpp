@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <diamond/core/digits_of.hpp>
+#include <diamond/reward/detail/groups_of.hpp>
 #include <diamond/reward/evaluate.hpp>
 
 namespace diamond {
@@ -27,6 +28,10 @@ public:
 
     /// Returns the finite factor that r is multiplied by.
     [[nodiscard]] double factor() const { return factor_; }
+
+    /// Returns the number of groups of columns that r is made for, as grouped_reward does; 0 where r is the
+    /// same for all columns.
+    [[nodiscard]] index_t groups() const { return detail::groups_of(reward_); }
 
     /// Writes values[j] = factor r(z_j | c_j) for z d x n.
     template <class Real, class Context, class Condition>

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <diamond/core/digits_of.hpp>
+#include <diamond/reward/detail/groups_of.hpp>
 #include <diamond/reward/detail/workspace.hpp>
 #include <diamond/reward/evaluate.hpp>
 
@@ -37,6 +38,22 @@ public:
 
     /// Takes the rewards whose sum it is.
     explicit sum_reward(Rewards... rewards) : parts_(std::move(rewards)...) {}
+
+    /// Returns the number of groups of columns that the parts are made for, as grouped_reward does; 0 where
+    /// all of them are the same for all columns. @throws std::invalid_argument with two of the numbers where
+    /// they differ.
+    [[nodiscard]] index_t groups() const {
+        index_t found = 0;
+        const auto join = [&](index_t more) {
+            require(found == 0 || more == 0 || found == more, [&] {
+                return "sum_reward: parts of " + digits_of(found) + " and of " + digits_of(more) +
+                       " groups of columns: they must be of the same groups";
+            });
+            if (more != 0) found = more;
+        };
+        std::apply([&](const auto&... each) { (join(detail::groups_of(each)), ...); }, parts_);
+        return found;
+    }
 
     /// Writes values[j] = sum_k r_k(z_j | c_j) for z d x n.
     template <class Real, class Context, class Condition>
