@@ -446,11 +446,11 @@ TEST_CASE("values that say nothing, and steps that are not taken, do not make no
     const exact_value exact{model, bowl_2d<double>(4.0)};
     const ddpm_posterior_kernel kernel{exact_posterior{model}};
     const smc_options options{.particles = 256, .steps = 32, .log_delta = -40.0};
-    const auto fit = [&](const smc_options& by, const late_value& value, index_t least_steps = 16) {
-        return fit_smc_schedule(context, philox{3}, kernel, value, by,
-                                {.least_steps = least_steps, .most_steps = 32})
-            .schedule;
-    };
+    const auto fit =
+        [&](const smc_options& by, const late_value& value,
+            const diamond::smc_schedule_fit_options& how = {.least_steps = 16, .most_steps = 32}) {
+            return fit_smc_schedule(context, philox{3}, kernel, value, by, how).schedule;
+        };
     const auto betas_between = [](const smc_schedule& schedule, double from, double to) {
         std::vector<double> betas;
         for (std::size_t k = 0; k < schedule.betas.size(); ++k)
@@ -470,9 +470,11 @@ TEST_CASE("values that say nothing, and steps that are not taken, do not make no
         CHECK(betas_between(found, 0.6, 1.1) ==
               std::vector<double>(betas_between(found, 0.6, 1.1).size(), 1.0));
     }
-    // The first steps that are tried reach to where there is no noise, and are too long.
-    const auto rejected = fit(options, {exact, 0.0, 0.0, 0.3}, 2);
-    CHECK(largest(betas_between(rejected, 0.0, 0.3)) < 0.5);
+    // A step that is tried reaches to where there is no noise, and is too long.
+    const exact_value strong{model, bowl_2d<double>(40.0)};
+    const auto rejected = fit(options, {strong, 0.0, 0.0, 0.47},
+                              {.conditional_ess = 0.7, .least_steps = 2, .most_steps = 32});
+    CHECK(largest(betas_between(rejected, 0.0, 0.47)) < 0.5);
 
     // Half of the values are -infinity, by chance, which no exponent makes nearer to the others: only a delta
     // or a floor does.
