@@ -99,7 +99,7 @@ TEST_CASE_TEMPLATE("an exact kernel is left as it is: its corrections are 1, and
     const diamond::early_stop_kernel kernel{diamond::gaussian_diamond_map{model}};
     const diamond::posterior_value value{
         diamond::exact_posterior{model}, bowl_3d<typename back::real>(), {.samples = 2}};
-    const smc_options options{.particles = 200, .steps = 6};
+    const smc_options options{.particles = 200, .steps = 6, .plain_ratio = 0.0};
     smc plain{kernel, value, options};
     smc corrected{diamond::corrected_kernel{kernel, right_density<own_batch>(context)}, value, options};
     const auto a = plain(context, philox{3}), b = corrected(context, philox{3});
@@ -446,7 +446,7 @@ TEST_CASE("the pilot draws by the kernel alone, without a density") {
     const diamond::early_stop_kernel kernel{solid{wrong}};
     const diamond::posterior_value value{
         diamond::exact_posterior{wrong}, bowl_3d<double>(), {.samples = samples}};
-    const smc_options options{.particles = n, .steps = steps, .pilot_particles = pilot};
+    const smc_options options{.particles = n, .steps = steps, .pilot_particles = pilot, .plain_ratio = 0.0};
     const auto plain = smc{kernel, value, options}(context, philox{14});
     smc sampler{diamond::corrected_kernel{kernel, right_density<batch>(context)}, value, options};
     const auto corrected = sampler(context, philox{14});

@@ -59,7 +59,7 @@ TEST_CASE("a constant added to the reward is added to log Z, and changes nothing
                 auto reward = bowl_2d<double>(2.0);
                 reward.constant += c;
                 if (forbidding) reward.wall = 0.3;
-                smc_options options{.particles = 300, .steps = 6, .threshold = 0.9};
+                smc_options options{.particles = 300, .steps = 6, .threshold = 0.9, .plain_ratio = 0.0};
                 if (!pilot) options.log_delta = -infinity;
                 return run(posterior_value{draws, reward, {.samples = 2}}, context, options).result;
             };

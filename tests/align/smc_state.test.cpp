@@ -44,7 +44,8 @@ TEST_CASE_TEMPLATE("a run resumes from any step, bit for bit", back, TWO_BACK_EN
     using batch = typename back::batch;
     const auto context = back::make(1);
     for (const bool record : {true, false}) {
-        const smc_options options{.particles = 60, .steps = 6, .threshold = 0.95, .record_ancestors = record};
+        const smc_options options{
+            .particles = 60, .steps = 6, .threshold = 0.95, .plain_ratio = 0.0, .record_ancestors = record};
         auto first = sampler_on<batch>(context, options);
         const auto expected = first(context, philox{5});
         CHECK(expected.complete);
@@ -298,7 +299,7 @@ TEST_CASE("evaluations are counted, the pilot's among them") {
 TEST_CASE("delta is fixed by the pilot before the run, and on a stream of its own") {
     const auto context = back_ends::eigen<double>::make(1);
     using batch = diamond::eigen::batch<double>;
-    smc_options options{.particles = 50, .steps = 5, .pilot_particles = 30};
+    smc_options options{.particles = 50, .steps = 5, .pilot_particles = 30, .plain_ratio = 0.0};
     const auto piloted = sampler_on<batch>(context, options)(context, philox{13});
     options.log_delta = piloted.log_delta;
     const auto told = sampler_on<batch>(context, options)(context, philox{13});

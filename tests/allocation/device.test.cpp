@@ -200,7 +200,7 @@ TEST_CASE("a step of a chain neither waits nor allocates; guidance waits for no 
                                                        diamond::linear_reward<emulated::batch<double>>{
                                                            context, std::vector<double>{1, -1}},
                                                        {.samples = 4}},
-                              {.particles = 100, .steps = 6, .plain_ratio = 0.0}};
+                              {.particles = 100, .steps = 6}};
     const auto before = context.counted().waits;
     const auto result = program(context, philox{8});
     CHECK(result.complete);
