@@ -11,6 +11,7 @@
 #include <diamond/mpi/islands.hpp>
 
 #include "../align/cases.hpp"
+#include "../align/results.hpp"
 #include "world.hpp"
 
 namespace mpi_islands_test {
@@ -42,12 +43,6 @@ struct problem {
     }
 };
 
-void check_same(const diamond::smc_result<batch>& a, const diamond::smc_result<batch>& b) {
-    CHECK(a.log_z == b.log_z);
-    CHECK(a.log_weights == b.log_weights);
-    CHECK(to_host(a.particles) == to_host(b.particles));
-    CHECK(a.rewards == b.rewards);
-}
 template <class Result>
 void check_same_islands(const Result& a, const Result& b) {
     CHECK(a.log_z == b.log_z);

@@ -599,7 +599,8 @@ private:
         const detail::few_values seen{.values = std::move(found.values),
                                       .evaluations = found.valued.evaluations(),
                                       .transition_evaluations = found.moved.evaluations()};
-        s.plan = detail::plan_of(s.pilot, allowed, seen, options_.particles, s.steps(), options_.plain_ratio);
+        s.plan = detail::choose_plan(s.pilot, allowed, seen, options_.particles, s.steps(),
+                                     options_.plain_ratio);
     }
 
     /// Generators of n columns each, which stand side by side, in the memory of the back end.

@@ -74,8 +74,8 @@ struct few_values {
 
 /// Decides by (eq. smc-plan), for N particles and K steps. n_plain, the draws that K N transitions and (K -
 /// 1) N values would have paid for, comes from what the pilot's transitions and the few values have cost.
-[[nodiscard]] inline smc_plan plan_of(const smc_pilot& pilot, index_t allowed, const few_values& seen,
-                                      index_t particles, index_t steps, double plain_ratio) {
+[[nodiscard]] inline smc_plan choose_plan(const smc_pilot& pilot, index_t allowed, const few_values& seen,
+                                          index_t particles, index_t steps, double plain_ratio) {
     const auto n = static_cast<double>(particles), k = static_cast<double>(steps),
                columns = static_cast<double>(seen.values.size());
     const double a_draw = static_cast<double>(pilot.evaluations) / static_cast<double>(pilot.draws),

@@ -413,6 +413,7 @@ struct smc_state {
         for (auto* numbers : {&v, &next_v, &log_w, &next_log_w}) numbers->resize(on, 1, sizes.particles);
         for (auto* numbers : {&log_p, &next_log_p}) numbers->resize(on, 1, weighted ? sizes.particles : 0);
         correction.resize(on, 1, sizes.particles);
+        assign(row(correction), 0.0);
         family.resize(on, 1, sizes.particles);
         if (sizes.record_ancestors) recorded.resize(static_cast<std::size_t>(step_count));
         trace_lines.resize(on, 1, step_count);
@@ -488,7 +489,7 @@ struct smc_state {
     /// log weights; masked_w is 0 where a device does not resample.
     rebind_t<Batch, double> log_w, next_log_w, masked_w;
     rebind_t<Batch, double> log_p, next_log_p; ///< a weighted kernel's log p_t; else empty
-    /// The log weights or ratios of a step's transitions; else 0 but for plain weights, see add_draws.
+    /// The log weights or ratios of a step's transitions; else 0, but for the last step of plain weights.
     rebind_t<Batch, double> correction;
     rebind_t<Batch, std::int32_t> family, next_family; ///< the x_0 that each particle descends from
     rebind_t<Batch, std::int32_t> chosen;              ///< the ancestors that a step resamples
@@ -543,7 +544,6 @@ void begin(State& s, double initial_value, double log_delta) {
     draw_normal(s.rng.stream(purpose::initial), s.x.mutable_view());
     assign(row(s.v), initial_value);
     assign(row(s.log_w), 0.0);
-    assign(row(s.correction), 0.0);
     assign(row(s.family), column_number());
     order_conditions(s);
 }
@@ -603,7 +603,6 @@ void restore(State& s, const typename State::snapshot_type& from, const smc_opti
     s.steps_done = from.step;
     s.spent = from.spent;
     s.pilot = from.pilot;
-    assign(row(s.correction), 0.0);
     s.plan = from.plan;
 }
 
