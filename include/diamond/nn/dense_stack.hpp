@@ -20,22 +20,9 @@
 #include <diamond/core/dense.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/nn/column_norm.hpp>
+#include <diamond/nn/detail/add_groups.hpp>
 
 namespace diamond {
-
-namespace detail {
-/// Adds to gradient[p] the sums of parameter p over all groups of blocks, in the order of the groups.
-template <class ConstView, class View>
-struct add_groups {
-    ConstView groups; ///< parameters x groups
-    View gradient;
-    DIAMOND_HD void operator()(index_t p) const {
-        typename View::value_type sum = groups(p, 0);
-        for (index_t g = 1; g < groups.columns(); ++g) sum += groups(p, g);
-        gradient[p] += sum;
-    }
-};
-} // namespace detail
 
 /// Runs a stack of dense layers, without their parameters: these are one vector theta in the back end's
 /// memory, and each layer says where its own begin. It is const and re-entrant; what a call needs is in its
