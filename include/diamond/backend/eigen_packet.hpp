@@ -27,6 +27,21 @@ struct register_of {
 };
 using float_register = register_of<float>::type;
 
+/// Returns the largest number of a register.
+template <class Packet>
+auto largest_of(Packet value, index_t lanes) {
+    auto result = value[0];
+    for (index_t l = 1; l < lanes; ++l) result = value[l] > result ? value[l] : result;
+    return result;
+}
+/// Returns exp x of a register by Eigen, or 0 where x is below `least`, and NaN for NaN.
+template <class Real, class Packet>
+Packet exp_of(Packet value, Real least) {
+    using own = typename Eigen::internal::packet_traits<Real>::type;
+    const auto result = std::bit_cast<Packet>(Eigen::internal::pexp(std::bit_cast<own>(value)));
+    return value >= least ? result : value < least ? Packet{} : value;
+}
+
 } // namespace diamond::eigen::detail
 
 namespace diamond::detail {
@@ -51,6 +66,8 @@ struct number_access<eigen::detail::double_packet> {
         return std::bit_cast<packet>(
             Eigen::internal::psqrt(std::bit_cast<eigen::detail::eigen_packet>(value)));
     }
+    static packet exp_nonpositive(packet value) { return eigen::detail::exp_of(value, -708.0); }
+    static double largest(packet value) { return eigen::detail::largest_of(value, lanes); }
     static double sum(packet value) {
         double result = 0.0;
         for (index_t l = 0; l < lanes; ++l) result += value[l];
@@ -72,6 +89,8 @@ struct number_access<eigen::detail::float_register> {
         return numbers;
     }
     static void write(packet value, float* to) { std::memcpy(to, &value, sizeof value); }
+    static packet exp_nonpositive(packet value) { return eigen::detail::exp_of(value, -87.0F); }
+    static float largest(packet value) { return eigen::detail::largest_of(value, lanes); }
     static float sum(packet value) {
         float result = 0.0F;
         for (index_t l = 0; l < lanes; ++l) result += value[l];
