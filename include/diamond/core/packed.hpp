@@ -42,6 +42,9 @@ struct number_access {
     }
     /// Returns the sum of the coordinates.
     static DIAMOND_HD N sum(N value) { return value; }
+    static DIAMOND_HD N total(N value) { return value; }
+    /// Returns the last `count` coordinates, and 0 in place of those before.
+    static DIAMOND_HD N last_of(N value, index_t) { return value; }
     /// Returns the largest of the coordinates.
     static DIAMOND_HD N largest(N value) { return value; }
 };

@@ -16,37 +16,36 @@
 
 namespace diamond::detail {
 
-/// Reads a packet of numbers, `rest` in place of those from `count` on.
-template <class N, class Real>
-[[nodiscard]] DIAMOND_HD N read_first(const Real* from, index_t count, Real rest) {
-    constexpr index_t lanes = number_access<N>::lanes;
-    if (count >= lanes) return number_access<N>::read(from);
-    Real numbers[lanes];
-    for (index_t l = 0; l < lanes; ++l) numbers[l] = l < count ? from[l] : rest;
-    return number_access<N>::read(numbers);
-}
-/// Writes the first `count` numbers of a packet, or all where it has no more.
-template <class N, class Real>
-DIAMOND_HD void write_first(N value, Real* to, index_t count) {
-    constexpr index_t lanes = number_access<N>::lanes;
-    if (count >= lanes) return number_access<N>::write(value, to);
-    Real numbers[lanes];
-    number_access<N>::write(value, numbers);
-    for (index_t l = 0; l < count; ++l) to[l] = numbers[l];
-}
-/// Returns the sum over the rows of what f(N{}, i, count) returns, which has 0 from `count` on.
-template <class Real, class N, class F>
-[[nodiscard]] DIAMOND_HD Real sum_of_rows(index_t rows, const F& f) {
-    N sum{};
-    for (index_t i = 0; i < rows; i += number_access<N>::lanes) sum += f(i, rows - i);
-    return number_access<N>::sum(sum);
-}
+/// Goes along a column of `rows` numbers by packets N: all whole ones, and where numbers are left the packet
+/// that ends with the last of them, which shares numbers with the one before it. What is computed of it is
+/// computed before anything is written, and is written last, with the same bits where packets overlap.
+template <class N>
+struct packets_of_column {
+    static constexpr index_t lanes = number_access<N>::lanes;
+    index_t rows;
 
-/// Holds where columns of a matrix are: `rows` numbers in each that is `stride` long; `of` of them, and then
-/// as many again in every next matrix of `matrix` numbers.
-struct column_places {
-    index_t rows, stride, of, matrix;
-    [[nodiscard]] DIAMOND_HD index_t begin(index_t j) const { return j / of * matrix + j % of * stride; }
+    /// Returns whether rows are left behind the whole packets.
+    [[nodiscard]] DIAMOND_HD bool has_rest() const { return rows % lanes != 0; }
+    /// Returns where the packet begins that ends with the last row.
+    [[nodiscard]] DIAMOND_HD index_t last() const { return rows - lanes; }
+    /// Returns the number that f(i) returns of the last packet, where rows are left, and zeros else.
+    template <class F>
+    [[nodiscard]] DIAMOND_HD N of_rest(const F& f) const {
+        return has_rest() ? f(last()) : N{};
+    }
+    /// Returns the sum of `rest`, of the rows that are left alone, and of what f(i) returns of whole packets.
+    template <class F>
+    [[nodiscard]] DIAMOND_HD auto sum(N rest, const F& f) const {
+        N total = has_rest() ? number_access<N>::last_of(rest, rows % lanes) : N{};
+        for (index_t i = 0; i + lanes <= rows; i += lanes) total += f(i);
+        return number_access<N>::total(total);
+    }
+    /// Writes f(i) of whole packets, and `rest`.
+    template <class Real, class F>
+    DIAMOND_HD void write(Real* to, N rest, const F& f) const {
+        for (index_t i = 0; i + lanes <= rows; i += lanes) number_access<N>::write(f(i), to + i);
+        if (has_rest()) number_access<N>::write(rest, to + last());
+    }
 };
 
 /// Replaces columns of scores s by their softmax p, and where there is a tangent s' writes p' to `p_dot`,
@@ -55,46 +54,52 @@ template <class Real>
 struct softmax_column {
     using real = Real;
     static constexpr index_t relative_cost = 256;
-    column_places places;
     Real* s;
     const Real* s_dot; ///< null: there is none
     Real* p_dot;
+    index_t rows;
 
     template <class N>
     DIAMOND_HD void at(index_t j) const {
+        if (rows < number_access<N>::lanes) return at<Real>(j);
         using access = number_access<N>;
-        const index_t begin = places.begin(j), rows = places.rows;
-        Real* const p = s + begin;
-        N most = read_first<N>(p, rows, p[0]);
-        for (index_t i = access::lanes; i < rows; i += access::lanes) {
-            const N more = read_first<N>(p + i, rows - i, p[0]);
+        const packets_of_column<N> packets{rows};
+        Real* const p = s + rows * j;
+        N most = access::read(p + packets.last());
+        for (index_t i = 0; i + access::lanes <= rows; i += access::lanes) {
+            const N more = access::read(p + i);
             most = more > most ? more : most;
         }
         const Real largest = access::largest(most);
-        const Real sum = sum_of_rows<Real, N>(rows, [&](index_t i, index_t count) {
-            const N value = access::exp_nonpositive(
-                read_first<N>(p + i, count, -static_cast<Real>(infinity)) - largest);
-            write_first<N>(value, p + i, count);
+        const auto power = [=](index_t i) { return access::exp_nonpositive(access::read(p + i) - largest); };
+        const N rest = packets.of_rest(power);
+        const Real share = Real{1} / packets.sum(rest, [=](index_t i) {
+            const N value = power(i);
+            access::write(value, p + i);
             return value;
         });
-        const Real share = Real{1} / sum;
-        if (!s_dot) {
-            for (index_t i = 0; i < rows; i += access::lanes)
-                write_first<N>(N(read_first<N>(p + i, rows - i, Real{0}) * share), p + i, rows - i);
-            return;
-        }
+        const N rest_share = rest * share;
+        if (s_dot) return add_tangent<N>(j, share, rest_share);
+        packets.write(p, rest_share, [=](index_t i) { return N(access::read(p + i) * share); });
+    }
+
+private:
+    template <class N>
+    DIAMOND_HD void add_tangent(index_t j, Real share, N rest) const {
+        using access = number_access<N>;
+        const packets_of_column<N> packets{rows};
+        const index_t begin = rows * j;
+        Real* const p = s + begin;
         const Real* const dot = s_dot + begin;
-        const Real mean = sum_of_rows<Real, N>(rows, [&](index_t i, index_t count) {
-            const N value = read_first<N>(p + i, count, Real{0}) * share;
-            write_first<N>(value, p + i, count);
-            return value * read_first<N>(dot + i, count, Real{0});
+        const N rest_dot = packets.of_rest([=](index_t i) { return access::read(dot + i); });
+        const Real mean = packets.sum(N(rest * rest_dot), [=](index_t i) {
+            const N value = access::read(p + i) * share;
+            access::write(value, p + i);
+            return N(value * access::read(dot + i));
         });
-        for (index_t i = 0; i < rows; i += access::lanes) {
-            const index_t count = rows - i;
-            const N value = read_first<N>(p + i, count, Real{0}),
-                    moved = read_first<N>(dot + i, count, Real{0}) - mean;
-            write_first<N>(N(value * moved), p_dot + begin + i, count);
-        }
+        packets.write(p_dot + begin, N(rest * (rest_dot - mean)),
+                      [=](index_t i) { return N(access::read(p + i) * (access::read(dot + i) - mean)); });
+        if (packets.has_rest()) access::write(rest, p + packets.last());
     }
 };
 
@@ -104,45 +109,59 @@ template <class Real>
 struct pull_back_softmax {
     using real = Real;
     static constexpr index_t relative_cost = 256;
-    column_places places;
     const Real *p, *s_dot; ///< s_dot is null where there is no tangent
     Real *a, *a_dot;
+    index_t rows;
 
     template <class N>
     DIAMOND_HD void at(index_t j) const {
-        const index_t begin = places.begin(j), rows = places.rows;
-        if (s_dot) add_bend<N>(begin);
-        const Real* const share = p + begin;
-        Real* const to = a + begin;
-        const Real mean = pairing<N>(share, to);
-        for (index_t i = 0; i < rows; i += number_access<N>::lanes) {
-            const index_t count = rows - i;
-            const N value = read_first<N>(to + i, count, Real{0}) - mean;
-            write_first<N>(N(read_first<N>(share + i, count, Real{0}) * value), to + i, count);
-        }
+        if (rows < number_access<N>::lanes) return at<Real>(j);
+        const index_t begin = rows * j;
+        if (s_dot)
+            pull_both<N>(p + begin, s_dot + begin, a + begin, a_dot + begin);
+        else
+            pull_value<N>(p + begin, a + begin);
     }
 
 private:
-    /// Writes z in place of a, and the cotangent of s' in place of a'.
     template <class N>
-    DIAMOND_HD void add_bend(index_t begin) const {
-        const Real *const share = p + begin, *const dot = s_dot + begin;
-        Real *const z = a + begin, *const to = a_dot + begin;
-        const Real m = pairing<N>(share, dot), m_dot = pairing<N>(share, to);
-        for (index_t i = 0; i < places.rows; i += number_access<N>::lanes) {
-            const index_t count = places.rows - i;
-            const N of_dot = read_first<N>(to + i, count, Real{0}),
-                    moves = read_first<N>(dot + i, count, Real{0}),
-                    value = read_first<N>(z + i, count, Real{0});
-            write_first<N>(N(value + of_dot * (moves - m) - moves * m_dot), z + i, count);
-            write_first<N>(N(read_first<N>(share + i, count, Real{0}) * (of_dot - m_dot)), to + i, count);
-        }
+    DIAMOND_HD void pull_value(const Real* share, Real* to) const {
+        using access = number_access<N>;
+        const packets_of_column<N> packets{rows};
+        const auto product = [=](index_t i) { return N(access::read(share + i) * access::read(to + i)); };
+        const Real mean = packets.sum(packets.of_rest(product), product);
+        const auto moved = [=](index_t i) {
+            return N(access::read(share + i) * (access::read(to + i) - mean));
+        };
+        packets.write(to, packets.of_rest(moved), moved);
     }
     template <class N>
-    [[nodiscard]] DIAMOND_HD Real pairing(const Real* x, const Real* y) const {
-        return sum_of_rows<Real, N>(places.rows, [&](index_t i, index_t count) {
-            return N(read_first<N>(x + i, count, Real{0}) * read_first<N>(y + i, count, Real{0}));
+    DIAMOND_HD void pull_both(const Real* share, const Real* dot, Real* to, Real* to_dot) const {
+        using access = number_access<N>;
+        const packets_of_column<N> packets{rows};
+        const auto product = [=](const Real* x) {
+            return [=](index_t i) { return N(access::read(share + i) * access::read(x + i)); };
+        };
+        const auto of_dot = product(dot), of_to_dot = product(to_dot);
+        const Real m = packets.sum(packets.of_rest(of_dot), of_dot),
+                   m_dot = packets.sum(packets.of_rest(of_to_dot), of_to_dot);
+        const auto bent = [=](index_t i) {
+            const N moves = access::read(dot + i);
+            return N(access::read(to + i) + access::read(to_dot + i) * (moves - m) - moves * m_dot);
+        };
+        const N rest = packets.of_rest(bent),
+                rest_share = packets.of_rest([=](index_t i) { return access::read(share + i); });
+        const Real mean = packets.sum(N(rest * rest_share), [=](index_t i) {
+            const N value = bent(i);
+            access::write(value, to + i);
+            return N(value * access::read(share + i));
         });
+        packets.write(to, N(rest_share * (rest - mean)),
+                      [=](index_t i) { return N(access::read(share + i) * (access::read(to + i) - mean)); });
+        const auto moved = [=](index_t i) {
+            return N(access::read(share + i) * (access::read(to_dot + i) - m_dot));
+        };
+        packets.write(to_dot, packets.of_rest(moved), moved);
     }
 };
 

@@ -23,56 +23,69 @@ namespace diamond {
 namespace detail {
 
 /// Says how the channels of a map of tokens are cut: `kinds` (queries, keys, values; or one) of `heads` of
-/// `size`, the head the outer index. Matrices of a head have `width` columns, and zeros in those behind its
-/// tokens.
+/// `size`, the head the outer index.
 struct attention_heads {
-    index_t kinds, heads, size, tokens, width;
-    [[nodiscard]] DIAMOND_HD index_t matrix() const { return size * width; }
+    index_t kinds, heads, size, tokens;
+    [[nodiscard]] DIAMOND_HD index_t matrix() const { return size * tokens; }
     /// Returns where the numbers of token t begin in a map, of kind and head `block`, counted from the first
     /// of unit `first`, an image and head.
     [[nodiscard]] DIAMOND_HD index_t begin(index_t first, index_t block, index_t t) const {
         const index_t unit = first + block / kinds, kind = block % kinds;
-        return size * (kind * heads + unit % heads + kinds * heads * (unit / heads * tokens + t));
+        return size * (kind * heads + unit % heads) + channels() * (unit / heads * tokens + t);
+    }
+    /// The channels of the map.
+    [[nodiscard]] DIAMOND_HD index_t channels() const { return kinds * heads * size; }
+    // Tokens are copied a strip at a time.
+    static constexpr index_t strip = 8;
+    [[nodiscard]] DIAMOND_HD index_t strips() const { return (tokens + strip - 1) / strip; }
+    [[nodiscard]] DIAMOND_HD index_t begin_of(index_t s) const { return s * strip; }
+    [[nodiscard]] DIAMOND_HD index_t end_of(index_t s) const {
+        return (s + 1) * strip < tokens ? (s + 1) * strip : tokens;
     }
 };
-/// Copies heads of a map to matrices of their own, the queries times a scale: f(t, block) token t.
+/// Copies heads of a map to matrices of their own, the queries times a scale: f(strip, block) a strip of
+/// tokens of a kind and head.
 template <class Real>
 struct take_heads {
-    static constexpr index_t relative_cost = 16;
+    static constexpr index_t relative_cost = 128;
     attention_heads by;
     index_t first; ///< unit
     Real scale;
     const Real* map;
     Real* to;
-    DIAMOND_HD void operator()(index_t t, index_t block) const {
-        Real* const write = to + by.matrix() * block + by.size * t;
-        if (t >= by.tokens) {
-            for (index_t i = 0; i < by.size; ++i) write[i] = Real{0};
-            return;
+    DIAMOND_HD void operator()(index_t strip, index_t block) const {
+        const Real* read = map + by.begin(first, block, by.begin_of(strip));
+        Real* write = to + by.matrix() * block + by.size * by.begin_of(strip);
+        const Real times = block % by.kinds == 0 ? scale : Real{1};
+        for (index_t t = by.begin_of(strip); t < by.end_of(strip); ++t) {
+            for (index_t i = 0; i < by.size; ++i) write[i] = times * read[i];
+            read += by.channels();
+            write += by.size;
         }
-        const Real *const read = map + by.begin(first, block, t),
-                          times = block % by.kinds == 0 ? scale : Real{1};
-        for (index_t i = 0; i < by.size; ++i) write[i] = times * read[i];
     }
 };
 /// Copies them back, or adds them to the map.
 template <class Real>
 struct give_heads {
-    static constexpr index_t relative_cost = 16;
+    static constexpr index_t relative_cost = 128;
     attention_heads by;
     index_t first; ///< unit
     Real scale;
     bool add;
     const Real* from;
     Real* map;
-    DIAMOND_HD void operator()(index_t t, index_t block) const {
-        const Real* const read = from + by.matrix() * block + by.size * t;
-        Real* const write = map + by.begin(first, block, t);
+    DIAMOND_HD void operator()(index_t strip, index_t block) const {
+        const Real* read = from + by.matrix() * block + by.size * by.begin_of(strip);
+        Real* write = map + by.begin(first, block, by.begin_of(strip));
         const Real times = block % by.kinds == 0 ? scale : Real{1};
-        if (add)
-            for (index_t i = 0; i < by.size; ++i) write[i] += times * read[i];
-        else
-            for (index_t i = 0; i < by.size; ++i) write[i] = times * read[i];
+        for (index_t t = by.begin_of(strip); t < by.end_of(strip); ++t) {
+            if (add)
+                for (index_t i = 0; i < by.size; ++i) write[i] += times * read[i];
+            else
+                for (index_t i = 0; i < by.size; ++i) write[i] = times * read[i];
+            read += by.size;
+            write += by.channels();
+        }
     }
 };
 } // namespace detail
@@ -107,8 +120,8 @@ struct self_attention {
     template <class Visit>
     void products(std::span<const feature_shape> from, index_t, index_t, index_t, const Visit& visit) const {
         const auto by = cut(from[0], 3);
-        visit(by.width, by.width, by.size);
-        visit(by.size, by.width, by.width);
+        visit(by.tokens, by.tokens, by.size);
+        visit(by.size, by.tokens, by.tokens);
     }
     /// Returns the multiplications and additions of its products of an image.
     [[nodiscard]] double operations(std::span<const feature_shape> from) const {
@@ -119,7 +132,7 @@ struct self_attention {
     template <class Lane, class Real>
     void forward(const layer_push<Lane, Real>& call) const {
         const auto by = cut(call.from[0], 3), result = cut(call.from[0], 1);
-        const index_t parts = call.parts, matrix = by.matrix(), square = by.width * by.width;
+        const index_t parts = call.parts, matrix = by.matrix(), square = by.tokens * by.tokens;
         over_units(call, forward_numbers(by, parts), [&](index_t first, index_t units) {
             const heads_of<Real> in{call.scratch, matrix, units};
             Real* const scores = in.end(parts);
@@ -133,13 +146,13 @@ struct self_attention {
             for (index_t u = 0; u < units; ++u) {
                 const Real *const p = scores + square * u, *const p_dot = p + all_scores;
                 product<transpose::no, transpose::no>(call, in.value(2, u), p, out + matrix * u, by.size,
-                                                      by.width, by.width);
+                                                      by.tokens, by.tokens);
                 if (parts == 1) continue;
                 Real* const dot = out + all_out + matrix * u;
-                product<transpose::no, transpose::no>(call, in.tangent(2, u), p, dot, by.size, by.width,
-                                                      by.width);
-                product<transpose::no, transpose::no>(call, in.value(2, u), p_dot, dot, by.size, by.width,
-                                                      by.width);
+                product<transpose::no, transpose::no>(call, in.tangent(2, u), p, dot, by.size, by.tokens,
+                                                      by.tokens);
+                product<transpose::no, transpose::no>(call, in.value(2, u), p_dot, dot, by.size, by.tokens,
+                                                      by.tokens);
             }
             give(call, result, first, units, out, Real{1}, false, call.out, call.part());
         });
@@ -148,7 +161,7 @@ struct self_attention {
     void backward(const layer_pull<Lane, Real>& call) const {
         if (!call.to[0]) return;
         const auto by = cut(call.from[0], 3), result = cut(call.from[0], 1);
-        const index_t parts = call.parts, matrix = by.matrix(), square = by.width * by.width;
+        const index_t parts = call.parts, matrix = by.matrix(), square = by.tokens * by.tokens;
         over_units(call, backward_numbers(by, parts), [&](index_t first, index_t units) {
             const index_t all = square * units;
             const heads_of<Real> in{call.scratch, matrix, units}, to{in.end(parts), matrix, units};
@@ -165,7 +178,7 @@ struct self_attention {
             soften(call, by, units, p_of, s_of, dot_of);
             const auto v_gets = [&](index_t u, const Real* k, const Real* p, Real* v) {
                 product<transpose::no, transpose::yes>(call, k + matrix * u, p + square * u, v, by.size,
-                                                       by.width, by.width);
+                                                       by.tokens, by.tokens);
             };
             for (index_t u = 0; u < units; ++u) {
                 const Real* const k = k_of + matrix * units;
@@ -176,8 +189,8 @@ struct self_attention {
             }
             if (parts == 2) call.lane.fill(dot_of, all, Real{0});
             const auto p_gets = [&](index_t u, const Real* v, const Real* k, Real* a) {
-                product<transpose::yes, transpose::no>(call, v, k + matrix * u, a + square * u, by.width,
-                                                       by.width, by.size);
+                product<transpose::yes, transpose::no>(call, v, k + matrix * u, a + square * u, by.tokens,
+                                                       by.tokens, by.size);
             };
             for (index_t u = 0; u < units; ++u) {
                 const Real* const k = k_of + matrix * units;
@@ -188,17 +201,17 @@ struct self_attention {
             }
             call.lane.for_each(
                 index_t{1}, by.tokens * units,
-                detail::packed_column<detail::pull_back_softmax<Real>>{{.places = places(by),
-                                                                        .p = p_of,
+                detail::packed_column<detail::pull_back_softmax<Real>>{{.p = p_of,
                                                                         .s_dot = parts == 2 ? s_of : nullptr,
                                                                         .a = a_of,
-                                                                        .a_dot = dot_of}});
+                                                                        .a_dot = dot_of,
+                                                                        .rows = by.tokens}});
             const auto q_and_k_get = [&](index_t u, const Real* q, const Real* k, const Real* d, Real* to_q,
                                          Real* to_k) {
-                product<transpose::no, transpose::no>(call, k, d + square * u, to_q, by.size, by.width,
-                                                      by.width);
-                product<transpose::no, transpose::yes>(call, q, d + square * u, to_k, by.size, by.width,
-                                                       by.width);
+                product<transpose::no, transpose::no>(call, k, d + square * u, to_q, by.size, by.tokens,
+                                                      by.tokens);
+                product<transpose::no, transpose::yes>(call, q, d + square * u, to_k, by.size, by.tokens,
+                                                       by.tokens);
             };
             for (index_t u = 0; u < units; ++u) {
                 q_and_k_get(u, in.value(0, u), in.value(1, u), a_of, to.value(0, u), to.value(1, u));
@@ -226,24 +239,17 @@ private:
     };
 
     [[nodiscard]] detail::attention_heads cut(const feature_shape& from, index_t kinds) const {
-        return {.kinds = kinds,
-                .heads = heads,
-                .size = from.channels / (3 * heads),
-                .tokens = from.pixels(),
-                .width = (from.pixels() + 3) / 4 * 4};
-    }
-    [[nodiscard]] static detail::column_places places(const detail::attention_heads& by) {
-        return {.rows = by.tokens, .stride = by.width, .of = by.tokens, .matrix = by.width * by.width};
+        return {.kinds = kinds, .heads = heads, .size = from.channels / (3 * heads), .tokens = from.pixels()};
     }
     template <class Real>
     [[nodiscard]] static Real scale_of(const detail::attention_heads& by) {
         return static_cast<Real>(1.0 / std::sqrt(static_cast<double>(by.size)));
     }
     [[nodiscard]] static index_t forward_numbers(const detail::attention_heads& by, index_t parts) {
-        return parts * by.width * (4 * by.size + by.width);
+        return parts * by.tokens * (4 * by.size + by.tokens);
     }
     [[nodiscard]] static index_t backward_numbers(const detail::attention_heads& by, index_t parts) {
-        return parts * by.width * (7 * by.size + 2 * by.width);
+        return parts * by.tokens * (7 * by.size + 2 * by.tokens);
     }
     /// Calls body(first, units) for groups of units, images and heads, that work in the scratch together.
     template <class Call, class Body>
@@ -260,7 +266,7 @@ private:
     static void take(const Call& call, const detail::attention_heads& by, index_t first, index_t units,
                      const Real* map, index_t part, Real scale, Real* to) {
         for (index_t p = 0; p < call.parts; ++p)
-            call.lane.for_each(by.width, by.kinds * units,
+            call.lane.for_each(by.strips(), by.kinds * units,
                                detail::take_heads<Real>{.by = by,
                                                         .first = first,
                                                         .scale = scale,
@@ -271,7 +277,7 @@ private:
     static void give(const Call& call, const detail::attention_heads& by, index_t first, index_t units,
                      const Real* from, Real scale, bool add, Real* map, index_t part) {
         for (index_t p = 0; p < call.parts; ++p)
-            call.lane.for_each(by.tokens, by.kinds * units,
+            call.lane.for_each(by.strips(), by.kinds * units,
                                detail::give_heads<Real>{.by = by,
                                                         .first = first,
                                                         .scale = scale,
@@ -284,7 +290,7 @@ private:
     static void add_scores(const Call& call, const detail::attention_heads& by, const heads_of<Real>& in,
                            index_t u, Real* s, Real* s_dot) {
         const auto add = [&](const Real* k, const Real* q, Real* to) {
-            product<transpose::yes, transpose::no>(call, k, q, to, by.width, by.width, by.size);
+            product<transpose::yes, transpose::no>(call, k, q, to, by.tokens, by.tokens, by.size);
         };
         add(in.value(1, u), in.value(0, u), s);
         if (call.parts == 1) return;
@@ -297,7 +303,7 @@ private:
         call.lane.for_each(
             index_t{1}, by.tokens * units,
             detail::packed_column<detail::softmax_column<Real>>{
-                {.places = places(by), .s = s, .s_dot = call.parts == 2 ? s_dot : nullptr, .p_dot = p_dot}});
+                {.s = s, .s_dot = call.parts == 2 ? s_dot : nullptr, .p_dot = p_dot, .rows = by.tokens}});
     }
 };
 
