@@ -172,7 +172,9 @@ void check_derivatives(const Network& network, index_t columns) {
                k_dot = numbers::normals<double>(network.outputs() * columns, 12);
     const auto found = run(context, network, at, k, k_dot);
     call_on<Network> call(context, network, at);
-    CHECK(call.value() == found.v);
+    const auto plain = call.value(); // which has no tangent beside it
+    for (std::size_t i = 0; i < plain.size(); ++i)
+        CHECK(plain[i] == doctest::Approx(found.v[i]).epsilon(1e-12).scale(1.0));
     const auto moved = [](const std::vector<double>& from, const std::vector<double>& by, double h) {
         auto to = from;
         for (std::size_t i = 0; i < to.size(); ++i) to[i] += h * by[i];

@@ -4,11 +4,15 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include <diamond/concepts/diamond_network.hpp>
 #include <diamond/core/condition.hpp>
+#include <diamond/core/crc32.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/nn/diamond_features.hpp>
 #include <diamond/nn/divergence_features.hpp>
@@ -140,6 +144,33 @@ public:
     [[nodiscard]] const std::optional<gaussian_frame<Batch>>& vector_frame() const { return vector_frame_; }
     /// Returns how many numbers theta has: the parameters of all layers.
     [[nodiscard]] index_t parameters() const { return stack_.parameters(); }
+    /// Names the layers of a graph by their number and a checksum of all that is known of them, by which a
+    /// training knows its own states.
+    [[nodiscard]] std::string text_of_layers() const
+        requires requires(const Stack& stack) { stack.output_nodes(); }
+    {
+        std::string all;
+        const auto add = [&all](index_t number) { all.append(" ").append(digits_of(number)); };
+        for (auto node : stack_.nodes()) { // a copy, since fields may be written
+            std::visit(
+                [&](auto& layer) {
+                    all.append(" ").append(layer.name);
+                    layer.fields([&](const char*, auto& field) {
+                        if constexpr (std::is_floating_point_v<std::remove_reference_t<decltype(field)>>)
+                            all.append(" ").append(digits_of(field));
+                        else
+                            add(static_cast<index_t>(field));
+                    });
+                },
+                node.layer);
+            for (const index_t from : node.from) add(from);
+        }
+        for (const index_t output : stack_.output_nodes()) add(output);
+        crc32<0x82f63b78> sum;
+        sum.add(std::as_bytes(std::span(all)));
+        return "in a graph of " + digits_of(stack_.nodes().size()) + " layers with the checksum " +
+               digits_of(sum.value());
+    }
     [[nodiscard]] workspace make_workspace(const context_type&, index_t) const { return {}; }
     /// Makes this network one in the coordinates U^T x of its frame, in which training works; its layers see
     /// what they saw. It has the same parameters, and the basis is given up. The context must outlive it.
