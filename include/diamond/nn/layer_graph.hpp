@@ -20,7 +20,9 @@
 #include <diamond/core/expression.hpp>
 #include <diamond/nn/detail/add_groups.hpp>
 #include <diamond/nn/layers/convolution.hpp>
+#include <diamond/nn/layers/group_norm.hpp>
 #include <diamond/nn/layers/input_rows.hpp>
+#include <diamond/nn/layers/modulation.hpp>
 #include <diamond/nn/layers/pointwise.hpp>
 #include <diamond/random/draw.hpp>
 
@@ -28,7 +30,8 @@ namespace diamond {
 
 /// Names the layers that a graph is made of: those of the library, and a user's own.
 template <class... Own>
-using any_layer = std::variant<input_rows, convolution, activation_layer, sum_layer, Own...>;
+using any_layer = std::variant<input_rows, convolution, activation_layer, sum_layer, group_norm, modulation,
+                               gated_sum, Own...>;
 
 /// Describes a graph of layers, of which a layer_graph is made: its nodes in the order in which they run.
 template <class... Own>
