@@ -20,7 +20,9 @@
 #include <diamond/core/expression.hpp>
 #include <diamond/nn/detail/add_groups.hpp>
 #include <diamond/nn/layers/convolution.hpp>
+#include <diamond/nn/layers/group_norm.hpp>
 #include <diamond/nn/layers/input_rows.hpp>
+#include <diamond/nn/layers/modulation.hpp>
 #include <diamond/nn/layers/pixel_shuffle.hpp>
 #include <diamond/nn/layers/pointwise.hpp>
 #include <diamond/nn/layers/position_embedding.hpp>
@@ -31,8 +33,8 @@ namespace diamond {
 
 /// Names the layers that a graph is made of: those of the library, and a user's own.
 template <class... Own>
-using any_layer = std::variant<input_rows, convolution, activation_layer, sum_layer, self_attention,
-                               position_embedding, pixel_shuffle, Own...>;
+using any_layer = std::variant<input_rows, convolution, activation_layer, sum_layer, group_norm, modulation,
+                               gated_sum, self_attention, position_embedding, pixel_shuffle, Own...>;
 
 /// Describes a graph of layers, of which a layer_graph is made: its nodes in the order in which they run.
 template <class... Own>
@@ -43,7 +45,7 @@ struct layer_list {
         any_layer<Own...> layer;        ///< what makes the node's feature map
         std::vector<index_t> from = {}; ///< the places of what it is made of, all before its own
     };
-    std::vector<node> nodes = {};
+    std::vector<node> nodes = {}; ///< in the order in which they run
     /// The nodes whose maps are the rows of the graph's output, one below the other, each with the channel as
     /// its outermost index, as in input_rows.
     std::vector<index_t> outputs = {};
@@ -86,10 +88,12 @@ struct room_plan {
 template <class Batch, class... Own>
 class layer_graph {
 public:
+    using batch_type = Batch;
     using real = typename Batch::value_type;
     using context_type = backend_of_t<Batch>;
     using view = view_t<Batch>;
     using const_view = const_view_t<Batch>;
+    /// What describes the graph.
     using list_type = layer_list<Own...>;
 
     /// Points to a batch and its tangent, column-major in the back end's memory; a null tangent means that
@@ -107,7 +111,7 @@ public:
     };
     /// Describes a node of the graph: a layer, what it is made of, and what it gives.
     struct node {
-        any_layer<Own...> layer;
+        any_layer<Own...> layer;           ///< what makes its map
         std::vector<index_t> from;         ///< the places of what it is made of
         std::vector<feature_shape> shapes; ///< of these
         feature_shape shape;               ///< of what it gives
@@ -120,6 +124,7 @@ public:
     /// Holds the working space of a call: rooms for the maps of a lane, all maps of a recorded pass, and sums
     /// of gradients.
     struct workspace {
+        /// The maps of a recorded pass, the lanes' rooms, and the sums of gradients of groups of blocks.
         scratch<real, context_type> states, lanes, gradients;
         std::vector<index_t> recorded; ///< where each node's map begins among those of a recorded block
         std::vector<index_t> begins;   ///< where each node's map begins among the rooms of a lane
@@ -146,6 +151,7 @@ public:
         plan();
     }
 
+    /// Returns the nodes, in the order in which they run.
     [[nodiscard]] const std::vector<node>& nodes() const { return nodes_; }
     /// Returns the places of the nodes whose maps are the output.
     [[nodiscard]] const std::vector<index_t>& output_nodes() const { return outputs_of_; }
@@ -155,6 +161,12 @@ public:
     [[nodiscard]] index_t outputs() const { return rows_; }
     /// Returns how many numbers theta has.
     [[nodiscard]] index_t parameters() const { return parameters_; }
+    /// Returns how many numbers of an image, and as many of its tangent, a recorded pass keeps.
+    [[nodiscard]] index_t recorded_rows() const {
+        index_t result = 0;
+        for (const node& of : nodes_) result += of.shape.size();
+        return result;
+    }
     /// Returns the multiplications and additions of all products of one image, by which its work is measured.
     [[nodiscard]] double operations() const {
         double result = 0.0;
