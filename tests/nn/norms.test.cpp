@@ -173,6 +173,24 @@ TEST_CASE_TEMPLATE("pixel norms give the same on every back end", back_end, ALL_
     graphs::check_back_end<back_end>(make_pixel_norms{}, 7, 64 * back_end::tolerance);
 }
 
+TEST_CASE("gradients of parameters need no cotangents of the input") {
+    for (const auto& list : {one({5, 3, 4}, group_norm{.groups = 5}), one({5, 3, 4}, pixel_norm{})}) {
+        const layer_graph<batch> graph(60, list);
+        const graphs::numbers_of_call call(graph, 3);
+        const diamond::eigen::context context{.threads = 1};
+        const auto expected = graphs::run<batch>(context, graph, call);
+        graphs::call_on<batch> on(context, graph, call);
+        layer_graph<batch>::workspace space;
+        graph.record(context, on.theta.data(), {on.x.data(), on.x_dot.data()}, 3,
+                     {on.y.data(), on.y_dot.data()}, space);
+        auto gradient = diamond::from_host<double>(context, graph.parameters(), 1,
+                                                   std::vector<double>(10, 0.0));
+        graph.backward(context, on.theta.data(), space, {on.k.data(), on.k_dot.data()}, {nullptr},
+                       gradient.data());
+        CHECK(graphs::fetched(gradient) == expected.theta);
+    }
+}
+
 TEST_CASE("norms that do not fit are refused, with the node") {
     const auto refused = [](auto layer, const char* sentence) {
         CHECK_THROWS_WITH_AS(layer_graph<batch>(24, one({6, 2, 2}, layer)), doctest::Contains(sentence),

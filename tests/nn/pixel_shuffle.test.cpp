@@ -82,7 +82,7 @@ TEST_CASE("channels that are no multiple of the square are refused, with the nod
                              doctest::Contains(sentence), std::invalid_argument);
     };
     refused({6, 2, 2}, 2, "node 1 of a graph: a pixel shuffle of factor 2 of a feature map of 6 x 2 x 2");
-    refused({6, 2, 2}, 0, "the channels are a multiple of the factor's square");
+    refused({6, 2, 2}, 0, "its channels are a multiple of the factor's square");
     refused({6, 2, 2}, index_t{1} << 62, "a pixel shuffle of factor");
 }
 

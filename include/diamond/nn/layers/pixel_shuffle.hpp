@@ -62,7 +62,7 @@ struct pixel_shuffle {
         require(factor > 0 && factor <= from[0].channels && from[0].channels % (factor * factor) == 0, [&] {
             return "a pixel shuffle of factor " + digits_of(factor) + " of a feature map of " +
                    to_string(from[0]) +
-                   ": the channels are a multiple of the factor's square, and it is 1 or more";
+                   ": its channels are a multiple of the factor's square, and that is 1 or more";
         });
         return {from[0].channels / (factor * factor), factor * from[0].height, factor * from[0].width};
     }
