@@ -144,29 +144,28 @@ std::vector<studies::table> run(const options& chosen) {
         {"network and time", "mean, one evaluation", "mean of draws", "variance of draws"});
     study s{where, chosen, at, told};
 
-    // The MLP works in the principal directions of the data, the others see pixels.
-    const diamond::gaussian_frame<batch> turned(where, diamond::fit_gaussian_frame(data)),
-        own(where, diamond::in_own_coordinates(turned.numbers())),
-        by_pixel(where, diamond::fit_pixel_frame(data));
-    const auto inside = diamond::in_coordinates_of(turned, data);
-    using mlp = diamond::diamond_mlp<batch, linear_schedule>;
-    const diamond::diamond_mlp_options narrow{.mlp = {.width = 256, .blocks = 3}};
-    {
-        const mlp network({}, turned, narrow);
-        batch theta(where, network.parameters(), 1);
-        network.initialise(rng, theta.mutable_view());
-        s.tell("the data's Gaussian", trained<mlp>{{network, std::move(theta)}, {}});
-    }
+    // All begin as the Gaussian of the data. The MLP works in its coordinates, and the others see pixels.
+    const diamond::gaussian_frame<batch> frame(where, diamond::fit_gaussian_frame(data));
+    const auto inside = diamond::in_coordinates_of(frame, data);
     const auto in_turn = rng.split(3);
-    s.tell("MLP", train("MLP", mlp({}, own, narrow), mlp({}, turned, narrow), inside, chosen, in_turn));
+    const auto show = [&](const std::string& name, const auto& network) {
+        auto own = network;
+        own.leave_basis(where);
+        s.tell(name, train(name, own, network, inside, chosen, in_turn));
+    };
+    using mlp = diamond::diamond_mlp<batch, linear_schedule>;
+    const mlp layers({}, frame, {.mlp = {.width = 256, .blocks = 3}});
+    batch theta(where, layers.parameters(), 1);
+    layers.initialise(rng, theta.mutable_view());
+    s.tell("the data's Gaussian", trained<mlp>{{layers, std::move(theta)}, {}});
+    show("MLP", layers);
     const diamond::image_shape shape{.channels = 1, .height = side, .width = side};
-    const diamond::diamond_unet<batch, linear_schedule> unet(
-        {}, by_pixel,
-        {.shape = shape, .width = 16, .multipliers = {1, 2}, .attention = {4}, .embedding = 64});
-    s.tell("U-Net", train("U-Net", unet, unet, data, chosen, in_turn));
-    const diamond::diamond_dit<batch, linear_schedule> dit(
-        {}, by_pixel, {.shape = shape, .patch = 2, .width = 64, .blocks = 3});
-    s.tell("DiT", train("DiT", dit, dit, data, chosen, in_turn));
+    show("U-Net",
+         diamond::diamond_unet<batch, linear_schedule>(
+             {}, frame,
+             {.shape = shape, .width = 16, .multipliers = {1, 2}, .attention = {4}, .embedding = 64}));
+    show("DiT", diamond::diamond_dit<batch, linear_schedule>(
+                    {}, frame, {.shape = shape, .patch = 2, .width = 64, .blocks = 3}));
     told.end_table();
     told.record(std::move(s.trainings));
 
