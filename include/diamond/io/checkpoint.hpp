@@ -31,7 +31,9 @@
 
 #include <diamond/core/digits_of.hpp>
 #include <diamond/io/checksum.hpp>
+#include <diamond/io/detail/metadata.hpp>
 #include <diamond/io/detail/numbers.hpp>
+#include <diamond/io/precision.hpp>
 #include <diamond/io/safetensors.hpp>
 #include <diamond/io/schedule_name.hpp>
 #include <diamond/map/network_flow_map.hpp>
@@ -44,115 +46,12 @@ namespace diamond::io {
 /// refuses newer major ones.
 inline constexpr int network_major = 1, network_minor = 0;
 
-/// Names the precision in which a network's parameters are saved: their own; or half of float's bytes, F16
-/// (11 significant bits, up to 65504) or BF16 (8 significant bits, the range of float). They are rounded to
-/// the nearest; frames keep their doubles.
-enum class precision { own, f16, bf16 };
-
 /// These limits are far beyond any network of this kind. A damaged file that states larger sizes is refused
 /// before anything is allocated, and larger networks are not written.
 inline constexpr index_t max_network_width = 1 << 16, max_network_blocks = 1024,
                          max_network_classes = 1 << 16;
 
 namespace detail {
-
-/// The names in files, in the order of the enumeration.
-inline constexpr std::array<std::pair<activation, const char*>, activations> activation_names{
-    {{activation::identity, "identity"},
-     {activation::silu, "silu"},
-     {activation::gelu, "gelu"},
-     {activation::tanh, "tanh"},
-     {activation::relu, "relu"},
-     {activation::leaky_relu, "leaky_relu"}}};
-inline constexpr std::array<std::pair<normalisation, const char*>, normalisations> norm_names{
-    {{normalisation::none, "none"}, {normalisation::layer, "layer"}, {normalisation::rms, "rms"}}};
-
-// In what follows, `File` is a tensor_file, or a safetensors_header when no data have been read yet.
-
-/// Returns the text of a metadata entry.
-/// @throws file_error if there is none.
-template <class File>
-const std::string& metadata_of(const File& file, const std::string& key) {
-    const auto found = file.metadata.find(key);
-    if (found == file.metadata.end()) throw file_error{file.path, "the metadata do not say '" + key + "'"};
-    return found->second;
-}
-/// Checks that a metadata entry has this text.
-/// @throws file_error if it has not.
-template <class File>
-void expect_metadata(const File& file, const std::string& key, const std::string& expected) {
-    if (const auto& text = metadata_of(file, key); text != expected)
-        throw file_error{file.path,
-                         "the metadata say " + key + " '" + text + "', and '" + expected + "' is expected"};
-}
-/// Returns the number from 0 to `most` that a metadata entry holds.
-/// @throws file_error if it holds none.
-template <class File>
-index_t metadata_number(const File& file, const std::string& key, index_t most) {
-    const auto& text = metadata_of(file, key);
-    index_t value = -1;
-    const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (end.ec != std::errc{} || end.ptr != text.data() + text.size() || value < 0 || value > most)
-        throw file_error{file.path, "the metadata say " + key + " '" + text + "': a number from 0 to " +
-                                        digits_of(most) + " is expected"};
-    return value;
-}
-/// Returns the positive finite number that a metadata entry holds.
-/// @throws file_error if it holds none.
-template <class File>
-double metadata_positive(const File& file, const std::string& key) {
-    const auto& text = metadata_of(file, key);
-    double value = 0.0;
-    const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (end.ec != std::errc{} || end.ptr != text.data() + text.size() || !(value > 0.0) ||
-        !std::isfinite(value))
-        throw file_error{file.path,
-                         "the metadata say " + key + " '" + text + "': a positive number is expected"};
-    return value;
-}
-/// Returns what a table of names calls by the text of a metadata entry.
-/// @throws file_error if it is none of them.
-template <class Names, class File>
-[[nodiscard]] auto named_in(const Names& names, const File& file, const std::string& key) {
-    const auto& text = metadata_of(file, key);
-    const auto found = std::ranges::find(names, text,
-                                         [](const auto& entry) { return std::string(entry.second); });
-    if (found == names.end())
-        throw file_error{file.path, "the metadata say " + key + " '" + text + "', which is none of ours"};
-    return found->first;
-}
-/// Checks the version, major.minor, of a file. A newer major version is refused; a newer minor one only adds
-/// metadata that may be ignored.
-/// @throws file_error if the version is newer or malformed.
-template <class File>
-void expect_version(const File& file, int major) {
-    const auto& text = metadata_of(file, "version");
-    const auto last = text.data() + text.size();
-    int found = -1, minor = -1;
-    const auto point = std::from_chars(text.data(), last, found);
-    const bool reads = point.ec == std::errc{} && point.ptr != last && *point.ptr == '.' && found >= 1;
-    if (const auto end = reads ? std::from_chars(point.ptr + 1, last, minor) : point;
-        !reads || end.ec != std::errc{} || end.ptr != last || minor < 0)
-        throw file_error{file.path, "the metadata say version '" + text + "': major.minor is expected"};
-    if (found > major)
-        throw file_error{file.path, "written by format version " + text + ", and this library reads up to " +
-                                        digits_of(major) + ".x: a newer diamond is needed"};
-}
-
-} // namespace detail
-
-namespace detail {
-
-/// Checks that all numbers are finite, since a file with others would not be read again.
-/// @throws std::invalid_argument that names the first number that is not finite.
-template <class Numbers>
-void require_finite_numbers(const char* what, const Numbers& numbers) {
-    for (std::size_t i = 0; i < numbers.size(); ++i)
-        require(std::isfinite(numbers[i]), [&] {
-            return std::string(what) + " " + digits_of(i) + " is " + digits_of(numbers[i]) +
-                   ": what is not finite is not saved";
-        });
-}
 
 /// Writes a frame into the tensors name.mean, name.variance and, where it has one, name.basis.
 inline void put_frame(tensor_file& file, const std::string& name, const gaussian_frame_numbers& frame) {
@@ -189,13 +88,6 @@ template <class File>
         numbers_of<double>(file, name + ".mean", {d}), numbers_of<double>(file, name + ".variance", {d}), {}};
     if (shape.has_basis) frame.basis = numbers_of<double>(file, name + ".basis", {d, d});
     return frame;
-}
-
-/// Writes an entry of the format into the metadata.
-/// @throws std::invalid_argument if a note has its name.
-inline void put_entry(tensor_file& file, const std::string& key, const std::string& value) {
-    require(file.metadata.emplace(key, value).second,
-            [&] { return "a note '" + key + "': the name is the format's own"; });
 }
 
 /// Describes the tensors of one axis that a layer has: the name behind the layer's own, the extent, and the
@@ -254,10 +146,8 @@ void put_network(tensor_file& file, const char* format, const diamond_mlp<Batch,
     if (net.vector_frame()) put_frame(file, "condition", net.vector_frame()->numbers());
     const auto theta = to_host(parameters);
     require_finite_numbers("parameter", theta);
-    const auto put = [&](const std::string& name, const tensor& numbers) {
-        file.tensors[name] = as == precision::own
-                               ? numbers
-                               : rounded_to(as == precision::f16 ? dtype::f16 : dtype::bf16, name, numbers);
+    const auto put = [&](const std::string& name, tensor numbers) {
+        file.tensors[name] = in_precision(as, name, std::move(numbers));
     };
     for (std::size_t l = 0; l < net.layers().size(); ++l) {
         const auto& layer = net.layers()[l];
