@@ -98,6 +98,8 @@ public:
     struct dual_out {
         real* value;             ///< outputs x n
         real* tangent = nullptr; ///< null: nowhere
+        /// Returns where the value goes, and the tangent.
+        [[nodiscard]] std::array<real*, 2> both() const { return {value, tangent}; }
     };
     /// Describes a node of the graph: a layer, what it is made of, and what it gives.
     struct node {
@@ -440,7 +442,7 @@ private:
             row += at(i).shape.size();
         }
         if (to_input.value)
-            for (real* to : {to_input.value, to_input.tangent})
+            for (real* const to : to_input.both())
                 if (to) lane.fill(to + inputs_ * first, inputs_ * n, real{0});
         for (index_t i = index_of(nodes_.size()); i-- > 0;) {
             const node& of = at(i);
@@ -488,7 +490,7 @@ private:
     template <class Lane>
     static void give_rows(Lane& lane, const real* from, const feature_shape& shape, index_t rows, index_t row,
                           bool add, dual_out out, index_t first, index_t n) {
-        for (real* to : {out.value, out.tangent}) {
+        for (real* const to : out.both()) {
             if (to)
                 lane.for_each(shape.channels, shape.pixels() * n,
                               detail::map_to_rows<real>{.shape = shape,

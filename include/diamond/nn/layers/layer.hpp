@@ -184,8 +184,8 @@ namespace detail {
 /// @throws std::invalid_argument unless a layer is made of so many maps.
 inline void require_inputs(std::string_view name, std::span<const feature_shape> from, std::size_t count) {
     require(from.size() == count, [&] {
-        return "a layer '" + std::string(name) + "' is made of " + digits_of(count) + " feature map" +
-               (count == 1 ? "" : "s") + ", and was given " + digits_of(from.size());
+        return "a layer '" + std::string(name) + "' was given " + digits_of(from.size()) +
+               " feature maps, and needs " + digits_of(count);
     });
 }
 } // namespace detail
