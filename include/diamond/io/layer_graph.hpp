@@ -169,8 +169,8 @@ template <class Real>
     std::vector<Real> numbers = numbers_of<Real>(file, name, shape);
     for (std::size_t i = 0; i < numbers.size(); ++i)
         if (!std::isfinite(numbers[i]))
-            throw file_error{file.path,
-                             "number " + digits_of(i) + " of tensor '" + name + "' is " + digits_of(numbers[i])};
+            throw file_error{file.path, "number " + digits_of(i) + " of tensor '" + name + "' is " +
+                                            digits_of(numbers[i])};
     return numbers;
 }
 /// Returns the parameters of a graph from a file of this library.
@@ -258,8 +258,9 @@ void require_names(const layer_graph<Batch, Own...>& graph, const named_tensors&
 /// range, a parameter is not finite, or a note has the name of an entry of the format, and if a parameter is
 /// beyond the range of the precision; file_error if the file cannot be written.
 template <class Batch, class... Own>
-void save_graph(const std::filesystem::path& path, const layer_graph<Batch, Own...>& graph, const Batch& theta,
-                std::map<std::string, std::string> notes = {}, precision as = precision::own) {
+void save_graph(const std::filesystem::path& path, const layer_graph<Batch, Own...>& graph,
+                const Batch& theta, std::map<std::string, std::string> notes = {},
+                precision as = precision::own) {
     tensor_file file;
     file.metadata = std::move(notes);
     detail::put_entry(file, "format", "layer_graph");
@@ -305,7 +306,8 @@ template <class Batch, class... Own>
 template <class Batch, class... Own>
 [[nodiscard]] stored_graph<Batch, Own...> layer_graph_from(const backend_of_t<Batch>& context,
                                                            const tensor_file& file, index_t inputs,
-                                                           layer_list<Own...> list, const named_tensors& names,
+                                                           layer_list<Own...> list,
+                                                           const named_tensors& names,
                                                            const std::vector<std::string>& others = {}) {
     using real = typename Batch::value_type;
     layer_graph<Batch, Own...> graph(inputs, std::move(list));
@@ -331,7 +333,8 @@ template <class Batch, class... Own>
 template <class Batch, class... Own>
 [[nodiscard]] stored_graph<Batch, Own...> read_layer_graph(const backend_of_t<Batch>& context,
                                                            const std::filesystem::path& path, index_t inputs,
-                                                           layer_list<Own...> list, const named_tensors& names,
+                                                           layer_list<Own...> list,
+                                                           const named_tensors& names,
                                                            const std::vector<std::string>& others = {}) {
     return layer_graph_from<Batch>(context, read_safetensors(path), inputs, std::move(list), names, others);
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <limits>
 #include <stdexcept>
@@ -83,8 +84,8 @@ template <class Enum>
 template <class Field>
 [[nodiscard]] constexpr index_t largest_number() {
     return std::cmp_less(std::numeric_limits<Field>::max(), max_graph_number)
-               ? static_cast<index_t>(std::numeric_limits<Field>::max())
-               : max_graph_number;
+             ? static_cast<index_t>(std::numeric_limits<Field>::max())
+             : max_graph_number;
 }
 
 /// Writes the fields of a layer. @throws std::invalid_argument for one that would not be read again.
@@ -141,12 +142,14 @@ struct field_reader {
             field = value.get<bool>();
         } else if constexpr (std::is_enum_v<Field>) {
             const auto& table = file_names<Field>::table;
-            const auto entry = std::ranges::find_if(table, [&](const auto& at) { return value == at.second; });
+            const auto entry = std::ranges::find_if(table,
+                                                    [&](const auto& at) { return value == at.second; });
             if (entry == table.end())
                 refuse(shown(value) + ": one of " + all_names<Field>() + " is expected");
             field = entry->first;
         } else if constexpr (std::integral<Field>) {
-            constexpr index_t most = largest_number<Field>(), least = std::unsigned_integral<Field> ? 0 : -most;
+            constexpr index_t most = largest_number<Field>(),
+                              least = std::unsigned_integral<Field> ? 0 : -most;
             const index_t number = whole_number(value, least, most, refuse);
             field = static_cast<Field>(number);
         } else {
@@ -160,10 +163,12 @@ struct field_reader {
     template <class Refuse>
     static index_t whole_number(const nlohmann::json& value, index_t least, index_t most,
                                 const Refuse& refuse) {
+        const auto between = [&](auto number) {
+            return std::cmp_greater_equal(number, least) && std::cmp_less_equal(number, most);
+        };
         const bool fits = value.is_number_unsigned()
-                              ? std::cmp_less_equal(value.get<std::uint64_t>(), most)
-                              : value.is_number_integer() && value.get<std::int64_t>() >= least &&
-                                    value.get<std::int64_t>() <= most;
+                            ? between(value.get<std::uint64_t>())
+                            : value.is_number_integer() && between(value.get<std::int64_t>());
         if (!fits)
             refuse(shown(value) + ": a whole number from " + digits_of(least) + " to " + digits_of(most) +
                    " is expected");
@@ -199,14 +204,14 @@ inline void expect_entries(const nlohmann::json& value, std::initializer_list<co
 /// Returns the places of nodes that an entry lists. @throws std::invalid_argument if it is no list of them.
 [[nodiscard]] inline std::vector<index_t> places_of(const nlohmann::json& value, const char* name) {
     require(value.is_array() && std::cmp_less_equal(value.size(), max_graph_nodes), [&] {
-        return "'" + std::string(name) + "' is " + shown(value) + ": a list of the places of nodes is expected";
+        return "'" + std::string(name) + "' is " + shown(value) +
+               ": a list of the places of nodes is expected";
     });
     std::vector<index_t> result;
     for (const nlohmann::json& place : value)
-        result.push_back(field_reader::whole_number(
-            place, 0, max_graph_nodes,
-            [&](const std::string& what) { throw std::invalid_argument("a place in '" + std::string(name) +
-                                                                       "' is " + what); }));
+        result.push_back(field_reader::whole_number(place, 0, max_graph_nodes, [&](const std::string& what) {
+            throw std::invalid_argument("a place in '" + std::string(name) + "' is " + what);
+        }));
     return result;
 }
 /// Returns a node. @throws std::invalid_argument if the value describes none.
@@ -239,8 +244,7 @@ template <class... Own>
 template <class Batch, class... Own>
 [[nodiscard]] std::string graph_text(const layer_graph<Batch, Own...>& graph) {
     nlohmann::ordered_json root;
-    require(graph.inputs() <= max_graph_rows &&
-                std::cmp_less_equal(graph.nodes().size(), max_graph_nodes) &&
+    require(graph.inputs() <= max_graph_rows && std::cmp_less_equal(graph.nodes().size(), max_graph_nodes) &&
                 std::cmp_less_equal(graph.output_nodes().size(), max_graph_nodes),
             [&] {
                 return "a graph of " + digits_of(graph.nodes().size()) + " nodes, " +
