@@ -82,6 +82,7 @@ struct room_plan {
 template <class Batch, class... Own>
 class layer_graph {
 public:
+    using batch_type = Batch;
     using real = typename Batch::value_type;
     using context_type = backend_of_t<Batch>;
     using view = view_t<Batch>;
@@ -151,6 +152,12 @@ public:
     [[nodiscard]] index_t outputs() const { return rows_; }
     /// Returns how many numbers theta has.
     [[nodiscard]] index_t parameters() const { return parameters_; }
+    /// Returns how many numbers of an image, and as many of its tangent, a recorded pass keeps.
+    [[nodiscard]] index_t recorded_rows() const {
+        index_t result = 0;
+        for (const node& of : nodes_) result += of.shape.size();
+        return result;
+    }
     /// Returns the multiplications and additions of all products of one image, by which its work is measured.
     [[nodiscard]] double operations() const {
         double result = 0.0;
