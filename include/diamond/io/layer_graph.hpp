@@ -132,7 +132,7 @@ void put_graph(tensor_file& file, const layer_graph<Batch, Own...>& graph, const
 /// Checks that a file has the tensors of a graph. @return how many they are.
 /// @throws file_error if one is missing or has another shape.
 template <class File, class Batch, class... Own>
-[[nodiscard]] std::size_t expect_graph_tensors(const File& file, const layer_graph<Batch, Own...>& graph) {
+std::size_t expect_graph_tensors(const File& file, const layer_graph<Batch, Own...>& graph) {
     std::size_t count = 0;
     for (std::size_t i = 0; i < graph.nodes().size(); ++i)
         for (const layer_tensor& each : tensors_of(graph.nodes()[i])) {
@@ -230,9 +230,10 @@ void require_names(const layer_graph<Batch, Own...>& graph, const named_tensors&
         const auto tensors = tensors_of(graph.nodes()[static_cast<std::size_t>(i)]);
         const auto found = names.find(i);
         require(tensors.empty() == (found == names.end()), [&] {
-            return "node " + digits_of(i) + " of a graph has " +
-                   (tensors.empty() ? "no tensors, and names for them"
-                                    : "the tensors " + names_of(tensors) + ", and no names for them");
+            const std::string node = "node " + digits_of(i);
+            return tensors.empty()
+                     ? node + " of a graph has no tensors, and names for them"
+                     : node + " of a graph has the tensors " + names_of(tensors) + ", and no names for them";
         });
         if (tensors.empty()) continue;
         for (const auto& [name, in_file] : found->second.names) {

@@ -176,18 +176,20 @@ struct field_reader {
     }
 };
 
+/// Says whether no two of these layers have one name.
+template <class... Layers>
+consteval bool names_differ() {
+    const std::array<std::string_view, sizeof...(Layers)> names{Layers::name...};
+    for (std::size_t i = 0; i < names.size(); ++i)
+        for (std::size_t j = 0; j < i; ++j)
+            if (names[i] == names[j]) return false;
+    return true;
+}
 /// Makes the layer of this name. @return whether there is one.
 template <class... Layers>
 [[nodiscard]] bool make_layer(std::string_view name, std::variant<Layers...>& to) {
-    static_assert(
-        [] {
-            const std::array<std::string_view, sizeof...(Layers)> names{Layers::name...};
-            for (std::size_t i = 0; i < names.size(); ++i)
-                for (std::size_t j = 0; j < i; ++j)
-                    if (names[i] == names[j]) return false;
-            return true;
-        }(),
-        "two layers of a graph have one name, by which a file would tell them apart");
+    static_assert(names_differ<Layers...>(),
+                  "two layers of a graph have one name, by which a file would tell them apart");
     return ((name == Layers::name && (static_cast<void>(to.template emplace<Layers>()), true)) || ...);
 }
 
