@@ -20,15 +20,19 @@
 #include <diamond/core/expression.hpp>
 #include <diamond/nn/detail/add_groups.hpp>
 #include <diamond/nn/layers/convolution.hpp>
+#include <diamond/nn/layers/group_norm.hpp>
 #include <diamond/nn/layers/input_rows.hpp>
+#include <diamond/nn/layers/modulation.hpp>
 #include <diamond/nn/layers/pointwise.hpp>
+#include <diamond/nn/layers/self_attention.hpp>
 #include <diamond/random/draw.hpp>
 
 namespace diamond {
 
 /// Names the layers that a graph is made of: those of the library, and a user's own.
 template <class... Own>
-using any_layer = std::variant<input_rows, convolution, activation_layer, sum_layer, Own...>;
+using any_layer = std::variant<input_rows, convolution, activation_layer, sum_layer, group_norm, modulation,
+                               gated_sum, self_attention, Own...>;
 
 /// Describes a graph of layers, of which a layer_graph is made: its nodes in the order in which they run.
 template <class... Own>
@@ -39,7 +43,7 @@ struct layer_list {
         any_layer<Own...> layer;        ///< what makes the node's feature map
         std::vector<index_t> from = {}; ///< the places of what it is made of, all before its own
     };
-    std::vector<node> nodes = {};
+    std::vector<node> nodes = {}; ///< in the order in which they run
     /// The nodes whose maps are the rows of the graph's output, one below the other, each with the channel as
     /// its outermost index, as in input_rows.
     std::vector<index_t> outputs = {};
@@ -87,6 +91,7 @@ public:
     using context_type = backend_of_t<Batch>;
     using view = view_t<Batch>;
     using const_view = const_view_t<Batch>;
+    /// What describes the graph.
     using list_type = layer_list<Own...>;
 
     /// Points to a batch and its tangent, column-major in the back end's memory; a null tangent means that
@@ -104,7 +109,7 @@ public:
     };
     /// Describes a node of the graph: a layer, what it is made of, and what it gives.
     struct node {
-        any_layer<Own...> layer;
+        any_layer<Own...> layer;           ///< what makes its map
         std::vector<index_t> from;         ///< the places of what it is made of
         std::vector<feature_shape> shapes; ///< of these
         feature_shape shape;               ///< of what it gives
@@ -117,6 +122,7 @@ public:
     /// Holds the working space of a call: rooms for the maps of a lane, all maps of a recorded pass, and sums
     /// of gradients.
     struct workspace {
+        /// The maps of a recorded pass, the lanes' rooms, and the sums of gradients of groups of blocks.
         scratch<real, context_type> states, lanes, gradients;
         std::vector<index_t> recorded; ///< where each node's map begins among those of a recorded block
         std::vector<index_t> begins;   ///< where each node's map begins among the rooms of a lane
@@ -143,6 +149,7 @@ public:
         plan();
     }
 
+    /// Returns the nodes, in the order in which they run.
     [[nodiscard]] const std::vector<node>& nodes() const { return nodes_; }
     /// Returns the places of the nodes whose maps are the output.
     [[nodiscard]] const std::vector<index_t>& output_nodes() const { return outputs_of_; }
