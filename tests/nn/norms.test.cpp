@@ -12,7 +12,7 @@
 namespace nn_norms_test {
 
 using diamond::feature_shape, diamond::group_norm, diamond::index_t, diamond::input_rows,
-    diamond::layer_graph, diamond::layer_list, numbers::at;
+    diamond::layer_graph, diamond::layer_list, diamond::normalisation, diamond::pixel_norm, numbers::at;
 
 namespace {
 
@@ -43,6 +43,22 @@ struct make_group_norms {
         const auto h = list.add(group_norm{.groups = 2}, g);
         list.outputs = {f, h};
         return {32, list};
+    }
+};
+/// Pixel norms of all kinds, of one map and of each other.
+struct make_pixel_norms {
+    template <class Batch>
+    layer_graph<Batch> operator()() const {
+        layer_list<> list;
+        const auto x = list.add(input_rows{.first = 0, .shape = {3, 3, 5}});
+        const auto a = list.add(diamond::convolution{.outputs = 21}, x);
+        const auto b = list.add(pixel_norm{}, a);
+        const auto c = list.add(pixel_norm{.kind = normalisation::rms, .epsilon = 1e-3}, a);
+        const auto d = list.add(pixel_norm{.affine = false}, c);
+        const auto e = list.add(pixel_norm{.kind = normalisation::rms, .affine = false}, b);
+        const auto f = list.add(diamond::sum_layer{}, d, e);
+        list.outputs = {list.add(pixel_norm{.epsilon = 0.5}, x), f};
+        return {45, list};
     }
 };
 
@@ -116,6 +132,65 @@ TEST_CASE_TEMPLATE("group norms give the same on every back end", back_end, ALL_
     graphs::check_back_end<back_end>(make_group_norms{}, 7, 64 * back_end::tolerance);
 }
 
+TEST_CASE("a pixel norm takes the channels of each pixel") {
+    const feature_shape shape{21, 3, 5};
+    for (const pixel_norm layer : {pixel_norm{.epsilon = 1e-2},
+                                   {.kind = normalisation::rms, .epsilon = 1e-2},
+                                   {.epsilon = 1e-2, .affine = false},
+                                   {.kind = normalisation::rms, .epsilon = 1e-2, .affine = false}}) {
+        const bool centred = layer.kind == normalisation::layer;
+        CAPTURE(centred);
+        CAPTURE(layer.affine);
+        const layer_graph<batch> graph(shape.size(), one(shape, layer));
+        REQUIRE(graph.parameters() == (layer.affine ? centred ? 42 : 21 : 0));
+        const index_t n = 3;
+        const graphs::numbers_of_call call(graph, n);
+        const auto found = graphs::run<batch>(diamond::eigen::context{.threads = 1}, graph, call, false);
+        for (index_t j = 0; j < n; ++j)
+            for (index_t p = 0; p < shape.pixels(); ++p) {
+                const auto x = [&](index_t c) {
+                    return at(call.x, p + shape.pixels() * c + shape.size() * j);
+                };
+                double mean = 0.0, variance = 0.0;
+                for (index_t c = 0; c < 21; ++c) mean += centred ? x(c) / 21.0 : 0.0;
+                for (index_t c = 0; c < 21; ++c) variance += std::pow(x(c) - mean, 2) / 21.0;
+                for (index_t c = 0; c < 21; ++c) {
+                    double expected = (x(c) - mean) / std::sqrt(variance + layer.epsilon);
+                    if (layer.affine) expected *= at(call.theta, c);
+                    if (layer.affine && centred) expected += at(call.theta, 21 + c);
+                    REQUIRE(at(found.y, p + shape.pixels() * c + shape.size() * j) ==
+                            doctest::Approx(expected).epsilon(1e-12).scale(1.0));
+                }
+            }
+    }
+}
+
+TEST_CASE("tangents and gradients through pixel norms agree with differences") {
+    graphs::check_derivatives(make_pixel_norms{}.operator()<batch>(), 5);
+}
+
+TEST_CASE_TEMPLATE("pixel norms give the same on every back end", back_end, ALL_BACK_ENDS) {
+    graphs::check_back_end<back_end>(make_pixel_norms{}, 7, 64 * back_end::tolerance);
+}
+
+TEST_CASE("gradients of parameters need no cotangents of the input") {
+    for (const auto& list : {one({5, 3, 4}, group_norm{.groups = 5}), one({5, 3, 4}, pixel_norm{})}) {
+        const layer_graph<batch> graph(60, list);
+        const graphs::numbers_of_call call(graph, 3);
+        const diamond::eigen::context context{.threads = 1};
+        const auto expected = graphs::run<batch>(context, graph, call);
+        graphs::call_on<batch> on(context, graph, call);
+        layer_graph<batch>::workspace space;
+        graph.record(context, on.theta.data(), {on.x.data(), on.x_dot.data()}, 3,
+                     {on.y.data(), on.y_dot.data()}, space);
+        auto gradient = diamond::from_host<double>(context, graph.parameters(), 1,
+                                                         std::vector<double>(10, 0.0));
+        graph.backward(context, on.theta.data(), space, {on.k.data(), on.k_dot.data()}, {nullptr},
+                       gradient.data());
+        CHECK(graphs::fetched(gradient) == expected.theta);
+    }
+}
+
 TEST_CASE("norms that do not fit are refused, with the node") {
     const auto refused = [](auto layer, const char* sentence) {
         CHECK_THROWS_WITH_AS(layer_graph<batch>(24, one({6, 2, 2}, layer)), doctest::Contains(sentence),
@@ -129,6 +204,9 @@ TEST_CASE("norms that do not fit are refused, with the node") {
             "a group norm of epsilon 0, and a finite one of at least 1e-30 is needed");
     refused(group_norm{.groups = 2, .epsilon = std::numeric_limits<double>::infinity()},
             "a group norm of epsilon inf");
+    refused(pixel_norm{.epsilon = -1.0}, "a pixel norm of epsilon -1, and a finite one of at least 1e-30");
+    refused(pixel_norm{.kind = normalisation::none},
+            "a pixel norm of no kind: normalisation::layer or normalisation::rms is needed");
 }
 
 } // namespace nn_norms_test

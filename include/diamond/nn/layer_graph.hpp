@@ -23,7 +23,9 @@
 #include <diamond/nn/layers/group_norm.hpp>
 #include <diamond/nn/layers/input_rows.hpp>
 #include <diamond/nn/layers/modulation.hpp>
+#include <diamond/nn/layers/pixel_norm.hpp>
 #include <diamond/nn/layers/pointwise.hpp>
+#include <diamond/nn/layers/resize.hpp>
 #include <diamond/nn/layers/self_attention.hpp>
 #include <diamond/random/draw.hpp>
 
@@ -31,8 +33,9 @@ namespace diamond {
 
 /// Names the layers that a graph is made of: those of the library, and a user's own.
 template <class... Own>
-using any_layer = std::variant<input_rows, convolution, activation_layer, sum_layer, group_norm, modulation,
-                               gated_sum, self_attention, Own...>;
+using any_layer = std::variant<input_rows, convolution, activation_layer, sum_layer, group_norm, pixel_norm,
+                               modulation, gated_sum, concatenation, up_sampling, average_pooling,
+                               self_attention, Own...>;
 
 /// Describes a graph of layers, of which a layer_graph is made: its nodes in the order in which they run.
 template <class... Own>
