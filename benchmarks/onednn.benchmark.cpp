@@ -8,8 +8,8 @@
 #include <vector>
 
 #include <benchmark/benchmark.h>
-#include <oneapi/dnnl/dnnl.hpp>
 #include <omp.h>
+#include <oneapi/dnnl/dnnl.hpp>
 
 #include "against.hpp"
 #include "one_layer.hpp"
@@ -138,9 +138,11 @@ void convolution_against_onednn(benchmark::State& state) {
     onednn_convolution peer(layer, Maps);
     peer.compare();
     if constexpr (Backward)
-        against(state, "onednn", [&] { layer.backward(); }, [&] { peer.backward(); });
+        against(
+            state, "onednn", [&] { layer.backward(); }, [&] { peer.backward(); });
     else
-        against(state, "onednn", [&] { layer.forward(); }, [&] { peer.forward(); });
+        against(
+            state, "onednn", [&] { layer.forward(); }, [&] { peer.forward(); });
     shares(state);
     const double operations = 2.0 * static_cast<double>(9 * channels * channels * pixels * pixels *
                                                         layer.images() * (Backward ? 2 : 1));

@@ -135,7 +135,7 @@ void check_derivatives(const Graph& graph, index_t columns) {
     });
     CAPTURE(tangent);
     CHECK(near(pairing(found.y_dot, at.k), tangent, std::abs(tangent)));
-    for (std::uint64_t direction = 0; direction < 6; ++direction) {
+    for (unsigned direction = 0; direction < 6; ++direction) {
         CAPTURE(direction);
         const auto along = [&](const std::vector<double>& from) {
             return numbers::normals<double>(static_cast<index_t>(from.size()), 10 + direction);
