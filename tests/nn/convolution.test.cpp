@@ -183,7 +183,7 @@ TEST_CASE("what does not fit is refused, with the node") {
     late.outputs = {late.add(diamond::sum_layer{}, x, 2)};
     refused(late, 32, "node 2 of a graph: it is made of node 2, which is not before it");
     few.outputs = {few.add(diamond::sum_layer{}, x)};
-    refused(few, 32, "a layer 'sum' is made of 2 feature maps, and was given 1");
+    refused(few, 32, "a layer 'sum' was given 1 feature maps, and needs 2");
     many.outputs = {many.add(diamond::sum_layer{}, x, x, x, x)};
     refused(many, 32, "a layer is made of at most 3 feature maps");
     list.outputs = {2};

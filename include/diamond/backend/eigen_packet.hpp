@@ -27,6 +27,32 @@ struct register_of {
 };
 using float_register = register_of<float>::type;
 
+/// A register that counts its numbers from 0.
+template <class Packet>
+Packet counting() {
+    Packet result;
+    for (index_t l = 0; l < index_t{sizeof(Packet) / sizeof(result[0])}; ++l)
+        result[l] = static_cast<std::remove_reference_t<decltype(result[0])>>(l);
+    return result;
+}
+/// Returns the last `count` numbers of a register, and 0 in place of those before.
+template <class Packet>
+Packet last_of(Packet value, index_t count) {
+    using number = std::remove_cvref_t<decltype(value[0])>;
+    constexpr auto lanes = index_t{sizeof(Packet) / sizeof(number)};
+    return counting<Packet>() < static_cast<number>(lanes - count) ? Packet{} : value;
+}
+template <class Packet>
+using eigen_register_of =
+    typename Eigen::internal::packet_traits<std::remove_cvref_t<decltype(Packet{}[0])>>::type;
+/// Returns exp x of a register by Eigen, or 0 where x is below `least`, and NaN for NaN.
+template <class Real, class Packet>
+Packet exp_of(Packet value, Real least) {
+    using own = typename Eigen::internal::packet_traits<Real>::type;
+    const auto result = std::bit_cast<Packet>(Eigen::internal::pexp(std::bit_cast<own>(value)));
+    return value >= least ? result : value < least ? Packet{} : value;
+}
+
 } // namespace diamond::eigen::detail
 
 namespace diamond::detail {
@@ -51,6 +77,14 @@ struct number_access<eigen::detail::double_packet> {
         return std::bit_cast<packet>(
             Eigen::internal::psqrt(std::bit_cast<eigen::detail::eigen_packet>(value)));
     }
+    static packet last_of(packet value, index_t count) { return eigen::detail::last_of(value, count); }
+    static double total(packet value) {
+        return Eigen::internal::predux(std::bit_cast<eigen::detail::eigen_register_of<packet>>(value));
+    }
+    static packet exp_nonpositive(packet value) { return eigen::detail::exp_of(value, -708.0); }
+    static double largest(packet value) {
+        return Eigen::internal::predux_max(std::bit_cast<eigen::detail::eigen_register_of<packet>>(value));
+    }
     static double sum(packet value) {
         double result = 0.0;
         for (index_t l = 0; l < lanes; ++l) result += value[l];
@@ -72,6 +106,14 @@ struct number_access<eigen::detail::float_register> {
         return numbers;
     }
     static void write(packet value, float* to) { std::memcpy(to, &value, sizeof value); }
+    static packet last_of(packet value, index_t count) { return eigen::detail::last_of(value, count); }
+    static float total(packet value) {
+        return Eigen::internal::predux(std::bit_cast<eigen::detail::eigen_register_of<packet>>(value));
+    }
+    static packet exp_nonpositive(packet value) { return eigen::detail::exp_of(value, -87.0F); }
+    static float largest(packet value) {
+        return Eigen::internal::predux_max(std::bit_cast<eigen::detail::eigen_register_of<packet>>(value));
+    }
     static float sum(packet value) {
         float result = 0.0F;
         for (index_t l = 0; l < lanes; ++l) result += value[l];

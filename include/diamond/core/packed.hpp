@@ -8,8 +8,9 @@
 /// A functor of this kind has `template <class N> void at(index_t i, index_t j) const`, which computes as
 /// many rows of column j as N holds numbers, from row i on, and is given to for_each as packed{functor}. One
 /// whose work is on a column as a whole has `template <class N> void at(index_t j) const`, where N holds
-/// numbers of its own type `real`, and is given to for_each(1, n, ...) as packed_column{functor}. A back end
-/// that has packets specialises number_access for them.
+/// numbers of its own type `real`, and is given to for_each(1, n, ...) as packed_column{functor}. One that
+/// has `at(i, j)` for as many rows as N holds numbers of its own type is given to for_each as
+/// packed_rows{functor}. A back end that has packets specialises number_access for them.
 #pragma once
 
 #include <cmath>
@@ -33,8 +34,20 @@ struct number_access {
         *to = static_cast<Real>(value);
     }
     static DIAMOND_HD N root(N value) { return std::sqrt(value); }
+    /// Returns exp x for x <= 0, or 0 where it is less than the least normal number, and NaN for NaN.
+    static DIAMOND_HD N exp_nonpositive(N value) {
+        if constexpr (sizeof(N) == sizeof(double))
+            return diamond::exp_nonpositive(value);
+        else
+            return value < N{-87} ? N{0} : std::exp(value);
+    }
     /// Returns the sum of the coordinates.
     static DIAMOND_HD N sum(N value) { return value; }
+    static DIAMOND_HD N total(N value) { return value; }
+    /// Returns the last `count` coordinates, and 0 in place of those before.
+    static DIAMOND_HD N last_of(N value, index_t) { return value; }
+    /// Returns the largest of the coordinates.
+    static DIAMOND_HD N largest(N value) { return value; }
 };
 
 /// Reads `lanes` numbers, one below the other.
@@ -69,15 +82,30 @@ struct packed_column {
 template <class Functor>
 packed_column(Functor) -> packed_column<Functor>;
 
+/// Makes a functor of (i, j) of one whose `at` serves several rows, by numbers of its own type.
+template <class Functor>
+struct packed_rows {
+    static constexpr index_t relative_cost = Functor::relative_cost;
+    using real = typename Functor::real;
+    Functor functor;
+    DIAMOND_HD void operator()(index_t i, index_t j) const { functor.template at<real>(i, j); }
+};
+template <class Functor>
+packed_rows(Functor) -> packed_rows<Functor>;
+
 template <class F>
 inline constexpr bool takes_packets = false;
 template <class F>
 inline constexpr bool takes_column = false;
+template <class F>
+inline constexpr bool takes_rows = false;
 #ifndef __CUDACC__
 template <class Functor>
 inline constexpr bool takes_packets<packed<Functor>> = true;
 template <class Functor>
 inline constexpr bool takes_column<packed_column<Functor>> = true;
+template <class Functor>
+inline constexpr bool takes_rows<packed_rows<Functor>> = true;
 #endif
 
 /// Does a column as a whole, by packets of the type N, in the only copy of its loop: in another the compiler
@@ -86,11 +114,23 @@ template <class N, class Functor>
 [[gnu::noinline]] void call_whole_column(const Functor& f, index_t j) {
     f.template at<N>(j);
 }
+/// Does the rows of a column by packets of the type N, and those that are left one by one, in the only copy
+/// of its loop.
+template <class N, class Functor>
+[[gnu::noinline]] void call_rows(const Functor& f, index_t rows, index_t j) {
+    index_t i = 0;
+    for (constexpr index_t lanes = number_access<N>::lanes; i + lanes <= rows; i += lanes)
+        f.template at<N>(i, j);
+    if constexpr (number_access<N>::lanes > 1)
+        for (; i < rows; ++i) f.template at<typename Functor::real>(i, j);
+}
 /// Calls f for the rows of one column, by packets of the type N where f takes them.
 template <class N, class F>
 void call_column(const F& f, index_t rows, index_t j) {
     if constexpr (takes_column<F>)
         return call_whole_column<typename number_access<N>::template of<typename F::real>>(f.functor, j);
+    if constexpr (takes_rows<F>)
+        return call_rows<typename number_access<N>::template of<typename F::real>>(f.functor, rows, j);
     index_t i = 0;
     if constexpr (takes_packets<F>)
         for (constexpr index_t lanes = number_access<N>::lanes; i + lanes <= rows; i += lanes)

@@ -30,6 +30,7 @@ namespace diamond {
 template <class Batch>
 class dense_stack {
 public:
+    using batch_type = Batch;
     using real = typename Batch::value_type;
     using context_type = backend_of_t<Batch>;
     using view = view_t<Batch>;
@@ -102,6 +103,8 @@ public:
     [[nodiscard]] index_t outputs() const { return layers_.back().outputs; }
     /// Returns how many numbers theta has.
     [[nodiscard]] index_t parameters() const { return layers_.back().end(); }
+    /// Returns how many numbers of a column, and as many of its tangent, a recorded pass keeps.
+    [[nodiscard]] index_t recorded_rows() const { return states_ + outputs(); }
 
     /// Writes f(in), inputs() x columns to outputs() x columns, and its tangent into out; nothing is kept for
     /// a backward pass.

@@ -20,15 +20,22 @@
 #include <diamond/core/expression.hpp>
 #include <diamond/nn/detail/add_groups.hpp>
 #include <diamond/nn/layers/convolution.hpp>
+#include <diamond/nn/layers/group_norm.hpp>
 #include <diamond/nn/layers/input_rows.hpp>
+#include <diamond/nn/layers/modulation.hpp>
+#include <diamond/nn/layers/pixel_norm.hpp>
 #include <diamond/nn/layers/pointwise.hpp>
+#include <diamond/nn/layers/resize.hpp>
+#include <diamond/nn/layers/self_attention.hpp>
 #include <diamond/random/draw.hpp>
 
 namespace diamond {
 
 /// Names the layers that a graph is made of: those of the library, and a user's own.
 template <class... Own>
-using any_layer = std::variant<input_rows, convolution, activation_layer, sum_layer, Own...>;
+using any_layer = std::variant<input_rows, convolution, activation_layer, sum_layer, group_norm, pixel_norm,
+                               modulation, gated_sum, concatenation, up_sampling, average_pooling,
+                               self_attention, Own...>;
 
 /// Describes a graph of layers, of which a layer_graph is made: its nodes in the order in which they run.
 template <class... Own>
@@ -39,7 +46,7 @@ struct layer_list {
         any_layer<Own...> layer;        ///< what makes the node's feature map
         std::vector<index_t> from = {}; ///< the places of what it is made of, all before its own
     };
-    std::vector<node> nodes = {};
+    std::vector<node> nodes = {}; ///< in the order in which they run
     /// The nodes whose maps are the rows of the graph's output, one below the other, each with the channel as
     /// its outermost index, as in input_rows.
     std::vector<index_t> outputs = {};
@@ -82,10 +89,12 @@ struct room_plan {
 template <class Batch, class... Own>
 class layer_graph {
 public:
+    using batch_type = Batch;
     using real = typename Batch::value_type;
     using context_type = backend_of_t<Batch>;
     using view = view_t<Batch>;
     using const_view = const_view_t<Batch>;
+    /// What describes the graph.
     using list_type = layer_list<Own...>;
 
     /// Points to a batch and its tangent, column-major in the back end's memory; a null tangent means that
@@ -98,10 +107,12 @@ public:
     struct dual_out {
         real* value;             ///< outputs x n
         real* tangent = nullptr; ///< null: nowhere
+        /// Returns where the value goes, and the tangent.
+        [[nodiscard]] std::array<real*, 2> both() const { return {value, tangent}; }
     };
     /// Describes a node of the graph: a layer, what it is made of, and what it gives.
     struct node {
-        any_layer<Own...> layer;
+        any_layer<Own...> layer;           ///< what makes its map
         std::vector<index_t> from;         ///< the places of what it is made of
         std::vector<feature_shape> shapes; ///< of these
         feature_shape shape;               ///< of what it gives
@@ -114,6 +125,7 @@ public:
     /// Holds the working space of a call: rooms for the maps of a lane, all maps of a recorded pass, and sums
     /// of gradients.
     struct workspace {
+        /// The maps of a recorded pass, the lanes' rooms, and the sums of gradients of groups of blocks.
         scratch<real, context_type> states, lanes, gradients;
         std::vector<index_t> recorded; ///< where each node's map begins among those of a recorded block
         std::vector<index_t> begins;   ///< where each node's map begins among the rooms of a lane
@@ -140,6 +152,7 @@ public:
         plan();
     }
 
+    /// Returns the nodes, in the order in which they run.
     [[nodiscard]] const std::vector<node>& nodes() const { return nodes_; }
     /// Returns the places of the nodes whose maps are the output.
     [[nodiscard]] const std::vector<index_t>& output_nodes() const { return outputs_of_; }
@@ -149,6 +162,12 @@ public:
     [[nodiscard]] index_t outputs() const { return rows_; }
     /// Returns how many numbers theta has.
     [[nodiscard]] index_t parameters() const { return parameters_; }
+    /// Returns how many numbers of an image, and as many of its tangent, a recorded pass keeps.
+    [[nodiscard]] index_t recorded_rows() const {
+        index_t result = 0;
+        for (const node& of : nodes_) result += of.shape.size();
+        return result;
+    }
     /// Returns the multiplications and additions of all products of one image, by which its work is measured.
     [[nodiscard]] double operations() const {
         double result = 0.0;
@@ -440,7 +459,7 @@ private:
             row += at(i).shape.size();
         }
         if (to_input.value)
-            for (real* to : {to_input.value, to_input.tangent})
+            for (real* const to : to_input.both())
                 if (to) lane.fill(to + inputs_ * first, inputs_ * n, real{0});
         for (index_t i = index_of(nodes_.size()); i-- > 0;) {
             const node& of = at(i);
@@ -488,7 +507,7 @@ private:
     template <class Lane>
     static void give_rows(Lane& lane, const real* from, const feature_shape& shape, index_t rows, index_t row,
                           bool add, dual_out out, index_t first, index_t n) {
-        for (real* to : {out.value, out.tangent}) {
+        for (real* const to : out.both()) {
             if (to)
                 lane.for_each(shape.channels, shape.pixels() * n,
                               detail::map_to_rows<real>{.shape = shape,

@@ -129,8 +129,10 @@ struct convolution {
                 [&] {
                     return "a convolution to " + digits_of(outputs) + " channels, of kernel " +
                            digits_of(kernel) + ", stride " + digits_of(stride) + " and padding " +
-                           digits_of(padding) + ": channels, kernel and stride are 1 or more, the padding " +
-                           "is less than the kernel, and that at most " + digits_of(most_kernel);
+                           digits_of(padding) +
+                           ": channels, kernel and stride are 1 or more, the padding "
+                           "is less than the kernel, and that at most " +
+                           digits_of(most_kernel);
                 });
         const index_t high = from[0].height + 2 * padding - kernel,
                       wide = from[0].width + 2 * padding - kernel;

@@ -45,7 +45,9 @@ struct feature_shape {
     index_t height = 1;   ///< the rows of pixels
     index_t width = 1;    ///< the pixels of a row
 
+    /// Returns the number of pixels.
     [[nodiscard]] DIAMOND_HD constexpr index_t pixels() const { return height * width; }
+    /// Returns the numbers of the map of one image.
     [[nodiscard]] DIAMOND_HD constexpr index_t size() const { return channels * pixels(); }
     /// Returns how many columns the maps of so many images have, with those that stand behind them.
     [[nodiscard]] DIAMOND_HD constexpr index_t columns(index_t images) const {
@@ -74,6 +76,7 @@ struct layer_tensor {
     double mean = 0.0;            ///< of the normal draws with which a training begins
     double deviation = 0.0;       ///< of these draws; with 0 all numbers are the mean
 
+    /// Returns how many numbers it has.
     [[nodiscard]] index_t size() const {
         index_t result = 1;
         for (const index_t extent : shape) result *= extent;
@@ -88,7 +91,7 @@ inline constexpr std::size_t most_layer_inputs = 3;
 template <class Lane, class Real>
 struct layer_call {
     using real = Real;
-    Lane& lane;
+    Lane& lane;                                    ///< of the back end, in which it works
     const Real* theta;                             ///< the layer's own parameters
     std::span<const feature_shape> from;           ///< the shapes of what it is made of
     feature_shape shape;                           ///< of what it gives
@@ -184,8 +187,8 @@ namespace detail {
 /// @throws std::invalid_argument unless a layer is made of so many maps.
 inline void require_inputs(std::string_view name, std::span<const feature_shape> from, std::size_t count) {
     require(from.size() == count, [&] {
-        return "a layer '" + std::string(name) + "' is made of " + digits_of(count) + " feature map" +
-               (count == 1 ? "" : "s") + ", and was given " + digits_of(from.size());
+        return "a layer '" + std::string(name) + "' was given " + digits_of(from.size()) +
+               " feature maps, and needs " + digits_of(count);
     });
 }
 } // namespace detail
