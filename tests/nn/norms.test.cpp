@@ -184,7 +184,7 @@ TEST_CASE("gradients of parameters need no cotangents of the input") {
         graph.record(context, on.theta.data(), {on.x.data(), on.x_dot.data()}, 3,
                      {on.y.data(), on.y_dot.data()}, space);
         auto gradient = diamond::from_host<double>(context, graph.parameters(), 1,
-                                                         std::vector<double>(10, 0.0));
+                                                   std::vector<double>(10, 0.0));
         graph.backward(context, on.theta.data(), space, {on.k.data(), on.k_dot.data()}, {nullptr},
                        gradient.data());
         CHECK(graphs::fetched(gradient) == expected.theta);

@@ -37,7 +37,7 @@ class convolution_pass {
     static constexpr index_t chunk = 16;               // channels that are copied together
     static constexpr index_t line = 64 / sizeof(Real); // numbers of a line of the cache
     // Rows of pixels are copied as long as they are fewer numbers than this, if there is room.
-    static constexpr index_t band_numbers = 16384;
+    static constexpr index_t band_numbers = 65536;
     static constexpr int most_packets = many_registers ? 2 : 1, runs = many_registers ? 2 : 1;
 
 public:
@@ -181,16 +181,20 @@ private:
     template <int Q>
     static void pack(const kernel_window& at, const kernel_weights<Real>& weights, index_t o, index_t count,
                      index_t first, index_t channels, Real* to) {
-        for (index_t tap = 0; tap < at.taps(); ++tap)
-            for (index_t c = 0; c < channels; ++c, to += Q * lanes) {
-                const Real* const from = weights.first + weights.of_output * o + weights.of_tap * tap +
-                                         weights.of_channel * (first + c);
-                if (weights.of_output == 1)
-                    for (index_t i = 0; i < count; ++i) to[i] = from[i];
-                else
-                    for (index_t i = 0; i < count; ++i) to[i] = from[weights.of_output * i];
-                for (index_t i = count; i < Q * lanes; ++i) to[i] = Real{0};
-            }
+        for (index_t tap = 0; tap < at.taps(); ++tap, to += channels * Q * lanes) {
+            const Real* const from = weights.first + weights.of_output * o + weights.of_tap * tap +
+                                     weights.of_channel * first;
+            if (weights.of_output == 1)
+                for (index_t c = 0; c < channels; ++c)
+                    for (index_t i = 0; i < count; ++i)
+                        to[i + Q * lanes * c] = from[i + weights.of_channel * c];
+            else
+                for (index_t i = 0; i < count; ++i)
+                    for (index_t c = 0; c < channels; ++c)
+                        to[i + Q * lanes * c] = from[weights.of_output * i + weights.of_channel * c];
+            for (index_t c = 0; c < channels; ++c)
+                for (index_t i = count; i < Q * lanes; ++i) to[i + Q * lanes * c] = Real{0};
+        }
     }
     /// Copies some channels of what a band's output pixels meet, and zeros around the map.
     static void copy_band(const layout& of, const band& rows, const Real* map, index_t first,
