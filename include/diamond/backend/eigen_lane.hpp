@@ -8,6 +8,7 @@
 #include <unsupported/Eigen/SpecialFunctions>
 
 #include <diamond/backend/detail/host_memory.hpp>
+#include <diamond/backend/eigen_convolution.hpp>
 #include <diamond/backend/eigen_packet.hpp>
 #include <diamond/backend/eigen_product.hpp>
 #include <diamond/concepts/backend.hpp>
@@ -220,6 +221,18 @@ public:
         typename activation_tile<Real>::part sum(out, rows);
         for (index_t j = 0; j < columns; ++j)
             sum += typename activation_tile<Real>::const_part(a + rows * j, rows);
+    }
+    /// Writes a convolution of maps, or adds it; see convolution_pass.
+    template <class Real>
+    void convolve(const kernel_window& at, const kernel_weights<Real>& weights, const Real* bias,
+                  const Real* map, index_t images, Real* out, bool add, Real* room, index_t room_size) {
+        convolution_pass<Real>::convolve(at, weights, bias, map, images, out, add, room, room_size);
+    }
+    /// Adds the gradient of a convolution's weights, given the cotangents k; see convolution_pass.
+    template <class Real>
+    void correlate(const kernel_window& at, const Real* k, const Real* map, index_t images, Real* gradient,
+                   Real* room, index_t room_size) {
+        convolution_pass<Real>::correlate(at, k, map, images, gradient, room, room_size);
     }
 
 private:
