@@ -10,6 +10,7 @@ set(diamond_packages_docs doxygen=doxygen libjs-mathjax python3=python3)
 set(diamond_packages_test ${diamond_packages_demo} ${diamond_packages_format} ${diamond_packages_docs} doctest-dev libbenchmark-dev librandom123-dev libthrust-dev)
 set(diamond_packages_torch libtorch-dev) # for diamond::torch, which is built and tested where it is found
 set(diamond_packages_mpi libopenmpi-dev) # for diamond::mpi, which is built and tested where it is found
+set(diamond_packages_onednn libdnnl-dev) # for benchmarks/onednn.benchmark.cpp, which is built where it is found
 set(diamond_packages_clang clang-16=clang++-16 libclang-rt-16-dev)
 set(diamond_packages_openvino python3=python3 python3-pip=pip3) # for cmake/openvino.cmake
 set(diamond_packages_browser chromium=chromium) # for docs/browser, which is run where it is found

@@ -3,7 +3,7 @@
 include(${CMAKE_CURRENT_LIST_DIR}/packages.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/nvcc.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/openvino.cmake)
-diamond_install(build test torch mpi)
+diamond_install(build test torch mpi onednn)
 diamond_arguments(arguments)
 
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH root)

@@ -48,48 +48,54 @@ struct make_several {
 } // namespace
 
 TEST_CASE("a convolution is the sum over its kernel, as PyTorch lays it out") {
-    const feature_shape shape{.channels = 3, .height = 5, .width = 7};
-    for (const convolution layer : {convolution{.outputs = 4},
-                                    {.outputs = 2, .stride = 2},
-                                    {.outputs = 2, .kernel = 1, .padding = 0},
-                                    {.outputs = 2, .kernel = 1, .stride = 2, .padding = 0},
-                                    {.outputs = 3, .kernel = 5, .padding = 2},
-                                    {.outputs = 3, .kernel = 4, .stride = 3, .padding = 1},
-                                    {.outputs = 3, .kernel = 2, .stride = 2, .padding = 0}}) {
-        CAPTURE(layer.kernel);
-        CAPTURE(layer.stride);
-        const layer_graph<batch> graph(shape.size(), one(shape, layer));
-        const index_t n = 3;
-        const graphs::numbers_of_call call(graph, n);
-        const auto found = graphs::run<batch>(diamond::eigen::context{.threads = 1}, graph, call, false);
-        const auto& node = graph.nodes().back();
-        const auto tensors = layer.tensors(node.shapes);
-        const auto weight = [&](index_t o, index_t c, index_t y, index_t x) {
-            const auto& s = tensors[0].strides;
-            return at(call.theta, o * s[0] + c * s[1] + y * s[2] + x * s[3]);
-        };
-        const feature_shape to = node.shape;
-        CHECK(to.height == (shape.height + 2 * layer.padding - layer.kernel) / layer.stride + 1);
-        for (index_t j = 0; j < n; ++j)
-            for (index_t o = 0; o < to.channels; ++o)
-                for (index_t y = 0; y < to.height; ++y)
-                    for (index_t x = 0; x < to.width; ++x) {
-                        double sum = at(call.theta, tensors[1].offset + o);
-                        for (index_t c = 0; c < shape.channels; ++c)
-                            for (index_t ky = 0; ky < layer.kernel; ++ky)
-                                for (index_t kx = 0; kx < layer.kernel; ++kx) {
-                                    const index_t in_y = y * layer.stride + ky - layer.padding,
-                                                  in_x = x * layer.stride + kx - layer.padding;
-                                    if (in_y < 0 || in_x < 0 || in_y >= shape.height || in_x >= shape.width)
-                                        continue;
-                                    sum += weight(o, c, ky, kx) *
-                                           at(call.x, in_x + shape.width * (in_y + shape.height * c) +
-                                                          shape.size() * j);
-                                }
-                        REQUIRE(at(found.y, x + to.width * (y + to.height * o) + to.size() * j) ==
-                                doctest::Approx(sum).epsilon(1e-12).scale(1.0));
-                    }
-    }
+    for (const feature_shape shape : {feature_shape{.channels = 3, .height = 5, .width = 7},
+                                      {.channels = 37, .height = 9, .width = 8},
+                                      {.channels = 16, .height = 5, .width = 17},
+                                      {.channels = 5, .height = 6, .width = 4}})
+        for (const convolution layer : {convolution{.outputs = 45},
+                                        {.outputs = 24, .kernel = 4, .padding = 2},
+                                        {.outputs = 4},
+                                        {.outputs = 2, .stride = 2},
+                                        {.outputs = 2, .kernel = 1, .padding = 0},
+                                        {.outputs = 2, .kernel = 1, .stride = 2, .padding = 0},
+                                        {.outputs = 3, .kernel = 5, .padding = 2},
+                                        {.outputs = 3, .kernel = 4, .stride = 3, .padding = 1},
+                                        {.outputs = 3, .kernel = 2, .stride = 2, .padding = 0}}) {
+            CAPTURE(layer.kernel);
+            CAPTURE(layer.stride);
+            const layer_graph<batch> graph(shape.size(), one(shape, layer));
+            const index_t n = 3;
+            const graphs::numbers_of_call call(graph, n);
+            const auto found = graphs::run<batch>(diamond::eigen::context{.threads = 1}, graph, call, false);
+            const auto& node = graph.nodes().back();
+            const auto tensors = layer.tensors(node.shapes);
+            const auto weight = [&](index_t o, index_t c, index_t y, index_t x) {
+                const auto& s = tensors[0].strides;
+                return at(call.theta, o * s[0] + c * s[1] + y * s[2] + x * s[3]);
+            };
+            const feature_shape to = node.shape;
+            CHECK(to.height == (shape.height + 2 * layer.padding - layer.kernel) / layer.stride + 1);
+            for (index_t j = 0; j < n; ++j)
+                for (index_t o = 0; o < to.channels; ++o)
+                    for (index_t y = 0; y < to.height; ++y)
+                        for (index_t x = 0; x < to.width; ++x) {
+                            double sum = at(call.theta, tensors[1].offset + o);
+                            for (index_t c = 0; c < shape.channels; ++c)
+                                for (index_t ky = 0; ky < layer.kernel; ++ky)
+                                    for (index_t kx = 0; kx < layer.kernel; ++kx) {
+                                        const index_t in_y = y * layer.stride + ky - layer.padding,
+                                                      in_x = x * layer.stride + kx - layer.padding;
+                                        if (in_y < 0 || in_x < 0 || in_y >= shape.height ||
+                                            in_x >= shape.width)
+                                            continue;
+                                        sum += weight(o, c, ky, kx) *
+                                               at(call.x, in_x + shape.width * (in_y + shape.height * c) +
+                                                              shape.size() * j);
+                                    }
+                            REQUIRE(at(found.y, x + to.width * (y + to.height * o) + to.size() * j) ==
+                                    doctest::Approx(sum).epsilon(1e-12).scale(1.0));
+                        }
+        }
 }
 
 TEST_CASE("tangents and gradients through them agree with differences") {
@@ -104,9 +110,37 @@ TEST_CASE("tangents and gradients through them agree with differences") {
     }
 }
 
+TEST_CASE("gradients of many channels agree with differences") {
+    for (const convolution layer : {convolution{.outputs = 37},
+                                    {.outputs = 20, .kernel = 4, .stride = 3},
+                                    {.outputs = 16, .kernel = 2, .stride = 2, .padding = 0}})
+        for (const index_t width : {3, 7, 18})
+            graphs::check_derivatives(
+                layer_graph<batch>(21 * 6 * width, one({.channels = 21, .height = 6, .width = width}, layer)),
+                3);
+}
+
 TEST_CASE_TEMPLATE("a graph gives the same on every back end, and the same bits on any number of threads",
                    back_end, ALL_BACK_ENDS) {
     graphs::check_back_end<back_end>(make_several{}, 11, 16 * back_end::tolerance);
+}
+
+/// Many channels, and rows that are runs of 4, 7 and 8 pixels and what is left over.
+struct make_wide {
+    index_t width;
+    template <class Batch>
+    layer_graph<Batch> operator()() const {
+        layer_list<> list;
+        const auto x = list.add(input_rows{.first = 0, .shape = {3, 4, width}});
+        const auto a = list.add(convolution{.outputs = 33}, x);
+        const auto b = list.add(convolution{.outputs = 35}, a);
+        list.outputs = {list.add(convolution{.outputs = 2, .stride = 2}, b)};
+        return {12 * width, list};
+    }
+};
+TEST_CASE_TEMPLATE("many channels give the same on every back end", back_end, ALL_BACK_ENDS) {
+    for (const index_t width : {5, 7, 16})
+        graphs::check_back_end<back_end>(make_wide{width}, 5, 64 * back_end::tolerance);
 }
 
 TEST_CASE("many images run in blocks, and blocks of rows, of whatever sizes") {

@@ -31,10 +31,13 @@
 ///      outputs, columns, inputs, parts) writes W h + b, and behind it W h' of the tangent where there are
 ///      two parts; product(op_a, a, op_b, b, out, rows, columns, depth) adds op(a) op(b) to out; activate and
 ///      pull_back are the two directions of activations (nn/dense_stack.hpp); copy, fill and add_columns move
-///      numbers; for_each(d, n, f) calls f(i, j). c.dense_block_columns() is the number of columns that suits
-///      a lane best, and c.prepare_product<T>(rows, columns, depth) makes room for a product. A context may
-///      have c.working_set_bytes(), the bytes of a buffer that it works on together where a model has many
-///      parts; without it a second-level cache for each worker is assumed;
+///      numbers; for_each(d, n, f) calls f(i, j). A lane may have convolve(window, weights, bias, map,
+///      images, out, add, room, numbers) and correlate(window, k, map, images, gradient, room, numbers),
+///      convolutions and the gradients of their weights (core/kernel_window.hpp), where it does these better
+///      than by products of surroundings. c.dense_block_columns() is the number of columns that suits a lane
+///      best, and c.prepare_product<T>(rows, columns, depth) makes room for a product. A context may have
+///      c.working_set_bytes(), the bytes of a buffer that it works on together where a model has many parts;
+///      without it a second-level cache for each worker is assumed;
 ///  11. c.symmetric_eigen(a, values) diagonalises a symmetric d x d matrix of double, for parameters: it may
 ///      allocate and wait. The columns of a become orthonormal eigenvectors of either sign, and values[k], in
 ///      ascending order, the eigenvalue of column k, each to rounding of the largest one.

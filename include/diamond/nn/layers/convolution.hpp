@@ -12,6 +12,7 @@
 #include <cstring>
 #include <numeric>
 
+#include <diamond/core/kernel_window.hpp>
 #include <diamond/nn/layers/layer.hpp>
 
 namespace diamond {
@@ -154,7 +155,13 @@ struct convolution {
         const feature_shape to = output(from);
         const auto taps = kernel * kernel;
         return std::max(taps * from[0].channels * least_columns(to),
-                        taps * to.channels * (least_columns(from[0]) + from[0].channels));
+                        taps * to.channels * (least_columns(from[0]) + from[0].channels)) +
+               window(from[0], to).least_room() + turned(from[0], to).least_room();
+    }
+    /// Returns the multiplications and additions of the products of one image.
+    [[nodiscard]] double operations(std::span<const feature_shape> from) const {
+        const feature_shape to = output(from);
+        return 2.0 * static_cast<double>(kernel * kernel * from[0].channels * to.size());
     }
     template <class Visit>
     void products(std::span<const feature_shape> from, index_t images, index_t parts, index_t scratch,
@@ -178,9 +185,8 @@ struct convolution {
             visit(outputs, (n + 3) / 4 * 4, inputs);
             visit(outputs, inputs, n);
         });
-        const index_t turned = kernel * kernel * outputs;
-        in_blocks(from[0], turned, scratch - turned * C,
-                  [&](index_t n) { visit(C, (n + 3) / 4 * 4, turned); });
+        const index_t depth = kernel * kernel * outputs;
+        in_blocks(from[0], depth, scratch - depth * C, [&](index_t n) { visit(C, (n + 3) / 4 * 4, depth); });
     }
 
     template <class Lane, class Real>
@@ -190,6 +196,14 @@ struct convolution {
         if (pixel_by_pixel())
             return call.lane.affine(call.theta, bias, call.in[0], call.out, outputs,
                                     call.shape.columns(call.images), C, call.parts);
+        if constexpr (lane_convolves<Lane, Real>) {
+            for (index_t part = 0; part < call.parts; ++part)
+                call.lane.convolve(window(call.from[0], call.shape),
+                                   kernel_weights<Real>{call.theta, 1, outputs * C, outputs},
+                                   part == 0 ? bias : nullptr, call.in[0] + part * call.part(0), call.images,
+                                   call.out + part * call.part(), false, call.scratch, call.scratch_size);
+            return;
+        }
         for (index_t part = 0; part < call.parts; ++part)
             over_rows(call, call.shape, inputs, call.scratch_size, [&](index_t first, index_t n) {
                 unfold(call, part, first, n);
@@ -221,6 +235,22 @@ struct convolution {
                                   call.parts * call.shape.columns(call.images), outputs);
             return;
         }
+        if constexpr (lane_convolves<Lane, Real>) {
+            for (index_t part = 0; call.gradient && part < call.parts; ++part)
+                call.lane.correlate(window(call.from[0], call.shape),
+                                    static_cast<const Real*>(call.k) + part * call.part(),
+                                    call.in[0] + part * call.part(0), call.images, call.gradient,
+                                    call.scratch, call.scratch_size);
+            const index_t last = outputs * C * (kernel * kernel - 1);
+            for (index_t part = 0; call.to[0] && part < call.parts; ++part)
+                call.lane.convolve(turned(call.from[0], call.shape),
+                                   kernel_weights<Real>{call.theta + last, outputs, -outputs * C, 1},
+                                   static_cast<const Real*>(nullptr),
+                                   static_cast<const Real*>(call.k) + part * call.part(), call.images,
+                                   call.to[0] + part * call.part(0), call.adds[0], call.scratch,
+                                   call.scratch_size);
+            return;
+        }
         for (index_t part = 0; call.gradient && part < call.parts; ++part)
             over_rows(call, call.shape, inputs, call.scratch_size, [&](index_t first, index_t n) {
                 unfold(call, part, first, n);
@@ -229,15 +259,15 @@ struct convolution {
                                   inputs, n * call.shape.width);
             });
         if (!call.to[0]) return;
-        const index_t turned = kernel * kernel * outputs;
+        const index_t depth = kernel * kernel * outputs;
         Real* const weights = call.scratch;
-        Real* const room = call.scratch + turned * C;
+        Real* const room = call.scratch + depth * C;
         call.lane.for_each(outputs, inputs,
                            detail::turn_weights<Real>{
                                .weights = call.theta, .to = weights, .outputs = outputs, .channels = C});
         Real* const to = call.into(0);
         for (index_t part = 0; part < call.parts; ++part)
-            over_rows(call, call.from[0], turned, call.scratch_size - turned * C,
+            over_rows(call, call.from[0], depth, call.scratch_size - depth * C,
                       [&](index_t first, index_t n) {
                           call.lane.for_each(kernel, n,
                                              detail::collect_rows<Real>{.at = geometry(),
@@ -249,7 +279,7 @@ struct convolution {
                           call.lane.product(transpose::no, static_cast<const Real*>(weights), transpose::no,
                                             static_cast<const Real*>(room),
                                             to + part * call.part(0) + C * call.from[0].width * first, C,
-                                            (n * call.from[0].width + 3) / 4 * 4, turned);
+                                            (n * call.from[0].width + 3) / 4 * 4, depth);
                       });
     }
 
@@ -257,6 +287,37 @@ private:
     static constexpr index_t most_kernel = 64;
 
     [[nodiscard]] bool pixel_by_pixel() const { return kernel == 1 && stride == 1 && padding == 0; }
+    /// Says whether a lane has convolutions of its own.
+    template <class Lane, class Real>
+    static constexpr bool lane_convolves = requires(Lane& lane, const kernel_window& at, const Real* in,
+                                                    Real* out, index_t n) {
+        lane.convolve(at, kernel_weights<Real>{}, in, in, n, out, false, out, n);
+        lane.correlate(at, in, in, n, out, out, n);
+    };
+    [[nodiscard]] kernel_window window(const feature_shape& from, const feature_shape& to) const {
+        return {.kernel = kernel,
+                .stride = stride,
+                .padding = padding,
+                .channels = from.channels,
+                .height = from.height,
+                .width = from.width,
+                .outputs = to.channels,
+                .out_height = to.height,
+                .out_width = to.width};
+    }
+    /// Returns the window by which cotangents go back: its kernel is turned by half a turn.
+    [[nodiscard]] kernel_window turned(const feature_shape& from, const feature_shape& to) const {
+        return {.kernel = kernel,
+                .stride = 1,
+                .padding = kernel - 1 - padding,
+                .spread = stride,
+                .channels = to.channels,
+                .height = to.height,
+                .width = to.width,
+                .outputs = from.channels,
+                .out_height = from.height,
+                .out_width = from.width};
+    }
     [[nodiscard]] detail::kernel_geometry geometry() const { return {kernel, stride, padding}; }
     /// Returns how many rows of pixels make a multiple of four columns.
     [[nodiscard]] static index_t row_group(const feature_shape& shape) {

@@ -1,0 +1,136 @@
+// One layer of a graph by itself: a block of images as layer_graph would give it, and its two passes.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+#include <span>
+#include <vector>
+
+#include <Eigen/Core>
+#include <benchmark/benchmark.h>
+
+#include <diamond/backend/eigen.hpp>
+#include <diamond/diamond.hpp>
+#include <diamond/nn/layer_graph.hpp>
+
+namespace diamond_benchmarks {
+
+/// A layer of one input, with normals as parameters, input and cotangent, on one thread.
+template <class Layer>
+class one_layer {
+public:
+    using batch = diamond::eigen::batch<float>;
+    using index_t = diamond::index_t;
+
+    one_layer(Layer layer, diamond::feature_shape shape, index_t parts)
+        : layer_(std::move(layer)),
+          from_{shape},
+          to_(layer_.output(from_)),
+          images_(std::max<index_t>(numbers / (std::max(shape.size(), to_.size()) * parts), 1)),
+          parts_(parts),
+          room_size_(std::max(layer_.scratch(from_, images_, parts_), room_numbers)),
+          x_(normals(1, parts * shape.part(images_))),
+          y_(normals(2, parts * to_.part(images_))),
+          k_(normals(3, parts * to_.part(images_))),
+          used_(k_),
+          to_x_(normals(4, parts * shape.part(images_))),
+          room_(normals(5, room_size_)) {
+        index_t parameters = 0;
+        for (const auto& each : layer_.tensors(from_)) parameters += each.size();
+        theta_ = normals(6, parameters);
+        gradient_.assign(theta_.size(), 0.0f);
+        layer_.products(from_, images_, parts_, room_size_, [&](index_t rows, index_t n, index_t depth) {
+            context_.template prepare_product<float>(rows, n, depth);
+        });
+    }
+    [[nodiscard]] index_t images() const { return images_; }
+    [[nodiscard]] index_t parts() const { return parts_; }
+    [[nodiscard]] const diamond::feature_shape& from() const { return from_[0]; }
+    [[nodiscard]] const diamond::feature_shape& to() const { return to_; }
+    [[nodiscard]] std::vector<float>& theta() { return theta_; }
+    [[nodiscard]] std::vector<float>& x() { return x_; }
+    [[nodiscard]] std::vector<float>& y() { return y_; }
+    [[nodiscard]] std::vector<float>& k() { return k_; }
+    [[nodiscard]] std::vector<float>& to_x() { return to_x_; }
+    [[nodiscard]] std::vector<float>& gradient() { return gradient_; }
+
+    void forward() {
+        context_.lanes(1, [&](auto& lane, index_t, index_t) {
+            using Lane = std::remove_reference_t<decltype(lane)>;
+            layer_.forward(diamond::layer_push<Lane, float>{call(lane), y_.data()});
+        });
+    }
+    /// Writes the cotangent of the input, and adds the gradient of the parameters. A layer may use the
+    /// cotangent that it is given up: those that do work on a copy, which is timed with them.
+    void backward() {
+        float* k = k_.data();
+        if (uses_cotangent_up) {
+            std::copy(k_.begin(), k_.end(), used_.begin());
+            k = used_.data();
+        }
+        context_.lanes(1, [&](auto& lane, index_t, index_t) {
+            using Lane = std::remove_reference_t<decltype(lane)>;
+            layer_.backward(diamond::layer_pull<Lane, float>{
+                call(lane), y_.data(), k, {to_x_.data()}, {false}, gradient_.data()});
+        });
+    }
+    bool uses_cotangent_up = false;
+
+private:
+    // Those of layer_graph, on lanes that like 256 columns.
+    static constexpr index_t numbers = index_t{1024} * 256, room_numbers = index_t{256} * 256;
+
+    static std::vector<float> normals(std::uint64_t seed, index_t count) {
+        const diamond::eigen::context context;
+        batch numbers(context, count, 1);
+        diamond::draw_normal(diamond::philox{seed}.stream(diamond::purpose::user, 0), numbers.mutable_view());
+        return {numbers.data(), numbers.data() + count};
+    }
+    template <class Lane>
+    diamond::layer_call<Lane, float> call(Lane& lane) {
+        return {.lane = lane,
+                .theta = theta_.data(),
+                .from = from_,
+                .shape = to_,
+                .images = images_,
+                .parts = parts_,
+                .in = {x_.data()},
+                .scratch = room_.data(),
+                .scratch_size = room_size_};
+    }
+
+    diamond::eigen::context context_{.threads = 1};
+    Layer layer_;
+    std::array<diamond::feature_shape, 1> from_;
+    diamond::feature_shape to_;
+    index_t images_, parts_, room_size_;
+    std::vector<float> x_, y_, k_, used_, to_x_, room_, theta_, gradient_;
+};
+
+/// The products of a convolution of square kernel by bare Eigen, outputs x inputs times inputs x 256, all of
+/// which stay in the cache: as many as `columns` pixels need, `passes` times.
+class products_in_cache {
+public:
+    products_in_cache(diamond::index_t outputs, diamond::index_t inputs, diamond::index_t columns,
+                      double passes)
+        : w_(Eigen::MatrixXf::Random(outputs, inputs)),
+          h_(Eigen::MatrixXf::Random(inputs, 256)),
+          out_(outputs, 256),
+          count_(static_cast<double>(columns) / 256.0 * passes) {}
+    void operator()() {
+        for (int product = 0; product < whole(); ++product) {
+            out_.noalias() = w_ * h_;
+            benchmark::DoNotOptimize(out_.data());
+        }
+    }
+    /// Returns by how much the work of a call is more than asked for, since products are whole.
+    [[nodiscard]] double excess() const { return whole() / count_; }
+
+private:
+    [[nodiscard]] int whole() const { return static_cast<int>(std::ceil(count_)); }
+    Eigen::MatrixXf w_, h_, out_;
+    double count_;
+};
+
+} // namespace diamond_benchmarks
