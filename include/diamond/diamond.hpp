@@ -61,9 +61,11 @@
 #include <diamond/measurement/student_measurement.hpp>
 #include <diamond/measurement/whitened_measurement.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
+#include <diamond/nn/dit.hpp>
 #include <diamond/nn/layer_graph.hpp>
 #include <diamond/nn/preconditioned_network.hpp>
 #include <diamond/nn/trained_network.hpp>
+#include <diamond/nn/unet.hpp>
 #include <diamond/oracle/checkerboard.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/exact_value.hpp>

@@ -129,6 +129,7 @@ TEST_CASE("channels that are not 3 times the heads are refused, with the node") 
     refused({8, 2, 2}, 1, "node 1 of a graph: self-attention of 1 heads in a feature map of 8 x 2 x 2");
     refused({12, 2, 2}, 3, "a multiple of 3 times the heads, which are 1 or more");
     refused({12, 2, 2}, 0, "self-attention of 0 heads");
+    refused({12, 2, 2}, index_t{1} << 62, "heads in a feature map of 12 x 2 x 2");
 }
 
 } // namespace nn_self_attention_test

@@ -27,30 +27,26 @@ struct register_of {
 };
 using float_register = register_of<float>::type;
 
-/// A register that counts its numbers from 0.
-template <class Packet>
-Packet counting() {
-    Packet result;
-    for (index_t l = 0; l < index_t{sizeof(Packet) / sizeof(result[0])}; ++l)
-        result[l] = static_cast<std::remove_reference_t<decltype(result[0])>>(l);
-    return result;
+/// Returns the register that Eigen computes with.
+template <class Real>
+auto to_eigen(typename register_of<Real>::type value) {
+    return std::bit_cast<typename Eigen::internal::packet_traits<Real>::type>(value);
+}
+/// Returns exp x of a register by Eigen; 0 where x is below `least`, where Eigen's are not; NaN for NaN.
+template <class Real>
+auto exp_above(Real least, typename register_of<Real>::type value) {
+    using numbers = typename register_of<Real>::type;
+    const auto result = std::bit_cast<numbers>(Eigen::internal::pexp(to_eigen<Real>(value)));
+    return value >= least ? result : value < least ? numbers{} : value;
 }
 /// Returns the last `count` numbers of a register, and 0 in place of those before.
-template <class Packet>
-Packet last_of(Packet value, index_t count) {
-    using number = std::remove_cvref_t<decltype(value[0])>;
-    constexpr auto lanes = index_t{sizeof(Packet) / sizeof(number)};
-    return counting<Packet>() < static_cast<number>(lanes - count) ? Packet{} : value;
-}
-template <class Packet>
-using eigen_register_of =
-    typename Eigen::internal::packet_traits<std::remove_cvref_t<decltype(Packet{}[0])>>::type;
-/// Returns exp x of a register by Eigen, or 0 where x is below `least`, and NaN for NaN.
-template <class Real, class Packet>
-Packet exp_of(Packet value, Real least) {
-    using own = typename Eigen::internal::packet_traits<Real>::type;
-    const auto result = std::bit_cast<Packet>(Eigen::internal::pexp(std::bit_cast<own>(value)));
-    return value >= least ? result : value < least ? Packet{} : value;
+template <class Real>
+auto last_of(typename register_of<Real>::type value, index_t count) {
+    using numbers = typename register_of<Real>::type;
+    constexpr auto lanes = index_t{sizeof(numbers) / sizeof(Real)};
+    numbers place{};
+    for (index_t l = 0; l < lanes; ++l) place[l] = static_cast<Real>(l);
+    return place < static_cast<Real>(lanes - count) ? numbers{} : value;
 }
 
 } // namespace diamond::eigen::detail
@@ -77,13 +73,15 @@ struct number_access<eigen::detail::double_packet> {
         return std::bit_cast<packet>(
             Eigen::internal::psqrt(std::bit_cast<eigen::detail::eigen_packet>(value)));
     }
-    static packet last_of(packet value, index_t count) { return eigen::detail::last_of(value, count); }
+    static packet exp_nonpositive(packet value) { return eigen::detail::exp_above(-708.0, value); }
     static double total(packet value) {
-        return Eigen::internal::predux(std::bit_cast<eigen::detail::eigen_register_of<packet>>(value));
+        return Eigen::internal::predux(eigen::detail::to_eigen<double>(value));
     }
-    static packet exp_nonpositive(packet value) { return eigen::detail::exp_of(value, -708.0); }
     static double largest(packet value) {
-        return Eigen::internal::predux_max(std::bit_cast<eigen::detail::eigen_register_of<packet>>(value));
+        return Eigen::internal::predux_max(eigen::detail::to_eigen<double>(value));
+    }
+    static packet last_of(packet value, index_t count) {
+        return eigen::detail::last_of<double>(value, count);
     }
     static double sum(packet value) {
         double result = 0.0;
@@ -106,14 +104,14 @@ struct number_access<eigen::detail::float_register> {
         return numbers;
     }
     static void write(packet value, float* to) { std::memcpy(to, &value, sizeof value); }
-    static packet last_of(packet value, index_t count) { return eigen::detail::last_of(value, count); }
+    static packet exp_nonpositive(packet value) { return eigen::detail::exp_above(-87.0F, value); }
     static float total(packet value) {
-        return Eigen::internal::predux(std::bit_cast<eigen::detail::eigen_register_of<packet>>(value));
+        return Eigen::internal::predux(eigen::detail::to_eigen<float>(value));
     }
-    static packet exp_nonpositive(packet value) { return eigen::detail::exp_of(value, -87.0F); }
     static float largest(packet value) {
-        return Eigen::internal::predux_max(std::bit_cast<eigen::detail::eigen_register_of<packet>>(value));
+        return Eigen::internal::predux_max(eigen::detail::to_eigen<float>(value));
     }
+    static packet last_of(packet value, index_t count) { return eigen::detail::last_of<float>(value, count); }
     static float sum(packet value) {
         float result = 0.0F;
         for (index_t l = 0; l < lanes; ++l) result += value[l];

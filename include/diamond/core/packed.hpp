@@ -34,20 +34,21 @@ struct number_access {
         *to = static_cast<Real>(value);
     }
     static DIAMOND_HD N root(N value) { return std::sqrt(value); }
-    /// Returns exp x for x <= 0, or 0 where it is less than the least normal number, and NaN for NaN.
+    /// Returns exp x for x <= 0, 0 where that is about the least normal number or less, and NaN for NaN.
     static DIAMOND_HD N exp_nonpositive(N value) {
         if constexpr (sizeof(N) == sizeof(double))
             return diamond::exp_nonpositive(value);
         else
             return value < N{-87} ? N{0} : std::exp(value);
     }
-    /// Returns the sum of the coordinates.
+    /// Returns the sum of the coordinates, one after the other.
     static DIAMOND_HD N sum(N value) { return value; }
+    /// Returns the sum of the coordinates, in the order that is fastest.
     static DIAMOND_HD N total(N value) { return value; }
-    /// Returns the last `count` coordinates, and 0 in place of those before.
-    static DIAMOND_HD N last_of(N value, index_t) { return value; }
     /// Returns the largest of the coordinates.
     static DIAMOND_HD N largest(N value) { return value; }
+    /// Returns the last `count` coordinates, and 0 in place of those before.
+    static DIAMOND_HD N last_of(N value, index_t) { return value; }
 };
 
 /// Reads `lanes` numbers, one below the other.

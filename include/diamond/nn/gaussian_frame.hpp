@@ -25,6 +25,18 @@ struct gaussian_frame_numbers {
     bool operator==(const gaussian_frame_numbers&) const = default;
 };
 
+/// Returns the frame's Gaussian in its own coordinates U^T x, in which training works.
+[[nodiscard]] inline gaussian_frame_numbers in_own_coordinates(const gaussian_frame_numbers& frame) {
+    gaussian_frame_numbers result{frame.mean, frame.variance, {}};
+    const std::size_t d = frame.mean.size();
+    if (!frame.basis.empty())
+        for (std::size_t k = 0; k < d; ++k) {
+            result.mean[k] = 0.0;
+            for (std::size_t i = 0; i < d; ++i) result.mean[k] += frame.basis[i + d * k] * frame.mean[i];
+        }
+    return result;
+}
+
 namespace detail {
 /// Names a frame by the sum and the first of its numbers of each kind, for the identity of a training.
 [[nodiscard]] inline std::string text_of(const gaussian_frame_numbers& frame) {
@@ -133,6 +145,8 @@ public:
         rotate(transpose::yes, x, buffer.mutable_view());
         return buffer.read();
     }
+    /// Writes U^T x into out, and the rows of x behind the first d as they are; out must not overlap x.
+    void into(const_view_t<Batch> x, view_t<Batch> out) const { rotate(transpose::yes, x, out); }
     /// Writes U y into out, and the rows of y behind the first d as they are; out must not overlap y.
     void out_of(const_view_t<Batch> y, view_t<Batch> out) const { rotate(transpose::no, y, out); }
 

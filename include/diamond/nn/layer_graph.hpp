@@ -24,7 +24,9 @@
 #include <diamond/nn/layers/input_rows.hpp>
 #include <diamond/nn/layers/modulation.hpp>
 #include <diamond/nn/layers/pixel_norm.hpp>
+#include <diamond/nn/layers/pixel_shuffle.hpp>
 #include <diamond/nn/layers/pointwise.hpp>
+#include <diamond/nn/layers/position_embedding.hpp>
 #include <diamond/nn/layers/resize.hpp>
 #include <diamond/nn/layers/self_attention.hpp>
 #include <diamond/random/draw.hpp>
@@ -35,7 +37,7 @@ namespace diamond {
 template <class... Own>
 using any_layer = std::variant<input_rows, convolution, activation_layer, sum_layer, group_norm, pixel_norm,
                                modulation, gated_sum, concatenation, up_sampling, average_pooling,
-                               self_attention, Own...>;
+                               self_attention, position_embedding, pixel_shuffle, Own...>;
 
 /// Describes a graph of layers, of which a layer_graph is made: its nodes in the order in which they run.
 template <class... Own>

@@ -4,11 +4,15 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include <diamond/concepts/diamond_network.hpp>
 #include <diamond/core/condition.hpp>
+#include <diamond/core/crc32.hpp>
 #include <diamond/core/digits_of.hpp>
 #include <diamond/nn/diamond_features.hpp>
 #include <diamond/nn/divergence_features.hpp>
@@ -53,9 +57,12 @@ struct network_rows {
 /// it was given the frame of one, both, or nothing. With a divergence_head it gives d + 1 rows, v and the
 /// mean divergence m (nn/divergence_features.hpp), and models trainable_network_with_divergence. Where F is
 /// 0, it is exactly the Diamond map, with its divergence, of the Gaussian N(mean, U diag(variance) U^T). The
-/// inner schedule is linear. A stack that can stand in for its first_layer works in the coordinates of the
-/// frame, and folds times that all columns share into that layer. Cost: one evaluation a column; a tangent is
-/// one jvp.
+/// inner schedule is linear.
+///
+/// A dense_stack works in the coordinates of the frame, and folds times that all columns share into its first
+/// layer. Other layers see pixels: where the frame has a basis U they are given U e and U g, which are as
+/// white as e and g, and what they return is turned back into the frame. Cost: one evaluation a column; a
+/// tangent is one jvp; with a basis and layers that see pixels 3 d^2 more operations.
 template <class Stack, class Schedule, class Head = no_head>
 class preconditioned_network {
     static_assert(diagnose_schedule<Schedule>());
@@ -79,6 +86,8 @@ public:
         /// The rows that the stack reads and writes, and states in the frame's coordinates.
         scratch<real, context_type> inputs, tangents, xbar, x_t, xbar_dot, out, out_dot, value;
         scratch<real, context_type> of_xbar, of_x_t; ///< Cotangents in the frame's coordinates.
+        /// e and g in the frame and turned, and the outputs of layers that see them turned.
+        scratch<real, context_type> states, states_dot, turned, seen, seen_dot;
         /// The times of each column as features are made of them, 4 x n.
         scratch<double, context_type> times;
         /// The coefficients of a call whose columns share their times, see nn/shared_times.hpp.
@@ -110,9 +119,6 @@ public:
                    digits_of(rows) + " rows to " + digits_of(outputs()) + ", and was given some from " +
                    digits_of(stack_.inputs()) + " to " + digits_of(stack_.outputs());
         });
-        if constexpr (!has_first_layer)
-            require(!frame_.has_basis(), "the layers of this network see pixels, which a frame with a basis "
-                                         "turns: give it a frame without one");
     }
 
     [[nodiscard]] index_t dimension() const { return frame_.dimension(); }
@@ -138,7 +144,42 @@ public:
     [[nodiscard]] const std::optional<gaussian_frame<Batch>>& vector_frame() const { return vector_frame_; }
     /// Returns how many numbers theta has: the parameters of all layers.
     [[nodiscard]] index_t parameters() const { return stack_.parameters(); }
+    /// Names the layers of a graph by their number and a checksum of all that is known of them, by which a
+    /// training knows its own states.
+    [[nodiscard]] std::string text_of_layers() const
+        requires requires(const Stack& stack) { stack.output_nodes(); }
+    {
+        std::string all;
+        const auto add = [&all](index_t number) { all.append(" ").append(digits_of(number)); };
+        for (auto node : stack_.nodes()) { // a copy, since fields may be written
+            std::visit(
+                [&](auto& layer) {
+                    all.append(" ").append(layer.name);
+                    layer.fields([&](const char*, auto& field) {
+                        if constexpr (std::is_floating_point_v<std::remove_reference_t<decltype(field)>>)
+                            all.append(" ").append(digits_of(field));
+                        else
+                            add(static_cast<index_t>(field));
+                    });
+                },
+                node.layer);
+            for (const index_t from : node.from) add(from);
+        }
+        for (const index_t output : stack_.output_nodes()) add(output);
+        crc32<0x82f63b78> sum;
+        sum.add(std::as_bytes(std::span(all)));
+        return "in a graph of " + digits_of(stack_.nodes().size()) + " layers with the checksum " +
+               digits_of(sum.value());
+    }
     [[nodiscard]] workspace make_workspace(const context_type&, index_t) const { return {}; }
+    /// Makes this network one in the coordinates U^T x of its frame, in which training works; its layers see
+    /// what they saw. It has the same parameters, and the basis is given up. The context must outlive it.
+    void leave_basis(const context_type& context) {
+        if (!frame_.has_basis()) return;
+        gaussian_frame<Batch> own(context, in_own_coordinates(frame_.numbers()));
+        if (!has_first_layer) turned_by_ = std::move(frame_);
+        frame_ = std::move(own);
+    }
     /// Returns the posterior variance of the frame's Gaussian, a functor (i, t): the unit of errors of v.
     /// @throws std::invalid_argument where the frame has a basis, since errors are then not measured
     /// coordinate by coordinate.
@@ -172,8 +213,10 @@ public:
             }
         } else {
             const auto from = prepare(at, given, nullptr, space, out);
-            stack_.forward(out.context(), theta, {space.inputs.data()}, out.columns(), {F.data()},
+            const view seen = seen_outputs(space.seen, F);
+            stack_.forward(out.context(), theta, {space.inputs.data()}, out.columns(), {seen.data()},
                            space.layers);
+            turn_in(seen, F);
             finish(from, F);
         }
         if (frame_.has_basis()) frame_.out_of(F, out);
@@ -185,7 +228,10 @@ public:
         const auto from = prepare(at, given, nullptr, space, out);
         view F = frame_.has_basis() ? fitted(space.out, out) : out;
         space.recorded = from.gaussian;
-        stack_.record(out.context(), theta, {space.inputs.data()}, out.columns(), {F.data()}, space.layers);
+        const view seen = seen_outputs(space.seen, F);
+        stack_.record(out.context(), theta, {space.inputs.data()}, out.columns(), {seen.data()},
+                      space.layers);
+        turn_in(seen, F);
         finish(from, F);
         if (frame_.has_basis()) frame_.out_of(F, out);
     }
@@ -204,8 +250,11 @@ public:
         space.direction = direction;
         view F = frame_.has_basis() ? fitted(space.out, out) : out;
         view F_dot = frame_.has_basis() ? fitted(space.out_dot, out) : out_dot;
+        const view seen = seen_outputs(space.seen, F), seen_dot = seen_outputs(space.seen_dot, F_dot);
         stack_.record(out.context(), theta, {space.inputs.data(), space.tangents.data()}, out.columns(),
-                      {F.data(), F_dot.data()}, space.layers);
+                      {seen.data(), seen_dot.data()}, space.layers);
+        turn_in(seen, F);
+        turn_in(seen_dot, F_dot);
         finish(from, F, direction, F_dot);
         if (!frame_.has_basis()) return;
         frame_.out_of(F, out);
@@ -222,7 +271,9 @@ public:
         pull_velocity(space, frame_.into(cotangent, space.xbar_dot),
                       cotangent_dot ? frame_.into(dot, space.value) : dot, k, k_dot);
         pull_head(cotangent, dot, space, k, k_dot);
-        stack_.backward(context, theta, space.layers, {k.data(), k_dot.data()}, {nullptr}, gradient);
+        const const_view seen = turn_out(k, space.seen),
+                         seen_dot = cotangent_dot ? turn_out(k_dot, space.seen_dot) : const_view(k_dot);
+        stack_.backward(context, theta, space.layers, {seen.data(), seen_dot.data()}, {nullptr}, gradient);
     }
     /// Writes dv/d xbar tangent into out, with that of m in its last row where the network has it. Cost: one
     /// jvp.
@@ -243,8 +294,11 @@ public:
             const speeds direction{xbar_dot.data(), 0.0, 0.0};
             const auto from = prepare(at, given, &direction, space, out);
             const view F = fitted(space.value, out);
+            const view seen = seen_outputs(space.seen, F), seen_dot = seen_outputs(space.seen_dot, F_dot);
             stack_.forward(context, theta, {space.inputs.data(), space.tangents.data()}, out.columns(),
-                           {F.data(), F_dot.data()}, space.layers);
+                           {seen.data(), seen_dot.data()}, space.layers);
+            turn_in(seen, F);
+            turn_in(seen_dot, F_dot);
             finish(from, F, direction, F_dot);
         }
         if (frame_.has_basis()) frame_.out_of(F_dot, out);
@@ -516,25 +570,71 @@ private:
         const view k = fitted(space.out_dot, inside), F = fitted(space.value, inside), inputs = space.inputs;
         pull_velocity(space, inside, nothing<const_view>, k, nothing<view>);
         pull_head(inside, nothing<const_view>, space, k, nothing<view>);
+        const const_view seen = turn_out(k, space.seen);
         const index_t piece = std::max<index_t>(most_recorded / stack_.recorded_rows(), 1);
         for (index_t first = 0; first < inside.columns(); first += piece) {
             const index_t n = std::min(piece, inside.columns() - first);
             real* const rows = inputs.columns(first, n).data();
             stack_.record(context, theta, {rows}, n, {F.columns(first, n).data()}, space.layers);
-            stack_.backward(context, theta, space.layers, {k.columns(first, n).data()}, {rows}, nullptr);
+            stack_.backward(context, theta, space.layers, {seen.columns(first, n).data()}, {rows}, nullptr);
         }
-        context.for_each(
-            dimension(), inside.columns(),
-            detail::packed{detail::write_state_cotangents<const_view, view>{.gaussian = space.recorded,
-                                                                            .v = inside,
-                                                                            .inputs = space.inputs.read(),
-                                                                            .xbar = of_xbar,
-                                                                            .x_t = of_x_t}});
+        context.for_each(dimension(), inside.columns(),
+                         detail::packed{detail::write_state_cotangents<const_view, view>{
+                             .gaussian = space.recorded,
+                             .v = inside,
+                             .inputs = turned_cotangents(space),
+                             .xbar = of_xbar,
+                             .x_t = of_x_t}});
     }
 
     static view fitted(scratch<real, context_type>& buffer, const_view like) {
-        buffer.resize(like.context(), like.rows(), like.columns());
+        return fitted(buffer, like.rows(), like);
+    }
+    static view fitted(scratch<real, context_type>& buffer, index_t rows, const_view like) {
+        buffer.resize(like.context(), rows, like.columns());
         return buffer.mutable_view();
+    }
+    /// Returns the frame whose basis turns the frame's coordinates into what the layers see; null where they
+    /// see the coordinates.
+    const gaussian_frame<Batch>* turning() const {
+        if (has_first_layer) return nullptr;
+        return turned_by_ ? &*turned_by_ : frame_.has_basis() ? &frame_ : nullptr;
+    }
+    /// Returns where the layers write their outputs: F itself, or a place of which it is made.
+    view seen_outputs(scratch<real, context_type>& buffer, view F) const {
+        return turning() ? fitted(buffer, F) : F;
+    }
+    /// Brings the layers' outputs into the frame.
+    void turn_in(const_view seen, view F) const {
+        if (const auto* const turn = turning()) turn->into(seen, F);
+    }
+    /// Returns cotangents of F as those of the layers' outputs.
+    const_view turn_out(view k, scratch<real, context_type>& buffer) const {
+        const auto* const turn = turning();
+        if (!turn) return k;
+        const view to = fitted(buffer, k);
+        turn->out_of(k, to);
+        return to;
+    }
+    /// Returns e and g of all columns, 2 d rows, as columns of d rows.
+    static view as_states(view both) {
+        return {both.data(), both.rows() / 2, 2 * both.columns(), &both.context()};
+    }
+    /// Writes e and g, which are in the frame, as the layers see them.
+    static void write_turned(const gaussian_frame<Batch>& turn, view framed, workspace& space, view inputs) {
+        const view to = fitted(space.turned, framed);
+        turn.out_of(as_states(framed), as_states(to));
+        detail::assign_rows(inputs, 0, framed.rows(), const_view(to));
+    }
+    /// Returns the cotangents of e and g in the frame, given those of the layers' inputs.
+    const_view turned_cotangents(workspace& space) const {
+        const auto* const turn = turning();
+        if (!turn) return space.inputs.read();
+        const view inputs = space.inputs, framed = fitted(space.states, 2 * dimension(), inputs),
+                   seen = fitted(space.turned, framed);
+        detail::assign_rows(seen, 0, framed.rows(), const_view(inputs));
+        turn->into(as_states(seen), as_states(framed));
+        return framed;
     }
     Head resolved(const Head& head) const {
         if constexpr (Head::rows == 1)
@@ -610,13 +710,21 @@ private:
         if (direction) space.tangents.resize(context, stack_.inputs(), n);
         const view inputs = space.inputs,
                    tangents = direction ? space.tangents.mutable_view() : nothing<view>;
+        // In the frame, where the layers see what is turned, or at once where they read it.
+        const auto* const turn = turning();
+        const view framed = turn ? fitted(space.states, 2 * d, inputs) : inputs,
+                   framed_dot = turn && direction ? fitted(space.states_dot, 2 * d, inputs) : tangents;
         context.for_each(d, n,
                          detail::packed{detail::write_state_inputs<const_view, view>{
                              .gaussian = from.gaussian,
                              .xbar = from.xbar,
                              .speeds = direction ? *direction : speeds{},
-                             .inputs = inputs,
-                             .tangents = tangents}});
+                             .inputs = framed,
+                             .tangents = framed_dot}});
+        if (turn) {
+            write_turned(*turn, framed, space, inputs);
+            if (direction) write_turned(*turn, framed_dot, space, tangents);
+        }
         context.for_each(n, detail::fill_conditions<view, vectors>{.t = at.t,
                                                                    .times = from.gaussian.times,
                                                                    .label = given.label,
@@ -631,6 +739,7 @@ private:
 
     Schedule schedule_;
     gaussian_frame<Batch> frame_;
+    std::optional<gaussian_frame<Batch>> turned_by_; ///< see turning(); none: frame_, where it has a basis
     std::optional<gaussian_frame<Batch>> vector_frame_;
     index_t classes_;
     Head head_;

@@ -369,6 +369,8 @@ private:
                 add_norm(layer.before, "before");
                 add_norm(layer.after, "after");
             }
+        } else if constexpr (requires { network_.text_of_layers(); }) {
+            result.append(" ").append(network_.text_of_layers());
         }
         std::string labels;
         if (data_->labels()) labels.append(" of ").append(digits_of(data_->classes())).append(" classes");

@@ -134,18 +134,6 @@ template <class Batch>
     return frame;
 }
 
-/// Returns the frame's Gaussian in its own coordinates U^T x, in which training works.
-[[nodiscard]] inline gaussian_frame_numbers in_own_coordinates(const gaussian_frame_numbers& frame) {
-    gaussian_frame_numbers result{frame.mean, frame.variance, {}};
-    const std::size_t d = frame.mean.size();
-    if (!frame.basis.empty())
-        for (std::size_t k = 0; k < d; ++k) {
-            result.mean[k] = 0.0;
-            for (std::size_t i = 0; i < d; ++i) result.mean[k] += frame.basis[i + d * k] * frame.mean[i];
-        }
-    return result;
-}
-
 namespace detail {
 /// Returns the points in the coordinates U^T x of the frame.
 template <class Batch>

@@ -22,42 +22,42 @@ namespace diamond {
 
 namespace detail {
 
-/// Says how the channels of a map of tokens are cut: `kinds` (queries, keys, values; or one) of `heads` of
-/// `size`, the head the outer index.
+/// Says how the channels of maps of images of `tokens` pixels are cut: into `kinds` (queries, keys, values;
+/// or one) of `heads` of `size`, the head the outer index. A unit is a head of an image, and a block is one
+/// kind of a unit: size numbers of each token, which are copied a strip of tokens at a time.
 struct attention_heads {
     index_t kinds, heads, size, tokens;
+    static constexpr index_t strip = 8;
+
     [[nodiscard]] DIAMOND_HD index_t matrix() const { return size * tokens; }
-    /// Returns where the numbers of token t begin in a map, of kind and head `block`, counted from the first
-    /// of unit `first`, an image and head.
+    [[nodiscard]] DIAMOND_HD index_t channels() const { return kinds * heads * size; }
+    /// Returns where the numbers of token t begin in the map, of a block counted from the first of unit
+    /// `first`.
     [[nodiscard]] DIAMOND_HD index_t begin(index_t first, index_t block, index_t t) const {
         const index_t unit = first + block / kinds, kind = block % kinds;
         return size * (kind * heads + unit % heads) + channels() * (unit / heads * tokens + t);
     }
-    /// The channels of the map.
-    [[nodiscard]] DIAMOND_HD index_t channels() const { return kinds * heads * size; }
-    // Tokens are copied a strip at a time.
-    static constexpr index_t strip = 8;
     [[nodiscard]] DIAMOND_HD index_t strips() const { return (tokens + strip - 1) / strip; }
-    [[nodiscard]] DIAMOND_HD index_t begin_of(index_t s) const { return s * strip; }
-    [[nodiscard]] DIAMOND_HD index_t end_of(index_t s) const {
-        return (s + 1) * strip < tokens ? (s + 1) * strip : tokens;
+    /// Returns how many tokens there are in a strip.
+    [[nodiscard]] DIAMOND_HD index_t length(index_t of) const {
+        return strip * (of + 1) > tokens ? tokens - strip * of : strip;
     }
 };
-/// Copies heads of a map to matrices of their own, the queries times a scale: f(strip, block) a strip of
-/// tokens of a kind and head.
+/// Copies blocks of a map to matrices of their own, the first kind times a scale: f(strip, block) a strip of
+/// tokens.
 template <class Real>
 struct take_heads {
     static constexpr index_t relative_cost = 128;
     attention_heads by;
-    index_t first; ///< unit
+    index_t first; ///< the first unit
     Real scale;
     const Real* map;
     Real* to;
     DIAMOND_HD void operator()(index_t strip, index_t block) const {
-        const Real* read = map + by.begin(first, block, by.begin_of(strip));
-        Real* write = to + by.matrix() * block + by.size * by.begin_of(strip);
+        const Real* read = map + by.begin(first, block, by.strip * strip);
+        Real* write = to + by.matrix() * block + by.size * by.strip * strip;
         const Real times = block % by.kinds == 0 ? scale : Real{1};
-        for (index_t t = by.begin_of(strip); t < by.end_of(strip); ++t) {
+        for (index_t t = by.length(strip); t > 0; --t) {
             for (index_t i = 0; i < by.size; ++i) write[i] = times * read[i];
             read += by.channels();
             write += by.size;
@@ -69,16 +69,16 @@ template <class Real>
 struct give_heads {
     static constexpr index_t relative_cost = 128;
     attention_heads by;
-    index_t first; ///< unit
+    index_t first; ///< the first unit
     Real scale;
     bool add;
     const Real* from;
     Real* map;
     DIAMOND_HD void operator()(index_t strip, index_t block) const {
-        const Real* read = from + by.matrix() * block + by.size * by.begin_of(strip);
-        Real* write = map + by.begin(first, block, by.begin_of(strip));
+        const Real* read = from + by.matrix() * block + by.size * by.strip * strip;
+        Real* write = map + by.begin(first, block, by.strip * strip);
         const Real times = block % by.kinds == 0 ? scale : Real{1};
-        for (index_t t = by.begin_of(strip); t < by.end_of(strip); ++t) {
+        for (index_t t = by.length(strip); t > 0; --t) {
             if (add)
                 for (index_t i = 0; i < by.size; ++i) write[i] += times * read[i];
             else
@@ -106,10 +106,11 @@ struct self_attention {
     /// @throws std::invalid_argument unless the channels are 3 heads times a whole number.
     [[nodiscard]] feature_shape output(std::span<const feature_shape> from) const {
         detail::require_inputs(name, from, 1);
-        require(heads > 0 && from[0].channels % (3 * heads) == 0, [&] {
+        require(heads > 0 && heads <= from[0].channels && from[0].channels % (3 * heads) == 0, [&] {
             return "self-attention of " + digits_of(heads) + " heads in a feature map of " +
-                   to_string(from[0]) + ": the channels are queries, keys and values of each head, a " +
-                   "multiple of 3 times the heads, which are 1 or more";
+                   to_string(from[0]) +
+                   ": its channels are queries, keys and values of each head, a multiple of 3 times the "
+                   "heads, which are 1 or more";
         });
         return {from[0].channels / 3, from[0].height, from[0].width};
     }
