@@ -1,6 +1,7 @@
 /// Self-attention in graphs: its value against plain loops, derivatives against differences, large scores,
 /// and what every layer must hold on every back end.
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include <diamond/nn/layer_graph.hpp>
@@ -119,6 +120,26 @@ TEST_CASE_TEMPLATE("scores of 1e4 and more leave attention finite", real, float,
         }
         if (best > second + 100.0) CHECK(at(found.y, query) == doctest::Approx(value).epsilon(1e-6));
     }
+}
+
+TEST_CASE_TEMPLATE("exponentials of registers are right, 0 far below, and NaN of NaN", real, float, double) {
+    using numbers_of = typename diamond::eigen::detail::register_of<real>::type;
+    using access = diamond::detail::number_access<numbers_of>;
+    const auto power = [](real x) {
+        real result[static_cast<std::size_t>(access::lanes)];
+        access::write(access::exp_nonpositive(numbers_of{} + x), result);
+        for (const real each : result) REQUIRE((each == result[0] || each != each));
+        return result[0];
+    };
+    CHECK(power(0) == 1);
+    for (int i = 0; i < 20000; ++i) {
+        const real x = static_cast<real>(-i * 0.00434567);
+        const double exact = std::exp(static_cast<double>(x));
+        REQUIRE(std::abs(power(x) - exact) <= 2 * std::numeric_limits<real>::epsilon() * exact);
+    }
+    for (const real x : {real(-1e3), real(-1e30), -std::numeric_limits<real>::infinity()})
+        CHECK(power(x) == 0);
+    CHECK(std::isnan(power(std::numeric_limits<real>::quiet_NaN())));
 }
 
 TEST_CASE("channels that are not 3 times the heads are refused, with the node") {

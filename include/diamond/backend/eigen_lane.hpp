@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 
 #include <Eigen/Core>
 #include <unsupported/Eigen/SpecialFunctions>
@@ -64,7 +65,7 @@ constexpr Real left_slope(activation kind) {
 }
 
 /// This tile evaluates f, f' and f'' of an activation for 256 numbers at a time. What these share is computed
-/// once and stays in the cache.
+/// once and stays in the cache. SiLU, which needs less, has passes of its own.
 template <class Real>
 struct activation_tile {
     static constexpr index_t size = 256;
@@ -82,9 +83,9 @@ struct activation_tile {
             body(tile, begin, std::min(size, count - begin));
     }
 
-    /// Computes what value, slope and curvature are made of: the logistic function for SiLU, Phi and its
-    /// density for GELU, tanh itself, and value and slope of ReLUs; of whole packets, since Eigen computes
-    /// what is left over in another way, with other last bits.
+    /// Computes what value, slope and curvature are made of: Phi and its density for GELU, tanh itself, and
+    /// value and slope of ReLUs; of whole packets, since Eigen computes what is left over in another way,
+    /// with other last bits.
     void prepare(activation kind, const_part numbers) {
         constexpr index_t lanes = Eigen::internal::packet_traits<Real>::size;
         const index_t n = numbers.size(), whole = (n + lanes - 1) / lanes * lanes;
@@ -95,9 +96,7 @@ struct activation_tile {
         }
         const const_part a(whole > n ? copy : numbers.data(), whole);
         part one(first, whole), two(second, whole);
-        if (kind == activation::silu) {
-            one = (Real{1} + (-a).exp()).inverse();
-        } else if (kind == activation::gelu) {
+        if (kind == activation::gelu) {
             one = Real(0.5) * (Real{1} + (a * Real(0.70710678118654752440)).erf());
             two = Real(0.39894228040143267794) * (Real(-0.5) * a.square()).exp();
         } else if (kind != activation::identity) {
@@ -119,10 +118,7 @@ struct activation_tile {
     template <class Body>
     void with(activation kind, const_part a, const Body& body) const {
         const const_part one(first, a.size()), two(second, a.size());
-        if (kind == activation::silu)
-            body(a * one, one * (Real{1} + a * (Real{1} - one)),
-                 one * (Real{1} - one) * (Real{2} + a * (Real{1} - Real{2} * one)));
-        else if (kind == activation::gelu)
+        if (kind == activation::gelu)
             body(a * one, one + a * two, two * (Real{2} - a.square()));
         else if (kind == activation::tanh)
             body(one, Real{1} - one.square(), Real{-2} * one * (Real{1} - one.square()));
@@ -153,6 +149,7 @@ public:
         using in = typename tile::const_part;
         using out = typename tile::part;
         if (parts == 1 && has_packets(kind)) return add_value(kind, a, h, to, count);
+        if (kind == activation::silu) return add_silu(a, h, to, count);
         tile::over(count, [&](tile& t, index_t at, index_t n) {
             t.prepare(kind, in(a + at, n));
             t.with(kind, in(a + at, n), [&](const auto& value, const auto& slope, const auto&) {
@@ -177,6 +174,7 @@ public:
         using tile = activation_tile<Real>;
         using in = typename tile::const_part;
         using out = typename tile::part;
+        if (kind == activation::silu) return pull_back_silu(k, a, count, parts);
         tile::over(count, [&](tile& t, index_t at, index_t n) {
             t.prepare(kind, in(a + at, n));
             t.with(kind, in(a + at, n), [&](const auto&, const auto& slope, const auto& curvature) {
@@ -273,6 +271,91 @@ private:
         if (h) std::copy_n(h + i, count - i, rest[1]);
         pstoreu(rest[0], value(rest[0], h ? rest[1] : nullptr));
         std::copy_n(rest[0], count - i, to + i);
+    }
+    /// Writes what f(in, out) makes of packets, from the first number to the last, so that no bit depends on
+    /// an address. This is the only copy of its loop.
+    template <std::size_t In, std::size_t Out, class Real, class F>
+    [[gnu::noinline]] static void map_packets(const std::array<const Real*, In>& in,
+                                              const std::array<Real*, Out>& out, index_t count, const F& f) {
+        using namespace Eigen::internal;
+        using numbers = typename packet_traits<Real>::type;
+        constexpr index_t lanes = packet_traits<Real>::size;
+        const std::array<const Real*, In> from = in;
+        const std::array<Real*, Out> to = out;
+        numbers x[In], y[Out];
+        index_t i = 0;
+        for (; i + lanes <= count; i += lanes) {
+            for (std::size_t s = 0; s < In; ++s) x[s] = ploadu<numbers>(from[s] + i);
+            f(x, y);
+            for (std::size_t s = 0; s < Out; ++s) pstoreu(to[s] + i, y[s]);
+        }
+        if (i == count) return;
+        Real rest[static_cast<std::size_t>(lanes)] = {};
+        for (std::size_t s = 0; s < In; ++s) {
+            std::copy_n(from[s] + i, count - i, rest);
+            x[s] = ploadu<numbers>(rest);
+        }
+        f(x, y);
+        for (std::size_t s = 0; s < Out; ++s) {
+            pstoreu(rest, y[s]);
+            std::copy_n(rest, count - i, to[s] + i);
+        }
+    }
+    /// SiLU and its derivatives, of packets.
+    template <class Real>
+    struct silu_packet {
+        using packet = typename Eigen::internal::packet_traits<Real>::type;
+        packet a, share, rest; ///< share = 1/(1 + exp(-a)), and rest = 1 - share
+
+        static packet number(int value) { return Eigen::internal::pset1<packet>(static_cast<Real>(value)); }
+        static silu_packet of(const packet& a) {
+            using namespace Eigen::internal;
+            const packet one = number(1), share = pdiv(one, padd(one, pexp(pnegate(a))));
+            return {a, share, psub(one, share)};
+        }
+        [[nodiscard]] packet slope() const {
+            using namespace Eigen::internal;
+            return pmul(share, pmadd(a, rest, number(1)));
+        }
+        [[nodiscard]] packet curvature() const {
+            using namespace Eigen::internal;
+            return pmul(pmul(share, rest), pmadd(a, psub(rest, share), number(2)));
+        }
+    };
+    /// Writes value and tangent of SiLU, plus h and h' unless h is null, in one pass.
+    template <class Real>
+    static void add_silu(const Real* a, const Real* h, Real* to, index_t count) {
+        using namespace Eigen::internal;
+        using packet = typename packet_traits<Real>::type;
+        const std::array<Real*, 2> out{to, to + count};
+        if (!h)
+            return map_packets<2, 2, Real>({a, a + count}, out, count, [](const packet* x, packet* y) {
+                const auto silu = silu_packet<Real>::of(x[0]);
+                y[0] = pmul(x[0], silu.share);
+                y[1] = pmul(silu.slope(), x[1]);
+            });
+        map_packets<4, 2, Real>({a, a + count, h, h + count}, out, count, [](const packet* x, packet* y) {
+            const auto silu = silu_packet<Real>::of(x[0]);
+            y[0] = padd(pmul(x[0], silu.share), x[2]);
+            y[1] = padd(pmul(silu.slope(), x[1]), x[3]);
+        });
+    }
+    /// Pulls cotangents back through SiLU in one pass.
+    template <class Real>
+    static void pull_back_silu(const Real* k, Real* a, index_t count, index_t parts) {
+        using namespace Eigen::internal;
+        using packet = typename packet_traits<Real>::type;
+        if (parts == 1)
+            return map_packets<2, 1, Real>({a, k}, {a}, count, [](const packet* x, packet* y) {
+                y[0] = pmul(silu_packet<Real>::of(x[0]).slope(), x[1]);
+            });
+        map_packets<4, 2, Real>({a, a + count, k, k + count}, {a, a + count}, count,
+                                [](const packet* x, packet* y) {
+                                    const auto silu = silu_packet<Real>::of(x[0]);
+                                    const packet slope = silu.slope();
+                                    y[0] = pmadd(pmul(silu.curvature(), x[1]), x[3], pmul(slope, x[2]));
+                                    y[1] = pmul(slope, x[3]);
+                                });
     }
     template <class Real>
     owned_blocking<Real>& blocking() {

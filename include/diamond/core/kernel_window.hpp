@@ -10,12 +10,16 @@ namespace diamond {
 /// (x, y) meets, by (kx, ky) of the kernel, the pixel (x stride - padding + kx, y stride - padding +
 /// ky)/spread of the map, and nothing where that is none of its pixels.
 struct kernel_window {
-    index_t kernel = 3;  ///< its rows and columns
-    index_t stride = 1;  ///< the pixels from one place of the kernel to the next
-    index_t padding = 1; ///< the rows and columns of zeros on each side of the map
-    index_t spread = 1;  ///< the map's pixels lie so far apart, and zeros are between them
-    index_t channels = 1, height = 1, width = 1;
-    index_t outputs = 1, out_height = 1, out_width = 1;
+    index_t kernel = 3;     ///< its rows and columns
+    index_t stride = 1;     ///< the pixels from one place of the kernel to the next
+    index_t padding = 1;    ///< the rows and columns of zeros on each side of the map
+    index_t spread = 1;     ///< the map's pixels lie so far apart, and zeros are between them
+    index_t channels = 1;   ///< of the map
+    index_t height = 1;     ///< the map's rows of pixels
+    index_t width = 1;      ///< the pixels of a row of the map
+    index_t outputs = 1;    ///< the channels of what the kernel gives
+    index_t out_height = 1; ///< its rows of pixels
+    index_t out_width = 1;  ///< the pixels of its rows
 
     /// Returns how many places the kernel has.
     [[nodiscard]] constexpr index_t taps() const { return kernel * kernel; }
@@ -29,8 +33,10 @@ struct kernel_window {
 /// first[o of_output + t of_tap + c of_channel].
 template <class Real>
 struct kernel_weights {
-    const Real* first;
-    index_t of_output, of_tap, of_channel;
+    const Real* first;  ///< the weight of output, tap and channel 0
+    index_t of_output;  ///< from an output to the next
+    index_t of_tap;     ///< from a tap to the next
+    index_t of_channel; ///< from a channel to the next
 };
 
 } // namespace diamond

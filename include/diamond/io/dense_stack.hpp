@@ -8,7 +8,6 @@
 /// one layout for all of its layers.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <filesystem>
@@ -104,19 +103,6 @@ inline void require_norm(const named_layer& layer, const named_norm& norm) {
     require(norm.kind == normalisation::layer || norm.bias.empty(), [&] {
         return "an RMSNorm of layer '" + layer.weight + "' adds no bias, and '" + norm.bias + "' is named";
     });
-}
-/// Checks that each tensor of the file is named, or begins as one of `others` does. What is left out by
-/// mistake, such as a bias, would give other numbers without a word.
-inline void require_named(const tensor_file& file, const std::set<std::string>& named,
-                          const std::vector<std::string>& others) {
-    std::string left;
-    for (const auto& [name, _] : file.tensors)
-        if (!named.contains(name) &&
-            std::ranges::none_of(others, [&](const auto& start) { return name.starts_with(start); }))
-            left += (left.empty() ? "'" : ", '") + name + "'";
-    if (!left.empty())
-        throw file_error{file.path, "no layer names " + left +
-                                        ": name them, or give what their names begin with as others"};
 }
 
 } // namespace detail

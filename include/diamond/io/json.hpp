@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -95,6 +96,18 @@ private:
     nlohmann::json* entry_ = nullptr;
 };
 
+/// Parses a text, in a time proportional to its size.
+/// @throws file_error with this path if it nests deeper than `max_depth`, holds two entries of one name in an
+/// object, or is not JSON.
+inline nlohmann::json parse_json(const std::filesystem::path& path, std::string_view text, int max_depth) {
+    json_builder builder{path, max_depth};
+    // nlohmann::json would take a zero byte for the end of the text.
+    if (const auto zero = text.find('\0'); zero != text.npos)
+        throw file_error{path, "no valid JSON: a zero byte behind " + digits_of(zero) + " others"};
+    nlohmann::json::sax_parse(text, &builder);
+    return std::move(builder).result();
+}
+
 /// Returns whether the value nests deeper than `levels`, without recursion.
 template <class Json>
 bool is_deeper(const Json& value, int levels) {
@@ -117,16 +130,11 @@ bool is_deeper(const Json& value, int levels) {
 /// one name in an object, or is not JSON; the message says where it fails or what the file is instead.
 inline nlohmann::json read_json(const std::filesystem::path& path, const json_options& options = {}) {
     const auto text = read_text(path, options.max_bytes);
-    detail::json_builder builder{path, options.max_depth};
     try {
-        // nlohmann::json would take a zero byte for the end of the text.
-        if (const auto zero = text.find('\0'); zero != text.npos)
-            throw file_error{path, "no valid JSON: a zero byte behind " + digits_of(zero) + " others"};
-        nlohmann::json::sax_parse(text, &builder);
+        return detail::parse_json(path, text, options.max_depth);
     } catch (const file_error& error) {
         input_file{path, bytes_of(text)}.fail_as_other("not valid JSON", error.reason(), "a text");
     }
-    return std::move(builder).result();
 }
 
 /// Writes a JSON value (nlohmann::json, or ordered_json to keep the order of keys), indented, whole or not at

@@ -27,7 +27,7 @@ struct summands {
 };
 /// Calls body(N{}, i) for the rows of a column by packets N, and body(Real{}, i) for those that are left.
 template <class Real, class N, class Body>
-DIAMOND_HD void along_column(index_t rows, const Body& body) {
+[[gnu::always_inline]] DIAMOND_HD inline void along_column(index_t rows, const Body& body) {
     index_t i = 0;
     constexpr index_t lanes = number_access<N>::lanes;
     for (; i + lanes <= rows; i += lanes) body(N{}, i);
@@ -37,7 +37,8 @@ DIAMOND_HD void along_column(index_t rows, const Body& body) {
 /// Returns the means over the rows of the numbers that f(N{}, i) returns. A few sums of each run side by
 /// side, since one addition waits for another.
 template <class Real, class N, std::size_t Count, class F>
-[[nodiscard]] DIAMOND_HD summands<Real, Count> means_over(index_t rows, const F& f) {
+[[nodiscard, gnu::always_inline]] DIAMOND_HD inline summands<Real, Count> means_over(index_t rows,
+                                                                                     const F& f) {
     constexpr index_t lanes = number_access<N>::lanes;
     constexpr std::size_t copies = Count >= 4 ? 1 : 4 / Count;
     constexpr index_t stride = static_cast<index_t>(copies) * lanes;
@@ -48,14 +49,19 @@ template <class Real, class N, std::size_t Count, class F>
             const auto numbers = f(N{}, i + static_cast<index_t>(copy) * lanes);
             for (std::size_t s = 0; s < Count; ++s) sums[copy][s] += numbers.at[s];
         }
+    for (; lanes > 1 && i + lanes <= rows; i += lanes) {
+        const auto numbers = f(N{}, i);
+        for (std::size_t s = 0; s < Count; ++s) sums[0][s] += numbers.at[s];
+    }
     summands<Real, Count> result{};
     for (; i < rows; ++i) {
         const auto numbers = f(Real{}, i);
         for (std::size_t s = 0; s < Count; ++s) result.at[s] += numbers.at[s];
     }
+    const Real share = Real{1} / static_cast<Real>(rows);
     for (std::size_t s = 0; s < Count; ++s) {
         for (std::size_t copy = 1; copy < copies; ++copy) sums[0][s] += sums[copy][s];
-        result.at[s] = (result.at[s] + number_access<N>::sum(sums[0][s])) / static_cast<Real>(rows);
+        result.at[s] = (result.at[s] + number_access<N>::total(sums[0][s])) * share;
     }
     return result;
 }
@@ -68,8 +74,8 @@ struct standardised {
 
     /// Computes both, by packets N.
     template <class N>
-    [[nodiscard]] static DIAMOND_HD standardised of(const Real* x, index_t rows, normalisation kind,
-                                                    Real epsilon) {
+    [[nodiscard, gnu::always_inline]] static DIAMOND_HD standardised of(const Real* x, index_t rows,
+                                                                        normalisation kind, Real epsilon) {
         Real mean = 0;
         if (kind == normalisation::layer)
             mean = means_over<Real, N, 1>(rows, [&](auto number, index_t i) {

@@ -249,6 +249,8 @@ public:
 private:
     // The number of groups of blocks that add their gradients up; it is fixed, since the bits depend on it.
     static constexpr index_t most_groups = 8;
+    // Far beyond any graph, and so small that sums and products of them are counted.
+    static constexpr index_t most_map_numbers = index_t{1} << 31, most_parameters = index_t{1} << 40;
     // A lane works on as many images as keep the maps of one layer in the second-level cache, for each column
     // of a dense layer's block; and convolutions on as many pixels as keep their surroundings there. A device
     // takes all images at once, up to some of its memory.
@@ -279,6 +281,7 @@ private:
             std::visit(
                 [&](const auto& of) {
                     next.shape = of.output(next.shapes);
+                    require_countable_map(next.shape);
                     for (const layer_tensor& each : of.tensors(next.shapes)) next.parameters += each.size();
                 },
                 next.layer);
@@ -291,10 +294,24 @@ private:
                        digits_of(input->first + input->shape.size() - 1) + " of an input of " +
                        digits_of(inputs_) + " rows";
             });
+        require(next.parameters <= most_parameters - parameters_, [&] {
+            return place + "the graph has more than " + digits_of(most_parameters) + " parameters by then";
+        });
         next.offset = parameters_;
         parameters_ += next.parameters;
         widest_ = std::max(widest_, next.shape.size());
         nodes_.push_back(std::move(next));
+    }
+    /// @throws std::invalid_argument for a map of no numbers, or of more than can be worked on.
+    static void require_countable_map(const feature_shape& shape) {
+        const bool positive = shape.channels > 0 && shape.height > 0 && shape.width > 0;
+        require(positive && shape.height <= most_map_numbers / shape.width &&
+                    shape.channels <= most_map_numbers / shape.width / shape.height,
+                [&] {
+                    return "a feature map of " + to_string(shape) +
+                           ": it has 1 or more of each, and at most " + digits_of(most_map_numbers) +
+                           " numbers";
+                });
     }
     /// Finds out how long each map lives, and lays out the rooms.
     void plan() {

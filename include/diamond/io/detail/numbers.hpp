@@ -2,7 +2,9 @@
 /// have there.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,6 +52,20 @@ std::vector<T> transposed(const std::vector<T>& from, index_t rows, index_t colu
         for (index_t i = 0; i < rows; ++i)
             to[static_cast<std::size_t>(j + columns * i)] = from[static_cast<std::size_t>(i + rows * j)];
     return to;
+}
+
+/// Checks that each tensor of the file is named, or begins as one of `others` does. What is left out by
+/// mistake, such as a bias, would give other numbers without a word.
+inline void require_named(const tensor_file& file, const std::set<std::string>& named,
+                          const std::vector<std::string>& others) {
+    std::string left;
+    for (const auto& [name, _] : file.tensors)
+        if (!named.contains(name) &&
+            std::ranges::none_of(others, [&](const auto& start) { return name.starts_with(start); }))
+            left += (left.empty() ? "'" : ", '") + name + "'";
+    if (!left.empty())
+        throw file_error{file.path, "no layer names " + left +
+                                        ": name them, or give what their names begin with as others"};
 }
 
 } // namespace diamond::io::detail

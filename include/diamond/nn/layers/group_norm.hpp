@@ -8,6 +8,7 @@
 /// large.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include <diamond/nn/detail/pixels.hpp>
@@ -349,72 +350,83 @@ struct group_norm {
     template <class Lane, class Real>
     void forward(const layer_push<Lane, Real>& call) const {
         const index_t C = call.shape.channels;
-        const auto room = room_of(call);
-        const auto blocks = detail::blocks_of(call.shape);
-        const Real* const x_dot = call.parts == 2 ? call.in[0] + call.part() : nullptr;
-        call.lane.for_each(C, call.images,
-                           detail::packed_rows<detail::group_norm_push_sums<Real>>{
-                               {.room = room, .x = call.in[0], .x_dot = x_dot}});
-        call.lane.for_each(groups, call.images,
-                           detail::group_norm_push_groups<Real>{.room = room,
-                                                                .x = call.in[0],
-                                                                .gain = call.theta,
-                                                                .epsilon = static_cast<Real>(epsilon),
-                                                                .parts = call.parts});
-        call.lane.for_each(C, blocks.per_image() * call.images,
-                           detail::packed_rows<detail::group_norm_push<Real>>{
-                               {.room = room,
-                                .blocks = blocks,
-                                .x = call.in[0],
-                                .x_dot = x_dot,
-                                .bias = call.theta + C,
-                                .y = call.out,
-                                .y_dot = call.parts == 2 ? call.out + call.part() : nullptr}});
+        over_images(call, [&](const detail::group_norm_room<Real>& room, index_t begin) {
+            const auto blocks = detail::blocks_of(call.shape);
+            const Real* const x = call.in[0] + begin;
+            const Real* const x_dot = call.parts == 2 ? x + call.part() : nullptr;
+            call.lane.for_each(C, room.images,
+                               detail::packed_rows<detail::group_norm_push_sums<Real>>{
+                                   {.room = room, .x = x, .x_dot = x_dot}});
+            call.lane.for_each(groups, room.images,
+                               detail::group_norm_push_groups<Real>{.room = room,
+                                                                    .x = x,
+                                                                    .gain = call.theta,
+                                                                    .epsilon = static_cast<Real>(epsilon),
+                                                                    .parts = call.parts});
+            call.lane.for_each(C, blocks.per_image() * room.images,
+                               detail::packed_rows<detail::group_norm_push<Real>>{
+                                   {.room = room,
+                                    .blocks = blocks,
+                                    .x = x,
+                                    .x_dot = x_dot,
+                                    .bias = call.theta + C,
+                                    .y = call.out + begin,
+                                    .y_dot = call.parts == 2 ? call.out + begin + call.part() : nullptr}});
+        });
     }
     template <class Lane, class Real>
     void backward(const layer_pull<Lane, Real>& call) const {
         const index_t C = call.shape.channels;
-        const auto room = room_of(call);
-        const auto blocks = detail::blocks_of(call.shape);
-        const Real* const x_dot = call.parts == 2 ? call.in[0] + call.part() : nullptr;
-        const Real* const k_dot = call.parts == 2 ? call.k + call.part() : nullptr;
-        call.lane.for_each(C, call.images,
-                           detail::packed_rows<detail::group_norm_pull_sums<Real>>{
-                               {.room = room, .x = call.in[0], .x_dot = x_dot, .k = call.k, .k_dot = k_dot}});
-        call.lane.for_each(groups, call.images,
-                           detail::group_norm_pull_groups<Real>{.room = room,
-                                                                .x = call.in[0],
-                                                                .gain = call.theta,
-                                                                .epsilon = static_cast<Real>(epsilon),
-                                                                .parts = call.parts});
-        if (call.gradient) {
-            const Real* const of_bias = room.slot(2, 0, 0);
-            const Real* const of_gain = room.slot(3, 0, 0);
-            call.lane.add_columns(of_gain, C, call.images, call.gradient);
-            call.lane.add_columns(of_bias, C, call.images, call.gradient + C);
-        }
-        if (!call.to[0]) return;
-        call.lane.for_each(C, blocks.per_image() * call.images,
-                           detail::packed_rows<detail::group_norm_pull<Real>>{
-                               {.room = room,
-                                .blocks = blocks,
-                                .x = call.in[0],
-                                .x_dot = x_dot,
-                                .k = call.k,
-                                .k_dot = k_dot,
-                                .to = call.to[0],
-                                .to_dot = call.parts == 2 ? call.to[0] + call.part() : nullptr,
-                                .add = call.adds[0]}});
+        over_images(call, [&](const detail::group_norm_room<Real>& room, index_t begin) {
+            const auto blocks = detail::blocks_of(call.shape);
+            const Real *const x = call.in[0] + begin, *const k = call.k + begin;
+            const Real* const x_dot = call.parts == 2 ? x + call.part() : nullptr;
+            const Real* const k_dot = call.parts == 2 ? k + call.part() : nullptr;
+            call.lane.for_each(C, room.images,
+                               detail::packed_rows<detail::group_norm_pull_sums<Real>>{
+                                   {.room = room, .x = x, .x_dot = x_dot, .k = k, .k_dot = k_dot}});
+            call.lane.for_each(groups, room.images,
+                               detail::group_norm_pull_groups<Real>{.room = room,
+                                                                    .x = x,
+                                                                    .gain = call.theta,
+                                                                    .epsilon = static_cast<Real>(epsilon),
+                                                                    .parts = call.parts});
+            if (call.gradient) {
+                const Real *const of_bias = room.slot(2, 0, 0), *const of_gain = room.slot(3, 0, 0);
+                call.lane.add_columns(of_gain, C, room.images, call.gradient);
+                call.lane.add_columns(of_bias, C, room.images, call.gradient + C);
+            }
+            if (!call.to[0]) return;
+            Real* const to = call.to[0] + begin;
+            call.lane.for_each(C, blocks.per_image() * room.images,
+                               detail::packed_rows<detail::group_norm_pull<Real>>{
+                                   {.room = room,
+                                    .blocks = blocks,
+                                    .x = x,
+                                    .x_dot = x_dot,
+                                    .k = k,
+                                    .k_dot = k_dot,
+                                    .to = to,
+                                    .to_dot = call.parts == 2 ? to + call.part() : nullptr,
+                                    .add = call.adds[0]}});
+        });
     }
 
 private:
-    template <class Call>
-    [[nodiscard]] detail::group_norm_room<typename Call::real> room_of(const Call& call) const {
-        return {.channels = call.shape.channels,
-                .groups = groups,
-                .pixels = call.shape.pixels(),
-                .images = call.images,
-                .numbers = call.scratch};
+    /// Calls body(room, begin) for a few images at a time, as many as the room that the call was given for
+    /// its work has numbers for, so that what the sums read is in the cache when it is read again; `begin` is
+    /// the place of the first in the map.
+    template <class Call, class Body>
+    void over_images(const Call& call, const Body& body) const {
+        const index_t size = call.shape.size(), share = call.scratch_size / (2 * call.parts * size),
+                      most = share > 0 ? share : 1;
+        for (index_t first = 0; first < call.images; first += most)
+            body({.channels = call.shape.channels,
+                  .groups = groups,
+                  .pixels = call.shape.pixels(),
+                  .images = std::min(most, call.images - first),
+                  .numbers = call.scratch},
+                 size * first);
     }
 };
 

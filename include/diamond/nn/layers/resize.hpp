@@ -99,9 +99,14 @@ struct gather_pixels {
             N sum{};
             for (index_t below = 0; below < own.high; ++below) {
                 const Real* const left = first + line * below;
-                sum += sums_over_pixels<N, 1>(own.wide, [=](index_t right) {
-                           return summands<N, 1>{{access::read(left + own.channels * right)}};
-                       }).at[0];
+                if (own.wide < 4) {
+                    for (index_t right = 0; right < own.wide; ++right)
+                        sum += access::read(left + own.channels * right);
+                } else {
+                    sum += sums_over_pixels<N, 1>(own.wide, [=](index_t right) {
+                               return summands<N, 1>{{access::read(left + own.channels * right)}};
+                           }).at[0];
+                }
             }
             put_number<N>(N(factor * sum), add, to + own.coarse(c, row, x));
         }
