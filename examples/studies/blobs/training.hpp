@@ -47,7 +47,7 @@ struct trained {
 
 /// The seconds that the program's threads have worked, which do not count what else the machine does.
 [[nodiscard]] inline double worked(const context& where) {
-    return static_cast<double>(std::clock()) / CLOCKS_PER_SEC / where.concurrency();
+    return static_cast<double>(std::clock()) / CLOCKS_PER_SEC / static_cast<double>(where.concurrency());
 }
 
 /// Trains for about so many seconds: as many steps as fit, of which the learning rate knows, after a few that
