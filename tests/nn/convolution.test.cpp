@@ -1,5 +1,6 @@
 /// Convolutions and pointwise layers in graphs: values against plain loops, derivatives against differences,
 /// and what every layer must hold on every back end.
+#include <limits>
 #include <vector>
 
 #include <diamond/nn/layer_graph.hpp>
@@ -171,7 +172,8 @@ TEST_CASE("what does not fit is refused, with the node") {
     refused(one(shape, {.outputs = 1, .padding = 3}), 32, "the padding is less than the kernel");
     refused(one(shape, {.outputs = 1, .kernel = 5, .padding = 0}), 32,
             "does not fit in a feature map of 2 x 4 x 4");
-    refused(one(shape, {.outputs = 1}), 31, "node 0 of a graph: rows 0 to 31 of an input of 31 rows");
+    refused(one(shape, {.outputs = 1}), 31,
+            "node 0 of a graph: 32 rows from row 0 on of an input of 31 rows");
     refused(one({.channels = 0}, {.outputs = 1}), 32, "1 or more of each are needed");
     refused({}, 32, "a graph of layers needs an output");
     layer_list<> list;
@@ -186,8 +188,56 @@ TEST_CASE("what does not fit is refused, with the node") {
     refused(few, 32, "a layer 'sum' was given 1 feature maps, and needs 2");
     many.outputs = {many.add(diamond::sum_layer{}, x, x, x, x)};
     refused(many, 32, "a layer is made of at most 3 feature maps");
+    auto twice = list;
+    twice.outputs = {y, y};
+    refused(twice, 32, "node 1 is an output of a graph twice");
     list.outputs = {2};
     refused(list, 32, "node 2 is an output of a graph of 2 nodes");
+    constexpr index_t most = std::numeric_limits<index_t>::max();
+    layer_list<> beyond;
+    beyond.outputs = {beyond.add(input_rows{.first = most - 1, .shape = shape})};
+    refused(beyond, 32, "rows from row 9223372036854775806 on of an input of 32 rows");
+    refused(one(shape, {.outputs = index_t{1} << 60}), 32, "its weights are at most");
+    layer_list<> unknown;
+    unknown.outputs = {unknown.add(diamond::activation_layer{.kind = static_cast<diamond::activation>(77)},
+                                   unknown.add(input_rows{.first = 0, .shape = shape}))};
+    refused(unknown, 32, "an activation 77: it is none of ours");
+}
+
+TEST_CASE("a tangent is neither given to nor asked of a pass without one") {
+    const layer_graph<batch> graph(32, one({.channels = 2, .height = 4, .width = 4}, {.outputs = 1}));
+    const diamond::eigen::context context{.threads = 1};
+    const graphs::numbers_of_call at(graph, 2);
+    graphs::call_on<batch> call(context, graph, at);
+    layer_graph<batch>::workspace space;
+    const auto refused = [](const auto& pass) {
+        CHECK_THROWS_WITH_AS(pass(), "a tangent is given or asked of a pass of a graph that has none",
+                             std::invalid_argument);
+    };
+    const double *const theta = call.theta.data(), *const x = call.x.data(), *const k = call.k.data();
+    double *const y = call.y.data(), *const y_dot = call.y_dot.data();
+    refused([&] { graph.forward(context, theta, {x}, 2, {y, y_dot}, space); });
+    refused([&] { graph.record(context, theta, {x}, 2, {y, y_dot}, space); });
+    graph.record(context, theta, {x}, 2, {y}, space);
+    batch of_x(context, 32, 2);
+    refused([&] { graph.backward(context, theta, space, {k, k}, {of_x.data()}, nullptr); });
+    refused([&] { graph.backward(context, theta, space, {k}, {of_x.data(), of_x.data()}, nullptr); });
+}
+
+TEST_CASE("the order of a gradient's sums depends on no address: small images, as many as fill a band") {
+    using floats = diamond::eigen::batch<float>;
+    layer_list<> list;
+    const auto x = list.add(input_rows{.first = 0, .shape = {2, 2, 2}});
+    const auto a = list.add(diamond::activation_layer{}, list.add(convolution{.outputs = 3}, x));
+    list.outputs = {list.add(convolution{.outputs = 5, .kernel = 2, .stride = 2, .padding = 0}, a)};
+    const layer_graph<floats> graph(8, list);
+    const graphs::numbers_of_call call(graph, 4099);
+    const auto one_thread = graphs::run<floats>(diamond::eigen::context{.threads = 1}, graph, call);
+    for (const int threads : {2, 5}) {
+        const auto more = graphs::run<floats>(diamond::eigen::context{.threads = threads}, graph, call);
+        CHECK(more.theta == one_thread.theta);
+        CHECK(more.x == one_thread.x);
+    }
 }
 
 } // namespace nn_convolution_test

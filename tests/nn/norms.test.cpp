@@ -123,6 +123,33 @@ TEST_CASE("a group norm begins as u itself, and bears a large mean") {
     }
 }
 
+TEST_CASE("a group norm of single precision bears an outlier, wherever it stands, in large maps") {
+    constexpr index_t side = 256, n = side * side;
+    const layer_graph<diamond::eigen::batch<float>> graph(n, one({1, side, side}, group_norm{}));
+    const diamond::eigen::context context{.threads = 1};
+    for (const index_t place : {index_t{0}, n / 2})
+        for (const double size : {1e3, 1e5}) {
+            CAPTURE(size);
+            auto numbers = numbers::normals<float>(n, 3);
+            numbers[static_cast<std::size_t>(place)] = static_cast<float>(size);
+            double mean = 0.0, variance = 0.0;
+            for (const float number : numbers) mean += static_cast<double>(number) / n;
+            for (const float number : numbers)
+                variance += std::pow(static_cast<double>(number) - mean, 2) / n;
+            diamond::eigen::batch<float> y(context, n, 1);
+            const auto theta = diamond::from_host<float>(context, 2, 1, std::vector<float>{1.0F, 0.0F});
+            const auto x = diamond::from_host<float>(context, n, 1, numbers);
+            layer_graph<diamond::eigen::batch<float>>::workspace space;
+            graph.forward(context, theta.data(), {x.data()}, 1, {y.data()}, space);
+            const auto found = diamond::to_host(y);
+            double worst = 0.0;
+            for (index_t i = 0; i < n; ++i)
+                worst = std::max(
+                    worst, std::abs(at(found, i) - (at(numbers, i) - mean) / std::sqrt(variance + 1e-5)));
+            CHECK(worst < 256 * 1e-5); // the outlier itself is some 250
+        }
+}
+
 TEST_CASE("tangents and gradients through group norms agree with differences") {
     graphs::check_derivatives(make_group_norms{}.operator()<batch>(), 3);
     graphs::check_derivatives(layer_graph<batch>(60, one({4, 3, 5}, group_norm{.groups = 2})), 5);

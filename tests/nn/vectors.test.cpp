@@ -204,6 +204,19 @@ TEST_CASE_TEMPLATE("a vector is read in the units of its frame", back, BACK_ENDS
     CHECK(apart(a.own, b.own) < rounding);
 }
 
+TEST_CASE("vectors of one context serve calls on another, as where threads share a condition") {
+    using batch = diamond::eigen::batch<double>;
+    const diamond::eigen::context own{.threads = 1}, others{.threads = 2};
+    const auto network = with_noise_as_parameters<batch>(
+        conditioned<batch>(own, 0, frame_of_vectors<batch>(own, true)), own);
+    const auto here = vectors<batch>(own, n), there = vectors<batch>(others, n);
+    const answers<batch> expected(network, own, condition_vectors<batch>(here.read()), n),
+        found(network, own, condition_vectors<batch>(there.read()), n);
+    CHECK(found.v == expected.v);
+    CHECK(found.own == expected.own);
+    CHECK(found.of_x_t == expected.of_x_t);
+}
+
 TEST_CASE_TEMPLATE("conditions that a network does not take are refused", back, BACK_ENDS) {
     using batch = typename back::batch;
     const auto context = back::make();

@@ -47,10 +47,9 @@ public:
                          const Real* map, index_t images, Real* out, bool add, Real* room,
                          index_t room_size) {
         const layout of(at);
-        Real* const end = room + room_size;
         Real* const packed = aligned(room);
-        Real* const pixels = aligned(packed + most_packets * lanes * at.taps() * chunk);
-        over_bands(of, images, std::min<index_t>(end - pixels, band_numbers), 0, [&](const band& rows) {
+        Real* const pixels = aligned(packed + kept_numbers(at));
+        over_bands(of, images, room_of_bands(at, room_size), 0, [&](const band& rows) {
             for (index_t first = 0; first < at.channels; first += chunk) {
                 const index_t channels = std::min(chunk, at.channels - first);
                 copy_band(of, rows, map, first, channels, pixels);
@@ -72,31 +71,28 @@ public:
     static void correlate(const kernel_window& at, const Real* k, const Real* map, index_t images,
                           Real* gradient, Real* room, index_t room_size) {
         const layout of(at);
-        Real* const end = room + room_size;
         Real* const sums = aligned(room);
-        Real* const rest = aligned(sums + most_packets * lanes * at.taps() * chunk);
-        over_bands(of, images, std::min<index_t>(end - rest, band_numbers), most_packets * lanes,
-                   [&](const band& rows) {
-                       const index_t columns = rows.images * rows.rows * at.out_width;
-                       Real* const cotangents = rest;
-                       Real* const pixels = rest + columns * most_packets * lanes;
-                       for (index_t first = 0; first < at.channels; first += chunk) {
-                           const index_t channels = std::min(chunk, at.channels - first);
-                           copy_band(of, rows, map, first, channels, pixels);
-                           over_outputs(at.outputs, [&]<int Q>(std::integral_constant<int, Q>, index_t o,
-                                                               index_t count) {
-                               copy_cotangents<Q>(of, rows, k, o, count, cotangents);
-                               correlate_band<Q>(of, rows, pixels, cotangents, channels, sums);
-                               for (index_t tap = 0; tap < at.taps(); ++tap)
-                                   for (index_t c = 0; c < channels; ++c) {
-                                       const Real* const from = sums + Q * lanes * (c + chunk * tap);
-                                       Real* const to = gradient + o +
-                                                        at.outputs * (first + c + at.channels * tap);
-                                       for (index_t i = 0; i < count; ++i) to[i] += from[i];
-                                   }
-                           });
-                       }
-                   });
+        Real* const rest = aligned(sums + kept_numbers(at));
+        over_bands(of, images, room_of_bands(at, room_size), most_packets * lanes, [&](const band& rows) {
+            const index_t columns = rows.images * rows.rows * at.out_width;
+            Real* const cotangents = rest;
+            Real* const pixels = rest + columns * most_packets * lanes;
+            for (index_t first = 0; first < at.channels; first += chunk) {
+                const index_t channels = std::min(chunk, at.channels - first);
+                copy_band(of, rows, map, first, channels, pixels);
+                over_outputs(
+                    at.outputs, [&]<int Q>(std::integral_constant<int, Q>, index_t o, index_t count) {
+                        copy_cotangents<Q>(of, rows, k, o, count, cotangents);
+                        correlate_band<Q>(of, rows, pixels, cotangents, channels, sums);
+                        for (index_t tap = 0; tap < at.taps(); ++tap)
+                            for (index_t c = 0; c < channels; ++c) {
+                                const Real* const from = sums + Q * lanes * (c + chunk * tap);
+                                Real* const to = gradient + o + at.outputs * (first + c + at.channels * tap);
+                                for (index_t i = 0; i < count; ++i) to[i] += from[i];
+                            }
+                    });
+            }
+        });
     }
 
 private:
@@ -145,6 +141,15 @@ private:
         index_t image, images, row, rows;
     };
 
+    /// Returns the numbers of the packed weights, or of the sums of gradients.
+    [[nodiscard]] static index_t kept_numbers(const kernel_window& at) {
+        return most_packets * lanes * at.taps() * chunk;
+    }
+    /// Returns the numbers that bands have, wherever in the cache's lines the room begins: the bands decide
+    /// the order of sums, and no bit may depend on an address.
+    [[nodiscard]] static index_t room_of_bands(const kernel_window& at, index_t room_size) {
+        return std::min<index_t>(room_size - 2 * line - kept_numbers(at), band_numbers);
+    }
     [[nodiscard]] static Real* aligned(Real* from) {
         const auto beyond = reinterpret_cast<std::uintptr_t>(from) % 64;
         return beyond == 0 ? from : from + (64 - beyond) / sizeof(Real);

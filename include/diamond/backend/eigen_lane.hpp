@@ -119,7 +119,7 @@ struct activation_tile {
     void with(activation kind, const_part a, const Body& body) const {
         const const_part one(first, a.size()), two(second, a.size());
         if (kind == activation::gelu)
-            body(a * one, one + a * two, two * (Real{2} - a.square()));
+            body(a * one, one + a * two, two * (Real{2} - a.square().min(Real(1e4))));
         else if (kind == activation::tanh)
             body(one, Real{1} - one.square(), Real{-2} * one * (Real{1} - one.square()));
         else if (kind == activation::relu || kind == activation::leaky_relu)

@@ -83,7 +83,8 @@ template <class Real>
         const Real phi = static_cast<Real>(0.5) * std::erfc(-a * static_cast<Real>(0.70710678118654752440));
         const Real pdf = static_cast<Real>(0.39894228040143267794) *
                          std::exp(static_cast<Real>(-0.5) * a * a);
-        return {a * phi, phi + a * pdf, pdf * (Real{2} - a * a)};
+        const Real square = a * a < Real(1e4) ? a * a : Real(1e4); // the density is 0 there, and no more
+        return {a * phi, phi + a * pdf, pdf * (Real{2} - square)};
     }
     if (kind == activation::tanh) {
         const Real value = std::tanh(a), slope = Real{1} - value * value;

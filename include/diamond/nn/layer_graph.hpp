@@ -149,6 +149,10 @@ public:
                 return "node " + digits_of(at) + " is an output of a graph of " + digits_of(nodes_.size()) +
                        " nodes";
             });
+            require(std::ranges::count(outputs_of_, at) == 1, [&] {
+                return "node " + digits_of(at) +
+                       " is an output of a graph twice: give it once, or a second node of its own";
+            });
             rows_ += nodes_[static_cast<std::size_t>(at)].shape.size();
         }
         plan();
@@ -182,6 +186,7 @@ public:
     /// for a backward pass.
     void forward(const context_type& context, const real* theta, dual_in in, index_t columns, dual_out out,
                  workspace& space) const {
+        require_tangent(in.tangent, out.tangent);
         const index_t parts = in.tangent ? 2 : 1, width = block_images(context, columns, parts);
         const index_t rooms = place(forward_plan_, width, parts, space),
                       room = scratch_size(context, width, parts);
@@ -198,6 +203,7 @@ public:
     /// Does what forward does, and records in `space` what one backward pass needs: all maps.
     void record(const context_type& context, const real* theta, dual_in in, index_t columns, dual_out out,
                 workspace& space) const {
+        require_tangent(in.tangent, out.tangent);
         const index_t parts = in.tangent ? 2 : 1, width = block_images(context, columns, parts);
         const index_t room = scratch_size(context, width, parts),
                       block_size = place_all(width, parts, space.recorded);
@@ -220,6 +226,8 @@ public:
     void backward(const context_type& context, const real* theta, workspace& space, dual_in cotangent,
                   dual_out in, real* gradient) const {
         if (space.columns == 0) return;
+        require_tangent(space.has_tangent, cotangent.tangent);
+        require_tangent(space.has_tangent && in.value, in.tangent);
         const index_t columns = space.columns, parts = space.has_tangent ? 2 : 1,
                       width = block_images(context, columns, parts), count = blocks(columns, width),
                       groups = gradient ? std::min(count, most_groups) : count;
@@ -282,17 +290,19 @@ private:
                 [&](const auto& of) {
                     next.shape = of.output(next.shapes);
                     require_countable_map(next.shape);
-                    for (const layer_tensor& each : of.tensors(next.shapes)) next.parameters += each.size();
+                    for (const layer_tensor& each : of.tensors(next.shapes)) {
+                        require_countable_tensor(each);
+                        next.parameters += each.size();
+                    }
                 },
                 next.layer);
         } catch (const std::invalid_argument& error) {
             throw std::invalid_argument(place + error.what());
         }
         if (const input_rows* input = as_input(next))
-            require(input->first + input->shape.size() <= inputs_, [&] {
-                return place + "rows " + digits_of(input->first) + " to " +
-                       digits_of(input->first + input->shape.size() - 1) + " of an input of " +
-                       digits_of(inputs_) + " rows";
+            require(input->first <= inputs_ - next.shape.size(), [&] {
+                return place + digits_of(next.shape.size()) + " rows from row " + digits_of(input->first) +
+                       " on of an input of " + digits_of(inputs_) + " rows";
             });
         require(next.parameters <= most_parameters - parameters_, [&] {
             return place + "the graph has more than " + digits_of(most_parameters) + " parameters by then";
@@ -312,6 +322,17 @@ private:
                            ": it has 1 or more of each, and at most " + digits_of(most_map_numbers) +
                            " numbers";
                 });
+    }
+    /// @throws std::invalid_argument for a tensor of no numbers, or of more than a graph may have.
+    static void require_countable_tensor(const layer_tensor& tensor) {
+        index_t most = most_parameters;
+        for (const index_t extent : tensor.shape) {
+            require(extent > 0 && extent <= most, [&] {
+                return "a tensor '" + tensor.name + "' of an axis of " + digits_of(extent) +
+                       ": axes are 1 or more, and its numbers at most " + digits_of(most_parameters);
+            });
+            most /= extent;
+        }
     }
     /// Finds out how long each map lives, and lays out the rooms.
     void plan() {
@@ -371,6 +392,11 @@ private:
                                 ? columns
                                 : (columns + most_groups - 1) / most_groups;
         return std::max<index_t>(std::min(most, share), 1);
+    }
+    /// @throws std::invalid_argument where a tangent, or its cotangent, is given or asked of a pass that has
+    /// none.
+    static void require_tangent(bool has, const real* asked) {
+        require(has || !asked, "a tangent is given or asked of a pass of a graph that has none");
     }
     static index_t blocks(index_t columns, index_t width) { return (columns + width - 1) / width; }
 

@@ -44,8 +44,11 @@ struct network_rows {
     }
     /// Returns the number of all rows. @throws std::invalid_argument for less than 0 classes.
     [[nodiscard]] index_t total() const {
-        require(classes >= 0,
-                [&] { return "a network of " + digits_of(classes) + " classes: 0 or more are needed"; });
+        constexpr index_t most = index_t{1} << 31; // labels are 32-bit integers
+        require(classes >= 0 && classes < most, [&] {
+            return "a network of " + digits_of(classes) + " classes: 0 to " + digits_of(most - 1) +
+                   " are needed";
+        });
         return first_condition() + conditions();
     }
 };
@@ -383,7 +386,11 @@ private:
         if (!vector_frame_) return {};
         vectors inside = given.vector;
         if (!inside.none()) {
-            const const_view turned = vector_frame_->into(inside.rows(), space.vector);
+            // The vectors may be another context's of the same memory: the work is the call's.
+            const auto given_rows = inside.rows();
+            const const_view turned = vector_frame_->into(
+                const_view(given_rows.data(), given_rows.rows(), given_rows.columns(), &context),
+                space.vector);
             space.vector.resize(context, turned.rows(), turned.columns());
             context.for_each(
                 turned.rows(), turned.columns(),

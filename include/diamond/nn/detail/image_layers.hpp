@@ -45,10 +45,12 @@ namespace diamond::detail {
     at = list.add(activation_layer{.kind = kind}, at);
     return list.add(dense_on_pixels(1, 0.0), at);
 }
-/// @throws std::invalid_argument, with the option's name and number, unless it is 1 or more.
+/// @throws std::invalid_argument, with the option's name and number, unless it is 1 to 2^20.
 inline void require_option(const char* network, const char* name, index_t number) {
-    require(number >= 1, [&] {
-        return std::string(network) + " of " + name + " " + digits_of(number) + ": 1 or more is needed";
+    constexpr index_t most = index_t{1} << 20; // products of two stay far from overflow
+    require(number >= 1 && number <= most, [&] {
+        return std::string(network) + " of " + name + " " + digits_of(number) + ": 1 to " + digits_of(most) +
+               " is needed";
     });
 }
 /// @throws std::invalid_argument unless an activation is one of the library's.

@@ -13,13 +13,13 @@
 
 namespace diamond::detail {
 
-/// Returns the sums over the pixels of the numbers that f(pixel) returns, of each channel of a packet N. Few
+/// Returns the sums over some pixels of the numbers that f(pixel) returns, of each channel of a packet N. Few
 /// sums of each run side by side, since one addition waits for another.
 template <class N, std::size_t Count, class F>
-[[nodiscard]] DIAMOND_HD summands<N, Count> sums_over_pixels(index_t pixels, const F& f) {
+[[nodiscard]] DIAMOND_HD summands<N, Count> sums_over_few_pixels(index_t begin, index_t pixels, const F& f) {
     constexpr std::size_t copies = Count >= 6 ? 1 : Count >= 3 ? 2 : 4;
     N sums[copies][Count] = {};
-    index_t p = 0;
+    index_t p = begin;
     for (; p + static_cast<index_t>(copies) <= pixels; p += static_cast<index_t>(copies))
         for (std::size_t copy = 0; copy < copies; ++copy) {
             const summands<N, Count> numbers = f(p + static_cast<index_t>(copy));
@@ -33,6 +33,20 @@ template <class N, std::size_t Count, class F>
     for (std::size_t s = 0; s < Count; ++s) {
         for (std::size_t copy = 1; copy < copies; ++copy) sums[0][s] += sums[copy][s];
         result.at[s] = sums[0][s];
+    }
+    return result;
+}
+
+/// Returns the sums over all pixels: those of blocks are added up, so that rounding does not grow with the
+/// map.
+template <class N, std::size_t Count, class F>
+[[nodiscard]] DIAMOND_HD summands<N, Count> sums_over_pixels(index_t pixels, const F& f) {
+    constexpr index_t block = 256;
+    summands<N, Count> result = sums_over_few_pixels<N, Count>(0, pixels < block ? pixels : block, f);
+    for (index_t begin = block; begin < pixels; begin += block) {
+        const index_t end = begin + block < pixels ? begin + block : pixels;
+        const summands<N, Count> more = sums_over_few_pixels<N, Count>(begin, end, f);
+        for (std::size_t s = 0; s < Count; ++s) result.at[s] += more.at[s];
     }
     return result;
 }

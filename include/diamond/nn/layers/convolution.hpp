@@ -140,6 +140,11 @@ struct convolution {
             return "a convolution of kernel " + digits_of(kernel) + " and padding " + digits_of(padding) +
                    " does not fit in a feature map of " + to_string(from[0]);
         });
+        require(outputs <= most_numbers / (kernel * kernel) / from[0].channels, [&] {
+            return "a convolution to " + digits_of(outputs) + " channels, of kernel " + digits_of(kernel) +
+                   ", of a feature map of " + to_string(from[0]) + ": its weights are at most " +
+                   digits_of(most_numbers);
+        });
         return {outputs, high / stride + 1, wide / stride + 1};
     }
     [[nodiscard]] std::vector<layer_tensor> tensors(std::span<const feature_shape> from) const {
@@ -284,7 +289,7 @@ struct convolution {
     }
 
 private:
-    static constexpr index_t most_kernel = 64;
+    static constexpr index_t most_kernel = 64, most_numbers = index_t{1} << 40;
 
     [[nodiscard]] bool pixel_by_pixel() const { return kernel == 1 && stride == 1 && padding == 0; }
     /// Says whether a lane has convolutions of its own.

@@ -3,9 +3,9 @@
 ///
 /// A group is some channels of all pixels of one image, and its mean and variance are made of sums over the
 /// pixels of each channel, which run side by side. All of what the passes need of a group are such sums, so
-/// that each reads its maps twice: for the sums, and to write what is made of them. The sums are of x minus
-/// the channel's number at the first pixel, which costs fewer digits than sums of x itself where the mean is
-/// large.
+/// that each reads its maps twice, and x once more: for the channel's mean, for the sums, and to write what
+/// is made of them. The sums are of x minus the channel's mean, so that neither a large mean nor an outlier
+/// costs digits.
 #pragma once
 
 #include <algorithm>
@@ -26,6 +26,20 @@ struct group_norm_room {
     [[nodiscard]] DIAMOND_HD Real* slot(index_t s, index_t c, index_t image) const {
         return numbers + c + channels * (image + images * s);
     }
+    /// Returns where the means of the channels of an image stand, behind the slots of sums.
+    [[nodiscard]] DIAMOND_HD Real* means(index_t image) const { return slot(most_slots, 0, image); }
+    static constexpr index_t most_slots = 9; ///< of sums
+    /// Writes and returns the means of channel c, and of those beside it in a packet, over the pixels.
+    template <class N>
+    [[nodiscard]] DIAMOND_HD N write_mean(const Real* from, index_t c, index_t image) const {
+        using access = number_access<N>;
+        const index_t stride = channels;
+        const auto sum = sums_over_pixels<N, 1>(
+            pixels, [=](index_t p) { return summands<N, 1>{{access::read(from + stride * p)}}; });
+        const N mean = sum.at[0] * (Real{1} / static_cast<Real>(pixels));
+        access::write(mean, means(image) + c);
+        return mean;
+    }
     /// Returns the place of channel c of the first pixel of an image.
     [[nodiscard]] DIAMOND_HD index_t first(index_t c, index_t image) const {
         return c + channels * pixels * image;
@@ -41,8 +55,8 @@ struct group_norm_room {
     }
 };
 
-/// Writes what the forward pass needs of each channel, with e = x - x(c, 0): the sums of e and e^2, and of x'
-/// and e x'.
+/// Writes what the forward pass needs of each channel, with e = x - its mean over the pixels: the sums of e
+/// and e^2, and of x' and e x'.
 template <class Real>
 struct group_norm_push_sums {
     using real = Real;
@@ -55,7 +69,7 @@ struct group_norm_push_sums {
         using access = number_access<N>;
         const index_t first = room.first(c, image), stride = room.channels;
         const Real* const from = x + first;
-        const N shift = access::read(from);
+        const N shift = room.template write_mean<N>(from, c, image);
         if (!x_dot)
             return room.write(sums_over_pixels<N, 2>(room.pixels,
                                                      [=](index_t p) {
@@ -86,7 +100,7 @@ struct group_norm_pull_sums {
         using access = number_access<N>;
         const index_t first = room.first(c, image), stride = room.channels;
         const Real *const from = x + first, *const of_y = k + first;
-        const N shift = access::read(from);
+        const N shift = room.template write_mean<N>(from, c, image);
         if (!x_dot)
             return room.write(sums_over_pixels<N, 4>(room.pixels,
                                                      [=](index_t p) {
@@ -116,12 +130,12 @@ struct group_moments {
 
     /// Computes both of the channels' first two sums: the variance is the mean of those of the channels, and
     /// of the squares of how far their means are from the group's.
-    [[nodiscard]] static DIAMOND_HD group_moments of(const group_norm_room<Real>& room, const Real* x,
-                                                     Real epsilon, index_t group, index_t image) {
+    [[nodiscard]] static DIAMOND_HD group_moments of(const group_norm_room<Real>& room, Real epsilon,
+                                                     index_t group, index_t image) {
         const index_t begin = group * room.size(), end = begin + room.size();
         const Real per_pixel = Real{1} / static_cast<Real>(room.pixels),
                    per_channel = Real{1} / static_cast<Real>(room.size());
-        const Real *const shift = x + room.first(0, image), *const sum = room.slot(0, 0, image),
+        const Real *const shift = room.means(image), *const sum = room.slot(0, 0, image),
                           *const square = room.slot(1, 0, image);
         Real mean{};
         for (index_t c = begin; c < end; ++c) mean += shift[c] + sum[c] * per_pixel;
@@ -141,14 +155,14 @@ template <class Real>
 struct group_norm_push_groups {
     static constexpr index_t relative_cost = 256;
     group_norm_room<Real> room;
-    const Real *x, *gain;
+    const Real* gain;
     Real epsilon;
     index_t parts;
 
     DIAMOND_HD void operator()(index_t group, index_t image) const {
-        const auto moments = group_moments<Real>::of(room, x, epsilon, group, image);
+        const auto moments = group_moments<Real>::of(room, epsilon, group, image);
         const index_t begin = group * room.size(), end = begin + room.size();
-        const Real* const shift = x + room.first(0, image);
+        const Real* const shift = room.means(image);
         Real *const zero = room.slot(0, 0, image), *const one = room.slot(1, 0, image),
                     *const two = room.slot(2, 0, image), *const three = room.slot(3, 0, image);
         const Real r = moments.r;
@@ -177,14 +191,14 @@ template <class Real>
 struct group_norm_pull_groups {
     static constexpr index_t relative_cost = 256;
     group_norm_room<Real> room;
-    const Real *x, *gain;
+    const Real* gain;
     Real epsilon;
     index_t parts;
 
     DIAMOND_HD void operator()(index_t group, index_t image) const {
-        const auto moments = group_moments<Real>::of(room, x, epsilon, group, image);
+        const auto moments = group_moments<Real>::of(room, epsilon, group, image);
         const index_t begin = group * room.size(), end = begin + room.size();
-        const Real* const shift = x + room.first(0, image);
+        const Real* const shift = room.means(image);
         const Real r = moments.r, share = room.share();
         Real* slot[9];
         for (index_t s = 0; s < 9; ++s) slot[s] = parts == 1 && s > 5 ? nullptr : room.slot(s, 0, image);
@@ -314,7 +328,7 @@ private:
 /// The layer y(c, p) = weight(c) (x(c, p) - m)/sqrt(v + epsilon) + bias(c), where m and v are the mean and
 /// the variance of all numbers of one image in the group of channels of c (eq. group-norm): group g has the
 /// channels from g channels/groups on. With one group it is a LayerNorm of whole images, and with as many as
-/// channels an instance norm. It costs two readings of the map and one writing.
+/// channels an instance norm. It costs three readings of the map and one writing.
 struct group_norm {
     static constexpr std::string_view name = "group_norm";
     index_t groups = 1;    ///< of channels
@@ -341,8 +355,8 @@ struct group_norm {
         return {{.name = "weight", .shape = {C}, .strides = {1}, .mean = 1.0},
                 {.name = "bias", .shape = {C}, .strides = {1}, .offset = C}};
     }
-    [[nodiscard]] index_t scratch(std::span<const feature_shape> from, index_t images, index_t parts) const {
-        return (parts == 1 ? 6 : 9) * from[0].channels * images;
+    [[nodiscard]] index_t scratch(std::span<const feature_shape> from, index_t images, index_t) const {
+        return (detail::group_norm_room<float>::most_slots + 1) * from[0].channels * images;
     }
     template <class Visit>
     void products(std::span<const feature_shape>, index_t, index_t, index_t, const Visit&) const {}
@@ -359,7 +373,6 @@ struct group_norm {
                                    {.room = room, .x = x, .x_dot = x_dot}});
             call.lane.for_each(groups, room.images,
                                detail::group_norm_push_groups<Real>{.room = room,
-                                                                    .x = x,
                                                                     .gain = call.theta,
                                                                     .epsilon = static_cast<Real>(epsilon),
                                                                     .parts = call.parts});
@@ -387,7 +400,6 @@ struct group_norm {
                                    {.room = room, .x = x, .x_dot = x_dot, .k = k, .k_dot = k_dot}});
             call.lane.for_each(groups, room.images,
                                detail::group_norm_pull_groups<Real>{.room = room,
-                                                                    .x = x,
                                                                     .gain = call.theta,
                                                                     .epsilon = static_cast<Real>(epsilon),
                                                                     .parts = call.parts});

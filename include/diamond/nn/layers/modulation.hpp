@@ -185,7 +185,7 @@ void pull_back_acting(const Call& call, std::size_t of, std::size_t from, index_
 }
 /// @throws std::invalid_argument unless a map has one pixel and `needed` channels from `first` on.
 inline void require_acting(const char* what, const feature_shape& map, index_t first, index_t needed) {
-    require(map.pixels() == 1 && first >= 0 && first + needed <= map.channels, [&] {
+    require(map.pixels() == 1 && first >= 0 && first <= map.channels - needed, [&] {
         return std::string(what) + " by " + digits_of(needed) + " channels from " + digits_of(first) +
                " on of a feature map of " + to_string(map) + ": it must have them, and one pixel";
     });

@@ -15,8 +15,12 @@ struct activation_layer {
     void fields(const Visit& visit) {
         visit("kind", kind);
     }
+    /// @throws std::invalid_argument for an activation that is none of the library's.
     [[nodiscard]] feature_shape output(std::span<const feature_shape> from) const {
         detail::require_inputs(name, from, 1);
+        const int number = static_cast<int>(kind);
+        require(number >= 0 && number < activations,
+                [&] { return "an activation " + digits_of(number) + ": it is none of ours"; });
         return from[0];
     }
     [[nodiscard]] std::vector<layer_tensor> tensors(std::span<const feature_shape>) const { return {}; }
