@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include <diamond/io/checkpoint.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
 #include <diamond/nn/preconditioned_network.hpp>
 
@@ -50,6 +51,14 @@ struct make_own {
     }
 };
 
+/// Parameters of a network, as a training begins with them.
+template <class Network>
+batch first_theta(const diamond::eigen::context& context, const Network& network) {
+    batch theta(context, network.parameters(), 1);
+    network.initialise(diamond::philox{1}, theta.mutable_view());
+    return theta;
+}
+
 } // namespace
 
 TEST_CASE("tangents, products and gradients of a graph's network agree with differences") {
@@ -74,6 +83,14 @@ TEST_CASE("it begins as its frame's Gaussian, and is the same in its own coordin
         auto inside = network;
         inside.leave_basis(context);
         CHECK(!inside.frame().has_basis());
+        CHECK(inside.left_basis() == basis);
+        if (basis) {
+            const diamond::network_flow_map map{
+                diamond::trained_network(inside, first_theta(context, inside))};
+            CHECK_THROWS_WITH_AS(diamond::io::save_flow_map("nowhere", map),
+                                 doctest::Contains("a network that left its frame's basis"),
+                                 std::invalid_argument);
+        }
         image_networks::call_on turned(context, inside, at);
         batch buffer;
         for (batch* const x : {&turned.xbar, &turned.x_t}) {

@@ -96,21 +96,19 @@ struct study {
     const options& chosen;
     const std::vector<states>& at;
     studies::report& told;
-    studies::table trainings{
-        "trainings",
-        "Trainings",
-        "Parameters, steps, seconds, and the losses of the last step.",
-        {"network", "parameters", "steps", "seconds", "diagonal loss", "Lagrangian loss"}};
+    studies::table trainings{"trainings",
+                             "Trainings",
+                             "Parameters, steps, and seconds of work.",
+                             {"network", "parameters", "steps", "seconds"}};
 
     template <class Architecture>
     void tell(const std::string& name, const trained<Architecture>& result) {
         const training_figures& f = result.figures;
-        trainings.add({name,
-                       {"%.0f", static_cast<double>(f.parameters)},
-                       {"%.0f", static_cast<double>(f.steps)},
-                       {"%.0f", f.seconds},
-                       {"%.4f", f.diagonal_loss},
-                       {"%.4f", f.off_diagonal_loss}});
+        if (f.steps > 0)
+            trainings.add({name,
+                           {"%.0f", static_cast<double>(f.parameters)},
+                           {"%.0f", static_cast<double>(f.steps)},
+                           {"%.0f", f.seconds}});
         for (const states& s : at) {
             const errors found = errors_of(where, result.network, s, chosen.draws,
                                            diamond::philox{chosen.seed}.split(9));

@@ -28,7 +28,7 @@ struct options {
 
 struct training_figures {
     index_t parameters = 0, steps = 0;
-    double seconds = 0.0, diagonal_loss = 0.0, off_diagonal_loss = 0.0;
+    double seconds = 0.0;
 };
 
 [[nodiscard]] inline diamond::diamond_training_options options_of(const options& chosen, index_t steps) {
@@ -77,10 +77,8 @@ trained<Architecture> train(const std::string& name, const Architecture& own, co
         line(report);
         return true;
     });
-    const auto last = trainer.report(state);
     return {.network = {whole, trainer.averaged(state)},
-            .figures = {own.parameters(), steps, worked(data.context()) - before, last.diagonal_loss,
-                        last.off_diagonal_loss}};
+            .figures = {own.parameters(), steps, worked(data.context()) - before}};
 }
 
 } // namespace blobs
