@@ -3,8 +3,7 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
-#include <span>
+#include <cmath>
 #include <vector>
 
 #include <Eigen/Core>
@@ -108,29 +107,25 @@ private:
     std::vector<float> x_, y_, k_, used_, to_x_, room_, theta_, gradient_;
 };
 
-/// The products of a convolution of square kernel by bare Eigen, outputs x inputs times inputs x 256, all of
-/// which stay in the cache: as many as `columns` pixels need, `passes` times.
+/// A product of rows x depth times depth x columns by bare Eigen, whose operands stay in the cache, so many
+/// times.
 class products_in_cache {
 public:
-    products_in_cache(diamond::index_t outputs, diamond::index_t inputs, diamond::index_t columns,
-                      double passes)
-        : w_(Eigen::MatrixXf::Random(outputs, inputs)),
-          h_(Eigen::MatrixXf::Random(inputs, 256)),
-          out_(outputs, 256),
-          count_(static_cast<double>(columns) / 256.0 * passes) {}
+    products_in_cache(diamond::index_t rows, diamond::index_t depth, diamond::index_t columns, double count)
+        : w_(Eigen::MatrixXf::Random(rows, depth)),
+          h_(Eigen::MatrixXf::Random(depth, columns)),
+          out_(rows, columns),
+          count_(static_cast<diamond::index_t>(std::lround(count))) {}
     void operator()() {
-        for (int product = 0; product < whole(); ++product) {
+        for (diamond::index_t product = 0; product < count_; ++product) {
             out_.noalias() = w_ * h_;
             benchmark::DoNotOptimize(out_.data());
         }
     }
-    /// Returns by how much the work of a call is more than asked for, since products are whole.
-    [[nodiscard]] double excess() const { return whole() / count_; }
 
 private:
-    [[nodiscard]] int whole() const { return static_cast<int>(std::ceil(count_)); }
     Eigen::MatrixXf w_, h_, out_;
-    double count_;
+    diamond::index_t count_;
 };
 
 } // namespace diamond_benchmarks

@@ -43,6 +43,13 @@ public:
         file_.tensors.emplace(name,
                               diamond::io::make_tensor({static_cast<index_t>(numbers.size())}, numbers));
     }
+    template <class Real>
+    void add(const std::string& name, std::vector<index_t> shape, const std::vector<Real>& numbers) {
+        file_.tensors.emplace(name, diamond::io::make_tensor(std::move(shape), numbers));
+    }
+    void add_text(const std::string& name, std::string words) {
+        file_.metadata.emplace(name, std::move(words));
+    }
     void add(const std::string& name, double number) { file_.metadata.emplace(name, text(number)); }
     void write(const std::filesystem::path& path) const { diamond::io::write_safetensors(path, file_); }
 
@@ -51,8 +58,9 @@ private:
 };
 
 template <class Context>
-batch_of<Context> normals(const Context& context, const diamond::noise_stream& stream, index_t columns) {
-    batch_of<Context> result(context, dimension, columns);
+batch_of<Context> normals(const Context& context, const diamond::noise_stream& stream, index_t columns,
+                          index_t rows = dimension) {
+    batch_of<Context> result(context, rows, columns);
     diamond::draw_normal(stream, result.mutable_view());
     return result;
 }
@@ -74,19 +82,20 @@ network_of<Context> stirred(const Context& context, index_t width) {
     return {layers, std::move(theta)};
 }
 
-template <class Context>
-case_file step_case(const Context& context, const network_of<Context>& net) {
+template <class Context, class Architecture>
+case_file step_case(const Context& context, const diamond::trained_network<Architecture>& net,
+                    index_t columns = 4096) {
     using batch = batch_of<Context>;
-    constexpr index_t columns = 4096;
+    const index_t rows = net.dimension();
     const diamond::interval span{0.3, 0.6};
     diamond::early_stop_kernel kernel{diamond::network_diamond_map{net}};
     const auto stream = philox{4}.stream(purpose::transition, 1);
-    const batch x = normals(context, philox{3}.stream(purpose::initial), columns);
-    batch out(context, dimension, columns);
+    const batch x = normals(context, philox{3}.stream(purpose::initial), columns, rows);
+    batch out(context, rows, columns);
     kernel(x.read(), span, {}, stream, out.mutable_view());
     case_file file;
     file.add("x", x);
-    file.add("noise", normals(context, stream, columns));
+    file.add("noise", normals(context, stream, columns, rows));
     file.add("out", out);
     const auto stop = diamond::early_stop_at(net.schedule(), net.inner_schedule(), span);
     file.add("t", span.from);
@@ -153,13 +162,14 @@ case_file smc_case(const Context& context, const network_of<Context>& net) {
     return file;
 }
 
-/// One training step off the diagonal: AdamW's first moment after it is a tenth of the clipped gradient.
-template <class Context>
-case_file training_case(const Context& context, const network_of<Context>& net) {
+/// One training step off the diagonal: AdamW's first moment after it is a tenth of the clipped gradient, and
+/// is written to `moment`, too, unless that is null.
+template <class Context, class Architecture>
+case_file training_case(const Context& context, const diamond::trained_network<Architecture>& net,
+                        index_t columns = 1024, std::vector<float>* moment = nullptr) {
     using batch = batch_of<Context>;
-    constexpr index_t columns = 1024;
     const philox rng{6};
-    batch points(context, dimension, 100);
+    batch points(context, net.dimension(), 100);
     diamond::draw_normal(rng.stream(purpose::user), points.mutable_view());
     const diamond::training_set<batch> data(std::move(points), 0.2);
     const diamond::diamond_training_options options{
@@ -180,6 +190,7 @@ case_file training_case(const Context& context, const network_of<Context>& net) 
     file.add("s", diamond::to_host(states.s));
     file.add("r", diamond::to_host(states.r));
     file.add("moment", state.mean);
+    if (moment) *moment = diamond::to_host(state.mean);
     file.add("loss", report.off_diagonal_loss);
     file.add("norm", report.gradient_norm);
     file.add("floor", options.variance_floor);

@@ -31,28 +31,33 @@ def posterior(frame, x, t):
     return ((1 - t) ** 2 * frame["mean"] + t * frame["variance"] * x) / total, (1 - t) ** 2 * frame["variance"] / total
 
 
-def evaluate(layers, frame, xbar, x_t, t, s, r):
-    """v of examples/studies/digits/pytorch/write_network.py's DiamondNetwork without basis and labels; times are a column, of one or of all."""
+def dense_layers(layers, rows):
+    """The layers of examples/studies/digits/pytorch/write_network.py's DiamondNetwork."""
+    linear = lambda layer, h: h @ layer[0].T + layer[1]
+    h = jax.nn.silu(linear(layers[0], rows))
+    for layer in layers[1:-1]:
+        h = h + jax.nn.silu(linear(layer, h))
+    return linear(layers[-1], h)
+
+
+def evaluate(layers, frame, xbar, x_t, t, s, r, forward=dense_layers):
+    """v of a preconditioned network without basis and labels, whose layers are `forward`; times are a column, of one or of all."""
     pm, pv = posterior(frame, x_t.astype(jnp.float64), t)
     S, R = jnp.sqrt(s**2 * pv + (1 - s) ** 2), jnp.sqrt(r**2 * pv + (1 - r) ** 2)
     e = (xbar.astype(jnp.float64) - s * pm) / S
     g = (pm + s * pv / S * e - frame["mean"]) / jnp.sqrt(frame["variance"])
     k = ((r + s) * pv - (2 - r - s)) / (R + S)
     times = jnp.concatenate([f for tau in (t, s, r, joint(t, s), joint(t, r)) for f in features(tau)], 1)
-    h = jnp.concatenate([e, g, jnp.broadcast_to(times, (len(e), times.shape[1]))], 1).astype(jnp.float32)
-    linear = lambda layer, h: h @ layer[0].T + layer[1]
-    h = jax.nn.silu(linear(layers[0], h))
-    for layer in layers[1:-1]:
-        h = h + jax.nn.silu(linear(layer, h))
-    return (pm + k * e + jnp.sqrt(pv) * linear(layers[-1], h).astype(jnp.float64)).astype(jnp.float32)
+    rows = jnp.concatenate([e, g, jnp.broadcast_to(times, (len(e), times.shape[1]))], 1).astype(jnp.float32)
+    return (pm + k * e + jnp.sqrt(pv) * forward(layers, rows).astype(jnp.float64)).astype(jnp.float32)
 
 
 def at(time):
     return jnp.full((1, 1), time)
 
 
-def step(layers, frame, x, noise, t, inner_time, outer, inner):
-    v = evaluate(layers, frame, noise, x, at(t), at(0.0), at(inner_time))
+def step(layers, frame, x, noise, t, inner_time, outer, inner, forward=dense_layers):
+    v = evaluate(layers, frame, noise, x, at(t), at(0.0), at(inner_time), forward)
     return (outer * x + inner * (noise + inner_time * v)).astype(jnp.float32)
 
 
@@ -82,11 +87,11 @@ def smc(layers, frame, numbers, tilt, x, noise, offset):
         log_z, resampled = log_z + jnp.where(due, log_mean, 0.0), resampled + due
 
 
-def loss(layers, average, frame, floor, x_t, xbar, t, s, r):
+def loss(layers, average, frame, floor, x_t, xbar, t, s, r, forward=dense_layers):
     """The Lagrangian loss: weighted as it is minimised, and as it is reported."""
-    v, v_dot = jax.jvp(lambda r: evaluate(layers, frame, xbar, x_t, t, s, r), (r,), (jnp.ones_like(r),))
+    v, v_dot = jax.jvp(lambda r: evaluate(layers, frame, xbar, x_t, t, s, r, forward), (r,), (jnp.ones_like(r),))
     there = jax.lax.stop_gradient((xbar + (r - s) * v).astype(jnp.float32))
-    target = jax.lax.stop_gradient(evaluate(average, frame, there, x_t, t, r, r))
+    target = jax.lax.stop_gradient(evaluate(average, frame, there, x_t, t, r, r, forward))
     error = v.astype(jnp.float64) - target + (r - s) * v_dot
     losses = (error**2 / (posterior(frame, x_t, t)[1] + floor)).mean(1)
     return (jax.lax.stop_gradient((losses + common.ADAPTIVE) ** -0.5) * losses).mean(), losses.mean()
@@ -95,7 +100,7 @@ def loss(layers, average, frame, floor, x_t, xbar, t, s, r):
 gradient = jax.value_and_grad(loss, has_aux=True)
 
 
-def training_step(columns, state, frame, floor, rate, points, key):
+def training_step(columns, state, frame, floor, rate, points, key, forward=dense_layers):
     """State: layers, their average, AdamW's moments. The training states are drawn in the step, as ours are."""
     layers, average, mean, variance = state
     keys = jax.random.split(key, 6)
@@ -104,7 +109,7 @@ def training_step(columns, state, frame, floor, rate, points, key):
     t, pair = jax.random.uniform(keys[4], (columns, 1), jnp.float64), jnp.sort(jax.random.uniform(keys[5], (columns, 2), jnp.float64), 1)
     s, r = pair[:, :1], pair[:, 1:]
     x_t, xbar = (t * z + (1 - t) * normal(2)).astype(jnp.float32), (s * z + (1 - s) * normal(3)).astype(jnp.float32)
-    _, g = gradient(layers, average, frame, floor, x_t, xbar, t, s, r)
+    _, g = gradient(layers, average, frame, floor, x_t, xbar, t, s, r, forward)
     norm = jnp.sqrt(sum((part.astype(jnp.float64) ** 2).sum() for part in jax.tree.leaves(g)))
     g = jax.tree.map(lambda part: (jnp.minimum(1.0, 1.0 / norm) * part).astype(jnp.float32), g)
     mean = jax.tree.map(lambda m, part: common.BETAS[0] * m + (1 - common.BETAS[0]) * part, mean, g)

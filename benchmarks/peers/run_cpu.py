@@ -24,14 +24,15 @@ PEERS = ("jax==0.10.2", "openvino==2026.4.1", "blackjax==1.7.1", "numba==0.68.1"
 WITHOUT_DEPENDENCIES = ("particles==0.4",)  # it asks for NumPy 1 and works with 2, which JAX needs
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "peers"
-COLUMNS = {"step": 10_000, "smc": 4096, "training": 4096, "forward": 4096, "resampling": 1_000_000}
+COLUMNS = {"step": 10_000, "smc": 4096, "training": 4096, "forward": 4096, "resampling": 1_000_000, "unet_step": 256, "unet_training": 256}
 
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], epilog=__doc__.split("\n", 2)[2], formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="how often each pair is run; the fastest counts")
     parser.add_argument("--quick", action="store_true", help="one width and one round: whether everything works")
-    parser.add_argument("--output", type=pathlib.Path, help="by default benchmarks/results/peers_cpu.json, and of --quick no file")
+    parser.add_argument("--only", help="the jobs whose names begin so, such as unet")
+    parser.add_argument("--output", type=pathlib.Path, help="by default benchmarks/results/peers_cpu.json, and of --quick and --only no file")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
@@ -81,6 +82,13 @@ class Peers:
     def jax(self, kind, width, threads):
         import jax_peer
 
+        if kind.startswith("unet"):
+            import jax_unet
+
+            if "unet" not in self.networks:
+                self.networks["unet"] = jax_unet.Peer(self.cases)
+                self.networks["unet"].checks.tell("the CPU")
+            return self.networks["unet"].prepare(kind, COLUMNS[kind])
         if width not in self.networks:
             self.networks[width] = jax_peer.Peer(self.cases, width)
             self.networks[width].checks.tell("the CPU")
@@ -164,11 +172,14 @@ def main():
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     cases, time_steps = build()
     jobs = [("JAX", kind, width, threads, 20 if kind == "step" else 5) for width in (64, 128, 512) for kind in ("step", "smc", "training")]
+    jobs += [("JAX", "unet_step", 32, threads, 10), ("JAX", "unet_training", 32, threads, 3)]
     jobs += [("OpenVINO", "forward", width, 1, 30) for width in (64, 128, 256, 512)]
     jobs += [("particles", "resampling", 1, 1, 10), ("blackjax", "resampling", 1, threads, 10)]
     names = {peer: f"{peer} {importlib.metadata.version(peer.lower())}" for peer, *_ in jobs}
     lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     processor = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    if options.only:
+        jobs = [job for job in jobs if job[1].startswith(options.only)]
     if options.quick:
         jobs = [job for job in jobs if job[2] <= 64]
 
@@ -191,7 +202,7 @@ def main():
         rows.append(row)
         print("| " + " | ".join("" if value is None else str(value) for value in row.values()) + " |")
     result = {"processor": processor, "cores": threads, "date": datetime.date.today().isoformat(), "rounds": rounds, "rows": rows}
-    output = options.output or (None if options.quick else ROOT / "benchmarks" / "results" / "peers_cpu.json")
+    output = options.output or (None if options.quick or options.only else ROOT / "benchmarks" / "results" / "peers_cpu.json")
     if output:
         output.write_text(json.dumps(result, indent=1) + "\n")
         print(f"\nwritten to {output}")

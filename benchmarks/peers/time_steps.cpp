@@ -1,6 +1,7 @@
 // time_steps KIND WIDTH COLUMNS THREADS RUNS: the fastest of RUNS runs, after two others, in milliseconds by
 // the clock on the wall. KIND is step, smc, training (benchmarks/network_steps.hpp), forward
-// (peers/cases.hpp) or resampling, which has no width.
+// (peers/cases.hpp), resampling, unet_step or unet_training (benchmarks/image_steps.hpp); of the last three
+// the width is not read.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -10,6 +11,7 @@
 #include <diamond/align/resampling.hpp>
 
 #include "../against.hpp"
+#include "../image_steps.hpp"
 #include "../network_steps.hpp"
 #include "cases.hpp"
 
@@ -63,12 +65,16 @@ int main(int count, char** arguments) {
     if (kind == "step") return report(diamond_step(threads, width, columns), runs);
     if (kind == "smc") return report(smc_run(threads, width, columns), runs);
     if (kind == "training") return report(training_step(threads, width, columns), runs);
+    if (kind == "unet_step") return report(unet_step(threads, columns), runs);
+    if (kind == "unet_training") return report(unet_training_step(threads, columns), runs);
     if (kind == "resampling") return report(resampling(threads, columns), runs);
     if (kind == "forward") {
         const diamond::eigen::context context{.threads = threads};
         return report(peers::forward_pass(context, width, columns), runs);
     }
-    return std::fprintf(stderr, "time_steps: %s is none of step, smc, training, forward, resampling\n",
+    return std::fprintf(stderr,
+                        "time_steps: %s is none of step, smc, training, forward, resampling, unet_step, "
+                        "unet_training\n",
                         kind.c_str()),
            2;
 }

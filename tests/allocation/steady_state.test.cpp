@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <optional>
 
 #include <diamond/align/grouped_smc.hpp>
 #include <diamond/align/guidance.hpp>
@@ -36,7 +37,9 @@
 #include <diamond/map/stepped_flow_map.hpp>
 #include <diamond/measurement/mask_measurement.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
+#include <diamond/nn/dit.hpp>
 #include <diamond/nn/trained_network.hpp>
+#include <diamond/nn/unet.hpp>
 #include <diamond/oracle/exact_posterior.hpp>
 #include <diamond/oracle/exact_value.hpp>
 #include <diamond/oracle/gaussian.hpp>
@@ -611,6 +614,49 @@ TEST_CASE_TEMPLATE("nor does one of a network with divergence, or a likelihood b
     diamond::log_likelihood likelihood{
         diamond::network_flow_map{diamond::trained_network(net, std::move(theta))}, {.steps = 2}};
     CHECK(in_steady_state([&](int) { likelihood(x.read(), diamond::labels(1), row(out)); }) == 0);
+}
+
+TEST_CASE_TEMPLATE(
+    "nor does a training step of a U-Net with divergence or of a transformer, nor their products", back,
+    ALLOCATING_BACK_ENDS) {
+    using batch = typename back::batch;
+    using real = typename back::real;
+    const auto context = back::make(2);
+    const index_t d = 16, n = 300;
+    const diamond::training_set<batch> data(
+        diamond::from_host<real>(context, d, 3, numbers::normals<real>(d * 3, 1)), 0.3, {0, 1, 1});
+    const std::vector<double> ones(static_cast<std::size_t>(d), 1.0);
+    const diamond::gaussian_frame<batch> frame(context, {ones, ones, {}});
+    const diamond::image_shape shape{.channels = 1, .height = 4, .width = 4};
+    const diamond::network_rows rows{.dimension = d, .classes = 2};
+    const auto unet = diamond::unet_layers(
+        {.shape = shape, .width = 8, .multipliers = {1, 2}, .attention = {2}, .groups = 4, .embedding = 16},
+        rows, true);
+    const auto dit = diamond::dit_layers({.shape = shape, .width = 16, .blocks = 1}, rows, true);
+    using graph = diamond::layer_graph<batch>;
+    for (const auto& layers : {unet, dit}) {
+        const diamond::preconditioned_network<graph, diamond::linear_schedule, diamond::divergence_head> net(
+            {}, frame, std::nullopt, rows.classes, graph(rows.total(), layers));
+        diamond::diamond_trainer trainer(net, data, philox{1},
+                                         {.steps = 9, .batch = 100, .diagonal_first = 0.0},
+                                         diamond::uniform_time{.at_zero = 1.0}, diamond::both_ways_pair{});
+        auto state = trainer.start();
+        CHECK(in_steady_state([&](int) { trainer.step(state); }) == 0);
+        batch x(context, d, n), y(context, d, n), k(context, d + 1, n), out(context, d + 1, n),
+            of_x(context, d, n), of_y(context, d, n);
+        for (batch* const each : {&x, &y, &k})
+            diamond::draw_normal(philox{2}.stream(purpose::user), each->mutable_view());
+        const diamond::diamond_arguments<batch> at{x.read(), y.read(), diamond::time_view(0.3),
+                                                   diamond::time_view(0.4), diamond::time_view(0.8)};
+        auto space = net.make_workspace(context, n);
+        const auto theta = state.theta.data();
+        CHECK(in_steady_state([&](int) {
+                  net(theta, at, diamond::labels(1), space, out.mutable_view());
+                  net.jvp(theta, at, diamond::labels(1), y.read(), space, out.mutable_view());
+                  net.vjp(theta, at, diamond::labels(1), k.read(), space, of_x.mutable_view(),
+                          of_y.mutable_view());
+              }) == 0);
+    }
 }
 
 TEST_CASE_TEMPLATE("nor do a network's own densities by its determinants, and SMC that they correct", back,

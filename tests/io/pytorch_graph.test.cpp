@@ -26,6 +26,7 @@ using diamond::activation, diamond::activation_layer, diamond::convolution, diam
 
 namespace {
 
+// [builder]
 /// Adds layers to a list, and the names of their tensors in the state_dict.
 struct builder {
     layer_list<> list = {};
@@ -34,15 +35,16 @@ struct builder {
     template <class Layer>
     index_t named(Layer layer, index_t from, const std::string& name) {
         const index_t place = list.add(layer, from);
-        names[place] = {.prefix = name + "."};
+        names[place] = {.prefix = name + "."}; // name.weight and name.bias
         return place;
     }
-    index_t dense(index_t from, const std::string& name, index_t outputs) {
+    index_t dense(index_t from, const std::string& name, index_t outputs) { // a Linear
         return named(convolution{.outputs = outputs, .kernel = 1, .padding = 0}, from, name);
     }
     index_t act(index_t from, activation kind = activation::silu) {
         return list.add(activation_layer{.kind = kind}, from);
     }
+    /// A residual block, which the embedding e scales and shifts.
     index_t block(index_t x, index_t e, const std::string& name, index_t outputs, bool skip = false) {
         index_t h = act(named(group_norm{.groups = 2}, x, name + ".norm1"));
         h = named(convolution{.outputs = outputs}, h, name + ".conv1");
@@ -50,10 +52,11 @@ struct builder {
         h = named(group_norm{.groups = 2, .epsilon = 1e-3}, h, name + ".norm2");
         h = act(list.add(diamond::modulation{}, h, acting));
         h = named(convolution{.outputs = outputs}, h, name + ".conv2");
-        names[h].names["bias"] = ""; // PyTorch's has none
+        names[h].names["bias"] = ""; // made with bias=False
         return list.add(diamond::sum_layer{}, skip ? dense(x, name + ".skip", outputs) : x, h);
     }
 };
+// [/builder]
 builder network() {
     builder b;
     auto& list = b.list;
@@ -76,9 +79,11 @@ builder network() {
     b.names[t].names["weight"] = "vit.pos";
     const auto ada = b.dense(e, "vit.ada", 36);
     h = list.add(diamond::modulation{}, list.add(pixel_norm{.affine = false}, t), ada);
+    // [attention]
     h = list.add(convolution{.outputs = 18, .kernel = 1, .padding = 0}, h);
-    b.names[h] = {.prefix = "vit.attn.in_proj_"}; // in_proj_weight, in_proj_bias
+    b.names[h] = {.prefix = "vit.attn.in_proj_"}; // in_proj_weight and in_proj_bias, of 3 x 6 channels
     h = b.dense(list.add(diamond::self_attention{.heads = 3}, h), "vit.attn.out_proj", 6);
+    // [/attention]
     t = list.add(diamond::gated_sum{.first = 12}, t, h, ada);
     h = b.named(pixel_norm{.kind = normalisation::rms, .epsilon = 1e-6}, t, "vit.norm2");
     h = list.add(diamond::modulation{.first = 18}, h, ada);
@@ -121,7 +126,11 @@ double error_of(const io::stored_graph<Batch>& net) {
 template <class Batch>
 io::stored_graph<Batch> named(const builder& b, const io::tensor_file& file = state(),
                               const std::vector<std::string>& others = {}) {
-    return io::layer_graph_from<Batch>(one_thread(), file, 133, b.list, b.names, others);
+    // [read]
+    constexpr index_t rows = 2 * 8 * 8 + 5; // of the input: an image, and below it five numbers
+    auto net = io::layer_graph_from<Batch>(one_thread(), file, rows, b.list, b.names, others);
+    // [/read]
+    return net;
 }
 using batch = diamond::eigen::batch<float>;
 using wide_batch = diamond::eigen::batch<double>;

@@ -8,6 +8,8 @@
 #include <diamond/nn/diamond_mlp.hpp>
 #include <diamond/nn/unet.hpp>
 #include <diamond/train/diamond_trainer.hpp>
+#include <diamond/train/fit_gaussian_frame.hpp>
+#include <diamond/train/warm_start.hpp>
 
 #include <support/back_ends.hpp>
 #include <support/image_networks.hpp>
@@ -126,6 +128,44 @@ TEST_CASE("a U-Net trains, and goes on after a kill to the same bits") {
     CHECK(steps(diamond::eulerian_loss{}) > 0.0);
     CHECK(steps(diamond::semigroup_loss{.midpoint = true}) > 0.0);
     CHECK(steps(diamond::mean_flow_loss{}) > 0.0);
+}
+
+TEST_CASE("a U-Net with divergence starts from one without") {
+    const diamond::eigen::context context{.threads = 2};
+    const auto plain = make_small<diamond::no_head>{}.operator()<batch>(context);
+    const auto joint = make_small<diamond::divergence_head>{}.operator()<batch>(context);
+    const image_networks::numbers_of_call at(plain, 3), with(joint, 3);
+    image_networks::call_on call(context, plain, at);
+    image_networks::call_on other(context, joint, with);
+    joint.initialise(philox{1}, other.theta.mutable_view());
+    diamond::warm_start(joint, diamond::trained_network(plain, call.brought(at.theta, plain.parameters(), 1)),
+                        other.theta.mutable_view());
+    const auto v = call.value(), both = other.value();
+    for (std::size_t j = 0; j < 3; ++j)
+        for (std::size_t i = 0; i < 32; ++i) CHECK(both[i + 33 * j] == v[i + 32 * j]);
+    auto options = small();
+    options.nonlinearity = diamond::activation::gelu;
+    const diamond_unet<batch, linear_schedule> smooth({}, plain.frame(), options);
+    CHECK_THROWS_WITH_AS(
+        diamond::warm_start(joint, diamond::trained_network(smooth, batch(context, smooth.parameters(), 1)),
+                            other.theta.mutable_view()),
+        doctest::Contains("of the sampler's graph of"), std::invalid_argument);
+}
+
+TEST_CASE("the frame of pixels has the moments of the points and their noise") {
+    const diamond::eigen::context context{.threads = 2};
+    const diamond::training_set<batch> data(diamond::from_host<double>(context, 2, 3, {1, 5, 2, 5, 6, 8}),
+                                            0.5);
+    const auto frame = diamond::fit_pixel_frame(data);
+    CHECK(frame.basis.empty());
+    CHECK(frame.mean[0] == doctest::Approx(3));
+    CHECK(frame.mean[1] == doctest::Approx(6));
+    CHECK(frame.variance[0] == doctest::Approx(14.0 / 3 + 0.25));
+    CHECK(frame.variance[1] == doctest::Approx(2.25));
+    const diamond::training_set<batch> constant(diamond::from_host<double>(context, 2, 2, {1, 5, 2, 5}), 0.0);
+    CHECK_THROWS_WITH_AS(static_cast<void>(diamond::fit_pixel_frame(constant)),
+                         "coordinate 1 of the points is 5 for all of them: give them a bandwidth above 0",
+                         std::invalid_argument);
 }
 
 TEST_CASE("options of a U-Net out of range are refused") {

@@ -50,6 +50,27 @@ struct network_rows {
     }
 };
 
+namespace detail {
+/// Returns all that is known of a graph's node but its shapes: the layer, its fields, and what it is made of.
+template <class Node>
+[[nodiscard]] std::string text_of_node(Node node) { // a copy, since fields may be written
+    std::string result;
+    std::visit(
+        [&](auto& layer) {
+            result.append(" ").append(layer.name);
+            layer.fields([&](const char*, auto& field) {
+                if constexpr (std::is_floating_point_v<std::remove_reference_t<decltype(field)>>)
+                    result.append(" ").append(digits_of(field));
+                else
+                    result.append(" ").append(digits_of(static_cast<index_t>(field)));
+            });
+        },
+        node.layer);
+    for (const index_t from : node.from) result.append(" ").append(digits_of(from));
+    return result;
+}
+} // namespace detail
+
 /// A preconditioned_network gives v(xbar, x_t, t, s, r | c) = pm + k e + sqrt(pv) F(e, g, times, c), as
 /// nn/diamond_features.hpp says, where F is a Stack: a dense_stack, a layer_graph, or what has their
 /// batch_type, inputs, outputs, parameters, recorded_rows, workspace, forward, record and backward, and an
@@ -150,22 +171,8 @@ public:
         requires requires(const Stack& stack) { stack.output_nodes(); }
     {
         std::string all;
-        const auto add = [&all](index_t number) { all.append(" ").append(digits_of(number)); };
-        for (auto node : stack_.nodes()) { // a copy, since fields may be written
-            std::visit(
-                [&](auto& layer) {
-                    all.append(" ").append(layer.name);
-                    layer.fields([&](const char*, auto& field) {
-                        if constexpr (std::is_floating_point_v<std::remove_reference_t<decltype(field)>>)
-                            all.append(" ").append(digits_of(field));
-                        else
-                            add(static_cast<index_t>(field));
-                    });
-                },
-                node.layer);
-            for (const index_t from : node.from) add(from);
-        }
-        for (const index_t output : stack_.output_nodes()) add(output);
+        for (const auto& node : stack_.nodes()) all.append(detail::text_of_node(node));
+        for (const index_t output : stack_.output_nodes()) all.append(" ").append(digits_of(output));
         crc32<0x82f63b78> sum;
         sum.add(std::as_bytes(std::span(all)));
         return "in a graph of " + digits_of(stack_.nodes().size()) + " layers with the checksum " +

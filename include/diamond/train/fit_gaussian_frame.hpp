@@ -104,6 +104,32 @@ template <class Batch>
     return {std::move(mean), std::move(eigen.values), std::move(eigen.vectors)};
 }
 
+/// Computes mean and variance of each coordinate of the points plus their noise, N(0, diag(h^2)): a frame
+/// without a basis, for images of so many pixels that d x d numbers are too many, or whose layers see pixels
+/// and need no correlations taken out. Cost: n d operations by the back end.
+/// @throws std::invalid_argument if a coordinate is the same for all points and has no bandwidth.
+template <class Batch>
+[[nodiscard]] gaussian_frame_numbers fit_pixel_frame(const training_set<Batch>& data) {
+    const auto points = data.points().read();
+    const auto& context = data.context();
+    const index_t d = points.rows(), n = points.columns();
+    using transposed = detail::transposed<const_view_t<Batch>>;
+    rebind_t<Batch, double> sums(context, d, 1), squares(context, d, 1);
+    context.column_sums(n, d, transposed{points}, sums.data());
+    const auto centred = transposed{points} - row(context, d, sums.data()) / static_cast<double>(n);
+    context.column_sums(n, d, centred * centred, squares.data());
+    gaussian_frame_numbers frame{to_host(sums), to_host(squares), {}};
+    for (std::size_t i = 0; i < frame.mean.size(); ++i) {
+        frame.mean[i] /= static_cast<double>(n);
+        frame.variance[i] = frame.variance[i] / static_cast<double>(n) + square(data.bandwidths()[i]);
+        require(frame.variance[i] > 0.0, [&] {
+            return "coordinate " + digits_of(i) + " of the points is " + digits_of(frame.mean[i]) +
+                   " for all of them: give them a bandwidth above 0";
+        });
+    }
+    return frame;
+}
+
 /// Computes mean and variance of each number of the vectors that a training set's points are conditioned on:
 /// the frame by which a diamond_mlp reads them. A number that is the same for all points has the variance 1,
 /// since it says nothing. Cost: n d_c operations on the host. @throws std::invalid_argument where the points

@@ -183,14 +183,18 @@ consteval bool diagnose_layer() {
     return true;
 }
 
-namespace detail {
-/// @throws std::invalid_argument unless a layer is made of so many maps.
-inline void require_inputs(std::string_view name, std::span<const feature_shape> from, std::size_t count) {
+/// Returns the shapes of what a layer is made of, which its output() checks before it reads one.
+/// @throws std::invalid_argument unless they are so many.
+inline std::span<const feature_shape> require_inputs(std::string_view name,
+                                                     std::span<const feature_shape> from, std::size_t count) {
     require(from.size() == count, [&] {
         return "a layer '" + std::string(name) + "' was given " + digits_of(from.size()) +
                " feature maps, and needs " + digits_of(count);
     });
+    return from;
 }
+namespace detail {
+using diamond::require_inputs;
 } // namespace detail
 
 } // namespace diamond
