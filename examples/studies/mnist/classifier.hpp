@@ -60,8 +60,7 @@ inline double to_cotangent(real* scores, const std::vector<std::int32_t>& labels
         double sum = 0.0;
         for (int c = 0; c < classes; ++c) sum += std::exp(score[c] - high);
         loss += (std::log(sum) + high - score[label]) / n;
-        for (int c = 0; c < classes; ++c)
-            score[c] = static_cast<real>(std::exp(score[c] - high) / sum / n);
+        for (int c = 0; c < classes; ++c) score[c] = static_cast<real>(std::exp(score[c] - high) / sum / n);
         score[label] -= static_cast<real>(1.0 / n);
     }
     return loss;

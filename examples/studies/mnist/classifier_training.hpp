@@ -64,8 +64,6 @@ struct classifier_report {
     std::string name;
     index_t parameters = 0, steps = 0;
     std::array<index_t, classes> right = {}, of = {}; ///< of the test part, by class; the file's numbers
-    double seconds = 0.0;                             ///< of this run; 0 if it was trained before
-    double test_loss = NAN;                           ///< nats an image
 
     [[nodiscard]] index_t all_right() const { return std::accumulate(right.begin(), right.end(), index_t{}); }
     [[nodiscard]] index_t all() const { return std::accumulate(of.begin(), of.end(), index_t{}); }
@@ -204,7 +202,6 @@ inline void measure(const classifier& net, const images& test, index_t count, cl
 inline classifier_report train_classifier(const context& where, const data_set& data,
                                           const classifier_options& o) {
     const std::string setting = o.setting(data);
-    const diamond::stopwatch clock;
     classifier_report told{.name = o.name, .steps = o.steps(data.train)};
     if (o.resume && studies::is_trained(o.file(), setting)) {
         std::fprintf(stderr, "%s: already trained in this way; --fresh trains it again\n", o.name.c_str());
@@ -237,7 +234,6 @@ inline classifier_report train_classifier(const context& where, const data_set& 
                         " images of the test part, by these numbers"},
           {"setting", setting}});
     std::filesystem::remove(saved);
-    told.seconds = clock.seconds();
     return told;
 }
 

@@ -24,7 +24,8 @@ inline std::filesystem::path default_weights() { return default_data().parent_pa
 using studies::between, studies::not_negative;
 
 inline void add_data_folder(CLI::App& sub, std::filesystem::path& folder) {
-    sub.add_option("--data", folder, "folder of train_images.png, train_labels.npy and those of the test part");
+    sub.add_option("--data", folder,
+                   "folder of train_images.png, train_labels.npy and those of the test part");
 }
 
 } // namespace mnist

@@ -57,8 +57,7 @@ void run(const settings& s) {
                {"part", "images", "mean", "deviation"});
     for (const auto& [name, part] : {std::pair{"train", &data.train}, std::pair{"test", &data.test}}) {
         const auto [mean, deviation] = mean_and_deviation(*part);
-        told.row(
-            {name, {"%.0f", static_cast<double>(part->count())}, {"%.4f", mean}, {"%.4f", deviation}});
+        told.row({name, {"%.0f", static_cast<double>(part->count())}, {"%.4f", mean}, {"%.4f", deviation}});
     }
     told.end_table();
     told.table("classes", "Classes", "Images of each class.", {"class", "train", "test"});

@@ -54,9 +54,7 @@ struct making {
 namespace detail {
 
 /// Returns (level + u)/128 - 1, which float holds exactly if u is an odd multiple of 2^-17.
-inline real spread(int level, double u) {
-    return static_cast<real>((level + u) / (levels / 2) - 1.0);
-}
+inline real spread(int level, double u) { return static_cast<real>((level + u) / (levels / 2) - 1.0); }
 
 /// Cuts the tiles of a sheet, of which a row has 250, into images one after the other.
 inline std::vector<std::uint8_t> tiles_of(const grey_image& sheet, std::size_t count, std::size_t in_a_row) {
@@ -85,8 +83,8 @@ inline images load_part(const std::filesystem::path& folder, const std::string& 
             throw diamond::io::file_error{path, "no such file: --data names a folder of train_images.png, "
                                                 "train_labels.npy, test_images.png and test_labels.npy, as "
                                                 "examples/studies/mnist/data is"};
-    const auto label = diamond::io::read_npy<std::uint8_t>(
-        label_path, {.shape = std::vector{diamond::io::any_extent}});
+    const auto label = diamond::io::read_npy<std::uint8_t>(label_path,
+                                                           {.shape = std::vector{diamond::io::any_extent}});
     const std::size_t count = label.data.size();
     diamond::require(count > 0 && count % in_a_row == 0, [&] {
         return label_path.string() + ": " + std::to_string(count) +
@@ -101,8 +99,8 @@ inline images load_part(const std::filesystem::path& folder, const std::string& 
         result.labels.push_back(label.data[n]);
     }
     constexpr auto high = static_cast<std::size_t>(side);
-    result.grey = detail::tiles_of(
-        read_grey_png(sheet_path, count / in_a_row * high, in_a_row * high), count, in_a_row);
+    result.grey = detail::tiles_of(read_grey_png(sheet_path, count / in_a_row * high, in_a_row * high), count,
+                                   in_a_row);
     return result;
 }
 
