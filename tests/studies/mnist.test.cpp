@@ -255,6 +255,7 @@ TEST_CASE("mnist: what the program says and refuses") {
     CHECK(output.find("| train | 60000 | 33.3184 | 78.5675 |") != std::string::npos);
     for (const std::string name : {"report.md", "report.json", "data.png"})
         CHECK(std::filesystem::exists(out / name));
+    diamond_test::check_full_output("mnist", "data --out " + quoted(out));
     const auto refused = [](const std::string& arguments, const std::string& reason) {
         const auto [status, output] = run_program("mnist", arguments);
         INFO(arguments, ": ", output);
