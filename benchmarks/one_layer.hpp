@@ -82,9 +82,9 @@ private:
 
     static std::vector<float> normals(std::uint64_t seed, index_t count) {
         const diamond::eigen::context context;
-        batch numbers(context, count, 1);
-        diamond::draw_normal(diamond::philox{seed}.stream(diamond::purpose::user, 0), numbers.mutable_view());
-        return {numbers.data(), numbers.data() + count};
+        batch all(context, count, 1);
+        diamond::draw_normal(diamond::philox{seed}.stream(diamond::purpose::user, 0), all.mutable_view());
+        return {all.data(), all.data() + count};
     }
     template <class Lane>
     diamond::layer_call<Lane, float> call(Lane& lane) {

@@ -1,9 +1,11 @@
 // Convolutions of feature maps against the same by oneDNN in float32, on one thread in the same run, results
 // compared first: `share` is oneDNN's time over ours. oneDNN has its maps and weights in the formats that it
 // chose itself, or, as `plain`, its maps as ours are, channel fastest. It makes no copies in what is timed.
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 

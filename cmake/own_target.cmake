@@ -3,9 +3,9 @@ function(diamond_own_target target)
   set(cxx -Wall -Wextra -Wpedantic -Wconversion)
   set(cuda -Xcompiler=-Wall,-Wextra,-Wconversion) # nvcc's generated code is not pedantic
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-    # False alarms: inside Eigen with AVX-512, and of g++ 12 in "text" + std::string (gcc bug 105329).
-    list(APPEND cxx -Wno-maybe-uninitialized -Wno-restrict)
-    list(APPEND cuda -Xcompiler=-Wno-maybe-uninitialized,-Wno-restrict)
+    # False alarms: inside Eigen with AVX-512, where g++ 12 also takes its own _mm512_undefined for a mistake of ours, and in "text" + std::string (gcc bug 105329).
+    list(APPEND cxx -Wno-uninitialized -Wno-maybe-uninitialized -Wno-restrict)
+    list(APPEND cuda -Xcompiler=-Wno-uninitialized,-Wno-maybe-uninitialized,-Wno-restrict)
   endif()
   if(DIAMOND_WERROR)
     list(APPEND cxx -Werror)
@@ -21,8 +21,8 @@ function(diamond_light_host_code target)
   endif()
   set(flags -Og) # templates cost -O3 two and a half times as much, -O1 half as much again; -O0 compiles hardly faster and runs three to four times as long
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-    # gcc 12 at -Og takes its own _mm512_undefined for a mistake of ours; and it leaves out vzeroupper, without which libm is 15 times slower
-    list(APPEND flags -Wno-uninitialized -fexpensive-optimizations)
+    # gcc 12 at -Og leaves out vzeroupper, without which libm is 15 times slower
+    list(APPEND flags -fexpensive-optimizations)
   endif()
   list(JOIN flags "," host_flags)
   if("CXX" IN_LIST ARGN)

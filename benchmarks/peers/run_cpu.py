@@ -175,13 +175,13 @@ def main():
     jobs += [("JAX", "unet_step", 32, threads, 10), ("JAX", "unet_training", 32, threads, 3)]
     jobs += [("OpenVINO", "forward", width, 1, 30) for width in (64, 128, 256, 512)]
     jobs += [("particles", "resampling", 1, 1, 10), ("blackjax", "resampling", 1, threads, 10)]
-    names = {peer: f"{peer} {importlib.metadata.version(peer.lower())}" for peer, *_ in jobs}
     lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     processor = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
     if options.only:
         jobs = [job for job in jobs if job[1].startswith(options.only)]
     if options.quick:
         jobs = [job for job in jobs if job[2] <= 64]
+    names = {peer: f"{peer} {importlib.metadata.version(peer.lower())}" for peer, *_ in jobs}
 
     spawn = multiprocessing.get_context("spawn")
     processes = {job[0]: concurrent.futures.ProcessPoolExecutor(1, spawn, begin, (cases,)) for job in jobs}

@@ -22,6 +22,15 @@ constexpr bool ours = trainable_network<diamond_mlp<Batch, linear_schedule>> &&
 static_assert(ours<diamond::eigen::batch<float>> && ours<diamond::eigen::batch<double>> &&
               ours<diamond::thrust_cpu::batch<float>>);
 
+template <class Network>
+constexpr bool of_images = trainable_network<Network> &&
+                           differentiable_diamond_network<trained_network<Network>>;
+static_assert(
+    of_images<diamond::diamond_unet<diamond::eigen::batch<float>, linear_schedule>> &&
+    of_images<diamond::diamond_dit<diamond::thrust_cpu::batch<double>, linear_schedule>> &&
+    diamond::trainable_network_with_divergence<
+        diamond::diamond_unet<diamond::eigen::batch<float>, linear_schedule, diamond::divergence_head>>);
+
 static_assert(diamond::trainable_network_with_divergence<archetypes::trainable_network_with_divergence> &&
               !diamond::trainable_network_with_divergence<archetypes::trainable_network>);
 static_assert(!diamond::diamond_network_with_divergence<archetypes::diamond_network>);

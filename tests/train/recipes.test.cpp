@@ -71,6 +71,27 @@ std::vector<float> drawn(Map map, const diamond::eigen::context& context, index_
 }
 } // namespace
 
+TEST_CASE(
+    "a recipe trains a network of images, in the frame of the points, with the classes of their labels") {
+    const auto context = back_ends::eigen<float>::make(2);
+    const index_t d = 16, n = 64;
+    batch points(context, d, n);
+    diamond::draw_normal(philox{7}.stream(diamond::purpose::data), points.mutable_view());
+    diamond::recipe_options options{
+        .training = {.steps = 6, .batch = 32, .diagonal_first = 0.0, .report_every = 1}};
+    for (index_t j = 0; j < n; ++j) options.labels.push_back(static_cast<std::int32_t>(j % 2));
+    int reports = 0;
+    options.observer = [&](const diamond::training_report&) { return ++reports > 0; };
+    const auto map = diamond::train_diamond_map(
+        std::move(points), philox{1},
+        diamond::unet_options{.shape = {1, 4, 4}, .width = 8, .multipliers = {1}, .embedding = 8}, options);
+    const auto& network = map.network().architecture();
+    CHECK(reports == 6);
+    CHECK(network.frame().has_basis());
+    CHECK(network.classes() == 2);
+    CHECK(network.options().width == 8);
+}
+
 TEST_CASE("a recipe is the training by hand, to the same bits") {
     const auto context = back_ends::eigen<float>::make(1);
     auto options = small(12);

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <ctime>
 #include <string>
 #include <utility>
 
-#include <diamond/core/stopwatch.hpp>
 #include <diamond/nn/trained_network.hpp>
 #include <diamond/train/diamond_trainer.hpp>
 #include <diamond/train/fit_gaussian_frame.hpp>
@@ -17,7 +17,7 @@
 namespace blobs {
 
 struct options {
-    double seconds = 60.0; ///< of each training
+    double seconds = 60.0; ///< of each training, of all threads
     index_t batch = 128, points = 1 << 18, states = 500, draws = 64;
     double rate = 2e-3;
     std::uint64_t seed = 1;
@@ -32,11 +32,8 @@ struct training_figures {
 };
 
 [[nodiscard]] inline diamond::diamond_training_options options_of(const options& chosen, index_t steps) {
-    diamond::diamond_training_options training{.steps = steps,
-                                               .batch = chosen.batch,
-                                               .rate = {.peak = chosen.rate},
-                                               .average = 0.998,
-                                               .report_every = 10};
+    diamond::diamond_training_options training{
+        .steps = steps, .batch = chosen.batch, .rate = {.peak = chosen.rate}, .average = 0.998};
     training.rate.warm_up = std::min<index_t>(training.rate.warm_up, steps / 10);
     return training;
 }
@@ -47,6 +44,11 @@ struct trained {
     diamond::trained_network<Architecture> network;
     training_figures figures;
 };
+
+/// The seconds that the program's threads have worked, which do not count what else the machine does.
+[[nodiscard]] inline double worked(const context& where) {
+    return static_cast<double>(std::clock()) / CLOCKS_PER_SEC / static_cast<double>(where.concurrency());
+}
 
 /// Trains for about so many seconds: as many steps as fit, of which the learning rate knows, after a few that
 /// say how long one takes. `own` is the network in the coordinates of `data`, `whole` in those of images.
@@ -61,14 +63,14 @@ trained<Architecture> train(const std::string& name, const Architecture& own, co
     auto trial = trainer_of(2 * tried); // the first of which are on the diagonal, as are most of a training
     auto state = trial.start();
     trial.step(state);
-    const diamond::stopwatch of_trial;
+    const double before_trial = worked(data.context());
     while (state.step < 2 * tried) trial.step(state);
     static_cast<void>(trial.report(state));
-    const double a_step = of_trial.seconds() / static_cast<double>(2 * tried - 1);
+    const double a_step = (worked(data.context()) - before_trial) / static_cast<double>(2 * tried - 1);
     const auto steps = std::max<index_t>(static_cast<index_t>(chosen.seconds / a_step), 100);
 
     auto trainer = trainer_of(steps);
-    const diamond::stopwatch clock;
+    const double before = worked(data.context());
     studies::training_line line(name, diamond::time_left(options_of(chosen, steps)));
     state = trainer.start();
     trainer.run(state, [&](const diamond::training_report& report) {
@@ -76,9 +78,9 @@ trained<Architecture> train(const std::string& name, const Architecture& own, co
         return true;
     });
     const auto last = trainer.report(state);
-    return {
-        .network = {whole, trainer.averaged(state)},
-        .figures = {own.parameters(), steps, clock.seconds(), last.diagonal_loss, last.off_diagonal_loss}};
+    return {.network = {whole, trainer.averaged(state)},
+            .figures = {own.parameters(), steps, worked(data.context()) - before, last.diagonal_loss,
+                        last.off_diagonal_loss}};
 }
 
 } // namespace blobs

@@ -33,8 +33,9 @@
 /// (x, log p) moves with (u, -div u), which does not depend on log p: m is one more row of a flow map's mean
 /// velocity, and every loss of train/flow_map_losses.hpp means the same for it.
 ///
-/// Models: diamond_mlp (with divergence where it has a divergence_head), torch_trainable_network. Used by:
-/// diamond_trainer, trained_network. Source: [DM], [F2], (eq. diagonal-loss) to (eq. divergence-loss).
+/// Models: preconditioned_network, such as diamond_mlp, diamond_unet and diamond_dit (with divergence where
+/// it has a divergence_head), torch_trainable_network. Used by: diamond_trainer, trained_network. Source:
+/// [DM], [F2], (eq. diagonal-loss) to (eq. divergence-loss).
 #pragma once
 
 #include <concepts>

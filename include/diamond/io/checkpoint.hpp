@@ -225,6 +225,8 @@ struct saved_layers<preconditioned_network<layer_graph<Batch, Own...>, Schedule,
     static constexpr const char* name = "layer_graph";
 
     static void put(tensor_file& file, const network& net, const Batch& parameters, precision as) {
+        require(!net.left_basis(), "a network that left its frame's basis, as for a training, is not saved: "
+                                   "save the one with the basis, which has the same parameters");
         put_graph(file, net.stack(), parameters, as);
     }
     template <class File>

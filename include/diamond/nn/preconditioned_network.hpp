@@ -187,6 +187,9 @@ public:
         if (!has_first_layer) turned_by_ = std::move(frame_);
         frame_ = std::move(own);
     }
+    /// Says whether leave_basis gave up a basis by which the layers see pixels: what the network is, is then
+    /// not said by its frame alone.
+    [[nodiscard]] bool left_basis() const { return turned_by_.has_value(); }
     /// Returns the posterior variance of the frame's Gaussian, a functor (i, t): the unit of errors of v.
     /// @throws std::invalid_argument where the frame has a basis, since errors are then not measured
     /// coordinate by coordinate.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -20,7 +21,9 @@
 #include <diamond/map/network_diamond_map.hpp>
 #include <diamond/map/network_flow_map.hpp>
 #include <diamond/nn/diamond_mlp.hpp>
+#include <diamond/nn/dit.hpp>
 #include <diamond/nn/trained_network.hpp>
+#include <diamond/nn/unet.hpp>
 #include <diamond/schedule/schedule.hpp>
 #include <diamond/train/diamond_trainer.hpp>
 #include <diamond/train/fit_gaussian_frame.hpp>
@@ -36,7 +39,9 @@ struct recipe_options {
     /// The numbers of the vector that each point is conditioned on, those of one point behind those of
     /// another, or none at all.
     std::vector<double> vectors = {};
-    mlp_options network = {.width = 128, .blocks = 3}; ///< width, blocks and activation of the layers
+    /// The width, blocks and activation of the layers; not read where the recipe is given a network of
+    /// images.
+    mlp_options network = {.width = 128, .blocks = 3};
     /// Steps, batch, rates and weights of the training.
     diamond_training_options training = {.steps = 4000, .batch = 256, .report_every = 100};
     /// Sees every `training.report_every`-th step and the last; false ends the training there, and the
@@ -84,11 +89,29 @@ void run_watched(Trainer& trainer, State& state,
 }
 } // namespace detail
 
-/// A training by a recipe with its parts at hand. `Head` is no_head for a Diamond map and divergence_head for
-/// a flow map with divergence; `Defaults` are the time and pair samplers where no policy says others.
-template <class Batch, class Head, class Defaults, class... Policies>
+namespace detail {
+/// Names the networks that recipes make, by their options.
+template <class Batch, class Head>
+diamond_mlp<Batch, linear_schedule, Head> network_of(const diamond_mlp_options&);
+template <class Batch, class Head>
+diamond_unet<Batch, linear_schedule, Head> network_of(const unet_options&);
+template <class Batch, class Head>
+diamond_dit<Batch, linear_schedule, Head> network_of(const dit_options&);
+template <class Shape, class Batch, class Head>
+using network_of_t = decltype(network_of<Batch, Head>(std::declval<const Shape&>()));
+} // namespace detail
+
+/// The options of a network of images that a recipe can train: unet_options or dit_options, whose classes are
+/// those of the labels and need not be given.
+template <class Shape>
+concept image_network_options = std::same_as<Shape, unet_options> || std::same_as<Shape, dit_options>;
+
+/// A training by a recipe with its parts at hand. `Shape` is the options of its network, `Head` is no_head
+/// for a Diamond map and divergence_head for a flow map with divergence; `Defaults` are the time and pair
+/// samplers where no policy says others.
+template <class Batch, class Shape, class Head, class Defaults, class... Policies>
 class recipe_training {
-    using architecture = diamond_mlp<Batch, linear_schedule, Head>;
+    using architecture = detail::network_of_t<Shape, Batch, Head>;
     static_assert(diagnose_training_policies<architecture, Policies...>());
     template <detail::training_role Role, class Default>
     using chosen = detail::policy_of<Role, architecture, Default, Policies...>;
@@ -114,14 +137,17 @@ public:
     /// Takes points, d x n, in the memory of a context, which must outlive the training. @throws
     /// std::invalid_argument as smooth_points and diamond_trainer do.
     recipe_training(Batch points, philox rng, const recipe_options& options = {}, Policies... policies)
+        requires std::same_as<Shape, diamond_mlp_options>
+        : recipe_training(std::move(points), rng, Shape{.mlp = options.network}, options,
+                          std::move(policies)...) {}
+    /// The same for a network of these options. @throws as above, and where a network of images does not fit.
+    recipe_training(Batch points, philox rng, Shape network, const recipe_options& options,
+                    Policies... policies)
         : data_(std::make_unique<framed_points<Batch>>(
               smooth_points(points, options.smooth, options.labels, vectors_of(points, options.vectors)))),
-          vector_frame_(frame_of_vectors(data_->inside)),
-          shape_{.mlp = options.network, .classes = data_->inside.classes()},
-          head_(head_for(*data_)),
-          trainer_(architecture({}, {points.context(), in_own_coordinates(data_->frame.numbers())},
-                                vector_frame_, shape_, head_),
-                   data_->inside, rng, options.training,
+          network_({}, data_->frame, frame_of_vectors(data_->inside),
+                   with_classes(std::move(network), data_->inside.classes()), head_for(*data_)),
+          trainer_(in_own_coordinates_of(network_, points.context()), data_->inside, rng, options.training,
                    detail::take_policy<role::times, architecture, typename Defaults::times>(policies...),
                    detail::take_policy<role::pairs, architecture, typename Defaults::pairs>(policies...),
                    detail::take_policy<role::weighting, architecture, adaptive_weight>(policies...),
@@ -137,10 +163,19 @@ public:
     /// Returns the network of a state's moving average, in the points' own coordinates. @throws as
     /// diamond_trainer::averaged does.
     [[nodiscard]] network_type network(const state_type& state) const {
-        return {architecture({}, data_->frame, vector_frame_, shape_, head_), trainer_.averaged(state)};
+        return {network_, trainer_.averaged(state)};
     }
 
 private:
+    [[nodiscard]] static Shape with_classes(Shape shape, index_t classes) {
+        shape.classes = classes;
+        return shape;
+    }
+    [[nodiscard]] static architecture in_own_coordinates_of(architecture network,
+                                                            const context_type& context) {
+        network.leave_basis(context);
+        return network;
+    }
     /// Brings the numbers of vectors into the memory of the points' context.
     [[nodiscard]] static Batch vectors_of(const Batch& points, const std::vector<double>& numbers) {
         if (numbers.empty()) return {};
@@ -172,25 +207,25 @@ private:
     }
 
     std::unique_ptr<framed_points<Batch>> data_; ///< the trainer keeps its address
-    std::optional<gaussian_frame<Batch>> vector_frame_;
-    diamond_mlp_options shape_;
-    Head head_;
+    architecture network_;
     trainer_type trainer_;
 };
 
 /// The training of a Diamond map from points. See train_diamond_map.
 template <class Batch, class... Policies>
 class diamond_map_training
-    : public recipe_training<Batch, no_head, detail::diamond_map_defaults, Policies...> {
+    : public recipe_training<Batch, diamond_mlp_options, no_head, detail::diamond_map_defaults, Policies...> {
 public:
-    using recipe_training<Batch, no_head, detail::diamond_map_defaults, Policies...>::recipe_training;
+    using recipe_training<Batch, diamond_mlp_options, no_head, detail::diamond_map_defaults,
+                          Policies...>::recipe_training;
 };
 /// The training of a flow map with divergence from points. See train_flow_map.
 template <class Batch, class... Policies>
-class flow_map_training
-    : public recipe_training<Batch, divergence_head, detail::flow_map_defaults, Policies...> {
+class flow_map_training : public recipe_training<Batch, diamond_mlp_options, divergence_head,
+                                                 detail::flow_map_defaults, Policies...> {
 public:
-    using recipe_training<Batch, divergence_head, detail::flow_map_defaults, Policies...>::recipe_training;
+    using recipe_training<Batch, diamond_mlp_options, divergence_head, detail::flow_map_defaults,
+                          Policies...>::recipe_training;
 };
 
 /// Deduces the batch and the policies.
@@ -223,6 +258,16 @@ template <class Real, class Context, class... Policies>
     detail::run_watched(training.trainer(), state, options.observer);
     return network_diamond_map{training.network(state)};
 }
+/// Does the same with a network of images, of unet_options or dit_options, in place of an MLP.
+template <class Real, class Context, image_network_options Shape, class... Policies>
+[[nodiscard]] auto train_diamond_map(owning_batch<Real, Context> points, philox rng, Shape network,
+                                     const recipe_options& options = {}, Policies... policies) {
+    recipe_training<owning_batch<Real, Context>, Shape, no_head, detail::diamond_map_defaults, Policies...>
+    training(std::move(points), rng, std::move(network), options, std::move(policies)...);
+    auto state = training.trainer().start();
+    detail::run_watched(training.trainer(), state, options.observer);
+    return network_diamond_map{training.network(state)};
+}
 
 /// Trains a flow map with divergence of the distribution of points, d x n, each with fresh noise N(0, H): a
 /// network_flow_map, by which flow_density, log_likelihood and self_guidance know log p. [F2]
@@ -234,6 +279,17 @@ template <class Real, class Context, class... Policies>
                                   const recipe_options& options = {}, Policies... policies) {
     flow_map_training<owning_batch<Real, Context>, Policies...> training(std::move(points), rng, options,
                                                                          std::move(policies)...);
+    auto state = training.trainer().start();
+    detail::run_watched(training.trainer(), state, options.observer);
+    return network_flow_map{training.network(state)};
+}
+/// Does the same with a network of images, of unet_options or dit_options, in place of an MLP.
+template <class Real, class Context, image_network_options Shape, class... Policies>
+[[nodiscard]] auto train_flow_map(owning_batch<Real, Context> points, philox rng, Shape network,
+                                  const recipe_options& options = {}, Policies... policies) {
+    recipe_training<owning_batch<Real, Context>, Shape, divergence_head, detail::flow_map_defaults,
+                    Policies...>
+    training(std::move(points), rng, std::move(network), options, std::move(policies)...);
     auto state = training.trainer().start();
     detail::run_watched(training.trainer(), state, options.observer);
     return network_flow_map{training.network(state)};
