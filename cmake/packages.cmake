@@ -4,7 +4,7 @@ cmake_minimum_required(VERSION 3.25)
 
 # <package>, or <package>=<program> where the program will do, wherever it comes from.
 set(diamond_packages_build g++=g++ ninja-build=ninja)
-set(diamond_packages_demo libeigen3-dev nlohmann-json3-dev libxtensor-dev libcairo2-dev fonts-dejavu-core libcli11-dev)
+set(diamond_packages_demo libeigen3-dev nlohmann-json3-dev libxtensor-dev libcairo2-dev fonts-dejavu-core libcli11-dev libstb-dev)
 set(diamond_packages_format clang-format-16=clang-format-16)
 set(diamond_packages_docs doxygen=doxygen libjs-mathjax python3=python3)
 set(diamond_packages_test ${diamond_packages_demo} ${diamond_packages_format} ${diamond_packages_docs} doctest-dev libbenchmark-dev librandom123-dev libthrust-dev)

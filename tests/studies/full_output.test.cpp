@@ -9,7 +9,7 @@ using diamond_test::check_full_output;
 
 TEST_CASE("a full standard output is an error: help") {
     if (!std::filesystem::exists("/dev/full")) return;
-    for (const char* program : {"digits", "toy_2d", "learned_2d", "checkerboard", "self_correction"})
+    for (const char* program : {"digits", "toy_2d", "learned_2d", "checkerboard", "self_correction", "mnist"})
         check_full_output(program, "--help");
     for (const char* command : {"align", "train", "sample", "likelihood", "self-guidance", "anomaly"})
         check_full_output("digits", std::string(command) + " --help");

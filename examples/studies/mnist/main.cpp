@@ -1,0 +1,32 @@
+// MNIST: classifiers of 28 x 28 digits, which judge and reward what models of them draw.
+#include "../../run_main.hpp"
+#include "command_line.hpp"
+
+namespace mnist {
+
+namespace {
+
+int from_command_line(int argc, char** argv) {
+    CLI::App app("Handwritten digits of 28 x 28 pixels: the data, and the classifiers that judge and reward "
+                 "samples.");
+    app.get_formatter()->column_width(32);
+    app.footer("mnist judge --help and the same of the others say the rest.");
+    const command commands[] = {add_data(app), add_judge(app)};
+    try {
+        app.parse(argc, argv);
+        if (app.get_subcommands().empty()) throw CLI::CallForHelp();
+        for (const auto& command : commands)
+            if (command.options->parsed()) command.run();
+        return 0;
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error);
+    }
+}
+
+} // namespace
+
+} // namespace mnist
+
+int main(int argc, char** argv) {
+    return examples::run_main("mnist", [&] { return mnist::from_command_line(argc, argv); });
+}
