@@ -9,6 +9,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <utility>
@@ -57,7 +58,7 @@ public:
                 over_outputs(at.outputs, [&]<int Q>(std::integral_constant<int, Q>, index_t o,
                                                     index_t count) {
                     pack<Q>(at, weights, o, count, first, channels, packed);
-                    Real begin[Q * lanes] = {};
+                    Real begin[std::size_t{Q * lanes}] = {};
                     if (bias && !adds) std::copy_n(bias + o, count, begin);
                     of.with_run([&]<int L>(std::integral_constant<int, L>) {
                         convolve_band<Q, L>(of, rows, pixels, packed, channels, begin, adds, out, o, count);
@@ -308,8 +309,8 @@ private:
         const kernel_window& at = of.at;
         bool whole = count == Q * lanes;
         for (index_t g = 0; g < G; ++g) whole = whole && widths[g] == L;
-        packet sums[G][L][Q];
-        Real kept[G * L * Q * lanes];
+        packet sums[std::size_t{G}][std::size_t{L}][std::size_t{Q}];
+        Real kept[std::size_t{G * L * Q * lanes}];
         if (adds) {
             if (!whole)
                 for (index_t g = 0; g < G; ++g)
@@ -335,10 +336,10 @@ private:
         for (index_t ky = 0; ky < at.kernel; ++ky)
             for (index_t kx = 0; kx < at.kernel; ++kx) {
                 const index_t tap = of.tap(ky, kx);
-                const Real* pixel[G];
+                const Real* pixel[std::size_t{G}];
                 for (index_t g = 0; g < G; ++g) pixel[g] = from[g] + tap;
                 for (index_t c = 0; c < channels; ++c, weights += Q * lanes) {
-                    packet w[Q];
+                    packet w[std::size_t{Q}];
                     unrolled<Q>([&](auto q) __attribute__((always_inline)) {
                         w[q] = pload<packet>(weights + q * lanes);
                     });
@@ -391,7 +392,7 @@ private:
                                    Real* to) {
         using namespace Eigen::internal;
         const kernel_window& at = of.at;
-        packet sums[C][Q];
+        packet sums[std::size_t{C}][std::size_t{Q}];
         unrolled<C>([&](auto c) __attribute__((always_inline)) {
             unrolled<Q>([&](auto q) __attribute__((always_inline)) { sums[c][q] = pzero(sums[c][q]); });
         });
@@ -399,7 +400,7 @@ private:
             for (index_t y = 0; y < rows.rows; ++y) {
                 const Real* pixel = pixels + (image * of.in_rows(rows.rows) + y * at.stride) * of.pitch;
                 for (index_t x = 0; x < at.out_width; ++x, pixel += chunk, k += Q * lanes) {
-                    packet of_output[Q];
+                    packet of_output[std::size_t{Q}];
                     unrolled<Q>([&](auto q) __attribute__((always_inline)) {
                         of_output[q] = pload<packet>(k + q * lanes);
                     });

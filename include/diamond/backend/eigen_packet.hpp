@@ -27,6 +27,11 @@ struct register_of {
     using type [[gnu::vector_size(sizeof(typename Eigen::internal::packet_traits<Real>::type))]] = Real;
 };
 using float_register = register_of<float>::type;
+/// As many whole numbers as floats.
+template <class Whole>
+struct beside_floats {
+    using type [[gnu::vector_size(sizeof(float_register))]] = Whole;
+};
 
 /// Returns the register that Eigen computes with.
 template <class Real>
@@ -42,7 +47,7 @@ inline double_packet exp_nonpositive(double_packet x) {
 /// That of floats is Cephes' polynomial, to 2 units in the last place, in fewer instructions than Eigen's,
 /// which serves all numbers.
 inline float_register exp_nonpositive(float_register x) {
-    using whole_numbers [[gnu::vector_size(sizeof(float_register))]] = std::uint32_t;
+    using whole_numbers = beside_floats<std::uint32_t>::type; // nvcc loses a local attribute
     constexpr float least = -87.0F, log2_e = 1.44269504F, ln2_high = 0.693359375F, ln2_low = -2.12194440e-4F;
     constexpr float rounder = 0x1.8p23F; // a sum with it has no fraction, and its last bits are that integer
     const float_register shifted = x * log2_e + rounder, whole = shifted - rounder;
