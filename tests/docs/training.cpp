@@ -93,7 +93,7 @@ auto train(const batch& points) {
 // [images]
 auto train_on_images(const diamond::training_set<batch>& images) { // columns of 1 x 8 x 8
     const auto& context = images.context();
-    const diamond::gaussian_frame<batch> frame{context, diamond::fit_gaussian_frame(images)};
+    const diamond::gaussian_frame<batch> frame{context, diamond::fit_pixel_frame(images)};
     const diamond::diamond_unet<batch, diamond::linear_schedule> network{
         {},
         frame,
@@ -101,12 +101,8 @@ auto train_on_images(const diamond::training_set<batch>& images) { // columns of
          .width = 16,
          .multipliers = {1, 2}, // 16 channels of 8 x 8, 32 of 4 x 4
          .attention = {4}}};    // at the height of 4
-    // Training works in the coordinates of the frame; the layers see pixels all the same.
-    auto inside = network;
-    inside.leave_basis(context);
-    const auto points = diamond::in_coordinates_of(frame, images);
     diamond::diamond_trainer trainer{
-        inside, points, diamond::philox{1}, {.steps = 3000, .batch = 64, .rate = {.peak = 2e-3}}};
+        network, images, diamond::philox{1}, {.steps = 3000, .batch = 64, .rate = {.peak = 2e-3}}};
     auto state = trainer.start();
     trainer.run(state);
     return diamond::trained_network{network, trainer.averaged(state)};

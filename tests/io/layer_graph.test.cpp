@@ -355,9 +355,8 @@ TEST_CASE("a graph whose text is none is refused, with the node") {
           }) == doctest::Contains("a list of at most 8192 nodes is expected"));
 
     CHECK(refused_text(R"("layer":"sum")", R"("layer":"product")") ==
-          "the metadata's graph: node 5: there is no layer \"product\": one of your own is an argument of "
-          "the type "
-          "that is read, behind that of the batch");
+          "the metadata's graph: node 5: there is no layer \"product\": name your own where it is "
+          "read, behind all other types");
     CHECK(refused_text(R"("layer":"sum")", R"("layer":3)") ==
           doctest::Contains("node 5: there is no layer 3"));
     CHECK(refused_text(R"("layer":"sum","fields":{})", R"("layer":"sum")") ==

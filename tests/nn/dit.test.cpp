@@ -133,13 +133,14 @@ TEST_CASE("options of a DiT out of range are refused") {
         CHECK_THROWS_WITH_AS(static_cast<void>(diamond::dit_layers(options, rows)), sentence,
                              std::invalid_argument);
     };
-    refused([](auto& o) { o.width = 0; }, "a DiT of width 0: 1 or more is needed");
-    refused([](auto& o) { o.patch = 0; }, "a DiT of patch 0: 1 or more is needed");
-    refused([](auto& o) { o.blocks = 0; }, "a DiT of blocks 0: 1 or more is needed");
-    refused([](auto& o) { o.expansion = 0; }, "a DiT of expansion 0: 1 or more is needed");
-    refused([](auto& o) { o.patch = 3; },
-            "a DiT of patches of 3 pixels for images of 2 x 4 x 4: height and width must be multiples");
-    refused([](auto& o) { o.heads = 3; }, "a DiT of width 8 and 3 heads: the width must be a multiple");
+    refused([](auto& o) { o.width = 0; }, "a DiT of width 0: 1 to 1048576 is needed");
+    refused([](auto& o) { o.patch = 0; }, "a DiT of patch 0: 1 to 1048576 is needed");
+    refused([](auto& o) { o.blocks = 0; }, "a DiT of blocks 0: 1 to 1048576 is needed");
+    refused([](auto& o) { o.expansion = 0; }, "a DiT of expansion 0: 1 to 1048576 is needed");
+    refused([](auto& o) { o.patch = 3; }, "a DiT of patches of 3 pixels for images of 2 x 4 x 4: height and "
+                                          "width must be multiples of the patch");
+    refused([](auto& o) { o.heads = 3; },
+            "a DiT of width 8 and 3 heads: the width must be a multiple of the heads");
     refused([](auto& o) { o.shape.channels = 3; },
             "a network of dimension 32 for images of 3 x 4 x 4: they have one number for each channel and "
             "pixel");

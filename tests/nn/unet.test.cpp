@@ -176,14 +176,14 @@ TEST_CASE("options of a U-Net out of range are refused") {
         CHECK_THROWS_WITH_AS(static_cast<void>(diamond::unet_layers(options, rows)), sentence,
                              std::invalid_argument);
     };
-    refused([](auto& o) { o.width = 0; }, "a U-Net of width 0: 1 or more is needed");
-    refused([](auto& o) { o.blocks = 0; }, "a U-Net of blocks 0: 1 or more is needed");
+    refused([](auto& o) { o.width = 0; }, "a U-Net of width 0: 1 to 1048576 is needed");
+    refused([](auto& o) { o.blocks = 0; }, "a U-Net of blocks 0: 1 to 1048576 is needed");
     refused([](auto& o) { o.multipliers = {}; }, "a U-Net has the multipliers of 1 to 16 resolutions");
-    refused([](auto& o) { o.multipliers = {1, 0}; }, "a U-Net of multiplier 0: 1 or more is needed");
+    refused([](auto& o) { o.multipliers = {1, 0}; }, "a U-Net of multiplier 0: 1 to 1048576 is needed");
     refused([](auto& o) { o.groups = 3; },
             "a U-Net of 4 channels in 3 groups: these must divide the channels");
     refused([](auto& o) { o.heads = 3; },
-            "a U-Net with attention of 3 heads in 8 channels: these must be a multiple");
+            "a U-Net with attention of 3 heads in 8 channels: these must be a multiple of the heads");
     refused([](auto& o) { o.attention = {3}; },
             "a U-Net with attention at height 3, which none of its resolutions has");
     refused(

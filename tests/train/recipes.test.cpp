@@ -72,11 +72,22 @@ std::vector<float> drawn(Map map, const diamond::eigen::context& context, index_
 } // namespace
 
 TEST_CASE(
-    "a recipe trains a network of images, in the frame of the points, with the classes of their labels") {
+    "a recipe trains a network of images, in the frame of their pixels, with the classes of their labels") {
     const auto context = back_ends::eigen<float>::make(2);
     const index_t d = 16, n = 64;
     batch points(context, d, n);
     diamond::draw_normal(philox{7}.stream(diamond::purpose::data), points.mutable_view());
+    // Variance and noise of a pixel: here of the third.
+    const auto pixels = diamond::to_host(points);
+    double mean = 0.0, variance = 0.0;
+    for (index_t j = 0; j < n; ++j)
+        mean += static_cast<double>(pixels[static_cast<std::size_t>(2 + d * j)]) / n;
+    for (index_t j = 0; j < n; ++j)
+        variance += std::pow(static_cast<double>(pixels[static_cast<std::size_t>(2 + d * j)]) - mean, 2) / n;
+    const auto framed = diamond::smooth_pixels(points, {.bandwidth = 0.5, .relative_bandwidth = 0.2});
+    CHECK(framed.frame.numbers().variance[2] == doctest::Approx(1.04 * variance + 0.25));
+    CHECK(framed.inside.bandwidths()[2] == doctest::Approx(std::sqrt(0.04 * variance + 0.25)));
+    CHECK(diamond::to_host(framed.inside.points()) == pixels);
     diamond::recipe_options options{
         .training = {.steps = 6, .batch = 32, .diagonal_first = 0.0, .report_every = 1}};
     for (index_t j = 0; j < n; ++j) options.labels.push_back(static_cast<std::int32_t>(j % 2));
@@ -87,7 +98,8 @@ TEST_CASE(
         diamond::unet_options{.shape = {1, 4, 4}, .width = 8, .multipliers = {1}, .embedding = 8}, options);
     const auto& network = map.network().architecture();
     CHECK(reports == 6);
-    CHECK(network.frame().has_basis());
+    CHECK(!network.frame().has_basis());
+    CHECK(network.frame().numbers().variance[2] == doctest::Approx(1.01 * variance));
     CHECK(network.classes() == 2);
     CHECK(network.options().width == 8);
 }

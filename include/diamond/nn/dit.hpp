@@ -41,15 +41,16 @@ struct dit_options {
     detail::require_option(name, "heads", options.heads);
     detail::require_option(name, "expansion", options.expansion);
     detail::require_activation(name, options.nonlinearity);
+    detail::require_extents(name, options.shape);
     const feature_shape image = detail::map_of(options.shape, 1);
     require(image.height % options.patch == 0 && image.width % options.patch == 0, [&] {
         return "a DiT of patches of " + digits_of(options.patch) + " pixels for images of " +
-               to_string(options.shape) + ": height and width must be multiples";
+               to_string(options.shape) + ": height and width must be multiples of the patch";
     });
     const index_t width = options.width, channels = static_cast<index_t>(options.shape.channels);
     require(width % options.heads == 0, [&] {
         return "a DiT of width " + digits_of(width) + " and " + digits_of(options.heads) +
-               " heads: the width must be a multiple";
+               " heads: the width must be a multiple of the heads";
     });
     layer_list<> list;
     const auto dense = [&](index_t from, index_t outputs, double gain = 1.0) {

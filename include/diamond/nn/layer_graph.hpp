@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <span>
 #include <string>
 #include <utility>
@@ -323,7 +324,8 @@ private:
                            " numbers";
                 });
     }
-    /// @throws std::invalid_argument for a tensor of no numbers, or of more than a graph may have.
+    /// @throws std::invalid_argument for a tensor of no numbers, or of more than a graph may have, or that
+    /// begins at none.
     static void require_countable_tensor(const layer_tensor& tensor) {
         index_t most = most_parameters;
         for (const index_t extent : tensor.shape) {
@@ -333,6 +335,12 @@ private:
             });
             most /= extent;
         }
+        require(std::isfinite(tensor.mean) && std::isfinite(tensor.deviation) && tensor.deviation >= 0.0,
+                [&] {
+                    return "a tensor '" + tensor.name + "' that begins at " + digits_of(tensor.mean) +
+                           " with the deviation " + digits_of(tensor.deviation) +
+                           ": both are finite, and the deviation 0 or more";
+                });
     }
     /// Finds out how long each map lives, and lays out the rooms.
     void plan() {

@@ -14,7 +14,7 @@ namespace diamond {
 
 /// Describes the shape of a U-Net.
 struct unet_options {
-    image_shape shape = {}; ///< of the images; halved at each resolution but the last
+    image_shape shape = {}; ///< of the images; each further resolution has half the height and width
     index_t width = 32;     ///< the channels of a multiplier of 1
     /// The channels at each resolution, in units of the width, the images' own resolution first.
     std::vector<index_t> multipliers = {1, 2, 2};
@@ -49,6 +49,7 @@ public:
                        digits_of(options.groups) + " groups: these must divide the channels";
             });
         }
+        require_extents(name, options.shape);
         const index_t shrinks = index_t{1} << (options.multipliers.size() - 1);
         const feature_shape image = map_of(options.shape, 1);
         require(image.height % shrinks == 0 && image.width % shrinks == 0, [&] {
@@ -62,7 +63,8 @@ public:
                     found = true;
                     require(channels(level) % options.heads == 0, [&] {
                         return "a U-Net with attention of " + digits_of(options.heads) + " heads in " +
-                               digits_of(channels(level)) + " channels: these must be a multiple";
+                               digits_of(channels(level)) +
+                               " channels: these must be a multiple of the heads";
                     });
                 }
             require(found, [&] {

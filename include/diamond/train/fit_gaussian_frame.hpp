@@ -104,14 +104,12 @@ template <class Batch>
     return {std::move(mean), std::move(eigen.values), std::move(eigen.vectors)};
 }
 
-/// Computes mean and variance of each coordinate of the points plus their noise, N(0, diag(h^2)): a frame
-/// without a basis, for images of so many pixels that d x d numbers are too many, or whose layers see pixels
-/// and need no correlations taken out. Cost: n d operations by the back end.
-/// @throws std::invalid_argument if a coordinate is the same for all points and has no bandwidth.
+namespace detail {
+/// Computes mean and variance of each coordinate of the points.
 template <class Batch>
-[[nodiscard]] gaussian_frame_numbers fit_pixel_frame(const training_set<Batch>& data) {
-    const auto points = data.points().read();
-    const auto& context = data.context();
+[[nodiscard]] gaussian_frame_numbers pixel_moments(const Batch& given) {
+    const auto points = given.read();
+    const auto& context = given.context();
     const index_t d = points.rows(), n = points.columns();
     using transposed = detail::transposed<const_view_t<Batch>>;
     rebind_t<Batch, double> sums(context, d, 1), squares(context, d, 1);
@@ -119,9 +117,21 @@ template <class Batch>
     const auto centred = transposed{points} - row(context, d, sums.data()) / static_cast<double>(n);
     context.column_sums(n, d, centred * centred, squares.data());
     gaussian_frame_numbers frame{to_host(sums), to_host(squares), {}};
+    for (double& mean : frame.mean) mean /= static_cast<double>(n);
+    for (double& variance : frame.variance) variance /= static_cast<double>(n);
+    return frame;
+}
+} // namespace detail
+
+/// Computes mean and variance of each coordinate of the points plus their noise, N(0, diag(h^2)): a frame
+/// without a basis, for images of so many pixels that d x d numbers are too many, or whose layers see pixels
+/// and need no correlations taken out. Cost: n d operations by the back end.
+/// @throws std::invalid_argument if a coordinate is the same for all points and has no bandwidth.
+template <class Batch>
+[[nodiscard]] gaussian_frame_numbers fit_pixel_frame(const training_set<Batch>& data) {
+    gaussian_frame_numbers frame = detail::pixel_moments(data.points());
     for (std::size_t i = 0; i < frame.mean.size(); ++i) {
-        frame.mean[i] /= static_cast<double>(n);
-        frame.variance[i] = frame.variance[i] / static_cast<double>(n) + square(data.bandwidths()[i]);
+        frame.variance[i] += square(data.bandwidths()[i]);
         require(frame.variance[i] > 0.0, [&] {
             return "coordinate " + digits_of(i) + " of the points is " + digits_of(frame.mean[i]) +
                    " for all of them: give them a bandwidth above 0";
@@ -230,6 +240,28 @@ template <class Batch>
     Batch rotated = detail::rotated_points(frame, points);
     return {std::move(frame),
             {std::move(rotated), std::move(deviations), std::move(labels), std::move(vectors)}};
+}
+
+/// Does the same for images, pixel by pixel: the frame has no basis, and the noise of a pixel has the
+/// variance bandwidth^2 + relative_bandwidth^2 that of the pixel. Where images vary in far fewer directions
+/// than they have pixels, the principal directions would show a network of pixels noise as large as all else.
+/// Cost: n d operations. @throws std::invalid_argument as above, and where a pixel is the same for all images
+/// and the bandwidth 0.
+template <class Batch>
+[[nodiscard]] framed_points<Batch> smooth_pixels(const Batch& points, const smoothing& by,
+                                                 std::vector<std::int32_t> labels = {}, Batch vectors = {}) {
+    detail::require_not_negative("bandwidth", by.bandwidth);
+    detail::require_not_negative("relative_bandwidth", by.relative_bandwidth);
+    detail::require_finite_points(points);
+    const gaussian_frame_numbers moments = detail::pixel_moments(points);
+    std::vector<double> deviations;
+    for (const double variance : moments.variance)
+        deviations.push_back(std::sqrt(square(by.bandwidth) + square(by.relative_bandwidth) * variance));
+    Batch copy(points.context(), points.rows(), points.columns());
+    points.context().copy(points.data(), points.size(), copy.data());
+    training_set<Batch> images(std::move(copy), std::move(deviations), std::move(labels), std::move(vectors));
+    gaussian_frame<Batch> frame(points.context(), fit_pixel_frame(images));
+    return {std::move(frame), std::move(images)};
 }
 
 } // namespace diamond

@@ -143,8 +143,7 @@ public:
     /// The same for a network of these options. @throws as above, and where a network of images does not fit.
     recipe_training(Batch points, philox rng, Shape network, const recipe_options& options,
                     Policies... policies)
-        : data_(std::make_unique<framed_points<Batch>>(
-              smooth_points(points, options.smooth, options.labels, vectors_of(points, options.vectors)))),
+        : data_(std::make_unique<framed_points<Batch>>(smoothed(points, options))),
           network_({}, data_->frame, frame_of_vectors(data_->inside),
                    with_classes(std::move(network), data_->inside.classes()), head_for(*data_)),
           trainer_(in_own_coordinates_of(network_, points.context()), data_->inside, rng, options.training,
@@ -167,6 +166,13 @@ public:
     }
 
 private:
+    /// Smooths the points, in principal directions, or pixel by pixel where the network is one of images.
+    [[nodiscard]] static framed_points<Batch> smoothed(const Batch& points, const recipe_options& options) {
+        if constexpr (image_network_options<Shape>)
+            return smooth_pixels(points, options.smooth, options.labels, vectors_of(points, options.vectors));
+        else
+            return smooth_points(points, options.smooth, options.labels, vectors_of(points, options.vectors));
+    }
     [[nodiscard]] static Shape with_classes(Shape shape, index_t classes) {
         shape.classes = classes;
         return shape;
@@ -258,7 +264,8 @@ template <class Real, class Context, class... Policies>
     detail::run_watched(training.trainer(), state, options.observer);
     return network_diamond_map{training.network(state)};
 }
-/// Does the same with a network of images, of unet_options or dit_options, in place of an MLP.
+/// Does the same with a network of images, of unet_options or dit_options, in place of an MLP. Its frame is
+/// that of the pixels, see smooth_pixels.
 template <class Real, class Context, image_network_options Shape, class... Policies>
 [[nodiscard]] auto train_diamond_map(owning_batch<Real, Context> points, philox rng, Shape network,
                                      const recipe_options& options = {}, Policies... policies) {

@@ -225,7 +225,7 @@ template <class... Own>
     typename layer_list<Own...>::node node;
     require(name.is_string() && make_layer(name.get_ref<const std::string&>(), node.layer), [&] {
         return "there is no layer " + shown(name) +
-               ": one of your own is an argument of the type that is read, behind that of the batch";
+               ": name your own where it is read, behind all other types";
     });
     std::visit(
         [&]<class Layer>(Layer& layer) {

@@ -53,6 +53,13 @@ inline void require_option(const char* network, const char* name, index_t number
                " is needed";
     });
 }
+/// @throws std::invalid_argument for images of no extent.
+inline void require_extents(const char* network, const image_shape& shape) {
+    require(shape.size() > 0, [&] {
+        return std::string(network) + " for images of " + to_string(shape) +
+               ": give shape with 1 or more of each";
+    });
+}
 /// @throws std::invalid_argument unless an activation is one of the library's.
 inline void require_activation(const char* network, activation kind) {
     const int number = static_cast<int>(kind);

@@ -6,7 +6,8 @@
 /// columns of the images stand up to three more, so that there is a multiple of four, which a product takes
 /// at once; what they hold means nothing. Where there are two parts, the tangents follow as a second map.
 ///
-/// A type L models `layer` if it is copyable and const functions give, for the shapes of what it is made of,
+/// A type L models `layer` if it is copyable and has a default constructor, and if, for the shapes of what it
+/// is made of, const functions give, but for `fields`, which a file fills in,
 ///   1. L::name, what files call it, and l.fields(visit), which calls visit("name", field) for each number
 ///      that a file holds of it;
 ///   2. l.output(from), the shape that it gives, or a std::invalid_argument that says why there is none;
