@@ -285,7 +285,7 @@ public:
                       cotangent_dot ? frame_.into(dot, space.value) : dot, k, k_dot);
         pull_head(cotangent, dot, space, k, k_dot);
         const const_view seen = turn_out(k, space.seen),
-                         seen_dot = cotangent_dot ? turn_out(k_dot, space.seen_dot) : const_view(k_dot);
+                         seen_dot = cotangent_dot ? turn_out(k_dot, space.seen_dot) : nothing<const_view>;
         stack_.backward(context, theta, space.layers, {seen.data(), seen_dot.data()}, {nullptr}, gradient);
     }
     /// Writes dv/d xbar tangent into out, with that of m in its last row where the network has it. Cost: one
