@@ -54,7 +54,7 @@ struct own_layer {
         visit("norm", norm);
     }
     feature_shape output(span_of_shapes from) const {
-        diamond::detail::require_inputs(name, from, 1);
+        diamond::require_inputs(name, from, 1);
         diamond::require(width > 0, "an own layer of no width");
         return from[0];
     }

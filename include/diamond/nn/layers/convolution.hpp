@@ -123,7 +123,7 @@ struct convolution {
     }
     /// @throws std::invalid_argument for numbers out of range, or a map that the kernel does not fit in.
     [[nodiscard]] feature_shape output(std::span<const feature_shape> from) const {
-        detail::require_inputs(name, from, 1);
+        require_inputs(name, from, 1);
         require(outputs > 0 && kernel > 0 && stride > 0 && padding >= 0 && padding < kernel &&
                     kernel <= most_kernel,
                 [&] {

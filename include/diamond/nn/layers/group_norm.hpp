@@ -200,8 +200,8 @@ struct group_norm_pull_groups {
         const index_t begin = group * room.size(), end = begin + room.size();
         const Real* const shift = room.means(image);
         const Real r = moments.r, share = room.share();
-        Real* slot[9];
-        for (index_t s = 0; s < 9; ++s) slot[s] = parts == 1 && s > 5 ? nullptr : room.slot(s, 0, image);
+        Real* slot[std::size_t{group_norm_room<Real>::most_slots}];
+        for (index_t s = 0; s < room.most_slots; ++s) slot[s] = room.slot(s, 0, image);
         // Means of c = g k, c' = g k' and x', and of their products with each other and with u.
         Real c_mean{}, u_c{}, c_dot_mean{}, dot_mean{}, u_c_dot{}, u_dot{}, c_dot_dot{};
         for (index_t c = begin; c < end; ++c) {
@@ -342,7 +342,7 @@ struct group_norm {
     /// @throws std::invalid_argument for channels that do not divide by the groups, or an epsilon out of
     /// range.
     [[nodiscard]] feature_shape output(std::span<const feature_shape> from) const {
-        detail::require_inputs(name, from, 1);
+        require_inputs(name, from, 1);
         require(groups > 0 && from[0].channels % groups == 0, [&] {
             return "a group norm of " + digits_of(groups) + " groups of a feature map of " +
                    to_string(from[0]) + ": its channels must divide by the groups, and these be 1 or more";

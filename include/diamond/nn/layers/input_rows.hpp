@@ -55,7 +55,7 @@ struct input_rows {
     }
     /// @throws std::invalid_argument for extents below 1.
     [[nodiscard]] feature_shape output(std::span<const feature_shape> from) const {
-        detail::require_inputs(name, from, 0);
+        require_inputs(name, from, 0);
         require(first >= 0 && shape.channels > 0 && shape.height > 0 && shape.width > 0, [&] {
             return "a graph's input of " + to_string(shape) + " from row " + digits_of(first) +
                    " on: 1 or more of each are needed, from a row of 0 or more";

@@ -194,8 +194,5 @@ inline std::span<const feature_shape> require_inputs(std::string_view name,
     });
     return from;
 }
-namespace detail {
-using diamond::require_inputs;
-} // namespace detail
 
 } // namespace diamond

@@ -205,7 +205,7 @@ struct modulation {
     }
     /// @throws std::invalid_argument unless the second map has one pixel and those channels.
     [[nodiscard]] feature_shape output(std::span<const feature_shape> from) const {
-        detail::require_inputs(name, from, 2);
+        require_inputs(name, from, 2);
         detail::require_acting("a modulation", from[1], first, 2 * from[0].channels);
         return from[0];
     }
@@ -247,7 +247,7 @@ struct gated_sum {
     /// @throws std::invalid_argument unless x and z have one shape, and the third map one pixel and those
     /// channels.
     [[nodiscard]] feature_shape output(std::span<const feature_shape> from) const {
-        detail::require_inputs(name, from, 3);
+        require_inputs(name, from, 3);
         require(from[0] == from[1], [&] {
             return "a gated sum of feature maps of " + to_string(from[0]) + " and " + to_string(from[1]) +
                    ": they must have one shape";

@@ -24,7 +24,7 @@ struct pixel_norm {
     }
     /// @throws std::invalid_argument for a norm that is none, or an epsilon out of range.
     [[nodiscard]] feature_shape output(std::span<const feature_shape> from) const {
-        detail::require_inputs(name, from, 1);
+        require_inputs(name, from, 1);
         require(kind == normalisation::layer || kind == normalisation::rms,
                 "a pixel norm of no kind: normalisation::layer or normalisation::rms is needed");
         detail::require_epsilon("a pixel norm", epsilon);

@@ -58,7 +58,7 @@ struct pixel_shuffle {
     }
     /// @throws std::invalid_argument unless the channels are a multiple of f f.
     [[nodiscard]] feature_shape output(std::span<const feature_shape> from) const {
-        detail::require_inputs(name, from, 1);
+        require_inputs(name, from, 1);
         require(factor > 0 && factor <= from[0].channels && from[0].channels % (factor * factor) == 0, [&] {
             return "a pixel shuffle of factor " + digits_of(factor) + " of a feature map of " +
                    to_string(from[0]) +

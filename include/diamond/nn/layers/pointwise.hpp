@@ -17,7 +17,7 @@ struct activation_layer {
     }
     /// @throws std::invalid_argument for an activation that is none of the library's.
     [[nodiscard]] feature_shape output(std::span<const feature_shape> from) const {
-        detail::require_inputs(name, from, 1);
+        require_inputs(name, from, 1);
         const int number = static_cast<int>(kind);
         require(number >= 0 && number < activations,
                 [&] { return "an activation " + digits_of(number) + ": it is none of ours"; });
@@ -53,7 +53,7 @@ struct sum_layer {
     void fields(const Visit&) {}
     /// @throws std::invalid_argument unless both have one shape.
     [[nodiscard]] feature_shape output(std::span<const feature_shape> from) const {
-        detail::require_inputs(name, from, 2);
+        require_inputs(name, from, 2);
         require(from[0] == from[1], [&] {
             return "a sum of feature maps of " + to_string(from[0]) + " and " + to_string(from[1]) +
                    ": they must have one shape";

@@ -30,7 +30,7 @@ struct position_embedding {
     void fields(const Visit&) {}
     /// @throws std::invalid_argument for a deviation that is negative or not finite.
     [[nodiscard]] feature_shape output(std::span<const feature_shape> from) const {
-        detail::require_inputs(name, from, 1);
+        require_inputs(name, from, 1);
         require(deviation >= 0.0 && std::isfinite(deviation), [&] {
             return "a position embedding of deviation " + digits_of(deviation) +
                    ": a finite one of 0 or more is needed";

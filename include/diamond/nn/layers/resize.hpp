@@ -124,7 +124,7 @@ struct concatenation {
     void fields(const Visit&) {}
     /// @throws std::invalid_argument unless both have the same height and width.
     [[nodiscard]] feature_shape output(std::span<const feature_shape> from) const {
-        detail::require_inputs(name, from, 2);
+        require_inputs(name, from, 2);
         require(from[0].height == from[1].height && from[0].width == from[1].width, [&] {
             return "a concatenation of feature maps of " + to_string(from[0]) + " and " + to_string(from[1]) +
                    ": they must have the same height and width";
@@ -182,7 +182,7 @@ struct up_sampling {
     }
     /// @throws std::invalid_argument for a factor below 1.
     [[nodiscard]] feature_shape output(std::span<const feature_shape> from) const {
-        detail::require_inputs(name, from, 1);
+        require_inputs(name, from, 1);
         require(factor > 0 && factor <= most_factor, [&] {
             return "an up-sampling by " + digits_of(factor) + ": 1 to " + digits_of(most_factor) +
                    " is needed";
@@ -235,7 +235,7 @@ struct average_pooling {
     }
     /// @throws std::invalid_argument unless height and width divide by the size.
     [[nodiscard]] feature_shape output(std::span<const feature_shape> from) const {
-        detail::require_inputs(name, from, 1);
+        require_inputs(name, from, 1);
         if (size == 0) return {from[0].channels, 1, 1};
         require(size > 0 && from[0].height % size == 0 && from[0].width % size == 0, [&] {
             return "an average pooling of " + digits_of(size) + " rows and columns of a feature map of " +

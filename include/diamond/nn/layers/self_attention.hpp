@@ -105,7 +105,7 @@ struct self_attention {
     }
     /// @throws std::invalid_argument unless the channels are 3 heads times a whole number.
     [[nodiscard]] feature_shape output(std::span<const feature_shape> from) const {
-        detail::require_inputs(name, from, 1);
+        require_inputs(name, from, 1);
         require(heads > 0 && heads <= from[0].channels && from[0].channels % (3 * heads) == 0, [&] {
             return "self-attention of " + digits_of(heads) + " heads in a feature map of " +
                    to_string(from[0]) +
