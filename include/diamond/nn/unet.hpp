@@ -14,9 +14,14 @@ namespace diamond {
 
 /// Describes the shape of a U-Net.
 struct unet_options {
-    image_shape shape = {}; ///< of the images; each further resolution has half the height and width
-    index_t width = 32;     ///< the channels of a multiplier of 1
-    /// The channels at each resolution, in units of the width, the images' own resolution first.
+    image_shape shape = {}; ///< of the images
+    /// The height and width of the patches of pixels that are one pixel of the finest map; 1 is the images'
+    /// own resolution. A patch of 2 costs about half as much, and what a patch holds is known to each of its
+    /// pixels (the patches of "simple diffusion", arXiv 2301.11093).
+    index_t patch = 1;
+    index_t width = 32; ///< the channels of a multiplier of 1
+    /// The channels at each resolution, in units of the width, that of the patches first; each further one
+    /// has half the height and width.
     std::vector<index_t> multipliers = {1, 2, 2};
     index_t blocks = 1; ///< residual blocks at each resolution on the way down; on the way up one more
     /// The heights of the maps behind whose residual blocks stands self-attention.
@@ -34,6 +39,7 @@ class unet_builder {
 public:
     unet_builder(const unet_options& options, const network_rows& rows) : options_(options), rows_(rows) {
         constexpr const char* name = "a U-Net";
+        require_option(name, "patch", options.patch);
         require_option(name, "width", options.width);
         require_option(name, "blocks", options.blocks);
         require_option(name, "heads", options.heads);
@@ -50,7 +56,7 @@ public:
             });
         }
         require_extents(name, options.shape);
-        const index_t shrinks = index_t{1} << (options.multipliers.size() - 1);
+        const index_t shrinks = options.patch << (options.multipliers.size() - 1);
         const feature_shape image = map_of(options.shape, 1);
         require(image.height % shrinks == 0 && image.width % shrinks == 0, [&] {
             return "a U-Net of " + digits_of(options.multipliers.size()) + " resolutions for images of " +
@@ -59,7 +65,7 @@ public:
         for (const index_t height : options.attention) {
             bool found = false;
             for (std::size_t level = 0; level < options.multipliers.size(); ++level)
-                if (image.height >> level == height) {
+                if (image.height / options.patch >> level == height) {
                     found = true;
                     require(channels(level) % options.heads == 0, [&] {
                         return "a U-Net with attention of " + digits_of(options.heads) + " heads in " +
@@ -84,7 +90,12 @@ public:
         };
         std::vector<map> skips;
         index_t now = channels(0); // the channels of `at`
-        at = list_.add(convolution{.outputs = now}, at);
+        at = list_.add(options_.patch == 1 ? convolution{.outputs = now}
+                                           : convolution{.outputs = now,
+                                                         .kernel = options_.patch,
+                                                         .stride = options_.patch,
+                                                         .padding = 0},
+                       at);
         skips.push_back({at, now});
         for (std::size_t level = 0; level < levels; ++level) {
             if (level > 0) {
@@ -112,7 +123,10 @@ public:
             }
         }
         const index_t features = add_activation(add_norm(at));
-        list_.outputs = {list_.add(convolution{.outputs = image_channels, .gain = 0.0}, features)};
+        const index_t patch = options_.patch;
+        at = list_.add(convolution{.outputs = image_channels * patch * patch, .gain = 0.0}, features);
+        if (patch > 1) at = list_.add(pixel_shuffle{.factor = patch}, at);
+        list_.outputs = {at};
         if (divergence)
             list_.outputs.push_back(
                 add_divergence(list_, features, options_.embedding, options_.nonlinearity));
@@ -124,7 +138,7 @@ private:
         return options_.width * options_.multipliers[level];
     }
     [[nodiscard]] bool attends(std::size_t level) const {
-        const index_t height = static_cast<index_t>(options_.shape.height) >> level;
+        const index_t height = static_cast<index_t>(options_.shape.height) / options_.patch >> level;
         return std::ranges::find(options_.attention, height) != options_.attention.end();
     }
     index_t add_norm(index_t at) { return list_.add(group_norm{.groups = options_.groups}, at); }
