@@ -1,17 +1,20 @@
-// What measures the samples of mnist: Frechet distances against closed forms, errors by the jackknife, and
-// the nearest training image.
+// What measures the samples and posterior draws of mnist: Frechet distances against closed forms, errors, the
+// nearest training image, and draws of a Gaussian posterior.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <random>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include <Eigen/Cholesky>
 #include <Eigen/Eigenvalues>
 #include <doctest/doctest.h>
+#include <mnist/estimates.hpp>
 #include <mnist/frechet_distance.hpp>
 
+#include <shared/draw_moments.hpp>
 #include <shared/energy_distance.hpp>
 
 namespace studies_mnist_sample_test {
@@ -140,6 +143,88 @@ TEST_CASE("mnist: the nearest of many points, in blocks") {
     // Points that are among the others are memorised.
     const std::vector<float> copied(many.end() - 20, many.end());
     CHECK(studies::median_nearest({copied, 2}, {many, 2}) < 1e-3);
+}
+
+TEST_CASE("mnist: the error of a ratio is what it varies by") {
+    constexpr int runs = 400;
+    std::mt19937_64 engine(4);
+    std::gamma_distribution<double> scale(2.0);
+    std::normal_distribution<double> law;
+    double sum = 0.0, squares = 0.0, stated = 0.0;
+    for (int k = 0; k < runs; ++k) {
+        std::vector<double> x, y;
+        for (int j = 0; j < 200; ++j) {
+            const double common = scale(engine);
+            y.push_back(common);
+            x.push_back(common * (0.3 + 0.2 * law(engine)));
+        }
+        const auto found = mnist::ratio_of(x, y);
+        sum += found.value / runs;
+        squares += found.value * found.value / runs;
+        stated += diamond::square(found.standard_error) / runs;
+    }
+    const double deviation = std::sqrt(squares - sum * sum);
+    CHECK(std::abs(sum - 0.3) < 4.5 * deviation / std::sqrt(double{runs}));
+    CHECK(std::sqrt(stated) == doctest::Approx(deviation).epsilon(0.16)); // 4.5 standard errors
+}
+
+TEST_CASE("mnist: draws from a Gaussian posterior have its mean and spread, and make true pairs") {
+    constexpr std::size_t images = 600, m = 8;
+    constexpr double t = 0.6;
+    // z ~ N(0, 1) and x_t = t z + (1 - t) eps give z | x_t ~ N(t x_t/c, (1 - t)^2/c).
+    const double c = t * t + (1.0 - t) * (1.0 - t), slope = t / c, deviation = (1.0 - t) / std::sqrt(c);
+    std::mt19937_64 engine(5);
+    std::normal_distribution<double> law;
+    std::vector<double> z, x;
+    for (std::size_t j = 0; j < images; ++j) {
+        z.push_back(law(engine));
+        x.push_back(t * z[j] + (1.0 - t) * law(engine));
+    }
+    // The draws are off by `bias` deviations, and too wide by a factor.
+    const auto draw = [&](std::size_t j, double bias, double width) {
+        return static_cast<float>(slope * x[j] + deviation * (bias + width * law(engine)));
+    };
+    const auto moments = [&](double bias, double width) {
+        std::vector<double> errors, variances, units;
+        for (std::size_t j = 0; j < images; ++j) {
+            std::vector<float> draws;
+            for (std::size_t i = 0; i < m; ++i) draws.push_back(draw(j, bias, width));
+            const auto mean = static_cast<float>(slope * x[j]);
+            const auto found = studies::moments_of_draws(draws.data(), &mean, 1, m);
+            errors.push_back(found.error);
+            variances.push_back(found.variance);
+            units.push_back(diamond::square(z[j] - slope * x[j]));
+        }
+        return std::pair{mnist::ratio_of(errors, units), mnist::ratio_of(variances, units)};
+    };
+    const auto within = [](const mnist::estimate& found, double truth) {
+        return std::abs(found.value - truth) < 4.5 * found.standard_error;
+    };
+    const auto [exact, spread] = moments(0.0, 1.0);
+    CHECK(within(exact, 0.0));
+    CHECK_FALSE(within(exact, 1.0 / m)); // the Monte Carlo part is not in it
+    CHECK(within(spread, 1.0));
+    const auto [biased, wide] = moments(0.5, 1.5);
+    CHECK(within(biased, 0.25));
+    CHECK(within(wide, 2.25));
+    CHECK_FALSE(within(biased, 0.0));
+    CHECK_FALSE(within(wide, 1.0));
+
+    const auto pairs = [&](const auto& drawn) {
+        std::vector<float> both;
+        for (std::size_t j = 0; j < images; ++j)
+            both.insert(both.end(), {static_cast<float>(x[j]), drawn(j)});
+        return studies::sample(studies::cloud(both, 2));
+    };
+    const auto truth = pairs([&](std::size_t j) { return static_cast<float>(z[j]); });
+    const auto apart = [&](const auto& drawn) {
+        const auto found = studies::paired_energy_distance(pairs(drawn), truth);
+        return found.value / found.standard_error;
+    };
+    CHECK(std::abs(apart([&](std::size_t j) { return draw(j, 0.0, 1.0); })) < 4.5);
+    CHECK(apart([&](std::size_t j) { return draw(j, 1.0, 1.0); }) > 4.5);
+    CHECK(apart([&](std::size_t j) { return draw(j, 0.0, 0.0); }) > 4.5);             // the mean itself
+    CHECK(apart([&](std::size_t) { return static_cast<float>(law(engine)); }) > 4.5); // deaf to x_t
 }
 
 } // namespace studies_mnist_sample_test

@@ -11,20 +11,12 @@
 #include <vector>
 
 #include "../shared/energy_distance.hpp"
+#include "../shared/posterior_draws.hpp"
 #include "study.hpp"
 
 namespace digits {
 
-using studies::cloud, studies::sample, studies::distance_estimate;
-
-/// A drawer is a way to draw from posteriors. The draws are columns j M + i, as posterior_sampler defines.
-struct drawer {
-    std::string title;
-    index_t evaluations;
-    /// The number of images whose means are measured.
-    index_t images;
-    std::function<void(const_view x, double t, diamond::noise_stream, view out)> draw;
-};
+using studies::cloud, studies::sample, studies::distance_estimate, studies::drawer;
 
 struct posterior_row {
     double t;
@@ -38,39 +30,12 @@ struct posterior_row {
 
 inline constexpr double outer_times[] = {0.0, 0.01, 0.3, 0.6, 0.8};
 
-namespace detail {
-
-template <class Sampler>
-drawer drawing(std::string title, index_t evaluations, index_t images, Sampler sampler) {
-    return {std::move(title), evaluations, images,
-            [sampler](const_view x, double t, diamond::noise_stream stream, view out) mutable {
-                sampler(x, t, {}, stream, out);
-            }};
-}
-
-/// Adds solvers of GLASS's inner flow with this number of evaluations, as far as their order divides it.
-template <class Field>
-void add_solved(std::vector<drawer>& all, const std::string& of, const Field& field, index_t evaluations,
-                index_t images) {
-    using namespace diamond;
-    const auto add = [&](const std::string& name, const auto& solver) {
-        all.push_back(drawing("GLASS of " + of + ", " + name, evaluations, images,
-                              diamond_map_posterior{glass_diamond_map{linear_schedule{}, field, solver}}));
-    };
-    const bool dear = evaluations > 8; // for so many, the higher order is better
-    if (!dear) add("Euler", euler{.steps = evaluations});
-    if (!dear && evaluations % 2 == 0) add("midpoint", explicit_midpoint{.steps = evaluations / 2});
-    if (evaluations % 4 == 0) add("Runge-Kutta 4", runge_kutta_4{.steps = evaluations / 4});
-}
-
-} // namespace detail
-
 inline std::vector<drawer> all_drawers(const study& s) {
     using namespace diamond;
     std::vector<drawer> all;
     const index_t images = s.chosen.mean_images, few = std::max<index_t>(1, images / 4),
                   fewest = std::max<index_t>(1, images / 16);
-    all.push_back(detail::drawing("exact model, other draws", 1, images, exact_posterior{s.exact}));
+    all.push_back(studies::drawing("exact model, other draws", 1, images, exact_posterior{s.exact}));
     all.push_back(
         {"deaf to x_t: the prior", 1, images, [&s](const_view, double, noise_stream stream, view out) {
              s.exact.draw(stream.with(purpose::data), out);
@@ -79,17 +44,17 @@ inline std::vector<drawer> all_drawers(const study& s) {
          {std::pair{"learned map", &s.diamond}, std::pair{"taught map", s.taught ? &*s.taught : nullptr}}) {
         if (!net) continue;
         for (const index_t evaluations : {1, 2, 4})
-            all.push_back(detail::drawing(
+            all.push_back(studies::drawing(
                 title, evaluations, images,
                 diamond_map_posterior{network_diamond_map{*net}, {.evaluations = evaluations}}));
     }
     for (const index_t evaluations : {1, 2, 4, 8, 48, 200})
         if (evaluations <= s.chosen.most_solved)
-            detail::add_solved(all, "the teacher", network_velocity<network>{s.teacher}, evaluations,
-                               evaluations > 8 ? fewest : few);
+            studies::add_solved(all, "the teacher", network_velocity<network>{s.teacher}, evaluations,
+                                evaluations > 8 ? fewest : few);
     for (const index_t evaluations : {8, 48})
         if (evaluations <= s.chosen.most_solved)
-            detail::add_solved(all, "the exact model", s.exact, evaluations, fewest);
+            studies::add_solved(all, "the exact model", s.exact, evaluations, fewest);
     return all;
 }
 
@@ -101,7 +66,7 @@ public:
         draw_normal(s.rng.stream(diamond::purpose::initial, 100), x_.mutable_view());
         for (index_t i = 0; i < x_.size(); ++i)
             x_.data()[i] = static_cast<real>(t * z_[static_cast<std::size_t>(i)] + (1.0 - t) * x_.data()[i]);
-        truth_ = drawn(detail::drawing("", 1, 1, diamond::exact_posterior{s.exact}), x_.read(),
+        truth_ = drawn(studies::drawing("", 1, 1, diamond::exact_posterior{s.exact}), x_.read(),
                        stream(200, 1));
         denoised_.resize(s.where, pixels, count());
         auto space = s.exact.make_workspace(s.where, count());
@@ -120,34 +85,18 @@ public:
     [[nodiscard]] diamond::noise_stream stream(index_t which, index_t samples) const {
         return s_->rng.stream(diamond::purpose::value, which, samples);
     }
-    /// These are sums of squares over images and pixels: of E^[z] - E[z | x_t], with the Monte Carlo part
-    /// subtracted, and of the variances of the draws.
-    struct moments {
-        double error = 0.0, variance = 0.0;
-    };
-    [[nodiscard]] moments measure(const drawer& d, index_t images, index_t which) const {
+    /// Returns sums over the images.
+    [[nodiscard]] studies::draw_moments measure(const drawer& d, index_t images, index_t which) const {
         const index_t m = s_->chosen.mean_draws, stride = std::max<index_t>(1, count() / images);
         images = std::min(images, count());
         batch some(s_->where, pixels, images);
         for (index_t j = 0; j < images; ++j)
             std::copy_n(x_.data() + pixels * j * stride, pixels, some.data() + pixels * j);
         const floats z = drawn(d, some.read(), stream(which, m));
-        moments sums;
+        studies::draw_moments sums;
         for (index_t j = 0; j < images; ++j)
-            for (index_t i = 0; i < pixels; ++i) {
-                double sum = 0.0, squares = 0.0;
-                for (index_t k = 0; k < m; ++k) {
-                    const double value = z[static_cast<std::size_t>(i + pixels * (j * m + k))];
-                    sum += value;
-                    squares += value * value;
-                }
-                const double mean = sum / static_cast<double>(m),
-                             variance = (squares - sum * mean) / static_cast<double>(m - 1);
-                sums.variance += variance;
-                sums.error += diamond::square(
-                                  mean - static_cast<double>(denoised_.data()[i + pixels * j * stride])) -
-                              variance / static_cast<double>(m);
-            }
+            sums += studies::moments_of_draws(z.data() + pixels * j * m,
+                                              denoised_.data() + pixels * j * stride, pixels, m);
         return sums;
     }
 
@@ -166,7 +115,7 @@ inline std::vector<posterior_row> measure_posteriors(const study& s,
         const noised_images at(s, t);
         const floats x = diamond::to_host(at.states());
         const sample truth(cloud(at.truth(), pixels)), joint_truth(cloud::joined(x, at.truth(), pixels));
-        std::map<index_t, noised_images::moments> exact; // by the number of images
+        std::map<index_t, studies::draw_moments> exact; // by the number of images
         for (std::size_t k = 0; k < drawers.size(); ++k) {
             const auto& d = drawers[k];
             tell("posteriors at t = " + std::to_string(t).substr(0, 4) + ": " + d.title);

@@ -17,6 +17,7 @@ struct command {
 };
 command add_data(CLI::App& app);
 command add_judge(CLI::App& app);
+command add_posterior(CLI::App& app);
 command add_sample(CLI::App& app);
 command add_train(CLI::App& app);
 

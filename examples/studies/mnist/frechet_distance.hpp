@@ -3,18 +3,17 @@
 
 #include <cmath>
 #include <cstddef>
-#include <utility>
+#include <string>
 #include <vector>
 
 #include <Eigen/Core>
 #include <Eigen/Eigenvalues>
 
 #include <diamond/core/errors.hpp>
-#include <diamond/core/scalar.hpp>
+
+#include "estimates.hpp"
 
 namespace mnist {
-
-using diamond::index_t;
 
 /// The mean and covariance of a law.
 struct law_moments {
@@ -82,21 +81,6 @@ private:
     Eigen::VectorXd shift_;
     std::vector<Eigen::VectorXd> sums_;
     std::vector<Eigen::MatrixXd> products_;
-};
-
-/// Returns the variance of a statistic by the jackknife: (G - 1)/G sum_g (v_g - mean)^2, where v_g is what it
-/// is without group g of G.
-template <class Without>
-double jackknife_variance(index_t groups, const Without& without) {
-    Eigen::ArrayXd values(groups);
-    for (index_t g = 0; g < groups; ++g) values[g] = without(g);
-    const auto all = static_cast<double>(groups);
-    return (all - 1.0) / all * (values - values.mean()).square().sum();
-}
-
-/// This type holds an estimate and its standard error.
-struct estimate {
-    double value = NAN, standard_error = NAN;
 };
 
 /// Returns the Frechet distance of two independent samples. It is too large by what the errors of the

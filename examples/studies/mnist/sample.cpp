@@ -52,9 +52,11 @@ command add_sample(CLI::App& app) {
     sub.add_option("--nearest", s->nearest,
                    "samples whose nearest training image is looked for; default 100, and 1000 in full")
         ->check(CLI::Range(10, 10'000));
-    sub.add_option("--evaluations", s->evaluations, "of a sample, one or several; default 1 2 4 8")
+    sub.add_option("--evaluations", s->evaluations,
+                   "of a sample, one or several; default 1 4, and 1 2 4 8 in full")
         ->check(CLI::Range(1, 1000));
-    sub.add_option("--euler-steps", s->euler_steps, "of the teacher's reference; default 200")
+    sub.add_option("--euler-steps", s->euler_steps,
+                   "of the teacher's reference; default 100, and 200 in full")
         ->check(CLI::Range(1, 10'000));
     add_study_options(sub, s->study);
     return {&sub, [s] { run(*s); }};

@@ -23,12 +23,17 @@ struct sample_options {
     index_t reference = 2'000; ///< test images with noise, with which all are compared
     index_t nearest = 100;     ///< samples whose nearest training image is looked for
     index_t fitted = 10'000;   ///< training images to which the Gaussian is fitted
-    index_t euler_steps = 200; ///< of the teacher's reference
-    std::vector<index_t> evaluations = {1, 2, 4, 8};
+    index_t euler_steps = 100; ///< of the teacher's reference
+    std::vector<index_t> evaluations = {1, 4};
 
     /// The sizes of the study's tables.
     static sample_options full() {
-        return {.samples = 10'000, .reference = 10'000, .nearest = 1'000, .fitted = 60'000};
+        return {.samples = 10'000,
+                .reference = 10'000,
+                .nearest = 1'000,
+                .fitted = 60'000,
+                .euler_steps = 200,
+                .evaluations = {1, 2, 4, 8}};
     }
 };
 
@@ -58,7 +63,7 @@ public:
         const estimate frechet = frechet_distance(grouped, grouped_);
         const auto energy = energy_distance(studies::sample(studies::cloud(features, rows)), truth_);
         const auto told = s_->judge().classes_of(samples.data(), count);
-        const auto shares = shares_of(told, 0, 0);
+        const auto found = shares_of(told, 0, 0);
         const auto without = [&](index_t g) {
             return distance(shares_of(told, grouped.first_of(g), grouped.first_of(g + 1)), shares_);
         };
@@ -69,12 +74,12 @@ public:
                    {"frechet_se", frechet.standard_error},
                    {"energy", energy.value},
                    {"energy_se", energy.standard_error},
-                   {"shares_l2", distance(shares, shares_)},
+                   {"shares_l2", distance(found, shares_)},
                    {"shares_l2_se", std::sqrt(jackknife_variance(grouped.groups(), without))},
                    {"nearest", ratio},
                    {"nearest_se", ratio * std::hypot(nearest.standard_error / nearest.value,
                                                      nearest_.standard_error / nearest_.value)}};
-        for (std::size_t c = 0; c < shares.size(); ++c) result["share_" + std::to_string(c)] = shares[c];
+        for (std::size_t c = 0; c < found.size(); ++c) result["share_" + std::to_string(c)] = found[c];
         return result;
     }
     /// Returns the row of the reference itself, which has classes only.
@@ -85,18 +90,18 @@ public:
     }
 
 private:
-    using shares = std::array<double, classes>;
+    using class_shares = std::array<double, classes>;
 
     /// Returns the shares of the classes without images first, ..., last - 1.
-    static shares shares_of(const std::vector<int>& told, index_t first, index_t last) {
-        shares result{};
+    static class_shares shares_of(const std::vector<int>& told, index_t first, index_t last) {
+        class_shares result{};
         const double all = static_cast<double>(told.size()) - static_cast<double>(last - first);
         for (index_t j = 0; j < static_cast<index_t>(told.size()); ++j)
             if (j < first || j >= last)
                 result[static_cast<std::size_t>(told[static_cast<std::size_t>(j)])] += 1.0 / all;
         return result;
     }
-    static double distance(const shares& x, const shares& y) {
+    static double distance(const class_shares& x, const class_shares& y) {
         double sum = 0.0;
         for (std::size_t c = 0; c < x.size(); ++c) sum += diamond::square(x[c] - y[c]);
         return std::sqrt(sum);
@@ -122,7 +127,7 @@ private:
     floats real_, features_;
     grouped_points grouped_;
     studies::sample truth_;
-    shares shares_;
+    class_shares shares_;
     estimate nearest_;
 };
 
@@ -152,7 +157,8 @@ public:
                        "test images; the median distance of " +
                        std::to_string(std::min(o.nearest, o.samples)) +
                        " samples to the nearest of all training images without noise, over that of as many "
-                       "test images; the seconds of drawing all samples; and the shares. Models start from "
+                       "test images (what is memorised is as near as training images with noise are); the "
+                       "seconds of drawing all samples; and the shares. Models start from "
                        "the same noise.",
                    std::move(columns));
     }
