@@ -98,7 +98,8 @@ private:
         const double all = static_cast<double>(told.size()) - static_cast<double>(last - first);
         for (index_t j = 0; j < static_cast<index_t>(told.size()); ++j)
             if (j < first || j >= last)
-                result[static_cast<std::size_t>(told[static_cast<std::size_t>(j)])] += 1.0 / all;
+                result[static_cast<std::size_t>(told[static_cast<std::size_t>(j)])] += 1.0;
+        for (double& share : result) share /= all;
         return result;
     }
     static double distance(const class_shares& x, const class_shares& y) {
@@ -139,6 +140,7 @@ public:
         std::vector<column> columns{{"method", "law"},
                                     {"evaluations", "evaluations"},
                                     {"frechet", "Frechet distance", "%.2f"},
+                                    {"frechet_ratio", "of the teacher's", "%.2f"},
                                     {"energy", "energy distance", "%.4f"},
                                     {"shares_l2", "L2 of the shares", "%.3f"},
                                     {"nearest", "nearest training image", "%.2f"},
@@ -146,21 +148,25 @@ public:
         for (int c = 0; c < classes; ++c)
             columns.push_back({"share_" + std::to_string(c), std::to_string(c), "%.3f"});
         const auto n = std::to_string(o.samples);
-        into.table("sample", "Samples",
-                   n + " samples of each law against " + std::to_string(o.reference) +
-                       " test images with the models' noise of " + diamond::digits_of(s.noise()) +
-                       ", in the judge's " + std::to_string(s.judge().features()) +
-                       " features: the Frechet distance (squared; ± by the jackknife over 20 groups of each "
-                       "sample), which is too large by some constant over the number of samples, the same "
-                       "for all rows, as the floor of training images says; the unbiased energy distance; "
-                       "the L2 distance of the shares of the classes that the judge finds from those of the "
-                       "test images; the median distance of " +
-                       std::to_string(std::min(o.nearest, o.samples)) +
-                       " samples to the nearest of all training images without noise, over that of as many "
-                       "test images (what is memorised is as near as training images with noise are); the "
-                       "seconds of drawing all samples; and the shares. Models start from "
-                       "the same noise.",
-                   std::move(columns));
+        into.table(
+            "sample", "Samples",
+            n + " samples of each law against " + std::to_string(o.reference) +
+                " test images with the models' noise of " + diamond::digits_of(s.noise()) +
+                ", in the judge's " + std::to_string(s.judge().features()) +
+                " features: the Frechet distance (squared; ± by the jackknife over 20 groups of each "
+                "sample), which is too large by about a constant over the number of samples, which is "
+                "the same for all rows, as the floor of training images says, and beside it over that of the "
+                "teacher by " +
+                std::to_string(o.euler_steps) +
+                " steps; the unbiased energy distance; "
+                "the L2 distance of the shares of the classes that the judge finds from those of the "
+                "test images; the median distance of " +
+                std::to_string(std::min(o.nearest, o.samples)) +
+                " samples to the nearest of all training images without noise, over that of as many "
+                "test images (what is memorised is as near as training images with noise are); the "
+                "seconds of drawing all samples; and the shares. Models start from "
+                "the same noise.",
+            std::move(columns));
     }
     [[nodiscard]] const sample_judge& judge() const { return judge_; }
 
@@ -207,6 +213,17 @@ private:
         whole["evaluations"] = std::isfinite(evaluations) ? row(static_cast<index_t>(evaluations)) : row();
         whole["seconds"] = seconds;
         whole.update(measured);
+        if (const auto frechet = measured.find("frechet"); frechet != measured.end()) {
+            const estimate found{*frechet, measured.at("frechet_se")};
+            const bool many = network == "teacher" && evaluations == static_cast<double>(o_->euler_steps);
+            if (many) of_teacher_ = found;
+            const double ratio = found.value / of_teacher_.value;
+            whole["frechet_ratio"] = ratio;
+            if (!many)
+                whole["frechet_ratio_se"] = ratio *
+                                            std::hypot(found.standard_error / found.value,
+                                                       of_teacher_.standard_error / of_teacher_.value);
+        }
         into_->add(std::move(whole));
     }
     void picture(const std::string& method, double evaluations, const floats& samples) {
@@ -225,6 +242,7 @@ private:
     sample_judge judge_;
     studies::progress_line line_;
     std::vector<diamond::plot::image_row> rows_;
+    estimate of_teacher_; ///< its Frechet distance by many steps, by which those of the maps are divided
 };
 
 } // namespace detail
@@ -266,8 +284,8 @@ inline void measure_sample(const study& s, const sample_options& o, results& int
             table.add_all(of, diamond::network_flow_map{net});
             continue;
         }
-        auto steps = o.evaluations;
-        steps.push_back(o.euler_steps);
+        std::vector<index_t> steps{o.euler_steps}; // the first, of which others are told
+        steps.insert(steps.end(), o.evaluations.begin(), o.evaluations.end());
         for (const index_t n : steps)
             table.add_drawn(of, std::string(of.title) + ", Euler",
                             diamond::ode_flow_map{diamond::network_velocity{net}, diamond::euler{.steps = n}},
