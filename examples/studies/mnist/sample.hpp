@@ -22,7 +22,6 @@ struct sample_options {
     index_t samples = 500;     ///< of each law
     index_t reference = 2'000; ///< test images with noise, with which all are compared
     index_t nearest = 100;     ///< samples whose nearest training image is looked for
-    index_t fitted = 10'000;   ///< training images to which the Gaussian is fitted
     index_t euler_steps = 100; ///< of the teacher's reference
     std::vector<index_t> evaluations = {1, 4};
 
@@ -31,7 +30,6 @@ struct sample_options {
         return {.samples = 10'000,
                 .reference = 10'000,
                 .nearest = 1'000,
-                .fitted = 60'000,
                 .euler_steps = 200,
                 .evaluations = {1, 2, 4, 8}};
     }
@@ -252,8 +250,7 @@ private:
 /// @throws diamond::io::file_error if a model's file is damaged; std::invalid_argument if there are more
 /// images of a kind to take than there are.
 inline void measure_sample(const study& s, const sample_options& o, results& into) {
-    diamond::require(o.samples <= s.train().count() && o.fitted <= s.train().count() &&
-                         o.reference <= s.test().count(),
+    diamond::require(o.samples <= s.train().count() && o.reference <= s.test().count(),
                      "more images of the training or the test part than there are");
     detail::sample_table table(s, o, into);
     table.add_reference();
@@ -261,10 +258,10 @@ inline void measure_sample(const study& s, const sample_options& o, results& int
               diamond::to_host(s.drawn_images(s.train(), 0, o.samples, 3)), true);
     {
         const diamond::training_set<batch> points(
-            diamond::from_host<real>(s.where(), pixels, o.fitted,
-                                     made_images(s.train(), 0, o.fitted, {}, s.rng().split(4))),
+            diamond::from_host<real>(s.where(), pixels, s.train().count(),
+                                     made_images(s.train(), 0, s.train().count(), {}, s.rng().split(4))),
             s.noise());
-        table.add("Gaussian of " + std::to_string(o.fitted) + " training images", "", NAN, NAN,
+        table.add("Gaussian of the training images", "", NAN, NAN,
                   diamond::to_host(studies::gaussian_draws(
                       points, s.rng().split(4).stream(diamond::purpose::user), o.samples)),
                   true);
