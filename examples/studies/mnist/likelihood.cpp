@@ -50,10 +50,10 @@ command add_likelihood(CLI::App& app) {
     sub.add_option("--images", s->images, "of the test part; default 48, and 1000 in full")
         ->check(CLI::Range(2, 10'000));
     sub.add_option("--exact-images", s->exact_images,
-                   "the first of them, by the exact trace as well; default 4, and 64 in full")
+                   "the first of them, by the exact trace as well; default 2, and 64 in full")
         ->check(CLI::Range(1, 10'000));
     sub.add_option("--nodes", s->nodes,
-                   "times at which many steps take the divergence; default 8, and 12 in full")
+                   "times at which many steps take the divergence; default 8, and 16 in full")
         ->check(CLI::Range(2, 200));
     sub.add_option("--steps", s->steps, "of the path between two of them, four evaluations each; default 2")
         ->check(CLI::Range(1, 100));

@@ -25,7 +25,7 @@ namespace mnist {
 /// The default is the quick run.
 struct likelihood_options {
     index_t images = 48;                             ///< of the test part, the first ones
-    index_t exact_images = 4;                        ///< the first of them, whose trace is taken exactly
+    index_t exact_images = 2;                        ///< the first of them, whose trace is taken exactly
     index_t nodes = 8;                               ///< times of the path at which the divergence is taken
     index_t steps = 2;                               ///< of the path between two nodes, four evaluations each
     index_t sketch = 4;                              ///< of Hutch++
@@ -33,7 +33,7 @@ struct likelihood_options {
     std::vector<index_t> evaluations = {8, 4, 2, 1}; ///< of the joint maps
 
     static likelihood_options full() {
-        return {.images = 1000, .exact_images = 64, .nodes = 12, .sketch = 8, .probes = 8};
+        return {.images = 1000, .exact_images = 64, .nodes = 16, .sketch = 8, .probes = 8};
     }
 };
 
@@ -82,15 +82,14 @@ public:
             hutchinson_divergence{velocity, {.probes = 2 * options_.sketch + options_.probes}},
             options_.nodes, count_);
 
+        for (const auto& which : models)
+            if (which.kind == model_kind::joint_map && !study_.has(which.name))
+                to_.line("There is no file of " + std::string(which.name) + ", which is left out.");
         begin();
         for (const auto* each : {&exact, &coarse, &sketched, &probed}) tell(each->values, each->error, true);
         std::vector<studies::likelihoods> drawn;
         for (const auto& which : models) {
-            if (which.kind != model_kind::joint_map) continue;
-            if (!study_.has(which.name)) {
-                to_.line("no file of " + std::string(which.name) + ": left out");
-                continue;
-            }
+            if (which.kind != model_kind::joint_map || !study_.has(which.name)) continue;
             const auto map = study_.joint_model_of(which.name);
             for (const index_t n : options_.evaluations) {
                 line_.show(std::string(which.title) + ", " + studies::evaluations(n));

@@ -70,6 +70,7 @@ public:
     using batch = typename Divergence::batch_type;
     using const_view = diamond::const_view_t<batch>;
     using row_view = diamond::row_t<batch>;
+    using condition = diamond::condition_of_t<typename Divergence::field_type>;
 
     many_steps(Divergence divergence, const many_steps_options& options)
         : divergence_(std::move(divergence)),
@@ -90,14 +91,14 @@ public:
         assign(error, 0.0);
         double t = 1.0;
         const auto go_to = [&](double next) {
-            path_(here.read(), {t, next}, labels(), there.mutable_view());
+            path_(here.read(), {t, next}, condition{}, there.mutable_view());
             std::swap(here, there);
             t = next;
         };
         for (std::size_t k = 0; k < nodes_.size(); ++k) {
             const auto& node = nodes_[k];
             go_to(node.at);
-            divergence_(here.read(), time_view(t), labels(),
+            divergence_(here.read(), time_view(t), condition{},
                         rng.stream(purpose::user, static_cast<index_t>(k)), rate, rate_error);
             assign(out, out - node.weight * rate);
             assign(error, error + square(node.weight * rate_error));

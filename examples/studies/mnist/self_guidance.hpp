@@ -3,9 +3,7 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,14 +44,15 @@ public:
               of.judge().features())) {}
 
     void operator()() {
-        begin();
-        for (std::size_t k = 0; k < options_.maps.size(); ++k) {
-            const auto& name = options_.maps[k];
-            if (k > 0 && !study_.has(name))
-                to_.line("no file of " + name + ": left out");
+        std::vector<std::string> there;
+        for (const auto& name : options_.maps)
+            if (there.empty() || study_.has(name)) // the first must be there, and says so if it is not
+                there.push_back(name);
             else
-                of_map(name);
-        }
+                to_.line("There is no file of " + name + ", which is left out.");
+        begin();
+        add_floor();
+        for (const auto& name : there) of_map(name);
     }
 
 private:
@@ -69,6 +68,10 @@ private:
             result.insert(result.end(), part.begin(), part.end());
         });
         return result;
+    }
+    [[nodiscard]] studies::distance_estimate distance_of(const floats& images) const {
+        return energy_distance(studies::sample(studies::cloud(features(images), study_.judge().features())),
+                               truth_);
     }
     static std::string title_of(std::string_view name) {
         for (const auto& which : models)
@@ -96,9 +99,7 @@ private:
                 const double seconds = clock.seconds();
                 if (unguided.empty()) unguided = drawn.log_p;
                 const auto told = studies::compare(drawn.log_p, unguided);
-                const auto distance = energy_distance(
-                    studies::sample(studies::cloud(features(drawn.samples), study_.judge().features())),
-                    truth_);
+                const auto distance = distance_of(drawn.samples);
                 row numbers{{"method", title_of(name) + ", " + noise},
                             {"map", name},
                             {"noise", noise},
@@ -130,6 +131,19 @@ private:
         to_.picture(study_.settings().out, "self_guidance_" + name, grid);
     }
 
+    /// Adds what images of the training part have, which no model can do better than.
+    void add_floor() {
+        const auto count = std::min(options_.samples, study_.train().count());
+        const auto distance = distance_of(
+            diamond::to_host(study_.drawn_images(study_.train(), 0, count, own_number + 1)));
+        to_.add({{"method", "training images"},
+                 {"noise", "floor"},
+                 {"evaluations", 0},
+                 {"samples", count},
+                 {"energy_distance", distance.value},
+                 {"energy_distance_se", distance.standard_error}});
+    }
+
     void begin() {
         to_.table(
             "self_guidance", "Self-guidance",
@@ -140,7 +154,8 @@ private:
                 "the noise's own log-density alone, which knows nothing of images (control). The energy "
                 "distance is that of the judge's features to those of " +
                 std::to_string(reference()) +
-                " test images with the noise of the models' law. log p in nats is what the map claims of its "
+                " test images with the noise of the models' law; training images with that noise are the "
+                "floor. log p in nats is what the map claims of its "
                 "samples by these jumps; the gain, over the unguided ones, has the error of the differences "
                 "sample by sample. A step of guidance counts as three evaluations, a vector-Jacobian "
                 "product.",
