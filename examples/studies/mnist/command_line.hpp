@@ -17,7 +17,9 @@ struct command {
 };
 command add_data(CLI::App& app);
 command add_judge(CLI::App& app);
+command add_likelihood(CLI::App& app);
 command add_sample(CLI::App& app);
+command add_self_guidance(CLI::App& app);
 command add_train(CLI::App& app);
 
 inline std::filesystem::path default_data() { return DIAMOND_EXAMPLE_DATA; }
