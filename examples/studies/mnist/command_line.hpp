@@ -7,7 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "../shared/options.hpp"
-#include "study.hpp"
+#include "study_settings.hpp"
 
 namespace mnist {
 
