@@ -1,5 +1,7 @@
 // digits likelihood: bits per dimension of held-out images by a few evaluations of the joint map, beside the
 // many-step teacher.
+#include "../shared/likelihood.hpp"
+
 #include <cmath>
 #include <cstdio>
 #include <memory>
@@ -7,9 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include <diamond/density/likelihood_validity.hpp>
 #include <diamond/io/json.hpp>
-#include <diamond/plot/line_plot.hpp>
 #include <diamond/plot/png.hpp>
 
 #include "command_line.hpp"
@@ -53,48 +53,6 @@ std::vector<double> bits(std::vector<double> log_density) {
     return log_density;
 }
 
-struct bits_row {
-    std::string name;
-    std::int64_t evaluations = 0; ///< an image
-    std::vector<double> values = {};
-    double mean = 0.0, standard_error = 0.0, round_trip = NAN, gap = NAN, difference = 0.0,
-           root_mean_square = 0.0, correlation = 0.0;
-
-    void compare(const std::vector<double>& reference) {
-        const auto n = static_cast<double>(values.size());
-        double mean_r = 0.0, xx = 0.0, yy = 0.0, xy = 0.0;
-        for (std::size_t j = 0; j < values.size(); ++j) {
-            mean += values[j] / n;
-            mean_r += reference[j] / n;
-        }
-        for (std::size_t j = 0; j < values.size(); ++j) {
-            xx += diamond::square(values[j] - mean);
-            yy += diamond::square(reference[j] - mean_r);
-            xy += (values[j] - mean) * (reference[j] - mean_r);
-            root_mean_square += diamond::square(values[j] - reference[j]) / n;
-        }
-        standard_error = std::sqrt(xx / n / (n - 1.0));
-        difference = mean - mean_r;
-        root_mean_square = std::sqrt(root_mean_square);
-        correlation = xy / std::sqrt(xx * yy);
-    }
-};
-
-void draw_scatter(const std::filesystem::path& path, const std::vector<bits_row>& rows,
-                  const std::vector<double>& reference) {
-    diamond::plot::line_plot plot{.title = "Bits per dimension, image by image",
-                                  .x = {.label = "teacher, many steps with the exact trace"},
-                                  .y = {.label = "joint map, few evaluations"},
-                                  .width = 360,
-                                  .height = 360};
-    for (const auto& row : rows)
-        if (std::isfinite(row.round_trip))
-            plot.curves.push_back({.name = row.name, .x = reference, .y = row.values, .joined = false});
-    const auto [low, high] = std::ranges::minmax(reference);
-    plot.curves.push_back({.name = "the same", .x = {low, high}, .y = {low, high}, .marked = false});
-    diamond::plot::write_png(path, plot);
-}
-
 /// One seed: its tables.
 std::vector<studies::table> run(const likelihood_settings& chosen) {
     using namespace diamond;
@@ -111,33 +69,32 @@ std::vector<studies::table> run(const likelihood_settings& chosen) {
     progress_line line;
     line.show("the teacher by many steps, with the exact trace");
 
+    const auto by_jumps = [&](index_t jumps) {
+        return likelihood_options{.steps = jumps, .base_deviation = joint.base_deviation()};
+    };
     const auto measured = [&](std::string name, auto map, index_t jumps) {
-        log_likelihood likelihood{std::move(map), {.steps = jumps, .base_deviation = joint.base_deviation()}};
-        bits_row row{.name = std::move(name)};
-        row.values.resize(static_cast<std::size_t>(count));
-        likelihood(x.read(), labels(), diamond::row(where, count, row.values.data()));
+        auto row = studies::likelihoods_of(std::move(name), std::move(map), by_jumps(jumps), x.read());
         row.values = bits(std::move(row.values));
-        row.evaluations = likelihood.spent().evaluations() / count;
         return row;
     };
     const dormand_prince solver{.relative_tolerance = chosen.tolerance,
                                 .absolute_tolerance = chosen.tolerance};
-    bits_row reference = measured("teacher, many steps, exact trace",
-                                  ode_flow_map{exact_divergence{network_velocity{teacher}}, solver}, 1);
+    auto reference = measured("teacher, many steps, exact trace",
+                              ode_flow_map{exact_divergence{network_velocity{teacher}}, solver}, 1);
     const auto truth = reference.values;
-    std::vector<bits_row> rows;
+    std::vector<studies::likelihoods> rows;
     for (const index_t n : few) {
         const auto name = std::to_string(n) + (n == 1 ? " evaluation" : " evaluations");
         line.show(name);
-        bits_row row = measured(name, joint, n);
-        likelihood_validity validity{
-            log_likelihood{joint, {.steps = n, .base_deviation = joint.base_deviation()}}};
-        owning_batch<double, context> round_trip(where, 1, count), gap(where, 1, count);
-        validity.from_data(x.read(), labels(), diamond::row(round_trip), diamond::row(gap));
-        row.round_trip = summarise(diamond::row(round_trip)).root_mean_square;
-        row.gap = summarise(diamond::row(gap)).root_mean_square;
+        auto row = measured(name, joint, n);
+        studies::add_validity(row, joint, by_jumps(n), x.read());
         rows.push_back(std::move(row));
     }
+    const studies::scatter drawn{.title = "Bits per dimension, image by image",
+                                 .x = "teacher, many steps with the exact trace",
+                                 .y = "joint map, few evaluations",
+                                 .reference = truth};
+    plot::write_png(chosen.out / "scatter.png", drawn.of(rows));
     for (const index_t n : few)
         rows.push_back(measured("teacher, Euler and Hutchinson, " + std::to_string(n),
                                 ode_flow_map{hutchinson_divergence{network_velocity{teacher}},
@@ -149,9 +106,9 @@ std::vector<studies::table> run(const likelihood_settings& chosen) {
     const model exact = data_mixture(
         where, linear_schedule{}, from_host<real>(where, pixels, data.train.count(), data.train.data).read(),
         bandwidth);
-    bits_row by_exact{.name = "exact model of the training images",
-                      .evaluations = 1,
-                      .values = std::vector<double>(static_cast<std::size_t>(count))};
+    studies::likelihoods by_exact{.name = "exact model of the training images",
+                                  .evaluations = 1,
+                                  .values = std::vector<double>(static_cast<std::size_t>(count))};
     auto space = exact.make_workspace(where, count);
     exact.log_density(x.read(), 1.0, {}, space, diamond::row(where, count, by_exact.values.data()));
     by_exact.values = bits(std::move(by_exact.values));
@@ -164,25 +121,24 @@ std::vector<studies::table> run(const likelihood_settings& chosen) {
                           "root mean square of that", "correlation", "round trip",
                           "there against back, nats"}};
     nlohmann::ordered_json json = nlohmann::ordered_json::array();
-    for (auto& row : rows) {
-        row.compare(truth);
+    for (const auto& row : rows) {
+        const auto told = studies::compare(row.values, truth);
         table.add({row.name, digits::count(row.evaluations),
-                   figure(row.mean, row.standard_error, "%.4f", "%.1g"), figure(row.difference, "%.4f"),
-                   figure(row.root_mean_square, "%.4f"), figure(row.correlation, "%.4f"),
+                   figure(told.mean, told.standard_error, "%.4f", "%.1g"), figure(told.difference, "%.4f"),
+                   figure(told.root_mean_square, "%.4f"), figure(told.correlation, "%.4f"),
                    figure(row.round_trip), figure(row.gap)});
         json.push_back({{"by", row.name},
                         {"evaluations", row.evaluations},
-                        {"bits_per_dimension", row.mean},
-                        {"standard_error", row.standard_error},
-                        {"difference", row.difference},
-                        {"root_mean_square", row.root_mean_square},
-                        {"correlation", row.correlation},
+                        {"bits_per_dimension", told.mean},
+                        {"standard_error", told.standard_error},
+                        {"difference", told.difference},
+                        {"root_mean_square", told.root_mean_square},
+                        {"correlation", told.correlation},
                         {"round_trip", row.round_trip},
                         {"gap", row.gap},
                         {"values", row.values}});
     }
     line.finish(markdown_of(table));
-    draw_scatter(chosen.out / "scatter.png", rows, truth);
     io::write_json(chosen.out / "likelihood.json", json);
     write_text(
         chosen.out / "likelihood.md",

@@ -1,5 +1,7 @@
 // digits self-guidance: noise moved up its own likelihood before it becomes samples, beside the control that
 // only shrinks it.
+#include "../shared/self_guidance.hpp"
+
 #include <cmath>
 #include <cstdio>
 #include <memory>
@@ -74,19 +76,11 @@ std::vector<studies::table> run(const guidance_settings& chosen) {
         double unguided = 0.0;
         const auto tell = [&](const std::string& name, auto&& move, index_t more) {
             line.show(name + ", " + std::to_string(jumps));
-            batch x_0(where, pixels, chosen.samples),
-                x(where, pixels, chosen.samples); // the same noise for all: differences are the guidance's
-            draw_normal(rng.stream(purpose::initial), x_0.mutable_view());
-            for (index_t e = 0; e < x_0.size(); ++e)
-                x_0.data()[e] *= static_cast<real>(joint.base_deviation());
-            move(x_0.mutable_view());
-            std::vector<double> log_p(static_cast<std::size_t>(chosen.samples));
-            log_likelihood likelihood{joint, {.steps = jumps, .base_deviation = joint.base_deviation()}};
-            likelihood.push_forward(x_0.read(), labels(), x.mutable_view(),
-                                    row(where, chosen.samples, log_p.data()));
+            // The same noise for all: differences are the guidance's.
+            const auto drawn = studies::moved(where, joint, jumps, chosen.samples, rng, move, chosen.samples);
             double mean = 0.0;
-            for (const double value : log_p) mean += value / static_cast<double>(chosen.samples);
-            const auto samples = to_host(x);
+            for (const double value : drawn.log_p) mean += value / static_cast<double>(chosen.samples);
+            const auto& samples = drawn.samples;
             const auto distance = energy_distance(
                 studies::sample(
                     studies::cloud(classifier.features_of(samples), feature_classifier::features)),

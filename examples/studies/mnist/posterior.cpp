@@ -13,7 +13,7 @@ namespace mnist {
 namespace {
 
 struct settings {
-    study_settings study{.data = default_data(), .weights = default_weights(), .out = "out/mnist/posterior"};
+    study_settings study{.out = "out/mnist/posterior"};
     bool full = false;
     std::optional<index_t> pairs = {}, mean_images = {}, mean_draws = {}, most_solved = {};
     std::vector<double> times = {};

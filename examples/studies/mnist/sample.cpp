@@ -13,7 +13,7 @@ namespace mnist {
 namespace {
 
 struct settings {
-    study_settings study{.data = default_data(), .weights = default_weights(), .out = "out/mnist/sample"};
+    study_settings study{.out = "out/mnist/sample"};
     bool full = false;
     std::optional<index_t> samples = {}, reference = {}, nearest = {}, euler_steps = {};
     std::vector<index_t> evaluations = {};

@@ -20,15 +20,9 @@
 #include "../shared/progress_line.hpp"
 #include "networks.hpp"
 #include "results.hpp"
+#include "study_settings.hpp"
 
 namespace mnist {
-
-/// The settings that all parts have.
-struct study_settings {
-    std::filesystem::path data, weights, out = "out/mnist";
-    std::uint64_t seed = 1;
-    int threads = 0;
-};
 
 /// A study reads what the parts are made of. Whatever a part draws depends on the seed and on the numbers
 /// `which` that it gives, not on the other parts or on the number of threads.
