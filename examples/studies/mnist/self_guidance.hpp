@@ -63,7 +63,7 @@ private:
     [[nodiscard]] floats features(const floats& images) const {
         floats result;
         const auto count = static_cast<index_t>(images.size()) / pixels;
-        studies::detail::in_parts(count, 1000, [&](index_t first, index_t n) {
+        studies::in_parts(count, 1000, [&](index_t first, index_t n) {
             const auto part = study_.judge().features_of(images.data() + pixels * first, n);
             result.insert(result.end(), part.begin(), part.end());
         });
