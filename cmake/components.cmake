@@ -44,6 +44,14 @@ add_library(diamond INTERFACE)
 add_library(diamond::diamond ALIAS diamond)
 target_sources(diamond INTERFACE FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${diamond_headers})
 target_compile_features(diamond INTERFACE cxx_std_20)
+# g++ 12 for AVX-512 passes constants of 32 or 64 bytes by value with all words equal where all but the last are: {1.0, 1.0, 1.0, 0.0} arrives as four ones.
+# Moves of 16 bytes are right, and only copies of structs are made of them. tests/core/constants.test.cpp sees it.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+  set(gnu_12 "$<CXX_COMPILER_ID:GNU>,$<VERSION_GREATER_EQUAL:$<CXX_COMPILER_VERSION>,12>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>")
+  target_compile_options(
+    diamond INTERFACE "$<$<AND:$<COMPILE_LANGUAGE:CXX>,${gnu_12}>:-mmove-max=128;-mstore-max=128>"
+                      "$<$<AND:$<COMPILE_LANGUAGE:CUDA>,${gnu_12}>:-Xcompiler=-mmove-max=128,-mstore-max=128>")
+endif()
 
 set(diamond_components)
 macro(diamond_component name)

@@ -48,6 +48,22 @@ struct make_several {
 
 } // namespace
 
+TEST_CASE("a list keeps a layer whose numbers are all equal but the last") {
+    // g++ 12 with AVX-512 passes such constants by value with all words equal: {1, 1, 1, 0} as {1, 1, 1, 1}.
+    diamond::layer_list<> list;
+    const auto x = list.add(diamond::input_rows{.first = 0, .shape = {2, 3, 3}});
+    const auto y = list.add(convolution{.outputs = 1, .kernel = 1, .stride = 1, .padding = 0, .gain = 0.0},
+                            x);
+    list.outputs = {
+        list.add(convolution{.outputs = 1, .kernel = 1, .stride = 1, .padding = 0, .gain = 0.0}, y)};
+    for (const index_t node : {y, list.outputs.front()}) {
+        const auto& kept = std::get<convolution>(list.nodes[static_cast<std::size_t>(node)].layer);
+        CHECK(kept.kernel == 1);
+        CHECK(kept.stride == 1);
+        CHECK(kept.padding == 0);
+    }
+}
+
 TEST_CASE("a convolution is the sum over its kernel, as PyTorch lays it out") {
     for (const feature_shape shape : {feature_shape{.channels = 3, .height = 5, .width = 7},
                                       {.channels = 37, .height = 9, .width = 8},

@@ -1,7 +1,9 @@
 // A U-Net as a Diamond network: it begins as its frame's Gaussian, its derivatives agree with differences, it
 // trains by every loss and goes on after a kill, and options out of range are refused.
+#include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include <diamond/io/training_checkpoint.hpp>
@@ -23,11 +25,12 @@ namespace {
 
 using batch = diamond::eigen::batch<double>;
 
-unet_options small(index_t classes = 0) {
+unet_options small(index_t classes = 0, index_t patch = 1) {
     return {.shape = {.channels = 2, .height = 4, .width = 4},
+            .patch = patch,
             .width = 4,
             .multipliers = {1, 2},
-            .attention = {2},
+            .attention = {2 / patch},
             .heads = 2,
             .groups = 2,
             .embedding = 6,
@@ -37,6 +40,7 @@ template <class Head>
 struct make_small {
     index_t classes = 0, vector_size = 0;
     bool basis = false;
+    index_t patch = 1;
     template <class Batch>
     diamond_unet<Batch, linear_schedule, Head> operator()(const diamond::backend_of_t<Batch>& context) const {
         std::optional<diamond::gaussian_frame<Batch>> of_vectors;
@@ -44,7 +48,7 @@ struct make_small {
         return {{},
                 diamond::gaussian_frame<Batch>(context, image_networks::frame_numbers(32, basis)),
                 of_vectors,
-                small(classes)};
+                small(classes, patch)};
     }
 };
 
@@ -55,6 +59,22 @@ TEST_CASE("tangents, products and gradients of a U-Net agree with differences") 
     image_networks::check_derivatives(make_small<diamond::no_head>{}.operator()<batch>(context), 3);
     image_networks::check_derivatives(
         make_small<diamond::divergence_head>{2, 3, true}.operator()<batch>(context), 4);
+    image_networks::check_derivatives(
+        make_small<diamond::divergence_head>{.patch = 2}.operator()<batch>(context), 3);
+}
+
+TEST_CASE("a U-Net of patches has them as the pixels of its finest map") {
+    const diamond::eigen::context context{.threads = 2};
+    const auto network = make_small<diamond::no_head>{.patch = 2}.operator()<batch>(context);
+    index_t finest = 0;
+    for (const auto& node : network.stack().nodes())
+        if (std::holds_alternative<diamond::convolution>(node.layer))
+            finest = std::max(finest, node.shape.height);
+    CHECK(finest == 2);
+    CHECK(network.parameters() > make_small<diamond::no_head>{}.operator()<batch>(context).parameters());
+    const diamond::diamond_mlp<batch, linear_schedule> gaussian({}, network.frame(),
+                                                                {.mlp = {.width = 4, .blocks = 0}});
+    image_networks::check_begins_as(network, gaussian, 5);
 }
 
 TEST_CASE("a U-Net begins as its frame's Gaussian") {
@@ -177,6 +197,9 @@ TEST_CASE("options of a U-Net out of range are refused") {
                              std::invalid_argument);
     };
     refused([](auto& o) { o.width = 0; }, "a U-Net of width 0: 1 to 1048576 is needed");
+    refused([](auto& o) { o.patch = 0; }, "a U-Net of patch 0: 1 to 1048576 is needed");
+    refused([](auto& o) { o.patch = 4; },
+            "a U-Net of 2 resolutions for images of 2 x 4 x 4: height and width must be multiples of 8");
     refused([](auto& o) { o.blocks = 0; }, "a U-Net of blocks 0: 1 to 1048576 is needed");
     refused([](auto& o) { o.multipliers = {}; }, "a U-Net has the multipliers of 1 to 16 resolutions");
     refused([](auto& o) { o.multipliers = {1, 0}; }, "a U-Net of multiplier 0: 1 to 1048576 is needed");

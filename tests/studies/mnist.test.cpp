@@ -244,9 +244,9 @@ TEST_CASE("mnist: kill -9 at random moments, resume: identical classifiers") {
 }
 
 TEST_CASE("mnist: what the program says and refuses") {
-    const auto help = run_program("mnist", "");
+    const auto help = run_program("mnist", "--help");
     CHECK(help.status == 0);
-    for (const std::string name : {"data", "judge"})
+    for (const std::string name : {"data", "judge", "train"})
         CHECK(help.output.find("\n  " + name) != std::string::npos);
     const auto out = empty_folder("mnist_data");
     const auto [status, output] = run_program("mnist", "data --out " + quoted(out));

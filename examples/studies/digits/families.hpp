@@ -16,63 +16,23 @@
 
 namespace digits::detail {
 
-/// Returns an observer that passes on the progress of a driver.
-inline auto telling(const progress& tell) {
-    return [&tell](const auto& at) {
-        if constexpr (requires { at.budget; })
-            tell(static_cast<double>(at.evaluations) / static_cast<double>(at.budget));
-        else
-            tell(static_cast<double>(at.step) / static_cast<double>(at.steps));
-    };
-}
-
-template <class Family>
-diamond::cost priced(const Family& family, diamond::cost spent) {
-    spent.forward *= family.evaluations();
-    return spent;
-}
-
 template <class Family, class Driver>
 outcome run_plain(const Family& family, Driver driver, const method_options& o, const progress& tell) {
-    const diamond::stopwatch clock; // that of a chain stops as soon as its work is queued
-    auto result = driver(family.where(), o.rng, family.condition(), telling(tell));
-    outcome out = independent(diamond::to_host(result.particles));
-    out.returned = result.particles.columns();
-    out.spent = priced(family, result.spent);
-    out.seconds = clock.seconds();
-    return out;
+    return studies::run_plain(family, std::move(driver), o.rng, tell);
 }
 
 template <class Family, class Kernel, class Value>
 outcome run_smc(const Family& family, Kernel kernel, Value value, const method_options& o,
                 const progress& tell) {
-    diamond::smc sampler{std::move(kernel), std::move(value),
-                         diamond::smc_options{.particles = o.particles,
-                                              .steps = o.steps,
-                                              .plain_ratio = 0.0, // what SMC does is what is asked
-                                              .record_ancestors = o.keep_story},
-                         diamond::multinomial{}};
-    outcome out;
-    auto result = sampler(family.where(), o.rng, family.condition(), [&](const auto& at) {
-        telling(tell)(at);
-        if (o.keep_story && in_story(at.step, at.steps)) out.states.push_back(diamond::to_host(at.particles));
-    });
-    out.samples = diamond::to_host(result.particles);
-    out.weights = result.weights();
-    out.families = result.families;
-    out.ess = result.ess;
-    out.log_z = result.log_z;
-    if (std::isfinite(result.log_z_standard_error)) out.log_z_se = result.log_z_standard_error;
-    out.log_z_method = diamond::name_of(result.log_z_method);
-    out.spent = priced(family, result.spent);
-    out.seconds = result.seconds;
-    out.returned = o.particles;
-    out.warnings = result.warnings;
-    out.exact_for = {result.exact_for_sampler, result.exact_for_density, result.exact_for_model};
-    if (std::isfinite(result.correction_ess)) out.correction_ess = result.correction_ess;
-    out.steps = result.steps;
-    out.ancestors = result.ancestors;
-    return out;
+    return studies::run_smc(family, std::move(kernel), std::move(value),
+                            {.particles = o.particles,
+                             .steps = o.steps,
+                             .plain_ratio = 0.0, // what SMC does is what is asked
+                             .record_ancestors = o.keep_story},
+                            o.rng, tell, [&](const auto& at, outcome& out) {
+                                if (o.keep_story && in_story(at.step, at.steps))
+                                    out.states.push_back(diamond::to_host(at.particles));
+                            });
 }
 
 template <class Family>

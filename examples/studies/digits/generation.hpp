@@ -6,9 +6,8 @@
 #include <string>
 #include <vector>
 
-#include <diamond/train/fit_gaussian_frame.hpp>
-
 #include "../shared/energy_distance.hpp"
+#include "../shared/gaussian_draws.hpp"
 #include "feature_classifier.hpp"
 #include "study.hpp"
 
@@ -35,16 +34,8 @@ namespace detail {
 inline floats gaussian_draws(const study& s, index_t count, index_t which) {
     const diamond::training_set<batch> points(
         diamond::from_host<real>(s.where, pixels, s.data.train.count(), s.data.train.data), s.bandwidth);
-    const auto fit = diamond::fit_gaussian_frame(points);
-    batch noise(s.where, pixels, count);
-    draw_normal(s.rng.stream(diamond::purpose::user, which), noise.mutable_view());
-    Eigen::Map<const Eigen::MatrixXd> basis(fit.basis.data(), pixels, pixels);
-    Eigen::Map<const Eigen::VectorXd> mean(fit.mean.data(), pixels), variance(fit.variance.data(), pixels);
-    Eigen::Map<Eigen::MatrixXf> drawn(noise.data(), pixels, count);
-    drawn = ((basis * (variance.cwiseSqrt().asDiagonal() * drawn.cast<double>())).colwise() + mean)
-                .cast<real>()
-                .eval();
-    return diamond::to_host(noise);
+    return diamond::to_host(
+        studies::gaussian_draws(points, s.rng.stream(diamond::purpose::user, which), count));
 }
 } // namespace detail
 

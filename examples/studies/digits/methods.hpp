@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <functional>
-#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,33 +15,7 @@
 
 namespace digits {
 
-/// This type says for what the weighted samples and log Z of a method are exact as the number of particles
-/// grows: the end law of the chain itself, or of the density that corrects it, tilted; and whether that law
-/// is the model's.
-struct exactness {
-    bool sampler = false, density = false, model = false;
-};
-
-/// An outcome is what a method made of a task: weighted samples, and what it states about them.
-struct outcome {
-    floats samples = {};              ///< pixels x count
-    std::vector<double> weights = {}; ///< sum to 1
-    /// Samples of one family are not independent; outside of SMC each sample is a family of its own.
-    std::vector<std::int32_t> families = {};
-    std::optional<double> ess = {}, log_z = {}, log_z_se = {}, correction_ess = {};
-    std::string log_z_method = {};
-    diamond::cost spent = {};
-    double seconds = 0.0;
-    index_t returned = 0; ///< the number of samples on which the evaluations were spent
-    std::vector<std::string> warnings = {};
-    exactness exact_for = {};
-    std::optional<std::string> failure = {}; ///< why there are no samples: a number that is not finite
-
-    // SMC also tells its story over t.
-    std::vector<diamond::smc_step> steps = {};
-    std::vector<floats> states = {}; ///< the particles after each step of the story
-    std::vector<std::vector<std::int32_t>> ancestors = {};
-};
+using studies::exactness, studies::outcome, studies::progress;
 
 /// The story shows the last step and others at equal distances before it, at most this many.
 inline constexpr index_t longest_story = 16;
@@ -61,9 +34,6 @@ struct method_options {
     diamond::philox rng{0};
     bool keep_story = false;
 };
-
-/// A progress function is told the share that is done.
-using progress = std::function<void(double)>;
 
 struct method_name {
     std::string name, title;
@@ -123,21 +93,8 @@ struct learned_settings {
 
 namespace detail {
 
-inline std::vector<double> equal_weights(index_t count) {
-    return std::vector<double>(static_cast<std::size_t>(count), 1.0 / static_cast<double>(count));
-}
-
-inline std::vector<std::int32_t> own_families(index_t count) {
-    std::vector<std::int32_t> families(static_cast<std::size_t>(count));
-    std::iota(families.begin(), families.end(), 0);
-    return families;
-}
-
 /// Returns the outcome of independent samples of equal weight.
-inline outcome independent(floats samples) {
-    const auto count = static_cast<index_t>(samples.size()) / pixels;
-    return {.samples = std::move(samples), .weights = equal_weights(count), .families = own_families(count)};
-}
+inline outcome independent(floats samples) { return studies::independent(std::move(samples), pixels); }
 
 } // namespace detail
 

@@ -49,7 +49,7 @@ inline diamond::plot::image_grid sample_grid(const task& t,
                              .pixels = choose(samples, weights, shown),
                              .note = "mean reward " + number(line.mean_reward)});
     };
-    add(truth, t.truth, detail::equal_weights(static_cast<index_t>(t.truth.size()) / pixels));
+    add(truth, t.truth, studies::equal_weights(static_cast<index_t>(t.truth.size()) / pixels));
     for (const auto& [line, result] : results) add(line, result.samples, result.weights);
     return grid;
 }

@@ -26,6 +26,7 @@
 #include <diamond/reward/linear_reward.hpp>
 #include <diamond/reward/sum_reward.hpp>
 
+#include "../shared/alignment.hpp"
 #include "data_set.hpp"
 
 namespace digits {
@@ -36,28 +37,7 @@ using view = diamond::view_t<batch>;
 using const_view = diamond::const_view_t<batch>;
 using model = diamond::gaussian_mixture<batch, diamond::linear_schedule>;
 
-/// This type holds any differentiable reward on a back end, so that each method is compiled once and not once
-/// for each reward.
-template <class Batch>
-class any_reward {
-public:
-    template <class Reward>
-    explicit any_reward(Reward reward) {
-        const auto shared = std::make_shared<Reward>(std::move(reward));
-        value_ = [shared](diamond::const_view_t<Batch> z, diamond::row_t<Batch> values) {
-            diamond::evaluate_reward(*shared, z, diamond::no_condition{}, values);
-        };
-        gradient_ = [shared](diamond::const_view_t<Batch> z, diamond::view_t<Batch> out) {
-            diamond::evaluate_reward_gradient(*shared, z, diamond::no_condition{}, out);
-        };
-    }
-    void operator()(diamond::const_view_t<Batch> z, diamond::row_t<Batch> values) const { value_(z, values); }
-    void gradient(diamond::const_view_t<Batch> z, diamond::view_t<Batch> out) const { gradient_(z, out); }
-
-private:
-    std::function<void(diamond::const_view_t<Batch>, diamond::row_t<Batch>)> value_;
-    std::function<void(diamond::const_view_t<Batch>, diamond::view_t<Batch>)> gradient_;
-};
+using studies::any_reward;
 
 /// A wish holds the numbers of a task's reward, from which the reward is built on any back end.
 struct wish {

@@ -134,9 +134,12 @@ private:
         return {whole.inputs(), std::move(list)};
     }
     [[nodiscard]] floats run(const layers& graph, const real* images, index_t count) const {
+        constexpr index_t at_once = 1000; // the feature maps of so many fit in memory everywhere
         floats out(static_cast<std::size_t>(graph.outputs() * count));
         typename layers::workspace space;
-        graph.forward(*where_, stored_.theta.data(), {images}, count, {out.data()}, space);
+        for (index_t first = 0; first < count; first += at_once)
+            graph.forward(*where_, stored_.theta.data(), {images + pixels * first},
+                          std::min(at_once, count - first), {out.data() + graph.outputs() * first}, space);
         return out;
     }
 

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "../shared/options.hpp"
+#include "study.hpp"
 
 namespace mnist {
 
@@ -18,8 +19,10 @@ struct command {
 command add_data(CLI::App& app);
 command add_judge(CLI::App& app);
 command add_likelihood(CLI::App& app);
+command add_sample(CLI::App& app);
 command add_self_guidance(CLI::App& app);
 command add_train(CLI::App& app);
+command add_align(CLI::App& app);
 
 inline std::filesystem::path default_data() { return DIAMOND_EXAMPLE_DATA; }
 inline std::filesystem::path default_weights() { return default_data().parent_path() / "weights"; }
@@ -31,15 +34,15 @@ inline void add_data_folder(CLI::App& sub, std::filesystem::path& folder) {
                    "folder of train_images.png, train_labels.npy and those of the test part");
 }
 
-/// Adds what every part that measures models has: --weights, --data, --out, --seed and --threads, which set
-/// the members of a study_settings.
-template <class Settings>
-void add_study_options(CLI::App& sub, Settings& s) {
-    sub.add_option("--weights", s.weights, "folder of the models; the default are the shipped ones");
-    add_data_folder(sub, s.data);
-    sub.add_option("--out", s.out, "folder to write to")->capture_default_str();
-    sub.add_option("--seed", s.seed, "of everything drawn")->check(not_negative)->capture_default_str();
-    sub.add_option("--threads", s.threads, "0: one per core; what is drawn does not depend on it")
+/// Adds the options that all parts of the study have.
+inline void add_study_options(CLI::App& sub, study_settings& of) {
+    of.data = default_data();
+    of.weights = default_weights();
+    add_data_folder(sub, of.data);
+    sub.add_option("--weights", of.weights, "folder of the models; the default are the shipped ones");
+    sub.add_option("--out", of.out, "folder of the report and its pictures")->capture_default_str();
+    sub.add_option("--seed", of.seed, "of everything drawn")->check(not_negative)->capture_default_str();
+    sub.add_option("--threads", of.threads, "0: one per core; no number depends on it")
         ->check(CLI::Range(0, 1024))
         ->capture_default_str();
 }

@@ -4,13 +4,12 @@
 #include <string>
 #include <vector>
 
-#include <diamond/io/json.hpp>
 #include <diamond/plot/image_grid.hpp>
 
 #include "../shared/output_folder.hpp"
-#include "../shared/report.hpp"
 #include "command_line.hpp"
 #include "data_set.hpp"
+#include "results.hpp"
 
 namespace mnist {
 
@@ -50,25 +49,23 @@ diamond::plot::image_grid picture_of(const images& of, const settings& s) {
 void run(const settings& s) {
     const data_set data = load(s.data);
     studies::make_folder_of(s.out / "report.md");
-    studies::report told;
-    told.line("# The data\n");
+    results told;
     told.picture(s.out, "data", picture_of(data.train, s));
     told.table("parts", "Parts", "Images, and mean and standard deviation of their grey levels 0 to 255.",
-               {"part", "images", "mean", "deviation"});
+               {{"part", "part"},
+                {"images", "images"},
+                {"mean", "mean", "%.4f"},
+                {"deviation", "deviation", "%.4f"}});
     for (const auto& [name, part] : {std::pair{"train", &data.train}, std::pair{"test", &data.test}}) {
         const auto [mean, deviation] = mean_and_deviation(*part);
-        told.row({name, {"%.0f", static_cast<double>(part->count())}, {"%.4f", mean}, {"%.4f", deviation}});
+        told.add({{"part", name}, {"images", part->count()}, {"mean", mean}, {"deviation", deviation}});
     }
-    told.end_table();
-    told.table("classes", "Classes", "Images of each class.", {"class", "train", "test"});
+    told.table("classes", "Classes", "Images of each class.",
+               {{"class", "class"}, {"train", "train"}, {"test", "test"}});
     const auto train = class_counts(data.train), test = class_counts(data.test);
     for (std::size_t c = 0; c < train.size(); ++c)
-        told.row({std::to_string(c),
-                  {"%.0f", static_cast<double>(train[c])},
-                  {"%.0f", static_cast<double>(test[c])}});
-    told.end_table();
-    diamond::io::write_json(s.out / "report.json", told.json());
-    told.write(s.out / "report.md");
+        told.add({{"class", c}, {"train", train[c]}, {"test", test[c]}});
+    told.write(s.out, "The data of MNIST");
     std::printf("\n%s: report.md, report.json and data.png\n", s.out.string().c_str());
 }
 

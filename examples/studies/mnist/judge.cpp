@@ -6,12 +6,11 @@
 #include <vector>
 
 #include <diamond/core/stopwatch.hpp>
-#include <diamond/io/json.hpp>
 
 #include "../shared/output_folder.hpp"
-#include "../shared/report.hpp"
 #include "classifier_training.hpp"
 #include "command_line.hpp"
+#include "results.hpp"
 
 namespace mnist {
 
@@ -49,41 +48,40 @@ void run(const settings& s) {
         if (s.network == "both" || s.network == name)
             done.push_back(train_classifier(where, data, options_of(name, s)));
 
-    studies::report told;
-    told.line("# The classifiers\n\nBy `mnist judge`, seed " + std::to_string(s.training.seed) + ", " +
+    results told;
+    told.line("By `mnist judge`, seed " + std::to_string(s.training.seed) + ", " +
               diamond::digits_of(s.training.share * s.training.epochs) +
-              " epochs of images shifted by up to " + std::to_string(s.training.shift) + " pixels.\n");
+              " epochs of images shifted by up to " + std::to_string(s.training.shift) + " pixels.");
     told.table(
         "classifiers", "Classifiers",
         "By the numbers of F16 in the files, on " + std::to_string(done.front().all()) +
             " images of the test part that no training has seen; ± is the standard error of a share of "
             "so many.",
-        {"network", "parameters", "steps", "right, %", "wrong"});
+        {{"network", "network"},
+         {"parameters", "parameters"},
+         {"steps", "steps"},
+         {"right", "right, %", "%.2f"},
+         {"wrong", "wrong"}});
     for (const auto& each : done) {
         const auto all = static_cast<double>(each.all()), share = static_cast<double>(each.all_right()) / all;
-        told.row({each.name,
-                  {"%.0f", static_cast<double>(each.parameters)},
-                  {"%.0f", static_cast<double>(each.steps)},
-                  {"%.2f ± %.2f", 100.0 * share, 100.0 * std::sqrt(share * (1.0 - share) / all)},
-                  {"%.0f", static_cast<double>(each.all() - each.all_right())}});
+        told.add({{"network", each.name},
+                  {"parameters", each.parameters},
+                  {"steps", each.steps},
+                  {"right", 100.0 * share},
+                  {"right_se", 100.0 * std::sqrt(share * (1.0 - share) / all)},
+                  {"wrong", each.all() - each.all_right()},
+                  {"seed", s.training.seed}});
     }
-    told.end_table();
-    std::vector<std::string> columns{"class", "images"};
-    for (const auto& each : done) columns.push_back("wrong by " + each.name);
+    std::vector<column> columns{{"class", "class"}, {"images", "images"}};
+    for (const auto& each : done) columns.push_back({"wrong_by_" + each.name, "wrong by " + each.name});
     told.table("classes", "Classes", "Images of each class, and how many of them are taken for another.",
-               columns);
+               std::move(columns));
     for (std::size_t c = 0; c < static_cast<std::size_t>(classes); ++c) {
-        std::vector<studies::cell> cells{std::to_string(c),
-                                         {"%.0f", static_cast<double>(done.front().of[c])}};
-        for (const auto& each : done)
-            cells.emplace_back("%.0f", static_cast<double>(each.of[c] - each.right[c]));
-        told.row(std::move(cells));
+        row counts{{"class", c}, {"images", done.front().of[c]}};
+        for (const auto& each : done) counts["wrong_by_" + each.name] = each.of[c] - each.right[c];
+        told.add(std::move(counts));
     }
-    told.end_table();
-    auto json = told.json();
-    json["seed"] = s.training.seed;
-    diamond::io::write_json(s.training.out / "report.json", json);
-    told.write(s.training.out / "report.md");
+    told.write(s.training.out, "The classifiers of MNIST");
     std::printf("\n%s: the networks, report.md and report.json, in %.1f s\n", s.training.out.string().c_str(),
                 clock.seconds());
 }

@@ -61,7 +61,7 @@ command add_train(CLI::App& app) {
         ->check(CLI::Range(2, 1 << 14))
         ->capture_default_str();
     sub.add_option("--width", o.width, "channels of a multiplier of 1; the maps have 2 and 3 times as many")
-        ->check(CLI::IsMember(std::vector<index_t>{4, 8, 16, 24, 32, 48, 64}))
+        ->check(CLI::IsMember(std::vector<index_t>{8, 16, 24, 32, 48, 64}))
         ->capture_default_str();
     sub.add_option("--rate", o.rate, "highest learning rate of the teacher; the others have half of it")
         ->check(between(1e-9, 1))

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <utility>
@@ -52,9 +53,18 @@ private:
     Eigen::RowVectorXf squares_;
 };
 
+/// Returns the distance of each x to the nearest y.
+inline Eigen::ArrayXf nearest_distances(const cloud& x, const cloud& y) {
+    constexpr index_t block = 2048; // the matrix of distances to all y may not fit into memory
+    Eigen::ArrayXf nearest = Eigen::ArrayXf::Constant(x.count(), std::numeric_limits<float>::infinity());
+    for (index_t first = 0; first < y.count(); first += block)
+        nearest = nearest.min(x.to(y, first, std::min(block, y.count() - first)).rowwise().minCoeff());
+    return nearest;
+}
+
 /// Returns the median over x of the distance to the nearest y.
 inline double median_nearest(const cloud& x, const cloud& y) {
-    Eigen::ArrayXf nearest = x.to(y, 0, y.count()).rowwise().minCoeff();
+    Eigen::ArrayXf nearest = nearest_distances(x, y);
     const auto middle = nearest.data() + nearest.size() / 2;
     std::nth_element(nearest.data(), middle, nearest.data() + nearest.size());
     return static_cast<double>(*middle);
