@@ -9,13 +9,16 @@
 #include <vector>
 
 #include <doctest/doctest.h>
-#include <mnist/likelihood.hpp>
+#include <mnist/level_code.hpp>
+#include <mnist/many_steps.hpp>
 
-#include <diamond/density/hutch_plus_plus.hpp>
+#include <diamond/backend/eigen.hpp>
+#include <diamond/density/bits_per_dimension.hpp>
+#include <diamond/density/divergence.hpp>
 #include <diamond/oracle/gaussian_mixture.hpp>
+#include <diamond/schedule/linear.hpp>
 
-#include <shared/likelihood.hpp>
-#include <shared/self_guidance.hpp>
+#include <shared/comparison.hpp>
 
 namespace studies_mnist_likelihood_test {
 

@@ -37,12 +37,6 @@ struct likelihood_options {
     }
 };
 
-/// Returns the bits of the density N(0, h^2 I) as one for 256 levels on [-1, 1], a pixel: no density of
-/// images with that noise takes fewer in the mean.
-inline double bits_of_noise(double h) {
-    return std::log2(levels / 2.0 * h * std::sqrt(2.0 * std::numbers::pi * std::numbers::e));
-}
-
 namespace detail {
 
 class likelihood_table {
@@ -133,7 +127,7 @@ private:
         values.resize(errors.size());
         // The exact trace is told of after every few images, since these take seconds each.
         const index_t part = Divergence::random ? at_once : 8;
-        studies::detail::in_parts(count, part, [&](index_t first, index_t n) {
+        studies::in_parts(count, part, [&](index_t first, index_t n) {
             likelihood(x_.read().columns(first, n),
                        study_.rng().split(own_number).split(static_cast<std::uint64_t>(first)),
                        diamond::row(study_.where(), n, values.data() + first),

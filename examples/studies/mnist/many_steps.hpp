@@ -14,6 +14,7 @@
 #include <diamond/core/log_density.hpp>
 #include <diamond/map/ode_flow_map.hpp>
 #include <diamond/map/solver.hpp>
+#include <diamond/random/philox.hpp>
 
 namespace mnist {
 

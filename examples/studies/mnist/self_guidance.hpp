@@ -14,6 +14,7 @@
 #include "../shared/energy_distance.hpp"
 #include "../shared/likelihood.hpp"
 #include "../shared/self_guidance.hpp"
+#include "frechet_distance.hpp"
 #include "study.hpp"
 
 namespace mnist {
@@ -39,9 +40,9 @@ public:
         : study_(of),
           options_(o),
           to_(to),
-          truth_(studies::cloud(
-              features(diamond::to_host(of.drawn_images(of.test(), 0, reference(), own_number))),
-              of.judge().features())) {}
+          features_(of.features_of(diamond::to_host(of.drawn_images(of.test(), 0, reference(), own_number)))),
+          truth_(studies::cloud(features_, of.judge().features())),
+          grouped_(features_, of.judge().features()) {}
 
     void operator()() {
         std::vector<std::string> there;
@@ -59,19 +60,16 @@ private:
     static constexpr index_t own_number = 601, at_once = 256, shown = 16;
 
     [[nodiscard]] index_t reference() const { return std::min(options_.reference, study_.test().count()); }
-    /// Returns the judge's features of images, so many at a time.
-    [[nodiscard]] floats features(const floats& images) const {
-        floats result;
-        const auto count = static_cast<index_t>(images.size()) / pixels;
-        studies::detail::in_parts(count, 1000, [&](index_t first, index_t n) {
-            const auto part = study_.judge().features_of(images.data() + pixels * first, n);
-            result.insert(result.end(), part.begin(), part.end());
-        });
-        return result;
-    }
-    [[nodiscard]] studies::distance_estimate distance_of(const floats& images) const {
-        return energy_distance(studies::sample(studies::cloud(features(images), study_.judge().features())),
-                               truth_);
+    /// Returns what samples have of a row by the judge's features: their distances to test images.
+    [[nodiscard]] row measured(const floats& images) const {
+        const floats features = study_.features_of(images);
+        const auto energy = energy_distance(
+            studies::sample(studies::cloud(features, study_.judge().features())), truth_);
+        const auto frechet = frechet_distance(grouped_points(features, study_.judge().features()), grouped_);
+        return {{"frechet", frechet.value},
+                {"frechet_se", frechet.standard_error},
+                {"energy", energy.value},
+                {"energy_se", energy.standard_error}};
     }
     static std::string title_of(std::string_view name) {
         for (const auto& which : models)
@@ -99,7 +97,6 @@ private:
                 const double seconds = clock.seconds();
                 if (unguided.empty()) unguided = drawn.log_p;
                 const auto told = studies::compare(drawn.log_p, unguided);
-                const auto distance = distance_of(drawn.samples);
                 row numbers{{"method", title_of(name) + ", " + noise},
                             {"map", name},
                             {"noise", noise},
@@ -107,14 +104,13 @@ private:
                             {"evaluations", jumps + more},
                             {"samples", options_.samples},
                             {"seconds", seconds},
-                            {"energy_distance", distance.value},
-                            {"energy_distance_se", distance.standard_error},
                             {"log_p", told.mean},
                             {"log_p_se", told.standard_error}};
                 if (noise != "unguided") {
                     numbers["log_p_gain"] = told.difference;
                     numbers["log_p_gain_se"] = told.difference_error;
                 }
+                numbers.update(measured(drawn.samples));
                 to_.add(std::move(numbers));
                 if (jumps == pictured)
                     grid.rows.push_back({.label = noise,
@@ -134,14 +130,11 @@ private:
     /// Adds what images of the training part have, which no model can do better than.
     void add_floor() {
         const auto count = std::min(options_.samples, study_.train().count());
-        const auto distance = distance_of(
-            diamond::to_host(study_.drawn_images(study_.train(), 0, count, own_number + 1)));
-        to_.add({{"method", "training images"},
-                 {"noise", "floor"},
-                 {"evaluations", 0},
-                 {"samples", count},
-                 {"energy_distance", distance.value},
-                 {"energy_distance_se", distance.standard_error}});
+        row numbers{
+            {"method", "training images"}, {"noise", "floor"}, {"evaluations", 0}, {"samples", count}};
+        numbers.update(
+            measured(diamond::to_host(study_.drawn_images(study_.train(), 0, count, own_number + 1))));
+        to_.add(std::move(numbers));
     }
 
     void begin() {
@@ -151,18 +144,19 @@ private:
                 std::to_string(options_.steps) + " step" + (options_.steps == 1 ? "" : "s") + " of " +
                 diamond::digits_of(options_.step_size) +
                 " by the signs of derivatives move up the map's own log p of one evaluation (guided), or up "
-                "the noise's own log-density alone, which knows nothing of images (control). The energy "
-                "distance is that of the judge's features to those of " +
+                "the noise's own log-density alone, which knows nothing of images (control). Distances "
+                "are those of the judge's features to those of " +
                 std::to_string(reference()) +
-                " test images with the noise of the models' law; training images with that noise are the "
-                "floor. log p in nats is what the map claims of its "
-                "samples by these jumps; the gain, over the unguided ones, has the error of the differences "
-                "sample by sample. A step of guidance counts as three evaluations, a vector-Jacobian "
-                "product.",
+                " test images with the noise of the models' law, Frechet distances too large by what so few "
+                "samples add; as many training images with that noise are the floor. log p in nats is what "
+                "the map claims of its samples by these jumps; the gain, over the unguided ones, has the "
+                "error of the differences sample by sample. A step of guidance counts as three evaluations, "
+                "a vector-Jacobian product.",
             {{"method", "method"},
              {"jumps", "jumps"},
              {"evaluations", "evaluations"},
-             {"energy_distance", "energy distance", "%.4f"},
+             {"frechet", "Frechet distance", "%.3f"},
+             {"energy", "energy distance", "%.4f"},
              {"log_p", "claimed log p", "%.1f"},
              {"log_p_gain", "gain", "%+.2f"},
              {"seconds", "s", "%.1f"}});
@@ -171,7 +165,9 @@ private:
     const study& study_;
     const self_guidance_options& options_;
     results& to_;
+    floats features_; ///< of the test images
     studies::sample truth_;
+    grouped_points grouped_;
     studies::progress_line line_;
 };
 

@@ -1,10 +1,9 @@
-/// This header measures log-densities of images by flow maps with divergence, compares them image by image,
-/// and draws them against each other.
+/// This header measures log-densities of images by flow maps with divergence, and draws them against each
+/// other.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
-#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -18,46 +17,11 @@
 #include <diamond/density/likelihood_validity.hpp>
 #include <diamond/plot/line_plot.hpp>
 
+#include "comparison.hpp"
+
 namespace studies {
 
 using diamond::index_t;
-
-/// This type says what numbers are, and how they differ from others of the same images.
-struct comparison {
-    double mean = NAN, standard_error = NAN; ///< of the numbers
-    double difference = NAN;                 ///< their mean minus that of the others
-    double difference_error = NAN;           ///< its standard error, of the differences image by image
-    double root_mean_square = NAN;           ///< of the differences
-    double correlation = NAN;                ///< over the images
-};
-
-/// Compares numbers with others of the same images. What one image does not tell is NaN for one image.
-inline comparison compare(std::span<const double> values, std::span<const double> reference) {
-    diamond::require(!values.empty() && values.size() == reference.size(), [&] {
-        return std::to_string(values.size()) + " numbers cannot be compared with " +
-               std::to_string(reference.size()) + ": as many are needed, and at least one";
-    });
-    const auto n = static_cast<double>(values.size());
-    double mean = 0.0, mean_r = 0.0, xx = 0.0, yy = 0.0, xy = 0.0, dd = 0.0, squares = 0.0;
-    for (std::size_t j = 0; j < values.size(); ++j) {
-        mean += values[j] / n;
-        mean_r += reference[j] / n;
-    }
-    const double difference = mean - mean_r;
-    for (std::size_t j = 0; j < values.size(); ++j) {
-        xx += diamond::square(values[j] - mean);
-        yy += diamond::square(reference[j] - mean_r);
-        xy += (values[j] - mean) * (reference[j] - mean_r);
-        dd += diamond::square(values[j] - reference[j] - difference);
-        squares += diamond::square(values[j] - reference[j]) / n;
-    }
-    return {.mean = mean,
-            .standard_error = std::sqrt(xx / n / (n - 1.0)),
-            .difference = difference,
-            .difference_error = std::sqrt(dd / n / (n - 1.0)),
-            .root_mean_square = std::sqrt(squares),
-            .correlation = xy / std::sqrt(xx * yy)};
-}
 
 /// This type holds what one method says of each image, and what that cost.
 struct likelihoods {
@@ -69,13 +33,11 @@ struct likelihoods {
     double seconds = NAN;
 };
 
-namespace detail {
 /// Calls part(first, n) for images first ... first + n - 1, at most `at_once` of them.
 template <class Part>
 void in_parts(index_t count, index_t at_once, const Part& part) {
     for (index_t first = 0; first < count; first += at_once) part(first, std::min(at_once, count - first));
 }
-} // namespace detail
 
 inline constexpr index_t all_at_once = std::numeric_limits<index_t>::max();
 
@@ -87,7 +49,7 @@ likelihoods likelihoods_of(std::string name, Map map, const diamond::likelihood_
     diamond::log_likelihood likelihood{std::move(map), options};
     likelihoods result{.name = std::move(name),
                        .values = std::vector<double>(static_cast<std::size_t>(x.columns()))};
-    detail::in_parts(x.columns(), at_once, [&](index_t first, index_t n) {
+    in_parts(x.columns(), at_once, [&](index_t first, index_t n) {
         likelihood(x.columns(first, n), diamond::labels(),
                    diamond::row(x.context(), n, result.values.data() + first));
     });
@@ -102,7 +64,7 @@ void add_validity(likelihoods& to, Map map, const diamond::likelihood_options& o
     const auto& where = x.context();
     std::vector<double> round_trip(static_cast<std::size_t>(x.columns())), gap(round_trip.size());
     diamond::likelihood_validity validity{diamond::log_likelihood{std::move(map), options}};
-    detail::in_parts(x.columns(), at_once, [&](index_t first, index_t n) {
+    in_parts(x.columns(), at_once, [&](index_t first, index_t n) {
         validity.from_data(x.columns(first, n), diamond::labels(),
                            diamond::row(where, n, round_trip.data() + first),
                            diamond::row(where, n, gap.data() + first));
