@@ -11,7 +11,8 @@ int from_command_line(int argc, char** argv) {
                  "samples.");
     app.get_formatter()->column_width(32);
     app.footer("mnist judge --help and the same of the others say the rest.");
-    const command commands[] = {add_data(app), add_judge(app), add_train(app), add_align(app)};
+    const command commands[] = {add_data(app), add_judge(app), add_train(app), add_align(app),
+                                add_inpaint(app)};
     try {
         app.parse(argc, argv);
         if (app.get_subcommands().empty()) throw CLI::CallForHelp();
