@@ -1,86 +1,26 @@
 /// This header runs the methods on a problem, by the exact model and by the learned Diamond map.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "../digits/networks.hpp"
+#include "../shared/posterior_runs.hpp"
 #include "problem.hpp"
 
 namespace inverse {
 
-/// What a method says of a problem. NaN stands for what it has not.
-struct outcome {
-    diamond::weighted_samples samples;
-    double log_z = NAN, log_z_se = NAN, ess = NAN, evaluations = NAN, seconds = NAN;
-    bool warned = false;
-    bool exact = false; ///< whether the run names itself exact for the model
-};
-
-/// The size of a run.
-struct budget {
-    index_t particles, steps;
-};
+using budget = studies::run_size;
+using outcome = studies::posterior_outcome;
+using studies::by_chain, studies::by_guidance, studies::by_smc, studies::outcome_of;
 
 /// A method of a model.
 struct method {
     std::string name;
     std::function<outcome(const problem&, const context&, philox)> run;
 };
-
-/// Times whose noise falls by equal factors, to half the deviation of a component.
-inline std::vector<double> times_of(const budget& size, double bandwidth) {
-    return diamond::noise_ratio_time_grid(diamond::linear_schedule{}, size.steps,
-                                          {.first = 5.0, .last = 0.5 * bandwidth});
-}
-template <class Result>
-outcome outcome_of(const Result& result, std::vector<double> weights) {
-    return {.samples = diamond::samples_on_host(result.particles, std::move(weights)),
-            .evaluations = static_cast<double>(result.spent.evaluations()),
-            .seconds = result.seconds,
-            .warned = !result.warnings.empty()};
-}
-/// SMC by a kernel and a value.
-template <class Kernel, class Value, class Condition>
-outcome by_smc(const context& on, philox rng, const budget& size, double bandwidth, Kernel kernel,
-               Value value, const Condition& condition) {
-    diamond::smc sampler{
-        std::move(kernel),
-        std::move(value),
-        {.particles = size.particles, .times = times_of(size, bandwidth), .pilot_particles = 0}};
-    const auto result = sampler(on, rng, condition);
-    outcome found = outcome_of(result, result.weights());
-    found.log_z = result.log_z;
-    found.log_z_se = result.log_z_standard_error;
-    found.ess = result.ess;
-    found.exact = result.exact_for_model;
-    return found;
-}
-/// Guidance, whose draws have equal weight and which names nothing exact.
-template <class Field, class Value, class Condition>
-outcome by_guidance(const context& on, philox rng, const budget& size, double bandwidth, Field field,
-                    Value value, const Condition& condition) {
-    diamond::guidance sampler{std::move(field),
-                              std::move(value),
-                              {.particles = size.particles, .times = times_of(size, bandwidth)}};
-    return outcome_of(sampler(on, rng, condition), {});
-}
-template <class Draws, class Condition>
-outcome by_chain(const context& on, philox rng, const budget& size, Draws draws, const reward_type& reward,
-                 const Condition& condition) {
-    diamond::renoise_chain chain{
-        std::move(draws),
-        reward,
-        {.particles = size.particles, .adaptation = size.steps, .steps = 3 * size.steps}};
-    const auto result = chain(on, rng, condition);
-    outcome found = outcome_of(result, {});
-    found.exact = result.exact_for_model;
-    return found;
-}
 
 /// Methods of the exact model, whose posterior draws are exact.
 inline std::vector<method> exact_methods(const budget& size) {
@@ -107,13 +47,7 @@ inline std::vector<method> exact_methods(const budget& size) {
              diamond::smc sampler{kernel(p),
                                   diamond::posterior_value{draws(p), p.reward, {.samples = 1}},
                                   {.particles = n, .steps = 1, .threshold = 0.0, .pilot_particles = 0}};
-             const auto result = sampler(on, rng);
-             outcome found = outcome_of(result, result.weights());
-             found.log_z = result.log_z;
-             found.log_z_se = result.log_z_standard_error;
-             found.ess = result.ess;
-             found.exact = result.exact_for_model;
-             return found;
+             return studies::outcome_of_smc(sampler(on, rng));
          }},
         {"SMC, posterior draws",
          [=](const problem& p, const context& on, philox rng) {

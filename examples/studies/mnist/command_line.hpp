@@ -24,6 +24,7 @@ command add_sample(CLI::App& app);
 command add_self_guidance(CLI::App& app);
 command add_train(CLI::App& app);
 command add_align(CLI::App& app);
+command add_inpaint(CLI::App& app);
 
 inline std::filesystem::path default_data() { return DIAMOND_EXAMPLE_DATA; }
 inline std::filesystem::path default_weights() { return default_data().parent_path() / "weights"; }

@@ -1,0 +1,423 @@
+/// This header fills in images of which a part is unknown, and enlarges small ones, and holds what comes out
+/// against truths: drawn from the model, whose intervals should cover as they say, and of the test part.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <diamond/calibration/calibration.hpp>
+#include <diamond/measurement/any_measurement.hpp>
+#include <diamond/measurement/down_sampling_measurement.hpp>
+#include <diamond/measurement/gaussian_measurement.hpp>
+#include <diamond/measurement/mask_measurement.hpp>
+#include <diamond/plot/image_grid.hpp>
+
+#include "../shared/posterior_runs.hpp"
+#include "alignment_methods.hpp"
+
+namespace mnist {
+
+using measurement = diamond::any_measurement<batch>;
+using measurement_reward = diamond::gaussian_measurement_reward<measurement>;
+
+/// A kind of measurement: what is seen, which pixels are not, and regions of which means are judged.
+struct measured_kind {
+    std::string name, title;
+    measurement of;
+    std::vector<index_t> seen = {};    ///< the pixels of a mask; empty of means of blocks
+    std::vector<index_t> unknown = {}; ///< pixels
+    std::vector<std::vector<index_t>> regions = {};
+};
+
+/// Returns the pixels of a rectangle.
+inline std::vector<index_t> rectangle(index_t left, index_t top, index_t width, index_t height) {
+    std::vector<index_t> result;
+    for (index_t y = top; y < top + height; ++y)
+        for (index_t x = left; x < left + width; ++x) result.push_back(x + side * y);
+    return result;
+}
+/// Returns the blocks of so many pixels each way of a rectangle, which they divide.
+inline std::vector<std::vector<index_t>> blocks_of(index_t left, index_t top, index_t width, index_t height,
+                                                   index_t block) {
+    std::vector<std::vector<index_t>> result;
+    for (index_t y = top; y < top + height; y += block)
+        for (index_t x = left; x < left + width; x += block) result.push_back(rectangle(x, y, block, block));
+    return result;
+}
+/// Returns the other pixels of an image.
+inline std::vector<index_t> others(const std::vector<index_t>& than) {
+    std::vector<index_t> result;
+    for (index_t i = 0; i < pixels; ++i)
+        if (std::ranges::find(than, i) == than.end()) result.push_back(i);
+    return result;
+}
+
+inline std::vector<std::string> kind_names() { return {"middle", "lower", "small"}; }
+
+/// Returns the kinds of measurement by their names.
+inline std::vector<measured_kind> measured_kinds(const context& on) {
+    const auto masked = [&](std::string name, std::string title, std::vector<index_t> unknown,
+                            std::vector<std::vector<index_t>> regions) {
+        auto seen = others(unknown);
+        const diamond::mask_measurement<batch> mask{on, pixels, seen};
+        return measured_kind{std::move(name), std::move(title),   mask,
+                             std::move(seen), std::move(unknown), std::move(regions)};
+    };
+    constexpr index_t hole = 12, first = (side - hole) / 2, factor = 4;
+    return {masked("middle", "The middle of 12 x 12 pixels unknown", rectangle(first, first, hole, hole),
+                   blocks_of(first, first, hole, hole, 4)),
+            masked("lower", "The lower half unknown", rectangle(0, side / 2, side, side / 2),
+                   blocks_of(0, side / 2, side, side / 2, 7)),
+            {"small",
+             "Means of blocks of 4 x 4 pixels seen",
+             diamond::down_sampling_measurement<batch>{shape, factor},
+             {},
+             rectangle(0, 0, side, side),
+             blocks_of(0, 0, side, side, 2)}};
+}
+
+/// Returns rows of samples, or means of rows, as samples of their own.
+inline diamond::weighted_samples means_of(const diamond::weighted_samples& of,
+                                          const std::vector<std::vector<index_t>>& regions) {
+    diamond::weighted_samples result{.dimension = static_cast<index_t>(regions.size()),
+                                     .weights = of.weights};
+    for (index_t j = 0; j < of.count(); ++j)
+        for (const auto& region : regions) {
+            double sum = 0.0;
+            for (const index_t i : region) sum += of(i, j);
+            result.values.push_back(sum / static_cast<double>(region.size()));
+        }
+    return result;
+}
+inline std::vector<std::vector<index_t>> each_alone(const std::vector<index_t>& rows) {
+    std::vector<std::vector<index_t>> result;
+    for (const index_t i : rows) result.push_back({i});
+    return result;
+}
+
+struct inpaint_options {
+    std::string model = "taught";
+    std::vector<std::string> kinds = {"middle", "small"};
+    std::vector<std::string> methods = {"draws", "smc_denoised", "guidance_denoised"};
+    index_t problems = 6;    ///< truths drawn from the model
+    index_t test_images = 3; ///< truths of the test part
+    index_t particles = 64, steps = 12;
+    index_t draws = 4;       ///< of a particle's posterior, for its value
+    double deviation = 0.05; ///< of the noise of each number that is seen
+    double variance = 0.1;   ///< of a pixel, by which guides guess what a noised image says of it
+    index_t shown = 6;       ///< problems in a picture
+
+    static inpaint_options full() {
+        inpaint_options o;
+        o.methods = {"draws", "smc_denoised", "smc_moments", "guidance_denoised", "dps"};
+        o.problems = 64;
+        o.test_images = 32;
+        o.particles = 128;
+        o.steps = 24;
+        return o;
+    }
+};
+
+/// A problem: a truth, what is seen of it, and the reward of that.
+struct inpaint_problem {
+    std::vector<double> truth;
+    floats seen;
+    measurement_reward reward;
+};
+
+/// A method that draws from the posterior of a problem.
+struct inpaint_method {
+    std::string name, title;
+    std::function<studies::posterior_outcome(const network_family&, const inpaint_problem&,
+                                             const inpaint_options&, diamond::philox)>
+        run;
+};
+
+inline const std::vector<inpaint_method>& inpaint_methods() {
+    using namespace diamond;
+    const auto size = [](const inpaint_options& o) { return studies::run_size{o.particles, o.steps}; };
+    const auto guided = [](const network_family& f, const inpaint_problem& p, const inpaint_options& o) {
+        return measurement_guided_kernel{
+            f.where(), early_stop_kernel{f.map()}, f.field(), p.reward, {.variance = o.variance}};
+    };
+    const auto denoised = [](const network_family& f, const inpaint_problem& p, const inpaint_options& o) {
+        return denoised_moment_value{
+            f.where(), linear_schedule{}, f.field(), p.reward, {.variance = o.variance}};
+    };
+    static const std::vector<inpaint_method> all{
+        {"draws", "draws, nothing seen",
+         [=](const network_family& f, const inpaint_problem&, const inpaint_options& o, philox rng) {
+             chain prior{early_stop_kernel{f.map()},
+                         {.particles = o.particles, .times = studies::times_of(size(o), o.deviation)}};
+             const stopwatch clock;
+             auto found = prior(f.where(), rng, f.condition());
+             found.seconds = clock.seconds();
+             return studies::outcome_of(found, {});
+         }},
+        {"smc_denoised", "SMC, guided, denoised moments",
+         [=](const network_family& f, const inpaint_problem& p, const inpaint_options& o, philox rng) {
+             return studies::by_smc(f.where(), rng, size(o), o.deviation, guided(f, p, o), denoised(f, p, o),
+                                    f.condition());
+         }},
+        {"smc_moments", "SMC, guided, moments",
+         [=](const network_family& f, const inpaint_problem& p, const inpaint_options& o, philox rng) {
+             return studies::by_smc(f.where(), rng, size(o), o.deviation, guided(f, p, o),
+                                    moment_value{f.draws(), p.reward, {.samples = o.draws}}, f.condition());
+         }},
+        {"chains", "renoise chains",
+         [=](const network_family& f, const inpaint_problem& p, const inpaint_options& o, philox rng) {
+             return studies::by_chain(f.where(), rng, size(o), f.draws(), p.reward, f.condition());
+         }},
+        {"guidance_denoised", "guidance, denoised moments",
+         [=](const network_family& f, const inpaint_problem& p, const inpaint_options& o, philox rng) {
+             return studies::by_guidance(f.where(), rng, size(o), o.deviation, f.field(), denoised(f, p, o),
+                                         f.condition());
+         }},
+        {"dps", "DPS",
+         [=](const network_family& f, const inpaint_problem& p, const inpaint_options& o, philox rng) {
+             return studies::by_guidance(f.where(), rng, size(o), o.deviation, f.field(),
+                                         denoised_value{linear_schedule{}, f.field(), p.reward},
+                                         f.condition());
+         }},
+    };
+    return all;
+}
+inline std::vector<std::string> inpaint_names() {
+    std::vector<std::string> names;
+    for (const auto& each : inpaint_methods()) names.push_back(each.name);
+    return names;
+}
+
+namespace detail {
+
+/// A mean over problems and its standard error.
+struct mean_over {
+    std::vector<double> of = {};
+    [[nodiscard]] double value() const {
+        double sum = 0.0;
+        for (const double x : of) sum += x;
+        return of.empty() ? NAN : sum / static_cast<double>(of.size());
+    }
+    [[nodiscard]] double error() const {
+        const auto n = static_cast<double>(of.size());
+        double squares = 0.0;
+        for (const double x : of) squares += diamond::square(x - value());
+        return of.size() < 2 ? NAN : std::sqrt(squares / (n - 1.0) / n);
+    }
+};
+
+/// What a method has come to over problems.
+struct inpaint_record {
+    diamond::calibration in_pixels = diamond::calibration{{.level = 0.9}},
+                         in_regions = diamond::calibration{{.level = 0.9}};
+    mean_over distance = {}, agreement = {}, ess = {}, evaluations = {}, seconds = {}, log_z = {};
+    index_t warned = 0;
+
+    void add(const study& from, const measured_kind& kind, const inpaint_options& o,
+             const inpaint_problem& problem, const studies::posterior_outcome& found) {
+        const auto truth = [&](const std::vector<std::vector<index_t>>& regions) {
+            return means_of({pixels, problem.truth, {1.0}}, regions).values;
+        };
+        const auto alone = each_alone(kind.unknown);
+        in_pixels.add(means_of(found.samples, alone), truth(alone));
+        in_regions.add(means_of(found.samples, kind.regions), truth(kind.regions));
+
+        const auto rows = static_cast<std::size_t>(from.judge().features());
+        const floats real_image(problem.truth.begin(), problem.truth.end());
+        const floats drawn(found.samples.values.begin(), found.samples.values.end());
+        const floats at = from.features_of(real_image), own = from.features_of(drawn);
+        const int of = from.judge().classes_of(real_image.data(), 1).front();
+        const auto classes_drawn = from.judge().classes_of(drawn.data(), found.samples.count());
+        double far = 0.0, agree = 0.0;
+        for (std::size_t j = 0; j < classes_drawn.size(); ++j) {
+            double squares = 0.0;
+            for (std::size_t i = 0; i < rows; ++i)
+                squares += diamond::square(static_cast<double>(own[i + rows * j] - at[i]));
+            far += found.samples.weights[j] * std::sqrt(squares);
+            agree += classes_drawn[j] == of ? found.samples.weights[j] : 0.0;
+        }
+        distance.of.push_back(far);
+        agreement.of.push_back(agree);
+        if (std::isfinite(found.ess)) ess.of.push_back(found.ess);
+        if (std::isfinite(found.log_z)) log_z.of.push_back(found.log_z);
+        evaluations.of.push_back(found.evaluations / static_cast<double>(o.particles));
+        seconds.of.push_back(found.seconds);
+        warned += found.warned ? 1 : 0;
+    }
+    [[nodiscard]] row numbers(const std::string& truths, const std::string& title) const {
+        const auto covered = in_pixels.coverage(), region = in_regions.coverage(),
+                   skill = in_pixels.spread_skill(), crps = in_pixels.crps(), error = in_pixels.error();
+        return {{"truth", truths},
+                {"method", title},
+                {"evaluations", evaluations.value()},
+                {"seconds", seconds.value()},
+                {"problems", in_pixels.problems()},
+                {"coverage", covered.value},
+                {"coverage_se", covered.standard_error},
+                {"region_coverage", region.value},
+                {"region_coverage_se", region.standard_error},
+                {"spread_skill", skill.value},
+                {"spread_skill_se", skill.standard_error},
+                {"crps", crps.value},
+                {"crps_se", crps.standard_error},
+                {"error", error.value},
+                {"error_se", error.standard_error},
+                {"feature_distance", distance.value()},
+                {"feature_distance_se", distance.error()},
+                {"agreement", 100.0 * agreement.value()},
+                {"agreement_se", 100.0 * agreement.error()},
+                {"ess", ess.value()},
+                {"log_z", log_z.value()},
+                {"warned", warned}};
+    }
+};
+
+class inpainting {
+public:
+    inpainting(const study& from, const inpaint_options& o, results& told)
+        : from_(from), o_(o), told_(told), family_(family_of(from, o.model)) {}
+
+    void run() {
+        const auto kinds = measured_kinds(from_.where());
+        for (std::size_t k = 0; k < kinds.size(); ++k)
+            if (std::ranges::find(o_.kinds, kinds[k].name) != o_.kinds.end()) run(kinds[k], k);
+    }
+
+private:
+    /// Truths of the law that methods sample: the very chain, without a measurement.
+    [[nodiscard]] floats drawn_truths(diamond::philox rng) const {
+        diamond::chain prior{
+            diamond::early_stop_kernel{family_.map()},
+            {.particles = o_.problems, .times = studies::times_of({o_.problems, o_.steps}, o_.deviation)}};
+        return diamond::to_host(prior(from_.where(), rng, family_.condition()).particles);
+    }
+    [[nodiscard]] inpaint_problem problem_of(const measured_kind& kind, const real* image,
+                                             diamond::philox rng) const {
+        auto by = kind.of;
+        const auto z = diamond::from_host<real>(from_.where(), pixels, 1, floats(image, image + pixels));
+        batch y(from_.where(), by.outputs(), 1), noise(from_.where(), by.outputs(), 1);
+        by(z.read(), y.mutable_view());
+        draw_normal(rng.stream(diamond::purpose::user, 1), noise.mutable_view());
+        assign(y, y + o_.deviation * noise);
+        const floats seen = diamond::to_host(y);
+        return {{image, image + pixels}, seen, {from_.where(), by, seen, o_.deviation}};
+    }
+    /// Shows what is seen: what is not is magenta, small pixels are enlarged.
+    [[nodiscard]] static floats seen_image(const measured_kind& kind, const floats& seen) {
+        floats image(static_cast<std::size_t>(pixels), std::numeric_limits<real>::quiet_NaN());
+        for (std::size_t k = 0; k < kind.seen.size(); ++k)
+            image[static_cast<std::size_t>(kind.seen[k])] = seen[k];
+        if (!kind.seen.empty()) return image;
+        const auto small = static_cast<index_t>(std::lround(std::sqrt(static_cast<double>(seen.size()))));
+        const index_t factor = side / small;
+        for (index_t y = 0; y < side; ++y)
+            for (index_t x = 0; x < side; ++x)
+                image[static_cast<std::size_t>(x + side * y)] = seen[static_cast<std::size_t>(
+                    y / factor * small + x / factor)];
+        return image;
+    }
+    void run(const measured_kind& kind, std::size_t number) {
+        told_.table("inpaint_" + kind.name, "Measurements: " + kind.title,
+                    kind.title + ", with noise of deviation " + diamond::digits_of(o_.deviation) + "; " +
+                        std::to_string(o_.particles) + " particles, " + std::to_string(o_.steps) +
+                        " steps of the model " + o_.model +
+                        ". Truths of the model are draws of the same chain without a measurement, so that 90 "
+                        "% intervals of an exact posterior cover 0.9 of them; those of the test part are "
+                        "not. Coverage of the unknown pixels and of means of regions, ± by the spread over "
+                        "problems; spread/error is 1 where posteriors are right. The feature distance of "
+                        "draws to the truth and the share of draws that the judge finds of the truth's class "
+                        "are the judge's.",
+                    {{"truth", "truths"},
+                     {"method", "method"},
+                     {"problems", "problems"},
+                     {"evaluations", "evaluations a draw", "%.0f"},
+                     {"seconds", "seconds a problem", "%.1f"},
+                     {"coverage", "coverage of 90 %", "%.3f"},
+                     {"region_coverage", "of regions", "%.3f"},
+                     {"spread_skill", "spread/error", "%.2f"},
+                     {"crps", "CRPS", "%.4f"},
+                     {"error", "error of the mean", "%.3f"},
+                     {"feature_distance", "feature distance", "%.2f"},
+                     {"agreement", "class agrees, %", "%.1f"},
+                     {"ess", "ESS", "%.1f"},
+                     {"warned", "warned"}});
+        const auto rng = from_.rng().split(2000).split(number);
+        if (o_.problems > 0) run(kind, "model", drawn_truths(rng.split(0)), rng.split(1));
+        if (o_.test_images > 0) {
+            const batch z = from_.drawn_images(from_.test(), 0, o_.test_images, 2001);
+            run(kind, "test", floats(z.data(), z.data() + z.size()), rng.split(2));
+        }
+    }
+    void run(const measured_kind& kind, const std::string& truths, const floats& images,
+             diamond::philox rng) {
+        const auto count = static_cast<index_t>(images.size()) / pixels;
+        std::vector<inpaint_problem> problems;
+        for (index_t p = 0; p < count; ++p)
+            problems.push_back(
+                problem_of(kind, images.data() + pixels * p, rng.split(static_cast<std::uint64_t>(p))));
+        diamond::plot::image_grid grid{.title = kind.title, .shape = shape, .shades = {-1, 1}, .zoom = 3};
+        grid.rows.push_back({.label = "truth"});
+        grid.rows.push_back({.label = "seen"});
+        for (index_t p = 0; p < std::min(count, o_.shown); ++p) {
+            const auto& problem = problems[static_cast<std::size_t>(p)];
+            const auto put = [&](std::size_t at, const auto& image) {
+                for (const auto x : image) grid.rows[at].pixels.push_back(static_cast<float>(x));
+            };
+            put(0, problem.truth);
+            put(1, seen_image(kind, problem.seen));
+        }
+        for (std::size_t k = 0; k < inpaint_methods().size(); ++k) {
+            const auto& method = inpaint_methods()[k];
+            if (std::ranges::find(o_.methods, method.name) == o_.methods.end()) continue;
+            inpaint_record record;
+            const std::size_t rows = grid.rows.size();
+            for (const char* what : {"draw", "draw", "mean", "deviation"})
+                grid.rows.push_back({.label = method.title + ": " + what});
+            for (index_t p = 0; p < count; ++p) {
+                line_.show(kind.name + ", " + truths + ", " + method.title + ", problem " +
+                           std::to_string(p + 1) + " of " + std::to_string(count));
+                const auto& problem = problems[static_cast<std::size_t>(p)];
+                const auto own = rng.split(static_cast<std::uint64_t>(p)).split(100 + k);
+                const auto found = method.run(family_, problem, o_, own);
+                record.add(from_, kind, o_, problem, found);
+                if (p < o_.shown) show(found, own, grid, rows);
+            }
+            line_.show("");
+            told_.add(record.numbers(truths, method.title));
+        }
+        told_.picture(from_.settings().out, "inpaint_" + kind.name + "_" + truths, diamond::plot::draw(grid));
+    }
+    static void show(const studies::posterior_outcome& found, diamond::philox rng,
+                     diamond::plot::image_grid& grid, std::size_t row) {
+        for (const index_t j : diamond::draw_equal(found.samples, 2, rng)) {
+            for (index_t i = 0; i < pixels; ++i)
+                grid.rows[row].pixels.push_back(static_cast<float>(found.samples(i, j)));
+            ++row;
+        }
+        const auto summary = diamond::summarise(found.samples);
+        for (const double x : summary.mean) grid.rows[row].pixels.push_back(static_cast<float>(x));
+        for (const double x : summary.deviation) // 0 is black and 1 white
+            grid.rows[row + 1].pixels.push_back(std::isfinite(x) ? static_cast<float>(2.0 * x - 1.0) : -1.0f);
+    }
+
+    const study& from_;
+    const inpaint_options& o_;
+    results& told_;
+    network_family family_;
+    studies::progress_line line_;
+};
+
+} // namespace detail
+
+/// Draws from posteriors of images given measurements of them. @throws diamond::io::file_error without the
+/// model's weights.
+inline void measure_inpaint(const study& from, const inpaint_options& o, results& told) {
+    detail::inpainting(from, o, told).run();
+}
+
+} // namespace mnist
