@@ -86,7 +86,7 @@ public:
         const auto& where = x.context();
         batch here(where, x.rows(), x.columns()), there(where, x.rows(), x.columns());
         owning_batch<double, backend_of_t<batch>> rates(where, 1, x.columns()), errors(where, 1, x.columns());
-        const auto rate = row(rates), rate_error = row(errors);
+        const auto rate = diamond::row(rates), rate_error = diamond::row(errors);
         where.copy(x.data(), x.size(), here.data());
         assign(out, 0.0);
         assign(error, 0.0);
