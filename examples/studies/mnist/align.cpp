@@ -7,6 +7,7 @@
 
 #include "../shared/output_folder.hpp"
 #include "command_line.hpp"
+#include "parts.hpp"
 
 namespace mnist {
 
@@ -19,6 +20,8 @@ struct settings {
 };
 
 } // namespace
+
+part align_part() { return part_of("align", measure_align); }
 
 command add_align(CLI::App& app) {
     const auto s = std::make_shared<settings>();

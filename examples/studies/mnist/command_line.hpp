@@ -20,14 +20,20 @@ command add_data(CLI::App& app);
 command add_judge(CLI::App& app);
 command add_likelihood(CLI::App& app);
 command add_posterior(CLI::App& app);
+command add_report(CLI::App& app);
 command add_sample(CLI::App& app);
 command add_self_guidance(CLI::App& app);
 command add_train(CLI::App& app);
 command add_align(CLI::App& app);
 command add_inpaint(CLI::App& app);
 
+/// Draws 500 of each model, measures them in every way, and sets the shipped full report beside: what the
+/// program does without a subcommand.
+void run_quick_report();
+
 inline std::filesystem::path default_data() { return DIAMOND_EXAMPLE_DATA; }
 inline std::filesystem::path default_weights() { return default_data().parent_path() / "weights"; }
+inline std::filesystem::path default_report() { return default_data().parent_path() / "report"; }
 
 using studies::between, studies::not_negative;
 

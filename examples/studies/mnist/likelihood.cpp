@@ -8,6 +8,7 @@
 
 #include "../shared/output_folder.hpp"
 #include "command_line.hpp"
+#include "parts.hpp"
 
 namespace mnist {
 
@@ -40,6 +41,8 @@ void run(const settings& s) {
 }
 
 } // namespace
+
+part likelihood_part() { return part_of("likelihood", measure_likelihood); }
 
 command add_likelihood(CLI::App& app) {
     const auto s = std::make_shared<settings>();

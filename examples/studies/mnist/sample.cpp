@@ -7,6 +7,7 @@
 
 #include "../shared/output_folder.hpp"
 #include "command_line.hpp"
+#include "parts.hpp"
 
 namespace mnist {
 
@@ -37,6 +38,8 @@ void run(const settings& s) {
 }
 
 } // namespace
+
+part sample_part() { return part_of("sample", measure_sample); }
 
 command add_sample(CLI::App& app) {
     const auto s = std::make_shared<settings>();

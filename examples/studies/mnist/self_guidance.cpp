@@ -8,6 +8,7 @@
 
 #include "../shared/output_folder.hpp"
 #include "command_line.hpp"
+#include "parts.hpp"
 
 namespace mnist {
 
@@ -42,6 +43,8 @@ void run(const settings& s) {
 }
 
 } // namespace
+
+part self_guidance_part() { return part_of("self-guidance", measure_self_guidance); }
 
 command add_self_guidance(CLI::App& app) {
     const auto s = std::make_shared<settings>();
