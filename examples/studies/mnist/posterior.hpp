@@ -242,7 +242,9 @@ inline void measure_posterior(const study& s, const posterior_options& o, result
         "is that of the true z from E[z | x_t]; over " +
         std::to_string(o.mean_images) +
         " of the images for maps, a quarter of them for GLASS and a sixteenth for its reference, at least 4. "
-        "Evaluations are those of a draw; seconds those of all draws for the pairs.");
+        "What GLASS by many steps is off by is the teacher's own: a velocity that is no law's has other "
+        "draws than its denoiser says. Evaluations are those of a draw; seconds those of all draws for the "
+        "pairs.");
     diamond::plot::image_grid grid{
         .title = "Posterior draws of noised test images", .shape = shape, .zoom = 1};
     for (const double t : o.times) {
