@@ -11,7 +11,9 @@ int from_command_line(int argc, char** argv) {
                  "samples, and models of them.");
     app.get_formatter()->column_width(32);
     app.footer("mnist judge --help and the same of the others say the rest.");
-    const command commands[] = {add_data(app), add_judge(app), add_train(app), add_sample(app), add_likelihood(app), add_posterior(app), add_align(app), add_inpaint(app), add_self_guidance(app)};
+    const command commands[] = {add_data(app),   add_judge(app),      add_train(app),
+                                add_sample(app), add_likelihood(app), add_posterior(app),
+                                add_align(app),  add_inpaint(app),    add_self_guidance(app)};
     try {
         app.parse(argc, argv);
         if (app.get_subcommands().empty()) throw CLI::CallForHelp();
