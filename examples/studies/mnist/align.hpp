@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -48,77 +47,6 @@ struct align_options {
         return o;
     }
 };
-
-/// Numbers with their errors by 200 bootstrap samples of the families.
-struct aligned_numbers {
-    class_weights shares{};
-    double l2 = NAN, l2_se = NAN, right = NAN, right_se = NAN, ink = NAN, ink_se = NAN, reward = NAN,
-           reward_se = NAN, families = NAN;
-};
-
-/// Measures what the judge sees: distance of class shares to those that are wanted, share of the class
-/// `label`, mean ink and mean reward.
-inline aligned_numbers numbers_of(const judged_samples& seen, const class_weights& wanted, int label,
-                                  diamond::philox rng) {
-    struct sums {
-        double weight = 0.0, ink = 0.0, reward = 0.0;
-        class_weights shares{};
-        void add(const sums& other) {
-            weight += other.weight;
-            ink += other.ink;
-            reward += other.reward;
-            for (std::size_t c = 0; c < shares.size(); ++c) shares[c] += other.shares[c];
-        }
-        [[nodiscard]] aligned_numbers numbers(const class_weights& to, int of) const {
-            aligned_numbers result;
-            for (std::size_t c = 0; c < shares.size(); ++c) result.shares[c] = shares[c] / weight;
-            result.l2 = l2_distance(result.shares, to);
-            result.right = result.shares[static_cast<std::size_t>(of)];
-            result.ink = ink / weight;
-            result.reward = reward / weight;
-            return result;
-        }
-    };
-    std::map<std::int32_t, sums> by_family;
-    for (std::size_t j = 0; j < seen.weights.size(); ++j)
-        if (const double w = seen.weights[j]; w > 0.0) {
-            sums one{.weight = w, .ink = w * seen.ink[j], .reward = w * seen.rewards[j]};
-            one.shares[static_cast<std::size_t>(seen.of[j])] = w;
-            by_family[seen.families[j]].add(one);
-        }
-    std::vector<sums> families;
-    sums all;
-    double squares = 0.0;
-    for (const auto& [name, one] : by_family) {
-        families.push_back(one);
-        all.add(one);
-        squares += diamond::square(one.weight);
-    }
-    auto result = all.numbers(wanted, label);
-    result.families = diamond::square(all.weight) / squares;
-    if (families.size() < 2) return result;
-    constexpr index_t draws = 200;
-    std::vector<aligned_numbers> drawn;
-    const auto n = static_cast<index_t>(families.size());
-    for (index_t k = 0; k < draws; ++k) {
-        const auto choice = rng.stream(diamond::purpose::user, k);
-        sums one;
-        for (index_t j = 0; j < n; ++j)
-            one.add(families[static_cast<std::size_t>(choice.uniform(j) * static_cast<double>(n))]);
-        drawn.push_back(one.numbers(wanted, label));
-    }
-    const auto deviation = [&](double aligned_numbers::*of) {
-        double mean = 0.0, variance = 0.0;
-        for (const auto& each : drawn) mean += each.*of / draws;
-        for (const auto& each : drawn) variance += diamond::square(each.*of - mean) / (draws - 1.0);
-        return std::sqrt(variance);
-    };
-    result.l2_se = deviation(&aligned_numbers::l2);
-    result.right_se = deviation(&aligned_numbers::right);
-    result.ink_se = deviation(&aligned_numbers::ink);
-    result.reward_se = deviation(&aligned_numbers::reward);
-    return result;
-}
 
 namespace detail {
 

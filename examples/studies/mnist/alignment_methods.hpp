@@ -10,12 +10,12 @@
 #include <utility>
 #include <vector>
 
-#include "rewards.hpp"
+#include "alignment_numbers.hpp"
 #include "study.hpp"
 
 namespace mnist {
 
-using studies::outcome, studies::progress;
+using studies::progress;
 
 /// This family runs a network that is a Diamond map, and one that is a velocity, by one evaluation each.
 struct network_family {
@@ -37,41 +37,11 @@ inline network_family family_of(const study& from, const std::string& name) {
     return {&from.where(), map, name == "taught" ? from.model_of("teacher") : map};
 }
 
-/// The steps of a run and the draws of a value.
-struct run_plan {
-    index_t steps, draws;
-};
-
-/// Returns the plan of most draws whose steps are about as many as its draws: K transitions and K - 1 values
-/// of M draws cost at most `budget` evaluations. @throws std::invalid_argument where two steps of one value
-/// with `least` draws cost more.
-inline run_plan plan_of(double budget, double transition, double draw, index_t least = 1) {
-    const auto fits = [&](index_t steps) {
-        return static_cast<index_t>((budget - transition * static_cast<double>(steps)) /
-                                    (draw * static_cast<double>(steps - 1)));
-    };
-    auto steps = std::max<index_t>(2, static_cast<index_t>(std::sqrt(2.0 * budget / draw)));
-    while (steps > 2 && fits(steps) < least) --steps;
-    diamond::require(fits(steps) >= least, [&] {
-        return "a budget of " + diamond::digits_of(budget) + " evaluations is less than two steps and " +
-               diamond::digits_of(least) + " draws cost";
-    });
-    return {steps, fits(steps)};
-}
-
 /// Options of a run, of which one sample may cost `budget` evaluations.
 struct run_options {
     index_t budget, samples;
     index_t particles = 500; ///< at most, of one run of SMC
     diamond::philox rng{0};
-};
-
-/// What a judge sees of the samples of a method: all that it weighed, of which its outcome may hold only
-/// some.
-struct judged_samples {
-    std::vector<int> of = {}; ///< classes
-    std::vector<double> ink = {}, rewards = {}, weights = {};
-    std::vector<std::int32_t> families = {};
 };
 
 /// Returns what the judge sees of an outcome.
@@ -85,44 +55,6 @@ inline judged_samples judged(const study& from, const any_reward& reward, const 
     const auto z = diamond::from_host<real>(from.where(), pixels, n, result.samples);
     reward(z.read(), diamond::row(from.where(), n, seen.rewards.data()));
     return seen;
-}
-
-/// Joins runs that are independent of each other: each counts by its particles and, where all of them have
-/// one, its Z.
-inline outcome joined(std::vector<outcome> runs) {
-    outcome all;
-    double total = 0.0;
-    std::vector<double> log_sizes;
-    for (const auto& each : runs) {
-        total += static_cast<double>(each.weights.size());
-        log_sizes.push_back(std::log(static_cast<double>(each.weights.size())) + each.log_z.value_or(0.0));
-    }
-    const auto shares = normalised(log_sizes);
-    double variance = 0.0;
-    bool errors = true;
-    std::int32_t families = 0;
-    for (std::size_t g = 0; g < runs.size(); ++g) {
-        auto& each = runs[g];
-        all.samples.insert(all.samples.end(), each.samples.begin(), each.samples.end());
-        for (const double w : each.weights) all.weights.push_back(shares[g] * w);
-        for (const auto f : each.families) all.families.push_back(families + f);
-        families += static_cast<std::int32_t>(each.families.size());
-        all.spent += each.spent;
-        all.seconds += each.seconds;
-        all.returned += each.returned;
-        for (auto& warning : each.warnings) all.warnings.push_back(std::move(warning));
-        errors = errors && each.log_z_se;
-        variance += diamond::square(shares[g] * each.log_z_se.value_or(0.0));
-    }
-    if (runs.front().log_z) {
-        double sum = 0.0;
-        const double high = *std::ranges::max_element(log_sizes);
-        for (const double l : log_sizes) sum += std::exp(l - high);
-        all.log_z = high + std::log(sum / total);
-        if (errors) all.log_z_se = std::sqrt(variance);
-        all.ess = effective(all.weights);
-    }
-    return all;
 }
 
 /// A method of alignment. Its outcome has `samples` samples; `seen`, unless it is left empty, all that it

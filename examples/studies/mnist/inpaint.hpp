@@ -11,99 +11,18 @@
 #include <vector>
 
 #include <diamond/calibration/calibration.hpp>
-#include <diamond/measurement/any_measurement.hpp>
-#include <diamond/measurement/down_sampling_measurement.hpp>
-#include <diamond/measurement/gaussian_measurement.hpp>
-#include <diamond/measurement/mask_measurement.hpp>
 #include <diamond/plot/image_grid.hpp>
 
 #include "../shared/posterior_runs.hpp"
 #include "alignment_methods.hpp"
+#include "measured_kinds.hpp"
 
 namespace mnist {
-
-using measurement = diamond::any_measurement<batch>;
-using measurement_reward = diamond::gaussian_measurement_reward<measurement>;
-
-/// A kind of measurement: what is seen, which pixels are not, and regions of which means are judged.
-struct measured_kind {
-    std::string name, title;
-    measurement of;
-    std::vector<index_t> seen = {};    ///< the pixels of a mask; empty of means of blocks
-    std::vector<index_t> unknown = {}; ///< pixels
-    std::vector<std::vector<index_t>> regions = {};
-};
-
-/// Returns the pixels of a rectangle.
-inline std::vector<index_t> rectangle(index_t left, index_t top, index_t width, index_t height) {
-    std::vector<index_t> result;
-    for (index_t y = top; y < top + height; ++y)
-        for (index_t x = left; x < left + width; ++x) result.push_back(x + side * y);
-    return result;
-}
-/// Returns the blocks of so many pixels each way of a rectangle, which they divide.
-inline std::vector<std::vector<index_t>> blocks_of(index_t left, index_t top, index_t width, index_t height,
-                                                   index_t block) {
-    std::vector<std::vector<index_t>> result;
-    for (index_t y = top; y < top + height; y += block)
-        for (index_t x = left; x < left + width; x += block) result.push_back(rectangle(x, y, block, block));
-    return result;
-}
-/// Returns the other pixels of an image.
-inline std::vector<index_t> others(const std::vector<index_t>& than) {
-    std::vector<index_t> result;
-    for (index_t i = 0; i < pixels; ++i)
-        if (std::ranges::find(than, i) == than.end()) result.push_back(i);
-    return result;
-}
-
-inline std::vector<std::string> kind_names() { return {"middle", "lower", "small"}; }
-
-/// Returns the kinds of measurement by their names.
-inline std::vector<measured_kind> measured_kinds(const context& on) {
-    const auto masked = [&](std::string name, std::string title, std::vector<index_t> unknown,
-                            std::vector<std::vector<index_t>> regions) {
-        auto seen = others(unknown);
-        const diamond::mask_measurement<batch> mask{on, pixels, seen};
-        return measured_kind{std::move(name), std::move(title),   mask,
-                             std::move(seen), std::move(unknown), std::move(regions)};
-    };
-    constexpr index_t hole = 12, first = (side - hole) / 2, factor = 4;
-    return {masked("middle", "The middle of 12 x 12 pixels unknown", rectangle(first, first, hole, hole),
-                   blocks_of(first, first, hole, hole, 4)),
-            masked("lower", "The lower half unknown", rectangle(0, side / 2, side, side / 2),
-                   blocks_of(0, side / 2, side, side / 2, 7)),
-            {"small",
-             "Means of blocks of 4 x 4 pixels seen",
-             diamond::down_sampling_measurement<batch>{shape, factor},
-             {},
-             rectangle(0, 0, side, side),
-             blocks_of(0, 0, side, side, 2)}};
-}
-
-/// Returns rows of samples, or means of rows, as samples of their own.
-inline diamond::weighted_samples means_of(const diamond::weighted_samples& of,
-                                          const std::vector<std::vector<index_t>>& regions) {
-    diamond::weighted_samples result{.dimension = static_cast<index_t>(regions.size()),
-                                     .weights = of.weights};
-    for (index_t j = 0; j < of.count(); ++j)
-        for (const auto& region : regions) {
-            double sum = 0.0;
-            for (const index_t i : region) sum += of(i, j);
-            result.values.push_back(sum / static_cast<double>(region.size()));
-        }
-    return result;
-}
-inline std::vector<std::vector<index_t>> each_alone(const std::vector<index_t>& rows) {
-    std::vector<std::vector<index_t>> result;
-    for (const index_t i : rows) result.push_back({i});
-    return result;
-}
 
 struct inpaint_options {
     std::string model = "taught";
     std::vector<std::string> kinds = {"middle", "small"};
-    std::vector<std::string> methods = {"draws", "smc_denoised", "guidance_denoised"};
+    std::vector<std::string> methods = {"draws", "smc_denoised", "smc_islands", "guidance_denoised"};
     index_t problems = 6;    ///< truths drawn from the model
     index_t test_images = 3; ///< truths of the test part
     index_t particles = 64, steps = 12;
@@ -114,7 +33,7 @@ struct inpaint_options {
 
     static inpaint_options full() {
         inpaint_options o;
-        o.methods = {"draws", "smc_denoised", "smc_moments", "guidance_denoised", "dps"};
+        o.methods = {"draws", "smc_denoised", "smc_islands", "smc_moments", "guidance_denoised", "dps"};
         o.problems = 64;
         o.test_images = 32;
         o.particles = 128;
@@ -163,6 +82,27 @@ inline const std::vector<inpaint_method>& inpaint_methods() {
          [=](const network_family& f, const inpaint_problem& p, const inpaint_options& o, philox rng) {
              return studies::by_smc(f.where(), rng, size(o), o.deviation, guided(f, p, o), denoised(f, p, o),
                                     f.condition());
+         }},
+        {"smc_islands", "SMC in islands of 8, equal weight",
+         [=](const network_family& f, const inpaint_problem& p, const inpaint_options& o, philox rng) {
+             // Islands share nothing, and each counts alike: not exact, but as wide as their guides are.
+             constexpr index_t island = 8;
+             studies::posterior_outcome all{
+                 .samples = {.dimension = pixels}, .ess = 0.0, .evaluations = 0.0, .seconds = 0.0};
+             const index_t islands = std::max<index_t>(1, o.particles / island);
+             for (index_t g = 0; g < islands; ++g) {
+                 const auto one = studies::by_smc(f.where(), rng.split(static_cast<std::uint64_t>(g)),
+                                                  {island, o.steps}, o.deviation, guided(f, p, o),
+                                                  denoised(f, p, o), f.condition());
+                 all.samples.values.insert(all.samples.values.end(), one.samples.values.begin(),
+                                           one.samples.values.end());
+                 for (const double w : one.samples.weights)
+                     all.samples.weights.push_back(w / static_cast<double>(islands));
+                 all.evaluations += one.evaluations;
+                 all.seconds += one.seconds;
+             }
+             all.ess = all.samples.effective();
+             return all;
          }},
         {"smc_moments", "SMC, guided, moments",
          [=](const network_family& f, const inpaint_problem& p, const inpaint_options& o, philox rng) {
