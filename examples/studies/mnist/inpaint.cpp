@@ -46,6 +46,7 @@ command add_inpaint(CLI::App& app) {
     add("--test-images", o.test_images, 0, "truths of the test part");
     add("--particles", o.particles, 8, "of a run");
     add("--steps", o.steps, 3, "of a run");
+    add("--island", o.island, 2, "particles of a small island, of which about one independent draw comes");
     sub.add_option("--deviation", o.deviation, "of the noise of each number that is seen")
         ->check(between(1e-3, 10))
         ->capture_default_str();

@@ -22,10 +22,11 @@ namespace mnist {
 struct inpaint_options {
     std::string model = "taught";
     std::vector<std::string> kinds = {"middle", "small"};
-    std::vector<std::string> methods = {"draws", "smc_denoised", "smc_islands", "guidance_denoised"};
+    std::vector<std::string> methods = {"draws", "smc_islands"};
     index_t problems = 6;    ///< truths drawn from the model
     index_t test_images = 3; ///< truths of the test part
-    index_t particles = 64, steps = 12;
+    index_t particles = 96, steps = 12;
+    index_t island = 4;      ///< particles of a small island, of which an independent draw comes
     index_t draws = 4;       ///< of a particle's posterior, for its value
     double deviation = 0.05; ///< of the noise of each number that is seen
     double variance = 0.1;   ///< of a pixel, by which guides guess what a noised image says of it
@@ -83,25 +84,32 @@ inline const std::vector<inpaint_method>& inpaint_methods() {
              return studies::by_smc(f.where(), rng, size(o), o.deviation, guided(f, p, o), denoised(f, p, o),
                                     f.condition());
          }},
-        {"smc_islands", "SMC in islands of 8, equal weight",
+        {"smc_islands", "SMC in small islands, equal weight",
          [=](const network_family& f, const inpaint_problem& p, const inpaint_options& o, philox rng) {
              // Islands share nothing, and each counts alike: not exact, but as wide as their guides are.
-             constexpr index_t island = 8;
-             studies::posterior_outcome all{
-                 .samples = {.dimension = pixels}, .ess = 0.0, .evaluations = 0.0, .seconds = 0.0};
-             const index_t islands = std::max<index_t>(1, o.particles / island);
-             for (index_t g = 0; g < islands; ++g) {
-                 const auto one = studies::by_smc(f.where(), rng.split(static_cast<std::uint64_t>(g)),
-                                                  {island, o.steps}, o.deviation, guided(f, p, o),
-                                                  denoised(f, p, o), f.condition());
-                 all.samples.values.insert(all.samples.values.end(), one.samples.values.begin(),
-                                           one.samples.values.end());
-                 for (const double w : one.samples.weights)
+             const index_t islands = std::max<index_t>(1, o.particles / o.island);
+             std::vector<philox> rngs;
+             for (index_t g = 0; g < islands; ++g) rngs.push_back(rng.split(static_cast<std::uint64_t>(g)));
+             grouped_smc sampler{guided(f, p, o),
+                                 denoised(f, p, o),
+                                 {.particles = o.island,
+                                  .times = studies::times_of(size(o), o.deviation),
+                                  .pilot_particles = 0}};
+             const stopwatch clock;
+             const auto runs = sampler(f.where(), rngs, f.condition());
+             studies::posterior_outcome all{.samples = {.dimension = pixels}, .evaluations = 0.0};
+             for (const auto& one : runs) {
+                 const auto found = studies::outcome_of(one, one.weights());
+                 all.samples.values.insert(all.samples.values.end(), found.samples.values.begin(),
+                                           found.samples.values.end());
+                 for (const double w : found.samples.weights)
                      all.samples.weights.push_back(w / static_cast<double>(islands));
-                 all.evaluations += one.evaluations;
-                 all.seconds += one.seconds;
+                 all.evaluations += found.evaluations;
              }
+             // of the particles that were asked for, of which islands may leave some out
+             all.evaluations *= static_cast<double>(o.particles) / static_cast<double>(islands * o.island);
              all.ess = all.samples.effective();
+             all.seconds = clock.seconds();
              return all;
          }},
         {"smc_moments", "SMC, guided, moments",
