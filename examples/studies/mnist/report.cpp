@@ -11,7 +11,6 @@
 #include <diamond/core/crc32.hpp>
 #include <diamond/core/stopwatch.hpp>
 #include <diamond/io/file.hpp>
-#include <diamond/io/json.hpp>
 
 #include "../shared/output_folder.hpp"
 #include "command_line.hpp"
@@ -51,14 +50,21 @@ std::string setting_of(const settings& s) {
 void set_beside(const row& shipped, results& found) {
     const auto key_of = [](const row& of) -> std::string {
         for (const auto& [key, value] : of.items())
-            if (value.is_number_float() && key != "seconds" && key != "t") return key;
+            if (value.is_number_float() && key != "seconds" && key != "t" && key != "evaluations" &&
+                key != "rewards")
+                return key;
         return {};
     };
-    const auto is_same = [](const row& a, const row& b) {
-        for (const auto& [key, value] : a.items()) // what names a row, and says at what cost
-            if ((value.is_string() || key == "evaluations" || key == "t") &&
-                (!b.contains(key) || b[key] != value))
-                return false;
+    // What names a row: its texts but those of findings, its budget or its evaluations where they are a
+    // number of the method, and its time.
+    const auto is_name = [](const std::string& key, const row& value) {
+        if (key == "shares" || key == "failure") return false;
+        return value.is_string() || key == "budget" || key == "t" ||
+               (key == "evaluations" && value.is_number_integer());
+    };
+    const auto is_same = [&](const row& a, const row& b) {
+        for (const auto& [key, value] : a.items())
+            if (is_name(key, value) && (!b.contains(key) || b[key] != value)) return false;
         return true;
     };
     const auto own = found.rows();

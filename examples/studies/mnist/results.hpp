@@ -86,7 +86,8 @@ public:
     /// Takes what save() kept, if it was made with this setting. @return whether it was.
     bool load(const std::filesystem::path& file, const std::string& setting) {
         if (!std::filesystem::exists(file)) return false;
-        const auto kept = diamond::io::read_json(file);
+        // In the order in which the keys were written, of which read_json knows nothing.
+        const auto kept = row::parse(diamond::io::read_text(file, std::size_t{1} << 28), nullptr, false);
         if (!kept.is_object() || kept.value("setting", "") != setting) return false;
         text_ += kept.at("text").get<std::string>();
         for (const auto& each : kept.at("rows")) rows_.push_back(each);
