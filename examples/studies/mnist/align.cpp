@@ -32,13 +32,13 @@ command add_align(CLI::App& app) {
                                              "library, within a budget of evaluations for a sample");
     add_study_options(sub, s->study);
     sub.add_flag("--full", s->full, "as the report has it: 1000 samples within 30, 100 and 300 evaluations");
-    sub.add_option("--budget", o.budgets, "evaluations of a network for a sample, one or several; default 20")
+    sub.add_option("--budget", o.budgets, "evaluations of a network for a sample, one or several; default 30")
         ->check(CLI::Range(20, 100'000));
     sub.add_option("--samples", o.samples, "of each method; default 128")->check(CLI::Range(2, 1'000'000));
     sub.add_option("--particles", o.particles, "at most, of one run of SMC")
         ->check(CLI::Range(2, 1'000'000))
         ->capture_default_str();
-    sub.add_option("--real-images", o.real_images, "of the test part to compare with; default 2000")
+    sub.add_option("--real-images", o.real_images, "of the test part to compare with; default 3000")
         ->check(CLI::Range(100, 10'000));
     sub.add_option("--models", o.models, "which Diamond maps; default taught")
         ->check(CLI::IsMember(std::vector<std::string>{"taught", "diamond"}));

@@ -27,7 +27,7 @@ inline std::vector<std::string> alignment_names() {
 }
 
 struct align_options {
-    std::vector<index_t> budgets = {20}; ///< evaluations of a network for a sample
+    std::vector<index_t> budgets = {30}; ///< evaluations of a network for a sample
     index_t samples = 128;               ///< of each method
     index_t particles = 500;             ///< at most, of one run of SMC; several are joined
     index_t real_images = 2000;          ///< of the test part, weighted, that samples are compared with

@@ -69,6 +69,13 @@ command add_train(CLI::App& app) {
     sub.add_option("--noise", o.noise, "standard deviation h of the noise on images in [-1, 1]")
         ->check(between(0.005, 1))
         ->capture_default_str();
+    sub.add_option("--at-zero", o.at_zero,
+                   "share of a Diamond map's states at t = 0, where samples are drawn")
+        ->check(between(0, 1))
+        ->capture_default_str();
+    sub.add_option("--start", o.start,
+                   "folder of models trained before, from whose weights these start, with "
+                   "a learning rate that rises and falls anew");
     sub.add_option("--images", o.images, "of the training part, the first ones")
         ->check(CLI::Range(1, 60'000))
         ->capture_default_str();

@@ -29,6 +29,10 @@ struct training_options {
     double share = 1.0; ///< a share of the usual number of steps
     index_t batch = 128, width = 16;
     double rate = 2e-3, noise = default_noise;
+    double at_zero = 0.2; ///< the share of a Diamond map's columns that have t = 0, where samples are drawn
+    /// A folder of models that were trained before, from whose weights training starts; empty: students start
+    /// from the teacher, and the teacher from nothing.
+    std::filesystem::path start = {};
     index_t images = 60'000; ///< of the training part, the first ones
     std::uint64_t seed = 1;
     index_t checkpoint = 100; ///< steps between checkpoints
@@ -49,23 +53,27 @@ inline index_t steps_of(const model& which, const training_options& o) {
     return std::max<index_t>(10, static_cast<index_t>(o.share * which.steps));
 }
 
+/// Returns a sum of a model's numbers, which tells it from others.
+inline std::uint32_t sum_of(const std::filesystem::path& model) {
+    diamond::crc32<0x82f63b78> sum;
+    for (const auto& [name, tensor] : diamond::io::read_safetensors(model).tensors)
+        sum.add(std::as_bytes(std::span(tensor.bytes)));
+    return sum.value();
+}
 /// Returns what the file of a model and its checkpoints say about its training, so that those of another
 /// setting, data or teacher are not mistaken for it.
 inline std::string setting_of(const model& which, const images& train, const training_options& o) {
     diamond::crc32<0x82f63b78> sum;
     sum.add(std::as_bytes(std::span(train.grey).first(static_cast<std::size_t>(o.images * pixels))));
-    std::string teacher;
-    if (which.kind != model_kind::velocity) {
-        const auto file = diamond::io::read_safetensors(model_file(o.out, "teacher"));
-        diamond::crc32<0x82f63b78> of_teacher;
-        for (const auto& [name, tensor] : file.tensors)
-            of_teacher.add(std::as_bytes(std::span(tensor.bytes)));
-        teacher = ", teacher " + std::to_string(of_teacher.value());
-    }
+    const std::string teacher = which.kind == model_kind::velocity
+                                  ? ""
+                                  : ", teacher " + std::to_string(sum_of(model_file(o.out, "teacher")));
     return "mnist " + std::string(which.name) + ": " + std::to_string(steps_of(which, o)) + " steps of " +
            std::to_string(o.batch) + ", width " + std::to_string(o.width) + ", rate " +
            diamond::digits_of(o.rate) + ", noise " + diamond::digits_of(o.noise) + ", seed " +
-           std::to_string(o.seed) + ", data " + std::to_string(sum.value()) + teacher;
+           std::to_string(o.seed) + ", data " + std::to_string(sum.value()) + teacher +
+           (which.kind == model_kind::diamond_map ? ", t = 0 " + diamond::digits_of(o.at_zero) : "") +
+           (o.start.empty() ? "" : ", start " + std::to_string(sum_of(model_file(o.start, which.name))));
 }
 
 /// Trains one model.
@@ -100,9 +108,9 @@ public:
         options.diagonal_first = 0.0; // the teacher's training was that
         const network_velocity velocity{*teacher_};
         const unet plain({}, teacher_->architecture().frame(), unet_shape(options_.width));
-        if (name == "diamond") return run(plain, options, uniform_time{.at_zero = 0.2});
+        if (name == "diamond") return run(plain, options, uniform_time{.at_zero = options_.at_zero});
         if (name == "taught")
-            return run(plain, options, uniform_time{.at_zero = 0.2},
+            return run(plain, options, uniform_time{.at_zero = options_.at_zero},
                        glass_teacher(linear_schedule{}, velocity));
         if (name == "eulerian") return run(plain, options, t_zero, eulerian_loss{});
         // The part of the divergence that the Gaussian does not know varies by a nat or two for each root of
@@ -159,9 +167,22 @@ private:
     }
     template <class Trainer>
     [[nodiscard]] auto started(const Trainer& trainer) const {
+        using network_type = std::decay_t<decltype(trainer.network())>;
         auto state = trainer.start();
-        if (teacher_) {
+        const auto copy = [&](const auto& theirs) {
+            diamond::require(theirs.size() <= state.theta.size(),
+                             "the models of --start have another width than --width says");
+            where_->copy(theirs.data(), theirs.size(), state.theta.data());
+        };
+        if (!options_.start.empty()) {
+            if constexpr (diamond::detail::has_divergence_row<network_type>)
+                copy(load_joint_map(*where_, options_.start, which_.name).network().parameters());
+            else
+                copy(load_network(*where_, options_.start, which_.name).parameters());
+        } else if (teacher_) {
             diamond::warm_start(trainer.network(), *teacher_, state.theta.mutable_view());
+        }
+        if (teacher_ || !options_.start.empty()) {
             where_->copy(state.theta.data(), state.theta.size(), state.average.data());
         }
         return state;
