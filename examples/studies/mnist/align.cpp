@@ -25,6 +25,7 @@ part align_part() { return part_of("align", measure_align); }
 
 command add_align(CLI::App& app) {
     const auto s = std::make_shared<settings>();
+    s->study.out = "out/mnist/align";
     s->align.budgets.clear();
     s->align.models.clear();
     auto& o = s->align;

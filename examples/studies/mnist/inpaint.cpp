@@ -25,6 +25,7 @@ part inpaint_part() { return part_of("inpaint", measure_inpaint); }
 
 command add_inpaint(CLI::App& app) {
     const auto s = std::make_shared<settings>();
+    s->study.out = "out/mnist/inpaint";
     auto& o = s->inpaint;
     auto& sub = *app.add_subcommand("inpaint", "fills in images and enlarges small ones by posteriors given "
                                                "measurements, and holds them against truths");
