@@ -8,7 +8,7 @@ namespace mnist {
 
 /// The settings that all parts have.
 struct study_settings {
-    std::filesystem::path data, weights, out = "out/mnist";
+    std::filesystem::path data = {}, weights = {}, out = "out/mnist";
     std::uint64_t seed = 1;
     int threads = 0;
 };
