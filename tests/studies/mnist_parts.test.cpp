@@ -51,8 +51,7 @@ TEST_CASE("mnist sample: the Diamond map is nearer to digits in one evaluation t
     const auto rows = rows_of("sample",
                               "--samples 60 --reference 200 --nearest 10 --evaluations 1 --euler-steps 4");
     const double diamond = number_of(rows, {{"network", "taught"}}, "energy"),
-                 gaussian = number_of(rows, {{"method", "Gaussian of the training images"}},
-                                      "energy");
+                 gaussian = number_of(rows, {{"method", "Gaussian of the training images"}}, "energy");
     CHECK(diamond < 0.5 * gaussian);
 }
 
@@ -75,6 +74,23 @@ TEST_CASE("mnist posterior, align, inpaint, self-guidance: each runs") {
                    "--problems 1 --test-images 0 --kinds small --methods draws --particles 8 --steps 3")
                .empty());
     CHECK(!rows_of("self-guidance", "--samples 40 --reference 100 --jumps 1 --map lagrangian").empty());
+}
+
+TEST_CASE(
+    "mnist report: a part that was done in this way is kept, and figures stand beside the shipped ones") {
+    const auto out = empty_folder("mnist_report");
+    const std::string run = "report --parts self-guidance --threads 2 --out " + quoted(out);
+    const auto first = run_program("mnist", run);
+    INFO(first.output);
+    REQUIRE(first.status == 0);
+    CHECK(first.output.find("| self_guidance | LSD-F2D2, unguided | 1 |") != std::string::npos);
+    const auto rows = diamond::io::read_json(out / "report.json");
+    const auto again = run_program("mnist", run);
+    CHECK(again.status == 0);
+    CHECK(again.output.find("self-guidance: done before in this way") != std::string::npos);
+    CHECK(diamond::io::read_json(out / "report.json") == rows);
+    const auto other = run_program("mnist", run + " --seed 2");
+    CHECK(other.output.find("done before") == std::string::npos);
 }
 
 TEST_CASE("mnist: what the parts refuse") {
