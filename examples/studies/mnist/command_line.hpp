@@ -27,7 +27,7 @@ command add_train(CLI::App& app);
 command add_align(CLI::App& app);
 command add_inpaint(CLI::App& app);
 
-/// Draws 500 of each model, measures them in every way, and sets the shipped full report beside: what the
+/// Draws 500 of each model, measures them in every way, and sets the shipped report beside: what the
 /// program does without a subcommand.
 void run_quick_report();
 

@@ -1,5 +1,5 @@
 // mnist report: every part of the study, in quick sizes or in full, and this run's figures beside those of
-// the full report that the study has.
+// the report that the study has.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -11,6 +11,7 @@
 #include <diamond/core/crc32.hpp>
 #include <diamond/core/stopwatch.hpp>
 #include <diamond/io/file.hpp>
+#include <diamond/io/json.hpp>
 
 #include "../shared/output_folder.hpp"
 #include "command_line.hpp"
@@ -68,14 +69,15 @@ void set_beside(const row& shipped, results& found) {
         return true;
     };
     const auto own = found.rows();
-    found.table("beside", "This run beside the full report",
-                "The first figure of each row whose counterpart the shipped full report has.",
+    found.table("beside", "This run beside the shipped report",
+                "The first figure of each row whose counterpart the shipped report has, whose text says in "
+                "which sizes.",
                 {{"of", "table"},
                  {"method", "method"},
                  {"evaluations", "evaluations"},
                  {"figure", "figure"},
                  {"here", "here"},
-                 {"full", "full report"}});
+                 {"full", "shipped"}});
     for (const auto& each : own) {
         const std::string key = key_of(each);
         if (key.empty()) continue;
@@ -138,7 +140,7 @@ command add_report(CLI::App& app) {
     const auto s = std::make_shared<settings>();
     auto& sub = *app.add_subcommand("report", "runs every part and writes one report; parts that were done "
                                               "before in the same way are kept");
-    sub.add_flag("--full", s->full, "in the sizes of the shipped report: hours, not minutes");
+    sub.add_flag("--full", s->full, "in the sizes of the papers' tables: hours, not minutes");
     std::vector<std::string> names{"all"};
     for (const auto& each : parts()) names.push_back(each.name);
     sub.add_option("--parts", s->parts, "which, one or several")

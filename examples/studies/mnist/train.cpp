@@ -1,14 +1,16 @@
 // mnist train: the models, from the training images to files.
+#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <diamond/core/stopwatch.hpp>
-#include <diamond/io/json.hpp>
 
 #include "../shared/output_folder.hpp"
 #include "command_line.hpp"
+#include "results.hpp"
 #include "training.hpp"
 
 namespace mnist {
@@ -29,16 +31,42 @@ void run(const settings& s) {
     const images train = load_part(s.data, "train");
     auto o = s.training;
     o.resume = !s.fresh;
-    studies::make_folder_of(o.out / "training.json"); // before it trains
+    studies::make_folder_of(o.out / "report.md"); // before it trains
     const auto chosen = [&](const model& which) {
         for (const auto& name : s.networks)
             if (name == "all" || name == which.name) return true;
         return false;
     };
-    for (const auto& which : models)
-        if (chosen(which) && !train_model(where, train, which, o))
+    std::vector<training_report> done;
+    for (const auto& which : models) {
+        if (!chosen(which)) continue;
+        if (auto trained = train_model(where, train, which, o))
+            done.push_back(std::move(*trained));
+        else
             std::fprintf(stderr, "%s: already trained in this way; --fresh trains it again\n",
                          std::string(which.name).c_str());
+    }
+    if (!done.empty()) {
+        const auto last = [](const diamond::loss_curve::points& of) {
+            return of.loss.empty() ? NAN : of.loss.back();
+        };
+        results told;
+        told.table("training", "Training",
+                   "The losses are means over the last window of each training's curve.",
+                   {{"network", "network"},
+                    {"parameters", "parameters"},
+                    {"steps", "steps"},
+                    {"diagonal_loss", "diagonal loss", "%.4g"},
+                    {"off_diagonal_loss", "off it", "%.4g"}});
+        for (const auto& each : done)
+            told.add({{"network", each.name},
+                      {"parameters", each.parameters},
+                      {"steps", each.steps},
+                      {"diagonal_loss", last(each.losses.diagonal())},
+                      {"off_diagonal_loss", last(each.losses.off_diagonal())},
+                      {"seed", o.seed}});
+        told.write(o.out, "What was trained");
+    }
     std::printf("%s: the networks, in %.1f s\n", o.out.string().c_str(), clock.seconds());
 }
 

@@ -99,9 +99,10 @@ public:
         if (name == "teacher") {
             auto options = common();
             options.diagonal_first = 1.0;
-            return run(unet({}, diamond::gaussian_frame<batch>(*where_, fit_pixel_frame(data_)),
-                            unet_shape(options_.width)),
-                       options, t_zero);
+            const auto frame = options_.start.empty()
+                                 ? diamond::gaussian_frame<batch>(*where_, fit_pixel_frame(data_))
+                                 : load_network(*where_, options_.start, name).architecture().frame();
+            return run(unet({}, frame, unet_shape(options_.width)), options, t_zero);
         }
         auto options = common();
         options.rate.peak /= 2.0;
@@ -114,9 +115,9 @@ public:
                        glass_teacher(linear_schedule{}, velocity));
         if (name == "eulerian") return run(plain, options, t_zero, eulerian_loss{});
         // The part of the divergence that the Gaussian does not know varies by a nat or two for each root of
-        // d. The finest detail is the noise of the images.
+        // d, which is the side of the images. The finest detail is the noise of the images.
         const joint_unet joint({}, teacher_->architecture().frame(), unet_shape(options_.width),
-                               {.divisor = 56.0, .resolution = options_.noise});
+                               {.divisor = 2.0 * side, .resolution = options_.noise});
         // The head starts from nothing, and the losses off the diagonal are told by it.
         options.diagonal_first = 0.1;
         const both_ways_pair pairs;
@@ -169,21 +170,17 @@ private:
     [[nodiscard]] auto started(const Trainer& trainer) const {
         using network_type = std::decay_t<decltype(trainer.network())>;
         auto state = trainer.start();
-        const auto copy = [&](const auto& theirs) {
-            diamond::require(theirs.size() <= state.theta.size(),
-                             "the models of --start have another width than --width says");
-            where_->copy(theirs.data(), theirs.size(), state.theta.data());
-        };
-        if (!options_.start.empty()) {
-            if constexpr (diamond::detail::has_divergence_row<network_type>)
-                copy(load_joint_map(*where_, options_.start, which_.name).network().parameters());
-            else
-                copy(load_network(*where_, options_.start, which_.name).parameters());
-        } else if (teacher_) {
-            diamond::warm_start(trainer.network(), *teacher_, state.theta.mutable_view());
-        }
-        if (teacher_ || !options_.start.empty()) {
+        // Each is refused unless its layers and its frame are the network's.
+        const auto from = [&](const auto& earlier) {
+            diamond::warm_start(trainer.network(), earlier, state.theta.mutable_view());
             where_->copy(state.theta.data(), state.theta.size(), state.average.data());
+        };
+        if (options_.start.empty()) {
+            if (teacher_) from(*teacher_);
+        } else if constexpr (diamond::detail::has_divergence_row<network_type>) {
+            from(load_joint_map(*where_, options_.start, which_.name).network());
+        } else {
+            from(load_network(*where_, options_.start, which_.name));
         }
         return state;
     }
